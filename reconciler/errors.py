@@ -1,0 +1,29 @@
+"""The errors a caller can act on: try again later, call a human, or report a bug.
+
+A wrong configuration is none of them: it is a `Problem`, a value. These are raised when the tool itself
+could not do its work. The command line logs each once and turns it into exit code 3.
+"""
+
+
+class ReconcilerError(Exception):
+    """Something kept the tool from doing its work; `hint` says what to do about it."""
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class RetryLater(ReconcilerError):
+    """A machine, network or lock is in the way: the same call may well work in a while."""
+
+
+class NeedsHuman(ReconcilerError):
+    """Trying again will not help: a setting, a repository, a permission has to change first."""
+
+
+class UsageError(NeedsHuman):
+    """What was asked for does not exist or makes no sense: a wrong option, path, kind or revision."""
+
+
+class BugError(ReconcilerError):
+    """An invariant of the program itself does not hold."""

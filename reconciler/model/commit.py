@@ -1,0 +1,95 @@
+"""Commits as git has them, and versions as the ledger records them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from reconciler.model.change import Change, Row
+    from reconciler.model.problem import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """An author or committer: name, e-mail address and time, aware and in the writer's own zone."""
+
+    name: str
+    email: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit object. `signed` says that a signature is attached, not that anyone has checked it."""
+
+    sha: str
+    parents: tuple[str, ...]
+    author: Signature
+    committer: Signature
+    message: str
+    signed: bool = False
+
+
+class EntryType(StrEnum):
+    """What a path is in a tree."""
+
+    FILE = "file"
+    SYMLINK = "symlink"
+    SUBMODULE = "submodule"
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """A path that differs between two trees, as it is in the newer one; `blob` is None when it is gone."""
+
+    path: str
+    blob: str | None
+    type: EntryType = EntryType.FILE
+
+
+@dataclass(frozen=True, slots=True)
+class CommitDelta:
+    """A commit with the paths that differ from its first parent (from nothing, for a root commit)."""
+
+    commit: Commit
+    changes: tuple[FileChange, ...]
+
+
+class Status(StrEnum):
+    """Whether the whole tree of a commit is valid."""
+
+    VALID = "VALID"
+    INVALID = "INVALID"
+
+
+@dataclass(frozen=True, slots=True)
+class RowChange:
+    """What a mainline commit did to one row: the change, and the row it left (a tombstone for a delete)."""
+
+    change: Change
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A commit as the ledger records it: one per commit reachable from the branch.
+
+    `height` is the number of commits on its first-parent chain, itself included. `digest` is that of the valid
+    state at this commit: its own when valid, else the last valid one's before it. `rows` holds what it did to
+    rows (empty unless it is valid and on the mainline).
+    """
+
+    commit: Commit
+    height: int
+    mainline: bool
+    status: Status
+    problems: tuple[Problem, ...]
+    creates: int
+    updates: int
+    deletes: int
+    digest: str
+    rows: tuple[RowChange, ...] = ()

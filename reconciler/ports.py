@@ -1,0 +1,236 @@
+"""What the core asks of the outside world, and nothing more. Adapters implement these; contract suites test them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from reconciler.canonical import Value
+    from reconciler.kinds.kind import Kind
+    from reconciler.kinds.registry import Kinds
+    from reconciler.model.change import Row, Stamp
+    from reconciler.model.commit import Commit, CommitDelta, FileChange, Version
+    from reconciler.model.problem import Problem
+    from reconciler.model.resource import Key, Resource, RowId
+
+
+class Clock(Protocol):
+    """The time of day, for what git does not know: when this host did something."""
+
+    def now(self) -> datetime:
+        """The present moment, aware, in UTC."""
+        ...
+
+
+class Source(Protocol):
+    """A git repository, read only. A revision that does not exist raises `UsageError`."""
+
+    @property
+    def repository(self) -> str:
+        """What tells this repository from others in the ledger: its origin's URL without credentials, else its path."""
+        ...
+
+    def resolve(self, revision: str) -> str | None:
+        """The sha of the commit a revision names; None for a branch without commits."""
+        ...
+
+    def mainline(self, head: str, *, known: str | None = None) -> tuple[str, ...]:
+        """The first-parent chain from `head` back to, and without, `known` (or the root): newest first."""
+        ...
+
+    def history(self, head: str, *, known: str | None = None) -> Iterator[CommitDelta]:
+        """Every commit reachable from `head` and not from `known`, parents before children, as one stream."""
+        ...
+
+    def changes(self, old: str | None, new: str) -> tuple[FileChange, ...]:
+        """The paths that differ between the trees of two commits; `old` None stands for the empty tree."""
+        ...
+
+    def files(self, commit: str, paths: Collection[str]) -> tuple[FileChange, ...]:
+        """Those of the given paths that the commit's tree has, as they are there."""
+        ...
+
+    def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """The contents of blobs, in the order asked for, as one stream."""
+        ...
+
+
+class Base(Protocol):
+    """The valid state that is already in a store, looked up piece by piece so that cost follows the change."""
+
+    def in_file(self, path: str) -> tuple[Resource, ...]:
+        """What a file declares."""
+        ...
+
+    def named(self, key: Key) -> tuple[Resource, ...]:
+        """What goes by this kind and name: one resource or none, as the state is valid."""
+        ...
+
+    def row(self, row_id: RowId) -> Row | None:
+        """The row with this id, a tombstone too."""
+        ...
+
+    def referring(self, key: Key) -> tuple[Resource, ...]:
+        """The resources with a reference to this kind and name."""
+        ...
+
+    def paths(self, kinds: Collection[str]) -> tuple[str, ...]:
+        """The files that declare any resource of these kinds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The commit whose state the live rows are."""
+
+    stamp: Stamp
+    height: int
+    digest: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The newest commit that was looked at. `problems` is why it was refused; none of them an error when applied."""
+
+    stamp: Stamp
+    at: datetime
+    refused: bool
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """One commit's step for the store: every row that was touched since the applied commit, tombstones included.
+
+    Rows that only moved in the tree are among them. `counts` is what the plan says: creates, updates, deletes.
+    """
+
+    commit: Commit
+    height: int
+    digest: str
+    rows: tuple[Row, ...]
+    warnings: tuple[Problem, ...]
+    creates: int
+    updates: int
+    deletes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRow:
+    """A live row as consumers see it, and where git declares it (`path` None for what left git)."""
+
+    kind: str
+    name: str
+    values: Mapping[str, Any]
+    path: str | None
+    line: int | None
+
+
+class StoreReader(Protocol):
+    """What can be asked of the store."""
+
+    def applied(self) -> Applied | None:
+        """The applied commit; None before the first."""
+        ...
+
+    def attempted(self) -> Attempt | None:
+        """The newest attempt; None before the first."""
+        ...
+
+    def live(self, kind: Kind, name: str | None = None) -> tuple[LiveRow, ...]:
+        """The live rows of a kind in order of name, or the one that goes by a name."""
+        ...
+
+    def counts(self) -> Mapping[str, int]:
+        """Live rows by kind."""
+        ...
+
+
+class Store(StoreReader, Protocol):
+    """The live rows, for the one process that may write them. Each writing call is one transaction."""
+
+    def claim(self, repository: str, branch: str) -> None:
+        """Bind the store to a repository. Raises `NeedsHuman` when it belongs to another one."""
+        ...
+
+    def kinds(self) -> Mapping[str, Mapping[str, Any]]:
+        """The JSON Schemas its tables were made from, by kind."""
+        ...
+
+    def base(self, kinds: Kinds) -> Base:
+        """The state at the applied commit."""
+        ...
+
+    def apply(self, kinds: Kinds, step: Application) -> None:
+        """Advance from the applied commit: tables migrate, touched rows and the applied commit change together."""
+        ...
+
+    def replace(self, kinds: Kinds, step: Application) -> None:
+        """Become the given state, whatever was there: for a first commit and a rewritten history."""
+        ...
+
+    def refuse(self, attempt: Attempt) -> None:
+        """Record that a commit was refused; no row changes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """A version as it is read back from the ledger."""
+
+    commit: Commit
+    height: int
+    mainline: bool
+    status: str
+    problems: tuple[Problem, ...]
+    creates: int
+    updates: int
+    deletes: int
+    digest: str
+    orphaned: bool
+    recorded_at: datetime
+
+
+class LedgerReader(Protocol):
+    """What can be asked of the ledger, for one repository and branch."""
+
+    def versions(self, *, limit: int) -> tuple[VersionRow, ...]:
+        """The newest versions first: mainline height downwards, side branches after the commit that merged them."""
+        ...
+
+    def version(self, sha: str) -> VersionRow | None:
+        """One version by its full or abbreviated sha."""
+        ...
+
+    def state_at(self, kind: Kind, height: int) -> tuple[Mapping[str, Value], ...]:
+        """The rows of a kind's table as of a mainline height, in order of the key column; what left git is left out."""
+        ...
+
+
+class Ledger(LedgerReader, Protocol):
+    """The history, append only. Recording the same version twice leaves one."""
+
+    def prepare(self, kinds: Kinds) -> None:
+        """Create the tables of these kinds, or add what columns they lack."""
+        ...
+
+    def has(self, sha: str) -> bool:
+        """Whether this commit is recorded; as commits are recorded parents first, all before it then are too."""
+        ...
+
+    def recorded(self) -> Mapping[str, bool]:
+        """Every recorded commit that is not orphaned, and whether it is on the mainline."""
+        ...
+
+    def record(self, versions: Sequence[Version]) -> None:
+        """Record versions: the kinds' rows first, the versions last, so that one is there in full or not at all."""
+        ...
+
+    def orphan(self, shas: Collection[str]) -> None:
+        """Mark commits that the branch no longer reaches."""
+        ...

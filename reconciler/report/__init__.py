@@ -1,0 +1,1 @@
+"""Problems, plans, states as text and JSON. Returns strings; printing is the command line's business."""
