@@ -208,7 +208,11 @@ class LedgerReader(Protocol):
         ...
 
     def state_at(self, kind: Kind, height: int) -> tuple[Mapping[str, Value], ...]:
-        """The rows of a kind's table as of a mainline height, in order of the key column; what left git is left out."""
+        """Each row of a kind as of a mainline height, in order of the key column: its newest version up to there.
+
+        A mapping holds `op` (of that version) and the columns of the desired table, with the projection of
+        `tables.rows`: a row that left git is there with op `delete`.
+        """
         ...
 
 

@@ -1,0 +1,71 @@
+"""The projection of a row: what stands in the tables for a resource, or for the tombstone it left.
+
+Both databases use it, so that the ledger's state at a commit is the store's after applying it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reconciler import canonical
+from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, SqlType
+
+if TYPE_CHECKING:
+    from reconciler.kinds.kind import Column, Kind
+    from reconciler.model.change import Row, Stamp
+
+DECLARATION_COLUMNS = (
+    ("name", "VARCHAR"),
+    ("labels", "JSON"),
+    ("annotations", "JSON"),
+    ("refs", "JSON"),
+    ("path", "VARCHAR"),
+    ("line", "INTEGER"),
+    ("digest", "VARCHAR"),
+    ("created_commit", "VARCHAR"),
+    ("updated_commit", "VARCHAR"),
+)
+"""What a desired row has beyond the live one. `path` and `line` are NULL for what left git."""
+
+
+def last_stamp(row: Row) -> Stamp:
+    """The commit that last changed the row: its removal, for a tombstone."""
+    return row.removed or row.updated
+
+
+def is_live(kind: Kind, row: Row) -> bool:
+    """Whether the row stands in the live table: all that git declares, and tombstones that can be INACTIVE."""
+    return row.removed is None or kind.can_deactivate
+
+
+def live_values(kind: Kind, row: Row) -> tuple[Any, ...]:
+    """The kind's columns, then created_at and updated_at (aware, UTC). A tombstone's status is INACTIVE."""
+    values = tuple(_value(column, row) for column in kind.columns)
+    return (*values, row.created.time, last_stamp(row).time)
+
+
+def desired_values(kind: Kind, row: Row) -> tuple[Any, ...]:
+    """The live values, then those of `DECLARATION_COLUMNS`."""
+    resource, declared = row.resource, row.removed is None
+    refs = {role: list(names) for role, names in resource.refs.items()}
+    return (
+        *live_values(kind, row),
+        resource.name,
+        canonical.dumps(dict(resource.labels)),
+        canonical.dumps(dict(resource.annotations)),
+        canonical.dumps(refs),
+        resource.path if declared else None,
+        resource.line if declared else None,
+        resource.digest,
+        row.created.commit,
+        last_stamp(row).commit,
+    )
+
+
+def _value(column: Column, row: Row) -> Any:
+    if row.removed is not None and column.name == STATUS_FIELD and INACTIVE in column.enum:
+        return INACTIVE
+    value = row.resource.values.get(column.name)
+    if value is not None and column.type is SqlType.JSON:
+        return canonical.dumps(value)
+    return value
