@@ -51,17 +51,20 @@ def normal(value: Value) -> Value:
     return {key: normal(value[key]) for key in sorted(value)}
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def dumps(value: object) -> str:
     """Canonical JSON text: sorted keys, no white space, one spelling per number, characters as they are.
 
     The shape of RFC 8785 (JCS) but for the order of keys outside the basic multilingual plane.
     """
-    return json.dumps(normal(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)  # type: ignore[arg-type]
+    return _ENCODER.encode(normal(value))  # type: ignore[arg-type]
 
 
 def digest(value: object) -> str:
-    """SHA-256 of the canonical JSON text, in lower-case hexadecimal."""
-    return hashlib.sha256(dumps(value).encode()).hexdigest()
+    """SHA-256 in lower-case hexadecimal of a value whose parts are in canonical form already."""
+    return hashlib.sha256(_ENCODER.encode(value).encode()).hexdigest()
 
 
 def add_digests(start: str, *, added: Iterable[str] = (), removed: Iterable[str] = ()) -> str:

@@ -38,8 +38,12 @@ class Source(Protocol):
         """The sha of the commit a revision names; None for a branch without commits."""
         ...
 
-    def mainline(self, head: str, *, known: str | None = None) -> tuple[str, ...]:
-        """The first-parent chain from `head` back to, and without, `known` (or the root): newest first."""
+    def parents(self, head: str, *, known: str | None = None) -> Mapping[str, tuple[str, ...]]:
+        """The parents of every commit reachable from `head` and not from `known`."""
+        ...
+
+    def height(self, commit: str) -> int:
+        """The number of commits on the first-parent chain, the commit itself included: 1 for a root."""
         ...
 
     def history(self, head: str, *, known: str | None = None) -> Iterator[CommitDelta]:
@@ -51,7 +55,11 @@ class Source(Protocol):
         ...
 
     def files(self, commit: str, paths: Collection[str]) -> tuple[FileChange, ...]:
-        """Those of the given paths that the commit's tree has, as they are there."""
+        """Those of the given files that the commit's tree has, as they are there."""
+        ...
+
+    def listing(self, commit: str, folder: str) -> tuple[FileChange, ...]:
+        """What stands directly in a folder of the commit's tree; nothing when there is no such folder."""
         ...
 
     def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
@@ -80,6 +88,10 @@ class Base(Protocol):
 
     def paths(self, kinds: Collection[str]) -> tuple[str, ...]:
         """The files that declare any resource of these kinds."""
+        ...
+
+    def rows(self) -> Iterator[Row]:
+        """Everything, tombstones too, in no particular order: for when all of it changes anyhow."""
         ...
 
 
@@ -138,6 +150,10 @@ class StoreReader(Protocol):
         """The applied commit; None before the first."""
         ...
 
+    def kinds(self) -> Mapping[str, Mapping[str, Any]]:
+        """The JSON Schemas its tables were made from, by kind."""
+        ...
+
     def attempted(self) -> Attempt | None:
         """The newest attempt; None before the first."""
         ...
@@ -156,10 +172,6 @@ class Store(StoreReader, Protocol):
 
     def claim(self, repository: str, branch: str) -> None:
         """Bind the store to a repository. Raises `NeedsHuman` when it belongs to another one."""
-        ...
-
-    def kinds(self) -> Mapping[str, Mapping[str, Any]]:
-        """The JSON Schemas its tables were made from, by kind."""
         ...
 
     def base(self, kinds: Kinds) -> Base:
@@ -223,12 +235,11 @@ class Ledger(LedgerReader, Protocol):
         """Create the tables of these kinds, or add what columns they lack."""
         ...
 
-    def has(self, sha: str) -> bool:
-        """Whether this commit is recorded; as commits are recorded parents first, all before it then are too."""
-        ...
+    def recorded(self, among: Collection[str] | None = None) -> Mapping[str, bool]:
+        """The recorded commits that are not orphaned (of some, or all), and whether each is on the mainline.
 
-    def recorded(self) -> Mapping[str, bool]:
-        """Every recorded commit that is not orphaned, and whether it is on the mainline."""
+        Commits are recorded parents first: where one is recorded, all that it reaches are.
+        """
         ...
 
     def record(self, versions: Sequence[Version]) -> None:

@@ -37,7 +37,6 @@ class Change:
     op: Op
     old: Resource | None
     new: Resource | None
-    fields: tuple[FieldChange, ...]
 
     @property
     def resource(self) -> Resource:
@@ -45,6 +44,27 @@ class Change:
         found = self.new or self.old
         assert found is not None
         return found
+
+    @property
+    def fields(self) -> tuple[FieldChange, ...]:
+        """The fields that differ: metadata first, then columns in their order. Worked out when asked for."""
+        old = _declared(self.old) if self.old else {}
+        new = _declared(self.new) if self.new else {}
+        changes = (FieldChange(field, old.get(field), new.get(field)) for field in dict.fromkeys((*old, *new)))
+        return tuple(change for change in changes if change.old != change.new)
+
+
+def _declared(resource: Resource) -> dict[str, Value]:
+    declared: dict[str, Value] = {"name": resource.name}
+    declared.update({f"labels.{key}": value for key, value in sorted(resource.labels.items())})
+    declared.update({f"annotations.{key}": value for key, value in sorted(resource.annotations.items())})
+    declared.update({f"refs.{role}": _reference(names) for role, names in sorted(resource.refs.items())})
+    declared.update(resource.values)
+    return declared
+
+
+def _reference(names: tuple[str, ...]) -> Value:
+    return names[0] if len(names) == 1 else list(names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from reconciler import canonical
+from reconciler.model.change import Stamp
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -32,6 +35,11 @@ class Commit:
     committer: Signature
     message: str
     signed: bool = False
+
+    @property
+    def stamp(self) -> Stamp:
+        """The commit as the origin of a row."""
+        return Stamp(self.sha, canonical.utc(self.committer.time))
 
 
 class EntryType(StrEnum):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+NOT_LOCATED = 0
+"""The column of a problem whose line is that of its document only: the pointer says which field it is about."""
+
 
 class Severity(StrEnum):
     """An error makes a commit invalid; a warning does not."""

@@ -28,6 +28,15 @@ DECLARATION_COLUMNS = (
 """What a desired row has beyond the live one. `path` and `line` are NULL for what left git."""
 
 
+def declaration_columns(kind: Kind) -> tuple[tuple[str, str], ...]:
+    """The declaration columns as this kind's tables name them.
+
+    Where the kind has a column of that name itself, the declaration's is prefixed: `declared_path`.
+    """
+    own = {column.name for column in kind.columns}
+    return tuple((f"declared_{name}" if name in own else name, sql_type) for name, sql_type in DECLARATION_COLUMNS)
+
+
 def last_stamp(row: Row) -> Stamp:
     """The commit that last changed the row: its removal, for a tombstone."""
     return row.removed or row.updated

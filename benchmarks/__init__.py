@@ -1,0 +1,1 @@
+"""Measurements, not tests: `make bench` prints a table of what the targets are and what this machine does."""

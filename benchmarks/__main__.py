@@ -1,0 +1,28 @@
+"""Run every benchmark, or those named on the command line, each in a temporary folder."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import syncing, validating
+
+ALL = {
+    "first-sync": syncing.first_sync,
+    "one-file": syncing.one_file_after_many,
+    "history": syncing.long_history,
+    "start": validating.start,
+    "validate": validating.many_files,
+}
+
+
+def main() -> None:
+    """Print one line for each measurement."""
+    for name in sys.argv[1:] or ALL:
+        with tempfile.TemporaryDirectory() as folder:
+            for figure in ALL[name](Path(folder)):
+                print(f"{figure.what:<58} {figure.measured:>12}   target {figure.target}", flush=True)
+
+
+main()

@@ -1,0 +1,59 @@
+"""What the database has, and making it fit the kinds. Asked once, and again only when something is missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.adapters.clickhouse import statements
+from reconciler.tables import clickhouse as ddl
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciler.adapters.clickhouse.connection import Connection
+    from reconciler.kinds.kind import Kind
+    from reconciler.kinds.registry import Kinds
+
+
+class Catalog:
+    """The tables of the ledger's database with their columns and types."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._tables: dict[str, dict[str, str]] = {}
+
+    def columns(self, table: str) -> Mapping[str, str]:
+        """A table's columns and their types; none when there is no such table, or it is not for us to see."""
+        if table not in self._tables:
+            self._read()
+        return self._tables.get(table, {})
+
+    def fit(self, kinds: Kinds) -> None:
+        """Create or alter what these kinds need. Raises `NeedsHuman` when a table cannot be made to fit."""
+        self._read()
+        if not self._tables:
+            self._make_database()
+        wanted = [statement for kind in kinds for statement in self._for_kind(kind)]
+        if ddl.VERSIONS_TABLE not in self._tables:
+            wanted.append(ddl.create_versions(self._connection.database))
+        for statement in wanted:
+            self._connection.command(statement)
+        if wanted:
+            self._read()
+
+    def _for_kind(self, kind: Kind) -> tuple[str, ...]:
+        existing = self._tables.get(kind.table)
+        if existing is None:
+            return (ddl.create_kind(self._connection.database, kind),)
+        return ddl.migrations(self._connection.database, kind, existing)
+
+    def _make_database(self) -> None:
+        """Only when it is missing: a login that may not create databases can still be given one."""
+        database = self._connection.database
+        if not self._connection.ask(statements.DATABASES)[0][0]:
+            self._connection.command(ddl.create_database(database))
+
+    def _read(self) -> None:
+        self._tables = {}
+        for table, name, type_ in self._connection.ask(statements.CATALOG):
+            self._tables.setdefault(table, {})[name] = type_

@@ -1,0 +1,162 @@
+"""The ledger: git's history as rows of ClickHouse. One code path for the embedded engine and a server."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from reconciler.adapters.clickhouse import encoding, statements
+from reconciler.adapters.clickhouse.address import parse
+from reconciler.adapters.clickhouse.catalog import Catalog
+from reconciler.adapters.clickhouse.connection import PATIENT, connect_server, open_embedded
+from reconciler.errors import BugError, UsageError
+from reconciler.tables.clickhouse import VERSION_COLUMNS, VERSIONS_TABLE, history_columns, own_column
+from reconciler.tables.versions import as_recorded, merged_by, newest_first
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from reconciler.adapters.clickhouse.connection import Connection, Timeouts
+    from reconciler.canonical import Value
+    from reconciler.kinds.kind import Kind
+    from reconciler.kinds.registry import Kinds
+    from reconciler.model.commit import Version
+    from reconciler.ports import Clock, VersionRow
+
+EMBEDDED_FOLDER = "history"
+SHORTEST_SHA = 4
+CANDIDATE_CHARACTERS = 6
+"""How much longer than what was asked the candidates for an ambiguous sha are shown."""
+
+
+def open_ledger(
+    url: str, folder: Path, repository: str, branch: str, clock: Clock, *, timeouts: Timeouts = PATIENT
+) -> ClickHouseLedger:
+    """Open the ledger of one repository and branch.
+
+    `url` is the setting history.url; `folder` is the state folder, in which the embedded engine has `history/`.
+    Raises `UsageError` for a URL that names nothing, `RetryLater` when the engine is in use or the server does not
+    answer, `NeedsHuman` for a refused login or a missing engine.
+    """
+    server = parse(url)
+    connection = connect_server(server, timeouts) if server else open_embedded(folder / EMBEDDED_FOLDER)
+    return ClickHouseLedger(connection, repository, branch, clock)
+
+
+class ClickHouseLedger:
+    """The history of one repository and branch. A context manager: closing it gives the engine free."""
+
+    def __init__(self, connection: Connection, repository: str, branch: str, clock: Clock) -> None:
+        self._connection = connection
+        self._catalog = Catalog(connection)
+        self._ours = {"repository": repository, "branch": branch}
+        self._clock = clock
+        self._kinds: dict[str, Kind] = {}
+
+    def __enter__(self) -> ClickHouseLedger:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; the ledger cannot be used after it."""
+        self._connection.close()
+
+    def prepare(self, kinds: Kinds) -> None:
+        """Create the tables of these kinds, or add what columns they lack: one query when nothing is new."""
+        self._catalog.fit(kinds)
+        self._kinds |= kinds.by_name
+
+    def recorded(self, among: Collection[str] | None = None) -> Mapping[str, bool]:
+        """The recorded commits that are not orphaned (of some, or all), and whether each is on the mainline."""
+        if among is None or len(among) > MANY:
+            found = {str(sha): bool(mainline) for sha, mainline in self._ask(statements.RECORDED)}
+            return found if among is None else {sha: found[sha] for sha in among if sha in found}
+        rows = self._ask(statements.RECORDED_AMONG, shas=list(among)) if among else ()
+        return {str(sha): bool(mainline) for sha, mainline in rows}
+
+    def record(self, versions: Sequence[Version]) -> None:
+        """Record versions: one insert for each kind with rows among them, then one for the versions."""
+        for name, rows in self._rows_by_kind(versions).items():
+            kind = self._kinds[name]
+            self._connection.insert(kind.table, list(history_columns(kind)), encoding.lines(rows))
+        now = self._clock.now()
+        self._write([as_recorded(version, now) for version in versions])
+
+    def orphan(self, shas: Collection[str]) -> None:
+        """Mark commits that the branch no longer reaches."""
+        self._write([replace(row, orphaned=True) for row in self._by_sha(shas) if not row.orphaned])
+
+    def versions(self, *, limit: int) -> tuple[VersionRow, ...]:
+        """The newest versions first, orphaned ones left out: each side branch after the commit that merged it."""
+        mainline = [encoding.version_row(values) for values in self._ask(statements.NEWEST_ON_MAINLINE, limit=limit)]
+        merged: Mapping[str, Sequence[str]] = {}
+        if any(len(row.commit.parents) > 1 for row in mainline):
+            merged = merged_by(self._parents(statements.MERGES).items(), self._parents(statements.SIDE))
+        rows = {row.commit.sha: row for row in mainline}
+        listed = newest_first(list(rows), merged, limit)
+        rows |= {row.commit.sha: row for row in self._by_sha([sha for sha in listed if sha not in rows])}
+        return tuple(rows[sha] for sha in listed)
+
+    def version(self, sha: str) -> VersionRow | None:
+        """One version, orphaned ones too, by its sha or the start of it. Raises `UsageError` if that is not enough."""
+        start = sha.lower()
+        if len(start) < SHORTEST_SHA:
+            raise UsageError(f"{sha} is too short for a commit", hint=f"give at least {SHORTEST_SHA} of its characters")
+        rows = [encoding.version_row(values) for values in self._ask(statements.ABBREVIATED, sha=start)]
+        found = [row for row in rows if row.commit.sha == start] or rows
+        if len(found) > 1:
+            candidates = ", ".join(row.commit.sha[: len(start) + CANDIDATE_CHARACTERS] for row in found)
+            raise UsageError(f"{sha} could be several commits: {candidates}", hint="give more of its characters")
+        return found[0] if found else None
+
+    def state_at(self, kind: Kind, height: int) -> tuple[Mapping[str, Value], ...]:
+        """Each row of a kind as of a mainline height, in order of the key column."""
+        if not self._catalog.columns(kind.table) or not self._catalog.columns(VERSIONS_TABLE):
+            return ()
+        names = {f"{short}_column": own_column(kind, name) for short, name in _BOUND_COLUMNS.items()}
+        rows = self._connection.ask_named(
+            statements.STATE, table=kind.table, key=kind.key, height=height, **names, **self._ours
+        )
+        return tuple(sorted(encoding.states(kind, rows), key=lambda state: str(state[kind.key])))
+
+    def _rows_by_kind(self, versions: Iterable[Version]) -> dict[str, list[tuple[object, ...]]]:
+        rows: dict[str, list[tuple[object, ...]]] = {}
+        for version in versions:
+            for change in version.rows:
+                kind = self._kinds.get(change.row.resource.kind)
+                if kind is None:
+                    raise BugError(f"the ledger was not prepared for kind {change.row.resource.kind}")
+                values = (*self._ours.values(), *encoding.row_values(kind, version, change))
+                rows.setdefault(kind.name, []).append(values)
+        return rows
+
+    def _write(self, rows: Sequence[VersionRow]) -> None:
+        if rows:
+            generation = self._ask(statements.GENERATION)[0][0] + 1
+            values = ((*self._ours.values(), *encoding.version_values(row, generation)) for row in rows)
+            self._connection.insert(VERSIONS_TABLE, list(VERSION_COLUMNS), encoding.lines(values))
+
+    def _by_sha(self, shas: Collection[str]) -> list[VersionRow]:
+        found = self._ask(statements.BY_SHA, shas=list(shas)) if shas else ()
+        return [encoding.version_row(values) for values in found]
+
+    def _parents(self, statement: str) -> dict[str, tuple[str, ...]]:
+        return {sha: tuple(parents) for sha, parents in self._ask(statement)}
+
+    def _ask(self, statement: str, **parameters: object) -> Sequence[Sequence[Any]]:
+        """Ask about the versions; nothing before they have a table: somebody may look before the first sync."""
+        if not self._catalog.columns(VERSIONS_TABLE):
+            return ()
+        return self._connection.ask(statement, **self._ours, **parameters)
+
+
+MANY = 10_000
+"""Commits to ask about by name; of more than these all are fetched."""
+
+_BOUND_COLUMNS = {"repository": "repository", "branch": "branch", "height": "height", "commit": "commit_sha"}

@@ -1,0 +1,72 @@
+"""The ledger's queries. Nothing is formatted into them: names are bound as well, as `Identifier`.
+
+FINAL leaves the newest of a commit's rows, merged by the engine already or not. Which history rows count is decided
+by the table of versions alone: those of valid commits on the mainline that are not orphaned.
+"""
+
+from __future__ import annotations
+
+from reconciler.tables.clickhouse import VERSION_COLUMNS
+
+VERSION_FIELDS = tuple(name for name in VERSION_COLUMNS if name not in {"repository", "branch", "generation"})
+"""The columns from which a version is read back; the queries of whole versions start with them, in this order."""
+
+DATABASES = "SELECT count() FROM system.databases WHERE name = {database:String}"
+
+CATALOG = "SELECT table, name, type FROM system.columns WHERE database = {database:String}"
+
+GENERATION = """
+SELECT max(generation) FROM {database:Identifier}.config_versions
+WHERE repository = {repository:String} AND branch = {branch:String}
+"""
+
+RECORDED = """
+SELECT commit_sha, mainline FROM {database:Identifier}.config_versions FINAL
+WHERE repository = {repository:String} AND branch = {branch:String} AND NOT orphaned
+"""
+
+RECORDED_AMONG = RECORDED + "  AND commit_sha IN {shas:Array(String)}"
+
+ABBREVIATED = """
+SELECT * EXCEPT (repository, branch, generation) FROM {database:Identifier}.config_versions FINAL
+WHERE repository = {repository:String} AND branch = {branch:String} AND startsWith(commit_sha, {sha:String})
+ORDER BY commit_sha LIMIT 5
+"""
+"""Orphaned ones too; five are enough to say that a sha is ambiguous."""
+
+BY_SHA = """
+SELECT * EXCEPT (repository, branch, generation) FROM {database:Identifier}.config_versions FINAL
+WHERE repository = {repository:String} AND branch = {branch:String} AND commit_sha IN {shas:Array(String)}
+"""
+"""Orphaned ones too."""
+
+NEWEST_ON_MAINLINE = """
+SELECT * EXCEPT (repository, branch, generation) FROM {database:Identifier}.config_versions FINAL
+WHERE repository = {repository:String} AND branch = {branch:String} AND mainline AND NOT orphaned
+ORDER BY height DESC LIMIT {limit:UInt64}
+"""
+
+MERGES = """
+SELECT commit_sha, parents FROM {database:Identifier}.config_versions FINAL
+WHERE repository = {repository:String} AND branch = {branch:String} AND mainline AND NOT orphaned
+  AND length(parents) > 1
+ORDER BY height
+"""
+
+SIDE = """
+SELECT commit_sha, parents FROM {database:Identifier}.config_versions FINAL
+WHERE repository = {repository:String} AND branch = {branch:String} AND NOT mainline AND NOT orphaned
+"""
+
+STATE = """
+SELECT * FROM {database:Identifier}.{table:Identifier} FINAL
+WHERE {repository_column:Identifier} = {repository:String} AND {branch_column:Identifier} = {branch:String}
+  AND {height_column:Identifier} <= {height:UInt32}
+  AND {commit_column:Identifier} IN (
+    SELECT commit_sha FROM {database:Identifier}.config_versions FINAL
+    WHERE repository = {repository:String} AND branch = {branch:String}
+      AND mainline AND NOT orphaned AND status = 'VALID'
+  )
+ORDER BY {key:Identifier}, {height_column:Identifier} DESC
+LIMIT 1 BY {key:Identifier}
+"""

@@ -1,0 +1,70 @@
+"""The commits of a repository as streams: `git rev-list` for the order, objects and differences for the rest."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from reconciler.adapters.git import failures
+from reconciler.adapters.git.commits import parse_commit, tree_id
+from reconciler.adapters.git.trees import parse_changes
+from reconciler.model.commit import CommitDelta
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+
+    from reconciler.adapters.git.plumbing import Plumbing
+    from reconciler.model.commit import Commit, FileChange
+
+
+def history(plumbing: Plumbing, head: str, known: str | None) -> Iterator[CommitDelta]:
+    """Every commit that `head` reaches and `known` does not, parents before children.
+
+    The three processes work at the same time, each a few requests ahead of the next.
+    """
+    with contextlib.closing(_graph(plumbing, head, known)) as graph:
+        commits = read_commits(plumbing, graph)
+        requests = (_request(commit, tree) for commit, tree in commits)
+        for commit, raw in plumbing.differences(requests):
+            yield CommitDelta(commit, parse_changes(raw))
+
+
+def parents(plumbing: Plumbing, head: str, known: str | None) -> dict[str, tuple[str, ...]]:
+    """The parents of every commit that `head` reaches and `known` does not, in the order of `history`."""
+    with contextlib.closing(_graph(plumbing, head, known)) as graph:
+        return dict(graph)
+
+
+def height(plumbing: Plumbing, commit: str) -> int:
+    """The number of commits on the first-parent chain, the commit itself included."""
+    return int(plumbing.output("rev-list", "--first-parent", "--count", commit, "--") or 0)
+
+
+def changes(plumbing: Plumbing, old: str | None, new: str) -> tuple[FileChange, ...]:
+    """The paths that differ between two commits' trees; `old` None stands for the empty tree."""
+    ((commit, tree),) = read_commits(plumbing, [(new, ())])
+    ((_, raw),) = plumbing.differences([(old, commit.sha if old else tree, None)])
+    return parse_changes(raw)
+
+
+def read_commits(plumbing: Plumbing, wanted: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[tuple[Commit, str]]:
+    """Commits by sha, with the parents that they shall have here, each with the id of its tree."""
+    named = ((sha, (sha, parents)) for sha, parents in wanted)
+    for (sha, parents), _, raw in plumbing.objects(named):
+        if raw is None:
+            raise failures.lacks(plumbing.git_dir, sha)
+        yield parse_commit(sha, parents, raw), tree_id(raw)
+
+
+def _graph(plumbing: Plumbing, head: str, known: str | None) -> Generator[tuple[str, tuple[str, ...]], None, None]:
+    excluded = (f"^{known}",) if known else ()
+    lines = plumbing.lines("rev-list", "--topo-order", "--reverse", "--parents", head, *excluded, "--")
+    with contextlib.closing(lines):
+        for line in lines:
+            sha, *above = line.split()
+            yield sha, tuple(above)
+
+
+def _request(commit: Commit, tree: str) -> tuple[str | None, str, Commit]:
+    first = commit.parents[0] if commit.parents else None
+    return first, commit.sha if first else tree, commit

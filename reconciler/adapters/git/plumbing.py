@@ -1,0 +1,203 @@
+"""The git processes of one repository: started when first needed, kept alive, each with one stream at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+from collections import deque
+from typing import TYPE_CHECKING, TypeVar
+
+from reconciler.adapters.git.process import SILENCE, Process, Watchdog
+from reconciler.errors import BugError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator
+    from pathlib import Path
+
+Tag = TypeVar("Tag")
+Answer = TypeVar("Answer")
+
+PIPE_CAPACITY = 4096
+"""Bytes that every operating system's pipes hold: while no more are under way, writing a request cannot block."""
+
+EMPTY_TREE = {
+    "sha1": "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+    "sha256": "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+}
+"""The tree without entries, which git knows in every repository."""
+
+CAT_FILE = ("cat-file", "--batch")
+CHECK = ("cat-file", "--batch-check")
+DIFF_TREE = (
+    *("diff-tree", "--stdin", "-r", "-z", "--raw", "--no-abbrev", "--always"),
+    *("--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none"),
+)
+
+
+class Plumbing:
+    """Streams of objects and differences out of one repository. Safe for several threads and nested streams."""
+
+    def __init__(self, git_dir: Path, *, object_format: str = "sha1", silence: float = SILENCE) -> None:
+        self.git_dir = git_dir
+        self._empty_tree = EMPTY_TREE[object_format]
+        self._watchdog = Watchdog(silence)
+        self._idle: dict[tuple[str, ...], list[Process]] = {}
+        self._guard = threading.Lock()
+        self._closed = False
+        # diff-tree repeats a line that is no object name, and flushes: that ends an answer. No path can foresee it
+        self._mark = f"={secrets.token_hex(16)}\n".encode()
+
+    def objects(self, requests: Iterable[tuple[str, Tag]]) -> Iterator[tuple[Tag, bytes, bytes | None]]:
+        """For each object name, which has no line break: its tag, type and content; None when there is no such."""
+        lines = ((name, name.encode() + b"\n", tag) for name, tag in requests)
+        with self._lend(CAT_FILE) as process:
+            for tag, (kind, content) in _converse(process, lines, _read_object):
+                yield tag, kind, content
+
+    def name(self, expression: str) -> str | None:
+        """The id of the object that an expression without line breaks names (gitrevisions); None when there is none."""
+        with self._lend(CHECK) as process:
+            process.send(expression.encode() + b"\n")
+            answer = process.line()
+            if not answer:
+                raise process.failure(expression)
+            return None if _is_missing(answer) else answer.partition(b" ")[0].decode()
+
+    def differences(self, requests: Iterable[tuple[str | None, str, Tag]]) -> Iterator[tuple[Tag, bytes]]:
+        """For each commit and older commit: the tag and the raw records of the paths that differ.
+
+        Without an older one, the newer is a tree, compared with the empty tree. Both are always named, because
+        this git keeps on using as a commit's parents whatever an earlier request compared it with.
+        """
+        lines = (
+            (new, (f"{new} {old}\n" if old else f"{self._empty_tree} {new}\n").encode() + self._mark, tag)
+            for old, new, tag in requests
+        )
+        with self._lend(DIFF_TREE) as process:
+            yield from _converse(process, lines, self._read_difference)
+
+    def lines(self, *arguments: str) -> Generator[str, None, None]:
+        """The output lines of one git command, as they come; ending early ends git."""
+        with self._start(arguments) as process:
+            while line := process.line():
+                yield line.decode(errors="surrogateescape").removesuffix("\n")
+            if process.finish() != 0:
+                raise process.failure()
+
+    def output(self, *arguments: str) -> str | None:
+        """What one git command prints, less the last line break; None when it says no (exit code 1)."""
+        with self._start(arguments) as process:
+            text = process.read().decode(errors="surrogateescape").removesuffix("\n")
+            code = process.finish()
+            if code not in (0, 1):
+                raise process.failure()
+            return None if code else text
+
+    def close(self) -> None:
+        """End every git and give back every handle."""
+        with self._guard:
+            self._closed = True
+            idle = [process for processes in self._idle.values() for process in processes]
+            self._idle.clear()
+        for process in idle:
+            self._end(process)
+        self._watchdog.close()
+
+    @contextlib.contextmanager
+    def _start(self, arguments: tuple[str, ...]) -> Iterator[Process]:
+        process = self._open(arguments)
+        try:
+            yield process
+        finally:
+            self._end(process)
+
+    @contextlib.contextmanager
+    def _lend(self, arguments: tuple[str, ...]) -> Iterator[Process]:
+        """A long-lived git for one stream. One that was left in the middle of an answer does not come back."""
+        process = self._waiting(arguments) or self._open(arguments)
+        try:
+            yield process
+        except BaseException:
+            self._end(process)
+            raise
+        with self._guard:
+            if not self._closed:
+                self._idle.setdefault(arguments, []).append(process)
+                return
+        self._end(process)
+
+    def _waiting(self, arguments: tuple[str, ...]) -> Process | None:
+        while True:
+            with self._guard:
+                processes = self._idle.get(arguments)
+                process = processes.pop() if processes else None
+            if process is None or process.running:
+                return process
+            self._end(process)
+
+    def _open(self, arguments: tuple[str, ...]) -> Process:
+        if self._closed:
+            raise BugError(f"the repository {self.git_dir} was closed already")
+        process = Process(arguments, cwd=self.git_dir, git_dir=self.git_dir)
+        self._watchdog.watch(process)
+        return process
+
+    def _end(self, process: Process) -> None:
+        self._watchdog.forget(process)
+        process.close()
+
+    def _read_difference(self, process: Process, asked: str) -> bytes:
+        pieces = []
+        while True:
+            line = process.line()  # all of an answer at once, unless a path has a line break in it
+            if not line:
+                raise process.failure(asked)
+            pieces.append(line)
+            if line.endswith(self._mark):
+                break
+        answer = b"".join(pieces)
+        for head in (f"{asked}\0".encode(), f"{self._empty_tree} {asked}\n".encode()):
+            if answer.startswith(head):
+                return answer[len(head) : -len(self._mark)]
+        raise process.failure(asked)  # git goes on when it cannot read one side: that is no empty difference
+
+
+def _read_object(process: Process, asked: str) -> tuple[bytes, bytes | None]:
+    header = process.line()
+    fields = header.rsplit(b" ", 2)
+    if len(fields) == 3 and fields[2].rstrip().isdigit():  # noqa: PLR2004 - name, type, size
+        size = int(fields[2])
+        content = process.read(size + 1)
+        if len(content) == size + 1:
+            return fields[1], content[:-1]
+    elif _is_missing(header):
+        return b"", None
+    raise process.failure(asked)
+
+
+def _is_missing(header: bytes) -> bool:
+    return header.endswith((b" missing\n", b" ambiguous\n"))
+
+
+def _converse(
+    process: Process, requests: Iterable[tuple[str, bytes, Tag]], read: Callable[[Process, str], Answer]
+) -> Iterator[tuple[Tag, Answer]]:
+    """Send requests ahead of their answers, but never more than the pipe holds, so that nobody waits for ever.
+
+    When it is full, half of the answers are read before more is sent: a system call then carries many requests.
+    """
+    under_way: deque[tuple[str, int, Tag]] = deque()
+    size = 0
+    for asked, line, tag in requests:
+        if under_way and size + len(line) > PIPE_CAPACITY:
+            while under_way and size + len(line) > PIPE_CAPACITY // 2:
+                name, length, first = under_way.popleft()
+                size -= length
+                yield first, read(process, name)
+        process.send(line)
+        under_way.append((asked, len(line), tag))
+        size += len(line)
+    while under_way:
+        name, _, first = under_way.popleft()
+        yield first, read(process, name)

@@ -1,0 +1,151 @@
+"""A repository on disk as the port `Source`."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from reconciler.adapters.git import failures, history, lookup, revisions
+from reconciler.adapters.git.plumbing import Plumbing
+from reconciler.adapters.git.process import SILENCE, Process
+from reconciler.errors import BugError, NeedsHuman, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from reconciler.model.commit import CommitDelta, FileChange
+
+QUESTIONS = (
+    *("--show-object-format", "--is-inside-work-tree", "--absolute-git-dir"),
+    *("--path-format=absolute", "--git-common-dir", "--show-cdup"),
+)
+ANSWERS = 5
+USER_INFO = re.compile(r"^(?P<scheme>.*?://)(?P<user>[^/?#]*)@", re.DOTALL)
+QUERY = re.compile(r"^(?P<url>.*?://[^?#]*)[?#].*$", re.DOTALL)
+
+
+def open_repository(path: Path, *, silence: float = SILENCE) -> GitSource:
+    """The repository around a path: a work tree or a folder in it, a bare repository, a linked work tree.
+
+    `silence` is how many seconds git may stay silent. Raises `UsageError` when there is no repository, and
+    `NeedsHuman` when git refuses to read it. Close the result, or use it as a context manager.
+    """
+    start = path.absolute()
+    if not start.exists():
+        raise UsageError(f"{path} does not exist", hint="name an existing folder with --repo PATH")
+    if start.is_file() or (start.name == ".git" and (start.parent / ".git").is_dir()):
+        start = start.parent
+    object_format, inside, git_dir, common_dir, up = _discover(start)
+    return GitSource(
+        Plumbing(Path(git_dir), object_format=object_format, silence=silence),
+        git_dir=Path(common_dir),
+        work_tree=(start / up).resolve() if inside == "true" else None,
+    )
+
+
+class GitSource:
+    """Port `Source`, read only. `git_dir` is the folder that all work trees share."""
+
+    def __init__(self, plumbing: Plumbing, *, git_dir: Path, work_tree: Path | None) -> None:
+        self._plumbing = plumbing
+        self.git_dir = git_dir
+        self.work_tree = work_tree
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the git processes. Streams that are still open end with a `NeedsHuman` or `BugError` when used."""
+        self._plumbing.close()
+
+    @cached_property
+    def repository(self) -> str:
+        """The origin's URL without credentials; without an origin the path of the repository, with forward slashes."""
+        url = self._plumbing.output("config", "--get", "remote.origin.url")
+        if url:
+            return without_credentials(url)
+        return (self.git_dir.parent if self.git_dir.name == ".git" else self.git_dir).as_posix()
+
+    def head_branch(self) -> str | None:
+        """The branch that HEAD stands for, by its short name; None when it is detached."""
+        return revisions.head_branch(self._plumbing)
+
+    def is_shallow(self) -> bool:
+        """Whether history was cut off when this was cloned."""
+        return self._plumbing.output("rev-parse", "--is-shallow-repository") == "true"
+
+    def resolve(self, revision: str) -> str | None:
+        """The sha of the commit a revision names; None for a branch without commits; see `revisions.resolve`."""
+        return revisions.resolve(self._plumbing, revision)
+
+    def parents(self, head: str, *, known: str | None = None) -> Mapping[str, tuple[str, ...]]:
+        """The parents of every commit reachable from `head` and not from `known`, in the order of `history`."""
+        return history.parents(self._plumbing, self._commit(head), self._commit(known) if known else None)
+
+    def height(self, commit: str) -> int:
+        """The number of commits on the first-parent chain, the commit itself included: 1 for a root."""
+        return history.height(self._plumbing, self._commit(commit))
+
+    def history(self, head: str, *, known: str | None = None) -> Iterator[CommitDelta]:
+        """Every commit reachable from `head` and not from `known`, parents before children, as one stream."""
+        return history.history(self._plumbing, self._commit(head), self._commit(known) if known else None)
+
+    def changes(self, old: str | None, new: str) -> tuple[FileChange, ...]:
+        """The paths that differ between the trees of two commits; `old` None stands for the empty tree."""
+        return history.changes(self._plumbing, self._commit(old) if old else None, self._commit(new))
+
+    def files(self, commit: str, paths: Collection[str]) -> tuple[FileChange, ...]:
+        """Those of the given paths that the commit's tree has, as they are there, in order."""
+        return lookup.files(self._plumbing, self._commit(commit), paths)
+
+    def listing(self, commit: str, folder: str) -> tuple[FileChange, ...]:
+        """What stands directly in a folder of the commit's tree, in order; nothing when there is no such folder."""
+        return lookup.listing(self._plumbing, self._commit(commit), folder)
+
+    def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """The contents of blobs, in the order asked for, as one stream. Raises `NeedsHuman` for one that is missing."""
+        for blob, kind, content in self._plumbing.objects((blob, blob) for blob in ids):
+            if content is None:
+                raise failures.lacks(self.git_dir, blob)
+            if kind != b"blob":
+                raise BugError(f"{blob} is a {kind.decode()}, no blob")
+            yield blob, content
+
+    def _commit(self, name: str) -> str:
+        sha = revisions.resolve(self._plumbing, name)
+        if sha is None:
+            raise UsageError(f"{name} has no commits yet", hint="make a first commit")
+        return sha
+
+
+def without_credentials(url: str) -> str:
+    """An origin's URL without what could let anyone in.
+
+    Over ssh the user's name stays, as it is part of the address, and a password goes; anywhere else all of the user
+    information goes, and a query with it, as tokens stand in both. `host:path` and plain paths are kept.
+    """
+    found = USER_INFO.match(url)
+    if found:
+        user = found["user"].partition(":")[0] if "ssh" in found["scheme"] else ""
+        url = found["scheme"] + (f"{user}@" if user else "") + url[found.end() :]
+    return QUERY.sub(r"\g<url>", url)
+
+
+def _discover(start: Path) -> list[str]:
+    process = Process(("rev-parse", *QUESTIONS), cwd=start, git_dir=None)
+    try:
+        answers = process.read().decode(errors="surrogateescape").splitlines()
+        if process.finish() != 0:
+            raise process.failure()
+    finally:
+        process.close()
+    if answers[1:2] == ["false"]:
+        answers.append("")  # outside a work tree, git does not say how far up its root is
+    if len(answers) != ANSWERS:
+        raise NeedsHuman(f"the path of {start} has a line break in it", hint="move the repository to another folder")
+    return answers

@@ -1,0 +1,105 @@
+"""The port `Ledger` in dictionaries: for tests, and as the shortest statement of what a ledger does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from reconciler import canonical
+from reconciler.errors import BugError, UsageError
+from reconciler.kinds.kind import TIMESTAMPS
+from reconciler.model.commit import Status
+from reconciler.tables.clickhouse import own_column
+from reconciler.tables.rows import declaration_columns, desired_values
+from reconciler.tables.versions import as_recorded, merged_by, newest_first
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from reconciler.canonical import Value
+    from reconciler.kinds.kind import Kind
+    from reconciler.kinds.registry import Kinds
+    from reconciler.model.commit import RowChange, Version
+    from reconciler.ports import Clock, VersionRow
+
+SHORTEST_SHA = 4
+
+
+class _Entry(NamedTuple):
+    row: VersionRow
+    changes: tuple[RowChange, ...]
+
+
+class MemoryLedger:
+    """The history of one repository and branch, as long as the process lives."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._kinds: dict[str, Kind] = {}
+        self._entries: dict[str, _Entry] = {}
+
+    def prepare(self, kinds: Kinds) -> None:
+        """Remember the kinds."""
+        self._kinds |= kinds.by_name
+
+    def recorded(self, among: Collection[str] | None = None) -> Mapping[str, bool]:
+        """The recorded commits that are not orphaned (of some, or all), and whether each is on the mainline."""
+        found = {row.commit.sha: row.mainline for row in self._reachable()}
+        return found if among is None else {sha: found[sha] for sha in among if sha in found}
+
+    def record(self, versions: Sequence[Version]) -> None:
+        """Record versions, or record them again."""
+        unknown = {change.row.resource.kind for version in versions for change in version.rows} - self._kinds.keys()
+        if unknown:
+            raise BugError(f"the ledger was not prepared for kind {min(unknown)}")
+        now = self._clock.now()
+        self._entries |= {version.commit.sha: _Entry(as_recorded(version, now), version.rows) for version in versions}
+
+    def orphan(self, shas: Collection[str]) -> None:
+        """Mark commits that the branch no longer reaches."""
+        for sha in self._entries.keys() & shas:
+            entry = self._entries[sha]
+            self._entries[sha] = entry._replace(row=replace(entry.row, orphaned=True))
+
+    def versions(self, *, limit: int) -> tuple[VersionRow, ...]:
+        """The newest versions first, orphaned ones left out: each side branch after the commit that merged it."""
+        mainline = sorted((row for row in self._reachable() if row.mainline), key=lambda row: row.height)
+        parents = {row.commit.sha: row.commit.parents for row in self._reachable() if not row.mainline}
+        merged = merged_by(((row.commit.sha, row.commit.parents) for row in mainline), parents)
+        listed = newest_first([row.commit.sha for row in reversed(mainline)], merged, limit)
+        return tuple(self._entries[sha].row for sha in listed)
+
+    def version(self, sha: str) -> VersionRow | None:
+        """One version, orphaned ones too, by its sha or the start of it. Raises `UsageError` if that is not enough."""
+        start = sha.lower()
+        if len(start) < SHORTEST_SHA:
+            raise UsageError(f"{sha} is too short for a commit", hint=f"give at least {SHORTEST_SHA} of its characters")
+        found = [start] if start in self._entries else [full for full in self._entries if full.startswith(start)]
+        if len(found) > 1:
+            raise UsageError(f"{sha} could be several commits: {', '.join(sorted(found))}")
+        return self._entries[found[0]].row if found else None
+
+    def state_at(self, kind: Kind, height: int) -> tuple[Mapping[str, Value], ...]:
+        """Each row of a kind as of a mainline height, in order of the key column."""
+        counting = (
+            entry
+            for entry in sorted(self._entries.values(), key=lambda entry: entry.row.height)
+            if entry.row.mainline and entry.row.height <= height and not entry.row.orphaned
+            if entry.row.status == Status.VALID
+        )
+        states = {
+            change.row.resource.id: _state(kind, change)
+            for entry in counting
+            for change in entry.changes
+            if change.row.resource.kind == kind.name
+        }
+        return tuple(states[id_] for id_ in sorted(states))
+
+    def _reachable(self) -> Iterator[VersionRow]:
+        return (entry.row for entry in self._entries.values() if not entry.row.orphaned)
+
+
+def _state(kind: Kind, change: RowChange) -> dict[str, Any]:
+    names = [*(column.name for column in kind.columns), *TIMESTAMPS, *(name for name, _ in declaration_columns(kind))]
+    values = (canonical.utc(v) if hasattr(v, "utcoffset") else v for v in desired_values(kind, change.row))
+    return {own_column(kind, "op"): str(change.change.op), **dict(zip(names, values, strict=True))}

@@ -1,0 +1,48 @@
+"""What comes with the program: its schemas and the example repository, from a wheel or from a checkout."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reconciler.errors import BugError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+_PLACES = (_PACKAGE / "_data", _PACKAGE.parent)
+"""A wheel carries the folders inside the package; in a checkout they stand beside it."""
+
+_SUFFIX = ".schema.json"
+_KIND_MARK = "x-reconciler"
+
+
+def shipped_schemas() -> Mapping[str, bytes]:
+    """The schema files of the shipped kinds, by a path that messages can name (`schemas/NAME.schema.json`)."""
+    texts = {f"schemas/{file.name}": file.read_bytes() for file in sorted(_folder("schemas").glob(f"*{_SUFFIX}"))}
+    return {path: text for path, text in texts.items() if _KIND_MARK in json.loads(text)}
+
+
+def record_schema(name: str) -> dict[str, Any]:
+    """A shipped JSON Schema by the first part of its file name, such as `kind` or `session_state`."""
+    file = _folder("schemas") / f"{name}{_SUFFIX}"
+    try:
+        schema = json.loads(file.read_bytes())
+    except OSError as error:
+        raise BugError(f"the schema {name} does not come with this program") from error
+    assert isinstance(schema, dict)
+    return schema
+
+
+def example_repository() -> Path:
+    """The folder of the example configuration repository, to be copied and never written to."""
+    return _folder("config-repo-example")
+
+
+def _folder(name: str) -> Path:
+    for place in _PLACES:
+        if (place / name).is_dir():
+            return place / name
+    raise BugError(f"this installation lacks its folder {name}", hint="install the program again")

@@ -1,0 +1,89 @@
+"""Files as they lie on disk, for checking them before they are committed. Needs no git."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import TYPE_CHECKING
+
+from reconciler.errors import NeedsHuman, ReconcilerError, UsageError
+from reconciler.model.commit import EntryType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+ROOT_MARKS = (".git", "reconciler.yaml")
+
+
+def find_root(start: Path) -> Path:
+    """The nearest folder, from `start` upwards, that holds `.git` or `reconciler.yaml`; `start` itself without one.
+
+    Absolute. When `start` is a file, the search begins in its folder.
+    """
+    folder = start.absolute()
+    if folder.is_file():
+        folder = folder.parent
+    return next((one for one in (folder, *folder.parents) if any((one / mark).exists() for mark in ROOT_MARKS)), folder)
+
+
+class WorkingTree:
+    """The files below a folder, by paths relative to it with forward slashes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def read(self, wanted: Callable[[str], bool], subfolder: str = "") -> Iterator[tuple[str, bytes | EntryType]]:
+        """The wanted files and what they hold, sorted by path; a symbolic link is told as such and not followed.
+
+        Hidden folders are left out, and so is everything that is neither file nor link. `subfolder` is where to
+        start; paths stay relative to the root. Raises `UsageError` when it is not there, and `NeedsHuman`, naming
+        the place, when something cannot be read.
+        """
+        start = "/".join(filter(None, subfolder.replace(os.sep, "/").split("/")))
+        top = self.root / start
+        if not top.is_dir():
+            raise UsageError(f"{top} is not a folder", hint="name an existing folder of the repository with --path")
+        found = sorted(_walk(str(top), f"{start}/" if start else "", wanted))
+        for path, place, is_link in found:
+            yield path, EntryType.SYMLINK if is_link else _content(place)
+
+
+def _walk(top: str, prefix: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, str, bool]]:
+    """Path, place on disk, and whether it is a symbolic link."""
+    folders = [(top, prefix)]
+    while folders:
+        folder, prefix = folders.pop()
+        for entry in _entries(folder):
+            path = prefix + _text(entry.name)
+            if entry.is_dir(follow_symlinks=False):
+                if not entry.name.startswith("."):
+                    folders.append((entry.path, f"{path}/"))
+            elif (entry.is_symlink() or entry.is_file()) and wanted(path):
+                yield path, entry.path, entry.is_symlink()
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+
+
+def _content(place: str) -> bytes:
+    try:
+        with io.FileIO(place) as file:  # a third of what Path.read_bytes costs, 100,000 times
+            return file.readall()
+    except OSError as error:
+        raise _unreadable(place, error) from error
+
+
+def _unreadable(place: str, error: OSError) -> ReconcilerError:
+    why = (error.strerror or str(error)).lower()
+    return NeedsHuman(f"cannot read {place}: {why}", hint="see that it is there and that you may read it")
+
+
+def _text(name: str) -> str:
+    """A name as text that UTF-8 can hold: bytes that are not UTF-8 are written as escapes."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,0 +1,118 @@
+"""`reconciler demo`: the tour. Every command in it is really run, in a repository made for it."""
+
+from __future__ import annotations
+
+import difflib
+import shutil
+import tempfile
+import textwrap
+from contextlib import chdir
+from pathlib import Path
+
+import click
+
+from reconciler import wiring
+from reconciler.cli import output
+from reconciler.cli.exits import Exit
+from reconciler.cli.main import run
+from reconciler.cli.options import Globals, global_options
+from reconciler.errors import BugError
+
+OPERATIONS = ("Maren Holt", "maren@desk.example")
+RISK = ("Teo Alvarado", "teo@desk.example")
+ACCOUNT = Path("accounts/cv-eurusd.yaml")
+USER = Path("users/fx-majors-01.yaml")
+
+
+class Tour:
+    """A scratch copy of the example repository, told about as it changes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        shutil.copytree(wiring.example_repository(), folder, dirs_exist_ok=True)
+        self._repository = wiring.scratch_repository(folder)
+        self._chapter = 0
+
+    def chapter(self, title: str, text: str) -> None:
+        """A heading and what is going to happen."""
+        self._chapter += 1
+        output.data(f"\n{click.style(f'{self._chapter}. {title}', bold=True)}")
+        output.data(textwrap.fill(text, 100) + "\n")
+
+    def edit(self, file: Path, old: str, new: str) -> None:
+        """Change one line of a file, and show it as a reviewer sees it."""
+        before = (self._folder / file).read_text(encoding="utf-8")
+        if before.count(old) != 1:
+            raise BugError(f"the example has changed: {file} does not hold {old!r} once")
+        after = before.replace(old, new)
+        (self._folder / file).write_text(after, encoding="utf-8")
+        for line in difflib.unified_diff(before.splitlines(), after.splitlines(), file.as_posix(), n=0, lineterm=""):
+            if not line.startswith(("---", "+++", "@@")):
+                output.data("    " + output.change(f"{line[:1]} {line[1:].strip()}"))
+
+    def commit(self, message: str, author: tuple[str, str]) -> None:
+        """Commit what was changed."""
+        self.say(f'git commit -am "{message}"')
+        self._repository.commit(message, author)
+
+    def run(self, *arguments: str, exits: Exit = Exit.OK) -> None:
+        """Run a command as a user would, in the repository."""
+        self.say(" ".join(("reconciler", *arguments)))
+        code = run(arguments)
+        if code != exits:
+            raise BugError(f"the tour went wrong: exit code {code} instead of {int(exits)}")
+
+    @staticmethod
+    def say(command: str) -> None:
+        """Show a command line."""
+        output.data(click.style(f"$ {command}", fg="cyan"))
+
+
+@click.command(short_help="a tour")
+@global_options
+@click.pass_obj
+def demo(given: Globals) -> None:
+    """Take a two-minute tour on the example repository: no questions asked, nothing left behind."""
+    given.settings()
+    with tempfile.TemporaryDirectory(prefix="reconciler-demo-") as folder, chdir(folder):
+        _tell(Tour(Path(folder)))
+
+
+def _tell(tour: Tour) -> None:
+    tour.chapter(
+        "Git is the only way in",
+        "A desk keeps its MetaTrader 5 configuration as YAML: one file for each user, account, terminal and signal. "
+        "The first commit goes live as rows that trading programs read.",
+    )
+    tour.commit("Bring the desk's configuration under review", OPERATIONS)
+    tour.run("sync", "-q")
+    tour.run("get", "accounts")
+    tour.chapter(
+        "A slip that costs money elsewhere",
+        "The broker's site says 1:30, so that is what somebody types. Most YAML readers take that for the number 90: "
+        "minutes and seconds in base 60. Here it is refused, with the place and what to write.",
+    )
+    tour.edit(ACCOUNT, "leverage: 30", "leverage: 1:30")
+    tour.run("validate", exits=Exit.PROBLEMS)
+    tour.commit("Write leverage as the broker does", OPERATIONS)
+    tour.run("sync", exits=Exit.PROBLEMS)
+    tour.say("# what is live has not moved")
+    tour.run("get", "account", "cv-eurusd")
+    tour.chapter(
+        "A good change goes live",
+        "The slip is mended, and risk is cut before the election week. One transaction: all of it or nothing.",
+    )
+    tour.edit(ACCOUNT, "leverage: 1:30", "leverage: 30")
+    tour.edit(USER, "risk_per_trade_percent: 0.75", "risk_per_trade_percent: 0.5")
+    tour.commit("Cut risk on the majors for election week", RISK)
+    tour.run("sync")
+    tour.run("status")
+    tour.chapter(
+        "And nothing is forgotten",
+        "Every commit is a version row in ClickHouse, the refused one too: who, when, what it changed, and why not.",
+    )
+    tour.run("log")
+    output.data(
+        "\nYours next: a repository with YAML files like these, `reconciler validate` on every pull request, and\n"
+        "`reconciler sync` where the terminals run. README.md has the two commands to begin with."
+    )

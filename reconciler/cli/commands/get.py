@@ -1,0 +1,34 @@
+"""`reconciler get`."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler import wiring
+from reconciler.cli import output
+from reconciler.cli.options import Globals, format_option, global_options
+from reconciler.report import states
+
+
+@click.command(short_help="the live rows of a kind")
+@click.argument("kind")
+@click.argument("name", required=False)
+@format_option("text", "json")
+@global_options
+@click.pass_obj
+def get(given: Globals, kind: str, name: str | None, form: str) -> None:
+    """Show the live rows of a KIND, or the one that goes by NAME.
+
+    KIND is written as you like: in any case, singular or plural, or as the table.
+    """
+    with wiring.service(given.settings()) as service:
+        found = service.kind(kind)
+        rows = (service.row(found, name),) if name else service.rows(found)
+    if form == "json":
+        output.json_data(states.row_json(rows[0]) if name else [states.row_json(row) for row in rows])
+    elif name:
+        for label, text in states.row_lines(rows[0], found):
+            output.data(f"{label:<26}{text}")
+    else:
+        headers = ["name", *(column.name for column in found.columns if column.name != found.key)]
+        output.table(headers, [states.row_cells(row, found) for row in rows])

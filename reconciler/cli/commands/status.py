@@ -1,0 +1,27 @@
+"""`reconciler status`."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler import wiring
+from reconciler.cli import output
+from reconciler.cli.options import Globals, format_option, global_options
+from reconciler.report import problems, states
+
+
+@click.command(short_help="what is live")
+@format_option("text", "json")
+@global_options
+@click.pass_obj
+def status(given: Globals, form: str) -> None:
+    """Say what is live, whether it is what git says, and which commit was refused and why."""
+    with wiring.service(given.settings()) as service:
+        found = service.status()
+    if form == "json":
+        output.json_data(states.status_json(found))
+        return
+    for label, text in states.status_lines(found):
+        output.data(f"{label:<12}{text}")
+    for problem in found.refused.problems if found.refused else ():
+        output.data("  " + output.problem(problems.line(problem)))

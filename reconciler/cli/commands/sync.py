@@ -1,0 +1,54 @@
+"""`reconciler sync`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler import wiring
+from reconciler.cli import output
+from reconciler.cli.exits import Exit
+from reconciler.cli.options import Globals, format_option, global_options
+from reconciler.report import commits, problems, states
+
+if TYPE_CHECKING:
+    from reconciler.pipeline.syncing import SyncResult
+
+
+@click.command(short_help="one reconcile")
+@format_option("text", "json")
+@global_options
+@click.pass_obj
+def sync(given: Globals, form: str) -> int:
+    """Bring the live rows to the branch's head, and record every commit.
+
+    An invalid head changes no row: the last valid commit stays live.
+    """
+    with wiring.reconciler(given.settings()) as reconciler:
+        with output.progress("commits") as progress:
+            result = reconciler.sync(progress)
+        kinds = reconciler.stepper.kinds_at(result.applied.stamp.commit) if result.applied else reconciler.shipped
+    if form == "json":
+        output.json_data(states.sync_json(result))
+    else:
+        for line in states.sync_lines(result, kinds):
+            output.data(output.change(line))
+    return _tell(result)
+
+
+def _tell(result: SyncResult) -> Exit:
+    """What did not go through, on stderr, and the exit code for it."""
+    if result.head is None:
+        output.note("the branch has no commits yet: nothing to do")
+    refused = [problem for problem in result.plan.problems if problem.is_error]
+    for problem in result.plan.problems:
+        output.note(output.problem(problems.line(problem)))
+    if refused and result.head:
+        count = problems.plural(len(refused), "error")
+        output.note(f"refused: {commits.short(result.head)} has {count}; no row was changed by it")
+    if result.history is not None and result.history.error is not None:
+        output.failure(result.history.error)
+        output.note("the rows are live all the same; the next sync records what is missing")
+        return Exit.FAILED
+    return Exit.PROBLEMS if refused else Exit.OK

@@ -1,0 +1,116 @@
+"""The entry point: finds the command, and turns whatever happens into an exit code."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler import __version__
+from reconciler.cli import output
+from reconciler.cli.exits import Exit
+from reconciler.cli.options import Globals, global_options
+from reconciler.errors import ReconcilerError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+GC_THRESHOLD = 100_000
+"""Objects before the garbage collector looks for cycles. A snapshot is many values without one: a third of the time."""
+
+COMMANDS = {
+    "demo": "a two-minute tour on the example repository",
+    "validate": "check files; needs no store, no history, no network",
+    "sync": "one reconcile to the branch's head",
+    "status": "what is live, and whether it is what git says",
+    "get": "the live rows of a kind, or one of them",
+    "log": "every commit that was recorded, newest first",
+}
+"""Each is a module of `reconciler.cli.commands` with a command of that name, imported when it is called."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are needed: `validate` has no time for drivers."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of a newcomer's way."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command by its name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"reconciler.cli.commands.{cmd_name}")
+        command = getattr(module, cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list in `--help`, without importing any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup,
+    no_args_is_help=False,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name="reconciler")
+@global_options
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """GitOps for trading configuration.
+
+    YAML in a git repository becomes live rows in DuckDB; every commit becomes a version in ClickHouse.
+    """
+    context.ensure_object(Globals)
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(Exit.FAILED)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; whatever goes wrong is told on stderr."""
+    try:
+        code = cli.main(list(arguments), prog_name="reconciler", standalone_mode=False)
+    except (KeyboardInterrupt, click.Abort):
+        return Exit.INTERRUPTED
+    except Exception as error:  # noqa: BLE001  the last line of defence: nobody is shown a traceback
+        output.failure(_understood(error))
+        return Exit.FAILED
+    return code if isinstance(code, int) else Exit.OK
+
+
+def main() -> None:
+    """The console script."""
+    gc.set_threshold(GC_THRESHOLD)
+    sys.exit(run(sys.argv[1:]))
+
+
+def _understood(error: Exception) -> ReconcilerError:
+    if isinstance(error, ReconcilerError):
+        return error
+    if isinstance(error, click.ClickException):
+        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "reconciler"
+        return UsageError(error.format_message(), hint=f"see `{command} --help`")
+    return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> ReconcilerError:
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", prefix="reconciler-", suffix=".traceback", delete=False
+    ) as file:
+        traceback.print_exception(error, file=file)
+    first = next(iter(str(error).splitlines()), "")
+    return ReconcilerError(
+        f"unexpected {type(error).__name__}: {first}",
+        hint=f"this is a bug; its trace is in {Path(file.name)}",
+    )

@@ -1,0 +1,74 @@
+"""The global options. They may stand before the command or after it; what stands last counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from reconciler import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reconciler.settings import Settings
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+SETTING_OF = {
+    "repo": "repository.url",
+    "branch": "repository.branch",
+    "path": "repository.path",
+    "state": "state.dir",
+}
+
+
+@dataclass(slots=True)
+class Globals:
+    """What was given on the command line so far; the only state that commands share."""
+
+    config: Path | None = None
+    flags: dict[str, str] = field(default_factory=dict)
+    verbosity: int = 0
+
+    def settings(self) -> Settings:
+        """The settings in force for this command."""
+        return settings.load(self.config, self.flags)
+
+
+def _take(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    given = context.ensure_object(Globals)
+    name = str(parameter.name)
+    if not value:
+        return
+    if name == "config":
+        given.config = Path(value)
+    elif name in SETTING_OF:
+        given.flags[SETTING_OF[name]] = str(value)
+    else:
+        given.verbosity = 1 if name == "verbose" else -1
+
+
+def global_options(command: F) -> F:
+    """Add the global options to a command."""
+    option = partial(click.option, expose_value=False, callback=_take)
+    options = (
+        option("--config", metavar="FILE", help="Settings file (default: reconciler.toml here)."),
+        option("--repo", metavar="PATH", help="The config repository (default: the one around this folder)."),
+        option("--branch", metavar="NAME", help="Branch to reconcile (default: the one checked out)."),
+        option("--path", metavar="SUBFOLDER", help="Where in the repository the configuration begins."),
+        option("--state", metavar="DIR", help="This host's state folder (default: inside the git folder)."),
+        option("-q", "--quiet", is_flag=True, help="Only errors on stderr."),
+        option("-v", "--verbose", is_flag=True, help="Tell more on stderr."),
+    )
+    for add in reversed(options):
+        command = add(command)
+    return command
+
+
+def format_option(*formats: str) -> Callable[[F], F]:
+    """Add `--format` with the formats a command knows; the first is its default."""
+    return click.option("--format", "form", type=click.Choice(formats), default=formats[0], help="Output format.")

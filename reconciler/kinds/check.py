@@ -1,0 +1,157 @@
+"""What a meta-schema cannot say, because it takes two places of a schema to see it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reconciler.kinds.build import ANNOTATION, resolved, sql_type
+from reconciler.kinds.flaw import Flaw
+from reconciler.kinds.kind import TIMESTAMPS, SqlType
+from reconciler.kinds.pointers import child
+from reconciler.kinds.suggest import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+_SPEC = "/properties/spec"
+_METADATA = "/properties/metadata/properties"
+_FIELDS = f"{_SPEC}/properties"
+_NOTE = f"/{ANNOTATION}"
+
+JSON_TYPES = {
+    SqlType.UUID: ("string",),
+    SqlType.VARCHAR: ("string",),
+    SqlType.FLOAT: ("number",),
+    SqlType.INTEGER: ("integer",),
+    SqlType.BOOLEAN: ("boolean",),
+    SqlType.JSON: ("object", "array"),
+}
+"""The JSON Schema types whose values a column of a SQL type can hold."""
+
+
+def cross_flaws(schema: Mapping[str, Any]) -> Iterator[Flaw]:
+    """Where a schema that the meta-schema allows contradicts itself; its `$ref`s must be sound."""
+    annotation, spec = schema[ANNOTATION], schema["properties"]["spec"]
+    yield from _pairs(annotation["columns"], spec["properties"])
+    yield from _key(annotation)
+    yield from _unknown_columns(annotation)
+    for position, name in enumerate(spec["required"]):
+        if name not in spec["properties"]:
+            message = f"{name} is required and no field of spec{did_you_mean(name, spec['properties'])}"
+            yield Flaw(f"{_SPEC}/required/{position}", message)
+    for name in annotation["columns"]:
+        if name in spec["properties"]:
+            yield from _types(schema, name)
+    yield from _metadata(schema)
+    yield from _roles(schema)
+
+
+def _pairs(columns: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[Flaw]:
+    for name in columns:
+        if name in TIMESTAMPS:
+            yield Flaw(child(f"{_NOTE}/columns", name), f"{name} comes from git: every table has it", at_key=True)
+        elif name not in fields:
+            message = f"the column {name} has no field in spec{did_you_mean(name, fields)}"
+            yield Flaw(child(f"{_NOTE}/columns", name), message, "add it to spec.properties", at_key=True)
+    for name in fields:
+        if name not in columns:
+            message = f"the field {name} has no column{did_you_mean(name, columns)}"
+            yield Flaw(child(_FIELDS, name), message, f"add it to {ANNOTATION}.columns", at_key=True)
+
+
+def _key(annotation: Mapping[str, Any]) -> Iterator[Flaw]:
+    key, columns = annotation["key"], annotation["columns"]
+    if key not in columns:
+        yield Flaw(f"{_NOTE}/key", f"the key {key} is none of the columns{did_you_mean(key, columns)}")
+    elif columns[key] != SqlType.UUID:
+        message = f"the key {key} is {columns[key]}, and a key is a UUID"
+        yield Flaw(f"{_NOTE}/key", message, "left out by a resource, it is made from kind and name")
+
+
+def _unknown_columns(annotation: Mapping[str, Any]) -> Iterator[Flaw]:
+    columns = annotation["columns"]
+    for number, index in enumerate(annotation["indexes"]):
+        for position, name in enumerate(index):
+            if name not in columns:
+                message = f"the index is on {name}, which is no column{did_you_mean(name, columns)}"
+                yield Flaw(f"{_NOTE}/indexes/{number}/{position}", message)
+    for name in annotation.get("units", {}):
+        if name not in columns:
+            message = f"the unit is of {name}, which is no column{did_you_mean(name, columns)}"
+            yield Flaw(child(f"{_NOTE}/units", name), message, at_key=True)
+
+
+def _types(schema: Mapping[str, Any], name: str) -> Iterator[Flaw]:
+    pointer = child(_FIELDS, name)
+    field = resolved(schema, schema["properties"]["spec"]["properties"][name])
+    written = schema[ANNOTATION]["columns"][name]
+    kind, length = sql_type(written)
+    possible = JSON_TYPES[kind]
+    if field.get("type") not in possible:
+        yield Flaw(pointer, f"the column {name} is {written}: the field's type must be {' or '.join(possible)}")
+    elif kind is SqlType.UUID and field.get("format") != "uuid":
+        yield Flaw(pointer, f"the column {name} is a UUID: the field's format must be uuid")
+    elif length is not None:
+        yield from _lengths(pointer, field, length, written)
+
+
+def _lengths(pointer: str, field: Mapping[str, Any], length: int, written: str) -> Iterator[Flaw]:
+    longest = field.get("maxLength", max((len(str(word)) for word in field.get("enum", ())), default=None))
+    if longest is None:
+        yield Flaw(pointer, f"the column is {written}: the field needs a maxLength of at most {length}")
+    elif longest > length:
+        yield Flaw(pointer, f"the field may have {longest} characters, and its column is {written}")
+
+
+def _metadata(schema: Mapping[str, Any]) -> Iterator[Flaw]:
+    parts = schema["properties"]["metadata"]["properties"]
+    if "name" not in schema["properties"]["metadata"]["required"]:
+        yield Flaw("/properties/metadata/required", "name must be required: nothing else tells resources apart")
+    if not _is_name(schema, parts["name"]):
+        yield Flaw(f"{_METADATA}/name", "the type of a name must be string")
+    for group in ("labels", "annotations"):
+        if group in parts and not _is_text_map(schema, parts[group]):
+            message = f"{group} must be an object whose additionalProperties are of type string, and have no properties"
+            yield Flaw(f"{_METADATA}/{group}", message)
+
+
+def _is_text_map(schema: Mapping[str, Any], part: Any) -> bool:
+    group = _object(schema, part)
+    values = _object(schema, group.get("additionalProperties"))
+    return group.get("type") == "object" and values.get("type") == "string" and "properties" not in group
+
+
+def _roles(schema: Mapping[str, Any]) -> Iterator[Flaw]:
+    refs = _object(schema, schema["properties"]["metadata"]["properties"].get("refs", {"type": "object"}))
+    if refs.get("type") != "object" or ("properties" in refs and refs.get("additionalProperties") is not False):
+        yield Flaw(f"{_METADATA}/refs", "refs must be of type object, with additionalProperties false")
+        return
+    references, roles = schema[ANNOTATION]["references"], refs.get("properties", {})
+    for role, reference in references.items():
+        pointer = child(f"{_NOTE}/references", role)
+        if role not in roles:
+            message = f"the role {role} is none of metadata.refs{did_you_mean(role, roles)}"
+            yield Flaw(pointer, message, "add it to metadata.properties.refs.properties", at_key=True)
+        elif not _SHAPES[reference["many"]](schema, roles[role]):
+            wanted = "a list of names" if reference["many"] else "one name"
+            yield Flaw(child(f"{_METADATA}/refs/properties", role), f"the role {role} must hold {wanted}")
+    for role in roles:
+        if role not in references:
+            pointer = child(f"{_METADATA}/refs/properties", role)
+            yield Flaw(pointer, f"the role {role} refers to no kind", f"add it to {ANNOTATION}.references", at_key=True)
+
+
+def _is_name(schema: Mapping[str, Any], part: Any) -> bool:
+    return _object(schema, part).get("type") == "string"
+
+
+def _is_list_of_names(schema: Mapping[str, Any], part: Any) -> bool:
+    role = _object(schema, part)
+    return role.get("type") == "array" and _is_name(schema, role.get("items"))
+
+
+_SHAPES: Mapping[bool, Callable[[Mapping[str, Any], Any], bool]] = {False: _is_name, True: _is_list_of_names}
+
+
+def _object(schema: Mapping[str, Any], part: Any) -> Mapping[str, Any]:
+    return resolved(schema, part) if isinstance(part, dict) else {}

@@ -1,0 +1,132 @@
+"""Schema files to kinds: the good ones, and a problem with its place for everything wrong with the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reconciler.kinds.build import ANNOTATION, build_kind
+from reconciler.kinds.check import cross_flaws
+from reconciler.kinds.flaw import Flaw
+from reconciler.kinds.grammar import Grammar
+from reconciler.kinds.links import compile_flaws, link_flaws
+from reconciler.kinds.pointers import child, place
+from reconciler.kinds.registry import Kinds
+from reconciler.kinds.suggest import did_you_mean
+from reconciler.model.problem import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from reconciler.kinds.kind import Kind
+    from reconciler.model.resource import Decoded, Document
+
+CODE = "bad-schema"
+RESERVED_KINDS = frozenset({"Repository"})
+"""What reconciler.yaml says of itself."""
+RESERVED_TABLES = frozenset({"config_versions", "host_events"})
+"""Tables of the history database that are not a kind's."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A schema that is sound by itself."""
+
+    document: Document
+    kind: Kind
+
+
+def load_kinds(
+    files: Mapping[str, Decoded], meta: Mapping[str, Any], shipped: Kinds | None = None
+) -> tuple[Kinds, tuple[Problem, ...]]:
+    """The shipped kinds and those of the good files, and the problems of the others (code `bad-schema`).
+
+    `files` maps a path to the decoded JSON text there, `meta` is the meta-schema (schemas/kind.schema.json). Files
+    are taken in the order of their paths: of two that clash the first one stays. Without `shipped` the files are
+    the shipped ones, which may refer to kinds that only a repository has.
+    """
+    grammar = Grammar(meta)
+    problems: list[Problem] = []
+    candidates: list[_Candidate] = []
+    for path in sorted(files):
+        problems.extend(files[path].problems)
+        found = _candidate(path, files[path], grammar, problems)
+        if found is not None:
+            candidates.append(found)
+    kinds = list(shipped or ())
+    declared = {kind.name for kind in kinds} | {_declared(one) for one in files.values()}
+    for candidate in candidates:
+        flaws = [*_clashes(candidate.kind, kinds)]
+        if shipped is not None:
+            flaws += _dangling(candidate.kind, declared)
+        problems.extend(_problem(candidate.kind.origin, candidate.document, flaw) for flaw in flaws)
+        if not flaws:
+            kinds.append(candidate.kind)
+    return Kinds(tuple(sorted(kinds, key=lambda kind: kind.name))), tuple(sorted(problems))
+
+
+def _candidate(path: str, decoded: Decoded, grammar: Grammar, problems: list[Problem]) -> _Candidate | None:
+    if len(decoded.documents) != 1:
+        if not decoded.problems:
+            message = f"a schema file holds one JSON Schema, and this one holds {len(decoded.documents)} documents"
+            problems.append(Problem(path, 1, 1, CODE, "", message))
+        return None
+    document = decoded.documents[0]
+    flaws = _flaws(document, grammar)
+    problems.extend(_problem(path, document, flaw) for flaw in flaws)
+    if flaws or decoded.problems or not isinstance(document.value, dict):
+        return None
+    return _Candidate(document, build_kind(document.value, path))
+
+
+def _flaws(document: Document, grammar: Grammar) -> tuple[Flaw, ...]:
+    """The flaws of the first check that finds any: each check relies on the ones before it."""
+    schema: Any = document.value
+    unquoted = tuple(Flaw(at, f"{text} is no JSON", "quote it") for at, text in document.ambiguous.items())
+    return (
+        unquoted
+        or grammar.flaws(schema)
+        or tuple(link_flaws(schema))
+        or tuple(cross_flaws(schema))
+        or tuple(compile_flaws(schema))
+    )
+
+
+def _clashes(kind: Kind, taken: Iterable[Kind]) -> Iterator[Flaw]:
+    """Names that are taken. A kind answers to its name, its plural and its table, in any case."""
+    if kind.name in RESERVED_KINDS:
+        yield Flaw("/properties/kind/const", f"the kind {kind.name} is built in", "give this one another name")
+    if kind.table in RESERVED_TABLES:
+        yield Flaw(f"/{ANNOTATION}/table", f"the table {kind.table} is built in", "give this one another name")
+    for other in taken:
+        if _words(kind.name) & (_words(other.name) | {other.table}):
+            message = f"the name {kind.name} is taken: {other.origin} defines {other.name}, with table {other.table}"
+            yield Flaw("/properties/kind/const", message, "give this one another name")
+        if kind.table in _words(other.name) | {other.table}:
+            message = f"the table {kind.table} is taken: {other.origin} defines {other.name}, with table {other.table}"
+            yield Flaw(f"/{ANNOTATION}/table", message, "give this one another name")
+
+
+def _words(name: str) -> set[str]:
+    return {name.lower(), f"{name.lower()}s"}
+
+
+def _dangling(kind: Kind, declared: set[str]) -> Iterator[Flaw]:
+    for reference in kind.references:
+        if reference.kind not in declared:
+            message = f"there is no kind {reference.kind}{did_you_mean(reference.kind, declared)}"
+            yield Flaw(child(child(f"/{ANNOTATION}/references", reference.role), "kind"), message)
+
+
+def _declared(decoded: Decoded) -> str:
+    """The kind a file means to define, even when it is wrong: no reference to it is told to dangle as well."""
+    for document in decoded.documents:
+        match document.value:
+            case {"properties": {"kind": {"const": str(name)}}}:
+                return name
+    return ""
+
+
+def _problem(path: str, document: Document, flaw: Flaw) -> Problem:
+    mark = place(document.marks, flaw.pointer, of_key=flaw.at_key)
+    return Problem(path, mark.line, mark.column, CODE, flaw.pointer, flaw.message, flaw.hint)

@@ -1,0 +1,74 @@
+"""Files to entries: decode and validate, remembering what was read lately."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from reconciler.decode.document import decode
+from reconciler.model.commit import EntryType
+from reconciler.model.problem import Problem, Severity
+from reconciler.model.resource import FileEntry
+from reconciler.validate.validator import Validator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from reconciler.kinds.registry import Kinds
+    from reconciler.model.commit import FileChange
+
+    Blobs = Callable[[Iterable[str]], Iterator[tuple[str, bytes]]]
+
+REMEMBERED = 4096
+"""Entries kept: a merge brings the same files again that its branch brought."""
+
+
+class Reader:
+    """Reads changed files under one set of kinds at a time."""
+
+    def __init__(self, kinds: Kinds) -> None:
+        self.kinds = kinds
+        self._validator = Validator(kinds)
+        self._entries: OrderedDict[tuple[str, str], FileEntry] = OrderedDict()
+
+    def entry(self, path: str, data: bytes) -> FileEntry:
+        """What one file declares."""
+        return self._validator.check(path, decode(path, data))
+
+    def entries(self, changes: Iterable[FileChange], blobs: Blobs) -> dict[str, FileEntry]:
+        """What each changed file declares now; an empty entry for one that is gone."""
+        found: dict[str, FileEntry] = {}
+        wanted: list[tuple[str, str]] = []
+        for change in changes:
+            if change.blob is None:
+                found[change.path] = FileEntry()
+            elif change.type is not EntryType.FILE:
+                found[change.path] = not_a_file(change.path, change.type)
+            elif (change.path, change.blob) in self._entries:
+                found[change.path] = self._entries[change.path, change.blob]
+            else:
+                wanted.append((change.path, change.blob))
+        for (path, blob), (_, data) in zip(wanted, blobs([blob for _, blob in wanted]), strict=True):
+            found[path] = self._remember(path, blob, self.entry(path, data))
+        return found
+
+    def _remember(self, path: str, blob: str, entry: FileEntry) -> FileEntry:
+        self._entries[path, blob] = entry
+        if len(self._entries) > REMEMBERED:
+            self._entries.popitem(last=False)
+        return entry
+
+
+def not_a_file(path: str, found: EntryType) -> FileEntry:
+    """The entry of something that has the name of a resource file and is none."""
+    problem = Problem(
+        path=path,
+        line=1,
+        column=1,
+        code="not-a-file",
+        pointer="",
+        message=f"this is a {found.value}, which is not followed: nothing in it counts",
+        hint="put the file itself there, or give it a name that does not end in .yaml",
+        severity=Severity.WARNING,
+    )
+    return FileEntry(problems=(problem,))

@@ -1,0 +1,125 @@
+"""Recording versions beside the walk: a thread owns the ledger, so that opening and writing it do not hold it up."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from reconciler.errors import ReconcilerError, RetryLater
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+
+    from reconciler.kinds.registry import Kinds
+    from reconciler.model.commit import Version
+    from reconciler.pipeline.replay import Step
+    from reconciler.ports import Ledger
+
+    OpenLedger = Callable[[], AbstractContextManager[Ledger]]
+
+BATCH_ROWS: Final = 20_000
+"""Rows to a batch. ClickHouse wants few large inserts; memory wants an end to them."""
+QUEUED: Final = 2_000
+DEADLINE: Final = 600.0
+"""Seconds that a full queue may stand still, or the last batches take: far above any driver's own time limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What came of it. `behind` says that commits before the origin are missing, so nothing could be recorded."""
+
+    versions: int = 0
+    behind: bool = False
+    error: ReconcilerError | None = None
+
+
+class Recorder:
+    """A context manager around the thread `ledger`.
+
+    `origin` is the commit the walk begins after and `reachable` the commits it goes through. What the ledger has
+    already is skipped; after a walk through the whole history, what the branch no longer reaches is marked orphaned.
+    A failing ledger ends the recording, not the walk: `result` says so, and the next recording takes it up again.
+    """
+
+    def __init__(self, open_ledger: OpenLedger, origin: str | None, reachable: Collection[str]) -> None:
+        self.result = Recorded()
+        self._open = open_ledger
+        self._origin = origin
+        self._reachable = reachable
+        self._broken_off = False
+        self._queue: queue.Queue[Step | None] = queue.Queue(QUEUED)
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+
+    def __enter__(self) -> Recorder:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: TracebackType | BaseException | None) -> None:
+        self._broken_off = kind is not None
+        self._queue.put(None, timeout=DEADLINE)
+        self._thread.join(DEADLINE)
+        if self._thread.is_alive() and kind is None:
+            raise RetryLater("the history did not take the last versions in time", hint="run sync again")
+
+    def offer(self, step: Step) -> None:
+        """Hand over a step, in the order of the walk."""
+        self._queue.put(step, timeout=DEADLINE)
+
+    def _run(self) -> None:
+        try:
+            with self._open() as ledger:
+                self._record(ledger)
+        except ReconcilerError as error:
+            self.result = Recorded(self.result.versions, error=error)
+            self._drain()
+
+    def _drain(self) -> None:
+        while self._queue.get() is not None:
+            pass
+
+    def _record(self, ledger: Ledger) -> None:
+        known = ledger.recorded((self._origin, *self._reachable) if self._origin else None)
+        if self._origin is not None and self._origin not in known:
+            self.result = Recorded(behind=True)
+            self._drain()
+            return
+        batch = _Batch(ledger)
+        while (step := self._queue.get()) is not None:
+            if known.get(step.version.commit.sha) is not step.version.mainline:
+                batch.add(step.version, step.position.snapshot.kinds)
+                self.result = Recorded(batch.written)
+        batch.flush()
+        self.result = Recorded(batch.written)
+        if self._origin is None and not self._broken_off:
+            ledger.orphan(known.keys() - set(self._reachable))
+
+
+class _Batch:
+    """Versions on their way into the ledger, all under one set of kinds."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.written = 0
+        self._ledger = ledger
+        self._kinds: Kinds | None = None
+        self._versions: list[Version] = []
+        self._rows = 0
+
+    def add(self, version: Version, kinds: Kinds) -> None:
+        if self._kinds is None or self._kinds.digest != kinds.digest:
+            self.flush()
+            self._ledger.prepare(kinds)
+            self._kinds = kinds
+        self._versions.append(version)
+        self._rows += 1 + len(version.rows)
+        if self._rows >= BATCH_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._versions:
+            self._ledger.record(self._versions)
+        self.written += len(self._versions)
+        self._versions, self._rows = [], 0

@@ -1,0 +1,40 @@
+"""A plan: what would change in the live rows, ordered and counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reconciler.model.change import Change, Op
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from reconciler.model.problem import Problem
+
+ORDER = (Op.DELETE, Op.CREATE, Op.UPDATE)
+"""What is lost comes first in every rendering."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The way from one commit's state to another's. `base` is None when there was nothing before."""
+
+    base: str | None
+    head: str
+    changes: tuple[Change, ...]
+    problems: tuple[Problem, ...] = ()
+
+    def count(self, op: Op) -> int:
+        """How many resources have this happen to them."""
+        return Counter(change.op for change in self.changes)[op]
+
+
+def ordered(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """Changes in the order they are shown: deletions, creations, updates, each by kind and name."""
+    return tuple(sorted(changes, key=_rank))
+
+
+def _rank(change: Change) -> tuple[int, str, str]:
+    return ORDER.index(change.op), change.resource.kind, change.resource.name

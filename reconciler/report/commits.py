@@ -1,0 +1,95 @@
+"""Commits and versions as text and JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reconciler import canonical
+from reconciler.report import problems
+
+if TYPE_CHECKING:
+    from reconciler.model.commit import Signature
+    from reconciler.ports import Applied, Attempt, VersionRow
+
+VERSION_HEADERS = ("height", "commit", "status", "rows", "committed", "author", "message")
+
+SHORT = 8
+"""Characters of an abbreviated sha."""
+
+
+def short(sha: str) -> str:
+    """A sha as people write it."""
+    return sha[:SHORT]
+
+
+def subject(message: str) -> str:
+    """The first line of a commit message."""
+    return next(iter(message.strip().splitlines()), "")
+
+
+def applied_json(applied: Applied | None) -> dict[str, Any] | None:
+    """The applied commit."""
+    if applied is None:
+        return None
+    return {
+        "commit": applied.stamp.commit,
+        "height": applied.height,
+        "digest": applied.digest,
+        "committed_at": canonical.timestamp(applied.stamp.time),
+        "applied_at": canonical.timestamp(applied.at),
+    }
+
+
+def attempt_json(attempt: Attempt | None) -> dict[str, Any] | None:
+    """A commit that was looked at."""
+    if attempt is None:
+        return None
+    return {
+        "commit": attempt.stamp.commit,
+        "committed_at": canonical.timestamp(attempt.stamp.time),
+        "attempted_at": canonical.timestamp(attempt.at),
+        "refused": attempt.refused,
+        "problems": [problems.as_json(problem) for problem in attempt.problems],
+    }
+
+
+def version_json(version: VersionRow) -> dict[str, Any]:
+    """A version of the ledger."""
+    return {
+        "commit": version.commit.sha,
+        "height": version.height,
+        "mainline": version.mainline,
+        "parents": list(version.commit.parents),
+        "author": _signature(version.commit.author),
+        "committer": _signature(version.commit.committer),
+        "message": version.commit.message,
+        "signed": version.commit.signed,
+        "status": version.status,
+        "problems": [problems.as_json(problem) for problem in version.problems],
+        "creates": version.creates,
+        "updates": version.updates,
+        "deletes": version.deletes,
+        "digest": version.digest,
+        "orphaned": version.orphaned,
+        "recorded_at": canonical.timestamp(version.recorded_at),
+    }
+
+
+def _signature(signature: Signature) -> dict[str, str]:
+    return {"name": signature.name, "email": signature.email, "time": signature.time.isoformat()}
+
+
+def version_cells(version: VersionRow) -> list[str]:
+    """A version as a table's row: `+1 ~2 -0` counts what it did; a side branch's height stands in brackets."""
+    height = str(version.height) if version.mainline else f"({version.height})"
+    status = f"{version.status} orphaned" if version.orphaned else version.status
+    rows = f"+{version.creates} ~{version.updates} -{version.deletes}" if version.status == "VALID" else "-"
+    return [
+        height,
+        short(version.commit.sha),
+        status,
+        rows,
+        canonical.timestamp(version.commit.committer.time),
+        version.commit.author.name,
+        subject(version.commit.message),
+    ]

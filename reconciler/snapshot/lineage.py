@@ -1,0 +1,74 @@
+"""What the history made of the declarations: every row that ever was, with the commits it came from.
+
+A function of the first-parent history alone. Rows, their time stamps and the tombstones of what left git come out the
+same whether a host saw each commit as it came, slept for a week, or starts from nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reconciler import canonical
+from reconciler.model.change import Op, Row, Stamp
+from reconciler.model.commit import RowChange
+from reconciler.snapshot import difference
+from reconciler.snapshot.overlay import Overlay
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from reconciler.model.resource import Resource, RowId
+    from reconciler.ports import Base
+    from reconciler.snapshot.tree import Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Rows by id, tombstones included, and the digest of all that is declared (tombstones not included)."""
+
+    rows: Overlay[RowId, Row | None]
+    digest: str = canonical.EMPTY_SET
+
+
+def begin(base: Base, digest: str) -> Lineage:
+    """The lineage of a valid state that a base holds."""
+    return Lineage(Overlay(base.row), digest)
+
+
+def evolve(
+    lineage: Lineage, tree: Tree, touched: Collection[RowId], stamp: Stamp
+) -> tuple[Lineage, tuple[RowChange, ...]]:
+    """The lineage after a valid commit whose tree is given, and what the commit did to the rows it touched."""
+    rows = lineage.rows.draft()
+    done: list[RowChange] = []
+    for row_id in sorted(touched):
+        old = lineage.rows[row_id]
+        declared = tree.ids[row_id]
+        new = _next(old, declared[0] if declared else None, stamp)
+        if new is None or new == old:
+            continue
+        rows[row_id] = new
+        change = difference.between(old, new)
+        if change is not None:
+            done.append(RowChange(change, new))
+    return Lineage(rows.settle(), _digest(lineage.digest, done)), tuple(done)
+
+
+def _next(old: Row | None, declared: Resource | None, stamp: Stamp) -> Row | None:
+    if declared is None:
+        gone = old is None or old.removed is not None
+        return old if gone or old is None else Row(old.resource, old.created, old.updated, removed=stamp)
+    if old is None:
+        return Row(declared, created=stamp, updated=stamp)
+    same = old.removed is None and old.resource.digest == declared.digest
+    return Row(declared, old.created, updated=old.updated if same else stamp)
+
+
+def _digest(start: str, done: list[RowChange]) -> str:
+    changes = [step.change for step in done]
+    return canonical.add_digests(
+        start,
+        added=[change.new.digest for change in changes if change.new is not None and change.op is not Op.DELETE],
+        removed=[change.old.digest for change in changes if change.old is not None],
+    )

@@ -1,0 +1,169 @@
+"""The ledger's tables: their columns, their DDL, and what a table lacks for a kind as it is now. Pure.
+
+The history only ever grows: columns are added or widened, never dropped, so that one table holds what a kind was
+under every schema it has had. Value columns are therefore nullable whatever the schema says today.
+Types: https://clickhouse.com/docs/sql-reference/data-types.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.errors import NeedsHuman
+from reconciler.kinds.kind import TIMESTAMPS, SqlType
+from reconciler.tables.rows import DECLARATION_COLUMNS, declaration_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from reconciler.kinds.kind import Kind
+
+DEFAULT_DATABASE = "config_history"
+VERSIONS_TABLE = "config_versions"
+
+MOMENT = "DateTime64(6, 'UTC')"
+WORD = "LowCardinality(String)"
+
+VERSION_COLUMNS: Mapping[str, str] = {
+    "repository": WORD,
+    "branch": WORD,
+    "commit_sha": "String",
+    "height": "UInt32",
+    "mainline": "Bool",
+    "parents": "Array(String)",
+    "author_name": "String",
+    "author_email": "String",
+    "author_time": MOMENT,
+    "author_zone": "Int16",
+    "committer_name": "String",
+    "committer_email": "String",
+    "committer_time": MOMENT,
+    "committer_zone": "Int16",
+    "message": "String",
+    "signature": WORD,
+    "status": WORD,
+    "problems": "String",
+    "creates": "UInt32",
+    "updates": "UInt32",
+    "deletes": "UInt32",
+    "digest": "String",
+    "orphaned": "Bool",
+    "recorded_at": MOMENT,
+    "generation": "UInt64",
+}
+"""Zones are minutes east of UTC. Of several rows of a commit the one with the highest `generation` counts: a number
+that grows with every write, as two writes may share a microsecond and clocks may go backwards."""
+
+VERSION_KEY = ("repository", "branch", "commit_sha")
+
+ROW_COLUMNS: Mapping[str, str] = {
+    "repository": WORD,
+    "branch": WORD,
+    "op": WORD,
+    "height": "UInt32",
+    "commit_sha": "String",
+    "committed_at": MOMENT,
+}
+"""What a kind's history row has before the columns of the desired table."""
+
+_TYPES: Mapping[str, str] = {
+    SqlType.UUID: "UUID",
+    SqlType.VARCHAR: "String",
+    SqlType.FLOAT: "Float64",
+    SqlType.INTEGER: "Int64",
+    SqlType.BOOLEAN: "Bool",
+    SqlType.JSON: "String",
+}
+_NULLABLE_DECLARATIONS = ("path", "line")
+
+
+def quoted(name: str) -> str:
+    """An identifier as ClickHouse SQL wants it."""
+    escaped = name.replace("\\", "\\\\").replace("`", "\\`")
+    return f"`{escaped}`"
+
+
+def own_column(kind: Kind, name: str) -> str:
+    """The history's own column as a kind's table names it: prefixed where the kind has a field of that name."""
+    return f"history_{name}" if kind.column(name) else name
+
+
+def history_columns(kind: Kind) -> dict[str, str]:
+    """The columns of a kind's history table and their types, in the order of `ROW_COLUMNS` and `desired_values`."""
+    return {own_column(kind, name): type_ for name, type_ in ROW_COLUMNS.items()} | desired_columns(kind)
+
+
+def desired_columns(kind: Kind) -> dict[str, str]:
+    """The columns of the desired table and their types, in the order of `desired_values`."""
+    columns: dict[str, str] = {}
+    for column in kind.columns:
+        plain = _TYPES[column.type]
+        columns[column.name] = plain if column.name == kind.key else f"Nullable({plain})"
+    columns |= dict.fromkeys(TIMESTAMPS, MOMENT)
+    for (name, sql_type), (original, _) in zip(declaration_columns(kind), DECLARATION_COLUMNS, strict=True):
+        plain = _TYPES[sql_type]
+        columns[name] = f"Nullable({plain})" if original in _NULLABLE_DECLARATIONS else plain
+    return columns
+
+
+def create_database(database: str) -> str:
+    """The statement that makes the ledger's database."""
+    return f"CREATE DATABASE IF NOT EXISTS {quoted(database)}"
+
+
+def create_versions(database: str) -> str:
+    """The statement that makes the table of versions."""
+    return _create(database, VERSIONS_TABLE, VERSION_COLUMNS, VERSION_KEY, version="generation")
+
+
+def create_kind(database: str, kind: Kind) -> str:
+    """The statement that makes a kind's history table."""
+    key = (
+        own_column(kind, "repository"),
+        own_column(kind, "branch"),
+        kind.key,
+        own_column(kind, "height"),
+        own_column(kind, "commit_sha"),
+    )
+    return _create(database, kind.table, history_columns(kind), key)
+
+
+def migrations(database: str, kind: Kind, existing: Mapping[str, str]) -> tuple[str, ...]:
+    """The statements that let an existing table hold this kind: columns it lacks, and types that are too narrow.
+
+    `existing` maps the table's columns to their types. Raises `NeedsHuman` when the key column is another one now,
+    which ClickHouse cannot change in place.
+    """
+    table = f"{quoted(database)}.{quoted(kind.table)}"
+    wanted = history_columns(kind)
+    if existing.get(kind.key) != wanted[kind.key]:
+        raise NeedsHuman(
+            f"kind {kind.name}: the key of its history table {kind.table} is not {kind.key} {wanted[kind.key]}",
+            hint=f"keep the key in {kind.origin} as it was, or give the kind another table",
+        )
+    missing = tuple(
+        f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {quoted(name)} {type_}"
+        for name, type_ in wanted.items()
+        if name not in existing
+    )
+    wider = ((name, _wide_enough(existing[name], type_)) for name, type_ in wanted.items() if name in existing)
+    return missing + tuple(
+        f"ALTER TABLE {table} MODIFY COLUMN {quoted(name)} {type_}" for name, type_ in wider if type_ != existing[name]
+    )
+
+
+def _wide_enough(old: str, new: str) -> str:
+    """The type that holds both: a double for integers and doubles, text for anything else that differs."""
+    if old == new:
+        return old
+    if {old, new} == {"Nullable(Int64)", "Nullable(Float64)"}:
+        return "Nullable(Float64)"
+    return "Nullable(String)"
+
+
+def _create(database: str, table: str, columns: Mapping[str, str], key: Iterable[str], version: str = "") -> str:
+    lines = ",\n".join(f"  {quoted(name)} {type_}" for name, type_ in columns.items())
+    order = ", ".join(quoted(name) for name in key)
+    engine = f"ReplacingMergeTree({quoted(version)})" if version else "ReplacingMergeTree"
+    name = f"{quoted(database)}.{quoted(table)}"
+    return f"CREATE TABLE IF NOT EXISTS {name} (\n{lines}\n)\nENGINE = {engine}\nORDER BY ({order})"

@@ -1,0 +1,142 @@
+"""DuckDB's tables for a kind: `main.<table>` holds the live rows, `desired.<table>` what git says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reconciler import canonical
+from reconciler.kinds.kind import TIMESTAMPS, SqlType
+from reconciler.tables.rows import DECLARATION_COLUMNS, declaration_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from reconciler.kinds.kind import Column, Kind
+
+LIVE = "main"
+DESIRED = "desired"
+
+LOOKED_UP = ("name", "path")
+"""Declaration columns with an index of their own: a look-up must not cost a scan of 100,000 rows."""
+
+COMPARISONS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The statements that make a kind's two tables, and the indexes they get once they are filled."""
+
+    live: str
+    desired: str
+    indexes: tuple[str, ...]
+
+    @property
+    def definition(self) -> str:
+        """All of it as one text. Tables made from the same text are the same; from another, they are rebuilt."""
+        return "\n".join(f"{statement};" for statement in (self.live, self.desired, *self.indexes))
+
+
+def tables(kind: Kind) -> Tables:
+    """The tables of a kind. Only the live one has the checks: its rows are what trading programs rely on."""
+    return Tables(
+        live=_create(LIVE, kind, (*map(_live_column, kind.columns), *_stamps(" NOT NULL"))),
+        desired=_create(DESIRED, kind, (*map(_typed, kind.columns), *_stamps(""), *_declaration(kind))),
+        indexes=(*_live_indexes(kind), *_desired_indexes(kind)),
+    )
+
+
+def live_columns(kind: Kind) -> tuple[str, ...]:
+    """The live table's columns, in order; those of `tables.rows.live_values`."""
+    return (*(column.name for column in kind.columns), *TIMESTAMPS)
+
+
+def declared_columns(kind: Kind) -> tuple[str, ...]:
+    """What the desired table has after the live one's columns; with them, those of `tables.rows.desired_values`."""
+    return tuple(name for name, _ in declaration_columns(kind))
+
+
+def quoted(identifier: str) -> str:
+    """An identifier that is taken literally, whatever it contains."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def listed(identifiers: Iterable[str]) -> str:
+    """Quoted identifiers with commas between them."""
+    return ", ".join(map(quoted, identifiers))
+
+
+def qualified(schema: str, table: str) -> str:
+    """A table with its schema, both quoted."""
+    return f"{quoted(schema)}.{quoted(table)}"
+
+
+def _create(schema: str, kind: Kind, columns: tuple[str, ...]) -> str:
+    body = ",\n".join(f"    {column}" for column in (*columns, f"PRIMARY KEY ({quoted(kind.key)})"))
+    return f"CREATE TABLE {qualified(schema, kind.table)} (\n{body}\n)"
+
+
+def _typed(column: Column) -> str:
+    return f"{quoted(column.name)} {_sql_type(column)}"
+
+
+def _live_column(column: Column) -> str:
+    name = quoted(column.name)
+    checks = "".join(f" CHECK ({check})" for check in _checks(column, name))
+    return f"{_typed(column)}{' NOT NULL' if column.required else ''}{checks}"
+
+
+def _sql_type(column: Column) -> str:
+    if column.type is SqlType.FLOAT:
+        return "DOUBLE"
+    if column.type is SqlType.VARCHAR and column.length is not None:
+        return f"VARCHAR({column.length})"
+    return column.type.value
+
+
+def _checks(column: Column, name: str) -> list[str]:
+    checks = []
+    if column.type is SqlType.VARCHAR and column.length is not None:
+        checks.append(f"length({name}) <= {column.length}")  # DuckDB takes the n of VARCHAR(n) and ignores it
+    if column.enum:
+        checks.append(f"{name} IN ({', '.join(map(_literal, column.enum))})")
+    found = [(sign, column.bounds[word]) for word, sign in COMPARISONS.items() if word in column.bounds]
+    return checks + [f"{name} {sign} {_number(bound)}" for sign, bound in found]
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _number(value: float) -> str:
+    """A bound as a literal of DuckDB's. `0.01` alone would be a DECIMAL, which is another number than the double."""
+    exact = canonical.normal(value)
+    text = repr(exact)
+    return f"{text}e0" if isinstance(exact, float) and "e" not in text else text
+
+
+def _stamps(suffix: str) -> tuple[str, ...]:
+    return tuple(f"{quoted(name)} TIMESTAMP{suffix}" for name in TIMESTAMPS)
+
+
+def _declaration(kind: Kind) -> tuple[str, ...]:
+    return tuple(f"{quoted(name)} {sql_type}" for name, sql_type in declaration_columns(kind))
+
+
+def _live_indexes(kind: Kind) -> tuple[str, ...]:
+    return tuple(_index(LIVE, kind.table, columns) for columns in kind.indexes)
+
+
+def _desired_indexes(kind: Kind) -> tuple[str, ...]:
+    return tuple(_index(DESIRED, kind.table, (name,)) for name in looked_up(kind))
+
+
+def looked_up(kind: Kind) -> tuple[str, ...]:
+    """The columns behind `LOOKED_UP`, as this kind's table names them."""
+    pairs = zip(DECLARATION_COLUMNS, declared_columns(kind), strict=True)
+    return tuple(name for (plain, _), name in pairs if plain in LOOKED_UP)
+
+
+def _index(schema: str, table: str, columns: tuple[str, ...]) -> str:
+    name = "_".join((table, *columns, "index"))
+    return f"CREATE INDEX {quoted(name)} ON {qualified(schema, table)} ({listed(columns)})"

@@ -1,0 +1,80 @@
+"""Valid documents to resources in canonical form, and the few things that make a valid value unfit for its column."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reconciler import canonical
+from reconciler.kinds.kind import SqlType
+from reconciler.kinds.pointers import child
+from reconciler.model.resource import Resource
+from reconciler.validate.finding import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from reconciler.canonical import Value
+    from reconciler.kinds.kind import Column, Kind
+
+INTEGER_MIN, INTEGER_MAX = -(2**31), 2**31 - 1
+"""What a SQL INTEGER holds: 32 bits, in both databases."""
+
+
+def unfit_integers(kind: Kind, value: Any) -> Iterator[Finding]:
+    """Whole numbers that are written with a point, which JSON Schema takes for integers, or that are too large."""
+    spec = value.get("spec") if isinstance(value, dict) else None
+    if not isinstance(spec, dict):
+        return
+    for column in kind.columns:
+        if column.type is SqlType.INTEGER:
+            yield from _unfit(child("/spec", column.name), spec.get(column.name))
+
+
+def resource(kind: Kind, name: str, value: Any, path: str, line: int) -> Resource:
+    """The resource that a valid document declares."""
+    metadata = value["metadata"]
+    values = {column.name: _canonical(column, value["spec"].get(column.name)) for column in kind.columns}
+    row_id = values[kind.key] = str(values[kind.key] or canonical.derived_id(kind.name, name))
+    labels, annotations = metadata.get("labels", {}), metadata.get("annotations", {})
+    refs = _references(kind, metadata.get("refs", {}))
+    covered = {
+        "kind": kind.name,
+        "name": name,
+        "labels": labels,
+        "annotations": annotations,
+        "refs": {role: list(names) for role, names in refs.items()},
+        "values": values,
+    }
+    digest = canonical.digest(covered)
+    return Resource(kind.name, name, row_id, values, labels, annotations, refs, path, line, digest)
+
+
+def _unfit(pointer: str, value: Any) -> Iterator[Finding]:
+    if isinstance(value, float) and value.is_integer():
+        message = f"{value} is written with a point, and a whole number is wanted"
+        yield Finding(pointer, "wrong-type", message, f"write {canonical.text(value)}")
+    elif isinstance(value, int) and not INTEGER_MIN <= value <= INTEGER_MAX:
+        message = f"{value} is out of range: {INTEGER_MIN} to {INTEGER_MAX}"
+        yield Finding(pointer, "out-of-range", message, "whole numbers are stored in 32 bits")
+
+
+_CANONICAL: Mapping[SqlType, Callable[[Any], Value]] = {
+    SqlType.FLOAT: canonical.number,
+    SqlType.UUID: str.lower,
+    SqlType.JSON: canonical.normal,
+}
+
+
+def _canonical(column: Column, value: Value) -> Value:
+    convert = _CANONICAL.get(column.type)
+    return value if value is None or convert is None else convert(value)
+
+
+def _references(kind: Kind, written: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The references by role; the order of several names means nothing, so it is theirs."""
+    refs: dict[str, tuple[str, ...]] = {}
+    for reference in kind.references:
+        if reference.role in written:
+            names = written[reference.role]
+            refs[reference.role] = tuple(sorted(set(names))) if reference.many else (names,)
+    return refs

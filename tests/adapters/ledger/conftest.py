@@ -1,0 +1,70 @@
+"""Ledgers of every make, and the HTTP front that the ones on a server talk to."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.adapters.clickhouse.connection import Timeouts
+from reconciler.adapters.clickhouse.ledger import ClickHouseLedger, open_ledger
+from reconciler.adapters.memory.ledger import MemoryLedger
+from tests.support.fronts import RunningFront, running
+from tests.support.kinds import FixedClock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from reconciler.ports import Clock, Ledger
+
+IMPATIENT = Timeouts(connect=1, read=1)
+
+
+@dataclass
+class Histories:
+    """A place for histories: everything opened from it sees what was recorded there."""
+
+    url: str
+    folder: Path
+    closing: ExitStack
+    clock: Clock = field(default_factory=FixedClock)
+    memory: dict[tuple[str, str], MemoryLedger] = field(default_factory=dict)
+
+    def open(self, repository: str = "origin", branch: str = "main") -> Ledger:
+        """The ledger of a repository and branch, as a new process would open it."""
+        if self.url == "memory":
+            return self.memory.setdefault((repository, branch), MemoryLedger(self.clock))
+        return self.open_clickhouse(repository, branch)
+
+    def open_clickhouse(self, repository: str = "origin", branch: str = "main") -> ClickHouseLedger:
+        """The same, where it has to be ClickHouse."""
+        timeouts = Timeouts(connect=5, read=20)
+        ledger = open_ledger(self.url, self.folder, repository, branch, self.clock, timeouts=timeouts)
+        return self.closing.enter_context(ledger)
+
+
+@pytest.fixture(scope="session")
+def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFront]:
+    """A server for all tests of a worker; each takes a database of its own."""
+    with running(tmp_path_factory.mktemp("front") / "engine") as front:
+        yield front
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[int]:
+    """Numbers for databases."""
+    return itertools.count()
+
+
+@pytest.fixture(params=["memory", "chdb", "http"])
+def histories(request: pytest.FixtureRequest, tmp_path: Path, databases: Iterator[int]) -> Iterator[Histories]:
+    """An empty place for histories, of each make in turn."""
+    url = request.param
+    if url == "http":
+        url = request.getfixturevalue("front").url(f"test {next(databases)}")
+    with ExitStack() as closing:
+        yield Histories(url, tmp_path, closing)

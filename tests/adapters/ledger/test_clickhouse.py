@@ -1,0 +1,114 @@
+"""What only a ClickHouse ledger can get wrong: seen from outside, with the driver alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import clickhouse_connect
+import pytest
+
+from reconciler.adapters.clickhouse.address import parse
+from reconciler.errors import NeedsHuman
+from reconciler.kinds.kind import Column, SqlType
+from reconciler.kinds.registry import Kinds
+from tests.adapters.ledger.versions import created, sha, version
+from tests.support.kinds import GADGET, KINDS, WIDGET, make_kind, uid, widget
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+    from tests.adapters.ledger.conftest import Histories
+
+pytestmark = pytest.mark.parametrize("histories", ["chdb", "http"], indirect=True)
+
+
+def outside(histories: Histories) -> Client:
+    """A client that knows nothing of ledgers, in the ledger's database."""
+    server = parse(histories.url)
+    if server is None:
+        client = clickhouse_connect.get_client(interface="chdb", path=str(histories.folder / "history"))
+        client.database = "config_history"
+    else:
+        client = clickhouse_connect.get_client(host=server.host, port=server.port, database=server.database)
+    histories.closing.callback(client.close)
+    return client
+
+
+def test_the_tables_as_people_see_them(histories: Histories) -> None:
+    ledger = histories.open_clickhouse()
+    ledger.prepare(KINDS)
+    ledger.record([version(1, created(widget("a", widget_id=uid(1), ratio=0.1), 1)), version(2)])
+    client = outside(histories)
+    assert [row[0] for row in client.query("SHOW TABLES").result_rows] == [
+        "config_versions",
+        "gadget_config",
+        "widget_config",
+    ]
+    (first,) = client.query("SELECT * FROM config_versions FINAL WHERE height = 1").named_results()
+    shown = ("repository", "branch", "commit_sha", "author_zone", "signature", "status", "creates", "orphaned")
+    assert [first[name] for name in shown] == ["origin", "main", sha(1), 540, "none", "VALID", 1, False]
+    (row,) = client.query("SELECT * FROM widget_config FINAL").named_results()
+    assert (str(row["widget_id"]), row["ratio"], row["op"], row["commit_sha"]) == (uid(1), 0.1, "create", sha(1))
+
+
+def test_an_interrupted_batch_is_neither_seen_nor_doubled(histories: Histories) -> None:
+    """The kinds' rows are in, then the table of versions is out of reach."""
+    ledger = histories.open_clickhouse()
+    ledger.prepare(KINDS)
+    ledger.record([version(1, created(widget("a"), 1))])
+    client = outside(histories)
+    client.command("RENAME TABLE config_versions TO elsewhere")
+    batch = [version(2, created(widget("b"), 2)), version(3, created(widget("c"), 3))]
+    with pytest.raises(NeedsHuman):
+        ledger.record(batch)
+    client.command("RENAME TABLE elsewhere TO config_versions")
+    assert client.command("SELECT count() FROM widget_config FINAL") == 3
+    assert sha(2) not in ledger.recorded([sha(2)])
+    assert [row["name"] for row in ledger.state_at(WIDGET, 9)] == ["a"]
+
+    ledger.record(batch)
+    assert sha(3) in ledger.recorded([sha(3)])
+    assert client.command("SELECT count() FROM widget_config FINAL") == 3
+    assert client.command("SELECT count() FROM config_versions FINAL") == 3
+
+
+def test_readers_see_no_duplicates_before_the_engine_merges_them(histories: Histories) -> None:
+    ledger = histories.open_clickhouse()
+    ledger.prepare(KINDS)
+    client = outside(histories)
+    for table in ("config_versions", "widget_config"):
+        client.command(f"SYSTEM STOP MERGES {table}")
+    for _ in range(3):
+        ledger.record([version(1, created(widget("a"), 1))])
+    assert client.command("SELECT count() FROM config_versions") == 3
+    assert len(ledger.versions(limit=9)) == 1
+    assert len(ledger.state_at(WIDGET, 1)) == 1
+
+
+def test_a_write_that_arrives_late_changes_nothing(histories: Histories) -> None:
+    """A request that timed out may be executed all the same, after the ledger has gone on."""
+    ledger = histories.open_clickhouse()
+    ledger.prepare(KINDS)
+    ledger.record([version(1)])
+    client = outside(histories)
+    client.command("CREATE TABLE late ENGINE = Memory AS SELECT * FROM config_versions")
+    ledger.orphan([sha(1)])
+    client.command("INSERT INTO config_versions SELECT * FROM late")
+    assert sha(1) not in ledger.recorded([sha(1)])
+
+
+def test_half_a_character_does_not_stop_the_history(histories: Histories) -> None:
+    """A path that is not UTF-8 reaches Python with lone surrogates, which ClickHouse could not store."""
+    ledger = histories.open_clickhouse()
+    ledger.prepare(KINDS)
+    ledger.record([version(1, created(widget("a", path="caf\udce9.yaml"), 1))])
+    (row,) = ledger.state_at(WIDGET, 1)
+    assert str(row["path"]).replace("\N{REPLACEMENT CHARACTER}", "") == "caf.yaml"
+
+
+def test_another_key_column_needs_a_human(histories: Histories) -> None:
+    ledger = histories.open_clickhouse()
+    ledger.prepare(KINDS)
+    moved = make_kind("Gadget", (Column("other_id", SqlType.UUID), *GADGET.columns))
+    with pytest.raises(NeedsHuman, match="kind Gadget: the key of its history table gadget_config is not other_id"):
+        ledger.prepare(Kinds((moved,)))

@@ -1,0 +1,32 @@
+CREATE TABLE IF NOT EXISTS `config_history`.`widget_config` (
+  `repository` LowCardinality(String),
+  `branch` LowCardinality(String),
+  `op` LowCardinality(String),
+  `height` UInt32,
+  `commit_sha` String,
+  `committed_at` DateTime64(6, 'UTC'),
+  `widget_id` UUID,
+  `colour` Nullable(String),
+  `label` Nullable(String),
+  `weight` Nullable(Float64),
+  `ratio` Nullable(Float64),
+  `pieces` Nullable(Int64),
+  `fragile` Nullable(Bool),
+  `note` Nullable(String),
+  `parts` Nullable(String),
+  `maker_id` Nullable(UUID),
+  `status` Nullable(String),
+  `created_at` DateTime64(6, 'UTC'),
+  `updated_at` DateTime64(6, 'UTC'),
+  `name` String,
+  `labels` String,
+  `annotations` String,
+  `refs` String,
+  `path` Nullable(String),
+  `line` Nullable(Int64),
+  `digest` String,
+  `created_commit` String,
+  `updated_commit` String
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (`repository`, `branch`, `widget_id`, `height`, `commit_sha`);

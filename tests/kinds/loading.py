@@ -1,0 +1,45 @@
+"""The kinds that tests work with, read as the program reads them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from reconciler.adapters.shipped import example_repository, record_schema, shipped_schemas
+from reconciler.decode.document import decode
+from reconciler.kinds.load import load_kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciler.kinds.registry import Kinds
+    from reconciler.model.problem import Problem
+
+BROKER = "schemas/broker.schema.json"
+
+
+@lru_cache(maxsize=1)
+def meta() -> dict[str, Any]:
+    """The meta-schema."""
+    return record_schema("kind")
+
+
+def load(files: Mapping[str, bytes], shipped: Kinds | None = None) -> tuple[Kinds, tuple[Problem, ...]]:
+    """Decode and load schema files."""
+    return load_kinds({path: decode(path, data) for path, data in files.items()}, meta(), shipped)
+
+
+@lru_cache(maxsize=1)
+def shipped() -> Kinds:
+    """The five kinds that ship."""
+    kinds, problems = load(shipped_schemas())
+    assert not problems
+    return kinds
+
+
+@lru_cache(maxsize=1)
+def example() -> Kinds:
+    """The shipped kinds and the example repository's own."""
+    kinds, problems = load({BROKER: (example_repository() / BROKER).read_bytes()}, shipped())
+    assert not problems
+    return kinds

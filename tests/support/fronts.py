@@ -1,0 +1,60 @@
+"""ClickHouse HTTP fronts (`chfront`) as tests see them: started, misbehaving on demand, stopped."""
+
+from __future__ import annotations
+
+import http.client
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class RunningFront:
+    """A front in its own process, as tests talk to it."""
+
+    port: int
+    process: subprocess.Popen[str]
+
+    def url(self, database: str, login: str = "") -> str:
+        """What history.url would be."""
+        return f"clickhouse://{login}127.0.0.1:{self.port}/{database}"
+
+    def fault(self, mode: str, *, times: int = 1, match: str = "") -> None:
+        """Make the next requests whose statement contains `match` go wrong; no times ends it."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("POST", f"/fault?{urlencode({'mode': mode, 'times': times, 'match': match})}")
+            assert connection.getresponse().status == 200
+        finally:
+            connection.close()
+
+
+@contextmanager
+def running(path: Path, *, user: str = "", password: str = "") -> Iterator[RunningFront]:
+    """Start a front on a chDB folder and stop it at the end."""
+    command = [
+        sys.executable,
+        "-m",
+        "tests.support.chfront",
+        "--path",
+        str(path),
+        "--user",
+        user,
+        "--password",
+        password,
+    ]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield RunningFront(int(process.stdout.readline()), process)
+        finally:
+            process.kill()

@@ -1,0 +1,76 @@
+"""The ledger's DDL: as golden files, and what an older table needs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.errors import NeedsHuman
+from reconciler.kinds.kind import Column, SqlType
+from reconciler.tables.clickhouse import (
+    DEFAULT_DATABASE,
+    create_database,
+    create_kind,
+    create_versions,
+    history_columns,
+    migrations,
+)
+from tests.support.kinds import GADGET, ODD, WIDGET, WIDGET_COLUMNS, make_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reconciler.kinds.kind import Kind
+
+TABLE = "`config_history`.`widget_config`"
+
+
+@pytest.mark.parametrize("kind", [WIDGET, GADGET, ODD], ids=["widget", "gadget", "odd"])
+def test_a_kinds_table(golden: Callable[[str, str], None], request: pytest.FixtureRequest, kind: Kind) -> None:
+    golden(f"ddl/clickhouse-{request.node.callspec.id}.sql", f"{create_kind(DEFAULT_DATABASE, kind)};\n")
+
+
+def test_the_table_of_versions(golden: Callable[[str, str], None]) -> None:
+    statements = (create_database(DEFAULT_DATABASE), create_versions(DEFAULT_DATABASE))
+    golden("ddl/clickhouse.sql", "".join(f"{statement};\n" for statement in statements))
+
+
+def typed(type_: SqlType) -> Kind:
+    columns = (replace(column, type=type_) if column.name == "pieces" else column for column in WIDGET_COLUMNS)
+    return make_kind("Widget", columns)
+
+
+def test_a_table_that_fits_is_left_alone() -> None:
+    for kind in (WIDGET, GADGET, ODD):
+        assert migrations(DEFAULT_DATABASE, kind, history_columns(kind)) == ()
+
+
+def test_a_column_is_added_and_none_is_dropped() -> None:
+    newer = make_kind("Widget", (*WIDGET_COLUMNS, Column("fin`ish", SqlType.UUID)))
+    assert migrations(DEFAULT_DATABASE, newer, history_columns(WIDGET)) == (
+        f"ALTER TABLE {TABLE} ADD COLUMN IF NOT EXISTS `fin\\`ish` Nullable(UUID)",
+    )
+    assert migrations(DEFAULT_DATABASE, WIDGET, history_columns(newer)) == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wider"),
+    [
+        (SqlType.INTEGER, SqlType.FLOAT, "Float64"),
+        (SqlType.FLOAT, SqlType.INTEGER, None),
+        (SqlType.FLOAT, SqlType.VARCHAR, "String"),
+        (SqlType.VARCHAR, SqlType.FLOAT, None),
+        (SqlType.UUID, SqlType.BOOLEAN, "String"),
+        (SqlType.VARCHAR, SqlType.JSON, None),
+    ],
+)
+def test_a_column_is_widened_and_never_narrowed(old: SqlType, new: SqlType, wider: str | None) -> None:
+    expected = (f"ALTER TABLE {TABLE} MODIFY COLUMN `pieces` Nullable({wider})",) if wider else ()
+    assert migrations(DEFAULT_DATABASE, typed(new), history_columns(typed(old))) == expected
+
+
+def test_another_key_is_refused() -> None:
+    with pytest.raises(NeedsHuman, match="the key of its history table gadget_config is not gadget_id UUID"):
+        migrations(DEFAULT_DATABASE, GADGET, history_columns(GADGET) | {"gadget_id": "String"})
