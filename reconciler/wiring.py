@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from reconciler.adapters.git.repository import GitSource
     from reconciler.adapters.git.scratch import ScratchRepository
     from reconciler.pipeline.syncing import Reconciler
+    from reconciler.ports import LedgerReader
     from reconciler.service import Service
     from reconciler.settings import Settings
 
 # Drivers are imported where they are needed: `validate` starts in a quarter of a second because it needs none.
 
 NO_HISTORY = "none"
+EMBEDDED_HISTORY = "chdb"
 STATE_FOLDER = "reconciler"
 
 
@@ -126,7 +128,7 @@ def service(settings: Settings) -> Iterator[Service]:
             branch=at.branch,
             store=store,
             kinds=stored_kinds(store.kinds()) if store else shipped().kinds,
-            open_ledger=_ledger(settings, at),
+            open_ledger=_ledger_reader(settings, at),
         )
 
 
@@ -134,6 +136,17 @@ def _ledger(settings: Settings, at: Target) -> Callable[[], AbstractContextManag
     if settings.history_url == NO_HISTORY:
         return None
     return partial(_open_ledger, settings.history_url, at)
+
+
+def _ledger_reader(settings: Settings, at: Target) -> Callable[[], AbstractContextManager[LedgerReader]] | None:
+    """The ledger to read. The embedded one is not created for it: before the first sync it holds nothing."""
+    from reconciler.adapters.clickhouse.ledger import is_started
+    from reconciler.adapters.clock import SystemClock
+    from reconciler.adapters.memory.ledger import MemoryLedger
+
+    if settings.history_url == EMBEDDED_HISTORY and not is_started(at.state):
+        return lambda: nullcontext(MemoryLedger(SystemClock()))
+    return _ledger(settings, at)
 
 
 def _open_ledger(url: str, at: Target) -> AbstractContextManager[ClickHouseLedger]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from reconciler import settings
+from reconciler.cli import output
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,16 @@ class Globals:
     def settings(self) -> Settings:
         """The settings in force for this command."""
         return settings.load(self.config, self.flags)
+
+    def say(self, text: str) -> None:
+        """Tell something that is worth knowing, unless `--quiet`."""
+        if self.verbosity >= 0:
+            output.note(text)
+
+    def explain(self, text: str) -> None:
+        """Tell a detail, with `--verbose` only."""
+        if self.verbosity > 0:
+            output.note(text)
 
 
 def _take(context: click.Context, parameter: click.Parameter, value: Any) -> None:

@@ -82,6 +82,10 @@ class Reconciler:
             history = self._record_all(head, progress)
         return SyncResult(head, self.store.applied(), self.store.attempted(), plan, history)
 
+    def kinds(self) -> Kinds:
+        """The kinds that the live rows were made under."""
+        return stored_kinds(self.store.kinds())
+
     def _recorder(self, origin: Origin, parents: Parents) -> Recorder | nullcontext[None]:
         return Recorder(self.open_ledger, origin.commit, parents.keys()) if self.open_ledger else nullcontext()
 
@@ -157,7 +161,7 @@ class Reconciler:
     def _rows_before(self) -> dict[RowId, Row]:
         if self.store.applied() is None:
             return {}
-        base = self.store.base(stored_kinds(self.store.kinds()))
+        base = self.store.base(self.kinds())
         return {row.row_id: row for row in base.rows()}
 
 

@@ -45,7 +45,7 @@ def status_lines(status: Status) -> Iterator[tuple[str, str]]:
     if status.applied is None:
         yield "applied", "nothing yet: run `reconciler sync`"
     else:
-        at = canonical.timestamp(status.applied.at)
+        at = canonical.timestamp(status.applied.at.replace(microsecond=0))
         yield (
             "applied",
             f"{commits.short(status.applied.stamp.commit)}, commit {status.applied.height}, live since {at}",
@@ -102,13 +102,11 @@ def sync_json(result: SyncResult) -> dict[str, Any]:
 def sync_lines(result: SyncResult, kinds: Kinds) -> Iterator[str]:
     """What a reconcile did, in a few lines: changes, then where the rows and the history are."""
     yield from plans.lines(result.plan, kinds) if len(result.plan.changes) <= SHOWN else plans.digest_lines(result.plan)
-    live = result.applied.stamp.commit if result.applied else None
-    if live is None:
-        yield "nothing is live yet"
-    elif result.plan.changes:
-        yield f"live: {commits.short(live)}  {plans.done(result.plan)}"
+    if result.applied is None:
+        yield "live: nothing yet"
     else:
-        yield f"live: {commits.short(live)}  no rows changed"
+        done = plans.done(result.plan) if result.plan.changes else "no rows changed"
+        yield f"live: {commits.short(result.applied.stamp.commit)}, {done}"
     if result.history is not None and result.history.error is None:
         yield f"history: {problems.plural(result.history.versions, 'version')} recorded"
 

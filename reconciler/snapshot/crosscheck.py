@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from reconciler.snapshot.tree import Tree
 
 
+NAMED = 3
+"""Places that a message names."""
+
+
 def problems(tree: Tree) -> tuple[Problem, ...]:
     """All problems of a tree in order of path, line and column.
 
@@ -61,7 +65,9 @@ def _duplicate_id(tree: Tree, row_id: RowId) -> Iterator[Problem]:
 
 
 def _others(places: Iterable[Place], place: Place) -> str:
-    return ", ".join(f"{other.path}:{other.line}" for other in places if other != place)
+    others = [f"{other.path}:{other.line}" for other in places if other != place]
+    more = f" and {len(others) - NAMED:,} more" if len(others) > NAMED else ""
+    return ", ".join(others[:NAMED]) + more
 
 
 def _dangling(tree: Tree, key: Key) -> Iterator[Problem]:

@@ -45,6 +45,11 @@ def open_ledger(
     return ClickHouseLedger(connection, repository, branch, clock)
 
 
+def is_started(folder: Path) -> bool:
+    """Whether a state folder holds the embedded engine's files, so that opening it would not create them."""
+    return (folder / EMBEDDED_FOLDER).is_dir()
+
+
 class ClickHouseLedger:
     """The history of one repository and branch. A context manager: closing it gives the engine free."""
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PREFIXES = ("fatal: ", "error: ")
-LACKING = ("promisor remote", "lazy fetch", "could not fetch", "missing blob")
+LACKING = ("promisor remote", "lazy fetch", "could not fetch", "missing blob", "not allowed")
 EXHAUSTED = ("Cannot allocate memory", "Too many open files", "Out of memory", "Resource temporarily unavailable")
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
-import git
-
-from reconciler.adapters.git.isolation import VARIABLES
+from reconciler.adapters.git.process import Process
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,27 +13,27 @@ BRANCH = "main"
 
 
 class ScratchRepository:
-    """A new repository in an existing folder, with a branch `main`; nobody's git configuration counts in it."""
+    """A new repository in an existing folder, with a branch `main`.
+
+    Git is started as everywhere else: a `GIT_DIR` in the environment, as in a hook, leads to no other repository.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._environment = {
-            **VARIABLES,
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_CONFIG_NOSYSTEM": "1",
-        }
-        self._git = git.Git(folder)
-        with self._git.custom_environment(**self._environment):
-            self._git.init(f"--initial-branch={BRANCH}", "--quiet")
+        self._folder = folder
+        self._git("init", "--quiet", f"--initial-branch={BRANCH}", "--template=")
 
-    def commit(self, message: str, author: tuple[str, str]) -> str:
-        """Commit all files as they are, in the name of an author (name and e-mail address); gives the sha."""
+    def commit(self, message: str, author: tuple[str, str]) -> None:
+        """Commit all files as they are, in the name of an author (name and e-mail address)."""
         name, email = author
-        people = {
-            f"GIT_{role}_{part}": value
-            for role in ("AUTHOR", "COMMITTER")
-            for part, value in (("NAME", name), ("EMAIL", email))
-        }
-        with self._git.custom_environment(**self._environment, **people):
-            self._git.add("--all")
-            self._git.commit("--quiet", "--no-gpg-sign", "--no-verify", f"--message={message}")
-            return str(self._git.rev_parse("HEAD"))
+        identity = ("-c", f"user.name={name}", "-c", f"user.email={email}")
+        self._git("add", "--all", "--force")
+        self._git(*identity, "commit", "--quiet", "--no-gpg-sign", f"--message={message}")
+
+    def _git(self, *arguments: str) -> None:
+        process = Process(arguments, cwd=self._folder, git_dir=None)
+        try:
+            process.read()
+            if process.finish() != 0:
+                raise process.failure()
+        finally:
+            process.close()

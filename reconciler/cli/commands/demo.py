@@ -85,7 +85,7 @@ def _tell(tour: Tour) -> None:
         "The first commit goes live as rows that trading programs read.",
     )
     tour.commit("Bring the desk's configuration under review", OPERATIONS)
-    tour.run("sync", "-q")
+    tour.run("sync")
     tour.run("get", "accounts")
     tour.chapter(
         "A slip that costs money elsewhere",

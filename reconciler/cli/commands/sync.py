@@ -26,24 +26,26 @@ def sync(given: Globals, form: str) -> int:
     An invalid head changes no row: the last valid commit stays live.
     """
     with wiring.reconciler(given.settings()) as reconciler:
+        given.explain(f"{reconciler.source.repository}, branch {reconciler.branch}")
         with output.progress("commits") as progress:
             result = reconciler.sync(progress)
-        kinds = reconciler.stepper.kinds_at(result.applied.stamp.commit) if result.applied else reconciler.shipped
+        kinds = reconciler.kinds()
     if form == "json":
         output.json_data(states.sync_json(result))
     else:
         for line in states.sync_lines(result, kinds):
             output.data(output.change(line))
-    return _tell(result)
+    return _tell(given, result)
 
 
-def _tell(result: SyncResult) -> Exit:
+def _tell(given: Globals, result: SyncResult) -> Exit:
     """What did not go through, on stderr, and the exit code for it."""
     if result.head is None:
-        output.note("the branch has no commits yet: nothing to do")
-    refused = [problem for problem in result.plan.problems if problem.is_error]
+        given.say("the branch has no commits yet: nothing to do")
     for problem in result.plan.problems:
-        output.note(output.problem(problems.line(problem)))
+        tell = output.note if problem.is_error else given.say
+        tell(output.problem(problems.line(problem)))
+    refused = [problem for problem in result.plan.problems if problem.is_error]
     if refused and result.head:
         count = problems.plural(len(refused), "error")
         output.note(f"refused: {commits.short(result.head)} has {count}; no row was changed by it")

@@ -1,0 +1,119 @@
+"""The valid state in the store, looked up piece by piece. Implements the port `Base`."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from reconciler import canonical
+from reconciler.adapters.duckdb import codec, tombstones
+from reconciler.adapters.duckdb.connection import fetch_first
+from reconciler.kinds.kind import TIMESTAMPS
+from reconciler.tables.duckdb import DESIRED, listed, qualified, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    import duckdb
+
+    from reconciler.adapters.duckdb.catalog import Catalog, StoredKind
+    from reconciler.kinds.kind import Kind
+    from reconciler.kinds.registry import Kinds
+    from reconciler.model.change import Row
+    from reconciler.model.resource import Key, Resource, RowId
+
+CHUNK = 10_000
+"""Rows fetched at a time when all are read."""
+
+
+class _Table:
+    """One desired table: how to select from it and what its records stand for."""
+
+    def __init__(self, kind: Kind, stored: StoredKind) -> None:
+        self.kind = kind
+        self.columns = tuple(name for name in stored.columns if kind.column(name) is not None)
+        self.stored = stored
+        self.source = qualified(DESIRED, stored.table)
+        self.select = f"SELECT {listed((*self.columns, *TIMESTAMPS, *stored.declared))} FROM {self.source}"
+        self.is_declared = f"{self.column('path')} IS NOT NULL"
+
+    def column(self, name: str) -> str:
+        return quoted(self.stored.declaration(name))
+
+    def row(self, record: Sequence[Any]) -> Row:
+        width = len(self.columns)
+        values = codec.values_of(self.kind, self.columns, record[:width])
+        return codec.declared_row(self.kind, values, record[width : width + 2], record[width + 2 :])
+
+
+class DuckDBBase:
+    """Look-ups by id, name and path go through indexes; kinds that have no table yet hold nothing."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: Catalog, kinds: Kinds) -> None:
+        self._connection = connection
+        self._tables = {kind.name: _Table(kind, catalog[kind.name]) for kind in kinds if kind.name in catalog}
+        self._kinds = kinds
+
+    def in_file(self, path: str) -> tuple[Resource, ...]:
+        """What a file declares, in order of line."""
+        found = [one for table in self._tables.values() for one in self._where(table, "path", path)]
+        return tuple(sorted(found, key=lambda one: (one.line, one.key)))
+
+    def named(self, key: Key) -> tuple[Resource, ...]:
+        """What goes by this kind and name."""
+        table = self._tables.get(key.kind)
+        return () if table is None else tuple(self._where(table, "name", key.name))
+
+    def row(self, row_id: RowId) -> Row | None:
+        """The row with this id, a tombstone too."""
+        table = self._tables.get(row_id.kind)
+        if table is not None:
+            query = f"{table.select} WHERE {quoted(table.stored.key)} = ? AND {table.is_declared}"
+            record = fetch_first(self._connection, query, row_id.id)
+            if record is not None:
+                return table.row(record)
+        return tombstones.find(self._connection, row_id.kind, row_id.id)
+
+    def referring(self, key: Key) -> tuple[Resource, ...]:
+        """The resources with a reference to this kind and name, in order of kind and name."""
+        found = [one for kind in self._kinds for one in self._referring(kind, key)]
+        return tuple(sorted(found, key=lambda one: one.key))
+
+    def paths(self, kinds: Collection[str]) -> tuple[str, ...]:
+        """The files that declare any resource of these kinds, sorted."""
+        found: set[str] = set()
+        for table in (self._tables[name] for name in kinds if name in self._tables):
+            path = table.column("path")
+            query = f"SELECT DISTINCT {path} FROM {table.source} WHERE {table.is_declared}"
+            found.update(record[0] for record in self._connection.execute(query).fetchall())
+        return tuple(sorted(found))
+
+    def rows(self) -> Iterator[Row]:
+        """Everything, tombstones too."""
+        for table in self._tables.values():
+            for record in self._stream(f"{table.select} WHERE {table.is_declared}"):
+                yield table.row(record)
+        for record in self._stream(tombstones.RECORD):
+            yield codec.tombstone_row(record)
+
+    def _stream(self, query: str) -> Iterator[tuple[Any, ...]]:
+        with closing(self._connection.cursor()) as cursor:  # look-ups may come in between
+            cursor.execute(query)
+            while records := cursor.fetchmany(CHUNK):
+                yield from records
+
+    def _where(self, table: _Table, column: str, value: str) -> Iterator[Resource]:
+        query = f"{table.select} WHERE {table.column(column)} = ? AND {table.is_declared}"
+        for record in self._connection.execute(query, [value]).fetchall():
+            yield table.row(record).resource
+
+    def _referring(self, kind: Kind, key: Key) -> Iterator[Resource]:
+        roles = [reference.role for reference in kind.references if reference.kind == key.kind]
+        table = self._tables.get(kind.name)
+        if table is None or not roles:
+            return
+        query = f"{table.select} WHERE contains({table.column('refs')}, ?) AND {table.is_declared}"
+        for record in self._connection.execute(query, [canonical.dumps(key.name)]).fetchall():
+            resource = table.row(record).resource
+            if any(key.name in resource.refs.get(role, ()) for role in roles):
+                yield resource

@@ -1,0 +1,92 @@
+"""Records of DuckDB's to values of ours and back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from reconciler import canonical
+from reconciler.kinds.kind import SqlType
+from reconciler.model.change import Row, Stamp
+from reconciler.model.problem import Problem, Severity
+from reconciler.model.resource import Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from reconciler.kinds.kind import Kind
+
+
+def values_of(kind: Kind, columns: Sequence[str], record: Sequence[Any]) -> dict[str, Any]:
+    """The values of some of a kind's columns, as a resource has them."""
+    types = {column.name: column.type for column in kind.columns}
+    return {name: _value(types[name], value) for name, value in zip(columns, record, strict=True)}
+
+
+def _value(sql_type: SqlType, value: Any) -> Any:
+    if value is None:
+        return None
+    if sql_type is SqlType.UUID:
+        return str(value)
+    return json.loads(value) if sql_type is SqlType.JSON else value
+
+
+def declared_row(kind: Kind, values: Mapping[str, Any], stamps: Sequence[datetime], declaration: Sequence[Any]) -> Row:
+    """The row that a desired record stands for: its values, its two time stamps and its declaration columns."""
+    name, labels, annotations, refs, path, line, digest, created, updated = declaration
+    resource = Resource(
+        kind=kind.name,
+        name=name,
+        id=values[kind.key],
+        values=values,
+        labels=json.loads(labels),
+        annotations=json.loads(annotations),
+        refs=_refs(json.loads(refs)),
+        path=path,
+        line=line,
+        digest=digest,
+    )
+    created_at, updated_at = map(canonical.utc, stamps)
+    return Row(resource, Stamp(created, created_at), Stamp(updated, updated_at))
+
+
+def tombstone_record(row: Row) -> tuple[Any, ...]:
+    """A tombstone as `gitops.tombstones` keeps it: whole, because no table may have a row for it."""
+    removed, resource = row.removed, row.resource
+    assert removed is not None
+    stamps = (value for stamp in (row.created, row.updated, removed) for value in (stamp.commit, stamp.time))
+    return (resource.kind, resource.id, _content(resource), *stamps)
+
+
+def tombstone_row(record: Sequence[Any]) -> Row:
+    """The tombstone that such a record, less its first two columns, stands for."""
+    content, *stamps = record
+    fields = json.loads(content)
+    resource = Resource(**{**fields, "refs": _refs(fields["refs"])})
+    created, updated, removed = (
+        Stamp(commit, canonical.utc(time)) for commit, time in zip(stamps[::2], stamps[1::2], strict=True)
+    )
+    return Row(resource, created, updated, removed)
+
+
+def _content(resource: Resource) -> str:
+    """JSON that keeps a float a float: canonical JSON writes 30.0 as 30, which would come back as an integer."""
+    fields = {name: getattr(resource, name) for name in Resource.__slots__}
+    mappings = {name: dict(fields[name]) for name in ("values", "labels", "annotations", "refs")}
+    return json.dumps({**fields, **mappings}, ensure_ascii=False, allow_nan=False)
+
+
+def _refs(refs: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
+    return {role: tuple(names) for role, names in refs.items()}
+
+
+def dump_problems(problems: Iterable[Problem]) -> str:
+    """Problems as JSON."""
+    return canonical.dumps([asdict(problem) for problem in problems])
+
+
+def load_problems(text: str) -> tuple[Problem, ...]:
+    """Problems from JSON."""
+    return tuple(Problem(**{**one, "severity": Severity(one["severity"])}) for one in json.loads(text))

@@ -1,0 +1,127 @@
+"""The file `state.duckdb`: opening it safely, one transaction at a time, and its errors in our words."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RetryLater
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FILE_NAME = "state.duckdb"
+
+CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",  # a misspelt table must not turn into a Python variable
+}
+
+HOLDER = re.compile(r"lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+"""DuckDB's words on POSIX; Windows does not tell who holds a file."""
+
+IN_USE = ("Could not set lock on file", "being used by another process")
+DAMAGED = ("not a valid DuckDB database", "Corrupt database file", "Could not read enough bytes", "checksum")
+REBUILD = "stop every reconciler, delete this file and sync again: git rebuilds it"
+
+
+def open_writable(file: Path) -> duckdb.DuckDBPyConnection:
+    """Open the store's file for the one process that writes it, creating it and its folder for their owner only.
+
+    Raises `RetryLater` while another process has it open, `NeedsHuman` when it cannot be read or is damaged.
+    """
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        connection = _connect(file, read_only=False)
+        file.chmod(0o600)
+    except OSError as error:
+        raise NeedsHuman(
+            f"cannot use the state folder {file.parent}: {error.strerror}",
+            hint="make it writable for whoever runs this, or choose another folder with --state",
+        ) from error
+    return connection
+
+
+def open_readable(file: Path) -> duckdb.DuckDBPyConnection:
+    """Open an existing file for reading. It is refused, too, while another process writes it (`RetryLater`)."""
+    return _connect(file, read_only=True)
+
+
+def _connect(file: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    try:
+        connection = duckdb.connect(str(file), read_only=read_only, config=CONFIG)
+    except duckdb.Error as error:
+        raise _not_opened(file, error) from error
+    connection.execute("SET TimeZone = 'UTC'")  # else DuckDB stores aware times in the zone of the machine
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def _not_opened(file: Path, error: duckdb.Error) -> ReconcilerError:
+    text = str(error)
+    if any(words in text for words in IN_USE):
+        holder = HOLDER.search(text)
+        who = f"process {holder['pid']} ({holder['program']})" if holder else "another process"
+        return RetryLater(
+            f"the store {file} is in use by {who}", hint="wait until it is done, or end it if it should not be running"
+        )
+    if any(words in text for words in DAMAGED):
+        return NeedsHuman(f"the store {file} is damaged or no DuckDB file: {first_line(error)}", hint=REBUILD)
+    return NeedsHuman(
+        f"cannot open the store {file}: {first_line(error)}",
+        hint=f"see to what it says; if the file itself is at fault, {REBUILD}",
+    )
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All that is done inside happens, or nothing. Errors of the driver come out as ours."""
+    try:
+        connection.begin()
+        try:
+            yield
+            connection.commit()
+        except BaseException:
+            _roll_back(connection)
+            raise
+    except duckdb.Error as error:
+        raise _not_done(error) from error
+
+
+def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.rollback()
+    except (duckdb.TransactionException, duckdb.FatalException):
+        """A commit that failed, or a disk that did, has already ended the transaction; that error is on its way."""
+
+
+def _not_done(error: duckdb.Error) -> ReconcilerError:
+    if isinstance(error, (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException)):
+        return RetryLater(
+            f"the store could not write, nothing was changed: {first_line(error)}",
+            hint="free some disk space or memory; the next sync tries again",
+        )
+    return BugError(f"the store refused a change, nothing was changed: {first_line(error)}")
+
+
+def fetch_first(connection: duckdb.DuckDBPyConnection, query: str, *parameters: object) -> tuple[Any, ...] | None:
+    """The first record of a query's. A result not read to its end would keep the appender from the connection."""
+    return next(iter(connection.execute(query, list(parameters)).fetchall()), None)
+
+
+def fetch_number(connection: duckdb.DuckDBPyConnection, query: str, *parameters: object) -> int:
+    """The number that a query is for."""
+    found = fetch_first(connection, query, *parameters)
+    assert found is not None
+    return int(found[0])
+
+
+def first_line(error: duckdb.Error) -> str:
+    """What a DuckDB error says, without the advice and the excerpts that follow."""
+    return str(error).partition("\n")[0].strip()

@@ -1,0 +1,106 @@
+"""What can be asked of the store without the right to write. Implements the port `StoreReader`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reconciler import canonical
+from reconciler.adapters.duckdb import catalog, codec, events, state
+from reconciler.adapters.duckdb.base import DuckDBBase
+from reconciler.adapters.duckdb.connection import fetch_number
+from reconciler.kinds.kind import TIMESTAMPS
+from reconciler.ports import LiveRow
+from reconciler.tables.duckdb import DESIRED, LIVE, qualified, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    import duckdb
+
+    from reconciler.kinds.kind import Kind
+    from reconciler.kinds.registry import Kinds
+    from reconciler.model.event import HostEvent
+    from reconciler.ports import Applied, Attempt, Base
+
+
+class DuckDBReader:
+    """Reads through one connection, for one thread at a time. Closing it gives the file free."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._catalog = catalog.load(connection)
+
+    def __enter__(self) -> DuckDBReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the file free; what the log of writes still holds goes into it first."""
+        self._connection.close()
+
+    def applied(self) -> Applied | None:
+        """The applied commit."""
+        return state.applied(self._connection)
+
+    def attempted(self) -> Attempt | None:
+        """The newest attempt."""
+        return state.attempted(self._connection)
+
+    def kinds(self) -> Mapping[str, Mapping[str, Any]]:
+        """The JSON Schemas its tables were made from, by kind."""
+        return {name: stored.schema for name, stored in self._catalog.items()}
+
+    def base(self, kinds: Kinds) -> Base:
+        """The state at the applied commit. Good until the next step is applied."""
+        return DuckDBBase(self._connection, self._catalog, kinds)
+
+    def counts(self) -> Mapping[str, int]:
+        """Live rows by kind."""
+        return {
+            name: fetch_number(self._connection, f"SELECT count(*) FROM {qualified(LIVE, stored.table)}")
+            for name, stored in self._catalog.items()
+        }
+
+    def events(self, limit: int) -> tuple[HostEvent, ...]:
+        """The newest host events first."""
+        return events.newest(self._connection, limit)
+
+    def live(self, kind: Kind, name: str | None = None) -> tuple[LiveRow, ...]:
+        """The live rows of a kind in order of name, or those that go by a name (what left git may share one).
+
+        A row that something else put there has no name in git: it goes by its id.
+        """
+        stored = self._catalog.get(kind.name)
+        if stored is None:
+            return ()
+        columns = tuple(column for column in stored.columns if kind.column(column) is not None)
+        name_column, path, line = (quoted(stored.declaration(one)) for one in ("name", "path", "line"))
+        key = quoted(stored.key)
+        known_as = f"coalesce(said.{name_column}, row.{key}::VARCHAR)"
+        query = (
+            f"SELECT {known_as}, said.{path}, said.{line}, "
+            f"{', '.join(f'row.{quoted(column)}' for column in (*columns, *TIMESTAMPS))} "
+            f"FROM {qualified(LIVE, stored.table)} AS row "
+            f"LEFT JOIN {qualified(DESIRED, stored.table)} AS said ON row.{key} = said.{key} "
+            f"{'' if name is None else f'WHERE {known_as} = ? '}"
+            f"ORDER BY {known_as}, said.{path} IS NULL, row.{key}"
+        )
+        records = self._connection.execute(query, [] if name is None else [name]).fetchall()
+        return tuple(_live_row(kind, columns, record) for record in records)
+
+
+def _live_row(kind: Kind, columns: Sequence[str], record: Sequence[Any]) -> LiveRow:
+    name, path, line, *values = record
+    stamps = zip(TIMESTAMPS, map(canonical.utc, values[len(columns) :]), strict=True)
+    return LiveRow(
+        kind=kind.name,
+        name=name,
+        values={**codec.values_of(kind, columns, values[: len(columns)]), **dict(stamps)},
+        path=path,
+        line=line,
+    )

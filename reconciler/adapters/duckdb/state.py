@@ -1,0 +1,125 @@
+"""What the store keeps beside the rows: format, owner, applied and attempted commit, host events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler import canonical
+from reconciler.adapters.duckdb import codec
+from reconciler.adapters.duckdb.connection import fetch_first, fetch_number
+from reconciler.errors import NeedsHuman
+from reconciler.model.change import Stamp
+from reconciler.ports import Applied, Attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import duckdb
+
+    from reconciler.model.problem import Problem
+
+FORMAT_VERSION = 1
+
+SCHEMA = """
+CREATE SCHEMA gitops;
+CREATE SCHEMA desired;
+CREATE TABLE gitops.format (version INTEGER NOT NULL);
+CREATE TABLE gitops.owner (repository VARCHAR NOT NULL, branch VARCHAR NOT NULL);
+CREATE TABLE gitops.kinds (
+    name VARCHAR PRIMARY KEY, table_name VARCHAR NOT NULL, key VARCHAR NOT NULL, columns VARCHAR[] NOT NULL,
+    declared VARCHAR[] NOT NULL, definition VARCHAR NOT NULL, schema JSON NOT NULL
+);
+CREATE TABLE gitops.applied (
+    commit_sha VARCHAR NOT NULL, committed_at TIMESTAMP NOT NULL, height BIGINT NOT NULL, digest VARCHAR NOT NULL,
+    applied_at TIMESTAMP NOT NULL, warnings JSON NOT NULL
+);
+CREATE TABLE gitops.attempted (
+    commit_sha VARCHAR NOT NULL, committed_at TIMESTAMP NOT NULL, attempted_at TIMESTAMP NOT NULL,
+    refused BOOLEAN NOT NULL, problems JSON NOT NULL
+);
+CREATE TABLE gitops.tombstones (
+    kind VARCHAR NOT NULL, id UUID NOT NULL, resource JSON NOT NULL,
+    created_commit VARCHAR NOT NULL, created_at TIMESTAMP NOT NULL,
+    updated_commit VARCHAR NOT NULL, updated_at TIMESTAMP NOT NULL,
+    removed_commit VARCHAR NOT NULL, removed_at TIMESTAMP NOT NULL,
+    PRIMARY KEY (kind, id)
+);
+CREATE SEQUENCE gitops.event_seq;
+CREATE TABLE gitops.events (
+    seq BIGINT PRIMARY KEY DEFAULT nextval('gitops.event_seq'), happened_at TIMESTAMP NOT NULL, event VARCHAR NOT NULL,
+    commit_sha VARCHAR, digest VARCHAR, duration_ms DOUBLE NOT NULL, detail JSON NOT NULL
+);
+"""
+
+
+def has_format(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the file is a store of ours. Raises `NeedsHuman` when something else is in it, or a newer format."""
+    tables = connection.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
+    if ("gitops", "format") not in tables:
+        if tables:
+            raise NeedsHuman(
+                f"the DuckDB file in the state folder is no store of ours: it holds {'.'.join(tables[0])}",
+                hint="choose another folder with --state",
+            )
+        return False
+    version = fetch_number(connection, "SELECT version FROM gitops.format")
+    if version != FORMAT_VERSION:
+        raise NeedsHuman(
+            f"the store has format {version}, this version of reconciler reads format {FORMAT_VERSION}",
+            hint="update reconciler, or delete state.duckdb in the state folder and sync again: git rebuilds it",
+        )
+    return True
+
+
+def create(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make an empty file a store."""
+    connection.execute(SCHEMA)
+    connection.execute("INSERT INTO gitops.format VALUES (?)", [FORMAT_VERSION])
+
+
+def owner(connection: duckdb.DuckDBPyConnection) -> tuple[str, str] | None:
+    """The repository and branch the store is bound to; None before it is."""
+    found = fetch_first(connection, "SELECT repository, branch FROM gitops.owner")
+    return None if found is None else (found[0], found[1])
+
+
+def bind(connection: duckdb.DuckDBPyConnection, repository: str, branch: str) -> None:
+    """Bind the store to a repository and branch, whatever it was bound to."""
+    connection.execute("DELETE FROM gitops.owner")
+    connection.execute("INSERT INTO gitops.owner VALUES (?, ?)", [repository, branch])
+
+
+def applied(connection: duckdb.DuckDBPyConnection) -> Applied | None:
+    """The commit whose state the live rows are."""
+    found = fetch_first(connection, "SELECT commit_sha, committed_at, height, digest, applied_at FROM gitops.applied")
+    if found is None:
+        return None
+    commit, time, height, digest, at = found
+    return Applied(Stamp(commit, canonical.utc(time)), height, digest, canonical.utc(at))
+
+
+def set_applied(connection: duckdb.DuckDBPyConnection, applied: Applied, warnings: Sequence[Problem]) -> None:
+    """Replace the applied commit."""
+    values = (applied.stamp.commit, applied.stamp.time, applied.height, applied.digest, applied.at)
+    connection.execute("DELETE FROM gitops.applied")
+    connection.execute("INSERT INTO gitops.applied VALUES (?, ?, ?, ?, ?, ?)", [*values, codec.dump_problems(warnings)])
+
+
+def attempted(connection: duckdb.DuckDBPyConnection) -> Attempt | None:
+    """The newest commit that was looked at."""
+    found = fetch_first(
+        connection, "SELECT commit_sha, committed_at, attempted_at, refused, problems FROM gitops.attempted"
+    )
+    if found is None:
+        return None
+    commit, time, at, refused, problems = found
+    return Attempt(Stamp(commit, canonical.utc(time)), canonical.utc(at), refused, codec.load_problems(problems))
+
+
+def set_attempted(connection: duckdb.DuckDBPyConnection, attempt: Attempt) -> None:
+    """Replace the newest attempt."""
+    values = (attempt.stamp.commit, attempt.stamp.time, attempt.at, attempt.refused)
+    connection.execute("DELETE FROM gitops.attempted")
+    connection.execute(
+        "INSERT INTO gitops.attempted VALUES (?, ?, ?, ?, ?)", [*values, codec.dump_problems(attempt.problems)]
+    )

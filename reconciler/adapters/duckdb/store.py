@@ -1,0 +1,131 @@
+"""The live rows in DuckDB, for the one process that writes them. Implements the port `Store`."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from reconciler.adapters.duckdb import catalog, events, state, writing
+from reconciler.adapters.duckdb.connection import FILE_NAME, open_readable, open_writable, transaction
+from reconciler.adapters.duckdb.reader import DuckDBReader
+from reconciler.errors import BugError, NeedsHuman
+from reconciler.model.event import HostEvent
+from reconciler.ports import Applied, Attempt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import duckdb
+
+    from reconciler.canonical import Value
+    from reconciler.kinds.registry import Kinds
+    from reconciler.ports import Application, Clock
+
+
+def open_store(folder: Path, clock: Clock) -> DuckDBStore:
+    """Open `state.duckdb` in a state folder for writing, creating both when they are missing.
+
+    Raises `RetryLater` while another process has it open, `NeedsHuman` when it is damaged, of a newer format or
+    not ours.
+    """
+    connection = open_writable(folder / FILE_NAME)
+    try:
+        with transaction(connection):
+            if not state.has_format(connection):
+                state.create(connection)
+        return DuckDBStore(connection, clock)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def open_reader(folder: Path) -> DuckDBReader | None:
+    """Open the store in a state folder for reading only; None when there is none yet. Raises like `open_store`."""
+    file = folder / FILE_NAME
+    if not file.exists():
+        return None
+    connection = open_readable(file)
+    try:
+        if state.has_format(connection):
+            return DuckDBReader(connection)
+    except BaseException:
+        connection.close()
+        raise
+    connection.close()
+    return None
+
+
+class DuckDBStore(DuckDBReader):
+    """Each writing call is one transaction: rows, applied commit and host event change together or not at all."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, clock: Clock) -> None:
+        super().__init__(connection)
+        self._clock = clock
+
+    def __enter__(self) -> DuckDBStore:
+        return self
+
+    def claim(self, repository: str, branch: str) -> None:
+        """Bind the store to a repository and branch. Raises `NeedsHuman` when it belongs to another repository."""
+        owner = state.owner(self._connection)
+        if owner == (repository, branch):
+            return
+        if owner is not None and owner[0] != repository:
+            raise NeedsHuman(
+                f"this state folder belongs to the repository {owner[0]}, not to {repository}",
+                hint="choose another folder with --state, or delete this one to start over",
+            )
+        with transaction(self._connection):
+            state.bind(self._connection, repository, branch)
+            detail: dict[str, Value] = {
+                "repository": repository,
+                "branch": branch,
+                "before": owner[1] if owner else None,
+            }
+            events.add(self._connection, HostEvent(0, self._clock.now(), "bound", None, None, 0, detail))
+
+    def apply(self, kinds: Kinds, step: Application) -> None:
+        """Advance from the applied commit. Raises `NeedsHuman` when rows that stay do not fit a changed schema."""
+        with self._step(kinds, step, "advance"):
+            writing.advance(self._connection, self._catalog, kinds, step.rows)
+
+    def replace(self, kinds: Kinds, step: Application) -> None:
+        """Become the given state, whatever was there."""
+        with self._step(kinds, step, "replace"):
+            writing.start_over(self._connection, self._catalog, kinds, step.rows)
+
+    def refuse(self, attempt: Attempt) -> None:
+        """Record that a commit was refused. Hearing it again about the same commit is no second event."""
+        if not attempt.refused:
+            raise BugError(f"the attempt at {attempt.stamp.commit} was not refused")
+        before = self.attempted()
+        again = before is not None and before.refused and before.stamp == attempt.stamp
+        with transaction(self._connection):
+            state.set_attempted(self._connection, attempt)
+            if not again:
+                detail: dict[str, Value] = {"problems": len(attempt.problems)}
+                events.add(self._connection, HostEvent(0, attempt.at, "refused", attempt.stamp.commit, None, 0, detail))
+
+    @contextmanager
+    def _step(self, kinds: Kinds, step: Application, how: str) -> Iterator[None]:
+        began = perf_counter()
+        now, stamp, known = self._clock.now(), step.commit.stamp, catalog.of_kinds(kinds)
+        detail: dict[str, Value] = {
+            "how": how,
+            "creates": step.creates,
+            "updates": step.updates,
+            "deletes": step.deletes,
+        }
+        event = HostEvent(0, now, "applied", stamp.commit, step.digest, 0, detail)
+        with transaction(self._connection):
+            yield
+            if known != self._catalog:
+                catalog.save(self._connection, known)
+            state.set_applied(self._connection, Applied(stamp, step.height, step.digest, now), step.warnings)
+            state.set_attempted(self._connection, Attempt(stamp, now, refused=False, problems=step.warnings))
+            elapsed = (perf_counter() - began) * 1000
+            events.add(self._connection, replace(event, duration_ms=elapsed))
+        self._catalog = known

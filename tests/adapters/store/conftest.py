@@ -1,0 +1,34 @@
+"""Stores to test: each kind of store, with the clock they share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.adapters.duckdb.store import open_store
+from reconciler.adapters.memory.store import MemoryStore
+from tests.support.kinds import FixedClock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from reconciler.adapters.duckdb.store import DuckDBStore
+    from reconciler.ports import Store
+
+
+@pytest.fixture
+def duckdb_store(tmp_path: Path) -> Iterator[DuckDBStore]:
+    """A new DuckDB store."""
+    with open_store(tmp_path / "state", FixedClock()) as opened:
+        yield opened
+
+
+@pytest.fixture(params=["memory", "duckdb"])
+def store(request: pytest.FixtureRequest) -> Store:
+    """A new store of each kind."""
+    if request.param == "memory":
+        return MemoryStore(FixedClock())
+    found: DuckDBStore = request.getfixturevalue("duckdb_store")
+    return found
