@@ -2,4 +2,5 @@
 
 from reconciler.cli.main import main
 
-main()
+if __name__ == "__main__":  # processes that read in parallel import this module again
+    main()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-import socket
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +45,6 @@ SETTINGS = (
         "the ledger: `chdb`, `clickhouse://user:pw@host:8123/db`, `clickhouses://…`, `none`",
         True,
     ),
-    Setting("host.name", "", "what this host is called in host events (default: its network name)"),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
@@ -62,7 +58,6 @@ class Settings:
     path: str
     state: Path | None
     history_url: str
-    host: str
 
 
 def load(config: Path | None, flags: Mapping[str, str], environ: Mapping[str, str] | None = None) -> Settings:
@@ -82,7 +77,6 @@ def load(config: Path | None, flags: Mapping[str, str], environ: Mapping[str, st
         path=resolved["repository.path"].strip("/"),
         state=Path(resolved["state.dir"]) if resolved["state.dir"] else None,
         history_url=resolved["history.url"],
-        host=resolved["host.name"] or socket.gethostname(),
     )
 
 
@@ -90,6 +84,8 @@ def _from_file(config: Path | None) -> dict[str, str]:
     path = config or Path(FILE_NAME)
     if config is None and not path.is_file():
         return {}
+    import tomllib
+
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -142,5 +138,7 @@ def _dereference(name: str, value: str, environ: Mapping[str, str]) -> str:
 
 
 def _similar(word: str, words: tuple[str, ...]) -> str:
+    import difflib
+
     close = difflib.get_close_matches(word, words, n=1)
     return f"did you mean {close[0]}?" if close else f"there are: {', '.join(words)}"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # Drivers are imported where they are needed: `validate` starts in a quarter of a second because it needs none.
 
 NO_HISTORY = "none"
-EMBEDDED_HISTORY = "chdb"
+EMBEDDED = "chdb"
 STATE_FOLDER = "reconciler"
 
 
@@ -144,7 +144,7 @@ def _ledger_reader(settings: Settings, at: Target) -> Callable[[], AbstractConte
     from reconciler.adapters.clock import SystemClock
     from reconciler.adapters.memory.ledger import MemoryLedger
 
-    if settings.history_url == EMBEDDED_HISTORY and not is_started(at.state):
+    if settings.history_url == EMBEDDED and not is_started(at.state):
         return lambda: nullcontext(MemoryLedger(SystemClock()))
     return _ledger(settings, at)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import gc
 import importlib
 import sys
-import tempfile
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,6 +103,9 @@ def _understood(error: Exception) -> ReconcilerError:
 
 
 def _unexpected(error: Exception) -> ReconcilerError:
+    import tempfile
+    import traceback
+
     with tempfile.NamedTemporaryFile(
         "w", encoding="utf-8", prefix="reconciler-", suffix=".traceback", delete=False
     ) as file:

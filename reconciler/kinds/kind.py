@@ -66,6 +66,9 @@ class Kind:
     origin: str
     digest: str
 
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
     @property
     def can_deactivate(self) -> bool:
         """Whether a row that left git can stay as INACTIVE: the kind has a status, and INACTIVE is one of its words."""

@@ -54,7 +54,8 @@ class Resource:
 
     `values` maps each of the kind's columns (key column included, time stamps not) to its canonical value: floats
     for DOUBLE, ints for INTEGER, lower-case UUIDs, None where a field was left out. `refs` maps a role to the names
-    it points at. `digest` covers kind, name, labels, annotations, refs and values, not where it is written.
+    it points at. `digest` covers kind, name, labels, annotations, refs and the values that are there, and not where
+    it is written.
     """
 
     kind: str

@@ -49,11 +49,9 @@ def check_tree(files: Mapping[str, bytes | EntryType], layout: Layout, shipped: 
     schemas = {path: data for path, data in files.items() if layout.role(path) is Role.SCHEMA}
     kinds, problems = read_kinds({path: data for path, data in schemas.items() if isinstance(data, bytes)}, shipped)
     reader = Reader(kinds)
-    entries = {
-        path: reader.entry(path, data) if isinstance(data, bytes) else not_a_file(path, data)
-        for path, data in files.items()
-        if path not in schemas
-    }
+    texts = [(path, data) for path, data in files.items() if isinstance(data, bytes) and path not in schemas]
+    entries = {path: not_a_file(path, found) for path, found in files.items() if not isinstance(found, bytes)}
+    entries |= zip((path for path, _ in texts), reader.read(texts, len(texts)), strict=True)
     grown = tree.advance(tree.plant(EmptyBase(), kinds), kinds, entries).tree
     found = tuple(sorted((*problems, *crosscheck.problems(grown))))
     contents = {path: data for path, data in files.items() if isinstance(data, bytes)}

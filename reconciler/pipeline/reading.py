@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     Blobs = Callable[[Iterable[str]], Iterator[tuple[str, bytes]]]
 
+WORTHWHILE = 4_000
+"""Files from which on it pays to start processes, which takes as long as reading a thousand."""
 REMEMBERED = 4096
 """Entries kept: a merge brings the same files again that its branch brought."""
 
@@ -35,6 +37,14 @@ class Reader:
         """What one file declares."""
         return self._validator.check(path, decode(path, data))
 
+    def read(self, files: Iterable[tuple[str, bytes]], count: int) -> Iterator[FileEntry]:
+        """What each file declares, in order; many of them are read on all cores."""
+        if count >= WORTHWHILE:
+            from reconciler.pipeline.parallel import read_in_parallel
+
+            return read_in_parallel(self.kinds, files)
+        return (self.entry(path, data) for path, data in files)
+
     def entries(self, changes: Iterable[FileChange], blobs: Blobs) -> dict[str, FileEntry]:
         """What each changed file declares now; an empty entry for one that is gone."""
         found: dict[str, FileEntry] = {}
@@ -48,8 +58,10 @@ class Reader:
                 found[change.path] = self._entries[change.path, change.blob]
             else:
                 wanted.append((change.path, change.blob))
-        for (path, blob), (_, data) in zip(wanted, blobs([blob for _, blob in wanted]), strict=True):
-            found[path] = self._remember(path, blob, self.entry(path, data))
+        contents = (data for _, data in blobs([blob for _, blob in wanted]))
+        files = zip((path for path, _ in wanted), contents, strict=True)
+        for (path, blob), entry in zip(wanted, self.read(files, len(wanted)), strict=True):
+            found[path] = self._remember(path, blob, entry)
         return found
 
     def _remember(self, path: str, blob: str, entry: FileEntry) -> FileEntry:

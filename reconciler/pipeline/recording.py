@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from reconciler.errors import ReconcilerError, RetryLater
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -50,7 +50,9 @@ class Recorder:
         self._open = open_ledger
         self._origin = origin
         self._reachable = reachable
+        self._ended = False
         self._broken_off = False
+        self._bug: Exception | None = None
         self._queue: queue.Queue[Step | None] = queue.Queue(QUEUED)
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
 
@@ -64,6 +66,8 @@ class Recorder:
         self._thread.join(DEADLINE)
         if self._thread.is_alive() and kind is None:
             raise RetryLater("the history did not take the last versions in time", hint="run sync again")
+        if self._bug is not None and kind is None:
+            raise self._bug
 
     def offer(self, step: Step) -> None:
         """Hand over a step, in the order of the walk."""
@@ -76,9 +80,21 @@ class Recorder:
         except ReconcilerError as error:
             self.result = Recorded(self.result.versions, error=error)
             self._drain()
+        except Exception as error:  # noqa: BLE001  raised again where the walk ends, and the queue must not fill up
+            self._bug = error
+            self._drain()
+
+    def _incoming(self) -> Iterator[Step]:
+        """The steps up to the end, which comes once: asking again after it ends at once."""
+        while not self._ended:
+            step = self._queue.get()
+            if step is None:
+                self._ended = True
+            else:
+                yield step
 
     def _drain(self) -> None:
-        while self._queue.get() is not None:
+        for _ in self._incoming():
             pass
 
     def _record(self, ledger: Ledger) -> None:
@@ -88,7 +104,7 @@ class Recorder:
             self._drain()
             return
         batch = _Batch(ledger)
-        while (step := self._queue.get()) is not None:
+        for step in self._incoming():
             if known.get(step.version.commit.sha) is not step.version.mainline:
                 batch.add(step.version, step.position.snapshot.kinds)
                 self.result = Recorded(batch.written)

@@ -5,12 +5,15 @@ Both databases use it, so that the ledger's state at a commit is the store's aft
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
 from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, SqlType
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from reconciler.kinds.kind import Column, Kind
     from reconciler.model.change import Row, Stamp
 
@@ -49,7 +52,13 @@ def is_live(kind: Kind, row: Row) -> bool:
 
 def live_values(kind: Kind, row: Row) -> tuple[Any, ...]:
     """The kind's columns, then created_at and updated_at (aware, UTC). A tombstone's status is INACTIVE."""
-    values = tuple(_value(column, row) for column in kind.columns)
+    written = row.resource.values
+    values = [written.get(column.name) for column in kind.columns]
+    for position, column in _special(kind):
+        if column.type is SqlType.JSON:
+            values[position] = None if values[position] is None else canonical.dumps(values[position])
+        elif row.removed is not None:
+            values[position] = INACTIVE
     return (*values, row.created.time, last_stamp(row).time)
 
 
@@ -60,9 +69,9 @@ def desired_values(kind: Kind, row: Row) -> tuple[Any, ...]:
     return (
         *live_values(kind, row),
         resource.name,
-        canonical.dumps(dict(resource.labels)),
-        canonical.dumps(dict(resource.annotations)),
-        canonical.dumps(refs),
+        _json(resource.labels),
+        _json(resource.annotations),
+        _json(refs),
         resource.path if declared else None,
         resource.line if declared else None,
         resource.digest,
@@ -71,10 +80,15 @@ def desired_values(kind: Kind, row: Row) -> tuple[Any, ...]:
     )
 
 
-def _value(column: Column, row: Row) -> Any:
-    if row.removed is not None and column.name == STATUS_FIELD and INACTIVE in column.enum:
-        return INACTIVE
-    value = row.resource.values.get(column.name)
-    if value is not None and column.type is SqlType.JSON:
-        return canonical.dumps(value)
-    return value
+def _json(mapping: Mapping[str, Any]) -> str:
+    return canonical.dumps(dict(mapping)) if mapping else "{}"
+
+
+@lru_cache(maxsize=64)
+def _special(kind: Kind) -> tuple[tuple[int, Column], ...]:
+    """The columns, with their positions, whose values are not always stored as they are."""
+    return tuple(
+        (position, column)
+        for position, column in enumerate(kind.columns)
+        if column.type is SqlType.JSON or (column.name == STATUS_FIELD and INACTIVE in column.enum)
+    )

@@ -41,11 +41,9 @@ def read_envelope(value: Any, kinds: Kinds) -> Envelope:
 
 
 def _name(value: dict[str, Any]) -> str | None:
-    match value:
-        case {"metadata": {"name": str(name)}} if name:
-            return name
-        case _:
-            return None
+    metadata = value.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return name if isinstance(name, str) and name else None
 
 
 def _without_kind(value: dict[str, Any], kinds: Kinds) -> Finding:

@@ -26,8 +26,9 @@ def unfit_integers(kind: Kind, value: Any) -> Iterator[Finding]:
     if not isinstance(spec, dict):
         return
     for column in kind.columns:
-        if column.type is SqlType.INTEGER:
-            yield from _unfit(child("/spec", column.name), spec.get(column.name))
+        written = spec.get(column.name)
+        if column.type is SqlType.INTEGER and written is not None:
+            yield from _unfit(column.name, written)
 
 
 def resource(kind: Kind, name: str, value: Any, path: str, line: int) -> Resource:
@@ -43,19 +44,20 @@ def resource(kind: Kind, name: str, value: Any, path: str, line: int) -> Resourc
         "labels": labels,
         "annotations": annotations,
         "refs": {role: list(names) for role, names in refs.items()},
-        "values": values,
+        # What was left out is not content: a schema that gains a field changes no resource.
+        "values": {field: found for field, found in values.items() if found is not None},
     }
     digest = canonical.digest(covered)
     return Resource(kind.name, name, row_id, values, labels, annotations, refs, path, line, digest)
 
 
-def _unfit(pointer: str, value: Any) -> Iterator[Finding]:
+def _unfit(field: str, value: Any) -> Iterator[Finding]:
     if isinstance(value, float) and value.is_integer():
         message = f"{value} is written with a point, and a whole number is wanted"
-        yield Finding(pointer, "wrong-type", message, f"write {canonical.text(value)}")
+        yield Finding(child("/spec", field), "wrong-type", message, f"write {canonical.text(value)}")
     elif isinstance(value, int) and not INTEGER_MIN <= value <= INTEGER_MAX:
         message = f"{value} is out of range: {INTEGER_MIN} to {INTEGER_MAX}"
-        yield Finding(pointer, "out-of-range", message, "whole numbers are stored in 32 bits")
+        yield Finding(child("/spec", field), "out-of-range", message, "whole numbers are stored in 32 bits")
 
 
 _CANONICAL: Mapping[SqlType, Callable[[Any], Value]] = {

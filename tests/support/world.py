@@ -6,10 +6,9 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from reconciler.adapters.memory.ledger import MemoryLedger
-
 from reconciler.adapters.clock import SystemClock
 from reconciler.adapters.git.repository import open_repository
+from reconciler.adapters.memory.ledger import MemoryLedger
 from reconciler.adapters.memory.store import MemoryStore
 from reconciler.pipeline.kindset import stored_kinds
 from reconciler.pipeline.layout import Layout

@@ -1,0 +1,71 @@
+"""The problem codes that the sources can produce, read off their syntax trees.
+
+A code enters a problem in one of these ways; anything else the reading does not understand fails the test:
+the argument `code` of `Problem(…)` or `Finding(…)`, or the first member of a tuple that `decode.explain` returns.
+Where the argument is a name, it is that of a constant in some module.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from tests.docs.markdown import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+STAGES = ("decode", "validate", "kinds", "snapshot", "pipeline", "plan", "tables")
+POSITIONS = {"Problem": 3, "Finding": 1}
+PASSED_ON = frozenset({"code", "finding.code"})
+"""A code that came in as a variable: it was counted where it was made."""
+
+SHAPE = re.compile(r"[a-z]+(-[a-z]+)*")
+
+
+@cache
+def source_codes() -> frozenset[str]:
+    """Every code."""
+    trees = {file: ast.parse(file.read_text(encoding="utf-8")) for file in _files()}
+    shared = {name: value for tree in trees.values() for name, value in _constants(tree)}
+    codes: set[str] = set()
+    for file, tree in trees.items():
+        constants = {**shared, **dict(_constants(tree))}
+        for node in _expressions(file, tree):
+            text = ast.unparse(node)
+            if text not in PASSED_ON:
+                found = node.value if isinstance(node, ast.Constant) else constants.get(text)
+                assert isinstance(found, str), f"{file.name}:{node.lineno}: which code is {text}?"
+                assert SHAPE.fullmatch(found), f"{file.name}:{node.lineno}: {found} is not the shape of a code"
+                codes.add(found)
+    return frozenset(codes)
+
+
+def _files() -> list[Path]:
+    return [file for stage in STAGES for file in sorted((ROOT / "reconciler" / stage).rglob("*.py"))]
+
+
+def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str(value))):
+                yield name, value
+
+
+def _expressions(file: Path, tree: ast.Module) -> Iterator[ast.expr]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id=name)) if name in POSITIONS:
+                yield _argument(node, POSITIONS[name])
+            case ast.Return(value=ast.Tuple(elts=[first, *_])) if (
+                file.parent.name == "decode" and file.stem == "explain"
+            ):
+                yield first
+
+
+def _argument(call: ast.Call, position: int) -> ast.expr:
+    named = [keyword.value for keyword in call.keywords if keyword.arg == "code"]
+    return named[0] if named else call.args[position]

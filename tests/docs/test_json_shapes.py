@@ -1,0 +1,71 @@
+"""The JSON in docs/commands.md is what the commands print, but for shas, digests, moments and places."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.docs.markdown import EXAMPLE, Edit, blocks, read
+from tests.docs.test_readme import PLACE, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Run = Callable[..., str]
+
+TOLD = {block.section: json.loads(block.body) for block in blocks(read("docs/commands.md"), "json")}
+VARYING = (
+    (re.compile(r"\b[0-9a-f]{64}\b"), "<digest>"),
+    (re.compile(r"\b[0-9a-f]{40}\b"), "<sha>"),
+    (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)"), "<moment>"),
+)
+RISK = Edit("users/fx-majors-01.yaml", "risk_per_trade_percent: 0.75", "risk_per_trade_percent: 0.5")
+SLIP = Edit("accounts/cv-eurusd.yaml", "leverage: 30", "leverage: 1:30")
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What each command prints after the second commit; `validate` with a slip that is not committed."""
+    desk = tmp_path_factory.mktemp("commands") / "desk"
+    shutil.copytree(EXAMPLE, desk)
+
+    def run(*command: str, code: int = 0) -> str:
+        done = subprocess.run(
+            command, cwd=desk, env=environment(desk), capture_output=True, encoding="utf-8", timeout=60, check=False
+        )
+        assert done.returncode == code, done.stderr
+        return done.stdout.replace(str(desk), PLACE)
+
+    run("git", "init", "--quiet", "--initial-branch", "main")
+    _commit(run, "Bring the desk's configuration under review")
+    run("reconciler", "sync")
+    RISK.apply(desk)
+    _commit(run, "Cut risk on the majors for election week")
+    asked = {"sync": ["sync"], "status": ["status"], "get": ["get", "user", "fx-majors-01"], "log": ["log", "-n", "1"]}
+    told = {name: json.loads(run("reconciler", *words, "--format", "json")) for name, words in asked.items()}
+    SLIP.apply(desk)
+    return {**told, "validate": json.loads(run("reconciler", "validate", "--format", "json", code=1))}
+
+
+@pytest.mark.parametrize("command", TOLD)
+def test_the_page_shows_what_is_printed(command: str, printed: dict[str, Any]) -> None:
+    real = printed[command][0] if command == "log" else printed[command]
+    assert _normal(TOLD[command]) == _normal(real)
+
+
+def _commit(run: Run, message: str) -> None:
+    run("git", "add", ".")
+    run("git", "commit", "--quiet", "-m", message)
+
+
+def _normal(value: Any) -> list[str]:
+    """As text, so that the order of keys counts too."""
+    text = json.dumps(value, indent=1)
+    for pattern, name in VARYING:
+        text = pattern.sub(name, text)
+    return text.splitlines()

@@ -1,0 +1,97 @@
+"""docs/problems.md: a heading for each code that the sources can produce, and every example really made."""
+
+from __future__ import annotations
+
+import shutil
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler import wiring
+from reconciler.report import problems as report
+from tests.docs.codes import source_codes
+from tests.docs.markdown import EXAMPLE, Block, blocks, edit, headings, read
+from tests.support.gitrepo import GitRepo
+from tests.support.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from reconciler.model.problem import Problem
+
+PAGE = read("docs/problems.md")
+BETWEEN_COMMITS = "schema-narrowed"
+OF_LINKS = "not-a-file"
+CONTRACT = """
+yaml-syntax duplicate-key unsafe-yaml ambiguous-scalar unknown-kind unknown-field missing-field wrong-type not-allowed
+out-of-range too-long bad-format not-finite secret duplicate-name duplicate-id dangling-reference
+"""
+OURS = "bad-schema schema-narrowed not-a-file"
+
+
+def _examples() -> Iterator[tuple[Block, str]]:
+    """Each `diff` block with the text block that follows it."""
+    page = blocks(PAGE)
+    for before, after in pairwise(page):
+        if before.language == "diff":
+            assert after.language == "text", after
+            yield before, after.body
+
+
+EXAMPLES = list(_examples())
+CHECKED = [(change, told) for change, told in EXAMPLES if change.section != BETWEEN_COMMITS]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Path:
+    folder = tmp_path / "desk"
+    shutil.copytree(EXAMPLE, folder)
+    return folder
+
+
+def test_the_codes_of_the_contract_are_found_in_the_sources() -> None:
+    assert source_codes() >= {*CONTRACT.split(), *OURS.split()}
+
+
+def test_every_code_has_a_heading_and_every_heading_a_code() -> None:
+    assert sorted(set(headings(PAGE)) - {"Problems"}) == sorted(source_codes())
+    assert len(headings(PAGE)) == len(set(headings(PAGE)))
+
+
+def test_every_code_has_an_example() -> None:
+    assert {change.section for change, _ in EXAMPLES} == source_codes() - {OF_LINKS}
+
+
+@pytest.mark.parametrize(("change", "told"), CHECKED, ids=[change.section for change, _ in CHECKED])
+def test_an_example_gives_what_the_page_says(change: Block, told: str, desk: Path) -> None:
+    edit(change).apply(desk)
+    found = wiring.check_folder(desk, "", ()).problems
+    assert _lines(found) == told.splitlines()
+    assert change.section in {problem.code for problem in found}
+
+
+def test_the_link_of_the_page_gives_what_it_says(desk: Path) -> None:
+    told = next(block.body for block in blocks(PAGE, "text") if block.section == OF_LINKS)
+    (desk / told.partition(":")[0]).symlink_to("fx-majors-01.yaml")
+    assert _lines(wiring.check_folder(desk, "", ()).problems) == told.splitlines()
+
+
+def test_the_narrowed_schema_of_the_page_is_refused_as_it_says(tmp_path: Path, desk: Path) -> None:
+    change, told = next(one for one in EXAMPLES if one[0].section == BETWEEN_COMMITS)
+    repo = GitRepo.create(tmp_path / "git")
+    repo.commit(_files(desk))
+    world = World(repo.path)
+    assert not world.sync().plan.problems
+    edit(change).apply(desk)
+    repo.commit(_files(desk))
+    assert _lines(world.sync().plan.problems) == told.splitlines()
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def _lines(problems: tuple[Problem, ...]) -> list[str]:
+    return [report.line(problem) for problem in problems]

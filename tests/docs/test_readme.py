@@ -1,0 +1,223 @@
+"""README.md is a session: its commands are run in order, its edits made, its programs run, and their output compared.
+
+A command that is followed by `echo $?` may fail, with the code that is shown; every other one must succeed. Shas,
+moments and the place of the repository differ from run to run: they are replaced by how many-th one of its kind it is.
+A line of `…` stands for any lines. Each section starts in the folder of the checkout, as in a new terminal.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.docs.markdown import EXAMPLE, Block, blocks, edit, read
+
+README = read("README.md")
+PLACE = "/srv/desk"
+CUT = "…"
+
+NOT_RUN = frozenset(
+    {
+        "make run",  # its output is compared with that of the command it runs
+        "make test",  # would run this test
+        "python -m venv .venv",
+        '.venv/bin/pip install ".[embedded]"',
+        r'.venv\Scripts\pip install ".[embedded]"',
+    }
+)
+PREFIXES = (".venv/bin/", ".venv\\Scripts\\")
+VARYING = re.compile(
+    r"\b[0-9a-f]{40}\b|\b[0-9a-f]{8}\b(?!-)|(?P<moment>\b\d{4}-\d\d-\d\dT[\d:.]+Z)|(?P<duration>\d+\.\d+s)"
+)
+
+
+def normal(text: str) -> list[str]:
+    """The lines of an output with what varies numbered; runs of blanks count as one, as shas make no column wider."""
+    shas: dict[str, str] = {}
+
+    def replaced(found: re.Match[str]) -> str:
+        if found["moment"]:
+            return "<moment>"
+        return "<duration>" if found["duration"] else shas.setdefault(found.group()[:8], f"<sha {len(shas) + 1}>")
+
+    return [re.sub(r" {2,}", "  ", VARYING.sub(replaced, line)).rstrip() for line in text.splitlines()]
+
+
+def matches(told: list[str], real: list[str]) -> bool:
+    """Whether the real lines are those told, each `…` standing for any number of lines."""
+    pattern = "".join(r"(?:[^\n]*\n)*" if line == CUT else re.escape(line) + r"\n" for line in told)
+    return re.fullmatch(pattern, "".join(f"{line}\n" for line in real)) is not None
+
+
+@dataclass
+class Terminal:
+    """Somebody who reads the README and does what it says."""
+
+    checkout: Path
+    told: list[str] = field(default_factory=list)
+    real: list[str] = field(default_factory=list)
+    skipped: set[str] = field(default_factory=set)
+    section: str = ""
+    folder: Path = Path()
+    code: int = 0
+    shown: bool = True
+
+    @property
+    def place(self) -> str:
+        return str(self.checkout.parent / "desk")
+
+    def follow(self, block: Block) -> None:
+        if block.section != self.section:
+            self.section, self.folder = block.section, self.checkout
+        match block.language:
+            case "console":
+                self._console(block.body)
+            case "diff":
+                edit(block).apply(self.folder)
+            case "python":
+                self._run([sys.executable, "-c", self._here(block.body)])
+            case "text":
+                self.told += block.body.splitlines()
+
+    def finish(self) -> None:
+        assert self.shown or self.code == 0, f"the last command exits with {self.code}, and the README does not say so"
+
+    def _console(self, body: str) -> None:
+        lines, running = body.splitlines(), True
+        if lines[0].startswith("$ make "):  # the tour shows commands of its own
+            lines = lines[:1]
+        for line in lines:
+            if line.startswith("$ "):
+                running = line[2:] not in NOT_RUN
+                if running:
+                    self.told.append(line)
+                    self._command(line[2:])
+                else:
+                    self.skipped.add(line[2:])
+            elif running:
+                self.told.append(line)
+
+    def _command(self, command: str) -> None:
+        self.real.append(f"$ {command}")
+        if command == "echo $?":
+            self.real.append(str(self.code))
+            self.shown = True
+        elif command.startswith("cd "):
+            self.folder = Path(self._here(command[3:]))
+        else:
+            for prefix in PREFIXES:
+                command = command.removeprefix(prefix)
+            self._run(["bash", "-c", self._here(command)])
+
+    def _run(self, command: list[str]) -> None:
+        self.finish()
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=environment(self.checkout),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+        self.real += done.stdout.replace(self.place, PLACE).splitlines()
+        self.code, self.shown = done.returncode, done.returncode == 0
+
+    def _here(self, text: str) -> str:
+        return text.replace(PLACE, self.place)
+
+
+def environment(home: Path) -> dict[str, str]:
+    """A trader's environment: a name for git, and the tools on the path."""
+    people = {
+        f"GIT_{role}_{part}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for part, value in (("NAME", "Maren Holt"), ("EMAIL", "maren@desk.example"))
+    }
+    kept = {name: os.environ[name] for name in ("TMPDIR", "SYSTEMROOT") if name in os.environ}
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    return {
+        **kept,
+        **people,
+        "PATH": path,
+        "HOME": str(home),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "PYTHONUTF8": "1",
+        "LC_ALL": "C.UTF-8",
+    }
+
+
+@pytest.fixture(scope="module")
+def terminal(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
+    checkout = tmp_path_factory.mktemp("readme") / "checkout"
+    shutil.copytree(EXAMPLE, checkout / "config-repo-example")
+    return Terminal(checkout)
+
+
+def test_the_session_of_the_readme(terminal: Terminal) -> None:
+    for block in blocks(README):
+        terminal.follow(block)
+        told, real = normal("\n".join(terminal.told)), normal("\n".join(terminal.real))
+        if block.language != "python":  # its output is the block after it
+            assert matches(told, real), "\n".join(["told:", *told, "", "real:", *real])
+    terminal.finish()
+    assert sum(line.startswith("$ reconciler sync") for line in terminal.real) >= 3
+    assert terminal.skipped == NOT_RUN, "a command of the list is not in the README any more"
+
+
+def test_make_run_shows_the_tour_as_told(tmp_path: Path) -> None:
+    told = next(block.body for block in blocks(README, "console") if block.body.startswith("$ make run\n"))
+    makefile = read("Makefile")
+    assert "\nrun: setup\n\t@$(BIN)/reconciler demo\n" in makefile
+    done = subprocess.run(
+        ["reconciler", "demo"],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert matches(_without_shas(told.splitlines()[1:]), _without_shas(done.stdout.splitlines()))
+
+
+def test_make_test_runs_what_is_told() -> None:
+    told = next(block.body for block in blocks(README, "console") if block.body.startswith("$ make test\n"))
+    recipe = [line.strip().replace("$(BIN)", ".venv/bin") for line in read("Makefile").splitlines() if "\t" in line]
+    commands = [line for line in told.splitlines() if line.startswith(".venv/bin/")]
+    start = recipe.index(commands[0])
+    assert recipe[start : start + len(commands)] == commands
+    contracts = read("pyproject.toml").count("[[tool.importlinter.contracts]]")
+    assert f"\nContracts: {contracts} kept, 0 broken.\n" in told
+
+
+@pytest.mark.parametrize(
+    ("told", "real", "same"),
+    [
+        ("live: 3cab8fd6\nhead: 3cab8fd6", "live: 11111111\nhead: 11111111", True),
+        ("live: 3cab8fd6\nhead: 3cab8fd6", "live: 11111111\nhead: 22222222", False),
+        ("a\n…\nc", "a\nb\nb\nc", True),
+        ("a\n…\nc", "a\nb", False),
+        ("a", "a\nb", False),
+        ("user_id d7df3d7e-89aa-53ee", "user_id d7df3d7f-89aa-53ee", False),
+        ("since 2026-11-22T17:04:50Z", "since 2027-01-01T00:00:00.5Z", True),
+    ],
+)
+def test_how_outputs_are_compared(told: str, real: str, same: bool) -> None:
+    assert matches(normal(told), normal(real)) is same
+
+
+def _without_shas(lines: list[str]) -> list[str]:
+    """The parts that are left out have shas of their own, so their numbers differ."""
+    return [re.sub(r"<sha \d+>", "<sha>", line) for line in normal("\n".join(lines))]
