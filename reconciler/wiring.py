@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,11 @@ STATE_FOLDER = "reconciler"
 def shipped() -> Shipped:
     """The kinds that come with the program."""
     return read_shipped(shipped_schemas(), record_schema("kind"))
+
+
+def has_embedded_history() -> bool:
+    """Whether the embedded ClickHouse engine is installed."""
+    return find_spec(EMBEDDED) is not None
 
 
 def scratch_repository(folder: Path) -> ScratchRepository:
@@ -156,4 +162,15 @@ def _open_ledger(url: str, at: Target) -> AbstractContextManager[ClickHouseLedge
     return open_ledger(url, at.state, at.source.repository, at.branch, SystemClock())
 
 
-__all__ = ["check_folder", "example_repository", "reconciler", "scratch_repository", "service", "shipped", "target"]
+__all__ = [
+    "EMBEDDED",
+    "NO_HISTORY",
+    "check_folder",
+    "example_repository",
+    "has_embedded_history",
+    "reconciler",
+    "scratch_repository",
+    "service",
+    "shipped",
+    "target",
+]

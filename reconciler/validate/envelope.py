@@ -50,7 +50,7 @@ def _without_kind(value: dict[str, Any], kinds: Kinds) -> Finding:
     meant = closest("kind", value)
     if meant is not None:
         return Finding(child("", meant), "unknown-field", "unknown field (did you mean kind?)", at_key=True)
-    hint = f"kinds: {listed(kinds.by_name)}; a file that is no configuration can be excluded in reconciler.yaml"
+    hint = f"kinds: {listed(kinds.by_name)}; a file that is no configuration belongs in a hidden folder"
     return Finding("/kind", MISSING, "kind is missing: nothing says what this document declares", hint, at_key=True)
 
 

@@ -186,12 +186,24 @@ def test_the_tour_runs_and_touches_no_other_repository(
     host: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_DIR", str(host.repo.path / ".git"))  # as in a hook of that repository
+    monkeypatch.setenv("RECONCILER_STATE_DIR", str(host.state))
     head = host.repo.git("rev-parse", "HEAD")
     assert run(["demo"]) == 0
     assert host.repo.git("rev-parse", "HEAD") == head
+    assert not host.state.exists()
     out, _ = capsys.readouterr()
     assert "$ reconciler log" in out
     assert out.count("VALID") == 3
+
+
+def test_the_tour_goes_on_without_the_embedded_engine(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconciler.wiring.has_embedded_history", lambda: False)
+    assert run(["demo"]) == 0
+    out, err = capsys.readouterr()
+    assert "reconciler log" not in out
+    assert "without the history" in err
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])

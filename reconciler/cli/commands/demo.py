@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import os
 import shutil
 import tempfile
 import textwrap
-from contextlib import chdir
+from contextlib import chdir, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,7 +19,12 @@ from reconciler.cli.exits import Exit
 from reconciler.cli.main import run
 from reconciler.cli.options import Globals, global_options
 from reconciler.errors import BugError
+from reconciler.settings import BY_NAME, PREFIX
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HISTORY_VARIABLE = BY_NAME["history.url"].variable
 OPERATIONS = ("Maren Holt", "maren@desk.example")
 RISK = ("Teo Alvarado", "teo@desk.example")
 ACCOUNT = Path("accounts/cv-eurusd.yaml")
@@ -73,12 +80,30 @@ class Tour:
 @click.pass_obj
 def demo(given: Globals) -> None:
     """Take a two-minute tour on the example repository: no questions asked, nothing left behind."""
-    given.settings()
-    with tempfile.TemporaryDirectory(prefix="reconciler-demo-") as folder, chdir(folder):
-        _tell(Tour(Path(folder)))
+    has_history = wiring.has_embedded_history()
+    with tempfile.TemporaryDirectory(prefix="reconciler-demo-") as folder, chdir(folder), _own_settings(has_history):
+        _tell(Tour(Path(folder)), has_history)
+    if not has_history:
+        given.say(
+            "the tour went without the history: it needs the embedded engine (`pip install reconciler[embedded]`)"
+        )
 
 
-def _tell(tour: Tour) -> None:
+@contextmanager
+def _own_settings(has_history: bool) -> Iterator[None]:
+    """The settings of this host, which could lead to its real stores, do not count in the tour."""
+    before = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+    for name in before:
+        del os.environ[name]
+    os.environ[HISTORY_VARIABLE] = wiring.EMBEDDED if has_history else wiring.NO_HISTORY
+    try:
+        yield
+    finally:
+        del os.environ[HISTORY_VARIABLE]
+        os.environ.update(before)
+
+
+def _tell(tour: Tour, has_history: bool) -> None:
     tour.chapter(
         "Git is the only way in",
         "A desk keeps its MetaTrader 5 configuration as YAML: one file for each user, account, terminal and signal. "
@@ -107,11 +132,12 @@ def _tell(tour: Tour) -> None:
     tour.commit("Cut risk on the majors for election week", RISK)
     tour.run("sync")
     tour.run("status")
-    tour.chapter(
-        "And nothing is forgotten",
-        "Every commit is a version row in ClickHouse, the refused one too: who, when, what it changed, and why not.",
-    )
-    tour.run("log")
+    if has_history:
+        tour.chapter(
+            "And nothing is forgotten",
+            "Every commit is a version row in ClickHouse, the refused one too: who, when and what it changed.",
+        )
+        tour.run("log")
     output.data(
         "\nYours next: a repository with YAML files like these, `reconciler validate` on every pull request, and\n"
         "`reconciler sync` where the terminals run. README.md has the two commands to begin with."
