@@ -58,6 +58,10 @@ class Source(Protocol):
         """Those of the given files that the commit's tree has, as they are there."""
         ...
 
+    def has_folder(self, commit: str, folder: str) -> bool:
+        """Whether the commit's tree has a folder."""
+        ...
+
     def listing(self, commit: str, folder: str) -> tuple[FileChange, ...]:
         """What stands directly in a folder of the commit's tree; nothing when there is no such folder."""
         ...

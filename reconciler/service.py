@@ -67,6 +67,7 @@ class Service:
     """
 
     source: Source
+    repository: str
     branch: str
     store: StoreReader | None
     kinds: Kinds
@@ -80,7 +81,7 @@ class Service:
         refused = attempt if attempt and attempt.refused and attempt.stamp.commit == head else None
         sync = _sync(head, applied)
         return Status(
-            repository=self.source.repository,
+            repository=self.repository,
             branch=self.branch,
             head=head,
             sync=sync,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 FILE_NAME = "reconciler.toml"
 PREFIX = "RECONCILER_"
+URL = re.compile(r"[a-z][a-z+]+://|[\w.-]+@[\w.-]+:", re.IGNORECASE)
+"""A URL, or the `git@host:path` that ssh takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +75,18 @@ def load(config: Path | None, flags: Mapping[str, str], environ: Mapping[str, st
     values.update(flags)
     resolved = {name: _dereference(name, value, environ) for name, value in values.items()}
     return Settings(
-        repository=Path(resolved["repository.url"] or "."),
+        repository=_folder(resolved["repository.url"]),
         branch=resolved["repository.branch"] or None,
         path=resolved["repository.path"].strip("/"),
         state=Path(resolved["state.dir"]) if resolved["state.dir"] else None,
         history_url=resolved["history.url"],
     )
+
+
+def _folder(repository: str) -> Path:
+    if URL.match(repository):
+        raise UsageError(f"{repository} is a URL, and only a folder can be read", hint="clone it, and name the clone")
+    return Path(repository or ".")
 
 
 def _from_file(config: Path | None) -> dict[str, str]:

@@ -85,6 +85,12 @@ class Target:
     source: GitSource
     branch: str
     state: Path
+    folder: str
+
+    @property
+    def repository(self) -> str:
+        """What store and ledger know the configuration by: `repository//folder`, as two folders are two of them."""
+        return f"{self.source.repository}//{self.folder}" if self.folder else self.source.repository
 
 
 @contextmanager
@@ -98,7 +104,7 @@ def target(settings: Settings) -> Iterator[Target]:
             raise UsageError(
                 "HEAD is detached, so it is not clear which branch to reconcile", hint="name one with --branch"
             )
-        yield Target(source, branch, settings.state or source.git_dir / STATE_FOLDER)
+        yield Target(source, branch, settings.state or source.git_dir / STATE_FOLDER, settings.path)
 
 
 @contextmanager
@@ -113,6 +119,7 @@ def reconciler(settings: Settings) -> Iterator[Reconciler]:
     with target(settings) as at, open_store(at.state, clock) as store:
         yield Reconciler(
             source=at.source,
+            repository=at.repository,
             branch=at.branch,
             store=store,
             open_ledger=_ledger(settings, at),
@@ -131,6 +138,7 @@ def service(settings: Settings) -> Iterator[Service]:
     with target(settings) as at, open_reader(at.state) or nullcontext() as store:
         yield Service(
             source=at.source,
+            repository=at.repository,
             branch=at.branch,
             store=store,
             kinds=stored_kinds(store.kinds()) if store else shipped().kinds,
@@ -159,7 +167,7 @@ def _open_ledger(url: str, at: Target) -> AbstractContextManager[ClickHouseLedge
     from reconciler.adapters.clickhouse.ledger import open_ledger
     from reconciler.adapters.clock import SystemClock
 
-    return open_ledger(url, at.state, at.source.repository, at.branch, SystemClock())
+    return open_ledger(url, at.state, at.repository, at.branch, SystemClock())
 
 
 __all__ = [

@@ -49,7 +49,7 @@ class Stepper:
 
     def __init__(self, source: Source, layout: Layout, shipped: Shipped) -> None:
         self._source = source
-        self._layout = layout
+        self.layout = layout
         self._shipped = shipped
         self._reader = Reader(shipped.kinds)
         self._kindsets: dict[frozenset[tuple[str, str]], Kindset] = {}
@@ -61,13 +61,13 @@ class Stepper:
 
     def at(self, commit: str, base: Base, digest: str, height: int) -> Position:
         """The position at a valid commit, whose state the base holds."""
-        schemas = self._schemas(HashTrieMap(), self._source.listing(commit, self._layout.schemas_folder))
+        schemas = self._schemas(HashTrieMap(), self._source.listing(commit, self.layout.schemas_folder))
         kinds, _ = self._kindset(schemas)
         return Position(snapshots.start(base, kinds, digest), base, height, schemas)
 
     def kinds_at(self, commit: str) -> Kinds:
         """The kinds in force at a valid commit."""
-        return self._kindset(self._schemas(HashTrieMap(), self._source.listing(commit, self._layout.schemas_folder)))[0]
+        return self._kindset(self._schemas(HashTrieMap(), self._source.listing(commit, self.layout.schemas_folder)))[0]
 
     def step(self, at: Position, stamp: Stamp, changes: Iterable[FileChange]) -> tuple[Position, Outcome]:
         """From a commit to one whose first parent it is."""
@@ -92,7 +92,7 @@ class Stepper:
         self, at: Position, stamp: Stamp, changes: Iterable[FileChange], target: Position, kindset: Kindset
     ) -> tuple[Position, Outcome]:
         kinds, problems = kindset
-        files = {one.path: one for one in changes if self._layout.role(one.path) is Role.RESOURCES}
+        files = {one.path: one for one in changes if self.layout.role(one.path) is Role.RESOURCES}
         if kinds.changed_from(at.snapshot.tree.kinds):
             files = {one.path: one for one in self._to_reread(at, stamp.commit, kinds)} | files
         if kinds.digest != self._reader.kinds.digest:
@@ -111,7 +111,7 @@ class Stepper:
 
     def _schemas(self, schemas: HashTrieMap[str, str], changes: Iterable[FileChange]) -> HashTrieMap[str, str]:
         for change in changes:
-            if self._layout.role(change.path) is not Role.SCHEMA:
+            if self.layout.role(change.path) is not Role.SCHEMA:
                 continue
             if change.blob is not None and change.type is EntryType.FILE:
                 schemas = schemas.insert(change.path, change.blob)

@@ -53,9 +53,13 @@ class Walk:
 
 @dataclass(frozen=True, slots=True)
 class Reconciler:
-    """The reconcile of one branch of one repository into one store and one ledger (None keeps no history)."""
+    """The reconcile of one branch of one repository into one store and one ledger (None keeps no history).
+
+    `repository` is what store and ledger know the configuration by.
+    """
 
     source: Source
+    repository: str
     branch: str
     store: Store
     open_ledger: OpenLedger | None
@@ -69,10 +73,11 @@ class Reconciler:
         An invalid head changes no row but what valid commits before it brought; a ledger that fails is told in the
         result and does not keep rows from going live. Raises `ReconcilerError` when git or the store fail.
         """
-        self.store.claim(self.source.repository, self.branch)
+        self.store.claim(self.repository, self.branch)
         head = self.source.resolve(self.branch)
         if head is None:
             return SyncResult(None, self.store.applied(), self.store.attempted(), Plan(None, "", ()), None)
+        self._check_folder(head)
         origin, parents = self._origin(head)
         with self._recorder(origin, parents) as recorder:
             walk = self._walk(origin, head, parents, recorder, progress)
@@ -81,6 +86,14 @@ class Reconciler:
         if history is not None and history.behind:
             history = self._record_all(head, progress)
         return SyncResult(head, self.store.applied(), self.store.attempted(), plan, history)
+
+    def _check_folder(self, head: str) -> None:
+        folder = self.stepper.layout.folder
+        if folder and not self.source.has_folder(head, folder):
+            raise UsageError(
+                f"{self.branch} has no folder {folder}: nothing was changed",
+                hint="name the folder where the configuration begins with --path, or bring it back",
+            )
 
     def kinds(self) -> Kinds:
         """The kinds that the live rows were made under."""

@@ -210,3 +210,35 @@ def test_the_tour_goes_on_without_the_embedded_engine(
 def test_help_is_there_for_everything(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*command, "--help"]) == 0
     assert "Usage: reconciler" in capsys.readouterr().out
+
+
+def test_a_folder_is_a_configuration_of_its_own(host: Host) -> None:
+    host.repo.commit({"desk/users/zoe.yaml": configs.user("zoe")})
+    assert host.run("sync", "--path", "desk").code == 0
+    assert [row["name"] for row in json.loads(host.run("get", "users", "--format", "json").out)] == ["zoe"]
+    other = host.run("sync")
+    assert other.code == 3
+    assert "REPO//desk" in other.err
+    assert json.loads(host.run("log", "--path", "desk", "--format", "json").out)[0]["creates"] == 1
+    assert json.loads(host.run("log", "--format", "json").out) == []
+
+
+def test_a_folder_that_is_not_there_changes_nothing(host: Host) -> None:
+    host.repo.commit({"desk/users/zoe.yaml": configs.user("zoe")})
+    host.run("sync", "--path", "desk")
+    host.repo.commit({"desk/users/zoe.yaml": None})
+    answer = host.run("sync", "--path", "desk")
+    assert answer.code == 3
+    assert "main has no folder desk" in answer.err
+    assert json.loads(host.run("get", "user", "zoe", "--format", "json").out)["status"] == "ACTIVE"
+
+
+@pytest.mark.parametrize("url", ["https://git.example/desk.git", "git@git.example:desk.git", "ssh://git.example/d"])
+def test_a_url_is_told_to_be_cloned(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["status", "--repo", url]) == 3
+    assert "clone it" in capsys.readouterr().err
+
+
+def test_checking_nothing_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["validate", "--repo", str(tmp_path)]) == 0
+    assert "nothing was checked" in capsys.readouterr().err

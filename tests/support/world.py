@@ -43,7 +43,14 @@ class World:
         with open_repository(self.repository) as source:
             stepper = Stepper(source, Layout(), SHIPPED)
             yield Reconciler(
-                source, self.branch, self.store, lambda: nullcontext(self.ledger), stepper, SHIPPED.kinds, CLOCK
+                source,
+                source.repository,
+                self.branch,
+                self.store,
+                lambda: nullcontext(self.ledger),
+                stepper,
+                SHIPPED.kinds,
+                CLOCK,
             )
 
     def sync(self) -> SyncResult:

@@ -37,17 +37,31 @@ def files(plumbing: Plumbing, commit: str, paths: Collection[str]) -> tuple[File
     return tuple(sorted(found, key=_path))
 
 
+def has_folder(plumbing: Plumbing, commit: str, folder: str) -> bool:
+    """Whether the commit's tree has a folder."""
+    return _tree(plumbing, commit, folder) is not None
+
+
 def listing(plumbing: Plumbing, commit: str, folder: str) -> tuple[FileChange, ...]:
     """What stands directly in a folder, in order, but for other folders; nothing when there is no such folder."""
-    tree, prefix = f"{commit}^{{tree}}", ""
-    for name in filter(None, folder.split("/")):
-        found = [oid for entry, mode, oid in _entries(plumbing, commit, tree) if entry == name and mode == FOLDER]
-        if not found:
-            return ()
-        tree, prefix = found[0], f"{prefix}{name}/"
+    tree = _tree(plumbing, commit, folder)
+    if tree is None:
+        return ()
+    prefix = f"{folder}/" if folder else ""
     entries = _entries(plumbing, commit, tree)
     changes = (FileChange(prefix + name, oid, entry_type(mode)) for name, mode, oid in entries if mode != FOLDER)
     return tuple(sorted(changes, key=_path))
+
+
+def _tree(plumbing: Plumbing, commit: str, folder: str) -> str | None:
+    """The name of a folder's tree object, found step by step, as a path may hold what no object name can."""
+    tree = f"{commit}^{{tree}}"
+    for name in filter(None, folder.split("/")):
+        found = [oid for entry, mode, oid in _entries(plumbing, commit, tree) if entry == name and mode == FOLDER]
+        if not found:
+            return None
+        tree = found[0]
+    return tree
 
 
 def _entries(plumbing: Plumbing, commit: str, tree: str) -> list[tuple[str, bytes, str]]:

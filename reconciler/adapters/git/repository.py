@@ -103,6 +103,10 @@ class GitSource:
         """Those of the given paths that the commit's tree has, as they are there, in order."""
         return lookup.files(self._plumbing, self._commit(commit), paths)
 
+    def has_folder(self, commit: str, folder: str) -> bool:
+        """Whether the commit's tree has a folder."""
+        return lookup.has_folder(self._plumbing, self._commit(commit), folder)
+
     def listing(self, commit: str, folder: str) -> tuple[FileChange, ...]:
         """What stands directly in a folder of the commit's tree, in order; nothing when there is no such folder."""
         return lookup.listing(self._plumbing, self._commit(commit), folder)

@@ -26,7 +26,7 @@ def sync(given: Globals, form: str) -> int:
     An invalid head changes no row: the last valid commit stays live.
     """
     with wiring.reconciler(given.settings()) as reconciler:
-        given.explain(f"{reconciler.source.repository}, branch {reconciler.branch}")
+        given.explain(f"{reconciler.repository}, branch {reconciler.branch}")
         with output.progress("commits") as progress:
             result = reconciler.sync(progress)
         kinds = reconciler.kinds()

@@ -31,6 +31,8 @@ def validate(given: Globals, paths: tuple[Path, ...], form: str) -> int:
         raise UsageError(f"there is no file or folder {missing}")
     start = paths[0] if paths and settings.repository == Path() else settings.repository
     checked = wiring.check_folder(start, settings.path, paths)
+    if not checked.entries:
+        given.say("warning: nothing was checked: there is no *.yaml or *.yml file")
     if form == "json":
         output.json_data(report.checked_json(checked))
     else:
