@@ -47,7 +47,7 @@ def listing(plumbing: Plumbing, commit: str, folder: str) -> tuple[FileChange, .
     tree = _tree(plumbing, commit, folder)
     if tree is None:
         return ()
-    prefix = f"{folder}/" if folder else ""
+    prefix = "".join(f"{name}/" for name in folder.split("/") if name)
     entries = _entries(plumbing, commit, tree)
     changes = (FileChange(prefix + name, oid, entry_type(mode)) for name, mode, oid in entries if mode != FOLDER)
     return tuple(sorted(changes, key=_path))
