@@ -65,10 +65,6 @@ class Stepper:
         kinds, _ = self._kindset(schemas)
         return Position(snapshots.start(base, kinds, digest), base, height, schemas)
 
-    def kinds_at(self, commit: str) -> Kinds:
-        """The kinds in force at a valid commit."""
-        return self._kindset(self._schemas(HashTrieMap(), self._source.listing(commit, self.layout.schemas_folder)))[0]
-
     def step(self, at: Position, stamp: Stamp, changes: Iterable[FileChange]) -> tuple[Position, Outcome]:
         """From a commit to one whose first parent it is."""
         schemas = self._schemas(at.schemas, changes)

@@ -15,6 +15,7 @@ from reconciler.pipeline.recording import Recorded, Recorder
 from reconciler.pipeline.replay import Origin, Step, joins, replay
 from reconciler.plan.plan import Plan, ordered
 from reconciler.ports import Application, Applied, Attempt
+from reconciler.snapshot.base import LoadedBase
 from reconciler.snapshot.difference import between
 
 if TYPE_CHECKING:
@@ -25,11 +26,15 @@ if TYPE_CHECKING:
     from reconciler.model.resource import RowId
     from reconciler.pipeline.recording import OpenLedger
     from reconciler.pipeline.stepping import Stepper
-    from reconciler.ports import Clock, Source, Store
+    from reconciler.ports import Base, Clock, Source, Store
 
     Parents = Mapping[str, tuple[str, ...]]
 
     Progress = Callable[[int, int], None]
+
+
+LOOK_UP_PER_ROW = 500
+"""Rows that are loaded in the time in which one changed file is looked up: its resources, names, ids and references."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +129,14 @@ class Reconciler:
             return self._beginning(head)
         if not joins(parents, head, known):
             return self._beginning(head)
-        position = self.stepper.at(known, self.store.base(self.stepper.kinds_at(known)), applied.digest, applied.height)
+        position = self.stepper.at(known, self._base(known, head), applied.digest, applied.height)
         return Origin(known, position), parents
+
+    def _base(self, known: str, head: str) -> Base:
+        """The state at the applied commit: looked up, or loaded at once when much of it is going to be asked for."""
+        base = self.store.base(self.kinds())
+        asked = len(self.source.changes(known, head)) * LOOK_UP_PER_ROW
+        return base if asked < sum(self.store.counts().values()) else LoadedBase(base.rows(), self.kinds())
 
     def _understands_store(self) -> bool:
         """Whether the rows were made under the kinds this program ships; another release's are made anew."""

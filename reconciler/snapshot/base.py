@@ -1,14 +1,18 @@
-"""The state below the first snapshot: nothing at all, or what a store already holds."""
+"""The state below the first snapshot: nothing at all, or what a store holds, taken into memory."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+from reconciler.model.resource import Key
 
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from reconciler.kinds.registry import Kinds
     from reconciler.model.change import Row
-    from reconciler.model.resource import Key, Resource, RowId
+    from reconciler.model.resource import Resource, RowId
 
 
 class EmptyBase:
@@ -37,3 +41,44 @@ class EmptyBase:
     def rows(self) -> Iterator[Row]:
         """Nothing."""
         return iter(())
+
+
+class LoadedBase:
+    """A valid state in memory, for when so much changes that looking it up piece by piece would take longer."""
+
+    def __init__(self, rows: Iterable[Row], kinds: Kinds) -> None:
+        self._rows = {row.row_id: row for row in rows}
+        self._files: defaultdict[str, list[Resource]] = defaultdict(list)
+        self._names: dict[Key, Resource] = {}
+        self._referring: defaultdict[Key, list[Resource]] = defaultdict(list)
+        for one in (row.resource for row in self._rows.values() if row.removed is None):
+            self._files[one.path].append(one)
+            self._names[one.key] = one
+            kind = kinds.by_name.get(one.kind)
+            for reference in kind.references if kind else ():
+                for name in one.refs.get(reference.role, ()):
+                    self._referring[Key(reference.kind, name)].append(one)
+
+    def in_file(self, path: str) -> tuple[Resource, ...]:
+        """What a file declares, in order of line."""
+        return tuple(sorted(self._files.get(path, ()), key=lambda one: (one.line, one.key)))
+
+    def named(self, key: Key) -> tuple[Resource, ...]:
+        """What goes by this kind and name."""
+        return (self._names[key],) if key in self._names else ()
+
+    def row(self, row_id: RowId) -> Row | None:
+        """The row with this id, a tombstone too."""
+        return self._rows.get(row_id)
+
+    def referring(self, key: Key) -> tuple[Resource, ...]:
+        """The resources with a reference to this kind and name, in order of kind and name."""
+        return tuple(sorted(self._referring.get(key, ()), key=lambda one: one.key))
+
+    def paths(self, kinds: Collection[str]) -> tuple[str, ...]:
+        """The files that declare any resource of these kinds, sorted."""
+        return tuple(sorted(path for path, found in self._files.items() if any(one.kind in kinds for one in found)))
+
+    def rows(self) -> Iterator[Row]:
+        """Everything, tombstones too."""
+        return iter(self._rows.values())

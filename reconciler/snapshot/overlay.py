@@ -5,12 +5,14 @@ Every commit of a history has one, and they share all they have in common, so a 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from rpds import HashTrieMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+MISSING: Final[Any] = object()
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -26,10 +28,8 @@ class Overlay(Generic[K, V]):
         self._changes: HashTrieMap[K, V] = HashTrieMap() if changes is None else changes
 
     def __getitem__(self, key: K) -> V:
-        try:
-            return self._changes[key]
-        except KeyError:
-            return self._below(key)
+        found = self._changes.get(key, MISSING)  # no try: most keys of a first commit are not there
+        return self._below(key) if found is MISSING else found
 
     def changes(self) -> Iterator[tuple[K, V]]:
         """All that was ever set, in no particular order."""

@@ -11,7 +11,7 @@ from reconciler.adapters.shipped import example_repository
 from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.model.change import Op
 from reconciler.model.commit import Status
-from reconciler.pipeline import reading
+from reconciler.pipeline import reading, syncing
 from reconciler.pipeline.checking import check_tree
 from reconciler.pipeline.layout import Layout
 from tests.support import configs
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
 BROKER_SCHEMA = "schemas/broker.schema.json"
 BROKER = "brokers/ostrin-prime.yaml"
+
+
+@pytest.fixture(params=["looked up", "loaded"], autouse=True)
+def state_before(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways to the state that the store holds."""
+    if request.param == "looked up":
+        monkeypatch.setattr(syncing, "LOOK_UP_PER_ROW", 0)
 
 
 @pytest.fixture

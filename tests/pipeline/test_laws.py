@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.adapters.duckdb.store import open_store
 from reconciler.kinds.kind import STATUS_FIELD
 from reconciler.model.commit import EntryType, Status
 from reconciler.pipeline.checking import check_tree
 from reconciler.pipeline.layout import Layout
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
-from tests.support.world import SHIPPED, World
+from tests.support.world import CLOCK, SHIPPED, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +80,7 @@ def tree_of(repo: GitRepo, commit: str) -> dict[str, bytes | EntryType]:
 def test_seeing_every_commit_equals_sleeping_for_a_week_equals_starting_anew(history: list[Edit]) -> None:
     with scratch() as folder:
         repo, mainline = build(folder, history)
-        awake, asleep = World(folder, branch="host"), World(folder, branch="host")
+        awake, asleep = World(folder, branch="host", look_up_per_row=0), World(folder, branch="host")
         for commit in mainline:
             repo.git("update-ref", "refs/heads/host", commit)
             awake.sync()
@@ -91,6 +92,25 @@ def test_seeing_every_commit_equals_sleeping_for_a_week_equals_starting_anew(his
         assert awake.rows() == asleep.rows() == anew.rows()
         assert awake.live() == asleep.live() == anew.live()
         assert awake.ledger.recorded() == asleep.ledger.recorded() == anew.ledger.recorded()
+
+
+@settings(max_examples=8)
+@given(histories)
+def test_the_running_database_is_the_one_rebuilt_from_nothing(history: list[Edit]) -> None:
+    with scratch() as folder:
+        repo, mainline = build(folder / "config", history)
+        anew = World(folder / "config")
+        anew.sync()
+        for commit in mainline[::2]:
+            repo.git("update-ref", "refs/heads/host", commit)
+            with open_store(folder / "state", CLOCK) as store:
+                World(folder / "config", branch="host", store=store, look_up_per_row=0).sync()
+        repo.git("update-ref", "refs/heads/host", mainline[-1])
+        with open_store(folder / "state", CLOCK) as store:
+            running = World(folder / "config", branch="host", store=store, look_up_per_row=0)
+            running.sync()
+            assert running.rows() == anew.rows()
+            assert running.live() == anew.live()
 
 
 @settings(max_examples=25)

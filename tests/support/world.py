@@ -5,11 +5,13 @@ from __future__ import annotations
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from reconciler.adapters.clock import SystemClock
 from reconciler.adapters.git.repository import open_repository
 from reconciler.adapters.memory.ledger import MemoryLedger
 from reconciler.adapters.memory.store import MemoryStore
+from reconciler.pipeline import syncing
 from reconciler.pipeline.kindset import stored_kinds
 from reconciler.pipeline.layout import Layout
 from reconciler.pipeline.stepping import Stepper
@@ -30,12 +32,16 @@ CLOCK = SystemClock()
 
 @dataclass
 class World:
-    """One host with its store and ledger in memory, unless others are given."""
+    """One host with its store and ledger in memory, unless others are given.
+
+    With `look_up_per_row` 0 the state before is looked up piece by piece, as in a repository of many files.
+    """
 
     repository: Path
     branch: str = "main"
     store: Store = field(default_factory=lambda: MemoryStore(CLOCK))
     ledger: Ledger = field(default_factory=lambda: MemoryLedger(CLOCK))
+    look_up_per_row: int | None = None
 
     @contextmanager
     def reconciler(self) -> Iterator[Reconciler]:
@@ -55,7 +61,8 @@ class World:
 
     def sync(self) -> SyncResult:
         """One reconcile, as a new process."""
-        with self.reconciler() as reconciler:
+        chosen = syncing.LOOK_UP_PER_ROW if self.look_up_per_row is None else self.look_up_per_row
+        with patch.object(syncing, "LOOK_UP_PER_ROW", chosen), self.reconciler() as reconciler:
             return reconciler.sync()
 
     def rows(self) -> dict[RowId, Row]:
