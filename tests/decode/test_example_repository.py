@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections import Counter
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from reconciler.adapters.shipped import shipped_schemas
 from reconciler.decode.document import decode
 
 EXAMPLE = Path(__file__).parents[2] / "config-repo-example"
@@ -132,18 +134,23 @@ def test_a_file_is_laid_out_as_the_others(file: Path) -> None:
     key = next(iter(document["spec"]))
     assert key.endswith("_id")
     assert str(uuid.UUID(document["spec"][key])) == document["spec"][key]
-    schema = f"../schemas/{document['kind'].lower()}.schema.json"
-    assert text.splitlines()[0] == f"# yaml-language-server: $schema={schema}"
+    assert text.startswith("# yaml-language-server: $schema=../")
     assert text.count("#") >= 3, "a comment or two that say why"
     assert "\t" not in text
     assert max(map(len, text.splitlines())) <= 120
 
 
-def test_the_schema_of_the_repositorys_own_kind_is_where_the_editor_looks_for_it() -> None:
-    for file in (EXAMPLE / "brokers").glob("*.yaml"):
-        named = re.search(r"\$schema=(\S+)", file.read_text(encoding="utf-8"))
-        assert named is not None
-        assert (file.parent / PurePosixPath(named[1])).is_file()
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_the_schema_of_its_kind_is_where_the_editor_looks_for_it(file: Path) -> None:
+    named = re.search(r"\$schema=(\S+)", file.read_text(encoding="utf-8"))
+    assert named is not None
+    schema = json.loads((file.parent / PurePosixPath(named[1])).read_bytes())
+    assert schema["properties"]["kind"]["const"] == read(file)["kind"]
+
+
+def test_the_editors_copies_are_the_shipped_schemas() -> None:
+    copies = {path.name: path.read_bytes() for path in (EXAMPLE / ".reconciler" / "schemas").iterdir()}
+    assert copies == {PurePosixPath(path).name: text for path, text in shipped_schemas().items()}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
