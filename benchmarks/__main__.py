@@ -6,12 +6,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import syncing, validating
+from benchmarks import decode, syncing, validating
 
 ALL = {
     "first-sync": syncing.first_sync,
     "one-file": syncing.one_file_after_many,
     "history": syncing.long_history,
+    "decode": decode.files,
     "start": validating.start,
     "validate": validating.many_files,
 }
