@@ -9,6 +9,7 @@ from reconciler.decode.document import decode
 from reconciler.model.commit import EntryType
 from reconciler.model.problem import Problem, Severity
 from reconciler.model.resource import FileEntry
+from reconciler.snapshot.tree import NOTHING
 from reconciler.validate.validator import Validator
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Reader:
         wanted: list[tuple[str, str]] = []
         for change in changes:
             if change.blob is None:
-                found[change.path] = FileEntry()
+                found[change.path] = NOTHING
             elif change.type is not EntryType.FILE:
                 found[change.path] = not_a_file(change.path, change.type)
             elif (change.path, change.blob) in self._entries:

@@ -6,11 +6,6 @@ by the table of versions alone: those of valid commits on the mainline that are 
 
 from __future__ import annotations
 
-from reconciler.tables.clickhouse import VERSION_COLUMNS
-
-VERSION_FIELDS = tuple(name for name in VERSION_COLUMNS if name not in {"repository", "branch", "generation"})
-"""The columns from which a version is read back; the queries of whole versions start with them, in this order."""
-
 DATABASES = "SELECT count() FROM system.databases WHERE name = {database:String}"
 
 CATALOG = "SELECT table, name, type FROM system.columns WHERE database = {database:String}"

@@ -17,7 +17,6 @@ CHARSET = re.compile(r"utf-?8|(us-)?ascii|latin|l\d|iso|cp|windows|koi8|mac|euc|
 """Encodings of text. Python knows others by name that are none (punycode, unicode-escape) or that are no ASCII."""
 
 SIGNATURE_HEADERS = {b"gpgsig", b"gpgsig-sha256"}
-CRUFT = b" \t\r\n\v\f.,:;<>\"\\'"
 
 
 def tree_id(raw: bytes) -> str:
