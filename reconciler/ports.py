@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.registry import Kinds
     from reconciler.model.change import Row, Stamp
     from reconciler.model.commit import Commit, CommitDelta, FileChange, Version
+    from reconciler.model.policy import Policy, Verdict
     from reconciler.model.problem import Problem
     from reconciler.model.resource import Key, Resource, RowId
 
@@ -42,6 +43,21 @@ class Source(Protocol):
         """The parents of every commit reachable from `head` and not from `known`."""
         ...
 
+    def commit(self, sha: str) -> Commit:
+        """One commit."""
+        ...
+
+    def is_shallow(self) -> bool:
+        """Whether history was cut off when this was cloned."""
+        ...
+
+    def grep(self, commit: str, folder: str, patterns: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Path and text of each line below a folder that matches one of some POSIX extended regular expressions.
+
+        Only `*.yaml` and `*.yml` files are searched, in any case of letters.
+        """
+        ...
+
     def height(self, commit: str) -> int:
         """The number of commits on the first-parent chain, the commit itself included: 1 for a root."""
         ...
@@ -58,6 +74,10 @@ class Source(Protocol):
         """Those of the given files that the commit's tree has, as they are there."""
         ...
 
+    def paths(self, commit: str) -> tuple[str, ...]:
+        """All paths of the commit's tree but those of its folders."""
+        ...
+
     def has_folder(self, commit: str, folder: str) -> bool:
         """Whether the commit's tree has a folder."""
         ...
@@ -68,6 +88,22 @@ class Source(Protocol):
 
     def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """The contents of blobs, in the order asked for, as one stream."""
+        ...
+
+
+class PolicyEngine(Protocol):
+    """Runs policies. They read two states and can do nothing else: no file, no network, no setting, no end to wait for.
+
+    One engine may be asked many times; what one call was given is gone by the next.
+    """
+
+    def run(
+        self, policies: Sequence[Policy], kinds: Kinds, live: Iterable[Row], desired: Iterable[Row]
+    ) -> tuple[Verdict, ...]:
+        """The verdict of each policy, in order, on `main.<table>` (made of `live`) and `desired.<table>`.
+
+        The tables are those of `kinds`. Rows of other kinds are left out. Never raises for what a policy does.
+        """
         ...
 
 
@@ -94,8 +130,12 @@ class Base(Protocol):
         """The files that declare any resource of these kinds."""
         ...
 
+    def count(self, kind: str) -> int:
+        """How many resources of a kind are declared."""
+        ...
+
     def rows(self) -> Iterator[Row]:
-        """Everything, tombstones too, in no particular order: for when all of it changes anyhow."""
+        """Everything, tombstones too, in no particular order: for when all of it is looked at anyhow."""
         ...
 
 
@@ -120,6 +160,14 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """What would have been refused and was let through: the codes of its problems, and who or what approved them."""
+
+    by: str
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Application:
     """One commit's step for the store: every row that was touched since the applied commit, tombstones included.
 
@@ -134,6 +182,7 @@ class Application:
     creates: int
     updates: int
     deletes: int
+    approvals: tuple[Approval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,16 +219,16 @@ class StoreReader(Protocol):
         """Live rows by kind."""
         ...
 
+    def base(self, kinds: Kinds) -> Base:
+        """The state at the applied commit."""
+        ...
+
 
 class Store(StoreReader, Protocol):
     """The live rows, for the one process that may write them. Each writing call is one transaction."""
 
     def claim(self, repository: str, branch: str) -> None:
         """Bind the store to a repository. Raises `NeedsHuman` when it belongs to another one."""
-        ...
-
-    def base(self, kinds: Kinds) -> Base:
-        """The state at the applied commit."""
         ...
 
     def apply(self, kinds: Kinds, step: Application) -> None:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from reconciler.errors import UsageError
+from reconciler.model.problem import APPROVABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -146,7 +147,9 @@ def _ready(applied: Applied | None, sync: Sync) -> Condition:
 def _stalled(refused: Attempt | None) -> Condition:
     if refused is None:
         return Condition("Stalled", False, "Progressing", "nothing waits for a human")
-    errors = sum(problem.is_error for problem in refused.problems)
-    return Condition(
-        "Stalled", True, "InvalidCommit", f"the head has {errors} error{'s'[: errors > 1]}: a new commit has to mend it"
-    )
+    errors = [problem for problem in refused.problems if problem.is_error]
+    count = f"{len(errors)} error{'s'[: len(errors) > 1]}"
+    if all(problem.code.startswith(APPROVABLE) for problem in errors):
+        message = f"rules have {count} against the head: mend it with a new commit, or `reconciler sync --approve` it"
+        return Condition("Stalled", True, "RefusedByRule", message)
+    return Condition("Stalled", True, "InvalidCommit", f"the head has {count}: a new commit has to mend it")

@@ -33,6 +33,13 @@ class WorkingTree:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    def file(self, path: str) -> bytes | EntryType | None:
+        """What the file at a path holds, None when there is none; a symbolic link is told as such."""
+        place = self.root / path
+        if place.is_symlink():
+            return EntryType.SYMLINK
+        return _content(str(place)) if place.is_file() else None
+
     def read(self, wanted: Callable[[str], bool], subfolder: str = "") -> Iterator[tuple[str, bytes | EntryType]]:
         """The wanted files and what they hold, sorted by path; a symbolic link is told as such and not followed.
 

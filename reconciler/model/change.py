@@ -6,11 +6,30 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from reconciler import canonical
+
 if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.canonical import Value
     from reconciler.model.resource import Resource, RowId
+
+
+class Prune(StrEnum):
+    """What becomes of the row of a resource that leaves git, the mildest first.
+
+    OFF leaves it as it is, DEACTIVATE sets its status to INACTIVE (and deletes it where its kind has none), DELETE
+    deletes it.
+    """
+
+    OFF = "off"
+    DEACTIVATE = "deactivate"
+    DELETE = "delete"
+
+    def milder(self, other: Prune) -> Prune:
+        """The one of the two that takes less away."""
+        order = list(Prune)
+        return min(self, other, key=order.index)
 
 
 class Op(StrEnum):
@@ -32,11 +51,15 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The create, update or delete of one resource. `old` is None for a create, `new` for a delete."""
+    """The create, update or delete of one resource. `old` is None for a create, `new` for a delete.
+
+    `prune` says what becomes of the row; it is None unless this is a delete.
+    """
 
     op: Op
     old: Resource | None
     new: Resource | None
+    prune: Prune | None = None
 
     @property
     def resource(self) -> Resource:
@@ -46,12 +69,18 @@ class Change:
         return found
 
     @property
+    def destructive(self) -> bool:
+        """Whether a row is switched off or lost."""
+        return self.prune is not None and self.prune is not Prune.OFF
+
+    @property
     def fields(self) -> tuple[FieldChange, ...]:
         """The fields that differ: metadata first, then columns in their order. Worked out when asked for."""
         old = _declared(self.old) if self.old else {}
         new = _declared(self.new) if self.new else {}
         changes = (FieldChange(field, old.get(field), new.get(field)) for field in dict.fromkeys((*old, *new)))
-        return tuple(change for change in changes if change.old != change.new)
+        # As text: to Python, 1 is True
+        return tuple(change for change in changes if canonical.dumps(change.old) != canonical.dumps(change.new))
 
 
 def _declared(resource: Resource) -> dict[str, Value]:
@@ -76,13 +105,20 @@ class Stamp:
 
 
 @dataclass(frozen=True, slots=True)
+class Removal(Stamp):
+    """The mainline commit that removed a resource, and what became of its row then."""
+
+    prune: Prune = Prune.DEACTIVATE
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """A resource with its provenance; `removed` is set on a tombstone: what left git, as it last was."""
 
     resource: Resource
     created: Stamp
     updated: Stamp
-    removed: Stamp | None = None
+    removed: Removal | None = None
 
     @property
     def row_id(self) -> RowId:

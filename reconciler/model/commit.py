@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
     from reconciler.model.change import Change, Row
     from reconciler.model.problem import Problem
+
+
+APPROVAL = re.compile(r"reconciler-approve:\s*(?P<what>.*)", re.IGNORECASE)
+"""A trailer as git-interpret-trailers(1) has them: keys in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,12 @@ class Commit:
     committer: Signature
     message: str
     signed: bool = False
+
+    def approves(self, what: str) -> bool:
+        """Whether a trailer of the message approves something: `Reconciler-Approve: prune` in its last paragraph."""
+        last = self.message.strip().replace("\r\n", "\n").rpartition("\n\n")[2]
+        approved = (found["what"].lower() for line in last.split("\n") if (found := APPROVAL.fullmatch(line.strip())))
+        return any(what in re.split(r"[,\s]+", words) for words in approved)
 
     @property
     def stamp(self) -> Stamp:

@@ -9,6 +9,10 @@ NOT_LOCATED = 0
 """The column of a problem whose line is that of its document only: the pointer says which field it is about."""
 
 
+APPROVABLE = ("guard/", "policy/")
+"""How the codes begin that are about a step to a commit, not about what is written in it: somebody may approve it."""
+
+
 class Severity(StrEnum):
     """An error makes a commit invalid; a warning does not."""
 

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Shipped:
-    """What comes with the program: its kinds, and the meta-schema that every kind's schema has to satisfy."""
+    """What comes with the program: its kinds, the meta-schema of every kind's schema, and that of `reconciler.yaml`."""
 
     kinds: Kinds
     meta: Mapping[str, Any]
+    repository: Mapping[str, Any]
 
 
 def read_kinds(files: Mapping[str, bytes], shipped: Shipped) -> tuple[Kinds, tuple[Problem, ...]]:
@@ -30,11 +31,11 @@ def read_kinds(files: Mapping[str, bytes], shipped: Shipped) -> tuple[Kinds, tup
     return load_kinds(decoded, shipped.meta, shipped.kinds)
 
 
-def read_shipped(files: Mapping[str, bytes], meta: Mapping[str, Any]) -> Shipped:
+def read_shipped(files: Mapping[str, bytes], meta: Mapping[str, Any], repository: Mapping[str, Any]) -> Shipped:
     """The kinds that come with the program, which are right."""
     kinds, problems = load_kinds({path: decode(path, data) for path, data in files.items()}, meta)
     assert not problems, problems
-    return Shipped(kinds, meta)
+    return Shipped(kinds, meta, repository)
 
 
 def stored_kinds(schemas: Mapping[str, Mapping[str, Any]]) -> Kinds:

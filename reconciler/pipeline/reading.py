@@ -54,7 +54,7 @@ class Reader:
             if change.blob is None:
                 found[change.path] = NOTHING
             elif change.type is not EntryType.FILE:
-                found[change.path] = not_a_file(change.path, change.type)
+                found[change.path] = FileEntry(problems=(not_a_file(change.path, change.type),))
             elif (change.path, change.blob) in self._entries:
                 found[change.path] = self._entries[change.path, change.blob]
             else:
@@ -72,16 +72,15 @@ class Reader:
         return entry
 
 
-def not_a_file(path: str, found: EntryType) -> FileEntry:
-    """The entry of something that has the name of a resource file and is none."""
-    problem = Problem(
+def not_a_file(path: str, found: EntryType, severity: Severity = Severity.WARNING) -> Problem:
+    """What is wrong with something that has the name of a file that counts and is none."""
+    return Problem(
         path=path,
         line=1,
         column=1,
         code="not-a-file",
         pointer="",
         message=f"this is a {found.value}, which is not followed: nothing in it counts",
-        hint="put the file itself there, or give it a name that does not end in .yaml",
-        severity=Severity.WARNING,
+        hint=f"put the file itself there, or give it a name that does not end in .{path.rpartition('.')[2]}",
+        severity=severity,
     )
-    return FileEntry(problems=(problem,))

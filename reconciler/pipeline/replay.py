@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from reconciler.model.change import Op, Stamp
+from reconciler.model.change import Op
 from reconciler.model.commit import Status, Version
+from reconciler.pipeline.reaching import Origin, reach
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -17,17 +17,6 @@ if TYPE_CHECKING:
     from reconciler.pipeline.stepping import Position, Stepper
     from reconciler.ports import Source
     from reconciler.snapshot.snapshot import Outcome
-
-NO_TIME = datetime.fromtimestamp(0, UTC)
-"""For positions off the mainline: nothing of theirs is kept but counts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a replay begins: a valid commit of the mainline and the position at it; no commit stands for nothing."""
-
-    commit: str | None
-    position: Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,23 +103,5 @@ class _Positions:
             self._kept[sha] = position
 
     def _fork(self, sha: str) -> Position:
-        """The position where a side branch left, before the origin.
-
-        Its tree is the origin's and their difference. What is pending there counts from the last valid commit before.
-        """
-        invalid: list[str] = []
-        while True:
-            height = self._source.height(sha)
-            changes = self._source.changes(self._origin.commit, sha)
-            position, outcome = self._stepper.jump(self._origin.position, Stamp(sha, NO_TIME), changes, height)
-            if outcome.valid:
-                break
-            invalid.append(sha)
-            if height == 1:
-                position, sha = self._stepper.nothing(), ""
-                break
-            sha = self._source.resolve(f"{sha}~1") or ""
-        for child in reversed(invalid):
-            position, _ = self._stepper.step(position, Stamp(child, NO_TIME), self._source.changes(sha or None, child))
-            sha = child
-        return position
+        """The position where a side branch left, before the origin."""
+        return reach(self._source, self._stepper, self._origin, sha).position

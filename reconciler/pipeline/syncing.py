@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.errors import UsageError
-from reconciler.model.change import Op
-from reconciler.model.commit import Status
-from reconciler.pipeline.kindset import stored_kinds
+from reconciler.pipeline.approach import Approach, Walk
 from reconciler.pipeline.recording import Recorded, Recorder
-from reconciler.pipeline.replay import Origin, Step, joins, replay
-from reconciler.plan.plan import Plan, ordered
-from reconciler.ports import Application, Applied, Attempt
-from reconciler.snapshot.base import LoadedBase
-from reconciler.snapshot.difference import between
+from reconciler.plan.plan import Plan
+from reconciler.ports import Applied, Attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
 
     from reconciler.kinds.registry import Kinds
-    from reconciler.model.change import Change, Row
-    from reconciler.model.resource import RowId
+    from reconciler.pipeline.judging import Judge
+    from reconciler.pipeline.reaching import Origin
     from reconciler.pipeline.recording import OpenLedger
     from reconciler.pipeline.stepping import Stepper
-    from reconciler.ports import Base, Clock, Source, Store
+    from reconciler.ports import Clock, Source, Store
 
     Parents = Mapping[str, tuple[str, ...]]
 
     Progress = Callable[[int, int], None]
 
 
-LOOK_UP_PER_ROW = 500
-"""Rows that are loaded in the time in which one changed file is looked up: its resources, names, ids and references."""
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """Somebody's approval of what guards and policies have against one commit: a revision, and who gave it."""
+
+    revision: str
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +44,6 @@ class SyncResult:
     attempt: Attempt | None
     plan: Plan
     history: Recorded | None
-
-
-@dataclass(frozen=True, slots=True)
-class Walk:
-    """Where a walk came to on the mainline: the last commit, and the last valid one."""
-
-    last: Step | None = None
-    valid: Step | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,139 +59,89 @@ class Reconciler:
     store: Store
     open_ledger: OpenLedger | None
     stepper: Stepper
+    judge: Judge
     shipped: Kinds
     clock: Clock
 
-    def sync(self, progress: Progress = lambda done, total: None) -> SyncResult:
+    def sync(self, progress: Progress = lambda done, total: None, consent: Consent | None = None) -> SyncResult:
         """Bring store and ledger to the branch's head.
 
-        An invalid head changes no row but what valid commits before it brought; a ledger that fails is told in the
-        result and does not keep rows from going live. Raises `ReconcilerError` when git or the store fail.
+        An invalid head changes no row but what valid commits before it brought; one that a guard or policy refuses
+        changes none, unless somebody consents. A ledger that fails is told in the result and does not keep rows from
+        going live. Raises `ReconcilerError` when git or the store fail, and `UsageError` when the consent is for a
+        commit that is not the one to go live.
         """
         self.store.claim(self.repository, self.branch)
         head = self.source.resolve(self.branch)
         if head is None:
             return SyncResult(None, self.store.applied(), self.store.attempted(), Plan(None, "", ()), None)
-        self._check_folder(head)
-        origin, parents = self._origin(head)
+        approach = self._approach
+        approach.check_folder(head, self.branch)
+        origin, parents = approach.origin(head)
         with self._recorder(origin, parents) as recorder:
             walk = self._walk(origin, head, parents, recorder, progress)
-            plan = self._go_live(origin, head, walk)
+            plan = self._go_live(origin, head, walk, consent)
         history = recorder.result if recorder else None
         if history is not None and history.behind:
             history = self._record_all(head, progress)
         return SyncResult(head, self.store.applied(), self.store.attempted(), plan, history)
 
-    def _check_folder(self, head: str) -> None:
-        folder = self.stepper.layout.folder
-        if folder and not self.source.has_folder(head, folder):
-            raise UsageError(
-                f"{self.branch} has no folder {folder}: nothing was changed",
-                hint="name the folder where the configuration begins with --path, or bring it back",
-            )
-
     def kinds(self) -> Kinds:
         """The kinds that the live rows were made under."""
-        return stored_kinds(self.store.kinds())
+        return self._approach.kinds()
+
+    @property
+    def _approach(self) -> Approach:
+        return Approach(self.source, self.stepper, self.store, self.shipped)
 
     def _recorder(self, origin: Origin, parents: Parents) -> Recorder | nullcontext[None]:
         return Recorder(self.open_ledger, origin.commit, parents.keys()) if self.open_ledger else nullcontext()
 
     def _record_all(self, head: str, progress: Progress) -> Recorded | None:
         """Compare the ledger with the whole history and record what it lacks."""
-        origin, parents = self._beginning(head)
+        origin, parents = self._approach.beginning(head)
         with self._recorder(origin, parents) as recorder:
             self._walk(origin, head, parents, recorder, progress)
         return recorder.result if recorder else None
 
-    def _beginning(self, head: str) -> tuple[Origin, Parents]:
-        return Origin(None, self.stepper.nothing()), self.source.parents(head)
-
-    def _origin(self, head: str) -> tuple[Origin, Parents]:
-        """The applied commit, if the rows it left are those that the head's history starts with."""
-        applied = self.store.applied()
-        if applied is None or not self._understands_store():
-            return self._beginning(head)
-        known = applied.stamp.commit
-        try:
-            parents = self.source.parents(head, known=known)
-        except UsageError:  # the commit is gone: the history was rewritten, and git collected the old one
-            return self._beginning(head)
-        if not joins(parents, head, known):
-            return self._beginning(head)
-        position = self.stepper.at(known, self._base(known, head), applied.digest, applied.height)
-        return Origin(known, position), parents
-
-    def _base(self, known: str, head: str) -> Base:
-        """The state at the applied commit: looked up, or loaded at once when much of it is going to be asked for."""
-        base = self.store.base(self.kinds())
-        asked = len(self.source.changes(known, head)) * LOOK_UP_PER_ROW
-        return base if asked < sum(self.store.counts().values()) else LoadedBase(base.rows(), self.kinds())
-
-    def _understands_store(self) -> bool:
-        """Whether the rows were made under the kinds this program ships; another release's are made anew."""
-        made_under = self.store.kinds()
-        return all(made_under.get(kind.name) == kind.schema for kind in self.shipped)
-
     def _walk(self, origin: Origin, head: str, parents: Parents, recorder: Recorder | None, progress: Progress) -> Walk:
         walk = Walk()
-        for done, step in enumerate(replay(self.source, self.stepper, origin, head, parents), 1):
+        for done, step in enumerate(self._approach.steps(origin, head, parents), 1):
             if recorder:
                 recorder.offer(step)
-            if step.version.mainline:
-                walk = Walk(step, step if step.version.status is Status.VALID else walk.valid)
+            walk = walk.on(step)
             progress(done, len(parents))
         return walk
 
-    def _go_live(self, origin: Origin, head: str, walk: Walk) -> Plan:
+    def _go_live(self, origin: Origin, head: str, walk: Walk, consent: Consent | None) -> Plan:
         applied = self.store.applied()
         base = applied.stamp.commit if applied else None
-        changes: tuple[Change, ...] = ()
-        if walk.valid is not None:
-            changes = self._apply(origin, walk.valid) if origin.commit else self._replace(walk.valid)
-        if walk.last is not None and walk.last is not walk.valid:
-            version = walk.last.version
-            self.store.refuse(Attempt(version.commit.stamp, self.clock.now(), refused=True, problems=version.problems))
+        self._check_consent(walk.valid.version.commit.sha if walk.valid else base, consent)
         problems = walk.last.version.problems if walk.last else ()
-        return Plan(base, head, changes, problems)
+        proposal = self._approach.proposal(origin, walk)
+        if proposal is None:
+            return self._told(Plan(base, head, (), problems), walk)
+        judgement = self.judge.judge(proposal.transition)
+        if consent is not None:
+            judgement = judgement.approved(consent.by)
+        plan = Plan(base, head, proposal.changes, tuple(sorted({*problems, *judgement.problems})))
+        if judgement.refused:
+            return self._told(Plan(base, head, (), plan.problems), walk)
+        put = self.store.replace if proposal.replaces else self.store.apply
+        put(proposal.transition.new.kinds, proposal.application(judgement))
+        return self._told(plan, walk)
 
-    def _apply(self, origin: Origin, step: Step) -> tuple[Change, ...]:
-        rows = _rows(step)
-        changes = ordered(
-            change for row in rows if (change := between(origin.position.base.row(row.row_id), row)) is not None
+    def _told(self, plan: Plan, walk: Walk) -> Plan:
+        """The plan; when something keeps the head from going live, the store is told."""
+        if plan.refused and walk.last is not None:
+            stamp = walk.last.version.commit.stamp
+            self.store.refuse(Attempt(stamp, self.clock.now(), refused=True, problems=plan.problems))
+        return plan
+
+    def _check_consent(self, candidate: str | None, consent: Consent | None) -> None:
+        if consent is None or self.source.resolve(consent.revision) == candidate:
+            return
+        raise UsageError(
+            f"{consent.revision} is not the commit to go live, so nothing was done",
+            hint=f"look at what {(candidate or 'the head')[:8]} would do with `reconciler plan`, and approve that",
         )
-        self.store.apply(step.position.snapshot.kinds, _application(step, rows, changes))
-        return changes
-
-    def _replace(self, step: Step) -> tuple[Change, ...]:
-        rows = _rows(step)
-        old = self._rows_before()
-        changes = [change for row in rows if (change := between(old.pop(row.row_id, None), row)) is not None]
-        stamp = step.version.commit.stamp
-        changes += [change for row in old.values() if (change := between(row, replace(row, removed=stamp))) is not None]
-        self.store.replace(step.position.snapshot.kinds, _application(step, rows, changes))
-        return ordered(changes)
-
-    def _rows_before(self) -> dict[RowId, Row]:
-        if self.store.applied() is None:
-            return {}
-        base = self.store.base(self.kinds())
-        return {row.row_id: row for row in base.rows()}
-
-
-def _rows(step: Step) -> tuple[Row, ...]:
-    return tuple(row for _, row in step.position.snapshot.lineage.rows.changes() if row is not None)
-
-
-def _application(step: Step, rows: tuple[Row, ...], changes: Collection[Change]) -> Application:
-    ops = Counter(change.op for change in changes)
-    return Application(
-        commit=step.version.commit,
-        height=step.version.height,
-        digest=step.version.digest,
-        rows=rows,
-        warnings=step.version.problems,
-        creates=ops[Op.CREATE],
-        updates=ops[Op.UPDATE],
-        deletes=ops[Op.DELETE],
-    )

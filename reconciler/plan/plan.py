@@ -19,12 +19,23 @@ ORDER = (Op.DELETE, Op.CREATE, Op.UPDATE)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The way from one commit's state to another's. `base` is None when there was nothing before."""
+    """The way from one commit's state to another's. `base` is None when there was nothing before.
+
+    `unchanged` counts the resources that both declare alike. `state` is the commit whose state `changes` start from:
+    the base, or the last valid commit before it when the base is invalid.
+    """
 
     base: str | None
     head: str
     changes: tuple[Change, ...]
     problems: tuple[Problem, ...] = ()
+    unchanged: int = 0
+    state: str | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether something keeps it from going live."""
+        return any(problem.is_error for problem in self.problems)
 
     def count(self, op: Op) -> int:
         """How many resources have this happen to them."""

@@ -38,6 +38,10 @@ class EmptyBase:
         """Nothing."""
         return ()
 
+    def count(self, kind: str) -> int:
+        """None."""
+        return 0
+
     def rows(self) -> Iterator[Row]:
         """Nothing."""
         return iter(())
@@ -78,6 +82,10 @@ class LoadedBase:
     def paths(self, kinds: Collection[str]) -> tuple[str, ...]:
         """The files that declare any resource of these kinds, sorted."""
         return tuple(sorted(path for path, found in self._files.items() if any(one.kind in kinds for one in found)))
+
+    def count(self, kind: str) -> int:
+        """How many resources of a kind are declared."""
+        return sum(key.kind == kind for key in self._names)
 
     def rows(self) -> Iterator[Row]:
         """Everything, tombstones too."""

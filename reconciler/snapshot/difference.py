@@ -20,7 +20,8 @@ def between(old: Row | None, new: Row) -> Change | None:
     if was is None and now is not None:
         return Change(Op.CREATE, None, now)
     if was is not None and now is None:
-        return Change(Op.DELETE, was, None)
+        assert new.removed is not None
+        return Change(Op.DELETE, was, None, new.removed.prune)
     if was is not None and now is not None and was.digest != now.digest:
         return Change(Op.UPDATE, was, now)
     return None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler import canonical
-from reconciler.model.change import Op, Row, Stamp
+from reconciler.model.change import Op, Removal, Row
 from reconciler.model.commit import RowChange
 from reconciler.snapshot import difference
 from reconciler.snapshot.overlay import Overlay
@@ -18,6 +18,7 @@ from reconciler.snapshot.overlay import Overlay
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from reconciler.model.change import Prune, Stamp
     from reconciler.model.resource import Resource, RowId
     from reconciler.ports import Base
     from reconciler.snapshot.tree import Tree
@@ -37,15 +38,18 @@ def begin(base: Base, digest: str) -> Lineage:
 
 
 def evolve(
-    lineage: Lineage, tree: Tree, touched: Collection[RowId], stamp: Stamp
+    lineage: Lineage, tree: Tree, touched: Collection[RowId], stamp: Stamp, prune: Prune
 ) -> tuple[Lineage, tuple[RowChange, ...]]:
-    """The lineage after a valid commit whose tree is given, and what the commit did to the rows it touched."""
+    """The lineage after a valid commit whose tree is given, and what the commit did to the rows it touched.
+
+    `prune` is what becomes of the rows of what it removes.
+    """
     rows = lineage.rows.draft()
     done: list[RowChange] = []
     for row_id in sorted(touched):
         old = lineage.rows[row_id]
         declared = tree.ids[row_id]
-        new = _next(old, declared[0] if declared else None, stamp)
+        new = _next(old, declared[0] if declared else None, stamp, prune)
         if new is None or new == old:
             continue
         rows[row_id] = new
@@ -55,10 +59,12 @@ def evolve(
     return Lineage(rows.settle(), _digest(lineage.digest, done)), tuple(done)
 
 
-def _next(old: Row | None, declared: Resource | None, stamp: Stamp) -> Row | None:
+def _next(old: Row | None, declared: Resource | None, stamp: Stamp, prune: Prune) -> Row | None:
     if declared is None:
         gone = old is None or old.removed is not None
-        return old if gone or old is None else Row(old.resource, old.created, old.updated, removed=stamp)
+        if gone or old is None:
+            return old
+        return Row(old.resource, old.created, old.updated, Removal(stamp.commit, stamp.time, prune))
     if old is None:
         return Row(declared, created=stamp, updated=stamp)
     same = old.removed is None and old.resource.digest == declared.digest

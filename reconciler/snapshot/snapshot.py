@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reconciler.kinds.registry import Kinds
-    from reconciler.model.change import Stamp
+    from reconciler.model.change import Prune, Stamp
     from reconciler.model.commit import RowChange
     from reconciler.model.problem import Problem
     from reconciler.model.resource import FileEntry, RowId
@@ -23,12 +23,13 @@ class Snapshot:
     """All there is to know at one commit.
 
     `tree` is the commit's own, valid or not. `lineage` is that of the last valid commit up to it; `pending` are the ids
-    that were touched since then. `kinds` are those of the last valid commit.
+    that were touched since then. `kinds` are those of the last valid commit, `prune` is the mode it left in force.
     """
 
     tree: tree.Tree
     lineage: lineage.Lineage
     kinds: Kinds
+    prune: Prune
     pending: frozenset[RowId] = frozenset()
 
 
@@ -46,9 +47,9 @@ class Outcome:
         return not any(problem.is_error for problem in self.problems)
 
 
-def start(base: Base, kinds: Kinds, digest: str) -> Snapshot:
-    """The snapshot of a valid state that a base holds."""
-    return Snapshot(tree.plant(base, kinds), lineage.begin(base, digest), kinds)
+def start(base: Base, kinds: Kinds, digest: str, prune: Prune) -> Snapshot:
+    """The snapshot of a valid state that a base holds; `prune` is the mode in force there."""
+    return Snapshot(tree.plant(base, kinds), lineage.begin(base, digest), kinds, prune)
 
 
 def advance(
@@ -56,11 +57,13 @@ def advance(
     stamp: Stamp,
     kinds: Kinds,
     entries: Mapping[str, FileEntry],
+    prune: Prune,
     problems: tuple[Problem, ...] = (),
 ) -> Outcome:
-    """The snapshot one commit further; `stamp` is that commit. `problems` are those of the kinds themselves.
+    """The snapshot one commit further; `stamp` is that commit. `problems` are those of kinds and settings.
 
-    An invalid commit changes no row: what it touched waits for the next valid one.
+    An invalid commit changes no row: what it touched waits for the next valid one. A commit cannot both choose a harder
+    prune mode and use it: what it removes meets the milder of its own and that before it.
     """
     growth = tree.advance(snapshot.tree, kinds, entries)
     pending = snapshot.pending | growth.touched
@@ -68,5 +71,5 @@ def advance(
     waiting = replace(snapshot, tree=growth.tree, pending=pending)
     if any(problem.is_error for problem in found):
         return Outcome(waiting, found, ())
-    grown, rows = lineage.evolve(snapshot.lineage, growth.tree, pending, stamp)
-    return Outcome(Snapshot(growth.tree, grown, kinds), found, rows)
+    grown, rows = lineage.evolve(snapshot.lineage, growth.tree, pending, stamp, snapshot.prune.milder(prune))
+    return Outcome(Snapshot(growth.tree, grown, kinds, prune), found, rows)

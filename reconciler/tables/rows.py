@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
 from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, SqlType
+from reconciler.model.change import Prune
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,18 +47,21 @@ def last_stamp(row: Row) -> Stamp:
 
 
 def is_live(kind: Kind, row: Row) -> bool:
-    """Whether the row stands in the live table: all that git declares, and tombstones that can be INACTIVE."""
-    return row.removed is None or kind.can_deactivate
+    """Whether the row stands in the live table: all that git declares, and what left git without losing its row."""
+    if row.removed is None or row.removed.prune is Prune.OFF:
+        return True
+    return row.removed.prune is Prune.DEACTIVATE and kind.can_deactivate
 
 
 def live_values(kind: Kind, row: Row) -> tuple[Any, ...]:
-    """The kind's columns, then created_at and updated_at (aware, UTC). A tombstone's status is INACTIVE."""
+    """The kind's columns, then created_at and updated_at (aware, UTC). A deactivated tombstone's status is INACTIVE."""
     written = row.resource.values
+    deactivated = row.removed is not None and row.removed.prune is not Prune.OFF
     values = [written.get(column.name) for column in kind.columns]
     for position, column in _special(kind):
         if column.type is SqlType.JSON:
             values[position] = None if values[position] is None else canonical.dumps(values[position])
-        elif row.removed is not None:
+        elif deactivated:
             values[position] = INACTIVE
     return (*values, row.created.time, last_stamp(row).time)
 

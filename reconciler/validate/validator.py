@@ -40,7 +40,7 @@ class Validator:
         for document in decoded.documents:
             envelope = read_envelope(document.value, self.kinds)
             kind, name, line = envelope.kind, envelope.name, place(document.marks, "").line
-            findings = [*envelope.findings, *self._findings(kind, document)]
+            findings = [*envelope.findings, *self.findings(kind, document)]
             if findings:
                 found.extend(problems(path, document, settled(findings), decoded.problems))
             if kind is None or name is None:
@@ -51,7 +51,8 @@ class Validator:
                 resources.append(resource(kind, name, document.value, path, line))
         return FileEntry(tuple(resources), tuple(sorted(found)), tuple(identified), unreadable, len(decoded.documents))
 
-    def _findings(self, kind: Kind | None, document: Document) -> list[Finding]:
+    def findings(self, kind: Kind | None, document: Document) -> list[Finding]:
+        """What is wrong inside a document; `kind` is None when it is not known."""
         findings = [*odd_values(document.value), *ambiguous_scalars(document.ambiguous, kind)]
         if kind is not None and not any(finding.code == "not-finite" for finding in findings):
             findings += self._violations(kind, document.value)

@@ -11,7 +11,7 @@ from reconciler.adapters.shipped import example_repository
 from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.model.change import Op
 from reconciler.model.commit import Status
-from reconciler.pipeline import reading, syncing
+from reconciler.pipeline import approach, reading
 from reconciler.pipeline.checking import check_tree
 from reconciler.pipeline.layout import Layout
 from tests.support import configs
@@ -31,7 +31,7 @@ BROKER = "brokers/ostrin-prime.yaml"
 def state_before(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways to the state that the store holds."""
     if request.param == "looked up":
-        monkeypatch.setattr(syncing, "LOOK_UP_PER_ROW", 0)
+        monkeypatch.setattr(approach, "LOOK_UP_PER_ROW", 0)
 
 
 @pytest.fixture

@@ -8,19 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.adapters.memory.base import MemoryBase
-from reconciler.model.change import Row, Stamp
+from reconciler.model.change import Removal, Row, Stamp
 from reconciler.model.resource import Key, RowId
 from reconciler.snapshot.base import LoadedBase
 from tests.snapshot.test_tree import KINDS, NAMES, PATHS, READER, documents
 
 STAMP = Stamp("a" * 40, datetime(2026, 1, 1, tzinfo=UTC))
+REMOVAL = Removal(STAMP.commit, STAMP.time)
 declared = st.dictionaries(st.sampled_from(PATHS), documents, max_size=4)
 
 
 @given(declared, st.sets(st.sampled_from(PATHS)))
 def test_both_give_the_same_answers(texts: dict[str, str], gone: set[str]) -> None:
     rows = {
-        one.row_id: Row(one, STAMP, STAMP, removed=STAMP if path in gone else None)
+        one.row_id: Row(one, STAMP, STAMP, removed=REMOVAL if path in gone else None)
         for path, text in texts.items()
         for one in READER.entry(path, text.encode()).resources
     }

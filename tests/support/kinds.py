@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler import canonical
 from reconciler.kinds.kind import Column, Kind, Reference, SqlType
 from reconciler.kinds.registry import Kinds
-from reconciler.model.change import Row, Stamp
+from reconciler.model.change import Prune, Removal, Row, Stamp
 from reconciler.model.commit import Commit, Signature
 from reconciler.model.resource import Resource
 from reconciler.ports import Application
@@ -168,9 +168,12 @@ def row(one: Resource, created: int, updated: int | None = None) -> Row:
     return Row(one, stamp(created), stamp(updated or created))
 
 
-def tombstone(one: Resource, created: int, removed: int, *, updated: int | None = None) -> Row:
+def tombstone(
+    one: Resource, created: int, removed: int, *, updated: int | None = None, prune: Prune = Prune.DEACTIVATE
+) -> Row:
     """What a resource left behind when a commit removed it."""
-    return Row(one, stamp(created), stamp(updated or created), stamp(removed))
+    at = stamp(removed)
+    return Row(one, stamp(created), stamp(updated or created), Removal(at.commit, at.time, prune))
 
 
 def step(number: int, *rows: Row, warnings: Iterable[Problem] = ()) -> Application:

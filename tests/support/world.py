@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+import atexit
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -11,23 +13,45 @@ from reconciler.adapters.clock import SystemClock
 from reconciler.adapters.git.repository import open_repository
 from reconciler.adapters.memory.ledger import MemoryLedger
 from reconciler.adapters.memory.store import MemoryStore
-from reconciler.pipeline import syncing
+from reconciler.pipeline import approach
+from reconciler.pipeline.judging import Judge
 from reconciler.pipeline.kindset import stored_kinds
-from reconciler.pipeline.layout import Layout
+from reconciler.pipeline.planning import Planner
 from reconciler.pipeline.stepping import Stepper
-from reconciler.pipeline.syncing import Reconciler, SyncResult
-from reconciler.wiring import shipped
+from reconciler.pipeline.syncing import Consent, Reconciler, SyncResult
+from reconciler.plan.guards import PRUNE_LIMIT
+from reconciler.wiring import policy_engine, shipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from reconciler.adapters.git.repository import GitSource
     from reconciler.model.change import Row
     from reconciler.model.resource import RowId
-    from reconciler.ports import Ledger, Store
+    from reconciler.plan.plan import Plan
+    from reconciler.ports import Ledger, PolicyEngine, Store
 
 SHIPPED = shipped()
 CLOCK = SystemClock()
+
+
+@cache
+def _engine() -> PolicyEngine:
+    """One for all tests of a process: starting it takes longer than most of them."""
+    opened = ExitStack()
+    atexit.register(opened.close)
+    return opened.enter_context(policy_engine())
+
+
+def engine() -> AbstractContextManager[PolicyEngine]:
+    """The policy engine, which stays open."""
+    return nullcontext(_engine())
+
+
+def _planner(source: GitSource) -> Planner:
+    stepper = Stepper(source, "", SHIPPED)
+    return Planner(source, stepper, Judge(stepper.rules, engine), SHIPPED.kinds)
 
 
 @dataclass
@@ -47,7 +71,7 @@ class World:
     def reconciler(self) -> Iterator[Reconciler]:
         """A reconciler as a new process would make it."""
         with open_repository(self.repository) as source:
-            stepper = Stepper(source, Layout(), SHIPPED)
+            stepper = Stepper(source, "", SHIPPED)
             yield Reconciler(
                 source,
                 source.repository,
@@ -55,15 +79,34 @@ class World:
                 self.store,
                 lambda: nullcontext(self.ledger),
                 stepper,
+                Judge(stepper.rules, engine),
                 SHIPPED.kinds,
                 CLOCK,
             )
 
     def sync(self) -> SyncResult:
-        """One reconcile, as a new process."""
-        chosen = syncing.LOOK_UP_PER_ROW if self.look_up_per_row is None else self.look_up_per_row
-        with patch.object(syncing, "LOOK_UP_PER_ROW", chosen), self.reconciler() as reconciler:
-            return reconciler.sync()
+        """One reconcile, as a new process, by somebody who approves of whatever leaves git."""
+        result = self.attempt()
+        if any(problem.code == PRUNE_LIMIT for problem in result.plan.problems):
+            newest = next(one for one in self.ledger.versions(limit=1_000) if one.mainline and one.status == "VALID")
+            return replace(self.attempt(Consent(newest.commit.sha, "a test")), history=result.history)
+        return result
+
+    def attempt(self, consent: Consent | None = None) -> SyncResult:
+        """One reconcile, as a new process, with the guards as they are."""
+        chosen = approach.LOOK_UP_PER_ROW if self.look_up_per_row is None else self.look_up_per_row
+        with patch.object(approach, "LOOK_UP_PER_ROW", chosen), self.reconciler() as reconciler:
+            return reconciler.sync(consent=consent)
+
+    def between(self, base: str, head: str) -> Plan:
+        """The plan from one commit to another, as a new process."""
+        with open_repository(self.repository) as source:
+            return _planner(source).between(base, head)[0]
+
+    def ahead(self, head: str) -> Plan:
+        """The plan from the live rows to a commit, as a new process."""
+        with open_repository(self.repository) as source:
+            return _planner(source).ahead(self.store, head)[0]
 
     def rows(self) -> dict[RowId, Row]:
         """Everything the store holds."""

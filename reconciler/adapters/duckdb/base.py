@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
 from reconciler.adapters.duckdb import codec, tombstones
-from reconciler.adapters.duckdb.connection import fetch_first
+from reconciler.adapters.duckdb.connection import fetch_first, fetch_number
 from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.tables.duckdb import DESIRED, listed, qualified, quoted
 
@@ -87,6 +87,13 @@ class DuckDBBase:
             query = f"SELECT DISTINCT {path} FROM {table.source} WHERE {table.is_declared}"
             found.update(record[0] for record in self._connection.execute(query).fetchall())
         return tuple(sorted(found))
+
+    def count(self, kind: str) -> int:
+        """How many resources of a kind are declared."""
+        table = self._tables.get(kind)
+        if table is None:
+            return 0
+        return fetch_number(self._connection, f"SELECT count(*) FROM {table.source} WHERE {table.is_declared}")
 
     def rows(self) -> Iterator[Row]:
         """Everything, tombstones too."""

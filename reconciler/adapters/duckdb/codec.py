@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
 from reconciler.kinds.kind import SqlType
-from reconciler.model.change import Row, Stamp
+from reconciler.model.change import Prune, Removal, Row, Stamp
 from reconciler.model.problem import Problem, Severity
 from reconciler.model.resource import Resource
 
@@ -57,18 +57,18 @@ def tombstone_record(row: Row) -> tuple[Any, ...]:
     removed, resource = row.removed, row.resource
     assert removed is not None
     stamps = (value for stamp in (row.created, row.updated, removed) for value in (stamp.commit, stamp.time))
-    return (resource.kind, resource.id, _content(resource), *stamps)
+    return (resource.kind, resource.id, _content(resource), *stamps, str(removed.prune))
 
 
 def tombstone_row(record: Sequence[Any]) -> Row:
     """The tombstone that such a record, less its first two columns, stands for."""
-    content, *stamps = record
+    content, *stamps, prune = record
     fields = json.loads(content)
     resource = Resource(**{**fields, "refs": _refs(fields["refs"])})
     created, updated, removed = (
         Stamp(commit, canonical.utc(time)) for commit, time in zip(stamps[::2], stamps[1::2], strict=True)
     )
-    return Row(resource, created, updated, removed)
+    return Row(resource, created, updated, Removal(removed.commit, removed.time, Prune(prune)))
 
 
 def _content(resource: Resource) -> str:

@@ -43,6 +43,10 @@ class DuckDBReader:
         """Give the file free; what the log of writes still holds goes into it first."""
         self._connection.close()
 
+    def check_owner(self, repository: str) -> None:
+        """Raise `NeedsHuman` when the store belongs to another repository than this."""
+        state.check_owner(self._connection, repository)
+
     def applied(self) -> Applied | None:
         """The applied commit."""
         return state.applied(self._connection)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from reconciler.model.problem import Problem
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 SCHEMA = """
 CREATE SCHEMA gitops;
@@ -41,7 +41,7 @@ CREATE TABLE gitops.tombstones (
     kind VARCHAR NOT NULL, id UUID NOT NULL, resource JSON NOT NULL,
     created_commit VARCHAR NOT NULL, created_at TIMESTAMP NOT NULL,
     updated_commit VARCHAR NOT NULL, updated_at TIMESTAMP NOT NULL,
-    removed_commit VARCHAR NOT NULL, removed_at TIMESTAMP NOT NULL,
+    removed_commit VARCHAR NOT NULL, removed_at TIMESTAMP NOT NULL, prune VARCHAR NOT NULL,
     PRIMARY KEY (kind, id)
 );
 CREATE SEQUENCE gitops.event_seq;
@@ -81,6 +81,16 @@ def owner(connection: duckdb.DuckDBPyConnection) -> tuple[str, str] | None:
     """The repository and branch the store is bound to; None before it is."""
     found = fetch_first(connection, "SELECT repository, branch FROM gitops.owner")
     return None if found is None else (found[0], found[1])
+
+
+def check_owner(connection: duckdb.DuckDBPyConnection, repository: str) -> None:
+    """Raise `NeedsHuman` when the store is bound to another repository."""
+    bound = owner(connection)
+    if bound is not None and bound[0] != repository:
+        raise NeedsHuman(
+            f"this state folder belongs to the repository {bound[0]}, not to {repository}",
+            hint="choose another folder with --state, or delete this one to start over",
+        )
 
 
 def bind(connection: duckdb.DuckDBPyConnection, repository: str, branch: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from reconciler.adapters.duckdb import catalog, events, state, writing
 from reconciler.adapters.duckdb.connection import FILE_NAME, open_readable, open_writable, transaction
 from reconciler.adapters.duckdb.reader import DuckDBReader
-from reconciler.errors import BugError, NeedsHuman
+from reconciler.errors import BugError
 from reconciler.model.event import HostEvent
 from reconciler.ports import Applied, Attempt
 
@@ -73,11 +73,7 @@ class DuckDBStore(DuckDBReader):
         owner = state.owner(self._connection)
         if owner == (repository, branch):
             return
-        if owner is not None and owner[0] != repository:
-            raise NeedsHuman(
-                f"this state folder belongs to the repository {owner[0]}, not to {repository}",
-                hint="choose another folder with --state, or delete this one to start over",
-            )
+        state.check_owner(self._connection, repository)
         with transaction(self._connection):
             state.bind(self._connection, repository, branch)
             detail: dict[str, Value] = {
@@ -119,6 +115,8 @@ class DuckDBStore(DuckDBReader):
             "updates": step.updates,
             "deletes": step.deletes,
         }
+        if step.approvals:
+            detail["approved"] = [{"by": approval.by, "codes": list(approval.codes)} for approval in step.approvals]
         event = HostEvent(0, now, "applied", stamp.commit, step.digest, 0, detail)
         with transaction(self._connection):
             yield

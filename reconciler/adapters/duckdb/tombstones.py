@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TABLE = "gitops.tombstones"
 RECORD = (
-    "SELECT resource, created_commit, created_at, updated_commit, updated_at, removed_commit, removed_at "
+    "SELECT resource, created_commit, created_at, updated_commit, updated_at, removed_commit, removed_at, prune "
     "FROM gitops.tombstones"
 )
 

@@ -35,6 +35,13 @@ def parents(plumbing: Plumbing, head: str, known: str | None) -> dict[str, tuple
         return dict(graph)
 
 
+def commit(plumbing: Plumbing, sha: str) -> Commit:
+    """One commit, with the parents that it has here."""
+    with contextlib.closing(_graph(plumbing, sha, None, "--max-count=1")) as graph:
+        ((found, _),) = read_commits(plumbing, graph)
+    return found
+
+
 def height(plumbing: Plumbing, commit: str) -> int:
     """The number of commits on the first-parent chain, the commit itself included."""
     return int(plumbing.output("rev-list", "--first-parent", "--count", commit, "--") or 0)
@@ -56,9 +63,11 @@ def read_commits(plumbing: Plumbing, wanted: Iterable[tuple[str, tuple[str, ...]
         yield parse_commit(sha, parents, raw), tree_id(raw)
 
 
-def _graph(plumbing: Plumbing, head: str, known: str | None) -> Generator[tuple[str, tuple[str, ...]], None, None]:
+def _graph(
+    plumbing: Plumbing, head: str, known: str | None, *options: str
+) -> Generator[tuple[str, tuple[str, ...]], None, None]:
     excluded = (f"^{known}",) if known else ()
-    lines = plumbing.lines("rev-list", "--topo-order", "--reverse", "--parents", head, *excluded, "--")
+    lines = plumbing.lines("rev-list", "--topo-order", "--reverse", "--parents", *options, head, *excluded, "--")
     with contextlib.closing(lines):
         for line in lines:
             sha, *above = line.split()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.adapters.git import failures
-from reconciler.adapters.git.trees import FOLDER, entry_type, tree_entries
+from reconciler.adapters.git.trees import FOLDER, entry_type, path_text, tree_entries
 from reconciler.model.commit import FileChange
 
 if TYPE_CHECKING:
@@ -35,6 +35,12 @@ def files(plumbing: Plumbing, commit: str, paths: Collection[str]) -> tuple[File
                     found.append(FileChange(path, oid, entry_type(mode)))
         level = deeper
     return tuple(sorted(found, key=_path))
+
+
+def paths(plumbing: Plumbing, commit: str) -> tuple[str, ...]:
+    """All paths of the commit's tree but those of its folders: a quarter of what their ids would cost as well."""
+    listed = plumbing.output("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit) or ""
+    return tuple(path_text(path.encode("utf-8", "surrogateescape")) for path in listed.split("\0")[:-1])
 
 
 def has_folder(plumbing: Plumbing, commit: str, folder: str) -> bool:

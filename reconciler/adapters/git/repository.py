@@ -7,15 +7,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from reconciler.adapters.git import failures, history, lookup, revisions
+from reconciler.adapters.git import failures, history, lookup, revisions, search
 from reconciler.adapters.git.plumbing import Plumbing
 from reconciler.adapters.git.process import SILENCE, Process
 from reconciler.errors import BugError, NeedsHuman, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from reconciler.model.commit import CommitDelta, FileChange
+    from reconciler.model.commit import Commit, CommitDelta, FileChange
 
 QUESTIONS = (
     *("--show-object-format", "--is-inside-work-tree", "--absolute-git-dir"),
@@ -83,6 +83,14 @@ class GitSource:
         """The sha of the commit a revision names; None for a branch without commits; see `revisions.resolve`."""
         return revisions.resolve(self._plumbing, revision)
 
+    def commit(self, sha: str) -> Commit:
+        """One commit, by any of its names."""
+        return history.commit(self._plumbing, self._commit(sha))
+
+    def grep(self, commit: str, folder: str, patterns: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Path and text of each matching line in the YAML files below a folder; see `search.grep`."""
+        return search.grep(self._plumbing, self._commit(commit), folder, patterns)
+
     def parents(self, head: str, *, known: str | None = None) -> Mapping[str, tuple[str, ...]]:
         """The parents of every commit reachable from `head` and not from `known`, in the order of `history`."""
         return history.parents(self._plumbing, self._commit(head), self._commit(known) if known else None)
@@ -102,6 +110,10 @@ class GitSource:
     def files(self, commit: str, paths: Collection[str]) -> tuple[FileChange, ...]:
         """Those of the given paths that the commit's tree has, as they are there, in order."""
         return lookup.files(self._plumbing, self._commit(commit), paths)
+
+    def paths(self, commit: str) -> tuple[str, ...]:
+        """All paths of the commit's tree but those of its folders, in git's order."""
+        return lookup.paths(self._plumbing, self._commit(commit))
 
     def has_folder(self, commit: str, folder: str) -> bool:
         """Whether the commit's tree has a folder."""

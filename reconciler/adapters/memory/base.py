@@ -40,6 +40,10 @@ class MemoryBase:
         """The files that declare any resource of these kinds, sorted."""
         return tuple(sorted({one.path for one in self._declared() if one.kind in kinds}))
 
+    def count(self, kind: str) -> int:
+        """How many resources of a kind are declared."""
+        return sum(one.kind == kind for one in self._declared())
+
     def rows(self) -> Iterator[Row]:
         """Everything, tombstones too."""
         yield from self._rows.values()

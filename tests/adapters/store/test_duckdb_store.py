@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from reconciler.adapters.duckdb.connection import open_writable
 from reconciler.adapters.duckdb.store import open_reader, open_store
 from reconciler.errors import BugError, NeedsHuman, RetryLater
 from reconciler.model.problem import Problem
-from reconciler.ports import Attempt
+from reconciler.ports import Approval, Attempt
 from tests.adapters.store.observing import observe
 from tests.support.kinds import KINDS, WIDGET, FixedClock, gadget, row, stamp, step, tombstone, uid, widget
 
@@ -164,11 +165,11 @@ def test_a_newer_format_needs_a_human(tmp_path: Path) -> None:
     with open_store(tmp_path, FixedClock()):
         pass
     with duckdb.connect(str(tmp_path / "state.duckdb")) as beside:
-        beside.execute("UPDATE gitops.format SET version = 2")
-    with pytest.raises(NeedsHuman, match="format 2") as caught:
+        beside.execute("UPDATE gitops.format SET version = 3")
+    with pytest.raises(NeedsHuman, match="format 3") as caught:
         open_store(tmp_path, FixedClock())
     assert "update reconciler" in caught.value.hint
-    with pytest.raises(NeedsHuman, match="format 2"):
+    with pytest.raises(NeedsHuman, match="format 3"):
         open_reader(tmp_path)
     with duckdb.connect(str(tmp_path / "state.duckdb")):
         """Nothing has kept the file."""
@@ -237,6 +238,16 @@ def test_a_row_that_slipped_past_validation_changes_nothing(
     assert after == before
     duckdb_store.apply(KINDS, step(4, row(widget("c"), 4)))
     assert duckdb_store.counts() == {"Gadget": 1, "Widget": 3}
+
+
+def test_an_approval_is_on_record(duckdb_store: DuckDBStore) -> None:
+    fill(duckdb_store)
+    approvals = (Approval("maren with --approve", ("guard/prune-limit", "policy/leverage-cap")),)
+    duckdb_store.apply(KINDS, replace(step(3, row(widget("a"), 1)), approvals=approvals))
+    (found,) = duckdb_store.events(1)
+    assert found.detail["approved"] == [
+        {"by": "maren with --approve", "codes": ["guard/prune-limit", "policy/leverage-cap"]}
+    ]
 
 
 def test_host_events_tell_what_was_done(duckdb_store: DuckDBStore) -> None:

@@ -15,7 +15,7 @@ from reconciler.adapters.duckdb.store import open_store
 from reconciler.adapters.memory.store import MemoryStore
 from reconciler.kinds.kind import Column, SqlType
 from reconciler.kinds.registry import Kinds
-from reconciler.model.change import Row
+from reconciler.model.change import Prune, Removal, Row
 from tests.adapters.store.observing import observe
 from tests.support.kinds import (
     GADGET,
@@ -55,6 +55,7 @@ class Edit:
     path: str
     number: float
     refs: tuple[str, ...]
+    prune: Prune
 
 
 edits = st.builds(
@@ -65,6 +66,7 @@ edits = st.builds(
     path=PATHS,
     number=st.sampled_from([0.1, 1.0, 30.0]),
     refs=st.lists(NAMES, max_size=2).map(tuple),
+    prune=st.sampled_from(Prune),
 )
 histories = st.lists(st.lists(edits, max_size=4, unique_by=lambda edit: (edit.kind, edit.id)), min_size=1, max_size=4)
 
@@ -74,7 +76,9 @@ def touched(edit: Edit, number: int, rows: dict[RowId, Row]) -> Row | None:
     kind = KINDS.by_name[edit.kind]
     old = next((one for row_id, one in rows.items() if row_id == (edit.kind, edit.id)), None)
     if edit.name is None:
-        return None if old is None or old.removed else Row(old.resource, old.created, old.updated, stamp(number))
+        at = stamp(number)
+        gone = Removal(at.commit, at.time, edit.prune)
+        return None if old is None or old.removed else Row(old.resource, old.created, old.updated, gone)
     values = (
         {"widget_id": edit.id, "colour": "RED", "label": "x", "weight": edit.number, "pieces": 1, "status": "ACTIVE"}
         if kind is WIDGET

@@ -1,0 +1,9 @@
+"""Where policies run: in a process of their own, which can be ended whatever they do.
+
+DuckDB's own fences (no files, no extensions, no settings, a read-only transaction, `interrupt()`, a memory limit) hold
+what runs between two chunks of rows. A single call such as `lpad('x', 2000000000)` is not interrupted, and constants
+are worked out beyond the memory limit. So the fences stand inside a process, and the system's stand around it.
+
+From the outside in: `engine` implements the port; `tables` says what the process is to load; `process` starts, asks
+and ends it; `faults` turns DuckDB's words into ours. `child` is what runs in there, `asking` runs one policy.
+"""

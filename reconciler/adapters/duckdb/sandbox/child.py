@@ -1,0 +1,51 @@
+"""The process that policies run in: `python -m reconciler.adapters.duckdb.sandbox.child`.
+
+Requests come pickled on stdin, from the process that started this one; answers go out as JSON, a line each. It ends
+when stdin does, and by itself when a policy does not stop.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from reconciler.adapters.duckdb.sandbox import confining
+from reconciler.adapters.duckdb.sandbox.asking import Judge
+from reconciler.adapters.duckdb.sandbox.database import Database
+from reconciler.adapters.duckdb.sandbox.messages import Load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.adapters.duckdb.sandbox.messages import Ask
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C is for the process that started this one
+    confining.limit_memory()
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever else prints must not look like an answer
+    database = Database()
+    judge = Judge(database.connection)
+    confining.close_doors()
+    for request in _requests():
+        answer = database.load(request) if isinstance(request, Load) else judge.answer(request.sql, request.seconds)
+        answers.write(json.dumps(answer).encode() + b"\n")
+        answers.flush()
+
+
+def _requests() -> Iterator[Load | Ask]:
+    while True:
+        try:
+            yield pickle.load(sys.stdin.buffer)  # noqa: S301  our own process is at the other end
+        except EOFError:
+            return
+
+
+if __name__ == "__main__":
+    main()
