@@ -1,0 +1,13 @@
+"""The order of keys under the shipped kinds and the example's own."""
+
+from __future__ import annotations
+
+from reconciler.adapters.shipped import example_repository
+from reconciler.format.ordering import Order
+from reconciler.pipeline.kindset import read_kinds
+from reconciler.wiring import shipped
+
+_SHIPPED = shipped()
+_OWN = {f"schemas/{file.name}": file.read_bytes() for file in (example_repository() / "schemas").glob("*.schema.json")}
+
+ORDER = Order(read_kinds(_OWN, _SHIPPED)[0], {"Repository": _SHIPPED.repository})
