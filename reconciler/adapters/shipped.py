@@ -41,6 +41,23 @@ def example_repository() -> Path:
     return _folder("config-repo-example")
 
 
+def editor_schemas() -> Mapping[str, bytes]:
+    """The schemas of documents that are no resources, such as `reconciler.yaml`'s, by file name: for editors."""
+    texts = {file.name: file.read_bytes() for file in sorted(_folder("schemas").glob(f"*{_SUFFIX}"))}
+    return {name: text for name, text in texts.items() if _is_of_document(json.loads(text))}
+
+
+def scaffold_templates() -> Mapping[str, bytes]:
+    """The files of a new config repository that are the same in each, by path."""
+    folder = _folder("scaffold")
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
+
+
+def _is_of_document(schema: Mapping[str, Any]) -> bool:
+    return _KIND_MARK not in schema and "const" in schema.get("properties", {}).get("kind", {})
+
+
 def _folder(name: str) -> Path:
     for place in _PLACES:
         if (place / name).is_dir():

@@ -1,0 +1,100 @@
+"""New files for one config repository: what they hold and where they go. Nothing is written here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reconciler.authoring.places import EDITOR_FOLDER, address, below, file_name, schema_file, usual_folder
+from reconciler.authoring.skeleton import skeleton
+from reconciler.decode.document import decode
+from reconciler.errors import UsageError
+from reconciler.kinds.suggest import closest
+from reconciler.model.resource import Key
+from reconciler.validate.validator import Validator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from reconciler.kinds.kind import Kind
+    from reconciler.kinds.registry import Kinds
+    from reconciler.model.problem import Problem
+    from reconciler.model.resource import FileEntry
+
+NAME = "/metadata/name"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A file that could be written. `problems` is what still has to be filled in by hand.
+
+    `schema` is the file that its first line names for editors, `schema_exists` whether it is there.
+    """
+
+    path: str
+    text: str
+    problems: tuple[Problem, ...]
+    schema: str
+    schema_exists: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """What has to be known of a repository to write for it.
+
+    `base` is the folder where the configuration begins, empty for the root. `problems` are those of the repository's
+    own kinds. `counts` says whether a path would be part of the configuration, `exists` whether there is a file.
+    """
+
+    base: str
+    kinds: Kinds
+    own: frozenset[str]
+    problems: tuple[Problem, ...]
+    entries: Mapping[str, FileEntry]
+    counts: Callable[[str], bool]
+    exists: Callable[[str], bool]
+
+    def kind(self, word: str) -> Kind:
+        """The kind somebody means. Raises `UsageError` with the nearest one when there is none."""
+        found = self.kinds.find(word)
+        if found is None:
+            names = [kind.name for kind in self.kinds]
+            meant = closest(word, names)
+            hint = f"did you mean {meant.lower()}?" if meant else f"there are: {', '.join(names)}"
+            raise UsageError(f"there is no kind {word}", hint=hint)
+        return found
+
+    def origin(self, kind: Kind) -> str:
+        """Where a kind is from: `shipped`, or its file in the repository."""
+        return kind.origin if kind.name in self.own else "shipped"
+
+    def draft(self, kind: Kind, name: str, row_id: str, path: str | None = None) -> Draft:
+        """A file with one new resource. Raises `UsageError` for an impossible or taken name, and for a wrong path."""
+        name = name.encode(errors="backslashreplace").decode()  # a command line may hold what no text can
+        self._refuse_twin(Key(kind.name, name))
+        path = path or below(usual_folder(kind, self.entries, self.base), file_name(name))
+        schema, there = self._schema(kind)
+        text = skeleton(kind, name, row_id, address(schema, path))
+        entry = Validator(self.kinds).check(path, decode(path, text.encode()))
+        for problem in entry.problems:
+            if problem.pointer == NAME or entry.unreadable:
+                raise UsageError(f"[{problem.code}] {NAME}: {problem.message}", hint=problem.hint)
+        if not self.counts(path):
+            hint = "name a *.yaml or *.yml file below the configuration's folder, not in a hidden one"
+            raise UsageError(f"{path} would not be part of the configuration", hint=hint)
+        return Draft(path, text, entry.problems, schema, there)
+
+    def _refuse_twin(self, key: Key) -> None:
+        for path, entry in self.entries.items():
+            places = [(one.key, one.line) for one in entry.resources]
+            places += [(one.key, one.line) for one in entry.identified]
+            for taken, line in places:
+                if taken == key:
+                    message = f"{key.kind} {key.name} is declared already: {path}:{line}"
+                    raise UsageError(message, hint="choose another name, or edit that file")
+
+    def _schema(self, kind: Kind) -> tuple[str, bool]:
+        exported = below(self.base, f"{EDITOR_FOLDER}/{schema_file(kind)}")
+        if self.exists(exported):
+            return exported, True
+        return (kind.origin, True) if kind.name in self.own else (exported, False)

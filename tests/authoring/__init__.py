@@ -1,0 +1,1 @@
+"""Skeletons, field tables and new repositories."""
