@@ -1,0 +1,72 @@
+"""Rows of a CSV file (RFC 4180), as text: nothing guesses at types, so nothing can guess wrong."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING
+
+from reconciler.errors import NeedsHuman
+from reconciler.importing.rawtable import RawTable
+from reconciler.kinds.kind import SqlType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from reconciler.kinds.kind import Column, Kind
+
+SEPARATORS = (",", ";", "\t")
+"""The header's most frequent one separates: spreadsheets write the second where the comma is the decimal sign."""
+
+
+def read_csv(file: Path, kind: Kind) -> RawTable:
+    """The records of a UTF-8 file (with or without byte order mark, any line ends) whose first line names the columns.
+
+    A CSV file cannot tell nothing from empty text. An empty cell is nothing, except in a column that must hold text and
+    not just one of some words. Raises `NeedsHuman` for what is no such file.
+    """
+    text = _text(file)
+    separator = max(SEPARATORS, key=text.partition("\n")[0].count)
+    records = _records(file, text, separator)
+    _, columns = next(records, (1, []))
+    if not columns:
+        raise NeedsHuman(f"{file} is empty", hint="its first line has to name the columns")
+    texts = {column.name.lower() for column in kind.columns if _may_be_empty(column)}
+    kept = {position for position, name in enumerate(columns) if name.strip().lower() in texts}
+    rows = {
+        line: [cell if cell or position in kept else None for position, cell in enumerate(cells)]
+        for line, cells in records
+        if any(cells)
+    }
+    return RawTable(str(file), kind, columns, rows)
+
+
+def _may_be_empty(column: Column) -> bool:
+    return column.type is SqlType.VARCHAR and column.required and not column.enum
+
+
+def _text(file: Path) -> str:
+    try:
+        data = file.read_bytes()
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise NeedsHuman(f"cannot read {file}: {why}", hint="see that you may read it") from error
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        hint = "save it as `CSV UTF-8` (it may be UTF-16, Windows-1252 or Latin-1)"
+        raise NeedsHuman(f"{file} is not UTF-8: line {line}", hint=hint) from error
+
+
+def _records(file: Path, text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Each record with the line it begins on."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    line = 1
+    try:
+        for cells in reader:
+            yield line, cells
+            line = reader.line_num + 1
+    except csv.Error as error:
+        hint = "a quote inside a quoted cell is written twice, and the closing one comes right before the separator"
+        raise NeedsHuman(f"{file} is no CSV file: line {line}: {error}", hint=hint) from error

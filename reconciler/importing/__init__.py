@@ -1,0 +1,1 @@
+"""Existing rows to resource files: raw cells to values, rows to documents, documents to YAML text. No I/O in here."""
