@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
 from reconciler.report import problems
+from reconciler.report.visible import visible
 
 if TYPE_CHECKING:
     from reconciler.model.commit import Signature
@@ -90,6 +91,6 @@ def version_cells(version: VersionRow) -> list[str]:
         status,
         rows,
         canonical.timestamp(version.commit.committer.time),
-        version.commit.author.name,
-        subject(version.commit.message),
+        visible(version.commit.author.name),
+        visible(subject(version.commit.message)),
     ]

@@ -6,7 +6,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
-from reconciler.model.change import Change, FieldChange, Op
+from reconciler.model.change import Change, Op
+from reconciler.report import problems
+from reconciler.report.fields import fate, fields
+from reconciler.report.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,26 +22,45 @@ SIGNS = {Op.CREATE: "+", Op.UPDATE: "~", Op.DELETE: "-"}
 
 
 def lines(plan: Plan, kinds: Kinds) -> Iterator[str]:
-    """Every change of a plan."""
+    """Every change of a plan; the fields of updates only."""
     for change in plan.changes:
-        yield from change_lines(change, kinds)
+        yield headline(change, kinds)
+        if change.op is Op.UPDATE:
+            yield from field_lines(change, kinds)
+
+
+def full_lines(change: Change, kinds: Kinds) -> Iterator[str]:
+    """A change with all that a reviewer has to see: the values of a create too."""
+    yield headline(change, kinds)
+    if change.op is not Op.DELETE:
+        yield from field_lines(change, kinds)
 
 
 def digest_lines(plan: Plan) -> Iterator[str]:
     """The changes of a plan, counted by what happens and kind."""
     counts = Counter((change.op, change.resource.kind) for change in plan.changes)
     for (op, kind), number in counts.items():
-        yield f"{SIGNS[op]} {number:,} {kind}"
+        yield f"{SIGNS[op]} {number:,} {visible(kind)}"
 
 
-def change_lines(change: Change, kinds: Kinds) -> Iterator[str]:
-    """A resource on one line, and one for each field of an update: old → new and its unit."""
+def headline(change: Change, kinds: Kinds) -> str:
+    """A resource on one line: `- Account op-demo  accounts/op-demo.yaml:3  (row becomes INACTIVE)`."""
     resource = change.resource
-    yield f"{SIGNS[change.op]} {resource.kind} {resource.name}  {resource.path}:{resource.line}"
-    if change.op is Op.UPDATE:
-        width = max(len(field.field) for field in change.fields)
-        for field in change.fields:
-            yield f"    {field.field:<{width}}  {_values(change, field, kinds)}"
+    told = f"{SIGNS[change.op]} {titled(change)}  {visible(resource.path)}:{resource.line}"
+    return f"{told}  ({fate(change, kinds)})" if change.prune else told
+
+
+def field_lines(change: Change, kinds: Kinds) -> Iterator[str]:
+    """A line for each field: old → new and its unit; the value alone where there was nothing before."""
+    told = list(fields(change, kinds))
+    width = max((len(field.name) for field in told), default=0)
+    for field in told:
+        yield f"    {field.name:<{width}}  {field.after if change.op is Op.CREATE else field.step}"
+
+
+def titled(change: Change) -> str:
+    """Kind and name."""
+    return visible(f"{change.resource.kind} {change.resource.name}")
 
 
 def summary(plan: Plan) -> str:
@@ -52,7 +74,7 @@ def done(plan: Plan) -> str:
 
 
 def change_json(change: Change) -> dict[str, Any]:
-    """One change as the contract's JSON object."""
+    """One change as the contract's JSON object; 30.0 is written 30."""
     resource = change.resource
     return {
         "op": str(change.op),
@@ -61,13 +83,23 @@ def change_json(change: Change) -> dict[str, Any]:
         "id": resource.id,
         "path": resource.path,
         "line": resource.line,
-        "fields": [{"field": field.field, "old": field.old, "new": field.new} for field in change.fields],
-        "destructive": change.op is Op.DELETE,
+        "fields": [
+            {"field": field.field, "old": canonical.normal(field.old), "new": canonical.normal(field.new)}
+            for field in change.fields
+        ],
+        "destructive": change.destructive,
     }
 
 
-def _values(change: Change, field: FieldChange, kinds: Kinds) -> str:
-    kind = kinds.by_name.get(change.resource.kind)
-    column = kind.column(field.field) if kind else None
-    unit = f" {column.unit}" if column and column.unit else ""
-    return f"{canonical.text(field.old)} → {canonical.text(field.new)}{unit}"
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """The contract's object for `plan --format json`."""
+    return {
+        "base": plan.base,
+        "head": plan.head,
+        "changes": [change_json(change) for change in plan.changes],
+        "summary": {
+            **{str(op): plan.count(op) for op in (Op.CREATE, Op.UPDATE, Op.DELETE)},
+            "unchanged": plan.unchanged,
+        },
+        "problems": [problems.as_json(problem) for problem in plan.problems],
+    }

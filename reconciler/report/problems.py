@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reconciler.model.problem import Problem, Severity
+from reconciler.model.problem import NOT_LOCATED, Problem, Severity
+from reconciler.report.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from reconciler.pipeline.checking import Checked
 
 
 def line(problem: Problem) -> str:
     """One problem on one line: `users/alice.yaml:12:3: error [unknown-field] /spec/x: unknown field (hint)`."""
-    at = f"{problem.path}:{problem.line}:{problem.column}"
     pointer = f" {problem.pointer}" if problem.pointer else ""
-    hint = f" ({problem.hint})" if problem.hint else ""
-    return f"{at}: {problem.severity} [{problem.code}]{pointer}: {problem.message}{hint}"
+    return visible(f"{place(problem)}: {problem.severity} [{problem.code}]{pointer}: {told(problem)}")
+
+
+def place(problem: Problem) -> str:
+    """`path:line:column`."""
+    return f"{problem.path}:{problem.line}:{column(problem) or 1}"
+
+
+def told(problem: Problem) -> str:
+    """What is wrong, and in brackets what to do about it."""
+    return f"{problem.message} ({problem.hint})" if problem.hint else problem.message
+
+
+def column(problem: Problem) -> int | None:
+    """The column from 1, None where only the line is known."""
+    return None if problem.column == NOT_LOCATED else problem.column
 
 
 def as_json(problem: Problem) -> dict[str, Any]:
@@ -39,12 +53,15 @@ def count(problems: Iterable[Problem], severity: Severity) -> int:
     return sum(problem.severity is severity for problem in problems)
 
 
-def checked_text(checked: Checked) -> str:
-    """All problems of a tree and a line that counts."""
-    errors, warnings = count(checked.problems, Severity.ERROR), count(checked.problems, Severity.WARNING)
-    found = f"{plural(errors, 'error')}, {plural(warnings, 'warning')}" if checked.problems else "no problems"
-    summary = f"{plural(checked.resources, 'resource')} in {plural(len(checked.entries), 'file')}: {found}"
-    return "\n".join([*map(line, checked.problems), summary])
+def counts(problems: Sequence[Problem]) -> str:
+    """`1 error, 2 warnings`, or `no problems`."""
+    errors, warnings = count(problems, Severity.ERROR), count(problems, Severity.WARNING)
+    return f"{plural(errors, 'error')}, {plural(warnings, 'warning')}" if problems else "no problems"
+
+
+def scope(checked: Checked) -> str:
+    """`27 resources in 28 files`."""
+    return f"{plural(checked.resources, 'resource')} in {plural(len(checked.entries), 'file')}"
 
 
 def checked_json(checked: Checked) -> dict[str, Any]:

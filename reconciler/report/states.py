@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
 from reconciler.report import commits, plans, problems
+from reconciler.report.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,7 @@ def status_json(status: Status) -> dict[str, Any]:
 
 def status_lines(status: Status) -> Iterator[tuple[str, str]]:
     """The state of a host as labels and texts."""
-    yield "repository", f"{status.repository} ({status.branch})"
+    yield "repository", visible(f"{status.repository} ({status.branch})")
     yield "sync", str(status.sync)
     yield "health", str(status.health)
     yield "head", commits.short(status.head) if status.head else "the branch has no commits yet"
@@ -63,22 +64,22 @@ def row_json(row: LiveRow) -> dict[str, Any]:
 
 def row_cells(row: LiveRow, kind: Kind) -> list[str]:
     """The cells of a row in a table: name, then columns but the key."""
-    return [row.name, *(cell(row.values[column.name]) for column in kind.columns if column.name != kind.key)]
+    return [visible(row.name), *(cell(row.values[column.name]) for column in kind.columns if column.name != kind.key)]
 
 
 def row_lines(row: LiveRow, kind: Kind) -> Iterator[tuple[str, str]]:
     """A row as labels and texts, with units, and where git declares it."""
-    yield "name", row.name
+    yield "name", visible(row.name)
     for field, value in row.values.items():
         column = kind.column(field)
         unit = f" {column.unit}" if column and column.unit and value is not None else ""
         yield field, cell(value) + unit
-    yield "declared in", f"{row.path}:{row.line}" if row.path else "left git: kept as a tombstone"
+    yield "declared in", visible(f"{row.path}:{row.line}") if row.path else "left git: kept as a tombstone"
 
 
 def cell(value: Any) -> str:
     """A value as text."""
-    return canonical.timestamp(value) if isinstance(value, datetime) else canonical.text(value)
+    return canonical.timestamp(value) if isinstance(value, datetime) else visible(canonical.text(value))
 
 
 def plain(value: Any) -> Any:

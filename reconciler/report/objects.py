@@ -1,0 +1,23 @@
+"""Checks and plans as JSON, in the shapes of docs/commands.md."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.report import plans, problems
+from reconciler.report.visible import json_text
+
+if TYPE_CHECKING:
+    from reconciler.kinds.registry import Kinds
+    from reconciler.pipeline.checking import Checked
+    from reconciler.plan.plan import Plan
+
+
+def checked(found: Checked) -> str:
+    """`validate --format json`."""
+    return json_text(problems.checked_json(found))
+
+
+def plan(found: Plan, kinds: Kinds) -> str:
+    """`plan --format json`: as the stores have it, so without units."""
+    return json_text(plans.plan_json(found))

@@ -1,0 +1,239 @@
+"""The comment on a pull request: always whole, always short enough, and other people's text does nothing in it."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from markdown_it import MarkdownIt
+
+from reconciler.model.problem import Problem, Severity
+from reconciler.plan.plan import Plan, ordered
+from reconciler.report.fitting import ROOM, TALLEST, entry
+from reconciler.report.formats import render, render_checked
+from reconciler.report.markup import LONGEST, code, cut, prose
+from reconciler.report.visible import visible
+from tests.report.rich import BASE, CALM, CHECKED, CLEAN, EMPTY, HEAD, NASTY, PLAN, RICH_KINDS, create, delete, update
+from tests.report.texts import CHECKS, PLANS, TEXTS
+from tests.support.kinds import GADGET, KINDS, WIDGET_COLUMNS, gadget, make_kind, widget
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from markdown_it.token import Token
+
+    from reconciler.pipeline.checking import Checked
+
+GITHUB = 65_536
+READER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+OURS = re.compile(
+    r"<!-- reconciler:(plan|validate) -->|<details( open)?><summary><b>.*</b>[^<>]*</summary>|</details>"
+    r"|<br>|</?sub>|</?code>|</?b>"
+)
+BUILT = {
+    "heading",
+    "paragraph",
+    "table",
+    "thead",
+    "tbody",
+    "tr",
+    "th",
+    "td",
+    "inline",
+    "html",
+    "text",
+    "code",
+    "strong",
+}
+
+
+def _tokens(page: str) -> Iterator[Token]:
+    for token in READER.parse(page):
+        yield token
+        yield from token.children or ()
+
+
+def _check(page: str) -> None:
+    """Nothing but our own markup, tables whose rows all have their columns, folds that close."""
+    assert len(page.encode()) <= ROOM < GITHUB
+    markup = [token.content.strip() for token in _tokens(page) if token.type.startswith("html")]
+    assert [one for one in markup if not OURS.fullmatch(one)] == []
+    assert sum(one.startswith("<details") for one in markup) == markup.count("</details>")
+    assert {token.type.partition("_")[0] for token in _tokens(page)} <= BUILT
+    assert page.startswith("<!-- reconciler:")
+    for block in page.split("\n\n"):
+        rows = [line for line in block.splitlines() if line.startswith("|")]
+        assert len({row.count("|") for row in rows}) <= 1
+        assert len(rows) != 2, "a table without a row"
+    told = sum(line.startswith("|") and not line.startswith("|:--") for line in page.splitlines())
+    assert sum(token.type == "tr_open" for token in _tokens(page)) == told
+
+
+def _shown(markdown: str) -> str:
+    """What a reader sees in a cell; the spaces without width are ours."""
+    page = READER.render(f"| |\n|:--|\n| {markdown} |\n")
+    cell = re.search(r"<tbody>\s*<tr>\s*<td[^>]*>(.*)</td>", page, re.DOTALL)
+    assert cell
+    return html.unescape(re.sub(r"</?code>", "", cell[1])).replace("\u200b", "")
+
+
+@settings(max_examples=25)
+@given(PLANS)
+def test_a_plan_is_a_whole_comment(found: Plan) -> None:
+    _check(render(found, KINDS, "markdown"))
+
+
+@settings(max_examples=25)
+@given(CHECKS)
+def test_a_check_is_a_whole_comment(found: Checked) -> None:
+    _check(render_checked(found, "markdown"))
+
+
+@given(TEXTS.filter(bool))
+def test_code_shows_the_text_as_it_is(raw: str) -> None:
+    assert _shown(code(raw)) == cut(visible(raw), LONGEST)
+
+
+@given(TEXTS)
+def test_prose_shows_the_text_as_it_is(raw: str) -> None:
+    shown = re.sub(r"\s+", " ", cut(visible(raw), LONGEST)).strip()
+    assert re.sub(r"\s+", " ", _shown(prose(raw))).strip() == shown
+
+
+@pytest.mark.parametrize(
+    ("raw", "written"),
+    [
+        ("risk_per_trade_percent is 7.5 % (was 1:30)", "risk_per_trade_percent is 7.5 % (was 1:30)"),
+        ("ask @ann, see #12", "ask @&#8203;ann, see #&#8203;12"),
+        ("https://evil.example", "https&#58;//evil.example"),
+        ("www.evil.example", "www&#46;evil.example"),
+        ("_no_ *no* `no`", "&#95;no&#95; &#42;no&#42; &#96;no&#96;"),
+        ("'#US30' @ 9", "'#US30' @ 9"),
+    ],
+)
+def test_prose_is_written_so_that_nothing_happens(raw: str, written: str) -> None:
+    assert prose(raw) == written
+
+
+def test_only_what_would_end_a_span_of_code_is_an_element() -> None:
+    assert code("@ann <b> EURUSD.r") == "`@ann <b> EURUSD.r`"
+    assert code("a|b") == "<code>a&#124;b</code>"
+    assert code(" ") == "<code> </code>"
+
+
+def test_harm_in_every_place_does_nothing() -> None:
+    problem = Problem(NASTY, 1, 1, NASTY, NASTY, NASTY, NASTY)
+    odd = replace(widget("a"), name=NASTY, path=NASTY, kind=NASTY, labels={NASTY: NASTY})
+    plan = Plan(BASE, HEAD, ordered((create(odd), delete(odd), update(widget("a"), odd))), (problem,), 1, BASE)
+    page = render(plan, KINDS, "markdown")
+    _check(page)
+    assert "<script" not in READER.render(page)
+    assert not {token.type for token in _tokens(page)} & {"link_open", "image", "s_open"}
+
+
+def test_a_text_is_cut_at_its_length() -> None:
+    assert cut("x" * 200, 200) == "x" * 200
+    assert cut("x" * 201, 200) == "x" * 199 + "…"
+
+
+def test_what_goes_comes_first_open_and_marked() -> None:
+    page = render(PLAN, RICH_KINDS, "markdown")
+    folds = re.findall(r"<details( open)?><summary><b>(.*?)</b>", page)
+    assert folds == [(" open", "5 to delete"), ("", "Gadget"), ("", "Widget")]
+    assert "| ⚠️ | Widget `gone` | row becomes INACTIVE | `widgets/gone.yaml:1` |\n" in page
+    assert "|  | Widget `kept` | row stays as it is |" in page
+
+
+@pytest.mark.parametrize(
+    ("page", "title"),
+    [
+        (render(PLAN, RICH_KINDS, "markdown"), "❌ Plan refused: 4 errors, 1 warning"),
+        (render(CALM, RICH_KINDS, "markdown"), "✅ Plan: 0 to create, 1 to update, 0 to delete"),
+        (render(EMPTY, RICH_KINDS, "markdown"), "✅ Plan: no changes"),
+        (
+            render(replace(CALM, changes=(delete(gadget("a")),)), RICH_KINDS, "markdown"),
+            "⚠️ Plan: 0 to create, 0 to update, 1 to delete",
+        ),
+        (render_checked(CHECKED, "markdown"), "❌ Configuration: 4 errors, 1 warning"),
+        (render_checked(CLEAN, "markdown"), "✅ Configuration: no problems"),
+        (
+            render_checked(replace(CLEAN, problems=(CHECKED.problems[2],)), "markdown"),
+            "⚠️ Configuration: 0 errors, 1 warning",
+        ),
+    ],
+)
+def test_the_first_line_that_is_seen_says_how_it_stands(page: str, title: str) -> None:
+    assert page.splitlines()[1] == f"### {title}"
+
+
+def test_a_bot_finds_its_comment_by_the_first_line() -> None:
+    assert render(PLAN, RICH_KINDS, "markdown").startswith("<!-- reconciler:plan -->\n")
+    assert render_checked(CHECKED, "markdown").startswith("<!-- reconciler:validate -->\n")
+
+
+def _many(number: int) -> tuple[Problem, ...]:
+    severities = list(Severity)
+    return tuple(
+        Problem(f"widgets/{n:05}.yaml", n + 1, 1, "x", "/spec", "é" * 40, severity=severities[n % 2])
+        for n in range(number)
+    )
+
+
+def test_what_does_not_fit_is_counted() -> None:
+    changes = [update(widget(f"w{n:05}"), widget(f"w{n:05}", note="€" * 60, weight=1.0 + n)) for n in range(2_000)]
+    changes += [delete(gadget(f"g{n}")) for n in range(10)] + [create(gadget(f"h{n}")) for n in range(10)]
+    plan = Plan(BASE, HEAD, ordered(changes), _many(1_500), 3, BASE)
+    page = render(plan, RICH_KINDS, "markdown")
+    _check(page)
+    assert len(page.encode()) > ROOM * 0.95
+    shown = Counter(re.findall(r"^\| (❌|⚠️|create|update) \| (`widgets|Gadget|`w|`h)", page, re.MULTILINE))
+    assert shown["⚠️", "Gadget"] == 10
+    assert shown["create", "`h"] == 10
+    problems = shown["❌", "`widgets"] + shown["⚠️", "`widgets"]
+    assert shown["⚠️", "`widgets"] == 0 < problems, "errors come before warnings"
+    updates = shown["update", "`w"]
+    assert updates > 50
+    notice = (
+        f"… and {1_500 - problems:,} more problems and {2_000 - updates:,} more changes that this comment has no room"
+    )
+    assert notice in page
+    assert "<b>Widget</b>: 2000 to update" in page
+
+
+def test_problems_alone_take_all_the_room() -> None:
+    page = render_checked(replace(CHECKED, problems=_many(2_000)), "markdown")
+    _check(page)
+    assert len(page.encode()) > ROOM * 0.95
+    left = 2_000 - page.count("`widgets/")
+    assert page.endswith(f"**… and {left:,} more problems that this comment has no room for: see the job's log.**")
+
+
+def test_all_of_it_is_shown_when_it_just_fits() -> None:
+    few = replace(CHECKED, problems=_many(300))
+    assert "no room" not in render_checked(few, "markdown")
+
+
+def test_one_resource_cannot_take_all_the_room() -> None:
+    wide = make_kind("Wide", [*WIDGET_COLUMNS, *(replace(WIDGET_COLUMNS[7], name=f"note_{n}") for n in range(300))])
+    values = {f"note_{n}": "|" * 300 for n in range(300)}
+    page = render(
+        Plan(BASE, HEAD, (create(widget("a", kind=wide, **values)), create(gadget("z")))),
+        type(KINDS)((GADGET, wide)),
+        "markdown",
+    )
+    _check(page)
+    hidden = re.search(r"\| \| \| and (\d+) more \| \| \|", page)
+    assert hidden
+    assert int(hidden[1]) + page.count("`note_") == 300
+    assert "`z`" in page
+
+
+def test_rows_are_hidden_from_the_first_that_does_not_fit() -> None:
+    rows = ["a" * (TALLEST - 10), "b" * 20, "c"]
+    assert entry("first", rows, "+{}") == f"first{rows[0]}+2"
+    assert entry("first", rows[2:], "+{}") == "firstc"
