@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import keyword
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,13 +25,23 @@ GC_THRESHOLD = 100_000
 
 COMMANDS = {
     "demo": "a two-minute tour on the example repository",
+    "init": "start a config repository",
+    "new": "start a resource: a commented file that validates",
     "validate": "check files; needs no store, no history, no network",
+    "fmt": "canonical layout of YAML files; comments and values stay",
+    "plan": "what a commit would change in the live rows, and what speaks against it",
+    "policy": "the rules in policies/, and their tests",
     "sync": "one reconcile to the branch's head",
     "status": "what is live, and whether it is what git says",
     "get": "the live rows of a kind, or one of them",
     "log": "every commit that was recorded, newest first",
+    "import": "existing rows to YAML files",
+    "schema": "the kinds, and their JSON Schemas for editors",
 }
-"""Each is a module of `reconciler.cli.commands` with a command of that name, imported when it is called."""
+"""Each is a module of `reconciler.cli.commands` with a command of that name, imported when it is called.
+
+Where Python keeps the name for itself, an underscore follows it.
+"""
 
 
 class LazyGroup(click.Group):
@@ -44,8 +55,9 @@ class LazyGroup(click.Group):
         """A command by its name."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"reconciler.cli.commands.{cmd_name}")
-        command = getattr(module, cmd_name)
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        module = importlib.import_module(f"reconciler.cli.commands.{name}")
+        command = getattr(module, name)
         assert isinstance(command, click.Command)
         return command
 

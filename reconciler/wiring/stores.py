@@ -1,81 +1,31 @@
-"""The composition root: the only module that knows both the ports and what implements them."""
+"""Repositories in git with their stores: what reconciles, plans and answers."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.shipped import example_repository, record_schema, shipped_schemas
 from reconciler.errors import UsageError
-from reconciler.pipeline.checking import Checked, check_tree
-from reconciler.pipeline.kindset import Shipped, read_shipped, stored_kinds
-from reconciler.pipeline.layout import Layout
+from reconciler.pipeline.kindset import stored_kinds
+from reconciler.wiring.policies import policy_engine
+from reconciler.wiring.program import EMBEDDED, NO_HISTORY, shipped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
     from reconciler.adapters.git.repository import GitSource
-    from reconciler.adapters.git.scratch import ScratchRepository
+    from reconciler.pipeline.planning import Planner
     from reconciler.pipeline.syncing import Reconciler
-    from reconciler.ports import LedgerReader
+    from reconciler.ports import LedgerReader, StoreReader
     from reconciler.service import Service
     from reconciler.settings import Settings
 
-# Drivers are imported where they are needed: `validate` starts in a quarter of a second because it needs none.
-
-NO_HISTORY = "none"
-EMBEDDED = "chdb"
 STATE_FOLDER = "reconciler"
-
-
-def shipped() -> Shipped:
-    """The kinds that come with the program."""
-    return read_shipped(shipped_schemas(), record_schema("kind"))
-
-
-def has_embedded_history() -> bool:
-    """Whether the embedded ClickHouse engine is installed."""
-    return find_spec(EMBEDDED) is not None
-
-
-def scratch_repository(folder: Path) -> ScratchRepository:
-    """A new git repository in a folder, for the tour."""
-    from reconciler.adapters.git.scratch import ScratchRepository
-
-    return ScratchRepository(folder)
-
-
-def check_folder(start: Path, folder: str, paths: Sequence[Path]) -> Checked:
-    """Check the working tree around `start`, from `folder` inside it on; of `paths` only, when there are any.
-
-    Raises `UsageError` for a path outside that tree, and for a file in it that does not count as configuration.
-    """
-    from reconciler.adapters.worktree import WorkingTree, find_root
-
-    root = find_root(start.resolve())
-    layout = Layout(folder)
-    files = dict(WorkingTree(root).read(lambda path: layout.role(path) is not None, folder))
-    checked = check_tree(files, layout, shipped())
-    if not paths:
-        return checked
-    selected = tuple(_inside(root, path) for path in paths)
-    for inside, path in zip(selected, paths, strict=True):
-        if path.is_file() and str(inside) not in files:
-            raise UsageError(f"{path} is not part of the configuration", hint="files are named *.yaml or *.yml")
-    return checked.among(lambda path: any(PurePosixPath(path).is_relative_to(one) for one in selected))
-
-
-def _inside(root: Path, path: Path) -> PurePosixPath:
-    whole = path.resolve()
-    if not whole.is_relative_to(root):
-        raise UsageError(f"{path} is outside the repository {root}", hint="name the other repository with --repo")
-    return PurePosixPath(whole.relative_to(root).as_posix())
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,21 +62,59 @@ def reconciler(settings: Settings) -> Iterator[Reconciler]:
     """Everything one reconcile needs, opened and closed together."""
     from reconciler.adapters.clock import SystemClock
     from reconciler.adapters.duckdb.store import open_store
+    from reconciler.pipeline.judging import Judge
     from reconciler.pipeline.stepping import Stepper
     from reconciler.pipeline.syncing import Reconciler
 
     clock, known = SystemClock(), shipped()
     with target(settings) as at, open_store(at.state, clock) as store:
+        stepper = Stepper(at.source, settings.path, known)
         yield Reconciler(
             source=at.source,
             repository=at.repository,
             branch=at.branch,
             store=store,
             open_ledger=_ledger(settings, at),
-            stepper=Stepper(at.source, Layout(settings.path), known),
+            stepper=stepper,
+            judge=Judge(stepper.rules, policy_engine),
             shipped=known.kinds,
             clock=clock,
         )
+
+
+@contextmanager
+def planner(settings: Settings) -> Iterator[Planner]:
+    """Plans between commits of the repository that the settings name. Opens no store."""
+    from reconciler.adapters.git.repository import open_repository
+
+    with open_repository(settings.repository) as source:
+        yield _planner(source, settings.path)
+
+
+@contextmanager
+def live_planner(settings: Settings) -> Iterator[tuple[Planner, StoreReader]]:
+    """Plans against the live rows, and their store. Nothing is created by it: before the first sync nothing is live.
+
+    Raises `NeedsHuman` when the store belongs to another repository.
+    """
+    from reconciler.adapters.clock import SystemClock
+    from reconciler.adapters.duckdb.store import open_reader
+    from reconciler.adapters.memory.store import MemoryStore
+
+    with target(settings) as at, open_reader(at.state) or nullcontext() as store:
+        if store is not None:
+            store.check_owner(at.repository)
+        yield _planner(at.source, settings.path), store or MemoryStore(SystemClock())
+
+
+def _planner(source: GitSource, folder: str) -> Planner:
+    from reconciler.pipeline.judging import Judge
+    from reconciler.pipeline.planning import Planner
+    from reconciler.pipeline.stepping import Stepper
+
+    known = shipped()
+    stepper = Stepper(source, folder, known)
+    return Planner(source, stepper, Judge(stepper.rules, policy_engine), known.kinds)
 
 
 @contextmanager
@@ -168,17 +156,3 @@ def _open_ledger(url: str, at: Target) -> AbstractContextManager[ClickHouseLedge
     from reconciler.adapters.clock import SystemClock
 
     return open_ledger(url, at.state, at.repository, at.branch, SystemClock())
-
-
-__all__ = [
-    "EMBEDDED",
-    "NO_HISTORY",
-    "check_folder",
-    "example_repository",
-    "has_embedded_history",
-    "reconciler",
-    "scratch_repository",
-    "service",
-    "shipped",
-    "target",
-]

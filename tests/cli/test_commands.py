@@ -28,7 +28,7 @@ def test_from_first_sync_to_log(host: Host, golden: Callable[[str, str], None]) 
     host.edit(LEVERAGE, "leverage: 30", "leverage: 1:30", "Write leverage as the broker does")
     for arguments in (("sync",), ("status",)):
         story.append((arguments, host.run(*arguments)))
-    host.edit(LEVERAGE, "leverage: 1:30", "leverage: 20", "Mend it")
+    host.edit(LEVERAGE, "leverage: 1:30", "leverage: 30", "Mend it")
     host.edit(RISK, "risk_per_trade_percent: 0.75", "risk_per_trade_percent: 0.5", "Cut risk")
     for arguments in (("sync",), ("sync",), ("status",), ("log",), ("log", "--limit", "1")):
         story.append((arguments, host.run(*arguments)))
@@ -67,12 +67,13 @@ def test_the_next_good_commit_brings_everything_in_between(host: Host) -> None:
     host.edit(LEVERAGE, "leverage: 30", "leverage: 1:30")
     host.edit(RISK, "risk_per_trade_percent: 0.75", "risk_per_trade_percent: 0.5")
     host.run("sync")
-    good = host.edit(LEVERAGE, "leverage: 1:30", "leverage: 25")
+    host.edit(LEVERAGE, "leverage: 1:30", "leverage: 30")
+    good = host.edit(LEVERAGE, "commission: 6.0", "commission: 6.5")
     result = json.loads(host.run("sync", "--format", "json").out)
     assert result["applied"]["commit"] == good
     changed = {change["name"]: change["fields"] for change in result["changes"]}
     assert changed == {
-        "cv-eurusd": [{"field": "leverage", "old": 30.0, "new": 25.0}],
+        "cv-eurusd": [{"field": "commission", "old": 6.0, "new": 6.5}],
         "fx-majors-01": [{"field": "risk_per_trade_percent", "old": 0.75, "new": 0.5}],
     }
 
@@ -81,7 +82,13 @@ def test_what_leaves_git_stays_inactive_and_what_has_no_status_goes(host: Host) 
     host.run("sync")
     gone = {"accounts/op-demo.yaml": None, "users/retired-07.yaml": None, "systems/lab.yaml": None}
     host.repo.commit({**gone, LEVERAGE: None}, "Close accounts")
-    assert host.run("sync").code == 0
+    refused = host.run("sync")
+    assert refused.code == 1
+    assert "accounts/cv-eurusd.yaml:3:1: error [guard/prune-limit]: 2 of 8 Account leave git at once" in refused.err
+    approved = host.run("sync", "--approve", "HEAD")
+    assert approved.code == 0
+    assert "warning [guard/prune-limit]" in approved.err
+    assert "with --approve" in approved.err
     accounts = {row["name"]: row["status"] for row in json.loads(host.run("get", "accounts", "--format", "json").out)}
     assert len(accounts) == 8
     assert accounts["cv-eurusd"] == "INACTIVE"

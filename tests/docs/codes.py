@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-STAGES = ("decode", "validate", "kinds", "snapshot", "pipeline", "plan", "tables")
+STAGES = ("decode", "validate", "kinds", "snapshot", "pipeline", "plan", "policy", "tables")
 POSITIONS = {"Problem": 3, "Finding": 1}
+OF_A_POLICY = "policy/NAME"
+MADE = {"code(policy)": OF_A_POLICY, "code(verdict.policy)": OF_A_POLICY}
+"""Codes that are made of a file's name."""
 PASSED_ON = frozenset({"code", "finding.code"})
 """A code that came in as a variable: it was counted where it was made."""
 
-SHAPE = re.compile(r"[a-z]+(-[a-z]+)*")
+SHAPE = re.compile(r"((guard/)?[a-z]+(-[a-z]+)*|policy/NAME)")
 
 
 @cache
@@ -37,7 +40,7 @@ def source_codes() -> frozenset[str]:
         for node in _expressions(file, tree):
             text = ast.unparse(node)
             if text not in PASSED_ON:
-                found = node.value if isinstance(node, ast.Constant) else constants.get(text)
+                found = node.value if isinstance(node, ast.Constant) else {**constants, **MADE}.get(text)
                 assert isinstance(found, str), f"{file.name}:{node.lineno}: which code is {text}?"
                 assert SHAPE.fullmatch(found), f"{file.name}:{node.lineno}: {found} is not the shape of a code"
                 codes.add(found)

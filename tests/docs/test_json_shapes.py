@@ -47,14 +47,18 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     RISK.apply(desk)
     _commit(run, "Cut risk on the majors for election week")
     asked = {"sync": ["sync"], "status": ["status"], "get": ["get", "user", "fx-majors-01"], "log": ["log", "-n", "1"]}
+    asked["schema"] = ["schema", "list"]
+    asked["policy"] = ["policy", "test", "connection-timeout"]
+    differs = {"plan": run("reconciler", "plan", "--base", "HEAD~1", "--format", "json", code=2)}
     told = {name: json.loads(run("reconciler", *words, "--format", "json")) for name, words in asked.items()}
     SLIP.apply(desk)
+    told |= {name: json.loads(text) for name, text in differs.items()}
     return {**told, "validate": json.loads(run("reconciler", "validate", "--format", "json", code=1))}
 
 
 @pytest.mark.parametrize("command", TOLD)
 def test_the_page_shows_what_is_printed(command: str, printed: dict[str, Any]) -> None:
-    real = printed[command][0] if command == "log" else printed[command]
+    real = printed[command][0] if command in {"log", "schema"} else printed[command]
     assert _normal(TOLD[command]) == _normal(real)
 
 

@@ -29,6 +29,7 @@ ORDINARY = {
     (Path("adapters/git/repository.py"), "user"): "the user information of a URL (RFC 3986, section 3.2.1)",
     (Path("kinds/grammar.py"), "instance"): "JSON Schema's word for the value that is checked",
     (Path("validate/reference.py"), "instance"): "JSON Schema's word for the value that is checked",
+    (Path("adapters/duckdb/sandbox/child.py"), "signal"): "the module of the standard library",
     (Path("pipeline/parallel.py"), "signal"): "the module of the standard library",
 }
 """Words that happen to be a kind's too, and mean something else in this module."""

@@ -56,7 +56,10 @@ def test_a_command_is_documented(name: str) -> None:
     assert f"| `{name}" in read("README.md")
     command = cli.get_command(click.Context(cli), name)
     assert command is not None
-    own = [option for option in command.params if isinstance(option, click.Option) and option.expose_value]
+    parts = [command, *command.commands.values()] if isinstance(command, click.Group) else [command]
+    assert all(f"reconciler {name} {part.name}" in section for part in parts[1:])
+    options = [option for part in parts for option in part.params]
+    own = [option for option in options if isinstance(option, click.Option) and option.expose_value]
     for option in own:
         assert option.opts[0] in section, f"{name} {option.opts[0]}"
     formats = next((option.type.choices for option in own if isinstance(option.type, click.Choice)), ())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler import wiring
+from reconciler import settings, wiring
 from reconciler.report import problems as report
 from tests.docs.codes import source_codes
 from tests.docs.markdown import EXAMPLE, Block, blocks, edit, headings, read
@@ -23,12 +23,16 @@ if TYPE_CHECKING:
 
 PAGE = read("docs/problems.md")
 BETWEEN_COMMITS = "schema-narrowed"
+PLANNED = frozenset({"bad-policy", "policy/NAME", "guard/prune-limit"})
+"""Found by looking at a change: `plan` finds them, `validate` does not."""
 OF_LINKS = "not-a-file"
+OF_TESTS = {"untested-policy": None, "bad-policy-test": "ok"}
+"""Told by `policy test`, and what becomes of the folder `pass` then."""
 CONTRACT = """
 yaml-syntax duplicate-key unsafe-yaml ambiguous-scalar unknown-kind unknown-field missing-field wrong-type not-allowed
 out-of-range too-long bad-format not-finite secret duplicate-name duplicate-id dangling-reference
 """
-OURS = "bad-schema schema-narrowed not-a-file"
+OURS = "bad-schema schema-narrowed not-a-file bad-policy bad-policy-test untested-policy policy/NAME guard/prune-limit"
 
 
 def _examples() -> Iterator[tuple[Block, str]]:
@@ -41,7 +45,8 @@ def _examples() -> Iterator[tuple[Block, str]]:
 
 
 EXAMPLES = list(_examples())
-CHECKED = [(change, told) for change, told in EXAMPLES if change.section != BETWEEN_COMMITS]
+JUDGED = [(change, told) for change, told in EXAMPLES if change.section in PLANNED]
+CHECKED = [(change, told) for change, told in EXAMPLES if change.section not in {BETWEEN_COMMITS, *PLANNED}]
 
 
 @pytest.fixture
@@ -61,7 +66,7 @@ def test_every_code_has_a_heading_and_every_heading_a_code() -> None:
 
 
 def test_every_code_has_an_example() -> None:
-    assert {change.section for change, _ in EXAMPLES} == source_codes() - {OF_LINKS}
+    assert {change.section for change, _ in EXAMPLES} == source_codes() - {OF_LINKS, *OF_TESTS}
 
 
 @pytest.mark.parametrize(("change", "told"), CHECKED, ids=[change.section for change, _ in CHECKED])
@@ -70,6 +75,29 @@ def test_an_example_gives_what_the_page_says(change: Block, told: str, desk: Pat
     found = wiring.check_folder(desk, "", ()).problems
     assert _lines(found) == told.splitlines()
     assert change.section in {problem.code for problem in found}
+
+
+@pytest.mark.parametrize(("change", "told"), JUDGED, ids=[change.section for change, _ in JUDGED])
+def test_a_plan_says_what_the_page_says(change: Block, told: str, desk: Path, tmp_path: Path) -> None:
+    repo = GitRepo.create(tmp_path / "git")
+    base = repo.commit(_files(desk))
+    edit(change).apply(desk)
+    head = repo.commit(_files(desk))
+    with wiring.planner(settings.load(None, {"repository.url": str(repo.path)}, {})) as planner:
+        plan, _ = planner.between(base, head)
+    assert _lines(plan.problems) == told.splitlines()
+    assert change.section.removesuffix("NAME") in plan.problems[0].code
+
+
+@pytest.mark.parametrize("section", OF_TESTS)
+def test_a_test_of_a_policy_says_what_the_page_says(section: str, desk: Path) -> None:
+    told = next(block.body for block in blocks(PAGE, "text") if block.section == section)
+    tests = desk / "policies" / "tests" / "total-risk"
+    if OF_TESTS[section] is None:
+        shutil.rmtree(tests)
+    else:
+        (tests / "pass").rename(tests / OF_TESTS[section])
+    assert _lines(wiring.test_policies(desk, "", ["total-risk"]).problems) == told.splitlines()
 
 
 def test_the_link_of_the_page_gives_what_it_says(desk: Path) -> None:

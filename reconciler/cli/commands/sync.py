@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from getpass import getuser
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,7 @@ from reconciler import wiring
 from reconciler.cli import output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
+from reconciler.pipeline.syncing import Consent
 from reconciler.report import commits, problems, states
 
 if TYPE_CHECKING:
@@ -17,18 +19,21 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="one reconcile")
+@click.option("--approve", metavar="SHA", help="Let this commit through although a guard or policy refuses it.")
 @format_option("text", "json")
 @global_options
 @click.pass_obj
-def sync(given: Globals, form: str) -> int:
+def sync(given: Globals, approve: str | None, form: str) -> int:
     """Bring the live rows to the branch's head, and record every commit.
 
-    An invalid head changes no row: the last valid commit stays live.
+    An invalid head changes no row: the last valid commit stays live. Nor does one that a guard or policy refuses, until
+    it is changed or approved: for this one commit, and on record.
     """
+    consent = Consent(approve, f"{_who()} with --approve") if approve else None
     with wiring.reconciler(given.settings()) as reconciler:
         given.explain(f"{reconciler.repository}, branch {reconciler.branch}")
         with output.progress("commits") as progress:
-            result = reconciler.sync(progress)
+            result = reconciler.sync(progress, consent)
         kinds = reconciler.kinds()
     if form == "json":
         output.json_data(states.sync_json(result))
@@ -36,6 +41,14 @@ def sync(given: Globals, form: str) -> int:
         for line in states.sync_lines(result, kinds):
             output.data(output.change(line))
     return _tell(given, result)
+
+
+def _who() -> str:
+    """Who runs this; a container may have no name for it."""
+    try:
+        return getuser()
+    except (OSError, KeyError, ImportError):
+        return "somebody without a name"
 
 
 def _tell(given: Globals, result: SyncResult) -> Exit:

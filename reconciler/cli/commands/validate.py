@@ -11,12 +11,13 @@ from reconciler.cli import output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.errors import UsageError
-from reconciler.report import problems as report
+from reconciler.report.formats import PROBLEM_FORMATS, render_checked
+from reconciler.report.text import Sort, checked_lines
 
 
 @click.command(short_help="check files")
 @click.argument("paths", nargs=-1, metavar="[PATH]…", type=click.Path(path_type=Path))
-@format_option("text", "json")
+@format_option(*PROBLEM_FORMATS)
 @global_options
 @click.pass_obj
 def validate(given: Globals, paths: tuple[Path, ...], form: str) -> int:
@@ -33,11 +34,9 @@ def validate(given: Globals, paths: tuple[Path, ...], form: str) -> int:
     checked = wiring.check_folder(start, settings.path, paths)
     if not checked.entries:
         given.say("warning: nothing was checked: there is no *.yaml or *.yml file")
-    if form == "json":
-        output.json_data(report.checked_json(checked))
+    if form == "text":
+        for sort, line in checked_lines(checked):
+            output.data(output.problem(line) if sort is Sort.PROBLEM else line)
     else:
-        *lines, summary = report.checked_text(checked).split("\n")
-        for line in lines:
-            output.data(output.problem(line))
-        output.data(summary)
+        output.data(render_checked(checked, form))
     return Exit.PROBLEMS if any(problem.is_error for problem in checked.problems) else Exit.OK

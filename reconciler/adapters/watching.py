@@ -1,0 +1,145 @@
+"""Which files change, as they change. The operating system's events are hints to look at once, and no more than that.
+
+Events get lost: a queue runs over, a limit is reached, a network share or a container's mount sends none. So all files
+are looked at now and then besides, and often where there are no events at all.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Self
+
+from watchdog.events import (
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
+from watchdog.observers import Observer
+
+from reconciler.adapters.stamps import Stamps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from watchdog.observers.api import BaseObserver
+
+EVENTS: list[type[FileSystemEvent]] = [
+    *(FileCreatedEvent, FileModifiedEvent, FileClosedEvent, FileDeletedEvent, FileMovedEvent),
+    *(DirCreatedEvent, DirDeletedEvent, DirMovedEvent),
+]
+"""Not those of reading. That a folder was modified says nothing that the events of its files do not say."""
+
+QUIET = 0.1
+"""Seconds without an event after which a change is complete: editors write a file in several steps."""
+LONGEST = 1.0
+"""Seconds after which changes are told although more are coming."""
+TICK = 0.5
+"""Seconds after which a wait for events is begun anew: on Windows, ^C is only heard in between."""
+ENDING = 5.0
+"""Seconds that the threads have to end."""
+PAUSE, BLIND_PAUSE = 5.0, 1.0
+"""Seconds between two looks at all files: with events, and without."""
+SHARE, BLIND_SHARE = 50, 10
+"""A look that takes long is paid for by a pause of this many times as long."""
+
+
+class Watcher:
+    """The changes of the wanted files below a folder, by their paths from `root`, from `with` on.
+
+    `trouble` says why there are no events; it is empty when there are.
+    """
+
+    def __init__(self, root: Path, folder: str, wanted: Callable[[str], bool]) -> None:
+        self._root, self._top = root, root.joinpath(*folder.split("/"))
+        self._stamps = Stamps(root, folder, wanted)
+        self._hints = _Hints()
+        self._observer: BaseObserver | None = None
+        self._due = 0.0
+        self.trouble = ""
+
+    def __enter__(self) -> Self:
+        try:
+            self._observer = Observer()
+            self._observer.schedule(self._hints, str(self._top), recursive=True, event_filter=EVENTS)
+            self._observer.start()
+        except OSError as error:
+            self.trouble = (error.strerror or str(error)).lower()
+            self._end()
+        self._sweep()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def wait(self, seconds: float) -> frozenset[str]:
+        """The paths of files that came, went or changed; none when nothing did for so many seconds."""
+        deadline = time.monotonic() + seconds
+        while (now := time.monotonic()) < deadline:
+            if self._hints.wait(min(TICK, deadline - now, max(0.0, self._due - now))):
+                return self._hinted()
+            if time.monotonic() >= self._due and (found := self._sweep()):
+                return found
+        return frozenset()
+
+    def _hinted(self) -> frozenset[str]:
+        """What the hints so far lead to, once no more are coming."""
+        deadline = time.monotonic() + LONGEST
+        places = self._hints.take()
+        while time.monotonic() < deadline and self._hints.wait(QUIET):
+            places |= self._hints.take()
+        relative = {_relative(place, self._root) for place in places}
+        return frozenset().union(*(self._stamps.look(place) for place in sorted(relative)))
+
+    def _sweep(self) -> frozenset[str]:
+        began = time.monotonic()
+        found = self._stamps.differing()
+        ended = time.monotonic()
+        pause, share = (PAUSE, SHARE) if self._observer else (BLIND_PAUSE, BLIND_SHARE)
+        self._due = ended + max(pause, share * (ended - began))
+        return found
+
+    def _end(self) -> None:
+        observer, self._observer = self._observer, None
+        if observer is not None and observer.is_alive():
+            observer.stop()
+            observer.join(ENDING)
+
+
+class _Hints(FileSystemEventHandler):
+    """The places that events are about, collected from another thread."""
+
+    def __init__(self) -> None:
+        self._places: set[str] = set()
+        self._changed = threading.Condition()
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        """Collect what an event is about: both ends of a move."""
+        with self._changed:
+            self._places |= {os.fsdecode(place) for place in (event.src_path, event.dest_path) if place}
+            self._changed.notify()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether there are any, or some come within so many seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: bool(self._places), seconds)
+
+    def take(self) -> set[str]:
+        """Those that were collected since the last time."""
+        with self._changed:
+            taken, self._places = self._places, set()
+        return taken
+
+
+def _relative(place: str, root: Path) -> str:
+    inside = os.path.relpath(place, root).replace(os.sep, "/")
+    return "" if inside == "." else inside

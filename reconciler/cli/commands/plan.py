@@ -1,0 +1,55 @@
+"""`reconciler plan`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler import wiring
+from reconciler.cli import output
+from reconciler.cli.exits import Exit
+from reconciler.cli.options import Globals, format_option, global_options
+from reconciler.report.formats import PLAN_FORMATS, render
+from reconciler.report.text import Sort, plan_lines
+
+if TYPE_CHECKING:
+    from reconciler.kinds.registry import Kinds
+    from reconciler.plan.plan import Plan
+
+HEAD = "HEAD"
+COLOURED = {Sort.CHANGE: output.change, Sort.PROBLEM: output.problem}
+
+
+@click.command(short_help="what would change")
+@click.option("--base", metavar="REV", help="Compare with this commit instead of the live rows; needs no store.")
+@click.option("--head", metavar="REV", help="The commit to look at (default: the branch's head).")
+@format_option(*PLAN_FORMATS)
+@global_options
+@click.pass_obj
+def plan(given: Globals, base: str | None, head: str | None, form: str) -> int:
+    """Show what a commit would change in the live rows, field by field, and what speaks against it.
+
+    With --base, from one commit to another: out of git alone, without a store. Nothing is written.
+    """
+    found, kinds = _between(given, base, head) if base else _ahead(given, head)
+    if form == "text":
+        for sort, line in plan_lines(found, kinds):
+            output.data(COLOURED.get(sort, str)(line))
+    else:
+        output.data(render(found, kinds, form))
+    if found.refused:
+        return Exit.PROBLEMS
+    return Exit.DIFFERENT if found.changes else Exit.OK
+
+
+def _between(given: Globals, base: str, head: str | None) -> tuple[Plan, Kinds]:
+    settings = given.settings()
+    with wiring.planner(settings) as planner:
+        return planner.between(base, head or settings.branch or HEAD)
+
+
+def _ahead(given: Globals, head: str | None) -> tuple[Plan, Kinds]:
+    settings = given.settings()
+    with wiring.live_planner(settings) as (planner, store), output.progress("commits") as progress:
+        return planner.ahead(store, head or settings.branch or HEAD, progress)

@@ -1,0 +1,38 @@
+"""What comes with the program, and what of it is installed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from reconciler.adapters.shipped import example_repository, record_schema, shipped_schemas
+from reconciler.pipeline.kindset import read_shipped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reconciler.adapters.git.scratch import ScratchRepository
+    from reconciler.pipeline.kindset import Shipped
+
+NO_HISTORY = "none"
+EMBEDDED = "chdb"
+
+
+def shipped() -> Shipped:
+    """The kinds that come with the program."""
+    return read_shipped(shipped_schemas(), record_schema("kind"), record_schema("repository"))
+
+
+def has_embedded_history() -> bool:
+    """Whether the embedded ClickHouse engine is installed."""
+    return find_spec(EMBEDDED) is not None
+
+
+def scratch_repository(folder: Path) -> ScratchRepository:
+    """A new git repository in a folder, for the tour."""
+    from reconciler.adapters.git.scratch import ScratchRepository
+
+    return ScratchRepository(folder)
+
+
+__all__ = ["EMBEDDED", "NO_HISTORY", "example_repository", "has_embedded_history", "scratch_repository", "shipped"]
