@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: setup run test lint bench clean
+.PHONY: setup run test lint bench try-ci clean
 
 setup: $(VENV)/.embedded
 
@@ -37,6 +37,10 @@ test: lint
 
 bench: setup $(VENV)/.dev
 	$(BIN)/python -m benchmarks
+
+# What only a network shows: the action and the hooks install reconciler anew.
+try-ci: setup $(VENV)/.dev
+	$(BIN)/pytest -n 0 tests/ci/online.py
 
 clean:
 	rm -rf $(VENV) .run .mypy_cache .ruff_cache .pytest_cache .hypothesis
