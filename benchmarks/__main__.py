@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import decode, syncing, validating
+from benchmarks import decode, planning, syncing, validating
 
 ALL = {
     "first-sync": syncing.first_sync,
@@ -15,6 +15,9 @@ ALL = {
     "decode": decode.files,
     "start": validating.start,
     "validate": validating.many_files,
+    "against-check-jsonschema": validating.beside_check_jsonschema,
+    "watch": validating.watch,
+    "plan": planning.one_file_among_many,
 }
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
 Stamp: TypeAlias = tuple[int, int, int, int]
@@ -14,14 +15,14 @@ Stamp: TypeAlias = tuple[int, int, int, int]
 
 
 class Stamps:
-    """The stamps of the wanted files below a folder, by their paths from `root`; of hidden folders nothing is wanted.
+    """The stamps of the wanted files below a folder, by their paths from `root`, without those in hidden folders.
 
     What cannot be looked at, because it is gone already or not ours to see, is taken to be gone.
     """
 
     def __init__(self, root: Path, folder: str, wanted: Callable[[str], bool]) -> None:
         self._root, self._wanted = str(root), wanted
-        self._top = "/".join(filter(None, folder.replace(os.sep, "/").split("/")))
+        self._top = folder
         self._known: dict[str, Stamp] = {}
 
     def differing(self) -> frozenset[str]:
@@ -32,24 +33,16 @@ class Stamps:
 
     def look(self, place: str) -> frozenset[str]:
         """The wanted files at or below a path from the root that is said to have changed, or that used to be there."""
-        if not self._counts(place):
-            return frozenset()
-        if self._wanted(place):
-            now = _stamp(self._place(place))
-            self._known.pop(place, None)
-            if now is not None:
-                self._known[place] = now
-            return frozenset([place])
-        now_below = dict(self._below(place))
-        gone = {path for path in self._known if path.startswith(f"{place}/")} - now_below.keys()
-        for path in gone:
-            del self._known[path]
-        self._known |= now_below
-        return frozenset(gone | now_below.keys())
+        if self._wanted(place) and not os.path.isdir(self._place(place)):  # noqa: PTH112  a folder may have any name
+            return self._replace({place} & self._known.keys(), {place: _stamp(self._place(place))})
+        prefix = f"{place}/" if place else ""
+        return self._replace({path for path in self._known if path.startswith(prefix)}, dict(self._below(place)))
 
-    def _counts(self, place: str) -> bool:
-        inside = place == self._top or not self._top or place.startswith(f"{self._top}/")
-        return inside and not f"/{place}".removeprefix(f"/{self._top}").count("/.")
+    def _replace(self, known: Collection[str], now: Mapping[str, Stamp | None]) -> frozenset[str]:
+        for path in known:
+            del self._known[path]
+        self._known |= {path: stamp for path, stamp in now.items() if stamp is not None}
+        return frozenset((*known, *now))
 
     def _below(self, top: str) -> Iterator[tuple[str, Stamp]]:
         folders = [top]
@@ -81,4 +74,4 @@ def _stamp(place: str) -> Stamp | None:
         found = os.lstat(place)
     except OSError:
         return None
-    return found.st_mode, found.st_size, found.st_mtime_ns, found.st_ino
+    return None if stat.S_ISDIR(found.st_mode) else (found.st_mode, found.st_size, found.st_mtime_ns, found.st_ino)

@@ -6,6 +6,7 @@ are looked at now and then besides, and often where there are no events at all.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -28,7 +29,7 @@ from watchdog.observers import Observer
 from reconciler.adapters.stamps import Stamps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from watchdog.observers.api import BaseObserver
@@ -53,16 +54,21 @@ SHARE, BLIND_SHARE = 50, 10
 """A look that takes long is paid for by a pause of this many times as long."""
 
 
+# Lost events are made up for by looking at all files; people need not hear of each.
+logging.getLogger("watchdog").addHandler(logging.NullHandler())
+
+
 class Watcher:
     """The changes of the wanted files below a folder, by their paths from `root`, from `with` on.
 
-    `trouble` says why there are no events; it is empty when there are.
+    Hidden folders are left out. `trouble` says why there are no events; it is empty when there are.
     """
 
     def __init__(self, root: Path, folder: str, wanted: Callable[[str], bool]) -> None:
-        self._root, self._top = root, root.joinpath(*folder.split("/"))
-        self._stamps = Stamps(root, folder, wanted)
-        self._hints = _Hints()
+        top = "/".join(filter(None, folder.replace(os.sep, "/").split("/")))
+        self._top = root.joinpath(*top.split("/"))
+        self._stamps = Stamps(root, top, wanted)
+        self._hints = _Hints(str(self._top), top, wanted)
         self._observer: BaseObserver | None = None
         self._due = 0.0
         self.trouble = ""
@@ -75,7 +81,7 @@ class Watcher:
         except OSError as error:
             self.trouble = (error.strerror or str(error)).lower()
             self._end()
-        self._sweep()
+        self._look_at_all()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -85,22 +91,21 @@ class Watcher:
         """The paths of files that came, went or changed; none when nothing did for so many seconds."""
         deadline = time.monotonic() + seconds
         while (now := time.monotonic()) < deadline:
-            if self._hints.wait(min(TICK, deadline - now, max(0.0, self._due - now))):
-                return self._hinted()
-            if time.monotonic() >= self._due and (found := self._sweep()):
+            if now >= self._due:
+                self._hints.add(self._look_at_all())
+            if self._hints.wait(min(TICK, deadline - now)) and (found := self._settled()):
                 return found
         return frozenset()
 
-    def _hinted(self) -> frozenset[str]:
+    def _settled(self) -> frozenset[str]:
         """What the hints so far lead to, once no more are coming."""
         deadline = time.monotonic() + LONGEST
         places = self._hints.take()
         while time.monotonic() < deadline and self._hints.wait(QUIET):
             places |= self._hints.take()
-        relative = {_relative(place, self._root) for place in places}
-        return frozenset().union(*(self._stamps.look(place) for place in sorted(relative)))
+        return frozenset().union(*(self._stamps.look(place) for place in sorted(places)))
 
-    def _sweep(self) -> frozenset[str]:
+    def _look_at_all(self) -> frozenset[str]:
         began = time.monotonic()
         found = self._stamps.differing()
         ended = time.monotonic()
@@ -110,23 +115,37 @@ class Watcher:
 
     def _end(self) -> None:
         observer, self._observer = self._observer, None
-        if observer is not None and observer.is_alive():
-            observer.stop()
+        if observer is None:
+            return
+        observer.stop()
+        if observer.is_alive():
             observer.join(ENDING)
 
 
 class _Hints(FileSystemEventHandler):
-    """The places that events are about, collected from another thread."""
+    """The wanted files and the folders that may have changed, collected by another thread.
 
-    def __init__(self) -> None:
+    They are told by their paths from the root, on which the folder `top` is called `below`.
+    """
+
+    def __init__(self, top: str, below: str, wanted: Callable[[str], bool]) -> None:
+        self._top, self._below, self._wanted = top, below, wanted
         self._places: set[str] = set()
         self._changed = threading.Condition()
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        """Collect what an event is about: both ends of a move."""
+        """Collect what an event is about: both ends of a move, and nothing in hidden folders."""
+        ends = (os.fsdecode(place) for place in (event.src_path, event.dest_path) if place)
+        inside = [place.removeprefix(self._top).replace(os.sep, "/") for place in ends if place.startswith(self._top)]
+        places = (f"{self._below}{place}".removeprefix("/") for place in inside if "/." not in place)
+        self.add({place for place in places if event.is_directory or self._wanted(place)})
+
+    def add(self, places: Collection[str]) -> None:
+        """Places by their paths from the root."""
         with self._changed:
-            self._places |= {os.fsdecode(place) for place in (event.src_path, event.dest_path) if place}
-            self._changed.notify()
+            self._places |= set(places)
+            if self._places:
+                self._changed.notify()
 
     def wait(self, seconds: float) -> bool:
         """Whether there are any, or some come within so many seconds."""
@@ -138,8 +157,3 @@ class _Hints(FileSystemEventHandler):
         with self._changed:
             taken, self._places = self._places, set()
         return taken
-
-
-def _relative(place: str, root: Path) -> str:
-    inside = os.path.relpath(place, root).replace(os.sep, "/")
-    return "" if inside == "." else inside

@@ -1,4 +1,8 @@
-"""How to write a value on one line of YAML so that every reader takes it for what it is."""
+"""How to write a value on one line of YAML so that every reader takes it for what it is.
+
+Plain where YAML 1.1 and 1.2 (core schema) agree that it is this text, in single quotes elsewhere, in double quotes with
+escapes for what a reviewer could not see.
+"""
 
 from __future__ import annotations
 
@@ -6,63 +10,66 @@ import re
 from typing import TYPE_CHECKING
 
 from reconciler import canonical
-from reconciler.decode.document import decode
+from reconciler.decode.scalars import resolve
 
 if TYPE_CHECKING:
     from reconciler.canonical import Value
 
+_INDICATORS = frozenset("-?:,[]{}#&*!|>'\"%@`=<~")
+"""What may not, or should not, begin a plain scalar (YAML 1.2.2, section 5.3)."""
+_BREAKING = re.compile(r": |:$| #|[\[\]{},?]|^\.\.\.")
+"""What ends a plain scalar, in a list at least."""
 _DATE = re.compile(r"\d{4}-\d\d?-\d\d?.*")
 """A time stamp to YAML 1.1: https://yaml.org/type/timestamp.html"""
-
-_FLOW = frozenset(",[]{}")
-"""What has a meaning inside a list or mapping on one line."""
+_WIDTHS = (("x", 2), ("u", 4), ("U", 8))
+"""Escapes by code point and their hexadecimal digits (YAML 1.2.2, section 5.7)."""
+_ESCAPES = {'"': r"\"", "\\": r"\\", "\n": r"\n", "\t": r"\t", "\r": r"\r", "\0": r"\0"}
 
 
 def written(value: Value) -> str:
     """A value as YAML text: `0.75`, `EURUSD`, `'#US30'`, `''`, `[a, b]`, `{}`."""
-    match value:
-        case str():
-            return value if _is_plain(value) else _quoted(value)
-        case list():
-            return f"[{', '.join(map(_inside, value))}]"
-        case dict():
-            return f"{{{', '.join(f'{_inside(key)}: {_inside(item)}' for key, item in value.items())}}}"
-        case float():
-            return _with_point(canonical.text(value))
-        case _:
-            return "null" if value is None else canonical.text(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(written, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_text(key)}: {written(item)}' for key, item in value.items())}}}"
+    return scalar(value)
 
 
-def _inside(value: Value) -> str:
-    """A member of a list or mapping on one line."""
-    return _quoted(value) if isinstance(value, str) and not _FLOW.isdisjoint(value) else written(value)
+def scalar(value: Value) -> str:
+    """A value that is no list or mapping with something in it, on one line."""
+    if isinstance(value, str):
+        return _text(value)
+    if value is None:
+        return "null"
+    if isinstance(value, float):
+        return _number(value)
+    return canonical.text(value)
 
 
-def _is_plain(value: str) -> bool:
-    """Whether it is this text without quotes too: to our own reader, and to all others."""
-    if not value.isprintable() or value != value.strip() or _DATE.fullmatch(value):
+def _number(value: float) -> str:
+    """As it is canonical, with the point that YAML 1.1 wants before an exponent."""
+    text = canonical.text(value)
+    mantissa, exponent, power = text.partition("e")
+    return f"{mantissa}.0e{power}" if exponent and "." not in mantissa else text
+
+
+def _text(text: str) -> str:
+    if not text.isprintable():
+        return '"' + "".join(map(_escaped, text)) + '"'
+    return text if _is_plain(text) else "'" + text.replace("'", "''") + "'"
+
+
+def _is_plain(text: str) -> bool:
+    if not text or text != text.strip() or text[0] in _INDICATORS or _BREAKING.search(text) or _DATE.fullmatch(text):
         return False
-    decoded = decode("", f"value: {value}\n".encode())
-    if decoded.problems or len(decoded.documents) != 1:
-        return False
-    (document,) = decoded.documents
-    return document.value == {"value": value} and not document.ambiguous
-
-
-def _with_point(number: str) -> str:
-    """YAML 1.1 wants a point before an exponent."""
-    mantissa, exponent, power = number.partition("e")
-    return f"{mantissa}.0e{power}" if exponent and "." not in mantissa else number
-
-
-def _quoted(value: str) -> str:
-    if value.isprintable():
-        return "'" + value.replace("'", "''") + "'"
-    return '"' + "".join(map(_escaped, value)) + '"'
+    return resolve(text) == text
 
 
 def _escaped(character: str) -> str:
-    """One character inside double quotes: Python's escapes are YAML's (YAML 1.2, section 5.7)."""
-    if character == '"':
-        return '\\"'
-    return character if character.isprintable() and character != "\\" else character.encode("unicode_escape").decode()
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    if character.isprintable():
+        return character
+    code = ord(character)
+    letter, width = next((letter, width) for letter, width in _WIDTHS if code < 16**width)
+    return f"\\{letter}{code:0{width}X}"

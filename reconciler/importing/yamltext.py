@@ -1,16 +1,10 @@
-"""A document to YAML text in the style of hand-written files, so that every reader reads the same values back.
-
-Plain where YAML 1.1 and 1.2 (core schema) agree that it is this text, in single quotes elsewhere, in double quotes with
-escapes for what a reviewer could not see.
-"""
+"""A document to YAML text in the style of hand-written files, so that every reader reads the same values back."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from reconciler import canonical
-from reconciler.decode.scalars import resolve
+from reconciler.authoring.scalars import scalar, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,16 +13,6 @@ if TYPE_CHECKING:
 
 INDENT = "  "
 
-_INDICATORS = frozenset("-?:,[]{}#&*!|>'\"%@`=<~")
-"""What may not, or should not, begin a plain scalar (YAML 1.2.2, section 5.3)."""
-_BREAKING = re.compile(r": |:$| #|[\[\]{},?]|^\.\.\.")
-"""What ends a plain scalar, in a list at least."""
-_DATE = re.compile(r"\d{4}-\d\d?-\d\d?.*")
-"""A time stamp to YAML 1.1: https://yaml.org/type/timestamp.html"""
-_WIDTHS = (("x", 2), ("u", 4), ("U", 8))
-"""Escapes by code point and their hexadecimal digits (YAML 1.2.2, section 5.7)."""
-_ESCAPES = {'"': r"\"", "\\": r"\\", "\n": r"\n", "\t": r"\t", "\r": r"\r", "\0": r"\0"}
-
 
 def document_text(document: Mapping[str, Value], comment: str = "") -> str:
     """The text of a document, with a comment as its first line where there is one."""
@@ -36,20 +20,9 @@ def document_text(document: Mapping[str, Value], comment: str = "") -> str:
     return head + "".join(f"{line}\n" for line in _mapping(document))
 
 
-def scalar(value: Value) -> str:
-    """A value that is no list or mapping with something in it, on one line."""
-    if isinstance(value, str):
-        return _text(value)
-    if value is None:
-        return "null"
-    if isinstance(value, float):
-        return _number(value)
-    return canonical.text(value)
-
-
 def _mapping(mapping: Mapping[str, Value]) -> Iterator[str]:
     for key, value in mapping.items():
-        yield from _under(f"{_text(key)}:", value)
+        yield from _under(f"{scalar(key)}:", value)
 
 
 def _sequence(items: list[Value]) -> Iterator[str]:
@@ -68,36 +41,5 @@ def _under(head: str, value: Value) -> Iterator[str]:
     elif isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
         yield head
         yield from (INDENT + line for line in _sequence(value))
-    elif isinstance(value, list):
-        yield f"{head} [{', '.join(map(scalar, value))}]"
     else:
-        yield f"{head} {scalar(value)}"
-
-
-def _number(value: float) -> str:
-    """As it is canonical, with the point that YAML 1.1 wants before an exponent."""
-    text = canonical.text(value)
-    mantissa, exponent, power = text.partition("e")
-    return f"{mantissa}.0e{power}" if exponent and "." not in mantissa else text
-
-
-def _text(text: str) -> str:
-    if not text.isprintable():
-        return '"' + "".join(map(_escaped, text)) + '"'
-    return text if _is_plain(text) else "'" + text.replace("'", "''") + "'"
-
-
-def _is_plain(text: str) -> bool:
-    if not text or text != text.strip() or text[0] in _INDICATORS or _BREAKING.search(text) or _DATE.fullmatch(text):
-        return False
-    return resolve(text) == text
-
-
-def _escaped(character: str) -> str:
-    if character in _ESCAPES:
-        return _ESCAPES[character]
-    if character.isprintable():
-        return character
-    code = ord(character)
-    letter, width = next((letter, width) for letter, width in _WIDTHS if code < 16**width)
-    return f"\\{letter}{code:0{width}X}"
+        yield f"{head} {written(value)}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.registry import Kinds
     from reconciler.model.change import Change
-    from reconciler.model.commit import FileChange
+    from reconciler.model.commit import Commit, FileChange
     from reconciler.model.problem import Problem
     from reconciler.pipeline.stepping import Position, Stepper
     from reconciler.ports import Source, StoreReader
@@ -129,19 +129,19 @@ class Planner:
         if not outcome.valid:
             return Plan(base, head, (), outcome.problems, start.declared, start.reached.state), kinds
         changes = ordered(row.change for row in outcome.rows)
-        problems = outcome.problems + self._judged(at, position, base, head, changes)
+        problems = outcome.problems + self._judged(at, position, base, commit, changes)
         plan = Plan(base, head, changes, tuple(sorted(problems)), start.declared, start.reached.state)
         return _counted(plan), kinds
 
     def _judged(
-        self, at: Position, to: Position, base: str, head: str, changes: tuple[Change, ...]
+        self, at: Position, to: Position, base: str, head: Commit, changes: tuple[Change, ...]
     ) -> tuple[Problem, ...]:
         old = End(base, at.rules, at.snapshot.kinds, at.rows)
-        new = End(head, to.rules, to.snapshot.kinds, to.rows)
+        new = End(head.sha, to.rules, to.snapshot.kinds, to.rows)
         declared = Counter[str]()
         if any(change.destructive for change in changes):
             declared.update(row.resource.kind for row in at.rows() if row.removed is None)
-        approved = frozenset([head]) if self.source.commit(head).approves(PRUNE) else frozenset[str]()
+        approved = frozenset([head.sha]) if head.approves(PRUNE) else frozenset[str]()
         return self.judge.judge(Transition(old, new, changes, lambda kind: declared[kind], approved)).problems
 
 

@@ -17,11 +17,13 @@ from reconciler.wiring.program import (
     shipped,
 )
 from reconciler.wiring.stores import live_planner, planner, reconciler, service, target
+from reconciler.wiring.watching import Watch, watch_folder
 
 __all__ = [
     "EMBEDDED",
     "NO_HISTORY",
     "Imported",
+    "Watch",
     "Workshop",
     "begin_repository",
     "check_folder",
@@ -42,6 +44,7 @@ __all__ = [
     "shipped",
     "target",
     "test_policies",
+    "watch_folder",
     "workshop",
     "write_formatted",
 ]

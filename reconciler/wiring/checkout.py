@@ -52,7 +52,10 @@ class Checkout:
         for place, path in zip(selected, paths, strict=True):
             if path.is_file() and not counts(str(place)):
                 raise UsageError(f"{path} is not part of the configuration", hint="files are named *.yaml or *.yml")
-        return lambda path: not selected or any(PurePosixPath(path).is_relative_to(one) for one in selected)
+        if not all(place.parts for place in selected) or not selected:
+            return lambda path: True
+        prefixes = tuple(f"{place}/" for place in selected)  # as text: it is asked for every file
+        return lambda path: f"{path}/".startswith(prefixes)
 
 
 def checkout(start: Path, folder: str) -> Checkout:

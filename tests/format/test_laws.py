@@ -52,7 +52,7 @@ def check(text: bytes) -> Formatted:
     return formatted
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(files())
 @example(("a: |+\n  x\n\n\nspec: 1\nkind: |\n  y", ()))
 @example(("- - |2\n     x\n  - a: >\n     b\n\n", ()))
@@ -67,7 +67,7 @@ def test_the_laws(written: tuple[str, tuple[str, ...]]) -> None:
     assert b"\r" not in after
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(st.lists(FRAGMENTS, max_size=20).map(b"".join) | st.text("ab:-# \n[]{}|>'\"&*?,", max_size=40).map(str.encode))
 def test_any_bytes_are_formatted_or_left_alone(text: bytes) -> None:
     check(text)

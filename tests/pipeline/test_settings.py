@@ -41,7 +41,7 @@ edits = st.builds(
 )
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(st.lists(edits, min_size=1, max_size=6))
 def test_walking_equals_reading_the_last_tree_at_once(history: list[LawEdit]) -> None:
     with scratch() as folder:

@@ -63,7 +63,7 @@ def mutants(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     return kind, document
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=300)
 @given(mutants())
 def test_both_validators_agree_and_so_does_the_verdict(mutant: tuple[str, dict[str, Any]]) -> None:
     name, document = mutant

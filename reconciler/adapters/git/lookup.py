@@ -40,7 +40,10 @@ def files(plumbing: Plumbing, commit: str, paths: Collection[str]) -> tuple[File
 def paths(plumbing: Plumbing, commit: str) -> tuple[str, ...]:
     """All paths of the commit's tree but those of its folders: a quarter of what their ids would cost as well."""
     listed = plumbing.output("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit) or ""
-    return tuple(path_text(path.encode("utf-8", "surrogateescape")) for path in listed.split("\0")[:-1])
+    found = listed.split("\0")[:-1]
+    if listed.isascii() and "\\x" not in listed:
+        return tuple(found)
+    return tuple(path_text(path.encode("utf-8", "surrogateescape")) for path in found)
 
 
 def has_folder(plumbing: Plumbing, commit: str, folder: str) -> bool:

@@ -30,13 +30,8 @@ def grep(plumbing: Plumbing, commit: str, folder: str, patterns: Sequence[str]) 
     asked = [part for pattern in patterns for part in ("-e", pattern)]
     below = "".join(f"{WILD.sub(_escaped, name)}/" for name in folder.split("/") if name)
     found = plumbing.output(*OPTIONS, *asked, commit, "--", *(f":(top,glob){below}**/*.{end}" for end in SUFFIXES))
-    output, at = found or "", len(commit) + 1
-    while (end := output.find("\0", at)) != -1:
-        path = path_text(output[at:end].encode("utf-8", "surrogateescape"))
-        stop = output.find("\n", end)
-        stop = len(output) if stop == -1 else stop
-        yield path, output[end + 1 : stop]
-        at = stop + 1 + len(commit) + 1
+    for path, line in re.findall(rf"{commit}:([^\0]*)\0([^\n]*)\n?", found or ""):
+        yield path_text(path.encode("utf-8", "surrogateescape")), line
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from git import Git
 
 from reconciler.adapters.git.repository import GitSource, open_repository
 from reconciler.errors import BugError, NeedsHuman, RetryLater
@@ -182,7 +181,7 @@ def test_a_tree_is_no_blob(repo: GitRepo, source: GitSource) -> None:
 
 
 def test_no_git_is_told(repo: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Git, "GIT_PYTHON_GIT_EXECUTABLE", "no-such-git")
+    monkeypatch.setenv("GIT_PYTHON_GIT_EXECUTABLE", "no-such-git")
     with pytest.raises(NeedsHuman, match="cannot be started") as caught:
         open_repository(repo.path)
     assert "install git" in caught.value.hint
