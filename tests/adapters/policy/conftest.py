@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    """One process for all tests of a module: none may notice the others."""
-    with Sandbox() as engine:
+    """One process for all tests of a module: none may notice the others. Patient, as the machine may be busy."""
+    with Sandbox(seconds=15) as engine:
         yield engine
 
 

@@ -281,7 +281,7 @@ SELECT bitstring('1', 2000000000)::VARCHAR AS message
 
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[Sandbox]:
-    with Sandbox(seconds=0.2) as engine:
+    with Sandbox(seconds=0.4) as engine:
         yield engine
 
 
@@ -294,10 +294,12 @@ def test_what_has_no_end_is_ended(hasty: Sandbox, sql: str) -> None:
     assert [one.message for one in after.violations] == ["1"]
 
 
-def test_a_policy_has_two_seconds(run: Run) -> None:
-    began = time.monotonic()
-    verdict = run(ENDLESS[3])
-    assert 2 <= time.monotonic() - began < 5
+def test_a_policy_has_two_seconds() -> None:
+    with Sandbox() as engine:
+        engine.run([policy(COUNT)], KINDS, (), ROWS)
+        began = time.monotonic()
+        (verdict,) = engine.run([policy(ENDLESS[3])], KINDS, (), ())
+        assert 2 <= time.monotonic() - began < 5
     assert verdict.fault is not None
     assert "took more than 2 seconds" in verdict.fault.message
 
