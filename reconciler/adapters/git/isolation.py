@@ -70,7 +70,7 @@ def start(arguments: Sequence[str], *, cwd: Path, git_dir: Path | None, stderr: 
     place = [f"--git-dir={git_dir}"] if git_dir else []
     own_group: dict[str, Any] = {} if sys.platform == "win32" else {"process_group": 0}  # ^C is for us to handle
     try:
-        process: subprocess.Popen[bytes] = _popen()(
+        process: subprocess.Popen[bytes] = popen()(
             [os.environ.get(EXECUTABLE) or "git", "--no-pager", *overrides, *place, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -87,8 +87,8 @@ def start(arguments: Sequence[str], *, cwd: Path, git_dir: Path | None, stderr: 
     return process
 
 
-def _popen() -> Callable[..., subprocess.Popen[bytes]]:
-    """How a process is started. On Windows GitPython's way: there, a `git.exe` in the repository would be found first.
+def popen() -> Callable[..., subprocess.Popen[bytes]]:
+    """What starts a process. On Windows GitPython's way: there, a `git.exe` in the repository would be found first.
 
     Importing GitPython takes 80 ms and starts a git: only Windows pays for it.
     """
