@@ -1,0 +1,135 @@
+"""The places in a git repository that decide which commit a branch is at, and what they look like from outside.
+
+Only those are looked at, so thousands of other refs cost nothing. What they hold is a hint that something may have
+changed, and never what is followed: that is asked of git. Sources: gitrepository-layout(5), git-pack-refs(1),
+git-worktree(1) section "details", and Documentation/technical/reftable.txt of git.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+Mark: TypeAlias = tuple[int, int, int, bytes] | None
+"""Time of the last change in nanoseconds, size and number on its disk of a file, and what it holds when it is small.
+
+Both are needed: clocks of disks tick every few milliseconds, and a branch may go back to where it was. None: no file.
+"""
+
+Identity: TypeAlias = tuple[int, int]
+"""Disk, and number on it: what tells a folder from another one that takes its path later."""
+
+NAMESPACES = ("refs/heads", "refs/tags", "refs/remotes")
+"""Where a short name is looked for (gitrevisions)."""
+SYMBOLIC = re.compile(rb"ref:\s*(refs/(?:(?!\.\.)[^\x00-\x20\x7f])+)\s*")
+DEPTH = 5
+"""Symbolic refs that git follows, one to the next."""
+SMALL = 1 << 16
+"""Bytes read of a file: a ref has 41 or 65 and a symbolic one hardly more, a list of reftables a line for each."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What was found: the deciding files, and the folders on the way to them that are there."""
+
+    marks: Mapping[Path, Mark]
+    folders: Mapping[Path, Identity]
+
+
+class RefPlaces:
+    """The deciding places of one branch, or without one of whatever HEAD stands for.
+
+    `git_dir` is the work tree's own folder (HEAD), `common_dir` the one that all work trees share (refs).
+    """
+
+    def __init__(self, git_dir: Path, common_dir: Path, branch: str | None) -> None:
+        self._git_dir, self._common_dir = git_dir.absolute(), common_dir.absolute()
+        self._starts = list(self._starting(branch))
+        # In repositories that keep refs as reftables, each work tree's HEAD is in a table of its own
+        tops = dict.fromkeys((self._common_dir, self._git_dir))
+        self._lists = [top / "reftable" / "tables.list" for top in tops]
+        self._packed = self._common_dir / "packed-refs"
+
+    def look(self) -> Sight:
+        """See what is there now. What cannot be looked at is taken to be gone."""
+        marks: dict[Path, Mark] = {}
+        for start in self._starts:
+            self._follow(start, marks)
+        marks.update((place, _small(place)) for place in self._lists)
+        marks[self._packed] = _large(self._packed)
+        ways = self._ways(marks)
+        found = ((folder, _identity(folder)) for folder in sorted(ways))
+        return Sight(marks, {folder: identity for folder, identity in found if identity is not None})
+
+    def telling(self, sight: Sight) -> frozenset[str]:
+        """The paths, as `plain` gives them, of which it matters that something came, went or changed there."""
+        return frozenset(plain(str(place)) for place in (*sight.marks, *self._ways(sight.marks)))
+
+    def missing(self, sight: Sight) -> Path | None:
+        """The repository's folder, when it is not there."""
+        return next((top for top in (self._common_dir, self._git_dir) if top not in sight.folders), None)
+
+    def _starting(self, branch: str | None) -> Iterator[Path]:
+        if branch in (None, "HEAD"):
+            yield self._git_dir / "HEAD"
+        elif branch.startswith("refs/"):
+            yield self._common_dir.joinpath(*branch.split("/"))
+        else:
+            yield from (self._common_dir.joinpath(*space.split("/"), *branch.split("/")) for space in NAMESPACES)
+
+    def _follow(self, place: Path, marks: dict[Path, Mark]) -> None:
+        for _ in range(DEPTH):
+            marks[place] = mark = _small(place)
+            target = SYMBOLIC.fullmatch(mark[-1] if mark else b"")
+            if target is None:
+                return
+            place = self._common_dir.joinpath(*os.fsdecode(target[1]).split("/"))
+
+    def _ways(self, places: Iterable[Path]) -> set[Path]:
+        """The folders between the repository's own and some places in it, with the repository's own."""
+        ways = {self._git_dir, self._common_dir}
+        for place in places:
+            for folder in place.parents:
+                if folder in (self._git_dir, self._common_dir):
+                    break
+                ways.add(folder)
+        return ways
+
+
+def plain(path: str) -> str:
+    """A path in the one form that is compared, where the operating system's rules know more than one."""
+    return os.path.normcase(path)
+
+
+def _small(place: Path) -> Mark:
+    try:
+        with place.open("rb") as file:
+            return _mark(os.fstat(file.fileno()), file.read(SMALL))
+    except (OSError, ValueError):  # a name that no file can have is a ValueError
+        return None
+
+
+def _large(place: Path) -> Mark:
+    try:
+        return _mark(place.stat(), b"")
+    except OSError:
+        return None
+
+
+def _mark(found: os.stat_result, content: bytes) -> Mark:
+    return found.st_mtime_ns, found.st_size, found.st_ino, content
+
+
+def _identity(folder: Path) -> Identity | None:
+    try:
+        found = folder.stat()
+    except (OSError, ValueError):
+        return None
+    return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None

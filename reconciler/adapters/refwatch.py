@@ -1,0 +1,131 @@
+"""Noticing at once that a branch of a local repository may be at another commit.
+
+The operating system tells within a millisecond or so. Its events are hints: who waits asks git what there is. They get
+lost, too, when a queue runs over, when the repository is replaced by another one, on network shares: so the few
+places that decide are looked at now and then besides, and often where there are no events at all.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from typing import TYPE_CHECKING, Self
+
+from reconciler.adapters.folderevents import open_events
+from reconciler.adapters.refplaces import RefPlaces, Sight, plain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reconciler.adapters.folderevents import FolderEvents
+
+QUIET = 0.002
+"""Seconds without an event after which a change is complete: one of several refs is a rename for each."""
+LONGEST = 0.02
+"""Seconds after which a change is told although more are coming."""
+PAUSE, BLIND_PAUSE = 0.5, 0.2
+"""Seconds between two looks: with events, and without."""
+SHARE = 5
+"""A look that takes long, as on a slow network share, is paid for by a pause of this many times as long."""
+RETRY = 30.0
+"""Seconds until events are asked for again, after the operating system could not give them."""
+
+# Lost events are made up for by looking; people need not hear of each.
+logging.getLogger("watchdog").addHandler(logging.NullHandler())
+
+
+class RefWatch:
+    """The changes of a branch, or without one of what HEAD stands for, from `with` on.
+
+    `git_dir` is the work tree's own folder, `common_dir` the one that all work trees share; mostly they are the same.
+    Neither need be there: it may yet come. One thread waits and leaves; `wake`, `alive` and `reason` are for all.
+    """
+
+    def __init__(self, git_dir: Path, common_dir: Path, branch: str | None) -> None:
+        self._places = RefPlaces(git_dir, common_dir, branch)
+        self._telling: frozenset[str] = frozenset()
+        self._bell = threading.Event()
+        self._events: FolderEvents | None = None
+        self._seen: Sight | None = None
+        self._due = self._retry = 0.0
+        self.reason = "not watching yet"
+        """Why there are no events, so that changes are noticed a little later; empty when there are."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether the operating system tells of changes."""
+        return not self.reason
+
+    def __enter__(self) -> Self:
+        self._look()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._forsake("not watching any more", math.inf)
+
+    def wake(self) -> None:
+        """End the wait of another thread, or else the next one, as if something had changed."""
+        self._bell.set()
+
+    def wait(self, seconds: float) -> bool:
+        """True as soon as the branch may have changed since the last time, False when it did not for so many seconds.
+
+        It may also be True for nothing. Nothing is missed by who asks git after `with` and after each wait.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            told = self._bell.wait(max(0.0, min(deadline, self._due) - time.monotonic()))
+            if told:
+                self._settle()
+            if (told or time.monotonic() >= self._due) and (self._look() or told):
+                return True
+            if time.monotonic() >= deadline:
+                return False
+
+    def _hear(self, path: str) -> None:
+        if plain(path) in self._telling:
+            self._bell.set()
+
+    def _settle(self) -> None:
+        """Wait until no more events are coming, and take all of them as one."""
+        deadline = time.monotonic() + LONGEST
+        while self._bell.is_set() and time.monotonic() < deadline:
+            self._bell.clear()
+            time.sleep(QUIET)
+        self._bell.clear()
+
+    def _look(self) -> bool:
+        """Whether anything is different; follow the folders that are there now.
+
+        Looking comes before watching: what changes in between is found different the next time, not missed.
+        """
+        began = time.monotonic()
+        sight = self._places.look()
+        self._telling = self._places.telling(sight)
+        self._watch(sight)
+        seen, self._seen = self._seen, sight
+        ended = time.monotonic()
+        self._due = ended + max(PAUSE if self.alive else BLIND_PAUSE, SHARE * (ended - began))
+        return sight != seen
+
+    def _watch(self, sight: Sight) -> None:
+        if self._events is not None and not self._events.alive:
+            self._forsake("the thread that watches has ended", 0.0)
+        if self._events is None and time.monotonic() < self._retry:
+            return
+        try:
+            self._events = self._events or open_events(self._hear)
+            self._events.follow(sight.folders)
+        except OSError as error:
+            self._forsake((error.strerror or str(error)).lower(), time.monotonic() + RETRY)
+            return
+        missing = self._places.missing(sight)
+        self.reason = f"{missing} is not there" if missing else ""
+
+    def _forsake(self, reason: str, retry: float) -> None:
+        events, self._events = self._events, None
+        self.reason, self._retry = reason, retry
+        if events is not None:
+            events.close()
