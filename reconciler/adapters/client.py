@@ -1,0 +1,96 @@
+"""A command's way to a running daemon: its HTTP API, over a plain connection, no proxy and no redirect between."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RetryLater, UsageError
+
+SHORT, LONG = 15.0, 310.0
+"""Seconds without a byte: the daemon itself answers in 10, or in 300 where an operation has to have its turn."""
+MOST = 64 * 1024 * 1024
+"""Bytes of an answer: every change of a commit that touches 100,000 resources."""
+
+_ERRORS: dict[int, type[ReconcilerError]] = {
+    HTTPStatus.BAD_REQUEST: UsageError,
+    HTTPStatus.UNPROCESSABLE_ENTITY: UsageError,
+    HTTPStatus.REQUEST_TIMEOUT: RetryLater,
+    HTTPStatus.TOO_MANY_REQUESTS: RetryLater,
+    HTTPStatus.SERVICE_UNAVAILABLE: RetryLater,
+    HTTPStatus.GATEWAY_TIMEOUT: RetryLater,
+    HTTPStatus.INTERNAL_SERVER_ERROR: BugError,
+}
+"""What a status means here, as `web/answers.py` gives them; any other needs a human."""
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonClient:
+    """A running daemon, found by its `daemon.json`. All calls return JSON objects, in the shapes of docs/commands.md.
+
+    They raise what the daemon raised, with its message and hint; `RetryLater` when nobody answers, `NeedsHuman` when
+    somebody else does.
+    """
+
+    address: str
+    token: str = field(repr=False)
+
+    def status(self) -> dict[str, Any]:
+        """What is live, and whether it is what git says."""
+        return self._ask("GET", "/v1/status", timeout=SHORT)
+
+    def drift(self) -> dict[str, Any]:
+        """What in the live rows is not what git says."""
+        return self._ask("GET", "/v1/drift", timeout=LONG)
+
+    def sync(self, by: str, *, approve: str | None = None, force: bool = False) -> dict[str, Any]:
+        """Reconcile once, and wait for it; `force` also while suspended."""
+        return self._ask("POST", "/v1/sync", {"by": by, "approve": approve, "force": force}, timeout=LONG)
+
+    def verify(self, by: str) -> dict[str, Any]:
+        """Compare ledger and live rows with git."""
+        return self._ask("POST", "/v1/verify", {"by": by}, timeout=LONG)
+
+    def suspend(self, by: str, reason: str, until: str | None = None) -> dict[str, Any]:
+        """Stop automatic reconciling, until a moment with its zone or for a span such as `2h`."""
+        return self._ask("POST", "/v1/suspend", {"by": by, "reason": reason, "until": until}, timeout=SHORT)
+
+    def resume(self, by: str) -> dict[str, Any]:
+        """Take it up again."""
+        return self._ask("POST", "/v1/resume", {"by": by}, timeout=SHORT)
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None, *, timeout: float) -> dict[str, Any]:
+        status, answer = self._exchange(method, path, body, timeout)
+        match answer:
+            case {"error": {"message": str(message), "hint": str(hint)}} if status >= HTTPStatus.BAD_REQUEST:
+                raise _ERRORS.get(status, NeedsHuman)(message, hint=hint)
+            case dict() if status < HTTPStatus.MULTIPLE_CHOICES:
+                return answer
+        raise self._stranger()
+
+    def _exchange(self, method: str, path: str, body: dict[str, Any] | None, timeout: float) -> tuple[int, Any]:
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json", "Connection": "close"}
+        connection = http.client.HTTPConnection(self.address, timeout=timeout)
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body).encode(), headers)
+            response = connection.getresponse()
+            if response.length is None or response.length > MOST:
+                raise self._stranger()
+            return response.status, json.loads(response.read())
+        except TimeoutError as error:
+            message = f"the daemon at {self.address} has not answered within {timeout:g} s"
+            raise RetryLater(message, hint="its log says what it is doing") from error
+        except (OSError, http.client.IncompleteRead) as error:
+            message = f"nobody answers at {self.address}, where the daemon is to be"
+            raise RetryLater(message, hint="it may be starting or stopping: try again in a moment") from error
+        except (http.client.HTTPException, ValueError) as error:
+            raise self._stranger() from error
+        finally:
+            connection.close()
+
+    def _stranger(self) -> NeedsHuman:
+        hint = "another program has its address: see what listens there, or set http.listen to another port"
+        return NeedsHuman(f"what answers at {self.address} is not the daemon", hint=hint)

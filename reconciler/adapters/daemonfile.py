@@ -1,0 +1,113 @@
+"""`daemon.json` in the state folder: where a daemon listens, and the token that operates it. For its owner only."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from reconciler.adapters.births import UNKNOWN, birth
+from reconciler.errors import NeedsHuman
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+FILE_NAME = "daemon.json"
+TOKEN_BYTES = 32
+MOST = 65_536
+"""Bytes read of a file in which one line is expected."""
+TRIES, PAUSE = 20, 0.05
+"""Windows replaces and deletes no file that somebody is reading: how often it is tried, seconds apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """A running daemon: process id, address as in a URL (`127.0.0.1:8642`), token."""
+
+    pid: int
+    address: str
+    token: str = field(repr=False)
+
+
+def new_token() -> str:
+    """A token that nobody guesses, safe in a header and in JSON."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+@contextmanager
+def announced(state: Path, address: str, token: str) -> Iterator[None]:
+    """Say in the state folder that this process listens there, while the block lasts. Raises `NeedsHuman`."""
+    path = state / FILE_NAME
+    said = {"pid": os.getpid(), "began": birth(os.getpid()) or UNKNOWN, "address": address, "token": token}
+    _write(path, (json.dumps(said) + "\n").encode())
+    try:
+        yield
+    finally:
+        if _read(path).get("token") == token:  # else it is another one's by now
+            _patiently(lambda: path.unlink(missing_ok=True))
+
+
+def find(state: Path) -> Daemon | None:
+    """The daemon of a state folder, as it announced itself; None without one.
+
+    What a killed daemon left behind is nothing: its process is gone, or its id belongs to another program now. Raises
+    `NeedsHuman` when the file may not be read.
+    """
+    said = _read(state / FILE_NAME)
+    match said:
+        case {"pid": int(pid), "began": str(began), "address": str(address), "token": str(token)} if pid > 0:
+            now = birth(pid)
+            alive = now is not None and (UNKNOWN in {now, began} or now == began)
+            return Daemon(pid, address, token) if alive else None
+    return None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            found = json.loads(file.read(MOST))
+    except FileNotFoundError:
+        return {}
+    except ValueError:  # no daemon writes half a file
+        return {}
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        hint = "it is readable for whoever runs the daemon only: run this as the same person"
+        raise NeedsHuman(f"cannot read {path}: {why}", hint=hint) from error
+    return found if isinstance(found, dict) else {}
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Beside it and over it: whoever reads sees all or nothing. Nobody else may read it, at no moment.
+
+    Windows knows no such mode: there, what the state folder allows counts.
+    """
+    beside = path.with_name(f".{FILE_NAME}.{uuid4().hex}.part")
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        _patiently(lambda: beside.replace(path))
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        why = (error.strerror or str(error)).lower()
+        hint = "see that its folder is there, has room, and that you may write to it"
+        raise NeedsHuman(f"cannot write {path}: {why}", hint=hint) from error
+
+
+def _patiently(change: Callable[[], object]) -> None:
+    for _ in range(TRIES if sys.platform == "win32" else 0):
+        try:
+            change()
+        except PermissionError:
+            time.sleep(PAUSE)
+        else:
+            return
+    change()

@@ -1,0 +1,73 @@
+"""What the HTTP side asks of the daemon behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from concurrent.futures import Future
+    from datetime import datetime
+
+    Answer = Mapping[str, Any]
+    """A JSON object, in the shapes of docs/commands.md."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """A thread's sign of life: what it is doing, how long ago it last said so, and how long that may be (seconds)."""
+
+    thread: str
+    doing: str
+    age: float
+    limit: float
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it has been silent for too long."""
+        return self.age > self.limit
+
+
+class Operations(Protocol):
+    """The daemon, as HTTP sees it. What a call cannot do it raises, or sets in its future, as a `ReconcilerError`.
+
+    The first five return at once, whatever the daemon is doing: they are called on the thread that serves everybody.
+    The others may take their time, within deadlines of their own: they are called on other threads, several at once.
+    """
+
+    def heartbeats(self) -> Sequence[Heartbeat]:
+        """A sign of life of each thread that must not stand still."""
+        ...
+
+    def ready(self) -> bool:
+        """Whether the first reconcile has ended, however it ended."""
+        ...
+
+    def hint(self, source: str) -> None:
+        """Something may have changed in git, says `source`. A hundred hints in a row are worth one fetch."""
+        ...
+
+    def submit_sync(self, approve: str | None, by: str, *, force: bool) -> Future[Answer]:
+        """Queue one reconcile; `force` also while suspended. The answer is what `sync --format json` prints."""
+        ...
+
+    def submit_verify(self, by: str) -> Future[Answer]:
+        """Queue a comparison of ledger and live rows with git; what `verify --format json` prints."""
+        ...
+
+    def status(self) -> Answer:
+        """What `status --format json` prints."""
+        ...
+
+    def drift(self) -> Answer:
+        """What `drift --format json` prints."""
+        ...
+
+    def suspend(self, reason: str, until: datetime | None, by: str) -> Answer:
+        """Stop automatic reconciling, for good or until a moment (aware, UTC)."""
+        ...
+
+    def resume(self, by: str) -> Answer:
+        """Take it up again."""
+        ...

@@ -1,0 +1,113 @@
+"""The addresses of a daemon and what each does. What is behind them is `Operations`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request  # noqa: TC002  Starlette looks at the annotation
+from starlette.routing import Route
+
+from reconciler.model.suspension import parse_until
+from reconciler.web import bodies
+from reconciler.web.answers import HttpError, answer
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from reconciler.web.operations import Heartbeat, Operations
+    from reconciler.web.serving import Deadlines
+    from reconciler.web.waiting import Waiting
+
+NOBODY = "somebody with the daemon's token"
+MAX_TEXT = 500
+"""Characters of a reason or a name."""
+
+
+class Routes:
+    """The daemon's own routes."""
+
+    def __init__(self, operations: Operations, waiting: Waiting, deadlines: Deadlines) -> None:
+        self._operations, self._waiting, self._deadlines = operations, waiting, deadlines
+
+    def table(self) -> list[Route]:
+        """All of them."""
+        return [
+            Route("/healthz", self.healthz, methods=["GET"]),
+            Route("/readyz", self.readyz, methods=["GET"]),
+            Route("/v1/status", self.status, methods=["GET"]),
+            Route("/v1/drift", self.drift, methods=["GET"]),
+            Route("/v1/sync", self.sync, methods=["POST"]),
+            Route("/v1/verify", self.verify, methods=["POST"]),
+            Route("/v1/suspend", self.suspend, methods=["POST"]),
+            Route("/v1/resume", self.resume, methods=["POST"]),
+        ]
+
+    async def healthz(self, request: Request) -> Response:
+        """200 while every thread shows signs of life, else 503 naming those that do not."""
+        beats = self._operations.heartbeats()
+        stuck = ", ".join(_silence(beat) for beat in beats if beat.stuck)
+        if stuck:
+            hint = "restart the daemon; it goes on where it was"
+            raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "stuck", stuck, hint=hint)
+        return answer({"healthy": True, "threads": {beat.thread: beat.doing for beat in beats}})
+
+    async def readyz(self, request: Request) -> Response:
+        """503 until the first reconcile has ended."""
+        if not self._operations.ready():
+            raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "not-ready", "the first reconcile has not ended yet")
+        return answer({"ready": True})
+
+    async def status(self, request: Request) -> Response:
+        """What is live, and whether it is what git says."""
+        return answer(await self._waiting.call(self._operations.status, self._deadlines.read))
+
+    async def drift(self, request: Request) -> Response:
+        """What in the live rows is not what git says."""
+        return answer(await self._waiting.call(self._operations.drift, self._deadlines.operation))
+
+    async def sync(self, request: Request) -> Response:
+        """Reconcile once; the answer comes when this request was handled."""
+        told = await self._told(request, {"approve": str, "by": str, "force": bool})
+        future = self._operations.submit_sync(told.get("approve"), _by(told), force=told.get("force", False))
+        return answer(await self._waiting.answer(future, self._deadlines.operation))
+
+    async def verify(self, request: Request) -> Response:
+        """Compare ledger and live rows with git."""
+        future = self._operations.submit_verify(_by(await self._told(request, {"by": str})))
+        return answer(await self._waiting.answer(future, self._deadlines.operation))
+
+    async def suspend(self, request: Request) -> Response:
+        """Stop automatic reconciling."""
+        told = await self._told(request, {"reason": str, "until": str, "by": str})
+        reason = str(told.get("reason", "")).strip()
+        if not reason:
+            raise bodies.unprocessable("there is no reason", hint="say why, for whoever finds this host suspended")
+        until = parse_until(told["until"], datetime.now(UTC)) if "until" in told else None
+        work = partial(self._operations.suspend, reason, until, _by(told))
+        return answer(await self._waiting.call(work, self._deadlines.read))
+
+    async def resume(self, request: Request) -> Response:
+        """Take automatic reconciling up again."""
+        work = partial(self._operations.resume, _by(await self._told(request, {"by": str})))
+        return answer(await self._waiting.call(work, self._deadlines.read))
+
+    async def _told(self, request: Request, fields: dict[str, type]) -> dict[str, Any]:
+        told = await bodies.read_object(request, fields, self._deadlines.body)
+        for name, value in told.items():
+            if isinstance(value, str) and (len(value) > MAX_TEXT or not value.isprintable()):
+                raise bodies.unprocessable(
+                    f"{name} is longer than {MAX_TEXT} characters, or has some that do not print"
+                )
+        return told
+
+
+def _by(told: dict[str, Any]) -> str:
+    return str(told.get("by", "")).strip() or NOBODY
+
+
+def _silence(beat: Heartbeat) -> str:
+    allowed = f"{beat.limit:.0f} s allowed"
+    return f"{beat.thread} ({beat.doing}) has given no sign of life for {beat.age:.0f} s, {allowed}"

@@ -1,0 +1,150 @@
+"""uvicorn on a thread of its own: listening before anybody is told so, gone when it was stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from reconciler.errors import BugError, NeedsHuman
+from reconciler.web.address import Listen
+from reconciler.web.app import create_app
+from reconciler.web.connections import Connection
+from reconciler.web.waiting import Waiting
+
+if TYPE_CHECKING:
+    from reconciler.web.operations import Operations
+    from reconciler.web.serving import Serving
+
+THREAD = "http"
+WORKERS = 4
+"""Calls to the daemon that may take their time at once."""
+START, GRACE, END = 5.0, 1, 4.0
+"""Seconds: to start, for answers under way when it stops, and for the thread to end."""
+BACKLOG = 128
+
+
+class HttpServer:
+    """The HTTP side of a daemon. A context manager: it listens inside, and its threads are gone outside."""
+
+    def __init__(self, operations: Operations, serving: Serving, listen: Listen) -> None:
+        """Takes the address at once. Raises `NeedsHuman` when that is not to be had.
+
+        `address` is the one taken, with its port; `address.local` is how programs on this host call it.
+        """
+        self._waiting = Waiting()
+        self._socket = _bound(listen)
+        self.address = Listen(listen.host, self._socket.getsockname()[1])
+        config = uvicorn.Config(
+            create_app(operations, replace(serving, hosts=serving.hosts | {listen.host}), self._waiting),
+            http=Connection,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            backlog=BACKLOG,
+            timeout_graceful_shutdown=GRACE,
+        )
+        self._server = _Server(config)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
+
+    def __enter__(self) -> HttpServer:
+        self._thread.start()
+        if not self._server.up.wait(START) or self._failure is not None:
+            self.stop()
+            raise BugError(f"the HTTP server did not start on {self.address}") from self._failure
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it serves."""
+        return self._thread.is_alive() and not self._server.should_exit
+
+    def stop(self) -> None:
+        """Answer what is under way, or refuse it, and end; again does nothing. Raises `BugError` if it does not end."""
+        self._server.should_exit = True
+        if self._thread.ident is not None:
+            self._end()
+        self._socket.close()
+
+    def _end(self) -> None:
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended already
+                self._loop.call_soon_threadsafe(self._waiting.stop)
+        self._thread.join(END)
+        if self._thread.is_alive():
+            raise BugError(f"the thread {THREAD} did not end within {END:g} s: a call to the daemon does not return")
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # noqa: BLE001  handed to whoever started this thread
+            self._failure = error
+        finally:
+            self._server.up.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_default_executor(ThreadPoolExecutor(WORKERS, thread_name_prefix=f"{THREAD}-call"))
+        await self._server.serve(sockets=[self._socket])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, which says when it is up, and does not wait for half a request when it stops."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, Connection):
+                connection.hang_up_on_half()
+        await super().shutdown(sockets)
+
+
+def _bound(listen: Listen) -> socket.socket:
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    # With the protocol named, asyncio switches Nagle's algorithm off: else each answer waits 40 ms for its other half
+    opened = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if sys.platform == "win32":  # there, SO_REUSEADDR would let two programs have one address
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:  # an address that was in use a moment ago may be had again
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind((listen.host, listen.port))
+        opened.listen(BACKLOG)
+    except OSError as error:
+        opened.close()
+        raise _refused(listen, error) from error
+    return opened
+
+
+def _refused(listen: Listen, error: OSError) -> NeedsHuman:
+    if error.errno == errno.EADDRINUSE:
+        asked = f"`ss -ltnp 'sport = :{listen.port}'`, on Windows `Get-NetTCPConnection -LocalPort {listen.port}`"
+        hint = f"ask who it is ({asked}), or set http.listen to another port"
+        return NeedsHuman(f"cannot listen on {listen}: another program does already", hint=hint)
+    why = (error.strerror or str(error)).lower()
+    hint = "set http.listen to an address of this host, and a free port"
+    return NeedsHuman(f"cannot listen on {listen}: {why}", hint=hint)

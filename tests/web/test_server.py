@@ -1,0 +1,203 @@
+"""The server as a thread: it has its address before it says so, and is gone when it was stopped."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.errors import BugError, NeedsHuman, UsageError
+from reconciler.web import connections, server
+from reconciler.web.address import Listen, parse
+from reconciler.web.server import HttpServer
+from reconciler.web.serving import Serving
+from tests.web.harness import HOOK, TOKEN, Daemon, reply, running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def test_port_zero_becomes_a_real_one_before_anybody_listens() -> None:
+    serving = HttpServer(Daemon(), Serving(TOKEN), Listen("127.0.0.1", 0))
+    assert serving.address.port > 0
+    assert not serving.alive
+    serving.stop()
+    serving.stop()
+
+
+def test_an_address_in_use_names_who_to_ask() -> None:
+    with running() as site:
+        listen = site.server.address
+        with pytest.raises(NeedsHuman, match=f"cannot listen on {listen}: another program does already") as caught:
+            HttpServer(Daemon(), Serving(TOKEN), listen)
+        assert f"sport = :{listen.port}" in caught.value.hint
+        assert "http.listen" in caught.value.hint
+        assert site.ask("GET", "/healthz").status == 200
+    with HttpServer(Daemon(), Serving(TOKEN), listen) as again:
+        assert again.address == listen
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
+def test_an_address_of_another_host_needs_a_human(host: str) -> None:
+    with pytest.raises(NeedsHuman, match="cannot listen on"):
+        HttpServer(Daemon(), Serving(TOKEN), Listen(host, 8642))
+
+
+def test_it_listens_on_ipv6() -> None:
+    with HttpServer(Daemon(), Serving(TOKEN), Listen("::1", 0)) as serving:
+        connection = http.client.HTTPConnection(str(serving.address), timeout=5)
+        connection.request("GET", "/v1/status")
+        assert reply(connection).status == 200
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("127.0.0.1:8642", "127.0.0.1", 8642),
+        ("[::1]:0", "::1", 0),
+        ("desk:80", "desk", 80),
+        ("0.0.0.0:1", "0.0.0.0", 1),
+    ],
+)
+def test_an_address_is_read_and_written(text: str, host: str, port: int) -> None:
+    assert parse(text) == Listen(host, port)
+    assert str(parse(text)) == text
+
+
+@pytest.mark.parametrize("text", ["", "8642", ":8642", "::1:80", "http://x:80", "a b:1", "127.0.0.1:65536", "x:-1"])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="cannot listen on"):
+        parse(text)
+
+
+def test_an_address_for_all_is_called_on_loopback() -> None:
+    assert str(Listen("0.0.0.0", 80).local) == "127.0.0.1:80"
+    assert str(Listen("::", 80).local) == "[::1]:80"
+    assert str(Listen("10.0.0.1", 80).local) == "10.0.0.1:80"
+
+
+def test_answers_are_not_held_back_for_more() -> None:
+    """Without TCP_NODELAY each answer waits 40 ms: its body for the acknowledgement of its head."""
+    with running() as site:
+        connection = site.connect()
+        connection.request("GET", "/healthz")
+        reply(connection)
+        (served,) = site.server._server.server_state.connections
+        opened = served.transport.get_extra_info("socket")
+        assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        connection.close()
+
+
+def test_its_thread_has_a_name() -> None:
+    with running() as site:
+        site.ask("GET", "/v1/status")
+        names = {thread.name.rpartition("_")[0] or thread.name for thread in threading.enumerate()}
+        assert {"http", "http-call"} <= names
+        assert site.server.alive
+    assert not site.server.alive
+
+
+def test_a_stop_under_load_is_quick_and_leaves_no_thread(caplog: pytest.LogCaptureFixture) -> None:
+    """Idle, half-sent, waiting and busy clients: all of them are answered or hung up on, and nobody waits for them."""
+    daemon = Daemon(hold_futures=True)
+    answers: list[tuple[int, str]] = []
+    busy = threading.Event()
+    with running(daemon) as site:
+        idle, half, silent = (
+            site.connect(),
+            site.connect(),
+            socket.create_connection(("127.0.0.1", site.server.address.port)),
+        )
+        idle.request("GET", "/healthz")
+        reply(idle)
+        half.putrequest("POST", HOOK)
+        half.putheader("Content-Length", "1000")
+        half.endheaders(b"{")
+        silent.sendall(b"GET /healthz HTT")
+
+        def wait() -> None:
+            answer = site.operate("/v1/sync")
+            answers.append((answer.status, answer.code))
+
+        def hammer() -> None:
+            while not busy.is_set():
+                try:
+                    site.ask("GET", "/v1/status")
+                except (OSError, http.client.HTTPException):
+                    return
+
+        clients = [threading.Thread(target=wait) for _ in range(5)] + [
+            threading.Thread(target=hammer) for _ in range(3)
+        ]
+        for client in clients:
+            client.start()
+        _until(lambda: len(daemon.futures) == 5)
+        began = time.monotonic()
+        site.server.stop()
+        took = time.monotonic() - began
+        busy.set()
+        for client in clients:
+            client.join(5)
+        for opened in (idle, half, silent):
+            opened.close()
+    assert answers == [(503, "stopping")] * 5
+    assert took < 1.5
+    assert not caplog.records
+
+
+def test_a_call_that_never_returns_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "END", 0.5)
+    daemon = Daemon()
+    daemon.gate.clear()
+    with running(daemon, read=0.1) as site:
+        assert site.ask("GET", "/v1/status").status == 504
+        with pytest.raises(BugError, match="a call to the daemon does not return"):
+            site.server.stop()
+        daemon.gate.set()
+        monkeypatch.setattr(server, "END", 5.0)
+
+
+def test_a_request_that_does_not_come_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD", 0.3)
+    with running() as site:
+        for beginning in (b"", b"GET /healthz HTTP/1.1\r\nHost: loc"):
+            with socket.create_connection(("127.0.0.1", site.server.address.port), timeout=5) as opened:
+                opened.sendall(beginning)
+                began = time.monotonic()
+                assert opened.recv(1000) == b""
+                assert time.monotonic() - began < 2
+        asked = site.operate("/v1/sync")
+        assert asked.status == 200
+
+
+def test_a_request_that_takes_longer_than_its_head_may_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD", 0.2)
+    daemon = Daemon()
+    daemon.gate.clear()
+    threading.Timer(0.6, daemon.gate.set).start()
+    with running(daemon) as site:
+        assert site.ask("GET", "/v1/status").status == 200
+
+
+def test_there_are_only_so_many_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MOST", 5)
+    with running() as site:
+        opened = [socket.create_connection(("127.0.0.1", site.server.address.port), timeout=5) for _ in range(5)]
+        with pytest.raises((OSError, http.client.HTTPException)):
+            site.ask("GET", "/healthz")
+        for one in opened:
+            one.close()
+        _until(lambda: not site.server._server.server_state.connections)
+        assert site.ask("GET", "/healthz").status == 200
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    limit = time.monotonic() + 5
+    while not holds():
+        assert time.monotonic() < limit
+        time.sleep(0.01)
