@@ -1,0 +1,122 @@
+"""What the daemon is doing and how it fares, for whoever asks: written by its threads, read by any."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from reconciler.ports import Clock
+
+
+class Phase(StrEnum):
+    """What the operations thread is at."""
+
+    STARTING = "Starting"
+    IDLE = "Idle"
+    FETCHING = "Fetching"
+    RECONCILING = "Reconciling"
+    SCANNING = "Scanning"
+    BACKING_UP = "BackingUp"
+    STOPPING = "Stopping"
+
+
+class Health(StrEnum):
+    """How much a trouble matters: the live rows are at stake, or only what stands around them."""
+
+    STALLED = "Stalled"
+    RETRYING = "Retrying"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that does not work. `about` is what; `reason` one CamelCase word; `since` when it began (UTC)."""
+
+    about: str
+    health: Health
+    reason: str
+    message: str
+    hint: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The board at one moment.
+
+    `phase_since` and `beat` are UTC; `beat` is the newest sign of life. `ready` says that a first reconcile has ended.
+    """
+
+    started: datetime
+    phase: Phase
+    phase_since: datetime
+    beat: datetime
+    ready: bool = False
+    troubles: Mapping[str, Trouble] = field(default_factory=dict)
+    last_sync: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A trouble that came, changed or went: `before` is None when it came, `after` when it went."""
+
+    before: Trouble | None
+    after: Trouble | None
+
+
+class Board:
+    """Safe for several threads. `tell` hears of every turn, once, on the thread that brought it."""
+
+    def __init__(self, clock: Clock, tell: Callable[[Turn], None]) -> None:
+        now = clock.now()
+        self._clock, self._tell = clock, tell
+        self._guard = threading.Lock()
+        self._sight = Sight(now, Phase.STARTING, now, now)
+
+    def look(self) -> Sight:
+        """What is to be seen now."""
+        with self._guard:
+            return self._sight
+
+    def enter(self, phase: Phase) -> None:
+        """The operations thread goes over to something else."""
+        now = self._clock.now()
+        with self._guard:
+            since = self._sight.phase_since if self._sight.phase is phase else now
+            self._sight = replace(self._sight, phase=phase, phase_since=since, beat=now)
+
+    def beat(self) -> None:
+        """The operations thread is alive."""
+        now = self._clock.now()
+        with self._guard:
+            self._sight = replace(self._sight, beat=now)
+
+    def synced(self) -> None:
+        """A reconcile has ended, whatever came of it."""
+        now = self._clock.now()
+        with self._guard:
+            self._sight = replace(self._sight, ready=True, last_sync=now)
+
+    def trouble(self, about: str, health: Health, reason: str, message: str, hint: str = "") -> None:
+        """Something does not work; the same again is no news."""
+        with self._guard:
+            before = self._sight.troubles.get(about)
+            since = before.since if before else self._clock.now()
+            after = Trouble(about, health, reason, message, hint, since)
+            self._sight = replace(self._sight, troubles={**self._sight.troubles, about: after})
+        if before is None or (before.reason, before.health, before.message) != (reason, health, message):
+            self._tell(Turn(before, after))
+
+    def well(self, about: str) -> None:
+        """It works, or works again."""
+        with self._guard:
+            before = self._sight.troubles.get(about)
+            left = {name: trouble for name, trouble in self._sight.troubles.items() if name != about}
+            self._sight = replace(self._sight, troubles=left)
+        if before is not None:
+            self._tell(Turn(before, None))

@@ -1,0 +1,195 @@
+"""The loop: what it does when, what it does after a failure, and how it ends. Its works stand here for a whole host."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.adapters.clock import SystemClock
+from reconciler.daemon.backoff import Backoff
+from reconciler.daemon.board import Board, Health, Turn
+from reconciler.daemon.loop import Loop, Pace
+from reconciler.daemon.works import Scanned
+from reconciler.errors import NeedsHuman, RetryLater, UsageError
+from reconciler.pipeline.syncing import Consent, SyncResult
+from reconciler.plan.plan import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+DEADLINE = 10.0
+CALM = Pace()
+
+
+class Host:
+    """Works that note what is asked of them, and fail when told to."""
+
+    def __init__(self) -> None:
+        self.commit = "a" * 40
+        self.synced: list[tuple[str, Consent | None]] = []
+        self.threads: set[str] = set()
+        self.scans = self.rests = self.fetches = 0
+        self.failures: list[Exception] = []
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def fetch(self) -> None:
+        self.fetches += 1
+        self.threads.add(threading.current_thread().name)
+        if self.failures:
+            raise self.failures.pop(0)
+
+    def head(self) -> str:
+        return self.commit
+
+    def reconcile(self, consent: Consent | None, beat: Callable[[], None]) -> SyncResult:
+        assert self.gate.wait(DEADLINE)
+        beat()
+        self.synced.append((self.commit, consent))
+        return SyncResult(self.commit, None, None, Plan(None, self.commit, ()), None)
+
+    def scan(self) -> Scanned:
+        self.scans += 1
+        return Scanned()
+
+    def back_up(self) -> Path:
+        return Path("copy")
+
+    def backup_interval(self) -> float:
+        return 3600.0
+
+    def rest(self) -> None:
+        self.rests += 1
+
+
+class Running:
+    def __init__(self, host: Host, pace: Pace) -> None:
+        self.turns: list[Turn] = []
+        self.bugs: list[Exception] = []
+        self.board = Board(SystemClock(), self.turns.append)
+        self.loop = Loop(host, self.board, lambda: Backoff(0.05, 0.2, jitter=0), pace, self._bug)
+
+    def _bug(self, error: Exception) -> str:
+        self.bugs.append(error)
+        return "a file"
+
+
+@contextmanager
+def running(host: Host, pace: Pace = CALM) -> Iterator[Running]:
+    run = Running(host, pace)
+    with run.loop:
+        yield run
+
+
+def until(holds: Callable[[], bool]) -> None:
+    limit = time.monotonic() + DEADLINE
+    while not holds():
+        assert time.monotonic() < limit, "it did not happen in time"
+        time.sleep(0.005)
+
+
+def test_it_looks_at_once_and_only_once_while_nothing_moves() -> None:
+    host = Host()
+    with running(host, Pace(poll=0.05)) as run:
+        until(lambda: host.fetches > 3)
+        assert run.board.look().ready
+    assert len(host.synced) == 1
+    assert host.threads == {"operations"}
+
+
+def test_a_hint_is_a_look_and_a_storm_of_them_one_more() -> None:
+    host = Host()
+    with running(host) as run:
+        until(lambda: len(host.synced) == 1)
+        host.gate.clear()
+        host.commit = "b" * 40
+        run.loop.look()
+        until(lambda: run.board.look().phase == "Reconciling")
+        for _ in range(1_000):
+            run.loop.look()
+        host.gate.set()
+        until(lambda: host.fetches == 3)
+    assert [commit[0] for commit, _ in host.synced] == ["a", "b"]
+
+
+def test_a_request_is_answered_when_it_was_handled_even_without_news() -> None:
+    host = Host()
+    with running(host) as run:
+        until(lambda: len(host.synced) == 1)
+        consent = Consent("HEAD", "maren")
+        assert run.loop.sync(consent).result(DEADLINE).head == host.commit
+    assert host.synced[-1] == (host.commit, consent)
+
+
+def test_what_may_heal_is_tried_again_and_told_once_when_it_comes_and_once_when_it_goes() -> None:
+    host = Host()
+    host.failures = [RetryLater("no answer from the remote", hint="wait") for _ in range(4)]
+    with running(host) as run:
+        until(lambda: len(host.synced) == 1)
+        until(lambda: len(run.turns) == 2)
+    came, went = run.turns
+    assert came.after is not None
+    assert (came.before, came.after.health, came.after.message) == (None, Health.RETRYING, "no answer from the remote")
+    assert (went.before, went.after) == (came.after, None)
+
+
+def test_what_needs_a_human_is_not_tried_again_before_something_changes() -> None:
+    host = Host()
+    host.failures = [NeedsHuman("the store is damaged", hint="mend it")]
+    with running(host) as run:
+        until(lambda: bool(run.board.look().troubles))
+        time.sleep(0.3)
+        assert host.synced == []
+        run.loop.look()
+        until(lambda: len(host.synced) == 1)
+        until(lambda: not run.board.look().troubles)
+
+
+def test_a_wrong_request_is_no_trouble_of_the_host() -> None:
+    host = Host()
+    with running(host) as run:
+        until(lambda: len(host.synced) == 1)
+        host.failures = [UsageError("no such commit")]
+        with pytest.raises(UsageError, match="no such commit"):
+            run.loop.sync(Consent("nonsense", "maren")).result(DEADLINE)
+        assert run.board.look().troubles == {}
+
+
+def test_a_bug_ends_one_operation_and_not_the_thread() -> None:
+    host = Host()
+    host.failures = [ZeroDivisionError("oops")]
+    with running(host) as run:
+        until(lambda: len(host.synced) == 1)
+    assert [type(error) for error in run.bugs] == [ZeroDivisionError]
+    first = run.turns[0].after
+    assert first is not None
+    assert (first.reason, first.hint) == ("UnexpectedError", "this is a bug; its trace is in a file")
+
+
+def test_it_scans_by_itself() -> None:
+    host = Host()
+    with running(host, Pace(scan=0.05)):
+        until(lambda: host.scans > 2)
+
+
+def test_with_nothing_to_do_it_lets_others_have_the_store() -> None:
+    host = Host()
+    with running(host, Pace(rest=0.0)):
+        until(lambda: host.rests > 0)
+
+
+def test_leaving_waits_for_the_operation_that_runs_and_ends_the_thread() -> None:
+    host = Host()
+    host.gate.clear()
+    with running(host) as run:
+        until(lambda: run.board.look().phase == "Reconciling")
+        threading.Timer(0.1, host.gate.set).start()
+        waiting = run.loop.sync()
+    assert len(host.synced) == 1
+    assert waiting.cancelled()
+    assert "operations" not in {thread.name for thread in threading.enumerate()}
