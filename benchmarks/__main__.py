@@ -6,18 +6,20 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import decode, planning, syncing, validating
+from benchmarks import decode, drift, noticing, planning, syncing, validating
 
 ALL = {
     "first-sync": syncing.first_sync,
     "one-file": syncing.one_file_after_many,
     "history": syncing.long_history,
+    "drift": drift.drift,
     "decode": decode.files,
     "start": validating.start,
     "validate": validating.many_files,
     "against-check-jsonschema": validating.beside_check_jsonschema,
     "watch": validating.watch,
     "plan": planning.one_file_among_many,
+    "notice": noticing.commits,
 }
 
 

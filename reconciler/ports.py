@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from reconciler.model.drift import MOST_TOLD
+from reconciler.model.level import Level
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
@@ -14,9 +17,12 @@ if TYPE_CHECKING:
     from reconciler.kinds.registry import Kinds
     from reconciler.model.change import Row, Stamp
     from reconciler.model.commit import Commit, CommitDelta, FileChange, Version
+    from reconciler.model.drift import Drifts
+    from reconciler.model.event import HostEvent
     from reconciler.model.policy import Policy, Verdict
     from reconciler.model.problem import Problem
     from reconciler.model.resource import Key, Resource, RowId
+    from reconciler.model.suspension import Suspension
 
 
 class Clock(Protocol):
@@ -24,6 +30,22 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """The present moment, aware, in UTC."""
+        ...
+
+
+class Log(Protocol):
+    """Where the daemon writes down what happens."""
+
+    def event(
+        self,
+        event: str,
+        message: str = "",
+        *,
+        level: Level = Level.INFO,
+        error: BaseException | None = None,
+        **fields: Any,
+    ) -> None:
+        """Write an event down: a CamelCase word, a sentence, and fields such as commit or duration_ms."""
         ...
 
 
@@ -223,6 +245,37 @@ class StoreReader(Protocol):
         """The state at the applied commit."""
         ...
 
+    def suspension(self) -> Suspension | None:
+        """The suspension of reconciling that was asked for last, expired or not; None when there is none."""
+        ...
+
+    def identity(self) -> str:
+        """What tells this store from one that was deleted and made anew, or restored: a UUID."""
+        ...
+
+    def events_after(self, seq: int, limit: int) -> tuple[HostEvent, ...]:
+        """The host events that follow one, the oldest first."""
+        ...
+
+    def shipped_to(self) -> int:
+        """The newest host event that the ledger has, and with it all before; 0 when it has none."""
+        ...
+
+    def drift(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MOST_TOLD) -> Drifts:
+        """Where the live rows, or their tables, are not what git says; all are counted, so many told.
+
+        `kinds` are those of the tables. `leaving` are left out: with `RowId(kind, "")`, all of a kind. Raises
+        `NeedsHuman` when what git says was altered, too, so that there is nothing to compare with.
+        """
+        ...
+
+    def intact(self, kinds: Kinds) -> bool:
+        """Whether what the store takes for git's is what was applied. If not, only git can tell: `replace` mends it.
+
+        Costs a digest for each resource.
+        """
+        ...
+
 
 class Store(StoreReader, Protocol):
     """The live rows, for the one process that may write them. Each writing call is one transaction."""
@@ -243,6 +296,34 @@ class Store(StoreReader, Protocol):
         """Record that a commit was refused; no row changes."""
         ...
 
+    def heal(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MOST_TOLD) -> Drifts:
+        """Make the live rows what git says, the first so many that drifted; gives those, and how many there were.
+
+        One host event `drift-healed` says what was found and what was made of it. A table that was altered is made
+        anew with all of its rows. Raises like `drift`.
+        """
+        ...
+
+    def note_drift(self, kinds: Kinds) -> Drifts:
+        """What `drift` finds; host event `drift-found` when it is not what it was, `drift-gone` when it is over."""
+        ...
+
+    def suspend(self, suspension: Suspension) -> None:
+        """Suspend reconciling, in place of a suspension that is there; host event `suspended`."""
+        ...
+
+    def resume(self, actor: str) -> Suspension | None:
+        """End the suspension, host event `resumed`; gives it, None when there was none."""
+        ...
+
+    def expire(self) -> Suspension | None:
+        """End the suspension if it has expired, host event `suspension-expired`; gives it, None when nothing ended."""
+        ...
+
+    def shipped(self, seq: int) -> None:
+        """The ledger has the host events up to this one. Those of them that are older than a week go."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class VersionRow:
@@ -261,8 +342,35 @@ class VersionRow:
     recorded_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedEvent:
+    """A host event as it is read back from the ledger, and the host it happened on."""
+
+    host: str
+    event: HostEvent
+
+
 class LedgerReader(Protocol):
     """What can be asked of the ledger, for one repository and branch."""
+
+    def recorded(self, among: Collection[str] | None = None) -> Mapping[str, bool]:
+        """The recorded commits that are not orphaned (of some, or all), and whether each is on the mainline.
+
+        Commits are recorded parents first: where one is recorded, all that it reaches are.
+        """
+        ...
+
+    def look_up(self, shas: Collection[str]) -> tuple[VersionRow, ...]:
+        """The versions of some commits in no particular order, orphaned ones too."""
+        ...
+
+    def row_counts(self, kinds: Kinds, shas: Collection[str]) -> Mapping[str, int]:
+        """How many changes of rows of these kinds are there for each of some commits; none is left out."""
+        ...
+
+    def events(self, *, limit: int, host: str | None = None) -> tuple[RecordedEvent, ...]:
+        """The newest host events first, of one host or of all."""
+        ...
 
     def versions(self, *, limit: int) -> tuple[VersionRow, ...]:
         """The newest versions first: mainline height downwards, side branches after the commit that merged them."""
@@ -288,17 +396,14 @@ class Ledger(LedgerReader, Protocol):
         """Create the tables of these kinds, or add what columns they lack."""
         ...
 
-    def recorded(self, among: Collection[str] | None = None) -> Mapping[str, bool]:
-        """The recorded commits that are not orphaned (of some, or all), and whether each is on the mainline.
-
-        Commits are recorded parents first: where one is recorded, all that it reaches are.
-        """
-        ...
-
     def record(self, versions: Sequence[Version]) -> None:
         """Record versions: the kinds' rows first, the versions last, so that one is there in full or not at all."""
         ...
 
     def orphan(self, shas: Collection[str]) -> None:
         """Mark commits that the branch no longer reaches."""
+        ...
+
+    def record_events(self, host: str, events: Sequence[HostEvent]) -> None:
+        """Record what happened on a host. An event is known by host, store and number: twice leaves one."""
         ...

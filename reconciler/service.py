@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kind
     from reconciler.kinds.registry import Kinds
-    from reconciler.ports import Applied, Attempt, LedgerReader, LiveRow, Source, StoreReader, VersionRow
+    from reconciler.model.suspension import Suspension
+    from reconciler.ports import Applied, Attempt, Clock, LedgerReader, LiveRow, Source, StoreReader, VersionRow
 
 
 class Sync(StrEnum):
@@ -33,6 +34,7 @@ class Health(StrEnum):
     HEALTHY = "Healthy"
     PROGRESSING = "Progressing"
     DEGRADED = "Degraded"
+    SUSPENDED = "Suspended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,10 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What is live, and whether it is what git says. `refused` is set while the head is a refused commit."""
+    """What is live, and whether it is what git says.
+
+    `refused` is set while the head is a refused commit, `suspension` while one holds.
+    """
 
     repository: str
     branch: str
@@ -56,6 +61,7 @@ class Status:
     health: Health
     applied: Applied | None
     refused: Attempt | None
+    suspension: Suspension | None
     resources: Mapping[str, int]
     conditions: tuple[Condition, ...]
 
@@ -73,6 +79,7 @@ class Service:
     store: StoreReader | None
     kinds: Kinds
     open_ledger: Callable[[], AbstractContextManager[LedgerReader]] | None
+    clock: Clock
 
     def status(self) -> Status:
         """The state of this host at this moment."""
@@ -80,17 +87,20 @@ class Service:
         applied = self.store.applied() if self.store else None
         attempt = self.store.attempted() if self.store else None
         refused = attempt if attempt and attempt.refused and attempt.stamp.commit == head else None
+        asked = self.store.suspension() if self.store else None
+        suspension = asked if asked and asked.holds(self.clock.now()) else None
         sync = _sync(head, applied)
         return Status(
             repository=self.repository,
             branch=self.branch,
             head=head,
             sync=sync,
-            health=_health(sync, refused),
+            health=_health(sync, refused, suspension),
             applied=applied,
             refused=refused,
+            suspension=suspension,
             resources=self.store.counts() if self.store else {},
-            conditions=(_ready(applied, sync), _stalled(refused)),
+            conditions=(_ready(applied, sync), _stalled(refused), _suspended(suspension)),
         )
 
     def kind(self, word: str) -> Kind:
@@ -130,7 +140,9 @@ def _sync(head: str | None, applied: Applied | None) -> Sync:
     return Sync.SYNCED if applied.stamp.commit == head else Sync.OUT_OF_SYNC
 
 
-def _health(sync: Sync, refused: Attempt | None) -> Health:
+def _health(sync: Sync, refused: Attempt | None, suspension: Suspension | None) -> Health:
+    if suspension is not None:
+        return Health.SUSPENDED
     if refused is not None:
         return Health.DEGRADED
     return Health.HEALTHY if sync is Sync.SYNCED else Health.PROGRESSING
@@ -142,6 +154,12 @@ def _ready(applied: Applied | None, sync: Sync) -> Condition:
     if sync is Sync.SYNCED:
         return Condition("Ready", True, "Synced", "the live rows are those of the head")
     return Condition("Ready", True, "HoldingLastValid", "the live rows are those of the last valid commit applied")
+
+
+def _suspended(suspension: Suspension | None) -> Condition:
+    if suspension is None:
+        return Condition("Suspended", False, "NotSuspended", "commits go live")
+    return Condition("Suspended", True, "AskedFor", f"{suspension.actor} suspended it: {suspension.reason}")
 
 
 def _stalled(refused: Attempt | None) -> Condition:

@@ -42,7 +42,12 @@ def failure(error: ReconcilerError) -> None:
     """Say what kept the command from its work, and what to do about it."""
     note(f"{click.style('error:', fg='red', bold=True)} {error}")
     if error.hint:
-        note(f"{click.style('hint:', fg='cyan')} {error.hint}")
+        hint(error.hint)
+
+
+def hint(text: str) -> None:
+    """Say what to do about it."""
+    note(f"{click.style('hint:', fg='cyan')} {text}")
 
 
 def problem(line: str) -> str:

@@ -17,6 +17,7 @@ class HostEvent:
     """Something this host did, and when (aware, UTC). `seq` only ever rises, gaps are possible.
 
     `commit` and `digest` are None where the event is about neither; `duration_ms` is 0 for what takes no time.
+    `store` is the id of the store that wrote it down (a UUID, given by the store): `seq` counts within it.
     """
 
     seq: int
@@ -26,3 +27,4 @@ class HostEvent:
     digest: str | None
     duration_ms: float
     detail: Mapping[str, Value]
+    store: str = ""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from reconciler import canonical
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from reconciler.canonical import Value
     from reconciler.model.problem import Mark, Problem
@@ -78,6 +80,25 @@ class Resource:
     def row_id(self) -> RowId:
         """Kind and id."""
         return RowId(self.kind, self.id)
+
+
+def content_digest(
+    key: Key,
+    values: Mapping[str, Value],
+    labels: Mapping[str, str],
+    annotations: Mapping[str, str],
+    refs: Mapping[str, Collection[str]],
+) -> str:
+    """The digest of a resource in canonical form. What was left out is no content: a new field changes no resource."""
+    covered = {
+        "kind": key.kind,
+        "name": key.name,
+        "labels": labels,
+        "annotations": annotations,
+        "refs": {role: list(names) for role, names in refs.items()},
+        "values": {field: found for field, found in values.items() if found is not None},
+    }
+    return canonical.digest(covered)
 
 
 @dataclass(frozen=True, slots=True)

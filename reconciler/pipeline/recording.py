@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reconciler.errors import ReconcilerError, RetryLater
 
@@ -26,6 +26,23 @@ BATCH_ROWS: Final = 20_000
 QUEUED: Final = 2_000
 DEADLINE: Final = 600.0
 """Seconds that a full queue may stand still, or the last batches take: far above any driver's own time limit."""
+
+
+class Entry(NamedTuple):
+    """A version on its way into the ledger, and the kinds that its rows are of."""
+
+    version: Version
+    kinds: Kinds
+
+    @property
+    def rows(self) -> int:
+        """Rows it takes in the ledger, its own among them."""
+        return 1 + len(self.version.rows)
+
+    @classmethod
+    def of(cls, step: Step) -> Entry:
+        """What a step of a walk leaves for the ledger."""
+        return cls(step.version, step.position.snapshot.kinds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +120,10 @@ class Recorder:
             self.result = Recorded(behind=True)
             self._drain()
             return
-        batch = _Batch(ledger)
+        batch = Batch(ledger)
         for step in self._incoming():
             if known.get(step.version.commit.sha) is not step.version.mainline:
-                batch.add(step.version, step.position.snapshot.kinds)
+                batch.add(Entry.of(step))
                 self.result = Recorded(batch.written)
         batch.flush()
         self.result = Recorded(batch.written)
@@ -114,8 +131,8 @@ class Recorder:
             ledger.orphan(known.keys() - set(self._reachable))
 
 
-class _Batch:
-    """Versions on their way into the ledger, all under one set of kinds."""
+class Batch:
+    """Versions on their way into the ledger, all under one set of kinds. What is added is there after a flush."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.written = 0
@@ -124,17 +141,19 @@ class _Batch:
         self._versions: list[Version] = []
         self._rows = 0
 
-    def add(self, version: Version, kinds: Kinds) -> None:
-        if self._kinds is None or self._kinds.digest != kinds.digest:
+    def add(self, entry: Entry) -> None:
+        """One more; a batch that is full is written."""
+        if self._kinds is None or self._kinds.digest != entry.kinds.digest:
             self.flush()
-            self._ledger.prepare(kinds)
-            self._kinds = kinds
-        self._versions.append(version)
-        self._rows += 1 + len(version.rows)
+            self._ledger.prepare(entry.kinds)
+            self._kinds = entry.kinds
+        self._versions.append(entry.version)
+        self._rows += entry.rows
         if self._rows >= BATCH_ROWS:
             self.flush()
 
     def flush(self) -> None:
+        """Write what was added."""
         if self._versions:
             self._ledger.record(self._versions)
         self.written += len(self._versions)

@@ -6,8 +6,10 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.errors import UsageError
+from reconciler.errors import ReconcilerError, UsageError
 from reconciler.pipeline.approach import Approach, Walk
+from reconciler.pipeline.catchup import catch_up
+from reconciler.pipeline.outbox import Offering, Outbox
 from reconciler.pipeline.recording import Recorded, Recorder
 from reconciler.plan.plan import Plan
 from reconciler.ports import Applied, Attempt
@@ -50,7 +52,8 @@ class SyncResult:
 class Reconciler:
     """The reconcile of one branch of one repository into one store and one ledger (None keeps no history).
 
-    `repository` is what store and ledger know the configuration by.
+    `repository` is what store and ledger know the configuration by. With an `outbox` versions are put there, and
+    nobody waits for the ledger.
     """
 
     source: Source
@@ -62,6 +65,7 @@ class Reconciler:
     judge: Judge
     shipped: Kinds
     clock: Clock
+    outbox: Outbox | None = None
 
     def sync(self, progress: Progress = lambda done, total: None, consent: Consent | None = None) -> SyncResult:
         """Bring store and ledger to the branch's head.
@@ -78,12 +82,13 @@ class Reconciler:
         approach = self._approach
         approach.check_folder(head, self.branch)
         origin, parents = approach.origin(head)
-        with self._recorder(origin, parents) as recorder:
+        dropped = self._dropped(origin, parents)
+        with self._recorder(origin, parents, dropped) as recorder:
             walk = self._walk(origin, head, parents, recorder, progress)
             plan = self._go_live(origin, head, walk, consent)
         history = recorder.result if recorder else None
-        if history is not None and history.behind:
-            history = self._record_all(head, progress)
+        if history is not None and history.error is None and (history.behind or dropped):
+            history = self._record_all(head, history.versions, progress)
         return SyncResult(head, self.store.applied(), self.store.attempted(), plan, history)
 
     def kinds(self) -> Kinds:
@@ -94,17 +99,30 @@ class Reconciler:
     def _approach(self) -> Approach:
         return Approach(self.source, self.stepper, self.store, self.shipped)
 
-    def _recorder(self, origin: Origin, parents: Parents) -> Recorder | nullcontext[None]:
+    def _recorder(self, origin: Origin, parents: Parents, dropped: bool) -> Recorder | Offering | nullcontext[None]:
+        if self.outbox is not None:
+            return Offering(self.outbox, rewritten=dropped or origin.commit is None)
         return Recorder(self.open_ledger, origin.commit, parents.keys()) if self.open_ledger else nullcontext()
 
-    def _record_all(self, head: str, progress: Progress) -> Recorded | None:
-        """Compare the ledger with the whole history and record what it lacks."""
-        origin, parents = self._approach.beginning(head)
-        with self._recorder(origin, parents) as recorder:
-            self._walk(origin, head, parents, recorder, progress)
-        return recorder.result if recorder else None
+    def _dropped(self, origin: Origin, parents: Parents) -> bool:
+        """Whether what was looked at last is gone although the applied commit before it is not: a refused head, say."""
+        attempt = self.store.attempted()
+        return (
+            origin.commit is not None and attempt is not None and attempt.stamp.commit not in {*parents, origin.commit}
+        )
 
-    def _walk(self, origin: Origin, head: str, parents: Parents, recorder: Recorder | None, progress: Progress) -> Walk:
+    def _record_all(self, head: str, before: int, progress: Progress) -> Recorded:
+        """Compare the ledger with the whole history, and record what it lacks; `before` counts what was by then."""
+        assert self.open_ledger is not None
+        try:
+            with self.open_ledger() as ledger:
+                return Recorded(before + catch_up(self.source, self.stepper, head, ledger, progress=progress))
+        except ReconcilerError as error:
+            return Recorded(before, error=error)
+
+    def _walk(
+        self, origin: Origin, head: str, parents: Parents, recorder: Recorder | Offering | None, progress: Progress
+    ) -> Walk:
         walk = Walk()
         for done, step in enumerate(self._approach.steps(origin, head, parents), 1):
             if recorder:

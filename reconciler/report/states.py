@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
-from reconciler.report import commits, plans, problems
+from reconciler.report import commits, plans, problems, suspensions
 from reconciler.report.visible import visible
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def status_json(status: Status) -> dict[str, Any]:
         "health": str(status.health),
         "applied": commits.applied_json(status.applied),
         "refused": commits.attempt_json(status.refused),
+        "suspended": suspensions.as_json(status.suspension),
         "resources": dict(status.resources),
         "conditions": [
             {"type": one.type, "status": str(one.holds), "reason": one.reason, "message": one.message}
@@ -54,6 +55,8 @@ def status_lines(status: Status) -> Iterator[tuple[str, str]]:
     if status.refused is not None:
         errors = problems.plural(sum(one.is_error for one in status.refused.problems), "error")
         yield "refused", f"{commits.short(status.refused.stamp.commit)}, {errors}"
+    if status.suspension is not None:
+        yield "suspended", suspensions.line(status.suspension)
     yield "live rows", ", ".join(f"{count:,} {kind}" for kind, count in status.resources.items() if count) or "none"
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_DATABASE = "config_history"
 VERSIONS_TABLE = "config_versions"
+EVENTS_TABLE = "host_events"
 
 MOMENT = "DateTime64(6, 'UTC')"
 WORD = "LowCardinality(String)"
@@ -65,6 +66,23 @@ ROW_COLUMNS: Mapping[str, str] = {
     "committed_at": MOMENT,
 }
 """What a kind's history row has before the columns of the desired table."""
+
+EVENT_COLUMNS: Mapping[str, str] = {
+    "repository": WORD,
+    "branch": WORD,
+    "host": WORD,
+    "store": "UUID",
+    "seq": "UInt64",
+    "happened_at": MOMENT,
+    "event": WORD,
+    "commit_sha": "Nullable(String)",
+    "digest": "Nullable(String)",
+    "duration_ms": "Float64",
+    "detail": "String",
+}
+"""`store` is the id of the file that counted `seq`: one that was deleted and made anew counts from 1 again."""
+
+EVENT_KEY = ("host", "store", "seq")
 
 _TYPES: Mapping[str, str] = {
     SqlType.UUID: "UUID",
@@ -114,6 +132,11 @@ def create_database(database: str) -> str:
 def create_versions(database: str) -> str:
     """The statement that makes the table of versions."""
     return _create(database, VERSIONS_TABLE, VERSION_COLUMNS, VERSION_KEY, version="generation")
+
+
+def create_events(database: str) -> str:
+    """The statement that makes the table of host events."""
+    return _create(database, EVENTS_TABLE, EVENT_COLUMNS, EVENT_KEY)
 
 
 def create_kind(database: str, kind: Kind) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler import canonical
 from reconciler.kinds.kind import SqlType
 from reconciler.kinds.pointers import child
-from reconciler.model.resource import Resource
+from reconciler.model.resource import Key, Resource, content_digest
 from reconciler.validate.finding import Finding
 
 if TYPE_CHECKING:
@@ -38,16 +38,7 @@ def resource(kind: Kind, name: str, value: Any, path: str, line: int) -> Resourc
     row_id = values[kind.key] = str(values[kind.key] or canonical.derived_id(kind.name, name))
     labels, annotations = metadata.get("labels", {}), metadata.get("annotations", {})
     refs = _references(kind, metadata.get("refs", {}))
-    covered = {
-        "kind": kind.name,
-        "name": name,
-        "labels": labels,
-        "annotations": annotations,
-        "refs": {role: list(names) for role, names in refs.items()},
-        # What was left out is not content: a schema that gains a field changes no resource.
-        "values": {field: found for field, found in values.items() if found is not None},
-    }
-    digest = canonical.digest(covered)
+    digest = content_digest(Key(kind.name, name), values, labels, annotations, refs)
     return Resource(kind.name, name, row_id, values, labels, annotations, refs, path, line, digest)
 
 

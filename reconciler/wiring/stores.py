@@ -74,7 +74,7 @@ def reconciler(settings: Settings) -> Iterator[Reconciler]:
             repository=at.repository,
             branch=at.branch,
             store=store,
-            open_ledger=_ledger(settings, at),
+            open_ledger=ledger(settings, at),
             stepper=stepper,
             judge=Judge(stepper.rules, policy_engine),
             shipped=known.kinds,
@@ -120,6 +120,7 @@ def _planner(source: GitSource, folder: str) -> Planner:
 @contextmanager
 def service(settings: Settings) -> Iterator[Service]:
     """The reading side; nothing is created by it."""
+    from reconciler.adapters.clock import SystemClock
     from reconciler.adapters.duckdb.store import open_reader
     from reconciler.service import Service
 
@@ -130,17 +131,19 @@ def service(settings: Settings) -> Iterator[Service]:
             branch=at.branch,
             store=store,
             kinds=stored_kinds(store.kinds()) if store else shipped().kinds,
-            open_ledger=_ledger_reader(settings, at),
+            open_ledger=ledger_reader(settings, at),
+            clock=SystemClock(),
         )
 
 
-def _ledger(settings: Settings, at: Target) -> Callable[[], AbstractContextManager[ClickHouseLedger]] | None:
+def ledger(settings: Settings, at: Target) -> Callable[[], AbstractContextManager[ClickHouseLedger]] | None:
+    """What opens the ledger; None for a host that keeps no history."""
     if settings.history_url == NO_HISTORY:
         return None
-    return partial(_open_ledger, settings.history_url, at)
+    return partial(_open_ledger, settings.history_url, at.state, at.repository, at.branch)
 
 
-def _ledger_reader(settings: Settings, at: Target) -> Callable[[], AbstractContextManager[LedgerReader]] | None:
+def ledger_reader(settings: Settings, at: Target) -> Callable[[], AbstractContextManager[LedgerReader]] | None:
     """The ledger to read. The embedded one is not created for it: before the first sync it holds nothing."""
     from reconciler.adapters.clickhouse.ledger import is_started
     from reconciler.adapters.clock import SystemClock
@@ -148,11 +151,11 @@ def _ledger_reader(settings: Settings, at: Target) -> Callable[[], AbstractConte
 
     if settings.history_url == EMBEDDED and not is_started(at.state):
         return lambda: nullcontext(MemoryLedger(SystemClock()))
-    return _ledger(settings, at)
+    return ledger(settings, at)
 
 
-def _open_ledger(url: str, at: Target) -> AbstractContextManager[ClickHouseLedger]:
+def _open_ledger(url: str, state: Path, repository: str, branch: str) -> AbstractContextManager[ClickHouseLedger]:
     from reconciler.adapters.clickhouse.ledger import open_ledger
     from reconciler.adapters.clock import SystemClock
 
-    return open_ledger(url, at.state, at.repository, at.branch, SystemClock())
+    return open_ledger(url, state, repository, branch, SystemClock())

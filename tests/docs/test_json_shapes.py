@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 
 from tests.docs.markdown import EXAMPLE, Edit, blocks, read
@@ -25,6 +26,7 @@ VARYING = (
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)"), "<moment>"),
 )
 RISK = Edit("users/fx-majors-01.yaml", "risk_per_trade_percent: 0.75", "risk_per_trade_percent: 0.5")
+ACCOUNT = "d7df3d7e-89aa-53ee-aff5-a6cedc214994"
 SLIP = Edit("accounts/cv-eurusd.yaml", "leverage: 30", "leverage: 1:30")
 
 
@@ -48,9 +50,16 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     _commit(run, "Cut risk on the majors for election week")
     asked = {"sync": ["sync"], "status": ["status"], "get": ["get", "user", "fx-majors-01"], "log": ["log", "-n", "1"]}
     asked["schema"] = ["schema", "list"]
+    asked["doctor"] = ["doctor"]
+    asked["suspend"] = ["suspend", "--reason", "broker maintenance", "--until", "2h"]
+    asked["resume"] = ["resume"]
     asked["policy"] = ["policy", "test", "connection-timeout"]
     differs = {"plan": run("reconciler", "plan", "--base", "HEAD~1", "--format", "json", code=2)}
     told = {name: json.loads(run("reconciler", *words, "--format", "json")) for name, words in asked.items()}
+    with duckdb.connect(str(desk / ".git" / "reconciler" / "state.duckdb")) as beside:
+        beside.execute("UPDATE account_config SET leverage = 500 WHERE account_id = ?", [ACCOUNT])
+    differs["drift"] = run("reconciler", "drift", "--format", "json", code=2)
+    differs["verify"] = run("reconciler", "verify", "--format", "json", code=1)
     SLIP.apply(desk)
     told |= {name: json.loads(text) for name, text in differs.items()}
     return {**told, "validate": json.loads(run("reconciler", "validate", "--format", "json", code=1))}
@@ -58,7 +67,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.mark.parametrize("command", TOLD)
 def test_the_page_shows_what_is_printed(command: str, printed: dict[str, Any]) -> None:
-    real = printed[command][0] if command in {"log", "schema"} else printed[command]
+    real = printed[command][0] if command in {"log", "schema", "doctor"} else printed[command]
     assert _normal(TOLD[command]) == _normal(real)
 
 

@@ -148,6 +148,7 @@ def environment(home: Path) -> dict[str, str]:
         **kept,
         **people,
         "PATH": path,
+        "LOGNAME": "maren",
         "HOME": str(home),
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",

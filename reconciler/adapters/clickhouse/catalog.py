@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from reconciler.kinds.registry import Kinds
 
 
+_BOUND_COLUMNS = {"repository": "repository", "branch": "branch", "height": "height", "commit": "commit_sha"}
+
+
+def bound_columns(kind: Kind) -> dict[str, str]:
+    """The history's own columns as the kind's table names them, by the names they have in statements."""
+    return {f"{short}_column": ddl.own_column(kind, name) for short, name in _BOUND_COLUMNS.items()}
+
+
 class Catalog:
     """The tables of the ledger's database with their columns and types."""
 
@@ -39,6 +47,14 @@ class Catalog:
         for statement in wanted:
             self._connection.command(statement)
         if wanted:
+            self._read()
+
+    def fit_events(self) -> None:
+        """Create the table of host events when it is missing."""
+        if not self.columns(ddl.EVENTS_TABLE):
+            if not self._tables:
+                self._make_database()
+            self._connection.command(ddl.create_events(self._connection.database))
             self._read()
 
     def _for_kind(self, kind: Kind) -> tuple[str, ...]:

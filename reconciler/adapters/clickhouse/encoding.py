@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from reconciler import canonical
 from reconciler.kinds.kind import SqlType
 from reconciler.model.commit import Commit, Signature
+from reconciler.model.event import HostEvent
 from reconciler.model.problem import Problem, Severity
-from reconciler.ports import VersionRow
+from reconciler.ports import RecordedEvent, VersionRow
 from reconciler.tables.clickhouse import desired_columns, own_column
 from reconciler.tables.rows import desired_values
 
@@ -89,6 +90,19 @@ def version_row(values: Sequence[Any]) -> VersionRow:
         orphaned=orphaned,
         recorded_at=canonical.utc(recorded_at),
     )
+
+
+def event_values(host: str, event: HostEvent) -> tuple[object, ...]:
+    """The values of `EVENT_COLUMNS`, from host on."""
+    what = (event.at, event.event, event.commit, event.digest, event.duration_ms)
+    return (host, event.store, event.seq, *what, canonical.dumps(event.detail))
+
+
+def recorded_event(values: Sequence[Any]) -> RecordedEvent:
+    """Back from a host and the fields of an event, in their order."""
+    host, seq, at, event, commit, digest, duration, detail, store = values
+    fields = json.loads(detail)
+    return RecordedEvent(host, HostEvent(seq, canonical.utc(at), event, commit, digest, duration, fields, str(store)))
 
 
 def row_values(kind: Kind, version: Version, change: RowChange) -> tuple[object, ...]:

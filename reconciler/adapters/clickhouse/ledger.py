@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.adapters.clickhouse import encoding, statements
 from reconciler.adapters.clickhouse.address import parse
-from reconciler.adapters.clickhouse.catalog import Catalog
+from reconciler.adapters.clickhouse.catalog import Catalog, bound_columns
 from reconciler.adapters.clickhouse.connection import PATIENT, connect_server, open_embedded
 from reconciler.errors import BugError, UsageError
-from reconciler.tables.clickhouse import VERSION_COLUMNS, VERSIONS_TABLE, history_columns, own_column
+from reconciler.tables.clickhouse import EVENT_COLUMNS, EVENTS_TABLE, VERSION_COLUMNS, VERSIONS_TABLE, history_columns
 from reconciler.tables.versions import as_recorded, merged_by, newest_first
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind
     from reconciler.kinds.registry import Kinds
     from reconciler.model.commit import Version
-    from reconciler.ports import Clock, VersionRow
+    from reconciler.model.event import HostEvent
+    from reconciler.ports import Clock, RecordedEvent, VersionRow
 
 EMBEDDED_FOLDER = "history"
 SHORTEST_SHA = 4
@@ -97,6 +98,36 @@ class ClickHouseLedger:
         """Mark commits that the branch no longer reaches."""
         self._write([replace(row, orphaned=True) for row in self._by_sha(shas) if not row.orphaned])
 
+    def record_events(self, host: str, events: Sequence[HostEvent]) -> None:
+        """Record what happened on a host: one insert, into a table that is made when it is missing."""
+        if events:
+            self._catalog.fit_events()
+            values = ((*self._ours.values(), *encoding.event_values(host, event)) for event in events)
+            self._connection.insert(EVENTS_TABLE, list(EVENT_COLUMNS), encoding.lines(values))
+
+    def events(self, *, limit: int, host: str | None = None) -> tuple[RecordedEvent, ...]:
+        """The newest host events first, of one host or of all."""
+        if not self._catalog.columns(EVENTS_TABLE):
+            return ()
+        found = self._connection.ask(statements.EVENTS, limit=limit, host=host or "", **self._ours)
+        return tuple(map(encoding.recorded_event, found))
+
+    def look_up(self, shas: Collection[str]) -> tuple[VersionRow, ...]:
+        """The versions of some commits in no particular order, orphaned ones too."""
+        return tuple(self._by_sha(shas))
+
+    def row_counts(self, kinds: Kinds, shas: Collection[str]) -> Mapping[str, int]:
+        """How many changes of rows of these kinds are there for each of some commits."""
+        counts = dict.fromkeys(shas, 0)
+        for kind in kinds if shas else ():
+            if self._catalog.columns(kind.table):
+                rows = self._connection.ask(
+                    statements.ROW_COUNTS, table=kind.table, shas=list(shas), **bound_columns(kind), **self._ours
+                )
+                for sha, count in rows:
+                    counts[sha] += count
+        return counts
+
     def versions(self, *, limit: int) -> tuple[VersionRow, ...]:
         """The newest versions first, orphaned ones left out: each side branch after the commit that merged it."""
         mainline = [encoding.version_row(values) for values in self._ask(statements.NEWEST_ON_MAINLINE, limit=limit)]
@@ -124,9 +155,8 @@ class ClickHouseLedger:
         """Each row of a kind as of a mainline height, in order of the key column."""
         if not self._catalog.columns(kind.table) or not self._catalog.columns(VERSIONS_TABLE):
             return ()
-        names = {f"{short}_column": own_column(kind, name) for short, name in _BOUND_COLUMNS.items()}
         rows = self._connection.ask_named(
-            statements.STATE, table=kind.table, key=kind.key, height=height, **names, **self._ours
+            statements.STATE, table=kind.table, key=kind.key, height=height, **bound_columns(kind), **self._ours
         )
         return tuple(sorted(encoding.states(kind, rows), key=lambda state: str(state[kind.key])))
 
@@ -163,5 +193,3 @@ class ClickHouseLedger:
 
 MANY = 10_000
 """Commits to ask about by name; of more than these all are fetched."""
-
-_BOUND_COLUMNS = {"repository": "repository", "branch": "branch", "height": "height", "commit": "commit_sha"}

@@ -53,6 +53,20 @@ SELECT commit_sha, parents FROM {database:Identifier}.config_versions FINAL
 WHERE repository = {repository:String} AND branch = {branch:String} AND NOT mainline AND NOT orphaned
 """
 
+ROW_COUNTS = """
+SELECT {commit_column:Identifier}, count() FROM {database:Identifier}.{table:Identifier} FINAL
+WHERE {repository_column:Identifier} = {repository:String} AND {branch_column:Identifier} = {branch:String}
+  AND {commit_column:Identifier} IN {shas:Array(String)}
+GROUP BY {commit_column:Identifier}
+"""
+
+EVENTS = """
+SELECT host, seq, happened_at, event, commit_sha, digest, duration_ms, detail, store
+FROM {database:Identifier}.host_events FINAL
+WHERE repository = {repository:String} AND branch = {branch:String} AND ({host:String} = '' OR host = {host:String})
+ORDER BY happened_at DESC, host, store, seq DESC LIMIT {limit:UInt64}
+"""
+
 STATE = """
 SELECT * FROM {database:Identifier}.{table:Identifier} FINAL
 WHERE {repository_column:Identifier} = {repository:String} AND {branch_column:Identifier} = {branch:String}

@@ -25,6 +25,18 @@ def values_of(kind: Kind, columns: Sequence[str], record: Sequence[Any]) -> dict
     return {name: _value(types[name], value) for name, value in zip(columns, record, strict=True)}
 
 
+def values_as_found(kind: Kind, columns: Sequence[str], record: Sequence[Any]) -> dict[str, Any]:
+    """The same of a row that anybody may have written: JSON that only DuckDB takes for JSON stays text."""
+    types = {column.name: column.type for column in kind.columns}
+    values = {}
+    for name, value in zip(columns, record, strict=True):
+        try:
+            values[name] = _value(types[name], value)
+        except ValueError:
+            values[name] = value
+    return values
+
+
 def _value(sql_type: SqlType, value: Any) -> Any:
     if value is None:
         return None

@@ -57,13 +57,14 @@ def _connect(file: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     try:
         connection = duckdb.connect(str(file), read_only=read_only, config=CONFIG)
     except duckdb.Error as error:
-        raise _not_opened(file, error) from error
+        raise not_opened(file, error) from error
     connection.execute("SET TimeZone = 'UTC'")  # else DuckDB stores aware times in the zone of the machine
     connection.execute("SET lock_configuration = true")
     return connection
 
 
-def _not_opened(file: Path, error: duckdb.Error) -> ReconcilerError:
+def not_opened(file: Path, error: duckdb.Error) -> ReconcilerError:
+    """Why a store's file could not be opened: in use, damaged, or what else the driver says."""
     text = str(error)
     if any(words in text for words in IN_USE):
         holder = HOLDER.search(text)

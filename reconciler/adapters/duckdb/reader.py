@@ -5,22 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
-from reconciler.adapters.duckdb import catalog, codec, events, state
+from reconciler.adapters.duckdb import catalog, codec, drift, events, integrity, state, suspending
 from reconciler.adapters.duckdb.base import DuckDBBase
 from reconciler.adapters.duckdb.connection import fetch_number
 from reconciler.kinds.kind import TIMESTAMPS
+from reconciler.model.drift import MOST_TOLD
 from reconciler.ports import LiveRow
 from reconciler.tables.duckdb import DESIRED, LIVE, qualified, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from types import TracebackType
 
     import duckdb
 
     from reconciler.kinds.kind import Kind
     from reconciler.kinds.registry import Kinds
+    from reconciler.model.drift import Drifts
     from reconciler.model.event import HostEvent
+    from reconciler.model.resource import RowId
+    from reconciler.model.suspension import Suspension
     from reconciler.ports import Applied, Attempt, Base
 
 
@@ -73,6 +77,33 @@ class DuckDBReader:
     def events(self, limit: int) -> tuple[HostEvent, ...]:
         """The newest host events first."""
         return events.newest(self._connection, limit)
+
+    def suspension(self) -> Suspension | None:
+        """The suspension that was asked for last, expired or not."""
+        return suspending.get(self._connection)
+
+    def identity(self) -> str:
+        """The store's id, which a new file or a restored one does not share."""
+        return state.identity(self._connection)
+
+    def events_after(self, seq: int, limit: int) -> tuple[HostEvent, ...]:
+        """The host events that follow one, the oldest first."""
+        return events.after(self._connection, seq, limit)
+
+    def shipped_to(self) -> int:
+        """The newest host event that the ledger has; 0 when it has none."""
+        return events.shipped_to(self._connection)
+
+    def drift(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MOST_TOLD) -> Drifts:
+        """Where the live rows, or their tables, are not what git says. `leaving` are left out.
+
+        Raises `NeedsHuman` when the tables of what git says were altered.
+        """
+        return drift.scan(self._connection, self._catalog, drift.Asked(kinds, leaving, limit))
+
+    def intact(self, kinds: Kinds) -> bool:
+        """Whether what the store takes for git's is what was applied."""
+        return integrity.is_intact(self._connection, self._catalog, kinds)
 
     def live(self, kind: Kind, name: str | None = None) -> tuple[LiveRow, ...]:
         """The live rows of a kind in order of name, or those that go by a name (what left git may share one).

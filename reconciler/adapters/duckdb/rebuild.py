@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from reconciler.adapters.duckdb import structure
 from reconciler.adapters.duckdb.connection import first_line
 from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import TIMESTAMPS
@@ -36,9 +37,10 @@ def set_aside(connection: duckdb.DuckDBPyConnection, stored: StoredKind, without
 
 
 def drop(connection: duckdb.DuckDBPyConnection, stored: StoredKind) -> None:
-    """Drop both tables."""
+    """Drop both tables, or what somebody made of them. Raises `NeedsHuman` when something depends on one."""
+    there = structure.found(connection)
     for schema in (LIVE, DESIRED):
-        connection.execute(f"DROP TABLE {qualified(schema, stored.table)}")
+        structure.drop(connection, schema, stored, structure.of(there, schema, stored))
 
 
 def create(connection: duckdb.DuckDBPyConnection, kind: Kind, rows: Iterable[Row]) -> None:

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from reconciler.model.problem import Problem
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 SCHEMA = """
 CREATE SCHEMA gitops;
 CREATE SCHEMA desired;
-CREATE TABLE gitops.format (version INTEGER NOT NULL);
+CREATE TABLE gitops.format (version INTEGER NOT NULL, store UUID NOT NULL);
 CREATE TABLE gitops.owner (repository VARCHAR NOT NULL, branch VARCHAR NOT NULL);
 CREATE TABLE gitops.kinds (
     name VARCHAR PRIMARY KEY, table_name VARCHAR NOT NULL, key VARCHAR NOT NULL, columns VARCHAR[] NOT NULL,
@@ -47,7 +47,11 @@ CREATE TABLE gitops.tombstones (
 CREATE SEQUENCE gitops.event_seq;
 CREATE TABLE gitops.events (
     seq BIGINT PRIMARY KEY DEFAULT nextval('gitops.event_seq'), happened_at TIMESTAMP NOT NULL, event VARCHAR NOT NULL,
-    commit_sha VARCHAR, digest VARCHAR, duration_ms DOUBLE NOT NULL, detail JSON NOT NULL
+    commit_sha VARCHAR, digest VARCHAR, duration_ms DOUBLE NOT NULL, detail JSON NOT NULL, store UUID NOT NULL
+);
+CREATE TABLE gitops.cursors (name VARCHAR PRIMARY KEY, position BIGINT NOT NULL);
+CREATE TABLE gitops.suspension (
+    reason VARCHAR NOT NULL, actor VARCHAR NOT NULL, since TIMESTAMP NOT NULL, until TIMESTAMP
 );
 """
 
@@ -74,7 +78,22 @@ def has_format(connection: duckdb.DuckDBPyConnection) -> bool:
 def create(connection: duckdb.DuckDBPyConnection) -> None:
     """Make an empty file a store."""
     connection.execute(SCHEMA)
-    connection.execute("INSERT INTO gitops.format VALUES (?)", [FORMAT_VERSION])
+    connection.execute("INSERT INTO gitops.format VALUES (?, uuid())", [FORMAT_VERSION])
+
+
+def identity(connection: duckdb.DuckDBPyConnection) -> str:
+    """The id that the store was given when it was made, or the last time it was renewed."""
+    found = fetch_first(connection, "SELECT store FROM gitops.format")
+    assert found is not None
+    return str(found[0])
+
+
+def renew_id(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give the store another id: for a copy that goes on as the store, as its next events have numbers given before.
+
+    The events that are there keep the id under which they happened.
+    """
+    connection.execute("UPDATE gitops.format SET store = uuid()")
 
 
 def owner(connection: duckdb.DuckDBPyConnection) -> tuple[str, str] | None:

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.duckdb import catalog, events, state, writing
+from reconciler.adapters.duckdb import catalog, drift, events, healing, state, suspending, writing
 from reconciler.adapters.duckdb.connection import FILE_NAME, open_readable, open_writable, transaction
 from reconciler.adapters.duckdb.reader import DuckDBReader
 from reconciler.errors import BugError
+from reconciler.model.drift import HEALED, MOST_TOLD, is_news
 from reconciler.model.event import HostEvent
 from reconciler.ports import Applied, Attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     import duckdb
 
     from reconciler.canonical import Value
     from reconciler.kinds.registry import Kinds
+    from reconciler.model.drift import Drifts
+    from reconciler.model.resource import RowId
+    from reconciler.model.suspension import Suspension
     from reconciler.ports import Application, Clock
+
+EVENTS_KEPT = timedelta(days=7)
+"""How long host events stay in the store once the ledger has them."""
 
 
 def open_store(folder: Path, clock: Clock) -> DuckDBStore:
@@ -84,9 +92,16 @@ class DuckDBStore(DuckDBReader):
             events.add(self._connection, HostEvent(0, self._clock.now(), "bound", None, None, 0, detail))
 
     def apply(self, kinds: Kinds, step: Application) -> None:
-        """Advance from the applied commit. Raises `NeedsHuman` when rows that stay do not fit a changed schema."""
-        with self._step(kinds, step, "advance"):
-            writing.advance(self._connection, self._catalog, kinds, step.rows)
+        """Advance from the applied commit. Raises `NeedsHuman` when rows that stay do not fit a changed schema.
+
+        Live tables that somebody altered are made anew when they are in the way.
+        """
+        try:
+            self._advance(kinds, step)
+        except BugError:
+            if not self._mend_tables():
+                raise
+            self._advance(kinds, step)
 
     def replace(self, kinds: Kinds, step: Application) -> None:
         """Become the given state, whatever was there."""
@@ -104,6 +119,78 @@ class DuckDBStore(DuckDBReader):
             if not again:
                 detail: dict[str, Value] = {"problems": len(attempt.problems)}
                 events.add(self._connection, HostEvent(0, attempt.at, "refused", attempt.stamp.commit, None, 0, detail))
+
+    def heal(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MOST_TOLD) -> Drifts:
+        """Make the live rows what git says, but those in `leaving`, at most so many; gives what was put right.
+
+        Raises `NeedsHuman` when what git says was altered, too, or something of somebody's depends on a table.
+        """
+        with transaction(self._connection):
+            found = drift.scan(self._connection, self._catalog, drift.Asked(kinds, leaving, limit))
+            if found.told:
+                healing.heal(self._connection, self._catalog, found)
+                self._record_drift(HEALED, found)
+        return found
+
+    def note_drift(self, kinds: Kinds) -> Drifts:
+        """What `drift` finds. That there is some, other than before, or none any more, is written down as an event."""
+        with transaction(self._connection):
+            found = drift.scan(self._connection, self._catalog, drift.Asked(kinds, (), MOST_TOLD))
+            news = is_news(found, events.newest_about_drift(self._connection))
+            if news is not None:
+                self._record_drift(news, found)
+        return found
+
+    def _advance(self, kinds: Kinds, step: Application) -> None:
+        with self._step(kinds, step, "advance"):
+            writing.advance(self._connection, self._catalog, kinds, step.rows)
+
+    def _mend_tables(self) -> bool:
+        """Whether any live table was altered, and is as it should be now."""
+        with transaction(self._connection):
+            found = drift.altered(self._connection, self._catalog)
+            if found.told:
+                healing.heal(self._connection, self._catalog, found)
+                self._record_drift(HEALED, found)
+        return bool(found.told)
+
+    def _record_drift(self, event: str, found: Drifts) -> None:
+        applied = self.applied()
+        commit, digest = (applied.stamp.commit, applied.digest) if applied else (None, None)
+        events.add(self._connection, HostEvent(0, self._clock.now(), event, commit, digest, 0, found.detail()))
+
+    def suspend(self, suspension: Suspension) -> None:
+        """Suspend reconciling, in place of a suspension that is there."""
+        with transaction(self._connection):
+            suspending.put(self._connection, suspension)
+            event = HostEvent(0, self._clock.now(), "suspended", None, None, 0, suspension.detail())
+            events.add(self._connection, event)
+
+    def resume(self, actor: str) -> Suspension | None:
+        """End the suspension; gives it, None when there was none."""
+        return self._end_suspension("resumed", {"resumed_by": actor})
+
+    def expire(self) -> Suspension | None:
+        """End the suspension if it has expired; gives it, None when there is none or it still holds."""
+        found = self.suspension()
+        if found is None or found.holds(self._clock.now()):
+            return None
+        return self._end_suspension("suspension-expired", {})
+
+    def _end_suspension(self, how: str, more: dict[str, Value]) -> Suspension | None:
+        found = self.suspension()
+        if found is None:
+            return None
+        with transaction(self._connection):
+            suspending.put(self._connection, None)
+            event = HostEvent(0, self._clock.now(), how, None, None, 0, {**found.detail(), **more})
+            events.add(self._connection, event)
+        return found
+
+    def shipped(self, seq: int) -> None:
+        """The ledger has the host events up to this one. Those of them that are older than a week go."""
+        with transaction(self._connection):
+            events.ship(self._connection, seq, self._clock.now() - EVENTS_KEPT)
 
     @contextmanager
     def _step(self, kinds: Kinds, step: Application, how: str) -> Iterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.adapters.duckdb import rebuild, tombstones
+from reconciler.adapters.duckdb.catalog import of_kinds
 from reconciler.adapters.duckdb.connection import fetch_number
 from reconciler.adapters.duckdb.touched import Touched, sort
 from reconciler.errors import NeedsHuman
@@ -43,9 +44,9 @@ def advance(connection: duckdb.DuckDBPyConnection, catalog: Catalog, kinds: Kind
 
 
 def start_over(connection: duckdb.DuckDBPyConnection, catalog: Catalog, kinds: Kinds, rows: Iterable[Row]) -> None:
-    """Drop everything and hold exactly these rows."""
+    """Drop everything, whatever somebody made of it, and hold exactly these rows."""
     touched = sort(kinds, rows)
-    for stored in catalog.values():
+    for stored in (*catalog.values(), *of_kinds(kinds).values()):
         rebuild.drop(connection, stored)
     tombstones.clear(connection)
     tombstones.write(connection, [row for rows in touched.values() for row in rows.removed])
@@ -96,7 +97,9 @@ def _write(connection: duckdb.DuckDBPyConnection, kind: Kind, touched: Touched) 
             appender.append_rows(desired_values(kind, row) for row in rows)
         ids = [row.resource.id for row in rows]
         columns = listed(live_columns(kind))
-        connection.execute(f"INSERT OR REPLACE INTO {live} SELECT {columns} FROM {desired} WHERE {these}", [ids])
+        connection.execute(
+            f"INSERT OR REPLACE INTO {live} ({columns}) SELECT {columns} FROM {desired} WHERE {these}", [ids]
+        )
 
 
 def _check_empty(connection: duckdb.DuckDBPyConnection, stored: StoredKind, leaving: Sequence[str]) -> None:

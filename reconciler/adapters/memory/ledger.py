@@ -9,6 +9,7 @@ from reconciler import canonical
 from reconciler.errors import BugError, UsageError
 from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.model.commit import Status
+from reconciler.ports import RecordedEvent
 from reconciler.tables.clickhouse import own_column
 from reconciler.tables.rows import declaration_columns, desired_values
 from reconciler.tables.versions import as_recorded, merged_by, newest_first
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind
     from reconciler.kinds.registry import Kinds
     from reconciler.model.commit import RowChange, Version
+    from reconciler.model.event import HostEvent
     from reconciler.ports import Clock, VersionRow
 
 SHORTEST_SHA = 4
@@ -37,6 +39,7 @@ class MemoryLedger:
         self._clock = clock
         self._kinds: dict[str, Kind] = {}
         self._entries: dict[str, _Entry] = {}
+        self._events: dict[tuple[str, str, int], RecordedEvent] = {}
 
     def prepare(self, kinds: Kinds) -> None:
         """Remember the kinds."""
@@ -60,6 +63,28 @@ class MemoryLedger:
         for sha in self._entries.keys() & shas:
             entry = self._entries[sha]
             self._entries[sha] = entry._replace(row=replace(entry.row, orphaned=True))
+
+    def record_events(self, host: str, events: Sequence[HostEvent]) -> None:
+        """Record what happened on a host."""
+        self._events |= {(host, one.store, one.seq): RecordedEvent(host, one) for one in events}
+
+    def events(self, *, limit: int, host: str | None = None) -> tuple[RecordedEvent, ...]:
+        """The newest host events first, of one host or of all."""
+        found = (one for one in self._events.values() if host in (None, one.host))
+        in_store = sorted(found, key=lambda one: (one.host, one.event.store, -one.event.seq))
+        return tuple(sorted(in_store, key=lambda one: one.event.at, reverse=True)[:limit])
+
+    def look_up(self, shas: Collection[str]) -> tuple[VersionRow, ...]:
+        """The versions of some commits, orphaned ones too."""
+        return tuple(self._entries[sha].row for sha in shas if sha in self._entries)
+
+    def row_counts(self, kinds: Kinds, shas: Collection[str]) -> Mapping[str, int]:
+        """How many changes of rows of these kinds are there for each of some commits."""
+        entries = {sha: self._entries[sha].changes if sha in self._entries else () for sha in shas}
+        return {
+            sha: sum(change.row.resource.kind in kinds.by_name for change in changes)
+            for sha, changes in entries.items()
+        }
 
     def versions(self, *, limit: int) -> tuple[VersionRow, ...]:
         """The newest versions first, orphaned ones left out: each side branch after the commit that merged it."""

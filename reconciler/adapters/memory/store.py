@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import json
+import uuid
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
 from reconciler.adapters.memory.base import MemoryBase
+from reconciler.adapters.memory.drift import scan, with_written
 from reconciler.errors import BugError, NeedsHuman
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
+from reconciler.model.drift import FOUND, GONE, HEALED, MOST_TOLD, is_news
+from reconciler.model.event import HostEvent
+from reconciler.model.resource import content_digest
 from reconciler.ports import Applied, Attempt, LiveRow
 from reconciler.tables.rows import is_live, live_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
+    from reconciler.canonical import Value
     from reconciler.kinds.kind import Kind
     from reconciler.kinds.registry import Kinds
     from reconciler.model.change import Row
+    from reconciler.model.drift import Drifts
     from reconciler.model.resource import RowId
+    from reconciler.model.suspension import Suspension
     from reconciler.ports import Application, Base, Clock
 
 
@@ -35,11 +45,20 @@ class MemoryStore:
         self._rows: dict[RowId, Row] = {}
         self._applied: Applied | None = None
         self._attempted: Attempt | None = None
+        self._written: dict[RowId, Mapping[str, Any] | None] = {}
+        self._suspension: Suspension | None = None
+        self._id = str(uuid.uuid4())
+        self._events: list[HostEvent] = []
+        self._seq = self._shipped = 0
 
     def claim(self, repository: str, branch: str) -> None:
         """Bind the store to a repository and branch."""
         if self._owner is not None and self._owner[0] != repository:
             raise NeedsHuman(f"this store belongs to the repository {self._owner[0]}, not to {repository}")
+        if self._owner != (repository, branch):
+            before = self._owner[1] if self._owner else None
+            detail = {"repository": repository, "branch": branch, "before": before}
+            self._happened(HostEvent(0, self._clock.now(), "bound", None, None, 0, detail))
         self._owner = (repository, branch)
 
     def applied(self) -> Applied | None:
@@ -65,17 +84,61 @@ class MemoryStore:
         homeless = {resource.kind for resource in declared if resource.kind not in kinds.by_name}
         if homeless:
             raise NeedsHuman(f"the kind {min(homeless)} is gone, but rows of it are still declared")
-        self._become(kinds, step, rows)
+        self._become(kinds, step, rows, "advance")
+        touched = {row.row_id for row in step.rows}
+        self._written = {row: values for row, values in self._written.items() if row not in touched}
 
     def replace(self, kinds: Kinds, step: Application) -> None:
         """Hold exactly the rows of a step."""
-        self._become(kinds, step, _by_id(kinds, step))
+        self._become(kinds, step, _by_id(kinds, step), "replace")
+        self._written = {}
 
     def refuse(self, attempt: Attempt) -> None:
         """Record that a commit was refused."""
         if not attempt.refused:
             raise BugError(f"the attempt at {attempt.stamp.commit} was not refused")
-        self._attempted = attempt
+        before, self._attempted = self._attempted, attempt
+        if before is None or not before.refused or before.stamp != attempt.stamp:
+            detail: dict[str, Value] = {"problems": len(attempt.problems)}
+            self._happened(HostEvent(0, attempt.at, "refused", attempt.stamp.commit, None, 0, detail))
+
+    def suspension(self) -> Suspension | None:
+        """The suspension that was asked for last, expired or not."""
+        return self._suspension
+
+    def suspend(self, suspension: Suspension) -> None:
+        """Suspend reconciling, in place of a suspension that is there."""
+        self._suspension = suspension
+        self._happened(HostEvent(0, self._clock.now(), "suspended", None, None, 0, suspension.detail()))
+
+    def resume(self, actor: str) -> Suspension | None:
+        """End the suspension; gives it, None when there was none."""
+        return self._end_suspension("resumed", {"resumed_by": actor})
+
+    def expire(self) -> Suspension | None:
+        """End the suspension if it has expired; gives it, None when there is none or it still holds."""
+        found = self._suspension
+        if found is None or found.holds(self._clock.now()):
+            return None
+        return self._end_suspension("suspension-expired", {})
+
+    def identity(self) -> str:
+        """The store's id."""
+        return self._id
+
+    def events_after(self, seq: int, limit: int) -> tuple[HostEvent, ...]:
+        """The host events that follow one, the oldest first."""
+        return tuple(event for event in self._events if event.seq > seq)[:limit]
+
+    def shipped_to(self) -> int:
+        """The newest host event that the ledger has."""
+        return self._shipped
+
+    def shipped(self, seq: int) -> None:
+        """The ledger has the host events up to this one. Those of them that are older than a week go."""
+        self._shipped = max(seq, self._shipped)
+        kept_since = self._clock.now() - timedelta(days=7)
+        self._events = [event for event in self._events if event.seq > seq or event.at >= kept_since]
 
     def counts(self) -> Mapping[str, int]:
         """Live rows by kind."""
@@ -85,16 +148,76 @@ class MemoryStore:
         """The live rows of a kind in order of name, or those that go by a name."""
         if kind.name not in self._kinds:
             return ()
-        rows = (row for row in self._rows.values() if row.resource.kind == kind.name and is_live(kind, row))
-        found = (row for row in rows if name in (None, row.resource.name))
-        return tuple(_live_row(kind, row) for row in sorted(found, key=_order))
+        rows = with_written(self._said([kind]), self._written, kind.name)
+        found = (row for row in rows if name in (None, row.name))
+        return tuple(sorted(found, key=lambda row: (row.name, row.path is None, row.values[kind.key])))
 
-    def _become(self, kinds: Kinds, step: Application, rows: dict[RowId, Row]) -> None:
+    def write_past(self, row_id: RowId, values: Mapping[str, Any] | None) -> None:
+        """Write all values of a live row as others do who have the database open; None deletes it."""
+        self._written[row_id] = values
+
+    def rewrite_git(self, row: Row) -> None:
+        """Write what git says of a row in the same way."""
+        self._rows[row.row_id] = row
+
+    def drift(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MOST_TOLD) -> Drifts:
+        """Where the live rows are not what git says."""
+        return scan(self._said(kinds), self._written, leaving, limit)
+
+    def intact(self, kinds: Kinds) -> bool:
+        """Whether what is declared has the digest of the applied commit."""
+        declared = [row.resource for row in self._rows.values() if row.removed is None]
+        digests = [content_digest(one.key, one.values, one.labels, one.annotations, one.refs) for one in declared]
+        applied = self._applied.digest if self._applied else canonical.EMPTY_SET
+        return canonical.add_digests(canonical.EMPTY_SET, added=digests) == applied
+
+    def heal(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MOST_TOLD) -> Drifts:
+        """Make the live rows what git says."""
+        found = self.drift(kinds, leaving=leaving, limit=limit)
+        for drift in found.told:
+            del self._written[drift.row_id]
+        if found.told:
+            self._drifted(HEALED, found)
+        return found
+
+    def note_drift(self, kinds: Kinds) -> Drifts:
+        """What `drift` finds, and an event when it is news."""
+        found = self.drift(kinds)
+        told = [(one.event, str(one.detail["found"])) for one in self._events if one.event in {FOUND, HEALED, GONE}]
+        news = is_news(found, told[-1] if told else None)
+        if news is not None:
+            self._drifted(news, found)
+        return found
+
+    def _said(self, kinds: Iterable[Kind]) -> dict[RowId, LiveRow]:
+        """The live rows as git says them."""
+        by_name = {kind.name: kind for kind in kinds}
+        rows = (row for row in self._rows.values() if row.resource.kind in by_name)
+        pairs = ((by_name[row.resource.kind], row) for row in rows)
+        return {row.row_id: _live_row(kind, row) for kind, row in pairs if is_live(kind, row)}
+
+    def _drifted(self, event: str, found: Drifts) -> None:
+        commit, digest = (self._applied.stamp.commit, self._applied.digest) if self._applied else (None, None)
+        self._happened(HostEvent(0, self._clock.now(), event, commit, digest, 0, found.detail()))
+
+    def _happened(self, event: HostEvent) -> None:
+        self._seq += 1
+        self._events.append(replace(event, seq=self._seq, store=self._id))
+
+    def _end_suspension(self, how: str, more: dict[str, Value]) -> Suspension | None:
+        found, self._suspension = self._suspension, None
+        if found is not None:
+            self._happened(HostEvent(0, self._clock.now(), how, None, None, 0, {**found.detail(), **more}))
+        return found
+
+    def _become(self, kinds: Kinds, step: Application, rows: dict[RowId, Row], how: str) -> None:
         now, stamp = self._clock.now(), step.commit.stamp
         self._kinds = dict(kinds.by_name)
         self._rows = rows
         self._applied = Applied(stamp, step.height, step.digest, now)
         self._attempted = Attempt(stamp, now, refused=False, problems=step.warnings)
+        counts: dict[str, Value] = {"creates": step.creates, "updates": step.updates, "deletes": step.deletes}
+        self._happened(HostEvent(0, now, "applied", stamp.commit, step.digest, 0, {"how": how, **counts}))
 
 
 def _by_id(kinds: Kinds, step: Application) -> dict[RowId, Row]:
@@ -105,10 +228,6 @@ def _by_id(kinds: Kinds, step: Application) -> dict[RowId, Row]:
         if row.removed is None and row.resource.kind not in kinds.by_name:
             raise BugError(f"a step declares {row.resource.name}, but there is no kind {row.resource.kind}")
     return rows
-
-
-def _order(row: Row) -> tuple[str, bool, str]:
-    return (row.resource.name, row.removed is not None, row.resource.id)
 
 
 def _live_row(kind: Kind, row: Row) -> LiveRow:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from getpass import getuser
 from typing import TYPE_CHECKING
 
 import click
@@ -11,8 +10,10 @@ from reconciler import wiring
 from reconciler.cli import output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
+from reconciler.cli.people import who
+from reconciler.pipeline.suspending import suspended
 from reconciler.pipeline.syncing import Consent
-from reconciler.report import commits, problems, states
+from reconciler.report import commits, problems, states, suspensions
 
 if TYPE_CHECKING:
     from reconciler.pipeline.syncing import SyncResult
@@ -20,18 +21,24 @@ if TYPE_CHECKING:
 
 @click.command(short_help="one reconcile")
 @click.option("--approve", metavar="SHA", help="Let this commit through although a guard or policy refuses it.")
+@click.option("--force", is_flag=True, help="Reconcile this once although it is suspended.")
 @format_option("text", "json")
 @global_options
 @click.pass_obj
-def sync(given: Globals, approve: str | None, form: str) -> int:
+def sync(given: Globals, approve: str | None, force: bool, form: str) -> int:
     """Bring the live rows to the branch's head, and record every commit.
 
     An invalid head changes no row: the last valid commit stays live. Nor does one that a guard or policy refuses, until
     it is changed or approved: for this one commit, and on record.
     """
-    consent = Consent(approve, f"{_who()} with --approve") if approve else None
+    consent = Consent(approve, f"{who()} with --approve") if approve else None
     with wiring.reconciler(given.settings()) as reconciler:
         given.explain(f"{reconciler.repository}, branch {reconciler.branch}")
+        pause = None if force else suspended(reconciler.store)
+        if pause is not None:
+            output.note(f"refused: reconciling is suspended {suspensions.line(pause)}; no row was changed")
+            output.hint("`reconciler resume` ends it, `reconciler sync --force` reconciles this once")
+            return Exit.PROBLEMS
         with output.progress("commits") as progress:
             result = reconciler.sync(progress, consent)
         kinds = reconciler.kinds()
@@ -41,14 +48,6 @@ def sync(given: Globals, approve: str | None, form: str) -> int:
         for line in states.sync_lines(result, kinds):
             output.data(output.change(line))
     return _tell(given, result)
-
-
-def _who() -> str:
-    """Who runs this; a container may have no name for it."""
-    try:
-        return getuser()
-    except (OSError, KeyError, ImportError):
-        return "somebody without a name"
 
 
 def _tell(given: Globals, result: SyncResult) -> Exit:

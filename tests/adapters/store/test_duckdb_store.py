@@ -165,11 +165,11 @@ def test_a_newer_format_needs_a_human(tmp_path: Path) -> None:
     with open_store(tmp_path, FixedClock()):
         pass
     with duckdb.connect(str(tmp_path / "state.duckdb")) as beside:
-        beside.execute("UPDATE gitops.format SET version = 3")
-    with pytest.raises(NeedsHuman, match="format 3") as caught:
+        beside.execute("UPDATE gitops.format SET version = 4")
+    with pytest.raises(NeedsHuman, match="format 4") as caught:
         open_store(tmp_path, FixedClock())
     assert "update reconciler" in caught.value.hint
-    with pytest.raises(NeedsHuman, match="format 3"):
+    with pytest.raises(NeedsHuman, match="format 4"):
         open_reader(tmp_path)
     with duckdb.connect(str(tmp_path / "state.duckdb")):
         """Nothing has kept the file."""

@@ -1,0 +1,205 @@
+"""One daemon per state folder: a lock that lasts as long as the process, however that ends.
+
+The lock is the kernel's, so what a dead process wrote into the file holds nobody back. The file is never deleted: two
+processes could then lock two files of the same name.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reconciler import canonical
+from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from reconciler.ports import Clock
+
+LOCK_FILE = "daemon.lock"
+DAEMON_FILE = "daemon.json"
+LOCKED_BYTE = 1 << 30
+"""Windows keeps others from reading what is locked: this byte lies far behind what is written."""
+
+TRIES, PAUSE = 5, 0.05
+"""How often the lock is tried for, seconds apart: somebody who only asks who holds it is done by then."""
+
+FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
+"""The disk, or our share of it, is full."""
+
+MOST = 65_536
+"""Bytes read of a file in which a few lines are expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a state folder, as far as its files say: process id, since when (RFC 3339, UTC), command, address."""
+
+    pid: int | None = None
+    since: str | None = None
+    command: str | None = None
+    address: str | None = None
+
+    def __str__(self) -> str:
+        if self.pid is None:
+            return "another process, which could not write down who it is"
+        said = [f"process {self.pid}"]
+        said += [f"since {self.since}"] if self.since else []
+        said += [f"at {self.address}"] if self.address else []
+        return ", ".join(said) + (f" ({self.command})" if self.command else "")
+
+
+@contextmanager
+def hold(folder: Path, clock: Clock, command: str) -> Iterator[str]:
+    """Be the one daemon of a state folder, which is made when missing; until the block or the process ends.
+
+    Gives why nobody else can be told who holds it, empty when they can: a full disk is no reason not to start.
+    Raises `RetryLater`, naming the holder, while somebody else holds the folder, or when a full disk has no room for
+    the file; `NeedsHuman` when the folder cannot be written.
+    """
+    fd = _acquired(folder)
+    try:
+        yield _introduce(fd, {"pid": os.getpid(), "since": canonical.timestamp(clock.now()), "command": command})
+    finally:
+        with suppress(OSError):  # a disk gone bad by now: what is left in the file is no lock
+            os.ftruncate(fd, 0)
+        _release(fd)
+
+
+def holder(folder: Path) -> Holder | None:
+    """Who holds a state folder; None when nobody does. Writes nothing. Raises `NeedsHuman` when it cannot be told."""
+    file = folder / LOCK_FILE
+    try:
+        fd = os.open(file, os.O_RDWR)  # Windows and network shares lock only what may be written
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _refused(folder, error) from error
+    try:
+        if _lock(fd):
+            _unlock(fd)
+            return None
+    except OSError as error:
+        raise _refused(folder, error) from error
+    finally:
+        os.close(fd)
+    return _described(folder)
+
+
+def left_behind(folder: Path) -> tuple[str, ...]:
+    """The files of a folder that nobody holds which speak of a daemon all the same: it was killed, not stopped."""
+    files = (folder / LOCK_FILE, folder / DAEMON_FILE)
+    return tuple(file.name for file in files if _read(file).get("pid") is not None)
+
+
+def _acquired(folder: Path) -> int:
+    """A descriptor of the lock file, locked. Children do not inherit it."""
+    for attempt in range(TRIES):
+        if attempt:
+            time.sleep(PAUSE)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fd = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise _refused(folder, error) from error
+        try:
+            if _lock(fd) and _is_the_one(fd, folder / LOCK_FILE):
+                return fd
+        except OSError as error:
+            os.close(fd)
+            raise _refused(folder, error) from error
+        os.close(fd)
+    raise RetryLater(
+        f"the state folder {folder} is held by {_described(folder)}",
+        hint="one daemon serves a state folder: ask that one, end it first, or choose another folder with --state",
+    )
+
+
+def _lock(fd: int) -> bool:
+    """Try to take the lock; False when somebody else has it."""
+    try:
+        if sys.platform == "win32":
+            os.lseek(fd, LOCKED_BYTE, os.SEEK_SET)
+            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):  # PermissionError is Windows' word for it
+        return False
+    return True
+
+
+def _unlock(fd: int) -> None:
+    if sys.platform == "win32":
+        os.lseek(fd, LOCKED_BYTE, os.SEEK_SET)
+        msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
+    else:
+        fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def _release(fd: int) -> None:
+    try:
+        _unlock(fd)
+    finally:
+        os.close(fd)
+
+
+def _is_the_one(fd: int, file: Path) -> bool:
+    """Whether the file that is locked is still the one of that name: somebody may have deleted the folder."""
+    try:
+        return os.path.samestat(os.fstat(fd), file.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _introduce(fd: int, who: dict[str, Any]) -> str:
+    """Write down who holds the lock, over what the one before left; gives why that could not be done."""
+    text = (json.dumps(who, ensure_ascii=False) + "\n").encode(errors="replace")
+    try:
+        os.lseek(fd, 0, os.SEEK_SET)
+        written = os.write(fd, text)
+        os.ftruncate(fd, written)
+    except OSError as error:
+        os.ftruncate(fd, 0)
+        return f"cannot write {LOCK_FILE}: {(error.strerror or str(error)).lower()}"
+    return "" if written == len(text) else f"cannot write {LOCK_FILE}: no space left on device"
+
+
+def _described(folder: Path) -> Holder:
+    """What the files of a held folder say about its holder. An address counts only when it is that process's."""
+    who, daemon = _read(folder / LOCK_FILE), _read(folder / DAEMON_FILE)
+    pid = who.get("pid")
+    if not isinstance(pid, int):
+        return Holder()
+    address = daemon.get("address") if daemon.get("pid") == pid else None
+    return Holder(pid, *(str(one) if one else None for one in (who.get("since"), who.get("command"), address)))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """A small JSON object, empty when there is none: half of one is nothing."""
+    try:
+        with file.open("rb") as opened:
+            found = json.loads(opened.read(MOST))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _refused(folder: Path, error: OSError) -> ReconcilerError:
+    why = (error.strerror or str(error)).lower()
+    message = f"cannot use {folder / LOCK_FILE}: {why}"
+    if error.errno in FULL:
+        return RetryLater(message, hint="free some disk space, or choose another folder with --state")
+    return NeedsHuman(message, hint="make the state folder writable for whoever runs this, or choose another")

@@ -1,0 +1,63 @@
+"""What the machine says about a folder: room, permissions, whether it can be written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from typing import TYPE_CHECKING, NamedTuple
+
+from reconciler.errors import NeedsHuman
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+class Room(NamedTuple):
+    """Bytes on a disk."""
+
+    free: int
+    total: int
+
+
+def room(folder: Path) -> Room:
+    """The room on the disk that a folder is on, or would be on. Raises `NeedsHuman` when the disk does not answer."""
+    place = folder.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    try:
+        usage = shutil.disk_usage(place)
+    except OSError as error:
+        raise NeedsHuman(
+            f"the disk of {place} does not answer: {error.strerror}", hint="see that it is mounted"
+        ) from error
+    return Room(usage.free, usage.total)
+
+
+def check_writable(folder: Path) -> None:
+    """Write a file into a folder, and take it away. Raises `NeedsHuman` when that is refused."""
+    try:
+        with tempfile.TemporaryFile(dir=folder, prefix=".reconciler-") as file:
+            file.write(b"x")
+    except OSError as error:
+        raise NeedsHuman(
+            f"{folder} cannot be written: {(error.strerror or str(error)).lower()}",
+            hint="make it writable for whoever runs this, see that its disk has room, or choose another with --state",
+        ) from error
+
+
+def open_to_others(path: Path) -> bool:
+    """Whether others on this machine may look into a file or folder. Windows: they may not, so far as modes tell."""
+    return sys.platform != "win32" and bool(path.stat().st_mode & OTHERS)
+
+
+def foreign_owner(path: Path) -> int | None:
+    """The user id that a file belongs to, when it is not ours; None when it is, and on Windows."""
+    if sys.platform == "win32":
+        return None
+    owner = path.stat().st_uid
+    return None if owner == os.geteuid() else owner

@@ -1,0 +1,43 @@
+"""`reconciler doctor`."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler import wiring
+from reconciler.cli import output
+from reconciler.cli.exits import Exit
+from reconciler.cli.options import Globals, format_option, global_options
+from reconciler.model.diagnosis import Diagnosis, Grade
+from reconciler.report import diagnoses as report
+
+COLOURS = {Grade.OK: "green", Grade.WARNING: "yellow", Grade.PROBLEM: "red"}
+
+
+@click.command(short_help="check this host")
+@format_option("text", "json")
+@global_options
+@click.pass_obj
+def doctor(given: Globals, form: str) -> int:
+    """Check git, the stores, clock, disk and permissions, and say how to mend what is wrong.
+
+    Nothing is created or changed.
+    """
+    found: list[Diagnosis] = []
+    for diagnosis in wiring.examine(given.config, given.settings):
+        found.append(diagnosis)
+        if form == "text":
+            _show(diagnosis)
+    if form == "json":
+        output.json_data([report.as_json(diagnosis) for diagnosis in found])
+    else:
+        output.data(report.summary(found))
+    return Exit.PROBLEMS if any(diagnosis.grade is Grade.PROBLEM for diagnosis in found) else Exit.OK
+
+
+def _show(diagnosis: Diagnosis) -> None:
+    first, *rest = report.lines(diagnosis)
+    grade = str(diagnosis.grade)
+    output.data(click.style(grade, fg=COLOURS[diagnosis.grade]) + first.removeprefix(grade))
+    for line in rest:
+        output.data(line)

@@ -1,0 +1,28 @@
+"""`reconciler drift`."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler import wiring
+from reconciler.cli import output
+from reconciler.cli.exits import Exit
+from reconciler.cli.options import Globals, format_option, global_options
+from reconciler.report.drifts import drift_json, drift_lines, summary
+
+
+@click.command(short_help="live rows against what git says")
+@click.option("--heal", is_flag=True, help="Put right what differs, and write it down.")
+@format_option("text", "json")
+@global_options
+@click.pass_obj
+def drift(given: Globals, heal: bool, form: str) -> int:
+    """Show where the live rows are not what the applied commit says, because something else wrote there."""
+    found = (wiring.heal_drift if heal else wiring.find_drift)(given.settings())
+    if form == "json":
+        output.json_data(drift_json(found))
+    else:
+        for line in drift_lines(found):
+            output.data(output.change(line))
+        output.data(summary(found, " put right" if heal else ""))
+    return Exit.DIFFERENT if found.total and not heal else Exit.OK

@@ -1,0 +1,26 @@
+"""`reconciler resume`."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler import wiring
+from reconciler.cli import output
+from reconciler.cli.options import Globals, format_option, global_options
+from reconciler.cli.people import who
+from reconciler.report import suspensions
+
+
+@click.command(short_help="reconcile again")
+@format_option("text", "json")
+@global_options
+@click.pass_obj
+def resume(given: Globals, form: str) -> None:
+    """End a suspension: what was committed meanwhile goes live with the next sync, at once where the daemon runs."""
+    ended = wiring.resume(given.settings(), who())
+    if form == "json":
+        output.json_data({"ended": suspensions.as_json(ended)})
+    elif ended is None:
+        output.data("nothing was suspended")
+    else:
+        output.data(f"resumed; it was suspended {suspensions.line(ended)}")

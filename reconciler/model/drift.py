@@ -1,0 +1,142 @@
+"""Drift: what stands in the live tables and is not what git says, as it was found and as it should be."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from reconciler import canonical
+from reconciler.model.resource import RowId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from reconciler.canonical import Value
+
+MOST_TOLD = 1_000
+"""Drifts that are told at a time: with before and after they are a megabyte or so."""
+
+TABLE_ITSELF = ""
+"""The id of a drift that is about a table, not about one of its rows."""
+
+FOUND, HEALED, GONE = "drift-found", "drift-healed", "drift-gone"
+"""Host events: drift was seen and left alone, was put right, is no more although nobody here put it right."""
+
+
+class What(StrEnum):
+    """How something differs from what git says."""
+
+    MISSING = "missing"
+    EXTRA = "extra"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One row, or one table as such, that is not what it should be.
+
+    A row: `before` and `after` map columns to values as a live row has them, None where there is no row. Of an altered
+    table `before` has only the columns that are as they should be. `name` is None for what git does not know.
+    A table: `id` is empty, and they map parts (`column weight`, `index …`, `table`) to their definitions in SQL.
+    `fields` are the columns or parts that differ; none for what is missing or extra as a whole.
+    """
+
+    kind: str
+    id: str
+    name: str | None
+    what: What
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+    fields: tuple[str, ...] = ()
+
+    @property
+    def row_id(self) -> RowId:
+        """Kind and id; the id is empty for a table."""
+        return RowId(self.kind, self.id)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether this is about the table, not about one of its rows."""
+        return self.id == TABLE_ITSELF
+
+    @property
+    def digest(self) -> str:
+        """The same when the same was found again."""
+        return canonical.digest(self.as_json())
+
+    def as_json(self) -> dict[str, Value]:
+        """All of it as JSON values, whatever was found in the row."""
+        return {
+            "kind": self.kind,
+            "id": self.id or None,
+            "name": self.name,
+            "what": str(self.what),
+            "fields": list(self.fields),
+            "before": None if self.before is None else _plain(dict(self.before)),
+            "after": None if self.after is None else _plain(dict(self.after)),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Drifts:
+    """What was found. `told` holds the first of it, in order of kind and id; `counts` is all of it, by kind."""
+
+    told: tuple[Drift, ...] = ()
+    counts: Mapping[str, int] | None = None
+
+    @property
+    def total(self) -> int:
+        """How many there are, told or not."""
+        return sum(self.counts.values()) if self.counts else 0
+
+    @property
+    def digest(self) -> str:
+        """The same when the same was found again."""
+        return canonical.digest(self._content())
+
+    def detail(self) -> dict[str, Value]:
+        """What a host event says about it."""
+        return {"found": self.digest, **self._content()}
+
+    def _content(self) -> dict[str, Value]:
+        return {"counts": dict(self.counts or {}), "rows": [drift.as_json() for drift in self.told]}
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values of a column are the same: nothing is itself, and so is NaN; 0.0 and -0.0 are one number."""
+    if isinstance(one, float) and isinstance(other, float) and math.isnan(one):
+        return math.isnan(other)
+    return type(one) is type(other) and bool(one == other)
+
+
+def differing(columns: Iterable[str], before: Iterable[Any], after: Iterable[Any]) -> tuple[str, ...]:
+    """The columns whose values are not the same."""
+    return tuple(name for name, old, new in zip(columns, before, after, strict=True) if not same(old, new))
+
+
+def is_news(found: Drifts, last: tuple[str, str] | None) -> str | None:
+    """The event that a scan gives rise to: `FOUND`, `GONE`, or None when the last one says it already.
+
+    `last` is the newest of the events about drift, and the digest of what was found then.
+    """
+    event, digest = last or (GONE, "")
+    if found.total:
+        return None if event == FOUND and digest == found.digest else FOUND
+    return GONE if event == FOUND else None
+
+
+def _plain(value: Any) -> Value:
+    """A value as JSON has it. Somebody may have written what no schema allows: NaN, infinity, a year 20000."""
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    if isinstance(value, datetime):
+        return canonical.timestamp(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return json.dumps(value)
+    return canonical.normal(value)

@@ -1,0 +1,173 @@
+"""Versions that wait for the ledger: the operations thread puts them in, the shipping thread takes them out."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from reconciler.pipeline.recording import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import datetime
+    from types import TracebackType
+
+    from reconciler.pipeline.replay import Step
+
+MOST_ROWS: Final = 50_000
+"""Rows that wait at most; a single version that has more may wait alone."""
+REMEMBERED: Final = 10_000
+"""Shipped commits that are known by name: each look at a refused head offers the same ones again."""
+
+
+class Mark(NamedTuple):
+    """A moment in an outbox's life: what had been put in by then, and how often it had lost something."""
+
+    number: int
+    losses: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits: versions, and when the oldest was committed. `behind` says that the ledger may lack others, too."""
+
+    versions: int
+    oldest: datetime | None
+    behind: bool
+
+
+class Outbox:
+    """Keeps the order of offers, which is parents first. Safe for several threads.
+
+    When more waits than it may hold, all is dropped and it is `behind`: git has everything, and the ledger has to be
+    compared with it. A new one is behind as well, as nobody knows what the last process left undone.
+    """
+
+    def __init__(self, most_rows: int = MOST_ROWS) -> None:
+        self._most_rows = most_rows
+        self._guard = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._last = 0
+        self._waiting: dict[str, tuple[int, Entry]] = {}
+        self._rows = 0
+        self._losses, self._settled = 1, 0
+        self._shipped: dict[str, bool] = {}
+
+    def offer(self, entry: Entry) -> None:
+        """Put a version in. One that waits or was shipped already is not taken twice."""
+        sha, mainline = entry.version.commit.sha, entry.version.mainline
+        with self._guard:
+            before = self._waiting.get(sha)
+            if before is not None and before[1].version.mainline is mainline:
+                return
+            if before is None and self._shipped.get(sha) is mainline:
+                return
+            if self._waiting and self._rows + entry.rows > self._most_rows:
+                self._forget()
+                return
+            self._last = next(self._numbers)
+            # In the place it had: its parents stand before it
+            self._waiting[sha] = (self._last, entry)
+            self._rows += entry.rows - (before[1].rows if before else 0)
+
+    def lose(self) -> None:
+        """From now on the ledger may lack anything, or hold what git dropped: it has to be compared with git."""
+        with self._guard:
+            self._losses += 1
+            self._shipped.clear()
+
+    @property
+    def behind(self) -> bool:
+        """Whether the ledger has to be compared with git before anything is shipped."""
+        with self._guard:
+            return self._losses > self._settled
+
+    def backlog(self) -> Backlog:
+        """What waits at this moment."""
+        with self._guard:
+            first = next(iter(self._waiting.values()), None)
+            oldest = first[1].version.commit.stamp.time if first else None
+            return Backlog(len(self._waiting), oldest, self._losses > self._settled)
+
+    def take(self, rows: int) -> tuple[Entry, ...]:
+        """The oldest versions up to so many rows, at least one, all under the same kinds.
+
+        They stay until they are `done`: after a failure they are simply taken again, in their order.
+        """
+        taken: list[Entry] = []
+        with self._guard:
+            for _, entry in self._waiting.values():
+                rows -= entry.rows
+                if taken and (rows < 0 or entry.kinds.digest != taken[0].kinds.digest):
+                    break
+                taken.append(entry)
+        return tuple(taken)
+
+    def done(self, entries: Collection[Entry]) -> None:
+        """The ledger has these."""
+        with self._guard:
+            for entry in entries:
+                sha = entry.version.commit.sha
+                waiting = self._waiting.get(sha)
+                if waiting is not None and waiting[1] is entry:
+                    self._drop(sha)
+                if self._losses == self._settled:
+                    self._remember(sha, entry.version.mainline)
+
+    def mark(self) -> Mark:
+        """This moment, for `caught_up`."""
+        with self._guard:
+            return Mark(self._last, self._losses)
+
+    def waiting(self) -> Mapping[str, Entry]:
+        """All that waits, by commit, in order."""
+        with self._guard:
+            return {sha: entry for sha, (_, entry) in self._waiting.items()}
+
+    def caught_up(self, mark: Mark) -> None:
+        """The ledger has all that git had after a mark: what waited by then is there, or was dropped from git."""
+        with self._guard:
+            for sha in [sha for sha, (number, _) in self._waiting.items() if number <= mark.number]:
+                self._drop(sha)
+            self._settled = max(self._settled, mark.losses)
+
+    def _drop(self, sha: str) -> None:
+        _, entry = self._waiting.pop(sha)
+        self._rows -= entry.rows
+
+    def _forget(self) -> None:
+        self._waiting.clear()
+        self._shipped.clear()
+        self._rows = 0
+        self._losses += 1
+
+    def _remember(self, sha: str, mainline: bool) -> None:
+        self._shipped.pop(sha, None)
+        self._shipped[sha] = mainline
+        if len(self._shipped) > REMEMBERED:
+            del self._shipped[next(iter(self._shipped))]
+
+
+class Offering:
+    """What a reconcile records into when it does not wait for the ledger: a `Recorder` that only passes on.
+
+    `rewritten` says that the walk begins anew, or that commits were dropped: some may have to be marked orphaned.
+    """
+
+    result = None
+
+    def __init__(self, outbox: Outbox, *, rewritten: bool) -> None:
+        self._outbox, self._rewritten = outbox, rewritten
+
+    def __enter__(self) -> Offering:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: TracebackType | BaseException | None) -> None:
+        if self._rewritten and kind is None:
+            self._outbox.lose()
+
+    def offer(self, step: Step) -> None:
+        """Hand over a step, in the order of the walk."""
+        self._outbox.offer(Entry.of(step))

@@ -1,0 +1,165 @@
+"""Shipping to the ledger beside everything else: whatever the ledger does, the live rows do not wait for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Final, Protocol
+
+from reconciler.errors import NeedsHuman, RetryLater
+from reconciler.pipeline.carrying import Carrier
+from reconciler.pipeline.shippingstate import Failure, ShippingState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reconciler.pipeline.carrying import Cargo, Route
+    from reconciler.ports import Clock
+
+PATIENCE: Final = 300.0
+"""Seconds until something is tried again that needs a human, in case one was there."""
+GRACE: Final = 5.0
+"""Seconds that the thread has to end."""
+
+
+class Pauses(Protocol):
+    """How long to wait before the next attempt: longer with every failure."""
+
+    def next(self) -> float:
+        """Seconds until the next attempt, after one more failure."""
+        ...
+
+    def reset(self) -> None:
+        """It worked."""
+        ...
+
+
+class Shipper:
+    """A context manager around the thread `shipping`. Its methods may be called from any thread.
+
+    `interval` is in seconds. `tell` hears of every failure, on that thread, and None when it works again; it must not
+    raise.
+    """
+
+    def __init__(
+        self,
+        cargo: Cargo,
+        route: Route,
+        pauses: Pauses,
+        clock: Clock,
+        *,
+        interval: float,
+        tell: Callable[[Exception | None], None] = lambda error: None,
+    ) -> None:
+        self._cargo, self._pauses, self._clock, self._tell = cargo, pauses, clock, tell
+        self._carrier = Carrier(cargo, route, self._pulse, self._count)
+        self._state = ShippingState()
+        self._turn = threading.Condition()
+        self._interval = interval
+        self._due = time.monotonic() + interval
+        self._asked = self._answered = self._in_full = 0
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="shipping", daemon=True)
+
+    def __enter__(self) -> Shipper:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self, grace: float = GRACE) -> None:
+        """End the thread between two batches. One that hangs is left behind: it dies with the process."""
+        with self._turn:
+            self._stopping = True
+            self._turn.notify_all()
+        self._thread.join(grace)
+        if self._thread.is_alive():
+            self._tell(RetryLater("the history does not answer, so shipping was broken off", hint="nothing is lost"))
+
+    def state(self) -> ShippingState:
+        """How shipping stands at this moment."""
+        backlog, events = self._cargo.outbox.backlog(), self._cargo.events.waiting()
+        with self._turn:
+            return self._state.with_backlog(backlog, events)
+
+    def every(self, interval: float) -> None:
+        """Ship at another interval from now on, in seconds."""
+        with self._turn:
+            if interval != self._interval and not self._state.failures:
+                self._due = time.monotonic() + interval
+            self._interval = interval
+            self._turn.notify_all()
+
+    def flush(self, deadline: float) -> bool:
+        """Ship now, also when the next attempt after a failure is not due, and wait so many seconds at most.
+
+        Returns whether all that had been offered before is in the ledger.
+        """
+        with self._turn:
+            self._asked += 1
+            mine = self._asked
+            self._turn.notify_all()
+            self._turn.wait_for(lambda: self._answered >= mine or self._stopping, deadline)
+            return self._in_full >= mine
+
+    def _run(self) -> None:
+        while self._await_turn():
+            self._attempt()
+        self._carrier.berth.leave()
+
+    def _await_turn(self) -> bool:
+        """Wait until it is time to ship, or to close an idle ledger; False when it is time to end."""
+        with self._turn:
+            while not self._stopping:
+                left = min(self._due, self._carrier.berth.idle_at) - time.monotonic()
+                if self._asked > self._answered or left <= 0:
+                    return True
+                self._turn.wait(left)
+        return False
+
+    def _attempt(self) -> None:
+        with self._turn:
+            asked = self._asked
+            self._state = self._state.begun(self._clock.now())
+        error: Exception | None = None
+        try:
+            self._carrier.carry(self._state.failures)
+        except _Stopping:
+            return
+        except Exception as caught:  # noqa: BLE001  the thread must outlive whatever happens to one attempt
+            error = caught
+        self._conclude(asked, error)
+
+    def _conclude(self, asked: int, error: Exception | None) -> None:
+        recovered = error is None and self._state.failures > 0
+        if error is None:
+            self._pauses.reset()
+            pause = self._interval
+        else:
+            pause = PATIENCE if isinstance(error, NeedsHuman) else self._pauses.next()
+        now = self._clock.now()
+        with self._turn:
+            failure = None if error is None else Failure.of(error, now)
+            self._state = self._state.ended(failure, now, pause)
+            self._due = time.monotonic() + pause
+            self._answered = asked
+            if error is None and not self._cargo.outbox.behind:
+                self._in_full = asked
+            self._turn.notify_all()
+        if error is not None or recovered:
+            self._tell(error)
+
+    def _count(self, recorded: int) -> None:
+        with self._turn:
+            self._state = self._state.with_recorded(recorded)
+
+    def _pulse(self) -> None:
+        with self._turn:
+            self._state = self._state.alive(self._clock.now())
+            if self._stopping:
+                raise _Stopping
+
+
+class _Stopping(Exception):
+    """The thread is asked to end."""

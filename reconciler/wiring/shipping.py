@@ -1,0 +1,41 @@
+"""What the shipping thread needs of this host: its ledger, and git to compare it with."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from reconciler.wiring.program import shipped
+from reconciler.wiring.stores import ledger, target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from reconciler.pipeline.carrying import Route
+    from reconciler.pipeline.recording import Entry
+    from reconciler.ports import Ledger
+    from reconciler.settings import Settings
+
+
+def route(settings: Settings) -> Route | None:
+    """The way to the ledger that the settings name; None for a host that keeps no history."""
+    from reconciler.pipeline.carrying import Route
+
+    with target(settings) as at:
+        open_ledger = ledger(settings, at)
+    return None if open_ledger is None else Route(open_ledger, partial(_catch_up, settings))
+
+
+def _catch_up(
+    settings: Settings, opened: Callable[[], Ledger], waiting: Mapping[str, Entry], pulse: Callable[[], None]
+) -> int | None:
+    """With a repository and a memory of its own: it runs beside the operations thread, and seldom."""
+    from reconciler.pipeline.catchup import catch_up
+    from reconciler.pipeline.stepping import Stepper
+
+    with target(settings) as at:
+        head = at.source.resolve(at.branch)
+        if head is None:
+            return None
+        stepper = Stepper(at.source, settings.path, shipped())
+        return catch_up(at.source, stepper, head, opened(), waiting=waiting, progress=lambda done, total: pulse())

@@ -1,0 +1,284 @@
+"""Drift and healing, as every store does them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.adapters.memory.store import MemoryStore
+from reconciler.model.drift import Drift, Drifts, What, same
+from reconciler.model.resource import RowId
+from tests.adapters.store.observing import observe, typed
+from tests.adapters.store.tampering import change, delete, events, insert, real_step, rewrite_git
+from tests.support.kinds import KINDS, WIDGET, FixedClock, gadget, row, stamp, step, tombstone, uid, widget
+
+if TYPE_CHECKING:
+    from reconciler.ports import Store
+
+A = widget("a", widget_id=uid(1))
+B = widget("b", widget_id=uid(2), note=None)
+GONE = widget("gone", widget_id=uid(3))
+G = gadget("g", widget=("a",))
+ROWS = (row(A, 1), row(B, 1, 2), tombstone(GONE, 1, 2), row(G, 1), tombstone(gadget("h"), 1, 2))
+LATER = datetime(2027, 1, 1, tzinfo=UTC)
+
+ODD: dict[str, tuple[str, Any]] = {
+    "another number": ("weight", 99.5),
+    "a tiny difference": ("ratio", math.nextafter(0.1, 1)),
+    "nothing for something": ("ratio", None),
+    "something for nothing": ("note", "by hand"),
+    "an empty text for nothing": ("note", ""),
+    "another whole number": ("pieces", 4),
+    "another truth": ("fragile", False),
+    "another UUID": ("maker_id", uid(77)),
+    "other JSON": ("parts", {"screws": [1, 2.5, 0], "ä": "ö"}),
+    "no JSON": ("parts", None),
+    "another word": ("status", "INACTIVE"),
+    "another beginning": ("created_at", LATER),
+    "another end": ("updated_at", LATER),
+}
+
+
+@pytest.fixture
+def filled(store: Store) -> Store:
+    """A store with something of everything, which nobody has tampered with."""
+    store.replace(KINDS, real_step(2, *ROWS))
+    return store
+
+
+def test_a_store_that_nobody_touched_has_no_drift(filled: Store, store: Store) -> None:
+    assert filled.drift(KINDS) == Drifts((), {})
+    assert filled.heal(KINDS).total == filled.note_drift(KINDS).total == 0
+    assert events(filled) == []
+
+
+def test_a_new_store_has_none_either(store: Store) -> None:
+    assert (store.drift(KINDS).total, store.heal(KINDS).total, events(store)) == (0, 0, [])
+
+
+@pytest.mark.parametrize("how", ODD)
+def test_a_changed_row_is_found_and_healed(filled: Store, how: str) -> None:
+    before = observe(filled, KINDS)
+    column, value = ODD[how]
+    values = filled.live(WIDGET, "b")[0].values
+    change(filled, B, **{column: value})
+    (drift,) = filled.drift(KINDS).told
+    found = {**values, column: value}
+    assert typed(drift) == typed(Drift("Widget", B.id, "b", What.CHANGED, found, dict(values), (column,)))
+    assert filled.heal(KINDS) == Drifts((drift,), {"Widget": 1})
+    assert observe(filled, KINDS) == before
+    assert filled.drift(KINDS).total == 0
+
+
+def test_a_missing_row_comes_back(filled: Store) -> None:
+    before = observe(filled, KINDS)
+    delete(filled, A, G)
+    found = filled.drift(KINDS)
+    assert [(one.kind, one.id, one.name, one.what, one.before, one.fields) for one in found.told] == [
+        ("Gadget", G.id, "g", What.MISSING, None, ()),
+        ("Widget", A.id, "a", What.MISSING, None, ()),
+    ]
+    assert found.told[1].after == {**A.values, "created_at": stamp(1).time, "updated_at": stamp(1).time}
+    assert found.counts == {"Gadget": 1, "Widget": 1}
+    assert filled.heal(KINDS) == found
+    assert observe(filled, KINDS) == before
+
+
+def test_an_extra_row_goes(filled: Store) -> None:
+    before = observe(filled, KINDS)
+    insert(filled, RowId("Gadget", uid(9)), path="p", created_at=LATER, updated_at=LATER)
+    (drift,) = filled.drift(KINDS).told
+    values = {"gadget_id": uid(9), "path": "p", "speed": None, "created_at": LATER, "updated_at": LATER}
+    assert typed(drift) == typed(Drift("Gadget", uid(9), None, What.EXTRA, values, None))
+    assert [one.name for one in filled.live(KINDS.by_name["Gadget"])] == [uid(9), "g"]
+    assert filled.heal(KINDS).told == (drift,)
+    assert observe(filled, KINDS) == before
+
+
+def test_what_left_git_is_part_of_what_should_be(filled: Store) -> None:
+    before = observe(filled, KINDS)
+    change(filled, GONE, status="ACTIVE")
+    (drift,) = filled.heal(KINDS).told
+    assert (drift.name, drift.fields) == ("gone", ("status",))
+    delete(filled, GONE)
+    assert [one.what for one in filled.heal(KINDS).told] == [What.MISSING]
+    insert(filled, gadget("h").row_id, path="p", created_at=LATER, updated_at=LATER)
+    assert [one.what for one in filled.heal(KINDS).told] == [What.EXTRA]
+    assert observe(filled, KINDS) == before
+
+
+def test_what_was_done_and_undone_is_no_drift(filled: Store) -> None:
+    change(filled, A, weight=1.0)
+    change(filled, A, weight=30.0)
+    assert filled.drift(KINDS).total == 0
+
+
+def test_minus_zero_is_zero(store: Store) -> None:
+    one = replace(G, values={**G.values, "speed": 0.0})
+    store.replace(KINDS, real_step(1, row(one, 1)))
+    change(store, one, speed=-0.0)
+    assert store.drift(KINDS).total == 0
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_numbers_that_are_none_are_told_and_healed(filled: Store, value: float) -> None:
+    before = observe(filled, KINDS)
+    change(filled, G, speed=value)
+    (drift,) = filled.heal(KINDS).told
+    assert drift.before is not None
+    assert same(drift.before["speed"], value)
+    (event,) = events(filled)
+    (told,) = event.detail["rows"]
+    assert isinstance(told, dict)
+    assert told["before"]["speed"] in ("NaN", "Infinity", "-Infinity")
+    assert told["after"]["speed"] == 1
+    assert observe(filled, KINDS) == before
+
+
+def test_healing_is_on_record(filled: Store) -> None:
+    change(filled, A, weight=99.0, note="ä\n")
+    delete(filled, G)
+    filled.heal(KINDS)
+    (event,) = events(filled)
+    applied = filled.applied()
+    assert applied is not None
+    assert (event.event, event.commit, event.digest) == ("drift-healed", stamp(2).commit, applied.digest)
+    assert event.detail["counts"] == {"Gadget": 1, "Widget": 1}
+    missing, changed = event.detail["rows"]
+    assert isinstance(missing, dict)
+    assert isinstance(changed, dict)
+    assert (missing["what"], missing["before"], missing["after"]["path"]) == ("missing", None, r"C:\gadgets")
+    assert (changed["kind"], changed["id"], changed["name"], changed["fields"]) == (
+        "Widget",
+        A.id,
+        "a",
+        ["weight", "note"],
+    )
+    assert (changed["before"]["weight"], changed["before"]["note"]) == (99, "ä\n")
+    assert (changed["after"]["weight"], changed["after"]["note"]) == (30, None)
+    assert changed["before"]["created_at"] == "2026-01-05T09:00:00Z"
+
+
+def test_drift_that_stays_is_noted_once(filled: Store) -> None:
+    change(filled, A, weight=99.0)
+    first = filled.note_drift(KINDS)
+    assert filled.note_drift(KINDS) == first
+    assert [event.event for event in events(filled)] == ["drift-found"]
+    change(filled, A, weight=98.0)
+    filled.note_drift(KINDS)
+    change(filled, A, weight=30.0)
+    filled.note_drift(KINDS)
+    filled.note_drift(KINDS)
+    change(filled, A, weight=98.0)
+    filled.note_drift(KINDS)
+    filled.heal(KINDS)
+    filled.note_drift(KINDS)
+    change(filled, A, weight=98.0)
+    filled.note_drift(KINDS)
+    assert [event.event.removeprefix("drift-") for event in events(filled)] == [
+        *("found", "found", "gone", "found", "healed", "found")
+    ]
+    (told,) = events(filled)[0].detail["rows"]
+    assert told["before"]["weight"] == 99
+    assert filled.live(WIDGET, "a")[0].values["weight"] == 98.0
+
+
+def test_some_rows_are_left_alone(filled: Store) -> None:
+    change(filled, A, weight=99.0)
+    change(filled, B, weight=98.0)
+    delete(filled, G)
+    leaving = {A.row_id, RowId("Gadget", "")}
+    assert [one.name for one in filled.drift(KINDS, leaving=leaving).told] == ["b"]
+    assert [one.name for one in filled.heal(KINDS, leaving=leaving).told] == ["b"]
+    assert [one.name for one in filled.drift(KINDS).told] == ["g", "a"]
+    assert filled.heal(KINDS).counts == {"Gadget": 1, "Widget": 1}
+
+
+def test_so_many_at_a_time(store: Store) -> None:
+    found = [widget(f"w{number}", widget_id=uid(number)) for number in range(10)]
+    store.replace(KINDS, real_step(1, row(G, 1), *(row(one, 1) for one in found)))
+    before = observe(store, KINDS)
+    delete(store, *found[:5], G)
+    for one in found[5:]:
+        change(store, one, weight=1.0)
+    some = store.drift(KINDS, limit=4)
+    assert [one.name for one in some.told] == ["g", "w0", "w1", "w2"]
+    assert (some.total, some.counts) == (11, {"Gadget": 1, "Widget": 10})
+    assert some.digest != store.drift(KINDS, limit=3).digest
+    healed = [store.heal(KINDS, limit=4) for _ in range(4)]
+    assert [(len(one.told), one.total) for one in healed] == [(4, 11), (4, 7), (3, 3), (0, 0)]
+    assert observe(store, KINDS) == before
+
+
+def test_rows_that_a_commit_touches_are_written_and_others_stay_as_they_are(filled: Store) -> None:
+    change(filled, A, weight=99.0)
+    change(filled, B, weight=98.0)
+    filled.apply(KINDS, step(3, row(replace(A, path="elsewhere.yaml"), 1)))
+    assert [one.name for one in filled.drift(KINDS).told] == ["b"]
+    filled.replace(KINDS, real_step(4, *ROWS))
+    assert filled.drift(KINDS).total == 0
+
+
+def test_what_the_store_takes_for_gits_is_proved_by_its_digest(filled: Store) -> None:
+    assert filled.intact(KINDS)
+    change(filled, A, weight=99.0)
+    assert filled.intact(KINDS)
+    rewrite_git(filled, row(B, 1), row(replace(B, values={**B.values, "weight": 99.0}), 1))
+    assert not filled.intact(KINDS)
+    filled.replace(KINDS, real_step(2, *ROWS))
+    assert filled.intact(KINDS)
+    assert filled.drift(KINDS).total == 0
+
+
+def test_an_empty_store_is_intact(store: Store) -> None:
+    assert store.intact(KINDS.__class__(()))
+    store.apply(KINDS, real_step(1))
+    assert store.intact(KINDS)
+
+
+def test_the_digest_of_the_commit_counts(store: Store) -> None:
+    store.replace(KINDS, replace(real_step(1, row(A, 1)), digest="0" * 64))
+    assert not store.intact(KINDS)
+
+
+floats = st.floats(width=64) | st.sampled_from([0.0, -0.0, 1.0])
+
+
+@given(floats, floats)
+def test_sameness_of_numbers_is_an_equivalence(one: float, other: float) -> None:
+    assert same(one, one)
+    assert same(one, other) == same(other, one)
+    assert same(one, other) == (one == other or (math.isnan(one) and math.isnan(other)))
+
+
+def test_values_of_two_types_are_never_the_same() -> None:
+    assert not same(1, True)
+    assert not same(1, 1.0)
+    assert not same(None, False)
+    assert same(None, None)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.sampled_from(["a", "b", "g", "x"]), st.sampled_from([None, 1.0, 30.0, math.nan]))))
+def test_heal_leaves_nothing_to_heal(edits: list[tuple[str, float | None]]) -> None:
+    store = MemoryStore(FixedClock())
+    store.replace(KINDS, real_step(2, *ROWS))
+    before = observe(store, KINDS)
+    for name, number in edits:
+        one = {"a": A, "b": B, "g": G}.get(name)
+        if one is None:
+            insert(store, RowId("Gadget", uid(50)), path="p", speed=number, created_at=LATER, updated_at=LATER)
+        elif number is None:
+            delete(store, one)
+        else:
+            insert(store, one.row_id, **{**one.values, "created_at": LATER, "updated_at": LATER})
+    found = store.drift(KINDS)
+    assert store.heal(KINDS) == found
+    assert store.drift(KINDS).total == 0
+    assert observe(store, KINDS) == before

@@ -1,0 +1,129 @@
+"""Host events on their way out of every store: what follows the cursor, and what may go."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from reconciler.adapters.duckdb import state
+from reconciler.adapters.duckdb.connection import FILE_NAME, open_writable
+from reconciler.adapters.duckdb.store import open_store
+from reconciler.pipeline.eventfeed import EventFeed, let_go
+from tests.support.kinds import KINDS, FixedClock, step
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    import pytest
+
+    from reconciler.ports import Store
+
+
+def seqs(store: Store, after: int = 0, limit: int = 100) -> list[int]:
+    return [event.seq for event in store.events_after(after, limit)]
+
+
+def busy(store: Store, steps: int) -> None:
+    store.claim("origin", "main")
+    for number in range(1, steps + 1):
+        store.apply(KINDS, step(number))
+
+
+def test_events_follow_one_another(store: Store) -> None:
+    assert (store.events_after(0, 9), store.shipped_to()) == ((), 0)
+    busy(store, 3)
+    events = store.events_after(0, 9)
+    assert [event.event for event in events] == ["bound", "applied", "applied", "applied"]
+    assert seqs(store) == sorted(set(seqs(store)))
+    assert {event.store for event in events} == {store.identity()}
+    assert seqs(store, events[1].seq) == [events[2].seq, events[3].seq]
+    assert seqs(store, 0, 2) == [events[0].seq, events[1].seq]
+
+
+def test_the_cursor_only_moves_on(store: Store) -> None:
+    busy(store, 3)
+    third = seqs(store)[2]
+    store.shipped(third)
+    store.shipped(1)
+    assert store.shipped_to() == third
+    assert len(seqs(store)) == 4
+
+
+def test_what_the_ledger_has_goes_after_a_week(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    busy(store, 2)
+    shipped = seqs(store)[1]
+    store.shipped(shipped)
+    assert len(seqs(store)) == 3
+
+    def later(days: int) -> None:
+        begun = FixedClock.now
+
+        def now(self: FixedClock) -> datetime:
+            return begun(self) + timedelta(days=days)
+
+        monkeypatch.setattr(FixedClock, "now", now)
+
+    later(6)
+    store.shipped(shipped)
+    assert len(seqs(store)) == 3
+    later(2)
+    store.shipped(shipped)
+    assert seqs(store) == [shipped + 1]
+
+
+def test_a_host_without_a_ledger_keeps_a_week(store: Store) -> None:
+    busy(store, 3)
+    let_go(store)
+    assert store.shipped_to() == seqs(store)[-1]
+
+
+def test_the_cursor_moves_after_the_ledger_has_them(store: Store) -> None:
+    feed = EventFeed(most=2)
+    busy(store, 4)
+    feed.exchange(store)
+    taken = feed.take()
+    assert [event.event for event in taken] == ["bound", "applied"]
+    feed.exchange(store)
+    assert store.shipped_to() == 0
+    assert feed.take() == taken
+    feed.done(taken)
+    feed.exchange(store)
+    assert store.shipped_to() == taken[-1].seq
+    assert [event.seq for event in feed.take()] == seqs(store, taken[-1].seq, 2)
+
+
+def test_a_store_keeps_its_id_and_another_has_another(tmp_path: Path) -> None:
+    with open_store(tmp_path / "a", FixedClock()) as store:
+        first = store.identity()
+    with open_store(tmp_path / "a", FixedClock()) as store:
+        assert store.identity() == first
+    with open_store(tmp_path / "b", FixedClock()) as store:
+        assert store.identity() != first
+
+
+def test_a_restored_copy_renews_its_id_and_its_events_keep_theirs(tmp_path: Path) -> None:
+    """Its next events have numbers that were given before, to events that the ledger may have already."""
+    feed = EventFeed()
+    with open_store(tmp_path, FixedClock()) as store:
+        first = store.identity()
+        busy(store, 1)
+    copy = (tmp_path / FILE_NAME).read_bytes()
+    with open_store(tmp_path, FixedClock()) as store:
+        store.apply(KINDS, step(2))
+        feed.exchange(store)
+        feed.done(feed.take())
+        feed.exchange(store)
+    (tmp_path / FILE_NAME).write_bytes(copy)
+    connection = open_writable(tmp_path / FILE_NAME)
+    state.renew_id(connection)
+    connection.close()
+    with open_store(tmp_path, FixedClock()) as store:
+        before = store.events_after(0, 9)
+        store.apply(KINDS, step(2))
+        feed.exchange(store)
+        again = feed.take()
+        assert again[:-1] == before
+        assert [event.event for event in before] == ["bound", "applied"]
+        assert {event.store for event in before} == {first}
+        assert again[-1].store == store.identity() != first

@@ -1,0 +1,130 @@
+"""Live rows that somebody changed by hand, and copies of the store, from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Answer, Host
+
+
+@pytest.fixture
+def synced(host: Host, monkeypatch: pytest.MonkeyPatch) -> Host:
+    """A host on its first commit, without a history."""
+    monkeypatch.setenv("RECONCILER_HISTORY_URL", "none")
+    assert host.run("sync").code == 0
+    return host
+
+
+def by_hand(host: Host, *statements: str) -> None:
+    """What somebody does in the file."""
+    with duckdb.connect(str(host.state / "state.duckdb")) as beside:
+        for statement in statements:
+            beside.execute(statement)
+
+
+def live(host: Host) -> list[str]:
+    """The live rows of two kinds, as they are shown."""
+    return [host.run("get", kind).out for kind in ("accounts", "users")]
+
+
+def test_nothing_live_is_no_drift(host: Host) -> None:
+    assert [host.run("drift", *more).code for more in ((), ("--heal",))] == [0, 0]
+    assert not host.state.exists()
+
+
+def test_drift_is_shown_and_healed(synced: Host) -> None:
+    before = live(synced)
+    assert (clean := synced.run("drift")).code == 0
+    assert clean.out == "the live rows are what git says\n"
+    by_hand(
+        synced,
+        "UPDATE account_config SET leverage = 500 WHERE currency_pair = 'EURUSD' AND leverage = 30",
+        "DELETE FROM user_config WHERE risk_per_trade_percent = 0.75",
+        "DROP INDEX system_config_config_id_index",
+    )
+    shown = synced.run("drift")
+    assert shown.code == 2
+    assert "~ Account cv-eurusd\n    leverage: live 500, git says 30\n" in shown.out
+    assert "- User fx-majors-01 is missing\n" in shown.out
+    assert "~ System: the table system_config is altered\n    index system_config_config_id_index: live -" in shown.out
+    assert shown.out.endswith("3 differences: 1 Account, 1 System, 1 User\n")
+    healed = synced.run("drift", "--heal")
+    assert healed.code == 0
+    assert healed.out.endswith("3 differences put right: 1 Account, 1 System, 1 User\n")
+    assert synced.run("drift").code == 0
+    assert live(synced) == before
+
+
+def test_drift_as_json(synced: Host) -> None:
+    by_hand(synced, "UPDATE account_config SET leverage = 500 WHERE currency_pair = 'EURUSD' AND leverage = 30")
+    answer = synced.run("drift", "--format", "json")
+    assert answer.code == 2
+    found = json.loads(answer.out)
+    (drift,) = found["drift"]
+    assert found["summary"] == {"Account": 1}
+    assert (drift["what"], drift["name"], drift["fields"]) == ("changed", "cv-eurusd", ["leverage"])
+    assert drift["before"] == {**drift["after"], "leverage": 500}
+
+
+def test_more_than_a_thousand_rows_are_healed(synced: Host) -> None:
+    copies = "SELECT u.* REPLACE (uuid() AS user_id) FROM user_config AS u, range(400)"
+    by_hand(synced, f"INSERT INTO user_config {copies}")
+    answer = synced.run("drift", "--heal")
+    assert answer.code == 0
+    assert answer.out.splitlines()[-2:] == ["… and 1,400 more", "2,400 differences put right: 2,400 User"]
+    assert synced.run("drift").code == 0
+
+
+def test_another_repositorys_store_is_not_looked_at(synced: Host, tmp_path: Path) -> None:
+    by_hand(synced, "UPDATE gitops.owner SET repository = 'elsewhere'")
+    for command in (["drift"], ["drift", "--heal"]):
+        answer = synced.run(*command)
+        assert answer.code == 3
+        assert "belongs to the repository elsewhere" in answer.err
+
+
+def test_there_and_back(synced: Host) -> None:
+    before = live(synced)
+    made = synced.run("backup")
+    assert made.code == 0
+    file = Path(made.out.strip())
+    assert file.parent == synced.state / "backups"
+    synced.edit("users/fx-majors-01.yaml", "risk_per_trade_percent: 0.75", "risk_per_trade_percent: 0.5")
+    assert synced.run("sync").code == 0
+    after = live(synced)
+    done = synced.run("restore", str(file))
+    assert done.code == 0
+    assert done.out.startswith("live: ")
+    assert "state.duckdb.before-restore" in done.err
+    assert live(synced) == before
+    assert synced.run("status").out.splitlines()[1].split() == ["sync", "OutOfSync"]
+    assert synced.run("sync").code == 0
+    assert live(synced) == after
+    assert synced.run("drift").code == 0
+
+
+def test_what_is_no_backup(synced: Host, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no database", encoding="utf-8")
+
+    def refused(file: str) -> Answer:
+        answer = synced.run("restore", str(tmp_path / file))
+        assert answer.code == 3
+        assert answer.out == ""
+        return answer
+
+    assert "damaged or no DuckDB file" in refused("notes.txt").err
+    assert "there is no file" in refused("gone.duckdb").err
+    assert synced.run("drift").code == 0
+
+
+def test_no_store_no_backup(host: Host) -> None:
+    answer = host.run("backup")
+    assert answer.code == 3
+    assert "there is no store" in answer.err
+    assert not host.state.exists()

@@ -1,0 +1,120 @@
+"""Shipping without git: a history made by hand, and a ledger that fails when a test says so."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from reconciler.errors import RetryLater
+from reconciler.pipeline.carrying import Cargo, Carrier, Route
+from reconciler.pipeline.eventfeed import EventFeed
+from reconciler.pipeline.outbox import Outbox
+from reconciler.pipeline.recording import Batch, Entry
+from tests.adapters.ledger.versions import created, version
+from tests.support.kinds import KINDS, widget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from reconciler.ports import Ledger
+
+
+def entry(number: int, rows: int = 1, **others: Any) -> Entry:
+    """A commit of a mainline, with so many new rows."""
+    changes = [created(widget(f"w{number}-{at}"), number) for at in range(rows)]
+    return Entry(version(number, *changes, **others), KINDS)
+
+
+@dataclass
+class History:
+    """What a branch reaches, parents first, as git would have it."""
+
+    entries: list[Entry] = field(default_factory=list)
+    walks: int = 0
+
+    def extend(self, rows: int = 1) -> Entry:
+        """One more commit."""
+        self.entries.append(entry(len(self.entries) + 1, rows))
+        return self.entries[-1]
+
+    def catch_up(
+        self, ledger: Callable[[], Ledger], waiting: Mapping[str, Entry], pulse: Callable[[], None]
+    ) -> int | None:
+        """What `catchup.catch_up` does with a real one."""
+        if not self.entries:
+            return None
+        opened = ledger()
+        known, batch = opened.recorded(), Batch(opened)
+        self.walks += 1
+        for one in self.entries:
+            pulse()
+            if known.get(one.version.commit.sha) is not one.version.mainline:
+                batch.add(one)
+        batch.flush()
+        opened.orphan(known.keys() - {one.version.commit.sha for one in self.entries})
+        return batch.written
+
+
+class Flaky:
+    """A ledger whose calls fail: `faults` says of each whether it fails "before" or "after" it was done."""
+
+    def __init__(self, ledger: Ledger, faults: list[str]) -> None:
+        self._ledger, self._faults = ledger, faults
+
+    def __getattr__(self, name: str) -> Any:
+        inner = getattr(self._ledger, name)
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            fault = self._faults.pop(0) if self._faults else ""
+            if fault == "before":
+                raise RetryLater("the ledger is down")
+            answer = inner(*arguments, **named)
+            if fault == "after":
+                raise RetryLater("the answer was lost")
+            return answer
+
+        return call
+
+
+@dataclass
+class Host:
+    """The shipping side of one process after another; `ledger` and `history` outlive them."""
+
+    ledger: Ledger
+    history: History = field(default_factory=History)
+    most_rows: int = 1_000
+    faults: list[str] = field(default_factory=list)
+    opened: int = 0
+    failures: int = 0
+
+    def __post_init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        """A new process."""
+        self.outbox, self.feed = Outbox(self.most_rows), EventFeed()
+        self.cargo = Cargo(self.outbox, self.feed, "host-1")
+        self.carrier = Carrier(self.cargo, self.route(), lambda: None, lambda recorded: None)
+
+    def route(self, idle: float = 60.0) -> Route:
+        """The way to the ledger, as it misbehaves."""
+        return Route(self._open, self.history.catch_up, idle)
+
+    def attempt(self) -> bool:
+        """One attempt to ship everything; whether it went through."""
+        try:
+            self.carrier.carry(self.failures)
+        except RetryLater:
+            self.failures += 1
+            return False
+        self.failures = 0
+        return True
+
+    @contextmanager
+    def _open(self) -> Iterator[Any]:
+        if self.faults and self.faults[0] == "open":
+            self.faults.pop(0)
+            raise RetryLater("the ledger cannot be opened")
+        self.opened += 1
+        yield Flaky(self.ledger, self.faults)
