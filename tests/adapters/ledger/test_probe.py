@@ -10,28 +10,31 @@ import pytest
 
 from reconciler.adapters.clickhouse.probe import ask
 from reconciler.errors import RetryLater, UsageError
+from tests.support.fronts import running
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.fronts import RunningFront
+
+@pytest.fixture(params=["chdb", "http"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An engine of its own, of each make in turn."""
+    if request.param == "chdb":
+        yield "chdb"
+        return
+    with running(tmp_path / "engine") as front:
+        yield front.url("probe")
 
 
-@pytest.mark.parametrize("make", ["chdb", "http"])
-def test_an_engine_tells_its_version_and_time(make: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    url = "chdb"
-    if make == "http":
-        front: RunningFront = request.getfixturevalue("front")
-        url = front.url("probe")
+def test_an_engine_tells_its_version_and_time(url: str, tmp_path: Path) -> None:
     before = datetime.now(UTC)
     answer = ask(url, tmp_path)
     after = datetime.now(UTC)
     assert re.match(r"\d+\.\d+", answer.version)
     assert before - timedelta(seconds=1) <= answer.now <= after + timedelta(seconds=1)
     assert answer.now.tzinfo is UTC
-    assert answer.place.startswith(
-        "the embedded history in" if make == "chdb" else "the ClickHouse server at 127.0.0.1"
-    )
+    assert answer.place.startswith("the embedded history in" if url == "chdb" else "the ClickHouse server at 127.0.0.1")
 
 
 def test_nobody_there(tmp_path: Path) -> None:
