@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.filterwarnings("ignore:Callback with id .* already exists for watch:RuntimeWarning")
+"""watchdog says so when it meets a new folder twice, and goes on; as an error it would end its thread."""
+
 PATIENCE = 20.0
 ADD_WATCH = "watchdog.observers.inotify_c.InotifyFD.add_callback"
 
