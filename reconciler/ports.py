@@ -113,19 +113,43 @@ class Source(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Between:
+    """What tells two states from all others, and the rows that differ between them.
+
+    `rows` are those of the new state, tombstones of what left it included; None when any row may differ. A state is
+    known by the same text only if it has the same rows.
+    """
+
+    old: str
+    new: str
+    rows: Collection[Row] | None
+
+
 class PolicyEngine(Protocol):
     """Runs policies. They read two states and can do nothing else: no file, no network, no setting, no end to wait for.
 
-    One engine may be asked many times; what one call was given is gone by the next.
+    One engine may be asked many times; policies see nothing of what another call was given.
     """
 
     def run(
-        self, policies: Sequence[Policy], kinds: Kinds, live: Iterable[Row], desired: Iterable[Row]
+        self,
+        policies: Sequence[Policy],
+        kinds: Kinds,
+        live: Iterable[Row],
+        desired: Iterable[Row],
+        step: Between | None = None,
     ) -> tuple[Verdict, ...]:
         """The verdict of each policy, in order, on `main.<table>` (made of `live`) and `desired.<table>`.
 
-        The tables are those of `kinds`. Rows of other kinds are left out. Never raises for what a policy does.
+        The tables are those of `kinds`. Rows of other kinds are left out. With a `step`, an engine that has one of the
+        two states takes the rows that differ, and does not look at the rest. Otherwise it goes through `live` and
+        `desired`, more than once if it has to. Never raises for what a policy does.
         """
+        ...
+
+    def rest(self) -> None:
+        """Let go of all memory and processes until somebody asks again."""
         ...
 
 
@@ -234,7 +258,7 @@ class StoreReader(Protocol):
         ...
 
     def live(self, kind: Kind, name: str | None = None) -> tuple[LiveRow, ...]:
-        """The live rows of a kind in order of name, or the one that goes by a name."""
+        """The live rows of a kind in order of name, or those that go by a name, before the one that goes by an id."""
         ...
 
     def counts(self) -> Mapping[str, int]:
@@ -318,6 +342,10 @@ class Store(StoreReader, Protocol):
 
     def expire(self) -> Suspension | None:
         """End the suspension if it has expired, host event `suspension-expired`; gives it, None when nothing ended."""
+        ...
+
+    def note(self, event: str, detail: Mapping[str, Value]) -> None:
+        """Write down as a host event what this host did beside the rows."""
         ...
 
     def shipped(self, seq: int) -> None:

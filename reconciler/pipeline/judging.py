@@ -7,6 +7,7 @@ old and what is new; and because the rules of the old state count too, no commit
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from reconciler.model.policy import Policy
@@ -15,14 +16,15 @@ from reconciler.pipeline.locating import locate
 from reconciler.plan.guards import prune_problems
 from reconciler.policy.reading import read_policy
 from reconciler.policy.ruling import rulings
-from reconciler.ports import Approval
+from reconciler.ports import Approval, Between
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
     from reconciler.kinds.registry import Kinds
     from reconciler.model.change import Change, Row
+    from reconciler.model.commit import FileChange
     from reconciler.model.resource import Key, Resource
     from reconciler.pipeline.rules import RuleReader, Rules
     from reconciler.ports import PolicyEngine
@@ -31,16 +33,38 @@ if TYPE_CHECKING:
 
 PRUNE = "prune"
 """What a commit's trailer may approve."""
+MOST_REMEMBERED = 1_000
+"""Files of policies that are remembered as they were read."""
+MOST_LOOKED_UP = 100
+"""Resources that violations name and that are looked up, before all of them are read."""
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """One end of a step: its commit, the rules and kinds in force there, and its rows, tombstones too."""
+    """One end of a step: its commit, the rules and kinds in force there, and its rows, tombstones too.
+
+    `digest` is that of all it declares, when its rows are those that the commit's history makes of it; with the commit
+    it tells them from all others. It is empty for rows that were put together to be looked at once.
+    """
 
     commit: str
     rules: Rules
     kinds: Kinds
     rows: Callable[[], Iterable[Row]]
+    digest: str = ""
+
+    @property
+    def state(self) -> str:
+        """What its rows are known by."""
+        return f"{self.commit} {self.digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What differs between two ends: rows of the new one; and how to look up what the old one declares by a name."""
+
+    rows: tuple[Row, ...]
+    named: Callable[[Key], Sequence[Resource]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +72,7 @@ class Transition:
     """A step from one end (None: from nothing) to another, and what it changes.
 
     `before` says how many of a kind the old end declares. `approved` are the commits whose own message approves of what
-    they remove.
+    they remove. Without a `difference` any row may differ.
     """
 
     old: End | None
@@ -56,6 +80,15 @@ class Transition:
     changes: tuple[Change, ...]
     before: Callable[[str], int]
     approved: frozenset[str] = frozenset()
+    difference: Difference | None = None
+
+    @property
+    def between(self) -> Between | None:
+        """What its two states are known by; None when they are not."""
+        if not self.new.digest:
+            return None
+        rows = self.difference.rows if self.difference else None
+        return Between(self.old.state if self.old else "", self.new.state, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,45 +113,93 @@ class Judgement:
 
 
 class Judge:
-    """Judges steps in one repository. The policy engine is opened only where there are policies."""
+    """Judges steps in one repository. The policy engine is opened only where there are policies.
+
+    Who judges one step after another opens the same engine each time: then it is told what changed, and no more.
+    """
 
     def __init__(self, rules: RuleReader, open_engine: OpenEngine) -> None:
         self._rules = rules
         self._open_engine = open_engine
+        self._read: dict[FileChange, Policy | Problem] = {}
 
     def judge(self, step: Transition) -> Judgement:
         """What guards and policies have against a step, in order of place."""
         guarded = _guarded(step)
-        found = tuple(sorted((*guarded.problems, *self._ruled(step.old, step.new))))
+        found = tuple(sorted((*guarded.problems, *self._ruled(step))))
         located = locate(found, lambda paths: self._rules.contents(step.new.commit, paths))
         return Judgement(located, guarded.approvals)
 
-    def _ruled(self, old: End | None, new: End) -> tuple[Problem, ...]:
+    def _ruled(self, step: Transition) -> tuple[Problem, ...]:
+        old, new = step.old, step.new
         own, problems = self._policies(new.rules)
         earlier, _ = self._policies(old.rules) if old else ((), ())
         standing = tuple(one for one in earlier if one not in own)
         if not own and not standing:
             return problems
-        live = list(old.rows()) if old else []
-        desired = list(new.rows())
-        find = _finder(live, desired)
+        live, desired = _Lazy(old.rows) if old else (), _Lazy(new.rows)
         with self._open_engine() as engine:
-            verdicts = engine.run(own, new.kinds, live, desired)
-            before = engine.run(standing, new.kinds, live, desired) if standing else ()
+            verdicts = engine.run(own, new.kinds, live, desired, step.between)
+            before = engine.run(standing, new.kinds, live, desired, step.between)
             broken = [verdict.policy for verdict in before if verdict.fault]
             # One that could not be run where it stood either binds nobody: a commit must be able to mend it.
-            ailing = (
-                {one.policy for one in engine.run(broken, old.kinds, (), ()) if one.fault} if old and broken else ()
-            )
+            ailing = {one.policy for one in engine.run(broken, old.kinds, (), ()) if one.fault} if old else set()
+        find = _Finder(live, desired, step.difference)
         said = rulings(verdicts, new.kinds, find)
         also = rulings([one for one in before if one.policy not in ailing], new.kinds, find)
         return (*problems, *said, *_by_earlier_rule(also, said))
 
     def _policies(self, rules: Rules) -> tuple[tuple[Policy, ...], tuple[Problem, ...]]:
-        texts, odd = self._rules.texts(rules.policies.values())
-        found = [read_policy(path, data) for path, data in sorted(texts.items())]
+        files = {one.path: one for one in rules.policies.values()}
+        known = {file: self._read[file] for file in files.values() if file in self._read}
+        texts, odd = self._rules.texts([file for file in files.values() if file not in known])
+        known.update((files[path], read_policy(path, data)) for path, data in texts.items())
+        if len(self._read) > MOST_REMEMBERED:
+            self._read.clear()
+        self._read.update(known)
+        found = [known[file] for _, file in sorted(files.items()) if file in known]
         policies = tuple(one for one in found if isinstance(one, Policy))
         return policies, (*odd, *(one for one in found if isinstance(one, Problem)))
+
+
+class _Lazy:
+    """Rows that are fetched when somebody goes through them, each time anew."""
+
+    def __init__(self, rows: Callable[[], Iterable[Row]]) -> None:
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._rows())
+
+
+class _Finder:
+    """Where a resource stands: as it will be, or as it was when it goes. A few are looked up; for more, all is read."""
+
+    def __init__(self, live: Iterable[Row], desired: Iterable[Row], difference: Difference | None) -> None:
+        self._live, self._desired, self._difference = live, desired, difference
+        self._known: dict[Key, Resource | None] = {}
+        self._to_look_up = MOST_LOOKED_UP if difference else 0
+        if difference:
+            self._known.update(_declared(difference.rows))
+
+    def __call__(self, key: Key) -> Resource | None:
+        if key not in self._known:
+            self._known[key] = self._found(key)
+        return self._known[key]
+
+    def _found(self, key: Key) -> Resource | None:
+        if self._difference is None or not self._to_look_up:
+            return self._all.get(key)
+        self._to_look_up -= 1
+        return next(iter(self._difference.named(key)), None)
+
+    @cached_property
+    def _all(self) -> dict[Key, Resource]:
+        return {**_declared(self._live), **_declared(self._desired)}
+
+
+def _declared(rows: Iterable[Row]) -> dict[Key, Resource]:
+    return {row.resource.key: row.resource for row in rows if row.removed is None}
 
 
 def _guarded(step: Transition) -> Judgement:
@@ -134,18 +215,6 @@ def _guarded(step: Transition) -> Judgement:
     commits = ", ".join(sorted(commit[:8] for commit in step.approved))
     waved = Judgement(tuple(against - left)).approved(f"the message of {commits}")
     return Judgement((*left, *waved.problems), waved.approvals)
-
-
-def _finder(live: Iterable[Row], desired: Iterable[Row]) -> Callable[[Key], Resource | None]:
-    """Where a resource stands: as it will be, or as it was when it goes."""
-    index: dict[Key, Resource] = {}
-
-    def find(key: Key) -> Resource | None:
-        if not index:
-            index.update((row.resource.key, row.resource) for row in (*live, *desired) if row.removed is None)
-        return index.get(key)
-
-    return find
 
 
 def _by_earlier_rule(problems: Iterable[Problem], said: Iterable[Problem]) -> tuple[Problem, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import NeedsHuman, UsageError
 from reconciler.model.change import Op, Prune, Removal
-from reconciler.pipeline.judging import End, Transition
+from reconciler.pipeline.judging import Difference, End, Transition
 from reconciler.plan.plan import ordered
 from reconciler.ports import Application
 from reconciler.snapshot.base import LoadedBase
@@ -60,8 +60,10 @@ def advancing(origin: Origin, step: Step, approved: frozenset[str]) -> Proposal:
     rows = tuple(position.changed().values())
     found = (between(start.base.row(row.row_id), row) for row in rows)
     changes = ordered(change for change in found if change is not None)
-    old = End(str(origin.commit), start.rules, start.snapshot.kinds, start.base.rows)
-    transition = Transition(old, _end(step), changes, start.base.count, approved)
+    snapshot, base = start.snapshot, start.base
+    old = End(str(origin.commit), start.rules, snapshot.kinds, base.rows, snapshot.lineage.digest)
+    difference = Difference(rows, base.named)
+    transition = Transition(old, _end(step), changes, base.count, approved, difference)
     return Proposal(step, rows, transition, replaces=False)
 
 
@@ -91,4 +93,5 @@ def _rules_at(rules: RuleReader, commit: str) -> Rules:
 
 def _end(step: Step) -> End:
     position = step.position
-    return End(step.version.commit.sha, position.rules, position.snapshot.kinds, position.rows)
+    version = step.version
+    return End(version.commit.sha, position.rules, position.snapshot.kinds, position.rows, version.digest)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.pipeline import judging
 from reconciler.pipeline.syncing import Consent
 from tests.support import configs
 from tests.support.gitrepo import GitRepo, symlink
@@ -140,3 +141,28 @@ def test_a_warning_goes_live_and_is_told(repo: GitRepo, world: World) -> None:
     plan = world.attempt().plan
     assert [(one.code, one.severity) for one in plan.problems] == [("policy/warned", "warning")]
     assert not plan.refused
+
+
+def test_a_violation_stands_at_the_file_of_what_did_not_change_or_goes(repo: GitRepo, world: World) -> None:
+    told = """SELECT 'here' AS message, 'warning' AS severity, 'User' AS kind, name, 'name' AS field
+        FROM desired.user_config"""
+    repo.commit({"policies/told.sql": told, "bob.yaml": configs.user("bob")})
+    assert not world.attempt().plan.refused
+    repo.commit({"bob.yaml": None, "cai.yaml": "# cai\n" + configs.user("cai")})
+    found = world.attempt(Consent(repo.git("rev-parse", "main"), "teo")).plan.problems
+    assert [(one.path, one.line) for one in found if one.code == "policy/told"] == [
+        ("ann.yaml", 4),
+        ("bob.yaml", 1),
+        ("cai.yaml", 5),
+    ]
+
+
+def test_of_many_resources_each_violation_stands_at_its_own(repo: GitRepo, world: World) -> None:
+    told = "SELECT name AS message, 'warning' AS severity, 'User' AS kind, name FROM desired.user_config"
+    repo.commit({f"u{number:03}.yaml": configs.user(f"u{number:03}") for number in range(judging.MOST_LOOKED_UP + 20)})
+    assert not world.attempt().plan.refused
+    repo.commit({"policies/told.sql": told})
+    found = world.attempt().plan.problems
+    assert [(one.path, one.message) for one in found] == sorted(
+        (f"{row[0]}.yaml", row[0]) for row in world.live()["User"]
+    )

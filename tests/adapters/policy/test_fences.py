@@ -323,7 +323,7 @@ def test_nothing_is_left_running(canary: Path) -> None:
 
 def test_it_ends_itself_when_nobody_is_left_to_end_it() -> None:
     started = Process()
-    started.load(tables.load([], KINDS, (), ()))
+    started.hold(tables.load((), KINDS, ()))
     inside = started._process
     assert inside.stdin is not None
     inside.stdin.write(pickle.dumps(Ask(ENDLESS[11], 0.2)))

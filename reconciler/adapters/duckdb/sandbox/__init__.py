@@ -4,6 +4,8 @@ DuckDB's own fences (no files, no extensions, no settings, a read-only transacti
 what runs between two chunks of rows. A single call such as `lpad('x', 2000000000)` is not interrupted, and constants
 are worked out beyond the memory limit. So the fences stand inside a process, and the system's stand around it.
 
-From the outside in: `engine` implements the port; `tables` says what the process is to load; `process` starts, asks
-and ends it; `faults` turns DuckDB's words into ours. `child` is what runs in there, `asking` runs one policy.
+From the outside in: `engine` implements the port; `held` knows which states the process holds, and `tables` says what
+it is to load; `process` starts, asks and ends it, `deadline` in time; `faults` turns DuckDB's words into ours. `child`
+is what runs in there: `database` holds the rows, `changes` knows what became of them, `asking` runs one policy, unless
+`reading` finds that it would say what it said before.
 """

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 
@@ -15,41 +16,103 @@ from reconciler.adapters.duckdb.sandbox.screening import Query, screened
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from reconciler.adapters.duckdb.sandbox.changes import Reads
+    from reconciler.adapters.duckdb.sandbox.database import Database
+    from reconciler.adapters.duckdb.sandbox.reading import Planner
+
     Rows = list[tuple[str | None, ...]]
+
+T = TypeVar("T")
 
 SEVERITIES = ("error", "warning")
 EXAMPLE = "begin with SELECT 'what is wrong' AS message, 'the kind' AS kind, name, 'the field' AS field"
 READ_ONLY = "BEGIN TRANSACTION READ ONLY"
 ABOVE = 1
 """Lines of ours that stand above the policy's in what is run."""
+MOST_REMEMBERED = 1_000
+"""Texts of which something is remembered."""
+MOST_ROWS_REMEMBERED = 100
+"""Rows of a verdict that is worth the memory."""
 NULL_MESSAGE = "NULL joined to a text with || makes it NULL: use concat(…), or coalesce(…, '-')"
 
 
-class Judge:
-    """Runs policies on one database. What was found about a text is remembered: tests run each rule several times."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A policy as it is run, parsed once. `first` asks whether there is any row at all, which is nearly never so."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
-        self._selections: dict[str, str | Answer] = {}
+    text: str
+    first: duckdb.Statement
+    all: duckdb.Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A verdict, and the moment of the tables that it was given on."""
+
+    answer: Answer
+    moment: int
+
+
+class Judge:
+    """Runs policies on one database. What was found about a text is remembered, and so is its verdict.
+
+    A policy that reads nothing which has changed since its last verdict is not run: it asks for nothing else, so it
+    would say the same.
+    """
+
+    def __init__(self, database: Database, planner: Planner) -> None:
+        self._database = database
+        self._planner = planner
+        self._prepared: dict[str, Prepared | Answer] = {}
+        self._given: dict[str, Given] = {}
+        self._reads: dict[str, Reads | None] = {}
 
     def answer(self, sql: str, seconds: float) -> Answer:
         """The rows of a policy, or why there are none."""
-        with closing(self._connection.cursor()) as cursor, _deadline(cursor, seconds):
+        found = self._again(sql, seconds) or self._run(sql, seconds)
+        if "rows" in found and len(found["rows"]) <= MOST_ROWS_REMEMBERED:
+            _keep(self._given, sql, Given(found, self._database.changes.now))
+        return found
+
+    def _again(self, sql: str, seconds: float) -> Answer | None:
+        """The last verdict, if it still holds."""
+        given, prepared = self._given.get(sql), self._prepared.get(sql)
+        if given is None or not isinstance(prepared, Prepared) or self._database.changes.everything_since(given.moment):
+            return None
+        reads = self._reads[sql] if sql in self._reads else _keep(self._reads, sql, self._read(prepared.text, seconds))
+        if reads is None or self._database.changes.since(given.moment, reads):
+            return None
+        return given.answer
+
+    def _read(self, text: str, seconds: float) -> Reads | None:
+        if not self._reads:
+            self._planner.learn(self._database.statements, self._database.pairs)
+        with _deadline(self._planner.connection, seconds):
+            return self._planner.reads(text)
+
+    def _run(self, sql: str, seconds: float) -> Answer:
+        with closing(self._database.connection.cursor()) as cursor, _deadline(cursor, seconds):
             try:
-                selection = self._selections.get(sql) or self._remembered(sql, _prepared(cursor, sql))
-                return selection if isinstance(selection, dict) else _rows(cursor, selection)
+                found = self._prepared.get(sql) or _keep(self._prepared, sql, _prepared(cursor, sql))
+                if not isinstance(found, Prepared):
+                    return found
+                return Answer(rows=[], cut=False) if _is_quiet(cursor, found) else _rows(cursor, found.all)
             except duckdb.InterruptException:
                 return Answer(slow=True)
             except duckdb.Error as error:
                 return Answer(error=str(error), above=ABOVE)
 
-    def _remembered(self, sql: str, selection: str | Answer) -> str | Answer:
-        self._selections[sql] = selection
-        return selection
+
+def _keep(memory: dict[str, T], sql: str, value: T) -> T:
+    """Remember a value, and not too many: a process may live for months."""
+    if len(memory) >= MOST_REMEMBERED:
+        memory.clear()
+    memory[sql] = value
+    return value
 
 
-def _prepared(cursor: duckdb.DuckDBPyConnection, sql: str) -> str | Answer:
-    """The query that gives the rows of a policy."""
+def _prepared(cursor: duckdb.DuckDBPyConnection, sql: str) -> Prepared | Answer:
+    """The queries that give the rows of a policy."""
     try:
         query = screened(cursor, sql)
     except duckdb.ParserException as error:
@@ -62,10 +125,25 @@ def _prepared(cursor: duckdb.DuckDBPyConnection, sql: str) -> str | Answer:
     named = {column.lower(): column for column in reversed(columns)}
     if COLUMNS[0] not in named:
         return _refused(f"there is no column message among {', '.join(columns)}", EXAMPLE)
-    return _selection(query.body, named)
+    selection, order = _selection(query.body, named)
+    (first,), (every,) = (cursor.extract_statements(f"{selection} {rest}") for rest in ("LIMIT 1", order))
+    return Prepared(selection, first, every)
 
 
-def _rows(cursor: duckdb.DuckDBPyConnection, selection: str) -> Answer:
+def _is_quiet(cursor: duckdb.DuckDBPyConnection, prepared: Prepared) -> bool:
+    """Whether there is no row. Why there would be an error is told by the whole query, as it always was."""
+    cursor.execute(READ_ONLY)
+    try:
+        found = cursor.execute(prepared.first).fetchall()
+    except duckdb.InterruptException:
+        raise
+    except duckdb.Error:
+        found = None
+    cursor.rollback()
+    return found == []
+
+
+def _rows(cursor: duckdb.DuckDBPyConnection, selection: str | duckdb.Statement) -> Answer:
     cursor.execute(READ_ONLY)
     rows = cursor.execute(selection).fetchall()
     return _bad_row(rows) or Answer(rows=rows[:MOST_ROWS], cut=len(rows) > MOST_ROWS)
@@ -76,8 +154,8 @@ def _found(body: str) -> str:
     return f"FROM (\n{body}\n) AS found"
 
 
-def _selection(body: str, named: dict[str, str]) -> str:
-    """The columns that count, as text: the worst first, and in an order that is the same everywhere."""
+def _selection(body: str, named: dict[str, str]) -> tuple[str, str]:
+    """The columns that count, as text; and what puts the worst first, in an order that is the same everywhere."""
     cells = [
         f"left(CAST(found.{_quoted(named[column])} AS VARCHAR), {LONGEST_CELL})" if column in named else "NULL"
         for column in COLUMNS
@@ -87,7 +165,7 @@ def _selection(body: str, named: dict[str, str]) -> str:
         f"CASE WHEN {cells[0]} IS NULL THEN 0 WHEN {severity} = 'warning' THEN 3 "
         f"WHEN {severity} <> 'error' THEN 1 ELSE 2 END"
     )
-    return f"SELECT {', '.join(cells)} {_found(body)} ORDER BY {rank}, 2, 3, 4, 1 LIMIT {MOST_ROWS + 1}"
+    return f"SELECT {', '.join(cells)} {_found(body)}", f"ORDER BY {rank}, 2, 3, 4, 1 LIMIT {MOST_ROWS + 1}"
 
 
 def _bad_row(rows: Rows) -> Answer | None:

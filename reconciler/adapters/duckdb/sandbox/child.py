@@ -11,17 +11,19 @@ import os
 import pickle
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from reconciler.adapters.duckdb.sandbox import confining
 from reconciler.adapters.duckdb.sandbox.asking import Judge
 from reconciler.adapters.duckdb.sandbox.database import Database
-from reconciler.adapters.duckdb.sandbox.messages import Load
+from reconciler.adapters.duckdb.sandbox.messages import Advance, Answer, Ask, Batch, Load
+from reconciler.adapters.duckdb.sandbox.reading import Planner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.adapters.duckdb.sandbox.messages import Ask
+    Request = Load | Advance | Ask | Batch
 
 
 def main() -> None:
@@ -30,16 +32,28 @@ def main() -> None:
     confining.limit_memory()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else prints must not look like an answer
-    database = Database()
-    judge = Judge(database.connection)
+    database, planner = Database(), Planner()
+    judge = Judge(database, planner)
+    planner.warm_up()
     confining.close_doors()
     for request in _requests():
-        answer = database.load(request) if isinstance(request, Load) else judge.answer(request.sql, request.seconds)
-        answers.write(json.dumps(answer).encode() + b"\n")
-        answers.flush()
+        for answer in _answers(database, judge, request):
+            answers.write(json.dumps(answer).encode() + b"\n")
+            answers.flush()
 
 
-def _requests() -> Iterator[Load | Ask]:
+def _answers(database: Database, judge: Judge, request: Request) -> Iterator[Answer]:
+    if isinstance(request, Batch):
+        end = time.monotonic() + request.seconds
+        for ask in request.asks:
+            yield judge.answer(ask.sql, ask.seconds) if time.monotonic() < end else Answer(late=True)
+    elif isinstance(request, Ask):
+        yield judge.answer(request.sql, request.seconds)
+    else:
+        yield database.load(request) if isinstance(request, Load) else database.advance(request)
+
+
+def _requests() -> Iterator[Request]:
     while True:
         try:
             yield pickle.load(sys.stdin.buffer)  # noqa: S301  our own process is at the other end

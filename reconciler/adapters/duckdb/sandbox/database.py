@@ -1,13 +1,20 @@
-"""The database inside the process: in memory, fenced in, and with the rows of the latest request only."""
+"""The database inside the process: in memory, fenced in, and with the rows of two states."""
 
 from __future__ import annotations
 
-from contextlib import closing
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from reconciler.adapters.duckdb.sandbox.messages import MEMORY, Answer, Load
+from reconciler.adapters.duckdb.sandbox.changes import WHICH, Changes, differing
+from reconciler.adapters.duckdb.sandbox.messages import MEMORY, Answer, Touched
+from reconciler.tables.duckdb import DESIRED, LIVE, listed, qualified, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciler.adapters.duckdb.sandbox.messages import Advance, Load, Pair, Records
 
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
@@ -22,53 +29,139 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
-SAMPLE = ("00000000-0000-4000-8000-000000000000", "{}", 0.5, 1, True, datetime(2026, 1, 1, tzinfo=UTC), None)
+FEW = 100
+"""Ids up to which it is quicker to write them into a condition than to join them."""
 
 
 class Database:
-    """Its tables are made once, and emptied for the next rows: tests of policies ask by the dozen."""
+    """Its tables are made once, and emptied for the next rows: tests of policies ask by the dozen.
+
+    `changes` tells what is not as it was. Who gets an error for an answer must not go on with this process.
+    """
 
     def __init__(self) -> None:
-        _warm_up()
-        self.connection = _connect()
-        self._is_made = False
-        self._filled: tuple[str, ...] = ()
+        self.connection = connect()
+        lock(self.connection)
+        self.changes = Changes()
+        self.statements: tuple[str, ...] = ()
+        self.pairs: Mapping[str, Pair] = {}
+        self._filled: set[str] = set()
+        self._done: dict[str, _Done] | None = {}
 
     def load(self, request: Load) -> Answer:
         """Hold these rows, and none of those before."""
         try:
             self._make(request.statements)
-            self._fill(request)
+            self.pairs, self._done = request.pairs, {} if request.live is None else None
+            for name, rows in request.desired.items():
+                self._append(DESIRED, self.pairs[name], rows)
+            if request.live is None:
+                self._settle_all()
+            for name, rows in (request.live or {}).items():
+                self._append(LIVE, self.pairs[name], rows)
+        except duckdb.Error as error:
+            return Answer(error=str(error))
+        self.changes.everything()
+        return Answer()
+
+    def advance(self, request: Advance) -> Answer:
+        """Hold the next two states: the live rows are those of one of the two that are held."""
+        try:
+            if not request.settled:
+                self._take_back()
+            elif self._done is None:
+                self._settle_all()
+                self.changes.everything()
+            else:
+                self._settle()
+            self._done = {name: self._put(name, touched) for name, touched in request.touched.items()}
         except duckdb.Error as error:
             return Answer(error=str(error))
         return Answer()
 
     def _make(self, statements: tuple[str, ...]) -> None:
-        cleared = tuple(f"TRUNCATE {table}" for table in self._filled)
-        for statement in cleared if self._is_made else statements:
+        cleared = tuple(f"TRUNCATE {table}" for table in sorted(self._filled))
+        for statement in cleared if self.statements else statements:
             self.connection.execute(statement)
-        self._is_made, self._filled = True, ()
+        self.statements = statements
+        self._filled.clear()
 
-    def _fill(self, request: Load) -> None:
-        self._filled = tuple(request.rows)
-        for table, rows in request.rows.items():
-            with self.connection.appender(table) as appender:
-                appender.append_rows(rows)
+    def _append(self, schema: str, pair: Pair, rows: Records) -> None:
+        if not rows:
+            return
+        table = qualified(schema, pair.table)
+        self._filled.add(table)
+        with self.connection.appender(table) as appender:
+            appender.append_rows(rows)
+
+    def _settle_all(self) -> None:
+        """The live tables have what the desired ones have."""
+        for pair in self.pairs.values():
+            desired, live = qualified(DESIRED, pair.table), qualified(LIVE, pair.table)
+            if desired in self._filled or live in self._filled:
+                self.connection.execute(f"TRUNCATE {live}")
+                self.connection.execute(
+                    f"INSERT INTO {live} SELECT {listed(pair.columns[: pair.width])} FROM {desired}"
+                )
+                self._filled.add(live)
+
+    def _settle(self) -> None:
+        """What the last step changed is live now."""
+        for name, done in (self._done or {}).items():
+            pair = self.pairs[name]
+            self._delete(LIVE, pair, done.after.ids)
+            self._append(LIVE, pair, [row[: pair.width] for row in done.after.rows])
+            self.changes.note(LIVE, pair.table, done.columns & {WHICH, *pair.columns[: pair.width]})
+
+    def _take_back(self) -> None:
+        """What the last step changed is as it was."""
+        for name, done in (self._done or {}).items():
+            pair = self.pairs[name]
+            self._delete(DESIRED, pair, done.before.ids)
+            self._append(DESIRED, pair, done.before.rows)
+            self.changes.note(DESIRED, pair.table, done.columns)
+
+    def _put(self, name: str, touched: Touched) -> _Done:
+        """Change rows of a desired table."""
+        pair = self.pairs[name]
+        source = f"SELECT {listed(pair.columns)} FROM {qualified(DESIRED, pair.table)}"
+        where, values = _among(pair, touched.ids)
+        before = self.connection.execute(f"{source} {where}", values).fetchall()
+        self._delete(DESIRED, pair, touched.ids)
+        self._append(DESIRED, pair, touched.rows)
+        columns = differing(pair.columns, pair.columns.index(pair.key), before, touched.rows)
+        self.changes.note(DESIRED, pair.table, columns)
+        return _Done(Touched(touched.ids, before), touched, columns)
+
+    def _delete(self, schema: str, pair: Pair, ids: tuple[str, ...]) -> None:
+        where, values = _among(pair, ids)
+        self.connection.execute(f"DELETE FROM {qualified(schema, pair.table)} {where}", values)
 
 
-def _warm_up() -> None:
-    """Have DuckDB import what it converts values with: later, no file can be opened any more."""
-    with closing(_connect()) as connection:
-        connection.execute(
-            "CREATE TABLE sample (u UUID, j JSON, d DOUBLE, i INTEGER, b BOOLEAN, t TIMESTAMP, v VARCHAR)"
-        )
-        with connection.appender("sample") as appender:
-            appender.append_rows([SAMPLE])
-        connection.execute("SELECT i, v, json_serialize_sql('SELECT 1') FROM sample").fetchall()
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What the last step did to a table: its rows before and after, and the columns in which they differ."""
+
+    before: Touched
+    after: Touched
+    columns: frozenset[str]
 
 
-def _connect() -> duckdb.DuckDBPyConnection:
+def connect() -> duckdb.DuckDBPyConnection:
+    """A database with all fences."""
     connection = duckdb.connect(":memory:", config=CONFIG)
     connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET lock_configuration = true")
     return connection
+
+
+def lock(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let no setting be changed any more."""
+    connection.execute("SET lock_configuration = true")
+
+
+def _among(pair: Pair, ids: tuple[str, ...]) -> tuple[str, list[Any]]:
+    """The condition that a row has one of some ids, and its parameters."""
+    key = quoted(pair.key)
+    if len(ids) > FEW:
+        return f"WHERE {key} IN (SELECT unnest(CAST(? AS UUID[])))", [list(ids)]
+    return f"WHERE {key} IN ({', '.join('?' * len(ids))})", list(ids)

@@ -28,8 +28,10 @@ NO_FILES = ("disabled by configuration", "a policy sees the tables of main and d
 HINTS = (WRITES, NO_FILES, ("configuration has been locked", "a policy cannot change settings"))
 
 
-def fault(answer: Answer, sql: str, seconds: float) -> Fault:
+def fault(answer: Answer, sql: str, seconds: float, seconds_for_all: float) -> Fault:
     """The fault that an answer without rows tells of."""
+    if answer.get("late"):
+        return not_run(seconds_for_all)
     if answer.get("slow"):
         return took_too_long(seconds)
     if "refused" in answer:

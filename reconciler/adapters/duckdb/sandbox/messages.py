@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    Records = Sequence[tuple[Any, ...]]
+
 MOST_ROWS = 1_000
 """Rows of a policy that are kept."""
 SECONDS = 2.0
@@ -23,11 +25,45 @@ LONGEST_CELL = 2_000
 
 
 @dataclass(frozen=True, slots=True)
+class Pair:
+    """The two tables of a kind. The columns of the live one are the first `width` of the desired one's."""
+
+    table: str
+    key: str
+    columns: tuple[str, ...]
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
 class Load:
-    """Hold these rows, by quoted table. The statements make the tables; a process gets the same ones each time."""
+    """Hold two states, given as rows of the desired tables and of the live ones, by kind.
+
+    `live` None stands for one state in both. The statements make the tables; a process gets the same ones each time.
+    """
 
     statements: tuple[str, ...]
-    rows: Mapping[str, Sequence[tuple[Any, ...]]]
+    pairs: Mapping[str, Pair]
+    desired: Mapping[str, Records]
+    live: Mapping[str, Records] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What became of some rows of a kind: all their ids, and those that there still are, as in the desired table."""
+
+    ids: tuple[str, ...]
+    rows: Records
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """Change some rows of the desired tables, by kind.
+
+    What the step before this one changed is `settled`, so that the live tables have it now, or else taken back.
+    """
+
+    settled: bool
+    touched: Mapping[str, Touched]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +74,19 @@ class Ask:
     seconds: float = SECONDS
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Run some policies, an answer to each; those that would begin after so many seconds are not run."""
+
+    asks: tuple[Ask, ...]
+    seconds: float
+
+
 class Answer(TypedDict, total=False):
-    """What came of either, as JSON on one line: nothing for a load that went well.
+    """What came of a request, as JSON on one line: nothing for rows that are held now.
 
     `error` is DuckDB's text, `above` how many lines of ours stood above the policy's then; `refused` is a text of
-    ours with the place in the policy and a hint; `slow` says that it was interrupted.
+    ours with the place in the policy and a hint; `slow` says that it was interrupted, `late` that it was not run.
     """
 
     rows: Sequence[Sequence[str | None]]
@@ -54,3 +98,4 @@ class Answer(TypedDict, total=False):
     column: int
     hint: str
     slow: bool
+    late: bool

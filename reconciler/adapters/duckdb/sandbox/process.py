@@ -7,25 +7,28 @@ import os
 import pickle
 import subprocess
 import sys
-import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reconciler.adapters.duckdb.sandbox.deadline import Deadline
 from reconciler.errors import NeedsHuman, RetryLater
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from reconciler.adapters.duckdb.sandbox.messages import Answer, Ask, Load
+    from reconciler.adapters.duckdb.sandbox.messages import Advance, Answer, Batch, Load
 
 CHILD = "reconciler.adapters.duckdb.sandbox.child"
 INHERITED = ("SYSTEMROOT", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PATH")
 """All that a Python needs of its environment; passwords that stand in the rest are nothing for policies."""
 TO_LOAD = 60.0
 """Seconds for starting and for loading tables."""
-TO_ANSWER = 2.0
-"""How much longer than a policy may take, as a factor, until a process that should have ended itself is ended."""
+TO_ANSWER = 4.0
+"""How much longer than a policy may take, as a factor, until a process that should have ended itself is ended.
+
+It may take its time twice, to be looked through and to run, and half as long to stop each time.
+"""
 TO_END = 5.0
 
 
@@ -47,9 +50,9 @@ class Process:
                 hint=f"see that {sys.executable} may be run",
             ) from error
 
-    def load(self, request: Load) -> None:
+    def hold(self, request: Load | Advance) -> None:
         """Hold these rows. Raises `RetryLater` when there is no room for them, or the process ended over it."""
-        answer = self._asked(pickle.dumps(request, pickle.HIGHEST_PROTOCOL), TO_LOAD)
+        (answer,) = self._answers(request, [TO_LOAD])
         if answer is None or "error" in answer:
             why = answer["error"].partition("\n")[0] if answer else self._last_words()
             raise RetryLater(
@@ -62,9 +65,9 @@ class Process:
         """Whether somebody or something ended it."""
         return self._process.poll() is not None
 
-    def ask(self, request: Ask) -> Answer | None:
-        """The answer to a policy; None when the process ended over it, and is of no more use."""
-        return self._asked(pickle.dumps(request, pickle.HIGHEST_PROTOCOL), request.seconds * TO_ANSWER)
+    def ask(self, batch: Batch) -> Iterator[Answer | None]:
+        """The answer to each policy, as they come; None, and no more, when the process ended over one."""
+        return self._answers(batch, [one.seconds * TO_ANSWER for one in batch.asks])
 
     def close(self) -> None:
         """End it, if it has not ended."""
@@ -75,33 +78,27 @@ class Process:
             with suppress(OSError):  # what it did not take any more is still to be flushed
                 stream.close()
 
-    def _asked(self, request: bytes, seconds: float) -> Answer | None:
+    def _answers(self, request: Load | Advance | Batch, seconds: Sequence[float]) -> Iterator[Answer | None]:
+        """As many answers as there are deadlines: each counts from the answer before."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        with self._deadline(seconds):
+        with Deadline(self._process.kill, seconds[0]) as deadline:
             with suppress(OSError):  # it has ended: then there is no answer either
-                self._process.stdin.write(request)
+                pickle.dump(request, self._process.stdin, pickle.HIGHEST_PROTOCOL)
                 self._process.stdin.flush()
-            line = self._process.stdout.readline()
-        return _answer(json.loads(line)) if line.endswith(b"\n") else None
+            for allowed in seconds:
+                deadline.put_off(allowed)
+                line = self._process.stdout.readline()
+                if not line.endswith(b"\n"):
+                    yield None
+                    return
+                yield _answer(json.loads(line))
 
     def _last_words(self) -> str:
         assert self._process.stderr is not None
         self._process.kill()
         said = self._process.stderr.read().decode("utf-8", "replace").split("\n")
         return next((line for line in reversed(said) if line.strip()), "the process ended without a word")
-
-    @contextmanager
-    def _deadline(self, seconds: float) -> Iterator[None]:
-        timer = threading.Timer(seconds, self._process.kill)
-        timer.name = "policy-process-deadline"
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-            timer.join()
 
 
 def _answer(value: Any) -> Answer:
