@@ -17,6 +17,8 @@ _PLACES = (_PACKAGE / "_data", _PACKAGE.parent)
 
 _SUFFIX = ".schema.json"
 _KIND_MARK = "x-reconciler"
+_OF_FILES = ("reconciler-toml", "repository")
+"""The schemas of a host's settings and of `reconciler.yaml`."""
 
 
 def shipped_schemas() -> Mapping[str, bytes]:
@@ -42,9 +44,9 @@ def example_repository() -> Path:
 
 
 def editor_schemas() -> Mapping[str, bytes]:
-    """The schemas of documents that are no resources, such as `reconciler.yaml`'s, by file name: for editors."""
-    texts = {file.name: file.read_bytes() for file in sorted(_folder("schemas").glob(f"*{_SUFFIX}"))}
-    return {name: text for name, text in texts.items() if _is_of_document(json.loads(text))}
+    """The schemas of files that hold no resources, such as `reconciler.yaml`, by file name: for editors."""
+    files = [_folder("schemas") / f"{name}{_SUFFIX}" for name in _OF_FILES]
+    return {file.name: file.read_bytes() for file in files}
 
 
 def scaffold_templates() -> Mapping[str, bytes]:
@@ -52,10 +54,6 @@ def scaffold_templates() -> Mapping[str, bytes]:
     folder = _folder("scaffold")
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
-
-
-def _is_of_document(schema: Mapping[str, Any]) -> bool:
-    return _KIND_MARK not in schema and "const" in schema.get("properties", {}).get("kind", {})
 
 
 def _folder(name: str) -> Path:

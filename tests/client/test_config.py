@@ -1,0 +1,279 @@
+"""A program's view of the configuration: fast, current, and never without an answer that was once known."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reconciler.adapters.redis.cache import RedisCache
+from reconciler.adapters.redis.embedded import EmbeddedServer
+from reconciler.adapters.redis.link import connect
+from reconciler.client import Change, Config, NoSuchRow, Row
+from reconciler.client import config as client
+from reconciler.errors import RetryLater, UsageError
+from reconciler.model.view import ViewStep
+from tests.adapters.redis.views import MB, fill, mark, write
+from tests.support.valkey import pid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from reconciler.adapters.redis.link import Link
+
+
+@pytest.fixture
+def state() -> Iterator[Path]:
+    """A state folder with a short path."""
+    with tempfile.TemporaryDirectory(prefix="rv", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def server(state: Path) -> Iterator[EmbeddedServer]:
+    """A server of the test's own."""
+    with EmbeddedServer(state, 16 * MB) as running:
+        yield running
+
+
+@pytest.fixture
+def link(server: EmbeddedServer) -> Iterator[Link]:
+    """A patient link to it."""
+    with connect(server.url, answer_timeout=5) as opened:
+        yield opened
+
+
+@pytest.fixture
+def cache(link: Link) -> RedisCache:
+    """The live view at commit 1: one row."""
+    cache = RedisCache(link, MB)
+    cache.rebuild([write("ann", "1", "one")], mark(1))
+    return cache
+
+
+@pytest.fixture
+def config(server: EmbeddedServer, cache: RedisCache, monkeypatch: pytest.MonkeyPatch) -> Iterator[Config]:
+    """A program's configuration from that server."""
+    monkeypatch.setattr(client, "REST", 0.05)
+    with Config(server.url) as opened:
+        yield opened
+
+
+def advance(cache: RedisCache, number: int, value: str) -> None:
+    """One commit more."""
+    assert cache.advance(ViewStep(mark(number), mark(number + 1), (write("ann", "1", value),)))
+
+
+def again(config: Config) -> Row:
+    """The row once its source answers again."""
+    deadline = time.monotonic() + 5
+    while True:
+        with suppress(RetryLater):
+            row = config.user("ann")
+            if row.is_current:
+                return row
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_row_is_what_is_live(config: Config, cache: RedisCache) -> None:
+    row = config.user("ann")
+    assert (row.value, row["value"], dict(row), row.age, row.is_current) == ("one", "one", {"value": "one"}, 0.0, True)
+    advance(cache, 1, "two")
+    assert config.user("ann").value == "two"
+    assert config.User("ann").value == "two"
+
+
+def test_a_column_that_is_not_there(config: Config) -> None:
+    with pytest.raises(AttributeError, match="no column colour"):
+        _ = config.user("ann").colour
+
+
+def test_a_row_that_is_not_there(config: Config, cache: RedisCache) -> None:
+    with pytest.raises(NoSuchRow, match="no live row of kind user is called nobody"):
+        config.user("nobody")
+    config.user("ann")
+    assert cache.advance(ViewStep(mark(1), mark(2), (write("ann", "1", None),)))
+    with pytest.raises(LookupError):
+        config.user("ann")
+
+
+def test_while_nobody_answers_the_last_known_row_is_given(config: Config, server: EmbeddedServer, link: Link) -> None:
+    config.user("ann")
+    process = pid(link)
+    os.kill(process, signal.SIGSTOP)
+    try:
+        time.sleep(0.1)
+        row = config.user("ann")
+        assert (row.value, row.is_current) == ("one", False)
+        assert 0.1 <= row.age < 5
+        later = config.user("ann")
+        assert later.age > row.age
+        with pytest.raises(RetryLater, match="does not answer"):
+            config.user("ben")
+    finally:
+        os.kill(process, signal.SIGCONT)
+    assert again(config).value == "one"
+
+
+def test_while_a_server_hangs_a_known_row_costs_nothing(config: Config, link: Link) -> None:
+    config.user("ann")
+    process = pid(link)
+    os.kill(process, signal.SIGSTOP)
+    try:
+        config.user("ann")
+        began = time.perf_counter()
+        config.user("ann")
+        assert time.perf_counter() - began < 0.05
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+def test_a_flushed_server_takes_no_row_away(config: Config, cache: RedisCache, link: Link) -> None:
+    config.user("ann")
+    link.ask("FLUSHALL")
+    assert config.user("ann").is_current is False
+    cache.rebuild([write("ann", "1", "one")], mark(1))
+    assert again(config).value == "one"
+
+
+def test_a_server_that_was_started_again_is_found_by_its_folder(
+    state: Path, server: EmbeddedServer, cache: RedisCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "REST", 0.05)
+    with Config(state) as config:
+        assert config.user("ann").value == "one"
+        url = server.url
+        with connect(url) as link:
+            os.kill(pid(link), signal.SIGKILL)
+        deadline = time.monotonic() + 5
+        while server.url == url:
+            assert config.user("ann").value == "one"
+            with suppress(RetryLater):
+                server.check()
+            assert time.monotonic() < deadline
+        with connect(server.url, answer_timeout=5) as link:
+            RedisCache(link, MB).rebuild([write("ann", "1", "two")], mark(2))
+        assert again(config).value == "two"
+
+
+def test_a_folder_without_a_server(state: Path) -> None:
+    with Config(state) as config, pytest.raises(RetryLater, match="no Redis server runs in"):
+        config.user("ann")
+
+
+@pytest.mark.parametrize("where", ["nowhere", "/no/such/folder", "host:port:5"])
+def test_what_is_no_place(where: str) -> None:
+    with pytest.raises(UsageError, match="no Redis server and no folder"):
+        Config(where)
+
+
+class Other:
+    """A source beside Redis, such as the daemon's HTTP side."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def row(self, kind: str, name: str) -> Mapping[str, Any] | None:
+        """Its row."""
+        self.asked += 1
+        return {"value": "theirs"} if name == "ann" else None
+
+    def follow(self) -> Other:
+        """Nothing to follow."""
+        return self
+
+    def changes(self) -> Iterator[Change | None]:
+        """One change."""
+        yield Change("user", "ann", "update", "theirs", 9)
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def test_the_next_source_answers_when_the_first_cannot(state: Path) -> None:
+    from reconciler.client.config import _sources  # noqa: PLC0415
+
+    other = Other()
+    with Config("", sources=(*_sources(state), other)) as config:
+        row = config.user("ann")
+        assert (row.value, row.age) == ("theirs", 0.0)
+        with pytest.raises(NoSuchRow):
+            config.user("nobody")
+        assert next(config.watch()).commit == "theirs"
+
+
+def watching(config: Config, **about: str) -> queue.Queue[Change]:
+    """The changes that a program sees, from now on."""
+    seen: queue.Queue[Change] = queue.Queue()
+    changes = config.watch(**about)
+    threading.Thread(target=lambda: [seen.put(one) for one in changes], daemon=True).start()
+    return seen
+
+
+def test_watching_tells_changes_from_now_on(config: Config, cache: RedisCache) -> None:
+    advance(cache, 1, "before")
+    seen = watching(config)
+    advance(cache, 2, "two")
+    assert seen.get(timeout=5) == Change("user", "ann", "update", mark(3).commit, 3)
+    advance(cache, 3, "three")
+    assert seen.get(timeout=5).height == 4
+    assert seen.empty()
+
+
+def test_watching_one_row(config: Config, cache: RedisCache) -> None:
+    seen = watching(config, kind="User", name="ben")
+    advance(cache, 1, "two")
+    assert cache.advance(ViewStep(mark(2), mark(3), (write("ben", "2"),)))
+    assert seen.get(timeout=5).name == "ben"
+
+
+def test_watching_outlives_a_flush(config: Config, cache: RedisCache, link: Link) -> None:
+    seen = watching(config)
+    link.ask("FLUSHALL")
+    time.sleep(0.01)
+    cache.rebuild([write("ann", "1", "one")], mark(1))
+    assert seen.get(timeout=5).op == "rebuild"
+    advance(cache, 1, "two")
+    later = next(one for one in iter(lambda: seen.get(timeout=5), None) if one.op != "rebuild")
+    assert (later.op, later.height) == ("update", 2)
+
+
+def test_watching_outlives_an_outage_and_says_what_may_be_missed(
+    state: Path, server: EmbeddedServer, cache: RedisCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "REST", 0.05)
+    with Config(state) as config:
+        seen = watching(config)
+        advance(cache, 1, "two")
+        assert seen.get(timeout=5).height == 2
+        with connect(server.url) as link:
+            link.ask("FLUSHALL")
+            os.kill(pid(link), signal.SIGKILL)
+        deadline = time.monotonic() + 5
+        started = False
+        while not started:
+            with suppress(RetryLater):
+                started = server.check()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert seen.get(timeout=5).op == "rebuild"
+
+
+def test_a_look_up_takes_under_a_millisecond(config: Config, cache: RedisCache) -> None:
+    """The fastest of many: this machine may be busy. The benchmark has the figures."""
+    fill(cache, 500)
+    taken = []
+    for number in range(300):
+        began = time.perf_counter()
+        config.user(f"u{number:05}")
+        taken.append(time.perf_counter() - began)
+    assert sorted(taken)[30] < 0.001
