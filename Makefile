@@ -24,12 +24,13 @@ $(VENV)/.dev: $(VENV)/.embedded
 	@touch $@
 
 run: setup
-	@$(BIN)/reconciler demo
+	@$(BIN)/reconciler run --example .run
 
 lint: setup $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --no-warn-unreachable --cache-dir .mypy_cache/windows
 	$(BIN)/lint-imports
 
 test: lint

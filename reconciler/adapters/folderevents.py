@@ -65,7 +65,11 @@ class FolderEvents(Protocol):
 
 def open_events(tell: Tell) -> FolderEvents:
     """The operating system's own way. Raises `OSError` when there is none left."""
-    return Inotify(tell) if sys.platform == "linux" else Observed(tell)
+    if sys.platform == "linux":
+        events: FolderEvents = Inotify(tell)
+    else:
+        events = Observed(tell)
+    return events
 
 
 class Observed:
