@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import decode, drift, noticing, planning, syncing, validating
+from benchmarks import decode, drift, living, noticing, planning, policies, sessions, syncing, validating
 
 ALL = {
     "first-sync": syncing.first_sync,
@@ -20,6 +20,10 @@ ALL = {
     "watch": validating.watch,
     "plan": planning.one_file_among_many,
     "notice": noticing.commits,
+    "policies": policies.one_row,
+    "live": living.commits,
+    "sessions": sessions.operations,
+    "look-up": sessions.look_ups,
 }
 
 

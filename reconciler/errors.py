@@ -25,5 +25,9 @@ class UsageError(NeedsHuman):
     """What was asked for does not exist or makes no sense: a wrong option, path, kind or revision."""
 
 
+class RefusedError(ReconcilerError):
+    """What was asked for could be done, and is not, for somebody's good reason: reconciling is suspended, say."""
+
+
 class BugError(ReconcilerError):
     """An invariant of the program itself does not hold."""

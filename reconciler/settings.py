@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,9 +38,14 @@ class Setting:
 
 
 SETTINGS = (
-    Setting("repository.url", "", "folder of the config repository (default: the one around the working directory)"),
-    Setting("repository.branch", "", "branch to reconcile (default: the one that is checked out)"),
+    Setting("repository.url", "", "folder or URL of the config repository (default: the one around this folder)"),
+    Setting("repository.branch", "", "branch to reconcile (default: the one that is checked out, or the remote's)"),
     Setting("repository.path", "", "folder inside the repository where the configuration begins"),
+    Setting("repository.poll_interval", "1m", "how often a running daemon looks at git without being told to"),
+    Setting("repository.credentials", "", "a token, or `login:password`, for an https URL", True),
+    Setting("repository.ssh_key", "", "file of the private key for an ssh URL (default: what ssh finds)"),
+    Setting("repository.known_hosts", "", "file of the host keys to trust for an ssh URL (default: what ssh finds)"),
+    Setting("repository.webhook_secret", "", "what forges sign their webhooks with (default: no webhooks)", True),
     Setting("state.dir", "", "the state folder (default: `reconciler` inside the repository's git folder)"),
     Setting(
         "history.url",
@@ -48,19 +53,68 @@ SETTINGS = (
         "the ledger: `chdb`, `clickhouse://user:pw@host:8123/db`, `clickhouses://…`, `none`",
         True,
     ),
+    Setting(
+        "redis.url",
+        "embedded",
+        "sessions and the live view: `embedded`, `redis://…`, `rediss://…`, `none`",
+        True,
+    ),
+    Setting("sessions.idle_timeout", "30m", "how long a session stays active without being used"),
+    Setting("http.listen", "127.0.0.1:8642", "address and port that the daemon listens on"),
+    Setting("host.name", "", "what this host is called in host events (default: its network name)"),
+    Setting("host.system", "", "the resource whose log level, intervals and sizes this daemon obeys"),
+    Setting("drift.mode", "heal", "what to do about live rows that are not as git says: `heal` or `report`"),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+DRIFT_MODES = ("heal", "report")
+SHORTEST_POLL = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The repository: a folder, or a URL and what lets this host in. `poll_interval` is in seconds."""
+
+    folder: Path
+    url: str | None = None
+    credentials: str = field(default="", repr=False)
+    ssh_key: Path | None = None
+    known_hosts: Path | None = None
+    poll_interval: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The settings in force."""
 
-    repository: Path
+    origin: Origin
     branch: str | None
     path: str
     state: Path | None
-    history_url: str
+    history_url: str = field(repr=False)
+    redis_url: str = field(repr=False)
+    idle_timeout: float
+    webhook_secret: str = field(repr=False)
+    listen: str
+    host: str
+    obeys: str | None
+    heals: bool
+
+    @property
+    def repository(self) -> Path:
+        """The folder of the repository. Raises `UsageError` when it is elsewhere."""
+        if self.origin.url is not None:
+            raise UsageError(
+                "this needs the files of the repository in a folder, and repository.url is a URL",
+                hint="clone it, and name the clone with --repo",
+            )
+        return self.origin.folder
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must appear in no message."""
+        login, colon, password = self.origin.credentials.partition(":")
+        return tuple(one for one in (password if colon else login, self.webhook_secret) if one)
 
 
 def load(config: Path | None, flags: Mapping[str, str], environ: Mapping[str, str] | None = None) -> Settings:
@@ -75,18 +129,50 @@ def load(config: Path | None, flags: Mapping[str, str], environ: Mapping[str, st
     values.update(flags)
     resolved = {name: _dereference(name, value, environ) for name, value in values.items()}
     return Settings(
-        repository=_folder(resolved["repository.url"]),
+        origin=_origin(resolved),
         branch=resolved["repository.branch"] or None,
         path=resolved["repository.path"].strip("/"),
-        state=Path(resolved["state.dir"]) if resolved["state.dir"] else None,
+        state=_path(resolved["state.dir"]),
         history_url=resolved["history.url"],
+        redis_url=resolved["redis.url"],
+        idle_timeout=_seconds("sessions.idle_timeout", resolved["sessions.idle_timeout"]),
+        webhook_secret=resolved["repository.webhook_secret"],
+        listen=resolved["http.listen"],
+        host=resolved["host.name"],
+        obeys=resolved["host.system"] or None,
+        heals=_choice("drift.mode", resolved["drift.mode"], DRIFT_MODES) == DRIFT_MODES[0],
     )
 
 
-def _folder(repository: str) -> Path:
-    if URL.match(repository):
-        raise UsageError(f"{repository} is a URL, and only a folder can be read", hint="clone it, and name the clone")
-    return Path(repository or ".")
+def _origin(resolved: Mapping[str, str]) -> Origin:
+    place = resolved["repository.url"]
+    return Origin(
+        folder=Path(place or "."),
+        url=place if URL.match(place) else None,
+        credentials=resolved["repository.credentials"],
+        ssh_key=_path(resolved["repository.ssh_key"]),
+        known_hosts=_path(resolved["repository.known_hosts"]),
+        poll_interval=_seconds("repository.poll_interval", resolved["repository.poll_interval"]),
+    )
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None
+
+
+def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise UsageError(f"{name} is {value!r}", hint=f"write {' or '.join(choices)}")
+    return value
+
+
+def _seconds(name: str, text: str) -> float:
+    from reconciler.model.suspension import parse_span
+
+    span = parse_span(text)
+    if span is None or span.total_seconds() < SHORTEST_POLL:
+        raise UsageError(f"{name} is {text!r}", hint="write a span of at least a second: 30s, 5m, 1h")
+    return span.total_seconds()
 
 
 def _from_file(config: Path | None) -> dict[str, str]:

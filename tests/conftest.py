@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from reconciler.adapters.clock import SystemClock
+from tests.support.world import engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,23 +28,51 @@ DAWN = datetime(2026, 1, 5, 6, 0, tzinfo=UTC)
 """The first moment of a test's clock; it goes on by a second each time it is asked."""
 
 
+HOMES = itertools.count()
+"""Numbers for home folders: pytest's own way to number folders looks at all there are."""
+
+
+@dataclass
+class Ticks:
+    """The clock of a test: each time it is asked, a second has passed."""
+
+    passed: int = 0
+
+    def now(self) -> datetime:
+        """The moment."""
+        self.passed += 1
+        return DAWN + timedelta(seconds=self.passed - 1)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--update-golden` rewrites golden files instead of comparing with them."""
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden files")
 
 
+@pytest.fixture
+def ticks() -> Ticks:
+    """This test's clock."""
+    return Ticks()
+
+
 @pytest.fixture(autouse=True)
-def fences(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def fences(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, ticks: Ticks) -> None:
     """Keep this machine out of the test."""
-    home = tmp_path_factory.mktemp("home")
+    home = tmp_path_factory.getbasetemp() / f"home{next(HOMES)}"
+    home.mkdir()
     for name in [name for name in os.environ if name.startswith(("RECONCILER_", "GIT_", "XDG_"))]:
         monkeypatch.delenv(name)
     for name in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(name, str(home))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    ticks = (DAWN + timedelta(seconds=second) for second in itertools.count())
-    monkeypatch.setattr(SystemClock, "now", lambda self: next(ticks))
+    monkeypatch.setattr(SystemClock, "now", lambda self: ticks.now())
+
+
+@pytest.fixture
+def one_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All commands of a worker judge with one policy engine: starting it takes longer than most of them."""
+    monkeypatch.setattr("reconciler.wiring.stores.policy_engine", engine)
 
 
 @pytest.fixture

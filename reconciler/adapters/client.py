@@ -6,14 +6,20 @@ import http.client
 import json
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RetryLater, UsageError
+from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SHORT, LONG = 15.0, 310.0
 """Seconds without a byte: the daemon itself answers in 10, or in 300 where an operation has to have its turn."""
 MOST = 64 * 1024 * 1024
 """Bytes of an answer: every change of a commit that touches 100,000 resources."""
+
+FAILED, REFUSED = HTTPStatus.BAD_REQUEST, "suspended"
 
 _ERRORS: dict[int, type[ReconcilerError]] = {
     HTTPStatus.BAD_REQUEST: UsageError,
@@ -42,9 +48,30 @@ class DaemonClient:
         """What is live, and whether it is what git says."""
         return self._ask("GET", "/v1/status", timeout=SHORT)
 
+    def rows(self, kind: str, name: str | None = None) -> dict[str, Any]:
+        """The live rows of a kind, or the one that goes by a name."""
+        path = "/".join(["/v1/resources", *(quote(one, safe="") for one in (kind, name) if one is not None)])
+        return self._ask("GET", path, timeout=LONG)
+
+    def versions(self, limit: int) -> dict[str, Any]:
+        """The newest versions of the history."""
+        return self._ask("GET", f"/v1/versions?limit={limit}", timeout=LONG)
+
     def drift(self) -> dict[str, Any]:
         """What in the live rows is not what git says."""
         return self._ask("GET", "/v1/drift", timeout=LONG)
+
+    def heal(self, by: str) -> dict[str, Any]:
+        """Put that right; what there was."""
+        return self._ask("POST", "/v1/heal", {"by": by}, timeout=LONG)
+
+    def back_up(self, by: str) -> dict[str, Any]:
+        """Copy the store; where the copy is."""
+        return self._ask("POST", "/v1/backup", {"by": by}, timeout=LONG)
+
+    def restore(self, file: Path, by: str) -> dict[str, Any]:
+        """Make a copy the store."""
+        return self._ask("POST", "/v1/restore", {"file": str(file.absolute()), "by": by}, timeout=LONG)
 
     def sync(self, by: str, *, approve: str | None = None, force: bool = False) -> dict[str, Any]:
         """Reconcile once, and wait for it; `force` also while suspended."""
@@ -65,8 +92,8 @@ class DaemonClient:
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None, *, timeout: float) -> dict[str, Any]:
         status, answer = self._exchange(method, path, body, timeout)
         match answer:
-            case {"error": {"message": str(message), "hint": str(hint)}} if status >= HTTPStatus.BAD_REQUEST:
-                raise _ERRORS.get(status, NeedsHuman)(message, hint=hint)
+            case {"error": {"code": str(code), "message": str(message), "hint": str(hint)}} if status >= FAILED:
+                raise (RefusedError if code == REFUSED else _ERRORS.get(status, NeedsHuman))(message, hint=hint)
             case dict() if status < HTTPStatus.MULTIPLE_CHOICES:
                 return answer
         raise self._stranger()

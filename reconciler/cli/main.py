@@ -15,7 +15,7 @@ from reconciler import __version__
 from reconciler.cli import output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, global_options
-from reconciler.errors import ReconcilerError, UsageError
+from reconciler.errors import ReconcilerError, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +31,7 @@ COMMANDS = {
     "fmt": "canonical layout of YAML files; comments and values stay",
     "plan": "what a commit would change in the live rows, and what speaks against it",
     "policy": "the rules in policies/, and their tests",
+    "run": "the daemon: every commit goes live at once",
     "sync": "one reconcile to the branch's head",
     "suspend": "keep the live rows as they are for a while, and say why",
     "resume": "end that",
@@ -39,6 +40,7 @@ COMMANDS = {
     "drift": "where the live rows are not what git says, because something else wrote there",
     "backup": "a consistent copy of the store",
     "restore": "make a copy the store again",
+    "session": "who is signed in: begin, look at, use and end sessions",
     "log": "every commit that was recorded, newest first",
     "doctor": "check this host, and say how to mend what is wrong",
     "verify": "both databases against git, from the first commit on",
@@ -100,6 +102,9 @@ def run(arguments: Sequence[str]) -> int:
         code = cli.main(list(arguments), prog_name="reconciler", standalone_mode=False)
     except (KeyboardInterrupt, click.Abort):
         return Exit.INTERRUPTED
+    except RefusedError as error:
+        output.refusal(error)
+        return Exit.PROBLEMS
     except Exception as error:  # noqa: BLE001  the last line of defence: nobody is shown a traceback
         output.failure(_understood(error))
         return Exit.FAILED
@@ -122,15 +127,20 @@ def _understood(error: Exception) -> ReconcilerError:
 
 
 def _unexpected(error: Exception) -> ReconcilerError:
+    first = next(iter(str(error).splitlines()), "")
+    return ReconcilerError(f"unexpected {type(error).__name__}: {first}", hint=f"this is a bug; {_traced(error)}")
+
+
+def _traced(error: Exception) -> str:
+    """Write a trace down; where it is, or why it is nowhere."""
     import tempfile
     import traceback
 
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", prefix="reconciler-", suffix=".traceback", delete=False
-    ) as file:
-        traceback.print_exception(error, file=file)
-    first = next(iter(str(error).splitlines()), "")
-    return ReconcilerError(
-        f"unexpected {type(error).__name__}: {first}",
-        hint=f"this is a bug; its trace is in {Path(file.name)}",
-    )
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", prefix="reconciler-", suffix=".traceback", delete=False
+        ) as file:
+            traceback.print_exception(error, file=file)
+    except OSError as refused:
+        return f"its trace could be written nowhere: {refused.strerror or refused}"
+    return f"its trace is in {Path(file.name)}"

@@ -68,7 +68,7 @@ def global_options(command: F) -> F:
     option = partial(click.option, expose_value=False, callback=_take)
     options = (
         option("--config", metavar="FILE", help="Settings file (default: reconciler.toml here)."),
-        option("--repo", metavar="PATH", help="The config repository (default: the one around this folder)."),
+        option("--repo", metavar="PATH|URL", help="The config repository (default: the one around this folder)."),
         option("--branch", metavar="NAME", help="Branch to reconcile (default: the one checked out)."),
         option("--path", metavar="SUBFOLDER", help="Where in the repository the configuration begins."),
         option("--state", metavar="DIR", help="This host's state folder (default: inside the git folder)."),

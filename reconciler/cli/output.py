@@ -45,6 +45,13 @@ def failure(error: ReconcilerError) -> None:
         hint(error.hint)
 
 
+def refusal(error: ReconcilerError) -> None:
+    """Say what was not done, for whose reason, and what to do about it."""
+    note(f"refused: {error}")
+    if error.hint:
+        hint(error.hint)
+
+
 def hint(text: str) -> None:
     """Say what to do about it."""
     note(f"{click.style('hint:', fg='cyan')} {text}")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class Task(IntEnum):
     """What the operations thread does. Of several that are due, the first in this order goes first."""
 
+    ERRAND = 0
     RECONCILE = 1
     SCAN = 2
     BACK_UP = 3

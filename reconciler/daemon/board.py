@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from reconciler.model.trouble import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from reconciler.model.trouble import Outlook
     from reconciler.ports import Clock
 
 
@@ -23,39 +27,23 @@ class Phase(StrEnum):
     RECONCILING = "Reconciling"
     SCANNING = "Scanning"
     BACKING_UP = "BackingUp"
+    ANSWERING = "Answering"
     STOPPING = "Stopping"
-
-
-class Health(StrEnum):
-    """How much a trouble matters: the live rows are at stake, or only what stands around them."""
-
-    STALLED = "Stalled"
-    RETRYING = "Retrying"
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """Something that does not work. `about` is what; `reason` one CamelCase word; `since` when it began (UTC)."""
-
-    about: str
-    health: Health
-    reason: str
-    message: str
-    hint: str
-    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
     """The board at one moment.
 
-    `phase_since` and `beat` are UTC; `beat` is the newest sign of life. `ready` says that a first reconcile has ended.
+    `phase_since` and `beat` are UTC; `beat` is the newest sign of life, `pulse` the same in monotonic seconds, which no
+    change of the clock makes older. `ready` says that a first reconcile has ended.
     """
 
     started: datetime
     phase: Phase
     phase_since: datetime
     beat: datetime
+    pulse: float
     ready: bool = False
     troubles: Mapping[str, Trouble] = field(default_factory=dict)
     last_sync: datetime | None = None
@@ -76,7 +64,7 @@ class Board:
         now = clock.now()
         self._clock, self._tell = clock, tell
         self._guard = threading.Lock()
-        self._sight = Sight(now, Phase.STARTING, now, now)
+        self._sight = Sight(now, Phase.STARTING, now, now, time.monotonic())
 
     def look(self) -> Sight:
         """What is to be seen now."""
@@ -88,13 +76,13 @@ class Board:
         now = self._clock.now()
         with self._guard:
             since = self._sight.phase_since if self._sight.phase is phase else now
-            self._sight = replace(self._sight, phase=phase, phase_since=since, beat=now)
+            self._sight = replace(self._sight, phase=phase, phase_since=since, beat=now, pulse=time.monotonic())
 
     def beat(self) -> None:
         """The operations thread is alive."""
         now = self._clock.now()
         with self._guard:
-            self._sight = replace(self._sight, beat=now)
+            self._sight = replace(self._sight, beat=now, pulse=time.monotonic())
 
     def synced(self) -> None:
         """A reconcile has ended, whatever came of it."""
@@ -102,14 +90,14 @@ class Board:
         with self._guard:
             self._sight = replace(self._sight, ready=True, last_sync=now)
 
-    def trouble(self, about: str, health: Health, reason: str, message: str, hint: str = "") -> None:
+    def trouble(self, about: str, outlook: Outlook, reason: str, message: str, hint: str = "") -> None:
         """Something does not work; the same again is no news."""
         with self._guard:
             before = self._sight.troubles.get(about)
             since = before.since if before else self._clock.now()
-            after = Trouble(about, health, reason, message, hint, since)
+            after = Trouble(about, outlook, reason, message, hint, since)
             self._sight = replace(self._sight, troubles={**self._sight.troubles, about: after})
-        if before is None or (before.reason, before.health, before.message) != (reason, health, message):
+        if before is None or (before.reason, before.outlook, before.message) != (reason, outlook, message):
             self._tell(Turn(before, after))
 
     def well(self, about: str) -> None:

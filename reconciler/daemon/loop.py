@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from reconciler.daemon.agenda import Agenda, Job, Task
-from reconciler.daemon.board import Health, Phase
-from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater, UsageError
+from reconciler.daemon.board import Phase
+from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
+from reconciler.model.trouble import Outlook
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
+    from pathlib import Path
 
     from reconciler.daemon.backoff import Backoff
     from reconciler.daemon.board import Board
-    from reconciler.daemon.works import Works
-    from reconciler.pipeline.syncing import Consent, SyncResult
+    from reconciler.daemon.works import Wish, Works
+    from reconciler.pipeline.syncing import SyncResult
 
+JITTER = (0.9, 1.1)
+"""So that a hundred hosts do not ask one server in the same second."""
 BREATH = 1.0
 """Seconds after which the thread shows that it lives, with nothing to do."""
 PATIENCE = 300.0
 """Seconds until something is tried again that needs a human, in case one was there."""
-PHASES = {Task.RECONCILE: Phase.RECONCILING, Task.SCAN: Phase.SCANNING, Task.BACK_UP: Phase.BACKING_UP}
+LONGEST = 3600.0
+"""Seconds that one operation may take: at its next sign of life it is broken off, and begun anew."""
+GRACE = 4.0
+"""Seconds that an operation has to end when the daemon stops."""
+PHASES = {
+    Task.ERRAND: Phase.ANSWERING,
+    Task.RECONCILE: Phase.RECONCILING,
+    Task.SCAN: Phase.SCANNING,
+    Task.BACK_UP: Phase.BACKING_UP,
+}
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +52,10 @@ class Pace:
 
 
 class Loop:
-    """Owns the thread `operations`. A context manager: leaving it ends the operation that runs, and then the thread."""
+    """Owns the thread `operations`. A context manager: leaving it ends the operation that runs, and then the thread.
+
+    `bug` is given an exception nobody expected, and says where its trace is.
+    """
 
     def __init__(
         self, works: Works, board: Board, backoff: Callable[[], Backoff], pace: Pace, bug: Callable[[Exception], str]
@@ -46,7 +64,7 @@ class Loop:
         self._works, self._board, self._pace, self._bug = works, board, pace, bug
         self._backoffs = {task: backoff() for task in Task}
         self._settled: str | None = None
-        self._used = time.monotonic()
+        self._used = self._begun = time.monotonic()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="operations", daemon=True)
 
@@ -58,17 +76,38 @@ class Loop:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self, grace: float = GRACE) -> bool:
+        """End the operation at its next sign of life, or the transaction it is in, and then the thread.
+
+        False when it has not ended after so many seconds: it dies with the process, and what was begun is undone.
+        """
         self._stopping.set()
         self.agenda.close()
-        self._thread.join()
+        self._thread.join(grace)
+        return not self._thread.is_alive()
 
     def look(self) -> None:
         """Something may have changed: look as soon as possible."""
         self.agenda.at(Task.RECONCILE, time.monotonic())
 
-    def sync(self, consent: Consent | None = None) -> Future[SyncResult]:
+    def look_anew(self) -> None:
+        """Reconcile as soon as possible, even if nothing seems to have changed in git."""
+        self._settled = None
+        self.look()
+
+    def sync(self, wish: Wish) -> Future[SyncResult]:
         """Reconcile for somebody who waits for what comes of it."""
-        return self.agenda.ask(Task.RECONCILE, _Wish(consent))
+        return self.agenda.ask(Task.RECONCILE, wish)
+
+    def back_up(self) -> Future[Path]:
+        """Make a backup for somebody who waits for it."""
+        return self.agenda.ask(Task.BACK_UP)
+
+    def do(self, errand: Callable[[Callable[[], None]], T]) -> Future[T]:
+        """Do something on the operations thread, in its turn. The errand is given what to call as a sign of life."""
+        return self.agenda.ask(Task.ERRAND, errand)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -78,68 +117,97 @@ class Loop:
                 self._do(job)
                 self._used = time.monotonic()
             elif time.monotonic() - self._used > self._pace.rest:
-                self._works.rest()
+                self._rest()
         self._board.enter(Phase.STOPPING)
         self._works.rest()
 
+    def _rest(self) -> None:
+        """Let others have their turn; what one of them wrote is looked at without waiting for the next scan."""
+        try:
+            self._works.rest()
+            if self._works.touched():
+                self.agenda.at(Task.SCAN, time.monotonic())
+        except Exception as error:  # noqa: BLE001  the thread must outlive it; the next operation meets it again
+            self._board.trouble("Resting", Outlook.RETRYING, type(error).__name__, str(error), self._bug(error))
+        else:
+            self._board.well("Resting")
+
     def _do(self, job: Job) -> None:
+        self._begun = time.monotonic()
         self._board.enter(PHASES[job.task])
         try:
             outcome = self._outcome(job)
+        except _Stopping:
+            for request in job.requests:
+                request.cancel()
         except Exception as error:  # noqa: BLE001  the thread must outlive whatever happens to one operation
             self._failed(job, error)
             for request in job.requests:
                 request.set_exception(error)
         else:
             self._backoffs[job.task].reset()
-            self._board.well(job.task.name)
+            self._board.well(PHASES[job.task])
             for request in job.requests:
                 request.set_result(outcome)
         self._board.enter(Phase.IDLE)
 
     def _outcome(self, job: Job) -> Any:
+        if job.task is Task.ERRAND:
+            return job.argument(self._pulse)
         now = time.monotonic()
         if job.task is Task.RECONCILE:
-            self.agenda.put_off(Task.RECONCILE, now + self._pace.poll)
+            self.agenda.put_off(Task.RECONCILE, now + self._pace.poll * random.uniform(*JITTER))  # noqa: S311  no secret
             return self._reconcile(job.argument)
         if job.task is Task.SCAN:
             self.agenda.put_off(Task.SCAN, now + self._pace.scan)
             return self._works.scan()
-        self.agenda.put_off(Task.BACK_UP, now + self._works.backup_interval())
-        return self._works.back_up()
+        copy = self._works.back_up()
+        self._schedule_backup()
+        return copy
 
-    def _reconcile(self, wish: _Wish | None) -> SyncResult | None:
+    def _reconcile(self, wish: Wish | None) -> SyncResult | None:
         """What a reconcile came to; None when nobody waits for it and nothing has moved since the last one."""
         self._board.enter(Phase.FETCHING)
-        self._works.fetch()
+        self._works.fetch(self._pulse)
         head = self._works.head()
         if wish is None and head is not None and head == self._settled:
             return None
         self._board.enter(Phase.RECONCILING)
         self._settled = None
-        result = self._works.reconcile(wish.consent if wish else None, self._board.beat)
-        self._settled = result.head
+        result = self._works.reconcile(wish, self._pulse)
+        self._settled = result.head if result else None
         self._board.synced()
+        if Phase.BACKING_UP not in self._board.look().troubles:
+            self._schedule_backup()
         return result
+
+    def _schedule_backup(self) -> None:
+        self.agenda.put_off(Task.BACK_UP, time.monotonic() + self._works.until_backup())
+
+    def _pulse(self) -> None:
+        """A sign of life from within an operation; raises when it has to end."""
+        self._board.beat()
+        if self._stopping.is_set():
+            raise _Stopping
+        if time.monotonic() - self._begun > LONGEST:
+            raise RetryLater(f"the operation was not done after {LONGEST:g} s, and was broken off", hint="see the log")
 
     def _failed(self, job: Job, error: Exception) -> None:
         """Say so, and try again: soon, late, or not before something changes."""
-        if job.requests and isinstance(error, UsageError):
-            return  # it is the request that was wrong, and who made it is told
-        if isinstance(error, RetryLater):
-            health, reason, pause = Health.RETRYING, "RetryLater", self._backoffs[job.task].next()
-        elif isinstance(error, (NeedsHuman, UsageError)):
-            health, reason, pause = Health.STALLED, "NeedsHuman", PATIENCE
+        known = isinstance(error, ReconcilerError) and not isinstance(error, BugError)
+        if known and job.requests and (job.task is Task.ERRAND or isinstance(error, (UsageError, RefusedError))):
+            return  # it is the request that could not be met, and who made it is told
+        outlook, pause = Outlook.RETRYING, PATIENCE
+        if isinstance(error, NeedsHuman):
+            outlook = Outlook.STALLED
         else:
-            health, reason, pause = Health.RETRYING, "UnexpectedError", self._backoffs[job.task].next()
-        known = isinstance(error, ReconcilerError) and reason != "UnexpectedError"
+            pause = self._backoffs[job.task].next()
+        reason = type(error).__name__ if known else "UnexpectedError"
         hint = str(getattr(error, "hint", "")) if known else f"this is a bug; its trace is in {self._bug(error)}"
-        self._board.trouble(job.task.name, health, reason, str(error), hint)
-        self.agenda.put_off(job.task, time.monotonic() + pause)
+        self._board.trouble(PHASES[job.task], outlook, reason, str(error), hint)
+        if job.task is not Task.ERRAND:
+            self.agenda.put_off(job.task, time.monotonic() + pause)
 
 
-@dataclass(frozen=True, slots=True)
-class _Wish:
-    """What came with a request for a reconcile."""
-
-    consent: Consent | None
+class _Stopping(Exception):
+    """The daemon is stopping."""

@@ -42,6 +42,9 @@ class Changed:
 
 DEFAULT = Orders()
 
+COLUMNS = frozenset({"log_level", "max_log_size_mb", "backup_interval_sec", "sync_interval_sec", "cache_size_mb"})
+"""What a row has that gives orders: a kind with these columns is meant for it, whatever it is called."""
+
 
 def orders(row: Mapping[str, Any] | None) -> Orders:
     """The orders in the live values of a row, by column; None when there is no such row."""

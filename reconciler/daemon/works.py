@@ -13,12 +13,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Scanned:
-    """What a look at the live rows found: rows that were not as git says, those put right, those left in a fight."""
+class Wish:
+    """What somebody wants who waits for a reconcile: to consent to what is refused, to have a suspension ignored."""
 
-    found: int = 0
-    healed: int = 0
-    fighting: tuple[str, ...] = ()
+    consent: Consent | None = None
+    force: bool = False
 
 
 class Works(Protocol):
@@ -27,19 +26,22 @@ class Works(Protocol):
     Each raises `RetryLater` when trying again may help, `NeedsHuman` when it will not.
     """
 
-    def fetch(self) -> None:
-        """Bring the mirror up to date; nothing to do for a repository on disk."""
+    def fetch(self, beat: Callable[[], None]) -> None:
+        """Bring the mirror up to date; nothing to do for a repository on disk. `beat` is called now and then."""
         ...
 
     def head(self) -> str | None:
         """The commit that the branch is at; None for a branch without commits."""
         ...
 
-    def reconcile(self, consent: Consent | None, beat: Callable[[], None]) -> SyncResult:
-        """Bring the live rows to the head. `beat` is called now and then while it goes on."""
+    def reconcile(self, wish: Wish | None, beat: Callable[[], None]) -> SyncResult | None:
+        """Bring the live rows to the head, or do nothing (None) while that is suspended.
+
+        With a wish a suspension raises `RefusedError` instead. `beat` is called now and then, and may raise to end it.
+        """
         ...
 
-    def scan(self) -> Scanned:
+    def scan(self) -> None:
         """Look for live rows that are not as git says, and put them right or tell."""
         ...
 
@@ -47,8 +49,12 @@ class Works(Protocol):
         """Copy the store, and delete copies that are too old."""
         ...
 
-    def backup_interval(self) -> float:
-        """Seconds between two backups, as the configuration says now."""
+    def until_backup(self) -> float:
+        """Seconds until the next backup is due."""
+        ...
+
+    def touched(self) -> bool:
+        """Whether something else wrote to the live rows since `rest`."""
         ...
 
     def rest(self) -> None:

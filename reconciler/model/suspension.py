@@ -44,8 +44,9 @@ def parse_until(text: str, now: datetime) -> datetime:
     Raises `UsageError` for anything else, for a moment without a zone, and for one that has passed.
     """
     words = text.strip()
+    span = parse_span(words)
     try:
-        until = now + _span(words) if SPAN.fullmatch(words) else datetime.fromisoformat(words)
+        until = now + span if span is not None else datetime.fromisoformat(words)
         if until.tzinfo is None:
             raise UsageError(f"{words} could be meant in any time zone", hint=HINT)
         until = until.astimezone(UTC)
@@ -56,5 +57,11 @@ def parse_until(text: str, now: datetime) -> datetime:
     return until
 
 
-def _span(words: str) -> timedelta:
-    return sum((timedelta(**{UNITS[unit.lower()]: int(many)}) for many, unit in PART.findall(words)), timedelta())
+def parse_span(words: str) -> timedelta | None:
+    """A span such as `30m` or `1d12h`; None for anything else."""
+    if not SPAN.fullmatch(words):
+        return None
+    try:
+        return sum((timedelta(**{UNITS[unit.lower()]: int(many)}) for many, unit in PART.findall(words)), timedelta())
+    except OverflowError:
+        return None

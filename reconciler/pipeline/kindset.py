@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from reconciler.decode.document import decode
@@ -40,7 +41,22 @@ def read_shipped(files: Mapping[str, bytes], meta: Mapping[str, Any], repository
 
 def stored_kinds(schemas: Mapping[str, Mapping[str, Any]]) -> Kinds:
     """The kinds that a store's tables were made from, by name."""
-    return Kinds(tuple(build_kind(schemas[name], "") for name in sorted(schemas)))
+    return _built(_Schemas(schemas))
+
+
+@lru_cache(maxsize=4)
+def _built(made_from: _Schemas) -> Kinds:
+    return Kinds(tuple(build_kind(made_from.schemas[name], "") for name in sorted(made_from.schemas)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Schemas:
+    """Schemas that are the same when all of them are."""
+
+    schemas: Mapping[str, Mapping[str, Any]]
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.schemas))
 
 
 def migration_problems(old: Kinds, new: Kinds) -> tuple[Problem, ...]:

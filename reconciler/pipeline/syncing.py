@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reconciler.pipeline.reaching import Origin
     from reconciler.pipeline.recording import OpenLedger
     from reconciler.pipeline.stepping import Stepper
-    from reconciler.ports import Clock, Source, Store
+    from reconciler.ports import Application, Clock, Source, Store
 
     Parents = Mapping[str, tuple[str, ...]]
 
@@ -38,6 +38,19 @@ class Consent:
 
 
 @dataclass(frozen=True, slots=True)
+class WentLive:
+    """A step that the store took from a commit (None: from nothing) under some kinds.
+
+    `replaced` says that whatever the application does not hold is gone, too.
+    """
+
+    kinds: Kinds
+    base: Applied | None
+    application: Application
+    replaced: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SyncResult:
     """What a reconcile did. `head` is None for a branch without commits; `plan` is what changed in the live rows."""
 
@@ -46,6 +59,7 @@ class SyncResult:
     attempt: Attempt | None
     plan: Plan
     history: Recorded | None
+    went_live: WentLive | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +99,11 @@ class Reconciler:
         dropped = self._dropped(origin, parents)
         with self._recorder(origin, parents, dropped) as recorder:
             walk = self._walk(origin, head, parents, recorder, progress)
-            plan = self._go_live(origin, head, walk, consent)
+            plan, went = self._go_live(origin, head, walk, consent)
         history = recorder.result if recorder else None
         if history is not None and history.error is None and (history.behind or dropped):
             history = self._record_all(head, history.versions, progress)
-        return SyncResult(head, self.store.applied(), self.store.attempted(), plan, history)
+        return SyncResult(head, self.store.applied(), self.store.attempted(), plan, history, went)
 
     def kinds(self) -> Kinds:
         """The kinds that the live rows were made under."""
@@ -131,23 +145,24 @@ class Reconciler:
             progress(done, len(parents))
         return walk
 
-    def _go_live(self, origin: Origin, head: str, walk: Walk, consent: Consent | None) -> Plan:
+    def _go_live(self, origin: Origin, head: str, walk: Walk, consent: Consent | None) -> tuple[Plan, WentLive | None]:
         applied = self.store.applied()
         base = applied.stamp.commit if applied else None
         self._check_consent(walk.valid.version.commit.sha if walk.valid else base, consent)
         problems = walk.last.version.problems if walk.last else ()
         proposal = self._approach.proposal(origin, walk)
         if proposal is None:
-            return self._told(Plan(base, head, (), problems), walk)
+            return self._told(Plan(base, head, (), problems), walk), None
         judgement = self.judge.judge(proposal.transition)
         if consent is not None:
             judgement = judgement.approved(consent.by)
         plan = Plan(base, head, proposal.changes, tuple(sorted({*problems, *judgement.problems})))
         if judgement.refused:
-            return self._told(Plan(base, head, (), plan.problems), walk)
+            return self._told(Plan(base, head, (), plan.problems), walk), None
         put = self.store.replace if proposal.replaces else self.store.apply
-        put(proposal.transition.new.kinds, proposal.application(judgement))
-        return self._told(plan, walk)
+        kinds, application = proposal.transition.new.kinds, proposal.application(judgement)
+        put(kinds, application)
+        return self._told(plan, walk), WentLive(kinds, applied, application, proposal.replaces)
 
     def _told(self, plan: Plan, walk: Walk) -> Plan:
         """The plan; when something keeps the head from going live, the store is told."""

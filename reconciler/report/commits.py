@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
@@ -9,6 +10,8 @@ from reconciler.report import problems
 from reconciler.report.visible import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from reconciler.model.commit import Signature
     from reconciler.ports import Applied, Attempt, VersionRow
 
@@ -80,17 +83,17 @@ def _signature(signature: Signature) -> dict[str, str]:
     return {"name": signature.name, "email": signature.email, "time": signature.time.isoformat()}
 
 
-def version_cells(version: VersionRow) -> list[str]:
-    """A version as a table's row: `+1 ~2 -0` counts what it did; a side branch's height stands in brackets."""
-    height = str(version.height) if version.mainline else f"({version.height})"
-    status = f"{version.status} orphaned" if version.orphaned else version.status
-    rows = f"+{version.creates} ~{version.updates} -{version.deletes}" if version.status == "VALID" else "-"
+def version_cells(version: Mapping[str, Any]) -> list[str]:
+    """A version's JSON as a table's row: `+1 ~2 -0` counts what it did; a side branch's height stands in brackets."""
+    height = str(version["height"]) if version["mainline"] else f"({version['height']})"
+    status = f"{version['status']} orphaned" if version["orphaned"] else version["status"]
+    rows = f"+{version['creates']} ~{version['updates']} -{version['deletes']}"
     return [
         height,
-        short(version.commit.sha),
+        short(version["commit"]),
         status,
-        rows,
-        canonical.timestamp(version.commit.committer.time),
-        visible(version.commit.author.name),
-        visible(subject(version.commit.message)),
+        rows if version["status"] == "VALID" else "-",
+        canonical.timestamp(datetime.fromisoformat(version["committer"]["time"])),
+        visible(version["author"]["name"]),
+        visible(subject(version["message"])),
     ]

@@ -1,4 +1,4 @@
-"""Drift as text and JSON."""
+"""Drift as JSON and, from that, as text: a command may have it from a daemon."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from reconciler.report.problems import plural
 from reconciler.report.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from reconciler.model.drift import Drift, Drifts
+    from reconciler.model.drift import Drifts
+
+    Answer = Mapping[str, Any]
 
 SIGNS = {What.MISSING: "-", What.EXTRA: "+", What.CHANGED: "~"}
 NONE = "the live rows are what git says"
@@ -23,33 +25,36 @@ def drift_json(found: Drifts) -> dict[str, Any]:
     return {"drift": [drift.as_json() for drift in found.told], "summary": dict(found.counts or {})}
 
 
-def drift_lines(found: Drifts) -> Iterator[str]:
+def drift_lines(answer: Answer) -> Iterator[str]:
     """Each row with the fields that differ, as they are live and as git says."""
-    for drift in found.told:
-        yield f"{SIGNS[drift.what]} {_heading(drift)}"
+    for drift in answer["drift"]:
+        yield f"{SIGNS[What(drift['what'])]} {_heading(drift)}"
         yield from _fields(drift)
-    if found.total > len(found.told):
-        yield f"… and {found.total - len(found.told):,} more"
+    more = sum(answer["summary"].values()) - len(answer["drift"])
+    if more:
+        yield f"… and {more:,} more"
 
 
-def summary(found: Drifts, done: str = "") -> str:
+def summary(answer: Answer, done: str = "") -> str:
     """How much there is, in all and by kind, in one line; `done` says what was done about it."""
-    counts = ", ".join(f"{count:,} {kind}" for kind, count in (found.counts or {}).items())
-    return f"{plural(found.total, 'difference')}{done}: {counts}" if found.total else NONE
+    total = sum(answer["summary"].values())
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in answer["summary"].items())
+    return f"{plural(total, 'difference')}{done}: {counts}" if total else NONE
 
 
-def _heading(drift: Drift) -> str:
-    if drift.is_table:
-        return visible(f"{drift.kind}: the table {drift.name} is {'missing' if drift.before is None else 'altered'}")
-    name = f"{drift.kind} {drift.name}" if drift.name is not None else f"{drift.kind} {drift.id}, unknown to git"
-    return visible(f"{name} is missing" if drift.what is What.MISSING else name)
+def _heading(drift: Answer) -> str:
+    if drift["id"] is None:
+        fate = "missing" if drift["before"] is None else "altered"
+        return visible(f"{drift['kind']}: the table {drift['name']} is {fate}")
+    named = drift["name"] is not None
+    name = f"{drift['kind']} {drift['name']}" if named else f"{drift['kind']} {drift['id']}, unknown to git"
+    return visible(f"{name} is missing" if drift["what"] == What.MISSING else name)
 
 
-def _fields(drift: Drift) -> Iterator[str]:
-    said = drift.as_json()
-    before, after = said["before"], said["after"]
+def _fields(drift: Answer) -> Iterator[str]:
+    before, after = drift["before"], drift["after"]
     if not isinstance(before, dict) or not isinstance(after, dict):
         return
-    for field in drift.fields:
+    for field in drift["fields"]:
         live, git = (visible(canonical.text(side.get(field))) for side in (before, after))
         yield f"    {visible(field)}: live {live}, git says {git}"

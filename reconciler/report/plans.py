@@ -24,9 +24,14 @@ SIGNS = {Op.CREATE: "+", Op.UPDATE: "~", Op.DELETE: "-"}
 def lines(plan: Plan, kinds: Kinds) -> Iterator[str]:
     """Every change of a plan; the fields of updates only."""
     for change in plan.changes:
-        yield headline(change, kinds)
-        if change.op is Op.UPDATE:
-            yield from field_lines(change, kinds)
+        yield from change_lines(change, kinds)
+
+
+def change_lines(change: Change, kinds: Kinds) -> Iterator[str]:
+    """A change; its fields if it is an update."""
+    yield headline(change, kinds)
+    if change.op is Op.UPDATE:
+        yield from field_lines(change, kinds)
 
 
 def full_lines(change: Change, kinds: Kinds) -> Iterator[str]:

@@ -8,7 +8,7 @@ from reconciler.model.problem import NOT_LOCATED, Problem, Severity
 from reconciler.report.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from reconciler.pipeline.checking import Checked
 
@@ -46,6 +46,11 @@ def as_json(problem: Problem) -> dict[str, Any]:
         "message": problem.message,
         "hint": problem.hint,
     }
+
+
+def from_json(answer: Mapping[str, Any]) -> Problem:
+    """A problem out of that object."""
+    return Problem(**{**answer, "severity": Severity(answer["severity"])})
 
 
 def count(problems: Iterable[Problem], severity: Severity) -> int:

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reconciler import canonical
+from reconciler.report.moments import second
 from reconciler.report.visible import visible
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Mapping
 
     from reconciler.model.suspension import Suspension
 
 
-def line(suspension: Suspension) -> str:
-    """By whom, since when, until when, and why."""
-    until = f"until {_second(suspension.until)}" if suspension.until else "until somebody resumes"
-    return f"by {visible(suspension.actor)} since {_second(suspension.since)}, {until}: {visible(suspension.reason)}"
+def line(answer: Mapping[str, Any]) -> str:
+    """By whom, since when, until when, and why; from the JSON of a suspension."""
+    until = f"until {second(answer['until'])}" if answer["until"] else "until somebody resumes"
+    return f"by {visible(answer['actor'])} since {second(answer['since'])}, {until}: {visible(answer['reason'])}"
 
 
 def as_json(suspension: Suspension | None) -> dict[str, Any] | None:
     """A suspension; null for none."""
     return None if suspension is None else suspension.detail()
-
-
-def _second(moment: datetime) -> str:
-    return canonical.timestamp(moment.replace(microsecond=0))

@@ -9,9 +9,11 @@ from reconciler.report.problems import plural
 from reconciler.report.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from reconciler.pipeline.verifying import Verification
+
+    Answer = Mapping[str, Any]
 
 
 def as_json(found: Verification) -> dict[str, Any]:
@@ -34,16 +36,17 @@ def as_json(found: Verification) -> dict[str, Any]:
     }
 
 
-def lines(found: Verification) -> Iterator[str]:
+def lines(answer: Answer) -> Iterator[str]:
     """A verification in a few lines: what was compared, then each sort of difference with its first examples."""
-    kept = plural(found.commits, "commit") if found.has_history else "this host keeps none"
-    yield f"history     {kept}"
-    yield f"live rows   {found.rows:,} of {commits.short(found.applied)}"
-    for difference in found.differences:
-        yield f"{difference.sort}: {difference.count:,}"
-        for one in difference.examples:
-            yield visible(f"  {one.subject}: {one.message}")
-        if difference.count > len(difference.examples):
-            yield f"  and {difference.count - len(difference.examples):,} more"
-    total = sum(difference.count for difference in found.differences)
+    kept = answer["commits"]
+    yield f"history     {'this host keeps none' if kept is None else plural(kept, 'commit')}"
+    yield f"live rows   {answer['rows']:,} of {commits.short(answer['applied'])}"
+    total = 0
+    for difference in answer["differences"]:
+        total += difference["count"]
+        yield f"{difference['sort']}: {difference['count']:,}"
+        for one in difference["examples"]:
+            yield visible(f"  {one['subject']}: {one['message']}")
+        if difference["count"] > len(difference["examples"]):
+            yield f"  and {difference['count'] - len(difference['examples']):,} more"
     yield f"{plural(total, 'difference')} found" if total else "everything is as git says"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from reconciler import canonical
@@ -37,6 +38,7 @@ class Tables:
         return "\n".join(f"{statement};" for statement in (self.live, self.desired, *self.indexes))
 
 
+@lru_cache(maxsize=64)
 def tables(kind: Kind) -> Tables:
     """The tables of a kind. Only the live one has the checks: its rows are what trading programs rely on."""
     return Tables(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RetryLater, UsageError
+from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +21,7 @@ RETRY_AFTER = 5
 _STATUSES: tuple[tuple[type[ReconcilerError], int, str], ...] = (
     (RetryLater, HTTPStatus.SERVICE_UNAVAILABLE, "retry-later"),
     (UsageError, HTTPStatus.UNPROCESSABLE_ENTITY, "usage"),
+    (RefusedError, HTTPStatus.CONFLICT, "suspended"),
     (NeedsHuman, HTTPStatus.CONFLICT, "needs-human"),
     (BugError, HTTPStatus.INTERNAL_SERVER_ERROR, "bug"),
 )

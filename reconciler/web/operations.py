@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from concurrent.futures import Future
     from datetime import datetime
+    from pathlib import Path
 
     Answer = Mapping[str, Any]
     """A JSON object, in the shapes of docs/commands.md."""
@@ -56,8 +57,28 @@ class Operations(Protocol):
         """Queue a comparison of ledger and live rows with git; what `verify --format json` prints."""
         ...
 
+    def submit_heal(self, by: str) -> Future[Answer]:
+        """Queue putting right all that drifted; what `drift --heal --format json` prints."""
+        ...
+
+    def submit_back_up(self, by: str) -> Future[Answer]:
+        """Queue a backup; where it is."""
+        ...
+
+    def submit_restore(self, file: Path, by: str) -> Future[Answer]:
+        """Queue making a backup the store."""
+        ...
+
     def status(self) -> Answer:
         """What `status --format json` prints."""
+        ...
+
+    def rows(self, kind: str, name: str | None) -> Answer:
+        """The live rows of a kind, or the one that goes by a name."""
+        ...
+
+    def versions(self, limit: int) -> Answer:
+        """The newest versions of the history."""
         ...
 
     def drift(self) -> Answer:

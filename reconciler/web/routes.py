@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request  # noqa: TC002  Starlette looks at the annotation
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from reconciler.web.waiting import Waiting
 
 NOBODY = "somebody with the daemon's token"
+VERSIONS, LIMIT = 20, re.compile("[1-9][0-9]{0,5}")
+"""How many versions are told unless a client says so, and what it may say."""
 MAX_TEXT = 500
 """Characters of a reason or a name."""
 
@@ -38,7 +42,13 @@ class Routes:
             Route("/healthz", self.healthz, methods=["GET"]),
             Route("/readyz", self.readyz, methods=["GET"]),
             Route("/v1/status", self.status, methods=["GET"]),
+            Route("/v1/resources/{kind}", self.rows, methods=["GET"]),
+            Route("/v1/resources/{kind}/{name}", self.rows, methods=["GET"]),
+            Route("/v1/versions", self.versions, methods=["GET"]),
             Route("/v1/drift", self.drift, methods=["GET"]),
+            Route("/v1/heal", self.heal, methods=["POST"]),
+            Route("/v1/backup", self.back_up, methods=["POST"]),
+            Route("/v1/restore", self.restore, methods=["POST"]),
             Route("/v1/sync", self.sync, methods=["POST"]),
             Route("/v1/verify", self.verify, methods=["POST"]),
             Route("/v1/suspend", self.suspend, methods=["POST"]),
@@ -63,6 +73,38 @@ class Routes:
     async def status(self, request: Request) -> Response:
         """What is live, and whether it is what git says."""
         return answer(await self._waiting.call(self._operations.status, self._deadlines.read))
+
+    async def rows(self, request: Request) -> Response:
+        """The live rows of a kind, or the one that goes by a name."""
+        kind, name = request.path_params["kind"], request.path_params.get("name")
+        return answer(await self._waiting.call(partial(self._operations.rows, kind, name), self._deadlines.read))
+
+    async def versions(self, request: Request) -> Response:
+        """The newest versions of the history."""
+        told = request.query_params.get("limit", str(VERSIONS))
+        if not LIMIT.fullmatch(told):
+            raise bodies.unprocessable(f"limit is {told[:MAX_TEXT]!r}", hint="write a number from 1 on")
+        return answer(
+            await self._waiting.call(partial(self._operations.versions, int(told)), self._deadlines.operation)
+        )
+
+    async def heal(self, request: Request) -> Response:
+        """Put right all that drifted."""
+        future = self._operations.submit_heal(_by(await self._told(request, {"by": str})))
+        return answer(await self._waiting.answer(future, self._deadlines.operation))
+
+    async def back_up(self, request: Request) -> Response:
+        """Copy the store."""
+        future = self._operations.submit_back_up(_by(await self._told(request, {"by": str})))
+        return answer(await self._waiting.answer(future, self._deadlines.operation))
+
+    async def restore(self, request: Request) -> Response:
+        """Make a copy on this host the store."""
+        told = await self._told(request, {"file": str, "by": str})
+        if not told.get("file"):
+            raise bodies.unprocessable("there is no file", hint="name a backup on this host")
+        future = self._operations.submit_restore(Path(told["file"]), _by(told))
+        return answer(await self._waiting.answer(future, self._deadlines.operation))
 
     async def drift(self, request: Request) -> Response:
         """What in the live rows is not what git says."""

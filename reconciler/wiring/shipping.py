@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from reconciler.wiring.origins import target
 from reconciler.wiring.program import shipped
-from reconciler.wiring.stores import ledger, target
+from reconciler.wiring.stores import ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -15,15 +17,15 @@ if TYPE_CHECKING:
     from reconciler.pipeline.recording import Entry
     from reconciler.ports import Ledger
     from reconciler.settings import Settings
+    from reconciler.wiring.origins import Target
 
 
-def route(settings: Settings) -> Route | None:
-    """The way to the ledger that the settings name; None for a host that keeps no history."""
+def route(settings: Settings, at: Target) -> Route | None:
+    """The way to the ledger of a repository and branch; None for a host that keeps no history."""
     from reconciler.pipeline.carrying import Route
 
-    with target(settings) as at:
-        open_ledger = ledger(settings, at)
-    return None if open_ledger is None else Route(open_ledger, partial(_catch_up, settings))
+    open_ledger = ledger(settings, at)
+    return None if open_ledger is None else Route(open_ledger, partial(_catch_up, replace(settings, branch=at.branch)))
 
 
 def _catch_up(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from reconciler.errors import UsageError
-from reconciler.pipeline.kindset import stored_kinds
+from reconciler.errors import NeedsHuman, RetryLater
+from reconciler.wiring.origins import Target, fetched_target, source
 from reconciler.wiring.policies import policy_engine
 from reconciler.wiring.program import EMBEDDED, NO_HISTORY, shipped
 
@@ -18,43 +17,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
+    from reconciler.adapters.daemonfile import Daemon
     from reconciler.adapters.git.repository import GitSource
+    from reconciler.kinds.registry import Kinds
     from reconciler.pipeline.planning import Planner
     from reconciler.pipeline.syncing import Reconciler
-    from reconciler.ports import LedgerReader, StoreReader
-    from reconciler.service import Service
+    from reconciler.plan.plan import Plan
+    from reconciler.ports import LedgerReader
     from reconciler.settings import Settings
 
-STATE_FOLDER = "reconciler"
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A repository that was found, its branch, and this host's state folder for it."""
-
-    source: GitSource
-    branch: str
-    state: Path
-    folder: str
-
-    @property
-    def repository(self) -> str:
-        """What store and ledger know the configuration by: `repository//folder`, as two folders are two of them."""
-        return f"{self.source.repository}//{self.folder}" if self.folder else self.source.repository
-
-
-@contextmanager
-def target(settings: Settings) -> Iterator[Target]:
-    """Open the repository that the settings name. Raises `UsageError` when there is none, or no branch to follow."""
-    from reconciler.adapters.git.repository import open_repository
-
-    with open_repository(settings.repository) as source:
-        branch = settings.branch or source.head_branch()
-        if branch is None:
-            raise UsageError(
-                "HEAD is detached, so it is not clear which branch to reconcile", hint="name one with --branch"
-            )
-        yield Target(source, branch, settings.state or source.git_dir / STATE_FOLDER, settings.path)
+    Progress = Callable[[int, int], None]
 
 
 @contextmanager
@@ -67,7 +39,7 @@ def reconciler(settings: Settings) -> Iterator[Reconciler]:
     from reconciler.pipeline.syncing import Reconciler
 
     clock, known = SystemClock(), shipped()
-    with target(settings) as at, open_store(at.state, clock) as store:
+    with fetched_target(settings) as at, open_store(at.state, clock) as store:
         stepper = Stepper(at.source, settings.path, known)
         yield Reconciler(
             source=at.source,
@@ -85,26 +57,47 @@ def reconciler(settings: Settings) -> Iterator[Reconciler]:
 @contextmanager
 def planner(settings: Settings) -> Iterator[Planner]:
     """Plans between commits of the repository that the settings name. Opens no store."""
-    from reconciler.adapters.git.repository import open_repository
-
-    with open_repository(settings.repository) as source:
-        yield _planner(source, settings.path)
+    with source(settings) as found:
+        yield _planner(found, settings.path)
 
 
-@contextmanager
-def live_planner(settings: Settings) -> Iterator[tuple[Planner, StoreReader]]:
-    """Plans against the live rows, and their store. Nothing is created by it: before the first sync nothing is live.
+def plan_ahead(settings: Settings, head: str, progress: Progress = lambda done, total: None) -> tuple[Plan, Kinds]:
+    """From the live rows to a commit; and the kinds that it is told in.
 
-    Raises `NeedsHuman` when the store belongs to another repository.
+    While a daemon has the store, from the commit that it says is live: so nobody waits for a turn, and the daemon with
+    the next commit least of all. Nothing is created by it: before the first sync nothing is live. Raises `NeedsHuman`
+    when the state folder belongs to another repository, `RetryLater` while the daemon starts.
     """
     from reconciler.adapters.clock import SystemClock
+    from reconciler.adapters.daemonfile import find
     from reconciler.adapters.duckdb.store import open_reader
     from reconciler.adapters.memory.store import MemoryStore
 
-    with target(settings) as at, open_reader(at.state) or nullcontext() as store:
-        if store is not None:
-            store.check_owner(at.repository)
-        yield _planner(at.source, settings.path), store or MemoryStore(SystemClock())
+    with fetched_target(settings) as at:
+        planner, daemon = _planner(at.source, settings.path), find(at.state)
+        if daemon is not None:
+            live = _live(daemon, at.repository)
+            nothing = MemoryStore(SystemClock())
+            return planner.between(live, head) if live else planner.ahead(nothing, head, progress)
+        with open_reader(at.state) or nullcontext() as store:
+            if store is not None:
+                store.check_owner(at.repository)
+            return planner.ahead(store or MemoryStore(SystemClock()), head, progress)
+
+
+def _live(daemon: Daemon, repository: str) -> str | None:
+    """The commit that a daemon says is live; None when none is."""
+    from reconciler.adapters.client import DaemonClient
+
+    said = DaemonClient(daemon.address, daemon.token).status()
+    if said["daemon"]["last_sync_at"] is None:
+        raise RetryLater("the daemon has only just started", hint="try again in a moment; `reconciler status` tells")
+    if said["repository"] != repository:
+        raise NeedsHuman(
+            f"the daemon of this state folder follows {said['repository']}, not {repository}",
+            hint="choose another folder with --state, or name that repository with --repo",
+        )
+    return said["applied"] and str(said["applied"]["commit"])
 
 
 def _planner(source: GitSource, folder: str) -> Planner:
@@ -117,25 +110,6 @@ def _planner(source: GitSource, folder: str) -> Planner:
     return Planner(source, stepper, Judge(stepper.rules, policy_engine), known.kinds)
 
 
-@contextmanager
-def service(settings: Settings) -> Iterator[Service]:
-    """The reading side; nothing is created by it."""
-    from reconciler.adapters.clock import SystemClock
-    from reconciler.adapters.duckdb.store import open_reader
-    from reconciler.service import Service
-
-    with target(settings) as at, open_reader(at.state) or nullcontext() as store:
-        yield Service(
-            source=at.source,
-            repository=at.repository,
-            branch=at.branch,
-            store=store,
-            kinds=stored_kinds(store.kinds()) if store else shipped().kinds,
-            open_ledger=ledger_reader(settings, at),
-            clock=SystemClock(),
-        )
-
-
 def ledger(settings: Settings, at: Target) -> Callable[[], AbstractContextManager[ClickHouseLedger]] | None:
     """What opens the ledger; None for a host that keeps no history."""
     if settings.history_url == NO_HISTORY:
@@ -144,14 +118,22 @@ def ledger(settings: Settings, at: Target) -> Callable[[], AbstractContextManage
 
 
 def ledger_reader(settings: Settings, at: Target) -> Callable[[], AbstractContextManager[LedgerReader]] | None:
-    """The ledger to read. The embedded one is not created for it: before the first sync it holds nothing."""
+    """What opens the ledger to read; None for a host that keeps no history.
+
+    The embedded one is not created for it: before the first sync it holds nothing.
+    """
+    opened = ledger(settings, at)
+    return None if opened is None else partial(_to_read, settings.history_url, at.state, opened)
+
+
+def _to_read(
+    url: str, state: Path, opened: Callable[[], AbstractContextManager[LedgerReader]]
+) -> AbstractContextManager[LedgerReader]:
     from reconciler.adapters.clickhouse.ledger import is_started
     from reconciler.adapters.clock import SystemClock
     from reconciler.adapters.memory.ledger import MemoryLedger
 
-    if settings.history_url == EMBEDDED and not is_started(at.state):
-        return lambda: nullcontext(MemoryLedger(SystemClock()))
-    return ledger(settings, at)
+    return nullcontext(MemoryLedger(SystemClock())) if url == EMBEDDED and not is_started(state) else opened()
 
 
 def _open_ledger(url: str, state: Path, repository: str, branch: str) -> AbstractContextManager[ClickHouseLedger]:

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from reconciler.errors import UsageError
+from reconciler.wiring.origins import target
 from reconciler.wiring.program import shipped
-from reconciler.wiring.stores import ledger_reader, target
+from reconciler.wiring.stores import ledger_reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+import copy
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
@@ -12,7 +14,10 @@ from reconciler.cli.main import run
 from tests.support.gitrepo import GitRepo
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tests.conftest import Ticks
 
 
 @dataclass(frozen=True)
@@ -46,16 +51,80 @@ class Host:
         return self.repo.commit({path: text.replace(old, new) + "\n"}, message)
 
 
-@pytest.fixture
-def host(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Host:
-    """A host that has not synced yet."""
-    monkeypatch.setenv("COLUMNS", "100")
+Past: TypeAlias = "Callable[[Host], None]"
+"""What a host has been through when a test begins."""
+
+
+@dataclass
+class Stage:
+    """Where the hosts of a worker live, one after the other: stores and histories know a repository by its place.
+
+    What a past leaves is kept and copied for each test that begins there, as going through it takes a second.
+    """
+
+    folder: Path
+    kept: dict[str, tuple[GitRepo, int]] = field(default_factory=dict)
+
+    def begin(self, past: Past, capture: pytest.CaptureFixture[str], clock: Ticks) -> Host:
+        """A host with this past, alone on the stage; the clock goes on from where the past has left it."""
+        name, place = f"{past.__module__}.{past.__qualname__}", self.folder / "host"
+        if place.exists():
+            shutil.rmtree(place)
+        if name in self.kept:
+            repo, clock.passed = self.kept[name]
+            shutil.copytree(self.folder / name, place, symlinks=True)  # the history has some
+            return Host(copy.copy(repo), place / "state", capture)
+        host = Host(GitRepo.create(place / "config"), place / "state", capture)
+        past(host)
+        self.kept[name] = (copy.copy(host.repo), clock.passed)
+        shutil.copytree(place, self.folder / name, symlinks=True)
+        return host
+
+
+def founded(host: Host) -> None:
+    """The first commit is there, and nothing has looked at it."""
     folder = example_repository()
     files = {
         path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-    repo = GitRepo.create(tmp_path / "config")
-    repo.commit(files, "Bring the desk's configuration under review")
-    return Host(repo, tmp_path / "state", capsys)
+    host.repo.commit(files, "Bring the desk's configuration under review")
+
+
+def first_synced(host: Host) -> None:
+    """The first commit is live and in the history."""
+    founded(host)
+    assert host.run("sync").code == 0
+
+
+@pytest.fixture(autouse=True)
+def judging(one_engine: None) -> None:
+    """These tests are not about the engine."""
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    """A stage per worker."""
+    return Stage(tmp_path_factory.mktemp("stage"))
+
+
+@pytest.fixture
+def begin(
+    stage: Stage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, ticks: Ticks
+) -> Callable[[Past], Host]:
+    """Give a host a past. One host is there at a time."""
+    monkeypatch.setenv("COLUMNS", "100")
+    return lambda past: stage.begin(past, capsys, ticks)
+
+
+@pytest.fixture
+def host(begin: Callable[[Past], Host]) -> Host:
+    """A host that has not synced yet."""
+    return begin(founded)
+
+
+@pytest.fixture
+def synced(begin: Callable[[Past], Host]) -> Host:
+    """A host whose first commit is live and in the history."""
+    return begin(first_synced)

@@ -312,9 +312,10 @@ class TestSchema:
         assert [line.partition(":")[0] for line in answer.err.splitlines()] == ["error", "hint"]
 
 
-def test_a_repository_schema_is_among_the_editors() -> None:
+def test_the_schemas_of_both_settings_files_are_among_the_editors() -> None:
     schemas: dict[str, Any] = {name: json.loads(text) for name, text in editor_schemas().items()}
-    assert {schema["properties"]["kind"]["const"] for schema in schemas.values()} == {"Repository"}
+    assert {schema["title"] for schema in schemas.values()} == {"Repository", "reconciler.toml"}
+    assert not {f"schemas/{name}" for name in schemas} & shipped_schemas().keys()
 
 
 def test_the_templates_are_those_of_the_checkout_and_part_of_a_wheel() -> None:

@@ -39,37 +39,35 @@ def test_from_first_sync_to_log(host: Host, golden: Callable[[str, str], None]) 
     golden("cli/story.txt", text)
 
 
-def test_an_invalid_head_changes_no_row_and_is_told_everywhere(host: Host) -> None:
-    assert host.run("sync").code == 0
-    with duckdb.connect(host.state / "state.duckdb", read_only=True) as store:
+def test_an_invalid_head_changes_no_row_and_is_told_everywhere(synced: Host) -> None:
+    with duckdb.connect(synced.state / "state.duckdb", read_only=True) as store:
         before = store.execute("FROM account_config ORDER BY account_id").fetchall()
-    bad = host.edit(LEVERAGE, "leverage: 30", "leverage: 1:30")
-    refused = host.run("sync")
+    bad = synced.edit(LEVERAGE, "leverage: 30", "leverage: 1:30")
+    refused = synced.run("sync")
     assert refused.code == 1
     assert "accounts/cv-eurusd.yaml:17:13: error [ambiguous-scalar] /spec/leverage" in refused.err
-    with duckdb.connect(host.state / "state.duckdb", read_only=True) as store:
+    with duckdb.connect(synced.state / "state.duckdb", read_only=True) as store:
         assert store.execute("FROM account_config ORDER BY account_id").fetchall() == before
-    status = json.loads(host.run("status", "--format", "json").out)
+    status = json.loads(synced.run("status", "--format", "json").out)
     assert (status["sync"], status["health"]) == ("OutOfSync", "Degraded")
-    assert status["applied"]["commit"] == host.repo.git("rev-parse", "HEAD~1")
+    assert status["applied"]["commit"] == synced.repo.git("rev-parse", "HEAD~1")
     assert status["refused"]["commit"] == bad
     assert status["refused"]["problems"][0]["line"] == 17
-    versions = json.loads(host.run("log", "--format", "json").out)
+    versions = json.loads(synced.run("log", "--format", "json").out)
     assert [version["status"] for version in versions] == ["INVALID", "VALID"]
     assert versions[0]["problems"] == status["refused"]["problems"]
-    again = host.run("sync")
+    again = synced.run("sync")
     assert again.code == 1
     assert "history: 0 versions recorded" in again.out
 
 
-def test_the_next_good_commit_brings_everything_in_between(host: Host) -> None:
-    host.run("sync")
-    host.edit(LEVERAGE, "leverage: 30", "leverage: 1:30")
-    host.edit(RISK, "risk_per_trade_percent: 0.75", "risk_per_trade_percent: 0.5")
-    host.run("sync")
-    host.edit(LEVERAGE, "leverage: 1:30", "leverage: 30")
-    good = host.edit(LEVERAGE, "commission: 6.0", "commission: 6.5")
-    result = json.loads(host.run("sync", "--format", "json").out)
+def test_the_next_good_commit_brings_everything_in_between(synced: Host) -> None:
+    synced.edit(LEVERAGE, "leverage: 30", "leverage: 1:30")
+    synced.edit(RISK, "risk_per_trade_percent: 0.75", "risk_per_trade_percent: 0.5")
+    synced.run("sync")
+    synced.edit(LEVERAGE, "leverage: 1:30", "leverage: 30")
+    good = synced.edit(LEVERAGE, "commission: 6.0", "commission: 6.5")
+    result = json.loads(synced.run("sync", "--format", "json").out)
     assert result["applied"]["commit"] == good
     changed = {change["name"]: change["fields"] for change in result["changes"]}
     assert changed == {
@@ -78,34 +76,32 @@ def test_the_next_good_commit_brings_everything_in_between(host: Host) -> None:
     }
 
 
-def test_what_leaves_git_stays_inactive_and_what_has_no_status_goes(host: Host) -> None:
-    host.run("sync")
+def test_what_leaves_git_stays_inactive_and_what_has_no_status_goes(synced: Host) -> None:
     gone = {"accounts/op-demo.yaml": None, "users/retired-07.yaml": None, "systems/lab.yaml": None}
-    host.repo.commit({**gone, LEVERAGE: None}, "Close accounts")
-    refused = host.run("sync")
+    synced.repo.commit({**gone, LEVERAGE: None}, "Close accounts")
+    refused = synced.run("sync")
     assert refused.code == 1
     assert "accounts/cv-eurusd.yaml:3:1: error [guard/prune-limit]: 2 of 8 Account leave git at once" in refused.err
-    approved = host.run("sync", "--approve", "HEAD")
+    approved = synced.run("sync", "--approve", "HEAD")
     assert approved.code == 0
     assert "warning [guard/prune-limit]" in approved.err
     assert "with --approve" in approved.err
-    accounts = {row["name"]: row["status"] for row in json.loads(host.run("get", "accounts", "--format", "json").out)}
+    accounts = {row["name"]: row["status"] for row in json.loads(synced.run("get", "accounts", "--format", "json").out)}
     assert len(accounts) == 8
     assert accounts["cv-eurusd"] == "INACTIVE"
-    systems = json.loads(host.run("get", "systems", "--format", "json").out)
+    systems = json.loads(synced.run("get", "systems", "--format", "json").out)
     assert [row["name"] for row in systems] == ["production"]
 
 
-def test_a_rename_keeps_the_row_and_its_birthday(host: Host) -> None:
-    host.run("sync")
-    before = json.loads(host.run("get", "system", "lab", "--format", "json").out)
-    text = host.repo.git("show", "HEAD:systems/lab.yaml").replace("name: lab", "name: bench") + "\n"
-    host.repo.commit({"systems/lab.yaml": None, "systems/bench.yaml": text})
-    result = json.loads(host.run("sync", "--format", "json").out)
+def test_a_rename_keeps_the_row_and_its_birthday(synced: Host) -> None:
+    before = json.loads(synced.run("get", "system", "lab", "--format", "json").out)
+    text = synced.repo.git("show", "HEAD:systems/lab.yaml").replace("name: lab", "name: bench") + "\n"
+    synced.repo.commit({"systems/lab.yaml": None, "systems/bench.yaml": text})
+    result = json.loads(synced.run("sync", "--format", "json").out)
     assert [(change["op"], change["fields"]) for change in result["changes"]] == [
         ("update", [{"field": "name", "old": "lab", "new": "bench"}])
     ]
-    after = json.loads(host.run("get", "system", "bench", "--format", "json").out)
+    after = json.loads(synced.run("get", "system", "bench", "--format", "json").out)
     assert (after["config_id"], after["created_at"]) == (before["config_id"], before["created_at"])
 
 
@@ -149,9 +145,8 @@ def test_an_unreachable_ledger_does_not_keep_rows_from_going_live(host: Host, mo
         (("validate", "nowhere.yaml"), "nowhere.yaml"),
     ],
 )
-def test_what_cannot_run_exits_3_with_one_error(host: Host, arguments: tuple[str, ...], words: str) -> None:
-    host.run("sync")
-    answer = host.run(*arguments)
+def test_what_cannot_run_exits_3_with_one_error(synced: Host, arguments: tuple[str, ...], words: str) -> None:
+    answer = synced.run(*arguments)
     assert answer.code == 3
     assert answer.out == ""
     assert answer.err.startswith("error: ")
@@ -241,9 +236,20 @@ def test_a_folder_that_is_not_there_changes_nothing(host: Host) -> None:
 
 
 @pytest.mark.parametrize("url", ["https://git.example/desk.git", "git@git.example:desk.git", "ssh://git.example/d"])
-def test_a_url_is_told_to_be_cloned(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["status", "--repo", url]) == 3
+def test_what_needs_files_asks_for_a_clone(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["validate", "--repo", url]) == 3
     assert "clone it" in capsys.readouterr().err
+
+
+def test_a_url_is_fetched_and_followed(host: Host, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = ["--repo", host.repo.path.as_uri(), "--state", str(tmp_path / "elsewhere")]
+    assert run(["sync", *place]) == 0
+    host.edit("users/fx-majors-01.yaml", "risk_per_trade_percent: 0.75", "risk_per_trade_percent: 0.5")
+    capsys.readouterr()
+    assert run(["status", *place, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["sync"] == "Synced"  # as it was fetched last: `status` needs no network
+    assert run(["sync", *place]) == 0
+    assert "0.75 → 0.5 percent" in capsys.readouterr().out
 
 
 def test_checking_nothing_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

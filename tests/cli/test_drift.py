@@ -9,16 +9,24 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
+from tests.cli.conftest import first_synced
+
 if TYPE_CHECKING:
-    from tests.cli.conftest import Answer, Host
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Answer, Host, Past
+
+
+def unrecorded(host: Host) -> None:
+    """On its first commit, without a history."""
+    first_synced(host)
 
 
 @pytest.fixture
-def synced(host: Host, monkeypatch: pytest.MonkeyPatch) -> Host:
+def synced(begin: Callable[[Past], Host], monkeypatch: pytest.MonkeyPatch) -> Host:
     """A host on its first commit, without a history."""
     monkeypatch.setenv("RECONCILER_HISTORY_URL", "none")
-    assert host.run("sync").code == 0
-    return host
+    return begin(unrecorded)
 
 
 def by_hand(host: Host, *statements: str) -> None:

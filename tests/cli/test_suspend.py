@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.adapters.shipped import example_repository
-from tests.cli.conftest import Host
-from tests.support.gitrepo import GitRepo
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Host, Past
 
 RISK = ("users/fx-majors-01.yaml", "risk_per_trade_percent: 0.75", "risk_per_trade_percent: 0.5")
 
@@ -23,19 +23,27 @@ def maren(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reconciler.cli.people.getuser", lambda: "maren")
 
 
-@pytest.fixture
-def small(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Host:
-    """A host that has not synced yet, whose repository holds one file."""
-    repo = GitRepo.create(tmp_path / "config")
-    repo.commit({RISK[0]: (example_repository() / RISK[0]).read_text(encoding="utf-8")})
-    return Host(repo, tmp_path / "state", capsys)
+def one_file(host: Host) -> None:
+    """The repository holds one file, and nothing has looked at it."""
+    host.repo.commit({RISK[0]: (example_repository() / RISK[0]).read_text(encoding="utf-8")})
 
 
-@pytest.fixture
-def synced(small: Host) -> Host:
+def one_file_live(host: Host) -> None:
     """The same on its first commit."""
-    assert small.run("sync").code == 0
-    return small
+    one_file(host)
+    assert host.run("sync").code == 0
+
+
+@pytest.fixture
+def small(begin: Callable[[Past], Host]) -> Host:
+    """A host that has not synced yet, whose repository holds one file."""
+    return begin(one_file)
+
+
+@pytest.fixture
+def synced(begin: Callable[[Past], Host]) -> Host:
+    """The same on its first commit."""
+    return begin(one_file_live)
 
 
 def _live(host: Host) -> float:
@@ -99,6 +107,7 @@ def test_status_tells_it(synced: Host) -> None:
         "status": "True",
         "reason": "AskedFor",
         "message": "maren suspended it: broker maintenance",
+        "since": found["suspended"]["since"],
     }
     text = synced.run("status").out
     assert "health      Suspended\n" in text

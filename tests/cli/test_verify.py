@@ -10,17 +10,19 @@ import clickhouse_connect
 import duckdb
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from tests.cli.conftest import founded
 
-    from tests.cli.conftest import Host
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.cli.conftest import Host, Past
 
 LEVERAGE = "accounts/cv-eurusd.yaml"
 
 
-@pytest.fixture
-def synced(host: Host) -> Host:
-    """A host with a history: a change, an invalid commit, a side branch that was merged, and a deletion."""
+def eventful(host: Host) -> None:
+    """A history: a change, an invalid commit, a side branch that was merged, and a deletion."""
+    founded(host)
     host.edit(LEVERAGE, "commission: 6.0", "commission: 6.5")
     host.edit(LEVERAGE, "leverage: 30", "leverage: 1:30")
     host.edit(LEVERAGE, "leverage: 1:30", "leverage: 30")
@@ -28,15 +30,24 @@ def synced(host: Host) -> Host:
     host.repo.commit({"accounts/op-demo.yaml": None}, branch="side", parents=[base])
     host.repo.merge("side")
     assert host.run("sync").code == 0
-    return host
+
+
+def eventful_but_forgotten(host: Host) -> None:
+    """The same, and nobody recorded it."""
+    eventful(host)
 
 
 @pytest.fixture
-def forgetful(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Host:
+def synced(begin: Callable[[Past], Host]) -> Host:
+    """A host that has seen much."""
+    return begin(eventful)
+
+
+@pytest.fixture
+def forgetful(begin: Callable[[Past], Host], monkeypatch: pytest.MonkeyPatch) -> Host:
     """The same without a history, which is not what these tests are about."""
     monkeypatch.setenv("RECONCILER_HISTORY_URL", "none")
-    found: Host = request.getfixturevalue("synced")
-    return found
+    return begin(eventful_but_forgotten)
 
 
 def found(host: Host) -> dict[str, dict[str, Any]]:

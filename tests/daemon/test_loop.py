@@ -12,10 +12,11 @@ import pytest
 
 from reconciler.adapters.clock import SystemClock
 from reconciler.daemon.backoff import Backoff
-from reconciler.daemon.board import Board, Health, Turn
+from reconciler.daemon.board import Board, Turn
 from reconciler.daemon.loop import Loop, Pace
-from reconciler.daemon.works import Scanned
+from reconciler.daemon.works import Wish
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
+from reconciler.model.trouble import Outlook
 from reconciler.pipeline.syncing import Consent, SyncResult
 from reconciler.plan.plan import Plan
 
@@ -31,14 +32,16 @@ class Host:
 
     def __init__(self) -> None:
         self.commit = "a" * 40
-        self.synced: list[tuple[str, Consent | None]] = []
+        self.synced: list[tuple[str, Wish | None]] = []
         self.threads: set[str] = set()
         self.scans = self.rests = self.fetches = 0
         self.failures: list[Exception] = []
+        self.touches = 0
         self.gate = threading.Event()
         self.gate.set()
 
-    def fetch(self) -> None:
+    def fetch(self, beat: Callable[[], None]) -> None:
+        beat()
         self.fetches += 1
         self.threads.add(threading.current_thread().name)
         if self.failures:
@@ -47,21 +50,24 @@ class Host:
     def head(self) -> str:
         return self.commit
 
-    def reconcile(self, consent: Consent | None, beat: Callable[[], None]) -> SyncResult:
+    def reconcile(self, wish: Wish | None, beat: Callable[[], None]) -> SyncResult | None:
         assert self.gate.wait(DEADLINE)
         beat()
-        self.synced.append((self.commit, consent))
+        self.synced.append((self.commit, wish))
         return SyncResult(self.commit, None, None, Plan(None, self.commit, ()), None)
 
-    def scan(self) -> Scanned:
+    def scan(self) -> None:
         self.scans += 1
-        return Scanned()
 
     def back_up(self) -> Path:
         return Path("copy")
 
-    def backup_interval(self) -> float:
+    def until_backup(self) -> float:
         return 3600.0
+
+    def touched(self) -> bool:
+        self.touches -= 1
+        return self.touches >= 0
 
     def rest(self) -> None:
         self.rests += 1
@@ -121,9 +127,9 @@ def test_a_request_is_answered_when_it_was_handled_even_without_news() -> None:
     host = Host()
     with running(host) as run:
         until(lambda: len(host.synced) == 1)
-        consent = Consent("HEAD", "maren")
-        assert run.loop.sync(consent).result(DEADLINE).head == host.commit
-    assert host.synced[-1] == (host.commit, consent)
+        wish = Wish(Consent("HEAD", "maren"))
+        assert run.loop.sync(wish).result(DEADLINE).head == host.commit
+    assert host.synced[-1] == (host.commit, wish)
 
 
 def test_what_may_heal_is_tried_again_and_told_once_when_it_comes_and_once_when_it_goes() -> None:
@@ -134,7 +140,8 @@ def test_what_may_heal_is_tried_again_and_told_once_when_it_comes_and_once_when_
         until(lambda: len(run.turns) == 2)
     came, went = run.turns
     assert came.after is not None
-    assert (came.before, came.after.health, came.after.message) == (None, Health.RETRYING, "no answer from the remote")
+    told = (came.before, came.after.outlook, came.after.message)
+    assert told == (None, Outlook.RETRYING, "no answer from the remote")
     assert (went.before, went.after) == (came.after, None)
 
 
@@ -156,7 +163,7 @@ def test_a_wrong_request_is_no_trouble_of_the_host() -> None:
         until(lambda: len(host.synced) == 1)
         host.failures = [UsageError("no such commit")]
         with pytest.raises(UsageError, match="no such commit"):
-            run.loop.sync(Consent("nonsense", "maren")).result(DEADLINE)
+            run.loop.sync(Wish(Consent("nonsense", "maren"))).result(DEADLINE)
         assert run.board.look().troubles == {}
 
 
@@ -183,13 +190,64 @@ def test_with_nothing_to_do_it_lets_others_have_the_store() -> None:
         until(lambda: host.rests > 0)
 
 
-def test_leaving_waits_for_the_operation_that_runs_and_ends_the_thread() -> None:
+def test_leaving_ends_the_operation_at_its_next_sign_of_life_and_the_thread() -> None:
     host = Host()
     host.gate.clear()
     with running(host) as run:
         until(lambda: run.board.look().phase == "Reconciling")
         threading.Timer(0.1, host.gate.set).start()
-        waiting = run.loop.sync()
-    assert len(host.synced) == 1
+        waiting = run.loop.sync(Wish())
+    assert host.synced == []
     assert waiting.cancelled()
+    assert not run.board.look().troubles
     assert "operations" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_an_operation_that_hangs_is_left_to_die_with_the_process() -> None:
+    host = Host()
+    host.gate.clear()
+    run = Running(host, CALM)
+    with run.loop:
+        until(lambda: run.board.look().phase == "Reconciling")
+        assert not run.loop.stop(0.05)
+        host.gate.set()
+
+
+def test_an_errand_is_done_in_its_turn_on_the_thread_that_has_the_store() -> None:
+    host = Host()
+    with running(host) as run:
+        assert run.loop.do(lambda beat: threading.current_thread().name).result(DEADLINE) == "operations"
+
+
+def test_an_errand_that_fails_is_told_to_whoever_sent_it_and_is_no_trouble() -> None:
+    def fail(beat: Callable[[], None]) -> None:
+        raise RetryLater("the file is in use")
+
+    host = Host()
+    with running(host) as run:
+        with pytest.raises(RetryLater):
+            run.loop.do(fail).result(DEADLINE)
+        assert not run.board.look().troubles
+
+
+def test_what_somebody_else_wrote_is_scanned_at_once() -> None:
+    host = Host()
+    host.touches = 1
+    with running(host, Pace(rest=0.0)):
+        until(lambda: host.scans == 1)
+
+
+def test_looking_anew_reconciles_although_nothing_has_moved() -> None:
+    host = Host()
+    with running(host) as run:
+        until(lambda: len(host.synced) == 1)
+        run.loop.look_anew()
+        until(lambda: len(host.synced) == 2)
+
+
+def test_an_operation_that_takes_too_long_is_broken_off_and_begun_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.daemon.loop.LONGEST", -1.0)
+    host = Host()
+    with running(host) as run:
+        until(lambda: "Reconciling" in run.board.look().troubles)
+        assert "was broken off" in run.board.look().troubles["Reconciling"].message

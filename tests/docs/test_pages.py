@@ -104,8 +104,8 @@ def test_no_other_setting_is_documented() -> None:
 def test_the_settings_file_of_the_page_is_one(tmp_path: Path) -> None:
     file = tmp_path / "reconciler.toml"
     file.write_text(blocks(read("docs/settings.md"), "toml")[0].body, encoding="utf-8")
-    found = settings.load(file, {}, {"CLICKHOUSE_URL": "none"})
-    assert (found.branch, found.history_url) == ("main", "none")
+    found = settings.load(file, {}, {"CLICKHOUSE_URL": "none", "GIT_TOKEN": "t"})
+    assert (found.branch, found.history_url, found.obeys) == ("main", "none", "production")
 
 
 def test_the_schema_of_the_page_is_one() -> None:

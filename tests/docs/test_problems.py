@@ -77,6 +77,7 @@ def test_an_example_gives_what_the_page_says(change: Block, told: str, desk: Pat
     assert change.section in {problem.code for problem in found}
 
 
+@pytest.mark.usefixtures("one_engine")
 @pytest.mark.parametrize(("change", "told"), JUDGED, ids=[change.section for change, _ in JUDGED])
 def test_a_plan_says_what_the_page_says(change: Block, told: str, desk: Path, tmp_path: Path) -> None:
     repo = GitRepo.create(tmp_path / "git")

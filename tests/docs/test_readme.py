@@ -1,15 +1,18 @@
 """README.md is a session: its commands are run in order, its edits made, its programs run, and their output compared.
 
-A command that is followed by `echo $?` may fail, with the code that is shown; every other one must succeed. Shas,
-moments and the place of the repository differ from run to run: they are replaced by how many-th one of its kind it is.
-A line of `…` stands for any lines. Each section starts in the folder of the checkout, as in a new terminal.
+`reconciler` runs in this process, all else in a shell; the tour is a process of its own, and runs once. A command
+that is followed by `echo $?` may fail, with the code that is shown; every other one must succeed. Shas, moments and the
+place of the repository differ from run to run: they are replaced by how many-th one of its kind it is. A line of `…`
+stands for any lines. Each section starts in the folder of the checkout, as in a new terminal.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -17,7 +20,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.commandline import reconciler
 from tests.docs.markdown import EXAMPLE, Block, blocks, edit, read
+from tests.support.daemons import until
 
 README = read("README.md")
 PLACE = "/srv/desk"
@@ -25,13 +30,16 @@ CUT = "…"
 
 NOT_RUN = frozenset(
     {
-        "make run",  # its output is compared with that of the command it runs
+        "make run",  # its output is compared with that of the command it runs, below
         "make test",  # would run this test
         "python -m venv .venv",
         '.venv/bin/pip install ".[embedded]"',
         r'.venv\Scripts\pip install ".[embedded]"',
     }
 )
+TOUR = "reconciler demo"
+OF_SHELLS = frozenset("|&;<>$`*?#~=(){}[]\\")
+"""What no command holds that is run without a shell."""
 PREFIXES = (".venv/bin/", ".venv\\Scripts\\")
 VARYING = re.compile(
     r"\b[0-9a-f]{40}\b|\b[0-9a-f]{8}\b(?!-)|(?P<moment>\b\d{4}-\d\d-\d\dT[\d:.]+Z)|(?P<duration>\d+\.\d+s)"
@@ -61,6 +69,7 @@ class Terminal:
     """Somebody who reads the README and does what it says."""
 
     checkout: Path
+    tour: str
     told: list[str] = field(default_factory=list)
     real: list[str] = field(default_factory=list)
     skipped: set[str] = field(default_factory=set)
@@ -91,8 +100,6 @@ class Terminal:
 
     def _console(self, body: str) -> None:
         lines, running = body.splitlines(), True
-        if lines[0].startswith("$ make "):  # the tour shows commands of its own
-            lines = lines[:1]
         for line in lines:
             if line.startswith("$ "):
                 running = line[2:] not in NOT_RUN
@@ -114,10 +121,19 @@ class Terminal:
         else:
             for prefix in PREFIXES:
                 command = command.removeprefix(prefix)
-            self._run(["bash", "-c", self._here(command)])
+            self._start(self._here(command))
+
+    def _start(self, command: str) -> None:
+        words = [] if OF_SHELLS & set(command) else shlex.split(command)
+        if command == TOUR:
+            self._done(self.tour, 0)
+        elif words[:1] == ["reconciler"]:
+            said = reconciler(words[1:], self.folder, environment(self.checkout))
+            self._done(said.both, said.code)
+        else:
+            self._run(["bash", "-c", command])
 
     def _run(self, command: list[str]) -> None:
-        self.finish()
         done = subprocess.run(
             command,
             cwd=self.folder,
@@ -128,8 +144,12 @@ class Terminal:
             timeout=60,
             check=False,
         )
-        self.real += done.stdout.replace(self.place, PLACE).splitlines()
-        self.code, self.shown = done.returncode, done.returncode == 0
+        self._done(done.stdout, done.returncode)
+
+    def _done(self, output: str, code: int) -> None:
+        self.finish()
+        self.real += output.replace(self.place, PLACE).splitlines()
+        self.code, self.shown = code, code == 0
 
     def _here(self, text: str) -> str:
         return text.replace(PLACE, self.place)
@@ -158,10 +178,28 @@ def environment(home: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def terminal(tmp_path_factory: pytest.TempPathFactory) -> Terminal:
+def tour(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the tour prints, by the console script."""
+    folder = tmp_path_factory.mktemp("tour")
+    done = subprocess.run(
+        TOUR.split(),
+        cwd=folder,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def terminal(tmp_path_factory: pytest.TempPathFactory, tour: str) -> Terminal:
     checkout = tmp_path_factory.mktemp("readme") / "checkout"
     shutil.copytree(EXAMPLE, checkout / "config-repo-example")
-    return Terminal(checkout)
+    return Terminal(checkout, tour)
 
 
 def test_the_session_of_the_readme(terminal: Terminal) -> None:
@@ -175,22 +213,42 @@ def test_the_session_of_the_readme(terminal: Terminal) -> None:
     assert terminal.skipped == NOT_RUN, "a command of the list is not in the README any more"
 
 
-def test_make_run_shows_the_tour_as_told(tmp_path: Path) -> None:
+def test_make_run_shows_what_is_told(tmp_path: Path) -> None:
+    """The daemon of `make run`; what it says to type in another terminal is typed there."""
     told = next(block.body for block in blocks(README, "console") if block.body.startswith("$ make run\n"))
-    makefile = read("Makefile")
-    assert "\nrun: setup\n\t@$(BIN)/reconciler demo\n" in makefile
-    done = subprocess.run(
-        ["reconciler", "demo"],
-        cwd=tmp_path,
-        env=environment(tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    assert matches(_without_shas(told.splitlines()[1:]), _without_shas(done.stdout.splitlines()))
+    command = next(line for line in read("Makefile").splitlines() if "reconciler run" in line).partition("/")[2]
+    assert f"\nrun: setup\n\t@$(BIN)/{command}\n" in read("Makefile")
+    binaries = tmp_path / ".venv" / "bin"
+    binaries.mkdir(parents=True)
+    (binaries / "reconciler").symlink_to(Path(sys.executable).with_name("reconciler"))
+    said = _followed([f".venv/bin/{command.split()[0]}", *command.split()[1:]], tmp_path)
+    place = re.compile(r"=\S+/\.run/config|(?<=127\.0\.0\.1:)\d+")
+    real = normal(place.sub("", said))
+    assert real.pop().endswith(" INFO  Stopping")
+    assert sorted(real) == sorted(normal(place.sub("", told.partition("\n")[2])))
+
+
+def _followed(command: list[str], folder: Path) -> str:
+    """What a daemon on the example says, until what it told to type has gone live."""
+    alone = {"RECONCILER_HTTP_LISTEN": "127.0.0.1:0", "RECONCILER_HISTORY_URL": "none", "RECONCILER_REDIS_URL": "none"}
+    around = {**environment(folder), **alone, "PATH": os.environ["PATH"].replace(str(Path(sys.executable).parent), "")}
+    said = folder / "said"
+    with said.open("wb") as stream:
+        daemon = subprocess.Popen(command, cwd=folder, env=around, stderr=stream)
+    try:
+        until(lambda: said.read_text(encoding="utf-8").count(" Applied ") == 1, said.read_text)
+        change, look = (line for line in said.read_text(encoding="utf-8").splitlines() if line.startswith("  "))
+        subprocess.run(["bash", "-c", change], cwd=folder, env=around, capture_output=True, timeout=60, check=True)
+        until(lambda: said.read_text(encoding="utf-8").count(" Applied ") == 2, said.read_text)
+        shown = subprocess.run(
+            ["bash", "-c", look], cwd=folder, env=around, capture_output=True, timeout=60, check=True
+        )
+        assert b"risk_per_trade_percent    0.5 percent\n" in shown.stdout
+    finally:
+        daemon.send_signal(signal.SIGINT)
+        code = daemon.wait(60)
+    assert code == 130
+    return said.read_text(encoding="utf-8")
 
 
 def test_make_test_runs_what_is_told() -> None:
@@ -217,8 +275,3 @@ def test_make_test_runs_what_is_told() -> None:
 )
 def test_how_outputs_are_compared(told: str, real: str, same: bool) -> None:
     assert matches(normal(told), normal(real)) is same
-
-
-def _without_shas(lines: list[str]) -> list[str]:
-    """The parts that are left out have shas of their own, so their numbers differ."""
-    return [re.sub(r"<sha \d+>", "<sha>", line) for line in normal("\n".join(lines))]

@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from reconciler import wiring
 from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
 from reconciler.adapters.duckdb.store import DuckDBStore
 from reconciler.pipeline.carrying import Cargo, Carrier
@@ -20,7 +19,9 @@ from reconciler.pipeline.eventfeed import EventFeed
 from reconciler.pipeline.outbox import Outbox
 from reconciler.pipeline.syncing import Reconciler
 from reconciler.settings import load
+from reconciler.wiring.origins import target
 from reconciler.wiring.shipping import route
+from reconciler.wiring.stores import reconciler as open_reconciler
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
 
@@ -59,10 +60,11 @@ def live(folder: Path, url: str) -> None:
         None, {"repository.url": str(folder / "config"), "state.dir": str(folder / "state"), "history.url": url}, {}
     )
     outbox, feed = Outbox(), EventFeed()
-    way = route(settings)
+    with target(settings) as at:
+        way = route(settings, at)
     assert way is not None
     carrier = Carrier(Cargo(outbox, feed, "host-1"), way, lambda: None, lambda recorded: None)
-    with wiring.reconciler(settings) as reconciler:
+    with open_reconciler(settings) as reconciler:
         Reconciler(
             **{
                 name: getattr(reconciler, name)
@@ -75,7 +77,7 @@ def live(folder: Path, url: str) -> None:
         feed.exchange(reconciler.store)
     carrier.carry(0)
     carrier.berth.leave()
-    with wiring.reconciler(settings) as reconciler:
+    with open_reconciler(settings) as reconciler:
         feed.exchange(reconciler.store)
 
 

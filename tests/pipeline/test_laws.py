@@ -57,22 +57,29 @@ def scratch() -> Iterator[Path]:
 def build(folder: Path, history: list[Edit]) -> tuple[GitRepo, list[str]]:
     """The repository, and its mainline oldest first. Side edits leave from the mainline and come back by a merge."""
     repo = GitRepo.create(folder)
-    mainline = [repo.commit({})]
-    side = 0
-    for edit in history:
-        if edit.aside:
-            side += 1
-            tip = repo.commit(edit.files, branch=f"side{side}", parents=[mainline[-1]])
-            mainline.append(repo.commit({}, parents=[mainline[-1]]))
-            mainline.append(repo.commit(edit.files, parents=[mainline[-1], tip]))
-        else:
-            mainline.append(repo.commit(edit.files))
+    with repo.bulk():
+        mainline = [repo.commit({}, parents=[])]
+        for number, edit in enumerate(history):
+            if edit.aside:
+                tip = repo.commit(edit.files, branch=f"side{number}", parents=[mainline[-1]])
+                mainline.append(repo.commit({}, parents=[mainline[-1]]))
+                mainline.append(repo.commit(edit.files, parents=[mainline[-1], tip]))
+            else:
+                mainline.append(repo.commit(edit.files))
     return repo, mainline
 
 
 def tree_of(repo: GitRepo, commit: str) -> dict[str, bytes | EntryType]:
-    paths = repo.git("ls-tree", "-r", "--name-only", commit).splitlines()
-    return {path: repo.git("show", f"{commit}:{path}").encode() + b"\n" for path in paths}
+    """The files of a commit, as git has them."""
+    entries = [line.split("\t") for line in repo.git("ls-tree", "-r", commit).splitlines()]
+    wanted = "".join(f"{entry.split()[2]}\n" for entry, _ in entries)
+    told = repo.git("cat-file", "--batch", stdin=wanted.encode()).encode() + b"\n"
+    tree: dict[str, bytes | EntryType] = {}
+    for _, path in entries:
+        header, _, rest = told.partition(b"\n")
+        size = int(header.split()[2])
+        tree[path], told = rest[:size], rest[size + 1 :]
+    return tree
 
 
 @settings(max_examples=12)
@@ -81,11 +88,12 @@ def test_seeing_every_commit_equals_sleeping_for_a_week_equals_starting_anew(his
     with scratch() as folder:
         repo, mainline = build(folder, history)
         awake, asleep = World(folder, branch="host", look_up_per_row=0), World(folder, branch="host")
-        for commit in mainline:
-            repo.git("update-ref", "refs/heads/host", commit)
-            awake.sync()
-            if commit in mainline[::3]:
-                asleep.sync()
+        with awake.awake():
+            for commit in mainline:
+                repo.git("update-ref", "refs/heads/host", commit)
+                awake.sync()
+                if commit in mainline[::3]:
+                    asleep.sync()
         asleep.sync()
         anew = World(folder, branch="host")
         anew.sync()
@@ -136,16 +144,17 @@ def test_the_ledger_at_a_height_is_the_store_after_applying_it(history: list[Edi
         repo, mainline = build(folder, history)
         whole, host = World(folder), World(folder, branch="host")
         whole.sync()
-        for height, commit in enumerate(mainline, 1):
-            repo.git("update-ref", "refs/heads/host", commit)
-            host.sync()
-            for kind in SHIPPED.kinds:
-                live = {row.values[kind.key]: dict(row.values) for row in host.store.live(kind)}
-                kept = [row for row in whole.ledger.state_at(kind, height) if row["op"] != "delete"]
-                if kind.column(STATUS_FIELD) is not None:
-                    kept = list(whole.ledger.state_at(kind, height))
-                fields = [*(column.name for column in kind.columns), "created_at", "updated_at"]
-                assert {row[kind.key]: {field: row[field] for field in fields} for row in kept} == live
+        with host.awake():
+            for height, commit in enumerate(mainline, 1):
+                repo.git("update-ref", "refs/heads/host", commit)
+                host.sync()
+                for kind in SHIPPED.kinds:
+                    live = {row.values[kind.key]: dict(row.values) for row in host.store.live(kind)}
+                    kept = [row for row in whole.ledger.state_at(kind, height) if row["op"] != "delete"]
+                    if kind.column(STATUS_FIELD) is not None:
+                        kept = list(whole.ledger.state_at(kind, height))
+                    fields = [*(column.name for column in kind.columns), "created_at", "updated_at"]
+                    assert {row[kind.key]: {field: row[field] for field in fields} for row in kept} == live
 
 
 @settings(max_examples=8)

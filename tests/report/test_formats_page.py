@@ -47,6 +47,7 @@ def test_each_format_has_an_example(form: str) -> None:
     assert commands & {f"$ reconciler validate{asked}", f"$ reconciler plan --base HEAD~1{asked}"}
 
 
+@pytest.mark.usefixtures("one_engine")
 @pytest.mark.parametrize("example", EXAMPLES, ids=[block.body.splitlines()[0] for block in EXAMPLES])
 def test_an_example_is_what_is_printed(
     example: Block, desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -56,7 +56,7 @@ def _planner(source: GitSource) -> Planner:
 
 @dataclass
 class World:
-    """One host with its store and ledger in memory, unless others are given.
+    """One host with its store and ledger in memory, unless others are given. What it does is done as by a new process.
 
     With `look_up_per_row` 0 the state before is looked up piece by piece, as in a repository of many files.
     """
@@ -66,11 +66,22 @@ class World:
     store: Store = field(default_factory=lambda: MemoryStore(CLOCK))
     ledger: Ledger = field(default_factory=lambda: MemoryLedger(CLOCK))
     look_up_per_row: int | None = None
+    _source: GitSource | None = None
+
+    @contextmanager
+    def awake(self) -> Iterator[World]:
+        """All inside is done by one process, as by a daemon."""
+        with open_repository(self.repository) as self._source:
+            yield self
+        self._source = None
+
+    def _opened(self) -> AbstractContextManager[GitSource]:
+        return open_repository(self.repository) if self._source is None else nullcontext(self._source)
 
     @contextmanager
     def reconciler(self) -> Iterator[Reconciler]:
-        """A reconciler as a new process would make it."""
-        with open_repository(self.repository) as source:
+        """A reconciler as a new process would make it, unless the world is awake."""
+        with self._opened() as source:
             stepper = Stepper(source, "", SHIPPED)
             yield Reconciler(
                 source,
@@ -85,7 +96,7 @@ class World:
             )
 
     def sync(self) -> SyncResult:
-        """One reconcile, as a new process, by somebody who approves of whatever leaves git."""
+        """One reconcile, by somebody who approves of whatever leaves git."""
         result = self.attempt()
         if any(problem.code == PRUNE_LIMIT for problem in result.plan.problems):
             newest = next(one for one in self.ledger.versions(limit=1_000) if one.mainline and one.status == "VALID")
@@ -93,19 +104,19 @@ class World:
         return result
 
     def attempt(self, consent: Consent | None = None) -> SyncResult:
-        """One reconcile, as a new process, with the guards as they are."""
+        """One reconcile, with the guards as they are."""
         chosen = approach.LOOK_UP_PER_ROW if self.look_up_per_row is None else self.look_up_per_row
         with patch.object(approach, "LOOK_UP_PER_ROW", chosen), self.reconciler() as reconciler:
             return reconciler.sync(consent=consent)
 
     def between(self, base: str, head: str) -> Plan:
-        """The plan from one commit to another, as a new process."""
-        with open_repository(self.repository) as source:
+        """The plan from one commit to another."""
+        with self._opened() as source:
             return _planner(source).between(base, head)[0]
 
     def ahead(self, head: str) -> Plan:
-        """The plan from the live rows to a commit, as a new process."""
-        with open_repository(self.repository) as source:
+        """The plan from the live rows to a commit."""
+        with self._opened() as source:
             return _planner(source).ahead(self.store, head)[0]
 
     def rows(self) -> dict[RowId, Row]:

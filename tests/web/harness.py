@@ -46,6 +46,10 @@ class Daemon:
     def __post_init__(self) -> None:
         self.gate.set()
 
+    def begin_anew(self) -> None:
+        """Be as when it was made."""
+        vars(self).update(vars(type(self)()))
+
     def heartbeats(self) -> Sequence[Heartbeat]:
         return self.beats
 

@@ -53,10 +53,11 @@ class DuckDBBase:
         self._connection = connection
         self._tables = {kind.name: _Table(kind, catalog[kind.name]) for kind in kinds if kind.name in catalog}
         self._kinds = kinds
+        self._rows: dict[RowId, Row | None] = {}
 
     def in_file(self, path: str) -> tuple[Resource, ...]:
         """What a file declares, in order of line."""
-        found = [one for table in self._tables.values() for one in self._where(table, "path", path)]
+        found = [one for table in self._declaring(path) for one in self._where(table, "path", path)]
         return tuple(sorted(found, key=lambda one: (one.line, one.key)))
 
     def named(self, key: Key) -> tuple[Resource, ...]:
@@ -66,6 +67,11 @@ class DuckDBBase:
 
     def row(self, row_id: RowId) -> Row | None:
         """The row with this id, a tombstone too."""
+        if row_id not in self._rows:
+            self._rows[row_id] = self._row(row_id)
+        return self._rows[row_id]
+
+    def _row(self, row_id: RowId) -> Row | None:
         table = self._tables.get(row_id.kind)
         if table is not None:
             query = f"{table.select} WHERE {quoted(table.stored.key)} = ? AND {table.is_declared}"
@@ -108,6 +114,17 @@ class DuckDBBase:
             cursor.execute(query)
             while records := cursor.fetchmany(CHUNK):
                 yield from records
+
+    def _declaring(self, path: str) -> list[_Table]:
+        """The tables with rows that a file declares: one query for all of them, as most files declare one kind."""
+        if not self._tables:
+            return []
+        tables = list(self._tables.values())
+        asked = (
+            f"SELECT {number} FROM {one.source} WHERE {one.column('path')} = $1" for number, one in enumerate(tables)
+        )
+        found = self._connection.execute(" UNION ALL ".join(asked), [path]).fetchall()
+        return [tables[number] for number in sorted({number for (number,) in found})]
 
     def _where(self, table: _Table, column: str, value: str) -> Iterator[Resource]:
         query = f"{table.select} WHERE {table.column(column)} = ? AND {table.is_declared}"

@@ -58,7 +58,8 @@ def _connect(file: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(str(file), read_only=read_only, config=CONFIG)
     except duckdb.Error as error:
         raise not_opened(file, error) from error
-    connection.execute("SET TimeZone = 'UTC'")  # else DuckDB stores aware times in the zone of the machine
+    # Else DuckDB stores aware times in the zone of the machine; GLOBAL, so that cursors have it, too
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
     connection.execute("SET lock_configuration = true")
     return connection
 

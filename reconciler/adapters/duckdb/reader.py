@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler import canonical
 from reconciler.adapters.duckdb import catalog, codec, drift, events, integrity, state, suspending
 from reconciler.adapters.duckdb.base import DuckDBBase
-from reconciler.adapters.duckdb.connection import fetch_number
+from reconciler.adapters.duckdb.connection import fetch_first
 from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.model.drift import MOST_TOLD
 from reconciler.ports import LiveRow
@@ -47,6 +47,12 @@ class DuckDBReader:
         """Give the file free; what the log of writes still holds goes into it first."""
         self._connection.close()
 
+    def another(self) -> DuckDBReader:
+        """A reader of the same database for another thread, which sees it as it is now until it is closed."""
+        connection = self._connection.cursor()
+        connection.begin()
+        return DuckDBReader(connection)
+
     def check_owner(self, repository: str) -> None:
         """Raise `NeedsHuman` when the store belongs to another repository than this."""
         state.check_owner(self._connection, repository)
@@ -69,10 +75,9 @@ class DuckDBReader:
 
     def counts(self) -> Mapping[str, int]:
         """Live rows by kind."""
-        return {
-            name: fetch_number(self._connection, f"SELECT count(*) FROM {qualified(LIVE, stored.table)}")
-            for name, stored in self._catalog.items()
-        }
+        counts = (f"(SELECT count(*) FROM {qualified(LIVE, stored.table)})" for stored in self._catalog.values())
+        found = fetch_first(self._connection, f"SELECT {', '.join(counts)}") if self._catalog else ()
+        return dict(zip(self._catalog, found or (), strict=True))
 
     def events(self, limit: int) -> tuple[HostEvent, ...]:
         """The newest host events first."""
@@ -106,7 +111,7 @@ class DuckDBReader:
         return integrity.is_intact(self._connection, self._catalog, kinds)
 
     def live(self, kind: Kind, name: str | None = None) -> tuple[LiveRow, ...]:
-        """The live rows of a kind in order of name, or those that go by a name (what left git may share one).
+        """The live rows of a kind in order of name, or those that go by a name (what left git may share one) or id.
 
         A row that something else put there has no name in git: it goes by its id.
         """
@@ -122,8 +127,8 @@ class DuckDBReader:
             f"{', '.join(f'row.{quoted(column)}' for column in (*columns, *TIMESTAMPS))} "
             f"FROM {qualified(LIVE, stored.table)} AS row "
             f"LEFT JOIN {qualified(DESIRED, stored.table)} AS said ON row.{key} = said.{key} "
-            f"{'' if name is None else f'WHERE {known_as} = ? '}"
-            f"ORDER BY {known_as}, said.{path} IS NULL, row.{key}"
+            f"{'' if name is None else f'WHERE {known_as} = $1 OR row.{key}::VARCHAR = $1 '}"
+            f"ORDER BY {known_as if name is None else f'{known_as} <> $1'}, said.{path} IS NULL, row.{key}"
         )
         records = self._connection.execute(query, [] if name is None else [name]).fetchall()
         return tuple(_live_row(kind, columns, record) for record in records)

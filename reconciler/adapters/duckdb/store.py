@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from reconciler.adapters.duckdb import catalog, drift, events, healing, state, suspending, writing
 from reconciler.adapters.duckdb.connection import FILE_NAME, open_readable, open_writable, transaction
@@ -17,7 +17,7 @@ from reconciler.model.event import HostEvent
 from reconciler.ports import Applied, Attempt
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
     import duckdb
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from reconciler.model.suspension import Suspension
     from reconciler.ports import Application, Clock
 
+T = TypeVar("T")
 EVENTS_KEPT = timedelta(days=7)
 """How long host events stay in the store once the ledger has them."""
 
@@ -41,8 +42,8 @@ def open_store(folder: Path, clock: Clock) -> DuckDBStore:
     """
     connection = open_writable(folder / FILE_NAME)
     try:
-        with transaction(connection):
-            if not state.has_format(connection):
+        if not state.has_format(connection):
+            with transaction(connection):
                 state.create(connection)
         return DuckDBStore(connection, clock)
     except BaseException:
@@ -72,9 +73,26 @@ class DuckDBStore(DuckDBReader):
     def __init__(self, connection: duckdb.DuckDBPyConnection, clock: Clock) -> None:
         super().__init__(connection)
         self._clock = clock
+        self._known: dict[str, Any] = {}
 
     def __enter__(self) -> DuckDBStore:
         return self
+
+    def applied(self) -> Applied | None:
+        """The applied commit."""
+        return self._remembered("applied", super().applied)
+
+    def attempted(self) -> Attempt | None:
+        """The newest attempt."""
+        return self._remembered("attempted", super().attempted)
+
+    def suspension(self) -> Suspension | None:
+        """The suspension that was asked for last, expired or not."""
+        return self._remembered("suspension", super().suspension)
+
+    def counts(self) -> Mapping[str, int]:
+        """Live rows by kind."""
+        return self._remembered("counts", super().counts)
 
     def claim(self, repository: str, branch: str) -> None:
         """Bind the store to a repository and branch. Raises `NeedsHuman` when it belongs to another repository."""
@@ -82,7 +100,7 @@ class DuckDBStore(DuckDBReader):
         if owner == (repository, branch):
             return
         state.check_owner(self._connection, repository)
-        with transaction(self._connection):
+        with self._transaction():
             state.bind(self._connection, repository, branch)
             detail: dict[str, Value] = {
                 "repository": repository,
@@ -114,7 +132,7 @@ class DuckDBStore(DuckDBReader):
             raise BugError(f"the attempt at {attempt.stamp.commit} was not refused")
         before = self.attempted()
         again = before is not None and before.refused and before.stamp == attempt.stamp
-        with transaction(self._connection):
+        with self._transaction():
             state.set_attempted(self._connection, attempt)
             if not again:
                 detail: dict[str, Value] = {"problems": len(attempt.problems)}
@@ -125,7 +143,7 @@ class DuckDBStore(DuckDBReader):
 
         Raises `NeedsHuman` when what git says was altered, too, or something of somebody's depends on a table.
         """
-        with transaction(self._connection):
+        with self._transaction():
             found = drift.scan(self._connection, self._catalog, drift.Asked(kinds, leaving, limit))
             if found.told:
                 healing.heal(self._connection, self._catalog, found)
@@ -134,7 +152,7 @@ class DuckDBStore(DuckDBReader):
 
     def note_drift(self, kinds: Kinds) -> Drifts:
         """What `drift` finds. That there is some, other than before, or none any more, is written down as an event."""
-        with transaction(self._connection):
+        with self._transaction():
             found = drift.scan(self._connection, self._catalog, drift.Asked(kinds, (), MOST_TOLD))
             news = is_news(found, events.newest_about_drift(self._connection))
             if news is not None:
@@ -147,7 +165,7 @@ class DuckDBStore(DuckDBReader):
 
     def _mend_tables(self) -> bool:
         """Whether any live table was altered, and is as it should be now."""
-        with transaction(self._connection):
+        with self._transaction():
             found = drift.altered(self._connection, self._catalog)
             if found.told:
                 healing.heal(self._connection, self._catalog, found)
@@ -161,7 +179,7 @@ class DuckDBStore(DuckDBReader):
 
     def suspend(self, suspension: Suspension) -> None:
         """Suspend reconciling, in place of a suspension that is there."""
-        with transaction(self._connection):
+        with self._transaction():
             suspending.put(self._connection, suspension)
             event = HostEvent(0, self._clock.now(), "suspended", None, None, 0, suspension.detail())
             events.add(self._connection, event)
@@ -181,16 +199,37 @@ class DuckDBStore(DuckDBReader):
         found = self.suspension()
         if found is None:
             return None
-        with transaction(self._connection):
+        with self._transaction():
             suspending.put(self._connection, None)
             event = HostEvent(0, self._clock.now(), how, None, None, 0, {**found.detail(), **more})
             events.add(self._connection, event)
         return found
 
+    def note(self, event: str, detail: Mapping[str, Value]) -> None:
+        """Write down as a host event what this host did beside the rows."""
+        with self._transaction():
+            events.add(self._connection, HostEvent(0, self._clock.now(), event, None, None, 0, detail))
+
     def shipped(self, seq: int) -> None:
         """The ledger has the host events up to this one. Those of them that are older than a week go."""
-        with transaction(self._connection):
+        with self._transaction():
             events.ship(self._connection, seq, self._clock.now() - EVENTS_KEPT)
+
+    def _remembered(self, what: str, ask: Callable[[], T]) -> T:
+        """What was found once: nobody else writes while this is open, and what is written here is forgotten."""
+        if what not in self._known:
+            self._known[what] = ask()
+        found: T = self._known[what]
+        return found
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._known.clear()
+        try:
+            with transaction(self._connection):
+                yield
+        finally:
+            self._known.clear()
 
     @contextmanager
     def _step(self, kinds: Kinds, step: Application, how: str) -> Iterator[None]:
@@ -205,7 +244,7 @@ class DuckDBStore(DuckDBReader):
         if step.approvals:
             detail["approved"] = [{"by": approval.by, "codes": list(approval.codes)} for approval in step.approvals]
         event = HostEvent(0, now, "applied", stamp.commit, step.digest, 0, detail)
-        with transaction(self._connection):
+        with self._transaction():
             yield
             if known != self._catalog:
                 catalog.save(self._connection, known)

@@ -24,6 +24,12 @@ def tree_id(raw: bytes) -> str:
     return raw[: raw.index(b"\n")].removeprefix(b"tree ").decode("ascii")
 
 
+def parent_ids(raw: bytes) -> tuple[str, ...]:
+    """The parents that a commit object names, which need not all be here."""
+    head = raw.partition(b"\n\n")[0]
+    return tuple(line[7:].decode("ascii") for line in head.split(b"\n") if line.startswith(b"parent "))
+
+
 def parse_commit(sha: str, parents: tuple[str, ...], raw: bytes) -> Commit:
     """A commit object's values. `parents` are given: a shallow clone has fewer than the object names."""
     head, _, body = raw.partition(b"\n\n")

@@ -22,6 +22,10 @@ QUESTIONS = (
     *("--path-format=absolute", "--git-common-dir", "--show-cdup"),
 )
 ANSWERS = 5
+ALTERING = ("shallow", "info/grafts")
+"""Files that give commits other parents than they name."""
+REMEMBERED = 64
+"""Commits that are known to be there; a sha never means another one."""
 USER_INFO = re.compile(r"^(?P<scheme>.*?://)(?P<user>[^/?#]*)@", re.DOTALL)
 QUERY = re.compile(r"^(?P<url>.*?://[^?#]*)[?#].*$", re.DOTALL)
 
@@ -41,17 +45,23 @@ def open_repository(path: Path, *, silence: float = SILENCE) -> GitSource:
     return GitSource(
         Plumbing(Path(git_dir), object_format=object_format, silence=silence),
         git_dir=Path(common_dir),
+        own_dir=Path(git_dir),
         work_tree=(start / up).resolve() if inside == "true" else None,
     )
 
 
 class GitSource:
-    """Port `Source`, read only. `git_dir` is the folder that all work trees share."""
+    """Port `Source`, read only.
 
-    def __init__(self, plumbing: Plumbing, *, git_dir: Path, work_tree: Path | None) -> None:
+    `git_dir` is the folder that all work trees share, `own_dir` that of this one (HEAD is there); mostly they are one.
+    """
+
+    def __init__(self, plumbing: Plumbing, *, git_dir: Path, own_dir: Path, work_tree: Path | None) -> None:
         self._plumbing = plumbing
         self.git_dir = git_dir
+        self.own_dir = own_dir
         self.work_tree = work_tree
+        self._found: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -73,7 +83,7 @@ class GitSource:
 
     def head_branch(self) -> str | None:
         """The branch that HEAD stands for, by its short name; None when it is detached."""
-        return revisions.head_branch(self._plumbing)
+        return revisions.branch_in(self.own_dir / "HEAD") or revisions.head_branch(self._plumbing)
 
     def is_shallow(self) -> bool:
         """Whether history was cut off when this was cloned."""
@@ -93,6 +103,10 @@ class GitSource:
 
     def parents(self, head: str, *, known: str | None = None) -> Mapping[str, tuple[str, ...]]:
         """The parents of every commit reachable from `head` and not from `known`, in the order of `history`."""
+        self._found.discard(known or "")  # git may have collected it since: that is found out here
+        line = self._straight(head, known)
+        if line is not None:
+            return dict(line)
         return history.parents(self._plumbing, self._commit(head), self._commit(known) if known else None)
 
     def height(self, commit: str) -> int:
@@ -101,6 +115,9 @@ class GitSource:
 
     def history(self, head: str, *, known: str | None = None) -> Iterator[CommitDelta]:
         """Every commit reachable from `head` and not from `known`, parents before children, as one stream."""
+        line = self._straight(head, known)
+        if line is not None:
+            return history.along(self._plumbing, line)
         return history.history(self._plumbing, self._commit(head), self._commit(known) if known else None)
 
     def changes(self, old: str | None, new: str) -> tuple[FileChange, ...]:
@@ -132,10 +149,22 @@ class GitSource:
                 raise BugError(f"{blob} is a {kind.decode()}, no blob")
             yield blob, content
 
+    def _straight(self, head: str, known: str | None) -> tuple[tuple[str, tuple[str, ...]], ...] | None:
+        """The way from a commit to a head where it is short and straight, and this git has other parents for none."""
+        if known is None or any((self.git_dir / place).exists() for place in ALTERING):
+            return None
+        return history.straight(self._plumbing, self._commit(head), self._commit(known))
+
     def _commit(self, name: str) -> str:
+        """The sha of a commit that has to be there. Those that were found lately are not asked for again."""
+        if name in self._found:
+            return name
         sha = revisions.resolve(self._plumbing, name)
         if sha is None:
             raise UsageError(f"{name} has no commits yet", hint="make a first commit")
+        if len(self._found) >= REMEMBERED:
+            self._found.clear()
+        self._found.add(sha)
         return sha
 
 

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING
 from reconciler.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from reconciler.adapters.git.plumbing import Plumbing
 
 BRANCHES = "refs/heads/"
 FULL_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+ELSEWHERE = ".invalid"
+"""What HEAD names where refs are in tables: gitformat-reftable."""
 NOT_IN_NAMES = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|^-|^$")
 """What no branch's name has in it (git-check-ref-format)."""
 
@@ -33,6 +37,16 @@ def head_branch(plumbing: Plumbing) -> str | None:
     """The short name of the branch that HEAD stands for; None when it is detached."""
     name = plumbing.output("symbolic-ref", "--quiet", "HEAD")
     return name.removeprefix(BRANCHES) if name else None
+
+
+def branch_in(file: Path) -> str | None:
+    """The branch that a HEAD file names; None when it names none, or git has to be asked, as with reftables."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    name = text.removesuffix("\n").removeprefix(f"ref: {BRANCHES}")
+    return None if name == text.removesuffix("\n") or name == ELSEWHERE or NOT_IN_NAMES.search(name) else name
 
 
 def unknown(plumbing: Plumbing, revision: str) -> UsageError:

@@ -29,6 +29,11 @@ class ScratchRepository:
         self._git("add", "--all", "--force")
         self._git(*identity, "commit", "--quiet", "--no-gpg-sign", f"--message={message}")
 
+    def sign_as(self, author: tuple[str, str]) -> None:
+        """Let whoever commits here be this author, where git would ask who they are."""
+        for key, value in zip(("user.name", "user.email"), author, strict=True):
+            self._git("config", key, value)
+
     def _git(self, *arguments: str) -> None:
         process = Process(arguments, cwd=self._folder, git_dir=None)
         try:

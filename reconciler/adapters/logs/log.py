@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LOG_FOLDER, LOG_FILE = "log", "reconciler.jsonl"
 ROOT = "reconciler"
 ADOPTED = ("py.warnings", "uvicorn.error")
-"""Loggers of others that the daemon speaks for: Python's warnings, and the HTTP server's lines."""
+"""Loggers of others that the daemon speaks for: Python's warnings, and the HTTP server's."""
 
 MAX_BYTES = 64 << 20
 
@@ -74,9 +74,9 @@ class DaemonLog:
         return self._rotating.trouble
 
     def set_level(self, level: Level) -> None:
-        """Write down what is at least this serious, from now on."""
+        """Write down what is at least this serious, from now on; of what others say, warnings at least."""
         for logger, _, _ in self._before:
-            logger.setLevel(NUMBERS[level])
+            logger.setLevel(max(NUMBERS[level], NUMBERS[Level.WARN] if logger.name in self._adopted else 0))
 
     def set_max_size(self, max_bytes: int) -> None:
         """Rotate the file when it would grow beyond this, from now on."""

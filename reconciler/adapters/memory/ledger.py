@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from reconciler import canonical
+from reconciler.adapters.memory.past import Entry, PastQueries, values_of
 from reconciler.errors import BugError, UsageError
-from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.model.commit import Status
 from reconciler.ports import RecordedEvent
 from reconciler.tables.clickhouse import own_column
-from reconciler.tables.rows import declaration_columns, desired_values
 from reconciler.tables.versions import as_recorded, merged_by, newest_first
 
 if TYPE_CHECKING:
@@ -27,18 +25,13 @@ if TYPE_CHECKING:
 SHORTEST_SHA = 4
 
 
-class _Entry(NamedTuple):
-    row: VersionRow
-    changes: tuple[RowChange, ...]
-
-
-class MemoryLedger:
+class MemoryLedger(PastQueries):
     """The history of one repository and branch, as long as the process lives."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._kinds: dict[str, Kind] = {}
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, Entry] = {}
         self._events: dict[tuple[str, str, int], RecordedEvent] = {}
 
     def prepare(self, kinds: Kinds) -> None:
@@ -56,7 +49,7 @@ class MemoryLedger:
         if unknown:
             raise BugError(f"the ledger was not prepared for kind {min(unknown)}")
         now = self._clock.now()
-        self._entries |= {version.commit.sha: _Entry(as_recorded(version, now), version.rows) for version in versions}
+        self._entries |= {version.commit.sha: Entry(as_recorded(version, now), version.rows) for version in versions}
 
     def orphan(self, shas: Collection[str]) -> None:
         """Mark commits that the branch no longer reaches."""
@@ -125,6 +118,4 @@ class MemoryLedger:
 
 
 def _state(kind: Kind, change: RowChange) -> dict[str, Any]:
-    names = [*(column.name for column in kind.columns), *TIMESTAMPS, *(name for name, _ in declaration_columns(kind))]
-    values = (canonical.utc(v) if hasattr(v, "utcoffset") else v for v in desired_values(kind, change.row))
-    return {own_column(kind, "op"): str(change.change.op), **dict(zip(names, values, strict=True))}
+    return {own_column(kind, "op"): str(change.change.op), **values_of(kind, change)}

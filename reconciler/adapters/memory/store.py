@@ -134,6 +134,10 @@ class MemoryStore:
         """The newest host event that the ledger has."""
         return self._shipped
 
+    def note(self, event: str, detail: Mapping[str, Value]) -> None:
+        """Write down as a host event what this host did beside the rows."""
+        self._happened(HostEvent(0, self._clock.now(), event, None, None, 0, detail))
+
     def shipped(self, seq: int) -> None:
         """The ledger has the host events up to this one. Those of them that are older than a week go."""
         self._shipped = max(seq, self._shipped)
@@ -145,12 +149,13 @@ class MemoryStore:
         return {name: len(self.live(kind)) for name, kind in self._kinds.items()}
 
     def live(self, kind: Kind, name: str | None = None) -> tuple[LiveRow, ...]:
-        """The live rows of a kind in order of name, or those that go by a name."""
+        """The live rows of a kind in order of name, or those that go by a name or id."""
         if kind.name not in self._kinds:
             return ()
         rows = with_written(self._said([kind]), self._written, kind.name)
-        found = (row for row in rows if name in (None, row.name))
-        return tuple(sorted(found, key=lambda row: (row.name, row.path is None, row.values[kind.key])))
+        wanted = [row for row in rows if name in (None, row.name, row.values[kind.key])]
+        wanted.sort(key=lambda row: (row.path is None, row.values[kind.key]))
+        return tuple(sorted(wanted, key=lambda row: row.name if name is None else str(row.name != name)))
 
     def write_past(self, row_id: RowId, values: Mapping[str, Any] | None) -> None:
         """Write all values of a live row as others do who have the database open; None deletes it."""

@@ -8,7 +8,8 @@ from reconciler import wiring
 from reconciler.cli import output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
-from reconciler.report.drifts import drift_json, drift_lines, summary
+from reconciler.cli.people import who
+from reconciler.report.drifts import drift_lines, summary
 
 
 @click.command(short_help="live rows against what git says")
@@ -18,11 +19,12 @@ from reconciler.report.drifts import drift_json, drift_lines, summary
 @click.pass_obj
 def drift(given: Globals, heal: bool, form: str) -> int:
     """Show where the live rows are not what the applied commit says, because something else wrote there."""
-    found = (wiring.heal_drift if heal else wiring.find_drift)(given.settings())
+    application = wiring.application(given.settings())
+    found = application.heal(who()) if heal else application.drift()
     if form == "json":
-        output.json_data(drift_json(found))
+        output.json_data(found)
     else:
         for line in drift_lines(found):
             output.data(output.change(line))
         output.data(summary(found, " put right" if heal else ""))
-    return Exit.DIFFERENT if found.total and not heal else Exit.OK
+    return Exit.DIFFERENT if found["drift"] and not heal else Exit.OK

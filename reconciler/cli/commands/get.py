@@ -21,14 +21,12 @@ def get(given: Globals, kind: str, name: str | None, form: str) -> None:
 
     KIND is written as you like: in any case, singular or plural, or as the table.
     """
-    with wiring.service(given.settings()) as service:
-        found = service.kind(kind)
-        rows = (service.row(found, name),) if name else service.rows(found)
+    found = wiring.application(given.settings()).rows(kind, name)
+    rows = found["rows"]
     if form == "json":
         output.json_data(states.row_json(rows[0]) if name else [states.row_json(row) for row in rows])
     elif name:
         for label, text in states.row_lines(rows[0], found):
             output.data(f"{label:<26}{text}")
     else:
-        headers = ["name", *(column.name for column in found.columns if column.name != found.key)]
-        output.table(headers, [states.row_cells(row, found) for row in rows])
+        output.table(states.headers(found), [states.row_cells(row, found) for row in rows])

@@ -17,9 +17,8 @@ from reconciler.report import commits
 @click.pass_obj
 def log(given: Globals, limit: int, form: str) -> None:
     """Show the commits that were recorded, newest first, with what each did to rows."""
-    with wiring.service(given.settings()) as service:
-        versions = service.log(limit)
+    versions = wiring.application(given.settings()).versions(limit)["versions"]
     if form == "json":
-        output.json_data([commits.version_json(version) for version in versions])
+        output.json_data(versions)
     else:
         output.table(commits.VERSION_HEADERS, [commits.version_cells(version) for version in versions])

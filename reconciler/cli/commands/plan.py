@@ -51,5 +51,5 @@ def _between(given: Globals, base: str, head: str | None) -> tuple[Plan, Kinds]:
 
 def _ahead(given: Globals, head: str | None) -> tuple[Plan, Kinds]:
     settings = given.settings()
-    with wiring.live_planner(settings) as (planner, store), output.progress("commits") as progress:
-        return planner.ahead(store, head or settings.branch or HEAD, progress)
+    with output.progress("commits") as progress:
+        return wiring.plan_ahead(settings, head or settings.branch or HEAD, progress)

@@ -9,6 +9,7 @@ import click
 from reconciler import wiring
 from reconciler.cli import output
 from reconciler.cli.options import Globals, global_options
+from reconciler.cli.people import who
 from reconciler.cli.places import from_here
 from reconciler.report.commits import short
 
@@ -19,8 +20,8 @@ from reconciler.report.commits import short
 @click.pass_obj
 def restore(given: Globals, file: Path) -> None:
     """Make FILE, a backup, the store of this host. The next sync brings it to the branch's head."""
-    done = wiring.restore(given.settings(), file)
-    output.data(f"live: {short(done.applied.stamp.commit)}" if done.applied else "live: nothing yet")
-    if done.aside is not None:
-        given.say(f"the store before is kept as {from_here(done.aside)}")
-    given.say("run `reconciler sync` to bring it to the branch's head")
+    done = wiring.application(given.settings()).restore(file, who())
+    output.data(f"live: {short(done['applied']['commit'])}" if done["applied"] else "live: nothing yet")
+    if done["aside"] is not None:
+        given.say(f"the store before is kept as {from_here(Path(done['aside']))}")
+    given.say("run `reconciler sync` to bring it to the branch's head; a daemon does so at once")

@@ -17,10 +17,10 @@ from reconciler.report import suspensions
 @click.pass_obj
 def resume(given: Globals, form: str) -> None:
     """End a suspension: what was committed meanwhile goes live with the next sync, at once where the daemon runs."""
-    ended = wiring.resume(given.settings(), who())
+    found = wiring.application(given.settings()).resume(who())
     if form == "json":
-        output.json_data({"ended": suspensions.as_json(ended)})
-    elif ended is None:
+        output.json_data(found)
+    elif found["ended"] is None:
         output.data("nothing was suspended")
     else:
-        output.data(f"resumed; it was suspended {suspensions.line(ended)}")
+        output.data(f"resumed; it was suspended {suspensions.line(found['ended'])}")

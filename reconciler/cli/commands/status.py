@@ -7,7 +7,8 @@ import click
 from reconciler import wiring
 from reconciler.cli import output
 from reconciler.cli.options import Globals, format_option, global_options
-from reconciler.report import problems, states
+from reconciler.report import problems
+from reconciler.report.statuses import status_lines
 
 
 @click.command(short_help="what is live")
@@ -15,13 +16,12 @@ from reconciler.report import problems, states
 @global_options
 @click.pass_obj
 def status(given: Globals, form: str) -> None:
-    """Say what is live, whether it is what git says, and which commit was refused and why."""
-    with wiring.service(given.settings()) as service:
-        found = service.status()
+    """Say what is live, whether it is what git says, which commit was refused and why, and how the daemon fares."""
+    found = wiring.application(given.settings()).status()
     if form == "json":
-        output.json_data(states.status_json(found))
+        output.json_data(found)
         return
-    for label, text in states.status_lines(found):
+    for label, text in status_lines(found):
         output.data(f"{label:<12}{text}")
-    for problem in found.refused.problems if found.refused else ():
-        output.data("  " + output.problem(problems.line(problem)))
+    for problem in found["refused"]["problems"] if found["refused"] else ():
+        output.data("  " + output.problem(problems.line(problems.from_json(problem))))

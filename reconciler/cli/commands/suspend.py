@@ -19,8 +19,8 @@ from reconciler.report import suspensions
 @click.pass_obj
 def suspend(given: Globals, reason: str, until: str | None, form: str) -> None:
     """Keep the live rows as they are, whatever is committed, until somebody resumes or the time is over."""
-    suspension = wiring.suspend(given.settings(), reason, who(), until)
+    suspension = wiring.application(given.settings()).suspend(who(), reason, until)
     if form == "json":
-        output.json_data(suspensions.as_json(suspension))
+        output.json_data(suspension)
     else:
         output.data(f"suspended {suspensions.line(suspension)}")

@@ -8,6 +8,7 @@ from reconciler import wiring
 from reconciler.cli import output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
+from reconciler.cli.people import who
 from reconciler.report import verification
 
 
@@ -17,11 +18,11 @@ from reconciler.report import verification
 @click.pass_obj
 def verify(given: Globals, form: str) -> int:
     """Hold every recorded commit and every live row against git, from the first commit on. Nothing is written."""
-    with wiring.verifier(given.settings()) as verifier, output.progress("commits") as progress:
-        found = verifier.verify(progress)
+    with output.progress("commits") as progress:
+        found = wiring.application(given.settings(), progress).verify(who())
     if form == "json":
-        output.json_data(verification.as_json(found))
+        output.json_data(found)
     else:
         for line in verification.lines(found):
             output.data(line)
-    return Exit.PROBLEMS if found.differences else Exit.OK
+    return Exit.PROBLEMS if found["differences"] else Exit.OK

@@ -389,6 +389,7 @@ def test_old_and_odd_histories_are_no_damage(remote: GitRepo, mirror: Mirror) ->
 def test_a_remote_that_is_damaged_is_not_our_damage(remote: GitRepo, mirror: Mirror) -> None:
     before = GitRepo(mirror.path).git("rev-parse", "main")
     remote.commit({"a.yaml": "soon gone"})
+    remote.loosen()
     blob = remote.git("rev-parse", "main:a.yaml")
     (remote.path / "objects" / blob[:2] / blob[2:]).unlink()
     with pytest.raises(RetryLater):

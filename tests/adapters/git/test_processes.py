@@ -135,6 +135,7 @@ def test_a_git_that_hangs_is_stopped(repo: GitRepo) -> None:
 
 def test_damage_needs_a_human(repo: GitRepo, source: GitSource) -> None:
     head = repo.commit({"a.yaml": "1", "b.yaml": "2"})
+    repo.loosen()
     ids = {change.path: change.blob or "" for change in source.changes(None, head)}
     for path, damage in (("a.yaml", None), ("b.yaml", b"no zlib")):
         place = repo.path / ".git/objects" / ids[path][:2] / ids[path][2:]
@@ -161,6 +162,7 @@ def test_damage_needs_a_human(repo: GitRepo, source: GitSource) -> None:
 def test_a_missing_folder_is_no_difference_that_could_be_missed(repo: GitRepo) -> None:
     first = repo.commit({"users/a.yaml": "1", "b.yaml": "1"})
     second = repo.commit({"users/a.yaml": "2", "b.yaml": "2"})
+    repo.loosen()
     tree = repo.git("rev-parse", f"{second}:users")
     (repo.path / ".git/objects" / tree[:2] / tree[2:]).unlink()
     with open_repository(repo.path) as source:

@@ -112,11 +112,12 @@ def test_warnings_and_the_lines_of_others_are_taken_in(opened: Opened) -> None:
         logging.captureWarnings(False)
         logging.captureWarnings(True)
         warnings.warn("look out", UserWarning, stacklevel=1)
-    logging.getLogger("uvicorn.error").info("listening on %s", "127.0.0.1")
+    logging.getLogger("uvicorn.error").info("started")
+    logging.getLogger("uvicorn.error").warning("no room for %s", "127.0.0.1")
     warned, http = opened.lines()
     assert "look out" in warned["message"]
     assert (warned["event"], warned["level"]) == ("py.warnings", "WARN")
-    assert (http["message"], http["logger"]) == ("listening on 127.0.0.1", "uvicorn.error")
+    assert (http["message"], http["logger"]) == ("no room for 127.0.0.1", "uvicorn.error")
 
 
 def test_somebody_elses_mistake_is_still_a_line() -> None:

@@ -1,6 +1,6 @@
 """A process that is killed between any two statements of a step: run by test_durability, prints what was left.
 
-For each point it forks a child that dies there, and another that opens the store afterwards.
+For each point it forks a child that dies there; one more opens all the stores afterwards.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from tests.support.kinds import (
     widget,
 )
 
+REPORT = "report.json"
 COUNTED = {"execute", "append_rows", "commit"}
 """Whoever dies before a SELECT dies before the next of these just as well."""
 TALLER = make_kind("Widget", (*WIDGET_COLUMNS, Column("height", SqlType.FLOAT, required=False)), indexes=WIDGET.indexes)
@@ -97,7 +98,7 @@ def die(folder: Path, name: str, point: int) -> None:
     STEPS[name](store)
 
 
-def look(folder: Path, report: Path) -> None:
+def look(folder: Path) -> None:
     """Write down what a new process finds, and that it can go on from there."""
     kinds = Kinds((GADGET, TALLER))
     with open_store(folder, FixedClock()) as store:
@@ -115,22 +116,32 @@ def look(folder: Path, report: Path) -> None:
         events = [event.commit for event in store.events(9)]
         found = [applied and applied.height, rows, live, store.counts(), sorted(store.kinds()), events]
         store.claim("repo", "main")
-    report.write_text(json.dumps(found))
+    (folder / REPORT).write_text(json.dumps(found))
+
+
+def look_at_all(works: list[Path]) -> None:
+    """Look at one after the other, and say which of them cannot be opened."""
+    for point, work in enumerate(works):
+        try:
+            look(work)
+        except BaseException:
+            sys.stderr.write(f"the store does not open after dying at call {point}\n")
+            raise
 
 
 def main(folder: Path, name: str) -> None:
     """Print one line of JSON per point, the last of them for the step that was not cut short."""
     in_child(lambda: prepare(folder / "origin"))
-    for point in range(1_000):
-        work, report = folder / f"work{point}", folder / f"report{point}"
+    ends: dict[Path, bool] = {}
+    while not any(ends.values()):
+        point = len(ends)
+        work = folder / f"work{point}"
         shutil.copytree(folder / "origin", work)
-        survived = in_child(lambda work=work, point=point: die(work, name, point))
-        if not in_child(lambda work=work, report=report: look(work, report)):
-            sys.exit(f"the store does not open after dying at call {point}")
-        sys.stdout.write(json.dumps([survived, json.loads(report.read_text())]) + "\n")
-        shutil.rmtree(work)
-        if survived:
-            return
+        ends[work] = in_child(lambda work=work, point=point: die(work, name, point))
+    if not in_child(lambda: look_at_all(list(ends))):
+        sys.exit("a store does not open any more")
+    for work, survived in ends.items():
+        sys.stdout.write(json.dumps([survived, json.loads((work / REPORT).read_text())]) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,58 @@
+"""How soon a commit is live after `git commit` has returned, with a daemon on the repository: asked over HTTP."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from statistics import median, quantiles
+from typing import TYPE_CHECKING
+
+from benchmarks.measure import Figure, repository, user_files
+from tests.support.daemons import running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from reconciler.adapters.client import DaemonClient
+    from tests.support.gitrepo import GitRepo
+
+TIMES = 40
+PAUSE = 0.3
+"""Seconds between two commits: a person's, not a storm."""
+LOOK = 0.004
+"""Seconds between two looks: whoever asks without a pause holds up who is to answer."""
+SMALL, LARGE = 1_000, 100_000
+
+
+def commits(folder: Path) -> Iterator[Figure]:
+    """In a small and a large repository; with a commit while the daemon has let go of the store."""
+    for files in (SMALL,):
+        repo = repository(folder / str(files), user_files(files))
+        repo.git("config", "user.name", "Ann")
+        repo.git("config", "user.email", "ann@example.com")
+        repo.git("reset", "-q", "--hard")
+        repo.git("gc", "-q")
+        with running(repo.path, folder / f"state-{files}") as daemon:
+            daemon.await_live(repo.git("rev-parse", "HEAD"), 300)
+            seconds = [_live(repo, daemon.client(), number) for number in range(TIMES)]
+            yield Figure(f"commit to live, {files:,} files, median", f"{median(seconds) * 1000:.1f} ms", "50 ms")
+            yield Figure("the slowest in twenty", f"{quantiles(seconds, n=20)[-1] * 1000:.1f} ms", "-")
+            rested = [_live(repo, daemon.client(), TIMES + number, pause=4.0) for number in range(5)]
+            yield Figure("after a rest, median", f"{median(rested) * 1000:.1f} ms", "50 ms")
+
+
+def _live(repo: GitRepo, client: DaemonClient, number: int, pause: float = PAUSE) -> float:
+    """Seconds from git's return to the moment at which the daemon says that the commit is live."""
+    time.sleep(pause)
+    file = repo.path / "users" / "000" / "u000007.yaml"
+    lines = file.read_text(encoding="utf-8").splitlines()
+    told = [f"  risk_per_trade_percent: {0.01 * (number + 1):.2f}" if "risk_per" in line else line for line in lines]
+    file.write_text("\n".join(told) + "\n", encoding="utf-8")
+    subprocess.run(["git", "add", str(file)], cwd=repo.path, check=True)
+    subprocess.run(["git", "commit", "-q", "-m", f"Change {number}"], cwd=repo.path, check=True)
+    began = time.perf_counter()
+    head = (repo.path / ".git" / "refs" / "heads" / repo.branch).read_text(encoding="ascii").strip()
+    while client.status()["applied"]["commit"] != head:
+        time.sleep(LOOK)
+    return time.perf_counter() - began

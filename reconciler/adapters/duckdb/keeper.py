@@ -1,0 +1,111 @@
+"""The store in a process that lives for months: open while somebody needs it, so that others get their turn at it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+from reconciler.adapters.duckdb.connection import FILE_NAME
+from reconciler.adapters.duckdb.store import open_store
+from reconciler.errors import RetryLater
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from reconciler.adapters.duckdb.reader import DuckDBReader
+    from reconciler.adapters.duckdb.store import DuckDBStore
+    from reconciler.ports import Clock
+
+Mark: TypeAlias = "tuple[int, int, int]"
+
+PATIENCE, PAUSE = 2.0, 0.05
+"""Seconds that another process's turn is waited out, and between two tries."""
+TURN = 10.0
+"""Seconds that a turn is waited for within this process."""
+
+
+class Keeper:
+    """One thread writes through `store`, any may read. Whoever opens it first opens it for all; `rest` closes it."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self._folder, self._clock = folder, clock
+        self._turn = threading.Condition()
+        self._store: DuckDBStore | None = None
+        self._readers = 0
+        self._away = False
+        self._left: Mark | None = None
+
+    def store(self) -> DuckDBStore:
+        """The store, for the thread that writes; good until that thread calls `rest`. Raises like `open_store`."""
+        with self._turn:
+            return self._opened()
+
+    @contextmanager
+    def reading(self) -> Iterator[DuckDBReader]:
+        """A reader that sees one moment. Raises like `open_store`, and `RetryLater` while the file is elsewhere."""
+        with self._turn:
+            if not self._turn.wait_for(lambda: not self._away, TURN):
+                raise RetryLater("the store is being copied", hint="try again in a moment")
+            reader = self._opened().another()
+            self._readers += 1
+        try:
+            with reader:
+                yield reader
+        finally:
+            with self._turn:
+                self._readers -= 1
+                self._turn.notify_all()
+
+    def rest(self) -> None:
+        """Close it, unless somebody reads. Others get their turn, and what went wrong with it is left behind."""
+        with self._turn:
+            if not self._readers:
+                self._close()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Keep this process from the file. Raises `RetryLater` when somebody goes on reading."""
+        with self._turn:
+            if not self._turn.wait_for(lambda: not self._readers, TURN):
+                raise RetryLater("the store is being read, and does not come free", hint="it is tried again")
+            self._close()
+            self._away = True
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._away = False
+                self._turn.notify_all()
+
+    def touched(self) -> bool:
+        """Whether something else wrote to the file since it was closed here; False while it is open."""
+        with self._turn:
+            return self._store is None and self._left is not None and self._mark() != self._left
+
+    def _mark(self) -> Mark | None:
+        """What differs when somebody wrote to the file: its date, size and number; None when it is not there."""
+        try:
+            found = (self._folder / FILE_NAME).stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
+    def _opened(self) -> DuckDBStore:
+        limit = time.monotonic() + PATIENCE
+        while self._store is None:
+            try:
+                self._store = open_store(self._folder, self._clock)
+            except RetryLater:
+                if time.monotonic() > limit:
+                    raise
+                time.sleep(PAUSE)
+        return self._store
+
+    def _close(self) -> None:
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()
+            self._left = self._mark()

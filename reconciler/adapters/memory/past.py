@@ -1,0 +1,165 @@
+"""The past out of the versions in memory: what `Ledger` is asked about it, said as shortly as possible."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from reconciler import canonical
+from reconciler.kinds.kind import TIMESTAMPS
+from reconciler.model.commit import Status
+from reconciler.ports import ORPHANED, PastChange, PastRow, Point
+from reconciler.tables.rows import declaration_columns, desired_values, name_column
+from reconciler.tables.versions import place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from reconciler.kinds.kind import Kind
+    from reconciler.kinds.registry import Kinds
+    from reconciler.model.commit import RowChange
+    from reconciler.ports import RecordedEvent, VersionFilter, VersionRow
+
+
+class Entry(NamedTuple):
+    """A version and what it did to rows."""
+
+    row: VersionRow
+    changes: tuple[RowChange, ...]
+
+
+class PastQueries:
+    """What is asked of the past; the ledger adds the rest."""
+
+    _kinds: dict[str, Kind]
+    _entries: dict[str, Entry]
+    _events: dict[tuple[str, str, int], RecordedEvent]
+
+    def found(self, only: VersionFilter, *, limit: int) -> tuple[VersionRow, ...]:
+        """The versions that a filter lets through, newest committer time first."""
+        touching = self._touching(only)
+        found = [row for row, _ in self._entries.values() if _passes(row, only)]
+        found = [row for row in found if touching is None or row.commit.sha in touching]
+        found.sort(key=lambda row: row.commit.sha)
+        return tuple(sorted(found, key=lambda row: (row.commit.committer.time, row.height), reverse=True)[:limit])
+
+    def orphans(self) -> int:
+        """How many versions the branch no longer reaches."""
+        return sum(entry.row.orphaned for entry in self._entries.values())
+
+    def point(self, version: VersionRow) -> Point:
+        """The place of a version of the mainline, or of what was the mainline before it was rewritten."""
+        rows = {sha: entry.row for sha, entry in self._entries.items()}
+        return place_of(
+            version,
+            {
+                sha: (row.commit.parents, row.mainline and row.status == Status.VALID)
+                for sha, row in rows.items()
+                if row.orphaned or not row.mainline
+            },
+        )
+
+    def live_at(self, host: str, moment: datetime) -> str | None:
+        """The commit that was live on a host at a moment; None when the host has not told."""
+        told = [
+            one.event
+            for one in self._events.values()
+            if one.host == host and one.event.event in ("applied", "restored") and one.event.at <= moment
+        ]
+        newest = max((one for one in told if one.commit), key=lambda one: (one.at, one.seq), default=None)
+        return newest.commit if newest else None
+
+    def committed_by(self, moment: datetime) -> VersionRow | None:
+        """The highest commit of the mainline whose committer time is not after a moment."""
+        rows = [entry.row for entry in self._entries.values() if entry.row.mainline and not entry.row.orphaned]
+        return max((r for r in rows if r.commit.committer.time <= moment), key=lambda row: row.height, default=None)
+
+    def other_kinds(self, known: Kinds) -> tuple[Kind, ...]:
+        """Nothing is left of a kind but its rows: it is as it was."""
+        tables = {kind.table for kind in known}
+        return tuple(self._kinds[name] for name in sorted(self._kinds) if self._kinds[name].table not in tables)
+
+    def rows_at(self, kind: Kind, point: Point, name: str | None = None) -> tuple[PastRow, ...]:
+        """Each row of a kind at a point, or those that went by a name or id there, in order of the key column."""
+        rows = self._state(kind, point)
+        return tuple(rows[key] for key in sorted(rows) if name is None or name in _names(kind, rows[key]))
+
+    def between(self, kind: Kind, old: Point, new: Point) -> tuple[tuple[PastRow | None, PastRow | None], ...]:
+        """Each row that is another one at two points, as it is at both, in order of the key column."""
+        before, after = self._state(kind, old), self._state(kind, new)
+        pairs = ((before.get(key), after.get(key)) for key in sorted({*before, *after}))
+        return tuple((one, other) for one, other in pairs if one != other)
+
+    def past_of(self, kind: Kind, name: str) -> tuple[PastChange, ...]:
+        """Every change of the resources that ever went by a name or id, the highest first; orphaned ones too."""
+        past = list(self._past(kind, lambda row: row.mainline and row.status == Status.VALID))
+        keys = {one.row.values[kind.key] for one in past if name in _names(kind, one.row)}
+        return _highest_first(kind, [one for one in past if one.row.values[kind.key] in keys])
+
+    def newest(self, kind: Kind, *, limit: int) -> tuple[PastChange, ...]:
+        """The highest changes of a kind first, so many at most, and of each row among them those before."""
+        past = _highest_first(kind, list(self._past(kind, _counts)))
+        keys = {one.row.values[kind.key] for one in past[:limit]}
+        return tuple(one for one in past if one.row.values[kind.key] in keys)
+
+    def _touching(self, only: VersionFilter) -> set[str] | None:
+        if only.kinds is None:
+            return None
+        kinds = {kind.name for kind in only.kinds}
+        touched = [
+            (sha, change.row.resource)
+            for sha, entry in self._entries.items()
+            for change in entry.changes
+            if change.row.resource.kind in kinds
+        ]
+        wanted = {one.row_id for _, one in touched if only.name in (None, one.name, one.id)}
+        return {sha for sha, one in touched if one.row_id in wanted}
+
+    def _state(self, kind: Kind, point: Point) -> dict[str, PastRow]:
+        def reached(row: VersionRow) -> bool:
+            return row.commit.sha in point.dropped or (_counts(row) and row.height <= point.height)
+
+        past = sorted(self._past(kind, reached), key=lambda one: one.row.height)
+        return {str(one.row.values[kind.key]): one.row for one in past}
+
+    def _past(self, kind: Kind, wanted: Callable[[VersionRow], bool]) -> Iterator[PastChange]:
+        for version, changes in self._entries.values():
+            if wanted(version):
+                for change in changes:
+                    if change.row.resource.kind == kind.name:
+                        yield PastChange(_past_row(kind, version, change), version)
+
+
+def values_of(kind: Kind, change: RowChange) -> dict[str, Any]:
+    """The columns of the desired table."""
+    names = [*(column.name for column in kind.columns), *TIMESTAMPS, *(name for name, _ in declaration_columns(kind))]
+    values = (canonical.utc(v) if hasattr(v, "utcoffset") else v for v in desired_values(kind, change.row))
+    return dict(zip(names, values, strict=True))
+
+
+def _past_row(kind: Kind, version: VersionRow, change: RowChange) -> PastRow:
+    prune = str(change.row.removed.prune) if change.row.removed else ""
+    return PastRow(str(change.change.op), prune, version.commit.sha, version.height, values_of(kind, change))
+
+
+def _counts(row: VersionRow) -> bool:
+    return row.mainline and not row.orphaned and row.status == Status.VALID
+
+
+def _names(kind: Kind, row: PastRow) -> tuple[Any, Any]:
+    return row.values[name_column(kind)], row.values[kind.key]
+
+
+def _highest_first(kind: Kind, past: list[PastChange]) -> tuple[PastChange, ...]:
+    return tuple(sorted(past, key=lambda one: (-one.row.height, one.row.commit, str(one.row.values[kind.key]))))
+
+
+def _passes(row: VersionRow, only: VersionFilter) -> bool:
+    at, author = row.commit.committer.time, f"{row.commit.author.name} <{row.commit.author.email}>"
+    return (
+        row.orphaned == (only.status == ORPHANED)
+        and only.status in (None, ORPHANED, row.status)
+        and (only.author is None or only.author.lower() in author.lower())
+        and (only.since is None or at >= only.since)
+        and (only.until is None or at < only.until)
+    )

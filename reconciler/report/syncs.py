@@ -1,0 +1,99 @@
+"""What a reconcile did, as JSON and, from that, as text: a command may have it from a daemon."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from reconciler import canonical
+from reconciler.model.change import Op
+from reconciler.report import commits, plans, problems
+from reconciler.report.visible import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from reconciler.kinds.registry import Kinds
+    from reconciler.pipeline.syncing import SyncResult
+    from reconciler.plan.plan import Plan
+
+    Answer = Mapping[str, Any]
+
+SHOWN = 20
+"""Changes that are told one by one; more of them are counted by kind."""
+NAMED = 3
+"""Changes that a log names."""
+
+
+def sync_json(result: SyncResult, kinds: Kinds, waiting: int | None = None) -> dict[str, Any]:
+    """What a reconcile did. Each change says itself in words.
+
+    `waiting` is how many versions wait for the ledger where a daemon ships them; None where nobody does.
+    """
+    refused = result.attempt if result.attempt and result.attempt.refused else None
+    return {
+        "head": result.head,
+        "applied": commits.applied_json(result.applied),
+        "refused": commits.attempt_json(refused if refused and refused.stamp.commit == result.head else None),
+        "changes": [
+            {**plans.change_json(change), "text": "\n".join(plans.change_lines(change, kinds))}
+            for change in result.plan.changes
+        ],
+        "problems": [problems.as_json(problem) for problem in result.plan.problems],
+        "history": _history_json(result, waiting),
+    }
+
+
+def applied_message(plan: Plan) -> str:
+    """What went live, for a log: how much of it, and a few changes by name."""
+    if not plan.changes:
+        return "no rows changed"
+    names = ", ".join(plans.titled(change) for change in plan.changes)
+    return f"{plans.done(plan)}: {names}" if len(plan.changes) <= NAMED else plans.done(plan)
+
+
+def refused_message(plan: Plan) -> str:
+    """Why the head did not go live, for a log: the first error."""
+    first, *others = (problem for problem in plan.problems if problem.is_error)
+    more = f", and {problems.plural(len(others), 'more error')}" if others else ""
+    return f"{problems.line(first)}{more}"
+
+
+def sync_lines(answer: Answer) -> Iterator[str]:
+    """What a reconcile did, in a few lines: changes, then where the rows and the history are."""
+    changes = answer["changes"]
+    counts = Counter((Op(change["op"]), change["kind"]) for change in changes)
+    if len(changes) <= SHOWN:
+        for change in changes:
+            yield from change["text"].splitlines()
+    else:
+        for (op, kind), number in counts.items():
+            yield f"{plans.SIGNS[op]} {number:,} {visible(kind)}"
+    yield _live(answer["applied"], counts)
+    yield from _recorded(answer["history"])
+
+
+def _live(applied: Answer | None, counts: Counter[tuple[Op, str]]) -> str:
+    if applied is None:
+        return "live: nothing yet"
+    done = {f"{op}d": sum(many for (one, _), many in counts.items() if one is op) for op in Op}
+    return f"live: {commits.short(applied['commit'])}, {canonical.counted(done) if counts else 'no rows changed'}"
+
+
+def _recorded(history: Answer | None) -> Iterator[str]:
+    if history is None or history["error"] is not None:
+        return
+    if history["waiting"]:
+        yield f"history: {problems.plural(history['waiting'], 'version')} on the way"
+    else:
+        yield f"history: {problems.plural(history['recorded'], 'version')} recorded"
+
+
+def _history_json(result: SyncResult, waiting: int | None) -> dict[str, Any] | None:
+    if waiting is not None:
+        return {"recorded": 0, "waiting": waiting, "error": None}
+    if result.history is None:
+        return None
+    error = result.history.error
+    told = {"message": str(error), "hint": error.hint} if error else None
+    return {"recorded": result.history.versions, "waiting": 0, "error": told}

@@ -1,0 +1,207 @@
+"""How a host stands: what is live, whether it is what git says, and what keeps it from being so. Pure.
+
+The words are Argo CD's and Flux's: sync and health, and conditions with a CamelCase reason and since when they hold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from reconciler.model.problem import APPROVABLE
+from reconciler.model.trouble import Outlook
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from reconciler.model.suspension import Suspension
+    from reconciler.model.trouble import Trouble
+    from reconciler.model.view import CacheState
+    from reconciler.pipeline.shippingstate import ShippingState
+    from reconciler.ports import Applied, Attempt, StoreReader
+
+
+class Sync(StrEnum):
+    """Whether the live rows are those of the branch's head."""
+
+    SYNCED = "Synced"
+    OUT_OF_SYNC = "OutOfSync"
+    UNKNOWN = "Unknown"
+
+
+class Health(StrEnum):
+    """How this host is doing."""
+
+    HEALTHY = "Healthy"
+    PROGRESSING = "Progressing"
+    DEGRADED = "Degraded"
+    SUSPENDED = "Suspended"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One aspect of the state: a type, whether it holds, why, and since when (UTC; None when that is not known)."""
+
+    type: str
+    holds: bool
+    reason: str
+    message: str
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the store says. `attempt` is the newest commit that was looked at; `resources` counts live rows by kind."""
+
+    applied: Applied | None = None
+    attempt: Attempt | None = None
+    suspension: Suspension | None = None
+    resources: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The newest look for drift: rows that were not as git says, those put right, those left in a fight."""
+
+    at: datetime
+    found: int
+    healed: int
+    fighting: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The daemon of a host. `working` says that an operation is under way, `phase` which; moments are UTC.
+
+    `blind` is why changes in git are not noticed at once, empty when they are. `history` is None where none is kept,
+    `view` where there is no live view, or Redis is out of reach.
+    """
+
+    pid: int
+    address: str
+    started: datetime
+    phase: str
+    phase_since: datetime
+    beat: datetime
+    working: bool
+    last_sync: datetime | None
+    troubles: tuple[Trouble, ...]
+    history: ShippingState | None
+    scan: Scan | None
+    blind: str = ""
+    view: CacheState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All of it. `refused` is set while the head is a refused commit, `suspension` while one holds.
+
+    `shallow` says that the history in git was cut off, so that rows have other time stamps than elsewhere.
+    """
+
+    repository: str
+    branch: str
+    head: str | None
+    sync: Sync
+    health: Health
+    applied: Applied | None
+    attempt: Attempt | None
+    refused: Attempt | None
+    suspension: Suspension | None
+    resources: Mapping[str, int]
+    conditions: tuple[Condition, ...]
+    shallow: bool
+    running: Running | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is reconciled: the repository, its branch, the head of it, and whether its history is complete."""
+
+    repository: str
+    branch: str
+    head: str | None
+    shallow: bool
+
+
+def describe(place: Place, stored: Stored, running: Running | None, now: datetime) -> Status:
+    """The state of a host at a moment; `running` is None when no daemon is."""
+    attempt, asked = stored.attempt, stored.suspension
+    refused = attempt if attempt and attempt.refused and attempt.stamp.commit == place.head else None
+    suspension = asked if asked and asked.holds(now) else None
+    sync = _sync(place.head, stored.applied)
+    stalled = _stalled(refused, running)
+    return Status(
+        repository=place.repository,
+        branch=place.branch,
+        head=place.head,
+        sync=sync,
+        health=_health(sync, suspension, running, degraded=stalled.holds),
+        applied=stored.applied,
+        attempt=attempt,
+        refused=refused,
+        suspension=suspension,
+        resources=stored.resources,
+        conditions=(_ready(stored.applied, sync), _reconciling(running), stalled, _suspended(suspension)),
+        shallow=place.shallow,
+        running=running,
+    )
+
+
+def stored(store: StoreReader) -> Stored:
+    """What a store says about itself."""
+    return Stored(store.applied(), store.attempted(), store.suspension(), store.counts())
+
+
+def _sync(head: str | None, applied: Applied | None) -> Sync:
+    if head is None or applied is None:
+        return Sync.UNKNOWN
+    return Sync.SYNCED if applied.stamp.commit == head else Sync.OUT_OF_SYNC
+
+
+def _health(sync: Sync, suspension: Suspension | None, running: Running | None, *, degraded: bool) -> Health:
+    if suspension is not None:
+        return Health.SUSPENDED
+    if degraded or (running is not None and running.troubles):
+        return Health.DEGRADED
+    return Health.HEALTHY if sync is Sync.SYNCED else Health.PROGRESSING
+
+
+def _ready(applied: Applied | None, sync: Sync) -> Condition:
+    if applied is None:
+        return Condition("Ready", False, "NothingApplied", "no valid commit has gone live yet")
+    if sync is Sync.SYNCED:
+        return Condition("Ready", True, "Synced", "the live rows are those of the head", applied.at)
+    message = "the live rows are those of the last valid commit applied"
+    return Condition("Ready", True, "HoldingLastValid", message, applied.at)
+
+
+def _reconciling(running: Running | None) -> Condition:
+    if running is None:
+        return Condition("Reconciling", False, "NotRunning", "no daemon runs here: `reconciler run` starts it")
+    message = "an operation is under way" if running.working else "the daemon waits for something to change"
+    return Condition("Reconciling", running.working, running.phase, message, running.phase_since)
+
+
+def _suspended(suspension: Suspension | None) -> Condition:
+    if suspension is None:
+        return Condition("Suspended", False, "NotSuspended", "commits go live")
+    message = f"{suspension.actor} suspended it: {suspension.reason}"
+    return Condition("Suspended", True, "AskedFor", message, suspension.since)
+
+
+def _stalled(refused: Attempt | None, running: Running | None) -> Condition:
+    stuck = next((one for one in running.troubles if one.outlook is Outlook.STALLED), None) if running else None
+    if stuck is not None:
+        return Condition("Stalled", True, stuck.reason, stuck.message, stuck.since)
+    if refused is None:
+        return Condition("Stalled", False, "Progressing", "nothing waits for a human")
+    errors = [problem for problem in refused.problems if problem.is_error]
+    count = f"{len(errors)} error{'s'[: len(errors) > 1]}"
+    if all(problem.code.startswith(APPROVABLE) for problem in errors):
+        message = f"rules have {count} against the head: mend it with a new commit, or `reconciler sync --approve` it"
+        return Condition("Stalled", True, "RefusedByRule", message, refused.at)
+    message = f"the head has {count}: a new commit has to mend it"
+    return Condition("Stalled", True, "InvalidCommit", message, refused.at)

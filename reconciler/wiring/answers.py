@@ -1,0 +1,85 @@
+"""What a question to store or ledger is answered with, as a JSON object: the same with and without a daemon."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+from reconciler.errors import RefusedError, UsageError
+from reconciler.model.drift import MOST_TOLD
+from reconciler.pipeline.kindset import stored_kinds
+from reconciler.report import commits, states, suspensions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from reconciler.kinds.kind import Kind
+    from reconciler.kinds.registry import Kinds
+    from reconciler.model.drift import Drifts
+    from reconciler.model.suspension import Suspension
+    from reconciler.ports import Applied, LedgerReader, Store, StoreReader
+
+    Answer = dict[str, Any]
+    OpenLedger = Callable[[], AbstractContextManager[LedgerReader]]
+
+
+def rows(store: StoreReader, word: str, name: str | None) -> Answer:
+    """The live rows of a kind in order of name, or the one that goes by a name.
+
+    Raises `UsageError` with the nearest kind or name when there is none.
+    """
+    kind = found_kind(stored_kinds(store.kinds()), word)
+    found = store.live(kind, name)
+    if name is not None and not found:
+        close = difflib.get_close_matches(name, [row.name for row in store.live(kind)], n=1)
+        hint = f"did you mean {close[0]}?" if close else f"see `reconciler get {kind.name.lower()}`"
+        raise UsageError(f"no {kind.name} {name} is live", hint=hint)
+    return states.rows_json(kind, found if name is None else found[:1])
+
+
+def found_kind(kinds: Kinds, word: str) -> Kind:
+    """The kind somebody means. Raises `UsageError` with the nearest one when there is none."""
+    found = kinds.find(word)
+    if found is None:
+        names = [kind.name for kind in kinds]
+        close = difflib.get_close_matches(word.lower(), [name.lower() for name in names], n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(names)}"
+        raise UsageError(f"there is no kind {word}", hint=hint)
+    return found
+
+
+def versions(open_ledger: OpenLedger | None, limit: int) -> Answer:
+    """The newest versions of the ledger. Raises `UsageError` when this host keeps no history."""
+    if open_ledger is None:
+        raise UsageError("this host keeps no history", hint="set history.url to chdb or a ClickHouse server")
+    with open_ledger() as ledger:
+        return {"versions": [commits.version_json(version) for version in ledger.versions(limit=limit)]}
+
+
+def healed(store: Store) -> Drifts:
+    """Put right all that drifted, so many rows in each transaction; gives what was found."""
+    kinds = stored_kinds(store.kinds())
+    found = store.drift(kinds)
+    for _ in range(0, found.total, MOST_TOLD):
+        store.heal(kinds)
+    return found
+
+
+def restored(applied: Applied | None, aside: Path | None) -> Answer:
+    """What a restore came to: the commit that is live now, and where the store before is kept."""
+    return {"applied": commits.applied_json(applied), "aside": str(aside) if aside else None}
+
+
+def suspension_refusal(suspension: Suspension) -> RefusedError:
+    """Why nothing was reconciled."""
+    told = suspensions.line(suspension.detail())
+    hint = "`reconciler resume` ends it, `reconciler sync --force` reconciles this once"
+    return RefusedError(f"reconciling is suspended {told}; no row was changed", hint=hint)
+
+
+def resumed(store: Store, by: str) -> Suspension | None:
+    """End a suspension; gives the one that held, None when none did."""
+    store.expire()
+    return store.resume(by)

@@ -1,0 +1,56 @@
+"""The backups of a daemon's store: made when they are due, kept for a while, brought back when asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.daemon.retention import superfluous
+from reconciler.wiring import answers
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reconciler.adapters.duckdb.keeper import Keeper
+    from reconciler.ports import Clock, Log
+    from reconciler.wiring.answers import Answer
+
+FIRST = 60.0
+"""Seconds until the first backup of a host that has none."""
+
+
+class Backups:
+    """For the operations thread. `state` is the state folder."""
+
+    def __init__(self, state: Path, keeper: Keeper, clock: Clock, log: Log) -> None:
+        self._state, self._keeper, self._clock, self._log = state, keeper, clock, log
+
+    def make(self) -> Path:
+        """Copy the store, and delete copies that are superfluous."""
+        from reconciler.adapters.duckdb import backup
+
+        now = self._clock.now()
+        with self._keeper.away():
+            made = backup.back_up(self._state, now)
+        found = {one.at: one for one in backup.backups(self._state)}
+        for at in superfluous(found.keys(), now):
+            backup.delete(found[at])
+        self._log.event("BackedUp", file=made.name)
+        return made
+
+    def until_next(self, interval: float) -> float:
+        """Seconds until the next one is due; a clock that was put back does not put it off for long."""
+        from reconciler.adapters.duckdb import backup
+
+        made = backup.backups(self._state)
+        if not made:
+            return min(FIRST, interval)
+        return min(max(interval - (self._clock.now() - made[-1].at).total_seconds(), 1.0), interval)
+
+    def restore(self, file: Path, repository: str) -> Answer:
+        """Make a copy the store."""
+        from reconciler.adapters.duckdb import restoring
+
+        with self._keeper.away():
+            done = restoring.restore(file, self._state, repository, self._clock.now())
+        self._log.event("Restored", file=file.name)
+        return answers.restored(done.applied, done.aside)

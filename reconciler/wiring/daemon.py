@@ -1,0 +1,151 @@
+"""The daemon of a state folder: put together, and taken apart in the opposite order."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from reconciler.adapters.clock import SystemClock
+from reconciler.adapters.daemonfile import announced, new_token
+from reconciler.adapters.duckdb.keeper import Keeper
+from reconciler.adapters.hold import hold
+from reconciler.adapters.logs import DaemonLog, style_of
+from reconciler.daemon.backoff import Backoff
+from reconciler.daemon.board import Board
+from reconciler.daemon.loop import Loop, Pace
+from reconciler.errors import BugError
+from reconciler.model.level import Level
+from reconciler.model.trouble import Outlook
+from reconciler.web.address import parse
+from reconciler.web.server import HttpServer
+from reconciler.web.serving import Serving
+from reconciler.wiring.backups import Backups
+from reconciler.wiring.following import Following
+from reconciler.wiring.healing import Healer, Teller
+from reconciler.wiring.host import Host, Parts
+from reconciler.wiring.live import Live
+from reconciler.wiring.obedience import Obedience
+from reconciler.wiring.operations import DaemonOperations
+from reconciler.wiring.origins import find_state
+from reconciler.wiring.policies import policy_engine
+from reconciler.wiring.redis import NONE
+from reconciler.wiring.shipment import Shipment
+from reconciler.wiring.telling import Telling, history_trouble
+from reconciler.wiring.watcher import Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+    from typing import TextIO
+
+    from reconciler.daemon.obeying import Orders
+    from reconciler.settings import Settings
+
+LOG = "Log"
+EXPIRED = "sessions-expired"
+"""The host event: whose sessions ended because their rows were switched off or left git, and how many each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """A daemon that runs. `address` is where it listens, as in a URL."""
+
+    address: str
+    repository: str
+    branch: str
+    log: DaemonLog
+    _board: Board
+
+    def check(self) -> None:
+        """To be called now and then: sees to what nobody else would notice."""
+        if self.log.trouble:
+            hint = "what happens is still told on stderr; see that the disk has room and may be written"
+            self._board.trouble(LOG, Outlook.RETRYING, "NotWritten", self.log.trouble, hint)
+        else:
+            self._board.well(LOG)
+
+
+@contextmanager
+def daemon(settings: Settings, command: str, stream: TextIO, environ: Mapping[str, str]) -> Iterator[Daemon]:
+    """Run the daemon while the block lasts. `command` is what tells others who holds the state folder.
+
+    Raises `RetryLater` when another one holds it, `NeedsHuman` when the repository, the folder or the address cannot
+    be had.
+    """
+    clock = SystemClock()
+    with ExitStack() as stack:
+        state = find_state(settings)
+        unwritten = stack.enter_context(hold(state, clock, command))
+        log = stack.enter_context(DaemonLog(state, stream, style_of(stream, environ)))
+        token = new_token()
+        for secret in (*settings.secrets, token):
+            log.redactor.add(secret)
+        board = Board(clock, Telling(log.events).hear)
+        shipment = Shipment(
+            settings, settings.host or socket.gethostname(), clock, partial(history_trouble, board, log.events)
+        )
+        keeper = Keeper(state, clock)
+        parts = Parts(
+            following=Following(settings, log.events),
+            keeper=keeper,
+            shipment=shipment,
+            engine=stack.enter_context(policy_engine()),
+            scanner=Healer(board, log.events, clock) if settings.heals else Teller(board, clock),
+            backups=Backups(state, keeper, clock, log.events),
+            obedience=Obedience(settings.obeys, log.events),
+            board=board,
+            log=log.events,
+            clock=clock,
+        )
+        stack.callback(keeper.rest)
+        stack.callback(parts.following.drop)
+        stack.callback(shipment.stop)
+        host = Host(parts)
+        at, refs = parts.following.at(), parts.following.refs()
+        loop = Loop(host, board, Backoff, Pace(poll=settings.origin.poll_interval), partial(_bug, log))
+        watcher = Watcher(refs, loop.look)
+        live = _live(settings, state, host, parts, loop)
+        operations = DaemonOperations(host, parts, loop, watcher.blind, live.state if live else None)
+        server = HttpServer(operations, Serving(token, settings.webhook_secret), parse(settings.listen))
+        operations.address = str(server.address.local)
+        parts.obedience.hear(partial(_obey, log, shipment, live))
+        log.events.event("Starting", unwritten, repository=at.repository, branch=at.branch)
+        for part in (loop, live, watcher, server, announced(state, operations.address, token)):
+            if part is not None:
+                stack.enter_context(part)
+        stack.callback(parts.following.stop)
+        log.events.event("Listening", address=f"http://{operations.address}")
+        yield Daemon(operations.address, at.repository, at.branch, log, board)
+        log.events.event("Stopping")
+
+
+def _live(settings: Settings, state: Path, host: Host, parts: Parts, loop: Loop) -> Live | None:
+    """What keeps Redis up to date; None for a host that has none."""
+    if settings.redis_url == NONE:
+        return None
+
+    def ended(counts: Mapping[str, int]) -> None:
+        parts.log.event("SessionsExpired", "their owners are switched off", count=sum(counts.values()))
+        loop.do(lambda beat: host.note(EXPIRED, {"sessions": dict(counts)}))
+
+    live = Live(settings, state, parts, lambda: host.facts.stored.applied, ended)
+    host.passing_on = live.follow
+    return live
+
+
+def _obey(log: DaemonLog, shipment: Shipment, live: Live | None, orders: Orders) -> None:
+    log.set_level(orders.log_level)
+    log.set_max_size(orders.max_log_size_bytes)
+    shipment.every(orders.ship_interval)
+    if live is not None:
+        live.keep_within(orders.cache_bytes)
+
+
+def _bug(log: DaemonLog, error: Exception) -> str:
+    """Write down an exception that nobody expected; where its trace is."""
+    what = str(error) if isinstance(error, BugError) else f"unexpected {type(error).__name__}: {error}"
+    log.events.event("Bug", what, level=Level.ERROR, error=error)
+    return str(log.file)

@@ -1,0 +1,43 @@
+"""A copy of the example repository to run a daemon on."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from reconciler.wiring.program import example_repository, scratch_repository
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+CONFIG, STATE = "config", "state"
+AUTHOR = ("Maren Holt", "maren@desk.example")
+FILE, OLD, NEW = "users/fx-majors-01.yaml", "risk_per_trade_percent: 0.75", "risk_per_trade_percent: 0.5"
+"""What a newcomer is told to change."""
+
+
+def example_settings(folder: Path) -> Mapping[str, str]:
+    """Make the copy a repository in `folder`, unless it is there; the settings that lead to it and its state folder."""
+    config = folder / CONFIG
+    if not (config / ".git").exists():
+        shutil.copytree(example_repository(), config, dirs_exist_ok=True)
+        repository = scratch_repository(config)
+        repository.commit("Bring the desk's configuration under review", AUTHOR)
+        repository.sign_as(AUTHOR)
+    return {"repository.url": str(config), "state.dir": str(folder / STATE)}
+
+
+def example_advice(folder: Path, address: str, program: str) -> tuple[str, ...]:
+    """What to look at, and a change to try: lines for people. `program` is how they start this one."""
+    config = folder / CONFIG
+    edit = f"sed -i.bak 's/{OLD}/{NEW}/' {config / FILE} && git -C {config} commit -qam 'Cut risk for election week'"
+    look = f"{program} get user fx-majors-01 --repo {config} --state {folder / STATE}"
+    return (
+        f"the example is a git repository in {config}",
+        f"the daemon answers at http://{address}: try http://{address}/v1/status",
+        "in another terminal, change a value and watch it go live here:",
+        f"  {edit}",
+        f"  {look}",
+        "^C ends it",
+    )

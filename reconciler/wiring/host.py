@@ -1,0 +1,298 @@
+"""What the loop asks of this host, done: one repository, its store and its history. Implements `Works`."""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from reconciler.errors import NeedsHuman, UsageError
+from reconciler.model.level import Level
+from reconciler.model.trouble import Outlook
+from reconciler.pipeline.judging import Judge
+from reconciler.pipeline.kindset import stored_kinds
+from reconciler.pipeline.stepping import Stepper
+from reconciler.pipeline.suspending import suspended
+from reconciler.pipeline.syncing import Reconciler
+from reconciler.pipeline.verifying import Verifier
+from reconciler.report import syncs
+from reconciler.report.drifts import drift_json
+from reconciler.status import Place, Stored, stored
+from reconciler.wiring.answers import healed, suspension_refusal
+from reconciler.wiring.following import gone
+from reconciler.wiring.program import shipped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from reconciler.adapters.duckdb.keeper import Keeper
+    from reconciler.adapters.git.repository import GitSource
+    from reconciler.canonical import Value
+    from reconciler.daemon.board import Board
+    from reconciler.daemon.works import Wish
+    from reconciler.kinds.registry import Kinds
+    from reconciler.pipeline.syncing import SyncResult, WentLive
+    from reconciler.pipeline.verifying import Verification
+    from reconciler.ports import Clock, Log, PolicyEngine, Store
+    from reconciler.status import Scan
+    from reconciler.wiring.answers import Answer
+    from reconciler.wiring.backups import Backups
+    from reconciler.wiring.following import Following
+    from reconciler.wiring.obedience import Obedience
+    from reconciler.wiring.origins import Target
+    from reconciler.wiring.shipment import Shipment
+
+T = TypeVar("T")
+FLUSH = 30.0
+"""Seconds that a verification waits for what is on its way to the history."""
+
+
+RESTING = 600.0
+"""Seconds without a reconcile after which the policies' process lets its memory go."""
+
+
+class Scanner(Protocol):
+    """What becomes of drift."""
+
+    def scan(self, store: Store, kinds: Kinds) -> Scan:
+        """Look for it, and do something about it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the operations thread saw last, for whoever asks. `place` is None before the first look at git."""
+
+    place: Place | None = None
+    stored: Stored = field(default_factory=Stored)
+    scan: Scan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a host is made of."""
+
+    following: Following
+    keeper: Keeper
+    shipment: Shipment
+    engine: PolicyEngine
+    scanner: Scanner
+    backups: Backups
+    obedience: Obedience
+    board: Board
+    log: Log
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What is remembered of an open repository from one reconcile to the next."""
+
+    source: GitSource
+    stepper: Stepper
+    judge: Judge
+
+
+class Host:
+    """Everything is for the operations thread, but `facts`, which any may read."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._known = shipped()
+        self._tools: Tools | None = None
+        self._worked = time.monotonic()
+        self._recalled = False
+        self.facts = Facts()
+        self.passing_on: Callable[[WentLive], None] = lambda went: None
+        """Hears of every step that went live."""
+
+    def fetch(self, beat: Callable[[], None]) -> None:
+        """Bring the mirror up to date. What is live has to stay readable whatever happened elsewhere."""
+        if not self._recalled:
+            self._recall()
+        self._parts.following.fetch(beat)
+
+    def _recall(self) -> None:
+        """What was live when the last process ended is known at once, and its history shipped, wherever git is."""
+        at = self._parts.following.at()
+        self._parts.shipment.follow(at)
+        self.facts = replace(self.facts, place=Place(at.repository, at.branch, None, self._parts.following.shallow))
+        self.look()
+        if self.facts.stored.applied is not None:
+            self._parts.following.keep(self.facts.stored.applied.stamp.commit)
+        self._recalled = True
+
+    def head(self) -> str | None:
+        """The commit that the branch is at."""
+        at, head = self._once_more(self._looked)
+        self._parts.shipment.follow(at)
+        place = Place(at.repository, at.branch, head, self._parts.following.shallow)
+        self.facts = replace(self.facts, place=place)
+        return head
+
+    def _looked(self) -> tuple[Target, str | None]:
+        with self._trusting():
+            at, head = self._parts.following.look()
+            if head is None and self.facts.stored.applied is not None:
+                raise gone(at.branch)
+            return at, head
+
+    def reconcile(self, wish: Wish | None, beat: Callable[[], None]) -> SyncResult | None:
+        """Bring the live rows to the head, or do nothing while that is suspended."""
+        result = self._once_more(lambda: self._reconciled(wish, beat))
+        if result is not None:
+            self._pass_on(result)
+        return result
+
+    def _reconciled(self, wish: Wish | None, beat: Callable[[], None]) -> SyncResult | None:
+        self._worked = time.monotonic()
+        with self._trusting():
+            at, store = self._parts.following.at(), self._parts.keeper.store()
+            pause = None if wish and wish.force else suspended(store)
+            if pause is None:
+                result = self._reconciler(at, store).sync(lambda done, total: beat(), wish.consent if wish else None)
+                self.look()
+                return result
+            self.look()
+        if wish is None:
+            return None
+        raise suspension_refusal(pause)
+
+    def kinds(self) -> Kinds:
+        """The kinds that the live rows were made under."""
+        return stored_kinds(self._parts.keeper.store().kinds())
+
+    def scan(self) -> None:
+        """Look for live rows that are not as git says, and put them right or tell."""
+        with self._trusting():
+            store = self._parts.keeper.store()
+            if store.applied() is not None and suspended(store) is None:
+                self.facts = replace(self.facts, scan=self._parts.scanner.scan(store, self.kinds()))
+                self.look()
+
+    def heal(self) -> Answer:
+        """Put right all that drifted, whoever else writes there; what there was."""
+        with self._trusting():
+            return drift_json(healed(self._parts.keeper.store()))
+
+    def note(self, event: str, detail: Mapping[str, Value]) -> None:
+        """Write down as a host event what this host did beside the rows."""
+        self._parts.keeper.store().note(event, detail)
+        self.look()
+
+    def back_up(self) -> Path:
+        """Copy the store, and delete copies that are too old."""
+        return self._parts.backups.make()
+
+    def until_backup(self) -> float:
+        """Seconds until the next backup is due."""
+        return self._parts.backups.until_next(self._parts.obedience.orders.backup_interval)
+
+    def touched(self) -> bool:
+        """Whether something else wrote to the store since this process let go of it."""
+        return self._parts.keeper.touched()
+
+    def restore(self, file: Path) -> Answer:
+        """Make a backup the store."""
+        answer = self._parts.backups.restore(file, self._parts.following.at().repository)
+        self.look()
+        return answer
+
+    def verify(self, beat: Callable[[], None]) -> Verification:
+        """Compare the ledger and the live rows with git, at the head that was reconciled."""
+        self._parts.shipment.flush(FLUSH)
+        return self._once_more(lambda: self._verified(beat))
+
+    def _verified(self, beat: Callable[[], None]) -> Verification:
+        with self._trusting():
+            at = self._parts.following.at()
+            verifier = Verifier(
+                source=at.source,
+                stepper=Stepper(at.source, at.folder, self._known),
+                repository=at.repository,
+                branch=at.branch,
+                store=self._parts.keeper.store(),
+                open_ledger=self._parts.shipment.open_ledger,
+            )
+            return verifier.verify(lambda done, total: beat())
+
+    def rest(self) -> None:
+        """Give the store's file free, and pack the mirror when it is time."""
+        self._parts.keeper.rest()
+        self._parts.following.tidy()
+        if time.monotonic() - self._worked > RESTING:
+            self._worked = math.inf
+            self._parts.engine.rest()
+
+    def look(self) -> None:
+        """See what there is to know about the store, and obey it."""
+        store, parts = self._parts.keeper.store(), self._parts
+        before = self.facts.stored.applied
+        self.facts = replace(self.facts, stored=replace(self.facts.stored, applied=store.applied()))
+        self.facts = replace(self.facts, stored=stored(store))
+        parts.shipment.exchange(store)
+        applied = self.facts.stored.applied
+        if applied is None or applied == before:
+            return
+        try:
+            parts.obedience.heed(store, self.kinds())
+        except NeedsHuman as error:
+            parts.board.trouble("Orders", Outlook.STALLED, "NoSuchRow", str(error), error.hint)
+        else:
+            parts.board.well("Orders")
+
+    def _reconciler(self, at: Target, store: Store) -> Reconciler:
+        if self._tools is None or self._tools.source is not at.source:
+            stepper = Stepper(at.source, at.folder, self._known)
+            self._tools = Tools(at.source, stepper, Judge(stepper.rules, lambda: nullcontext(self._parts.engine)))
+        return Reconciler(
+            source=at.source,
+            repository=at.repository,
+            branch=at.branch,
+            store=store,
+            open_ledger=None,
+            stepper=self._tools.stepper,
+            judge=self._tools.judge,
+            shipped=self._known.kinds,
+            clock=self._parts.clock,
+            outbox=self._parts.shipment.outbox,
+        )
+
+    @contextmanager
+    def _trusting(self) -> Iterator[None]:
+        """After a failure nothing that was open is trusted: the next operation opens it anew."""
+        try:
+            yield
+        except NeedsHuman:
+            self._let_go()
+            self._parts.following.mend()
+            raise
+        except Exception:
+            self._let_go()
+            raise
+
+    def _once_more(self, work: Callable[[], T]) -> T:
+        """What could not be read is read once more, opened anew: git moves its objects about, and may collect some."""
+        try:
+            return work()
+        except UsageError:
+            raise
+        except NeedsHuman:
+            return work()
+
+    def _let_go(self) -> None:
+        """After a failure nothing that is open is trusted."""
+        self._tools = None
+        self._parts.following.drop()
+        self._parts.keeper.rest()
+
+    def _pass_on(self, result: SyncResult) -> None:
+        log, plan = self._parts.log, result.plan
+        if result.went_live is not None:
+            self.passing_on(result.went_live)
+            log.event("Applied", syncs.applied_message(plan), commit=result.applied and result.applied.stamp.commit)
+        if plan.refused:
+            log.event("Refused", syncs.refused_message(plan), level=Level.WARN, commit=result.head)

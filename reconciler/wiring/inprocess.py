@@ -1,0 +1,141 @@
+"""The commands' questions answered in this process, while no daemon runs. Implements `Application`."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from reconciler.errors import UsageError
+from reconciler.model.drift import Drifts
+from reconciler.model.suspension import Suspension, parse_until
+from reconciler.pipeline.kindset import stored_kinds
+from reconciler.pipeline.suspending import suspended
+from reconciler.pipeline.syncing import Consent
+from reconciler.report import states, suspensions, verification
+from reconciler.report.drifts import drift_json
+from reconciler.report.statuses import status_json
+from reconciler.report.syncs import sync_json
+from reconciler.status import Place, Stored, describe, stored
+from reconciler.wiring import answers
+from reconciler.wiring.origins import target
+from reconciler.wiring.program import shipped
+from reconciler.wiring.stores import ledger_reader, reconciler
+from reconciler.wiring.verifying import verifier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from reconciler.adapters.duckdb.store import DuckDBStore
+    from reconciler.settings import Settings
+
+    Answer = dict[str, Any]
+
+
+class InProcess:
+    """One host. `progress` hears how far a long operation has come."""
+
+    def __init__(self, settings: Settings, progress: Callable[[int, int], None]) -> None:
+        self._settings, self._progress = settings, progress
+
+    def status(self) -> Answer:
+        """What is live. Nothing is created by it."""
+        from reconciler.adapters.clock import SystemClock
+        from reconciler.adapters.duckdb.store import open_reader
+
+        with target(self._settings) as at, open_reader(at.state) or nullcontext() as store:
+            place = Place(at.repository, at.branch, at.source.resolve(at.branch), at.source.is_shallow())
+            return status_json(describe(place, stored(store) if store else Stored(), None, SystemClock().now()))
+
+    def rows(self, kind: str, name: str | None = None) -> Answer:
+        """The live rows of a kind. Nothing is created by it: before the first sync there are none."""
+        from reconciler.adapters.duckdb.store import open_reader
+
+        with target(self._settings) as at:
+            store = open_reader(at.state)
+            if store is None:
+                return states.rows_json(answers.found_kind(shipped().kinds, kind), ())
+            with store:
+                return answers.rows(store, kind, name)
+
+    def versions(self, limit: int) -> Answer:
+        """The newest versions of the history."""
+        with target(self._settings) as at:
+            return answers.versions(ledger_reader(self._settings, at), limit)
+
+    def drift(self) -> Answer:
+        """What in the live rows is not what git says. Raises `NeedsHuman` when the store is another repository's."""
+        from reconciler.adapters.duckdb.store import open_reader
+
+        with target(self._settings) as at:
+            store = open_reader(at.state)
+            if store is None:
+                return drift_json(Drifts())
+            with store:
+                store.check_owner(at.repository)
+                return drift_json(store.drift(stored_kinds(store.kinds())))
+
+    def heal(self, by: str) -> Answer:
+        """Put right all that drifted."""
+        found = self.drift()
+        if not found["drift"]:
+            return found
+        with self._store() as store:
+            return drift_json(answers.healed(store))
+
+    def sync(self, by: str, *, approve: str | None = None, force: bool = False) -> Answer:
+        """Reconcile once."""
+        consent = Consent(approve, f"{by} with --approve") if approve else None
+        with reconciler(self._settings) as found:
+            pause = None if force else suspended(found.store)
+            if pause is not None:
+                raise answers.suspension_refusal(pause)
+            return sync_json(found.sync(self._progress, consent), found.kinds())
+
+    def verify(self, by: str) -> Answer:
+        """Compare ledger and live rows with git. Nothing is written."""
+        with verifier(self._settings) as found:
+            return verification.as_json(found.verify(self._progress))
+
+    def suspend(self, by: str, reason: str, until: str | None = None) -> Answer:
+        """Suspend reconciling, in place of a suspension that is there. Raises `UsageError` for an empty reason."""
+        from reconciler.adapters.clock import SystemClock
+
+        if not reason.strip():
+            raise UsageError("a suspension needs a reason", hint='tell others why: --reason "broker maintenance"')
+        now = SystemClock().now()
+        suspension = Suspension(reason.strip(), by, now, parse_until(until, now) if until else None)
+        with self._store() as store:
+            store.suspend(suspension)
+        return suspension.detail()
+
+    def resume(self, by: str) -> Answer:
+        """End a suspension."""
+        with self._store() as store:
+            return {"ended": suspensions.as_json(answers.resumed(store, by))}
+
+    def back_up(self, by: str) -> Answer:
+        """Copy the store into the state folder's `backups`."""
+        from reconciler.adapters.clock import SystemClock
+        from reconciler.adapters.duckdb import backup
+
+        with target(self._settings) as at:
+            return {"file": str(backup.back_up(at.state, SystemClock().now()))}
+
+    def restore(self, file: Path, by: str) -> Answer:
+        """Make a copy the store."""
+        from reconciler.adapters.clock import SystemClock
+        from reconciler.adapters.duckdb import restoring
+
+        with target(self._settings) as at:
+            done = restoring.restore(file, at.state, at.repository, SystemClock().now())
+        return answers.restored(done.applied, done.aside)
+
+    @contextmanager
+    def _store(self) -> Iterator[DuckDBStore]:
+        from reconciler.adapters.clock import SystemClock
+        from reconciler.adapters.duckdb.store import open_store
+
+        with target(self._settings) as at, open_store(at.state, SystemClock()) as store:
+            store.claim(at.repository, at.branch)
+            yield store

@@ -1,0 +1,194 @@
+"""The daemon as HTTP sees it. Implements `web.operations.Operations`."""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from reconciler.daemon.board import Phase
+from reconciler.daemon.works import Wish
+from reconciler.errors import RetryLater
+from reconciler.model.suspension import Suspension
+from reconciler.pipeline.kindset import stored_kinds
+from reconciler.pipeline.syncing import Consent
+from reconciler.report import suspensions, verification
+from reconciler.report.drifts import drift_json
+from reconciler.report.statuses import status_json
+from reconciler.report.syncs import sync_json
+from reconciler.status import Place, Running, describe
+from reconciler.web.operations import Heartbeat
+from reconciler.wiring import answers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from reconciler.daemon.loop import Loop
+    from reconciler.model.view import CacheState
+    from reconciler.wiring.host import Host, Parts
+
+    Answer = Mapping[str, Any]
+
+T = TypeVar("T")
+U = TypeVar("U")
+SILENT = 300.0
+"""Seconds without a sign of life after which the operations thread is taken to be stuck."""
+SHORT = 9.0
+"""Seconds that a short errand waits for its turn; the client waits a little longer."""
+FLUSH = 5.0
+"""Seconds that a question to the history waits for what is on its way there."""
+WORKING = frozenset({Phase.FETCHING, Phase.RECONCILING, Phase.SCANNING, Phase.BACKING_UP, Phase.ANSWERING})
+
+
+class DaemonOperations:
+    """For any thread. `address` is where the daemon listens.
+
+    `blind` is why it does not notice commits at once, `view` what the live view holds; None for a host without one.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        parts: Parts,
+        loop: Loop,
+        blind: Callable[[], str],
+        view: Callable[[], CacheState | None] | None,
+    ) -> None:
+        self._host, self._parts, self._loop, self._blind, self._view = host, parts, loop, blind, view
+        self.address = ""
+
+    def heartbeats(self) -> Sequence[Heartbeat]:
+        """A sign of life of the thread that must not stand still."""
+        sight = self._parts.board.look()
+        return [Heartbeat("operations", str(sight.phase), time.monotonic() - sight.pulse, SILENT)]
+
+    def ready(self) -> bool:
+        """Whether the first reconcile has ended."""
+        return self._parts.board.look().ready
+
+    def hint(self, source: str) -> None:
+        """Something may have changed in git."""
+        self._parts.log.event("Hinted", source=source)
+        self._loop.look()
+
+    def status(self) -> Answer:
+        """How the host stands, as the operations thread saw it last."""
+        facts = self._host.facts
+        place = facts.place or Place("", "", None, shallow=False)
+        return status_json(describe(place, facts.stored, self._running(), self._parts.clock.now()))
+
+    def rows(self, kind: str, name: str | None) -> Answer:
+        """The live rows of a kind, or those that go by a name."""
+        with self._parts.keeper.reading() as reader:
+            return answers.rows(reader, kind, name)
+
+    def versions(self, limit: int) -> Answer:
+        """The newest versions of the history; what is on its way there is waited for a little."""
+        self._parts.shipment.flush(FLUSH)
+        return answers.versions(self._parts.shipment.open_ledger, limit)
+
+    def drift(self) -> Answer:
+        """Where the live rows are not what git says."""
+        with self._parts.keeper.reading() as reader:
+            return drift_json(reader.drift(stored_kinds(reader.kinds())))
+
+    def submit_sync(self, approve: str | None, by: str, *, force: bool) -> Future[Answer]:
+        """Queue one reconcile."""
+        consent = Consent(approve, f"{by} with --approve") if approve else None
+        wish = Wish(consent, force)
+        return _then(self._loop.sync(wish), lambda result: sync_json(result, self._host.kinds(), self._waiting()))
+
+    def submit_verify(self, by: str) -> Future[Answer]:
+        """Queue a comparison of ledger and live rows with git."""
+        self._parts.log.event("Verifying", by=by)
+        return self._loop.do(lambda beat: verification.as_json(self._host.verify(beat)))
+
+    def submit_heal(self, by: str) -> Future[Answer]:
+        """Queue putting right all that drifted."""
+        self._parts.log.event("Healing", by=by)
+        return self._loop.do(lambda beat: self._host.heal())
+
+    def submit_back_up(self, by: str) -> Future[Answer]:
+        """Queue a backup."""
+        self._parts.log.event("BackingUp", by=by)
+        return _then(self._loop.back_up(), lambda file: {"file": str(file)})
+
+    def submit_restore(self, file: Path, by: str) -> Future[Answer]:
+        """Queue making a backup the store."""
+        self._parts.log.event("Restoring", by=by, file=str(file))
+        return self._loop.do(lambda beat: self._restored(file))
+
+    def suspend(self, reason: str, until: datetime | None, by: str) -> Answer:
+        """Stop automatic reconciling."""
+        suspension = Suspension(reason, by, self._parts.clock.now(), until)
+        self._in_turn(lambda: self._parts.keeper.store().suspend(suspension))
+        self._parts.log.event("Suspended", reason, by=by)
+        return suspension.detail()
+
+    def resume(self, by: str) -> Answer:
+        """Take it up again, with what was committed meanwhile."""
+        ended = self._in_turn(lambda: answers.resumed(self._parts.keeper.store(), by))
+        self._parts.log.event("Resumed", by=by)
+        self._loop.look_anew()
+        return {"ended": suspensions.as_json(ended)}
+
+    def _in_turn(self, work: Callable[[], T]) -> T:
+        """Do something with the store on its thread, and let that see what came of it."""
+
+        def errand(beat: Callable[[], None]) -> T:
+            done = work()
+            self._host.look()
+            return done
+
+        try:
+            return self._loop.do(errand).result(SHORT)
+        except TimeoutError as error:
+            hint = "it is done after that: `reconciler status` shows it"
+            raise RetryLater("the daemon is in the midst of something that takes longer", hint=hint) from error
+
+    def _restored(self, file: Path) -> Answer:
+        answer = self._host.restore(file)
+        self._loop.look_anew()
+        return answer
+
+    def _waiting(self) -> int | None:
+        state = self._parts.shipment.state()
+        return state.versions if state else None
+
+    def _running(self) -> Running:
+        sight = self._parts.board.look()
+        return Running(
+            pid=os.getpid(),
+            address=self.address,
+            started=sight.started,
+            phase=str(sight.phase),
+            phase_since=sight.phase_since,
+            beat=sight.beat,
+            working=sight.phase in WORKING,
+            last_sync=sight.last_sync,
+            troubles=tuple(sight.troubles.values()),
+            history=self._parts.shipment.state(),
+            scan=self._host.facts.scan,
+            blind=self._blind(),
+            view=self._view() if self._view else None,
+        )
+
+
+def _then(future: Future[T], make: Callable[[T], U]) -> Future[U]:
+    """What comes of a future, made into something else on the thread that it was done on."""
+    made: Future[U] = Future()
+
+    def done(source: Future[T]) -> None:
+        if source.cancelled():
+            made.cancel()
+            return
+        try:
+            made.set_result(make(source.result()))
+        except Exception as failure:  # noqa: BLE001  whoever waits has to hear of it
+            made.set_exception(failure)
+
+    future.add_done_callback(done)
+    return made

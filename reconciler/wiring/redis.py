@@ -1,0 +1,68 @@
+"""Redis as this host has it: where the server is, and what is asked of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from reconciler.adapters.shipped import record_schema
+from reconciler.errors import NeedsHuman, UsageError
+from reconciler.sessions.layout import read_layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from reconciler.adapters.redis.link import Link
+    from reconciler.adapters.redis.sessions import RedisSessions
+    from reconciler.sessions.desk import Owners, SessionDesk
+    from reconciler.sessions.layout import SessionLayout
+    from reconciler.settings import Settings
+
+EMBEDDED, NONE = "embedded", "none"
+SCHEMA = "session_state"
+
+
+@lru_cache(maxsize=1)
+def layout() -> SessionLayout:
+    """The columns of sessions, and whose they are."""
+    return read_layout(record_schema(SCHEMA))
+
+
+def sessions(link: Link, settings: Settings) -> RedisSessions:
+    """The sessions on a server."""
+    from reconciler.adapters.redis.sessions import RedisSessions
+    from reconciler.model.session import Lifetimes
+
+    lifetimes = Lifetimes(idle=timedelta(seconds=settings.idle_timeout))
+    return RedisSessions(link, layout().owner_prefix, layout().owner_column, lifetimes)
+
+
+def desk(link: Link, settings: Settings, may_have_sessions: Owners) -> SessionDesk:
+    """What checks requests about sessions and carries them out."""
+    from reconciler.sessions.checking import Checker
+    from reconciler.sessions.desk import SessionDesk
+
+    return SessionDesk(sessions(link, settings), may_have_sessions, Checker(layout(), uuid4), layout())
+
+
+def server_url(settings: Settings, state: Callable[[], Path]) -> str:
+    """Where the server is that the settings name, for a process that does not own it.
+
+    Raises `UsageError` for a host without one, and `NeedsHuman` when the embedded one does not run.
+    """
+    if settings.redis_url == NONE:
+        raise UsageError(
+            "this host keeps no sessions: redis.url is none", hint="set redis.url to embedded or redis://host:6379"
+        )
+    if settings.redis_url != EMBEDDED:
+        return settings.redis_url
+    from reconciler.adapters.redis.embedded import found
+
+    url = found(state())
+    if url is None:
+        hint = "start it with `reconciler run`, or set redis.url to a server (redis://host:6379)"
+        raise NeedsHuman("the embedded Redis server does not run: the daemon starts it", hint=hint)
+    return url

@@ -1,0 +1,93 @@
+"""The history of the branch that a daemon follows: what waits for it, and the thread that ships it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from reconciler.daemon.backoff import Backoff
+from reconciler.daemon.obeying import DEFAULT
+from reconciler.pipeline.carrying import Cargo
+from reconciler.pipeline.eventfeed import EventFeed, let_go
+from reconciler.pipeline.outbox import Outbox
+from reconciler.pipeline.shipping import Shipper
+from reconciler.wiring.shipping import route
+from reconciler.wiring.stores import ledger_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from reconciler.pipeline.shippingstate import ShippingState
+    from reconciler.ports import Clock, LedgerReader, Store
+    from reconciler.settings import Settings
+    from reconciler.wiring.origins import Target
+
+
+LETTING_GO = 600.0
+"""Seconds between two looks for events that nobody will ship and that are old enough to go."""
+
+
+class Shipment:
+    """One branch at a time: with another branch all begins anew, as its history is another one.
+
+    `follow` and `exchange` are for the thread that has the store; the rest for any. `tell` hears of failures.
+    """
+
+    def __init__(self, settings: Settings, host: str, clock: Clock, tell: Callable[[Exception | None], None]) -> None:
+        self._settings, self._host, self._clock, self._tell = settings, host, clock, tell
+        self._interval = DEFAULT.ship_interval
+        self._branch: str | None = None
+        self._shipper: Shipper | None = None
+        self._feed: EventFeed | None = None
+        self._let_go = 0.0
+        self.outbox: Outbox | None = None
+        """Where versions are put; None where no history is kept."""
+        self.open_ledger: Callable[[], AbstractContextManager[LedgerReader]] | None = None
+        """What opens the ledger for reading; None where no history is kept."""
+
+    def follow(self, at: Target) -> None:
+        """Ship the history of this branch from now on."""
+        if at.branch == self._branch:
+            return
+        self.stop()
+        self._branch = at.branch
+        way = route(self._settings, at)
+        if way is None:
+            return
+        self.open_ledger = ledger_reader(self._settings, at)
+        self.outbox, self._feed = Outbox(), EventFeed()
+        cargo = Cargo(self.outbox, self._feed, self._host)
+        self._shipper = Shipper(cargo, way, Backoff(), self._clock, interval=self._interval, tell=self._tell)
+        self._shipper.__enter__()
+
+    def exchange(self, store: Store) -> None:
+        """Take the host events that are new in the store, and tell it which of them the ledger has."""
+        if self._feed is not None:
+            self._feed.exchange(store)
+        elif self._branch is not None and time.monotonic() > self._let_go:
+            self._let_go = time.monotonic() + LETTING_GO
+            let_go(store)
+
+    def every(self, interval: float) -> None:
+        """Ship at another interval from now on, in seconds."""
+        self._interval = interval
+        if self._shipper is not None:
+            self._shipper.every(interval)
+
+    def state(self) -> ShippingState | None:
+        """How shipping stands; None where no history is kept."""
+        shipper = self._shipper
+        return None if shipper is None else shipper.state()
+
+    def flush(self, deadline: float) -> bool:
+        """Ship now, and wait so many seconds at most; whether all that was offered before is in the ledger."""
+        shipper = self._shipper
+        return shipper is None or shipper.flush(deadline)
+
+    def stop(self) -> None:
+        """End the thread; what was not shipped is found missing by the next one."""
+        shipper, self._shipper, self._feed, self.outbox = self._shipper, None, None, None
+        self.open_ledger = None
+        if shipper is not None:
+            shipper.stop()

@@ -1,0 +1,114 @@
+"""The store in a long-lived process: one writer, readers that see one moment, and turns for other processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+from reconciler.adapters.duckdb import keeper as keeping
+from reconciler.adapters.duckdb.connection import FILE_NAME
+from reconciler.adapters.duckdb.keeper import Keeper
+from reconciler.errors import RetryLater
+from tests.support.kinds import FixedClock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def keeper(tmp_path: Path) -> Iterator[Keeper]:
+    """A keeper of a new store, which was made and let go of."""
+    found = Keeper(tmp_path, FixedClock())
+    found.store().claim("origin", "main")
+    found.rest()
+    yield found
+    found.rest()
+
+
+def _write_past(folder: Path) -> None:
+    with duckdb.connect(str(folder / FILE_NAME)) as other:
+        other.execute("CREATE TABLE main.mine (i INTEGER)")
+
+
+def test_another_process_gets_its_turn_once_it_rests(keeper: Keeper, tmp_path: Path) -> None:
+    keeper.store()
+    code = f"import duckdb; duckdb.connect({str(tmp_path / FILE_NAME)!r}).close()"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 1
+    keeper.rest()
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+def test_it_tells_that_somebody_else_wrote(keeper: Keeper, tmp_path: Path) -> None:
+    assert not keeper.touched()
+    _write_past(tmp_path)
+    assert keeper.touched()
+    keeper.store()
+    assert not keeper.touched()  # whoever has it open looks for himself
+    keeper.rest()
+    assert not keeper.touched()
+
+
+def test_a_reader_sees_the_moment_it_began_at(keeper: Keeper) -> None:
+    store = keeper.store()
+    store.note("first", {})
+    with keeper.reading() as reader:
+        assert [event.event for event in reader.events(10)] == ["first", "bound"]
+        store.note("second", {})
+        assert [event.event for event in reader.events(10)] == ["first", "bound"]
+    with keeper.reading() as reader:
+        assert next(event.event for event in reader.events(10)) == "second"
+
+
+def test_resting_takes_the_file_from_no_reader(keeper: Keeper) -> None:
+    with keeper.reading() as reader:
+        keeper.rest()
+        assert len(reader.events(10)) == 1
+
+
+def test_many_read_while_one_writes(keeper: Keeper) -> None:
+    def read(_: int) -> int:
+        seen = 0
+        for _ in range(20):
+            with keeper.reading() as reader:
+                seen = max(seen, len(reader.events(100)))
+        return seen
+
+    with ThreadPoolExecutor(4) as readers:
+        reading = [readers.submit(read, number) for number in range(4)]
+        for number in range(20):
+            keeper.store().note(f"event-{number}", {})
+            keeper.rest()
+        assert all(one.result(30) >= 1 for one in reading)
+
+
+def test_while_it_is_away_nobody_reads_and_afterwards_all_may(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "TURN", 0.05)
+    with keeper.away():
+        began = time.monotonic()
+        with pytest.raises(RetryLater, match="is being copied"), keeper.reading():
+            raise AssertionError("it was open")
+        assert time.monotonic() - began < 5
+    with keeper.reading() as reader:
+        assert reader.applied() is None
+
+
+def test_a_reader_that_does_not_end_keeps_it_from_going_away(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "TURN", 0.05)
+    with keeper.reading(), pytest.raises(RetryLater, match="is being read"), keeper.away():
+        raise AssertionError("it went away")
+
+
+def test_the_zone_of_the_machine_counts_for_no_reader(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    keeper.store().note("first", {})
+    with keeper.reading() as reader:
+        assert reader.events(1)[0].at.utcoffset() is not None
+        assert abs((reader.events(1)[0].at - keeper.store().events(1)[0].at).total_seconds()) == 0

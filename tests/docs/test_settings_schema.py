@@ -1,0 +1,98 @@
+"""schemas/reconciler-toml.schema.json: the settings that there are, and no others; what it refuses is refused."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from reconciler import settings
+from reconciler.adapters.shipped import editor_schemas
+from reconciler.errors import UsageError
+from reconciler.web.address import parse
+from tests.docs.markdown import ROOT, blocks, read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAME = "reconciler-toml.schema.json"
+SCHEMA: dict[str, Any] = json.loads((ROOT / "schemas" / NAME).read_text(encoding="utf-8"))
+VALIDATOR = Draft202012Validator(SCHEMA)
+FOUND = {
+    f"{section}.{name}": setting
+    for section, table in SCHEMA["properties"].items()
+    for name, setting in table["properties"].items()
+}
+
+
+def test_it_is_a_schema_that_editors_get() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    assert json.loads(editor_schemas()[NAME]) == SCHEMA
+
+
+def test_it_has_the_settings_there_are() -> None:
+    assert list(FOUND) == sorted(settings.BY_NAME, key=_place)
+    tables = [SCHEMA, *SCHEMA["properties"].values()]
+    assert all(table["type"] == "object" and table["additionalProperties"] is False for table in tables)
+
+
+def _place(name: str) -> tuple[int, int]:
+    """Sections in the order in which they first come, as a file has them."""
+    sections = [one.partition(".")[0] for one in settings.BY_NAME]
+    return sections.index(name.partition(".")[0]), list(settings.BY_NAME).index(name)
+
+
+@pytest.mark.parametrize("setting", settings.SETTINGS, ids=lambda setting: str(setting.name))
+def test_a_setting_is_as_the_program_has_it(setting: settings.Setting) -> None:
+    found = FOUND[setting.name]
+    assert found["type"] == "string"
+    assert found.get("default", "") == setting.default
+    assert found["description"].endswith(".")
+    assert ("file:/path or env:NAME" in found["description"]) == setting.secret
+    for value in (setting.default, *found.get("examples", ())):
+        assert not value or not _wrong(setting.name, value), value
+
+
+def test_the_words_are_those_of_the_program() -> None:
+    assert FOUND["drift.mode"]["enum"] == list(settings.DRIFT_MODES)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("repository.poll_interval", "5"),
+        ("repository.poll_interval", "soon"),
+        ("sessions.idle_timeout", "half an hour"),
+        ("drift.mode", "ignore"),
+        ("repository.path", 3),
+        ("repository.ulr", "/srv"),
+    ],
+)
+def test_what_it_refuses_the_program_refuses(name: str, value: object, tmp_path: Path) -> None:
+    assert _wrong(name, value)
+    section, _, key = name.partition(".")
+    file = tmp_path / "reconciler.toml"
+    file.write_text(f"[{section}]\n{key} = {json.dumps(value)}\n", encoding="utf-8")
+    with pytest.raises(UsageError):
+        settings.load(file, {}, {})
+
+
+@pytest.mark.parametrize("address", ["8642", "127.0.0.1", "::1:8642", "127.0.0.1:123456"])
+def test_an_address_that_it_refuses_is_none(address: str) -> None:
+    assert _wrong("http.listen", address)
+    with pytest.raises(UsageError):
+        parse(address)
+
+
+@pytest.mark.parametrize("page", ["docs/settings.md", "README.md"])
+def test_the_files_of_the_pages_satisfy_it(page: str) -> None:
+    (file,) = (block.body for block in blocks(read(page), "toml"))
+    assert list(VALIDATOR.iter_errors(tomllib.loads(file))) == []
+
+
+def _wrong(name: str, value: object) -> list[str]:
+    section, _, key = name.partition(".")
+    return [error.message for error in VALIDATOR.iter_errors({section: {key: value}})]

@@ -1,0 +1,29 @@
+"""A daemon that is killed at random moments while commits keep coming, and started again each time."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from tests.running import storms
+from tests.running.hosts import check
+from tests.support import fronts
+from tests.support.processes import children
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KILLS = 8
+
+
+def test_killed_again_and_again(tmp_path: Path) -> None:
+    chance = random.Random(4)
+    with fronts.running(tmp_path / "engine") as front:
+        host = storms.desk(tmp_path, front.url("killed"))
+        with storms.commits(host, chance, pause=0.2):
+            for _ in range(KILLS):
+                storms.kill_at_random(host, chance, longest=0.6)
+        with host.daemon() as daemon:
+            check(host, daemon)
+            assert children(daemon.process.pid)
+            assert storms.check_events(host, daemon) > KILLS

@@ -1,0 +1,83 @@
+"""How a host stands, in Argo CD's and Flux's words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from reconciler.model.change import Stamp
+from reconciler.model.problem import Problem
+from reconciler.model.suspension import Suspension
+from reconciler.model.trouble import Outlook, Trouble
+from reconciler.ports import Applied, Attempt
+from reconciler.status import Place, Running, Status, Stored, describe
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+HEAD, BEFORE = "a" * 40, "b" * 40
+APPLIED = Applied(Stamp(HEAD, NOW), 3, "0" * 64, NOW - timedelta(minutes=5))
+RULE = Problem("policies/lot.sql", 1, 1, "policy/lot", "", "too large")
+SLIP = Problem("users/a.yaml", 1, 1, "wrong-type", "/spec", "no number")
+
+
+def _refused(*problems: Problem) -> Attempt:
+    return Attempt(Stamp(HEAD, NOW), NOW, refused=True, problems=problems)
+
+
+def _running(*troubles: Trouble, working: bool = False) -> Running:
+    return Running(7, "127.0.0.1:8642", NOW, "Idle", NOW, NOW, working, NOW, troubles, None, None)
+
+
+def _trouble(outlook: Outlook) -> Trouble:
+    return Trouble("History", outlook, "RetryLater", "no answer", "wait", NOW)
+
+
+def _status(stored: Stored, running: Running | None = None, head: str | None = HEAD) -> Status:
+    return describe(Place("repo", "main", head, shallow=False), stored, running, NOW)
+
+
+def _condition(status: Status, word: str) -> tuple[bool, str]:
+    found = next(one for one in status.conditions if one.type == word)
+    return found.holds, found.reason
+
+
+@pytest.mark.parametrize(
+    ("stored", "head", "sync", "health"),
+    [
+        (Stored(), None, "Unknown", "Progressing"),
+        (Stored(), HEAD, "Unknown", "Progressing"),
+        (Stored(APPLIED), HEAD, "Synced", "Healthy"),
+        (Stored(APPLIED), BEFORE, "OutOfSync", "Progressing"),
+        (Stored(APPLIED, _refused(SLIP)), HEAD, "Synced", "Degraded"),
+        (Stored(APPLIED, _refused(SLIP)), BEFORE, "OutOfSync", "Progressing"),
+        (Stored(APPLIED, suspension=Suspension("x", "m", NOW, None)), BEFORE, "OutOfSync", "Suspended"),
+        (Stored(APPLIED, suspension=Suspension("x", "m", NOW, NOW)), HEAD, "Synced", "Healthy"),
+    ],
+)
+def test_sync_and_health(stored: Stored, head: str | None, sync: str, health: str) -> None:
+    found = _status(stored, head=head)
+    assert (found.sync, found.health) == (sync, health)
+
+
+def test_a_trouble_of_the_daemon_is_degraded_and_one_for_a_human_is_stalled() -> None:
+    waiting, stuck = (
+        _status(Stored(APPLIED), _running(_trouble(outlook))) for outlook in (Outlook.RETRYING, Outlook.STALLED)
+    )
+    assert (waiting.health, _condition(waiting, "Stalled")[0]) == ("Degraded", False)
+    assert (stuck.health, _condition(stuck, "Stalled")) == ("Degraded", (True, "RetryLater"))
+
+
+def test_what_rules_refuse_can_be_approved_and_what_is_wrong_cannot() -> None:
+    assert _condition(_status(Stored(None, _refused(RULE))), "Stalled") == (True, "RefusedByRule")
+    assert _condition(_status(Stored(None, _refused(RULE, SLIP))), "Stalled") == (True, "InvalidCommit")
+
+
+def test_reconciling_is_what_the_daemon_is_at() -> None:
+    assert _condition(_status(Stored(APPLIED)), "Reconciling") == (False, "NotRunning")
+    assert _condition(_status(Stored(APPLIED), _running()), "Reconciling") == (False, "Idle")
+    assert _condition(_status(Stored(APPLIED), _running(working=True)), "Reconciling")[0]
+
+
+def test_conditions_say_since_when() -> None:
+    found = {one.type: one.since for one in _status(Stored(APPLIED, _refused(SLIP)), _running()).conditions}
+    assert found == {"Ready": APPLIED.at, "Reconciling": NOW, "Stalled": NOW, "Suspended": None}
