@@ -378,6 +378,67 @@ class RecordedEvent:
     event: HostEvent
 
 
+ORPHANED = "ORPHANED"
+"""Beside VALID and INVALID, the status of versions that the branch no longer reaches."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionFilter:
+    """Which versions are looked for; what is None lets all through.
+
+    `author` is a part of `Name <email>`, in any case. `kinds` with `name`: commits that changed a resource of one of
+    these kinds, which went by this name or id. `since` and `until` bound the committer time, `until` excluded.
+    """
+
+    author: str | None = None
+    kinds: tuple[Kind, ...] | None = None
+    name: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    status: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A place in the history: so many commits of the mainline, and then some that the branch no longer reaches.
+
+    Of those only the valid ones are named. An invalid commit is the same place as the last valid one before it.
+    """
+
+    height: int
+    dropped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A version beside the mainline: its parents, and whether it was on it once, and valid: its rows are here then."""
+
+    parents: tuple[str, ...]
+    has_rows: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PastRow:
+    """A row as a mainline commit left it. `values` has the columns of the desired table, with their projection.
+
+    `op` is what the commit did; `prune` what became of the row if that was a delete, else empty.
+    """
+
+    op: str
+    prune: str
+    commit: str
+    height: int
+    values: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class PastChange:
+    """What a commit left of a row, and its version."""
+
+    row: PastRow
+    version: VersionRow
+
+
 class LedgerReader(Protocol):
     """What can be asked of the ledger, for one repository and branch."""
 
@@ -402,6 +463,53 @@ class LedgerReader(Protocol):
 
     def versions(self, *, limit: int) -> tuple[VersionRow, ...]:
         """The newest versions first: mainline height downwards, side branches after the commit that merged them."""
+        ...
+
+    def found(self, only: VersionFilter, *, limit: int) -> tuple[VersionRow, ...]:
+        """The versions that a filter lets through, newest committer time first; orphaned ones only if asked for."""
+        ...
+
+    def orphans(self) -> int:
+        """How many versions the branch no longer reaches."""
+        ...
+
+    def aside(self) -> Mapping[str, Aside]:
+        """All versions that are not on the mainline now, by their commits."""
+        ...
+
+    def live_at(self, host: str, moment: datetime) -> str | None:
+        """The commit that was live on a host at a moment; None when the host has not told."""
+        ...
+
+    def committed_by(self, moment: datetime) -> VersionRow | None:
+        """The highest commit of the mainline whose committer time is not after a moment."""
+        ...
+
+    def other_kinds(self, known: Kinds) -> tuple[Kind, ...]:
+        """What else has a table here: kinds that are no more, as far as the table tells, each by its table's name."""
+        ...
+
+    def rows_at(self, kind: Kind, point: Point, name: str | None = None) -> tuple[PastRow, ...]:
+        """Each row of a kind at a point, or those that went by a name or id there, in order of the key column."""
+        ...
+
+    def declared(self, kind: Kind, point: Point) -> int:
+        """How many resources of a kind git declares at a point."""
+        ...
+
+    def between(self, kind: Kind, old: Point, new: Point) -> tuple[tuple[PastRow | None, PastRow | None], ...]:
+        """Each row that is another one at two points, as it is at both, in order of the key column."""
+        ...
+
+    def past_of(self, kind: Kind, name: str) -> tuple[PastChange, ...]:
+        """Every change of the resources that ever went by a name or id, the highest first; orphaned ones too."""
+        ...
+
+    def newest(self, kind: Kind, *, limit: int) -> tuple[PastChange, ...]:
+        """The highest changes of a kind first, so many at most, and of each row among them the change before.
+
+        None that is orphaned is among them.
+        """
         ...
 
     def version(self, sha: str) -> VersionRow | None:

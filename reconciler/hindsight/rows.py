@@ -9,7 +9,7 @@ from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, TIMESTAMPS, SqlType
 from reconciler.model.change import Change, Op, Prune
 from reconciler.model.resource import Resource
 from reconciler.ports import LiveRow
-from reconciler.tables.rows import DECLARATION_COLUMNS, declaration_columns
+from reconciler.tables.rows import DECLARATION_COLUMNS, declaration_columns, name_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,8 +66,12 @@ def live_row(kind: Kind, row: PastRow) -> LiveRow:
 
 def best_first(kind: Kind, rows: Iterable[PastRow], name: str) -> list[PastRow]:
     """Those that went by a name before the one that goes by an id, what git declared before what it no longer did."""
-    called = declaration_columns(kind)[0][0]
-    return sorted(rows, key=lambda row: (row.values[called] != name, not is_declared(row)))
+    return sorted(rows, key=lambda row: (names(kind, row)[0] != name, not is_declared(row), row.values[kind.key]))
+
+
+def names(kind: Kind, row: PastRow) -> tuple[Any, Any]:
+    """What the row went by: its name and its id."""
+    return row.values[name_column(kind)], row.values[kind.key]
 
 
 def resource(kind: Kind, row: PastRow) -> Resource:

@@ -64,8 +64,8 @@ def version_json(version: VersionRow) -> dict[str, Any]:
         "height": version.height,
         "mainline": version.mainline,
         "parents": list(version.commit.parents),
-        "author": _signature(version.commit.author),
-        "committer": _signature(version.commit.committer),
+        "author": signature_json(version.commit.author),
+        "committer": signature_json(version.commit.committer),
         "message": version.commit.message,
         "signed": version.commit.signed,
         "status": version.status,
@@ -79,7 +79,8 @@ def version_json(version: VersionRow) -> dict[str, Any]:
     }
 
 
-def _signature(signature: Signature) -> dict[str, str]:
+def signature_json(signature: Signature) -> dict[str, str]:
+    """An author or committer."""
     return {"name": signature.name, "email": signature.email, "time": signature.time.isoformat()}
 
 

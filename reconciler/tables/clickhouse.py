@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reconciler import canonical
 from reconciler.errors import NeedsHuman
-from reconciler.kinds.kind import TIMESTAMPS, SqlType
+from reconciler.kinds.kind import TIMESTAMPS, Column, Kind, SqlType
 from reconciler.tables.rows import DECLARATION_COLUMNS, declaration_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from reconciler.kinds.kind import Kind
 
 DEFAULT_DATABASE = "config_history"
 VERSIONS_TABLE = "config_versions"
@@ -64,8 +63,9 @@ ROW_COLUMNS: Mapping[str, str] = {
     "height": "UInt32",
     "commit_sha": "String",
     "committed_at": MOMENT,
+    "prune": WORD,
 }
-"""What a kind's history row has before the columns of the desired table."""
+"""What a kind's history row has before the columns of the desired table. `prune` is for deletes only."""
 
 EVENT_COLUMNS: Mapping[str, str] = {
     "repository": WORD,
@@ -92,6 +92,7 @@ _TYPES: Mapping[str, str] = {
     SqlType.BOOLEAN: "Bool",
     SqlType.JSON: "String",
 }
+_SQL_TYPES = {type_: SqlType(sql) for sql, type_ in _TYPES.items() if sql != SqlType.JSON}
 _NULLABLE_DECLARATIONS = ("path", "line")
 
 
@@ -122,6 +123,27 @@ def desired_columns(kind: Kind) -> dict[str, str]:
         plain = _TYPES[sql_type]
         columns[name] = f"Nullable({plain})" if original in _NULLABLE_DECLARATIONS else plain
     return columns
+
+
+def kind_of_table(table: str, columns: Mapping[str, str]) -> Kind | None:
+    """A kind that nothing is left of but its history table, as far as that tells; None for any other table.
+
+    It goes by the table's name. Units, limits and references are not known; JSON is text.
+    """
+    own = {f"history_{name}": name for name in ROW_COLUMNS}
+    own |= {f"declared_{name}": name for name, _ in DECLARATION_COLUMNS}
+    theirs = {name for prefixed, name in own.items() if prefixed in columns}
+    ours = {*own, *(name for name in own.values() if name not in theirs), *TIMESTAMPS}
+    fields = tuple(
+        Column(name, _SQL_TYPES.get(type_.removeprefix("Nullable(").removesuffix(")"), SqlType.VARCHAR), required=False)
+        for name, type_ in columns.items()
+        if name not in ours
+    )
+    key = next((name for name, type_ in columns.items() if name not in ours and type_ == "UUID"), None)
+    if key is None or not {*TIMESTAMPS, "created_commit", "updated_commit"} <= columns.keys():
+        return None
+    ordered = tuple(sorted(fields, key=lambda column: column.name != key))
+    return Kind(table, table, key, ordered, (), (), {}, "", canonical.digest([table, dict(columns)]))
 
 
 def create_database(database: str) -> str:

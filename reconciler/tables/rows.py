@@ -41,6 +41,11 @@ def declaration_columns(kind: Kind) -> tuple[tuple[str, str], ...]:
     return tuple((f"declared_{name}" if name in own else name, sql_type) for name, sql_type in DECLARATION_COLUMNS)
 
 
+def name_column(kind: Kind) -> str:
+    """The declaration's column `name` as this kind's tables name it."""
+    return declaration_columns(kind)[0][0]
+
+
 def last_stamp(row: Row) -> Stamp:
     """The commit that last changed the row: its removal, for a tombstone."""
     return row.removed or row.updated

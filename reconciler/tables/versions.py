@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.ports import VersionRow
+from reconciler.ports import Point, VersionRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from reconciler.model.commit import Version
+    from reconciler.ports import Aside
 
 Parents = tuple[str, ...]
 
@@ -65,3 +66,17 @@ def _brought_in(heads: Parents, side: Mapping[str, Parents], claimed: set[str]) 
             stack.append((sha, True))
             stack.extend((parent, False) for parent in side[sha])
     return finished[::-1]
+
+
+def place_of(version: VersionRow, aside: Mapping[str, Aside]) -> Point:
+    """The place of a version of the mainline, or of what was the mainline before it was rewritten.
+
+    `aside` are all versions that are not on it now.
+    """
+    left, sha = [], version.commit.sha
+    while sha in aside:
+        left.append(sha)
+        if not aside[sha].parents:
+            break
+        sha = aside[sha].parents[0]
+    return Point(version.height - len(left), tuple(one for one in left if aside[one].has_rows))

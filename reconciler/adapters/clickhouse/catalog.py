@@ -36,6 +36,11 @@ class Catalog:
             self._read()
         return self._tables.get(table, {})
 
+    def tables(self) -> Mapping[str, Mapping[str, str]]:
+        """All of them, as they are now."""
+        self._read()
+        return self._tables
+
     def fit(self, kinds: Kinds) -> None:
         """Create or alter what these kinds need. Raises `NeedsHuman` when a table cannot be made to fit."""
         self._read()

@@ -13,7 +13,7 @@ from reconciler.kinds.kind import SqlType
 from reconciler.model.commit import Commit, Signature
 from reconciler.model.event import HostEvent
 from reconciler.model.problem import Problem, Severity
-from reconciler.ports import RecordedEvent, VersionRow
+from reconciler.ports import PastRow, RecordedEvent, VersionRow
 from reconciler.tables.clickhouse import desired_columns, own_column
 from reconciler.tables.rows import desired_values
 
@@ -108,7 +108,8 @@ def recorded_event(values: Sequence[Any]) -> RecordedEvent:
 def row_values(kind: Kind, version: Version, change: RowChange) -> tuple[object, ...]:
     """The values of a kind's history columns, from op on."""
     commit = version.commit
-    where = (str(change.change.op), version.height, commit.sha, commit.committer.time)
+    prune = str(change.row.removed.prune) if change.row.removed else ""
+    where = (str(change.change.op), version.height, commit.sha, commit.committer.time, prune)
     return (*where, *desired_values(kind, change.row))
 
 
@@ -117,6 +118,14 @@ def states(kind: Kind, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]
     types = {column.name: column.type for column in kind.columns}
     readers = [(name, _READ[types.get(name)]) for name in (own_column(kind, "op"), *desired_columns(kind))]
     return [{name: _plain(read, row.get(name)) for name, read in readers} for row in rows]
+
+
+def past_row(kind: Kind, row: Mapping[str, Any]) -> PastRow:
+    """A history row by column. Rows from before there was a column `prune` leave it empty."""
+    (values,) = states(kind, [row])
+    op, prune, commit, height = (own_column(kind, name) for name in ("op", "prune", "commit_sha", "height"))
+    del values[op]
+    return PastRow(row[op], row.get(prune, ""), row[commit], row[height], values)
 
 
 def _plain(read: Callable[[Any], Any], value: Any) -> Any:

@@ -9,6 +9,7 @@ from reconciler.adapters.clickhouse import encoding, statements
 from reconciler.adapters.clickhouse.address import parse
 from reconciler.adapters.clickhouse.catalog import Catalog, bound_columns
 from reconciler.adapters.clickhouse.connection import PATIENT, connect_server, open_embedded
+from reconciler.adapters.clickhouse.past import PastQueries
 from reconciler.errors import BugError, UsageError
 from reconciler.tables.clickhouse import EVENT_COLUMNS, EVENTS_TABLE, VERSION_COLUMNS, VERSIONS_TABLE, history_columns
 from reconciler.tables.versions import as_recorded, merged_by, newest_first
@@ -51,7 +52,7 @@ def is_started(folder: Path) -> bool:
     return (folder / EMBEDDED_FOLDER).is_dir()
 
 
-class ClickHouseLedger:
+class ClickHouseLedger(PastQueries):
     """The history of one repository and branch. A context manager: closing it gives the engine free."""
 
     def __init__(self, connection: Connection, repository: str, branch: str, clock: Clock) -> None:

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler import canonical
 from reconciler.kinds.kind import TIMESTAMPS
+from reconciler.model.change import Op
 from reconciler.model.commit import Status
-from reconciler.ports import ORPHANED, PastChange, PastRow, Point
+from reconciler.ports import ORPHANED, Aside, PastChange, PastRow
 from reconciler.tables.rows import declaration_columns, desired_values, name_column
-from reconciler.tables.versions import place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from reconciler.kinds.kind import Kind
     from reconciler.kinds.registry import Kinds
     from reconciler.model.commit import RowChange
-    from reconciler.ports import RecordedEvent, VersionFilter, VersionRow
+    from reconciler.ports import Point, RecordedEvent, VersionFilter, VersionRow
 
 
 class Entry(NamedTuple):
@@ -47,17 +47,13 @@ class PastQueries:
         """How many versions the branch no longer reaches."""
         return sum(entry.row.orphaned for entry in self._entries.values())
 
-    def point(self, version: VersionRow) -> Point:
-        """The place of a version of the mainline, or of what was the mainline before it was rewritten."""
-        rows = {sha: entry.row for sha, entry in self._entries.items()}
-        return place_of(
-            version,
-            {
-                sha: (row.commit.parents, row.mainline and row.status == Status.VALID)
-                for sha, row in rows.items()
-                if row.orphaned or not row.mainline
-            },
-        )
+    def aside(self) -> Mapping[str, Aside]:
+        """All versions that are not on the mainline now, by their commits."""
+        return {
+            sha: Aside(row.commit.parents, row.mainline and row.status == Status.VALID)
+            for sha, (row, _) in self._entries.items()
+            if row.orphaned or not row.mainline
+        }
 
     def live_at(self, host: str, moment: datetime) -> str | None:
         """The commit that was live on a host at a moment; None when the host has not told."""
@@ -83,6 +79,10 @@ class PastQueries:
         """Each row of a kind at a point, or those that went by a name or id there, in order of the key column."""
         rows = self._state(kind, point)
         return tuple(rows[key] for key in sorted(rows) if name is None or name in _names(kind, rows[key]))
+
+    def declared(self, kind: Kind, point: Point) -> int:
+        """How many resources of a kind git declares at a point."""
+        return sum(row.op != Op.DELETE for row in self._state(kind, point).values())
 
     def between(self, kind: Kind, old: Point, new: Point) -> tuple[tuple[PastRow | None, PastRow | None], ...]:
         """Each row that is another one at two points, as it is at both, in order of the key column."""

@@ -7,18 +7,32 @@ import click
 from reconciler import wiring
 from reconciler.cli import output
 from reconciler.cli.options import Globals, format_option, global_options
-from reconciler.report import commits
+from reconciler.report import commits, pasts
+
+STATUSES = ("valid", "invalid", "orphaned")
 
 
 @click.command(short_help="recorded commits")
-@click.option("-n", "--limit", default=20, show_default=True, type=click.IntRange(1), help="How many at most.")
 @format_option("text", "json")
+@click.option("-n", "--limit", default=20, show_default=True, type=click.IntRange(1), help="How many at most.")
+@click.option("--author", metavar="TEXT", help="Whose `Name <email>` has this in it, in any case.")
+@click.option("--kind", metavar="KIND", help="That changed a resource of this kind.")
+@click.option("--name", metavar="NAME", help="That changed a resource of this name or id.")
+@click.option("--since", metavar="TIME", help="Committed at this moment or later.")
+@click.option("--until", metavar="TIME", help="Committed before this moment; a date alone is included.")
+@click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), help="Orphaned is what left the branch.")
 @global_options
 @click.pass_obj
-def log(given: Globals, limit: int, form: str) -> None:
-    """Show the commits that were recorded, newest first, with what each did to rows."""
-    versions = wiring.application(given.settings()).versions(limit)["versions"]
+def log(given: Globals, /, limit: int, form: str, **filters: str | None) -> None:
+    """Show the commits that were recorded, newest first, with what each did to rows.
+
+    Several filters have to hold at once.
+    """
+    told = {name: text for name, text in filters.items() if text is not None}
+    answer = wiring.application(given.settings()).versions(limit, told)
     if form == "json":
-        output.json_data(versions)
-    else:
-        output.table(commits.VERSION_HEADERS, [commits.version_cells(version) for version in versions])
+        output.json_data(answer["versions"])
+        return
+    output.table(commits.VERSION_HEADERS, [commits.version_cells(version) for version in answer["versions"]])
+    if "status" not in told and (note := pasts.orphans_note(answer)):
+        given.say(note)

@@ -5,6 +5,7 @@ CREATE TABLE IF NOT EXISTS `config_history`.`gadget_config` (
   `height` UInt32,
   `commit_sha` String,
   `committed_at` DateTime64(6, 'UTC'),
+  `prune` LowCardinality(String),
   `gadget_id` UUID,
   `path` Nullable(String),
   `speed` Nullable(Float64),

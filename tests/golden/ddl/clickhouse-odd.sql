@@ -5,6 +5,7 @@ CREATE TABLE IF NOT EXISTS `config_history`.`odd. "table"; --` (
   `height` UInt32,
   `commit_sha` String,
   `committed_at` DateTime64(6, 'UTC'),
+  `prune` LowCardinality(String),
   `the "key"` UUID,
   `select` Nullable(String),
   `ÄÖ.x` Nullable(Float64),

@@ -5,6 +5,7 @@ CREATE TABLE IF NOT EXISTS `config_history`.`widget_config` (
   `height` UInt32,
   `commit_sha` String,
   `committed_at` DateTime64(6, 'UTC'),
+  `prune` LowCardinality(String),
   `widget_id` UUID,
   `colour` Nullable(String),
   `label` Nullable(String),

@@ -1,0 +1,25 @@
+"""`reconciler blame`."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler import wiring
+from reconciler.cli import output
+from reconciler.cli.options import Globals, format_option, global_options
+from reconciler.report import pasts
+
+
+@click.command(short_help="who set each field")
+@click.argument("kind")
+@click.argument("name")
+@format_option("text", "json")
+@global_options
+@click.pass_obj
+def blame(given: Globals, kind: str, name: str, form: str) -> None:
+    """Show for each field of a live row the commit that last set it to what it is."""
+    answer = wiring.application(given.settings()).blame(kind, name)
+    if form == "json":
+        output.json_data(answer)
+    else:
+        output.table(pasts.BLAME_HEADERS, [pasts.blame_cells(field) for field in answer["fields"]])

@@ -1,0 +1,35 @@
+"""`reconciler show`."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler import wiring
+from reconciler.cli import output
+from reconciler.cli.options import Globals, format_option, global_options
+from reconciler.report import pasts, states
+
+LABEL = 26
+"""Columns of a label."""
+
+
+@click.command(short_help="a live row as it was")
+@click.argument("kind")
+@click.argument("name", required=False)
+@click.option("--at", "at", metavar="REV|TIME", required=True, help="A commit, tag or moment.")
+@format_option("text", "json")
+@global_options
+@click.pass_obj
+def show(given: Globals, kind: str, name: str | None, at: str, form: str) -> None:
+    """Show a live row, or all of a KIND, as `get` would have shown it right after a commit, or at a moment."""
+    answer = wiring.application(given.settings()).show(kind, name, at)
+    rows = answer["rows"]
+    if form == "json":
+        output.json_data(states.row_json(rows[0]) if name else [states.row_json(row) for row in rows])
+        return
+    if name:
+        for label, text in states.row_lines(rows[0], answer):
+            output.data(f"{label:<{LABEL}}{text}")
+    else:
+        output.table(states.headers(answer), [states.row_cells(row, answer) for row in rows])
+    given.say(f"as of {pasts.place_text(answer['at'])}")

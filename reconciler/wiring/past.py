@@ -1,0 +1,190 @@
+"""What the ledger is asked about the past, answered as JSON objects: the same with and without a daemon."""
+
+from __future__ import annotations
+
+import difflib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from reconciler.errors import UsageError
+from reconciler.hindsight import points, rows
+from reconciler.hindsight.blame import blame
+from reconciler.hindsight.moments import moment
+from reconciler.hindsight.timeline import timeline, together
+from reconciler.kinds.registry import Kinds
+from reconciler.model.commit import Status
+from reconciler.plan.plan import Plan, ordered
+from reconciler.ports import ORPHANED, Point, VersionFilter
+from reconciler.report import commits, pasts, plans, states
+from reconciler.wiring.answers import found_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+
+    from reconciler.hindsight.points import Place
+    from reconciler.kinds.kind import Kind
+    from reconciler.model.change import Change
+    from reconciler.ports import LedgerReader
+
+    Answer = dict[str, Any]
+    OpenLedger = Callable[[], AbstractContextManager[LedgerReader]]
+
+FILTERS: Final = ("author", "kind", "name", "since", "until", "status")
+STATUSES: Final = (*Status, ORPHANED)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The past of the branch that this host follows, for any thread.
+
+    `ledger` gives what opens the ledger, None on a host that keeps no history. `kinds` are those of the store.
+    `resolve` asks git what a tag or branch names, and raises what git has to say. `host` is this one's name.
+    """
+
+    ledger: Callable[[], OpenLedger | None]
+    kinds: Callable[[], Kinds]
+    resolve: Callable[[str], str | None]
+    host: str
+
+    def history(self, kind: str | None, name: str | None, limit: int) -> Answer:
+        """The changes of a resource, or the newest of all, newest first.
+
+        Raises `UsageError` when the history knows no such resource.
+        """
+        with self._opened() as ledger:
+            if kind is None:
+                kinds = self._all(ledger)
+                timelines = (timeline(one, ledger.newest(one, limit=limit), {}, limit) for one in kinds)
+                told = together(timelines, limit)
+            else:
+                found, kinds = self._kind(ledger, kind)
+                by_height = ledger.past_of(found, name or "")
+                past = sorted(by_height, key=lambda one: (-one.row.height, one.version.orphaned))
+                if not past:
+                    raise self._unknown(ledger, found, name or "")
+                aside = ledger.aside() if any(one.version.orphaned for one in past) else {}
+                told = timeline(found, past, aside, limit)
+            changes = [pasts.entry_json(entry.version, entry.change, kinds) for entry in told]
+            return {"changes": changes, "orphaned": ledger.orphans()}
+
+    def show(self, kind: str, name: str | None, at: str) -> Answer:
+        """The live rows of a kind, or the one that went by a name, as they were at a commit or moment."""
+        with self._opened() as ledger:
+            found, _ = self._kind(ledger, kind)
+            place = self._place(ledger, at)
+            past = [row for row in ledger.rows_at(found, place.point, name) if rows.is_live(row)]
+            if name is not None:
+                if not past:
+                    hint = f"see `reconciler history {found.name.lower()} {name}`"
+                    raise UsageError(f"no {found.name} {name} was live at {place.name}", hint=hint)
+                past = rows.best_first(found, past, name)[:1]
+            live = sorted((rows.live_row(found, row) for row in past), key=lambda row: (row.name, row.path is None))
+            return {"at": pasts.place_json(place), **states.rows_json(found, tuple(live))}
+
+    def diff(self, base: str, head: str) -> Answer:
+        """What is declared otherwise at one commit or moment than at another, in the shape of a plan."""
+        with self._opened() as ledger:
+            old, new = self._place(ledger, base), self._place(ledger, head)
+            kinds = self._all(ledger)
+            changes = ordered(change for kind in kinds for change in self._between(ledger, kind, old.point, new.point))
+            declared = sum(ledger.declared(kind, new.point) for kind in kinds)
+            unchanged = declared - sum(change.new is not None for change in changes)
+            plan = Plan(old.version.commit.sha, new.version.commit.sha, changes, (), unchanged)
+            told = [pasts.change_json(change, kinds) for change in changes]
+            return {**plans.plan_json(plan), "changes": told}
+
+    def blame(self, kind: str, name: str) -> Answer:
+        """For each field of a live row the commit that last set it."""
+        with self._opened() as ledger:
+            found, _ = self._kind(ledger, kind)
+            past = [one for one in ledger.past_of(found, name) if not one.version.orphaned]
+            newest = {one.row.values[found.key]: one.row for one in reversed(past)}
+            live = rows.best_first(found, filter(rows.is_live, newest.values()), name)
+            ours = [row for row in live if name in rows.names(found, row)]
+            if not ours:
+                if past:
+                    hint = f"see `reconciler history {found.name.lower()} {name}`"
+                    raise UsageError(f"no {found.name} {name} is live any more", hint=hint)
+                raise self._unknown(ledger, found, name)
+            id_ = ours[0].values[found.key]
+            blamed = blame(found, (one for one in reversed(past) if one.row.values[found.key] == id_))
+            return pasts.blame_json(found, ours[0], blamed)
+
+    def versions(self, limit: int, filters: Mapping[str, str]) -> Answer:
+        """The newest versions of the history, all or those that some filters let through; see `FILTERS`."""
+        with self._opened() as ledger:
+            found = ledger.found(self._filter(ledger, filters), limit=limit) if filters else None
+            listed = ledger.versions(limit=limit) if found is None else found
+            return {"versions": [commits.version_json(one) for one in listed], "orphaned": ledger.orphans()}
+
+    def version(self, revision: str) -> Answer:
+        """One version, and what it changed."""
+        with self._opened() as ledger:
+            version = points.known(ledger, revision, self.resolve)
+            changes: list[Answer] = []
+            if version.mainline and version.status == Status.VALID:
+                point = points.place(ledger, version)
+                before = points.before(point, version)
+                kinds = self._all(ledger)
+                changed = (change for kind in kinds for change in self._between(ledger, kind, before, point))
+                changes = [pasts.change_json(change, kinds) for change in ordered(changed)]
+            return {"version": commits.version_json(version), "changes": changes}
+
+    @contextmanager
+    def _opened(self) -> Iterator[LedgerReader]:
+        opened = self.ledger()
+        if opened is None:
+            raise UsageError("this host keeps no history", hint="set history.url to chdb or a ClickHouse server")
+        with opened() as ledger:
+            yield ledger
+
+    def _place(self, ledger: LedgerReader, at: str) -> Place:
+        return points.find(ledger, at, self.host, self.resolve)
+
+    def _between(self, ledger: LedgerReader, kind: Kind, old: Point, new: Point) -> Iterator[Change]:
+        for before, after in ledger.between(kind, old, new):
+            change = rows.change(kind, before, after)
+            if change is not None:
+                yield change
+
+    def _kind(self, ledger: LedgerReader, word: str) -> tuple[Kind, Kinds]:
+        known = self.kinds()
+        found = known.find(word)
+        if found is not None:
+            return found, known
+        kinds = self._all(ledger)
+        return found_kind(kinds, word), kinds
+
+    def _all(self, ledger: LedgerReader) -> Kinds:
+        known = self.kinds()
+        return Kinds(tuple(sorted((*known, *ledger.other_kinds(known)), key=lambda kind: kind.name)))
+
+    def _unknown(self, ledger: LedgerReader, kind: Kind, name: str) -> UsageError:
+        now = Point(points.HIGHEST)
+        names = [str(rows.names(kind, row)[0]) for row in ledger.rows_at(kind, now)]
+        close = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"see `reconciler log --kind {kind.name.lower()}`"
+        return UsageError(f"the history knows no {kind.name} {name}", hint=hint)
+
+    def _filter(self, ledger: LedgerReader, told: Mapping[str, str]) -> VersionFilter:
+        unknown = sorted(told.keys() - set(FILTERS))
+        if unknown:
+            raise UsageError(f"there is no filter {unknown[0]}", hint=f"there are: {', '.join(FILTERS)}")
+        status = told.get("status", "").upper() or None
+        if status not in (None, *STATUSES):
+            raise UsageError(f"there is no status {told['status']}", hint=f"there are: {', '.join(STATUSES)}")
+        kinds: tuple[Kind, ...] | None = None
+        if "kind" in told:
+            kinds = (self._kind(ledger, told["kind"])[0],)
+        elif "name" in told:
+            kinds = self._all(ledger).members
+        return VersionFilter(
+            author=told.get("author"),
+            kinds=kinds,
+            name=told.get("name"),
+            since=moment(told["since"]) if "since" in told else None,
+            until=moment(told["until"], end_of_day=True) if "until" in told else None,
+            status=status,
+        )

@@ -1,0 +1,1 @@
+"""What history rows say of the past."""
