@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: setup run test lint bench try-ci clean
+.PHONY: setup run test lint bench soak try-ci clean
 
 setup: $(VENV)/.embedded
 
@@ -38,6 +38,10 @@ test: lint
 
 bench: setup $(VENV)/.dev
 	$(BIN)/python -m benchmarks
+
+# What takes minutes: two hundred kills, a day's worth of commits, ten thousand forged webhooks.
+soak: setup $(VENV)/.dev
+	$(BIN)/pytest -n 0 -s tests/running/soak.py
 
 # What only a network shows: the action and the hooks install reconciler anew.
 try-ci: setup $(VENV)/.dev

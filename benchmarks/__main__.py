@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import decode, drift, living, noticing, planning, policies, sessions, syncing, validating
+from benchmarks import decode, drift, living, noticing, past, planning, policies, sessions, syncing, validating
 
 ALL = {
     "first-sync": syncing.first_sync,
@@ -24,6 +24,7 @@ ALL = {
     "live": living.commits,
     "sessions": sessions.operations,
     "look-up": sessions.look_ups,
+    "past": past.questions,
 }
 
 

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from reconciler.errors import UsageError
 
@@ -114,7 +115,9 @@ class Settings:
     def secrets(self) -> tuple[str, ...]:
         """What must appear in no message."""
         login, colon, password = self.origin.credentials.partition(":")
-        return tuple(one for one in (password if colon else login, self.webhook_secret) if one)
+        found = [password if colon else login, self.webhook_secret]
+        found += [urlsplit(url).password or "" for url in (self.origin.url, self.history_url, self.redis_url) if url]
+        return tuple(one for one in found if one)
 
 
 def load(config: Path | None, flags: Mapping[str, str], environ: Mapping[str, str] | None = None) -> Settings:

@@ -85,7 +85,7 @@ def test_secrets_come_from_files_and_variables_and_are_never_shown(tmp_path: Pat
     }
     found = load(None, {}, variables)
     assert found.origin.credentials == "maren:s3cret-token"
-    assert set(found.secrets) == {"s3cret-token", "whsec-very-long"}
+    assert set(found.secrets) == {"s3cret-token", "whsec-very-long", "pa55word", "h0rse"}
     shown = repr(found)
     for secret in ("s3cret-token", "whsec-very-long", "pa55word", "h0rse"):
         assert secret not in shown

@@ -7,11 +7,12 @@ import json
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 SHORT, LONG = 15.0, 310.0
@@ -50,12 +51,28 @@ class DaemonClient:
 
     def rows(self, kind: str, name: str | None = None) -> dict[str, Any]:
         """The live rows of a kind, or the one that goes by a name."""
-        path = "/".join(["/v1/resources", *(quote(one, safe="") for one in (kind, name) if one is not None)])
-        return self._ask("GET", path, timeout=LONG)
+        return self._ask("GET", _resource(kind, name), timeout=LONG)
 
-    def versions(self, limit: int) -> dict[str, Any]:
-        """The newest versions of the history."""
-        return self._ask("GET", f"/v1/versions?limit={limit}", timeout=LONG)
+    def versions(self, limit: int, filters: Mapping[str, str]) -> dict[str, Any]:
+        """The newest versions of the history; those that all of some filters let through."""
+        return self._ask("GET", f"/v1/versions?{urlencode({'limit': limit, **filters})}", timeout=LONG)
+
+    def history(self, kind: str | None, name: str | None, limit: int) -> dict[str, Any]:
+        """The changes of a resource, or the newest of all."""
+        place = "/v1/history" if kind is None else f"{_resource(kind, name)}/history"
+        return self._ask("GET", f"{place}?limit={limit}", timeout=LONG)
+
+    def show(self, kind: str, name: str | None, at: str) -> dict[str, Any]:
+        """The live rows of a kind, or the one that went by a name, as they were at a commit or moment."""
+        return self._ask("GET", f"{_resource(kind, name)}?{urlencode({'at': at})}", timeout=LONG)
+
+    def diff(self, base: str, head: str) -> dict[str, Any]:
+        """What is otherwise at one commit or moment than at another."""
+        return self._ask("GET", f"/v1/diff?{urlencode({'base': base, 'head': head})}", timeout=LONG)
+
+    def blame(self, kind: str, name: str) -> dict[str, Any]:
+        """For each field of a live row the commit that last set it."""
+        return self._ask("GET", f"{_resource(kind, name)}/blame", timeout=LONG)
 
     def drift(self) -> dict[str, Any]:
         """What in the live rows is not what git says."""
@@ -121,3 +138,7 @@ class DaemonClient:
     def _stranger(self) -> NeedsHuman:
         hint = "another program has its address: see what listens there, or set http.listen to another port"
         return NeedsHuman(f"what answers at {self.address} is not the daemon", hint=hint)
+
+
+def _resource(kind: str, name: str | None) -> str:
+    return "/".join(["/v1/resources", *(quote(one, safe="") for one in (kind, name) if one is not None)])

@@ -51,7 +51,8 @@ def digest_lines(plan: Plan) -> Iterator[str]:
 def headline(change: Change, kinds: Kinds) -> str:
     """A resource on one line: `- Account op-demo  accounts/op-demo.yaml:3  (row becomes INACTIVE)`."""
     resource = change.resource
-    told = f"{SIGNS[change.op]} {titled(change)}  {visible(resource.path)}:{resource.line}"
+    where = f"  {visible(resource.path)}:{resource.line}" if resource.path else ""
+    told = f"{SIGNS[change.op]} {titled(change)}{where}"
     return f"{told}  ({fate(change, kinds)})" if change.prune else told
 
 

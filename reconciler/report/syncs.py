@@ -85,13 +85,13 @@ def _recorded(history: Answer | None) -> Iterator[str]:
         return
     if history["waiting"]:
         yield f"history: {problems.plural(history['waiting'], 'version')} on the way"
-    else:
+    elif history["recorded"] is not None:
         yield f"history: {problems.plural(history['recorded'], 'version')} recorded"
 
 
 def _history_json(result: SyncResult, waiting: int | None) -> dict[str, Any] | None:
     if waiting is not None:
-        return {"recorded": 0, "waiting": waiting, "error": None}
+        return {"recorded": None, "waiting": waiting, "error": None}
     if result.history is None:
         return None
     error = result.history.error

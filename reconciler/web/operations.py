@@ -77,8 +77,28 @@ class Operations(Protocol):
         """The live rows of a kind, or the one that goes by a name."""
         ...
 
-    def versions(self, limit: int) -> Answer:
-        """The newest versions of the history."""
+    def versions(self, limit: int, filters: Mapping[str, str]) -> Answer:
+        """The newest versions of the history; those that all of some filters let through."""
+        ...
+
+    def version(self, revision: str) -> Answer:
+        """One version, and what it changed."""
+        ...
+
+    def history(self, kind: str | None, name: str | None, limit: int) -> Answer:
+        """The changes of a resource, or the newest of all."""
+        ...
+
+    def show(self, kind: str, name: str | None, at: str) -> Answer:
+        """The live rows of a kind, or the one that went by a name, as they were at a commit or moment."""
+        ...
+
+    def diff(self, base: str, head: str) -> Answer:
+        """What is otherwise at one commit or moment than at another."""
+        ...
+
+    def blame(self, kind: str, name: str) -> Answer:
+        """For each field of a live row the commit that last set it."""
         ...
 
     def drift(self) -> Answer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
@@ -15,6 +14,7 @@ from starlette.routing import Route
 from reconciler.model.suspension import parse_until
 from reconciler.web import bodies
 from reconciler.web.answers import HttpError, answer
+from reconciler.web.past import PastRoutes
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from reconciler.web.waiting import Waiting
 
 NOBODY = "somebody with the daemon's token"
-VERSIONS, LIMIT = 20, re.compile("[1-9][0-9]{0,5}")
-"""How many versions are told unless a client says so, and what it may say."""
 MAX_TEXT = 500
 """Characters of a reason or a name."""
 
@@ -35,6 +33,7 @@ class Routes:
 
     def __init__(self, operations: Operations, waiting: Waiting, deadlines: Deadlines) -> None:
         self._operations, self._waiting, self._deadlines = operations, waiting, deadlines
+        self._past = PastRoutes(operations, waiting, deadlines)
 
     def table(self) -> list[Route]:
         """All of them."""
@@ -44,7 +43,6 @@ class Routes:
             Route("/v1/status", self.status, methods=["GET"]),
             Route("/v1/resources/{kind}", self.rows, methods=["GET"]),
             Route("/v1/resources/{kind}/{name}", self.rows, methods=["GET"]),
-            Route("/v1/versions", self.versions, methods=["GET"]),
             Route("/v1/drift", self.drift, methods=["GET"]),
             Route("/v1/heal", self.heal, methods=["POST"]),
             Route("/v1/backup", self.back_up, methods=["POST"]),
@@ -53,6 +51,7 @@ class Routes:
             Route("/v1/verify", self.verify, methods=["POST"]),
             Route("/v1/suspend", self.suspend, methods=["POST"]),
             Route("/v1/resume", self.resume, methods=["POST"]),
+            *self._past.table(),
         ]
 
     async def healthz(self, request: Request) -> Response:
@@ -75,18 +74,11 @@ class Routes:
         return answer(await self._waiting.call(self._operations.status, self._deadlines.read))
 
     async def rows(self, request: Request) -> Response:
-        """The live rows of a kind, or the one that goes by a name."""
+        """The live rows of a kind, or the one that goes by a name; with `?at=` as they were."""
+        if "at" in request.query_params:
+            return await self._past.at(request)
         kind, name = request.path_params["kind"], request.path_params.get("name")
         return answer(await self._waiting.call(partial(self._operations.rows, kind, name), self._deadlines.read))
-
-    async def versions(self, request: Request) -> Response:
-        """The newest versions of the history."""
-        told = request.query_params.get("limit", str(VERSIONS))
-        if not LIMIT.fullmatch(told):
-            raise bodies.unprocessable(f"limit is {told[:MAX_TEXT]!r}", hint="write a number from 1 on")
-        return answer(
-            await self._waiting.call(partial(self._operations.versions, int(told)), self._deadlines.operation)
-        )
 
     async def heal(self, request: Request) -> Response:
         """Put right all that drifted."""

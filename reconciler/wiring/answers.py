@@ -11,18 +11,15 @@ from reconciler.pipeline.kindset import stored_kinds
 from reconciler.report import commits, states, suspensions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from reconciler.kinds.kind import Kind
     from reconciler.kinds.registry import Kinds
     from reconciler.model.drift import Drifts
     from reconciler.model.suspension import Suspension
-    from reconciler.ports import Applied, LedgerReader, Store, StoreReader
+    from reconciler.ports import Applied, Store, StoreReader
 
     Answer = dict[str, Any]
-    OpenLedger = Callable[[], AbstractContextManager[LedgerReader]]
 
 
 def rows(store: StoreReader, word: str, name: str | None) -> Answer:
@@ -48,14 +45,6 @@ def found_kind(kinds: Kinds, word: str) -> Kind:
         hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(names)}"
         raise UsageError(f"there is no kind {word}", hint=hint)
     return found
-
-
-def versions(open_ledger: OpenLedger | None, limit: int) -> Answer:
-    """The newest versions of the ledger. Raises `UsageError` when this host keeps no history."""
-    if open_ledger is None:
-        raise UsageError("this host keeps no history", hint="set history.url to chdb or a ClickHouse server")
-    with open_ledger() as ledger:
-        return {"versions": [commits.version_json(version) for version in ledger.versions(limit=limit)]}
 
 
 def healed(store: Store) -> Drifts:

@@ -23,6 +23,7 @@ from reconciler.web.address import parse
 from reconciler.web.server import HttpServer
 from reconciler.web.serving import Serving
 from reconciler.wiring.backups import Backups
+from reconciler.wiring.errands import Errands
 from reconciler.wiring.following import Following
 from reconciler.wiring.healing import Healer, Teller
 from reconciler.wiring.host import Host, Parts
@@ -30,6 +31,7 @@ from reconciler.wiring.live import Live
 from reconciler.wiring.obedience import Obedience
 from reconciler.wiring.operations import DaemonOperations
 from reconciler.wiring.origins import find_state
+from reconciler.wiring.pasthere import past_of_daemon
 from reconciler.wiring.policies import policy_engine
 from reconciler.wiring.redis import NONE
 from reconciler.wiring.shipment import Shipment
@@ -84,14 +86,14 @@ def daemon(settings: Settings, command: str, stream: TextIO, environ: Mapping[st
         for secret in (*settings.secrets, token):
             log.redactor.add(secret)
         board = Board(clock, Telling(log.events).hear)
-        shipment = Shipment(
-            settings, settings.host or socket.gethostname(), clock, partial(history_trouble, board, log.events)
-        )
+        name = settings.host or socket.gethostname()
+        shipment = Shipment(settings, name, clock, partial(history_trouble, board, log.events))
         keeper = Keeper(state, clock)
         parts = Parts(
             following=Following(settings, log.events),
             keeper=keeper,
             shipment=shipment,
+            past=past_of_daemon(settings, name, shipment, keeper),
             engine=stack.enter_context(policy_engine()),
             scanner=Healer(board, log.events, clock) if settings.heals else Teller(board, clock),
             backups=Backups(state, keeper, clock, log.events),
@@ -129,7 +131,7 @@ def _live(settings: Settings, state: Path, host: Host, parts: Parts, loop: Loop)
 
     def ended(counts: Mapping[str, int]) -> None:
         parts.log.event("SessionsExpired", "their owners are switched off", count=sum(counts.values()))
-        loop.do(lambda beat: host.note(EXPIRED, {"sessions": dict(counts)}))
+        loop.do(lambda beat: Errands(host, parts).note(EXPIRED, {"sessions": dict(counts)}))
 
     live = Live(settings, state, parts, lambda: host.facts.stored.applied, ended)
     host.passing_on = live.follow

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 CONFIG, STATE = "config", "state"
 AUTHOR = ("Maren Holt", "maren@desk.example")
-FILE, OLD, NEW = "users/fx-majors-01.yaml", "risk_per_trade_percent: 0.75", "risk_per_trade_percent: 0.5"
-"""What a newcomer is told to change."""
+FILE, FIELD, VALUES = "users/fx-majors-01.yaml", "risk_per_trade_percent", ("0.75", "0.5")
+"""What a newcomer is told to change, from one of the values to the other."""
 
 
 def example_settings(folder: Path) -> Mapping[str, str]:
@@ -31,13 +31,15 @@ def example_settings(folder: Path) -> Mapping[str, str]:
 def example_advice(folder: Path, address: str, program: str) -> tuple[str, ...]:
     """What to look at, and a change to try: lines for people. `program` is how they start this one."""
     config = folder / CONFIG
-    edit = f"sed -i.bak 's/{OLD}/{NEW}/' {config / FILE} && git -C {config} commit -qam 'Cut risk for election week'"
+    old, new = VALUES if f"{FIELD}: {VALUES[0]}\n" in (config / FILE).read_text(encoding="utf-8") else VALUES[::-1]
+    change = f"sed -i.bak 's/{FIELD}: {old}/{FIELD}: {new}/' {config / FILE}"
+    commit = f"git -C {config} commit -qam 'Set the risk on the majors to {new}'"
     look = f"{program} get user fx-majors-01 --repo {config} --state {folder / STATE}"
     return (
         f"the example is a git repository in {config}",
         f"the daemon answers at http://{address}: try http://{address}/v1/status",
         "in another terminal, change a value and watch it go live here:",
-        f"  {edit}",
+        f"  {change} && {commit}",
         f"  {look}",
         "^C ends it",
     )

@@ -16,33 +16,28 @@ from reconciler.pipeline.kindset import stored_kinds
 from reconciler.pipeline.stepping import Stepper
 from reconciler.pipeline.suspending import suspended
 from reconciler.pipeline.syncing import Reconciler
-from reconciler.pipeline.verifying import Verifier
 from reconciler.report import syncs
-from reconciler.report.drifts import drift_json
-from reconciler.status import Place, Stored, stored
-from reconciler.wiring.answers import healed, suspension_refusal
+from reconciler.status import Place, Scan, Stored, stored
+from reconciler.wiring.answers import suspension_refusal
 from reconciler.wiring.following import gone
 from reconciler.wiring.program import shipped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from reconciler.adapters.duckdb.keeper import Keeper
     from reconciler.adapters.git.repository import GitSource
-    from reconciler.canonical import Value
     from reconciler.daemon.board import Board
     from reconciler.daemon.works import Wish
     from reconciler.kinds.registry import Kinds
     from reconciler.pipeline.syncing import SyncResult, WentLive
-    from reconciler.pipeline.verifying import Verification
     from reconciler.ports import Clock, Log, PolicyEngine, Store
-    from reconciler.status import Scan
-    from reconciler.wiring.answers import Answer
     from reconciler.wiring.backups import Backups
     from reconciler.wiring.following import Following
     from reconciler.wiring.obedience import Obedience
     from reconciler.wiring.origins import Target
+    from reconciler.wiring.past import Past
     from reconciler.wiring.shipment import Shipment
 
 T = TypeVar("T")
@@ -78,6 +73,7 @@ class Parts:
     following: Following
     keeper: Keeper
     shipment: Shipment
+    past: Past
     engine: PolicyEngine
     scanner: Scanner
     backups: Backups
@@ -127,14 +123,15 @@ class Host:
 
     def head(self) -> str | None:
         """The commit that the branch is at."""
-        at, head = self._once_more(self._looked)
+        at, head = self.once_more(self._looked)
         self._parts.shipment.follow(at)
         place = Place(at.repository, at.branch, head, self._parts.following.shallow)
         self.facts = replace(self.facts, place=place)
+        self._parts.log.event("Looked", level=Level.DEBUG, branch=at.branch, commit=head)
         return head
 
     def _looked(self) -> tuple[Target, str | None]:
-        with self._trusting():
+        with self.trusting():
             at, head = self._parts.following.look()
             if head is None and self.facts.stored.applied is not None:
                 raise gone(at.branch)
@@ -142,14 +139,14 @@ class Host:
 
     def reconcile(self, wish: Wish | None, beat: Callable[[], None]) -> SyncResult | None:
         """Bring the live rows to the head, or do nothing while that is suspended."""
-        result = self._once_more(lambda: self._reconciled(wish, beat))
+        result = self.once_more(lambda: self._reconciled(wish, beat))
         if result is not None:
             self._pass_on(result)
         return result
 
     def _reconciled(self, wish: Wish | None, beat: Callable[[], None]) -> SyncResult | None:
         self._worked = time.monotonic()
-        with self._trusting():
+        with self.trusting():
             at, store = self._parts.following.at(), self._parts.keeper.store()
             pause = None if wish and wish.force else suspended(store)
             if pause is None:
@@ -167,21 +164,13 @@ class Host:
 
     def scan(self) -> None:
         """Look for live rows that are not as git says, and put them right or tell."""
-        with self._trusting():
+        with self.trusting():
             store = self._parts.keeper.store()
             if store.applied() is not None and suspended(store) is None:
-                self.facts = replace(self.facts, scan=self._parts.scanner.scan(store, self.kinds()))
+                scan = self._parts.scanner.scan(store, self.kinds())
+                self.facts = replace(self.facts, scan=scan)
+                self._parts.log.event("Scanned", level=Level.DEBUG, found=scan.found, healed=scan.healed)
                 self.look()
-
-    def heal(self) -> Answer:
-        """Put right all that drifted, whoever else writes there; what there was."""
-        with self._trusting():
-            return drift_json(healed(self._parts.keeper.store()))
-
-    def note(self, event: str, detail: Mapping[str, Value]) -> None:
-        """Write down as a host event what this host did beside the rows."""
-        self._parts.keeper.store().note(event, detail)
-        self.look()
 
     def back_up(self) -> Path:
         """Copy the store, and delete copies that are too old."""
@@ -194,30 +183,6 @@ class Host:
     def touched(self) -> bool:
         """Whether something else wrote to the store since this process let go of it."""
         return self._parts.keeper.touched()
-
-    def restore(self, file: Path) -> Answer:
-        """Make a backup the store."""
-        answer = self._parts.backups.restore(file, self._parts.following.at().repository)
-        self.look()
-        return answer
-
-    def verify(self, beat: Callable[[], None]) -> Verification:
-        """Compare the ledger and the live rows with git, at the head that was reconciled."""
-        self._parts.shipment.flush(FLUSH)
-        return self._once_more(lambda: self._verified(beat))
-
-    def _verified(self, beat: Callable[[], None]) -> Verification:
-        with self._trusting():
-            at = self._parts.following.at()
-            verifier = Verifier(
-                source=at.source,
-                stepper=Stepper(at.source, at.folder, self._known),
-                repository=at.repository,
-                branch=at.branch,
-                store=self._parts.keeper.store(),
-                open_ledger=self._parts.shipment.open_ledger,
-            )
-            return verifier.verify(lambda done, total: beat())
 
     def rest(self) -> None:
         """Give the store's file free, and pack the mirror when it is time."""
@@ -262,7 +227,7 @@ class Host:
         )
 
     @contextmanager
-    def _trusting(self) -> Iterator[None]:
+    def trusting(self) -> Iterator[None]:
         """After a failure nothing that was open is trusted: the next operation opens it anew."""
         try:
             yield
@@ -274,7 +239,7 @@ class Host:
             self._let_go()
             raise
 
-    def _once_more(self, work: Callable[[], T]) -> T:
+    def once_more(self, work: Callable[[], T]) -> T:
         """What could not be read is read once more, opened anew: git moves its objects about, and may collect some."""
         try:
             return work()

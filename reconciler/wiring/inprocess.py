@@ -18,12 +18,13 @@ from reconciler.report.syncs import sync_json
 from reconciler.status import Place, Stored, describe, stored
 from reconciler.wiring import answers
 from reconciler.wiring.origins import target
+from reconciler.wiring.pasthere import past_here
 from reconciler.wiring.program import shipped
-from reconciler.wiring.stores import ledger_reader, reconciler
+from reconciler.wiring.stores import reconciler
 from reconciler.wiring.verifying import verifier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from reconciler.adapters.duckdb.store import DuckDBStore
@@ -58,10 +59,30 @@ class InProcess:
             with store:
                 return answers.rows(store, kind, name)
 
-    def versions(self, limit: int) -> Answer:
+    def versions(self, limit: int, filters: Mapping[str, str]) -> Answer:
         """The newest versions of the history."""
-        with target(self._settings) as at:
-            return answers.versions(ledger_reader(self._settings, at), limit)
+        with past_here(self._settings) as past:
+            return past.versions(limit, filters)
+
+    def history(self, kind: str | None, name: str | None, limit: int) -> Answer:
+        """The changes of a resource, or the newest of all."""
+        with past_here(self._settings) as past:
+            return past.history(kind, name, limit)
+
+    def show(self, kind: str, name: str | None, at: str) -> Answer:
+        """The live rows of a kind, or the one that went by a name, as they were at a commit or moment."""
+        with past_here(self._settings) as past:
+            return past.show(kind, name, at)
+
+    def diff(self, base: str, head: str) -> Answer:
+        """What is otherwise at one commit or moment than at another."""
+        with past_here(self._settings) as past:
+            return past.diff(base, head)
+
+    def blame(self, kind: str, name: str) -> Answer:
+        """For each field of a live row the commit that last set it."""
+        with past_here(self._settings) as past:
+            return past.blame(kind, name)
 
     def drift(self) -> Answer:
         """What in the live rows is not what git says. Raises `NeedsHuman` when the store is another repository's."""

@@ -20,6 +20,7 @@ from reconciler.report.syncs import sync_json
 from reconciler.status import Place, Running, describe
 from reconciler.web.operations import Heartbeat
 from reconciler.wiring import answers
+from reconciler.wiring.errands import Errands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from reconciler.daemon.loop import Loop
     from reconciler.model.view import CacheState
     from reconciler.wiring.host import Host, Parts
+    from reconciler.wiring.past import Past
 
     Answer = Mapping[str, Any]
 
@@ -58,6 +60,7 @@ class DaemonOperations:
         view: Callable[[], CacheState | None] | None,
     ) -> None:
         self._host, self._parts, self._loop, self._blind, self._view = host, parts, loop, blind, view
+        self._errands = Errands(host, parts)
         self.address = ""
 
     def heartbeats(self) -> Sequence[Heartbeat]:
@@ -85,10 +88,29 @@ class DaemonOperations:
         with self._parts.keeper.reading() as reader:
             return answers.rows(reader, kind, name)
 
-    def versions(self, limit: int) -> Answer:
+    def versions(self, limit: int, filters: Mapping[str, str]) -> Answer:
         """The newest versions of the history; what is on its way there is waited for a little."""
-        self._parts.shipment.flush(FLUSH)
-        return answers.versions(self._parts.shipment.open_ledger, limit)
+        return self._past().versions(limit, filters)
+
+    def version(self, revision: str) -> Answer:
+        """One version, and what it changed."""
+        return self._past().version(revision)
+
+    def history(self, kind: str | None, name: str | None, limit: int) -> Answer:
+        """The changes of a resource, or the newest of all."""
+        return self._past().history(kind, name, limit)
+
+    def show(self, kind: str, name: str | None, at: str) -> Answer:
+        """The live rows of a kind, or the one that went by a name, as they were at a commit or moment."""
+        return self._past().show(kind, name, at)
+
+    def diff(self, base: str, head: str) -> Answer:
+        """What is otherwise at one commit or moment than at another."""
+        return self._past().diff(base, head)
+
+    def blame(self, kind: str, name: str) -> Answer:
+        """For each field of a live row the commit that last set it."""
+        return self._past().blame(kind, name)
 
     def drift(self) -> Answer:
         """Where the live rows are not what git says."""
@@ -104,12 +126,12 @@ class DaemonOperations:
     def submit_verify(self, by: str) -> Future[Answer]:
         """Queue a comparison of ledger and live rows with git."""
         self._parts.log.event("Verifying", by=by)
-        return self._loop.do(lambda beat: verification.as_json(self._host.verify(beat)))
+        return self._loop.do(lambda beat: verification.as_json(self._errands.verify(beat)))
 
     def submit_heal(self, by: str) -> Future[Answer]:
         """Queue putting right all that drifted."""
         self._parts.log.event("Healing", by=by)
-        return self._loop.do(lambda beat: self._host.heal())
+        return self._loop.do(lambda beat: self._errands.heal())
 
     def submit_back_up(self, by: str) -> Future[Answer]:
         """Queue a backup."""
@@ -149,8 +171,12 @@ class DaemonOperations:
             hint = "it is done after that: `reconciler status` shows it"
             raise RetryLater("the daemon is in the midst of something that takes longer", hint=hint) from error
 
+    def _past(self) -> Past:
+        self._parts.shipment.flush(FLUSH)
+        return self._parts.past
+
     def _restored(self, file: Path) -> Answer:
-        answer = self._host.restore(file)
+        answer = self._errands.restore(file)
         self._loop.look_anew()
         return answer
 

@@ -11,7 +11,7 @@ from reconciler.pipeline.carrying import Cargo
 from reconciler.pipeline.eventfeed import EventFeed, let_go
 from reconciler.pipeline.outbox import Outbox
 from reconciler.pipeline.shipping import Shipper
-from reconciler.wiring.shipping import route
+from reconciler.wiring.shipping import SILENCE, route
 from reconciler.wiring.stores import ledger_reader
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Shipment:
         way = route(self._settings, at)
         if way is None:
             return
-        self.open_ledger = ledger_reader(self._settings, at)
+        self.open_ledger = ledger_reader(self._settings, at, SILENCE)
         self.outbox, self._feed = Outbox(), EventFeed()
         cargo = Cargo(self.outbox, self._feed, self._host)
         self._shipper = Shipper(cargo, way, Backoff(), self._clock, interval=self._interval, tell=self._tell)

@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     from reconciler.wiring.origins import Target
 
 
+SILENCE = 20
+"""Seconds that a ClickHouse server may say nothing to a daemon: it tries again, and its status tells of what hangs."""
+
+
 def route(settings: Settings, at: Target) -> Route | None:
     """The way to the ledger of a repository and branch; None for a host that keeps no history."""
     from reconciler.pipeline.carrying import Route
 
-    open_ledger = ledger(settings, at)
+    open_ledger = ledger(settings, at, SILENCE)
     return None if open_ledger is None else Route(open_ledger, partial(_catch_up, replace(settings, branch=at.branch)))
 
 

@@ -25,8 +25,12 @@ if TYPE_CHECKING:
     from reconciler.plan.plan import Plan
     from reconciler.ports import LedgerReader
     from reconciler.settings import Settings
+    from reconciler.wiring.pasthere import Owned
 
     Progress = Callable[[int, int], None]
+
+SILENCE = 60
+"""Seconds that a ClickHouse server may say nothing to a command, which is in no hurry."""
 
 
 @contextmanager
@@ -110,19 +114,26 @@ def _planner(source: GitSource, folder: str) -> Planner:
     return Planner(source, stepper, Judge(stepper.rules, policy_engine), known.kinds)
 
 
-def ledger(settings: Settings, at: Target) -> Callable[[], AbstractContextManager[ClickHouseLedger]] | None:
-    """What opens the ledger; None for a host that keeps no history."""
+def ledger(
+    settings: Settings, at: Target | Owned, silence: int = SILENCE
+) -> Callable[[], AbstractContextManager[ClickHouseLedger]] | None:
+    """What opens the ledger; None for a host that keeps no history.
+
+    `silence` is for how many whole seconds a server may say nothing before it is given up.
+    """
     if settings.history_url == NO_HISTORY:
         return None
-    return partial(_open_ledger, settings.history_url, at.state, at.repository, at.branch)
+    return partial(_open_ledger, settings.history_url, at, silence)
 
 
-def ledger_reader(settings: Settings, at: Target) -> Callable[[], AbstractContextManager[LedgerReader]] | None:
+def ledger_reader(
+    settings: Settings, at: Target | Owned, silence: int = SILENCE
+) -> Callable[[], AbstractContextManager[LedgerReader]] | None:
     """What opens the ledger to read; None for a host that keeps no history.
 
     The embedded one is not created for it: before the first sync it holds nothing.
     """
-    opened = ledger(settings, at)
+    opened = ledger(settings, at, silence)
     return None if opened is None else partial(_to_read, settings.history_url, at.state, opened)
 
 
@@ -136,8 +147,10 @@ def _to_read(
     return nullcontext(MemoryLedger(SystemClock())) if url == EMBEDDED and not is_started(state) else opened()
 
 
-def _open_ledger(url: str, state: Path, repository: str, branch: str) -> AbstractContextManager[ClickHouseLedger]:
+def _open_ledger(url: str, at: Target | Owned, silence: int) -> AbstractContextManager[ClickHouseLedger]:
+    from reconciler.adapters.clickhouse.connection import PATIENT
     from reconciler.adapters.clickhouse.ledger import open_ledger
     from reconciler.adapters.clock import SystemClock
 
-    return open_ledger(url, state, repository, branch, SystemClock())
+    timeouts = PATIENT._replace(read=silence)
+    return open_ledger(url, at.state, at.repository, at.branch, SystemClock(), timeouts=timeouts)

@@ -29,6 +29,8 @@ VARYING = (
 )
 RISK = Edit("users/fx-majors-01.yaml", "risk_per_trade_percent: 0.75", "risk_per_trade_percent: 0.5")
 ACCOUNT = "d7df3d7e-89aa-53ee-aff5-a6cedc214994"
+LISTS = {"log", "history", "schema", "doctor"}
+"""Commands of whose lists the page shows the first."""
 SLIP = Edit("accounts/cv-eurusd.yaml", "leverage: 30", "leverage: 1:30")
 
 
@@ -49,6 +51,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     RISK.apply(desk)
     _commit(desk, "Cut risk on the majors for election week")
     asked = {"sync": ["sync"], "status": ["status"], "get": ["get", "user", "fx-majors-01"], "log": ["log", "-n", "1"]}
+    asked |= {"history": ["history", "user", "fx-majors-01"], "blame": ["blame", "user", "fx-majors-01"]}
+    asked["show"] = ["show", "user", "fx-majors-01", "--at", "HEAD~1"]
     asked["schema"] = ["schema", "list"]
     asked["doctor"] = ["doctor"]
     asked["suspend"] = ["suspend", "--reason", "broker maintenance", "--until", "2h"]
@@ -56,6 +60,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     asked["policy"] = ["policy", "test", "connection-timeout"]
     differs = {"plan": run("plan", "--base", "HEAD~1", "--format", "json", code=2)}
     told = {name: json.loads(run(*words, "--format", "json")) for name, words in asked.items()}
+    differs["diff"] = run("diff", "HEAD~1", "HEAD", "--format", "json", code=2)
+    told["blame"]["fields"] = [one for one in told["blame"]["fields"] if one["field"] == "risk_per_trade_percent"]
     with duckdb.connect(str(desk / ".git" / "reconciler" / "state.duckdb")) as beside:
         beside.execute("UPDATE account_config SET leverage = 500 WHERE account_id = ?", [ACCOUNT])
     differs["drift"] = run("drift", "--format", "json", code=2)
@@ -67,7 +73,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.mark.parametrize("command", [command for command in TOLD if command not in OF_A_DAEMON])
 def test_the_page_shows_what_is_printed(command: str, printed: dict[str, Any]) -> None:
-    real = printed[command][0] if command in {"log", "schema", "doctor"} else printed[command]
+    real = printed[command][0] if command in LISTS else printed[command]
     assert _normal(TOLD[command]) == _normal(real)
 
 

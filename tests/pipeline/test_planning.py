@@ -7,12 +7,13 @@ from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reconciler.model.change import Op
 from reconciler.pipeline import vicinity
 from reconciler.pipeline.checking import check_tree
 from reconciler.pipeline.layout import Layout
-from tests.pipeline.test_laws import Edit, build, histories, scratch, tree_of
+from tests.pipeline.test_laws import NAMES, PATHS, Edit, build, histories, scratch, tree_of
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
 from tests.support.world import SHIPPED, World
@@ -23,6 +24,24 @@ if TYPE_CHECKING:
     from reconciler.plan.plan import Plan
 
 ALL = 10**9
+
+
+def tidy(path: str) -> st.SearchStrategy[str | None]:
+    """A file of users that no other file declares, and of a signal that may follow one of another file."""
+    people = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3, unique=True)
+    risks = st.sampled_from([0.5, 1.0])
+    users = st.builds(lambda names, risk: [configs.user(f"{one}-{path[0]}", risk=risk) for one in names], people, risks)
+    follows = st.sampled_from([[], ["ann-a"], ["bob-b"]])
+    signals = st.builds(lambda to: [configs.signal(f"s-{path[0]}", users=to)], follows)
+    whole = st.builds(lambda some, more: "---\n".join([*some, *more]), users, st.just([]) | signals)
+    return whole | whole | st.none()
+
+
+tidy_edits = st.builds(
+    Edit, st.fixed_dictionaries({}, optional={path: tidy(path) for path in PATHS}), st.just(value=False)
+)
+tidy_histories = st.lists(tidy_edits, min_size=2, max_size=4)
+"""Histories most of whose commits are valid."""
 
 
 def is_valid(repo: GitRepo, sha: str) -> bool:
@@ -42,6 +61,17 @@ def steps(plan: Plan) -> list[tuple[object, ...]]:
 @settings(max_examples=15)
 @given(histories)
 def test_searching_for_what_matters_equals_reading_everything(history: list[Edit]) -> None:
+    searching_equals_reading(history)
+
+
+@settings(max_examples=10)
+@given(tidy_histories)
+def test_searching_equals_reading_where_little_is_wrong(history: list[Edit]) -> None:
+    searching_equals_reading(history)
+
+
+def searching_equals_reading(history: list[Edit]) -> None:
+    """From every commit to the last one, both ways to plan come to the same."""
     with scratch() as folder:
         repo, mainline = build(folder, history)
         head = mainline[-1]

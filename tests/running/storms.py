@@ -36,6 +36,10 @@ def desk(folder: Path, history: str) -> Host:
     return host
 
 
+LONG_LIVES = 0.6
+"""Of ten daemons, so many live until the first reconcile at least."""
+
+
 @contextmanager
 def commits(host: Host, chance: random.Random, pause: float) -> Iterator[None]:
     """Commits in the background, some of them invalid, some against the policy, some that rewrite history."""
@@ -56,24 +60,25 @@ def commits(host: Host, chance: random.Random, pause: float) -> Iterator[None]:
 
 
 def one_more(host: Host, chance: random.Random) -> None:
-    """One more commit of some sort."""
-    path = f"users/{chance.choice(DESK)}.yaml"
-    name = path[6:-5]
-    match chance.randrange(12):
+    """One more commit of some sort; a bad one is mended by the next."""
+    name = chance.choice(DESK)
+    path, good = f"users/{name}.yaml", configs.user(name, risk=chance.randrange(1, 400) / 100)
+    match chance.randrange(8):
         case 0:
             host.repo.commit({path: configs.BROKEN}, "A slip")
         case 1:
             host.repo.commit({path: configs.user(name, risk=7.0)}, "Too much")
         case 2:
-            host.repo.commit({path: configs.user(name, risk=0.1)}, parents=[host.repo.git("rev-parse", "main~1")])
-        case _:
-            host.repo.commit({path: configs.user(name, risk=chance.randrange(1, 400) / 100)}, "A change")
+            host.repo.commit({path: good}, "Something else", parents=[host.repo.git("rev-parse", "main~1")])
+    host.repo.commit({path: good}, "A change")
 
 
 def kill_at_random(host: Host, chance: random.Random, longest: float) -> None:
-    """One life of a daemon: up to so many seconds after it listens."""
+    """One life of a daemon: up to so many seconds after it listens, or after it first was where git is."""
     with host.starting() as daemon:
         daemon.client()
+        if chance.random() < LONG_LIVES:
+            daemon.await_status(lambda said: said["daemon"]["last_sync_at"] is not None)
         time.sleep(chance.uniform(0, longest))
         started = children(daemon.process.pid)
         daemon.kill()

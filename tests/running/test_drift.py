@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from reconciler.daemon.fighting import REWRITES
 from tests.running import storms
 from tests.running.hosts import Host
-from tests.support import fronts
 from tests.support.daemons import turn, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.support import fronts
 
 
 ROW = "user_id = (SELECT user_id FROM desired.user_config WHERE name = ?)"
@@ -34,21 +32,17 @@ def found(host: Host, name: str) -> float:
         return float(store.execute(query, [name]).fetchall()[0][0])
 
 
-@pytest.fixture(scope="module")
-def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fronts.RunningFront]:
-    with fronts.running(tmp_path_factory.mktemp("front") / "engine") as front:
-        yield front
-
-
 def test_an_edit_is_healed_and_on_record(tmp_path: Path, front: fronts.RunningFront) -> None:
     host = Host.create(tmp_path, HISTORY_URL=front.url("drift"))
     with host.daemon() as daemon:
         edit(host, "ann", 50.0)
         daemon.await_log("DriftHealed", SECONDS)
+        daemon.await_status(
+            lambda said: said["drift"]["healed"] == 1
+        )  # before the next turn, after which it looks again
         assert found(host, "ann") == 0.5
         (told,) = [detail for event, detail in daemon.events() if event == "drift-healed"]
         _check(told)
-        assert daemon.status()["drift"]["healed"] == 1
         until(lambda: any(one.event == "drift-healed" for one in storms.shipped_events(host)), daemon.log)
         _check(next(one.detail for one in storms.shipped_events(host) if one.event == "drift-healed"))
         assert host.run("drift").code == 0

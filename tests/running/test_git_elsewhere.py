@@ -19,12 +19,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fronts.RunningFront]:
-    with fronts.running(tmp_path_factory.mktemp("front") / "engine") as front:
-        yield front
-
-
-@pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory, front: fronts.RunningFront) -> Host:
     return Host.elsewhere(tmp_path_factory.mktemp("host"), HISTORY_URL=front.url("elsewhere"))
 
@@ -90,12 +84,15 @@ def deleted(mirror: Path) -> None:
     shutil.rmtree(mirror)
 
 
-@pytest.mark.parametrize("damage", [truncated, emptied, scribbled, deleted])
+@pytest.mark.parametrize(
+    "damage", [truncated, scribbled, *(pytest.param(one, marks=pytest.mark.soak) for one in (emptied, deleted))]
+)
 def test_a_damaged_mirror(host: Host, daemon: RunningDaemon, damage: Callable[[Path], None]) -> None:
     damage(host.state / "mirror.git")
     daemon.await_live(host.risk("dan", round(0.3 + len(damage.__name__) / 100, 2)), 30)
 
 
+@pytest.mark.soak
 def test_a_hundred_commits_and_a_push_of_five_hundred(host: Host, daemon: RunningDaemon) -> None:
     for number in range(10):
         with host.repo.bulk():

@@ -17,12 +17,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fronts.RunningFront]:
-    with fronts.running(tmp_path_factory.mktemp("front") / "engine") as front:
-        yield front
-
-
-@pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory, front: fronts.RunningFront) -> Host:
     return Host.create(tmp_path_factory.mktemp("host"), HISTORY_URL=front.url("local"))
 

@@ -225,6 +225,7 @@ def test_without_redis_all_else_works_and_sessions_say_what_to_set(tmp_path: Pat
 
 
 def _ended(daemon: RunningDaemon) -> int:
+    time.sleep(0.5)  # whoever looks without a pause keeps the daemon from its turn
     told = [detail["sessions"] for event, detail in daemon.events() if event == "sessions-expired"]
     return sum(count for one in told for count in one.values())
 

@@ -56,8 +56,8 @@ class Front(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, path: str, login: str) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, path: str, login: str, port: int) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
         self.path = path
         self.keeper = CONNECT(path)  # keeps the engine up between requests
         self.login = login
@@ -169,11 +169,12 @@ def main() -> None:
     """Serve until killed; the first line printed is the port."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--path", required=True)
+    parser.add_argument("--port", default=0, type=int)
     parser.add_argument("--user", default="")
     parser.add_argument("--password", default="")
     options = parser.parse_args()
     login = base64.b64encode(f"{options.user}:{options.password}".encode()).decode()
-    front = Front(options.path, f"Basic {login}" if options.user else "")
+    front = Front(options.path, f"Basic {login}" if options.user else "", options.port)
     sys.stdout.write(f"{front.server_address[1]}\n")
     sys.stdout.flush()
     front.serve_forever()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEADLINE = 60.0
-PAUSE = 0.005
+PAUSE = 0.04
 
 
 class RunningDaemon:

@@ -39,14 +39,16 @@ class RunningFront:
 
 
 @contextmanager
-def running(path: Path, *, user: str = "", password: str = "") -> Iterator[RunningFront]:
-    """Start a front on a chDB folder and stop it at the end."""
+def running(path: Path, *, user: str = "", password: str = "", port: int = 0) -> Iterator[RunningFront]:
+    """Start a front on a chDB folder and stop it at the end; without a port it takes one that is free."""
     command = [
         sys.executable,
         "-m",
         "tests.support.chfront",
         "--path",
         str(path),
+        "--port",
+        str(port),
         "--user",
         user,
         "--password",

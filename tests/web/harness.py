@@ -71,6 +71,27 @@ class Daemon:
     def drift(self) -> Mapping[str, Any]:
         return self._called("drift")
 
+    def rows(self, kind: str, name: str | None) -> Mapping[str, Any]:
+        return self._called("rows", kind, name)
+
+    def versions(self, limit: int, filters: Mapping[str, str]) -> Mapping[str, Any]:
+        return self._called("versions", limit, dict(filters))
+
+    def version(self, revision: str) -> Mapping[str, Any]:
+        return self._called("version", revision)
+
+    def history(self, kind: str | None, name: str | None, limit: int) -> Mapping[str, Any]:
+        return self._called("history", kind, name, limit)
+
+    def show(self, kind: str, name: str | None, at: str) -> Mapping[str, Any]:
+        return self._called("show", kind, name, at)
+
+    def diff(self, base: str, head: str) -> Mapping[str, Any]:
+        return self._called("diff", base, head)
+
+    def blame(self, kind: str, name: str) -> Mapping[str, Any]:
+        return self._called("blame", kind, name)
+
     def suspend(self, reason: str, until: datetime | None, by: str) -> Mapping[str, Any]:
         return self._called("suspend", reason, until, by)
 

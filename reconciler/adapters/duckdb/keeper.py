@@ -37,6 +37,7 @@ class Keeper:
         self._readers = 0
         self._away = False
         self._left: Mark | None = None
+        self._touched = False
 
     def store(self) -> DuckDBStore:
         """The store, for the thread that writes; good until that thread calls `rest`. Raises like `open_store`."""
@@ -81,9 +82,15 @@ class Keeper:
                 self._turn.notify_all()
 
     def touched(self) -> bool:
-        """Whether something else wrote to the file since it was closed here; False while it is open."""
+        """Whether something else wrote to the file while it was closed here, since this was asked last."""
         with self._turn:
-            return self._store is None and self._left is not None and self._mark() != self._left
+            self._notice()
+            touched, self._touched = self._touched, False
+            return touched
+
+    def _notice(self) -> None:
+        if self._store is None and self._left is not None and self._mark() != self._left:
+            self._touched = True
 
     def _mark(self) -> Mark | None:
         """What differs when somebody wrote to the file: its date, size and number; None when it is not there."""
@@ -95,6 +102,7 @@ class Keeper:
 
     def _opened(self) -> DuckDBStore:
         limit = time.monotonic() + PATIENCE
+        self._notice()
         while self._store is None:
             try:
                 self._store = open_store(self._folder, self._clock)

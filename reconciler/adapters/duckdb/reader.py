@@ -57,6 +57,10 @@ class DuckDBReader:
         """Raise `NeedsHuman` when the store belongs to another repository than this."""
         state.check_owner(self._connection, repository)
 
+    def owner(self) -> tuple[str, str] | None:
+        """The repository and branch that the store belongs to; None before it does."""
+        return state.owner(self._connection)
+
     def applied(self) -> Applied | None:
         """The applied commit."""
         return state.applied(self._connection)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.duckdb import events, state
+from reconciler.adapters.duckdb import events, state, suspending
 from reconciler.adapters.duckdb.connection import FILE_NAME, fetch_number, open_writable, transaction
 from reconciler.adapters.duckdb.copying import contents, remove, settle, writing
 from reconciler.errors import BugError, NeedsHuman, UsageError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from reconciler.model.suspension import Suspension
     from reconciler.ports import Applied
 
 RESTORING = "restoring.duckdb"
@@ -42,10 +43,11 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class _Before:
-    """What the store that is replaced still tells: its commit, and its host events, as records."""
+    """What the store that is replaced still tells: its commit, its host events, as records, and its suspension."""
 
     commit: str | None = None
     events: Sequence[tuple[Any, ...]] = ()
+    suspension: Suspension | None = None
 
 
 def restore(backup: Path, folder: Path, repository: str, now: datetime) -> Restored:
@@ -102,7 +104,7 @@ def _before(store: Path, repository: str) -> _Before:
             return _Before()
         applied = state.applied(connection)
         records = connection.execute(f"SELECT seq, {events.COLUMNS} FROM gitops.events ORDER BY seq").fetchall()
-        return _Before(applied.stamp.commit if applied else None, records)
+        return _Before(applied.stamp.commit if applied else None, records, suspending.get(connection))
 
 
 def _adopt(restoring: Path, backup: Path, repository: str, before: _Before, now: datetime) -> Applied | None:
@@ -117,6 +119,8 @@ def _adopt(restoring: Path, backup: Path, repository: str, before: _Before, now:
         commit, digest = (applied.stamp.commit, applied.digest) if applied else (None, None)
         with transaction(connection):
             _take_over(connection, before.events)
+            if before.commit is not None:  # who suspended this host meant it, whatever is brought back
+                suspending.put(connection, before.suspension)
             state.renew_id(connection)
             detail = {"file": backup.name, "before": before.commit}
             events.add(connection, HostEvent(0, now, "restored", commit, digest, 0, detail))

@@ -1,0 +1,112 @@
+"""A daemon among other processes: one per state folder, gone when asked to, at peace with bad disks and clocks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from tests.running.clocks import movable_clock
+from tests.running.hosts import Host, check
+from tests.support import configs
+from tests.support.daemons import turn, until
+from tests.support.disks import tiny_disk
+from tests.support.processes import await_end, children
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+STOPPING = 5.0
+FILES = 2_000
+
+
+def second(host: Host) -> subprocess.CompletedProcess[str]:
+    """Another daemon that is started on the same state folder."""
+    command = [sys.executable, "-m", "reconciler", "run", "--repo", host.origin, "--state", str(host.state)]
+    known = {**os.environ, "RECONCILER_HTTP_LISTEN": "127.0.0.1:0", "RECONCILER_HISTORY_URL": "none"}
+    return subprocess.run(command, env=known, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_one_daemon_for_a_state_folder_and_control_c(tmp_path: Path) -> None:
+    host = Host.create(tmp_path)
+    with host.daemon() as daemon:
+        refused = second(host)
+        assert refused.returncode == 3
+        assert f"process {daemon.process.pid}" in refused.stderr
+        assert "Traceback" not in refused.stderr
+        started = children(daemon.process.pid)
+        daemon.process.send_signal(signal.SIGINT)
+        assert daemon.process.wait(STOPPING) == 130
+        await_end(started, 1.0)
+    assert not (host.state / "daemon.json").exists()
+
+
+def test_asked_to_end_in_the_middle_of_a_first_sync(tmp_path: Path) -> None:
+    host = Host.create(tmp_path)
+    interrupted_first_sync(host, FILES)
+
+
+def interrupted_first_sync(host: Host, files: int) -> None:
+    """Many files go live for the first time; the daemon has to end meanwhile, and the next one brings them live."""
+    text = configs.user("NAME")
+    host.repo.commit({f"more/{i:06}.yaml": text.replace("NAME", f"u{i:06}") for i in range(files)})
+    with host.starting() as daemon:
+        daemon.await_status(lambda said: said["daemon"]["phase"] == "Reconciling")
+        time.sleep(files / 20_000)
+        assert daemon.status()["applied"] is None
+        began = time.monotonic()
+        assert daemon.stop() == 0
+        assert time.monotonic() - began < STOPPING
+    with host.starting() as daemon:
+        daemon.await_live(host.head)
+        assert daemon.status()["resources"]["User"] == files + 6
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    with tiny_disk(tmp_path / "disk", 16 * 1024) as disk:
+        host = Host.create(tmp_path)
+        host.state = disk.folder / "state"
+        with host.daemon() as daemon:
+            disk.fill()
+            host.repo.commit({f"users/{i}.yaml": configs.user(f"u{i}") for i in range(300)})
+            said = daemon.await_status(lambda said: any(one["about"] == "Reconciling" for one in said["troubles"]))
+            assert (said["health"], said["resources"]["User"]) == ("Degraded", 6)
+            assert "space" in str(said["troubles"])
+            disk.empty()
+            check(host, daemon)
+
+
+def test_a_state_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    with tiny_disk(tmp_path / "disk", 16 * 1024) as disk:
+        host = Host.create(tmp_path)
+        host.state = disk.folder / "state"
+        with host.daemon():
+            pass
+        disk.protect()
+        refused = second(host)
+        assert refused.returncode == 3
+        assert str(host.state) in refused.stderr
+        assert "Traceback" not in refused.stderr
+        disk.release()
+        with host.daemon():
+            pass
+
+
+def test_a_clock_that_jumps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jump_by = movable_clock(tmp_path, monkeypatch)
+    host = Host.create(tmp_path)
+    with host.daemon() as daemon:
+        for number, jump in enumerate((-86_400, 7 * 86_400, -3_600), 1):
+            jump_by(jump)
+            daemon.await_live(host.risk("ann", 1 + jump / 1_000_000), 5)
+            assert host.run("backup").code == 0
+            with turn(host.state) as store:
+                store.execute("DELETE FROM main.user_config")
+            daemon.await_live(host.risk("ann", 0.5), 5)
+            until(lambda: daemon.log().count("DriftHealed") == number, daemon.log, 10)  # noqa: B023  called at once
+        check(host, daemon)

@@ -1,0 +1,85 @@
+"""A daemon obeys a row of the configuration it keeps live, as soon as a commit changes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tests.running.clocks import movable_clock
+from tests.running.hosts import Host, settle
+from tests.support import configs
+from tests.support.daemons import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from tests.support import fronts
+
+
+def order(host: Host, **orders: Any) -> str:
+    """Commit other orders for the desk."""
+    document = yaml.safe_load(configs.system("desk"))
+    document["spec"] |= orders
+    return host.repo.commit({"s.yaml": yaml.safe_dump(document)}, "Give orders")
+
+
+def test_orders_count_at_once(tmp_path: Path) -> None:
+    host = Host.create(tmp_path, HOST_SYSTEM="desk")
+    with host.daemon() as daemon:
+        assert "DEBUG" not in daemon.log()
+        assert not (host.state / "backups").exists()
+        order(host, log_level="DEBUG", sync_interval_sec=1, backup_interval_sec=60, max_log_size_mb=1)
+        for name, before, now in (
+            ("log_level", "INFO", "DEBUG"),
+            ("ship_interval", "5.0", "1.0"),
+            ("backup_interval", "3600.0", "60.0"),
+            ("max_log_size_bytes", "67108864", "1048576"),
+        ):
+            daemon.await_log(f"order={name} before={before} now={now}")
+        host.run("sync")
+        until(lambda: " DEBUG " in daemon.log(), daemon.log)
+        order(host, log_level="ERROR")
+        daemon.await_log("order=log_level before=DEBUG now=ERROR")
+        before = daemon.log()
+        daemon.await_live(host.risk("ann", 0.9))
+        assert daemon.log() == before
+
+
+def test_a_backup_interval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jump_by = movable_clock(tmp_path, monkeypatch)
+    host = Host.create(tmp_path, HOST_SYSTEM="desk")
+    with host.daemon() as daemon:
+        assert host.run("backup").code == 0
+        jump_by(1_800)
+        daemon.await_live(host.risk("ann", 0.8))
+        assert len(list((host.state / "backups").iterdir())) == 1
+        order(host, backup_interval_sec=60)  # which was over half an hour ago
+        until(lambda: len(list((host.state / "backups").iterdir())) == 2, daemon.log, 10)
+        settle(host, daemon)
+
+
+def test_a_shipping_interval(tmp_path: Path, front: fronts.RunningFront) -> None:
+    host = Host.create(tmp_path, HOST_SYSTEM="desk", HISTORY_URL=front.url("obeying"))
+    with host.daemon() as daemon:
+        daemon.await_status(lambda said: said["history"]["recorded"] == 1)
+        order(host, sync_interval_sec=600)
+        daemon.await_log("order=ship_interval before=5.0 now=600.0")
+        host.risk("ann", 0.9)
+        said = daemon.await_status(lambda said: said["history"]["versions"] >= 1 and said["head"] == host.head)
+        assert said["troubles"] == []
+        order(host, sync_interval_sec=1)
+        daemon.await_status(lambda said: said["history"]["recorded"] == 4, 10)
+
+
+def test_a_name_that_is_no_row(tmp_path: Path) -> None:
+    host = Host.create(tmp_path, HOST_SYSTEM="dusk")
+    with host.starting() as daemon:
+        said = daemon.await_status(lambda said: bool(said["troubles"]))
+        (trouble,) = said["troubles"]
+        assert "dusk" in trouble["message"]
+        assert (said["health"], said["sync"]) == ("Degraded", "Synced")
+        host.repo.commit({"dusk.yaml": configs.system("dusk", level="ERROR")})
+        settle(host, daemon)
