@@ -34,7 +34,7 @@ def blame(kind: Kind, past: Iterable[PastChange]) -> list[Blamed]:
         anew, declared = is_declared(one.row) and not declared, is_declared(one.row)
         blamed = {
             field: before[field]
-            if  field in before and _same(before[field].value, value)
+            if not anew and field in before and _same(before[field].value, value)
             else Blamed(field, value, one.version)
             for field, value in _fields(kind, one.row).items()
         }
