@@ -31,7 +31,7 @@ def example_settings(folder: Path) -> Mapping[str, str]:
 def example_advice(folder: Path, address: str, program: str) -> tuple[str, ...]:
     """What to look at, and a change to try: lines for people. `program` is how they start this one."""
     config = folder / CONFIG
-    old, new = VALUES if f"{FIELD}: {VALUES[0]}\n" in (config / FILE).read_text(encoding="utf-8") else VALUES[::-1]
+    old, new = VALUES if f"{FIELD}: {VALUES[0]}" in (config / FILE).read_text(encoding="utf-8") else VALUES[::-1]
     change = f"sed -i.bak 's/{FIELD}: {old}/{FIELD}: {new}/' {config / FILE}"
     commit = f"git -C {config} commit -qam 'Set the risk on the majors to {new}'"
     look = f"{program} get user fx-majors-01 --repo {config} --state {folder / STATE}"

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.wiring.origins import target
 from reconciler.wiring.program import shipped
 from reconciler.wiring.stores import ledger
@@ -39,9 +40,13 @@ def _catch_up(
     from reconciler.pipeline.catchup import catch_up
     from reconciler.pipeline.stepping import Stepper
 
-    with target(settings) as at:
-        head = at.source.resolve(at.branch)
-        if head is None:
-            return None
-        stepper = Stepper(at.source, settings.path, shipped())
-        return catch_up(at.source, stepper, head, opened(), waiting=waiting, progress=lambda done, total: pulse())
+    ledger = opened()
+    try:
+        with target(settings) as at:
+            head = at.source.resolve(at.branch)
+            if head is None:
+                return None
+            stepper = Stepper(at.source, settings.path, shipped())
+            return catch_up(at.source, stepper, head, ledger, waiting=waiting, progress=lambda done, total: pulse())
+    except NeedsHuman as error:  # of git's: the operations thread calls whoever is needed, or mends it
+        raise RetryLater(str(error), hint=error.hint) from error

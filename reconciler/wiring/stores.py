@@ -123,7 +123,8 @@ def ledger(
     """
     if settings.history_url == NO_HISTORY:
         return None
-    return partial(_open_ledger, settings.history_url, at, silence)
+    # Asked for now: the repository may have been closed, and opened anew, by the time the ledger is opened
+    return partial(_open_ledger, settings.history_url, at.state, at.repository, at.branch, silence)
 
 
 def ledger_reader(
@@ -147,10 +148,12 @@ def _to_read(
     return nullcontext(MemoryLedger(SystemClock())) if url == EMBEDDED and not is_started(state) else opened()
 
 
-def _open_ledger(url: str, at: Target | Owned, silence: int) -> AbstractContextManager[ClickHouseLedger]:
+def _open_ledger(
+    url: str, state: Path, repository: str, branch: str, silence: int
+) -> AbstractContextManager[ClickHouseLedger]:
     from reconciler.adapters.clickhouse.connection import PATIENT
     from reconciler.adapters.clickhouse.ledger import open_ledger
     from reconciler.adapters.clock import SystemClock
 
     timeouts = PATIENT._replace(read=silence)
-    return open_ledger(url, at.state, at.repository, at.branch, SystemClock(), timeouts=timeouts)
+    return open_ledger(url, state, repository, branch, SystemClock(), timeouts=timeouts)

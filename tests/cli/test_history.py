@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 RISK = "users/fx-majors-01.yaml"
 AUTHOR = "Ann Trader"
+RETIRED = "Retire it\n\nReconciler-Approve: prune"
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\S+Z")
 ANN = ("Ann Lee", "ann@desk.example")
 
@@ -32,7 +33,7 @@ def eventful(host: Host) -> None:
     host.repo.commit({RISK: less}, "Cut risk \N{RIGHT-TO-LEFT OVERRIDE}on the majors", author=ANN)
     host.repo.git("tag", "cut")
     host.repo.commit({RISK: less.replace("max_open_trades: 6", "max_open_trades: 0")}, "Slip")
-    host.repo.commit({RISK: None, "reconciler.yaml": RULES}, "Retire it\n\nReconciler-Approve: prune")
+    host.repo.commit({RISK: None, "reconciler.yaml": RULES}, RETIRED)
     assert host.run("sync").code == 0
 
 
@@ -276,6 +277,7 @@ def test_after_a_force_push_it_is_said_what_was_dropped(forced: Host) -> None:
     assert by_message["Cut risk less"]["fields"] == [{"field": "risk_per_trade_percent", "old": 0.75, "new": 0.6}]
     dropped = by_message["Cut risk \N{RIGHT-TO-LEFT OVERRIDE}on the majors"]
     assert dropped["fields"] == [{"field": "risk_per_trade_percent", "old": 0.75, "new": 0.5}]
+    assert {"field": "risk_per_trade_percent", "old": 0.5, "new": None} in by_message[RETIRED]["fields"]
     text = forced.run("history", "user", "fx-majors-01")
     assert text.out.count("  (orphaned)\n") == 2
     assert text.err == "3 commits left the branch: `reconciler log --status orphaned`\n"

@@ -6,6 +6,7 @@ import random
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,6 +46,16 @@ def got(store: Store, kind: str) -> list[Any]:
     if kind not in store.kinds():
         return []
     return said(answers.rows(store, kind, None))
+
+
+@pytest.mark.parametrize("mode", list(Prune))
+def test_what_left_git_is_shown_as_it_was_got(mode: Prune) -> None:
+    """Each way with a row, of a kind that has a status and of one that has none; then it comes back."""
+    both: dict[str, str | None] = {"a.yaml": configs.user("ann"), "b.yaml": configs.system("bob")}
+    rules: dict[str, str | None] = {"reconciler.yaml": RULES.format(mode=mode)}
+    test_a_row_is_shown_as_it_was_got.hypothesis.inner_test(  # type: ignore[attr-defined]
+        [Edit(files, aside=False) for files in ({**both, **rules}, dict.fromkeys(both), both)]
+    )
 
 
 @settings(max_examples=10)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 ROW = "user_id = (SELECT user_id FROM desired.user_config WHERE name = ?)"
-SECONDS = 15.0
+SECONDS = 30.0
 """The store comes free two seconds after it was used last, and a second later it shows that somebody wrote."""
 
 

@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.adapters.memory.ledger import MemoryLedger
+from reconciler.errors import RetryLater
+from reconciler.settings import load
+from reconciler.wiring.origins import target
+from reconciler.wiring.shipping import route
 from tests.running import storms
 from tests.running.hosts import Host, check
 from tests.support import fronts
+from tests.support.kinds import FixedClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,3 +124,16 @@ def test_a_server_that_is_killed_and_comes_back(
     with fronts.running(folder / "engine", port=front.port):
         recovered(host, daemon)
         daemon.stop()
+
+
+def test_git_that_cannot_be_read_keeps_shipping_waiting_no_longer_than_a_server(tmp_path: Path) -> None:
+    """The branch was deleted, or git collected the head: whose business it is knows the operations thread."""
+    host = Host.create(tmp_path)
+    settings = load(None, {"repository.url": host.origin, "repository.branch": "main"}, {})
+    with target(settings) as at:
+        way = route(settings, at)
+    assert way is not None
+    host.repo.commit({}, branch="other", parents=[])
+    host.repo.git("update-ref", "-d", "refs/heads/main")
+    with pytest.raises(RetryLater):
+        way.catch_up(lambda: MemoryLedger(FixedClock()), {}, lambda: None)

@@ -26,23 +26,27 @@ def order(host: Host, **orders: Any) -> str:
     return host.repo.commit({"s.yaml": yaml.safe_dump(document)}, "Give orders")
 
 
-def test_orders_count_at_once(tmp_path: Path) -> None:
-    host = Host.create(tmp_path, HOST_SYSTEM="desk")
+def test_orders_count_at_once(tmp_path: Path, front: fronts.RunningFront) -> None:
+    host = Host.create(tmp_path, HOST_SYSTEM="desk", HISTORY_URL=front.url("obeying"))
     with host.daemon() as daemon:
+        daemon.await_status(lambda said: said["history"]["recorded"] == 1)
         assert "DEBUG" not in daemon.log()
         assert not (host.state / "backups").exists()
-        order(host, log_level="DEBUG", sync_interval_sec=1, backup_interval_sec=60, max_log_size_mb=1)
+        order(host, log_level="DEBUG", sync_interval_sec=600, backup_interval_sec=60, max_log_size_mb=1)
         for name, before, now in (
             ("log_level", "INFO", "DEBUG"),
-            ("ship_interval", "5.0", "1.0"),
+            ("ship_interval", "5.0", "600.0"),
             ("backup_interval", "3600.0", "60.0"),
             ("max_log_size_bytes", "67108864", "1048576"),
         ):
             daemon.await_log(f"order={name} before={before} now={now}")
         host.run("sync")
         until(lambda: " DEBUG " in daemon.log(), daemon.log)
-        order(host, log_level="ERROR")
+        said = daemon.await_status(lambda said: said["head"] == host.head)
+        assert (said["history"]["versions"], said["troubles"]) == (1, [])
+        order(host, log_level="ERROR", sync_interval_sec=1)
         daemon.await_log("order=log_level before=DEBUG now=ERROR")
+        daemon.await_status(lambda said: said["history"]["recorded"] == 3, 10)
         before = daemon.log()
         daemon.await_live(host.risk("ann", 0.9))
         assert daemon.log() == before
@@ -59,19 +63,6 @@ def test_a_backup_interval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         order(host, backup_interval_sec=60)  # which was over half an hour ago
         until(lambda: len(list((host.state / "backups").iterdir())) == 2, daemon.log, 10)
         settle(host, daemon)
-
-
-def test_a_shipping_interval(tmp_path: Path, front: fronts.RunningFront) -> None:
-    host = Host.create(tmp_path, HOST_SYSTEM="desk", HISTORY_URL=front.url("obeying"))
-    with host.daemon() as daemon:
-        daemon.await_status(lambda said: said["history"]["recorded"] == 1)
-        order(host, sync_interval_sec=600)
-        daemon.await_log("order=ship_interval before=5.0 now=600.0")
-        host.risk("ann", 0.9)
-        said = daemon.await_status(lambda said: said["history"]["versions"] >= 1 and said["head"] == host.head)
-        assert said["troubles"] == []
-        order(host, sync_interval_sec=1)
-        daemon.await_status(lambda said: said["history"]["recorded"] == 4, 10)
 
 
 def test_a_name_that_is_no_row(tmp_path: Path) -> None:

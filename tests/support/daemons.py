@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEADLINE = 60.0
-PAUSE = 0.04
+PAUSE, LONGEST_PAUSE = 0.01, 0.25
 
 
 class RunningDaemon:
@@ -132,8 +132,9 @@ def turn(state: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def until(holds: Callable[[], bool], why: Callable[[], object] = lambda: "", seconds: float = DEADLINE) -> None:
-    """Wait until something holds."""
-    limit = time.monotonic() + seconds
+    """Wait until something holds. The longer it takes, the less often is it looked at: that keeps both sides busy."""
+    limit, pause = time.monotonic() + seconds, PAUSE
     while not holds():
         assert time.monotonic() < limit, f"it did not happen within {seconds:g} s: {why()}"
-        time.sleep(PAUSE)
+        time.sleep(pause)
+        pause = min(pause * 1.5, LONGEST_PAUSE)

@@ -89,8 +89,10 @@ class Keeper:
             return touched
 
     def _notice(self) -> None:
-        if self._store is None and self._left is not None and self._mark() != self._left:
-            self._touched = True
+        """Each change is noticed once."""
+        found = self._mark()
+        if self._store is None and self._left is not None and found != self._left:
+            self._touched, self._left = True, found
 
     def _mark(self) -> Mark | None:
         """What differs when somebody wrote to the file: its date, size and number; None when it is not there."""
