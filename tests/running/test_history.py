@@ -134,6 +134,7 @@ def test_git_that_cannot_be_read_keeps_shipping_waiting_no_longer_than_a_server(
         way = route(settings, at)
     assert way is not None
     host.repo.commit({}, branch="other", parents=[])
+    host.repo.git("symbolic-ref", "HEAD", "refs/heads/other")
     host.repo.git("update-ref", "-d", "refs/heads/main")
     with pytest.raises(RetryLater):
         way.catch_up(lambda: MemoryLedger(FixedClock()), {}, lambda: None)

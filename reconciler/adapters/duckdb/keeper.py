@@ -117,5 +117,6 @@ class Keeper:
     def _close(self) -> None:
         store, self._store = self._store, None
         if store is not None:
+            store.settle()
+            self._left = self._mark()  # before the file is free: somebody may be waiting for it
             store.close()
-            self._left = self._mark()

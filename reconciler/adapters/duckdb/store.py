@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import duckdb
 
 from reconciler.adapters.duckdb import catalog, drift, events, healing, state, suspending, writing
 from reconciler.adapters.duckdb.connection import FILE_NAME, open_readable, open_writable, transaction
@@ -19,8 +21,6 @@ from reconciler.ports import Applied, Attempt
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
-
-    import duckdb
 
     from reconciler.canonical import Value
     from reconciler.kinds.registry import Kinds
@@ -74,6 +74,11 @@ class DuckDBStore(DuckDBReader):
         super().__init__(connection)
         self._clock = clock
         self._known: dict[str, Any] = {}
+
+    def settle(self) -> None:
+        """Put what the log of writes holds into the file, so that closing it changes nothing there any more."""
+        with suppress(duckdb.Error):  # on a full disk, say: closing tries once more, and so does the next start
+            self._connection.execute("CHECKPOINT")
 
     def __enter__(self) -> DuckDBStore:
         return self
