@@ -115,11 +115,16 @@ def test_one_that_dies_at_once_is_not_started_again_and_again(state: Path, monke
             process = pid(link)
         monkeypatch.setattr(embedded, "REST", 3600)
         os.kill(process, signal.SIGKILL)
-        deadline = time.monotonic() + 5
         with pytest.raises(RetryLater, match="died again"):
-            while time.monotonic() < deadline:  # its threads end one after the other: it may still seem to run
-                assert not running_server.check()
-                time.sleep(0.01)
+            checked_for(running_server, 5.0)
+
+
+def checked_for(running_server: EmbeddedServer, seconds: float) -> None:
+    """Its threads end one after the other: for a moment it may still seem to run."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert not running_server.check()
+        time.sleep(0.01)
 
 
 def killed(state: Path) -> tuple[int, str]:
