@@ -27,7 +27,7 @@ SMALL, LARGE = 1_000, 100_000
 
 def commits(folder: Path) -> Iterator[Figure]:
     """In a small and a large repository; with a commit while the daemon has let go of the store."""
-    for files in (SMALL,):
+    for files in (SMALL, LARGE):
         repo = repository(folder / str(files), user_files(files))
         repo.git("config", "user.name", "Ann")
         repo.git("config", "user.email", "ann@example.com")
