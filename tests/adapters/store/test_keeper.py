@@ -14,6 +14,7 @@ import pytest
 from reconciler.adapters.duckdb import keeper as keeping
 from reconciler.adapters.duckdb.connection import FILE_NAME
 from reconciler.adapters.duckdb.keeper import Keeper
+from reconciler.adapters.duckdb.store import DuckDBStore
 from reconciler.errors import RetryLater
 from tests.support.kinds import FixedClock
 
@@ -52,6 +53,22 @@ def test_it_tells_that_somebody_else_wrote(keeper: Keeper, tmp_path: Path) -> No
     keeper.store()
     assert not keeper.touched()  # whoever has it open looks for himself
     keeper.rest()
+    assert not keeper.touched()
+
+
+def test_it_tells_of_somebody_who_waits_at_the_door(
+    keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    close = DuckDBStore.close
+
+    def closed(store: DuckDBStore) -> None:
+        close(store)
+        _write_past(tmp_path)
+
+    keeper.store().note("something", {})
+    monkeypatch.setattr(DuckDBStore, "close", closed)
+    keeper.rest()
+    assert keeper.touched()
     assert not keeper.touched()
 
 
