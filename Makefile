@@ -41,7 +41,7 @@ bench: setup $(VENV)/.dev
 
 # What takes minutes: two hundred kills, a day's worth of commits, ten thousand forged webhooks.
 soak: setup $(VENV)/.dev
-	$(BIN)/pytest -n 0 -s tests/running/soak.py
+	$(BIN)/pytest -n 0 -s -m soak tests/running
 
 # What only a network shows: the action and the hooks install reconciler anew.
 try-ci: setup $(VENV)/.dev

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -27,6 +28,9 @@ LONGEST = 4.5
 SWITCH = 0.0005
 """Seconds that a thread may compute while others wait: with Python's own 5 ms, each question over HTTP would hold up a
 commit on its way by as much."""
+GC_THRESHOLD = 10_000
+"""Objects before the garbage collector looks for cycles: a closed connection is one, of 5 KB, and a command's own threshold
+would let some ten thousand of them lie about."""
 SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")
 """What asks for the end, on the systems that have it: a service manager, ^C, a terminal that closes; Windows' ^C."""
 
@@ -46,6 +50,7 @@ def run(given: Globals, example: Path | None) -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), end.heed)
     sys.setswitchinterval(SWITCH)
+    gc.set_threshold(GC_THRESHOLD)
     command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
     with wiring.daemon(given.settings(), command, sys.stderr, os.environ) as daemon:
         if example is not None:
