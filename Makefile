@@ -41,7 +41,7 @@ bench: setup $(VENV)/.dev
 
 # What takes minutes: two hundred kills, a day's worth of commits, ten thousand forged webhooks.
 soak: setup $(VENV)/.dev
-	$(BIN)/pytest -n 0 -s -m soak tests/running
+	$(BIN)/pytest -n 0 -s -m soak tests/running tests/web
 
 # What only a network shows: the action and the hooks install reconciler anew.
 try-ci: setup $(VENV)/.dev

@@ -6,7 +6,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import decode, drift, living, noticing, past, planning, policies, sessions, syncing, validating
+from benchmarks import (
+    decode,
+    drift,
+    following,
+    living,
+    noticing,
+    past,
+    planning,
+    policies,
+    sessions,
+    syncing,
+    validating,
+)
 
 ALL = {
     "first-sync": syncing.first_sync,
@@ -25,6 +37,7 @@ ALL = {
     "sessions": sessions.operations,
     "look-up": sessions.look_ups,
     "past": past.questions,
+    "follow": following.streams,
 }
 
 

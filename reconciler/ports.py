@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from reconciler.model.drift import MOST_TOLD
 from reconciler.model.level import Level
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime
+    from datetime import date, datetime
 
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kind
@@ -388,6 +388,7 @@ class VersionFilter:
 
     `author` is a part of `Name <email>`, in any case. `kinds` with `name`: commits that changed a resource of one of
     these kinds, which went by this name or id. `since` and `until` bound the committer time, `until` excluded.
+    `after` is where the versions found so far end: committer time, height and sha of the last of them.
     """
 
     author: str | None = None
@@ -396,6 +397,20 @@ class VersionFilter:
     since: datetime | None = None
     until: datetime | None = None
     status: str | None = None
+    after: tuple[datetime, int, str] | None = None
+
+
+class ChangePlace(NamedTuple):
+    """Where a change of a row stands among all that ever were: heights downwards, then by the rest.
+
+    `rank` is the position of what happened in `model.change.ORDER`.
+    """
+
+    height: int
+    rank: int
+    kind: str
+    name: str
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,6 +454,18 @@ class PastChange:
     version: VersionRow
 
 
+@dataclass(frozen=True, slots=True)
+class ActiveDay:
+    """What the mainline's commits of one day did, by committer time in UTC: how many there were, and their changes."""
+
+    day: date
+    commits: int
+    invalid: int
+    creates: int
+    updates: int
+    deletes: int
+
+
 class LedgerReader(Protocol):
     """What can be asked of the ledger, for one repository and branch."""
 
@@ -461,12 +488,19 @@ class LedgerReader(Protocol):
         """The newest host events first, of one host or of all."""
         ...
 
-    def versions(self, *, limit: int) -> tuple[VersionRow, ...]:
-        """The newest versions first: mainline height downwards, side branches after the commit that merged them."""
+    def versions(self, *, limit: int, upto: int | None = None) -> tuple[VersionRow, ...]:
+        """The newest versions first: mainline height downwards, side branches after the commit that merged them.
+
+        From the mainline's commit of the height `upto` on, else from the newest.
+        """
         ...
 
     def found(self, only: VersionFilter, *, limit: int) -> tuple[VersionRow, ...]:
         """The versions that a filter lets through, newest committer time first; orphaned ones only if asked for."""
+        ...
+
+    def activity(self, since: datetime) -> tuple[ActiveDay, ...]:
+        """The days since a moment on which anything was committed to the mainline, in order; orphaned commits apart."""
         ...
 
     def orphans(self) -> int:
@@ -505,10 +539,11 @@ class LedgerReader(Protocol):
         """Every change of the resources that ever went by a name or id, the highest first; orphaned ones too."""
         ...
 
-    def newest(self, kind: Kind, *, limit: int) -> tuple[PastChange, ...]:
+    def newest(self, kind: Kind, *, limit: int, after: ChangePlace | None = None) -> tuple[PastChange, ...]:
         """The highest changes of a kind first, so many at most, and of each row among them the change before.
 
-        None that is orphaned is among them.
+        Within a commit by what happened, name and id, as `ChangePlace` has it; only those that come after a place,
+        when one is given. None that is orphaned is among them.
         """
         ...
 

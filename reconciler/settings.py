@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from reconciler.errors import UsageError
+from reconciler.model import grants
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,13 +26,15 @@ URL = re.compile(r"[a-z][a-z+]+://|[\w.-]+@[\w.-]+:", re.IGNORECASE)
 class Setting:
     """One setting: `name` as in the file, its default as text, and what it is for.
 
-    A `secret` one may be given as `file:/path` or `env:NAME`, and never appears in what the program prints.
+    A `secret` one may be given as `file:/path` or `env:NAME`, and never appears in what the program prints. `many` is a
+    list of texts in the file; in the variable commas stand between them. Here each is a line.
     """
 
     name: str
     default: str
     purpose: str
     secret: bool = False
+    many: bool = False
 
     @property
     def variable(self) -> str:
@@ -62,6 +66,7 @@ SETTINGS = (
     ),
     Setting("sessions.idle_timeout", "30m", "how long a session stays active without being used"),
     Setting("http.listen", "127.0.0.1:8642", "address and port that the daemon listens on"),
+    Setting("http.tokens", "", "who may read or operate over HTTP: `ROLE:sha256:HEX`, …", many=True),
     Setting("host.name", "", "what this host is called in host events (default: its network name)"),
     Setting("host.system", "", "the resource whose log level, intervals and sizes this daemon obeys"),
     Setting("drift.mode", "heal", "what to do about live rows that are not as git says: `heal` or `report`"),
@@ -97,9 +102,12 @@ class Settings:
     idle_timeout: float
     webhook_secret: str = field(repr=False)
     listen: str
+    grants: tuple[grants.Grant, ...]
     host: str
     obeys: str | None
     heals: bool
+    tokens: tuple[str, ...] = field(default=(), repr=False)
+    """Of the grants, those whose tokens were read: to be kept out of the log, and for nothing else."""
 
     @property
     def repository(self) -> Path:
@@ -115,7 +123,7 @@ class Settings:
     def secrets(self) -> tuple[str, ...]:
         """What must appear in no message."""
         login, colon, password = self.origin.credentials.partition(":")
-        found = [password if colon else login, self.webhook_secret]
+        found = [password if colon else login, self.webhook_secret, *self.tokens]
         found += [urlsplit(url).password or "" for url in (self.origin.url, self.history_url, self.redis_url) if url]
         return tuple(one for one in found if one)
 
@@ -131,6 +139,8 @@ def load(config: Path | None, flags: Mapping[str, str], environ: Mapping[str, st
     values.update(_from_environment(environ))
     values.update(flags)
     resolved = {name: _dereference(name, value, environ) for name, value in values.items()}
+    found = partial(_looked_up, "http.tokens", environ=environ)
+    allowed, tokens = grants.granted(resolved["http.tokens"], found)
     return Settings(
         origin=_origin(resolved),
         branch=resolved["repository.branch"] or None,
@@ -141,9 +151,11 @@ def load(config: Path | None, flags: Mapping[str, str], environ: Mapping[str, st
         idle_timeout=_seconds("sessions.idle_timeout", resolved["sessions.idle_timeout"]),
         webhook_secret=resolved["repository.webhook_secret"],
         listen=resolved["http.listen"],
+        grants=allowed,
         host=resolved["host.name"],
         obeys=resolved["host.system"] or None,
         heals=_choice("drift.mode", resolved["drift.mode"], DRIFT_MODES) == DRIFT_MODES[0],
+        tokens=tokens,
     )
 
 
@@ -201,10 +213,18 @@ def _flat(path: Path, tables: Mapping[str, Any]) -> list[tuple[str, str]]:
             name = f"{section}.{key}".rstrip(".")
             if name not in BY_NAME:
                 raise UsageError(f"{path}: there is no setting {name}", hint=_similar(name, tuple(BY_NAME)))
-            if not isinstance(value, str):
-                raise UsageError(f"{path}: {name} is a text in quotes, not {value!r}")
-            found.append((name, value))
+            found.append((name, _text(path, name, value)))
     return found
+
+
+def _text(path: Path, name: str, value: object) -> str:
+    if not BY_NAME[name].many:
+        if not isinstance(value, str):
+            raise UsageError(f"{path}: {name} is a text in quotes, not {value!r}")
+        return value
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise UsageError(f"{path}: {name} is a list of texts in quotes", hint=f'write {name} = ["…", "…"]')
+    return "\n".join(value)
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -214,7 +234,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
         if variable.startswith(PREFIX):
             if variable not in variables:
                 raise UsageError(f"there is no setting behind {variable}", hint=_similar(variable, tuple(variables)))
-            found[variables[variable]] = value
+            name = variables[variable]
+            found[name] = value.replace(",", "\n") if BY_NAME[name].many else value
     return found
 
 
@@ -223,16 +244,20 @@ def _dereference(name: str, value: str, environ: Mapping[str, str]) -> str:
     if not BY_NAME[name].secret:
         return value
     scheme, _, rest = value.partition(":")
-    if scheme == "file" and rest:
+    return _looked_up(name, scheme, rest, environ) if scheme in grants.ELSEWHERE and rest else value
+
+
+def _looked_up(name: str, scheme: str, rest: str, environ: Mapping[str, str]) -> str:
+    if scheme == "file":
         try:
             return Path(rest).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise UsageError(f"cannot read {name} from the file {rest}: {error.strerror}") from error
-    if scheme == "env" and rest:
-        if rest not in environ:
-            raise UsageError(f"{name} is to come from the variable {rest}, which is not set")
-        return environ[rest]
-    return value
+        except UnicodeDecodeError as error:
+            raise UsageError(f"cannot read {name} from the file {rest}: it is not text") from error
+    if rest not in environ:
+        raise UsageError(f"{name} is to come from the variable {rest}, which is not set")
+    return environ[rest].strip()
 
 
 def _similar(word: str, words: tuple[str, ...]) -> str:

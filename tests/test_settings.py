@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from reconciler.errors import UsageError
+from reconciler.model.grants import Role, entry, grant
 from reconciler.settings import SETTINGS, Settings, load
 
 
@@ -94,6 +96,72 @@ def test_secrets_come_from_files_and_variables_and_are_never_shown(tmp_path: Pat
 def test_a_secret_that_is_to_come_from_nowhere_says_from_where() -> None:
     with pytest.raises(UsageError, match="the variable NOWHERE, which is not set"):
         _loaded(REPOSITORY_WEBHOOK_SECRET="env:NOWHERE")
+
+
+def test_tokens_are_listed_with_their_roles(tmp_path: Path) -> None:
+    (tmp_path / "to,ken").write_text("  a-token-of-some-length\n", encoding="utf-8")
+    elsewhere = json.dumps(f"operate:file:{tmp_path / 'to,ken'}")
+    file = tmp_path / "reconciler.toml"
+    file.write_text(f'[http]\ntokens = ["{entry(Role.READ, "s3cret-of-somebody")}", {elsewhere}]\n', encoding="utf-8")
+    found = load(file, {}, {})
+    operates = grant("a-token-of-some-length", Role.OPERATE)
+    assert found.grants == (grant("s3cret-of-somebody", Role.READ), operates)
+    assert found.secrets == ("a-token-of-some-length",)
+    assert "a-token-of-some-length" not in repr(found)
+    assert repr(operates.digest) not in repr(found)
+
+
+def test_the_variable_has_commas_between_tokens_and_is_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / "reconciler.toml").write_text('[http]\ntokens = ["read:env:GONE"]\n', encoding="utf-8")
+    first, second = (entry(Role.READ, one) for one in ("one", "two"))
+    variables = {"RECONCILER_HTTP_TOKENS": f"{first}, {second},operate:env:DESK", "DESK": "twenty-characters-ok"}
+    found = load(None, {}, variables)
+    assert found.grants == (
+        grant("one", Role.READ),
+        grant("two", Role.READ),
+        grant("twenty-characters-ok", Role.OPERATE),
+    )
+    assert load(None, {}, {"RECONCILER_HTTP_TOKENS": ""}).grants == ()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "hunter2-hunter2-hunter2",
+        "hunter2:sha256:" + "a" * 64,
+        "read:hunter2",
+        "read:sha256:hunter2",
+        "READ:env:HUNTER2",
+        "read:env:",
+        entry(Role.READ, "")[:-1] + "5",
+        "operate:sha256:" + "é" * 64,
+    ],
+)
+def test_a_token_itself_is_refused_and_not_repeated(told: str) -> None:
+    with pytest.raises(UsageError, match=r"^http\.tokens: entry 2 is not ROLE:sha256:HEX$") as caught:
+        _loaded(HTTP_TOKENS=f"{entry(Role.READ, 'x')},{told}")
+    assert "reconciler token" in caught.value.hint
+    assert "sha256sum" in caught.value.hint
+    assert "unter2" not in f"{caught.value} {caught.value.hint}".lower()
+
+
+@pytest.mark.parametrize("token", ["", "brief", "fifteen-or-less", "a token with spaces in it", "ümlaut-ümlaut-ümlaut"])
+def test_a_token_from_elsewhere_has_to_be_one(token: str) -> None:
+    with pytest.raises(UsageError, match=r"the token of entry 1 is shorter than 16") as caught:
+        load(None, {}, {"RECONCILER_HTTP_TOKENS": "read:env:DESK", "DESK": token})
+    assert not token or token not in str(caught.value)
+
+
+def test_a_list_is_a_list_and_a_text_a_text(tmp_path: Path) -> None:
+    file = tmp_path / "reconciler.toml"
+    for text, said in (
+        ('[http]\ntokens = "read:env:X"\n', r"http\.tokens is a list"),
+        ("[http]\ntokens = [1]\n", r"http\.tokens is a list"),
+        ('[http]\nlisten = ["127.0.0.1:1"]\n', r"http\.listen is a text"),
+    ):
+        file.write_text(text, encoding="utf-8")
+        with pytest.raises(UsageError, match=said):
+            load(file, {}, {})
 
 
 def test_a_name_that_is_none_gets_the_nearest_one(tmp_path: Path) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from io import FileIO
     from pathlib import Path
 
 SHORT, LONG = 15.0, 310.0
@@ -21,6 +24,10 @@ MOST = 64 * 1024 * 1024
 """Bytes of an answer: every change of a commit that touches 100,000 resources."""
 
 FAILED, REFUSED = HTTPStatus.BAD_REQUEST, "suspended"
+
+CHUNK = 256 * 1024
+NAMED = re.compile(r"attachment; filename\*=UTF-8''([^;]+)\.[a-z]+")
+"""How the daemon names a file that it sends (RFC 8187)."""
 
 _ERRORS: dict[int, type[ReconcilerError]] = {
     HTTPStatus.BAD_REQUEST: UsageError,
@@ -44,6 +51,8 @@ class DaemonClient:
 
     address: str
     token: str = field(repr=False)
+    patience: float = LONG
+    """Seconds without a byte after which any answer is given up."""
 
     def status(self) -> dict[str, Any]:
         """What is live, and whether it is what git says."""
@@ -73,6 +82,32 @@ class DaemonClient:
     def blame(self, kind: str, name: str) -> dict[str, Any]:
         """For each field of a live row the commit that last set it."""
         return self._ask("GET", f"{_resource(kind, name)}/blame", timeout=LONG)
+
+    def query(self, sql: str, rows: int, *, history: bool) -> dict[str, Any]:
+        """What a query on the live rows, or on the history, finds."""
+        return self._ask("POST", "/v1/sql", {"query": sql, "limit": rows, "history": history}, timeout=LONG)
+
+    def tables(self, *, history: bool) -> dict[str, Any]:
+        """The tables that can be exported."""
+        return self._ask("GET", f"/v1/export?history={str(history).lower()}", timeout=LONG)
+
+    def export(self, table: str, form: str, file: Path, *, history: bool) -> tuple[str, int]:
+        """Write a table into a file; what the table is called, and how many rows it has."""
+        asked = urlencode({"format": form, "history": str(history).lower()})
+        place = f"/v1/export/{quote(table, safe='')}?{asked}"
+        with file.open("wb", buffering=0) as to, self._connected("GET", place, None, LONG) as response:
+            if response.status >= FAILED:
+                raise self._refusal(response.status, json.loads(response.read(MOST)))
+            named = NAMED.fullmatch(response.headers.get("content-disposition", ""))
+            rows = response.headers.get("reconciler-rows", "")
+            if named is None or not rows.isdecimal() or response.length is None:
+                raise self._stranger()
+            left = response.length
+            while chunk := response.read(CHUNK):
+                left -= _written(to, chunk)
+            if left:
+                raise http.client.IncompleteRead(b"", left)
+            return unquote(named[1]), int(rows)
 
     def drift(self) -> dict[str, Any]:
         """What in the live rows is not what git says."""
@@ -107,23 +142,32 @@ class DaemonClient:
         return self._ask("POST", "/v1/resume", {"by": by}, timeout=SHORT)
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None, *, timeout: float) -> dict[str, Any]:
-        status, answer = self._exchange(method, path, body, timeout)
+        with self._connected(method, path, body, timeout) as response:
+            if response.length is None or response.length > MOST:
+                raise self._stranger()
+            status, answer = response.status, json.loads(response.read())
+        if status < HTTPStatus.MULTIPLE_CHOICES and isinstance(answer, dict):
+            return answer
+        raise self._refusal(status, answer)
+
+    def _refusal(self, status: int, answer: Any) -> ReconcilerError:
+        """What the daemon raised."""
         match answer:
             case {"error": {"code": str(code), "message": str(message), "hint": str(hint)}} if status >= FAILED:
-                raise (RefusedError if code == REFUSED else _ERRORS.get(status, NeedsHuman))(message, hint=hint)
-            case dict() if status < HTTPStatus.MULTIPLE_CHOICES:
-                return answer
-        raise self._stranger()
+                return (RefusedError if code == REFUSED else _ERRORS.get(status, NeedsHuman))(message, hint=hint)
+        return self._stranger()
 
-    def _exchange(self, method: str, path: str, body: dict[str, Any] | None, timeout: float) -> tuple[int, Any]:
+    @contextmanager
+    def _connected(
+        self, method: str, path: str, body: dict[str, Any] | None, timeout: float
+    ) -> Iterator[http.client.HTTPResponse]:
+        """The answer to a request, to be read within the block."""
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json", "Connection": "close"}
+        timeout = min(timeout, self.patience)
         connection = http.client.HTTPConnection(self.address, timeout=timeout)
         try:
             connection.request(method, path, None if body is None else json.dumps(body).encode(), headers)
-            response = connection.getresponse()
-            if response.length is None or response.length > MOST:
-                raise self._stranger()
-            return response.status, json.loads(response.read())
+            yield connection.getresponse()
         except TimeoutError as error:
             message = f"the daemon at {self.address} has not answered within {timeout:g} s"
             raise RetryLater(message, hint="its log says what it is doing") from error
@@ -138,6 +182,18 @@ class DaemonClient:
     def _stranger(self) -> NeedsHuman:
         hint = "another program has its address: see what listens there, or set http.listen to another port"
         return NeedsHuman(f"what answers at {self.address} is not the daemon", hint=hint)
+
+
+def _written(file: FileIO, chunk: bytes) -> int:
+    """A disk that is full is not a daemon that does not answer."""
+    left = memoryview(chunk)
+    try:
+        while left:
+            left = left[file.write(left) :]
+    except OSError as error:
+        hint = "see that there is room on the disk"
+        raise NeedsHuman(f"cannot write {file.name}: {error.strerror}", hint=hint) from error
+    return len(chunk)
 
 
 def _resource(kind: str, name: str | None) -> str:

@@ -17,6 +17,7 @@ from reconciler.adapters.folderevents import open_events
 from reconciler.adapters.refplaces import RefPlaces, Sight, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from reconciler.adapters.folderevents import FolderEvents
@@ -29,6 +30,8 @@ PAUSE, BLIND_PAUSE = 0.5, 0.2
 """Seconds between two looks: with events, and without."""
 SHARE = 5
 """A look that takes long, as on a slow network share, is paid for by a pause of this many times as long."""
+FOREBODING = ("index", "COMMIT_EDITMSG")
+"""What `git add`, `commit` and `merge` write in a work tree's own folder before a ref moves."""
 RETRY = 30.0
 """Seconds until events are asked for again, after the operating system could not give them."""
 
@@ -41,10 +44,15 @@ class RefWatch:
 
     `git_dir` is the work tree's own folder, `common_dir` the one that all work trees share; mostly they are the same.
     Neither need be there: it may yet come. One thread waits and leaves; `wake`, `alive` and `reason` are for all.
+    `forebode` is called, on any thread, when somebody seems to be about to commit; often for nothing.
     """
 
-    def __init__(self, git_dir: Path, common_dir: Path, branch: str | None) -> None:
+    def __init__(
+        self, git_dir: Path, common_dir: Path, branch: str | None, forebode: Callable[[], None] = lambda: None
+    ) -> None:
         self._places = RefPlaces(git_dir, common_dir, branch)
+        self._omens = frozenset(plain(str(git_dir.absolute() / name)) for name in FOREBODING)
+        self._forebode = forebode
         self._telling: frozenset[str] = frozenset()
         self._bell = threading.Event()
         self._events: FolderEvents | None = None
@@ -85,8 +93,11 @@ class RefWatch:
                 return False
 
     def _hear(self, path: str) -> None:
-        if plain(path) in self._telling:
+        found = plain(path)
+        if found in self._telling:
             self._bell.set()
+        elif found in self._omens:
+            self._forebode()
 
     def _settle(self) -> None:
         """Wait until no more events are coming, and take all of them as one."""

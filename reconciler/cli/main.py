@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import keyword
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +21,13 @@ from reconciler.errors import ReconcilerError, RefusedError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from click.shell_completion import CompletionItem
+
 GC_THRESHOLD = 100_000
 """Objects before the garbage collector looks for cycles. A snapshot is many values without one: a third of the time."""
+
+COMPLETING = "_RECONCILER_COMPLETE"
+"""What a shell sets to ask for completions."""
 
 COMMANDS = {
     "demo": "a two-minute tour on the example repository",
@@ -46,9 +52,13 @@ COMMANDS = {
     "show": "a live row as it was at a commit or moment",
     "diff": "what is otherwise at one commit or moment than at another",
     "blame": "for each field of a live row the commit that last set it",
+    "sql": "read-only SQL on the live rows, or on the history",
+    "export": "rows to Parquet, CSV or JSON files",
     "doctor": "check this host, and say how to mend what is wrong",
     "verify": "both databases against git, from the first commit on",
     "import": "existing rows to YAML files",
+    "token": "let a program elsewhere read or operate a daemon over HTTP",
+    "completion": "completion of commands, kinds and names for a shell",
     "schema": "the kinds, and their JSON Schemas for editors",
 }
 """Each is a module of `reconciler.cli.commands` with a command of that name, imported when it is called.
@@ -73,6 +83,13 @@ class LazyGroup(click.Group):
         command = getattr(module, name)
         assert isinstance(command, click.Command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands, without importing any of them, or the global options."""
+        from click.shell_completion import CompletionItem
+
+        found = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in `--help`, without importing any of them."""
@@ -102,6 +119,10 @@ def cli(context: click.Context) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; whatever goes wrong is told on stderr."""
+    if COMPLETING in os.environ:
+        from reconciler.cli.shells import install
+
+        install()
     try:
         code = cli.main(list(arguments), prog_name="reconciler", standalone_mode=False)
     except (KeyboardInterrupt, click.Abort):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 1.0
 """Seconds before a progress bar appears."""
-WIDE = 10_000
+WIDE = 1_000_000
 """Columns for tables that are not shown on a terminal: nothing is folded or cut."""
 COLOURS = {"+": "green", "~": "yellow", "-": "red"}
 
@@ -26,6 +26,17 @@ COLOURS = {"+": "green", "~": "yellow", "-": "red"}
 def data(text: str) -> None:
     """Print a result."""
     click.echo(text, color=_colour(sys.stdout.isatty()))
+
+
+def raw(text: str) -> None:
+    """Print a result for programs, as it is: in UTF-8, with line feeds, whatever the system's habits are."""
+    bytes_out = getattr(sys.stdout, "buffer", None)  # what stands in for stdout may take text only
+    if bytes_out is None:
+        sys.stdout.write(f"{text}\n")
+        return
+    sys.stdout.flush()
+    bytes_out.write(f"{text}\n".encode("utf-8", "replace"))
+    bytes_out.flush()
 
 
 def json_data(value: Any) -> None:

@@ -2,7 +2,7 @@
 
     from reconciler.client import Config
 
-    config = Config("127.0.0.1:6379")  # or a redis:// URL, or the state folder of a daemon with its own server
+    config = Config("127.0.0.1:6379", daemon="http://127.0.0.1:8642")  # or the state folder of a daemon
     row = config.user("fx-majors-01")
     row.risk_per_trade_percent, row["status"], row.age
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.client.row import REBUILD, NoSuchRow, Row
+from reconciler.client.served import HttpSource, announced_place, read_place
 from reconciler.client.sources import RedisSource, embedded_url
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
 
@@ -27,12 +28,16 @@ REST = 0.5
 class Config:
     """The live rows, by kind and name. Safe between threads.
 
-    `where` is `HOST:PORT` or the URL of a Redis server, or the state folder of a daemon with a server of its own.
-    Rows are remembered: when no source can be reached the last known one is given, and its `age` says so.
+    `where` is `HOST:PORT` or the URL of a Redis server, the state folder of a daemon, or the daemon's own address
+    (`http://127.0.0.1:8642`). `daemon` is that address, too: it is asked when Redis is not there, as the one of a
+    state folder is; `token` is for reading from another host. Rows are remembered: when no source can be reached the
+    last known one is given, and its `age` says so.
     """
 
-    def __init__(self, where: str | Path, *, sources: Sequence[Source] | None = None) -> None:
-        self._sources = tuple(sources) if sources is not None else _sources(where)
+    def __init__(
+        self, where: str | Path, *, daemon: str = "", token: str = "", sources: Sequence[Source] | None = None
+    ) -> None:
+        self._sources = tuple(sources) if sources is not None else _sources(where, daemon, token)
         self._known: dict[tuple[str, str], tuple[Mapping[str, Any], float]] = {}
         self._failed: dict[int, float] = {}
         self._lock = threading.Lock()
@@ -62,11 +67,9 @@ class Config:
         """
         place = (kind.lower(), name)
         trouble: Exception | None = None
-        for number, source in enumerate(self._sources):
-            if self._rests(number, place):
-                continue
+        for number in self._order(place):
             try:
-                columns = source.row(*place)
+                columns = self._sources[number].row(*place)
             except (RetryLater, NeedsHuman) as error:
                 trouble = trouble or error
                 self._failed[number] = time.monotonic()
@@ -86,8 +89,12 @@ class Config:
         followed = _followed([source.follow() for source in self._sources])
         return (one for one in followed if one.op == REBUILD.op or _is_about(one, kind.lower(), name))
 
-    def _rests(self, number: int, place: tuple[str, str]) -> bool:
-        return place in self._known and time.monotonic() - self._failed.get(number, float("-inf")) < REST
+    def _order(self, place: tuple[str, str]) -> list[int]:
+        """Whom to ask, one after the other: who failed a moment ago only about a row that was never known, and last."""
+        now = time.monotonic()
+        resting = {number for number, failed in self._failed.copy().items() if now - failed < REST}
+        awake = [number for number in range(len(self._sources)) if number not in resting]
+        return awake if place in self._known else [*awake, *sorted(resting)]
 
     def _remember(self, place: tuple[str, str], columns: Mapping[str, Any] | None) -> Row:
         with self._lock:
@@ -121,15 +128,21 @@ def _followed(followers: Sequence[Follower]) -> Iterator[Change]:
         time.sleep(REST)
 
 
-def _sources(where: str | Path) -> tuple[Source, ...]:
-    text = str(where)
+def _sources(where: str | Path, daemon: str = "", token: str = "") -> tuple[Source, ...]:
+    text, folder = str(where), Path(where)
+    served = (_served(daemon, token),) if daemon else ()
+    if text.startswith(("http://", "https://")):
+        return (_served(text, token), *served)
     if "://" in text:
-        return (RedisSource(lambda: text),)
+        return (RedisSource(lambda: text), *served)
     if PLACE.fullmatch(text):
-        return (RedisSource(lambda: f"redis://{text}"),)
-    folder = Path(where)
+        return (RedisSource(lambda: f"redis://{text}"), *served)
     if folder.is_dir():
-        return (RedisSource(lambda: embedded_url(folder)),)
-    raise UsageError(
-        f"{text} is no Redis server and no folder", hint="write HOST:PORT, a redis:// URL or a state folder"
-    )
+        return (RedisSource(lambda: embedded_url(folder)), *(served or (HttpSource(lambda: announced_place(folder)),)))
+    hint = "write HOST:PORT or a redis:// URL, the http:// address of a daemon, or its state folder"
+    raise UsageError(f"{text} is no Redis server, no daemon and no folder", hint=hint)
+
+
+def _served(daemon: str, token: str) -> HttpSource:
+    place = read_place(daemon, token)
+    return HttpSource(lambda: place)

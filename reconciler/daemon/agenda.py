@@ -20,6 +20,7 @@ class Task(IntEnum):
     RECONCILE = 1
     SCAN = 2
     BACK_UP = 3
+    MAKE_READY = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,13 +58,17 @@ class Turn:
 
 
 class Board:
-    """Safe for several threads. `tell` hears of every turn, once, on the thread that brought it."""
+    """Safe for several threads. `tell` hears of every turn, once, on the thread that brought it.
+
+    `seen` is called, on any thread, when there may be something else to see than before.
+    """
 
     def __init__(self, clock: Clock, tell: Callable[[Turn], None]) -> None:
         now = clock.now()
         self._clock, self._tell = clock, tell
         self._guard = threading.Lock()
         self._sight = Sight(now, Phase.STARTING, now, now, time.monotonic())
+        self.seen: Callable[[], None] = lambda: None
 
     def look(self) -> Sight:
         """What is to be seen now."""
@@ -77,6 +81,7 @@ class Board:
         with self._guard:
             since = self._sight.phase_since if self._sight.phase is phase else now
             self._sight = replace(self._sight, phase=phase, phase_since=since, beat=now, pulse=time.monotonic())
+        self.seen()
 
     def beat(self) -> None:
         """The operations thread is alive."""
@@ -99,6 +104,7 @@ class Board:
             self._sight = replace(self._sight, troubles={**self._sight.troubles, about: after})
         if before is None or (before.reason, before.outlook, before.message) != (reason, outlook, message):
             self._tell(Turn(before, after))
+            self.seen()
 
     def well(self, about: str) -> None:
         """It works, or works again."""
@@ -108,3 +114,4 @@ class Board:
             self._sight = replace(self._sight, troubles=left)
         if before is not None:
             self._tell(Turn(before, None))
+            self.seen()

@@ -38,6 +38,7 @@ PHASES = {
     Task.RECONCILE: Phase.RECONCILING,
     Task.SCAN: Phase.SCANNING,
     Task.BACK_UP: Phase.BACKING_UP,
+    Task.MAKE_READY: Phase.IDLE,
 }
 T = TypeVar("T")
 
@@ -91,6 +92,10 @@ class Loop:
     def look(self) -> None:
         """Something may have changed: look as soon as possible."""
         self.agenda.at(Task.RECONCILE, time.monotonic())
+
+    def make_ready(self) -> None:
+        """A commit may come in a moment: what takes a while to open is open then."""
+        self.agenda.at(Task.MAKE_READY, time.monotonic())
 
     def look_anew(self) -> None:
         """Reconcile as soon as possible, even if nothing seems to have changed in git."""
@@ -161,6 +166,8 @@ class Loop:
         if job.task is Task.SCAN:
             self.agenda.put_off(Task.SCAN, now + self._pace.scan)
             return self._works.scan()
+        if job.task is Task.MAKE_READY:
+            return self._works.make_ready()
         copy = self._works.back_up()
         self._schedule_backup()
         return copy

@@ -53,6 +53,10 @@ class Works(Protocol):
         """Seconds until the next backup is due."""
         ...
 
+    def make_ready(self) -> None:
+        """A commit is about to come: open what takes a while, unless somebody else has it now."""
+        ...
+
     def touched(self) -> bool:
         """Whether something else wrote to the live rows since `rest`."""
         ...

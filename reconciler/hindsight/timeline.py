@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.hindsight.rows import change, is_declared, removal
-from reconciler.plan.plan import ORDER
+from reconciler.model.change import ORDER
 from reconciler.tables.versions import place_of
 
 if TYPE_CHECKING:

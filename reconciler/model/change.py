@@ -40,6 +40,10 @@ class Op(StrEnum):
     DELETE = "delete"
 
 
+ORDER = (Op.DELETE, Op.CREATE, Op.UPDATE)
+"""What is lost comes first in every rendering."""
+
+
 @dataclass(frozen=True, slots=True)
 class FieldChange:
     """One field's old and new value; metadata is named `labels.host`, `refs.broker`, `annotations.x` or `name`."""

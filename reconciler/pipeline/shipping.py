@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.pipeline.carrying import Carrier
-from reconciler.pipeline.shippingstate import Failure, ShippingState
+from reconciler.pipeline.shippingstate import Attempted, Failure, ShippingState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +52,8 @@ class Shipper:
         tell: Callable[[Exception | None], None] = lambda error: None,
     ) -> None:
         self._cargo, self._pauses, self._clock, self._tell = cargo, pauses, clock, tell
+        self.attempted: Callable[[Attempted], None] = lambda attempt: None
+        """Hears of every attempt, on that thread; it must not raise."""
         self._carrier = Carrier(cargo, route, self._pulse, self._count)
         self._state = ShippingState()
         self._turn = threading.Condition()
@@ -119,6 +121,7 @@ class Shipper:
         return False
 
     def _attempt(self) -> None:
+        began, before = time.perf_counter(), self._state.recorded
         with self._turn:
             asked = self._asked
             self._state = self._state.begun(self._clock.now())
@@ -129,6 +132,9 @@ class Shipper:
             return
         except Exception as caught:  # noqa: BLE001  the thread must outlive whatever happens to one attempt
             error = caught
+        failed, recorded = error is not None, self._state.recorded - before
+        complete = not (failed or self._cargo.outbox.behind)
+        self.attempted(Attempted(time.perf_counter() - began, recorded, failed, complete))
         self._conclude(asked, error)
 
     def _conclude(self, asked: int, error: Exception | None) -> None:

@@ -32,6 +32,16 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempted:
+    """What came of one attempt: how long it took, the versions that the ledger took, whether it lacks nothing now."""
+
+    seconds: float
+    versions: int
+    failed: bool
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ShippingState:
     """Moments are UTC. `versions` and `events` wait; `oldest` is when the first of these versions was committed.
 

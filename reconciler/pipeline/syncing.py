@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -41,13 +42,14 @@ class Consent:
 class WentLive:
     """A step that the store took from a commit (None: from nothing) under some kinds.
 
-    `replaced` says that whatever the application does not hold is gone, too.
+    `replaced` says that whatever the application does not hold is gone, too; `seconds` is how long the store took.
     """
 
     kinds: Kinds
     base: Applied | None
     application: Application
     replaced: bool
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +163,10 @@ class Reconciler:
             return self._told(Plan(base, head, (), plan.problems), walk), None
         put = self.store.replace if proposal.replaces else self.store.apply
         kinds, application = proposal.transition.new.kinds, proposal.application(judgement)
+        began = time.perf_counter()
         put(kinds, application)
-        return self._told(plan, walk), WentLive(kinds, applied, application, proposal.replaces)
+        taken = time.perf_counter() - began
+        return self._told(plan, walk), WentLive(kinds, applied, application, proposal.replaces, taken)
 
     def _told(self, plan: Plan, walk: Walk) -> Plan:
         """The plan; when something keeps the head from going live, the store is told."""

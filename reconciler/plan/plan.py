@@ -6,15 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.model.change import Change, Op
+from reconciler.model.change import ORDER, Change, Op
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from reconciler.model.problem import Problem
-
-ORDER = (Op.DELETE, Op.CREATE, Op.UPDATE)
-"""What is lost comes first in every rendering."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,8 @@ def _view(view: Answer) -> str:
     if view["commit"] is None:
         return "being written"
     left_out = f", {view['dropped']:,} left out for want of room" if view["dropped"] else ""
-    return f"{plural(view['rows'], 'row')} of {commits.short(view['commit'])}{left_out}"
+    kept = f", kept by {visible(view['kept_by'])}" if view["kept_by"] else ""
+    return f"{plural(view['rows'], 'row')} of {commits.short(view['commit'])}{left_out}{kept}"
 
 
 def _drift(drift: Answer) -> str:
@@ -163,7 +164,14 @@ def _scan_json(scan: Scan) -> dict[str, Any]:
 
 def _view_json(view: CacheState) -> dict[str, Any]:
     commit = view.mark.commit if view.mark else None
-    return {"commit": commit, "rows": view.rows, "dropped": view.dropped, "bytes": view.bytes}
+    kept_by = view.kept_by or None
+    return {
+        "commit": commit,
+        "rows": view.rows,
+        "dropped": view.dropped,
+        "bytes": view.bytes,
+        "kept_by": kept_by,
+    }
 
 
 def _trouble_json(trouble: Trouble) -> dict[str, Any]:

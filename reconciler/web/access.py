@@ -6,14 +6,13 @@ gives a rebound name away, nor the Origin header of a POST, nor add a token.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import ipaddress
-from dataclasses import dataclass, field
-from enum import IntEnum
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from reconciler.model.grants import Grant, Role, digest
 from reconciler.web.answers import HttpError
 
 if TYPE_CHECKING:
@@ -23,64 +22,50 @@ LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 """Headers of a proxy: the client is then not on this host, although its connection comes from here."""
 READS = frozenset({"GET", "HEAD"})
-
-
-class Role(IntEnum):
-    """What a token allows; the higher one includes the lower."""
-
-    READ = 1
-    OPERATE = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A token's role. Of the token only its SHA-256 is kept."""
-
-    role: Role
-    digest: bytes = field(repr=False)
-
-
-def grant(token: str, role: Role) -> Grant:
-    """What this token allows."""
-    return Grant(role, _digest(token))
+QUESTIONS = frozenset({"/v1/sql"})
+"""Addresses where a POST is a read: the question is too long for an address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The tokens, and the names besides the local ones that this server goes by."""
+    """The tokens, and the names besides the local ones that this server goes by. `own` is the one in daemon.json."""
 
-    grants: tuple[Grant, ...]
+    own: Grant
+    grants: tuple[Grant, ...] = ()
     hosts: frozenset[str] = frozenset()
 
-    def check(self, method: str, headers: Mapping[str, str], client: str | None) -> None:
+    def granted(self, headers: Mapping[str, str]) -> Grant | None:
+        """What the token of a request allows; None for none, or one that is not known."""
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        given = digest(token.strip() if scheme.lower() == "bearer" else "")
+        # Every grant is compared: how long it takes says nothing about which one it was
+        found = [one for one in (self.own, *self.grants) if hmac.compare_digest(one.digest, given)]
+        return max(found, key=lambda one: one.role, default=None)
+
+    def check(self, method: str, path: str, headers: Mapping[str, str], client: str | None) -> None:
         """Raise `HttpError` unless this request may go on: 421 unknown Host, 403 foreign Origin or role, 401 token."""
+        granted = self.granted(headers)
         host = headers.get("host", "")
-        if host_name(host) not in LOCAL_NAMES | self.hosts:
-            hint = "use 127.0.0.1 or localhost, or list the name for this server"
+        # No page can know a token: whoever has one may call this server as it is called where they are
+        if granted is None and host_name(host) not in LOCAL_NAMES | self.hosts:
+            hint = "use 127.0.0.1 or localhost; with a token any name will do"
             raise HttpError(HTTPStatus.MISDIRECTED_REQUEST, "unknown-host", "this server has another name", hint=hint)
         origin = headers.get("origin")
         if method not in READS and origin is not None and origin.lower().partition("://")[2] != host.lower():
             raise HttpError(HTTPStatus.FORBIDDEN, "foreign-origin", "pages of other sites may not operate this host")
-        self._check_token(Role.READ if method in READS else Role.OPERATE, headers, client)
-
-    def _check_token(self, needed: Role, headers: Mapping[str, str], client: str | None) -> None:
-        given = headers.get("authorization")
-        if given is None and needed is Role.READ and is_local(headers, client):
+        needed = Role.READ if method in READS or path in QUESTIONS else Role.OPERATE
+        if "authorization" not in headers and needed is Role.READ and is_local(headers, client):
             return
-        role = self._role(given or "")
-        if role is None:
-            hint = "send `Authorization: Bearer TOKEN`; the daemon's own token is in daemon.json in its state folder"
-            headers = {"www-authenticate": "Bearer"}
-            raise HttpError(HTTPStatus.UNAUTHORIZED, "no-token", "this needs a token", hint=hint, headers=headers)
-        if role < needed:
+        if granted is None:
+            raise _no_token()
+        if granted.role < needed:
             raise HttpError(HTTPStatus.FORBIDDEN, "read-only-token", "this token may only read")
 
-    def _role(self, authorization: str) -> Role | None:
-        scheme, _, token = authorization.partition(" ")
-        digest = _digest(token.strip() if scheme.lower() == "bearer" else "")
-        # Every grant is compared: how long it takes says nothing about which one it was
-        found = [one.role for one in self.grants if hmac.compare_digest(one.digest, digest)]
-        return max(found, default=None)
+
+def _no_token() -> HttpError:
+    hint = "send `Authorization: Bearer TOKEN`: one of http.tokens, or on this host the one in daemon.json"
+    headers = {"www-authenticate": "Bearer"}
+    return HttpError(HTTPStatus.UNAUTHORIZED, "no-token", "this needs a token", hint=hint, headers=headers)
 
 
 def is_local(headers: Mapping[str, str], client: str | None) -> bool:
@@ -96,7 +81,3 @@ def host_name(host: str) -> str:
     """The name in a Host header (RFC 9110, section 7.2): without port, brackets and the root's dot, in lower case."""
     name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
     return name.lower().removesuffix(".")
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
+from reconciler.web.encoding import encoded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,27 +29,34 @@ _STATUSES: tuple[tuple[type[ReconcilerError], int, str], ...] = (
 
 
 class HttpError(Exception):
-    """A request that is answered with an error."""
+    """A request that is answered with an error. `beside` is what the body has beside it."""
 
     def __init__(
-        self, status: int, code: str, message: str, *, hint: str = "", headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        hint: str = "",
+        headers: Mapping[str, str] | None = None,
+        beside: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.hint = hint
         self.headers = dict(headers or {})
+        self.beside = dict(beside or {})
 
 
 def answer(body: Mapping[str, Any], status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON object as a response. Nothing may keep it: it is about this moment, on this host."""
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return Response(text.encode("utf-8", "replace"), status, {**BEFORE_ALL, **(headers or {})}, media_type=JSON)
+    return Response(encoded(body), status, {**BEFORE_ALL, **(headers or {})}, media_type=JSON)
 
 
 def refusal(error: HttpError) -> Response:
     """The one error body."""
-    body = {"error": {"code": error.code, "message": str(error), "hint": error.hint}}
+    body = {"error": {"code": error.code, "message": str(error), "hint": error.hint}, **error.beside}
     return answer(body, error.status, error.headers)
 
 

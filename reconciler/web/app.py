@@ -8,16 +8,22 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
 from reconciler.errors import BugError, ReconcilerError
+from reconciler.model.grants import Role, grant
 from reconciler.web import answers
-from reconciler.web.access import Access, Role, grant
+from reconciler.web.access import Access
 from reconciler.web.deliveries import Webhooks
+from reconciler.web.gate import Gate, Limits
+from reconciler.web.measures import Counting, metrics_table, named
+from reconciler.web.pages import refusals
+from reconciler.web.pages.routes import PageRoutes
 from reconciler.web.routes import Routes
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,38 +31,27 @@ if TYPE_CHECKING:
     from reconciler.web.serving import Serving
     from reconciler.web.waiting import Waiting
 
-OPEN = ("/healthz", "/readyz", "/webhooks/")
-"""Addresses without Host, Origin and token: probes say nothing worth hiding, webhooks have their signature."""
 LOG = logging.getLogger(__name__)
 
 
 def create_app(operations: Operations, serving: Serving, waiting: Waiting) -> Starlette:
     """The application in front of a daemon. `waiting` ends what is under way when the server stops."""
     hooks = Webhooks(operations, serving.webhook_secret, serving.deadlines.body)
-    access = Access((grant(serving.token, Role.OPERATE),), serving.hosts)
-    routes = Routes(operations, waiting, serving.deadlines).table()
+    access = Access(grant(serving.token, Role.OPERATE), serving.grants, serving.hosts)
+    limits = Limits(serving.reading, serving.failing)
+    routes = [*Routes(operations, waiting, serving.deadlines).table(), *metrics_table(operations.measures)]
+    routes += PageRoutes(operations, waiting, serving.deadlines).table()
     app = Starlette(
-        routes=[*routes, Route("/webhooks/{secret}", hooks.receive, methods=["POST"])],
-        middleware=[Middleware(Shield), Middleware(Gate, access=access)],
+        routes=named([*routes, Route("/webhooks/{secret}", hooks.receive, methods=["POST"])]),
+        middleware=[
+            Middleware(Counting, measures=operations.measures),
+            Middleware(Shield),
+            Middleware(Gate, access=access, limits=limits),
+        ],
         exception_handlers={HTTPException: _routing},
     )
     app.router.redirect_slashes = False  # the redirect would be to whatever the Host header says
     return app
-
-
-class Gate:
-    """Lets a request in, or raises `HttpError`."""
-
-    def __init__(self, app: ASGIApp, access: Access) -> None:
-        self._app, self._access = app, access
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Every address but the open ones, those that do not exist too."""
-        request = Request(scope)
-        path: str = scope["path"]
-        if not (path in OPEN or path.startswith(OPEN[-1])):
-            self._access.check(request.method, request.headers, request.client.host if request.client else None)
-        await self._app(scope, receive, send)
 
 
 class Shield:
@@ -81,7 +76,7 @@ class Shield:
         except Exception as error:  # the last line of defence: nobody is shown a traceback
             if begun:
                 raise
-            await answers.refusal(_understood(error))(scope, receive, send)
+            await refusals.refusal(_understood(error), scope)(scope, receive, send)
 
 
 def _understood(error: Exception) -> answers.HttpError:
@@ -98,4 +93,4 @@ def _understood(error: Exception) -> answers.HttpError:
 async def _routing(request: Request, error: Exception) -> Response:
     """What the router raises: no such address, or not with this method."""
     assert isinstance(error, HTTPException)
-    return answers.refusal(answers.from_status(error.status_code, error.headers))
+    return refusals.refusal(answers.from_status(error.status_code, error.headers), request.scope)

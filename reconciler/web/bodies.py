@@ -35,15 +35,7 @@ async def read(request: Request, limit: int, deadline: float) -> bytes:
 
 async def read_object(request: Request, allowed: Mapping[str, type], deadline: float) -> dict[str, Any]:
     """A JSON object with some of these fields, each of its type (422); nothing at all is an empty one."""
-    body = await read(request, MAX_JSON, deadline)
-    if not body:
-        return {}
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
-        raise HttpError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not-json", f"send the body as {JSON}")
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        raise HttpError(HTTPStatus.BAD_REQUEST, "not-json", "the body is not JSON") from None
+    found = await read_json(request, deadline)
     if not isinstance(found, dict):
         raise unprocessable("the body is not a JSON object")
     for name, value in found.items():
@@ -52,6 +44,19 @@ async def read_object(request: Request, allowed: Mapping[str, type], deadline: f
         if value is not None and type(value) is not allowed[name]:
             raise unprocessable(f"{name} is a {allowed[name].__name__}")
     return {name: value for name, value in found.items() if value is not None}
+
+
+async def read_json(request: Request, deadline: float) -> Any:
+    """Whatever JSON the body is; nothing at all is an empty object."""
+    body = await read(request, MAX_JSON, deadline)
+    if not body:
+        return {}
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+        raise HttpError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not-json", f"send the body as {JSON}")
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise HttpError(HTTPStatus.BAD_REQUEST, "not-json", "the body is not JSON") from None
 
 
 def unprocessable(message: str, *, hint: str = "") -> HttpError:

@@ -22,6 +22,7 @@ MAX_BODY = 1024 * 1024
 """Bytes of a delivery. A push of thousands of commits may be larger; polling notices that one."""
 SILENCE = 60.0
 """Seconds between two lines about refused deliveries in the log, however many there are."""
+ACCEPTED = "accepted"
 LOG = logging.getLogger(__name__)
 
 
@@ -36,6 +37,15 @@ class Webhooks:
 
     async def receive(self, request: Request) -> Response:
         """Answer 202 to a push, 200 to what needs nothing done; 404 for a wrong address, 401 for any other fault."""
+        try:
+            result = await self._received(request)
+        except HttpError as error:
+            self._operations.measures.delivered(error.code)
+            raise
+        self._operations.measures.delivered(result)
+        return answer({"result": result}, HTTPStatus.ACCEPTED if result == ACCEPTED else HTTPStatus.OK)
+
+    async def _received(self, request: Request) -> str:
         if not webhooks.is_path(request.path_params["secret"], self._secret):
             raise from_status(HTTPStatus.NOT_FOUND)
         body = await bodies.read(request, MAX_BODY, self._deadline)
@@ -44,11 +54,11 @@ class Webhooks:
             self._note(verdict)
             raise HttpError(HTTPStatus.UNAUTHORIZED, "refused", "this delivery is refused")
         if not self._seen.is_new(verdict.seal):
-            return answer({"result": "duplicate"})
+            return "duplicate"
         if verdict.event is not Event.PUSH:
-            return answer({"result": "pong" if verdict.event is Event.PING else "ignored"})
+            return "pong" if verdict.event is Event.PING else "ignored"
         self._operations.hint(_source(verdict))
-        return answer({"result": "accepted"}, HTTPStatus.ACCEPTED)
+        return ACCEPTED
 
     def _note(self, refusal: webhooks.Refusal) -> None:
         """Tell the log why, now and then: ten thousand forged deliveries must not fill a disk."""

@@ -11,8 +11,17 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from reconciler.web.catalogue import Catalogue
+    from reconciler.web.measures import Measures
+    from reconciler.web.pages.views import Views
+    from reconciler.web.pulse import Feed
+    from reconciler.web.questions import Questions
+    from reconciler.web.sessions import Sessions
+
     Answer = Mapping[str, Any]
     """A JSON object, in the shapes of docs/commands.md."""
+    Place = tuple[Any, ...]
+    """Where a page of a list ended: JSON values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,36 @@ class Operations(Protocol):
     The first five return at once, whatever the daemon is doing: they are called on the thread that serves everybody.
     The others may take their time, within deadlines of their own: they are called on other threads, several at once.
     """
+
+    @property
+    def measures(self) -> Measures:
+        """What counts requests and tells all figures."""
+        ...
+
+    @property
+    def views(self) -> Views:
+        """What pages show."""
+        ...
+
+    @property
+    def questions(self) -> Questions:
+        """What runs queries, and makes files of whole tables."""
+        ...
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The kinds, and what comes next."""
+        ...
+
+    @property
+    def feed(self) -> Feed:
+        """What happened."""
+        ...
+
+    @property
+    def sessions(self) -> Sessions:
+        """Sessions of this host."""
+        ...
 
     def heartbeats(self) -> Sequence[Heartbeat]:
         """A sign of life of each thread that must not stand still."""
@@ -77,15 +116,22 @@ class Operations(Protocol):
         """The live rows of a kind, or the one that goes by a name."""
         ...
 
-    def versions(self, limit: int, filters: Mapping[str, str]) -> Answer:
-        """The newest versions of the history; those that all of some filters let through."""
+    def page(self, kind: str, limit: int, after: tuple[str, str] | None) -> Answer:
+        """So many live rows of a kind after a place (`paging.row_place`); `next` is the last one's, None at the end."""
+        ...
+
+    def versions(self, limit: int, filters: Mapping[str, str], after: Place | None = None) -> Answer:
+        """The newest versions of the history, or those that all of some filters let through, after a place.
+
+        `next` is the place of the last, None at the end. Of the next one too.
+        """
         ...
 
     def version(self, revision: str) -> Answer:
         """One version, and what it changed."""
         ...
 
-    def history(self, kind: str | None, name: str | None, limit: int) -> Answer:
+    def history(self, kind: str | None, name: str | None, limit: int, after: Place | None = None) -> Answer:
         """The changes of a resource, or the newest of all."""
         ...
 

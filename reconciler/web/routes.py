@@ -12,14 +12,22 @@ from starlette.requests import Request  # noqa: TC002  Starlette looks at the an
 from starlette.routing import Route
 
 from reconciler.model.suspension import parse_until
-from reconciler.web import bodies
+from reconciler.web import bodies, paging
 from reconciler.web.answers import HttpError, answer
+from reconciler.web.catalogue import CatalogueRoutes
+from reconciler.web.etags import weak
+from reconciler.web.openapi.routes import OpenApiRoutes
 from reconciler.web.past import PastRoutes
+from reconciler.web.questions import QuestionRoutes
+from reconciler.web.reads import Reads
+from reconciler.web.sessions import SessionRoutes
+from reconciler.web.watch import WatchRoutes
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
     from reconciler.web.operations import Heartbeat, Operations
+    from reconciler.web.reads import Work
     from reconciler.web.serving import Deadlines
     from reconciler.web.waiting import Waiting
 
@@ -33,7 +41,8 @@ class Routes:
 
     def __init__(self, operations: Operations, waiting: Waiting, deadlines: Deadlines) -> None:
         self._operations, self._waiting, self._deadlines = operations, waiting, deadlines
-        self._past = PastRoutes(operations, waiting, deadlines)
+        self._reads = Reads(waiting)
+        self._past = PastRoutes(operations, self._reads, deadlines)
 
     def table(self) -> list[Route]:
         """All of them."""
@@ -52,6 +61,11 @@ class Routes:
             Route("/v1/suspend", self.suspend, methods=["POST"]),
             Route("/v1/resume", self.resume, methods=["POST"]),
             *self._past.table(),
+            *CatalogueRoutes(self._operations.catalogue, self._reads, self._deadlines).table(),
+            *OpenApiRoutes(self._operations, self._waiting, self._reads, self._deadlines).table(),
+            *WatchRoutes(self._waiting.pulse).table(),
+            *QuestionRoutes(self._operations, self._waiting, self._deadlines).table(),
+            *SessionRoutes(self._operations.sessions, self._waiting, self._deadlines).table(),
         ]
 
     async def healthz(self, request: Request) -> Response:
@@ -71,14 +85,23 @@ class Routes:
 
     async def status(self, request: Request) -> Response:
         """What is live, and whether it is what git says."""
-        return answer(await self._waiting.call(self._operations.status, self._deadlines.read))
+        return await self._reads.answer(request, self._operations.status, self._deadlines.read, weak)
 
     async def rows(self, request: Request) -> Response:
         """The live rows of a kind, or the one that goes by a name; with `?at=` as they were."""
         if "at" in request.query_params:
             return await self._past.at(request)
         kind, name = request.path_params["kind"], request.path_params.get("name")
-        return answer(await self._waiting.call(partial(self._operations.rows, kind, name), self._deadlines.read))
+        work = partial(self._operations.rows, kind, name) if name else self._page(request, kind)
+        return await self._reads.answer(request, work, self._deadlines.read)
+
+    def _page(self, request: Request, kind: str) -> Work:
+        """All rows of a kind, or some of them for whoever asks for so many, or goes on after others."""
+        limit, place = paging.limit_of(request), paging.row_after(paging.place_of(request, paging.ROWS))
+        if limit is None and place is None:
+            return lambda: {**self._operations.rows(kind, None), "next": None}
+        many = min(limit or paging.LARGEST, paging.LARGEST)
+        return lambda: paging.with_cursor(self._operations.page(kind, many, place), paging.ROWS)
 
     async def heal(self, request: Request) -> Response:
         """Put right all that drifted."""
@@ -100,7 +123,7 @@ class Routes:
 
     async def drift(self, request: Request) -> Response:
         """What in the live rows is not what git says."""
-        return answer(await self._waiting.call(self._operations.drift, self._deadlines.operation))
+        return await self._reads.answer(request, self._operations.drift, self._deadlines.operation)
 
     async def sync(self, request: Request) -> Response:
         """Reconcile once; the answer comes when this request was handled."""

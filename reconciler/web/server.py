@@ -18,6 +18,8 @@ from reconciler.errors import BugError, NeedsHuman
 from reconciler.web.address import Listen
 from reconciler.web.app import create_app
 from reconciler.web.connections import Connection
+from reconciler.web.descriptors import allow_files
+from reconciler.web.pulse import Pulse
 from reconciler.web.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -29,7 +31,9 @@ WORKERS = 4
 """Calls to the daemon that may take their time at once."""
 START, GRACE, END = 5.0, 1, 4.0
 """Seconds: to start, for answers under way when it stops, and for the thread to end."""
-BACKLOG = 128
+BACKLOG = 1024
+FILES = 4096
+"""Files that this process should be allowed to have open: each client is one."""
 
 
 class HttpServer:
@@ -40,8 +44,9 @@ class HttpServer:
 
         `address` is the one taken, with its port; `address.local` is how programs on this host call it.
         """
-        self._waiting = Waiting()
+        self._waiting = Waiting(Pulse(operations.feed))
         self._socket = _bound(listen)
+        allow_files(FILES)
         self.address = Listen(listen.host, self._socket.getsockname()[1])
         config = uvicorn.Config(
             create_app(operations, replace(serving, hosts=serving.hosts | {listen.host}), self._waiting),
@@ -102,7 +107,8 @@ class HttpServer:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(WORKERS, thread_name_prefix=f"{THREAD}-call"))
-        await self._server.serve(sockets=[self._socket])
+        with self._waiting.pulse.beating():
+            await self._server.serve(sockets=[self._socket])
 
 
 class _Server(uvicorn.Server):

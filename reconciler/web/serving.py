@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from reconciler.web.limits import FAILING, READING, Rate
+
+if TYPE_CHECKING:
+    from reconciler.model.grants import Grant
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +22,15 @@ class Deadlines:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """`token` is the one in daemon.json, `hosts` the names besides the local ones; no webhook secret, no webhooks."""
+    """`token` is the one in daemon.json, `grants` are of other tokens, `hosts` the names besides the local ones.
+
+    No webhook secret, no webhooks. `reading` is how often a client may ask, `failing` how often with a wrong token.
+    """
 
     token: str = field(repr=False)
     webhook_secret: str = field(default="", repr=False)
     hosts: frozenset[str] = frozenset()
     deadlines: Deadlines = Deadlines()
+    grants: tuple[Grant, ...] = ()
+    reading: Rate = READING
+    failing: Rate = FAILING

@@ -6,38 +6,46 @@ import asyncio
 import contextlib
 from concurrent.futures import CancelledError
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from reconciler.web.answers import RETRY_AFTER, HttpError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from concurrent.futures import Future
 
+    from reconciler.web.pulse import Pulse
+
+T = TypeVar("T")
 LATER = {"retry-after": str(RETRY_AFTER)}
 
 
 class Waiting:
-    """Ends all waits at once when the server stops. To be used on the event loop's thread."""
+    """Ends all waits at once when the server stops. To be used on the event loop's thread.
 
-    def __init__(self) -> None:
+    `pulse` is what to wait on for something to happen.
+    """
+
+    def __init__(self, pulse: Pulse) -> None:
+        self.pulse = pulse
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
         """Answer everybody who waits, and everybody who comes: the daemon is stopping."""
         self._stopping.set()
+        self.pulse.end()
 
-    async def call(self, work: Callable[[], Mapping[str, Any]], deadline: float) -> Mapping[str, Any]:
+    async def call(self, work: Callable[[], T], deadline: float) -> T:
         """What a call returns, made on another thread. Nobody waits for it longer than `deadline` seconds."""
         calling = asyncio.ensure_future(asyncio.to_thread(work))
         await self._until(calling, deadline)
         return calling.result()
 
-    async def answer(self, future: Future[Mapping[str, Any]], deadline: float) -> Mapping[str, Any]:
+    async def answer(self, future: Future[T], deadline: float) -> T:
         """What a queued operation comes to. Who gives up waiting does not cancel it: it may be half done."""
         loop, done = asyncio.get_running_loop(), asyncio.Event()
 
-        def wake(_: Future[Mapping[str, Any]]) -> None:
+        def wake(_: Future[T]) -> None:
             with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
                 loop.call_soon_threadsafe(done.set)
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.wiring.application import Application, application
+from reconciler.wiring.application import Application, application, hurried
 from reconciler.wiring.authoring import Workshop, begin_repository, folder, new_repository, workshop
 from reconciler.wiring.checkout import check_folder, checkout, format_folder, write_formatted
 from reconciler.wiring.doctor import examine
 from reconciler.wiring.example import example_advice, example_settings
+from reconciler.wiring.exporting import export_tables
 from reconciler.wiring.importing import Imported, import_files
 from reconciler.wiring.origins import target
 from reconciler.wiring.policies import policies, policy_engine, test_policies
@@ -21,6 +22,7 @@ from reconciler.wiring.program import (
     NO_HISTORY,
     example_repository,
     has_embedded_history,
+    new_token,
     scratch_repository,
     shipped,
 )
@@ -62,12 +64,15 @@ __all__ = [
     "example_advice",
     "example_repository",
     "example_settings",
+    "export_tables",
     "folder",
     "format_folder",
     "has_embedded_history",
+    "hurried",
     "import_files",
     "new_repository",
     "new_session",
+    "new_token",
     "owner_id",
     "plan_ahead",
     "planner",

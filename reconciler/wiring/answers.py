@@ -13,6 +13,7 @@ from reconciler.report import commits, states, suspensions
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from reconciler.adapters.duckdb.reader import DuckDBReader
     from reconciler.kinds.kind import Kind
     from reconciler.kinds.registry import Kinds
     from reconciler.model.drift import Drifts
@@ -34,6 +35,16 @@ def rows(store: StoreReader, word: str, name: str | None) -> Answer:
         hint = f"did you mean {close[0]}?" if close else f"see `reconciler get {kind.name.lower()}`"
         raise UsageError(f"no {kind.name} {name} is live", hint=hint)
     return states.rows_json(kind, found if name is None else found[:1])
+
+
+def page(store: DuckDBReader, word: str, limit: int, after: tuple[str, str] | None) -> Answer:
+    """So many live rows of a kind after a place, and where to go on. Raises `UsageError` when there is no such kind."""
+    kind = found_kind(stored_kinds(store.kinds()), word)
+    found = store.live_after(kind, after, limit + 1)
+    told = states.rows_json(kind, found[:limit])
+    last = found[limit - 1] if len(found) > limit else None
+    place = last and (last.name, str(last.values[kind.key]))
+    return {**told, "next": place}
 
 
 def found_kind(kinds: Kinds, word: str) -> Kind:

@@ -5,6 +5,7 @@ Every answer is a JSON object in the shapes of docs/commands.md; the text that p
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from reconciler.wiring.origins import find_state
@@ -50,6 +51,18 @@ class Application(Protocol):
         """For each field of a live row the commit that last set it."""
         ...
 
+    def query(self, sql: str, rows: int, *, history: bool) -> Answer:
+        """What a query on the live rows, or on the history, finds: so many rows at most."""
+        ...
+
+    def tables(self, *, history: bool) -> Answer:
+        """The tables that can be exported."""
+        ...
+
+    def export(self, table: str, form: str, file: Path, *, history: bool) -> tuple[str, int]:
+        """Write a table into a file that is not there; what the table is called, and how many rows it has."""
+        ...
+
     def drift(self) -> Answer:
         """What in the live rows is not what git says."""
         ...
@@ -91,3 +104,15 @@ def application(settings: Settings, progress: Progress = lambda done, total: Non
 
     daemon = find(find_state(settings))
     return DaemonClient(daemon.address, daemon.token) if daemon else InProcess(settings, progress)
+
+
+HURRY = 1.5
+"""Seconds that somebody waits who is in the midst of typing."""
+
+
+def hurried(settings: Settings) -> Application:
+    """The same for somebody who does not wait: a daemon that is busy is given up soon. Nothing is fetched."""
+    from reconciler.adapters.client import DaemonClient
+
+    found = application(settings)
+    return replace(found, patience=HURRY) if isinstance(found, DaemonClient) else found

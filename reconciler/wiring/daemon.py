@@ -24,16 +24,24 @@ from reconciler.web.server import HttpServer
 from reconciler.web.serving import Serving
 from reconciler.wiring.backups import Backups
 from reconciler.wiring.errands import Errands
+from reconciler.wiring.figures import new_meter
 from reconciler.wiring.following import Following
+from reconciler.wiring.foresight import Foresight
 from reconciler.wiring.healing import Healer, Teller
 from reconciler.wiring.host import Host, Parts
+from reconciler.wiring.hostquestions import HostQuestions
+from reconciler.wiring.hostsessions import HostSessions
 from reconciler.wiring.live import Live
+from reconciler.wiring.metering import MeasuredEngine, MeasuredHost, shipped
+from reconciler.wiring.news import News
 from reconciler.wiring.obedience import Obedience
 from reconciler.wiring.operations import DaemonOperations
 from reconciler.wiring.origins import find_state
+from reconciler.wiring.pages.views import HostViews
 from reconciler.wiring.pasthere import past_of_daemon
 from reconciler.wiring.policies import policy_engine
-from reconciler.wiring.redis import NONE
+from reconciler.wiring.questions import questions
+from reconciler.wiring.redis import NONE, server_url
 from reconciler.wiring.shipment import Shipment
 from reconciler.wiring.telling import Telling, history_trouble
 from reconciler.wiring.watcher import Watcher
@@ -87,18 +95,20 @@ def daemon(settings: Settings, command: str, stream: TextIO, environ: Mapping[st
             log.redactor.add(secret)
         board = Board(clock, Telling(log.events).hear)
         name = settings.host or socket.gethostname()
-        shipment = Shipment(settings, name, clock, partial(history_trouble, board, log.events))
+        meter = new_meter(settings, name, state, clock)
+        shipment = Shipment(settings, name, clock, partial(history_trouble, board, log.events), partial(shipped, meter))
         keeper = Keeper(state, clock)
         parts = Parts(
             following=Following(settings, log.events),
             keeper=keeper,
             shipment=shipment,
             past=past_of_daemon(settings, name, shipment, keeper),
-            engine=stack.enter_context(policy_engine()),
+            engine=MeasuredEngine(stack.enter_context(policy_engine()), meter.work.judged),
             scanner=Healer(board, log.events, clock) if settings.heals else Teller(board, clock),
             backups=Backups(state, keeper, clock, log.events),
             obedience=Obedience(settings.obeys, log.events),
             board=board,
+            meter=meter,
             log=log.events,
             clock=clock,
         )
@@ -107,12 +117,22 @@ def daemon(settings: Settings, command: str, stream: TextIO, environ: Mapping[st
         stack.callback(shipment.stop)
         host = Host(parts)
         at, refs = parts.following.at(), parts.following.refs()
-        loop = Loop(host, board, Backoff, Pace(poll=settings.origin.poll_interval), partial(_bug, log))
-        watcher = Watcher(refs, loop.look)
+        works = MeasuredHost(host, meter, remote=settings.origin.url is not None)
+        loop = Loop(works, board, Backoff, Pace(poll=settings.origin.poll_interval), partial(_bug, log))
+        watcher = Watcher(refs, loop.look, loop.make_ready)
         live = _live(settings, state, host, parts, loop)
-        operations = DaemonOperations(host, parts, loop, watcher.blind, live.state if live else None)
-        server = HttpServer(operations, Serving(token, settings.webhook_secret), parse(settings.listen))
+        url = partial(server_url, settings, lambda: state)
+        sessions = stack.enter_context(HostSessions(settings, url, keeper))
+        operations = DaemonOperations(host, parts, loop, watcher.blind, live.state if live else None, sessions)
+        asked = questions(keeper.reading, lambda: shipment.open_ledger, parts.past.kinds)
+        operations.questions = HostQuestions(asked, state, shipment.flush)
+        operations.catalogue = Foresight(settings, keeper, parts.past.kinds)
+        operations.views = HostViews(settings, state, name, parts, operations.status, operations.heartbeats)
+        serving = Serving(token, settings.webhook_secret, grants=settings.grants)
+        server = HttpServer(operations, serving, parse(settings.listen))
         operations.address = str(server.address.local)
+        news = News(operations.feed, operations.status)
+        host.telling, board.seen = news.reconciled, news.look
         parts.obedience.hear(partial(_obey, log, shipment, live))
         log.events.event("Starting", unwritten, repository=at.repository, branch=at.branch)
         for part in (loop, live, watcher, server, announced(state, operations.address, token)):

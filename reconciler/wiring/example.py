@@ -37,7 +37,7 @@ def example_advice(folder: Path, address: str, program: str) -> tuple[str, ...]:
     look = f"{program} get user fx-majors-01 --repo {config} --state {folder / STATE}"
     return (
         f"the example is a git repository in {config}",
-        f"the daemon answers at http://{address}: try http://{address}/v1/status",
+        f"the dashboard is at http://{address}",
         "in another terminal, change a value and watch it go live here:",
         f"  {change} && {commit}",
         f"  {look}",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from reconciler.daemon.board import Board
     from reconciler.daemon.works import Wish
     from reconciler.kinds.registry import Kinds
+    from reconciler.metrics.meter import Meter
     from reconciler.pipeline.syncing import SyncResult, WentLive
     from reconciler.ports import Clock, Log, PolicyEngine, Store
     from reconciler.wiring.backups import Backups
@@ -79,6 +80,7 @@ class Parts:
     backups: Backups
     obedience: Obedience
     board: Board
+    meter: Meter
     log: Log
     clock: Clock
 
@@ -104,6 +106,8 @@ class Host:
         self.facts = Facts()
         self.passing_on: Callable[[WentLive], None] = lambda went: None
         """Hears of every step that went live."""
+        self.telling: Callable[[SyncResult], None] = lambda result: None
+        """Hears of every reconcile."""
 
     def fetch(self, beat: Callable[[], None]) -> None:
         """Bring the mirror up to date. What is live has to stay readable whatever happened elsewhere."""
@@ -179,6 +183,11 @@ class Host:
     def until_backup(self) -> float:
         """Seconds until the next backup is due."""
         return self._parts.backups.until_next(self._parts.obedience.orders.backup_interval)
+
+    def make_ready(self) -> None:
+        """A commit is about to come: open the store, unless another process has its turn at it."""
+        if self._recalled:
+            self._parts.keeper.make_ready()
 
     def touched(self) -> bool:
         """Whether something else wrote to the store since this process let go of it."""
@@ -256,6 +265,7 @@ class Host:
 
     def _pass_on(self, result: SyncResult) -> None:
         log, plan = self._parts.log, result.plan
+        self.telling(result)
         if result.went_live is not None:
             self.passing_on(result.went_live)
             log.event("Applied", syncs.applied_message(plan), commit=result.applied and result.applied.stamp.commit)

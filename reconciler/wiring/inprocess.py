@@ -20,6 +20,7 @@ from reconciler.wiring import answers
 from reconciler.wiring.origins import target
 from reconciler.wiring.pasthere import past_here
 from reconciler.wiring.program import shipped
+from reconciler.wiring.questionshere import questions_here
 from reconciler.wiring.stores import reconciler
 from reconciler.wiring.verifying import verifier
 
@@ -83,6 +84,21 @@ class InProcess:
         """For each field of a live row the commit that last set it."""
         with past_here(self._settings) as past:
             return past.blame(kind, name)
+
+    def query(self, sql: str, rows: int, *, history: bool) -> Answer:
+        """What a query on the live rows, or on the history, finds."""
+        with questions_here(self._settings, history=history) as questions:
+            return questions.query(sql, rows, history=history)
+
+    def tables(self, *, history: bool) -> Answer:
+        """The tables that can be exported."""
+        with questions_here(self._settings, history=history) as questions:
+            return questions.tables(history=history)
+
+    def export(self, table: str, form: str, file: Path, *, history: bool) -> tuple[str, int]:
+        """Write a table into a file."""
+        with questions_here(self._settings, history=history) as questions:
+            return questions.write(table, form, file, history=history)
 
     def drift(self) -> Answer:
         """What in the live rows is not what git says. Raises `NeedsHuman` when the store is another repository's."""

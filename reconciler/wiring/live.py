@@ -6,7 +6,9 @@ and made anew if it is another one.
 
 from __future__ import annotations
 
+import hashlib
 import queue
+import socket
 import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -58,6 +60,8 @@ class Live:
         self._stopping = threading.Event()
         self._server: EmbeddedServer | None = None
         self._found: CacheState | None = None
+        self._name = _name(settings, state)
+        self._kept_by = ""
         self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
 
     def __enter__(self) -> Live:
@@ -99,12 +103,14 @@ class Live:
     def _attend(self, owned: ExitStack) -> None:
         """Connect, catch up, and follow for as long as all is well."""
         from reconciler.adapters.redis.cache import RedisCache
+        from reconciler.adapters.redis.claim import Claim
         from reconciler.adapters.redis.link import connect
 
         with connect(self._url(owned), answer_timeout=PATIENCE) as link:
             cache = RedisCache(link, self._budget)
-            view = View(cache, sessions(link, self._settings), self._keeper, self._ended)
-            self._found = view.catch_up(self._applied())
+            claim = Claim(link, self._name)
+            view = View(cache, sessions(link, self._settings), self._keeper, claim, self._ended)
+            self._look(view)
             self._board.well(ABOUT)
             while not self._stopping.is_set():
                 self._follow(view)
@@ -115,12 +121,23 @@ class Live:
         except queue.Empty:
             if self._server is not None:
                 self._server.check()
-            self._found = view.catch_up(self._applied())
+            self._look(view)
             return
         if went is not None:
             view.take(went)
         if self._budget != self._granted:
             self._grant(view)
+
+    def _look(self, view: View) -> None:
+        found = view.catch_up(self._applied())
+        if found.kept_by != self._kept_by:
+            self._kept_by = found.kept_by
+            if found.kept_by:
+                message = "another host that shares Redis keeps the live view: it is as far as this one, or further"
+                self._log.event("StandingBack", message, by=found.kept_by)
+            else:
+                self._log.event("KeepingView", "no other host is as far as this one")
+        self._found = found
 
     def _grant(self, view: View) -> None:
         self._granted = self._budget
@@ -136,6 +153,13 @@ class Live:
             from reconciler.adapters.redis.embedded import EmbeddedServer
 
             self._server = owned.enter_context(EmbeddedServer(self._state, self._budget))
-        else:
-            self._server.check()
+        elif self._server.revive():
+            message = "the embedded Redis server did not answer any more: it was ended and started again"
+            self._log.event("RedisRestarted", message, level=Level.WARN)
         return self._server.url
+
+
+def _name(settings: Settings, state: Path) -> str:
+    """This host by a name that no other has, and that stays the same: one state folder has one daemon."""
+    folder = hashlib.sha256(str(state.absolute()).encode("utf-8", "surrogateescape")).hexdigest()
+    return f"{settings.host or socket.gethostname()} {folder[:8]}"

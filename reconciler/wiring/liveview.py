@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.liveview.writes import is_behind, mark, step, writes
@@ -25,16 +26,29 @@ MOST = 10_000
 
 
 class View:
-    """The live view and the sessions of one server, for one thread. `ended` hears whose sessions were ended."""
+    """The live view and the sessions of one server, for one thread. `ended` hears whose sessions were ended.
+
+    `claim` is asked before each write: it says who else keeps the view. While somebody does nothing is written, and
+    no session ended: they know better who may have some.
+    """
 
     def __init__(
-        self, cache: Cache, sessions: Sessions, keeper: Keeper, ended: Callable[[Mapping[str, int]], None]
+        self,
+        cache: Cache,
+        sessions: Sessions,
+        keeper: Keeper,
+        claim: Callable[[int], str],
+        ended: Callable[[Mapping[str, int]], None],
     ) -> None:
-        self._cache, self._sessions, self._keeper, self._ended = cache, sessions, keeper, ended
+        self._cache, self._sessions, self._keeper = cache, sessions, keeper
+        self._claim, self._ended = claim, ended
         self._trusted = self._roomier = False
 
     def take(self, went: WentLive) -> None:
         """A step went live."""
+        if self._claim(went.application.height):
+            self._trusted = False
+            return
         owners = [row for row in went.application.rows if row.resource.kind == layout().owner_kind]
         self._end(row.resource.id for row in owners if not _may_have_sessions(went.kinds, row))
         large = went.replaced or len(went.application.rows) > MOST
@@ -47,6 +61,10 @@ class View:
     def catch_up(self, applied: Applied | None) -> CacheState:
         """See that the view is that of the applied commit, and make it anew if not."""
         state = self._cache.state()
+        kept_by = self._claim(applied.height) if applied is not None else ""
+        if kept_by:
+            self._trusted = False
+            return replace(state, kept_by=kept_by)
         if not self._trusted or is_behind(state, applied):
             self._make_anew()
             state = self._cache.state()

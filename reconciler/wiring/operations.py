@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from reconciler.daemon.board import Phase
+from reconciler.daemon.feed import Feed
 from reconciler.daemon.works import Wish
 from reconciler.errors import RetryLater
 from reconciler.model.suspension import Suspension
@@ -21,6 +22,7 @@ from reconciler.status import Place, Running, describe
 from reconciler.web.operations import Heartbeat
 from reconciler.wiring import answers
 from reconciler.wiring.errands import Errands
+from reconciler.wiring.figures import DaemonMeasures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,10 +31,17 @@ if TYPE_CHECKING:
 
     from reconciler.daemon.loop import Loop
     from reconciler.model.view import CacheState
+    from reconciler.status import Status
+    from reconciler.web.catalogue import Catalogue
+    from reconciler.web.measures import Measures
+    from reconciler.web.pages.views import Views
+    from reconciler.web.questions import Questions
     from reconciler.wiring.host import Host, Parts
+    from reconciler.wiring.hostsessions import HostSessions
     from reconciler.wiring.past import Past
 
     Answer = Mapping[str, Any]
+    After = tuple[Any, ...] | None
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -58,10 +67,16 @@ class DaemonOperations:
         loop: Loop,
         blind: Callable[[], str],
         view: Callable[[], CacheState | None] | None,
+        sessions: HostSessions,
     ) -> None:
         self._host, self._parts, self._loop, self._blind, self._view = host, parts, loop, blind, view
         self._errands = Errands(host, parts)
         self.address = ""
+        self.views: Views
+        self.questions: Questions
+        self.catalogue: Catalogue
+        self.feed, self.sessions = Feed(), sessions
+        self.measures: Measures = DaemonMeasures(parts, self.described, self.heartbeats)
 
     def heartbeats(self) -> Sequence[Heartbeat]:
         """A sign of life of the thread that must not stand still."""
@@ -79,26 +94,35 @@ class DaemonOperations:
 
     def status(self) -> Answer:
         """How the host stands, as the operations thread saw it last."""
+        return status_json(self.described())
+
+    def described(self) -> Status:
+        """The same as a value. Never waits for anything."""
         facts = self._host.facts
         place = facts.place or Place("", "", None, shallow=False)
-        return status_json(describe(place, facts.stored, self._running(), self._parts.clock.now()))
+        return describe(place, facts.stored, self._running(), self._parts.clock.now())
 
     def rows(self, kind: str, name: str | None) -> Answer:
         """The live rows of a kind, or those that go by a name."""
         with self._parts.keeper.reading() as reader:
             return answers.rows(reader, kind, name)
 
-    def versions(self, limit: int, filters: Mapping[str, str]) -> Answer:
+    def page(self, kind: str, limit: int, after: tuple[str, str] | None) -> Answer:
+        """So many live rows of a kind after a place."""
+        with self._parts.keeper.reading() as reader:
+            return answers.page(reader, kind, limit, after)
+
+    def versions(self, limit: int, filters: Mapping[str, str], after: After = None) -> Answer:
         """The newest versions of the history; what is on its way there is waited for a little."""
-        return self._past().versions(limit, filters)
+        return self._past().versions(limit, filters, after)
 
     def version(self, revision: str) -> Answer:
         """One version, and what it changed."""
         return self._past().version(revision)
 
-    def history(self, kind: str | None, name: str | None, limit: int) -> Answer:
+    def history(self, kind: str | None, name: str | None, limit: int, after: After = None) -> Answer:
         """The changes of a resource, or the newest of all."""
-        return self._past().history(kind, name, limit)
+        return self._past().history(kind, name, limit, after)
 
     def show(self, kind: str, name: str | None, at: str) -> Answer:
         """The live rows of a kind, or the one that went by a name, as they were at a commit or moment."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import difflib
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.errors import UsageError
-from reconciler.hindsight import points, rows
+from reconciler.hindsight import paging, points, rows
 from reconciler.hindsight.blame import blame
 from reconciler.hindsight.moments import moment
-from reconciler.hindsight.timeline import timeline, together
 from reconciler.kinds.registry import Kinds
 from reconciler.model.commit import Status
 from reconciler.plan.plan import Plan, ordered
@@ -24,11 +23,13 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from reconciler.hindsight.points import Place
+    from reconciler.hindsight.timeline import Entry
     from reconciler.kinds.kind import Kind
     from reconciler.model.change import Change
     from reconciler.ports import LedgerReader
 
     Answer = dict[str, Any]
+    After = paging.Place | None
     OpenLedger = Callable[[], AbstractContextManager[LedgerReader]]
 
 FILTERS: Final = ("author", "kind", "name", "since", "until", "status")
@@ -48,26 +49,27 @@ class Past:
     resolve: Callable[[str], str | None]
     host: str
 
-    def history(self, kind: str | None, name: str | None, limit: int) -> Answer:
-        """The changes of a resource, or the newest of all, newest first.
+    def history(self, kind: str | None, name: str | None, limit: int, after: After = None) -> Answer:
+        """The changes of a resource, or the newest of all, newest first; after a place, and where to go on (`next`).
 
         Raises `UsageError` when the history knows no such resource.
         """
+        told: list[Entry]
+        following: paging.Place | None
         with self._opened() as ledger:
             if kind is None:
-                kinds = self._all(ledger)
-                timelines = (timeline(one, ledger.newest(one, limit=limit), {}, limit) for one in kinds)
-                told = together(timelines, limit)
+                kinds, place = self._all(ledger), paging.change_after(after)
+                newest = [(one, ledger.newest(one, limit=limit + 1, after=place)) for one in kinds]
+                told, following = paging.newest_page(newest, limit)
             else:
                 found, kinds = self._kind(ledger, kind)
-                by_height = ledger.past_of(found, name or "")
-                past = sorted(by_height, key=lambda one: (-one.row.height, one.version.orphaned))
+                past = ledger.past_of(found, name or "")
                 if not past:
                     raise self._unknown(ledger, found, name or "")
                 aside = ledger.aside() if any(one.version.orphaned for one in past) else {}
-                told = timeline(found, past, aside, limit)
+                told, following = paging.past_page(found, past, aside, limit, after)
             changes = [pasts.entry_json(entry.version, entry.change, kinds) for entry in told]
-            return {"changes": changes, "orphaned": ledger.orphans()}
+            return {"changes": changes, "orphaned": ledger.orphans(), "next": following}
 
     def show(self, kind: str, name: str | None, at: str) -> Answer:
         """The live rows of a kind, or the one that went by a name, as they were at a commit or moment."""
@@ -112,12 +114,19 @@ class Past:
             blamed = blame(found, (one for one in reversed(past) if one.row.values[found.key] == id_))
             return pasts.blame_json(found, ours[0], blamed)
 
-    def versions(self, limit: int, filters: Mapping[str, str]) -> Answer:
+    def versions(self, limit: int, filters: Mapping[str, str], after: After = None) -> Answer:
         """The newest versions of the history, all or those that some filters let through; see `FILTERS`."""
         with self._opened() as ledger:
-            found = ledger.found(self._filter(ledger, filters), limit=limit) if filters else None
-            listed = ledger.versions(limit=limit) if found is None else found
-            return {"versions": [commits.version_json(one) for one in listed], "orphaned": ledger.orphans()}
+            if filters:
+                only = replace(self._filter(ledger, filters), after=paging.found_after(after))
+                page, following = paging.found_page(ledger.found(only, limit=limit + 1), limit)
+            else:
+                place = paging.listed_after(after)
+                many = limit + 1 + (place[1] if place else 0)
+                listed = ledger.versions(limit=many, upto=place[0] if place else None)
+                page, following = paging.listed_page(listed, limit, place)
+            told = [commits.version_json(one) for one in page]
+            return {"versions": told, "orphaned": ledger.orphans(), "next": following}
 
     def version(self, revision: str) -> Answer:
         """One version, and what it changed."""

@@ -35,4 +35,19 @@ def scratch_repository(folder: Path) -> ScratchRepository:
     return ScratchRepository(folder)
 
 
-__all__ = ["EMBEDDED", "NO_HISTORY", "example_repository", "has_embedded_history", "scratch_repository", "shipped"]
+def new_token() -> str:
+    """A token that nobody guesses."""
+    from reconciler.adapters.daemonfile import new_token as made
+
+    return made()
+
+
+__all__ = [
+    "EMBEDDED",
+    "NO_HISTORY",
+    "example_repository",
+    "has_embedded_history",
+    "new_token",
+    "scratch_repository",
+    "shipped",
+]

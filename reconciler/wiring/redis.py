@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from reconciler.adapters.shipped import record_schema
-from reconciler.errors import NeedsHuman, UsageError
+from reconciler.errors import NeedsHuman
 from reconciler.sessions.layout import read_layout
 
 if TYPE_CHECKING:
@@ -51,10 +51,10 @@ def desk(link: Link, settings: Settings, may_have_sessions: Owners) -> SessionDe
 def server_url(settings: Settings, state: Callable[[], Path]) -> str:
     """Where the server is that the settings name, for a process that does not own it.
 
-    Raises `UsageError` for a host without one, and `NeedsHuman` when the embedded one does not run.
+    Raises `NeedsHuman` for a host without one, and when the embedded one does not run.
     """
     if settings.redis_url == NONE:
-        raise UsageError(
+        raise NeedsHuman(
             "this host keeps no sessions: redis.url is none", hint="set redis.url to embedded or redis://host:6379"
         )
     if settings.redis_url != EMBEDDED:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def session_desk(settings: Settings) -> Iterator[SessionDesk]:
     """What carries out requests about sessions. Whose they are is asked of the live rows.
 
-    Raises `UsageError` for a host without sessions, and `NeedsHuman` when the embedded server does not run.
+    Raises `NeedsHuman` for a host without sessions, and when the embedded server does not run.
     """
     from reconciler.adapters.redis.link import connect
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from reconciler.pipeline.shippingstate import ShippingState
+    from reconciler.pipeline.shippingstate import Attempted, ShippingState
     from reconciler.ports import Clock, LedgerReader, Store
     from reconciler.settings import Settings
     from reconciler.wiring.origins import Target
@@ -31,11 +31,20 @@ LETTING_GO = 600.0
 class Shipment:
     """One branch at a time: with another branch all begins anew, as its history is another one.
 
-    `follow` and `exchange` are for the thread that has the store; the rest for any. `tell` hears of failures.
+    `follow` and `exchange` are for the thread that has the store; the rest for any. `tell` hears of failures,
+    `attempted` of every attempt.
     """
 
-    def __init__(self, settings: Settings, host: str, clock: Clock, tell: Callable[[Exception | None], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        host: str,
+        clock: Clock,
+        tell: Callable[[Exception | None], None],
+        attempted: Callable[[Attempted], None],
+    ) -> None:
         self._settings, self._host, self._clock, self._tell = settings, host, clock, tell
+        self._attempted = attempted
         self._interval = DEFAULT.ship_interval
         self._branch: str | None = None
         self._shipper: Shipper | None = None
@@ -59,6 +68,7 @@ class Shipment:
         self.outbox, self._feed = Outbox(), EventFeed()
         cargo = Cargo(self.outbox, self._feed, self._host)
         self._shipper = Shipper(cargo, way, Backoff(), self._clock, interval=self._interval, tell=self._tell)
+        self._shipper.attempted = self._attempted
         self._shipper.__enter__()
 
     def exchange(self, store: Store) -> None:

@@ -62,7 +62,7 @@ def reconciler(settings: Settings) -> Iterator[Reconciler]:
 def planner(settings: Settings) -> Iterator[Planner]:
     """Plans between commits of the repository that the settings name. Opens no store."""
     with source(settings) as found:
-        yield _planner(found, settings.path)
+        yield planner_of(found, settings.path)
 
 
 def plan_ahead(settings: Settings, head: str, progress: Progress = lambda done, total: None) -> tuple[Plan, Kinds]:
@@ -78,7 +78,7 @@ def plan_ahead(settings: Settings, head: str, progress: Progress = lambda done, 
     from reconciler.adapters.memory.store import MemoryStore
 
     with fetched_target(settings) as at:
-        planner, daemon = _planner(at.source, settings.path), find(at.state)
+        planner, daemon = planner_of(at.source, settings.path), find(at.state)
         if daemon is not None:
             live = _live(daemon, at.repository)
             nothing = MemoryStore(SystemClock())
@@ -104,7 +104,8 @@ def _live(daemon: Daemon, repository: str) -> str | None:
     return said["applied"] and str(said["applied"]["commit"])
 
 
-def _planner(source: GitSource, folder: str) -> Planner:
+def planner_of(source: GitSource, folder: str) -> Planner:
+    """Plans in a repository that is open, from a folder on."""
     from reconciler.pipeline.judging import Judge
     from reconciler.pipeline.planning import Planner
     from reconciler.pipeline.stepping import Stepper

@@ -19,10 +19,13 @@ ELSEWHERE = "the repository is elsewhere: it is fetched now and then, and when a
 
 
 class Watcher:
-    """Calls `look` whenever the branch may have moved. A context manager; nothing to watch (None) is no thread."""
+    """Calls `look` whenever the branch may have moved, and `forebode` when it may do so in a moment.
 
-    def __init__(self, refs: Refs | None, look: Callable[[], None]) -> None:
-        self._refs, self._look = refs, look
+    A context manager; nothing to watch (None) is no thread.
+    """
+
+    def __init__(self, refs: Refs | None, look: Callable[[], None], forebode: Callable[[], None]) -> None:
+        self._refs, self._look, self._forebode = refs, look, forebode
         self._watch: RefWatch | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
@@ -31,7 +34,7 @@ class Watcher:
         if self._refs is not None:
             from reconciler.adapters.refwatch import RefWatch
 
-            self._watch = RefWatch(self._refs.own, self._refs.common, self._refs.branch)
+            self._watch = RefWatch(self._refs.own, self._refs.common, self._refs.branch, self._forebode)
             self._thread.start()
         return self
 

@@ -414,6 +414,21 @@ class TestWaiting:
         assert not refs.alive
 
 
+def test_somebody_is_about_to_commit(repo: GitRepo) -> None:
+    """What git writes before the branch moves; a look at the work tree is no sign of it."""
+    signs = threading.Event()
+    git_dir = repo.path / ".git"
+    with RefWatch(git_dir, git_dir, "main", signs.set) as refs:
+        repo.git("log", "-1")
+        assert not signs.wait(QUIET)
+        (repo.path / "a.yaml").write_text("3", encoding="utf-8")
+        assert not told(refs, lambda: repo.git("add", "a.yaml"), QUIET)
+        assert signs.is_set()
+        signs.clear()
+        assert told(refs, lambda: repo.git("commit", "-q", "--allow-empty", "-m", "Change"))
+        assert signs.is_set()
+
+
 class TestObserved:
     """The events of watchdog's observers, which other systems than Linux have."""
 

@@ -172,7 +172,7 @@ def test_a_folder_without_a_server(state: Path) -> None:
 
 @pytest.mark.parametrize("where", ["nowhere", "/no/such/folder", "host:port:5"])
 def test_what_is_no_place(where: str) -> None:
-    with pytest.raises(UsageError, match="no Redis server and no folder"):
+    with pytest.raises(UsageError, match="no Redis server, no daemon and no folder"):
         Config(where)
 
 

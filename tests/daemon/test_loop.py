@@ -34,7 +34,7 @@ class Host:
         self.commit = "a" * 40
         self.synced: list[tuple[str, Wish | None]] = []
         self.threads: set[str] = set()
-        self.scans = self.rests = self.fetches = 0
+        self.scans = self.rests = self.fetches = self.readied = 0
         self.failures: list[Exception] = []
         self.touches = 0
         self.gate = threading.Event()
@@ -64,6 +64,9 @@ class Host:
 
     def until_backup(self) -> float:
         return 3600.0
+
+    def make_ready(self) -> None:
+        self.readied += 1
 
     def touched(self) -> bool:
         self.touches -= 1
@@ -121,6 +124,15 @@ def test_a_hint_is_a_look_and_a_storm_of_them_one_more() -> None:
         host.gate.set()
         until(lambda: host.fetches == 3)
     assert [commit[0] for commit, _ in host.synced] == ["a", "b"]
+
+
+def test_a_foreboding_makes_ready_and_does_no_more() -> None:
+    host = Host()
+    with running(host) as run:
+        until(lambda: len(host.synced) == 1)
+        run.loop.make_ready()
+        until(lambda: host.readied == 1)
+    assert (host.fetches, host.scans) == (1, 0)
 
 
 def test_a_request_is_answered_when_it_was_handled_even_without_news() -> None:

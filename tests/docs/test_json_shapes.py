@@ -23,13 +23,14 @@ TOLD = {block.section: json.loads(block.body) for block in reversed(blocks(read(
 OF_A_DAEMON = frozenset({"session"})
 """What needs one, or what it owns: see test_daemon.py."""
 VARYING = (
+    (re.compile(r'("token"): "[\w-]{43}"'), r"\1: <token>"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "<digest>"),
     (re.compile(r"\b[0-9a-f]{40}\b"), "<sha>"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)"), "<moment>"),
 )
 RISK = Edit("users/fx-majors-01.yaml", "risk_per_trade_percent: 0.75", "risk_per_trade_percent: 0.5")
 ACCOUNT = "d7df3d7e-89aa-53ee-aff5-a6cedc214994"
-LISTS = {"log", "history", "schema", "doctor"}
+LISTS = {"log", "history", "schema", "doctor", "export"}
 """Commands of whose lists the page shows the first."""
 SLIP = Edit("accounts/cv-eurusd.yaml", "leverage: 30", "leverage: 1:30")
 
@@ -55,12 +56,16 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     asked["show"] = ["show", "user", "fx-majors-01", "--at", "HEAD~1"]
     asked["schema"] = ["schema", "list"]
     asked["doctor"] = ["doctor"]
+    asked["sql"] = ["sql", "SELECT name, risk_per_trade_percent FROM desired.user_config ORDER BY ALL LIMIT 1"]
+    asked["token"] = ["token", "--role", "read"]
     asked["suspend"] = ["suspend", "--reason", "broker maintenance", "--until", "2h"]
     asked["resume"] = ["resume"]
     asked["policy"] = ["policy", "test", "connection-timeout"]
     differs = {"plan": run("plan", "--base", "HEAD~1", "--format", "json", code=2)}
     told = {name: json.loads(run(*words, "--format", "json")) for name, words in asked.items()}
     differs["diff"] = run("diff", "HEAD~1", "HEAD", "--format", "json", code=2)
+    run("export", "system", "--to", "rows", "--format", "json")
+    told["export"] = json.loads((desk / "rows" / "system_config.json").read_text(encoding="utf-8"))
     told["blame"]["fields"] = [one for one in told["blame"]["fields"] if one["field"] == "risk_per_trade_percent"]
     with duckdb.connect(str(desk / ".git" / "reconciler" / "state.duckdb")) as beside:
         beside.execute("UPDATE account_config SET leverage = 500 WHERE account_id = ?", [ACCOUNT])

@@ -62,7 +62,8 @@ def test_a_command_is_documented(name: str) -> None:
     own = [option for option in options if isinstance(option, click.Option) and option.expose_value]
     for option in own:
         assert option.opts[0] in section, f"{name} {option.opts[0]}"
-    formats = next((option.type.choices for option in own if isinstance(option.type, click.Choice)), ())
+    form = next((option.type for option in own if "--format" in option.opts), None)
+    formats = form.choices if isinstance(form, click.Choice) else ()
     assert not formats or f"--format {'|'.join(formats)}" in section
     assert ("json" in formats) == bool(re.search(r"^```json$", section, re.MULTILINE))
 
@@ -92,7 +93,7 @@ def test_a_setting_is_documented(setting: settings.Setting) -> None:
     assert (f"- Option: `{option}`\n" in section) == (option is not None)
     assert f"- Default: `{setting.default}`\n" in section if setting.default else "- Default: " in section
     assert ("- Secret: " in section) == setting.secret
-    example = re.search(r"^- Example: `([a-z_]+) = \"", section, re.MULTILINE)
+    example = re.search(r"^- Example: `([a-z_]+) = \[?\"", section, re.MULTILINE)
     assert example is not None
     assert setting.name.endswith(f".{example[1]}")
 

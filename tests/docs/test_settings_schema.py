@@ -48,7 +48,7 @@ def _place(name: str) -> tuple[int, int]:
 @pytest.mark.parametrize("setting", settings.SETTINGS, ids=lambda setting: str(setting.name))
 def test_a_setting_is_as_the_program_has_it(setting: settings.Setting) -> None:
     found = FOUND[setting.name]
-    assert found["type"] == "string"
+    assert found["type"] == ("array" if setting.many else "string")
     assert found.get("default", "") == setting.default
     assert found["description"].endswith(".")
     assert ("file:/path or env:NAME" in found["description"]) == setting.secret
@@ -68,6 +68,11 @@ def test_the_words_are_those_of_the_program() -> None:
         ("sessions.idle_timeout", "half an hour"),
         ("drift.mode", "ignore"),
         ("repository.path", 3),
+        ("http.tokens", "read:env:DESK_TOKEN"),
+        ("http.tokens", ["hunter2-hunter2-hunter2"]),
+        ("http.tokens", ["write:env:DESK_TOKEN"]),
+        ("http.tokens", ["read:sha256:12"]),
+        ("http.tokens", [1]),
         ("repository.ulr", "/srv"),
     ],
 )

@@ -156,10 +156,26 @@ def test_the_embedded_server_that_dies_is_started_again_and_filled(tmp_path: Pat
             os.kill(process, signal.SIGKILL)
             daemon.await_live(host.risk("ann", 0.75), 10)
             until(lambda: config.user("ann").risk_per_trade_percent == 0.75, daemon.log)
+            _await_view(daemon, host.head)
         listed = host.run("session", "list", "ann", "--format", "json")
         assert [one["status"] for one in json.loads(listed.out)["sessions"]] == ["ACTIVE"], listed.err
         last = _embedded_pid(host.state)
     assert not is_running(last)
+
+
+@pytest.mark.soak
+def test_the_embedded_server_that_hangs_is_ended_and_started_again(tmp_path: Path) -> None:
+    host = Host.create(tmp_path, REDIS_URL="embedded")
+    with host.daemon() as daemon:
+        _await_view(daemon, host.head)
+        process = _embedded_pid(host.state)
+        os.kill(process, signal.SIGSTOP)
+        commit = host.risk("ann", 0.75)
+        daemon.await_live(commit, 10)
+        _await_view(daemon, commit, 20)
+        assert not is_running(process)
+        daemon.await_status(lambda now: now["health"] == "Healthy", AGAIN)
+        assert "RedisRestarted" in daemon.log()
 
 
 def test_a_killed_daemon_leaves_a_server_that_the_next_one_takes_over(tmp_path: Path) -> None:

@@ -13,20 +13,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reconciler.daemon.feed import Feed
 from reconciler.web.address import Listen
+from reconciler.web.limits import Rate
 from reconciler.web.operations import Heartbeat
 from reconciler.web.server import HttpServer
 from reconciler.web.serving import Deadlines, Serving
 from reconciler.web.webhooks import path_secret
+from tests.web.measuring import Noted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from reconciler.model.grants import Grant
+    from reconciler.web.catalogue import Catalogue
+
 TOKEN = "the-token-of-daemon.json"
 SECRET = "It's a Secret to Everybody"
 """GitHub's own example: https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries."""
 HOOK = f"/webhooks/{path_secret(SECRET)}"
+OFTEN = Rate(1000.0, 1000)
+"""For tests that are about something else than how often a token may be wrong."""
 PAYLOADS = Path(__file__).parent / "payloads"
 
 
@@ -42,6 +50,9 @@ class Daemon:
     hints: list[str] = field(default_factory=list)
     futures: list[Future[Mapping[str, Any]]] = field(default_factory=list)
     hold_futures: bool = False
+    measures: Noted = field(default_factory=Noted)
+    feed: Feed = field(default_factory=Feed)
+    sessions: Any = None
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -74,23 +85,46 @@ class Daemon:
     def rows(self, kind: str, name: str | None) -> Mapping[str, Any]:
         return self._called("rows", kind, name)
 
-    def versions(self, limit: int, filters: Mapping[str, str]) -> Mapping[str, Any]:
-        return self._called("versions", limit, dict(filters))
+    def page(self, kind: str, limit: int, after: tuple[str, str] | None) -> Mapping[str, Any]:
+        return self._called("page", kind, limit, *([after] if after else []))
+
+    def versions(
+        self, limit: int, filters: Mapping[str, str], after: tuple[Any, ...] | None = None
+    ) -> Mapping[str, Any]:
+        return self._called("versions", limit, dict(filters), *([after] if after else []))
 
     def version(self, revision: str) -> Mapping[str, Any]:
         return self._called("version", revision)
 
-    def history(self, kind: str | None, name: str | None, limit: int) -> Mapping[str, Any]:
-        return self._called("history", kind, name, limit)
+    def history(
+        self, kind: str | None, name: str | None, limit: int, after: tuple[Any, ...] | None = None
+    ) -> Mapping[str, Any]:
+        return self._called("history", kind, name, limit, *([after] if after else []))
 
     def show(self, kind: str, name: str | None, at: str) -> Mapping[str, Any]:
-        return self._called("show", kind, name, at)
+        return {**self._called("show", kind, name, at), "rows": [], "key": "id"}
 
     def diff(self, base: str, head: str) -> Mapping[str, Any]:
         return self._called("diff", base, head)
 
     def blame(self, kind: str, name: str) -> Mapping[str, Any]:
         return self._called("blame", kind, name)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self
+
+    def kinds(self) -> Mapping[str, Any]:
+        return self._called("kinds")
+
+    def kind(self, word: str) -> Mapping[str, Any]:
+        return self._called("kind", word)
+
+    def plan(self) -> Mapping[str, Any]:
+        return self._called("plan")
+
+    def schemas(self) -> Mapping[str, Mapping[str, Any]]:
+        return {}
 
     def suspend(self, reason: str, until: datetime | None, by: str) -> Mapping[str, Any]:
         return self._called("suspend", reason, until, by)
@@ -171,12 +205,18 @@ def reply(connection: http.client.HTTPConnection) -> Reply:
 
 @contextmanager
 def running(
-    daemon: Daemon | None = None, *, hosts: frozenset[str] = frozenset(), secret: str = SECRET, **deadlines: float
+    daemon: Daemon | None = None,
+    *,
+    hosts: frozenset[str] = frozenset(),
+    secret: str = SECRET,
+    grants: tuple[Grant, ...] = (),
+    failing: Rate = OFTEN,
+    **deadlines: float,
 ) -> Iterator[Site]:
     """The real server on a free port of 127.0.0.1; every thread of it is gone afterwards."""
     found = daemon or Daemon()
     before = set(threading.enumerate())
-    serving = Serving(TOKEN, secret, hosts, Deadlines(**deadlines))
+    serving = Serving(TOKEN, secret, hosts, Deadlines(**deadlines), grants, failing=failing)
     with HttpServer(found, serving, Listen("127.0.0.1", 0)) as server:
         yield Site(found, server)
     left = set(threading.enumerate()) - before

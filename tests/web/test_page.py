@@ -7,7 +7,9 @@ from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
+from reconciler.daemon.feed import Feed
 from reconciler.web.app import create_app
+from reconciler.web.pulse import Pulse
 from reconciler.web.serving import Deadlines, Serving
 from reconciler.web.waiting import Waiting
 from reconciler.web.webhooks import path_secret
@@ -19,7 +21,7 @@ SOURCES = Path(__file__).parents[2] / "reconciler" / "web"
 
 
 def test_every_address_is_documented() -> None:
-    app = create_app(Daemon(), Serving("t"), Waiting())
+    app = create_app(Daemon(), Serving("t"), Waiting(Pulse(Feed())))
     there = {(next(iter(route.methods - {"HEAD"})), route.path) for route in app.routes}
     told = set(re.findall(r"^\| `(GET|POST) (\S+)`", PAGE, re.MULTILINE))
     assert told == there

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import socket
+import struct
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ import pytest
 from reconciler.errors import BugError, NeedsHuman, UsageError
 from reconciler.web import connections, server
 from reconciler.web.address import Listen, parse
+from reconciler.web.connections import Connection
 from reconciler.web.server import HttpServer
 from reconciler.web.serving import Serving
 from tests.web.harness import HOOK, TOKEN, Daemon, reply, running
@@ -201,3 +204,19 @@ def _until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < limit
         time.sleep(0.01)
+
+
+def test_nothing_is_left_of_a_connection_that_was_reset() -> None:
+    """Who hangs up on an answer leaves no timer behind, which would keep what was sent."""
+    with running() as site:
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", site.server.address.port)) as connection:
+                connection.sendall(b"POST /v1/nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nabcde")
+                connection.recv(1)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        limit = time.monotonic() + 3  # uvicorn's own timer is one of 5 s
+        while left := [one for one in gc.get_objects() if isinstance(one, Connection)]:
+            del left
+            assert time.monotonic() < limit, "connections that are gone are still in memory"
+            gc.collect()
+            time.sleep(0.05)

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from reconciler.kinds.registry import Kinds
 
 
-_BOUND_COLUMNS = {"repository": "repository", "branch": "branch", "height": "height", "commit": "commit_sha"}
+_BOUND_COLUMNS = {
+    "repository": "repository",
+    "branch": "branch",
+    "height": "height",
+    "commit": "commit_sha",
+    "op": "op",
+}
 
 
 def bound_columns(kind: Kind) -> dict[str, str]:

@@ -14,7 +14,7 @@ from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.tables.clickhouse import DEFAULT_DATABASE, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from clickhouse_connect.driver.client import Client
@@ -40,6 +40,13 @@ class Timeouts(NamedTuple):
 PATIENT = Timeouts(connect=5, read=60)
 
 
+class Found(NamedTuple):
+    """Columns as name and type, and rows."""
+
+    columns: tuple[tuple[str, str], ...]
+    rows: Sequence[Sequence[Any]]
+
+
 class Connection:
     """A client and what it is called in messages. `database` is the one everything happens in."""
 
@@ -62,6 +69,29 @@ class Connection:
         """The rows of a SELECT by column."""
         with translated(self.place):
             return tuple(self._query(query, parameters).named_results())
+
+    def run(self, query: str, settings: Mapping[str, object], *, database: bool = False, **parameters: object) -> Found:
+        """What a SELECT that somebody else wrote finds. Errors come as the driver has them: some are about the query.
+
+        With `database` the tables that it names are looked for in the ledger's.
+        """
+        self._client.database = self.database if database else self._client.database
+        result = self._client.query(query, parameters=parameters or None, settings=dict(settings))
+        types = (type_.name for type_ in result.column_types)
+        return Found(tuple(zip(result.column_names, types, strict=True)), result.result_rows)
+
+    def blocks(self, query: str, **parameters: object) -> Iterator[Sequence[Sequence[Any]]]:
+        """The rows of a SELECT a block at a time: all of them may be more than there is memory for."""
+        with (
+            translated(self.place),
+            self._client.query_row_block_stream(query, parameters={"database": self.database, **parameters}) as stream,
+        ):
+            yield from stream
+
+    def explain(self, statement: str) -> str:
+        """The syntax tree of a statement, a line for each node. Nothing of it is run; errors as with `run`."""
+        told = self._client.raw_query(f"EXPLAIN AST {statement}")  # a format would be taken for the statement's
+        return told.decode("utf-8", "replace")
 
     def command(self, statement: str) -> None:
         """Run a statement that answers nothing."""

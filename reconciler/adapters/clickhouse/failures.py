@@ -23,6 +23,8 @@ _PASSING = frozenset({159, 202, 203, 209, 210, 236, 241, 242, 243, 252, 319, 373
 Numbers: https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 """
 _LONGEST = 300
+IN_THE_WAY = _LOGIN | _PASSING
+"""Errors that are not about what was asked."""
 
 
 @contextmanager
@@ -31,10 +33,11 @@ def translated(place: str) -> Iterator[None]:
     try:
         yield
     except Error as error:
-        raise _meaning(place, error) from error
+        raise meaning(place, error) from error
 
 
-def _meaning(place: str, error: Error) -> ReconcilerError:
+def meaning(place: str, error: Error) -> ReconcilerError:
+    """What the driver's exception says to a caller."""
     if error.code in _LOGIN:
         return NeedsHuman(
             f"{place} refused the login",

@@ -9,7 +9,8 @@ from reconciler.adapters.clickhouse import encoding, statements
 from reconciler.adapters.clickhouse.address import parse
 from reconciler.adapters.clickhouse.catalog import Catalog, bound_columns
 from reconciler.adapters.clickhouse.connection import PATIENT, connect_server, open_embedded
-from reconciler.adapters.clickhouse.past import PastQueries
+from reconciler.adapters.clickhouse.past import HIGHEST, PastQueries
+from reconciler.adapters.clickhouse.queries import OwnQueries
 from reconciler.errors import BugError, UsageError
 from reconciler.tables.clickhouse import EVENT_COLUMNS, EVENTS_TABLE, VERSION_COLUMNS, VERSIONS_TABLE, history_columns
 from reconciler.tables.versions import as_recorded, merged_by, newest_first
@@ -52,7 +53,7 @@ def is_started(folder: Path) -> bool:
     return (folder / EMBEDDED_FOLDER).is_dir()
 
 
-class ClickHouseLedger(PastQueries):
+class ClickHouseLedger(PastQueries, OwnQueries):
     """The history of one repository and branch. A context manager: closing it gives the engine free."""
 
     def __init__(self, connection: Connection, repository: str, branch: str, clock: Clock) -> None:
@@ -129,9 +130,10 @@ class ClickHouseLedger(PastQueries):
                     counts[sha] += count
         return counts
 
-    def versions(self, *, limit: int) -> tuple[VersionRow, ...]:
+    def versions(self, *, limit: int, upto: int | None = None) -> tuple[VersionRow, ...]:
         """The newest versions first, orphaned ones left out: each side branch after the commit that merged it."""
-        mainline = [encoding.version_row(values) for values in self._ask(statements.NEWEST_ON_MAINLINE, limit=limit)]
+        found = self._ask(statements.NEWEST_ON_MAINLINE, limit=limit, upto=HIGHEST if upto is None else upto)
+        mainline = [encoding.version_row(values) for values in found]
         merged: Mapping[str, Sequence[str]] = {}
         if any(len(row.commit.parents) > 1 for row in mainline):
             merged = merged_by(self._parents(statements.MERGES).items(), self._parents(statements.SIDE))

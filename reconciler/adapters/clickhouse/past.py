@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from reconciler.adapters.clickhouse import encoding, paststatements
 from reconciler.adapters.clickhouse.catalog import bound_columns
-from reconciler.ports import ORPHANED, Aside, PastChange
-from reconciler.tables.clickhouse import EVENTS_TABLE, VERSIONS_TABLE, kind_of_table, own_column
+from reconciler.model.change import ORDER
+from reconciler.ports import ORPHANED, ActiveDay, Aside, ChangePlace, PastChange
+from reconciler.tables.clickhouse import EVENTS_TABLE, VERSIONS_TABLE, kind_of_table
 from reconciler.tables.rows import name_column
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2299, 12, 31, tzinfo=UTC)
 """What ClickHouse's DateTime64 holds: https://clickhouse.com/docs/sql-reference/data-types/datetime64."""
+HIGHEST = 2**32 - 1
+"""No commit has this height."""
 
 
 class PastQueries:
@@ -37,6 +40,7 @@ class PastQueries:
         if not self._catalog.columns(VERSIONS_TABLE):
             return ()
         orphaned = only.status == ORPHANED
+        after, height, sha = only.after or (LATEST, HIGHEST, "")
         bound: dict[str, object] = {
             "orphaned": orphaned,
             "status": "" if orphaned else only.status or "",
@@ -44,6 +48,9 @@ class PastQueries:
             "since": _bounded(only.since or EARLIEST),
             "until": _bounded(only.until or LATEST),
             "limit": limit,
+            "after": _bounded(after),
+            "after_height": height,
+            "after_sha": sha,
         }
         statement = paststatements.FOUND
         if only.kinds is not None:
@@ -51,6 +58,13 @@ class PastQueries:
             statement, bound = f"{statement} AND commit_sha IN ({touching})\n", bound | more
         statement += paststatements.NEWEST_FIRST
         return tuple(map(encoding.version_row, self._connection.ask(statement, **self._ours, **bound)))
+
+    def activity(self, since: datetime) -> tuple[ActiveDay, ...]:
+        """The days since a moment on which anything was committed to the mainline."""
+        if not self._catalog.columns(VERSIONS_TABLE):
+            return ()
+        rows = self._connection.ask(paststatements.ACTIVITY, since=_bounded(since), **self._ours)
+        return tuple(ActiveDay(date.fromisoformat(day), *map(int, counts)) for day, *counts in rows)
 
     def orphans(self) -> int:
         """How many versions the branch no longer reaches."""
@@ -96,7 +110,7 @@ class PastQueries:
 
     def declared(self, kind: Kind, point: Point) -> int:
         """How many resources of a kind git declares at a point."""
-        bound = {"new": point.height, "new_dropped": list(point.dropped), "op_column": own_column(kind, "op")}
+        bound = {"new": point.height, "new_dropped": list(point.dropped)}
         counted = self._ask_kind(kind, paststatements.DECLARED, **bound)
         return int(counted[0]["declared"]) if counted else 0
 
@@ -121,17 +135,19 @@ class PastQueries:
         """Every change of the resources that ever went by a name or id, the highest first; orphaned ones too."""
         return self._changes(kind, paststatements.PAST_OF, **_known_as(name))
 
-    def newest(self, kind: Kind, *, limit: int) -> tuple[PastChange, ...]:
+    def newest(self, kind: Kind, *, limit: int, after: ChangePlace | None = None) -> tuple[PastChange, ...]:
         """The highest changes of a kind first, so many at most, and of each row among them the change before."""
-        return self._changes(kind, paststatements.NEWEST, limit=limit)
+        place = after or ChangePlace(HIGHEST, 0, "", "", "")
+        bound = {f"after_{part}": value for part, value in place._asdict().items()}
+        return self._changes(kind, paststatements.NEWEST, limit=limit, order=list(ORDER), kind=kind.name, **bound)
 
-    def _changes(self, kind: Kind, statement: str, **bound: object) -> tuple[PastChange, ...]:
+    def _changes(self, kind: Kind, statement: str, /, **bound: object) -> tuple[PastChange, ...]:
         rows = self._ask_kind(kind, statement, **bound)
         return tuple(
             PastChange(encoding.past_row(kind, row), encoding.version_row(row["history_version"])) for row in rows
         )
 
-    def _ask_kind(self, kind: Kind, statement: str, **bound: object) -> Sequence[Mapping[str, Any]]:
+    def _ask_kind(self, kind: Kind, statement: str, /, **bound: object) -> Sequence[Mapping[str, Any]]:
         """Ask about a kind's rows; nothing where it has no table yet."""
         if not self._catalog.columns(kind.table) or not self._catalog.columns(VERSIONS_TABLE):
             return ()

@@ -39,10 +39,22 @@ SELECT $VERSION FROM $VERSIONS FINAL
 WHERE $OURS AND orphaned = {orphaned:Bool} AND ({status:String} = '' OR status = {status:String})
   AND positionCaseInsensitiveUTF8(concat(author_name, ' <', author_email, '>'), {author:String}) > 0
   AND committer_time >= {since:DateTime64(6, 'UTC')} AND committer_time < {until:DateTime64(6, 'UTC')}
+  AND ({after_sha:String} = '' OR committer_time < {after:DateTime64(6, 'UTC')}
+    OR committer_time = {after:DateTime64(6, 'UTC')} AND (
+      height < {after_height:UInt32} OR height = {after_height:UInt32} AND commit_sha > {after_sha:String}
+    ))
 """)
 """An empty author is part of every one."""
 
 NEWEST_FIRST = "ORDER BY committer_time DESC, height DESC, commit_sha LIMIT {limit:UInt64}"
+
+ACTIVITY = _made("""
+SELECT toString(toDate(committer_time, 'UTC')) AS day, count(), countIf(status = 'INVALID'),
+  sum(creates), sum(updates), sum(deletes)
+FROM $VERSIONS FINAL
+WHERE $OURS AND mainline AND NOT orphaned AND committer_time >= {since:DateTime64(6, 'UTC')}
+GROUP BY day ORDER BY day
+""")
 
 ORPHANS = _made("SELECT count() FROM $VERSIONS FINAL WHERE $OURS AND orphaned")
 
@@ -125,22 +137,32 @@ SELECT history_version, row.* FROM (
 ORDER BY row.$HEIGHT DESC, row.$COMMIT, row.$KEY
 """)
 
+PARTS["WITHIN"] = _made("indexOf({order:Array(String)}, {op_column:Identifier}) - 1, {name_column:Identifier}")
+"""The order of the changes of a commit, but for the id."""
+
+PARTS["AFTER"] = _made("""
+($HEIGHT < {after_height:UInt32} OR $HEIGHT = {after_height:UInt32}
+  AND (
+    indexOf({order:Array(String)}, {op_column:Identifier}) - 1, {kind:String}, {name_column:Identifier}, toString($KEY)
+  ) > ({after_rank:UInt8}, {after_kind:String}, {after_name:String}, {after_id:String}))
+""")
+
 PARTS["NEWEST_KEYS"] = _made("""
-SELECT DISTINCT $KEY, $HEIGHT FROM $TABLE
-WHERE $ROWS_OF_OURS AND $COMMIT IN (SELECT commit_sha FROM $VERSIONS FINAL WHERE $VALID)
-ORDER BY $HEIGHT DESC, $KEY LIMIT {limit:UInt64}
+SELECT DISTINCT $KEY, $HEIGHT, $WITHIN FROM $TABLE
+WHERE $ROWS_OF_OURS AND $AFTER AND $COMMIT IN (SELECT commit_sha FROM $VERSIONS FINAL WHERE $VALID)
+ORDER BY $HEIGHT DESC, $WITHIN, toString($KEY) LIMIT {limit:UInt64}
 """)
 
 NEWEST = _made("""
 SELECT history_version, row.* FROM (
   SELECT * FROM $TABLE FINAL
-  WHERE $ROWS_OF_OURS AND $KEY IN (SELECT $KEY FROM ($NEWEST_KEYS))
+  WHERE $ROWS_OF_OURS AND $KEY IN (SELECT $KEY FROM ($NEWEST_KEYS)) AND $AFTER
     AND $COMMIT IN (SELECT commit_sha FROM $VERSIONS FINAL WHERE $VALID)
   ORDER BY $HEIGHT DESC LIMIT {limit:UInt64} + 1 BY $KEY
 ) AS row INNER JOIN (
   SELECT commit_sha AS history_commit, tuple($VERSION) AS history_version FROM $VERSIONS FINAL WHERE $VALID
 ) AS versions ON row.$COMMIT = versions.history_commit
-ORDER BY row.$HEIGHT DESC, row.$KEY
+ORDER BY row.$HEIGHT DESC, $WITHIN, toString(row.$KEY)
 """)
 
 _OF_A_KIND = ("table", "key", "name_column", "repository_column", "branch_column", "commit_column")

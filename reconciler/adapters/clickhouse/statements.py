@@ -38,6 +38,7 @@ WHERE repository = {repository:String} AND branch = {branch:String} AND commit_s
 NEWEST_ON_MAINLINE = """
 SELECT * EXCEPT (repository, branch, generation) FROM {database:Identifier}.config_versions FINAL
 WHERE repository = {repository:String} AND branch = {branch:String} AND mainline AND NOT orphaned
+  AND height <= {upto:UInt32}
 ORDER BY height DESC LIMIT {limit:UInt64}
 """
 

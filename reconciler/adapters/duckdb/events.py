@@ -28,11 +28,10 @@ def add(connection: duckdb.DuckDBPyConnection, event: HostEvent) -> None:
     )
 
 
-def newest(connection: duckdb.DuckDBPyConnection, limit: int) -> tuple[HostEvent, ...]:
-    """The newest events first."""
-    records = connection.execute(
-        f"SELECT seq, {COLUMNS} FROM gitops.events ORDER BY seq DESC LIMIT ?", [limit]
-    ).fetchall()
+def newest(connection: duckdb.DuckDBPyConnection, limit: int, before: int | None = None) -> tuple[HostEvent, ...]:
+    """The newest events first, of all or of those before one."""
+    query = f"SELECT seq, {COLUMNS} FROM gitops.events WHERE seq < coalesce(?, seq + 1) ORDER BY seq DESC LIMIT ?"
+    records = connection.execute(query, [before, limit]).fetchall()
     return _events(records)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.adapters.duckdb.connection import FILE_NAME
@@ -43,6 +43,11 @@ class Keeper:
         """The store, for the thread that writes; good until that thread calls `rest`. Raises like `open_store`."""
         with self._turn:
             return self._opened()
+
+    def make_ready(self) -> None:
+        """Open it for the thread that writes, which will soon want it; another process that has it keeps it."""
+        with self._turn, suppress(RetryLater):
+            self._opened(0.0)
 
     @contextmanager
     def reading(self) -> Iterator[DuckDBReader]:
@@ -102,14 +107,14 @@ class Keeper:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino
 
-    def _opened(self) -> DuckDBStore:
-        limit = time.monotonic() + PATIENCE
+    def _opened(self, patience: float = PATIENCE) -> DuckDBStore:
+        limit = time.monotonic() + patience
         self._notice()
         while self._store is None:
             try:
                 self._store = open_store(self._folder, self._clock)
             except RetryLater:
-                if time.monotonic() > limit:
+                if time.monotonic() >= limit:
                     raise
                 time.sleep(PAUSE)
         return self._store

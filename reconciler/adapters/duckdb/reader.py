@@ -4,28 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reconciler import canonical
-from reconciler.adapters.duckdb import catalog, codec, drift, events, integrity, state, suspending
+from reconciler.adapters.duckdb import catalog, drift, events, integrity, looking, state, suspending
 from reconciler.adapters.duckdb.base import DuckDBBase
+from reconciler.adapters.duckdb.browsing import Rows
 from reconciler.adapters.duckdb.connection import fetch_first
-from reconciler.kinds.kind import TIMESTAMPS
+from reconciler.adapters.duckdb.sheets import live_sheet
 from reconciler.model.drift import MOST_TOLD
-from reconciler.ports import LiveRow
-from reconciler.tables.duckdb import DESIRED, LIVE, qualified, quoted
+from reconciler.model.sheet import Sheet
+from reconciler.tables.duckdb import LIVE, qualified
+from reconciler.tables.sheets import sheet_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping
     from types import TracebackType
 
     import duckdb
 
+    from reconciler.adapters.duckdb.sandbox.messages import Fill
     from reconciler.kinds.kind import Kind
     from reconciler.kinds.registry import Kinds
+    from reconciler.model.browsing import Search
     from reconciler.model.drift import Drifts
     from reconciler.model.event import HostEvent
     from reconciler.model.resource import RowId
     from reconciler.model.suspension import Suspension
-    from reconciler.ports import Applied, Attempt, Base
+    from reconciler.ports import Applied, Attempt, Base, LiveRow
 
 
 class DuckDBReader:
@@ -83,9 +86,9 @@ class DuckDBReader:
         found = fetch_first(self._connection, f"SELECT {', '.join(counts)}") if self._catalog else ()
         return dict(zip(self._catalog, found or (), strict=True))
 
-    def events(self, limit: int) -> tuple[HostEvent, ...]:
-        """The newest host events first."""
-        return events.newest(self._connection, limit)
+    def events(self, limit: int, before: int | None = None) -> tuple[HostEvent, ...]:
+        """The newest host events first, of all or of those before one."""
+        return events.newest(self._connection, limit, before)
 
     def suspension(self) -> Suspension | None:
         """The suspension that was asked for last, expired or not."""
@@ -122,29 +125,26 @@ class DuckDBReader:
         stored = self._catalog.get(kind.name)
         if stored is None:
             return ()
-        columns = tuple(column for column in stored.columns if kind.column(column) is not None)
-        name_column, path, line = (quoted(stored.declaration(one)) for one in ("name", "path", "line"))
-        key = quoted(stored.key)
-        known_as = f"coalesce(said.{name_column}, row.{key}::VARCHAR)"
-        query = (
-            f"SELECT {known_as}, said.{path}, said.{line}, "
-            f"{', '.join(f'row.{quoted(column)}' for column in (*columns, *TIMESTAMPS))} "
-            f"FROM {qualified(LIVE, stored.table)} AS row "
-            f"LEFT JOIN {qualified(DESIRED, stored.table)} AS said ON row.{key} = said.{key} "
-            f"{'' if name is None else f'WHERE {known_as} = $1 OR row.{key}::VARCHAR = $1 '}"
-            f"ORDER BY {known_as if name is None else f'{known_as} <> $1'}, said.{path} IS NULL, row.{key}"
-        )
-        records = self._connection.execute(query, [] if name is None else [name]).fetchall()
-        return tuple(_live_row(kind, columns, record) for record in records)
+        rows = Rows(self._connection, kind, stored)
+        return rows.all() if name is None else rows.called(name)
 
+    def copies(self, sql: str) -> Iterator[Fill]:
+        """The tables, and the rows of those that a query names, for `looking.look`."""
+        return looking.copies(self._connection, sql)
 
-def _live_row(kind: Kind, columns: Sequence[str], record: Sequence[Any]) -> LiveRow:
-    name, path, line, *values = record
-    stamps = zip(TIMESTAMPS, map(canonical.utc, values[len(columns) :]), strict=True)
-    return LiveRow(
-        kind=kind.name,
-        name=name,
-        values={**codec.values_of(kind, columns, values[: len(columns)]), **dict(stamps)},
-        path=path,
-        line=line,
-    )
+    def sheet(self, kind: Kind) -> Sheet:
+        """The live rows of a kind for a file. To be read before anything else is asked."""
+        stored = self._catalog.get(kind.name)
+        if stored is None:
+            return Sheet(kind.table, sheet_columns(kind), ())
+        return live_sheet(self._connection, kind, stored)
+
+    def live_after(self, kind: Kind, place: tuple[str, str] | None, limit: int) -> tuple[LiveRow, ...]:
+        """So many live rows of a kind after a place, in order of name and id."""
+        stored = self._catalog.get(kind.name)
+        return () if stored is None else Rows(self._connection, kind, stored).after(place, limit)
+
+    def found(self, kind: Kind, search: Search) -> tuple[int, tuple[LiveRow, ...]]:
+        """How many live rows of a kind a search finds, and those of them that it asks for, in order of name."""
+        stored = self._catalog.get(kind.name)
+        return (0, ()) if stored is None else Rows(self._connection, kind, stored).found(search)

@@ -77,7 +77,7 @@ def restore(backup: Path, folder: Path, repository: str, now: datetime) -> Resto
 
 
 def _read(backup: Path) -> object:
-    if not backup.is_file():
+    if not _is_file(backup):
         raise UsageError(
             f"there is no file {backup}", hint="the backups of a host are in `backups` of its state folder"
         )
@@ -85,6 +85,13 @@ def _read(backup: Path) -> object:
         return contents(backup)
     except NeedsHuman as error:
         raise NeedsHuman(str(error), hint=ANOTHER) from error
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # no file has a name that is too long for this system
+        return False
 
 
 def _before(store: Path, repository: str) -> _Before:

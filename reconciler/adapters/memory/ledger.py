@@ -79,12 +79,13 @@ class MemoryLedger(PastQueries):
             for sha, changes in entries.items()
         }
 
-    def versions(self, *, limit: int) -> tuple[VersionRow, ...]:
+    def versions(self, *, limit: int, upto: int | None = None) -> tuple[VersionRow, ...]:
         """The newest versions first, orphaned ones left out: each side branch after the commit that merged it."""
         mainline = sorted((row for row in self._reachable() if row.mainline), key=lambda row: row.height)
         parents = {row.commit.sha: row.commit.parents for row in self._reachable() if not row.mainline}
         merged = merged_by(((row.commit.sha, row.commit.parents) for row in mainline), parents)
-        listed = newest_first([row.commit.sha for row in reversed(mainline)], merged, limit)
+        wanted = (row for row in reversed(mainline) if upto is None or row.height <= upto)
+        listed = newest_first([row.commit.sha for row in wanted], merged, limit)
         return tuple(self._entries[sha].row for sha in listed)
 
     def version(self, sha: str) -> VersionRow | None:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler import canonical
 from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.model.change import Op
 from reconciler.model.commit import Status
-from reconciler.ports import ORPHANED, Aside, PastChange, PastRow
+from reconciler.ports import ORPHANED, ActiveDay, Aside, PastChange, PastRow
+from reconciler.tables.places import change_place, order_of
 from reconciler.tables.rows import declaration_columns, desired_values, name_column
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from datetime import datetime
+    from datetime import date, datetime
 
     from reconciler.kinds.kind import Kind
     from reconciler.kinds.registry import Kinds
     from reconciler.model.commit import RowChange
-    from reconciler.ports import Point, RecordedEvent, VersionFilter, VersionRow
+    from reconciler.ports import ChangePlace, Point, RecordedEvent, VersionFilter, VersionRow
 
 
 class Entry(NamedTuple):
@@ -42,6 +44,25 @@ class PastQueries:
         found = [row for row in found if touching is None or row.commit.sha in touching]
         found.sort(key=lambda row: row.commit.sha)
         return tuple(sorted(found, key=lambda row: (row.commit.committer.time, row.height), reverse=True)[:limit])
+
+    def activity(self, since: datetime) -> tuple[ActiveDay, ...]:
+        """The days since a moment on which anything was committed to the mainline."""
+        days: dict[date, list[VersionRow]] = {}
+        for row, _ in self._entries.values():
+            at = canonical.utc(row.commit.committer.time)
+            if row.mainline and not row.orphaned and at >= since:
+                days.setdefault(at.date(), []).append(row)
+        return tuple(
+            ActiveDay(
+                day=day,
+                commits=len(rows),
+                invalid=sum(row.status == Status.INVALID for row in rows),
+                creates=sum(row.creates for row in rows),
+                updates=sum(row.updates for row in rows),
+                deletes=sum(row.deletes for row in rows),
+            )
+            for day, rows in sorted(days.items())
+        )
 
     def orphans(self) -> int:
         """How many versions the branch no longer reaches."""
@@ -96,9 +117,10 @@ class PastQueries:
         keys = {one.row.values[kind.key] for one in past if name in _names(kind, one.row)}
         return _highest_first(kind, [one for one in past if one.row.values[kind.key] in keys])
 
-    def newest(self, kind: Kind, *, limit: int) -> tuple[PastChange, ...]:
+    def newest(self, kind: Kind, *, limit: int, after: ChangePlace | None = None) -> tuple[PastChange, ...]:
         """The highest changes of a kind first, so many at most, and of each row among them those before."""
-        past = _highest_first(kind, list(self._past(kind, _counts)))
+        placed = [(order_of(change_place(kind, one)), one) for one in self._past(kind, _counts)]
+        past = [one for place, one in sorted(placed, key=itemgetter(0)) if after is None or place > order_of(after)]
         keys = {one.row.values[kind.key] for one in past[:limit]}
         return tuple(one for one in past if one.row.values[kind.key] in keys)
 
@@ -154,6 +176,10 @@ def _highest_first(kind: Kind, past: list[PastChange]) -> tuple[PastChange, ...]
     return tuple(sorted(past, key=lambda one: (-one.row.height, one.row.commit, str(one.row.values[kind.key]))))
 
 
+def _rank(sha: str, at: datetime, height: int) -> tuple[float, int, str]:
+    return -at.timestamp(), -height, sha
+
+
 def _passes(row: VersionRow, only: VersionFilter) -> bool:
     at, author = row.commit.committer.time, f"{row.commit.author.name} <{row.commit.author.email}>"
     return (
@@ -162,4 +188,5 @@ def _passes(row: VersionRow, only: VersionFilter) -> bool:
         and (only.author is None or only.author.lower() in author.lower())
         and (only.since is None or at >= only.since)
         and (only.until is None or at < only.until)
+        and (only.after is None or _rank(row.commit.sha, at, row.height) > _rank(only.after[2], *only.after[:2]))
     )

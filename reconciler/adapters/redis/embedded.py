@@ -10,53 +10,37 @@ on the parent's death (prctl(2)) would come when a thread ends, too, and only on
 
 from __future__ import annotations
 
-import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from reconciler.adapters.births import UNKNOWN, birth
+from reconciler.adapters.redis.failures import is_silence
 from reconciler.adapters.redis.leftover import Running, end, forget, note, running, write_private
 from reconciler.adapters.redis.link import connect
+from reconciler.adapters.redis.orders import LOG, SOCKET, orders
 from reconciler.errors import NeedsHuman, RetryLater
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER = "redis"
-CONFIG, SOCKET, LOG = "valkey.conf", "valkey.sock", "valkey.log"
-LONGEST_SOCKET = 100
-"""Bytes of a socket's path that every system takes: 104 on macOS, 108 on Linux, the NUL included."""
+CONFIG = "valkey.conf"
 LONGEST_LOG = 1024 * 1024
 """Bytes of the server's log at which a start begins a new one."""
 SESSION_ROOM = 64 * 1024 * 1024
 """Bytes beside the live view's share, for sessions: enough for about 100,000 of them."""
 READY, STOP, PAUSE = 15.0, 5.0, 0.005
 """Seconds that it may take to start, with a large file to read, and to end; and between two looks."""
+HUNG = 6.0
+"""Seconds without an answer to anything after which it is taken to hang, and ended: after 5 in a script it says so."""
 REST = 1.0
 """Seconds between two attempts to start a server that died."""
 
 ELSEWHERE = "set redis.url to a server (redis://host:6379), or to none"
-SETTINGS = """\
-daemonize no
-dir ./
-logfile {log}
-appendonly yes
-appendfsync everysec
-save ""
-maxmemory {memory}
-maxmemory-policy noeviction
-requirepass {password}
-{listening}
-protected-mode yes
-databases 1
-timeout 0
-"""
 
 
 class EmbeddedServer:
@@ -73,6 +57,7 @@ class EmbeddedServer:
         self._program = _program()
         self._process: subprocess.Popen[bytes] | None = None
         self._last_start = float("-inf")
+        self._silent: float | None = None
         self.url = ""
 
     def __enter__(self) -> EmbeddedServer:
@@ -92,6 +77,33 @@ class EmbeddedServer:
         if time.monotonic() - self._last_start < REST:
             raise RetryLater("the embedded Redis server has died again", hint=f"see {self._folder / LOG}")
         self._start()
+        return True
+
+    def revive(self) -> bool:
+        """See that it runs and answers, and start it anew when it has not for `HUNG` seconds; tells whether it did so.
+
+        To be called when a call has failed. Raises `RetryLater`, as starting does.
+        """
+        if self.check() or self._answers():
+            self._silent = None
+            return False
+        now = time.monotonic()
+        self._silent = self._silent or now
+        if now - self._silent < HUNG or self._process is None:
+            return False
+        self._process.kill()  # SIGTERM would wait for as long as it hangs
+        self._process.wait()
+        self._silent = None
+        self._start()
+        return True
+
+    def _answers(self) -> bool:
+        """Whether it says anything at all: that it is busy, or reads its files, is an answer."""
+        try:
+            with connect(self.url) as link:
+                link.ask("PING")
+        except RetryLater as error:
+            return not is_silence(error)
         return True
 
     def set_view_bytes(self, view_bytes: int) -> None:
@@ -121,8 +133,7 @@ class EmbeddedServer:
 
     def _launch(self) -> None:
         password = secrets.token_hex(32)
-        listening, self.url = _listening(self._folder, password)
-        text = SETTINGS.format(log=LOG, memory=self._memory, password=password, listening=listening)
+        text, self.url = orders(self._folder, password, self._memory)
         write_private(self._folder / CONFIG, text)
         log = self._folder / LOG
         if log.is_file() and log.stat().st_size > LONGEST_LOG:
@@ -181,17 +192,6 @@ def _program() -> str:
         raise NeedsHuman("the embedded Redis server is not installed", hint=hint) from error
     except RuntimeError as error:
         raise NeedsHuman(f"there is no embedded Redis server for this machine: {error}", hint=ELSEWHERE) from error
-
-
-def _listening(folder: Path, password: str) -> tuple[str, str]:
-    """The lines of the settings that say where to listen, and the URL for it."""
-    path = os.fspath((folder / SOCKET).absolute())
-    if len(os.fsencode(path)) <= LONGEST_SOCKET:
-        return f"port 0\nunixsocket ./{SOCKET}\nunixsocketperm 600", f"unix://{quote(path)}?password={password}"
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        port = asked.getsockname()[1]
-    return f"bind 127.0.0.1\nport {port}", f"redis://:{password}@127.0.0.1:{port}/0"
 
 
 def _last_words(log: Path) -> str:

@@ -59,6 +59,11 @@ def translated(server: str) -> Iterator[None]:
         raise _away(server, error) from error
 
 
+def is_silence(error: ReconcilerError) -> bool:
+    """Whether it was raised because nothing was answered in time: not because a server is away, or says no."""
+    return isinstance(error.__cause__, (driver.TimeoutError, TimeoutError))
+
+
 def _translation(error: driver.RedisError, server: str) -> ReconcilerError:
     for kind, does, hint in _LATER:
         if isinstance(error, kind):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import click
 
 from reconciler import wiring
-from reconciler.cli import output
+from reconciler.cli import completing, output
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.report import pasts
 
 
 @click.command(short_help="who set each field")
-@click.argument("kind")
-@click.argument("name")
+@click.argument("kind", shell_complete=completing.kinds)
+@click.argument("name", shell_complete=completing.names)
 @format_option("text", "json")
 @global_options
 @click.pass_obj

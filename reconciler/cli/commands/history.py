@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler import wiring
-from reconciler.cli import output
+from reconciler.cli import completing, output
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.errors import UsageError
 from reconciler.report import pasts
@@ -13,8 +13,8 @@ from reconciler.report.text import Sort
 
 
 @click.command(short_help="who changed what")
-@click.argument("kind", required=False)
-@click.argument("name", required=False)
+@click.argument("kind", required=False, shell_complete=completing.kinds)
+@click.argument("name", required=False, shell_complete=completing.names)
 @click.option("-n", "--limit", default=20, show_default=True, type=click.IntRange(1), help="How many at most.")
 @format_option("text", "json")
 @global_options

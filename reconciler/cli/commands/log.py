@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler import wiring
-from reconciler.cli import output
+from reconciler.cli import completing, output
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.report import commits, pasts
 
@@ -16,8 +16,10 @@ STATUSES = ("valid", "invalid", "orphaned")
 @format_option("text", "json")
 @click.option("-n", "--limit", default=20, show_default=True, type=click.IntRange(1), help="How many at most.")
 @click.option("--author", metavar="TEXT", help="Whose `Name <email>` has this in it, in any case.")
-@click.option("--kind", metavar="KIND", help="That changed a resource of this kind.")
-@click.option("--name", metavar="NAME", help="That changed a resource of this name or id.")
+@click.option("--kind", metavar="KIND", shell_complete=completing.kinds, help="That changed a resource of this kind.")
+@click.option(
+    "--name", metavar="NAME", shell_complete=completing.names, help="That changed a resource of this name or id."
+)
 @click.option("--since", metavar="TIME", help="Committed at this moment or later.")
 @click.option("--until", metavar="TIME", help="Committed before this moment; a date alone is included.")
 @click.option("--status", type=click.Choice(STATUSES, case_sensitive=False), help="Orphaned is what left the branch.")

@@ -8,7 +8,7 @@ from uuid import uuid4
 import click
 
 from reconciler import wiring
-from reconciler.cli import output
+from reconciler.cli import completing, output
 from reconciler.cli.options import Globals, global_options
 from reconciler.cli.places import from_here
 from reconciler.report import problems as report
@@ -17,7 +17,7 @@ STDOUT = Path("-")
 
 
 @click.command(short_help="start a resource")
-@click.argument("kind")
+@click.argument("kind", shell_complete=completing.kinds)
 @click.argument("name")
 @click.option("--file", "file", metavar="PATH", type=click.Path(path_type=Path), help="Where to; - for stdout.")
 @global_options

@@ -29,8 +29,8 @@ SWITCH = 0.0005
 """Seconds that a thread may compute while others wait: with Python's own 5 ms, each question over HTTP would hold up a
 commit on its way by as much."""
 GC_THRESHOLD = 10_000
-"""Objects before the garbage collector looks for cycles: a closed connection is one, of 5 KB, and a command's own threshold
-would let some ten thousand of them lie about."""
+"""Objects before the garbage collector looks for cycles. A closed connection is one, of some KB: as many as a command
+lets lie about would be ten thousand of them."""
 SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")
 """What asks for the end, on the systems that have it: a service manager, ^C, a terminal that closes; Windows' ^C."""
 

@@ -10,7 +10,7 @@ import click
 from reconciler import wiring
 from reconciler.authoring.fields import field_rows
 from reconciler.authoring.places import EDITOR_FOLDER, below
-from reconciler.cli import output
+from reconciler.cli import completing, output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.places import from_here
@@ -43,7 +43,7 @@ def list_kinds(given: Globals, form: str) -> int:
 
 
 @schema.command(short_help="the fields of a kind")
-@click.argument("kind")
+@click.argument("kind", shell_complete=completing.kinds)
 @format_option("text", "json")
 @global_options
 @click.pass_obj

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler import wiring
-from reconciler.cli import output
+from reconciler.cli import completing, output
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.report import pasts, states
 
@@ -14,8 +14,8 @@ LABEL = 26
 
 
 @click.command(short_help="a live row as it was")
-@click.argument("kind")
-@click.argument("name", required=False)
+@click.argument("kind", shell_complete=completing.kinds)
+@click.argument("name", required=False, shell_complete=completing.names)
 @click.option("--at", "at", metavar="REV|TIME", required=True, help="A commit, tag or moment.")
 @format_option("text", "json")
 @global_options

@@ -302,6 +302,15 @@ def test_a_side_branch_stands_after_the_commit_that_merged_it(ledger: Ledger) ->
         assert shas(ledger, limit) == expected[:limit]
 
 
+def test_versions_from_a_height_on_are_the_rest(ledger: Ledger) -> None:
+    ledger.record([with_parents(1), aside(10, 1, 1), with_parents(2, 1, 10), with_parents(3, 2)])
+    whole = shas(ledger)
+    assert whole == [sha(3), sha(2), sha(10), sha(1)]
+    for height, rest in ((3, whole), (2, whole[1:]), (1, whole[3:]), (0, [])):
+        assert [one.commit.sha for one in ledger.versions(limit=9, upto=height)] == rest
+    assert [one.commit.sha for one in ledger.versions(limit=2, upto=2)] == [sha(2), sha(10)]
+
+
 def test_a_sha_may_be_abbreviated(ledger: Ledger) -> None:
     names = ["abcd" + "0" * 36, "abcde" + "0" * 35, "abcdef" + "1" * 34, "1" * 40, "1" * 40 + "2" * 24]
     ledger.record([version(1, commit=replace(commit(), sha=name)) for name in names])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +13,8 @@ from reconciler.kinds.registry import Kinds
 from reconciler.model.change import Change, Op, Prune
 from reconciler.model.commit import RowChange, Signature, Status
 from reconciler.model.event import HostEvent
-from reconciler.ports import ORPHANED, Point, VersionFilter
+from reconciler.ports import ORPHANED, ActiveDay, Point, VersionFilter
+from reconciler.tables.places import change_place
 from reconciler.tables.versions import as_recorded, place_of
 from tests.adapters.ledger.versions import aside, created, deleted, sha, updated, version, with_parents
 from tests.support.kinds import (
@@ -35,7 +36,7 @@ from tests.support.kinds import commit as plain_commit
 if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind
     from reconciler.model.commit import Version
-    from reconciler.ports import Ledger, PastChange, PastRow
+    from reconciler.ports import ChangePlace, Ledger, PastChange, PastRow
     from tests.adapters.ledger.conftest import Histories
 
 HOSTILE = (
@@ -242,6 +243,63 @@ def test_the_newest_changes_with_what_was_before(ledger: Ledger) -> None:
     assert told(ledger.newest(GADGET, limit=1)) == [("g", "create", sha(5))]
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 99])
+def test_pages_of_the_newest_changes_are_the_whole(ledger: Ledger, size: int) -> None:
+    rows = {name: widget(name, widget_id=uid(10 - number)) for number, name in enumerate("baé")}
+    ledger.record(
+        [
+            version(1, *(created(row, 1) for row in rows.values())),
+            version(2, updated(rows["a"], 1, 2), deleted(rows["b"], 1, 2), updated(rows["é"], 1, 2)),
+            version(3, created(rows["b"], 3), updated(rows["a"], 1, 3)),
+        ]
+    )
+    walked: list[tuple[str, str, str]] = []
+    place: ChangePlace | None = None
+    for _ in range(20):
+        page = ledger.newest(WIDGET, limit=size, after=place)[:size]
+        if not page:
+            break
+        walked += told(page)
+        place = change_place(WIDGET, page[-1])
+    assert walked == [
+        ("b", "create", sha(3)),
+        ("a", "update", sha(3)),
+        ("b", "delete", sha(2)),
+        ("a", "update", sha(2)),
+        ("é", "update", sha(2)),
+        ("a", "create", sha(1)),
+        ("b", "create", sha(1)),
+        ("é", "create", sha(1)),
+    ]
+
+
+def test_a_page_of_changes_has_what_was_before_each(ledger: Ledger) -> None:
+    row = widget("a")
+    ledger.record([version(1, created(row, 1)), version(2, updated(row, 1, 2)), version(3, updated(row, 1, 3))])
+    place = change_place(WIDGET, ledger.newest(WIDGET, limit=1)[0])
+    assert told(ledger.newest(WIDGET, limit=1, after=place)) == [("a", "update", sha(2)), ("a", "create", sha(1))]
+    other_kind = place._replace(kind="Aaa")
+    assert told(ledger.newest(WIDGET, limit=1, after=other_kind))[0] == ("a", "update", sha(3)), "comes after that one"
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+def test_pages_of_filtered_versions_are_the_whole(ledger: Ledger, size: int) -> None:
+    moments = [START + timedelta(days=day) for day in (3, 1, 3, 3, 0)]
+    ledger.record([by(number, "Ann", "ann@desk.example", at) for number, at in enumerate(moments, 1)])
+    ledger.record([aside(10, 1, 1), aside(11, 1, 1)])
+    whole = found(ledger, author="")
+    walked: list[str] = []
+    after: tuple[datetime, int, str] | None = None
+    for _ in range(len(whole) + 1):
+        page = ledger.found(VersionFilter(author="", after=after), limit=size)
+        if not page:
+            break
+        walked += [one.commit.sha for one in page]
+        after = (page[-1].commit.committer.time, page[-1].height, page[-1].commit.sha)
+    assert walked == whole
+    assert len(whole) == 7
+
+
 def test_recording_twice_leaves_one_past(ledger: Ledger) -> None:
     steps = [version(1, created(widget("a"), 1)), version(2, updated(widget("a", pieces=4), 1, 2))]
     for _ in range(3):
@@ -356,3 +414,24 @@ def test_repositories_do_not_mix(histories: Histories) -> None:
         assert len(found(ledger, kinds=(WIDGET,), name="a")) == at - 1
         assert ledger.declared(WIDGET, Point(9)) == min(at - 1, 1)
         assert len(ledger.newest(WIDGET, limit=9)) == at - 1
+
+
+def test_what_was_done_on_each_day(ledger: Ledger) -> None:
+    assert ledger.activity(datetime(2000, 1, 1, tzinfo=UTC)) == ()
+    east = timezone(timedelta(hours=9))
+    invalid = by(3, "A", "a@example.com", datetime(2026, 11, 21, 23, 59, 59, tzinfo=UTC))
+    ledger.record(
+        [
+            replace(by(1, "A", "a@example.com", datetime(2026, 11, 20, 8, tzinfo=UTC)), creates=3, updates=1),
+            replace(by(2, "A", "a@example.com", datetime(2026, 11, 22, 8, 59, tzinfo=east)), deletes=2),
+            replace(invalid, status=Status.INVALID),
+            replace(by(4, "A", "a@example.com", datetime(2026, 11, 21, 12, tzinfo=UTC)), mainline=False, creates=9),
+            replace(by(5, "A", "a@example.com", datetime(2026, 11, 22, tzinfo=UTC)), creates=70_000),
+            replace(by(6, "A", "a@example.com", datetime(2026, 11, 22, tzinfo=UTC)), creates=1),
+        ]
+    )
+    ledger.orphan([sha(6)])
+    days = [ActiveDay(date(2026, 11, 20), 1, 0, 3, 1, 0), ActiveDay(date(2026, 11, 21), 2, 1, 0, 0, 2)]
+    days.append(ActiveDay(date(2026, 11, 22), 1, 0, 70_000, 0, 0))
+    assert list(ledger.activity(datetime(2026, 11, 20, tzinfo=UTC))) == days
+    assert list(ledger.activity(datetime(2026, 11, 20, 8, 0, 1, tzinfo=UTC))) == days[1:]

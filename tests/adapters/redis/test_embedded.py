@@ -7,7 +7,9 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,7 @@ from reconciler.adapters.redis.embedded import SESSION_ROOM, EmbeddedServer, fou
 from reconciler.adapters.redis.leftover import Running, note, running
 from reconciler.adapters.redis.link import connect
 from reconciler.adapters.redis.sessions import RedisSessions
-from reconciler.errors import NeedsHuman, RetryLater
+from reconciler.errors import BugError, NeedsHuman, RetryLater
 from reconciler.model.session import NewSession
 from tests.support.valkey import MB, is_running, pid, server, uuid
 
@@ -107,6 +109,49 @@ def test_it_is_started_again_when_it_dies(state: Path) -> None:
             time.sleep(0.01)
         assert sessions(running_server.url).get(NEW.id) == session
         assert found(state) == running_server.url
+
+
+def test_one_that_hangs_is_ended_and_started_again(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "HUNG", 0.5)
+    with EmbeddedServer(state, MB) as server:
+        with connect(server.url, answer_timeout=5) as link:
+            link.ask("SET", "kept", "x")
+            first = pid(link)
+        time.sleep(1.2)  # what was written is on the disk within a second
+        assert not server.revive()
+        os.kill(first, signal.SIGSTOP)
+        began = time.monotonic()
+        while not server.revive():
+            assert is_running(first)
+            assert time.monotonic() - began < 5
+            time.sleep(0.05)
+        assert time.monotonic() - began >= 0.5
+        assert not is_running(first)
+        with connect(server.url, answer_timeout=5) as link:
+            assert link.ask("GET", "kept") == b"x"
+
+
+def test_one_that_is_busy_does_not_hang(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "HUNG", 0.1)
+    with EmbeddedServer(state, MB) as server, connect(server.url, answer_timeout=5) as link:
+        link.ask("CONFIG", "SET", "busy-reply-threshold", 50)
+        process = pid(link)
+
+        def busy() -> None:
+            with suppress(RetryLater, NeedsHuman, BugError), connect(server.url, answer_timeout=10) as own:
+                own.ask("EVAL", "while true do end", 0)
+
+        thread = threading.Thread(target=busy)
+        thread.start()
+        try:
+            time.sleep(0.5)
+            for _ in range(6):
+                assert not server.revive()
+                time.sleep(0.05)
+            assert is_running(process)
+        finally:
+            link.ask("SCRIPT", "KILL")
+            thread.join()
 
 
 def test_one_that_dies_at_once_is_not_started_again_and_again(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -345,6 +345,8 @@ def test_what_is_no_backup_of_ours_changes_nothing(folder: Path, harm: object, w
 
 
 def test_a_file_that_is_not_there(folder: Path) -> None:
+    with pytest.raises(UsageError, match="there is no file"):
+        restore(folder / ("long" * 2_000), folder, REPOSITORY, NOW)
     with pytest.raises(UsageError, match=r"there is no file .*gone\.duckdb"):
         restore(folder / "gone.duckdb", folder, REPOSITORY, NOW)
     with pytest.raises(UsageError, match="there is no file"):

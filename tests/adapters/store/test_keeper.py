@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
@@ -14,7 +14,7 @@ import pytest
 from reconciler.adapters.duckdb import keeper as keeping
 from reconciler.adapters.duckdb.connection import FILE_NAME
 from reconciler.adapters.duckdb.keeper import Keeper
-from reconciler.adapters.duckdb.store import DuckDBStore
+from reconciler.adapters.duckdb.store import DuckDBStore, open_store
 from reconciler.errors import RetryLater
 from tests.support.kinds import FixedClock
 
@@ -44,6 +44,28 @@ def test_another_process_gets_its_turn_once_it_rests(keeper: Keeper, tmp_path: P
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 1
     keeper.rest()
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+def test_it_makes_ready_unless_another_process_has_its_turn(
+    keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = f"import duckdb; held = duckdb.connect({str(tmp_path / FILE_NAME)!r}); print(flush=True); input()"
+    opened = []
+
+    def opening(*told: Any) -> DuckDBStore:
+        opened.append(told)
+        return open_store(*told)
+
+    monkeypatch.setattr(keeping, "open_store", opening)
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        keeper.make_ready()
+        assert len(opened) == 1  # once: nobody waits for a turn that may not be needed
+        other.communicate(b"\n")
+    keeper.make_ready()
+    keeper.store()
+    assert len(opened) == 2
 
 
 def test_it_tells_that_somebody_else_wrote(keeper: Keeper, tmp_path: Path) -> None:

@@ -87,11 +87,11 @@ class Judge:
     def _read(self, text: str, seconds: float) -> Reads | None:
         if not self._reads:
             self._planner.learn(self._database.statements, self._database.pairs)
-        with _deadline(self._planner.connection, seconds):
+        with deadline(self._planner.connection, seconds):
             return self._planner.reads(text)
 
     def _run(self, sql: str, seconds: float) -> Answer:
-        with closing(self._database.connection.cursor()) as cursor, _deadline(cursor, seconds):
+        with closing(self._database.connection.cursor()) as cursor, deadline(cursor, seconds):
             try:
                 found = self._prepared.get(sql) or _keep(self._prepared, sql, _prepared(cursor, sql))
                 if not isinstance(found, Prepared):
@@ -188,7 +188,7 @@ def _quoted(name: str) -> str:
 
 
 @contextmanager
-def _deadline(cursor: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
+def deadline(cursor: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
     """Interrupts what takes too long; if that does not help, ends the process."""
     done = threading.Event()
 

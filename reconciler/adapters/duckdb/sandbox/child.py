@@ -14,16 +14,16 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.duckdb.sandbox import confining
+from reconciler.adapters.duckdb.sandbox import confining, looking
 from reconciler.adapters.duckdb.sandbox.asking import Judge
 from reconciler.adapters.duckdb.sandbox.database import Database
-from reconciler.adapters.duckdb.sandbox.messages import Advance, Answer, Ask, Batch, Load
+from reconciler.adapters.duckdb.sandbox.messages import Advance, Answer, Ask, Batch, Fill, Load, Look, Seen
 from reconciler.adapters.duckdb.sandbox.reading import Planner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    Request = Load | Advance | Ask | Batch
+    Request = Load | Advance | Ask | Batch | Fill | Look
 
 
 def main() -> None:
@@ -35,6 +35,7 @@ def main() -> None:
     database, planner = Database(), Planner()
     judge = Judge(database, planner)
     planner.warm_up()
+    looking.warm_up(database.connection)
     confining.close_doors()
     for request in _requests():
         for answer in _answers(database, judge, request):
@@ -42,13 +43,17 @@ def main() -> None:
             answers.flush()
 
 
-def _answers(database: Database, judge: Judge, request: Request) -> Iterator[Answer]:
+def _answers(database: Database, judge: Judge, request: Request) -> Iterator[Answer | Seen]:
     if isinstance(request, Batch):
         end = time.monotonic() + request.seconds
         for ask in request.asks:
             yield judge.answer(ask.sql, ask.seconds) if time.monotonic() < end else Answer(late=True)
     elif isinstance(request, Ask):
         yield judge.answer(request.sql, request.seconds)
+    elif isinstance(request, Look):
+        yield looking.look(database.connection, request)
+    elif isinstance(request, Fill):
+        yield looking.fill(database.connection, request)
     else:
         yield database.load(request) if isinstance(request, Load) else database.advance(request)
 

@@ -40,7 +40,7 @@ def fault(answer: Answer, sql: str, seconds: float, seconds_for_all: float) -> F
     if NO_MEMORY in text:
         return too_large()
     message = plain(PREFIX.sub("", text.partition("\n")[0])).rstrip(".!")
-    line, column = _place(text, sql, answer["above"])
+    line, column = place(text, sql, answer["above"])
     return Fault(message, line, column, _hint(text))
 
 
@@ -75,7 +75,7 @@ def _hint(text: str) -> str:
     return f"did you mean {plain(found['names'])}?" if found else ""
 
 
-def _place(text: str, sql: str, above: int) -> tuple[int, int]:
+def place(text: str, sql: str, above: int) -> tuple[int, int]:
     """Line and column, from 1; the beginning of the file when DuckDB shows no place, or one that is not in it."""
     found = EXCERPT.search(text)
     if found is None:

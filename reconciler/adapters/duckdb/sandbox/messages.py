@@ -82,6 +82,37 @@ class Batch:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """Have rows in a table, which is made where columns (name and SQL type) are given."""
+
+    schema: str
+    table: str
+    columns: tuple[tuple[str, str], ...]
+    rows: Records
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Run somebody's query, for so many seconds, and tell so many of the rows it finds."""
+
+    sql: str
+    seconds: float
+    most_rows: int
+    most_bytes: int
+
+
+class Seen(TypedDict, total=False):
+    """What came of a `Look`, as JSON on one line; `error`, `refused` and `slow` as in `Answer`."""
+
+    columns: Sequence[tuple[str, str]]
+    rows: Sequence[Sequence[Any]]
+    cut: bool
+    error: str
+    refused: str
+    slow: bool
+
+
 class Answer(TypedDict, total=False):
     """What came of a request, as JSON on one line: nothing for rows that are held now.
 

@@ -9,15 +9,16 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from reconciler.adapters.duckdb.sandbox.deadline import Deadline
+from reconciler.adapters.duckdb.sandbox.messages import LAST_WORD
 from reconciler.errors import NeedsHuman, RetryLater
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from reconciler.adapters.duckdb.sandbox.messages import Advance, Answer, Batch, Load
+    from reconciler.adapters.duckdb.sandbox.messages import Advance, Answer, Batch, Fill, Load, Look, Seen
 
 CHILD = "reconciler.adapters.duckdb.sandbox.child"
 INHERITED = ("SYSTEMROOT", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PATH")
@@ -60,6 +61,19 @@ class Process:
                 hint="see that there is a gigabyte of free memory",
             )
 
+    def fill(self, request: Fill) -> None:
+        """Hold these rows as well. Raises `RetryLater` when there is no room for them, or the process ended over it."""
+        (answer,) = self._answers(request, [TO_LOAD])
+        if answer is None or "error" in answer:
+            why = answer["error"].partition("\n")[0] if answer else self._last_words()
+            message = f"the query was not run: the rows of {request.table} could not be copied for it: {why}"
+            raise RetryLater(message, hint="see that there is a gigabyte of free memory")
+
+    def look(self, request: Look) -> Seen | None:
+        """What somebody's query finds; None when the process ended over it."""
+        (answer,) = self._answers(request, [request.seconds * LAST_WORD + TO_END])
+        return None if answer is None else cast("Seen", answer)
+
     @property
     def has_ended(self) -> bool:
         """Whether somebody or something ended it."""
@@ -78,7 +92,9 @@ class Process:
             with suppress(OSError):  # what it did not take any more is still to be flushed
                 stream.close()
 
-    def _answers(self, request: Load | Advance | Batch, seconds: Sequence[float]) -> Iterator[Answer | None]:
+    def _answers(
+        self, request: Load | Advance | Batch | Fill | Look, seconds: Sequence[float]
+    ) -> Iterator[Answer | None]:
         """As many answers as there are deadlines: each counts from the answer before."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None

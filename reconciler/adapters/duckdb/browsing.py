@@ -1,0 +1,122 @@
+"""The live rows of a kind, all or some of them, each with where git declares it.
+
+`row` is the live one and `said` what git says of it, in all conditions here. What something else put there has no name
+in git: it goes by its id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reconciler import canonical
+from reconciler.adapters.duckdb import codec
+from reconciler.adapters.duckdb.connection import fetch_number
+from reconciler.kinds.kind import TIMESTAMPS, SqlType
+from reconciler.ports import LiveRow
+from reconciler.tables.duckdb import DESIRED, LIVE, qualified, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import duckdb
+
+    from reconciler.adapters.duckdb.catalog import StoredKind
+    from reconciler.kinds.kind import Kind
+    from reconciler.model.browsing import Search
+
+TEXT = frozenset({SqlType.VARCHAR, SqlType.UUID, SqlType.JSON})
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The live rows of a kind that has tables, in order of name. What left git comes after its namesake."""
+
+    connection: duckdb.DuckDBPyConnection
+    kind: Kind
+    stored: StoredKind
+
+    def all(self) -> tuple[LiveRow, ...]:
+        """All of them."""
+        return self._read(f"ORDER BY {self._order}")
+
+    def called(self, name: str) -> tuple[LiveRow, ...]:
+        """Those that go by a name, before the one that goes by an id."""
+        known, key = self._known_as, self._key
+        return self._read(f"WHERE {known} = $1 OR {key}::VARCHAR = $1 ORDER BY {known} <> $1, {self._order}", name)
+
+    def after(self, place: tuple[str, str] | None, limit: int) -> tuple[LiveRow, ...]:
+        """So many after a place, in order of name and id: a row keeps its place when it leaves git."""
+        order = f"{self._known_as}, {self._key}::VARCHAR"
+        if place is None:
+            return self._read(f"ORDER BY {order} LIMIT ?", limit)
+        return self._read(f"WHERE ({order}) > (?, ?) ORDER BY {order} LIMIT ?", *place, limit)
+
+    def found(self, search: Search) -> tuple[int, tuple[LiveRow, ...]]:
+        """How many a search finds, and those of them that it asks for."""
+        wanted, values = self._wanted(search)
+        number = fetch_number(self.connection, f"SELECT count(*) {self._source} WHERE {wanted}", *values)
+        page = (*values, search.limit, search.offset)
+        return number, self._read(f"WHERE {wanted} ORDER BY {self._order} LIMIT ? OFFSET ?", *page)
+
+    @property
+    def _key(self) -> str:
+        return f"row.{quoted(self.stored.key)}"
+
+    @property
+    def _known_as(self) -> str:
+        return f"coalesce({self._said('name')}, {self._key}::VARCHAR)"
+
+    @property
+    def _order(self) -> str:
+        return f"{self._known_as}, {self._said('path')} IS NULL, {self._key}"
+
+    @property
+    def _source(self) -> str:
+        table, key = self.stored.table, quoted(self.stored.key)
+        live, desired = qualified(LIVE, table), qualified(DESIRED, table)
+        return f"FROM {live} AS row LEFT JOIN {desired} AS said ON row.{key} = said.{key}"
+
+    def _said(self, name: str) -> str:
+        return f"said.{quoted(self.stored.declaration(name))}"
+
+    def _wanted(self, search: Search) -> tuple[str, list[object]]:
+        conditions: list[str] = ["true"]
+        values: list[object] = []
+        if search.text:
+            texts = list(self._texts())
+            conditions.append(f"({' OR '.join(f'contains(lower({text}), lower(?))' for text in texts)})")
+            values += [search.text] * len(texts)
+        for column, value in search.equals.items():
+            conditions.append(f"row.{quoted(column)}::VARCHAR = ?")
+            values.append(value)
+        return " AND ".join(conditions), values
+
+    def _texts(self) -> Iterator[str]:
+        yield self._known_as
+        for column in self.kind.columns:
+            if column.type in TEXT and column.name in self.stored.columns:
+                yield f"row.{quoted(column.name)}::VARCHAR"
+        for declared in ("path", "labels"):
+            yield f"{self._said(declared)}::VARCHAR"
+
+    def _read(self, which: str, *values: object) -> tuple[LiveRow, ...]:
+        columns = tuple(column for column in self.stored.columns if self.kind.column(column) is not None)
+        query = (
+            f"SELECT {self._known_as}, {self._said('path')}, {self._said('line')}, "
+            f"{', '.join(f'row.{quoted(column)}' for column in (*columns, *TIMESTAMPS))} {self._source} {which}"
+        )
+        records = self.connection.execute(query, list(values)).fetchall()
+        return tuple(_live_row(self.kind, columns, record) for record in records)
+
+
+def _live_row(kind: Kind, columns: Sequence[str], record: Sequence[Any]) -> LiveRow:
+    name, path, line, *values = record
+    stamps = zip(TIMESTAMPS, map(canonical.utc, values[len(columns) :]), strict=True)
+    return LiveRow(
+        kind=kind.name,
+        name=name,
+        values={**codec.values_of(kind, columns, values[: len(columns)]), **dict(stamps)},
+        path=path,
+        line=line,
+    )

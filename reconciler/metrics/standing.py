@@ -1,0 +1,143 @@
+"""How a host stands at the moment of a scrape, as metrics. Made of what is known: nobody is asked"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+
+from reconciler.report.commits import short
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from prometheus_client import Metric
+
+    from reconciler.metrics.meter import Meter
+    from reconciler.status import Running, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """The daemon's process. None where the operating system does not tell; memory in bytes, time in seconds."""
+
+    cpu: float
+    memory: float | None = None
+    open_files: float | None = None
+    most_files: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What there is to know beside the status. `silences` is seconds since each thread gave a sign of life."""
+
+    status: Status
+    version: str
+    silences: Mapping[str, float]
+    backup_interval: float
+    process: Process
+
+
+def families(standing: Standing, meter: Meter) -> Iterator[Metric]:
+    """All metrics of the moment."""
+    status, running = standing.status, standing.status.running
+    yield _info(standing, meter.about.host)
+    yield _conditions(status)
+    yield _gauge("head_refused", "1 while the newest commit is refused", float(status.refused is not None))
+    yield _by("resources", "Live rows", "kind", status.resources)
+    since = meter.work.since_in_sync()
+    yield _gauge("seconds_since_last_successful_sync", "Since the live rows were last seen to be the head's", since)
+    if status.applied is not None:
+        yield _gauge("applied_height", "Commits of the mainline up to the applied one", status.applied.height)
+    if running is not None:
+        yield from _running(running, meter)
+    if meter.about.live_view:
+        yield from _live_view(running)
+    yield _by("thread_silence_seconds", "Since a thread gave a sign of life", "thread", standing.silences)
+    yield _gauge("poll_interval_seconds", "Between two polls, as set", meter.about.poll_interval)
+    yield _gauge("backup_interval_seconds", "Between two backups, as ordered", standing.backup_interval)
+    age = meter.backing_up.age()
+    if age is not None:
+        yield _gauge("backup_age_seconds", "Since the newest backup was made", age)
+    yield from _process(standing)
+
+
+def _info(standing: Standing, host: str) -> Metric:
+    status = standing.status
+    labels = {
+        "version": standing.version,
+        "host": host,
+        "repository": status.repository,
+        "branch": status.branch,
+        "sync": str(status.sync),
+        "health": str(status.health),
+        "head": short(status.head) if status.head else "",
+        "applied": short(status.applied.stamp.commit) if status.applied else "",
+    }
+    return InfoMetricFamily("reconciler", "The host in words: always 1, the state is in the labels", labels)
+
+
+def _conditions(status: Status) -> Metric:
+    found = GaugeMetricFamily(
+        "reconciler_condition", "1 for the status that a condition has", labels=["type", "status"]
+    )
+    for one in status.conditions:
+        for word in (True, False):
+            found.add_metric([one.type, str(word)], float(one.holds is word))
+    return found
+
+
+def _running(running: Running, meter: Meter) -> Iterator[Metric]:
+    troubles = GaugeMetricFamily(
+        "reconciler_trouble", "1 for what does not work", labels=["about", "reason", "outlook"]
+    )
+    for one in running.troubles:
+        troubles.add_metric([one.about, one.reason, str(one.outlook)], 1)
+    yield troubles
+    if running.scan is not None:
+        left = running.scan.found - running.scan.healed
+        yield _gauge("drift_rows", "Live rows that the last look left other than git says", left)
+        yield _gauge("drift_fighting_rows", "Live rows left to another writer", len(running.scan.fighting))
+    if running.history is not None:
+        waiting = running.history
+        yield _gauge("history_waiting_versions", "Versions on their way to the history", waiting.versions)
+        yield _gauge("history_waiting_events", "Host events on their way to the history", waiting.events)
+        lag = meter.shipping.since_complete() if waiting.versions or waiting.events or waiting.behind else 0.0
+        yield _gauge("history_lag_seconds", "Since the history lacked nothing; 0 while it does not", lag)
+
+
+def _live_view(running: Running | None) -> Iterator[Metric]:
+    view = running.view if running else None
+    yield _gauge("live_view_up", "1 while Redis answers", float(view is not None))
+    if view is not None:
+        yield _gauge("live_view_rows", "Rows in the live view", view.rows)
+        yield _gauge("live_view_dropped_rows", "Live rows left out of it for want of room", view.dropped)
+        yield _gauge("live_view_bytes", "About what its rows take in memory", view.bytes)
+
+
+def _process(standing: Standing) -> Iterator[Metric]:
+    """Under the names that all of Prometheus' libraries give them."""
+    process, running = standing.process, standing.status.running
+    yield CounterMetricFamily("process_cpu_seconds", "CPU time of the daemon", process.cpu)
+    started = running.started.timestamp() if running else None
+    told: Sequence[tuple[str, str, float | None]] = (
+        ("start_time_seconds", "When the daemon started, in Unix time", started),
+        ("resident_memory_bytes", "Memory of the daemon", process.memory),
+        ("open_fds", "Files the daemon has open; on Windows, handles", process.open_files),
+        ("max_fds", "Files it may have open", process.most_files),
+    )
+    for name, text, value in told:
+        if value is not None:
+            yield GaugeMetricFamily(f"process_{name}", text, value)
+
+
+def _gauge(name: str, told: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"reconciler_{name}", told, value)
+
+
+def _by(name: str, told: str, label: str, values: Mapping[str, float]) -> Metric:
+    found = GaugeMetricFamily(f"reconciler_{name}", told, labels=[label])
+    for word, value in values.items():
+        found.add_metric([word], value)
+    return found

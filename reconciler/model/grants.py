@@ -1,0 +1,107 @@
+"""What a token allows. Of a token only its SHA-256 is kept: a random one of 32 bytes needs no slower hash than that."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from reconciler.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SHORTEST = 16
+"""Characters below which a token is none: it would be guessed."""
+FORM = "ROLE:sha256:HEX"
+SHA256 = "sha256"
+ELSEWHERE = ("file", "env")
+HINT = (
+    "`reconciler token --role read` makes a token and its entry; of one that you have, "
+    "`printf %s TOKEN | sha256sum` tells the HEX: read:sha256:HEX or operate:sha256:HEX. "
+    "read:file:/path and read:env:NAME take it from elsewhere"
+)
+_HEX = re.compile("[0-9a-f]{64}")
+_GOOD = re.compile(f"[!-~]{{{SHORTEST},}}")
+
+
+class Role(IntEnum):
+    """What a token allows; the higher one includes the lower."""
+
+    READ = 1
+    OPERATE = 2
+
+    @property
+    def word(self) -> str:
+        """As it is written in settings."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A token's role, and its SHA-256."""
+
+    role: Role
+    digest: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One of the setting `http.tokens`, taken apart: a role, and `sha256`, `file` or `env` with what follows it."""
+
+    role: Role
+    scheme: str
+    rest: str = field(repr=False)
+
+
+def grant(token: str, role: Role) -> Grant:
+    """What this token allows."""
+    return Grant(role, digest(token))
+
+
+def digest(token: str) -> bytes:
+    """All that is kept of a token."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+def entry(role: Role, token: str) -> str:
+    """A token as it stands in settings."""
+    return f"{role.word}:{SHA256}:{digest(token).hex()}"
+
+
+def granted(lines: str, look_up: Callable[[str, str], str]) -> tuple[tuple[Grant, ...], tuple[str, ...]]:
+    """What the entries of `http.tokens`, one a line, allow; and those tokens that `look_up` found elsewhere.
+
+    Raises `UsageError` for what is no entry. It is not repeated: it may be a token.
+    """
+    found: list[Grant] = []
+    tokens: list[str] = []
+    for number, line in enumerate((one for one in lines.splitlines() if one.strip()), 1):
+        told = parse(line)
+        if told is None:
+            raise UsageError(f"http.tokens: entry {number} is not {FORM}", hint=HINT)
+        if told.scheme == SHA256:
+            found.append(Grant(told.role, bytes.fromhex(told.rest)))
+            continue
+        token = look_up(told.scheme, told.rest)
+        if not _GOOD.fullmatch(token):
+            message = f"http.tokens: the token of entry {number} is shorter than {SHORTEST} characters"
+            raise UsageError(f"{message}, or has some that no header takes", hint="`reconciler token` makes one")
+        found.append(grant(token, told.role))
+        tokens.append(token)
+    return tuple(found), tuple(tokens)
+
+
+def parse(text: str) -> Entry | None:
+    """An entry of `http.tokens`; None for what is none."""
+    word, _, place = text.strip().partition(":")
+    scheme, _, rest = place.partition(":")
+    role = next((one for one in Role if one.word == word), None)
+    if role is None or not rest:
+        return None
+    if scheme == SHA256:
+        known = _HEX.fullmatch(rest.lower()) and bytes.fromhex(rest) != digest("")
+        return Entry(role, scheme, rest.lower()) if known else None
+    return Entry(role, scheme, rest) if scheme in ELSEWHERE else None

@@ -1,0 +1,67 @@
+"""Pages and their twins as responses: nothing of other sites runs, reads or frames them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
+    from reconciler.web.pages.static import File
+
+HTML, JSON = "text/html; charset=utf-8", "application/json"
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'self'",
+        "script-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+    )
+)
+SAFE = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+ASK_ANEW = {"cache-control": "no-cache", "vary": "accept"}
+YEAR = "max-age=31536000, immutable"
+DIGITS = 20
+
+
+def html(text: str, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
+    """A page."""
+    return Response(text.encode("utf-8", "replace"), status, {**SAFE, **ASK_ANEW, **(headers or {})}, HTML)
+
+
+def twin(answer: Mapping[str, Any], status: int = HTTPStatus.OK) -> Response:
+    """What a page is made from."""
+    text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Response(text.encode("utf-8", "replace"), status, {**SAFE, **ASK_ANEW}, JSON)
+
+
+def if_changed(response: Response, request: Request) -> Response:
+    """The response with its ETag; or 304 for a client that has it."""
+    tag = f'"{hashlib.sha256(bytes(response.body)).hexdigest()[:DIGITS]}"'
+    if tag in (one.strip() for one in request.headers.get("if-none-match", "").split(",")):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={**SAFE, **ASK_ANEW, "etag": tag})
+    response.headers["etag"] = tag
+    return response
+
+
+def static(file: File, asked: str) -> Response:
+    """A file. Only at the address with its digest may it be kept without asking."""
+    keep = {"cache-control": YEAR} if asked == file.digest else ASK_ANEW
+    return Response(file.body, headers={**SAFE, **keep}, media_type=file.media_type)

@@ -1,0 +1,1 @@
+"""What the daemon's pages show, put together from store, history and host: reads only, for any thread."""

@@ -1,0 +1,114 @@
+"""Live rows for pages: kinds, searches, one row beside what git says, drift."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.model.browsing import Search
+from reconciler.model.resource import Key, RowId
+from reconciler.pipeline.kindset import stored_kinds
+from reconciler.report import browsing
+from reconciler.report.drifts import drift_json
+from reconciler.wiring.answers import found_kind
+from reconciler.wiring.pages.past import FLUSH, without
+from reconciler.wiring.program import shipped
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciler.adapters.duckdb.keeper import Keeper
+    from reconciler.adapters.duckdb.reader import DuckDBReader
+    from reconciler.kinds.kind import Kind
+    from reconciler.kinds.registry import Kinds
+    from reconciler.model.change import Row
+    from reconciler.wiring.host import Parts
+
+    Answer = dict[str, Any]
+    Asked = Mapping[str, str]
+
+PAGE = 100
+SHOWN = 40
+"""Characters of a parameter that an error repeats."""
+NUMBER = re.compile("[1-9][0-9]{0,6}", re.ASCII)
+TIMELINE = 50
+"""Changes of a resource that its page tells."""
+
+
+def kinds(keeper: Keeper) -> Answer:
+    """The kinds, and how many live rows each has."""
+    with keeper.reading() as reader:
+        counts = reader.counts()
+        return {"kinds": [{**browsing.kind_json(kind), "rows": counts.get(kind.name, 0)} for kind in _kinds(reader)]}
+
+
+def rows(keeper: Keeper, word: str, asked: Asked) -> Answer:
+    """A page of the live rows of a kind, those that a search finds."""
+    with keeper.reading() as reader:
+        kind = found_kind(_kinds(reader), word)
+        search = _search(kind, asked)
+        number, found = reader.found(kind, search)
+        return browsing.found_json(kind, search, number, found)
+
+
+def resource(parts: Parts, word: str, name: str) -> Answer:
+    """A live row beside what git says, with its history and who set each field.
+
+    What is neither live nor declared may have been: then it has a history.
+    """
+    with parts.keeper.reading() as reader:
+        kind = found_kind(_kinds(reader), word)
+        live = next(iter(reader.live(kind, name)), None)
+        declared = _declared(reader, kind, name, None if live is None else str(live.values[kind.key]))
+        answer = browsing.sides_json(kind, live.name if live else name, live, declared)
+    parts.shipment.flush(FLUSH)
+    past = _past(parts, kind, answer)
+    if live is None and declared is None and not past["changes"]:
+        raise UsageError(f"there is no {kind.name} {name}", hint=f"see the list of every {kind.name}")
+    return answer | past
+
+
+def drift(keeper: Keeper) -> Answer:
+    """Where the live rows are not what git says."""
+    with keeper.reading() as reader:
+        return drift_json(reader.drift(stored_kinds(reader.kinds())))
+
+
+def _kinds(reader: DuckDBReader) -> Kinds:
+    """Before the first sync there are those that come with the program."""
+    return stored_kinds(reader.kinds()) if reader.kinds() else shipped().kinds
+
+
+def _declared(reader: DuckDBReader, kind: Kind, name: str, id_: str | None) -> Row | None:
+    base = reader.base(stored_kinds(reader.kinds()))
+    if id_ is not None:
+        return base.row(RowId(kind.name, id_))
+    found = next(iter(base.named(Key(kind.name, name))), None)
+    return base.row(found.row_id) if found else None
+
+
+def _past(parts: Parts, kind: Kind, answer: Answer) -> Answer:
+    told: Answer = {"changes": [], "blame": {}, "without_history": None}
+    name = answer["id"] or answer["name"]
+    try:
+        told["changes"] = parts.past.history(kind.name, name, TIMELINE)["changes"]
+        if answer["live"]:
+            told["blame"] = {one["field"]: one for one in parts.past.blame(kind.name, name)["fields"]}
+    except UsageError as error:
+        told["without_history"] = without(error) if parts.past.ledger() is None else None
+    except ReconcilerError as error:
+        told["without_history"] = without(error)
+    return told
+
+
+def _search(kind: Kind, asked: Asked) -> Search:
+    known = browsing.choices(kind)
+    unknown = sorted(asked.keys() - known.keys() - {"q", "page"})
+    if unknown:
+        raise UsageError(f"there is no filter {unknown[0][:SHOWN]}", hint=f"there are: {', '.join(('q', *known))}")
+    page = asked.get("page", "1")
+    if not NUMBER.fullmatch(page):
+        raise UsageError(f"there is no page {page[:SHOWN]}", hint="write a number from 1 on")
+    equals = {field: asked[field] for field in known if asked.get(field)}
+    return Search(asked.get("q", "").strip(), equals, (int(page) - 1) * PAGE, PAGE)

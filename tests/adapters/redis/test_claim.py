@@ -1,0 +1,55 @@
+"""Of hosts that share a server one writes the live view: the one that is furthest, for as long as it lives."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from reconciler.adapters.redis.claim import SILENCE, Claim
+
+if TYPE_CHECKING:
+    from reconciler.adapters.redis.link import Link
+
+
+def test_the_first_of_equals_keeps_it(link: Link) -> None:
+    one, other = Claim(link, "desk-1 a"), Claim(link, "desk-2 b")
+    assert one(7) == ""
+    assert other(7) == "desk-1 a"
+    assert other(6) == "desk-1 a"
+    assert one(7) == ""
+
+
+def test_who_is_further_takes_it_over(link: Link) -> None:
+    one, other = Claim(link, "one"), Claim(link, "other")
+    assert (one(9), other(10), one(9), one(10)) == ("", "", "other", "other")
+    assert one(100) == ""
+
+
+def test_who_keeps_it_may_go_back(link: Link) -> None:
+    one, other = Claim(link, "one"), Claim(link, "other")
+    assert (one(10), one(8), other(8), other(9)) == ("", "", "one", "")
+
+
+def test_who_is_silent_loses_it(link: Link) -> None:
+    one, other = Claim(link, "one", 300), Claim(link, "other", 300)
+    assert one(10) == ""
+    time.sleep(0.2)
+    assert one(10) == ""
+    time.sleep(0.2)
+    assert other(3) == "one"  # it was heard of since
+    time.sleep(0.2)
+    assert other(3) == ""
+    assert 2_000 < SILENCE <= 10_000  # some looks may be late; nobody waits long
+
+
+def test_what_somebody_else_wrote_there_is_nobodys_claim(link: Link) -> None:
+    link.ask("SET", "config:keeper", "nonsense")
+    assert Claim(link, "one")(1) == ""
+
+
+def test_a_full_server_takes_claims(link: Link) -> None:
+    link.ask("CONFIG", "SET", "maxmemory", 1)
+    try:
+        assert Claim(link, "one")(1) == ""
+    finally:
+        link.ask("CONFIG", "SET", "maxmemory", 0)

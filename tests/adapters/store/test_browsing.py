@@ -1,0 +1,87 @@
+"""Live rows, searched and a page at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.kinds.registry import Kinds
+from reconciler.model.browsing import Search
+from tests.support.kinds import GADGET, KINDS, ODD, WIDGET, resource, row, step, tombstone, uid, widget
+
+if TYPE_CHECKING:
+    from reconciler.adapters.duckdb.store import DuckDBStore
+
+TEXTS = {"plain": "Gold", "percent": "100%", "quoted": "' OR 1=1 --", "script": "<script>", "arabic": "ذهب"}
+
+
+@pytest.fixture
+def store(duckdb_store: DuckDBStore) -> DuckDBStore:
+    rows = [row(widget(name, note=text), 1) for name, text in TEXTS.items()]
+    gone = widget("plain", widget_id=uid(1), note="gone", path="old.yaml")
+    rows += [row(gone, 1), row(widget("parts", parts={"metal": "gold"}, pieces=777), 1)]
+    duckdb_store.claim("repo", "main")
+    duckdb_store.apply(KINDS, step(1, *rows))
+    duckdb_store.apply(KINDS, step(2, tombstone(gone, 1, 2)))
+    return duckdb_store
+
+
+def names(store: DuckDBStore, **asked: object) -> list[str]:
+    number, rows = store.found(WIDGET, Search(**asked))  # type: ignore[arg-type]
+    assert number == len(rows)
+    return [one.name for one in rows]
+
+
+def test_without_a_search_all_are_found_in_order_of_name(store: DuckDBStore) -> None:
+    number, rows = store.found(WIDGET, Search())
+    assert (number, rows) == (7, store.live(WIDGET))
+    assert [(one.name, one.path is None) for one in rows if one.name == "plain"] == [("plain", False), ("plain", True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("gold", ["parts", "plain"]),
+        ("GOLD", ["parts", "plain"]),
+        ("%", ["percent"]),
+        ("_", ["arabic", "parts", "percent", "plain", "quoted", "script"]),
+        ("' OR 1=1", ["quoted"]),
+        ("<SCRIPT", ["script"]),
+        ("ذهب", ["arabic"]),
+        (uid(1), ["plain"]),
+        ("777", []),
+        ("nothing", []),
+    ],
+)
+def test_a_text_is_looked_for_as_it_is(store: DuckDBStore, text: str, found: list[str]) -> None:
+    assert names(store, text=text) == found
+
+
+def test_labels_and_paths_are_looked_at(store: DuckDBStore) -> None:
+    assert len(names(store, text='"host":"a"')) == 7
+    assert names(store, text="/script.yaml") == ["script"]
+
+
+def test_values_pick_rows(store: DuckDBStore) -> None:
+    assert names(store, equals={"status": "INACTIVE"}) == ["plain"]
+    assert names(store, equals={"status": "INACTIVE"}, text="gold") == []
+    assert names(store, equals={"status": "' OR 1=1 --"}) == []
+
+
+def test_pages_are_all_of_it_and_nothing_twice(store: DuckDBStore) -> None:
+    pages = [store.found(WIDGET, Search(offset=offset, limit=3)) for offset in range(0, 12, 3)]
+    assert [number for number, _ in pages] == [7, 7, 7, 7]
+    assert tuple(one for _, rows in pages for one in rows) == store.live(WIDGET)
+
+
+def test_names_that_only_work_quoted(duckdb_store: DuckDBStore) -> None:
+    duckdb_store.claim("repo", "main")
+    odd = [resource(ODD, name, {"select": word, "ÄÖ.x": 0.5}) for name, word in (("a", "it's"), ("b", 'a "b"'))]
+    duckdb_store.apply(Kinds((GADGET, ODD)), step(1, *(row(one, 1) for one in odd)))
+    assert [one.name for one in duckdb_store.found(ODD, Search("it's"))[1]] == ["a"]
+    assert [one.name for one in duckdb_store.found(ODD, Search(equals={"select": 'a "b"'}))[1]] == ["b"]
+
+
+def test_a_kind_without_a_table_has_no_rows(duckdb_store: DuckDBStore) -> None:
+    assert duckdb_store.found(WIDGET, Search()) == (0, ())

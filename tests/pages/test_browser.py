@@ -1,0 +1,216 @@
+"""Every page in a real browser: what it loads and complains of, whom it keeps out, and that it is live."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.pages import browsers, world
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, BrowserContext, Page, Request
+
+    from tests.pages.world import Site
+
+PAGES = (
+    "/",
+    "/resources",
+    "/resources/user?q=fx",
+    "/resources/note",
+    "/resources/user/fx-majors-01",
+    "/resources/note/script",
+    "/resources/note/long",
+    "/versions",
+    "/versions/main~1",
+    "/versions/main~3",
+    "/drift",
+    "/sessions",
+    "/events",
+    "/host",
+)
+ERRORS = ("/nothing", "/resources/nothing")
+NARROW = {"width": 360, "height": 740}
+WIDE = {"width": 1200, "height": 800}
+REACHABLE = "a[href], button, input, select, summary, [tabindex='0']"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with browsers.launched() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def desk(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("desk")
+    settings = {"HISTORY_URL": "chdb", "REDIS_URL": "embedded", "DRIFT_MODE": "report"}
+    with world.site(world.desk(folder / "config"), folder / "state", **settings) as site:
+        yield site
+
+
+class Faults:
+    """What went wrong in a context: messages on the console, failed requests, requests to others."""
+
+    def __init__(self, context: BrowserContext, site: Site) -> None:
+        self.found: list[str] = []
+        self._ours = urlsplit(site.address).netloc
+        context.on("page", self._follow)
+        context.on("request", lambda one: self._ask(one.url))
+        context.on("requestfailed", self._fail)
+        context.on("response", lambda one: self.found.append(f"{one.status} {one.url}") if one.status >= 400 else None)
+
+    def _fail(self, request: Request) -> None:
+        if "ERR_ABORTED" not in str(request.failure):  # what a page has begun ends with it
+            self.found.append(f"failed: {request.url} {request.failure}")
+
+    def _follow(self, page: Page) -> None:
+        page.on("console", lambda one: self.found.append(f"console: {one.text}"))
+        page.on("pageerror", lambda error: self.found.append(f"error: {error}"))
+
+    def _ask(self, url: str) -> None:
+        if urlsplit(url).netloc != self._ours:
+            self.found.append(f"foreign: {url}")
+
+
+@contextmanager
+def opened(browser: Browser, site: Site, **options: object) -> Iterator[tuple[Page, Faults]]:
+    """A page of a browser that knows nothing, closed at the end."""
+    context = browser.new_context(base_url=site.address, **options)
+    context.set_default_timeout(20_000)
+    faults = Faults(context, site)
+    page = context.new_page()
+    try:
+        yield page, faults
+        page.goto("about:blank")  # what is under way ends with the page, not with the context
+    finally:
+        context.close()
+
+
+@pytest.mark.parametrize(("scheme", "rules"), [("light", browsers.RULES), ("dark", browsers.COLOURS)])
+def test_every_page_loads_without_a_complaint_and_for_everybody(
+    browser: Browser, desk: Site, scheme: str, rules: dict[str, Any]
+) -> None:
+    with opened(browser, desk, color_scheme=scheme, viewport=WIDE) as (page, faults):
+        for address in PAGES:
+            page.goto(address)
+            assert page.locator("h1").count() == 1
+            assert faults.found == [], address
+            assert browsers.violations(page, rules) == [], address
+            assert page.evaluate("window.pwned") is None
+
+
+def test_errors_are_for_everybody_too(browser: Browser, desk: Site) -> None:
+    with opened(browser, desk, viewport=WIDE) as (page, _):
+        for address in ERRORS:
+            page.goto(address)
+            assert browsers.violations(page) == [], address
+
+
+def test_no_page_is_wider_than_a_telephone(browser: Browser, desk: Site) -> None:
+    with opened(browser, desk, viewport=NARROW) as (page, _):
+        for address in (*PAGES, *ERRORS):
+            page.goto(address)
+            assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"], address
+
+
+def test_hostile_text_is_shown_and_does_nothing(browser: Browser, desk: Site) -> None:
+    with opened(browser, desk) as (page, faults):
+        for name in ("script", "injection"):
+            page.goto(f"/resources/note/{name}")
+            assert page.get_by_text(world.TEXTS[name], exact=True).count() >= 2
+        page.goto("/resources/note/backwards")
+        assert page.get_by_text("\\u202elmay.exe", exact=True).count() >= 2
+        page.goto("/versions/main~3")
+        assert page.locator("h1").inner_text() == f"Add notes {world.SCRIPT}"
+        assert page.evaluate("window.pwned") is None
+        assert faults.found == []
+
+
+@pytest.mark.parametrize("address", ["/", "/resources/user"])
+def test_the_keyboard_reaches_everything(browser: Browser, desk: Site, address: str) -> None:
+    with opened(browser, desk, viewport=WIDE) as (page, _):
+        page.route("**/app.js*", lambda route: route.abort())  # the page is to stay the same one
+        page.goto(address)
+        wanted = page.evaluate(
+            "which => [...document.querySelectorAll(which)].filter(one => one.checkVisibility())"
+            ".map((one, number) => (one.dataset.number = number))",
+            REACHABLE,
+        )
+        reached = set()
+        for step in range(len(wanted) + 5):
+            page.keyboard.press("Tab")
+            number, seen = page.evaluate(
+                "() => { const one = document.activeElement, box = one.getBoundingClientRect();"
+                "return [one.dataset.number, box.width > 0 && box.top >= -1 && box.bottom <= innerHeight + 1"
+                " && (getComputedStyle(one).outlineStyle !== 'none')] }"
+            )
+            if number is not None:
+                reached.add(int(number))
+                assert seen, f"the focus cannot be seen on {number} of {address}"
+            if step == 0:
+                assert page.locator(":focus").inner_text() == "Skip to content"
+        assert reached == set(wanted)
+
+
+def test_without_javascript_all_of_it_is_there(browser: Browser, desk: Site) -> None:
+    with opened(browser, desk, java_script_enabled=False) as (page, faults):
+        page.goto("/resources/user")
+        page.get_by_label("Search").fill("majors-02")
+        page.get_by_role("button", name="Search").click()
+        page.get_by_role("link", name="fx-majors-02").click()
+        assert page.locator("h1").inner_text() == "fx-majors-02"
+        page.get_by_role("link", name="Versions", exact=True).click()
+        assert page.locator(".commits li").count() >= 5
+        assert faults.found == []
+
+
+def test_a_commit_appears_without_a_reload_and_disturbs_nobody(browser: Browser, desk: Site) -> None:
+    with opened(browser, desk, viewport=WIDE) as (page, faults):
+        page.goto("/versions")
+        page.evaluate("window.before = true")
+        page.get_by_label("Author").fill("half a wor")
+        page.evaluate(
+            "() => { window.heard = []; const said = document.getElementById('live');"
+            "new MutationObserver(() => heard.push(said.textContent)).observe(said, {childList: true}) }"
+        )
+        sha = world.risk(desk.repo, "0.55", "Cut it while somebody looks")
+        page.get_by_role("link", name="Cut it while somebody looks").wait_for()
+        page.locator(f"#standing a[href='/versions/{sha}']").wait_for()
+        assert page.evaluate("window.before") is True
+        assert page.get_by_label("Author").input_value() == "half a wor"
+        assert page.evaluate("document.activeElement.name") == "author"
+        assert [one for one in page.evaluate("window.heard") if "UTC: a commit went live" in one]
+        assert faults.found == []
+
+
+def test_what_is_open_and_has_the_focus_stays_so(browser: Browser, desk: Site) -> None:
+    with opened(browser, desk, viewport={"width": 1200, "height": 400}) as (page, _):
+        page.goto("/")
+        page.locator("#chart-table summary").click()
+        link = page.get_by_role("link", name="All versions")
+        link.focus()
+        place = page.evaluate("scrollY")
+        sha = world.risk(desk.repo, "0.65", "Cut it a little more")
+        page.locator(f"#standing a[href='/versions/{sha}']").wait_for()
+        page.get_by_role("link", name="Cut it a little more").wait_for()
+        assert page.locator("#chart-table").evaluate("one => one.open")
+        assert page.evaluate("document.activeElement.getAttribute('href')") == "/versions"
+        assert page.evaluate("scrollY") == pytest.approx(place, abs=120)
+
+
+def test_a_host_that_is_away_is_said_to_be(browser: Browser, desk: Site) -> None:
+    with opened(browser, desk) as (page, _):
+        page.goto("/")
+        banner = page.locator("#unreachable")
+        assert banner.is_hidden()
+        page.context.set_offline(True)
+        banner.wait_for()
+        assert "cannot be reached since" in banner.inner_text()
+        page.context.set_offline(False)
+        banner.wait_for(state="hidden")
+        assert "answers again" in page.locator("#live").inner_text()

@@ -1,0 +1,181 @@
+"""Lists in pages: every row once and in order, whatever is committed between two of them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reconciler.web.paging import LARGEST, ROWS, page, with_cursor
+from tests.support.daemons import running
+from tests.support.gitrepo import GitRepo
+from tests.web.desk import SETTINGS, Desk, begun, example_files
+from tests.web.harness import Daemon, Site
+from tests.web.harness import running as serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LISTS = {
+    "/v1/resources/user": "rows",
+    "/v1/resources/account": "rows",
+    "/v1/resources/account?at=HEAD~1": "rows",
+    "/v1/resources/user/fx-majors-01/history": "changes",
+    "/v1/history": "changes",
+    "/v1/versions": "versions",
+    "/v1/versions?author=ann": "versions",
+    "/v1/versions?status=valid": "versions",
+    "/v1/versions?kind=user&name=fx-majors-01": "versions",
+}
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A daemon with some history."""
+    folder = tmp_path_factory.mktemp("paging")
+    repo = begun(GitRepo.create(folder / "desk"))
+    with running(repo.path, folder / "state", SETTINGS) as daemon:
+        head = repo.git("rev-parse", "main")
+        daemon.await_live(head)
+        yield Desk(repo, daemon)
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """A server whose daemon notes what it is asked."""
+    with serving(Daemon()) as found:
+        yield found
+
+
+def _paged(path: str, size: int) -> str:
+    return f"{path}{'&' if '?' in path else '?'}limit={size}"
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_pages_are_the_whole(desk: Desk, path: str) -> None:
+    whole = desk.ask(_paged(path, 1_000))[0]
+    assert whole["next"] is None
+    rows = whole[LISTS[path]]
+    assert len(rows) > 1
+    for size in (max(2, len(rows) // 3), len(rows)):
+        pages = list(desk.pages(_paged(path, size), LISTS[path]))
+        assert [len(one) for one in pages[:-1]] == [size] * (len(pages) - 1)
+        assert [row for one in pages for row in one] == rows
+
+
+def test_without_a_limit_all_rows_come(desk: Desk) -> None:
+    answer, headers = desk.ask("/v1/resources/account")
+    assert (len(answer["rows"]), answer["next"], "link" in headers) == (8, None, False)
+
+
+def test_commits_in_between_move_nothing(desk: Desk) -> None:
+    files = example_files()
+    sizes = dict.fromkeys(LISTS, 2) | {"/v1/history": 12}
+    walks = {path: desk.pages(_paged(path, sizes[path]), LISTS[path]) for path in LISTS if "at=" not in path}
+    wholes = {path: desk.ask(_paged(path, 1_000))[0][LISTS[path]] for path in walks}
+    found = {path: list(next(walk)) for path, walk in walks.items()}
+    added = {"accounts/aa-first.yaml": "aaaaaaaa", "accounts/zz-last.yaml": "ffffffff"}
+    text = str(files["accounts/cv-eurusd.yaml"])
+    more = {name: text.replace("cv-eurusd", name[9:-5]).replace("d7df3d7e", digits) for name, digits in added.items()}
+    desk.commit(more, "Two more")
+    desk.commit({"accounts/cv-eurusd.yaml": None, "accounts/cv-gbpusd.yaml": None}, "Two less")
+    for path, walk in walks.items():
+        found[path] += [row for one in walk for row in one]
+    for path, rows in found.items():
+        if LISTS[path] != "rows":
+            assert rows == wholes[path], path
+    names = [row["name"] for row in found["/v1/resources/account"]]
+    assert names == sorted(set(names)), "none twice, in order"
+    assert "zz-last" in names
+    assert "aa-first" not in names, "its place had gone by"
+
+
+def test_a_rewritten_branch_breaks_no_walk(desk: Desk) -> None:
+    desk.commit({"README.md": "soon gone"}, "Soon gone")
+    walk = desk.pages("/v1/versions?limit=3", "versions")
+    gone, *seen = (one["commit"] for one in next(walk))
+    desk.commit({"README.md": "another end"}, "Instead", parents=[desk.repo.git("rev-parse", "main~1")])
+    rest = [one["commit"] for page_ in walk for one in page_]
+    now = [one["commit"] for one in desk.ask("/v1/versions?limit=1000")[0]["versions"]]
+    assert now[1:] == [*seen, *rest]
+    again = desk.pages("/v1/versions?limit=1", "versions")
+    assert next(again)[0]["commit"] == now[0]
+    desk.commit({"README.md": "a third end"}, "Instead of that", parents=[now[1]])
+    assert [one["commit"] for page_ in again for one in page_] == now[1:], (
+        "what it was at is gone, not what comes after"
+    )
+    assert gone not in now
+
+
+def _text(*place: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize("path", ["/v1/resources/user", "/v1/history", "/v1/versions", "/v1/versions?author=ann"])
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "",
+        "x",
+        "%C3%A9",
+        "a" * 3_000,
+        _text(),
+        _text("other"),
+        _text("rows", 1, 2, 3),
+        _text("rows", "a", True),
+        _text("rows", "\ud800", "x"),
+        _text("rows", None, "x"),
+        _text("changes", -1, 0, "User", "a", "b"),
+        _text("changes", 1, 7, "User", "a", "b"),
+        _text("changes", 10**30, 0, "User", "a", "b"),
+        _text("changes-of", 1, 0, "a", "b"),
+        _text("versions", 1, 0, "a"),
+        _text("versions", True, 1, "a"),
+        _text("found", "soon", 1, "a"),
+        _text("found", "9999-12-31T23:59:59-23:00", 1, "a"),
+        _text("found", "2026-01-01T00:00:00Z", 2**40, "a"),
+        base64.urlsafe_b64encode(b"[" * 1_000).decode(),
+    ],
+)
+def test_a_cursor_from_elsewhere_is_refused(desk: Desk, path: str, cursor: str) -> None:
+    answer, _ = desk.ask(f"{_paged(path, 2)}&cursor={cursor}", 422)
+    assert answer["error"]["message"] == "this cursor is none of this address"
+    assert "`next`" in answer["error"]["hint"]
+
+
+def test_a_cursor_of_one_list_is_none_of_another(desk: Desk) -> None:
+    cursors = {path: desk.ask(_paged(path, 1))[0]["next"] for path in LISTS}
+    classes = {path: json.loads(base64.urlsafe_b64decode(f"{text}==="))[0] for path, text in cursors.items()}
+    for path in LISTS:
+        for other, cursor in cursors.items():
+            same = classes[path] == classes[other]
+            desk.ask(f"{_paged(path, 1)}&cursor={cursor}", 200 if same else 422)
+
+
+def test_a_page_has_so_many_at_most(site: Site) -> None:
+    for path, asked in (
+        ("/v1/resources/user?limit=5", ("page", "user", 5)),
+        ("/v1/resources/user?limit=999999", ("page", "user", LARGEST)),
+        (f"/v1/resources/user?cursor={_text(ROWS, 'a', 'x')}", ("page", "user", LARGEST, ("a", "x"))),
+        ("/v1/resources/user", ("rows", "user", None)),
+    ):
+        site.daemon.begin_anew()
+        assert site.ask("GET", path).status == 200
+        assert site.daemon.asked == [asked]
+    assert site.ask("GET", "/v1/resources/user?limit=0").status == 422
+
+
+def test_namesakes_have_places_of_their_own() -> None:
+    rows = [
+        {"name": name, "path": path, "values": {"id": id_}}
+        for name, path, id_ in (("a", None, "0"), ("a", "a.yaml", "1"), ("a", None, "2"), ("b", "b.yaml", "0"))
+    ]
+    answer, walked, place = {"key": "id", "rows": rows[::-1]}, [], None
+    for _ in rows:
+        found = page(answer, 1, place)
+        walked += found["rows"]
+        place = found["next"]
+    assert (walked, place) == (rows, None)
+    assert with_cursor({"next": None}, ROWS) == {"next": None}

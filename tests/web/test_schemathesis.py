@@ -1,0 +1,104 @@
+"""A real daemon does what its OpenAPI document says, whatever it is asked: no 5xx, nothing that is not documented."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import CHECKS
+
+from reconciler.web.openapi.entries import ENTRIES, Entry
+from tests.support.daemons import running
+from tests.support.gitrepo import GitRepo
+from tests.web.desk import SETTINGS, Desk, begun
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FEW, MANY = 4, 200
+LONGEST = 60.0
+"""Seconds for an answer."""
+WANTED = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_schema_conformance",
+    "response_headers_conformance",
+)
+TRIED = [entry for entry in ENTRIES if entry.path != "/v1/watch"]
+"""A stream has no end; tests/web/test_watch.py follows it."""
+THERE = {
+    "kind": ("account", "Users", "broker_config"),
+    "name": ("cv-eurusd", "fx-majors-01"),
+    "revision": ("HEAD", "main~2"),
+    "table": ("account", "config_versions"),
+    "at": ("HEAD", "2024-01-01T00:03:00Z"),
+    "base": ("main~2", "2024-01-01"),
+    "head": ("HEAD",),
+    "query": ("SELECT * FROM user_config", "SELECT 1 AS a, NULL AS b"),
+    "user": ("fx-majors-01",),
+}
+"""What makes a question that has an answer: of any text hardly one does."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """A daemon, and what its document says."""
+
+    desk: Desk
+    document: schemathesis.BaseSchema
+
+    def try_out(self, entry: Entry, many: int) -> set[int]:
+        """Ask one address in so many ways, and hold each answer against the document; the statuses there were."""
+        operation, statuses = self.document[entry.path][entry.method], set()
+        headers = {"Authorization": f"Bearer {self.desk.daemon.client().token}"}
+        checks = [CHECKS.get_one(name) for name in WANTED]
+
+        @given(st.data(), st.sampled_from(list(GenerationMode)), st.booleans())
+        @settings(max_examples=many, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        def asked(data: st.DataObject, mode: GenerationMode, there: bool) -> None:
+            case = data.draw(operation.as_strategy(generation_mode=mode))
+            if there:
+                for given_ in (case.path_parameters, case.query):
+                    _fill(data, given_)
+            response = case.call(headers=headers, timeout=LONGEST)
+            statuses.add(response.status_code)
+            case.validate_response(response, checks=checks)
+
+        asked()
+        return statuses
+
+
+def _fill(data: st.DataObject, given_: Any) -> None:
+    for name, values in THERE.items():
+        if isinstance(given_, dict) and name in given_:
+            given_[name] = data.draw(st.sampled_from(values))
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
+    """One for all tests of this file."""
+    folder = tmp_path_factory.mktemp("schemathesis")
+    repo = begun(GitRepo.create(folder / "desk"))
+    with running(repo.path, folder / "state", {**SETTINGS, "REDIS_URL": "embedded"}) as daemon:
+        daemon.await_live(repo.git("rev-parse", "main"))
+        document = schemathesis.openapi.from_url(f"http://{daemon.client().address}/openapi.json")
+        yield Described(Desk(repo, daemon), document)
+        assert "Bug" not in daemon.log()
+        assert "Traceback" not in daemon.log()
+
+
+@pytest.mark.parametrize("entry", TRIED, ids=lambda entry: f"{entry.method} {entry.path}")
+def test_an_address_does_what_it_says(described: Described, entry: Entry) -> None:
+    assert described.try_out(entry, FEW)
+
+
+@pytest.mark.soak
+def test_all_do_for_long(described: Described) -> None:
+    for entry in TRIED:
+        assert int(entry.status) in described.try_out(entry, MANY) or entry.needs != "read", entry.path
