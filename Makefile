@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: setup run test lint bench soak try-ci clean
+.PHONY: setup run test lint bench slow soak try-ci clean
 
 setup: $(VENV)/.embedded
 
@@ -39,9 +39,13 @@ test: lint
 bench: setup $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
+# What a desk must survive, tried on whole daemons, servers and browsers. CI runs it after `make test`.
+slow: setup $(VENV)/.dev
+	$(BIN)/pytest -m "slow and not soak"
+
 # What takes minutes: two hundred kills, a day's worth of commits, ten thousand forged webhooks.
 soak: setup $(VENV)/.dev
-	$(BIN)/pytest -n 0 -s -m soak tests/running tests/web
+	$(BIN)/pytest -n 0 -s -m soak
 
 # What only a network shows: the action and the hooks install reconciler anew.
 try-ci: setup $(VENV)/.dev

@@ -1,7 +1,8 @@
-"""How soon a commit is live after `git commit` has returned, with a daemon on the repository: asked over HTTP."""
+"""How soon a commit is live after `git commit` has returned, with a daemon on the repository, which tells of it."""
 
 from __future__ import annotations
 
+import http.client
 import subprocess
 import time
 from statistics import median, quantiles
@@ -14,14 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from reconciler.adapters.client import DaemonClient
     from tests.support.gitrepo import GitRepo
 
 TIMES = 40
 PAUSE = 0.3
 """Seconds between two commits: a person's, not a storm."""
-LOOK = 0.004
-"""Seconds between two looks: whoever asks without a pause holds up who is to answer."""
 SMALL, LARGE = 1_000, 100_000
 
 
@@ -35,15 +33,19 @@ def commits(folder: Path) -> Iterator[Figure]:
         repo.git("gc", "-q")
         with running(repo.path, folder / f"state-{files}") as daemon:
             daemon.await_live(repo.git("rev-parse", "HEAD"), 300)
-            seconds = [_live(repo, daemon.client(), number) for number in range(TIMES)]
+            connection = http.client.HTTPConnection(daemon.client().address)
+            connection.request("GET", "/v1/watch")
+            news = connection.getresponse()
+            seconds = [_live(repo, news, number) for number in range(TIMES)]
             yield Figure(f"commit to live, {files:,} files, median", f"{median(seconds) * 1000:.1f} ms", "50 ms")
             yield Figure("the slowest in twenty", f"{quantiles(seconds, n=20)[-1] * 1000:.1f} ms", "-")
-            rested = [_live(repo, daemon.client(), TIMES + number, pause=4.0) for number in range(5)]
+            rested = [_live(repo, news, TIMES + number, pause=4.0) for number in range(5)]
+            connection.close()
             yield Figure("after a rest, median", f"{median(rested) * 1000:.1f} ms", "50 ms")
 
 
-def _live(repo: GitRepo, client: DaemonClient, number: int, pause: float = PAUSE) -> float:
-    """Seconds from git's return to the moment at which the daemon says that the commit is live."""
+def _live(repo: GitRepo, news: http.client.HTTPResponse, number: int, pause: float = PAUSE) -> float:
+    """Seconds from git's return to the moment at which a client hears that the commit is live."""
     time.sleep(pause)
     file = repo.path / "users" / "000" / "u000007.yaml"
     lines = file.read_text(encoding="utf-8").splitlines()
@@ -53,6 +55,6 @@ def _live(repo: GitRepo, client: DaemonClient, number: int, pause: float = PAUSE
     subprocess.run(["git", "commit", "-q", "-m", f"Change {number}"], cwd=repo.path, check=True)
     began = time.perf_counter()
     head = (repo.path / ".git" / "refs" / "heads" / repo.branch).read_text(encoding="ascii").strip()
-    while client.status()["applied"]["commit"] != head:
-        time.sleep(LOOK)
+    while head not in (line := news.readline().decode()) or '"changes"' not in line:
+        assert line, "the stream has ended"
     return time.perf_counter() - began

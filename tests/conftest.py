@@ -44,6 +44,29 @@ class Ticks:
         return DAWN + timedelta(seconds=self.passed - 1)
 
 
+MARKS = {
+    "slow": "whole daemons, browsers and servers, killed, cut off and flooded; `make slow`, and CI",
+    "soak": "takes minutes, or more of the same; `make soak`",
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The marks of tests that `make test` leaves out, to come to an end within minutes."""
+    for mark, meaning in MARKS.items():
+        config.addinivalue_line("markers", f"{mark}: {meaning}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave them out, unless somebody asks for marks, or names tests: then only what takes minutes."""
+    if config.option.markexpr:
+        return
+    whole = all(Path(argument).resolve() in {config.rootpath, config.rootpath / "tests"} for argument in config.args)
+    out = set(MARKS) if whole else {"soak"}
+    left = [item for item in items if any(item.get_closest_marker(mark) for mark in out)]
+    items[:] = [item for item in items if item not in left]
+    config.hook.pytest_deselected(items=left)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--update-golden` rewrites golden files instead of comparing with them."""
     parser.addoption("--update-golden", action="store_true", help="rewrite the golden files")

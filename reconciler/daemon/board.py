@@ -57,6 +57,10 @@ class Turn:
     after: Trouble | None
 
 
+LONG = 1.0
+"""Seconds after which something that goes on is shown although it has not ended."""
+
+
 class Board:
     """Safe for several threads. `tell` hears of every turn, once, on the thread that brought it.
 
@@ -68,6 +72,7 @@ class Board:
         self._clock, self._tell = clock, tell
         self._guard = threading.Lock()
         self._sight = Sight(now, Phase.STARTING, now, now, time.monotonic())
+        self._shown = time.monotonic()
         self.seen: Callable[[], None] = lambda: None
 
     def look(self) -> Sight:
@@ -79,15 +84,19 @@ class Board:
         """The operations thread goes over to something else."""
         now = self._clock.now()
         with self._guard:
-            since = self._sight.phase_since if self._sight.phase is phase else now
+            same = self._sight.phase is phase
+            since = self._sight.phase_since if same else now
             self._sight = replace(self._sight, phase=phase, phase_since=since, beat=now, pulse=time.monotonic())
-        self.seen()
+        if phase is Phase.IDLE and not same:  # what is short is seen at its end: no commit waits for that
+            self._show()
 
     def beat(self) -> None:
         """The operations thread is alive."""
-        now = self._clock.now()
+        now, pulse = self._clock.now(), time.monotonic()
         with self._guard:
-            self._sight = replace(self._sight, beat=now, pulse=time.monotonic())
+            self._sight = replace(self._sight, beat=now, pulse=pulse)
+        if pulse - self._shown > LONG:
+            self._show()
 
     def synced(self) -> None:
         """A reconcile has ended, whatever came of it."""
@@ -104,7 +113,7 @@ class Board:
             self._sight = replace(self._sight, troubles={**self._sight.troubles, about: after})
         if before is None or (before.reason, before.outlook, before.message) != (reason, outlook, message):
             self._tell(Turn(before, after))
-            self.seen()
+            self._show()
 
     def well(self, about: str) -> None:
         """It works, or works again."""
@@ -114,4 +123,8 @@ class Board:
             self._sight = replace(self._sight, troubles=left)
         if before is not None:
             self._tell(Turn(before, None))
-            self.seen()
+            self._show()
+
+    def _show(self) -> None:
+        self._shown = time.monotonic()
+        self.seen()

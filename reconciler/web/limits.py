@@ -26,8 +26,8 @@ class Rate:
     burst: int
 
 
-READING = Rate(200.0, 2_000)
-"""Requests of any kind. At once as many as there may be connections: a thousand streams may be opened together."""
+READING = Rate(1_000.0, 5_000)
+"""Requests of any kind: more than one program asks for by mistake, and room for a thousand streams opened together."""
 FAILING = Rate(10 / 60, 10)
 """Tokens that are wrong."""
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tests.ci.conftest import Desk
     from tests.ci.forge import Forge
 
+pytestmark = pytest.mark.slow
+
 MARKER = "<!-- reconciler:plan -->\n"
 AT = "<!-- at desk%27s%20%C3%BC%26%24%28x%29/live -->\n"
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Answer, Host, Past
 
+pytestmark = pytest.mark.slow
+
 RISK = "users/fx-majors-01.yaml"
 AUTHOR = "Ann Trader"
 RETIRED = "Retire it\n\nReconciler-Approve: prune"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tests.pages.world import Site
 
+pytestmark = pytest.mark.slow
+
 ID = "bfe13562-dae7-5660-82da-24b6330334bd"
 """That of fx-majors-01."""
 PAGES = ("/", "/resources", "/resources/user", "/versions", "/drift", "/sessions", "/events", "/host")

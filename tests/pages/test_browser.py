@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from tests.pages.world import Site
 
+pytestmark = pytest.mark.slow
+
 PAGES = (
     "/",
     "/resources",

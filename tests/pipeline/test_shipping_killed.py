@@ -20,6 +20,8 @@ from tests.support.world import SHIPPED
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

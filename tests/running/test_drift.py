@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from reconciler.daemon.fighting import REWRITES
 from tests.running import storms
 from tests.running.hosts import Host
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support import fronts
+
+pytestmark = pytest.mark.slow
 
 
 ROW = "user_id = (SELECT user_id FROM desired.user_config WHERE name = ?)"

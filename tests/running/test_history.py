@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from tests.support.daemons import RunningDaemon
 
+pytestmark = pytest.mark.slow
+
 SOON = 3.0
 """Seconds in which a commit is live on a busy machine, whatever the history does."""
 

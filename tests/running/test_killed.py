@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.running import storms
 from tests.running.hosts import check
 from tests.support.processes import children
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support import fronts
+
+pytestmark = pytest.mark.slow
 
 KILLS = 5
 

@@ -9,6 +9,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.running.clocks import movable_clock
 from tests.running.hosts import Host, check
 from tests.support import configs
@@ -19,7 +21,8 @@ from tests.support.processes import await_end, children
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
+
+pytestmark = pytest.mark.slow
 
 STOPPING = 5.0
 FILES = 2_000

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tests.support import fronts
     from tests.support.daemons import RunningDaemon
 
+pytestmark = pytest.mark.slow
+
 AT_ONCE = 1.0
 """Seconds that a scrape may take on a busy machine, whatever the daemon is doing."""
 SECONDS = 30.0

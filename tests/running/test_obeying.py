@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import yaml
 
 from tests.running.clocks import movable_clock
@@ -14,9 +15,9 @@ from tests.support.daemons import until
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
     from tests.support import fronts
+
+pytestmark = pytest.mark.slow
 
 
 def order(host: Host, **orders: Any) -> str:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from tests.support.daemons import RunningDaemon
 
+pytestmark = pytest.mark.slow
+
 ENDLESS = "SELECT count(*) FROM range(10000000) AS a(n), range(1000000) AS b(m) WHERE n * m % 7 = 3"
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from reconciler.adapters.redis.link import Link
     from tests.support.daemons import RunningDaemon
 
+pytestmark = pytest.mark.slow
+
 AGAIN = 5.0
 """Seconds within which all has to be right again after a server came back."""
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from reconciler.adapters.redis.embedded import EmbeddedServer
     from tests.support.daemons import RunningDaemon
 
+pytestmark = pytest.mark.slow
+
 FAST = 0.25
 """Seconds within which a call fails while Redis hangs."""
 LOAD = 0.15

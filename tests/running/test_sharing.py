@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from reconciler.adapters.redis import orders
 from reconciler.adapters.redis.embedded import EmbeddedServer
 from reconciler.adapters.redis.link import connect
@@ -25,10 +27,10 @@ from tests.support.valkey import MB, pid, server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import pytest
-
     from reconciler.adapters.redis.link import Link
     from tests.support.daemons import RunningDaemon
+
+pytestmark = pytest.mark.slow
 
 PASSWORD = "shared"
 AGAIN = 5.0

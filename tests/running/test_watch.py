@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tests.support.daemons import RunningDaemon
     from tests.web.streams import Stream, Told
 
+pytestmark = pytest.mark.slow
+
 CROWD = 1_000
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.support.daemons import RunningDaemon
 
+pytestmark = pytest.mark.slow
+
 OURS = [name for name in NAMES if delivery(name, 0).secret != STANDARD_SECRET]
 RESULTS = {"push": 202, "ping": 200, "other": 200}
 FORGED = 100

@@ -145,6 +145,7 @@ def test_a_body_that_trickles_meets_a_deadline() -> None:
         connection.close()
 
 
+@pytest.mark.slow
 def test_ten_thousand_forged_deliveries_cost_nothing(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     sent = delivery(PUSH, time.time(), "another secret")
     head = f"POST {HOOK} HTTP/1.1\r\nHost: desk\r\nContent-Length: {len(sent.body)}\r\n"

@@ -18,6 +18,8 @@ from tests.web.harness import running as serving
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 LISTS = {
     "/v1/resources/user": "rows",
     "/v1/resources/account": "rows",

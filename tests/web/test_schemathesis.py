@@ -20,6 +20,8 @@ from tests.web.desk import SETTINGS, Desk, begun
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 FEW, MANY = 4, 200
 LONGEST = 60.0
 """Seconds for an answer."""

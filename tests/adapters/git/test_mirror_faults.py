@@ -22,6 +22,8 @@ from reconciler.adapters.git.transport import Timeouts
 from reconciler.errors import NeedsHuman, RetryLater
 from tests.support.gitrepo import GitRepo, environment
 
+pytestmark = pytest.mark.slow
+
 if sys.platform != "win32":
     import resource
 

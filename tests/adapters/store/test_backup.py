@@ -163,6 +163,9 @@ from pathlib import Path
 from reconciler.adapters.duckdb.backup import back_up
 from reconciler.adapters.duckdb.restoring import restore
 from reconciler.errors import RetryLater
+
+pytestmark = pytest.mark.slow
+
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 folder, backup, kilobytes = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1024, kilobytes * 1024))
