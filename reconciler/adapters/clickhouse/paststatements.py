@@ -147,9 +147,19 @@ PARTS["AFTER"] = _made("""
   ) > ({after_rank:UInt8}, {after_kind:String}, {after_name:String}, {after_id:String}))
 """)
 
+PARTS["HIGH_ENOUGH"] = _made("""
+$HEIGHT >= (SELECT min(high) FROM (
+  SELECT DISTINCT $HEIGHT AS high FROM $TABLE
+  WHERE $ROWS_OF_OURS AND $HEIGHT < {after_height:UInt32}
+    AND $COMMIT IN (SELECT commit_sha FROM $VERSIONS FINAL WHERE $VALID)
+  ORDER BY high DESC LIMIT {limit:UInt64}
+))
+""")
+"""As many commits hold at least as many changes: the others need not be put in order. All, where there are fewer."""
+
 PARTS["NEWEST_KEYS"] = _made("""
 SELECT DISTINCT $KEY, $HEIGHT, $WITHIN FROM $TABLE
-WHERE $ROWS_OF_OURS AND $AFTER AND $COMMIT IN (SELECT commit_sha FROM $VERSIONS FINAL WHERE $VALID)
+WHERE $ROWS_OF_OURS AND $HIGH_ENOUGH AND $AFTER AND $COMMIT IN (SELECT commit_sha FROM $VERSIONS FINAL WHERE $VALID)
 ORDER BY $HEIGHT DESC, $WITHIN, toString($KEY) LIMIT {limit:UInt64}
 """)
 
