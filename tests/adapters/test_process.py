@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,9 @@ from reconciler.adapters.process import usage
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+OPENED = 100
 
 
 def test_time_goes_by() -> None:
@@ -25,10 +29,13 @@ def test_memory_and_files_are_counted(tmp_path: Path) -> None:
     assert before.memory is not None
     assert before.open_files is not None
     held = bytearray(b"x" * 50_000_000)
-    with (tmp_path / "a").open("w", encoding="utf-8"), (tmp_path / "b").open("w", encoding="utf-8"):
+    with ExitStack() as stack:
+        for number in range(OPENED):
+            stack.enter_context((tmp_path / str(number)).open("w", encoding="utf-8"))
         after = usage()
     assert (after.memory or 0) - before.memory > 40_000_000, len(held)
-    assert (after.open_files or 0) - before.open_files == 2
+    opened = (after.open_files or 0) - before.open_files
+    assert abs(opened - OPENED) < OPENED / 2  # engines of other tests have threads that open files, too
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no such limit")

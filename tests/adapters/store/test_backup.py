@@ -21,6 +21,8 @@ from tests.adapters.store.observing import observe
 from tests.adapters.store.tampering import real_step
 from tests.support.kinds import KINDS, FixedClock, gadget, row, stamp, tombstone, widget
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 11, 22, 15, 31, 40, tzinfo=UTC)
 REPOSITORY = "git@example.org:desk.git"
@@ -163,8 +165,6 @@ from pathlib import Path
 from reconciler.adapters.duckdb.backup import back_up
 from reconciler.adapters.duckdb.restoring import restore
 from reconciler.errors import RetryLater
-
-pytestmark = pytest.mark.slow
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 folder, backup, kilobytes = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
