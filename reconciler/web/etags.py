@@ -11,6 +11,8 @@ from reconciler.web.encoding import encoded
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from starlette.requests import Request
+
 LONGEST_WAIT = 60
 """Seconds that a client may be kept waiting for another answer."""
 DIGITS = 32
@@ -24,9 +26,14 @@ CLOCKS: Mapping[str, tuple[str, ...]] = {
 """What moves in a status while nothing happens: by object the fields."""
 
 
-def strong(body: Mapping[str, Any], text: bytes) -> str:
-    """The tag of an answer: another byte, another tag."""
+def of_text(text: bytes) -> str:
+    """The tag of a text: another byte, another tag."""
     return f'"{_digest(text)}"'
+
+
+def strong(body: Mapping[str, Any], text: bytes) -> str:
+    """The tag of an answer: that of its text."""
+    return of_text(text)
 
 
 def weak(body: Mapping[str, Any], text: bytes) -> str:
@@ -36,6 +43,11 @@ def weak(body: Mapping[str, Any], text: bytes) -> str:
         if isinstance(body.get(name), dict):
             still[name] = {field: value for field, value in body[name].items() if field not in fields}
     return f'W/"{_digest(encoded(still))}"'
+
+
+def held(request: Request, tag: str) -> bool:
+    """Whether whoever asks has the answer with this tag already."""
+    return known(",".join(request.headers.getlist("if-none-match")), tag)
 
 
 def known(header: str, tag: str) -> bool:

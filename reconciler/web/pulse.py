@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
+
+from reconciler.web.answers import RETRY_AFTER, HttpError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -12,6 +15,8 @@ if TYPE_CHECKING:
     from reconciler.model.happening import Happening
 
 
+MOST = 1_500
+"""Streams, and others who wait for news, at once. A server takes 2,000 connections: requests must still get through."""
 EACH = 0.00004
 """Seconds for which news is held back for each who waits: a third of what it takes to tell one.
 
@@ -71,6 +76,13 @@ class Pulse:
     def sleepers(self) -> int:
         """How many wait for news."""
         return len(self._sleepers)
+
+    def admit(self, hint: str) -> None:
+        """Raise `HttpError` (503) when there is no room for one more to wait. `hint` is what can be done instead."""
+        if self.sleepers >= MOST:
+            message = f"{MOST:,} wait for news here, and there is room for no more"
+            headers = {"retry-after": str(RETRY_AFTER)}
+            raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "retry-later", message, hint=hint, headers=headers)
 
     async def changed(self, since: int, timeout: float) -> int:
         """The version, as soon as it is another one than `since`, after `timeout` seconds, or when the server stops."""

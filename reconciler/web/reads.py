@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from reconciler.web.answers import BEFORE_ALL, JSON, RETRY_AFTER, HttpError
+from reconciler.web.answers import BEFORE_ALL, JSON
 from reconciler.web.encoding import encoded
-from reconciler.web.etags import known, preferred_wait, strong
+from reconciler.web.etags import held, known, preferred_wait, strong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 LOOK = 5.0
 """Seconds after which somebody who waits for another answer is asked for anew although nothing seems to have happened:
 not everything that is told here is news, such as a version on its way to the history."""
-MOST = 1_500
-"""Clients that wait for news at once. A server takes 2,000 connections: requests must still get through."""
 HEADERS = {**BEFORE_ALL, "cache-control": "private, no-cache", "vary": "authorization, prefer"}
 """Whoever keeps an answer asks whether it is still the same."""
 
@@ -72,8 +70,7 @@ class Reads:
     async def _another(self, request: Request, ask: Callable[[], Any], has: str, wait: float) -> Told | None:
         """The answer as soon as it is another one; None when the time is over, or the client has gone."""
         pulse, end = self._waiting.pulse, asyncio.get_running_loop().time() + wait
-        if pulse.sleepers >= MOST:
-            raise _crowded()
+        pulse.admit("ask without `Prefer: wait`")
         with pulse.sleeping() as sleeper:
             leaving = asyncio.ensure_future(_left(request.receive, sleeper))
             try:
@@ -99,8 +96,7 @@ def tagged(request: Request, body: Mapping[str, Any]) -> Response:
 
 
 def _first(request: Request, told: Told) -> Response:
-    has = ",".join(request.headers.getlist("if-none-match"))
-    same = request.method != "POST" and has and known(has, told.tag)
+    same = request.method != "POST" and held(request, told.tag)
     return _unchanged(told.tag) if same else _response(told)
 
 
@@ -121,14 +117,6 @@ def _response(told: Told, more: Mapping[str, str] | None = None) -> Response:
 
 def _unchanged(tag: str, more: Mapping[str, str] | None = None) -> Response:
     return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={**HEADERS, "etag": tag, **(more or {})})
-
-
-def _crowded() -> HttpError:
-    message = f"{MOST:,} wait for news here, and there is room for no more"
-    headers = {"retry-after": str(RETRY_AFTER)}
-    return HttpError(
-        HTTPStatus.SERVICE_UNAVAILABLE, "retry-later", message, hint="ask without `Prefer: wait`", headers=headers
-    )
 
 
 async def _left(receive: Receive, sleeper: asyncio.Event) -> None:

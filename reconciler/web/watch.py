@@ -9,14 +9,12 @@ from starlette.requests import Request  # noqa: TC002  Starlette looks at the an
 from starlette.routing import Route
 
 from reconciler.web import bodies
-from reconciler.web.answers import RETRY_AFTER, HttpError
+from reconciler.web.answers import HttpError
 from reconciler.web.eventstream import Choice, EventStream
 
 if TYPE_CHECKING:
     from reconciler.web.pulse import Pulse
 
-MOST = 1_500
-"""Streams, and others who wait for news, at once. A server takes 2,000 connections: requests must still get through."""
 PARAMETERS = ("kind", "name", "last_event_id")
 LONGEST = 500
 """Characters of a parameter."""
@@ -44,10 +42,7 @@ class WatchRoutes:
                 )
             if len(text) > LONGEST:
                 raise bodies.unprocessable(f"{name} is longer than {LONGEST} characters")
-        if self._pulse.sleepers >= MOST:
-            message = f"{MOST:,} wait for news here, and there is room for no more"
-            hint, headers = "end some of their streams", {"retry-after": str(RETRY_AFTER)}
-            raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "retry-later", message, hint=hint, headers=headers)
+        self._pulse.admit("end some of their streams")
         told = request.headers.get("last-event-id") or asked.get("last_event_id", "")
         choice = Choice(asked.get("kind", ""), asked.get("name", ""))
         return EventStream(self._pulse, choice, told)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.web import reads
+from reconciler.web import pulse, reads
 from reconciler.web.encoding import PIECE, encoded
 from reconciler.web.etags import CLOCKS, known, preferred_wait, weak
 from tests.web.harness import Daemon, Reply, Site, running
@@ -222,7 +222,7 @@ def test_the_end_of_the_server_ends_all_waits() -> None:
 
 
 def test_there_is_room_for_so_many(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reads, "MOST", 0)
+    monkeypatch.setattr(pulse, "MOST", 0)
     tag = site.ask("GET", "/v1/status").headers["etag"]
     answer = site.ask("GET", "/v1/status", If_None_Match=tag, Prefer="wait=5")
     assert (answer.status, answer.code) == (503, "retry-later")

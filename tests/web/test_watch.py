@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.daemon.feed import Feed
-from reconciler.web import connections, eventstream, watch
+from reconciler.web import connections, eventstream, pulse
 from reconciler.web.pulse import Pulse
 from tests.web.crowd import Crowd
 from tests.web.harness import TOKEN, Daemon, running
@@ -198,7 +198,7 @@ def test_what_is_asked_has_to_make_sense(site: Site) -> None:
 
 
 def test_there_is_an_end_to_how_many_may_follow(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "MOST", 2)
+    monkeypatch.setattr(pulse, "MOST", 2)
     with watching(_address(site)) as one, watching(_address(site)) as two:
         one.placed(), two.placed()
         refused = site.ask("GET", "/v1/watch")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
+
+from reconciler.web.etags import held, of_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,6 @@ SAFE = {
 }
 ASK_ANEW = {"cache-control": "no-cache", "vary": "accept"}
 YEAR = "max-age=31536000, immutable"
-DIGITS = 20
 
 
 def html(text: str, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
@@ -54,8 +54,8 @@ def twin(answer: Mapping[str, Any], status: int = HTTPStatus.OK) -> Response:
 
 def if_changed(response: Response, request: Request) -> Response:
     """The response with its ETag; or 304 for a client that has it."""
-    tag = f'"{hashlib.sha256(bytes(response.body)).hexdigest()[:DIGITS]}"'
-    if tag in (one.strip() for one in request.headers.get("if-none-match", "").split(",")):
+    tag = of_text(bytes(response.body))
+    if held(request, tag):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={**SAFE, **ASK_ANEW, "etag": tag})
     response.headers["etag"] = tag
     return response
