@@ -127,7 +127,7 @@ def test_hostile_text_is_shown_and_does_nothing(browser: Browser, desk: Site) ->
             assert page.get_by_text(world.TEXTS[name], exact=True).count() >= 2
         page.goto("/resources/note/backwards")
         assert page.get_by_text("\\u202elmay.exe", exact=True).count() >= 2
-        page.goto("/versions/main~3")
+        page.goto(f"/versions/{desk.repo.git('log', '-1', '--format=%H', '--grep=^Add notes')}")
         assert page.locator("h1").inner_text() == f"Add notes {world.SCRIPT}"
         assert page.evaluate("window.pwned") is None
         assert faults.found == []
@@ -173,7 +173,8 @@ def test_without_javascript_all_of_it_is_there(browser: Browser, desk: Site) -> 
 
 def test_a_commit_appears_without_a_reload_and_disturbs_nobody(browser: Browser, desk: Site) -> None:
     with opened(browser, desk, viewport=WIDE) as (page, faults):
-        page.goto("/versions")
+        with page.expect_response("**/v1/watch"):
+            page.goto("/versions")
         page.evaluate("window.before = true")
         page.get_by_label("Author").fill("half a wor")
         page.evaluate(
@@ -186,7 +187,7 @@ def test_a_commit_appears_without_a_reload_and_disturbs_nobody(browser: Browser,
         assert page.evaluate("window.before") is True
         assert page.get_by_label("Author").input_value() == "half a wor"
         assert page.evaluate("document.activeElement.name") == "author"
-        assert [one for one in page.evaluate("window.heard") if "UTC: a commit went live" in one]
+        page.wait_for_function("heard.some((one) => one.includes('UTC: a commit went live'))")
         assert faults.found == []
 
 

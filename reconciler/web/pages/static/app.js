@@ -98,7 +98,7 @@ async function refresh(why) {
   const next = again;
   again = "";
   soon(next ? SETTLE : streaming && !away ? EVERY : ALONE, next);
-  if (text) tell(take(text), why);
+  if (!away) tell(text ? take(text) : [], why);
   age();
 }
 
@@ -118,10 +118,11 @@ async function fetched() {
   }
 }
 
+// News is told even when an earlier refresh has brought what it speaks of already.
 function tell(changed, why) {
   const standing = [...document.querySelectorAll("#standing .pill")].map((one) => one.textContent).join(", ");
   const words = why.trim() || (changed.includes("standing") ? standing : "");
-  if (changed.length && words) said.textContent = `Updated at ${clock(new Date())}: ${words}`;
+  if (words) said.textContent = `Updated at ${clock(new Date())}: ${words}`;
 }
 
 function reached() {
