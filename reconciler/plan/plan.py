@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.model.change import ORDER, Change, Op
+from reconciler.slices import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,7 +42,7 @@ class Plan:
 
 def ordered(changes: Iterable[Change]) -> tuple[Change, ...]:
     """Changes in the order they are shown: deletions, creations, updates, each by kind and name."""
-    return tuple(sorted(changes, key=_rank))
+    return tuple(in_order(changes, key=_rank))
 
 
 def _rank(change: Change) -> tuple[int, str, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from reconciler import canonical
 from reconciler.model.change import Op, Removal, Row
 from reconciler.model.commit import RowChange
+from reconciler.slices import in_order
 from reconciler.snapshot import difference
 from reconciler.snapshot.overlay import Overlay
 
@@ -46,7 +47,7 @@ def evolve(
     """
     rows = lineage.rows.draft()
     done: list[RowChange] = []
-    for row_id in sorted(touched):
+    for row_id in in_order(touched):
         old = lineage.rows[row_id]
         declared = tree.ids[row_id]
         new = _next(old, declared[0] if declared else None, stamp, prune)

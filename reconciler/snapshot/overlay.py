@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from rpds import HashTrieMap
 
+from reconciler.slices import slices
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -41,7 +43,10 @@ class Overlay(Generic[K, V]):
 
     def updated(self, changes: dict[K, V]) -> Overlay[K, V]:
         """The map with other values for some keys."""
-        return Overlay(self._below, self._changes.update(changes)) if changes else self
+        now = self._changes
+        for some in slices(changes.items()):
+            now = now.update(dict(some))
+        return Overlay(self._below, now) if changes else self
 
 
 class Draft(Generic[K, V]):

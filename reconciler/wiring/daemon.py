@@ -13,8 +13,9 @@ from reconciler.adapters.daemonfile import announced, new_token
 from reconciler.adapters.duckdb.keeper import Keeper
 from reconciler.adapters.hold import hold
 from reconciler.adapters.logs import DaemonLog, style_of
+from reconciler.daemon import collecting
 from reconciler.daemon.backoff import Backoff
-from reconciler.daemon.board import Board
+from reconciler.daemon.board import Board, Phase
 from reconciler.daemon.loop import Loop, Pace
 from reconciler.errors import BugError
 from reconciler.model.level import Level
@@ -71,6 +72,8 @@ class Daemon:
 
     def check(self) -> None:
         """To be called now and then: sees to what nobody else would notice."""
+        if self._board.look().phase is Phase.IDLE:
+            collecting.tidy()
         if self.log.trouble:
             hint = "what happens is still told on stderr; see that the disk has room and may be written"
             self._board.trouble(LOG, Outlook.RETRYING, "NotWritten", self.log.trouble, hint)

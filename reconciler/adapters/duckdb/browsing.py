@@ -7,7 +7,7 @@ in git: it goes by its id.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from reconciler import canonical
 from reconciler.adapters.duckdb import codec
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind
     from reconciler.model.browsing import Search
 
+Place: TypeAlias = tuple[str, str]
+"""The name and the id of a row."""
 TEXT = frozenset({SqlType.VARCHAR, SqlType.UUID, SqlType.JSON})
 
 
@@ -42,15 +44,19 @@ class Rows:
 
     def called(self, name: str) -> tuple[LiveRow, ...]:
         """Those that go by a name, before the one that goes by an id."""
-        known, key = self._known_as, self._key
-        return self._read(f"WHERE {known} = $1 OR {key}::VARCHAR = $1 ORDER BY {known} <> $1, {self._order}", name)
+        declared = f"{qualified(DESIRED, self.stored.table)} AS said WHERE {self._said('name')} = $1"
+        these = f"SELECT said.{quoted(self.stored.key)} FROM {declared} UNION ALL SELECT TRY_CAST($1 AS UUID)"
+        which = f"WHERE {self._key} IN ({these})"  # through indexes, as a comparison of what is shown could not
+        return self._read(f"{which} ORDER BY {self._known_as} <> $1, {self._order}", name)
 
-    def after(self, place: tuple[str, str] | None, limit: int) -> tuple[LiveRow, ...]:
+    def after(self, place: Place | None, limit: int) -> tuple[LiveRow, ...]:
         """So many after a place, in order of name and id: a row keeps its place when it leaves git."""
-        order = f"{self._known_as}, {self._key}::VARCHAR"
-        if place is None:
-            return self._read(f"ORDER BY {order} LIMIT ?", limit)
-        return self._read(f"WHERE ({order}) > (?, ?) ORDER BY {order} LIMIT ?", *place, limit)
+        return self._page(self._source, self._key, self._known_as, place, limit)
+
+    def paired_after(self, place: Place | None, limit: int) -> tuple[LiveRow, ...]:
+        """The same in half the time, for live rows that are those that git says, in number and id."""
+        said = f"FROM {qualified(DESIRED, self.stored.table)} AS said"
+        return self._page(said, f"said.{quoted(self.stored.key)}", self._said("name"), place, limit)
 
     def found(self, search: Search) -> tuple[int, tuple[LiveRow, ...]]:
         """How many a search finds, and those of them that it asks for."""
@@ -100,10 +106,17 @@ class Rows:
         for declared in ("path", "labels"):
             yield f"{self._said(declared)}::VARCHAR"
 
-    def _read(self, which: str, *values: object) -> tuple[LiveRow, ...]:
+    def _page(self, source: str, key: str, known: str, place: Place | None, limit: int) -> tuple[LiveRow, ...]:
+        """Which rows they are is found out with two columns: to sort whole rows takes half as long again."""
+        beyond = f"WHERE {known} > $2 OR ({known} = $2 AND {key}::VARCHAR > $3)" if place else ""
+        page = f"SELECT {key} AS key {source} {beyond} ORDER BY {known}, {key} LIMIT $1"
+        which = f"JOIN page ON page.key = {self._key} ORDER BY {self._known_as}, {self._key}"
+        return self._read(which, limit, *(place or ()), given=f"WITH page AS MATERIALIZED ({page})")
+
+    def _read(self, which: str, *values: object, given: str = "") -> tuple[LiveRow, ...]:
         columns = tuple(column for column in self.stored.columns if self.kind.column(column) is not None)
         query = (
-            f"SELECT {self._known_as}, {self._said('path')}, {self._said('line')}, "
+            f"{given} SELECT {self._known_as}, {self._said('path')}, {self._said('line')}, "
             f"{', '.join(f'row.{quoted(column)}' for column in (*columns, *TIMESTAMPS))} {self._source} {which}"
         )
         records = self.connection.execute(query, list(values)).fetchall()

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
-from reconciler.adapters.duckdb.connection import fetch_first
+from reconciler.adapters.duckdb.connection import fetch_first, fetch_number
 from reconciler.model.drift import FOUND, GONE, HEALED
 from reconciler.model.event import HostEvent
 
@@ -33,6 +33,11 @@ def newest(connection: duckdb.DuckDBPyConnection, limit: int, before: int | None
     query = f"SELECT seq, {COLUMNS} FROM gitops.events WHERE seq < coalesce(?, seq + 1) ORDER BY seq DESC LIMIT ?"
     records = connection.execute(query, [before, limit]).fetchall()
     return _events(records)
+
+
+def newest_number(connection: duckdb.DuckDBPyConnection) -> int:
+    """The number of the newest event; 0 when there is none."""
+    return fetch_number(connection, "SELECT coalesce(max(seq), 0) FROM gitops.events")
 
 
 def after(connection: duckdb.DuckDBPyConnection, seq: int, limit: int) -> tuple[HostEvent, ...]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from reconciler.adapters.duckdb.browsing import Place
+    from reconciler.adapters.duckdb.catalog import Catalog
     from reconciler.adapters.duckdb.sandbox.messages import Fill
     from reconciler.kinds.kind import Kind
     from reconciler.kinds.registry import Kinds
@@ -34,9 +36,9 @@ if TYPE_CHECKING:
 class DuckDBReader:
     """Reads through one connection, for one thread at a time. Closing it gives the file free."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, tables: Catalog | None = None) -> None:
         self._connection = connection
-        self._catalog = catalog.load(connection)
+        self._catalog = catalog.load(connection) if tables is None else tables
 
     def __enter__(self) -> DuckDBReader:
         return self
@@ -49,12 +51,6 @@ class DuckDBReader:
     def close(self) -> None:
         """Give the file free; what the log of writes still holds goes into it first."""
         self._connection.close()
-
-    def another(self) -> DuckDBReader:
-        """A reader of the same database for another thread, which sees it as it is now until it is closed."""
-        connection = self._connection.cursor()
-        connection.begin()
-        return DuckDBReader(connection)
 
     def check_owner(self, repository: str) -> None:
         """Raise `NeedsHuman` when the store belongs to another repository than this."""
@@ -139,7 +135,7 @@ class DuckDBReader:
             return Sheet(kind.table, sheet_columns(kind), ())
         return live_sheet(self._connection, kind, stored)
 
-    def live_after(self, kind: Kind, place: tuple[str, str] | None, limit: int) -> tuple[LiveRow, ...]:
+    def live_after(self, kind: Kind, place: Place | None, limit: int) -> tuple[LiveRow, ...]:
         """So many live rows of a kind after a place, in order of name and id."""
         stored = self._catalog.get(kind.name)
         return () if stored is None else Rows(self._connection, kind, stored).after(place, limit)

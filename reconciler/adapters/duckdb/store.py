@@ -12,6 +12,7 @@ import duckdb
 
 from reconciler.adapters.duckdb import catalog, drift, events, healing, state, suspending, writing
 from reconciler.adapters.duckdb.connection import FILE_NAME, open_readable, open_writable, transaction
+from reconciler.adapters.duckdb.moment import Moments
 from reconciler.adapters.duckdb.reader import DuckDBReader
 from reconciler.errors import BugError
 from reconciler.model.drift import HEALED, MOST_TOLD, is_news
@@ -74,6 +75,11 @@ class DuckDBStore(DuckDBReader):
         super().__init__(connection)
         self._clock = clock
         self._known: dict[str, Any] = {}
+        self._moments = Moments()
+
+    def another(self) -> DuckDBReader:
+        """A reader for another thread, which sees the store as it is now until it is closed."""
+        return self._moments.reader(self._connection.cursor())
 
     def settle(self) -> None:
         """Put what the log of writes holds into the file, so that closing it changes nothing there any more."""

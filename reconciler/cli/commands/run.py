@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 import signal
@@ -16,6 +15,7 @@ import click
 from reconciler import wiring
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, global_options
+from reconciler.daemon import collecting
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -25,12 +25,9 @@ BREATH = 1.0
 """Seconds between two looks at what nobody else would notice."""
 LONGEST = 4.5
 """Seconds that stopping may take; what has not ended by then is undone at the next start."""
-SWITCH = 0.0005
+SWITCH = 0.0001
 """Seconds that a thread may compute while others wait: with Python's own 5 ms, each question over HTTP would hold up a
 commit on its way by as much."""
-GC_THRESHOLD = 10_000
-"""Objects before the garbage collector looks for cycles. A closed connection is one, of some KB: as many as a command
-lets lie about would be ten thousand of them."""
 SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")
 """What asks for the end, on the systems that have it: a service manager, ^C, a terminal that closes; Windows' ^C."""
 
@@ -50,7 +47,7 @@ def run(given: Globals, example: Path | None) -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), end.heed)
     sys.setswitchinterval(SWITCH)
-    gc.set_threshold(GC_THRESHOLD)
+    collecting.pace()
     command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
     with wiring.daemon(given.settings(), command, sys.stderr, os.environ) as daemon:
         if example is not None:

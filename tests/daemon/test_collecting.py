@@ -1,0 +1,56 @@
+"""Garbage that refers to itself goes at rest, and not before it is due."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.daemon import collecting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Knot:
+    """Refers to itself."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.fixture
+def paced() -> Iterator[None]:
+    before = gc.get_threshold()
+    collecting.pace()
+    yield
+    gc.set_threshold(*before)
+
+
+def _old() -> weakref.ref[Knot]:
+    """A knot that has outlived the looks at the young, and then is let go."""
+    knot = Knot()
+    gc.collect()
+    return weakref.ref(knot)
+
+
+@pytest.mark.usefixtures("paced")
+def test_what_has_grown_old_goes_at_the_first_rest_that_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    knot = _old()
+    collecting.tidy()
+    assert knot() is not None
+    for _ in range(collecting.DUE):
+        gc.collect(1)
+    assert knot() is not None
+    collecting.tidy()
+    assert knot() is None
+
+
+@pytest.mark.usefixtures("paced")
+def test_while_values_are_made_nobody_looks_at_all_of_them() -> None:
+    knot = _old()
+    made = [[number] for number in range(3 * collecting.YOUNG * collecting.MIDDLE)]
+    assert knot() is not None
+    assert made
