@@ -9,6 +9,7 @@ from reconciler.errors import RefusedError, UsageError
 from reconciler.model.drift import MOST_TOLD
 from reconciler.pipeline.kindset import stored_kinds
 from reconciler.report import commits, states, suspensions
+from reconciler.wiring.program import known_kinds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,15 +24,16 @@ if TYPE_CHECKING:
     Answer = dict[str, Any]
 
 
-def rows(store: StoreReader, word: str, name: str | None) -> Answer:
+def rows(store: StoreReader | None, word: str, name: str | None) -> Answer:
     """The live rows of a kind in order of name, or the one that goes by a name.
 
     Raises `UsageError` with the nearest kind or name when there is none.
     """
-    kind = found_kind(stored_kinds(store.kinds()), word)
-    found = store.live(kind, name)
+    kind = found_kind(known_kinds(store), word)
+    found = store.live(kind, name) if store else ()
     if name is not None and not found:
-        close = difflib.get_close_matches(name, [row.name for row in store.live(kind)], n=1)
+        others = store.live(kind) if store else ()
+        close = difflib.get_close_matches(name, [row.name for row in others], n=1)
         hint = f"did you mean {close[0]}?" if close else f"see `reconciler get {kind.name.lower()}`"
         raise UsageError(f"no {kind.name} {name} is live", hint=hint)
     return states.rows_json(kind, found if name is None else found[:1])
@@ -39,7 +41,7 @@ def rows(store: StoreReader, word: str, name: str | None) -> Answer:
 
 def page(store: DuckDBReader, word: str, limit: int, after: tuple[str, str] | None) -> Answer:
     """So many live rows of a kind after a place, and where to go on. Raises `UsageError` when there is no such kind."""
-    kind = found_kind(stored_kinds(store.kinds()), word)
+    kind = found_kind(known_kinds(store), word)
     found = store.live_after(kind, after, limit + 1)
     told = states.rows_json(kind, found[:limit])
     last = found[limit - 1] if len(found) > limit else None

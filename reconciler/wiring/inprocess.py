@@ -11,7 +11,7 @@ from reconciler.model.suspension import Suspension, parse_until
 from reconciler.pipeline.kindset import stored_kinds
 from reconciler.pipeline.suspending import suspended
 from reconciler.pipeline.syncing import Consent
-from reconciler.report import states, suspensions, verification
+from reconciler.report import suspensions, verification
 from reconciler.report.drifts import drift_json
 from reconciler.report.statuses import status_json
 from reconciler.report.syncs import sync_json
@@ -19,7 +19,6 @@ from reconciler.status import Place, Stored, describe, stored
 from reconciler.wiring import answers
 from reconciler.wiring.origins import target
 from reconciler.wiring.pasthere import past_here
-from reconciler.wiring.program import shipped
 from reconciler.wiring.questionshere import questions_here
 from reconciler.wiring.stores import reconciler
 from reconciler.wiring.verifying import verifier
@@ -53,12 +52,8 @@ class InProcess:
         """The live rows of a kind. Nothing is created by it: before the first sync there are none."""
         from reconciler.adapters.duckdb.store import open_reader
 
-        with target(self._settings) as at:
-            store = open_reader(at.state)
-            if store is None:
-                return states.rows_json(answers.found_kind(shipped().kinds, kind), ())
-            with store:
-                return answers.rows(store, kind, name)
+        with target(self._settings) as at, open_reader(at.state) or nullcontext() as store:
+            return answers.rows(store, kind, name)
 
     def versions(self, limit: int, filters: Mapping[str, str]) -> Answer:
         """The newest versions of the history."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import socket
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
-from reconciler.pipeline.kindset import stored_kinds
 from reconciler.wiring.origins import find_state, target
 from reconciler.wiring.past import Past
-from reconciler.wiring.program import shipped
+from reconciler.wiring.program import known_kinds
 from reconciler.wiring.stores import ledger_reader
 
 if TYPE_CHECKING:
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.duckdb.keeper import Keeper
     from reconciler.kinds.registry import Kinds
-    from reconciler.ports import StoreReader
     from reconciler.settings import Settings
     from reconciler.wiring.origins import Target
     from reconciler.wiring.shipment import Shipment
@@ -59,7 +57,7 @@ def past_of_daemon(settings: Settings, host: str, shipment: Shipment, keeper: Ke
 
     def kinds() -> Kinds:
         with keeper.reading() as store:
-            return _kinds_of(store)
+            return known_kinds(store)
 
     def resolve(revision: str) -> str | None:
         try:
@@ -96,13 +94,5 @@ def _unresolved(error: ReconcilerError, revision: str) -> NoReturn:
 def _kinds_in(state: Path) -> Kinds:
     from reconciler.adapters.duckdb.store import open_reader
 
-    store = open_reader(state)
-    if store is None:
-        return shipped().kinds
-    with store:
-        return _kinds_of(store)
-
-
-def _kinds_of(store: StoreReader) -> Kinds:
-    """Before the first sync there are those that come with the program."""
-    return stored_kinds(store.kinds()) if store.kinds() else shipped().kinds
+    with open_reader(state) or nullcontext() as store:
+        return known_kinds(store)

@@ -6,13 +6,15 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from reconciler.adapters.shipped import example_repository, record_schema, shipped_schemas
-from reconciler.pipeline.kindset import read_shipped
+from reconciler.pipeline.kindset import read_shipped, stored_kinds
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.git.scratch import ScratchRepository
+    from reconciler.kinds.registry import Kinds
     from reconciler.pipeline.kindset import Shipped
+    from reconciler.ports import StoreReader
 
 NO_HISTORY = "none"
 EMBEDDED = "chdb"
@@ -21,6 +23,12 @@ EMBEDDED = "chdb"
 def shipped() -> Shipped:
     """The kinds that come with the program."""
     return read_shipped(shipped_schemas(), record_schema("kind"), record_schema("repository"))
+
+
+def known_kinds(store: StoreReader | None) -> Kinds:
+    """The kinds that a store has tables for; before the first sync those that come with the program."""
+    schemas = store.kinds() if store else {}
+    return stored_kinds(schemas) if schemas else shipped().kinds
 
 
 def has_embedded_history() -> bool:
@@ -47,6 +55,7 @@ __all__ = [
     "NO_HISTORY",
     "example_repository",
     "has_embedded_history",
+    "known_kinds",
     "new_token",
     "scratch_repository",
     "shipped",

@@ -10,12 +10,11 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from reconciler.errors import RetryLater, UsageError
 from reconciler.model.queried import Limits
 from reconciler.model.sheet import Sheet
-from reconciler.pipeline.kindset import stored_kinds
 from reconciler.report.queries import query_json
 from reconciler.report.sheets import csv_lines, json_lines
 from reconciler.tables.sheets import sheet_columns
 from reconciler.wiring.answers import found_kind
-from reconciler.wiring.program import shipped
+from reconciler.wiring.program import known_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -68,7 +67,7 @@ class Questions:
                 kinds = {kind.table: kind.name for kind in self.kinds()}
                 return {"tables": [{"table": table, "kind": kinds.get(table)} for table in ledger.sheets()]}
         with self.reading() as reader:
-            return {"tables": [{"table": kind.table, "kind": kind.name} for kind in _kinds(reader)]}
+            return {"tables": [{"table": kind.table, "kind": kind.name} for kind in known_kinds(reader)]}
 
     def write(self, word: str, form: str, file: Path, *, history: bool) -> tuple[str, int]:
         """Write a table into a file that is not there; what the table is called, and how many rows it has."""
@@ -85,7 +84,7 @@ class Questions:
 
     def _copies(self, sql: str) -> Iterator[Fill]:
         with self.reading() as reader:
-            yield from _nothing(shipped().kinds) if reader is None else reader.copies(sql)
+            yield from _nothing(known_kinds(None)) if reader is None else reader.copies(sql)
 
     @contextmanager
     def _sheet(self, word: str, *, history: bool) -> Iterator[Sheet]:
@@ -94,7 +93,7 @@ class Questions:
                 yield _found_sheet(ledger.sheets(), self.kinds(), word)
             return
         with self.reading() as reader:
-            kind = found_kind(_kinds(reader), word)
+            kind = found_kind(known_kinds(reader), word)
             yield reader.sheet(kind) if reader else Sheet(kind.table, sheet_columns(kind), ())
 
     @contextmanager
@@ -122,12 +121,6 @@ class Questions:
 def questions(reading: Reading, ledger: Callable[[], OpenLedger | None], kinds: Callable[[], Kinds]) -> Questions:
     """Questions that take turns with each other."""
     return Questions(reading, ledger, kinds, threading.BoundedSemaphore(AT_ONCE))
-
-
-def _kinds(reader: DuckDBReader | None) -> Kinds:
-    """Before the first sync there are those that come with the program."""
-    known = reader.kinds() if reader else {}
-    return stored_kinds(known) if known else shipped().kinds
 
 
 def _nothing(kinds: Kinds) -> Iterable[Fill]:

@@ -184,6 +184,16 @@ def test_looking_before_the_first_sync_creates_nothing(host: Host) -> None:
     assert not host.state.exists()
 
 
+def test_a_branch_of_which_nothing_could_go_live_has_kinds_without_rows(host: Host) -> None:
+    host.repo.commit({"users/broken.yaml": "kind: User"})
+    host.repo.git("reset", "--hard", host.repo.git("commit-tree", "HEAD^{tree}", "-m", "the first and only one"))
+    for _ in range(2):
+        assert host.run("get", "users", "--format", "json").out == "[]\n"
+        missing = host.run("get", "user", "fx-majors-01")
+        assert (missing.code, missing.err.splitlines()[0]) == (3, "error: no User fx-majors-01 is live")
+        assert host.run("sync").code == 1
+
+
 def test_the_tour_runs_and_touches_no_other_repository(
     host: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from reconciler.report import browsing
 from reconciler.report.drifts import drift_json
 from reconciler.wiring.answers import found_kind
 from reconciler.wiring.pages.past import FLUSH, without
-from reconciler.wiring.program import shipped
+from reconciler.wiring.program import known_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.keeper import Keeper
     from reconciler.adapters.duckdb.reader import DuckDBReader
     from reconciler.kinds.kind import Kind
-    from reconciler.kinds.registry import Kinds
     from reconciler.model.change import Row
     from reconciler.wiring.host import Parts
 
@@ -40,13 +39,15 @@ def kinds(keeper: Keeper) -> Answer:
     """The kinds, and how many live rows each has."""
     with keeper.reading() as reader:
         counts = reader.counts()
-        return {"kinds": [{**browsing.kind_json(kind), "rows": counts.get(kind.name, 0)} for kind in _kinds(reader)]}
+        return {
+            "kinds": [{**browsing.kind_json(kind), "rows": counts.get(kind.name, 0)} for kind in known_kinds(reader)]
+        }
 
 
 def rows(keeper: Keeper, word: str, asked: Asked) -> Answer:
     """A page of the live rows of a kind, those that a search finds."""
     with keeper.reading() as reader:
-        kind = found_kind(_kinds(reader), word)
+        kind = found_kind(known_kinds(reader), word)
         search = _search(kind, asked)
         number, found = reader.found(kind, search)
         return browsing.found_json(kind, search, number, found)
@@ -58,7 +59,7 @@ def resource(parts: Parts, word: str, name: str) -> Answer:
     What is neither live nor declared may have been: then it has a history.
     """
     with parts.keeper.reading() as reader:
-        kind = found_kind(_kinds(reader), word)
+        kind = found_kind(known_kinds(reader), word)
         live = next(iter(reader.live(kind, name)), None)
         declared = _declared(reader, kind, name, None if live is None else str(live.values[kind.key]))
         answer = browsing.sides_json(kind, live.name if live else name, live, declared)
@@ -73,11 +74,6 @@ def drift(keeper: Keeper) -> Answer:
     """Where the live rows are not what git says."""
     with keeper.reading() as reader:
         return drift_json(reader.drift(stored_kinds(reader.kinds())))
-
-
-def _kinds(reader: DuckDBReader) -> Kinds:
-    """Before the first sync there are those that come with the program."""
-    return stored_kinds(reader.kinds()) if reader.kinds() else shipped().kinds
 
 
 def _declared(reader: DuckDBReader, kind: Kind, name: str, id_: str | None) -> Row | None:
