@@ -11,7 +11,7 @@ import json
 import math
 import uuid
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -97,6 +97,19 @@ def text(value: Value) -> str:
     if isinstance(value, (list, dict)):
         return dumps(value)
     return str(value)
+
+
+def plain(value: Any) -> Value:
+    """A value as JSON has it. Somebody may have written what no schema allows: NaN, infinity, a date, a year 20000."""
+    if isinstance(value, dict):
+        return {str(key): plain(value[key]) for key in sorted(value, key=str)}
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    if isinstance(value, datetime):
+        return timestamp(value)
+    if isinstance(value, float):
+        return normal(value) if math.isfinite(value) else json.dumps(value)
+    return value if value is None or isinstance(value, (bool, int, str)) else str(value)
 
 
 def utc(moment: datetime) -> datetime:

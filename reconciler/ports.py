@@ -258,7 +258,10 @@ class StoreReader(Protocol):
         ...
 
     def live(self, kind: Kind, name: str | None = None) -> tuple[LiveRow, ...]:
-        """The live rows of a kind in order of name, or those that go by a name, before the one that goes by an id."""
+        """The live rows of a kind in order of name, or those that go by a name, before the one that goes by an id.
+
+        Raises `NeedsHuman` when somebody altered their table so that they cannot be read.
+        """
         ...
 
     def counts(self) -> Mapping[str, int]:

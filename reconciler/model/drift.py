@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -76,8 +74,8 @@ class Drift:
             "name": self.name,
             "what": str(self.what),
             "fields": list(self.fields),
-            "before": None if self.before is None else _plain(dict(self.before)),
-            "after": None if self.after is None else _plain(dict(self.after)),
+            "before": _plain(self.before),
+            "after": _plain(self.after),
         }
 
 
@@ -129,14 +127,5 @@ def is_news(found: Drifts, last: tuple[str, str] | None) -> str | None:
     return GONE if event == FOUND else None
 
 
-def _plain(value: Any) -> Value:
-    """A value as JSON has it. Somebody may have written what no schema allows: NaN, infinity, a year 20000."""
-    if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    if isinstance(value, datetime):
-        return canonical.timestamp(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return json.dumps(value)
-    return canonical.normal(value)
+def _plain(values: Mapping[str, Any] | None) -> dict[str, Value] | None:
+    return None if values is None else {name: canonical.plain(value) for name, value in values.items()}

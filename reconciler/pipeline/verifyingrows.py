@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
+from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
 from reconciler.kinds.registry import Kinds
 from reconciler.pipeline.differences import unlike
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reconciler.model.change import Row
     from reconciler.pipeline.differences import Differences
     from reconciler.pipeline.stepping import Position
-    from reconciler.ports import StoreReader
+    from reconciler.ports import LiveRow, StoreReader
 
     RowsById = Mapping[str, Row]
 
@@ -70,10 +70,17 @@ class RowCheck:
             if row.row_id not in seen:
                 self._differences.add("missing-row", _subject(DESIRED, row), "it is not there")
 
+    def _live(self, kind: Kind) -> tuple[LiveRow, ...]:
+        try:
+            return self._store.live(kind)
+        except NeedsHuman as error:
+            self._differences.add("altered-table", f"{LIVE} {kind.name}", str(error))
+            return ()
+
     def _compare_live(self, kind: Kind, rows: RowsById) -> int:
         due = {id_: row for id_, row in rows.items() if is_live(kind, row)}
         seen = set()
-        for found in self._store.live(kind):
+        for found in self._live(kind):
             id_ = str(found.values[kind.key])
             seen.add(id_)
             if id_ not in due:
@@ -115,4 +122,4 @@ def _differing(found: Mapping[str, Any], should: Mapping[str, Any]) -> list[tupl
 
 
 def _text(value: Any) -> str:
-    return canonical.timestamp(value) if isinstance(value, datetime) else canonical.text(value)
+    return canonical.text(canonical.plain(value))

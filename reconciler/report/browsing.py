@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
 from reconciler.report import commits
 from reconciler.report.moments import moment
-from reconciler.report.states import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -90,7 +88,7 @@ def _declared(row: Row) -> Mapping[str, Value]:
 
 
 def _field(name: str, unit: str, live: Any, declared: Any) -> dict[str, Any]:
-    told = {"live": as_found(live), "declared": as_found(declared)}
+    told = {"live": canonical.plain(live), "declared": canonical.plain(declared)}
     return {
         "field": name,
         "unit": unit,
@@ -139,12 +137,4 @@ def _event(event: HostEvent) -> dict[str, Any]:
 
 
 def _values(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {field: as_found(value) for field, value in values.items()}
-
-
-def as_found(value: Any) -> Any:
-    """A value as JSON has it. Somebody may have written what no schema allows: NaN, infinity."""
-    try:
-        return plain(value)
-    except ValueError:
-        return json.dumps(value)
+    return {field: canonical.plain(value) for field, value in values.items()}

@@ -12,7 +12,7 @@ from reconciler.model.commit import Status
 from reconciler.report import commits, plans
 from reconciler.report.moments import second
 from reconciler.report.problems import plural
-from reconciler.report.states import cell, plain
+from reconciler.report.states import cell
 from reconciler.report.text import Sort
 from reconciler.report.visible import visible
 
@@ -62,7 +62,7 @@ def blame_json(kind: Kind, row: PastRow, blamed: Iterable[Blamed]) -> dict[str, 
     fields = [
         {
             "field": one.field,
-            "value": plain(one.value),
+            "value": canonical.plain(one.value),
             "unit": units.get(one.field, ""),
             **_made_json(one.version),
         }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
@@ -28,7 +27,7 @@ def rows_json(kind: Kind, rows: tuple[LiveRow, ...]) -> dict[str, Any]:
                 "name": row.name,
                 "path": row.path,
                 "line": row.line,
-                "values": {field: plain(value) for field, value in row.values.items()},
+                "values": {field: canonical.plain(value) for field, value in row.values.items()},
             }
             for row in rows
         ],
@@ -63,8 +62,3 @@ def row_lines(row: Answer, answer: Answer) -> Iterator[tuple[str, str]]:
 def cell(value: Any) -> str:
     """A value as text."""
     return visible(canonical.text(value))
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON has it; 30.0 is written 30."""
-    return canonical.timestamp(value) if isinstance(value, datetime) else canonical.normal(value)

@@ -101,6 +101,7 @@ def test_an_address_does_what_it_says(described: Described, entry: Entry) -> Non
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1_800)
 def test_all_do_for_long(described: Described) -> None:
     for entry in TRIED:
         assert int(entry.status) in described.try_out(entry, MANY) or entry.needs != "read", entry.path

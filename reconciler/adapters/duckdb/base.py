@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
 from reconciler.adapters.duckdb import codec, tombstones
-from reconciler.adapters.duckdb.connection import fetch_first, fetch_number
+from reconciler.adapters.duckdb.altered import desired_tables
+from reconciler.adapters.duckdb.connection import fetch_first
 from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.tables.duckdb import DESIRED, listed, qualified, quoted
 
@@ -75,7 +76,8 @@ class DuckDBBase:
         table = self._tables.get(row_id.kind)
         if table is not None:
             query = f"{table.select} WHERE {quoted(table.stored.key)} = ? AND {table.is_declared}"
-            record = fetch_first(self._connection, query, row_id.id)
+            with desired_tables():
+                record = fetch_first(self._connection, query, row_id.id)
             if record is not None:
                 return table.row(record)
         return tombstones.find(self._connection, row_id.kind, row_id.id)
@@ -91,7 +93,7 @@ class DuckDBBase:
         for table in (self._tables[name] for name in kinds if name in self._tables):
             path = table.column("path")
             query = f"SELECT DISTINCT {path} FROM {table.source} WHERE {table.is_declared}"
-            found.update(record[0] for record in self._connection.execute(query).fetchall())
+            found.update(record[0] for record in self._fetched(query))
         return tuple(sorted(found))
 
     def count(self, kind: str) -> int:
@@ -99,7 +101,8 @@ class DuckDBBase:
         table = self._tables.get(kind)
         if table is None:
             return 0
-        return fetch_number(self._connection, f"SELECT count(*) FROM {table.source} WHERE {table.is_declared}")
+        [(number,)] = self._fetched(f"SELECT count(*) FROM {table.source} WHERE {table.is_declared}")
+        return int(number)
 
     def rows(self) -> Iterator[Row]:
         """Everything, tombstones too."""
@@ -111,7 +114,8 @@ class DuckDBBase:
 
     def _stream(self, query: str) -> Iterator[tuple[Any, ...]]:
         with closing(self._connection.cursor()) as cursor:  # look-ups may come in between
-            cursor.execute(query)
+            with desired_tables():
+                cursor.execute(query)
             while records := cursor.fetchmany(CHUNK):
                 yield from records
 
@@ -123,12 +127,16 @@ class DuckDBBase:
         asked = (
             f"SELECT {number} FROM {one.source} WHERE {one.column('path')} = $1" for number, one in enumerate(tables)
         )
-        found = self._connection.execute(" UNION ALL ".join(asked), [path]).fetchall()
+        found = self._fetched(" UNION ALL ".join(asked), path)
         return [tables[number] for number in sorted({number for (number,) in found})]
+
+    def _fetched(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        with desired_tables():
+            return self._connection.execute(query, list(parameters)).fetchall()
 
     def _where(self, table: _Table, column: str, value: str) -> Iterator[Resource]:
         query = f"{table.select} WHERE {table.column(column)} = ? AND {table.is_declared}"
-        for record in self._connection.execute(query, [value]).fetchall():
+        for record in self._fetched(query, value):
             yield table.row(record).resource
 
     def _referring(self, kind: Kind, key: Key) -> Iterator[Resource]:
@@ -137,7 +145,7 @@ class DuckDBBase:
         if table is None or not roles:
             return
         query = f"{table.select} WHERE contains({table.column('refs')}, ?) AND {table.is_declared}"
-        for record in self._connection.execute(query, [canonical.dumps(key.name)]).fetchall():
+        for record in self._fetched(query, canonical.dumps(key.name)):
             resource = table.row(record).resource
             if any(key.name in resource.refs.get(role, ()) for role in roles):
                 yield resource

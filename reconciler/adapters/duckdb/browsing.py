@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from reconciler import canonical
 from reconciler.adapters.duckdb import codec
+from reconciler.adapters.duckdb.altered import live_tables
 from reconciler.adapters.duckdb.connection import fetch_number
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
 from reconciler.ports import LiveRow
@@ -61,7 +61,8 @@ class Rows:
     def found(self, search: Search) -> tuple[int, tuple[LiveRow, ...]]:
         """How many a search finds, and those of them that it asks for."""
         wanted, values = self._wanted(search)
-        number = fetch_number(self.connection, f"SELECT count(*) {self._source} WHERE {wanted}", *values)
+        with live_tables():
+            number = fetch_number(self.connection, f"SELECT count(*) {self._source} WHERE {wanted}", *values)
         page = (*values, search.limit, search.offset)
         return number, self._read(f"WHERE {wanted} ORDER BY {self._order} LIMIT ? OFFSET ?", *page)
 
@@ -119,17 +120,18 @@ class Rows:
             f"{given} SELECT {self._known_as}, {self._said('path')}, {self._said('line')}, "
             f"{', '.join(f'row.{quoted(column)}' for column in (*columns, *TIMESTAMPS))} {self._source} {which}"
         )
-        records = self.connection.execute(query, list(values)).fetchall()
+        with live_tables():
+            records = self.connection.execute(query, list(values)).fetchall()
         return tuple(_live_row(self.kind, columns, record) for record in records)
 
 
 def _live_row(kind: Kind, columns: Sequence[str], record: Sequence[Any]) -> LiveRow:
     name, path, line, *values = record
-    stamps = zip(TIMESTAMPS, map(canonical.utc, values[len(columns) :]), strict=True)
+    stamps = zip(TIMESTAMPS, map(codec.stamp_as_found, values[len(columns) :]), strict=True)
     return LiveRow(
         kind=kind.name,
         name=name,
-        values={**codec.values_of(kind, columns, values[: len(columns)]), **dict(stamps)},
+        values={**codec.values_as_found(kind, columns, values[: len(columns)]), **dict(stamps)},
         path=path,
         line=line,
     )

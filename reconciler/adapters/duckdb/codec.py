@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
@@ -14,7 +15,6 @@ from reconciler.model.resource import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
 
     from reconciler.kinds.kind import Kind
 
@@ -28,13 +28,21 @@ def values_of(kind: Kind, columns: Sequence[str], record: Sequence[Any]) -> dict
 def values_as_found(kind: Kind, columns: Sequence[str], record: Sequence[Any]) -> dict[str, Any]:
     """The same of a row that anybody may have written: JSON that only DuckDB takes for JSON stays text."""
     types = {column.name: column.type for column in kind.columns}
-    values = {}
-    for name, value in zip(columns, record, strict=True):
-        try:
-            values[name] = _value(types[name], value)
-        except ValueError:
-            values[name] = value
-    return values
+    return {name: _as_found(types[name], value) for name, value in zip(columns, record, strict=True)}
+
+
+def _as_found(sql_type: SqlType, value: Any) -> Any:
+    try:
+        return _value(sql_type, value)
+    except (TypeError, ValueError):
+        return value
+
+
+def stamp_as_found(value: Any) -> datetime | str | None:
+    """A time stamp in UTC; text when it is none."""
+    if isinstance(value, datetime):
+        return canonical.utc(value)
+    return None if value is None else str(value)
 
 
 def _value(sql_type: SqlType, value: Any) -> Any:

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from reconciler.adapters.duckdb import catalog, events
+from reconciler.adapters.duckdb.altered import live_tables
 from reconciler.adapters.duckdb.browsing import Rows
 from reconciler.adapters.duckdb.connection import fetch_number
 from reconciler.adapters.duckdb.reader import DuckDBReader
 from reconciler.tables.duckdb import DESIRED, LIVE, qualified, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import duckdb
 
@@ -58,6 +59,10 @@ class MomentReader(DuckDBReader):
         super().__init__(connection, moment.catalog)
         self._moment = moment
 
+    def counts(self) -> Mapping[str, int]:
+        """Live rows by kind. What is there is asked first: a query that fails would end the transaction."""
+        return self._moment.once(("counts",), self._counts_of_what_is_there)
+
     def live(self, kind: Kind, name: str | None = None) -> tuple[LiveRow, ...]:
         """The live rows of a kind, or those that go by a name."""
         if name is None:
@@ -79,7 +84,8 @@ class MomentReader(DuckDBReader):
         key = quoted(stored.key)
         both = f"{qualified(LIVE, stored.table)} AS row FULL JOIN {qualified(DESIRED, stored.table)} AS said"
         alone = f"FROM {both} ON row.{key} = said.{key} WHERE row.{key} IS NULL OR said.{key} IS NULL"
-        return fetch_number(self._connection, f"SELECT count(*) {alone}") == 0
+        with live_tables():
+            return fetch_number(self._connection, f"SELECT count(*) {alone}") == 0
 
 
 class Moments:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reconciler.adapters.duckdb import catalog, drift, events, integrity, looking, state, suspending
+import duckdb
+
+from reconciler.adapters.duckdb import catalog, drift, events, integrity, looking, state, structure, suspending
 from reconciler.adapters.duckdb.base import DuckDBBase
 from reconciler.adapters.duckdb.browsing import Rows
 from reconciler.adapters.duckdb.connection import fetch_first
@@ -18,10 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from types import TracebackType
 
-    import duckdb
-
     from reconciler.adapters.duckdb.browsing import Place
-    from reconciler.adapters.duckdb.catalog import Catalog
+    from reconciler.adapters.duckdb.catalog import Catalog, StoredKind
     from reconciler.adapters.duckdb.sandbox.messages import Fill
     from reconciler.kinds.kind import Kind
     from reconciler.kinds.registry import Kinds
@@ -77,10 +77,21 @@ class DuckDBReader:
         return DuckDBBase(self._connection, self._catalog, kinds)
 
     def counts(self) -> Mapping[str, int]:
-        """Live rows by kind."""
-        counts = (f"(SELECT count(*) FROM {qualified(LIVE, stored.table)})" for stored in self._catalog.values())
-        found = fetch_first(self._connection, f"SELECT {', '.join(counts)}") if self._catalog else ()
-        return dict(zip(self._catalog, found or (), strict=True))
+        """Live rows by kind; of a kind whose table somebody dropped there are none."""
+        try:
+            return self._counts(self._catalog.values())
+        except duckdb.CatalogException:
+            return self._counts_of_what_is_there()
+
+    def _counts_of_what_is_there(self) -> dict[str, int]:
+        there = structure.found(self._connection)
+        left = [stored for stored in self._catalog.values() if structure.of(there, LIVE, stored)]
+        return dict.fromkeys(self._catalog, 0) | self._counts(left)
+
+    def _counts(self, kinds: Collection[StoredKind]) -> dict[str, int]:
+        counts = (f"(SELECT count(*) FROM {qualified(LIVE, stored.table)})" for stored in kinds)
+        found = fetch_first(self._connection, f"SELECT {', '.join(counts)}") if kinds else ()
+        return dict(zip((stored.name for stored in kinds), found or (), strict=True))
 
     def events(self, limit: int, before: int | None = None) -> tuple[HostEvent, ...]:
         """The newest host events first, of all or of those before one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from reconciler.adapters.duckdb.altered import live_tables
 from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.model.sheet import Sheet
 from reconciler.tables.duckdb import DESIRED, LIVE, qualified, quoted
@@ -28,7 +29,8 @@ def live_sheet(connection: duckdb.DuckDBPyConnection, kind: Kind, stored: Stored
 
 
 def _blocks(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[Sequence[tuple[Any, ...]]]:
-    found = connection.execute(query)
+    with live_tables():
+        found = connection.execute(query)
     while block := found.fetchmany(BLOCK):
         yield block
 
@@ -52,4 +54,4 @@ def _query(stored: StoredKind, columns: Sequence[tuple[str, str]]) -> str:
 def _cell(side: str, name: str, type_: str, stored: StoredKind) -> str:
     if name not in (*stored.columns, *TIMESTAMPS):
         return "NULL"
-    return f"{side}.{quoted(name)}::VARCHAR" if type_ in AS_TEXT else f"{side}.{quoted(name)}"
+    return f"{side}.{quoted(name)}::{'VARCHAR' if type_ in AS_TEXT else type_}"  # whatever somebody made of the column

@@ -9,6 +9,7 @@ import pytest
 
 from reconciler.adapters.duckdb import moment
 from reconciler.adapters.duckdb.store import open_store
+from reconciler.errors import NeedsHuman
 from tests.adapters.store import tampering
 from tests.support.kinds import KINDS, WIDGET, FixedClock, row, step, tombstone, widget
 
@@ -75,6 +76,15 @@ def test_pages_are_every_live_row_once_whatever_drifted(store: DuckDBStore, tamp
         places = [(one.name, str(one.values[WIDGET.key])) for one in found]
         assert all(before < after for before, after in pairwise(places))
         assert list(walk(reader, limit)) == found
+
+
+def test_a_table_that_is_gone_has_no_rows_and_keeps_nothing_else_from_being_read(store: DuckDBStore) -> None:
+    tampering.connection(store).execute(f"DROP TABLE {WIDGET.table}")
+    with store.another() as reader:
+        assert reader.counts() == store.counts() == {**dict.fromkeys(KINDS.by_name, 0)}
+        assert reader.applied() is not None
+        with pytest.raises(NeedsHuman, match="a live table was altered"):
+            reader.live_after(WIDGET, None, 1)
 
 
 def test_what_was_asked_before_a_step_is_not_told_after_it(store: DuckDBStore) -> None:
