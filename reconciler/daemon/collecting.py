@@ -11,8 +11,8 @@ import gc
 YOUNG, MIDDLE, OLD = 1_000, 10, 2_000
 """Objects until the youngest are looked at; such looks until those that outlived one are; looks of that kind until all
 are. 10,000 objects take about 5 ms; 20 million are 400,000 resources."""
-DUE = 20
-"""Looks of the second kind after which a rest is used for a thorough one: 200,000 more objects than before."""
+DUE = 5
+"""Looks of the second kind after which a rest is used for a thorough one: 50,000 more objects than before."""
 
 
 def pace() -> None:

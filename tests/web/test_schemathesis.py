@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.request import Request, urlopen
 
 import pytest
 import schemathesis
@@ -18,7 +20,9 @@ from tests.support.gitrepo import GitRepo
 from tests.web.desk import SETTINGS, Desk, begun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from tests.support.daemons import RunningDaemon
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +58,7 @@ class Described:
 
     desk: Desk
     document: schemathesis.BaseSchema
+    session: str
 
     def try_out(self, entry: Entry, many: int) -> set[int]:
         """Ask one address in so many ways, and hold each answer against the document; the statuses there were."""
@@ -67,7 +72,7 @@ class Described:
             case = data.draw(operation.as_strategy(generation_mode=mode))
             if there:
                 for given_ in (case.path_parameters, case.query):
-                    _fill(data, given_)
+                    _fill(data, given_, {**THERE, "session_id": (self.session,)})
             response = case.call(headers=headers, timeout=LONGEST)
             statuses.add(response.status_code)
             case.validate_response(response, checks=checks)
@@ -76,8 +81,8 @@ class Described:
         return statuses
 
 
-def _fill(data: st.DataObject, given_: Any) -> None:
-    for name, values in THERE.items():
+def _fill(data: st.DataObject, given_: Any, there: Mapping[str, Sequence[str]]) -> None:
+    for name, values in there.items():
         if isinstance(given_, dict) and name in given_:
             given_[name] = data.draw(st.sampled_from(values))
 
@@ -90,9 +95,20 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
     with running(repo.path, folder / "state", {**SETTINGS, "REDIS_URL": "embedded"}) as daemon:
         daemon.await_live(repo.git("rev-parse", "main"))
         document = schemathesis.openapi.from_url(f"http://{daemon.client().address}/openapi.json")
-        yield Described(Desk(repo, daemon), document)
+        yield Described(Desk(repo, daemon), document, _session(daemon))
         assert "Bug" not in daemon.log()
         assert "Traceback" not in daemon.log()
+
+
+def _session(daemon: RunningDaemon) -> str:
+    """The id of a session that is there."""
+    client = daemon.client()
+    (owner,) = client.rows("user", "fx-majors-01")["rows"]
+    given_ = {"user_id": owner["values"]["user_id"], "ip_address": "203.0.113.7", "device_fingerprint": "phone"}
+    headers = {"Authorization": f"Bearer {client.token}", "Content-Type": "application/json"}
+    asked = Request(f"http://{client.address}/v1/sessions", json.dumps(given_).encode(), headers)
+    with urlopen(asked, timeout=LONGEST) as answer:
+        return str(json.load(answer)["session_id"])
 
 
 @pytest.mark.parametrize("entry", TRIED, ids=lambda entry: f"{entry.method} {entry.path}")
