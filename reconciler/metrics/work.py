@@ -76,9 +76,9 @@ class Work:
     def applied(self, seconds: float, changes: Mapping[str, int]) -> None:
         """A step went live: so many changes of each operation."""
         self._applies.observe(seconds)
-        self._commits[Outcome.APPLIED].inc()
         for op, count in changes.items():
             self._changes[op].inc(count)
+        self._commits[Outcome.APPLIED].inc()
 
     def refused(self, commit: str) -> None:
         """A head is refused. Looked at again, it counts no second time."""

@@ -71,7 +71,7 @@ class Described:
         def asked(data: st.DataObject, mode: GenerationMode, there: bool) -> None:
             case = data.draw(operation.as_strategy(generation_mode=mode))
             if there:
-                for given_ in (case.path_parameters, case.query):
+                for given_ in (case.path_parameters, case.query, case.body):
                     _fill(data, given_, {**THERE, "session_id": (self.session,)})
             response = case.call(headers=headers, timeout=LONGEST)
             statuses.add(response.status_code)
