@@ -231,7 +231,8 @@ def test_make_run_shows_what_is_told(tmp_path: Path) -> None:
 def _followed(command: list[str], folder: Path) -> str:
     """What a daemon on the example says, until what it told to type has gone live."""
     alone = {"RECONCILER_HTTP_LISTEN": "127.0.0.1:0", "RECONCILER_HISTORY_URL": "none", "RECONCILER_REDIS_URL": "none"}
-    around = {**environment(folder), **alone, "PATH": os.environ["PATH"].replace(str(Path(sys.executable).parent), "")}
+    without = [one for one in os.environ["PATH"].split(os.pathsep) if not (Path(one) / "reconciler").exists()]
+    around = {**environment(folder), **alone, "PATH": os.pathsep.join(without)}
     said = folder / "said"
     with said.open("wb") as stream:
         daemon = subprocess.Popen(command, cwd=folder, env=around, stderr=stream)
