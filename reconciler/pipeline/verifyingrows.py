@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reconciler.model.change import Row
     from reconciler.pipeline.differences import Differences
     from reconciler.pipeline.stepping import Position
-    from reconciler.ports import LiveRow, StoreReader
+    from reconciler.ports import StoreReader
 
     RowsById = Mapping[str, Row]
 
@@ -70,17 +70,15 @@ class RowCheck:
             if row.row_id not in seen:
                 self._differences.add("missing-row", _subject(DESIRED, row), "it is not there")
 
-    def _live(self, kind: Kind) -> tuple[LiveRow, ...]:
-        try:
-            return self._store.live(kind)
-        except NeedsHuman as error:
-            self._differences.add("altered-table", f"{LIVE} {kind.name}", str(error))
-            return ()
-
     def _compare_live(self, kind: Kind, rows: RowsById) -> int:
         due = {id_: row for id_, row in rows.items() if is_live(kind, row)}
+        try:
+            live = self._store.live(kind)
+        except NeedsHuman as error:
+            self._differences.add("altered-table", f"{LIVE} {kind.name}", str(error))
+            return len(due)
         seen = set()
-        for found in self._live(kind):
+        for found in live:
             id_ = str(found.values[kind.key])
             seen.add(id_)
             if id_ not in due:

@@ -51,9 +51,15 @@ def test_what_cannot_be_read_is_told_as_altered(host: Host, statement: str) -> N
         assert answer.err.startswith("error: a live table was altered, its rows cannot be read: "), answer.err
         assert "reconciler drift --heal" in answer.err
     verified = host.run("verify")
-    assert (verified.code, "altered-table: 1" in verified.out) == (1, True)
+    assert (verified.code, "altered-table: 1" in verified.out, "missing-row" in verified.out) == (1, True, False)
     assert host.run("status").code == 0
     _is_healed(host)
+
+
+def test_a_number_that_is_text_is_not_exported_as_a_number(host: Host) -> None:
+    _alter(host, READABLE["texts"])
+    answer = host.run("export", "users", "--to", str(host.state))
+    assert (answer.code, answer.err.startswith("error: a live table was altered")) == (3, True)
 
 
 def test_a_store_that_lost_what_git_says_is_to_be_rebuilt(host: Host) -> None:

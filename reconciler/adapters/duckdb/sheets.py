@@ -31,8 +31,8 @@ def live_sheet(connection: duckdb.DuckDBPyConnection, kind: Kind, stored: Stored
 def _blocks(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[Sequence[tuple[Any, ...]]]:
     with live_tables():
         found = connection.execute(query)
-    while block := found.fetchmany(BLOCK):
-        yield block
+        while block := found.fetchmany(BLOCK):
+            yield block
 
 
 def _query(stored: StoredKind, columns: Sequence[tuple[str, str]]) -> str:
