@@ -79,7 +79,12 @@ class DuckDBStore(DuckDBReader):
 
     def another(self) -> DuckDBReader:
         """A reader for another thread, which sees the store as it is now until it is closed."""
-        return self._moments.reader(self._connection.cursor())
+        connection = self._connection.cursor()
+        try:
+            return self._moments.reader(connection)
+        except BaseException:
+            connection.close()
+            raise
 
     def settle(self) -> None:
         """Put what the log of writes holds into the file, so that closing it changes nothing there any more."""
