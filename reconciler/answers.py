@@ -1,0 +1,501 @@
+"""What every question about a host is answered with: the JSON of commands, of HTTP and of the OpenAPI document.
+
+One frozen type for each shape. Its name is the component's name in the document, its fields are the JSON's, in this
+order. `to_json` and `from_json` are the codec; the document and the HTTP client derive from the same types.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+T = TypeVar("T")
+Json = dict[str, Any]
+
+Moment = Annotated[str, Meta(description="RFC 3339, in UTC", extra_json_schema={"format": "date-time"})]
+ZonedMoment = Annotated[str, Meta(description="with its zone", extra_json_schema={"format": "date-time"})]
+Sha = Annotated[str, Meta(description="the commit's sha", pattern="^([0-9a-f]{40}|[0-9a-f]{64})$")]
+Digest = Annotated[str, Meta(description="SHA-256", pattern="^[0-9a-f]{64}$")]
+Count = Annotated[int, Meta(ge=0)]
+Cursor = Annotated[str, Meta(description="the cursor for what follows; null at the end")]
+Verdict = Literal["VALID", "INVALID"]
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """A JSON object. A field that is UNSET is left out of it."""
+
+
+def to_json(answer: Answer) -> Json:
+    """The JSON object of an answer, out of builtins."""
+    found: Json = msgspec.to_builtins(answer)
+    return found
+
+
+def from_json(value: object, type_: type[T]) -> T:
+    """An answer out of its JSON. Fields that this program does not know are left out.
+
+    Raises `ValueError` for what is not of that type.
+    """
+    return msgspec.convert(value, type_)
+
+
+class Problem(Answer, frozen=True):
+    code: Annotated[str, Meta(description="one heading each in docs/problems.md")]
+    severity: Literal["error", "warning"]
+    path: str
+    line: int
+    column: int
+    pointer: Annotated[str, Meta(description="RFC 6901")]
+    message: str
+    hint: str
+
+
+class Person(Answer, frozen=True):
+    """An author or committer."""
+
+    name: str
+    email: str
+    time: ZonedMoment
+
+
+class Applied(Answer, frozen=True):
+    """The commit whose state the live rows are."""
+
+    commit: Sha
+    height: Count
+    digest: Digest
+    committed_at: Moment
+    applied_at: Moment
+
+
+class Attempt(Answer, frozen=True):
+    """The newest commit that was looked at."""
+
+    commit: Sha
+    committed_at: Moment
+    attempted_at: Moment
+    refused: bool
+    problems: tuple[Problem, ...]
+
+
+class Suspension(Answer, frozen=True):
+    reason: str
+    actor: str
+    since: Moment
+    until: Moment | None
+
+
+class Condition(Answer, frozen=True):
+    type: str
+    status: Literal["True", "False"]
+    reason: str
+    message: str
+    since: Moment | None
+
+
+class DaemonProcess(Answer, frozen=True):
+    pid: int
+    address: str
+    started_at: Moment
+    phase: str
+    phase_since: Moment
+    beat_at: Moment
+    last_sync_at: Moment | None
+    blind: Annotated[str, Meta(description="why commits are not noticed at once; empty where they are")]
+
+
+class UploadFailure(Answer, frozen=True):
+    message: str
+    hint: str
+    at: Moment
+
+
+class HistoryUpload(Answer, frozen=True):
+    """What waits for the history, and how the upload fares."""
+
+    versions: Count
+    oldest: Moment | None
+    behind: bool
+    events: Count
+    recorded: Count
+    last_success_at: Moment | None
+    next_attempt_at: Moment | None
+    failure: UploadFailure | None
+
+
+class LiveView(Answer, frozen=True):
+    """The rows in Redis."""
+
+    commit: Sha | None
+    rows: Count
+    dropped: Count
+    bytes: Count
+    kept_by: str | None
+
+
+class DriftScan(Answer, frozen=True):
+    """The newest scan for drift."""
+
+    at: Moment
+    found: Count
+    healed: Count
+    fighting: tuple[str, ...]
+
+
+class Trouble(Answer, frozen=True):
+    about: str
+    outlook: str
+    reason: str
+    message: str
+    hint: str
+    since: Moment
+
+
+class Status(Answer, frozen=True):
+    """How a host stands. What only a daemon knows is null, and `troubles` empty, while none runs."""
+
+    repository: str
+    branch: str
+    head: Sha | None
+    sync: Literal["Synced", "OutOfSync", "Unknown"]
+    health: Literal["Healthy", "Progressing", "Degraded", "Suspended"]
+    applied: Applied | None
+    attempted: Attempt | None
+    refused: Attempt | None
+    suspended: Suspension | None
+    shallow: bool
+    resources: dict[str, Count]
+    conditions: tuple[Condition, ...]
+    daemon: DaemonProcess | None
+    history: HistoryUpload | None
+    live_view: LiveView | None
+    drift: DriftScan | None
+    troubles: tuple[Trouble, ...]
+
+
+class Column(Answer, frozen=True):
+    field: str
+    unit: str
+
+
+class Row(Answer, frozen=True):
+    """A live row. `path` and `line` are where git declares it; null for what left git."""
+
+    name: str
+    path: str | None
+    line: int | None
+    values: dict[str, Any]
+
+
+class HistoryPoint(Answer, frozen=True):
+    """The commit that was found for what somebody asked for, on this host or in git."""
+
+    asked: str
+    commit: Sha
+    height: Count
+    committed_at: Moment
+    author: Person
+    message: str
+    status: Verdict
+    orphaned: bool
+    by: Literal["host", "git"]
+
+
+class Rows(Answer, frozen=True):
+    """Live rows of a kind; `at` when it is asked for those of another time."""
+
+    kind: str
+    key: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    at: HistoryPoint | UnsetType = UNSET
+
+
+class RowsPage(Rows, frozen=True):
+    next: Cursor | None = None
+
+
+class FieldChange(Answer, frozen=True):
+    field: str
+    old: Any
+    new: Any
+
+
+Operation = Literal["create", "update", "delete"]
+
+
+class Change(Answer, frozen=True):
+    """What happens to one resource."""
+
+    op: Operation
+    kind: str
+    name: str
+    id: str
+    path: str | None
+    line: int | None
+    fields: tuple[FieldChange, ...]
+    destructive: bool
+
+
+class DescribedChange(Change, frozen=True):
+    text: Annotated[str, Meta(description="the same in words")]
+
+
+class RecordedChange(Answer, frozen=True):
+    """A change with who made it, when and in which commit."""
+
+    commit: Sha
+    height: Count
+    committed_at: Moment
+    author: Person
+    message: str
+    orphaned: bool
+    op: Operation
+    kind: str
+    name: str
+    id: str
+    path: str | None
+    line: int | None
+    fields: tuple[FieldChange, ...]
+    destructive: bool
+    text: Annotated[str, Meta(description="the same in words")]
+
+
+class Changes(Answer, frozen=True):
+    changes: tuple[RecordedChange, ...]
+    orphaned: Count
+    next: Cursor | None = None
+
+
+class PlanSummary(Answer, frozen=True):
+    create: Count
+    update: Count
+    delete: Count
+    unchanged: Count
+
+
+class Plan(Answer, frozen=True):
+    base: Sha | None
+    head: Sha
+    changes: tuple[Change, ...]
+    summary: PlanSummary
+    problems: tuple[Problem, ...]
+
+
+class Diff(Answer, frozen=True):
+    """A plan between two points of the history."""
+
+    base: Sha | None
+    head: Sha
+    changes: tuple[DescribedChange, ...]
+    summary: PlanSummary
+    problems: tuple[Problem, ...]
+
+
+class BlamedField(Answer, frozen=True):
+    """A field of a live row, and the commit that last set it."""
+
+    field: str
+    value: Any
+    unit: str
+    commit: Sha
+    height: Count
+    committed_at: Moment
+    author: Person
+    message: str
+
+
+class Blame(Answer, frozen=True):
+    kind: str
+    name: str
+    id: str
+    fields: tuple[BlamedField, ...]
+
+
+class Version(Answer, frozen=True):
+    """A commit as the history recorded it."""
+
+    commit: Sha
+    height: Count
+    mainline: bool
+    parents: tuple[Sha, ...]
+    author: Person
+    committer: Person
+    message: str
+    signed: bool
+    status: Verdict
+    problems: tuple[Problem, ...]
+    creates: Count
+    updates: Count
+    deletes: Count
+    digest: str
+    orphaned: bool
+    recorded_at: Moment
+
+
+class Versions(Answer, frozen=True):
+    versions: tuple[Version, ...]
+    orphaned: Count
+    next: Cursor | None = None
+
+
+class VersionWithChanges(Answer, frozen=True):
+    version: Version
+    changes: tuple[DescribedChange, ...]
+
+
+class DriftedRow(Answer, frozen=True):
+    """A live row, or a table (`id` null), that is not what git says."""
+
+    kind: str
+    id: str | None
+    name: str | None
+    what: str
+    fields: tuple[str, ...]
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+class Drift(Answer, frozen=True):
+    drift: tuple[DriftedRow, ...]
+    summary: dict[str, Count]
+
+
+class KindSummary(Answer, frozen=True):
+    kind: str
+    table: str
+    key: str
+    columns: Count
+    origin: Literal["shipped", "repository"]
+
+
+class Kinds(Answer, frozen=True):
+    kinds: tuple[KindSummary, ...]
+
+
+class RecordingError(Answer, frozen=True):
+    message: str
+    hint: str
+
+
+class Recording(Answer, frozen=True):
+    """What a sync did for the history: recorded itself, or left waiting where a daemon uploads it."""
+
+    recorded: Count | None
+    waiting: Count
+    error: RecordingError | None
+
+
+class Sync(Answer, frozen=True):
+    head: Sha | None
+    applied: Applied | None
+    refused: Attempt | None
+    changes: tuple[DescribedChange, ...]
+    problems: tuple[Problem, ...]
+    history: Recording | None
+
+
+class Example(Answer, frozen=True):
+    subject: str
+    message: str
+
+
+class Difference(Answer, frozen=True):
+    """Differences of one sort, with the first of them."""
+
+    sort: str
+    count: Count
+    examples: tuple[Example, ...]
+
+
+class Verification(Answer, frozen=True):
+    """What was compared with git, and what differs. `commits` is null without a history."""
+
+    repository: str
+    branch: str
+    head: Sha | None
+    applied: Sha | None
+    commits: Count | None
+    rows: Count
+    differences: tuple[Difference, ...]
+
+
+class Resumed(Answer, frozen=True):
+    ended: Suspension | None
+
+
+class Backup(Answer, frozen=True):
+    file: str
+
+
+class Restored(Answer, frozen=True):
+    """The commit that is live now, and where the store before is kept."""
+
+    applied: Applied | None
+    aside: str | None
+
+
+class Health(Answer, frozen=True):
+    healthy: bool
+    threads: dict[str, str]
+
+
+class Ready(Answer, frozen=True):
+    ready: bool
+
+
+class Delivery(Answer, frozen=True):
+    result: Literal["accepted", "duplicate", "pong", "ignored"]
+
+
+Session = dict[str, str]
+"""A session by column; the columns are those of the schema `session_state`."""
+
+
+class Sessions(Answer, frozen=True):
+    sessions: tuple[Session, ...]
+    next: Cursor | None = None
+
+
+class Ended(Answer, frozen=True):
+    """How many sessions ended."""
+
+    ended: Count
+
+
+class QueryColumn(Answer, frozen=True):
+    name: str
+    type: str
+
+
+class QueryResult(Answer, frozen=True):
+    """`cut` says that there are more rows than these."""
+
+    columns: tuple[QueryColumn, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    cut: bool
+
+
+class Table(Answer, frozen=True):
+    """A table that can be exported; `kind` is null for those that hold no kind."""
+
+    table: str
+    kind: str | None
+
+
+class Tables(Answer, frozen=True):
+    tables: tuple[Table, ...]
+
+
+class ErrorBody(Answer, frozen=True):
+    code: str
+    message: str
+    hint: str
+
+
+class Error(Answer, frozen=True):
+    """The one body of every error."""
+
+    error: ErrorBody
