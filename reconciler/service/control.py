@@ -17,9 +17,9 @@ class HostControl(Protocol):
     """
 
     def sync(self, by: str, approve: str | None = None, *, force: bool = False) -> Future[answers.Sync]:
-        """Reconcile once. `approve` is the revision of a refused commit to let through, `force` is for a suspended host.
+        """Reconcile once. `approve` is the revision of a refused commit to let through.
 
-        Fails with `RefusedError` while reconciling is suspended, unless forced.
+        Fails with `RefusedError` while reconciling is suspended, unless `force`.
         """
         ...
 
