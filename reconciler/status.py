@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from reconciler.model.suspension import Suspension
     from reconciler.model.trouble import Trouble
+    from reconciler.model.upload import ShippingState
     from reconciler.model.view import CacheState
-    from reconciler.pipeline.shippingstate import ShippingState
     from reconciler.ports import Applied, Attempt, StoreReader
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from reconciler.model.upload import Backlog
 from reconciler.pipeline.recording import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from datetime import datetime
     from types import TracebackType
 
     from reconciler.pipeline.replay import Step
@@ -27,15 +26,6 @@ class Mark(NamedTuple):
 
     number: int
     losses: int
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """What waits: versions, and when the oldest was committed. `behind` says that the ledger may lack others, too."""
-
-    versions: int
-    oldest: datetime | None
-    behind: bool
 
 
 class Outbox:

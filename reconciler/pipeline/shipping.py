@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING, Final, Protocol
 
 from reconciler.errors import NeedsHuman, RetryLater
+from reconciler.model.upload import Attempted, Failure, ShippingState
 from reconciler.pipeline.carrying import Carrier
-from reconciler.pipeline.shippingstate import Attempted, Failure, ShippingState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from reconciler.model.trouble import Trouble
+    from reconciler.model.upload import ShippingState
     from reconciler.model.view import CacheState
-    from reconciler.pipeline.shippingstate import ShippingState
     from reconciler.status import Condition, Running, Scan, Status
 
     Answer = Mapping[str, Any]

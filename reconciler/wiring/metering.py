@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reconciler.metrics.meter import Meter
     from reconciler.model.change import Row
     from reconciler.model.policy import Policy, Verdict
-    from reconciler.pipeline.shippingstate import Attempted
+    from reconciler.model.upload import Attempted
     from reconciler.pipeline.syncing import SyncResult, WentLive
     from reconciler.ports import Between, PolicyEngine
     from reconciler.wiring.host import Host

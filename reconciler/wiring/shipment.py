@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from reconciler.pipeline.shippingstate import Attempted, ShippingState
+    from reconciler.model.upload import Attempted, ShippingState
     from reconciler.ports import Clock, LedgerReader, Store
     from reconciler.settings import Settings
     from reconciler.wiring.origins import Target

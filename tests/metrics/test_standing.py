@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from reconciler.metrics.exposition import exposition
 from reconciler.metrics.standing import families
 from reconciler.metrics.work import Outcome
-from reconciler.pipeline.shippingstate import ShippingState
+from reconciler.model.upload import ShippingState
 from reconciler.status import Scan
 from tests.support.figures import Figures, figures
 from tests.support.standings import NOON, Ticks, meter, standing

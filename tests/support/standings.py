@@ -9,8 +9,8 @@ from reconciler.metrics.meter import About, Meter
 from reconciler.metrics.standing import Process, Standing
 from reconciler.model.change import Stamp
 from reconciler.model.trouble import Outlook, Trouble
+from reconciler.model.upload import ShippingState
 from reconciler.model.view import CacheState
-from reconciler.pipeline.shippingstate import ShippingState
 from reconciler.ports import Applied, Attempt
 from reconciler.status import Place, Running, Scan, Stored, describe
 

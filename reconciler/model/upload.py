@@ -11,7 +11,14 @@ from reconciler.errors import NeedsHuman, ReconcilerError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from reconciler.pipeline.outbox import Backlog
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits: versions, and when the oldest was committed. `behind` says that the ledger may lack others, too."""
+
+    versions: int
+    oldest: datetime | None
+    behind: bool
 
 
 @dataclass(frozen=True, slots=True)
