@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
@@ -39,13 +38,6 @@ def full_lines(change: Change, kinds: Kinds) -> Iterator[str]:
     yield headline(change, kinds)
     if change.op is not Op.DELETE:
         yield from field_lines(change, kinds)
-
-
-def digest_lines(plan: Plan) -> Iterator[str]:
-    """The changes of a plan, counted by what happens and kind."""
-    counts = Counter((change.op, change.resource.kind) for change in plan.changes)
-    for (op, kind), number in counts.items():
-        yield f"{SIGNS[op]} {number:,} {visible(kind)}"
 
 
 def headline(change: Change, kinds: Kinds) -> str:
