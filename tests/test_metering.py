@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.daemon.works import Wish
+from reconciler.daemon.loop import Wish
 from reconciler.errors import NeedsHuman, RefusedError
 from reconciler.model.change import Stamp
 from reconciler.ports import Applied

@@ -13,9 +13,12 @@ from reconciler.adapters.daemonfile import announced, new_token
 from reconciler.adapters.duckdb.keeper import Keeper
 from reconciler.adapters.hold import hold
 from reconciler.adapters.logs import DaemonLog, style_of
-from reconciler.daemon import collecting
+from reconciler.daemon import gc
 from reconciler.daemon.backoff import Backoff
-from reconciler.daemon.board import Board, Phase
+from reconciler.daemon.conditions import Board, Phase, Telling, history_trouble
+from reconciler.daemon.drift import Healer, Teller
+from reconciler.daemon.events import News
+from reconciler.daemon.hostconfig import Obedience
 from reconciler.daemon.loop import Loop, Pace
 from reconciler.errors import BugError
 from reconciler.model.level import Level
@@ -28,14 +31,11 @@ from reconciler.wiring.errands import Errands
 from reconciler.wiring.figures import new_meter
 from reconciler.wiring.following import Following
 from reconciler.wiring.foresight import Foresight
-from reconciler.wiring.healing import Healer, Teller
 from reconciler.wiring.host import Host, Parts
 from reconciler.wiring.hostquestions import HostQuestions
 from reconciler.wiring.hostsessions import HostSessions
 from reconciler.wiring.live import Live
 from reconciler.wiring.metering import MeasuredEngine, MeasuredHost, shipped
-from reconciler.wiring.news import News
-from reconciler.wiring.obedience import Obedience
 from reconciler.wiring.operations import DaemonOperations
 from reconciler.wiring.origins import find_state
 from reconciler.wiring.pages.views import HostViews
@@ -44,7 +44,6 @@ from reconciler.wiring.policies import policy_engine
 from reconciler.wiring.questions import questions
 from reconciler.wiring.redis import NONE, server_url
 from reconciler.wiring.shipment import Shipment
-from reconciler.wiring.telling import Telling, history_trouble
 from reconciler.wiring.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TextIO
 
-    from reconciler.daemon.obeying import Orders
+    from reconciler.daemon.hostconfig import Orders
     from reconciler.settings import Settings
 
 LOG = "Log"
@@ -73,7 +72,7 @@ class Daemon:
     def check(self) -> None:
         """To be called now and then: sees to what nobody else would notice."""
         if self._board.look().phase is Phase.IDLE:
-            collecting.tidy()
+            gc.tidy()
         if self.log.trouble:
             hint = "what happens is still told on stderr; see that the disk has room and may be written"
             self._board.trouble(LOG, Outlook.RETRYING, "NotWritten", self.log.trouble, hint)

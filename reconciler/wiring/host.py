@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.duckdb.keeper import Keeper
     from reconciler.adapters.git.repository import GitSource
-    from reconciler.daemon.board import Board
-    from reconciler.daemon.works import Wish
+    from reconciler.daemon.conditions import Board
+    from reconciler.daemon.hostconfig import Obedience
+    from reconciler.daemon.loop import Wish
     from reconciler.kinds.registry import Kinds
     from reconciler.metrics.meter import Meter
     from reconciler.pipeline.syncing import SyncResult, WentLive
     from reconciler.ports import Clock, Log, PolicyEngine, Store
     from reconciler.wiring.backups import Backups
     from reconciler.wiring.following import Following
-    from reconciler.wiring.obedience import Obedience
     from reconciler.wiring.origins import Target
     from reconciler.wiring.past import Past
     from reconciler.wiring.shipment import Shipment

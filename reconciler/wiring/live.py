@@ -13,7 +13,7 @@ import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from reconciler.daemon.obeying import DEFAULT
+from reconciler.daemon.hostconfig import DEFAULT
 from reconciler.errors import NeedsHuman, ReconcilerError
 from reconciler.model.level import Level
 from reconciler.model.trouble import Outlook

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from reconciler.daemon.works import Wish
+    from reconciler.daemon.loop import Wish
     from reconciler.kinds.registry import Kinds
     from reconciler.metrics.meter import Meter
     from reconciler.model.change import Row

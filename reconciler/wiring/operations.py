@@ -7,9 +7,9 @@ import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from reconciler.daemon.board import Phase
-from reconciler.daemon.feed import Feed
-from reconciler.daemon.works import Wish
+from reconciler.daemon.conditions import Phase
+from reconciler.daemon.events import Feed
+from reconciler.daemon.loop import Wish
 from reconciler.errors import RetryLater
 from reconciler.model.suspension import Suspension
 from reconciler.pipeline.kindset import stored_kinds

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from reconciler.daemon.backoff import Backoff
-from reconciler.daemon.obeying import DEFAULT
+from reconciler.daemon.hostconfig import DEFAULT
 from reconciler.pipeline.carrying import Cargo
 from reconciler.pipeline.eventfeed import EventFeed, let_go
 from reconciler.pipeline.outbox import Outbox

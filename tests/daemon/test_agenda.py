@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from reconciler.daemon.agenda import Agenda, Task
+from reconciler.daemon.loop import Agenda, Task
 
 
 class Clock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from reconciler.daemon.feed import Feed
+from reconciler.daemon.events import Feed
 
 
 def test_who_follows_gets_all_that_came_after_in_order() -> None:

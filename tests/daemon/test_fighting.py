@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.daemon.fighting import QUIET, REWRITES, WINDOW, Fighting
+from reconciler.daemon.drift import QUIET, REWRITES, WINDOW, Fighting
 from reconciler.model.resource import RowId
 
 ROW, OTHER = RowId("Widget", "1"), RowId("Widget", "2")

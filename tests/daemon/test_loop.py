@@ -12,9 +12,8 @@ import pytest
 
 from reconciler.adapters.clock import SystemClock
 from reconciler.daemon.backoff import Backoff
-from reconciler.daemon.board import Board, Turn
-from reconciler.daemon.loop import Loop, Pace
-from reconciler.daemon.works import Wish
+from reconciler.daemon.conditions import Board, Turn
+from reconciler.daemon.loop import Loop, Pace, Wish
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
 from reconciler.model.trouble import Outlook
 from reconciler.pipeline.syncing import Consent, SyncResult

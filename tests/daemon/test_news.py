@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from reconciler.daemon.feed import Feed
-from reconciler.wiring.news import News
+from reconciler.daemon.events import Feed, News
 
 QUIET: dict[str, Any] = {
     "sync": "Synced",

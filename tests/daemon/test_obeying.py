@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.daemon.obeying import DEFAULT, MB, Changed, Orders, changes, orders
+from reconciler.daemon.hostconfig import DEFAULT, MB, Changed, Orders, changes, orders
 from reconciler.model.level import Level
 from reconciler.wiring import shipped
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.daemon.transitions import News, Notice, Transitions
+from reconciler.daemon.conditions import News, Notice, Transitions
 from reconciler.model.level import Level
 
 if TYPE_CHECKING:

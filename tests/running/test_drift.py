@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.daemon.fighting import REWRITES
+from reconciler.daemon.drift import REWRITES
 from tests.running import storms
 from tests.running.hosts import Host
 from tests.support.daemons import turn, until

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reconciler.daemon.feed import Feed
+from reconciler.daemon.events import Feed
 from reconciler.web.address import Listen
 from reconciler.web.limits import Rate
 from reconciler.web.operations import Heartbeat

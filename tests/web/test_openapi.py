@@ -13,7 +13,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31
 from starlette.routing import Route
 
 from reconciler import wiring
-from reconciler.daemon.feed import Feed
+from reconciler.daemon.events import Feed
 from reconciler.web import etags
 from reconciler.web.app import create_app
 from reconciler.web.openapi.document import REFUSALS, document

@@ -7,7 +7,7 @@ from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
-from reconciler.daemon.feed import Feed
+from reconciler.daemon.events import Feed
 from reconciler.web.app import create_app
 from reconciler.web.pulse import Pulse
 from reconciler.web.serving import Deadlines, Serving

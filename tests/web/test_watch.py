@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.daemon.feed import Feed
+from reconciler.daemon.events import Feed
 from reconciler.web import connections, eventstream, pulse
 from reconciler.web.pulse import Pulse
 from tests.web.crowd import Crowd

@@ -15,7 +15,7 @@ import click
 from reconciler import wiring
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, global_options
-from reconciler.daemon import collecting
+from reconciler.daemon import gc
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -47,7 +47,7 @@ def run(given: Globals, example: Path | None) -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), end.heed)
     sys.setswitchinterval(SWITCH)
-    collecting.pace()
+    gc.pace()
     command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
     with wiring.daemon(given.settings(), command, sys.stderr, os.environ) as daemon:
         if example is not None:

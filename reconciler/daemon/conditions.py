@@ -8,14 +8,15 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from reconciler.model.trouble import Trouble
+from reconciler.errors import NeedsHuman, ReconcilerError
+from reconciler.model.level import Level
+from reconciler.model.trouble import Outlook, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from reconciler.model.trouble import Outlook
-    from reconciler.ports import Clock
+    from reconciler.ports import Clock, Log
 
 
 class Phase(StrEnum):
@@ -128,3 +129,110 @@ class Board:
     def _show(self) -> None:
         self._shown = time.monotonic()
         self.seen()
+
+
+class News(StrEnum):
+    """What is told."""
+
+    TROUBLE = "Trouble"
+    RECOVERED = "Recovered"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One line for the log. `lasted` is seconds since the object's first trouble; of a new one 0."""
+
+    news: News
+    level: Level
+    object: str
+    reason: str
+    commit: str | None
+    lasted: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """The troubles of one object since it was last well. `told` are the reasons given at `commit`, the newest last."""
+
+    since: float
+    commit: str | None
+    told: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Transitions:
+    """The outages under way, by object. Moments are seconds of a clock that never jumps, such as `time.monotonic`."""
+
+    outages: Mapping[str, Outage] = field(default_factory=dict)
+
+    def troubled(
+        self, about: str, reason: str, commit: str | None, now: float, level: Level = Level.WARN
+    ) -> tuple[Transitions, Notice | None]:
+        """An object has a trouble: what is known from now on, and what to tell; None when it was told already.
+
+        Reasons that take turns (a timeout, then a refusal, then a timeout) are told once each.
+        """
+        before = self.outages.get(about)
+        same_commit = before is not None and before.commit == commit
+        told = before.told if before is not None and same_commit else ()
+        if reason in told:
+            return self, None
+        since = before.since if before is not None else now
+        after = Transitions({**self.outages, about: Outage(since, commit, (*told, reason))})
+        return after, Notice(News.TROUBLE, level, about, reason, commit, max(0.0, now - since))
+
+    def well(self, about: str, now: float) -> tuple[Transitions, Notice | None]:
+        """An object is well: what is known from now on, and what to tell; None when it was well already."""
+        outage = self.outages.get(about)
+        if outage is None:
+            return self, None
+        left = {name: one for name, one in self.outages.items() if name != about}
+        lasted = max(0.0, now - outage.since)
+        return Transitions(left), Notice(News.RECOVERED, Level.INFO, about, outage.told[-1], outage.commit, lasted)
+
+
+HISTORY = "History"
+
+
+class Telling:
+    """Hears of the board's turns, from any thread."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._guard = threading.Lock()
+        self._known = Transitions()
+
+    def hear(self, turn: Turn) -> None:
+        """Something came, changed or went."""
+        now = time.monotonic()
+        with self._guard:
+            if turn.after is not None:
+                level = Level.ERROR if turn.after.outlook is Outlook.STALLED else Level.WARN
+                self._known, notice = self._known.troubled(turn.after.about, turn.after.reason, None, now, level)
+            else:
+                assert turn.before is not None
+                self._known, notice = self._known.well(turn.before.about, now)
+        if notice is not None:
+            self._say(notice, turn)
+
+    def _say(self, notice: Notice, turn: Turn) -> None:
+        if notice.news is News.RECOVERED:
+            self._log.event("Recovered", about=notice.object, reason=notice.reason, lasted_s=round(notice.lasted, 1))
+        elif turn.after is not None:
+            after = turn.after
+            message = f"{after.message} ({after.hint})" if after.hint else after.message
+            self._log.event(notice.reason, message, level=notice.level, about=notice.object)
+
+
+def history_trouble(board: Board, log: Log, error: Exception | None) -> None:
+    """Shipping failed, or works again (None)."""
+    if error is None:
+        board.well(HISTORY)
+    elif isinstance(error, ReconcilerError):
+        outlook = Outlook.STALLED if isinstance(error, NeedsHuman) else Outlook.RETRYING
+        board.trouble(HISTORY, outlook, type(error).__name__, str(error), error.hint)
+    else:
+        log.event("Bug", str(error), level=Level.ERROR, error=error)
+        board.trouble(
+            HISTORY, Outlook.RETRYING, "UnexpectedError", str(error), "this is a bug; its trace is in the log"
+        )

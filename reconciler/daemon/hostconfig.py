@@ -8,10 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from reconciler.errors import UsageError
 from reconciler.model.level import Level
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from reconciler.kinds.registry import Kinds
+    from reconciler.ports import Log, StoreReader
 
 MB = 1024 * 1024
 """Bytes of what the schema calls MB, as Redis and log rotators count them."""
@@ -81,3 +85,42 @@ def _amount(row: Mapping[str, Any], column: str, otherwise: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return otherwise
     return float(value) if SMALLEST <= value <= LARGEST else otherwise  # not a number is neither
+
+
+class Obedience:
+    """For the operations thread."""
+
+    def __init__(self, name: str | None, log: Log) -> None:
+        self._name, self._log = name, log
+        self._apply: Callable[[Orders], None] = lambda orders: None
+        self.orders = DEFAULT
+
+    def hear(self, apply: Callable[[Orders], None]) -> None:
+        """Carry orders out: those of now, and others as soon as there are any."""
+        self._apply = apply
+        apply(self.orders)
+
+    def heed(self, store: StoreReader, kinds: Kinds) -> None:
+        """Look at the row. Raises `UsageError` when there is none of that name; the orders of before stand then."""
+        if self._name is None:
+            return
+        values = _row(store, kinds, self._name)
+        if values is None:
+            raise UsageError(
+                f"host.system is {self._name}, and no live row that could order a host about goes by that name",
+                hint="write its name as in git, or commit it; the orders of before stand",
+            )
+        found = orders(values)
+        for change in changes(self.orders, found):
+            self._log.event("Obeyed", level=Level.INFO, order=change.name, before=change.old, now=change.new)
+        if found != self.orders:
+            self.orders = found
+            self._apply(found)
+
+
+def _row(store: StoreReader, kinds: Kinds, name: str) -> Mapping[str, Any] | None:
+    for kind in kinds:
+        if {column.name for column in kind.columns} >= COLUMNS:
+            for row in store.live(kind, name):
+                return row.values
+    return None
