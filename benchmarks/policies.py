@@ -26,7 +26,7 @@ from reconciler.wiring import example_repository, shipped
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.policy import Policy
     from reconciler.model.resource import Resource
 

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from reconciler.canonical import Value
-    from reconciler.kinds.kind import Kind
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row, Stamp
     from reconciler.model.commit import Commit, CommitDelta, FileChange, Version
     from reconciler.model.drift import Drifts

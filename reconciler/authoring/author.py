@@ -9,15 +9,14 @@ from reconciler.authoring.places import EDITOR_FOLDER, address, below, file_name
 from reconciler.authoring.skeleton import skeleton
 from reconciler.decode.document import decode
 from reconciler.errors import UsageError
-from reconciler.kinds.suggest import closest
+from reconciler.kinds.kind import closest
 from reconciler.model.resource import Key
 from reconciler.validate.validator import Validator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from reconciler.kinds.kind import Kind
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.problem import Problem
     from reconciler.model.resource import FileEntry
 

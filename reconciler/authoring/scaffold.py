@@ -10,7 +10,7 @@ from reconciler.authoring.skeleton import skeleton
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
 
 
 def scaffold(

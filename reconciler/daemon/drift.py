@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from reconciler.daemon.conditions import Board
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.drift import Drift, Drifts
     from reconciler.model.resource import RowId
     from reconciler.ports import Clock, Log, Store

@@ -14,7 +14,7 @@ from reconciler.model.level import Level
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.ports import Log, StoreReader
 
 MB = 1024 * 1024

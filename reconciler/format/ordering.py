@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reconciler.format.tree import Block, Entry
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
 
 _ENVELOPE = ("apiVersion", "kind", "metadata", "spec")
 _METADATA = ("name", "labels", "annotations", "refs")

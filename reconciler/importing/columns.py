@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.kinds.kind import TIMESTAMPS
-from reconciler.kinds.suggest import did_you_mean
+from reconciler.kinds.kind import TIMESTAMPS, did_you_mean
 from reconciler.model.problem import Problem
 from reconciler.tables.rows import DECLARATION_COLUMNS, declaration_columns
 

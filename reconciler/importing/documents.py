@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     from reconciler.canonical import Value
     from reconciler.importing.incoming import Incoming
-    from reconciler.kinds.kind import Kind
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.resource import Resource
 
     Document = dict[str, Value]

@@ -1,17 +1,161 @@
-"""What a meta-schema cannot say, because it takes two places of a schema to see it."""
+"""What is wrong with a schema file, in the order in which it is checked.
+
+First by the meta-schema: keywords, their values, what must be there. Then `$ref` and `pattern`, which must mean the
+same to every reader, without a network. Last what takes two places of a schema to see."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jsonschema_rs import Draft202012Validator, ValidationError, ValidationErrorKind
+
+from reconciler import canonical
 from reconciler.kinds.build import ANNOTATION, resolved, sql_type
-from reconciler.kinds.flaw import Flaw
-from reconciler.kinds.kind import TIMESTAMPS, SqlType
-from reconciler.kinds.pointers import child
-from reconciler.kinds.suggest import did_you_mean
+from reconciler.kinds.kind import TIMESTAMPS, SqlType, closest, did_you_mean
+from reconciler.kinds.pointers import child, is_within, join, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """What is wrong at a JSON Pointer into a schema; `at_key` when it is the key there rather than its value.
+
+    `instead` is the pointer of the keyword that was probably meant, so that its absence is not told as well.
+    """
+
+    pointer: str
+    message: str
+    hint: str = ""
+    at_key: bool = False
+    instead: str = ""
+
+
+class Grammar:
+    """The compiled meta-schema (schemas/kind.schema.json)."""
+
+    def __init__(self, meta: Mapping[str, Any]) -> None:
+        self._meta = meta
+        self._validator = Draft202012Validator(dict(meta), offline=True, validate_formats=True)
+
+    def flaws(self, schema: Any) -> tuple[Flaw, ...]:
+        """What the meta-schema does not allow."""
+        if self._validator.is_valid(schema):
+            return ()
+        found = [flaw for error in self._validator.iter_errors(schema) for flaw in self._explained(error)]
+        meant = {flaw.instead for flaw in found if flaw.instead}
+        return tuple(flaw for flaw in found if flaw.pointer not in meant)
+
+    def _explained(self, error: ValidationError) -> Iterator[Flaw]:
+        pointer = join(error.instance_path)
+        around: Mapping[str, Any] = value_at(self._meta, join(error.schema_path[:-1]))
+        description = around.get("description", "")
+        match error.kind:
+            case ValidationErrorKind.AdditionalProperties(unexpected=keywords):
+                for keyword in keywords:
+                    yield _unknown(pointer, keyword, around["properties"])
+            case ValidationErrorKind.Required(property=keyword):
+                yield Flaw(child(pointer, keyword), f"{keyword} is missing here", _about(around, keyword), at_key=True)
+            case ValidationErrorKind.PropertyNames(error=inner):
+                name = str(inner.instance)
+                yield Flaw(child(pointer, name), f"{name} is no possible name", description, at_key=True)
+            case _ if description:
+                yield Flaw(pointer, f"{_shortened(error.instance)} is not possible here", description)
+            case _:
+                yield Flaw(pointer, error.message)
+
+
+def _shortened(value: Any) -> str:
+    longest = 60
+    text = canonical.dumps(value)
+    return text if len(text) <= longest else f"{text[:longest]}…"
+
+
+def _unknown(pointer: str, keyword: str, known: Mapping[str, Any]) -> Flaw:
+    meant = closest(keyword, known)
+    if meant is not None:
+        message = f"unknown keyword (did you mean {meant}?)"
+        return Flaw(child(pointer, keyword), message, at_key=True, instead=child(pointer, meant))
+    hint = f"known are {', '.join(known)}"
+    return Flaw(child(pointer, keyword), "unknown keyword", hint, at_key=True)
+
+
+def _about(around: Mapping[str, Any], keyword: str) -> str:
+    about = around.get("properties", {}).get(keyword, {})
+    return str(about.get("description", "")) if isinstance(about, dict) else ""
+
+
+_DATA = frozenset({ANNOTATION, "const", "enum"})
+"""Keywords whose values are not schemas."""
+
+
+def link_flaws(schema: Mapping[str, Any]) -> Iterator[Flaw]:
+    """References that lead nowhere or in circles, and patterns that only some regular expression engines know."""
+    links: dict[str, str] = {}
+    for pointer, keyword, text in _keywords(schema, ""):
+        if keyword == "pattern":
+            yield from _pattern(pointer, text)
+        elif _exists(schema, text):
+            links[pointer] = text.removeprefix("#")
+        else:
+            yield Flaw(pointer, f"{text} leads nowhere", "a $ref names a place in the same file, such as #/$defs/name")
+    for pointer in links:
+        if _is_circular(links, pointer):
+            yield Flaw(pointer, "this $ref leads back to itself", "write the schema out: values of kinds have an end")
+
+
+def compile_flaws(schema: Mapping[str, Any]) -> Iterator[Flaw]:
+    """What the validator itself refuses."""
+    try:
+        Draft202012Validator(dict(schema), offline=True, validate_formats=True)
+    except ValidationError as error:
+        yield Flaw(join(error.instance_path), error.message)
+
+
+def _keywords(part: Any, pointer: str) -> Iterator[tuple[str, str, str]]:
+    """Each `$ref` and `pattern` as its pointer, keyword and text. Fields may have these names: theirs are no texts."""
+    if isinstance(part, list):
+        for position, member in enumerate(part):
+            yield from _keywords(member, child(pointer, position))
+    elif isinstance(part, dict):
+        for keyword, member in part.items():
+            if isinstance(member, str) and keyword in {"$ref", "pattern"}:
+                yield child(pointer, keyword), keyword, member
+            elif keyword not in _DATA or pointer.endswith("/properties"):
+                yield from _keywords(member, child(pointer, keyword))
+
+
+def _pattern(pointer: str, text: str) -> Iterator[Flaw]:
+    try:
+        re.compile(text)
+    except re.error as error:
+        hint = "keep to what Python, Rust and JavaScript have in common"
+        yield Flaw(pointer, f"this is no regular expression that all readers know: {error}", hint)
+
+
+def _exists(schema: Mapping[str, Any], reference: str) -> bool:
+    try:
+        return isinstance(value_at(schema, reference.removeprefix("#")), dict)
+    except KeyError:
+        return False
+
+
+def _is_circular(links: Mapping[str, str], start: str) -> bool:
+    """Whether following a `$ref`, and every other one inside what it names, comes to where it started from."""
+    seen: set[str] = set()
+    ahead = [links[start]]
+    while ahead:
+        target = ahead.pop()
+        if is_within(start, target):
+            return True
+        if target not in seen:
+            seen.add(target)
+            ahead += [links[inner] for inner in links if is_within(inner, target)]
+    return False
+
 
 _SPEC = "/properties/spec"
 _METADATA = "/properties/metadata/properties"

@@ -1,13 +1,18 @@
-"""A kind as the rest of the program sees it: its table, columns, references and schema."""
+"""Kinds as the rest of the program sees them: tables, columns, references, schemas, and the names people use."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from reconciler import canonical
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
 
 STATUS_FIELD = "status"
 INACTIVE = "INACTIVE"
@@ -77,3 +82,68 @@ class Kind:
     def column(self, name: str) -> Column | None:
         """The column of a field, if it has one."""
         return next((column for column in self.columns if column.name == name), None)
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """An immutable set of kinds in order of their names."""
+
+    members: tuple[Kind, ...]
+
+    def __iter__(self) -> Iterator[Kind]:
+        return iter(self.members)
+
+    @cached_property
+    def by_name(self) -> dict[str, Kind]:
+        """Kinds by their exact names."""
+        return {kind.name: kind for kind in self.members}
+
+    @cached_property
+    def digest(self) -> str:
+        """Differs whenever any schema does: what was decoded under another set of kinds has to be read again."""
+        return canonical.digest([kind.digest for kind in self.members])
+
+    @cached_property
+    def _words(self) -> dict[str, Kind]:
+        words: dict[str, Kind] = {}
+        for kind in self.members:
+            lower = kind.name.lower()
+            for word in (lower, f"{lower}s", kind.table.lower()):
+                words.setdefault(word, kind)
+        return words
+
+    def find(self, word: str) -> Kind | None:
+        """The kind that a person means: its name or table in any case, singular or plural."""
+        return self._words.get(word.lower())
+
+    def changed_from(self, other: Kinds) -> frozenset[str]:
+        """Names of the kinds that came, went or have another schema than in `other`."""
+        mine = {kind.name: kind.digest for kind in self.members}
+        theirs = {kind.name: kind.digest for kind in other.members}
+        return frozenset(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name))
+
+
+SIMILAR = 0.7
+"""How alike two words have to be, by difflib's ratio: a typo or two, or a word left out."""
+
+LONGEST = 80
+"""Names are shorter; difflib takes the square of the length."""
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant; case, hyphens and underscores do not count. None when none is alike."""
+    by_shape = {_shape(one): one for one in known}
+    if len(word) > LONGEST:
+        return None
+    matches = get_close_matches(_shape(word), by_shape, n=1, cutoff=SIMILAR)
+    return by_shape[matches[0]] if matches else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """` (did you mean X?)` to put behind a message, or nothing."""
+    found = closest(word, known)
+    return f" (did you mean {found}?)" if found else ""
+
+
+def _shape(word: str) -> str:
+    return word.lower().replace("-", "").replace("_", "").replace(" ", "")

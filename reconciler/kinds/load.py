@@ -6,13 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler.kinds.build import ANNOTATION, build_kind
-from reconciler.kinds.check import cross_flaws
-from reconciler.kinds.flaw import Flaw
-from reconciler.kinds.grammar import Grammar
-from reconciler.kinds.links import compile_flaws, link_flaws
+from reconciler.kinds.check import Flaw, Grammar, compile_flaws, cross_flaws, link_flaws
+from reconciler.kinds.kind import Kinds, did_you_mean
 from reconciler.kinds.pointers import child, place
-from reconciler.kinds.registry import Kinds
-from reconciler.kinds.suggest import did_you_mean
 from reconciler.model.problem import Problem
 
 if TYPE_CHECKING:

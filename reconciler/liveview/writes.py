@@ -16,8 +16,7 @@ from reconciler.tables.rows import is_live, last_stamp, live_values
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from reconciler.kinds.kind import Kind
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row
     from reconciler.model.view import CacheState
     from reconciler.ports import Application, Applied

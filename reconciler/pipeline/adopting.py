@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from reconciler.importing.incoming import Incoming
     from reconciler.importing.naming import Folders
     from reconciler.importing.rawtable import RawTable
-    from reconciler.kinds.kind import Kind
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.problem import Problem
     from reconciler.model.resource import Resource, RowId
     from reconciler.pipeline.checking import Checked

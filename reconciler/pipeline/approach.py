@@ -20,7 +20,7 @@ from reconciler.snapshot.base import EmptyBase, LoadedBase
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.pipeline.proposing import Proposal
     from reconciler.pipeline.stepping import Stepper
     from reconciler.ports import Base, Source, StoreReader

@@ -19,7 +19,7 @@ from reconciler.validate.repository import read_repository
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.commit import EntryType
     from reconciler.model.problem import Problem
     from reconciler.pipeline.kindset import Shipped

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.decode.document import decode
 from reconciler.kinds.build import build_kind
+from reconciler.kinds.kind import Kinds
 from reconciler.kinds.load import load_kinds
 from reconciler.kinds.narrowing import narrowings
-from reconciler.kinds.registry import Kinds
 from reconciler.model.problem import NOT_LOCATED, Problem
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from reconciler.validate.validator import Validator
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.resource import FileEntry
 
     File = tuple[str, bytes]

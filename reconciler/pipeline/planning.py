@@ -20,7 +20,7 @@ from reconciler.snapshot import lineage
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Change
     from reconciler.model.commit import Commit, FileChange
     from reconciler.model.problem import Problem

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from reconciler.kinds.suggest import did_you_mean
+from reconciler.kinds.kind import did_you_mean
 from reconciler.model.policy import Policy
 from reconciler.model.problem import Problem, Severity
 from reconciler.pipeline.layout import RESOURCE_SUFFIXES, Layout, Role

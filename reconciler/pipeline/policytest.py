@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from reconciler.errors import UsageError
-from reconciler.kinds.suggest import did_you_mean
+from reconciler.kinds.kind import did_you_mean
 from reconciler.model.change import Removal, Row, Stamp
 from reconciler.model.problem import Problem, Severity
 from reconciler.pipeline.reading import Reader
@@ -16,7 +16,7 @@ from reconciler.policy.ruling import rulings
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Prune
     from reconciler.model.policy import Policy, Verdict, Violation
     from reconciler.model.resource import Resource

@@ -15,7 +15,7 @@ from reconciler.snapshot.base import LoadedBase
 from reconciler.snapshot.difference import between
 
 if TYPE_CHECKING:
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Change, Row
     from reconciler.pipeline.judging import Judgement
     from reconciler.pipeline.reaching import Origin

@@ -15,7 +15,7 @@ from reconciler.validate.validator import Validator
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.commit import FileChange
 
     Blobs = Callable[[Iterable[str]], Iterator[tuple[str, bytes]]]

@@ -18,7 +18,7 @@ from reconciler.validate.repository import read_repository
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.problem import Problem
     from reconciler.model.repository import RepositorySpec
     from reconciler.pipeline.kindset import Shipped

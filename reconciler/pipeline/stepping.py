@@ -16,7 +16,7 @@ from reconciler.snapshot.base import EmptyBase
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Row, Stamp
     from reconciler.model.commit import FileChange
     from reconciler.model.problem import Problem

@@ -18,7 +18,7 @@ from reconciler.ports import Applied, Attempt
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.pipeline.judging import Judge
     from reconciler.pipeline.reaching import Origin
     from reconciler.pipeline.recording import OpenLedger

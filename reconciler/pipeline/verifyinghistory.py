@@ -12,7 +12,7 @@ from reconciler.pipeline.differences import unlike
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.commit import Version
     from reconciler.pipeline.differences import Differences
     from reconciler.ports import LedgerReader, VersionRow

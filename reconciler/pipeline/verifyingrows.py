@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
 from reconciler.errors import NeedsHuman
-from reconciler.kinds.kind import TIMESTAMPS, SqlType
-from reconciler.kinds.registry import Kinds
+from reconciler.kinds.kind import TIMESTAMPS, Kinds, SqlType
 from reconciler.pipeline.differences import unlike
 from reconciler.tables.rows import declaration_columns, desired_values, is_live, live_values
 

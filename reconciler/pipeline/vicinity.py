@@ -22,7 +22,7 @@ from reconciler.snapshot.base import EmptyBase, LoadedBase
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Stamp
     from reconciler.model.commit import FileChange
     from reconciler.model.resource import FileEntry, Key, Resource

@@ -18,7 +18,7 @@ from reconciler.snapshot.base import EmptyBase
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.commit import EntryType
     from reconciler.model.problem import Problem
     from reconciler.pipeline.kindset import Shipped

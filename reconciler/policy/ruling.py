@@ -12,8 +12,7 @@ from reconciler.policy.reading import BAD_POLICY
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from reconciler.kinds.kind import Kind
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.policy import Fault, Policy, Verdict, Violation
     from reconciler.model.resource import Resource
 

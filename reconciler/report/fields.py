@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.canonical import Value
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Change
 
 NAME = "name"

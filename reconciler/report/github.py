@@ -16,7 +16,7 @@ from reconciler.report.visible import visible, visible_lines
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.problem import Problem
     from reconciler.pipeline.checking import Checked
     from reconciler.plan.plan import Plan

@@ -16,7 +16,7 @@ from reconciler.report.visible import visible
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Change
     from reconciler.model.problem import Problem
     from reconciler.pipeline.checking import Checked

@@ -8,7 +8,7 @@ from reconciler.report import plans, problems
 from reconciler.report.visible import json_text
 
 if TYPE_CHECKING:
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.pipeline.checking import Checked
     from reconciler.plan.plan import Plan
 

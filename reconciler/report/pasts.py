@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from reconciler.hindsight.blame import Blamed
     from reconciler.hindsight.points import Place
-    from reconciler.kinds.kind import Kind
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Change
     from reconciler.ports import PastRow, VersionRow
 

@@ -22,7 +22,7 @@ from reconciler.report.visible import json_text, visible, visible_lines
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.problem import Problem
     from reconciler.pipeline.checking import Checked
     from reconciler.plan.plan import Plan

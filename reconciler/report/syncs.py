@@ -13,7 +13,7 @@ from reconciler.report.visible import visible
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.pipeline.syncing import SyncResult
     from reconciler.plan.plan import Plan
 

@@ -10,7 +10,7 @@ from reconciler.report import commits, plans, problems
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.pipeline.checking import Checked
     from reconciler.plan.plan import Plan
 

@@ -7,9 +7,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, cast
 
-from reconciler.kinds.kind import Kind
+from reconciler.kinds.kind import Kind, Kinds
 from reconciler.kinds.pointers import child
-from reconciler.kinds.registry import Kinds
 from reconciler.model.problem import Problem
 from reconciler.model.resource import Document
 from reconciler.model.session import Cursor, NewSession

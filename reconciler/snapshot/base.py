@@ -10,7 +10,7 @@ from reconciler.model.resource import Key
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Row
     from reconciler.model.resource import Resource, RowId
 

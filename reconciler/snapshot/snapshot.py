@@ -10,7 +10,7 @@ from reconciler.snapshot import crosscheck, lineage, tree
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Prune, Stamp
     from reconciler.model.commit import RowChange
     from reconciler.model.problem import Problem

@@ -16,7 +16,7 @@ from reconciler.snapshot.overlay import Overlay
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.ports import Base
 
 T = TypeVar("T")

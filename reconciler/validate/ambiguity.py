@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from reconciler.kinds.suggest import did_you_mean
+from reconciler.kinds.kind import did_you_mean
 from reconciler.validate.fields import field_at, unit_at
 from reconciler.validate.finding import AMBIGUOUS, Finding
 from reconciler.validate.wording import listed, number_hint

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from reconciler.kinds.kind import closest
 from reconciler.kinds.pointers import child
-from reconciler.kinds.suggest import closest
 from reconciler.validate.finding import MISSING, Finding
 from reconciler.validate.wording import listed, shown, written_type
 
 if TYPE_CHECKING:
-    from reconciler.kinds.kind import Kind
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kind, Kinds
 
 
 @dataclass(frozen=True, slots=True)

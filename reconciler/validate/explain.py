@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from reconciler.kinds.build import BOUNDS
-from reconciler.kinds.kind import TIMESTAMPS, Kind
+from reconciler.kinds.kind import TIMESTAMPS, Kind, closest, did_you_mean
 from reconciler.kinds.pointers import child, split
-from reconciler.kinds.suggest import closest, did_you_mean
 from reconciler.validate import reference
 from reconciler.validate.fields import field_at, home_of, unit_at
 from reconciler.validate.finding import MISSING, Finding

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reconciler.kinds.kind import Kind
-from reconciler.kinds.registry import Kinds
+from reconciler.kinds.kind import Kind, Kinds
 from reconciler.model.change import Prune
 from reconciler.model.problem import Problem
 from reconciler.model.repository import PruneRule, RepositorySpec

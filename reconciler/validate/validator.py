@@ -15,8 +15,7 @@ from reconciler.validate.resources import resource, unfit_integers
 from reconciler.validate.scan import odd_values
 
 if TYPE_CHECKING:
-    from reconciler.kinds.kind import Kind
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.problem import Problem
     from reconciler.model.resource import Decoded, Document, Resource
 

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.duckdb.reader import DuckDBReader
-    from reconciler.kinds.kind import Kind
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.drift import Drifts
     from reconciler.model.suspension import Suspension
     from reconciler.ports import Applied, Store, StoreReader

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from reconciler.importing.rawtable import RawTable
-    from reconciler.kinds.kind import Kind
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kind, Kinds
     from reconciler.pipeline.adopting import Adoption
     from reconciler.settings import Settings
 
@@ -62,7 +61,7 @@ def _tables(files: Sequence[Path], kinds: Kinds, word: str | None) -> tuple[list
     """The rows of some files, and what in them is no kind's. Raises `UsageError` when nothing in a file is."""
     from reconciler.adapters.csvfile import read_csv
     from reconciler.adapters.duckdb.foreign import is_duckdb, read_foreign
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
 
     chosen = _kind(kinds, word) if word is not None else None
     tables: list[RawTable] = []

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from reconciler.adapters.duckdb.keeper import Keeper
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.liveports import Cache, Sessions
     from reconciler.model.change import Row
     from reconciler.model.view import CacheState, ViewMark

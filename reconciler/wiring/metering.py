@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.daemon.loop import Wish
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.metrics.meter import Meter
     from reconciler.model.change import Row
     from reconciler.model.policy import Policy, Verdict

@@ -11,7 +11,7 @@ from reconciler.errors import UsageError
 from reconciler.hindsight import paging, points, rows
 from reconciler.hindsight.blame import blame
 from reconciler.hindsight.moments import moment
-from reconciler.kinds.registry import Kinds
+from reconciler.kinds.kind import Kinds
 from reconciler.model.commit import Status
 from reconciler.plan.plan import Plan, ordered
 from reconciler.ports import ORPHANED, Point, VersionFilter

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from reconciler.adapters.duckdb.keeper import Keeper
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.settings import Settings
     from reconciler.wiring.origins import Target
     from reconciler.wiring.shipment import Shipment

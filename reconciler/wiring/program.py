@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.git.scratch import ScratchRepository
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.pipeline.kindset import Shipped
     from reconciler.ports import StoreReader
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
     from reconciler.adapters.duckdb.reader import DuckDBReader
     from reconciler.adapters.duckdb.sandbox.messages import Fill
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.ports import LedgerReader
 
     Answer = dict[str, Any]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
     from reconciler.adapters.daemonfile import Daemon
     from reconciler.adapters.git.repository import GitSource
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.pipeline.planning import Planner
     from reconciler.pipeline.syncing import Reconciler
     from reconciler.plan.plan import Plan

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler import wiring
 from reconciler.decode.document import decode
-from reconciler.kinds.registry import Kinds
+from reconciler.kinds.kind import Kinds
 from reconciler.pipeline.kindset import read_kinds
 from reconciler.validate.validator import Validator
 

@@ -10,7 +10,7 @@ import pytest
 from reconciler.authoring.author import Author
 from reconciler.authoring.places import address, file_name, usual_folder
 from reconciler.errors import UsageError
-from reconciler.kinds.registry import Kinds
+from reconciler.kinds.kind import Kinds
 from reconciler.model.resource import FileEntry, Identified, Key
 from tests.authoring.kinds import ROW, checked, example_kinds, thing
 

@@ -12,7 +12,7 @@ from reconciler.kinds.load import load_kinds
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.problem import Problem
 
 BROKER = "schemas/broker.schema.json"

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from reconciler.adapters.shipped import shipped_schemas
 from reconciler.decode.document import decode
 from reconciler.kinds.build import build_kind
-from reconciler.kinds.kind import SqlType
+from reconciler.kinds.kind import Kinds, SqlType
 from reconciler.kinds.load import load_kinds
-from reconciler.kinds.registry import Kinds
 from tests.kinds.loading import example, load, meta, shipped
 
 CASES = Path(__file__).parent.parent / "cases" / "schemas"

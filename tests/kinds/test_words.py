@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from reconciler.kinds.kind import closest, did_you_mean
 from reconciler.kinds.pointers import child, is_within, join, place, split, value_at
-from reconciler.kinds.suggest import closest, did_you_mean
 from reconciler.model.problem import Mark
 
 

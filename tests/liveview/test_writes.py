@@ -74,7 +74,7 @@ def test_a_step_goes_from_what_is_applied_to_what_will_be() -> None:
 
 
 def test_rows_of_other_kinds_are_none_of_its_business() -> None:
-    from reconciler.kinds.registry import Kinds  # noqa: PLC0415
+    from reconciler.kinds.kind import Kinds  # noqa: PLC0415
 
     assert [*writes(Kinds((GADGET,)), [row(widget("w"), 1)])] == []
 

@@ -22,7 +22,7 @@ from tests.support.world import World
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Row
     from reconciler.model.policy import Policy, Verdict
     from reconciler.plan.plan import Plan

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.kinds.registry import Kinds
+from reconciler.kinds.kind import Kinds
 from reconciler.pipeline.outbox import Outbox
 from tests.adapters.ledger.versions import aside
 from tests.support.kinds import GADGET, KINDS, commit

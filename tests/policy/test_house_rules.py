@@ -28,7 +28,7 @@ from reconciler.wiring import shipped
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.resource import Key, Resource
     from reconciler.pipeline.policytest import Tested
     from reconciler.ports import PolicyEngine

@@ -18,7 +18,7 @@ from tests.adapters.policy.conftest import policy
 from tests.docs.markdown import EXAMPLE, blocks, read
 
 if TYPE_CHECKING:
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
 
 PAGE = read("docs/policies.md")
 RULES = [block.body for block in blocks(PAGE, "sql")]

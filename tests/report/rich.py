@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reconciler.kinds.registry import Kinds
+from reconciler.kinds.kind import Kinds
 from reconciler.model.change import Change, Op, Prune
 from reconciler.model.problem import NOT_LOCATED, Problem, Severity
 from reconciler.model.resource import FileEntry

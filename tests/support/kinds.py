@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
-from reconciler.kinds.kind import Column, Kind, Reference, SqlType
-from reconciler.kinds.registry import Kinds
+from reconciler.kinds.kind import Column, Kind, Kinds, Reference, SqlType
 from reconciler.model.change import Prune, Removal, Row, Stamp
 from reconciler.model.commit import Commit, Signature
 from reconciler.model.resource import Resource

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.clickhouse.connection import Connection, Timeouts
     from reconciler.canonical import Value
-    from reconciler.kinds.kind import Kind
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.commit import Version
     from reconciler.model.event import HostEvent
     from reconciler.ports import Clock, RecordedEvent, VersionRow

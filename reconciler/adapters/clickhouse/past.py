@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.clickhouse.catalog import Catalog
     from reconciler.adapters.clickhouse.connection import Connection
-    from reconciler.kinds.kind import Kind
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kind, Kinds
     from reconciler.ports import PastRow, Point, VersionFilter, VersionRow
 
 EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2299, 12, 31, tzinfo=UTC)

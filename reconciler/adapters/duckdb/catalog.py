@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from reconciler.kinds.kind import Kind
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kind, Kinds
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.duckdb.catalog import Catalog, StoredKind
     from reconciler.adapters.duckdb.structure import Parts
-    from reconciler.kinds.kind import Kind
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.resource import RowId
 
 

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from reconciler.adapters.duckdb.catalog import Catalog, StoredKind
-    from reconciler.kinds.kind import Kind
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kind, Kinds
 
 CHUNK = 10_000
 """Records that are in memory at a time."""

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.browsing import Place
     from reconciler.adapters.duckdb.catalog import Catalog, StoredKind
     from reconciler.adapters.duckdb.sandbox.messages import Fill
-    from reconciler.kinds.kind import Kind
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.browsing import Search
     from reconciler.model.drift import Drifts
     from reconciler.model.event import HostEvent

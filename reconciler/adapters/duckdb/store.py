@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.canonical import Value
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.drift import Drifts
     from reconciler.model.resource import RowId
     from reconciler.model.suspension import Suspension

@@ -11,8 +11,7 @@ from reconciler.tables.rows import is_live
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reconciler.kinds.kind import Kind
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row
 
 

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from reconciler.adapters.duckdb.catalog import Catalog, StoredKind
-    from reconciler.kinds.kind import Kind
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row
 
 FEW = 16

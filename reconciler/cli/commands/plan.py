@@ -14,7 +14,7 @@ from reconciler.report.formats import PLAN_FORMATS, render
 from reconciler.report.text import Sort, plan_lines
 
 if TYPE_CHECKING:
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.plan.plan import Plan
 
 HEAD = "HEAD"

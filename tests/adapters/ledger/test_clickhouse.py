@@ -9,8 +9,7 @@ import pytest
 
 from reconciler.adapters.clickhouse.address import parse
 from reconciler.errors import NeedsHuman
-from reconciler.kinds.kind import Column, SqlType
-from reconciler.kinds.registry import Kinds
+from reconciler.kinds.kind import Column, Kinds, SqlType
 from tests.adapters.ledger.versions import created, sha, version
 from tests.support.kinds import GADGET, KINDS, WIDGET, make_kind, uid, widget
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.errors import BugError, UsageError
-from reconciler.kinds.kind import Column, SqlType
-from reconciler.kinds.registry import Kinds
+from reconciler.kinds.kind import Column, Kinds, SqlType
 from reconciler.model.commit import Commit, Signature, Status
 from reconciler.model.problem import Problem, Severity
 from reconciler.tables.versions import as_recorded

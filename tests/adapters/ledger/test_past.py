@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.kinds.kind import Column, SqlType
-from reconciler.kinds.registry import Kinds
+from reconciler.kinds.kind import Column, Kinds, SqlType
 from reconciler.model.change import Change, Op, Prune
 from reconciler.model.commit import RowChange, Signature, Status
 from reconciler.model.event import HostEvent

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.adapters.duckdb.sandbox.engine import Sandbox
-from reconciler.kinds.kind import Column, SqlType
-from reconciler.kinds.registry import Kinds
+from reconciler.kinds.kind import Column, Kinds, SqlType
 from reconciler.model.change import Prune
 from reconciler.model.policy import Verdict, Violation
 from reconciler.model.problem import Severity

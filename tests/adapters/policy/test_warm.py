@@ -10,8 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.adapters.duckdb.sandbox.engine import Sandbox
-from reconciler.kinds.kind import Column, SqlType
-from reconciler.kinds.registry import Kinds
+from reconciler.kinds.kind import Column, Kinds, SqlType
 from reconciler.model.change import Prune, Row
 from reconciler.ports import Between
 from tests.adapters.policy.conftest import policy

@@ -14,8 +14,7 @@ from typing import Any
 
 from reconciler.adapters.duckdb.connection import FILE_NAME, open_writable
 from reconciler.adapters.duckdb.store import DuckDBStore, open_store
-from reconciler.kinds.kind import Column, SqlType
-from reconciler.kinds.registry import Kinds
+from reconciler.kinds.kind import Column, Kinds, SqlType
 from tests.support.kinds import (
     GADGET,
     KINDS,

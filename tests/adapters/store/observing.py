@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.model.resource import Key
 
 if TYPE_CHECKING:
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.ports import Store
 
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.errors import BugError, NeedsHuman
-from reconciler.kinds.kind import Column, SqlType
-from reconciler.kinds.registry import Kinds
+from reconciler.kinds.kind import Column, Kinds, SqlType
 from reconciler.model.problem import Problem, Severity
 from reconciler.model.resource import Key, RowId
 from reconciler.ports import Attempt, LiveRow

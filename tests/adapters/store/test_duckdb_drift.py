@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.adapters.duckdb.store import DuckDBStore, open_reader, open_store
 from reconciler.errors import NeedsHuman
-from reconciler.kinds.registry import Kinds
+from reconciler.kinds.kind import Kinds
 from reconciler.model.drift import What
 from reconciler.model.resource import RowId
 from tests.adapters.store.observing import observe

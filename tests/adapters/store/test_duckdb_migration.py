@@ -11,8 +11,7 @@ import pytest
 from reconciler.adapters.duckdb.connection import CONFIG
 from reconciler.adapters.duckdb.store import open_store
 from reconciler.errors import NeedsHuman
-from reconciler.kinds.kind import Column, SqlType
-from reconciler.kinds.registry import Kinds
+from reconciler.kinds.kind import Column, Kinds, SqlType
 from tests.adapters.store.observing import observe
 from tests.support.kinds import (
     GADGET,

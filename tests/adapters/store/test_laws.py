@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from reconciler.adapters.duckdb.store import open_store
 from reconciler.adapters.memory.store import MemoryStore
-from reconciler.kinds.kind import Column, SqlType
-from reconciler.kinds.registry import Kinds
+from reconciler.kinds.kind import Column, Kinds, SqlType
 from reconciler.model.change import Prune, Removal, Row
 from tests.adapters.store.observing import observe
 from tests.support.kinds import (

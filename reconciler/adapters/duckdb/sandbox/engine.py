@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from reconciler.adapters.duckdb.sandbox.messages import Answer, Load
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Row
     from reconciler.model.policy import Policy
     from reconciler.ports import Between

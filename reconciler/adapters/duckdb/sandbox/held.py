@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Row
     from reconciler.ports import Between
 

@@ -12,8 +12,7 @@ from reconciler.tables.rows import desired_values, is_live, live_values
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from reconciler.kinds.kind import Kind
-    from reconciler.kinds.registry import Kinds
+    from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row
     from reconciler.model.policy import Policy
 
