@@ -10,7 +10,7 @@ import click
 from reconciler import wiring
 from reconciler.cli import output
 from reconciler.errors import ReconcilerError
-from reconciler.report.visible import visible
+from reconciler.report.escape import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

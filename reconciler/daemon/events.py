@@ -8,7 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from reconciler.model.happening import APPLIED, DRIFT, REFUSED, STATE, Happening
-from reconciler.report.happenings import applied_json, refused_json, state_json
+from reconciler.report.sync import build_applied_event, build_refused_event, build_state_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -89,10 +89,10 @@ class News:
 
     def reconciled(self, result: SyncResult) -> None:
         """A reconcile has ended: tell what it changed, and what it refused unless that is known."""
-        applied = applied_json(result)
+        applied = build_applied_event(result)
         if applied is not None:
             self._feed.publish(APPLIED, applied, max(1, len(applied["changes"])))
-        refused = refused_json(result)
+        refused = build_refused_event(result)
         if refused is not None and refused != self._refused:
             self._feed.publish(REFUSED, refused)
         self._refused = refused
@@ -101,7 +101,7 @@ class News:
         """Something may be other than it was: tell it if so."""
         with self._guard:  # held to the end: what is seen later is told later
             status = self._status()
-            scan, state = status["drift"], state_json(status)
+            scan, state = status["drift"], build_state_event(status)
             if scan not in (None, self._scan) and _is_news(self._scan or NOTHING, scan):
                 self._feed.publish(DRIFT, scan)
             self._scan = scan

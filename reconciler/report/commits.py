@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
 from reconciler.report import problems
-from reconciler.report.visible import visible
+from reconciler.report.escape import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ def subject(message: str) -> str:
     return next(iter(message.strip().splitlines()), "")
 
 
-def applied_json(applied: Applied | None) -> dict[str, Any] | None:
+def build_applied(applied: Applied | None) -> dict[str, Any] | None:
     """The applied commit."""
     if applied is None:
         return None
@@ -44,7 +44,7 @@ def applied_json(applied: Applied | None) -> dict[str, Any] | None:
     }
 
 
-def attempt_json(attempt: Attempt | None) -> dict[str, Any] | None:
+def build_attempt(attempt: Attempt | None) -> dict[str, Any] | None:
     """A commit that was looked at."""
     if attempt is None:
         return None
@@ -53,23 +53,23 @@ def attempt_json(attempt: Attempt | None) -> dict[str, Any] | None:
         "committed_at": canonical.timestamp(attempt.stamp.time),
         "attempted_at": canonical.timestamp(attempt.at),
         "refused": attempt.refused,
-        "problems": [problems.as_json(problem) for problem in attempt.problems],
+        "problems": [problems.build_problem(problem) for problem in attempt.problems],
     }
 
 
-def version_json(version: VersionRow) -> dict[str, Any]:
+def build_version(version: VersionRow) -> dict[str, Any]:
     """A version of the ledger."""
     return {
         "commit": version.commit.sha,
         "height": version.height,
         "mainline": version.mainline,
         "parents": list(version.commit.parents),
-        "author": signature_json(version.commit.author),
-        "committer": signature_json(version.commit.committer),
+        "author": build_person(version.commit.author),
+        "committer": build_person(version.commit.committer),
         "message": version.commit.message,
         "signed": version.commit.signed,
         "status": version.status,
-        "problems": [problems.as_json(problem) for problem in version.problems],
+        "problems": [problems.build_problem(problem) for problem in version.problems],
         "creates": version.creates,
         "updates": version.updates,
         "deletes": version.deletes,
@@ -79,7 +79,7 @@ def version_json(version: VersionRow) -> dict[str, Any]:
     }
 
 
-def signature_json(signature: Signature) -> dict[str, str]:
+def build_person(signature: Signature) -> dict[str, str]:
     """An author or committer."""
     return {"name": signature.name, "email": signature.email, "time": signature.time.isoformat()}
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from reconciler.model.change import Op
 from reconciler.report import plans, problems, text
-from reconciler.report.fields import fate
-from reconciler.report.visible import visible, visible_lines
+from reconciler.report.escape import visible, visible_lines
+from reconciler.report.plans import fate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

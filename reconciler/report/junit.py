@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.model.problem import Severity
 from reconciler.report import plans, problems
-from reconciler.report.fields import fate
-from reconciler.report.visible import visible
+from reconciler.report.escape import visible
+from reconciler.report.plans import fate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

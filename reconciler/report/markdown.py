@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler import canonical
 from reconciler.model.change import Op
 from reconciler.model.problem import Severity
 from reconciler.report import commits, plans, problems, text
-from reconciler.report.fields import fate, fields
-from reconciler.report.fitting import PROBLEMS_SHARE, ROOM, Section, entry, fit
-from reconciler.report.markup import code, prose, size
+from reconciler.report.escape import visible
+from reconciler.report.plans import fate, fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Change
     from reconciler.model.problem import Problem
     from reconciler.pipeline.checking import Checked
     from reconciler.plan.plan import Plan
-    from reconciler.report.fields import Field
+    from reconciler.report.plans import Field
 
 MARKER = "<!-- reconciler:{} -->"
 GOOD, CAREFUL, BAD = "✅", "⚠️", "❌"
@@ -136,3 +137,95 @@ def _value(value: str | None, unit: str) -> str:
 
 def _place(change: Change) -> str:
     return f"{change.resource.path}:{change.resource.line}"
+
+
+ROOM = 65_000
+"""Bytes of a comment. GitHub takes 65,536 characters; what a bot adds has to fit too."""
+PROBLEMS_SHARE = 0.6
+"""The part that problems may take when there are changes as well."""
+TALLEST = 16_000
+"""Bytes of one entry: above this its last rows are counted rather than shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a comment around entries that may be left out one by one; `holds` says what they are."""
+
+    holds: str
+    opening: str
+    entries: Sequence[str]
+    closing: str = ""
+
+
+def fit(sections: Iterable[Section], room: int) -> tuple[list[str], Counter[str]]:
+    """The sections as far as there is room (bytes), and how many entries of each sort were left out."""
+    shown: list[str] = []
+    left: Counter[str] = Counter()
+    for section in sections:
+        cost, kept = size(section.opening) + size(section.closing), 0
+        for entry in section.entries:
+            if cost + size(entry) > room:
+                break
+            cost, kept = cost + size(entry), kept + 1
+        left[section.holds] += len(section.entries) - kept
+        if kept:
+            shown.append("".join((section.opening, *section.entries[:kept], section.closing)))
+            room -= cost
+    return shown, +left
+
+
+def entry(first: str, rows: Iterable[str], more: str) -> str:
+    """Rows that belong together; what would make them too tall is counted by the row `more`, at its `{}`."""
+    lines = [first]
+    height, hidden = size(first), 0
+    for row in rows:
+        if hidden or height + size(row) > TALLEST:
+            hidden += 1
+        else:
+            lines.append(row)
+            height += size(row)
+    return "".join((*lines, more.format(f"{hidden:,}") if hidden else ""))
+
+
+LONGEST = 200
+"""Characters of one text that are shown in a comment."""
+
+_MARKUP = re.compile(
+    r"[&<>`*\[\]\\|~$]"
+    r"|(?<![^\W_])_|_(?![^\W_])"  # between letters an underscore means nothing
+    r"|:(?=//)|(?<=mailto):|(?<=xmpp):|(?<=www)\.",  # links without brackets (GFM, section 6.9)
+    re.IGNORECASE,
+)
+_MENTION = re.compile(rf"(?P<mention>@(?=\w)|#(?=\d))|{_MARKUP.pattern}", re.IGNORECASE)
+_PLAIN = re.compile(r"[^`|\\\s](?:[^`|\\]*[^`|\\\s])?")
+
+
+def prose(text: str, longest: int = LONGEST) -> str:
+    """Text within a sentence; a mention or a reference to an issue is cut apart by a space without width."""
+    return _MENTION.sub(_reference_or_gap, cut(visible(text), longest))
+
+
+def code(text: str, longest: int = LONGEST) -> str:
+    """Text in the letters of a program: a code span, or its element where the text has what would end a span."""
+    shown = cut(visible(text), longest)
+    if _PLAIN.fullmatch(shown):
+        return f"`{shown}`"
+    return f"<code>{_MARKUP.sub(_reference, shown)}</code>"
+
+
+def cut(text: str, longest: int) -> str:
+    """At most so many characters; `…` stands for the rest."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def size(text: str) -> int:
+    """Bytes of UTF-8: never fewer than the characters or UTF-16 units that somebody else may count."""
+    return len(text.encode("utf-8"))
+
+
+def _reference_or_gap(found: re.Match[str]) -> str:
+    return f"{found[0]}&#8203;" if found["mention"] else _reference(found)
+
+
+def _reference(found: re.Match[str]) -> str:
+    return f"&#{ord(found[0])};"

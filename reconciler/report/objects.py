@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.report import plans, problems
-from reconciler.report.visible import json_text
+from reconciler.report.escape import json_text
 
 if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 def checked(found: Checked) -> str:
     """`validate --format json`."""
-    return json_text(problems.checked_json(found))
+    return json_text(problems.build_checked(found))
 
 
 def plan(found: Plan, kinds: Kinds) -> str:
     """`plan --format json`: as the stores have it, so without units."""
-    return json_text(plans.plan_json(found))
+    return json_text(plans.build_plan(found))

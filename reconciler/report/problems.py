@@ -1,11 +1,12 @@
-"""Problems as text and JSON."""
+"""Problems as text and JSON, and what their codes mean."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from reconciler.model.problem import NOT_LOCATED, Problem, Severity
-from reconciler.report.visible import visible
+from reconciler.report.escape import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +35,7 @@ def column(problem: Problem) -> int | None:
     return None if problem.column == NOT_LOCATED else problem.column
 
 
-def as_json(problem: Problem) -> dict[str, Any]:
+def build_problem(problem: Problem) -> dict[str, Any]:
     """One problem as the contract's JSON object."""
     return {
         "code": problem.code,
@@ -48,7 +49,7 @@ def as_json(problem: Problem) -> dict[str, Any]:
     }
 
 
-def from_json(answer: Mapping[str, Any]) -> Problem:
+def parse_problem(answer: Mapping[str, Any]) -> Problem:
     """A problem out of that object."""
     return Problem(**{**answer, "severity": Severity(answer["severity"])})
 
@@ -69,10 +70,10 @@ def scope(checked: Checked) -> str:
     return f"{plural(checked.resources, 'resource')} in {plural(len(checked.entries), 'file')}"
 
 
-def checked_json(checked: Checked) -> dict[str, Any]:
+def build_checked(checked: Checked) -> dict[str, Any]:
     """The contract's object for `validate --format json`."""
     return {
-        "problems": [as_json(problem) for problem in checked.problems],
+        "problems": [build_problem(problem) for problem in checked.problems],
         "summary": {
             "files": len(checked.entries),
             "documents": checked.documents,
@@ -86,3 +87,49 @@ def checked_json(checked: Checked) -> dict[str, Any]:
 def plural(number: int, word: str) -> str:
     """`1 error`, `2 errors`."""
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+PAGE = "docs/problems.md"
+POLICY = "policy/"
+POLICY_HEADING = "policy/NAME"
+"""The page has one heading for all policies: their names are the repository's."""
+
+MEANINGS = {
+    "yaml-syntax": "The file is not YAML",
+    "duplicate-key": "A key stands twice in one mapping",
+    "unsafe-yaml": "Something that reviewers do not see, that readers disagree on or that could stop the program",
+    "ambiguous-scalar": "A value that YAML 1.1 and YAML 1.2 readers take for different things",
+    "unknown-kind": "There is no such kind",
+    "unknown-field": "The schema does not have this field here",
+    "missing-field": "A required field is not there",
+    "wrong-type": "A value of another type than the field wants",
+    "not-allowed": "The field takes certain words only",
+    "out-of-range": "A number outside its hard limits",
+    "too-long": "Text that is longer than its column",
+    "bad-format": "Text that does not look as it must",
+    "not-finite": "Not a finite number",
+    "secret": "A secret has no place in configuration",
+    "duplicate-name": "Two documents declare the same kind and name",
+    "duplicate-id": "Two resources of a kind have the same id",
+    "dangling-reference": "A reference to something that nothing declares",
+    "not-a-file": "A symbolic link or a submodule is not followed",
+    "bad-schema": "A schema is wrong",
+    "schema-narrowed": "A schema changed so that rows already written might no longer fit",
+    "bad-policy": "A policy cannot be run",
+    "bad-policy-test": "A test of a policy cannot be run",
+    "untested-policy": "A policy has no tests",
+    "guard/prune-limit": "More resources leave git at once than the prune limit allows",
+}
+
+
+def meaning(code: str) -> str:
+    """One sentence about a code."""
+    if code.startswith(POLICY):
+        return f"The policy {code.removeprefix(POLICY)} is violated"
+    return MEANINGS.get(code, code.replace("-", " ").replace("/", ": ").capitalize())
+
+
+def anchor(code: str) -> str:
+    """Where the page tells about a code, as GitHub links to headings: `#guardprune-limit`."""
+    heading = POLICY_HEADING if code.startswith(POLICY) else code
+    return "#" + re.sub(r"[^\w-]", "", heading.lower())

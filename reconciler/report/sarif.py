@@ -16,8 +16,8 @@ from urllib.parse import quote
 from reconciler import __version__
 from reconciler.model.problem import Severity
 from reconciler.report import problems
-from reconciler.report.rules import PAGE, anchor, meaning
-from reconciler.report.visible import json_text, visible, visible_lines
+from reconciler.report.escape import json_text, visible, visible_lines
+from reconciler.report.problems import PAGE, anchor, meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -149,7 +149,7 @@ class SessionRoutes:
 
 def _refused(found: tuple[Problem, ...]) -> HttpError:
     """The first problem in words, and all of them as `validate` prints them."""
-    first, told = found[0], {"problems": [problems.as_json(one) for one in found]}
+    first, told = found[0], {"problems": [problems.build_problem(one) for one in found]}
     message = f"{first.pointer}: {first.message}" if first.pointer else first.message
     if any(one.code not in CONFLICTS for one in found):
         return HttpError(HTTPStatus.UNPROCESSABLE_ENTITY, "usage", message, hint=first.hint, beside=told)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.pipeline.stepping import Stepper
 from reconciler.pipeline.verifying import Verifier
-from reconciler.report.drifts import drift_json
+from reconciler.report.drift import build_drift
 from reconciler.status import Scan
 from reconciler.wiring.answers import healed
 from reconciler.wiring.program import shipped
@@ -39,7 +39,7 @@ class Errands:
             scan = Scan(self._parts.clock.now(), 0, 0)  # as it is now
             self._host.facts = replace(self._host.facts, scan=scan)
             self._host.look()
-            return drift_json(found)
+            return build_drift(found)
 
     def note(self, event: str, detail: Mapping[str, Value]) -> None:
         """Write down as a host event what this host did beside the rows."""

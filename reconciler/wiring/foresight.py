@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reconciler.report.plans import plan_json
-from reconciler.report.schemas import kind_json
+from reconciler.report.authoring import build_kind_summary
+from reconciler.report.plans import build_plan
 from reconciler.wiring.answers import found_kind
 from reconciler.wiring.origins import target
 from reconciler.wiring.program import shipped
@@ -34,7 +34,10 @@ class Foresight:
         """The kinds that live rows may be of, in order of their names."""
         ours = {kind.name: kind.digest for kind in shipped().kinds}
         return {
-            "kinds": [kind_json(kind, SHIPPED if ours.get(kind.name) == kind.digest else OWN) for kind in self._known()]
+            "kinds": [
+                build_kind_summary(kind, SHIPPED if ours.get(kind.name) == kind.digest else OWN)
+                for kind in self._known()
+            ]
         }
 
     def kind(self, word: str) -> Answer:
@@ -49,4 +52,4 @@ class Foresight:
         """What the branch's head would change in the live rows, as git was when it was last looked at."""
         with target(self._settings) as at, self._keeper.reading() as store:
             plan, _ = planner_of(at.source, at.folder).ahead(store, at.branch)
-            return plan_json(plan)
+            return build_plan(plan)

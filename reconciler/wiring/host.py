@@ -16,7 +16,7 @@ from reconciler.pipeline.kindset import stored_kinds
 from reconciler.pipeline.stepping import Stepper
 from reconciler.pipeline.suspending import suspended
 from reconciler.pipeline.syncing import Reconciler
-from reconciler.report import syncs
+from reconciler.report.sync import applied_message, refused_message
 from reconciler.status import Place, Scan, Stored, stored
 from reconciler.wiring.answers import suspension_refusal
 from reconciler.wiring.following import gone
@@ -268,6 +268,6 @@ class Host:
         self.telling(result)
         if result.went_live is not None:
             self.passing_on(result.went_live)
-            log.event("Applied", syncs.applied_message(plan), commit=result.applied and result.applied.stamp.commit)
+            log.event("Applied", applied_message(plan), commit=result.applied and result.applied.stamp.commit)
         if plan.refused:
-            log.event("Refused", syncs.refused_message(plan), level=Level.WARN, commit=result.head)
+            log.event("Refused", refused_message(plan), level=Level.WARN, commit=result.head)

@@ -11,10 +11,9 @@ from reconciler.model.suspension import Suspension, parse_until
 from reconciler.pipeline.kindset import stored_kinds
 from reconciler.pipeline.suspending import suspended
 from reconciler.pipeline.syncing import Consent
-from reconciler.report import suspensions, verification
-from reconciler.report.drifts import drift_json
-from reconciler.report.statuses import status_json
-from reconciler.report.syncs import sync_json
+from reconciler.report.drift import build_drift, build_verification
+from reconciler.report.status import build_status, build_suspension
+from reconciler.report.sync import build_sync
 from reconciler.status import Place, Stored, describe, stored
 from reconciler.wiring import answers
 from reconciler.wiring.origins import target
@@ -46,7 +45,7 @@ class InProcess:
 
         with target(self._settings) as at, open_reader(at.state) or nullcontext() as store:
             place = Place(at.repository, at.branch, at.source.resolve(at.branch), at.source.is_shallow())
-            return status_json(describe(place, stored(store) if store else Stored(), None, SystemClock().now()))
+            return build_status(describe(place, stored(store) if store else Stored(), None, SystemClock().now()))
 
     def rows(self, kind: str, name: str | None = None) -> Answer:
         """The live rows of a kind. Nothing is created by it: before the first sync there are none."""
@@ -102,10 +101,10 @@ class InProcess:
         with target(self._settings) as at:
             store = open_reader(at.state)
             if store is None:
-                return drift_json(Drifts())
+                return build_drift(Drifts())
             with store:
                 store.check_owner(at.repository)
-                return drift_json(store.drift(stored_kinds(store.kinds())))
+                return build_drift(store.drift(stored_kinds(store.kinds())))
 
     def heal(self, by: str) -> Answer:
         """Put right all that drifted."""
@@ -113,7 +112,7 @@ class InProcess:
         if not found["drift"]:
             return found
         with self._store() as store:
-            return drift_json(answers.healed(store))
+            return build_drift(answers.healed(store))
 
     def sync(self, by: str, *, approve: str | None = None, force: bool = False) -> Answer:
         """Reconcile once."""
@@ -122,12 +121,12 @@ class InProcess:
             pause = None if force else suspended(found.store)
             if pause is not None:
                 raise answers.suspension_refusal(pause)
-            return sync_json(found.sync(self._progress, consent), found.kinds())
+            return build_sync(found.sync(self._progress, consent), found.kinds())
 
     def verify(self, by: str) -> Answer:
         """Compare ledger and live rows with git. Nothing is written."""
         with verifier(self._settings) as found:
-            return verification.as_json(found.verify(self._progress))
+            return build_verification(found.verify(self._progress))
 
     def suspend(self, by: str, reason: str, until: str | None = None) -> Answer:
         """Suspend reconciling, in place of a suspension that is there. Raises `UsageError` for an empty reason."""
@@ -144,7 +143,7 @@ class InProcess:
     def resume(self, by: str) -> Answer:
         """End a suspension."""
         with self._store() as store:
-            return {"ended": suspensions.as_json(answers.resumed(store, by))}
+            return {"ended": build_suspension(answers.resumed(store, by))}
 
     def back_up(self, by: str) -> Answer:
         """Copy the store into the state folder's `backups`."""

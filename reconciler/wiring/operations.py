@@ -14,10 +14,9 @@ from reconciler.errors import RetryLater
 from reconciler.model.suspension import Suspension
 from reconciler.pipeline.kindset import stored_kinds
 from reconciler.pipeline.syncing import Consent
-from reconciler.report import suspensions, verification
-from reconciler.report.drifts import drift_json
-from reconciler.report.statuses import status_json
-from reconciler.report.syncs import sync_json
+from reconciler.report.drift import build_drift, build_verification
+from reconciler.report.status import build_status, build_suspension
+from reconciler.report.sync import build_sync
 from reconciler.status import Place, Running, describe
 from reconciler.web.operations import Heartbeat
 from reconciler.wiring import answers
@@ -94,7 +93,7 @@ class DaemonOperations:
 
     def status(self) -> Answer:
         """How the host stands, as the operations thread saw it last."""
-        return status_json(self.described())
+        return build_status(self.described())
 
     def described(self) -> Status:
         """The same as a value. Never waits for anything."""
@@ -139,18 +138,18 @@ class DaemonOperations:
     def drift(self) -> Answer:
         """Where the live rows are not what git says."""
         with self._parts.keeper.reading() as reader:
-            return drift_json(reader.drift(stored_kinds(reader.kinds())))
+            return build_drift(reader.drift(stored_kinds(reader.kinds())))
 
     def submit_sync(self, approve: str | None, by: str, *, force: bool) -> Future[Answer]:
         """Queue one reconcile."""
         consent = Consent(approve, f"{by} with --approve") if approve else None
         wish = Wish(consent, force)
-        return _then(self._loop.sync(wish), lambda result: sync_json(result, self._host.kinds(), self._waiting()))
+        return _then(self._loop.sync(wish), lambda result: build_sync(result, self._host.kinds(), self._waiting()))
 
     def submit_verify(self, by: str) -> Future[Answer]:
         """Queue a comparison of ledger and live rows with git."""
         self._parts.log.event("Verifying", by=by)
-        return self._loop.do(lambda beat: verification.as_json(self._errands.verify(beat)))
+        return self._loop.do(lambda beat: build_verification(self._errands.verify(beat)))
 
     def submit_heal(self, by: str) -> Future[Answer]:
         """Queue putting right all that drifted."""
@@ -179,7 +178,7 @@ class DaemonOperations:
         ended = self._in_turn(lambda: answers.resumed(self._parts.keeper.store(), by))
         self._parts.log.event("Resumed", by=by)
         self._loop.look_anew()
-        return {"ended": suspensions.as_json(ended)}
+        return {"ended": build_suspension(ended)}
 
     def _in_turn(self, work: Callable[[], T]) -> T:
         """Do something with the store on its thread, and let that see what came of it."""

@@ -15,7 +15,9 @@ from reconciler.kinds.kind import Kinds
 from reconciler.model.commit import Status
 from reconciler.plan.plan import Plan, ordered
 from reconciler.ports import ORPHANED, Point, VersionFilter
-from reconciler.report import commits, pasts, plans, states
+from reconciler.report import commits, plans
+from reconciler.report.history import build_blame, build_described_change, build_history_point, build_recorded_change
+from reconciler.report.rows import build_rows
 from reconciler.wiring.answers import found_kind
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ class Past:
                     raise self._unknown(ledger, found, name or "")
                 aside = ledger.aside() if any(one.version.orphaned for one in past) else {}
                 told, following = paging.past_page(found, past, aside, limit, after)
-            changes = [pasts.entry_json(entry.version, entry.change, kinds) for entry in told]
+            changes = [build_recorded_change(entry.version, entry.change, kinds) for entry in told]
             return {"changes": changes, "orphaned": ledger.orphans(), "next": following}
 
     def show(self, kind: str, name: str | None, at: str) -> Answer:
@@ -83,7 +85,7 @@ class Past:
                     raise UsageError(f"no {found.name} {name} was live at {place.name}", hint=hint)
                 past = rows.best_first(found, past, name)[:1]
             live = sorted((rows.live_row(found, row) for row in past), key=lambda row: (row.name, row.path is None))
-            return {"at": pasts.place_json(place), **states.rows_json(found, tuple(live))}
+            return {"at": build_history_point(place), **build_rows(found, tuple(live))}
 
     def diff(self, base: str, head: str) -> Answer:
         """What is declared otherwise at one commit or moment than at another, in the shape of a plan."""
@@ -94,8 +96,8 @@ class Past:
             declared = sum(ledger.declared(kind, new.point) for kind in kinds)
             unchanged = declared - sum(change.new is not None for change in changes)
             plan = Plan(old.version.commit.sha, new.version.commit.sha, changes, (), unchanged)
-            told = [pasts.change_json(change, kinds) for change in changes]
-            return {**plans.plan_json(plan), "changes": told}
+            told = [build_described_change(change, kinds) for change in changes]
+            return {**plans.build_plan(plan), "changes": told}
 
     def blame(self, kind: str, name: str) -> Answer:
         """For each field of a live row the commit that last set it."""
@@ -112,7 +114,7 @@ class Past:
                 raise self._unknown(ledger, found, name)
             id_ = ours[0].values[found.key]
             blamed = blame(found, (one for one in reversed(past) if one.row.values[found.key] == id_))
-            return pasts.blame_json(found, ours[0], blamed)
+            return build_blame(found, ours[0], blamed)
 
     def versions(self, limit: int, filters: Mapping[str, str], after: After = None) -> Answer:
         """The newest versions of the history, all or those that some filters let through; see `FILTERS`."""
@@ -125,7 +127,7 @@ class Past:
                 many = limit + 1 + (place[1] if place else 0)
                 listed = ledger.versions(limit=many, upto=place[0] if place else None)
                 page, following = paging.listed_page(listed, limit, place)
-            told = [commits.version_json(one) for one in page]
+            told = [commits.build_version(one) for one in page]
             return {"versions": told, "orphaned": ledger.orphans(), "next": following}
 
     def version(self, revision: str) -> Answer:
@@ -138,8 +140,8 @@ class Past:
                 before = points.before(point, version)
                 kinds = self._all(ledger)
                 changed = (change for kind in kinds for change in self._between(ledger, kind, before, point))
-                changes = [pasts.change_json(change, kinds) for change in ordered(changed)]
-            return {"version": commits.version_json(version), "changes": changes}
+                changes = [build_described_change(change, kinds) for change in ordered(changed)]
+            return {"version": commits.build_version(version), "changes": changes}
 
     @contextmanager
     def _opened(self) -> Iterator[LedgerReader]:

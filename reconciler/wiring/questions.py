@@ -10,8 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from reconciler.errors import RetryLater, UsageError
 from reconciler.model.queried import Limits
 from reconciler.model.sheet import Sheet
-from reconciler.report.queries import query_json
-from reconciler.report.sheets import csv_lines, json_lines
+from reconciler.report.rows import build_query_result, csv_lines, json_lines
 from reconciler.tables.sheets import sheet_columns
 from reconciler.wiring.answers import found_kind
 from reconciler.wiring.program import known_kinds
@@ -55,10 +54,10 @@ class Questions:
         with self._turn():
             if history:
                 with self._history() as ledger:
-                    return query_json(ledger.query(sql, limits))
+                    return build_query_result(ledger.query(sql, limits))
             from reconciler.adapters.duckdb.looking import look
 
-            return query_json(look(lambda: self._copies(sql), sql, limits))
+            return build_query_result(look(lambda: self._copies(sql), sql, limits))
 
     def tables(self, *, history: bool) -> Answer:
         """The tables that there are, and the kinds whose they are."""

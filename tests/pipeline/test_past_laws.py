@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reconciler.adapters.clickhouse.ledger import open_ledger
 from reconciler.model.change import Prune
 from reconciler.pipeline.kindset import stored_kinds
-from reconciler.report.plans import change_json
+from reconciler.report.plans import build_change
 from reconciler.wiring import answers
 from reconciler.wiring.past import Past
 from tests.pipeline.test_laws import Edit, build, edits, histories, scratch
@@ -112,7 +112,7 @@ def test_a_diff_is_the_plan_from_one_commit_to_the_other(history: list[Edit]) ->
         for base in mainline:
             for head in mainline[-1:] if mainline[-1] in valid else ():
                 plan, diff = world.between(base, head), past.diff(base, head)
-                planned = [where_it_is(change_json(change)) for change in plan.changes]
+                planned = [where_it_is(build_change(change)) for change in plan.changes]
                 assert [where_it_is(change) for change in diff["changes"]] == planned
                 assert diff["summary"]["unchanged"] == plan.unchanged
 

@@ -18,10 +18,9 @@ from hypothesis import example, given, settings
 
 from reconciler.model.problem import NOT_LOCATED, Problem, Severity
 from reconciler.report import github, junit
+from reconciler.report.escape import visible, visible_lines
 from reconciler.report.formats import render, render_checked
-from reconciler.report.problems import told
-from reconciler.report.rules import MEANINGS, PAGE, POLICY_HEADING, anchor, meaning
-from reconciler.report.visible import visible, visible_lines
+from reconciler.report.problems import MEANINGS, PAGE, POLICY_HEADING, anchor, meaning, told
 from tests.docs.markdown import anchors, headings, read
 from tests.report.rich import CHECKED, CLEAN, EMPTY, PLAN, RICH_KINDS, delete
 from tests.report.texts import CHECKS, PLANS, TEXTS

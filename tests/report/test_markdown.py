@@ -14,10 +14,9 @@ from markdown_it import MarkdownIt
 
 from reconciler.model.problem import Problem, Severity
 from reconciler.plan.plan import Plan, ordered
-from reconciler.report.fitting import ROOM, TALLEST, entry
+from reconciler.report.escape import visible
 from reconciler.report.formats import render, render_checked
-from reconciler.report.markup import LONGEST, code, cut, prose
-from reconciler.report.visible import visible
+from reconciler.report.markdown import LONGEST, ROOM, TALLEST, code, cut, entry, prose
 from tests.report.rich import BASE, CALM, CHECKED, CLEAN, EMPTY, HEAD, NASTY, PLAN, RICH_KINDS, create, delete, update
 from tests.report.texts import CHECKS, PLANS, TEXTS
 from tests.support.kinds import GADGET, KINDS, WIDGET_COLUMNS, gadget, make_kind, widget

@@ -13,9 +13,9 @@ from reconciler.model.change import Prune
 from reconciler.model.problem import Problem
 from reconciler.plan.plan import Plan
 from reconciler.report import plans, problems, text
-from reconciler.report.fields import fate, fields
+from reconciler.report.escape import visible, visible_lines
 from reconciler.report.formats import render, render_checked
-from reconciler.report.visible import visible, visible_lines
+from reconciler.report.plans import fate, fields
 from tests.report.rich import BASE, EMPTY, HEAD, PLAN, RICH_KINDS, create, delete, update
 from tests.report.texts import CHECKS, PLANS, TEXTS
 from tests.support.kinds import GADGET, KINDS, gadget, widget
@@ -171,5 +171,5 @@ def test_json_has_the_shape_of_the_contract_and_no_raw_control_character(found: 
 
 
 def test_json_writes_a_whole_number_as_one() -> None:
-    change = plans.change_json(update(widget("a", weight=30.0), widget("a", weight=7.0)))
+    change = plans.build_change(update(widget("a", weight=30.0), widget("a", weight=7.0)))
     assert json.dumps(change["fields"]) == '[{"field": "weight", "old": 30, "new": 7}]'

@@ -7,7 +7,7 @@ import click
 from reconciler import wiring
 from reconciler.cli import completing, output
 from reconciler.cli.options import Globals, format_option, global_options
-from reconciler.report import pasts
+from reconciler.report.history import BLAME_HEADERS, blame_cells
 
 
 @click.command(short_help="who set each field")
@@ -22,4 +22,4 @@ def blame(given: Globals, kind: str, name: str, form: str) -> None:
     if form == "json":
         output.json_data(answer)
     else:
-        output.table(pasts.BLAME_HEADERS, [pasts.blame_cells(field) for field in answer["fields"]])
+        output.table(BLAME_HEADERS, [blame_cells(field) for field in answer["fields"]])

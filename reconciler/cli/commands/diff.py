@@ -8,7 +8,7 @@ from reconciler import wiring
 from reconciler.cli import output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
-from reconciler.report import pasts
+from reconciler.report.history import diff_lines
 from reconciler.report.text import Sort
 
 
@@ -24,6 +24,6 @@ def diff(given: Globals, base: str, head: str, form: str) -> int:
     if form == "json":
         output.json_data(answer)
     else:
-        for sort, line in pasts.diff_lines(answer):
+        for sort, line in diff_lines(answer):
             output.data(output.change(line) if sort is Sort.CHANGE else line)
     return Exit.DIFFERENT if answer["changes"] else Exit.OK

@@ -9,7 +9,7 @@ from reconciler.cli import output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.model.diagnosis import Diagnosis, Grade
-from reconciler.report import diagnoses as report
+from reconciler.report.status import build_diagnosis, diagnosis_lines, summarize_diagnoses
 
 COLOURS = {Grade.OK: "green", Grade.WARNING: "yellow", Grade.PROBLEM: "red"}
 
@@ -29,14 +29,14 @@ def doctor(given: Globals, form: str) -> int:
         if form == "text":
             _show(diagnosis)
     if form == "json":
-        output.json_data([report.as_json(diagnosis) for diagnosis in found])
+        output.json_data([build_diagnosis(diagnosis) for diagnosis in found])
     else:
-        output.data(report.summary(found))
+        output.data(summarize_diagnoses(found))
     return Exit.PROBLEMS if any(diagnosis.grade is Grade.PROBLEM for diagnosis in found) else Exit.OK
 
 
 def _show(diagnosis: Diagnosis) -> None:
-    first, *rest = report.lines(diagnosis)
+    first, *rest = diagnosis_lines(diagnosis)
     grade = str(diagnosis.grade)
     output.data(click.style(grade, fg=COLOURS[diagnosis.grade]) + first.removeprefix(grade))
     for line in rest:

@@ -9,7 +9,7 @@ from reconciler.cli import output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.people import who
-from reconciler.report.drifts import drift_lines, summary
+from reconciler.report.drift import drift_lines, drift_summary
 
 
 @click.command(short_help="live rows against what git says")
@@ -26,5 +26,5 @@ def drift(given: Globals, heal: bool, form: str) -> int:
     else:
         for line in drift_lines(found):
             output.data(output.change(line))
-        output.data(summary(found, " put right" if heal else ""))
+        output.data(drift_summary(found, " put right" if heal else ""))
     return Exit.DIFFERENT if found["drift"] and not heal else Exit.OK

@@ -7,7 +7,7 @@ import click
 from reconciler import wiring
 from reconciler.cli import completing, output
 from reconciler.cli.options import Globals, format_option, global_options
-from reconciler.report import states
+from reconciler.report.rows import flatten_row, row_cells, row_headers, row_lines
 
 
 @click.command(short_help="the live rows of a kind")
@@ -24,9 +24,9 @@ def get(given: Globals, kind: str, name: str | None, form: str) -> None:
     found = wiring.application(given.settings()).rows(kind, name)
     rows = found["rows"]
     if form == "json":
-        output.json_data(states.row_json(rows[0]) if name else [states.row_json(row) for row in rows])
+        output.json_data(flatten_row(rows[0]) if name else [flatten_row(row) for row in rows])
     elif name:
-        for label, text in states.row_lines(rows[0], found):
+        for label, text in row_lines(rows[0], found):
             output.data(f"{label:<26}{text}")
     else:
-        output.table(states.headers(found), [states.row_cells(row, found) for row in rows])
+        output.table(row_headers(found), [row_cells(row, found) for row in rows])

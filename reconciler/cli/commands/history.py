@@ -8,7 +8,7 @@ from reconciler import wiring
 from reconciler.cli import completing, output
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.errors import UsageError
-from reconciler.report import pasts
+from reconciler.report.history import history_lines, orphans_note
 from reconciler.report.text import Sort
 
 
@@ -30,7 +30,7 @@ def history(given: Globals, kind: str | None, name: str | None, limit: int, form
     if form == "json":
         output.json_data(answer["changes"])
         return
-    for sort, line in pasts.history_lines(answer):
+    for sort, line in history_lines(answer):
         output.data(output.change(line) if sort is Sort.CHANGE else line)
-    if note := pasts.orphans_note(answer):
+    if note := orphans_note(answer):
         given.say(note)

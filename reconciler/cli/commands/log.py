@@ -7,7 +7,8 @@ import click
 from reconciler import wiring
 from reconciler.cli import completing, output
 from reconciler.cli.options import Globals, format_option, global_options
-from reconciler.report import commits, pasts
+from reconciler.report import commits
+from reconciler.report.history import orphans_note
 
 STATUSES = ("valid", "invalid", "orphaned")
 
@@ -36,5 +37,5 @@ def log(given: Globals, /, limit: int, form: str, **filters: str | None) -> None
         output.json_data(answer["versions"])
         return
     output.table(commits.VERSION_HEADERS, [commits.version_cells(version) for version in answer["versions"]])
-    if "status" not in told and (note := pasts.orphans_note(answer)):
+    if "status" not in told and (note := orphans_note(answer)):
         given.say(note)

@@ -10,7 +10,7 @@ from reconciler import wiring
 from reconciler.cli import output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
-from reconciler.report import policies as report
+from reconciler.report import authoring as report
 from reconciler.report import problems
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ def list_policies(given: Globals, form: str) -> int:
     for problem in found.problems:
         output.note(output.problem(problems.line(problem)))
     if form == "json":
-        output.json_data(report.policies_json(found))
+        output.json_data(report.build_policies(found))
     else:
-        output.table(report.HEADERS, report.cells(found))
+        output.table(report.POLICY_HEADERS, report.policy_cells(found))
     return _code(found.problems)
 
 
@@ -56,7 +56,7 @@ def test(given: Globals, names: tuple[str, ...], form: str) -> int:
     if not tested.policies:
         given.say("warning: nothing was tested: there is no policy in policies/")
     if form == "json":
-        output.json_data(report.tested_json(tested))
+        output.json_data(report.build_policy_tests(tested))
     else:
         for line in report.test_lines(tested):
             output.data(output.problem(line))

@@ -8,7 +8,7 @@ from reconciler import wiring
 from reconciler.cli import output
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.people import who
-from reconciler.report import suspensions
+from reconciler.report.status import suspension_line
 
 
 @click.command(short_help="reconcile again")
@@ -23,4 +23,4 @@ def resume(given: Globals, form: str) -> None:
     elif found["ended"] is None:
         output.data("nothing was suspended")
     else:
-        output.data(f"resumed; it was suspended {suspensions.line(found['ended'])}")
+        output.data(f"resumed; it was suspended {suspension_line(found['ended'])}")

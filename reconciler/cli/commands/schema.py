@@ -15,8 +15,8 @@ from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.places import from_here
 from reconciler.pipeline.layout import Role
+from reconciler.report import authoring as tables
 from reconciler.report import problems as report
-from reconciler.report import schemas as tables
 
 if TYPE_CHECKING:
     from reconciler.wiring import Workshop
@@ -36,7 +36,7 @@ def list_kinds(given: Globals, form: str) -> int:
     """List the kinds: table, key, number of columns, and where each is from."""
     workshop = _workshop(given)
     if form == "json":
-        output.json_data(tables.kinds_json(workshop.author))
+        output.json_data(tables.build_kind_summaries(workshop.author))
     else:
         output.table(tables.KIND_HEADERS, tables.kind_cells(workshop.author))
     return _code(workshop)

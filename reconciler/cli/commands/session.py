@@ -12,7 +12,7 @@ from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.errors import UsageError
 from reconciler.report import problems
-from reconciler.report.visible import visible
+from reconciler.report.escape import visible
 
 if TYPE_CHECKING:
     from reconciler.model.problem import Problem

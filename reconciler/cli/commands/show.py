@@ -7,7 +7,8 @@ import click
 from reconciler import wiring
 from reconciler.cli import completing, output
 from reconciler.cli.options import Globals, format_option, global_options
-from reconciler.report import pasts, states
+from reconciler.report.history import history_point_text
+from reconciler.report.rows import flatten_row, row_cells, row_headers, row_lines
 
 LABEL = 26
 """Columns of a label."""
@@ -25,11 +26,11 @@ def show(given: Globals, kind: str, name: str | None, at: str, form: str) -> Non
     answer = wiring.application(given.settings()).show(kind, name, at)
     rows = answer["rows"]
     if form == "json":
-        output.json_data(states.row_json(rows[0]) if name else [states.row_json(row) for row in rows])
+        output.json_data(flatten_row(rows[0]) if name else [flatten_row(row) for row in rows])
         return
     if name:
-        for label, text in states.row_lines(rows[0], answer):
+        for label, text in row_lines(rows[0], answer):
             output.data(f"{label:<{LABEL}}{text}")
     else:
-        output.table(states.headers(answer), [states.row_cells(row, answer) for row in rows])
-    given.say(f"as of {pasts.place_text(answer['at'])}")
+        output.table(row_headers(answer), [row_cells(row, answer) for row in rows])
+    given.say(f"as of {history_point_text(answer['at'])}")

@@ -11,8 +11,8 @@ from reconciler import wiring
 from reconciler.cli import output
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.errors import UsageError
-from reconciler.report import queries
-from reconciler.report.visible import json_text
+from reconciler.report.escape import json_text
+from reconciler.report.rows import query_cells, query_csv, query_headers
 
 STDIN = "-"
 MOST = 100_000
@@ -44,9 +44,9 @@ def sql(given: Globals, query: str, history: bool, limit: int, form: str) -> Non
     if form == "json":
         output.data(json_text(found))
     elif form == "csv":
-        output.raw(queries.csv_text(found))
+        output.raw(query_csv(found))
     else:
-        output.table(queries.headers(found), [queries.cells(row) for row in found["rows"]])
+        output.table(query_headers(found), [query_cells(row) for row in found["rows"]])
     if found["cut"]:
         given.say(f"there are more rows than these {len(found['rows'])}: --limit tells more, up to {MOST:,}")
 

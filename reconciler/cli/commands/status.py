@@ -8,7 +8,7 @@ from reconciler import wiring
 from reconciler.cli import output
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.report import problems
-from reconciler.report.statuses import status_lines
+from reconciler.report.status import status_lines
 
 
 @click.command(short_help="what is live")
@@ -24,4 +24,4 @@ def status(given: Globals, form: str) -> None:
     for label, text in status_lines(found):
         output.data(f"{label:<12}{text}")
     for problem in found["refused"]["problems"] if found["refused"] else ():
-        output.data("  " + output.problem(problems.line(problems.from_json(problem))))
+        output.data("  " + output.problem(problems.line(problems.parse_problem(problem))))

@@ -8,7 +8,7 @@ from reconciler import wiring
 from reconciler.cli import output
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.people import who
-from reconciler.report import suspensions
+from reconciler.report.status import suspension_line
 
 
 @click.command(short_help="stop reconciling")
@@ -23,4 +23,4 @@ def suspend(given: Globals, reason: str, until: str | None, form: str) -> None:
     if form == "json":
         output.json_data(suspension)
     else:
-        output.data(f"suspended {suspensions.line(suspension)}")
+        output.data(f"suspended {suspension_line(suspension)}")

@@ -13,7 +13,7 @@ from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.people import who
 from reconciler.errors import ReconcilerError
 from reconciler.report import commits, problems
-from reconciler.report.syncs import sync_lines
+from reconciler.report.sync import sync_lines
 
 
 @click.command(short_help="one reconcile")
@@ -42,7 +42,7 @@ def _tell(given: Globals, found: dict[str, Any]) -> Exit:
     """What did not go through, on stderr, and the exit code for it."""
     if found["head"] is None:
         given.say("the branch has no commits yet: nothing to do")
-    told = [problems.from_json(one) for one in found["problems"]]
+    told = [problems.parse_problem(one) for one in found["problems"]]
     for problem in told:
         tell = output.note if problem.is_error else given.say
         tell(output.problem(problems.line(problem)))

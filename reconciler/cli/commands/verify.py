@@ -9,7 +9,7 @@ from reconciler.cli import output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.people import who
-from reconciler.report import verification
+from reconciler.report.drift import verification_lines
 
 
 @click.command(short_help="both databases against git")
@@ -23,6 +23,6 @@ def verify(given: Globals, form: str) -> int:
     if form == "json":
         output.json_data(found)
     else:
-        for line in verification.lines(found):
+        for line in verification_lines(found):
             output.data(line)
     return Exit.PROBLEMS if found["differences"] else Exit.OK

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from reconciler import canonical
 from reconciler.report import commits
-from reconciler.report.visible import visible, visible_lines
+from reconciler.report.escape import visible, visible_lines
 
 CELL = 120
 """Characters of a value in a table of many rows; pages about one thing show all of it."""

@@ -9,8 +9,8 @@ from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.browsing import Search
 from reconciler.model.resource import Key, RowId
 from reconciler.pipeline.kindset import stored_kinds
-from reconciler.report import browsing
-from reconciler.report.drifts import drift_json
+from reconciler.report.drift import build_drift
+from reconciler.report.rows import build_found_rows, build_kind_details, build_row_comparison, filter_choices
 from reconciler.wiring.answers import found_kind
 from reconciler.wiring.pages.past import FLUSH, without
 from reconciler.wiring.program import known_kinds
@@ -40,7 +40,7 @@ def kinds(keeper: Keeper) -> Answer:
     with keeper.reading() as reader:
         counts = reader.counts()
         return {
-            "kinds": [{**browsing.kind_json(kind), "rows": counts.get(kind.name, 0)} for kind in known_kinds(reader)]
+            "kinds": [{**build_kind_details(kind), "rows": counts.get(kind.name, 0)} for kind in known_kinds(reader)]
         }
 
 
@@ -50,7 +50,7 @@ def rows(keeper: Keeper, word: str, asked: Asked) -> Answer:
         kind = found_kind(known_kinds(reader), word)
         search = _search(kind, asked)
         number, found = reader.found(kind, search)
-        return browsing.found_json(kind, search, number, found)
+        return build_found_rows(kind, search, number, found)
 
 
 def resource(parts: Parts, word: str, name: str) -> Answer:
@@ -62,7 +62,7 @@ def resource(parts: Parts, word: str, name: str) -> Answer:
         kind = found_kind(known_kinds(reader), word)
         live = next(iter(reader.live(kind, name)), None)
         declared = _declared(reader, kind, name, None if live is None else str(live.values[kind.key]))
-        answer = browsing.sides_json(kind, live.name if live else name, live, declared)
+        answer = build_row_comparison(kind, live.name if live else name, live, declared)
     parts.shipment.flush(FLUSH)
     past = _past(parts, kind, answer)
     if live is None and declared is None and not past["changes"]:
@@ -73,7 +73,7 @@ def resource(parts: Parts, word: str, name: str) -> Answer:
 def drift(keeper: Keeper) -> Answer:
     """Where the live rows are not what git says."""
     with keeper.reading() as reader:
-        return drift_json(reader.drift(stored_kinds(reader.kinds())))
+        return build_drift(reader.drift(stored_kinds(reader.kinds())))
 
 
 def _declared(reader: DuckDBReader, kind: Kind, name: str, id_: str | None) -> Row | None:
@@ -99,7 +99,7 @@ def _past(parts: Parts, kind: Kind, answer: Answer) -> Answer:
 
 
 def _search(kind: Kind, asked: Asked) -> Search:
-    known = browsing.choices(kind)
+    known = filter_choices(kind)
     unknown = sorted(asked.keys() - known.keys() - {"q", "page"})
     if unknown:
         raise UsageError(f"there is no filter {unknown[0][:SHOWN]}", hint=f"there are: {', '.join(('q', *known))}")

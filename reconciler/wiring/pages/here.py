@@ -10,8 +10,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.report import browsing
-from reconciler.report.moments import moment
+from reconciler.report.escape import moment
+from reconciler.report.rows import build_host_events
 from reconciler.wiring.pages.settings import shown
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def events(keeper: Keeper, asked: Mapping[str, str]) -> Answer:
         found = reader.events(PAGE + 1, int(before) if before else None)
     told, more = found[:PAGE], len(found) > PAGE
     return {
-        "events": browsing.events_json(told),
+        "events": build_host_events(told),
         "before": int(before) if before else None,
         "more": told[-1].seq if more else None,
     }

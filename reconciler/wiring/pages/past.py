@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.hindsight import points
-from reconciler.report import browsing, commits
+from reconciler.report import commits
+from reconciler.report.rows import build_days
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,12 +44,12 @@ def lately(parts: Parts) -> Answer:
         if opened is None:
             raise _off()
         with opened() as ledger:
-            told["recent"] = [commits.version_json(one) for one in ledger.versions(limit=RECENT)]
+            told["recent"] = [commits.build_version(one) for one in ledger.versions(limit=RECENT)]
             days = ledger.activity(datetime.combine(first, time(), UTC))
             told["activity"] = {
                 "since": first.isoformat(),
                 "until": today.isoformat(),
-                "days": browsing.days_json(day for day in days if day.day <= today),
+                "days": build_days(day for day in days if day.day <= today),
             }
     except ReconcilerError as error:
         told["without_history"] = without(error)
@@ -81,7 +82,7 @@ def version(parts: Parts, revision: str) -> Answer:
     with opened() as ledger:
         found = points.known(ledger, revision, parts.past.resolve)
     if found.creates + found.updates + found.deletes > MOST_CHANGES:
-        return {"version": commits.version_json(found), "changes": [], "cut": True}
+        return {"version": commits.build_version(found), "changes": [], "cut": True}
     return {**parts.past.version(found.commit.sha), "cut": False}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reconciler.report.moments import moment
+from reconciler.report.escape import moment
 from reconciler.wiring.pages import browsing, here, past, sessions
 
 if TYPE_CHECKING:

@@ -10,11 +10,10 @@ from reconciler.hindsight.rows import names
 from reconciler.model.change import Op
 from reconciler.model.commit import Status
 from reconciler.report import commits, plans
-from reconciler.report.moments import second
+from reconciler.report.escape import second, visible
 from reconciler.report.problems import plural
-from reconciler.report.states import cell
+from reconciler.report.rows import cell
 from reconciler.report.text import Sort
-from reconciler.report.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,20 +29,20 @@ if TYPE_CHECKING:
 BLAME_HEADERS = ("field", "value", "commit", "committed", "author", "message")
 
 
-def entry_json(version: VersionRow, change: Change, kinds: Kinds) -> dict[str, Any]:
+def build_recorded_change(version: VersionRow, change: Change, kinds: Kinds) -> dict[str, Any]:
     """A change with who made it, when and in which commit."""
-    return {**_made_json(version), "orphaned": version.orphaned, **change_json(change, kinds)}
+    return {**_made_json(version), "orphaned": version.orphaned, **build_described_change(change, kinds)}
 
 
-def change_json(change: Change, kinds: Kinds) -> dict[str, Any]:
+def build_described_change(change: Change, kinds: Kinds) -> dict[str, Any]:
     """A change as a plan has it, and in words. Where the history does not know its place, there is none."""
-    told = plans.change_json(change)
+    told = plans.build_change(change)
     if not change.resource.path:
         told |= {"path": None, "line": None}
     return {**told, "text": "\n".join(plans.full_lines(change, kinds))}
 
 
-def place_json(place: Place) -> dict[str, Any]:
+def build_history_point(place: Place) -> dict[str, Any]:
     """A place in the history: what was asked for, and the commit that was found for it."""
     return {
         "asked": place.name,
@@ -54,7 +53,7 @@ def place_json(place: Place) -> dict[str, Any]:
     }
 
 
-def blame_json(kind: Kind, row: PastRow, blamed: Iterable[Blamed]) -> dict[str, Any]:
+def build_blame(kind: Kind, row: PastRow, blamed: Iterable[Blamed]) -> dict[str, Any]:
     """Each field of a row with the version that set it."""
     name, id_ = names(kind, row)
     units = {column.name: column.unit for column in kind.columns}
@@ -91,7 +90,7 @@ def diff_lines(answer: Answer) -> Iterator[tuple[Sort, str]]:
     yield Sort.NOTE, canonical.counted({f"to {op}": counts[op] for op in (Op.CREATE, Op.UPDATE, Op.DELETE)}) + "."
 
 
-def place_text(place: Answer) -> str:
+def history_point_text(place: Answer) -> str:
     """The commit that was found, and why it is that one."""
     at = f"{commits.short(place['commit'])}, commit {place['height']}, committed {second(place['committed_at'])}"
     live = ", live on this host then" if place["by"] == "host" else ""
@@ -135,6 +134,6 @@ def _made_json(version: VersionRow) -> dict[str, Any]:
         "commit": version.commit.sha,
         "height": version.height,
         "committed_at": canonical.timestamp(version.commit.committer.time),
-        "author": commits.signature_json(version.commit.author),
+        "author": commits.build_person(version.commit.author),
         "message": version.commit.message,
     }

@@ -1,27 +1,65 @@
-"""Policies and their tests as text and JSON."""
+"""Kinds, policies with their tests, and formatted files: what people who write configuration look at."""
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Any
 
 from reconciler.report import problems
+from reconciler.report.problems import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from reconciler.authoring.author import Author
+    from reconciler.authoring.fields import FieldRow
+    from reconciler.format.file import Formatted
+    from reconciler.kinds.kind import Kind
     from reconciler.model.policy import Violation
     from reconciler.pipeline.policycases import Policies
     from reconciler.pipeline.policytest import Tested, Trial
 
-HEADERS = ("name", "title", "tests")
+KIND_HEADERS = ("kind", "table", "key", "columns", "from")
+FIELD_HEADERS = ("field", "type", "unit", "allowed", "required", "description")
 
 
-def cells(policies: Policies) -> list[list[str]]:
+def build_kind_summaries(author: Author) -> list[dict[str, Any]]:
+    """The kinds in order of their names."""
+    return [build_kind_summary(kind, author.origin(kind)) for kind in author.kinds]
+
+
+def build_kind_summary(kind: Kind, origin: str) -> dict[str, Any]:
+    """A kind in short. `origin` is where it is from."""
+    return {
+        "kind": kind.name,
+        "table": kind.table,
+        "key": kind.key,
+        "columns": len(kind.columns),
+        "origin": origin,
+    }
+
+
+def kind_cells(author: Author) -> list[tuple[str, ...]]:
+    """A row for each kind."""
+    return [tuple(str(value) for value in kind.values()) for kind in build_kind_summaries(author)]
+
+
+def field_cells(row: FieldRow) -> tuple[str, ...]:
+    """One field, `-` where there is nothing to say."""
+    required = "yes" if row.required else "no"
+    cells = (row.name, row.type, row.unit, row.allowed, required, row.description)
+    return tuple(cell or "-" for cell in cells)
+
+
+POLICY_HEADERS = ("name", "title", "tests")
+
+
+def policy_cells(policies: Policies) -> list[list[str]]:
     """Each policy as a table's row."""
     return [[one.name, one.title, str(len(policies.cases_of(one)))] for one in policies.members]
 
 
-def policies_json(policies: Policies) -> list[dict[str, Any]]:
+def build_policies(policies: Policies) -> list[dict[str, Any]]:
     """Each policy."""
     return [
         {"name": one.name, "title": one.title, "path": one.path, "tests": len(policies.cases_of(one))}
@@ -48,11 +86,11 @@ def test_summary(tested: Tested) -> str:
     return f"{problems.plural(len(tested.trials), 'test')} of {policies}: {outcome}{also}"
 
 
-def tested_json(tested: Tested) -> dict[str, Any]:
+def build_policy_tests(tested: Tested) -> dict[str, Any]:
     """What came of all tests."""
     return {
         "tests": [_trial_json(trial) for trial in tested.trials],
-        "problems": [problems.as_json(problem) for problem in tested.problems],
+        "problems": [problems.build_problem(problem) for problem in tested.problems],
         "summary": {"policies": len(tested.policies), "tests": len(tested.trials), "failed": tested.failed},
     }
 
@@ -64,7 +102,7 @@ def _trial_json(trial: Trial) -> dict[str, Any]:
         "path": trial.case.folder,
         "passed": trial.passed,
         "violations": [_violation_json(violation) for violation in trial.violations],
-        "problems": [problems.as_json(problem) for problem in trial.problems],
+        "problems": [problems.build_problem(problem) for problem in trial.problems],
     }
 
 
@@ -92,3 +130,23 @@ def _outcome(trial: Trial) -> str:
     about = " ".join(word for word in (first.kind, first.name, first.field) if word)
     more = " …" if len(trial.violations) > 1 else ""
     return f"{number}{unwanted}: {f'{about}: ' if about else ''}{first.message}{more}"
+
+
+def formatting_summary(files: Sequence[Formatted], done: str, left: str) -> str:
+    """`2 files reformatted, 26 files left unchanged`: what differs is counted as `done`, the rest as `left`."""
+    unreadable = sum(bool(file.problems) for file in files)
+    differing = sum(file.differs for file in files)
+    unchanged = len(files) - differing - unreadable
+    counts = ((differing, done), (unchanged, left), (unreadable, "not readable"))
+    return ", ".join(f"{plural(count, 'file')} {word}" for count, word in counts if count)
+
+
+def formatting_diff(file: Formatted) -> Iterator[str]:
+    """The lines of a unified diff from a file to its canonical form, with what nobody would see in it written out."""
+    before, after = _lines(file.before), _lines(file.after)
+    yield from difflib.unified_diff(before, after, file.path, file.path, lineterm="")
+
+
+def _lines(data: bytes) -> list[str]:
+    *lines, rest = data.decode().replace("\r", "\\r").replace("\ufeff", "\\ufeff").split("\n")
+    return [*lines, f"{rest}\n\\ No newline at end of file"] if rest else lines

@@ -1,4 +1,4 @@
-"""What a reconcile did, as JSON and, from that, as text: a command may have it from a daemon."""
+"""What a sync did: as its answer, its text, its log messages and its events."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from reconciler import canonical
 from reconciler.model.change import Op
 from reconciler.report import commits, plans, problems
-from reconciler.report.visible import visible
+from reconciler.report.escape import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from reconciler.kinds.kind import Kinds
+    from reconciler.model.change import Change
     from reconciler.pipeline.syncing import SyncResult
     from reconciler.plan.plan import Plan
 
@@ -25,7 +26,7 @@ NAMED = 3
 """Changes that a log names."""
 
 
-def sync_json(result: SyncResult, kinds: Kinds, waiting: int | None = None) -> dict[str, Any]:
+def build_sync(result: SyncResult, kinds: Kinds, waiting: int | None = None) -> dict[str, Any]:
     """What a reconcile did. Each change says itself in words.
 
     `waiting` is how many versions wait for the ledger where a daemon ships them; None where nobody does.
@@ -33,13 +34,13 @@ def sync_json(result: SyncResult, kinds: Kinds, waiting: int | None = None) -> d
     refused = result.attempt if result.attempt and result.attempt.refused else None
     return {
         "head": result.head,
-        "applied": commits.applied_json(result.applied),
-        "refused": commits.attempt_json(refused if refused and refused.stamp.commit == result.head else None),
+        "applied": commits.build_applied(result.applied),
+        "refused": commits.build_attempt(refused if refused and refused.stamp.commit == result.head else None),
         "changes": [
-            {**plans.change_json(change), "text": "\n".join(plans.change_lines(change, kinds))}
+            {**plans.build_change(change), "text": "\n".join(plans.change_lines(change, kinds))}
             for change in result.plan.changes
         ],
-        "problems": [problems.as_json(problem) for problem in result.plan.problems],
+        "problems": [problems.build_problem(problem) for problem in result.plan.problems],
         "history": _history_json(result, waiting),
     }
 
@@ -97,3 +98,49 @@ def _history_json(result: SyncResult, waiting: int | None) -> dict[str, Any] | N
     error = result.history.error
     told = {"message": str(error), "hint": error.hint} if error else None
     return {"recorded": result.history.versions, "waiting": 0, "error": told}
+
+
+MOST = 500
+"""Changes that are told one by one; with more of them who follows has to look anew."""
+PROBLEMS = 20
+"""Problems that are told with a refusal; `status` has all of them."""
+STATE = ("sync", "health", "head", "applied", "refused", "suspended", "troubles")
+
+
+def build_applied_event(result: SyncResult) -> dict[str, Any] | None:
+    """What a reconcile brought live; None when nothing was."""
+    went, applied = result.went_live, result.applied
+    if went is None or applied is None:
+        return None
+    changes = result.plan.changes
+    complete = len(changes) <= MOST and not went.replaced
+    return {
+        **(commits.build_applied(applied) or {}),
+        "base": went.base and went.base.stamp.commit,
+        "counts": {str(op): result.plan.count(op) for op in Op},
+        "changes": [_build_event_change(one) for one in changes] if complete else [],
+        "complete": complete,
+    }
+
+
+def build_refused_event(result: SyncResult) -> dict[str, Any] | None:
+    """What keeps the head from going live; None when nothing does."""
+    if not result.plan.refused:
+        return None
+    errors = [one for one in result.plan.problems if one.is_error]
+    told = [problems.build_problem(one) for one in errors[:PROBLEMS]]
+    return {"commit": result.head, "errors": len(errors), "problems": told}
+
+
+def build_state_event(status: Answer) -> dict[str, Any]:
+    """How the host stands, in short: what changes only when something happens."""
+    state = {name: status[name] for name in STATE}
+    for name in ("applied", "refused"):
+        state[name] = status[name] and status[name]["commit"]
+    return state
+
+
+def _build_event_change(change: Change) -> dict[str, Any]:
+    resource = change.resource
+    fields = [one.field for one in change.fields] if change.op is Op.UPDATE else []
+    return {"op": str(change.op), "kind": resource.kind, "name": resource.name, "id": resource.id, "fields": fields}

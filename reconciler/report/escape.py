@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from reconciler import canonical
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _UNSAFE = (
     "\x00-\x1f\x7f-\x9f"  # control characters: C0, DEL, and C1, among them the one-character CSI
@@ -41,3 +46,16 @@ def json_text(value: Any) -> str:
 
 def _escaped(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode("ascii")
+
+
+FRACTION = re.compile(r"\.\d+(?=Z$)")
+
+
+def moment(at: datetime | None) -> str | None:
+    """A moment in its one form (RFC 3339, UTC); None stays None."""
+    return None if at is None else canonical.timestamp(at)
+
+
+def second(text: str) -> str:
+    """A moment in that form without the fraction of its second."""
+    return FRACTION.sub("", text)

@@ -1,18 +1,20 @@
-"""How a host stands, as JSON and, from that, as text: a command may have it from a daemon."""
+"""The state of a host, and what `doctor` found."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
-from reconciler.report import commits, suspensions
-from reconciler.report.moments import moment, second
+from reconciler.model.diagnosis import Grade
+from reconciler.report import commits
+from reconciler.report.escape import moment, second, visible
 from reconciler.report.problems import plural
-from reconciler.report.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from reconciler.model.diagnosis import Diagnosis
+    from reconciler.model.suspension import Suspension
     from reconciler.model.trouble import Trouble
     from reconciler.model.upload import ShippingState
     from reconciler.model.view import CacheState
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     Answer = Mapping[str, Any]
 
 
-def status_json(status: Status) -> dict[str, Any]:
+def build_status(status: Status) -> dict[str, Any]:
     """The state of a host."""
     running = status.running
     return {
@@ -30,10 +32,10 @@ def status_json(status: Status) -> dict[str, Any]:
         "head": status.head,
         "sync": str(status.sync),
         "health": str(status.health),
-        "applied": commits.applied_json(status.applied),
-        "attempted": commits.attempt_json(status.attempt),
-        "refused": commits.attempt_json(status.refused),
-        "suspended": suspensions.as_json(status.suspension),
+        "applied": commits.build_applied(status.applied),
+        "attempted": commits.build_attempt(status.attempt),
+        "refused": commits.build_attempt(status.refused),
+        "suspended": build_suspension(status.suspension),
         "shallow": status.shallow,
         "resources": dict(status.resources),
         "conditions": [_condition_json(one) for one in status.conditions],
@@ -56,7 +58,7 @@ def status_lines(answer: Answer) -> Iterator[tuple[str, str]]:
         errors = plural(sum(one["severity"] == "error" for one in answer["refused"]["problems"]), "error")
         yield "refused", f"{commits.short(answer['refused']['commit'])}, {errors}"
     if answer["suspended"]:
-        yield "suspended", suspensions.line(answer["suspended"])
+        yield "suspended", suspension_line(answer["suspended"])
     live = (f"{count:,} {kind}" for kind, count in answer["resources"].items() if count)
     yield "live rows", ", ".join(live) or "none"
     if answer["shallow"]:
@@ -183,3 +185,40 @@ def _trouble_json(trouble: Trouble) -> dict[str, Any]:
         "hint": trouble.hint,
         "since": moment(trouble.since),
     }
+
+
+def suspension_line(answer: Mapping[str, Any]) -> str:
+    """By whom, since when, until when, and why; from the JSON of a suspension."""
+    until = f"until {second(answer['until'])}" if answer["until"] else "until somebody resumes"
+    return f"by {visible(answer['actor'])} since {second(answer['since'])}, {until}: {visible(answer['reason'])}"
+
+
+def build_suspension(suspension: Suspension | None) -> dict[str, Any] | None:
+    """A suspension; null for none."""
+    return None if suspension is None else suspension.detail()
+
+
+def build_diagnosis(diagnosis: Diagnosis) -> dict[str, str]:
+    """One diagnosis."""
+    return {
+        "check": diagnosis.check,
+        "grade": str(diagnosis.grade),
+        "message": diagnosis.message,
+        "hint": diagnosis.hint,
+    }
+
+
+def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
+    """A diagnosis, and how to mend it."""
+    yield f"{diagnosis.grade:<8} {diagnosis.check:<12} {visible(diagnosis.message)}"
+    if diagnosis.hint:
+        yield f"{'':<21} {visible(diagnosis.hint)}"
+
+
+def summarize_diagnoses(diagnoses: Sequence[Diagnosis]) -> str:
+    """How many of each."""
+    counts = [sum(one.grade is grade for one in diagnoses) for grade in (Grade.PROBLEM, Grade.WARNING)]
+    if not any(counts):
+        return "all is well"
+    told = zip(counts, ("problem", "warning"), strict=True)
+    return ", ".join(f"{count} {word}{'s'[: count != 1]}" for count, word in told)
