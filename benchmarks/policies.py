@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.kinds.kind import Kinds
-    from reconciler.model.policy import Policy
+    from reconciler.model.problem import Policy
     from reconciler.model.resource import Resource
 
 SIZES = (100, 10_000, 100_000)

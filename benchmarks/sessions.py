@@ -21,8 +21,7 @@ from reconciler.adapters.redis.link import connect, script
 from reconciler.adapters.redis.sessions import RedisSessions
 from reconciler.client import Config
 from reconciler.model.change import Op
-from reconciler.model.session import NewSession
-from reconciler.model.view import ViewMark, ViewStep, ViewWrite
+from reconciler.model.live import NewSession, ViewMark, ViewStep, ViewWrite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

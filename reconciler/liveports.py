@@ -11,8 +11,16 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reconciler.model.session import Cursor, NewSession, Session, SessionPage
-    from reconciler.model.view import CacheState, ViewMark, ViewStep, ViewWrite
+    from reconciler.model.live import (
+        CacheState,
+        Cursor,
+        NewSession,
+        Session,
+        SessionPage,
+        ViewMark,
+        ViewStep,
+        ViewWrite,
+    )
 
 
 class Sessions(Protocol):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from reconciler.model.drift import MOST_TOLD
-from reconciler.model.level import Level
+from reconciler.model.host import Level
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,11 +17,9 @@ if TYPE_CHECKING:
     from reconciler.model.change import Row, Stamp
     from reconciler.model.commit import Commit, CommitDelta, FileChange, Version
     from reconciler.model.drift import Drifts
-    from reconciler.model.event import HostEvent
-    from reconciler.model.policy import Policy, Verdict
-    from reconciler.model.problem import Problem
+    from reconciler.model.host import HostEvent, Suspension
+    from reconciler.model.problem import Policy, Problem, Verdict
     from reconciler.model.resource import Key, Resource, RowId
-    from reconciler.model.suspension import Suspension
 
 
 class Clock(Protocol):

@@ -182,7 +182,7 @@ def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
 
 
 def _seconds(name: str, text: str) -> float:
-    from reconciler.model.suspension import parse_span
+    from reconciler.model.host import parse_span
 
     span = parse_span(text)
     if span is None or span.total_seconds() < SHORTEST_POLL:

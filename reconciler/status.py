@@ -9,17 +9,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from reconciler.model.host import Outlook
 from reconciler.model.problem import APPROVABLE
-from reconciler.model.trouble import Outlook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from reconciler.model.suspension import Suspension
-    from reconciler.model.trouble import Trouble
+    from reconciler.model.host import Suspension, Trouble
+    from reconciler.model.live import CacheState
     from reconciler.model.upload import ShippingState
-    from reconciler.model.view import CacheState
     from reconciler.ports import Applied, Attempt, StoreReader
 
 

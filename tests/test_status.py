@@ -7,9 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reconciler.model.change import Stamp
+from reconciler.model.host import Outlook, Suspension, Trouble
 from reconciler.model.problem import Problem
-from reconciler.model.suspension import Suspension
-from reconciler.model.trouble import Outlook, Trouble
 from reconciler.ports import Applied, Attempt
 from reconciler.status import Place, Running, Status, Stored, describe
 

@@ -9,8 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from reconciler.errors import NeedsHuman, ReconcilerError
-from reconciler.model.level import Level
-from reconciler.model.trouble import Outlook, Trouble
+from reconciler.model.host import Level, Outlook, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

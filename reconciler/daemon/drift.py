@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler.model.drift import MOST_TOLD
-from reconciler.model.level import Level
-from reconciler.model.trouble import Outlook
+from reconciler.model.host import Level, Outlook
 from reconciler.report.problems import plural
 from reconciler.status import Scan
 

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from reconciler.model.happening import APPLIED, DRIFT, REFUSED, STATE, Happening
+from reconciler.model.host import APPLIED, DRIFT, REFUSED, STATE, Happening
 from reconciler.report.sync import build_applied_event, build_refused_event, build_state_event
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from reconciler.daemon.conditions import Phase
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
-from reconciler.model.trouble import Outlook
+from reconciler.model.host import Outlook
 
 if TYPE_CHECKING:
     from collections.abc import Callable

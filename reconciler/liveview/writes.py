@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler import canonical
 from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, TIMESTAMPS, SqlType
 from reconciler.model.change import Op
-from reconciler.model.session import milliseconds
-from reconciler.model.view import Use, ViewMark, ViewStep, ViewWrite
+from reconciler.model.live import Use, ViewMark, ViewStep, ViewWrite, milliseconds
 from reconciler.tables.rows import is_live, last_stamp, live_values
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row
-    from reconciler.model.view import CacheState
+    from reconciler.model.live import CacheState
     from reconciler.ports import Application, Applied
 
 

@@ -1,14 +1,14 @@
-"""Commits as git has them, and versions as the ledger records them."""
+"""Commits as git has them, versions as the ledger records them, and what `reconciler.yaml` says about both."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from reconciler import canonical
-from reconciler.model.change import Stamp
+from reconciler.model.change import Prune, Stamp
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -112,3 +112,30 @@ class Version:
     deletes: int
     digest: str
     rows: tuple[RowChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PruneRule:
+    """What becomes of rows that leave git, and how many of one kind may do so in one step.
+
+    `max_percent` is of the kind's declared resources before, 0 to 100; more than either limit is refused.
+    """
+
+    mode: Prune = Prune.DEACTIVATE
+    max_percent: float = 20
+    max_count: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class RepositorySpec:
+    """The `spec` of kind Repository. Without the file, or without a field in it, the defaults count.
+
+    `include` and `exclude` are patterns as in .gitignore, relative to the file's folder; an empty `include` stands
+    for everything. `schemas` and `policies` are folders there.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    schemas: str = "schemas"
+    policies: str = "policies"
+    prune: PruneRule = field(default_factory=PruneRule)

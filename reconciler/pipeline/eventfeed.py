@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from reconciler.model.event import HostEvent
+    from reconciler.model.host import HostEvent
     from reconciler.ports import Store
 
 MOST: Final = 1_000

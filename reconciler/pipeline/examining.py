@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from reconciler import canonical
-from reconciler.model.diagnosis import Diagnosis, Grade
+from reconciler.model.host import Diagnosis, Grade
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta

@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from reconciler.model.policy import Policy
-from reconciler.model.problem import APPROVABLE, Problem, Severity
+from reconciler.model.problem import APPROVABLE, Policy, Problem, Severity
 from reconciler.pipeline.locating import locate
 from reconciler.plan.guards import prune_problems
 from reconciler.policy.reading import read_policy

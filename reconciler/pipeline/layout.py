@@ -7,7 +7,7 @@ from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from reconciler.model.repository import RepositorySpec
+from reconciler.model.commit import RepositorySpec
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec

@@ -7,8 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from reconciler.kinds.kind import did_you_mean
-from reconciler.model.policy import Policy
-from reconciler.model.problem import Problem, Severity
+from reconciler.model.problem import Policy, Problem, Severity
 from reconciler.pipeline.layout import RESOURCE_SUFFIXES, Layout, Role
 from reconciler.pipeline.reading import not_a_file
 from reconciler.policy.reading import read_policy

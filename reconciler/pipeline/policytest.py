@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Prune
-    from reconciler.model.policy import Policy, Verdict, Violation
+    from reconciler.model.problem import Policy, Verdict, Violation
     from reconciler.model.resource import Resource
     from reconciler.pipeline.policycases import Case, Policies
     from reconciler.ports import PolicyEngine

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from reconciler.kinds.kind import Kinds
+    from reconciler.model.commit import RepositorySpec
     from reconciler.model.problem import Problem
-    from reconciler.model.repository import RepositorySpec
     from reconciler.pipeline.kindset import Shipped
     from reconciler.ports import Source
 

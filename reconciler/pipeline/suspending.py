@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from reconciler.model.suspension import Suspension
+    from reconciler.model.host import Suspension
     from reconciler.ports import Store
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from reconciler.model.change import Change
-    from reconciler.model.repository import PruneRule
+    from reconciler.model.commit import PruneRule
     from reconciler.model.resource import Resource
 
 PRUNE_LIMIT = "guard/prune-limit"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from reconciler.model.policy import Policy
-from reconciler.model.problem import Problem
+from reconciler.model.problem import Policy, Problem
 from reconciler.policy.wording import plain
 
 BAD_POLICY = "bad-policy"

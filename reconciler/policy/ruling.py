@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from reconciler.kinds.kind import Kind, Kinds
-    from reconciler.model.policy import Fault, Policy, Verdict, Violation
+    from reconciler.model.problem import Fault, Policy, Verdict, Violation
     from reconciler.model.resource import Resource
 
     Find = Callable[[Key], Resource | None]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reconciler.authoring.fields import FieldRow
     from reconciler.format.file import Formatted
     from reconciler.kinds.kind import Kind
-    from reconciler.model.policy import Violation
+    from reconciler.model.problem import Violation
     from reconciler.pipeline.policycases import Policies
     from reconciler.pipeline.policytest import Tested, Trial
 

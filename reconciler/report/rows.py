@@ -16,11 +16,9 @@ if TYPE_CHECKING:
 
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kind
-    from reconciler.model.browsing import Search
     from reconciler.model.change import Row, Stamp
-    from reconciler.model.event import HostEvent
-    from reconciler.model.queried import Queried
-    from reconciler.model.sheet import Record, Sheet
+    from reconciler.model.host import HostEvent
+    from reconciler.model.rows import Queried, Record, Search, Sheet
     from reconciler.ports import ActiveDay, LiveRow
 
     Answer = Mapping[str, Any]

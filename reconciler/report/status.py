@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
-from reconciler.model.diagnosis import Grade
+from reconciler.model.host import Grade
 from reconciler.report import commits
 from reconciler.report.escape import moment, second, visible
 from reconciler.report.problems import plural
@@ -13,11 +13,9 @@ from reconciler.report.problems import plural
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from reconciler.model.diagnosis import Diagnosis
-    from reconciler.model.suspension import Suspension
-    from reconciler.model.trouble import Trouble
+    from reconciler.model.host import Diagnosis, Suspension, Trouble
+    from reconciler.model.live import CacheState
     from reconciler.model.upload import ShippingState
-    from reconciler.model.view import CacheState
     from reconciler.status import Condition, Running, Scan, Status
 
     Answer = Mapping[str, Any]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from reconciler.kinds.kind import Kind, Kinds
 from reconciler.kinds.pointers import child
+from reconciler.model.live import Cursor, NewSession
 from reconciler.model.problem import Problem
 from reconciler.model.resource import Document
-from reconciler.model.session import Cursor, NewSession
 from reconciler.sessions.fingerprint import fingerprint_hash
 from reconciler.validate.finding import SECRET, Finding, problems, settled
 from reconciler.validate.validator import Validator

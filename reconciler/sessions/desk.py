@@ -9,7 +9,7 @@ from reconciler.sessions.checking import ID
 
 if TYPE_CHECKING:
     from reconciler.liveports import Sessions
-    from reconciler.model.session import Session, SessionPage
+    from reconciler.model.live import Session, SessionPage
     from reconciler.sessions.checking import Checker
     from reconciler.sessions.layout import SessionLayout
 

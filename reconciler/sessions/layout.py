@@ -10,7 +10,7 @@ from reconciler import canonical
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reconciler.model.session import Session
+    from reconciler.model.live import Session
 
 ANNOTATION = "x-session"
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.kinds.kind import Kind, Kinds
 from reconciler.model.change import Prune
+from reconciler.model.commit import PruneRule, RepositorySpec
 from reconciler.model.problem import Problem
-from reconciler.model.repository import PruneRule, RepositorySpec
 from reconciler.validate.finding import AMBIGUOUS, problems, settled
 from reconciler.validate.validator import Validator
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from reconciler.model.happening import APPLIED
+from reconciler.model.host import APPLIED
 from reconciler.web.answers import BEFORE_ALL
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from reconciler.model.happening import Happening
+    from reconciler.model.host import Happening
     from reconciler.web.pulse import Feed, Pulse
 
 HEARTBEAT = 15.0

@@ -12,7 +12,7 @@ from reconciler.web.answers import RETRY_AFTER, HttpError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from reconciler.model.happening import Happening
+    from reconciler.model.host import Happening
 
 
 MOST = 1_500

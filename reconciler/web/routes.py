@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request  # noqa: TC002  Starlette looks at the annotation
 from starlette.routing import Route
 
-from reconciler.model.suspension import parse_until
+from reconciler.model.host import parse_until
 from reconciler.web import bodies, paging
 from reconciler.web.answers import HttpError, answer
 from reconciler.web.catalogue import CatalogueRoutes

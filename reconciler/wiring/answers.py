@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.reader import DuckDBReader
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.drift import Drifts
-    from reconciler.model.suspension import Suspension
+    from reconciler.model.host import Suspension
     from reconciler.ports import Applied, Store, StoreReader
 
     Answer = dict[str, Any]

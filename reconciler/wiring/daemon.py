@@ -21,8 +21,7 @@ from reconciler.daemon.events import News
 from reconciler.daemon.hostconfig import Obedience
 from reconciler.daemon.loop import Loop, Pace
 from reconciler.errors import BugError
-from reconciler.model.level import Level
-from reconciler.model.trouble import Outlook
+from reconciler.model.host import Level, Outlook
 from reconciler.web.address import parse
 from reconciler.web.server import HttpServer
 from reconciler.web.serving import Serving

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from reconciler.errors import ReconcilerError, RetryLater
-from reconciler.model.diagnosis import Diagnosis, Grade
+from reconciler.model.host import Diagnosis, Grade
 from reconciler.pipeline import examining
 from reconciler.settings import FILE_NAME
 from reconciler.wiring.origins import target

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler.errors import RetryLater, UsageError
-from reconciler.model.level import Level
+from reconciler.model.host import Level
 from reconciler.wiring.origins import described, mirror, remote_state, source
 
 if TYPE_CHECKING:

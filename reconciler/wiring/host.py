@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from reconciler.errors import NeedsHuman, UsageError
-from reconciler.model.level import Level
-from reconciler.model.trouble import Outlook
+from reconciler.model.host import Level, Outlook
 from reconciler.pipeline.judging import Judge
 from reconciler.pipeline.kindset import stored_kinds
 from reconciler.pipeline.stepping import Stepper

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from reconciler.errors import RetryLater, UsageError
-from reconciler.model.session import Session, SessionPage
+from reconciler.model.live import Session, SessionPage
 from reconciler.pipeline.kindset import stored_kinds
 from reconciler.wiring import answers
 from reconciler.wiring.redis import desk, layout

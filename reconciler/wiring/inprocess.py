@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import UsageError
 from reconciler.model.drift import Drifts
-from reconciler.model.suspension import Suspension, parse_until
+from reconciler.model.host import Suspension, parse_until
 from reconciler.pipeline.kindset import stored_kinds
 from reconciler.pipeline.suspending import suspended
 from reconciler.pipeline.syncing import Consent

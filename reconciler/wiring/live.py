@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.daemon.hostconfig import DEFAULT
 from reconciler.errors import NeedsHuman, ReconcilerError
-from reconciler.model.level import Level
-from reconciler.model.trouble import Outlook
+from reconciler.model.host import Level, Outlook
 from reconciler.wiring.liveview import View
 from reconciler.wiring.redis import EMBEDDED, sessions
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.redis.embedded import EmbeddedServer
-    from reconciler.model.view import CacheState
+    from reconciler.model.live import CacheState
     from reconciler.pipeline.syncing import WentLive
     from reconciler.ports import Applied
     from reconciler.settings import Settings

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.liveports import Cache, Sessions
     from reconciler.model.change import Row
-    from reconciler.model.view import CacheState, ViewMark
+    from reconciler.model.live import CacheState, ViewMark
     from reconciler.pipeline.syncing import WentLive
     from reconciler.ports import Applied
 

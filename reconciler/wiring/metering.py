@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.metrics.meter import Meter
     from reconciler.model.change import Row
-    from reconciler.model.policy import Policy, Verdict
+    from reconciler.model.problem import Policy, Verdict
     from reconciler.model.upload import Attempted
     from reconciler.pipeline.syncing import SyncResult, WentLive
     from reconciler.ports import Between, PolicyEngine

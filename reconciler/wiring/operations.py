@@ -11,7 +11,7 @@ from reconciler.daemon.conditions import Phase
 from reconciler.daemon.events import Feed
 from reconciler.daemon.loop import Wish
 from reconciler.errors import RetryLater
-from reconciler.model.suspension import Suspension
+from reconciler.model.host import Suspension
 from reconciler.pipeline.kindset import stored_kinds
 from reconciler.pipeline.syncing import Consent
 from reconciler.report.drift import build_drift, build_verification
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.daemon.loop import Loop
-    from reconciler.model.view import CacheState
+    from reconciler.model.live import CacheState
     from reconciler.status import Status
     from reconciler.web.catalogue import Catalogue
     from reconciler.web.measures import Measures

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from reconciler.errors import RetryLater, UsageError
-from reconciler.model.queried import Limits
-from reconciler.model.sheet import Sheet
+from reconciler.model.rows import Limits, Sheet
 from reconciler.report.rows import build_query_result, csv_lines, json_lines
 from reconciler.tables.sheets import sheet_columns
 from reconciler.wiring.answers import found_kind

@@ -34,7 +34,7 @@ def layout() -> SessionLayout:
 def sessions(link: Link, settings: Settings) -> RedisSessions:
     """The sessions on a server."""
     from reconciler.adapters.redis.sessions import RedisSessions
-    from reconciler.model.session import Lifetimes
+    from reconciler.model.live import Lifetimes
 
     lifetimes = Lifetimes(idle=timedelta(seconds=settings.idle_timeout))
     return RedisSessions(link, layout().owner_prefix, layout().owner_column, lifetimes)

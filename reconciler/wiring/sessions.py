@@ -15,7 +15,7 @@ from reconciler.wiring.redis import desk, layout, server_url
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.model.session import Session
+    from reconciler.model.live import Session
     from reconciler.sessions.desk import SessionDesk
     from reconciler.settings import Settings
     from reconciler.wiring.application import Application

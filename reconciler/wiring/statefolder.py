@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.errors import RetryLater
-from reconciler.model.diagnosis import Diagnosis, Grade
+from reconciler.model.host import Diagnosis, Grade
 from reconciler.pipeline import examining
 
 if TYPE_CHECKING:

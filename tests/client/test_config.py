@@ -20,7 +20,7 @@ from reconciler.adapters.redis.link import connect
 from reconciler.client import Change, Config, NoSuchRow, Row
 from reconciler.client import config as client
 from reconciler.errors import RetryLater, UsageError
-from reconciler.model.view import ViewStep
+from reconciler.model.live import ViewStep
 from tests.adapters.redis.views import MB, fill, mark, write
 from tests.support.valkey import pid
 

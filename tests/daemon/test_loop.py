@@ -15,7 +15,7 @@ from reconciler.daemon.backoff import Backoff
 from reconciler.daemon.conditions import Board, Turn
 from reconciler.daemon.loop import Loop, Pace, Wish
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
-from reconciler.model.trouble import Outlook
+from reconciler.model.host import Outlook
 from reconciler.pipeline.syncing import Consent, SyncResult
 from reconciler.plan.plan import Plan
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.daemon.hostconfig import DEFAULT, MB, Changed, Orders, changes, orders
-from reconciler.model.level import Level
+from reconciler.model.host import Level
 from reconciler.wiring import shipped
 
 if TYPE_CHECKING:

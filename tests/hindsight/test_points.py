@@ -10,7 +10,7 @@ from reconciler.adapters.memory.ledger import MemoryLedger
 from reconciler.errors import NeedsHuman, UsageError
 from reconciler.hindsight import points
 from reconciler.hindsight.moments import is_moment, moment
-from reconciler.model.event import HostEvent
+from reconciler.model.host import HostEvent
 from reconciler.ports import Point
 from tests.adapters.ledger.versions import aside, sha, version
 from tests.support.kinds import KINDS, START, FixedClock, uid

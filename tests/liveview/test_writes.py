@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.liveview.writes import is_behind, mark, step, write, writes
 from reconciler.model.change import Op, Prune
-from reconciler.model.view import CacheState, Use, ViewMark
+from reconciler.model.live import CacheState, Use, ViewMark
 from reconciler.ports import Applied
 from tests.support.kinds import GADGET, KINDS, WIDGET, commit, gadget, row, stamp, tombstone, uid, widget
 from tests.support.kinds import step as application

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.model.diagnosis import Diagnosis, Grade
+from reconciler.model.host import Diagnosis, Grade
 from reconciler.pipeline import examining
 
 NOW = datetime(2026, 11, 22, 17, 4, 50, 999, tzinfo=UTC)

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.model.policy import Fault, Policy, Verdict, Violation
-from reconciler.model.problem import NOT_LOCATED, Problem, Severity
+from reconciler.model.problem import NOT_LOCATED, Fault, Policy, Problem, Severity, Verdict, Violation
 from reconciler.model.resource import Key
 from reconciler.policy.ruling import pointer_of, rulings
 from tests.support.kinds import KINDS, ODD, WIDGET, make_kind, widget

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from reconciler.model.event import HostEvent
+    from reconciler.model.host import HostEvent
     from tests.support.daemons import RunningDaemon
 
 POLICY = """-- Risk stays below five percent

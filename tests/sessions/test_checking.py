@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
 from reconciler.adapters.shipped import record_schema
-from reconciler.model.session import Cursor, NewSession, Session, SessionStatus, from_milliseconds
+from reconciler.model.live import Cursor, NewSession, Session, SessionStatus, from_milliseconds
 from reconciler.sessions.checking import Checker
 from reconciler.sessions.fingerprint import fingerprint_hash
 from reconciler.sessions.layout import read_layout

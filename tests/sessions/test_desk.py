@@ -9,7 +9,7 @@ import pytest
 from reconciler.adapters.memory.sessions import MemorySessions
 from reconciler.adapters.shipped import record_schema
 from reconciler.errors import RetryLater
-from reconciler.model.session import NewSession, Session, SessionPage
+from reconciler.model.live import NewSession, Session, SessionPage
 from reconciler.sessions.checking import Checker
 from reconciler.sessions.desk import Refusal, SessionDesk
 from reconciler.sessions.layout import read_layout

@@ -8,9 +8,9 @@ from typing import Any
 from reconciler.metrics.meter import About, Meter
 from reconciler.metrics.standing import Process, Standing
 from reconciler.model.change import Stamp
-from reconciler.model.trouble import Outlook, Trouble
+from reconciler.model.host import Outlook, Trouble
+from reconciler.model.live import CacheState
 from reconciler.model.upload import ShippingState
-from reconciler.model.view import CacheState
 from reconciler.ports import Applied, Attempt
 from reconciler.status import Place, Running, Scan, Stored, describe
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.commit import Version
-    from reconciler.model.event import HostEvent
+    from reconciler.model.host import HostEvent
     from reconciler.ports import Clock, RecordedEvent, VersionRow
 
 EMBEDDED_FOLDER = "history"

@@ -13,8 +13,7 @@ from reconciler.adapters.clickhouse import screening
 from reconciler.adapters.clickhouse.failures import IN_THE_WAY, meaning
 from reconciler.adapters.clickhouse.offering import VERSIONS, Offered, offered
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.model.queried import MOST_BYTES, Queried
-from reconciler.model.sheet import Sheet
+from reconciler.model.rows import MOST_BYTES, Queried, Sheet
 from reconciler.policy.wording import plain
 from reconciler.tables import cells
 from reconciler.tables.clickhouse import VERSIONS_TABLE, quoted
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.clickhouse.catalog import Catalog
     from reconciler.adapters.clickhouse.connection import Connection
-    from reconciler.model.queried import Limits
+    from reconciler.model.rows import Limits
 
 MEMORY = 1024**3
 LATE, LARGE = frozenset({159, 160}), frozenset({241, 396, 307})

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.duckdb.catalog import StoredKind
     from reconciler.kinds.kind import Kind
-    from reconciler.model.browsing import Search
+    from reconciler.model.rows import Search
 
 Place: TypeAlias = tuple[str, str]
 """The name and the id of a row."""

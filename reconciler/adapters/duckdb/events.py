@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler import canonical
 from reconciler.adapters.duckdb.connection import fetch_first, fetch_number
 from reconciler.model.drift import FOUND, GONE, HEALED
-from reconciler.model.event import HostEvent
+from reconciler.model.host import HostEvent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

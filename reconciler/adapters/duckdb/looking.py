@@ -12,7 +12,7 @@ from reconciler.adapters.duckdb.sandbox.faults import CANDIDATES, NO_MEMORY, PRE
 from reconciler.adapters.duckdb.sandbox.messages import MEMORY, Fill, Look
 from reconciler.adapters.duckdb.sandbox.process import Process
 from reconciler.errors import UsageError
-from reconciler.model.queried import MOST_BYTES, Queried
+from reconciler.model.rows import MOST_BYTES, Queried
 from reconciler.policy.wording import plain
 from reconciler.tables.duckdb import qualified, quoted
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from reconciler.adapters.duckdb.sandbox.messages import Seen
-    from reconciler.model.queried import Limits
+    from reconciler.model.rows import Limits
 
     Fills = Iterable[Fill]
 

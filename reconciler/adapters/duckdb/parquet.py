@@ -14,7 +14,7 @@ from reconciler.tables.duckdb import quoted
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reconciler.model.sheet import Record, Sheet
+    from reconciler.model.rows import Record, Sheet
 
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",

@@ -12,7 +12,7 @@ from reconciler.adapters.duckdb.browsing import Rows
 from reconciler.adapters.duckdb.connection import fetch_first
 from reconciler.adapters.duckdb.sheets import live_sheet
 from reconciler.model.drift import MOST_TOLD
-from reconciler.model.sheet import Sheet
+from reconciler.model.rows import Sheet
 from reconciler.tables.duckdb import LIVE, qualified
 from reconciler.tables.sheets import sheet_columns
 
@@ -24,11 +24,10 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.catalog import Catalog, StoredKind
     from reconciler.adapters.duckdb.sandbox.messages import Fill
     from reconciler.kinds.kind import Kind, Kinds
-    from reconciler.model.browsing import Search
     from reconciler.model.drift import Drifts
-    from reconciler.model.event import HostEvent
+    from reconciler.model.host import HostEvent, Suspension
     from reconciler.model.resource import RowId
-    from reconciler.model.suspension import Suspension
+    from reconciler.model.rows import Search
     from reconciler.ports import Applied, Attempt, Base, LiveRow
 
 

@@ -13,7 +13,7 @@ from reconciler.adapters.duckdb import events, state, suspending
 from reconciler.adapters.duckdb.connection import FILE_NAME, fetch_number, open_writable, transaction
 from reconciler.adapters.duckdb.copying import contents, remove, settle, writing
 from reconciler.errors import BugError, NeedsHuman, UsageError
-from reconciler.model.event import HostEvent
+from reconciler.model.host import HostEvent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from reconciler.model.suspension import Suspension
+    from reconciler.model.host import Suspension
     from reconciler.ports import Applied
 
 RESTORING = "restoring.duckdb"

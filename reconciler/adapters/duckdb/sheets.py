@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.adapters.duckdb.altered import live_tables
 from reconciler.kinds.kind import TIMESTAMPS
-from reconciler.model.sheet import Sheet
+from reconciler.model.rows import Sheet
 from reconciler.tables.duckdb import DESIRED, LIVE, qualified, quoted
 from reconciler.tables.sheets import BESIDE, sheet_columns
 

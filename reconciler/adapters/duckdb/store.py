@@ -16,7 +16,7 @@ from reconciler.adapters.duckdb.moment import Moments
 from reconciler.adapters.duckdb.reader import DuckDBReader
 from reconciler.errors import BugError
 from reconciler.model.drift import HEALED, MOST_TOLD, is_news
-from reconciler.model.event import HostEvent
+from reconciler.model.host import HostEvent
 from reconciler.ports import Applied, Attempt
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kinds
     from reconciler.model.drift import Drifts
+    from reconciler.model.host import Suspension
     from reconciler.model.resource import RowId
-    from reconciler.model.suspension import Suspension
     from reconciler.ports import Application, Clock
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reconciler import canonical
 from reconciler.adapters.duckdb.connection import fetch_first
-from reconciler.model.suspension import Suspension
+from reconciler.model.host import Suspension
 
 if TYPE_CHECKING:
     import duckdb

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, TextIO
 
 from reconciler.adapters.logs.lines import event_of, fields_of, level_of, message_of, moment, plain
-from reconciler.model.level import Level
+from reconciler.model.host import Level
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler.adapters.logs.lines import NUMBERS
-from reconciler.model.level import Level
+from reconciler.model.host import Level
 
 if TYPE_CHECKING:
     import logging

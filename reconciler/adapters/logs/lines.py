@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
-from reconciler.model.level import Level
+from reconciler.model.host import Level
 
 if TYPE_CHECKING:
     from reconciler.adapters.logs.redaction import Redactor

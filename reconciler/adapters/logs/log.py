@@ -11,7 +11,7 @@ from reconciler.adapters.logs.events import EventLog
 from reconciler.adapters.logs.file import RotatingFile
 from reconciler.adapters.logs.lines import NUMBERS, JsonLines
 from reconciler.adapters.logs.redaction import Redactor
-from reconciler.model.level import Level
+from reconciler.model.host import Level
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from reconciler.model.view import CacheState, ViewMark, ViewWrite
+from reconciler.model.live import CacheState, ViewMark, ViewWrite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from reconciler.model.view import ViewStep
+    from reconciler.model.live import ViewStep
 
 
 class MemoryCache:

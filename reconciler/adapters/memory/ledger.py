@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.commit import RowChange, Version
-    from reconciler.model.event import HostEvent
+    from reconciler.model.host import HostEvent
     from reconciler.ports import Clock, VersionRow
 
 SHORTEST_SHA = 4

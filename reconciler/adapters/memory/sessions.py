@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reconciler.model.session import (
+from reconciler.model.live import (
     Cursor,
     Lifetimes,
     Session,
@@ -18,7 +18,7 @@ from reconciler.model.session import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from reconciler.model.session import NewSession
+    from reconciler.model.live import NewSession
     from reconciler.ports import Clock
 
 

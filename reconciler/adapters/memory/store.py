@@ -14,7 +14,7 @@ from reconciler.adapters.memory.drift import scan, with_written
 from reconciler.errors import BugError, NeedsHuman
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
 from reconciler.model.drift import FOUND, GONE, HEALED, MOST_TOLD, is_news
-from reconciler.model.event import HostEvent
+from reconciler.model.host import HostEvent
 from reconciler.model.resource import content_digest
 from reconciler.ports import Applied, Attempt, LiveRow
 from reconciler.tables.rows import is_live, live_values
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row
     from reconciler.model.drift import Drifts
+    from reconciler.model.host import Suspension
     from reconciler.model.resource import RowId
-    from reconciler.model.suspension import Suspension
     from reconciler.ports import Application, Base, Clock
 
 

@@ -22,13 +22,13 @@ from uuid import uuid4
 
 from reconciler.adapters.redis.link import script
 from reconciler.errors import RetryLater
-from reconciler.model.view import CacheState, ViewMark
+from reconciler.model.live import CacheState, ViewMark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from reconciler.adapters.redis.link import Link
-    from reconciler.model.view import ViewStep, ViewWrite
+    from reconciler.model.live import ViewStep, ViewWrite
 
 CHUNK = 200
 """Rows that are written at a time: a few milliseconds, in which nobody else is served."""

@@ -18,13 +18,13 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from reconciler.adapters.redis.link import script
-from reconciler.model.session import Cursor, Lifetimes, Session, SessionPage, SessionStatus, milliseconds
+from reconciler.model.live import Cursor, Lifetimes, Session, SessionPage, SessionStatus, milliseconds
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
     from reconciler.adapters.redis.link import Link, Script
-    from reconciler.model.session import NewSession
+    from reconciler.model.live import NewSession
     from reconciler.ports import Clock
 
 CHUNK = 256

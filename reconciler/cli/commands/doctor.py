@@ -8,7 +8,7 @@ from reconciler import wiring
 from reconciler.cli import output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
-from reconciler.model.diagnosis import Diagnosis, Grade
+from reconciler.model.host import Diagnosis, Grade
 from reconciler.report.status import build_diagnosis, diagnosis_lines, summarize_diagnoses
 
 COLOURS = {Grade.OK: "green", Grade.WARNING: "yellow", Grade.PROBLEM: "red"}

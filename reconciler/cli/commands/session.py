@@ -15,8 +15,8 @@ from reconciler.report import problems
 from reconciler.report.escape import visible
 
 if TYPE_CHECKING:
+    from reconciler.model.live import Session
     from reconciler.model.problem import Problem
-    from reconciler.model.session import Session
 
 T = TypeVar("T")
 PAGE = 100

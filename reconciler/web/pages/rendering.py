@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from reconciler.model import happening
+from reconciler.model import host
 from reconciler.report import commits
 from reconciler.web.eventstream import RESET
 from reconciler.web.pages import words
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TEMPLATES = Path(__file__).parent / "templates"
-NEWS = (happening.APPLIED, happening.REFUSED, happening.STATE, happening.DRIFT, RESET)
+NEWS = (host.APPLIED, host.REFUSED, host.STATE, host.DRIFT, RESET)
 """The events of `/v1/watch` that a page is made anew for."""
 TABS = (
     ("overview", "/", "Overview"),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.duckdb.keeper import Keeper
-    from reconciler.model.session import Session
+    from reconciler.model.live import Session
     from reconciler.settings import Settings
 
     Answer = dict[str, Any]

@@ -11,7 +11,7 @@ import pytest
 from reconciler.kinds.kind import Column, Kinds, SqlType
 from reconciler.model.change import Change, Op, Prune
 from reconciler.model.commit import RowChange, Signature, Status
-from reconciler.model.event import HostEvent
+from reconciler.model.host import HostEvent
 from reconciler.ports import ORPHANED, ActiveDay, Point, VersionFilter
 from reconciler.tables.places import change_place
 from reconciler.tables.versions import as_recorded, place_of

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.errors import RetryLater, UsageError
-from reconciler.model.event import HostEvent
-from reconciler.model.queried import Limits
+from reconciler.model.host import HostEvent
+from reconciler.model.rows import Limits
 from tests.adapters.ledger.versions import aside, created, sha, updated, version
 from tests.support.kinds import GADGET, KINDS, START, WIDGET, gadget, uid, widget
 

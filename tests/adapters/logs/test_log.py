@@ -20,7 +20,7 @@ import pytest
 from reconciler.adapters.logs import DaemonLog, Redactor, Style, style_of
 from reconciler.adapters.logs.console import ConsoleLines
 from reconciler.adapters.logs.lines import JsonLines
-from reconciler.model.level import Level
+from reconciler.model.host import Level
 
 if TYPE_CHECKING:
     from tests.adapters.logs.conftest import Opened

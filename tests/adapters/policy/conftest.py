@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.adapters.duckdb.sandbox.engine import Sandbox
-from reconciler.model.policy import Policy
+from reconciler.model.problem import Policy
 from tests.support.kinds import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from reconciler.model.change import Row
-    from reconciler.model.policy import Verdict
+    from reconciler.model.problem import Verdict
 
     Run = Callable[..., Verdict]
 

@@ -11,7 +11,7 @@ from tests.support.kinds import row, widget
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reconciler.model.policy import Fault, Verdict
+    from reconciler.model.problem import Fault, Verdict
 
     Run = Callable[..., Verdict]
 

@@ -27,7 +27,7 @@ from tests.support.kinds import KINDS, row, widget
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from reconciler.model.policy import Verdict
+    from reconciler.model.problem import Verdict
 
     Run = Callable[..., Verdict]
 

@@ -178,7 +178,7 @@ def test_what_reads_nothing_that_changed_is_not_run_again(monkeypatch: pytest.Mo
 PARENT = """
 import sys
 from reconciler.adapters.duckdb.sandbox.engine import Sandbox
-from reconciler.model.policy import Policy
+from reconciler.model.problem import Policy
 from tests.support.kinds import KINDS
 engine = Sandbox(seconds=2)
 engine.run([Policy("a", "a", "a", "SELECT 'x' AS message")], KINDS, (), ())

@@ -9,8 +9,7 @@ import pytest
 from reconciler.adapters.duckdb.sandbox.engine import Sandbox
 from reconciler.kinds.kind import Column, Kinds, SqlType
 from reconciler.model.change import Prune
-from reconciler.model.policy import Verdict, Violation
-from reconciler.model.problem import Severity
+from reconciler.model.problem import Severity, Verdict, Violation
 from reconciler.tables.duckdb import declared_columns, live_columns
 from tests.adapters.policy.conftest import policy
 from tests.support.kinds import GADGET, KINDS, ODD, WIDGET, gadget, make_kind, resource, row, tombstone, widget

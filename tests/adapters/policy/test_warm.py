@@ -19,7 +19,7 @@ from tests.support.kinds import GADGET, KINDS, WIDGET, gadget, make_kind, resour
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.model.policy import Policy
+    from reconciler.model.problem import Policy
     from reconciler.model.resource import RowId
 
     State = dict[RowId, Row]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reconciler.adapters.memory.cache import MemoryCache
 from reconciler.adapters.redis.cache import CHUNK, RedisCache
-from reconciler.model.view import OVERHEAD, CacheState, Use, ViewMark, ViewStep, ViewWrite
+from reconciler.model.live import OVERHEAD, CacheState, Use, ViewMark, ViewStep, ViewWrite
 from tests.adapters.redis.views import MB, LookUp, RedisLookUp, fill, mark, write
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from reconciler.adapters.redis.leftover import Running, note, running
 from reconciler.adapters.redis.link import connect
 from reconciler.adapters.redis.sessions import RedisSessions
 from reconciler.errors import BugError, NeedsHuman, RetryLater
-from reconciler.model.session import NewSession
+from reconciler.model.live import NewSession
 from tests.support.valkey import MB, is_running, pid, server, uuid
 
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ from reconciler.adapters.redis.link import address, connect
 from reconciler.adapters.redis.reading import ViewReader
 from reconciler.adapters.redis.sessions import RedisSessions
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
-from reconciler.model.session import NewSession
-from reconciler.model.view import ViewStep
+from reconciler.model.live import NewSession, ViewStep
 from tests.adapters.redis.views import MB, mark, write
 from tests.support.valkey import pid, server, uuid
 

@@ -12,7 +12,7 @@ from reconciler.adapters.redis.link import connect
 from reconciler.adapters.redis.reading import NEVER, ViewReader
 from reconciler.errors import RetryLater
 from reconciler.model.change import Op
-from reconciler.model.view import ViewStep, ViewWrite
+from reconciler.model.live import ViewStep, ViewWrite
 from tests.adapters.redis.views import MB, fill, mark, write
 from tests.support.valkey import keys
 

@@ -14,7 +14,7 @@ import pytest
 from reconciler.adapters.redis.link import Script, connect, script
 from reconciler.adapters.redis.sessions import CHUNK, RedisSessions
 from reconciler.errors import NeedsHuman, RetryLater
-from reconciler.model.session import RETENTION, Lifetimes, NewSession, Session, milliseconds
+from reconciler.model.live import RETENTION, Lifetimes, NewSession, Session, milliseconds
 from tests.support.valkey import keys, uuid
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.model.session import IDLE_TIMEOUT, RETENTION, Cursor, NewSession, Session, SessionStatus, milliseconds
+from reconciler.model.live import IDLE_TIMEOUT, RETENTION, Cursor, NewSession, Session, SessionStatus, milliseconds
 from tests.support.valkey import uuid
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from reconciler import canonical
 from reconciler.adapters.memory.sessions import MemorySessions
 from reconciler.adapters.redis.link import Script, script
 from reconciler.adapters.redis.sessions import RedisSessions
-from reconciler.model.session import IDLE_TIMEOUT, RETENTION, Cursor, NewSession, milliseconds
+from reconciler.model.live import IDLE_TIMEOUT, RETENTION, Cursor, NewSession, milliseconds
 from tests.support.valkey import ForwardClock, uuid
 
 if TYPE_CHECKING:

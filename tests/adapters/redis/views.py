@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from reconciler.adapters.redis.reading import ViewReader
 from reconciler.model.change import Op
-from reconciler.model.view import Use, ViewMark, ViewWrite
+from reconciler.model.live import Use, ViewMark, ViewWrite
 
 if TYPE_CHECKING:
     from reconciler.adapters.redis.link import Link

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kind
     from reconciler.model.change import Row
-    from reconciler.model.event import HostEvent
+    from reconciler.model.host import HostEvent
     from reconciler.model.resource import Resource, RowId
     from reconciler.ports import Application, Store
 

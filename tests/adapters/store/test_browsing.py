@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.kinds.kind import Kinds
-from reconciler.model.browsing import Search
+from reconciler.model.rows import Search
 from tests.support.kinds import GADGET, KINDS, ODD, WIDGET, resource, row, step, tombstone, uid, widget
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ from reconciler.adapters.duckdb.sandbox import looking as sandbox
 from reconciler.adapters.duckdb.sandbox.database import Database
 from reconciler.adapters.duckdb.sandbox.messages import Look
 from reconciler.errors import UsageError
-from reconciler.model.queried import Limits
+from reconciler.model.rows import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from reconciler.model.queried import Queried
+    from reconciler.model.rows import Queried
 
 HOSTILE = ("<script>", "' OR 1=1 --", "\N{RIGHT-TO-LEFT OVERRIDE}evil", "\x1b[31mred", "x" * 10_240, "a\x00b", "{}")
 REFUSED = (

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.adapters.duckdb.store import open_reader, open_store
 from reconciler.adapters.memory.store import MemoryStore
-from reconciler.model.suspension import Suspension
+from reconciler.model.host import Suspension
 from tests.adapters.store.observing import typed
 from tests.support.kinds import FixedClock
 

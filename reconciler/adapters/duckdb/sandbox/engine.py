@@ -11,8 +11,7 @@ from reconciler.adapters.duckdb.sandbox import faults, tables
 from reconciler.adapters.duckdb.sandbox.held import Held, Wanted
 from reconciler.adapters.duckdb.sandbox.messages import SECONDS, Ask, Batch
 from reconciler.adapters.duckdb.sandbox.process import Process
-from reconciler.model.policy import Verdict, Violation
-from reconciler.model.problem import Severity
+from reconciler.model.problem import Severity, Verdict, Violation
 from reconciler.policy.wording import plain
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.sandbox.messages import Answer, Load
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Row
-    from reconciler.model.policy import Policy
+    from reconciler.model.problem import Policy
     from reconciler.ports import Between
 
 SECONDS_FOR_ALL = 20.0

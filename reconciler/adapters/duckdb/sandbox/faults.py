@@ -7,7 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from reconciler.adapters.duckdb.sandbox.messages import MEMORY
-from reconciler.model.policy import Fault
+from reconciler.model.problem import Fault
 from reconciler.policy.wording import plain
 
 if TYPE_CHECKING:

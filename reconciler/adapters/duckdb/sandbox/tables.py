@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row
-    from reconciler.model.policy import Policy
+    from reconciler.model.problem import Policy
 
     Records = list[tuple[Any, ...]]
 

@@ -1,17 +1,80 @@
-"""A pause of automatic reconciling: why, who asked for it, since when and until when."""
+"""What one host says about itself: its events, its troubles, its suspension, and what its doctor finds."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
 from reconciler.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from reconciler.canonical import Value
+
+
+@dataclass(frozen=True, slots=True)
+class HostEvent:
+    """Something this host did, and when (aware, UTC). `seq` only ever rises, gaps are possible.
+
+    `commit` and `digest` are None where the event is about neither; `duration_ms` is 0 for what takes no time.
+    `store` is the id of the store that wrote it down (a UUID, given by the store): `seq` counts within it.
+    """
+
+    seq: int
+    at: datetime
+    event: str
+    commit: str | None
+    digest: str | None
+    duration_ms: float
+    detail: Mapping[str, Value]
+    store: str = ""
+
+
+APPLIED, REFUSED, STATE, DRIFT = "applied", "refused", "state", "drift"
+"""A commit went live · the head is kept from it · sync, health or troubles changed · live rows were not as git says."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Happening:
+    """One of them. `number` counts from 1 in each run of the daemon; `data` is JSON, as docs/http.md shows it."""
+
+    number: int
+    event: str
+    data: Mapping[str, Any]
+
+
+class Level(StrEnum):
+    """The words of the setting `log_level`, from the most talkative on."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARN = "WARN"
+    ERROR = "ERROR"
+
+
+class Outlook(StrEnum):
+    """What will come of it: nothing before a human has done something, or trying again may help."""
+
+    STALLED = "Stalled"
+    RETRYING = "Retrying"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that does not work. `about` is what; `reason` one CamelCase word; `since` when it began (UTC)."""
+
+    about: str
+    outlook: Outlook
+    reason: str
+    message: str
+    hint: str
+    since: datetime
+
 
 UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 SPAN = re.compile(r"(?:\d{1,6}[dhms])+", re.IGNORECASE | re.ASCII)
@@ -65,3 +128,21 @@ def parse_span(words: str) -> timedelta | None:
         return sum((timedelta(**{UNITS[unit.lower()]: int(many)}) for many, unit in PART.findall(words)), timedelta())
     except OverflowError:
         return None
+
+
+class Grade(StrEnum):
+    """Whether somebody has to do something: no · perhaps, or one day · yes."""
+
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One line of a doctor's report: what was looked at, how it is, and how to mend it (empty when it is well)."""
+
+    check: str
+    grade: Grade
+    message: str
+    hint: str = ""

@@ -1,0 +1,165 @@
+"""What lives in Redis: sessions, and the live view of the rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reconciler.model.change import Op
+
+
+RETENTION = timedelta(days=7)
+"""How long the record of a session stays after it was last active."""
+
+IDLE_TIMEOUT = timedelta(minutes=30)
+"""How long a session stays active without being used, where the setting `sessions.idle_timeout` says nothing."""
+
+
+class SessionStatus(StrEnum):
+    """ACTIVE: the session may be used. EXPIRED: it has ended, and does not come back."""
+
+    ACTIVE = "ACTIVE"
+    EXPIRED = "EXPIRED"
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session that is to begin. All of it is in canonical form: UUIDs in lower case, the device as a hash."""
+
+    id: str
+    owner: str
+    ip_address: str
+    device_fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One session. `owner` is the key of the row whose session it is; `last_active` is in UTC, to the millisecond."""
+
+    id: str
+    owner: str
+    ip_address: str
+    last_active: datetime
+    device_fingerprint: str
+    status: SessionStatus
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it may be used."""
+        return self.status is SessionStatus.ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page of sessions ended: the last one's moment, in milliseconds since 1970, and its id."""
+
+    moment: int
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.moment}-{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPage:
+    """Some sessions of one owner, the one used last first; `after` is where the next page goes on, None at the end."""
+
+    sessions: tuple[Session, ...]
+    after: Cursor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long an unused session stays active, and how long its record stays after it was last active."""
+
+    idle: timedelta = IDLE_TIMEOUT
+    retention: timedelta = RETENTION
+
+
+def milliseconds(moment: datetime) -> int:
+    """Whole milliseconds since 1970, rounded down: the resolution of sessions."""
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+
+
+def from_milliseconds(moment: int) -> datetime:
+    """The moment, aware, in UTC."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=moment)
+
+
+USE_STEP = 10**14
+"""What one more step of use counts in an order of rows: more than any moment in milliseconds."""
+
+OVERHEAD = 420
+"""Bytes that a row takes beside its keys and values: the server's entries for them, and for what is kept about it."""
+
+
+class Use(IntEnum):
+    """How much a row is missed when it is not there, the least first: what left git, what is switched off, the rest."""
+
+    GONE = 0
+    INACTIVE = 1
+    LIVE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ViewMark:
+    """Whose state the view is: a commit, its height and the state's digest."""
+
+    commit: str
+    digest: str
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class ViewWrite:
+    """What becomes of one row. `kind` is the kind's name in lower case; `json` is the row, None when it goes.
+
+    `use` and `changed` (milliseconds since 1970) say what is dropped first when there is not enough room.
+    """
+
+    op: Op
+    kind: str
+    name: str
+    id: str
+    json: str | None
+    use: Use = Use.LIVE
+    changed: int = 0
+
+    @property
+    def order(self) -> int:
+        """Rows with a lower one are dropped before those with a higher one."""
+        return self.use * USE_STEP + self.changed
+
+    @property
+    def bytes(self) -> int:
+        """About what the row takes in memory."""
+        texts = (self.kind, self.name, self.id, self.kind, self.name, self.json or "")
+        return sum(len(text.encode()) for text in texts) + OVERHEAD
+
+
+@dataclass(frozen=True, slots=True)
+class ViewStep:
+    """From one state to the next: only a view that is at `base` can take it."""
+
+    base: ViewMark
+    to: ViewMark
+    writes: tuple[ViewWrite, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CacheState:
+    """What the view holds. `mark` is None when nothing is there, or only a part: it has to be rebuilt.
+
+    `dropped` is how many live rows are not in it for want of room; `bytes` is about what its rows
+    take in memory; the names of dropped ones take about 100 bytes each beside that. `kept_by` is set when it is another
+    host that keeps the view.
+    """
+
+    mark: ViewMark | None
+    rows: int
+    dropped: int
+    bytes: int
+    kept_by: str = ""
