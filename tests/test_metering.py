@@ -20,7 +20,7 @@ from tests.metrics.test_work import told
 from tests.support.standings import BEFORE, HEAD, NOON, Ticks, meter
 
 if TYPE_CHECKING:
-    from reconciler.metrics.meter import Meter
+    from reconciler.metrics import Meter
 
 
 @dataclass

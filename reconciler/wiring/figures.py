@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler import __version__
-from reconciler.metrics.exposition import exposition
-from reconciler.metrics.meter import About, Meter
-from reconciler.metrics.standing import Process, Standing, families
+from reconciler.daemon.metrics import Process, Standing, exposition, families
+from reconciler.metrics import About, Meter
 from reconciler.wiring.redis import NONE
 
 if TYPE_CHECKING:

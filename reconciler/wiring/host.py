@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from reconciler.daemon.hostconfig import Obedience
     from reconciler.daemon.loop import Wish
     from reconciler.kinds.kind import Kinds
-    from reconciler.metrics.meter import Meter
+    from reconciler.metrics import Meter
     from reconciler.pipeline.syncing import SyncResult, WentLive
     from reconciler.ports import Clock, Log, PolicyEngine, Store
     from reconciler.wiring.backups import Backups

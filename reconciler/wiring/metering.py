@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.errors import RefusedError
-from reconciler.metrics.work import Outcome
+from reconciler.metrics import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from reconciler.daemon.loop import Wish
     from reconciler.kinds.kind import Kinds
-    from reconciler.metrics.meter import Meter
+    from reconciler.metrics import Meter
     from reconciler.model.change import Row
     from reconciler.model.problem import Policy, Verdict
     from reconciler.model.upload import Attempted

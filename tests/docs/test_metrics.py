@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from reconciler.metrics.exposition import exposition
-from reconciler.metrics.standing import families
+from reconciler.daemon.metrics import exposition, families
 from tests.docs.markdown import ROOT, anchors, blocks, headings, read
 from tests.support.figures import OF_A_HISTOGRAM, Told, figures
 from tests.support.standings import meter, standing

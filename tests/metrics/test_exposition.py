@@ -12,8 +12,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from reconciler.metrics.exposition import OPEN_METRICS_1, TEXT, exposition
-from reconciler.metrics.standing import families
+from reconciler.daemon.metrics import OPEN_METRICS_1, TEXT, exposition, families
 from tests.support.figures import figures
 from tests.support.standings import meter, standing
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.metrics.exposition import exposition
-from reconciler.metrics.standing import families
-from reconciler.metrics.work import Outcome
+from reconciler.daemon.metrics import exposition, families
+from reconciler.metrics import Outcome
 from reconciler.model.upload import ShippingState
 from reconciler.status import Scan
 from tests.support.figures import Figures, figures
 from tests.support.standings import NOON, Ticks, meter, standing
 
 if TYPE_CHECKING:
-    from reconciler.metrics.meter import Meter
-    from reconciler.metrics.standing import Standing
+    from reconciler.daemon.metrics import Standing
+    from reconciler.metrics import Meter
 
 
 def told(one: Standing, figure: Meter | None = None) -> Figures:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.metrics.work import Outcome
+from reconciler.metrics import Outcome
 from tests.metrics.test_work import told
 from tests.support.standings import Ticks, meter
 

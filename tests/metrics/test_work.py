@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.metrics.exposition import exposition
-from reconciler.metrics.work import Outcome
+from reconciler.daemon.metrics import exposition
+from reconciler.metrics import Outcome
 from tests.support.figures import Figures, figures
 from tests.support.standings import Ticks, meter
 
 if TYPE_CHECKING:
-    from reconciler.metrics.meter import Meter
+    from reconciler.metrics import Meter
 
 PER_RECONCILE = 50e-6
 """Seconds that counting may cost a reconcile."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from reconciler.metrics.meter import About, Meter
-from reconciler.metrics.standing import Process, Standing
+from reconciler.daemon.metrics import Process, Standing
+from reconciler.metrics import About, Meter
 from reconciler.model.change import Stamp
 from reconciler.model.host import Outlook, Trouble
 from reconciler.model.live import CacheState
