@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from benchmarks.measure import Figure
 from reconciler.adapters.duckdb.sandbox.engine import Sandbox
 from reconciler.model.change import Row, Stamp
-from reconciler.pipeline.checking import check_tree
-from reconciler.pipeline.layout import Layout, Role
-from reconciler.pipeline.policycases import read_policies
 from reconciler.ports import Between
+from reconciler.reconcile.check import check_tree
+from reconciler.reconcile.policytests import read_policies
+from reconciler.reconcile.rules import Layout, Role
 from reconciler.wiring import example_repository, shipped
 
 if TYPE_CHECKING:

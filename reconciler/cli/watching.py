@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.cli.options import Globals
-    from reconciler.pipeline.checking import Checked
+    from reconciler.reconcile.check import Checked
 
 NAMED = 3
 """Files that are named when they change together."""

@@ -13,7 +13,7 @@ from reconciler.report.sync import build_applied_event, build_refused_event, bui
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from reconciler.pipeline.syncing import SyncResult
+    from reconciler.reconcile.sync import SyncResult
 
     Answer = Mapping[str, Any]
 

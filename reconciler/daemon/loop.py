@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from reconciler.daemon.backoff import Backoff
     from reconciler.daemon.conditions import Board
-    from reconciler.pipeline.syncing import Consent, SyncResult
+    from reconciler.reconcile.sync import Consent, SyncResult
 
 
 class Task(IntEnum):

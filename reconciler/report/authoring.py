@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from reconciler.format.file import Formatted
     from reconciler.kinds.kind import Kind
     from reconciler.model.problem import Violation
-    from reconciler.pipeline.policycases import Policies
-    from reconciler.pipeline.policytest import Tested, Trial
+    from reconciler.reconcile.policytests import Policies, Tested, Trial
 
 KIND_HEADERS = ("kind", "table", "key", "columns", "from")
 FIELD_HEADERS = ("field", "type", "unit", "allowed", "required", "description")

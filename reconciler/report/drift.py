@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from reconciler.model.drift import Drifts
-    from reconciler.pipeline.verifying import Verification
+    from reconciler.reconcile.verify import Verification
 
     Answer = Mapping[str, Any]
 

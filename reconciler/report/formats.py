@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from reconciler.kinds.kind import Kinds
-    from reconciler.pipeline.checking import Checked
     from reconciler.plan.plan import Plan
+    from reconciler.reconcile.check import Checked
 
 MODULES = {
     "text": "reconciler.report.text",

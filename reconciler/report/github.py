@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.problem import Problem
-    from reconciler.pipeline.checking import Checked
     from reconciler.plan.plan import Plan
+    from reconciler.reconcile.check import Checked
 
 NAMED = 50
 """Deletions that the notice of a plan names."""

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Change
     from reconciler.model.problem import Problem
-    from reconciler.pipeline.checking import Checked
     from reconciler.plan.plan import Plan
+    from reconciler.reconcile.check import Checked
 
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
 

@@ -9,8 +9,8 @@ from reconciler.report.escape import json_text
 
 if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
-    from reconciler.pipeline.checking import Checked
     from reconciler.plan.plan import Plan
+    from reconciler.reconcile.check import Checked
 
 
 def checked(found: Checked) -> str:

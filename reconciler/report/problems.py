@@ -11,7 +11,7 @@ from reconciler.report.escape import visible
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from reconciler.pipeline.checking import Checked
+    from reconciler.reconcile.check import Checked
 
 
 def line(problem: Problem) -> str:

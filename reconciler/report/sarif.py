@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.problem import Problem
-    from reconciler.pipeline.checking import Checked
     from reconciler.plan.plan import Plan
+    from reconciler.reconcile.check import Checked
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning"}

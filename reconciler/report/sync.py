@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Change
-    from reconciler.pipeline.syncing import SyncResult
     from reconciler.plan.plan import Plan
+    from reconciler.reconcile.sync import SyncResult
 
     Answer = Mapping[str, Any]
 

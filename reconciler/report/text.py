@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.kinds.kind import Kinds
-    from reconciler.pipeline.checking import Checked
     from reconciler.plan.plan import Plan
+    from reconciler.reconcile.check import Checked
 
 
 UNTIL_MENDED = "no row changes until that is mended"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import RefusedError, UsageError
 from reconciler.model.drift import MOST_TOLD
-from reconciler.pipeline.kindset import stored_kinds
+from reconciler.reconcile.rules import stored_kinds
 from reconciler.report import commits
 from reconciler.report.rows import build_rows
 from reconciler.report.status import suspension_line

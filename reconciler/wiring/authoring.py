@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.adapters.shipped import editor_schemas, scaffold_templates, shipped_schemas
-from reconciler.pipeline.layout import Role
+from reconciler.reconcile.rules import Role
 from reconciler.wiring.checkout import checkout, inside
 from reconciler.wiring.program import shipped
 

@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from reconciler.errors import UsageError
-from reconciler.pipeline.checking import Checked, check_tree, read_layout
-from reconciler.pipeline.layout import Layout, Role
+from reconciler.reconcile.check import Checked, check_tree, read_layout
+from reconciler.reconcile.rules import Layout, Role
 from reconciler.wiring.program import shipped
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from reconciler.format.file import Formatted
     from reconciler.model.commit import EntryType
     from reconciler.model.problem import Problem
-    from reconciler.pipeline.formatting import FormattedTree
-    from reconciler.pipeline.kindset import Shipped
+    from reconciler.reconcile.format import FormattedTree
+    from reconciler.reconcile.rules import Shipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def format_folder(start: Path, folder: str, paths: Sequence[Path]) -> tuple[Path
 
     Of other files than these, only schemas are read. Nothing is written.
     """
-    from reconciler.pipeline.formatting import ROLES, format_tree
+    from reconciler.reconcile.format import ROLES, format_tree
 
     at = checkout(start, folder)
     role = at.layout.role

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import ReconcilerError, RetryLater
 from reconciler.model.host import Diagnosis, Grade
-from reconciler.pipeline import examining
+from reconciler.reconcile import hostchecks
 from reconciler.settings import FILE_NAME
 from reconciler.wiring.origins import target
 from reconciler.wiring.program import EMBEDDED, NO_HISTORY
@@ -75,7 +75,7 @@ def _settings_file(config: Path | None) -> str:
 def _git() -> Iterator[Diagnosis]:
     from reconciler.adapters.git.version import git_version
 
-    yield examining.git_version(git_version())
+    yield hostchecks.git_version(git_version())
 
 
 def _engines(history_url: str) -> Iterator[Diagnosis]:
@@ -94,14 +94,14 @@ def _engines(history_url: str) -> Iterator[Diagnosis]:
 def _branch(at: Target) -> Iterator[Diagnosis]:
     from reconciler.adapters.clock import SystemClock
 
-    yield examining.clone(at.source.is_shallow())
+    yield hostchecks.clone(at.source.is_shallow())
     head = at.source.resolve(at.branch)
     if head is None:
         yield Diagnosis("branch", Grade.WARNING, f"{at.branch} has no commits yet", "make a first commit")
         return
     commit = at.source.commit(head)
     yield Diagnosis("branch", Grade.OK, f"{at.branch} is at {head[:8]}")
-    yield examining.commit_clock(SystemClock().now(), commit.stamp.time)
+    yield hostchecks.commit_clock(SystemClock().now(), commit.stamp.time)
 
 
 def _history(url: str, at: Target) -> Iterator[Diagnosis]:
@@ -126,4 +126,4 @@ def _history(url: str, at: Target) -> Iterator[Diagnosis]:
     now = SystemClock().now()
     yield Diagnosis("history", Grade.OK, f"{answer.place} answers: ClickHouse {answer.version}")
     if url != EMBEDDED:
-        yield examining.history_clock(answer.now - now)
+        yield hostchecks.history_clock(answer.now - now)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reconciler.pipeline.stepping import Stepper
-from reconciler.pipeline.verifying import Verifier
+from reconciler.reconcile.processor import Stepper
+from reconciler.reconcile.verify import Verifier
 from reconciler.report.drift import build_drift
 from reconciler.status import Scan
 from reconciler.wiring.answers import healed
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.canonical import Value
-    from reconciler.pipeline.verifying import Verification
+    from reconciler.reconcile.verify import Verification
     from reconciler.wiring.answers import Answer
     from reconciler.wiring.host import Host, Parts
 

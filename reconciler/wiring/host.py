@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from reconciler.errors import NeedsHuman, UsageError
 from reconciler.model.host import Level, Outlook
-from reconciler.pipeline.judging import Judge
-from reconciler.pipeline.kindset import stored_kinds
-from reconciler.pipeline.stepping import Stepper
-from reconciler.pipeline.suspending import suspended
-from reconciler.pipeline.syncing import Reconciler
+from reconciler.reconcile.admission import Judge
+from reconciler.reconcile.processor import Stepper
+from reconciler.reconcile.rules import stored_kinds
+from reconciler.reconcile.sync import Reconciler, suspended
 from reconciler.report.sync import applied_message, refused_message
 from reconciler.status import Place, Scan, Stored, stored
 from reconciler.wiring.answers import suspension_refusal
@@ -32,8 +31,8 @@ if TYPE_CHECKING:
     from reconciler.daemon.loop import Wish
     from reconciler.kinds.kind import Kinds
     from reconciler.metrics import Meter
-    from reconciler.pipeline.syncing import SyncResult, WentLive
     from reconciler.ports import Clock, Log, PolicyEngine, Store
+    from reconciler.reconcile.sync import SyncResult, WentLive
     from reconciler.wiring.backups import Backups
     from reconciler.wiring.following import Following
     from reconciler.wiring.origins import Target

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from reconciler.errors import RetryLater, UsageError
 from reconciler.model.live import Session, SessionPage
-from reconciler.pipeline.kindset import stored_kinds
+from reconciler.reconcile.rules import stored_kinds
 from reconciler.wiring import answers
 from reconciler.wiring.redis import desk, layout
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.authoring.places import below
 from reconciler.errors import UsageError
-from reconciler.pipeline.layout import Role
+from reconciler.reconcile.rules import Role
 from reconciler.wiring.checkout import checkout, inside
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from reconciler.importing.rawtable import RawTable
     from reconciler.kinds.kind import Kind, Kinds
-    from reconciler.pipeline.adopting import Adoption
+    from reconciler.reconcile.importrows import Adoption
     from reconciler.settings import Settings
 
 CSV_SUFFIXES = (".csv", ".tsv", ".txt")
@@ -39,7 +39,7 @@ def import_files(files: Sequence[Path], settings: Settings, to: Path | None, wor
     """
     from reconciler.adapters.newfiles import write_new
     from reconciler.importing.naming import Folders
-    from reconciler.pipeline.adopting import adopt, prove
+    from reconciler.reconcile.importrows import adopt, prove
 
     at = checkout(to if to is not None and settings.repository == Path() else settings.repository, settings.path)
     top = "/".join(inside(at.root, to).parts) if to is not None else settings.path

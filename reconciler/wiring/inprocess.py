@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 from reconciler.errors import UsageError
 from reconciler.model.drift import Drifts
 from reconciler.model.host import Suspension, parse_until
-from reconciler.pipeline.kindset import stored_kinds
-from reconciler.pipeline.suspending import suspended
-from reconciler.pipeline.syncing import Consent
+from reconciler.reconcile.rules import stored_kinds
+from reconciler.reconcile.sync import Consent, suspended
 from reconciler.report.drift import build_drift, build_verification
 from reconciler.report.status import build_status, build_suspension
 from reconciler.report.sync import build_sync

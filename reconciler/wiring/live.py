@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.redis.embedded import EmbeddedServer
     from reconciler.model.live import CacheState
-    from reconciler.pipeline.syncing import WentLive
     from reconciler.ports import Applied
+    from reconciler.reconcile.sync import WentLive
     from reconciler.settings import Settings
     from reconciler.wiring.host import Parts
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.liveview.writes import is_behind, mark, step, writes
-from reconciler.pipeline.kindset import stored_kinds
+from reconciler.reconcile.rules import stored_kinds
 from reconciler.tables.rows import is_live, live_values
 from reconciler.wiring.redis import layout
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from reconciler.liveports import Cache, Sessions
     from reconciler.model.change import Row
     from reconciler.model.live import CacheState, ViewMark
-    from reconciler.pipeline.syncing import WentLive
     from reconciler.ports import Applied
+    from reconciler.reconcile.sync import WentLive
 
 MOST = 10_000
 """Rows of a step that are passed on one by one; after a larger one the view is made anew from the store."""

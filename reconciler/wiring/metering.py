@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from reconciler.model.change import Row
     from reconciler.model.problem import Policy, Verdict
     from reconciler.model.upload import Attempted
-    from reconciler.pipeline.syncing import SyncResult, WentLive
     from reconciler.ports import Between, PolicyEngine
+    from reconciler.reconcile.sync import SyncResult, WentLive
     from reconciler.wiring.host import Host
 
 T = TypeVar("T")

@@ -12,8 +12,8 @@ from reconciler.daemon.events import Feed
 from reconciler.daemon.loop import Wish
 from reconciler.errors import RetryLater
 from reconciler.model.host import Suspension
-from reconciler.pipeline.kindset import stored_kinds
-from reconciler.pipeline.syncing import Consent
+from reconciler.reconcile.rules import stored_kinds
+from reconciler.reconcile.sync import Consent
 from reconciler.report.drift import build_drift, build_verification
 from reconciler.report.status import build_status, build_suspension
 from reconciler.report.sync import build_sync

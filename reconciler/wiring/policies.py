@@ -6,8 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reconciler.pipeline.kindset import read_kinds
-from reconciler.pipeline.layout import Role
+from reconciler.reconcile.rules import Role, read_kinds
 from reconciler.wiring.checkout import checkout
 
 if TYPE_CHECKING:
@@ -16,9 +15,8 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Prune
-    from reconciler.pipeline.policycases import Policies
-    from reconciler.pipeline.policytest import Tested
     from reconciler.ports import PolicyEngine
+    from reconciler.reconcile.policytests import Policies, Tested
 
 
 @contextmanager
@@ -38,7 +36,7 @@ def policies(start: Path, folder: str) -> Policies:
 
 def test_policies(start: Path, folder: str, names: Collection[str]) -> Tested:
     """Test the policies of a working tree, all or those with some names. Raises `UsageError` for a name none has."""
-    from reconciler.pipeline.policytest import Tester
+    from reconciler.reconcile.policytests import Tester
 
     found, kinds, prune = _rules(start, folder)
     with policy_engine() as engine:
@@ -46,7 +44,7 @@ def test_policies(start: Path, folder: str, names: Collection[str]) -> Tested:
 
 
 def _rules(start: Path, folder: str) -> tuple[Policies, Kinds, Prune]:
-    from reconciler.pipeline.policycases import belongs, read_policies
+    from reconciler.reconcile.policytests import belongs, read_policies
 
     at = checkout(start, folder)
     files = at.read(lambda path: at.layout.role(path) is Role.SCHEMA or belongs(at.layout, path))

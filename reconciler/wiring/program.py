@@ -6,15 +6,15 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from reconciler.adapters.shipped import example_repository, record_schema, shipped_schemas
-from reconciler.pipeline.kindset import read_shipped, stored_kinds
+from reconciler.reconcile.rules import read_shipped, stored_kinds
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.git.scratch import ScratchRepository
     from reconciler.kinds.kind import Kinds
-    from reconciler.pipeline.kindset import Shipped
     from reconciler.ports import StoreReader
+    from reconciler.reconcile.rules import Shipped
 
 NO_HISTORY = "none"
 EMBEDDED = "chdb"

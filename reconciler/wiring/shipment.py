@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 from reconciler.daemon.backoff import Backoff
 from reconciler.daemon.hostconfig import DEFAULT
-from reconciler.pipeline.carrying import Cargo
-from reconciler.pipeline.eventfeed import EventFeed, let_go
-from reconciler.pipeline.outbox import Outbox
-from reconciler.pipeline.shipping import Shipper
+from reconciler.reconcile.outbox import EventFeed, Outbox, let_go
+from reconciler.reconcile.upload import Cargo, Shipper
 from reconciler.wiring.shipping import SILENCE, route
 from reconciler.wiring.stores import ledger_reader
 

@@ -14,9 +14,9 @@ from reconciler.wiring.stores import ledger
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from reconciler.pipeline.carrying import Route
-    from reconciler.pipeline.recording import Entry
     from reconciler.ports import Ledger
+    from reconciler.reconcile.record import Entry
+    from reconciler.reconcile.upload import Route
     from reconciler.settings import Settings
     from reconciler.wiring.origins import Target
 
@@ -27,7 +27,7 @@ SILENCE = 20
 
 def route(settings: Settings, at: Target) -> Route | None:
     """The way to the ledger of a repository and branch; None for a host that keeps no history."""
-    from reconciler.pipeline.carrying import Route
+    from reconciler.reconcile.upload import Route
 
     open_ledger = ledger(settings, at, SILENCE)
     return None if open_ledger is None else Route(open_ledger, partial(_catch_up, replace(settings, branch=at.branch)))
@@ -37,8 +37,8 @@ def _catch_up(
     settings: Settings, opened: Callable[[], Ledger], waiting: Mapping[str, Entry], pulse: Callable[[], None]
 ) -> int | None:
     """With a repository and a memory of its own: it runs beside the operations thread, and seldom."""
-    from reconciler.pipeline.catchup import catch_up
-    from reconciler.pipeline.stepping import Stepper
+    from reconciler.reconcile.processor import Stepper
+    from reconciler.reconcile.record import catch_up
 
     ledger = opened()
     try:

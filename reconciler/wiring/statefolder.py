@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import RetryLater
 from reconciler.model.host import Diagnosis, Grade
-from reconciler.pipeline import examining
+from reconciler.reconcile import hostchecks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -30,7 +30,7 @@ def state_checks(folder: Path, repository: str) -> Iterator[tuple[str, Look]]:
 def _disk(folder: Path) -> Iterator[Diagnosis]:
     from reconciler.adapters.host import room
 
-    yield examining.disk(*room(folder))
+    yield hostchecks.disk(*room(folder))
 
 
 def _writable(folder: Path) -> Iterator[Diagnosis]:

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from reconciler.adapters.daemonfile import Daemon
     from reconciler.adapters.git.repository import GitSource
     from reconciler.kinds.kind import Kinds
-    from reconciler.pipeline.planning import Planner
-    from reconciler.pipeline.syncing import Reconciler
     from reconciler.plan.plan import Plan
     from reconciler.ports import LedgerReader
+    from reconciler.reconcile.plan import Planner
+    from reconciler.reconcile.sync import Reconciler
     from reconciler.settings import Settings
     from reconciler.wiring.pasthere import Owned
 
@@ -38,9 +38,9 @@ def reconciler(settings: Settings) -> Iterator[Reconciler]:
     """Everything one reconcile needs, opened and closed together."""
     from reconciler.adapters.clock import SystemClock
     from reconciler.adapters.duckdb.store import open_store
-    from reconciler.pipeline.judging import Judge
-    from reconciler.pipeline.stepping import Stepper
-    from reconciler.pipeline.syncing import Reconciler
+    from reconciler.reconcile.admission import Judge
+    from reconciler.reconcile.processor import Stepper
+    from reconciler.reconcile.sync import Reconciler
 
     clock, known = SystemClock(), shipped()
     with fetched_target(settings) as at, open_store(at.state, clock) as store:
@@ -106,9 +106,9 @@ def _live(daemon: Daemon, repository: str) -> str | None:
 
 def planner_of(source: GitSource, folder: str) -> Planner:
     """Plans in a repository that is open, from a folder on."""
-    from reconciler.pipeline.judging import Judge
-    from reconciler.pipeline.planning import Planner
-    from reconciler.pipeline.stepping import Stepper
+    from reconciler.reconcile.admission import Judge
+    from reconciler.reconcile.plan import Planner
+    from reconciler.reconcile.processor import Stepper
 
     known = shipped()
     stepper = Stepper(source, folder, known)

@@ -13,7 +13,7 @@ from reconciler.wiring.stores import ledger_reader
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.pipeline.verifying import Verifier
+    from reconciler.reconcile.verify import Verifier
     from reconciler.settings import Settings
 
 
@@ -25,8 +25,8 @@ def verifier(settings: Settings) -> Iterator[Verifier]:
     `RetryLater` while another process has the store open.
     """
     from reconciler.adapters.duckdb.store import open_reader
-    from reconciler.pipeline.stepping import Stepper
-    from reconciler.pipeline.verifying import Verifier
+    from reconciler.reconcile.processor import Stepper
+    from reconciler.reconcile.verify import Verifier
 
     with target(settings) as at:
         opened = open_reader(at.state)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.pipeline.layout import RESOURCE_SUFFIXES, SCHEMA_SUFFIX
+from reconciler.reconcile.rules import RESOURCE_SUFFIXES, SCHEMA_SUFFIX
 from reconciler.wiring.checkout import checkout
 
 if TYPE_CHECKING:
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.watching import Watcher
-    from reconciler.pipeline.checking import Checked
-    from reconciler.pipeline.watching import WatchedTree
+    from reconciler.reconcile.check import Checked, WatchedTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Watch:
 def watch_folder(start: Path, folder: str, paths: Sequence[Path]) -> Iterator[Watch]:
     """Check the working tree around `start` and go on watching it; raises as `check_folder` does."""
     from reconciler.adapters.watching import Watcher
-    from reconciler.pipeline.watching import WatchedTree
+    from reconciler.reconcile.check import WatchedTree
 
     at = checkout(start, folder)
     tree = WatchedTree(at.tree, folder, at.shipped)

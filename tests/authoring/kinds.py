@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler import wiring
 from reconciler.decode.document import decode
 from reconciler.kinds.kind import Kinds
-from reconciler.pipeline.kindset import read_kinds
+from reconciler.reconcile.rules import read_kinds
 from reconciler.validate.validator import Validator
 
 if TYPE_CHECKING:

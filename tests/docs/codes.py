@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-STAGES = ("decode", "validate", "kinds", "snapshot", "pipeline", "plan", "policy", "tables")
+STAGES = ("decode", "validate", "kinds", "snapshot", "reconcile", "plan", "policy", "tables")
 POSITIONS = {"Problem": 3, "Finding": 1}
 OF_A_POLICY = "policy/NAME"
 MADE = {"code(policy)": OF_A_POLICY, "code(verdict.policy)": OF_A_POLICY}

@@ -31,7 +31,7 @@ ORDINARY = {
     (Path("kinds/grammar.py"), "instance"): "JSON Schema's word for the value that is checked",
     (Path("validate/reference.py"), "instance"): "JSON Schema's word for the value that is checked",
     (Path("adapters/duckdb/sandbox/child.py"), "signal"): "the module of the standard library",
-    (Path("pipeline/parallel.py"), "signal"): "the module of the standard library",
+    (Path("reconcile/read.py"), "signal"): "the module of the standard library",
 }
 """Words that happen to be a kind's too, and mean something else in this module."""
 

@@ -15,7 +15,7 @@ from reconciler import settings, wiring
 from reconciler.cli.exits import Exit
 from reconciler.cli.main import COMMANDS, cli
 from reconciler.cli.options import SETTING_OF
-from reconciler.pipeline.kindset import read_kinds
+from reconciler.reconcile.rules import read_kinds
 from tests.docs.markdown import DOCS, ROOT, anchors, blocks, headings, links, read
 
 PAGES = sorted((*DOCS.rglob("*.md"), *ROOT.glob("*.md"), ROOT / "config-repo-example" / "README.md"))

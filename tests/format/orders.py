@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.adapters.shipped import example_repository
 from reconciler.format.ordering import Order
-from reconciler.pipeline.kindset import read_kinds
+from reconciler.reconcile.rules import read_kinds
 from reconciler.wiring import shipped
 
 _SHIPPED = shipped()

@@ -18,11 +18,11 @@ import pytest
 from reconciler.adapters.duckdb.sandbox.engine import Sandbox
 from reconciler.model.change import Prune, Removal, Row, Stamp
 from reconciler.model.problem import Severity
-from reconciler.pipeline import policytest
-from reconciler.pipeline.checking import check_tree
-from reconciler.pipeline.layout import Layout, Role
-from reconciler.pipeline.policycases import Case, Expectation, read_policies
 from reconciler.policy.ruling import rulings
+from reconciler.reconcile import policytests
+from reconciler.reconcile.check import check_tree
+from reconciler.reconcile.policytests import Case, Expectation, read_policies
+from reconciler.reconcile.rules import Layout, Role
 from reconciler.wiring import shipped
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.resource import Key, Resource
-    from reconciler.pipeline.policytest import Tested
     from reconciler.ports import PolicyEngine
+    from reconciler.reconcile.policytests import Tested
 
 EXAMPLE = Path(__file__).parents[2] / "config-repo-example"
 SHIPPED = shipped()
@@ -93,7 +93,7 @@ def engine() -> Iterator[PolicyEngine]:
 @pytest.fixture(scope="module")
 def tested(engine: PolicyEngine) -> Tested:
     """What `reconciler policy test` comes to."""
-    return policytest.Tester(engine, read({}).kinds, Prune.DEACTIVATE).test(POLICIES, ())
+    return policytests.Tester(engine, read({}).kinds, Prune.DEACTIVATE).test(POLICIES, ())
 
 
 def told(engine: PolicyEngine, old: Mapping[str, bytes], new: Mapping[str, bytes]) -> set[str]:

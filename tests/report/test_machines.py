@@ -27,8 +27,8 @@ from tests.report.texts import CHECKS, PLANS, TEXTS
 from tests.support.kinds import KINDS, gadget
 
 if TYPE_CHECKING:
-    from reconciler.pipeline.checking import Checked
     from reconciler.plan.plan import Plan
+    from reconciler.reconcile.check import Checked
 
 DATA = Path(__file__).parents[1] / "data"
 SCHEMA = (DATA / "sarif-2.1.0.schema.json").read_text(encoding="utf-8")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from markdown_it.token import Token
 
-    from reconciler.pipeline.checking import Checked
+    from reconciler.reconcile.check import Checked
 
 GITHUB = 65_536
 READER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])

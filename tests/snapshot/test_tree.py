@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.pipeline.reading import Reader
+from reconciler.reconcile.read import Reader
 from reconciler.snapshot import crosscheck, tree
 from reconciler.snapshot.base import EmptyBase
 from reconciler.wiring import shipped

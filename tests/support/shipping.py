@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import RetryLater
-from reconciler.pipeline.carrying import Cargo, Carrier, Route
-from reconciler.pipeline.eventfeed import EventFeed
-from reconciler.pipeline.outbox import Outbox
-from reconciler.pipeline.recording import Batch, Entry
+from reconciler.reconcile.outbox import EventFeed, Outbox
+from reconciler.reconcile.record import Batch, Entry
+from reconciler.reconcile.upload import Cargo, Carrier, Route
 from tests.adapters.ledger.versions import created, version
 from tests.support.kinds import KINDS, widget
 

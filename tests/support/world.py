@@ -13,13 +13,13 @@ from reconciler.adapters.clock import SystemClock
 from reconciler.adapters.git.repository import open_repository
 from reconciler.adapters.memory.ledger import MemoryLedger
 from reconciler.adapters.memory.store import MemoryStore
-from reconciler.pipeline import approach
-from reconciler.pipeline.judging import Judge
-from reconciler.pipeline.kindset import stored_kinds
-from reconciler.pipeline.planning import Planner
-from reconciler.pipeline.stepping import Stepper
-from reconciler.pipeline.syncing import Consent, Reconciler, SyncResult
 from reconciler.plan.guards import PRUNE_LIMIT
+from reconciler.reconcile import sync
+from reconciler.reconcile.admission import Judge
+from reconciler.reconcile.plan import Planner
+from reconciler.reconcile.processor import Stepper
+from reconciler.reconcile.rules import stored_kinds
+from reconciler.reconcile.sync import Consent, Reconciler, SyncResult
 from reconciler.wiring import policy_engine, shipped
 
 if TYPE_CHECKING:
@@ -105,8 +105,8 @@ class World:
 
     def attempt(self, consent: Consent | None = None) -> SyncResult:
         """One reconcile, with the guards as they are."""
-        chosen = approach.LOOK_UP_PER_ROW if self.look_up_per_row is None else self.look_up_per_row
-        with patch.object(approach, "LOOK_UP_PER_ROW", chosen), self.reconciler() as reconciler:
+        chosen = sync.LOOK_UP_PER_ROW if self.look_up_per_row is None else self.look_up_per_row
+        with patch.object(sync, "LOOK_UP_PER_ROW", chosen), self.reconciler() as reconciler:
             return reconciler.sync(consent=consent)
 
     def between(self, base: str, head: str) -> Plan:

@@ -15,7 +15,7 @@ from reconciler.errors import UsageError
 from reconciler.report import authoring, problems
 
 if TYPE_CHECKING:
-    from reconciler.pipeline.formatting import FormattedTree
+    from reconciler.reconcile.format import FormattedTree
 
 
 @click.command(short_help="canonical layout")

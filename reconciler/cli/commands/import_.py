@@ -18,7 +18,7 @@ from reconciler.report.problems import plural
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.pipeline.adopting import Adoption
+    from reconciler.reconcile.importrows import Adoption
 
 LISTED = 20
 """New files that are listed; more are counted by kind."""

@@ -14,7 +14,7 @@ from reconciler.cli import completing, output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.places import from_here
-from reconciler.pipeline.layout import Role
+from reconciler.reconcile.rules import Role
 from reconciler.report import authoring as tables
 from reconciler.report import problems as report
 

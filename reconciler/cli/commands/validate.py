@@ -18,7 +18,7 @@ from reconciler.report.formats import PROBLEM_FORMATS, render_checked
 from reconciler.report.text import Sort, checked_lines
 
 if TYPE_CHECKING:
-    from reconciler.pipeline.checking import Checked
+    from reconciler.reconcile.check import Checked
 
 TEXT = "text"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.resource import Key, RowId
 from reconciler.model.rows import Search
-from reconciler.pipeline.kindset import stored_kinds
+from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.drift import build_drift
 from reconciler.report.rows import build_found_rows, build_kind_details, build_row_comparison, filter_choices
 from reconciler.wiring.answers import found_kind

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import ReconcilerError
 from reconciler.model.resource import RowId
-from reconciler.pipeline.kindset import stored_kinds
+from reconciler.reconcile.rules import stored_kinds
 from reconciler.wiring.redis import layout, server_url, sessions
 
 if TYPE_CHECKING:

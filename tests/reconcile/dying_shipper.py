@@ -1,0 +1,107 @@
+"""A host that commits, applies and ships, and is killed at one of its steps: run by test_shipping_killed.
+
+`python -m tests.reconcile.dying_shipper FOLDER URL` forks one process after the other.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
+from reconciler.adapters.duckdb.store import DuckDBStore
+from reconciler.reconcile.outbox import EventFeed, Outbox
+from reconciler.reconcile.sync import Reconciler
+from reconciler.reconcile.upload import Cargo, Carrier
+from reconciler.settings import load
+from reconciler.wiring.origins import target
+from reconciler.wiring.shipping import route
+from reconciler.wiring.stores import reconciler as open_reconciler
+from tests.support import configs
+from tests.support.gitrepo import GitRepo
+
+STEPS = (
+    (ClickHouseLedger, ("record", "record_events", "orphan")),
+    (DuckDBStore, ("apply", "replace", "shipped")),
+)
+
+
+def die_at(point: int) -> None:
+    """Die before or after one of the calls that change something: each has two numbers."""
+    counter = itertools.count()
+
+    def reached() -> None:
+        if next(counter) == point:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    for owner, names in STEPS:
+        for name in names:
+            setattr(owner, name, _deadly(getattr(owner, name), reached))
+
+
+def _deadly(inner: Any, reached: Any) -> Any:
+    def call(*arguments: Any, **named: Any) -> Any:
+        reached()
+        answer = inner(*arguments, **named)
+        reached()
+        return answer
+
+    return call
+
+
+def live(folder: Path, url: str) -> None:
+    """What a daemon does: reconcile, pass on, ship, and tell the store."""
+    settings = load(
+        None, {"repository.url": str(folder / "config"), "state.dir": str(folder / "state"), "history.url": url}, {}
+    )
+    outbox, feed = Outbox(), EventFeed()
+    with target(settings) as at:
+        way = route(settings, at)
+    assert way is not None
+    carrier = Carrier(Cargo(outbox, feed, "host-1"), way, lambda: None, lambda recorded: None)
+    with open_reconciler(settings) as reconciler:
+        Reconciler(
+            **{
+                name: getattr(reconciler, name)
+                for name in Reconciler.__slots__
+                if name not in {"outbox", "open_ledger"}
+            },
+            open_ledger=None,
+            outbox=outbox,
+        ).sync()
+        feed.exchange(reconciler.store)
+    carrier.carry(0)
+    carrier.berth.leave()
+    with open_reconciler(settings) as reconciler:
+        feed.exchange(reconciler.store)
+
+
+def in_child(folder: Path, url: str, point: int) -> bool:
+    """Live in a process of its own, and die at a point; whether it came to its end."""
+    child = os.fork()
+    if child == 0:
+        die_at(point)
+        live(folder, url)
+        os._exit(0)
+    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if ended not in {0, -signal.SIGKILL}:
+        sys.exit(f"the process after {point} deaths failed")
+    return ended == 0
+
+
+def main(folder: Path, url: str) -> None:
+    """Each process dies one step later than the one before, each with a commit more to ship; prints how many died."""
+    repo = GitRepo(folder / "config")
+    for point in itertools.count():
+        repo.commit({"a.yaml": configs.user("ann", risk=0.5 + point / 100)})
+        if in_child(folder, url, point):
+            break
+    sys.stdout.write(f"{point}\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

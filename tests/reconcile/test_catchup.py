@@ -1,0 +1,236 @@
+"""The ledger against git: what a host ships that saw everything, missed something, or saw history rewritten."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.adapters.git.repository import open_repository
+from reconciler.adapters.memory.ledger import MemoryLedger
+from reconciler.reconcile.outbox import EventFeed, Outbox
+from reconciler.reconcile.processor import Stepper
+from reconciler.reconcile.record import catch_up
+from reconciler.reconcile.upload import Cargo, Carrier, Route
+from tests.support import configs
+from tests.support.gitrepo import GitRepo
+from tests.support.world import CLOCK, SHIPPED, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from reconciler.ports import Ledger
+    from reconciler.reconcile.record import Entry
+    from reconciler.reconcile.sync import Reconciler, SyncResult
+
+
+@dataclass
+class Daemon(World):
+    """A host that reconciles into an outbox and ships from there.
+
+    `steps` has an item for each comparison with git: how many versions were gone through for it.
+    """
+
+    outbox: Outbox = field(default_factory=Outbox)
+    steps: list[int] = field(default_factory=list)
+
+    @contextmanager
+    def reconciler(self) -> Iterator[Reconciler]:
+        """As the daemon makes it."""
+        with super().reconciler() as plain:
+            yield replace(plain, open_ledger=None, outbox=self.outbox)
+
+    def ship(self) -> None:
+        """One attempt of a shipping thread."""
+        cargo = Cargo(self.outbox, EventFeed(), "host-1")
+        Carrier(cargo, Route(lambda: nullcontext(self.ledger), self._catch_up), lambda: None, lambda _: None).carry(0)
+
+    def restart(self) -> None:
+        """A new process."""
+        self.outbox = Outbox()
+
+    def _catch_up(
+        self, ledger: Callable[[], Ledger], waiting: Mapping[str, Entry], pulse: Callable[[], None]
+    ) -> int | None:
+        with open_repository(self.repository) as source:
+            head = source.resolve(self.branch)
+            if head is None:
+                return None
+            stepper = Stepper(source, "", SHIPPED)
+            self.steps.append(0)
+
+            def progress(done: int, total: int) -> None:
+                self.steps[-1] = done
+
+            return catch_up(source, stepper, head, ledger(), waiting=waiting, progress=progress)
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> GitRepo:
+    return GitRepo.create(tmp_path / "config")
+
+
+@pytest.fixture
+def daemon(repo: GitRepo) -> Daemon:
+    return Daemon(repo.path)
+
+
+def as_git_says(daemon: World, repo: GitRepo) -> bool:
+    """Whether the ledger is what another host would record from nothing."""
+    anew = World(repo.path, branch=daemon.branch)
+    anew.sync()
+    known = anew.ledger.recorded()
+
+    same = [
+        replace(mine, recorded_at=theirs.recorded_at) == theirs
+        for mine, theirs in zip(
+            sorted(daemon.ledger.look_up(known.keys()), key=lambda row: row.commit.sha),
+            sorted(anew.ledger.look_up(known.keys()), key=lambda row: row.commit.sha),
+            strict=True,
+        )
+    ]
+    return daemon.ledger.recorded() == known and all(same)
+
+
+def test_commits_are_shipped_as_they_come(daemon: Daemon, repo: GitRepo) -> None:
+    for risk in (0.5, 1.0, 1.5):
+        repo.commit({"a.yaml": configs.user("ann", risk=risk)})
+        result: SyncResult = daemon.attempt()
+        assert result.history is None
+        daemon.ship()
+    assert as_git_says(daemon, repo)
+    assert daemon.steps == [1]  # compared once, at the start, with what waited
+
+
+def test_rows_are_live_whatever_the_ledger_does(daemon: Daemon, repo: GitRepo) -> None:
+    head = repo.commit({"a.yaml": configs.user("ann")})
+    result = daemon.attempt()
+    assert result.applied is not None
+    assert result.applied.stamp.commit == head
+    assert daemon.ledger.recorded() == {}
+
+
+def test_a_new_process_finds_out_what_the_last_one_left_undone(daemon: Daemon, repo: GitRepo) -> None:
+    repo.commit({"a.yaml": configs.user("ann")})
+    daemon.attempt()
+    daemon.ship()
+    for name in ("bob", "cai"):
+        repo.commit({f"{name}.yaml": configs.user(name)})
+    daemon.attempt()
+    daemon.restart()
+    daemon.ship()
+    assert as_git_says(daemon, repo)
+    assert daemon.steps == [1, 3]
+    daemon.restart()
+    daemon.ship()
+    assert daemon.steps == [1, 3, 0]  # nothing was missing, so no history was walked
+
+
+def test_too_much_at_once_is_taken_from_git(daemon: Daemon, repo: GitRepo) -> None:
+    daemon.outbox = Outbox(most_rows=4)
+    for number in range(9):
+        repo.commit({f"{number}.yaml": configs.user(f"user-{number}")})
+    daemon.attempt()
+    daemon.ship()
+    assert as_git_says(daemon, repo)
+
+
+def test_rewritten_history_is_marked_orphaned(daemon: Daemon, repo: GitRepo) -> None:
+    first = repo.commit({"a.yaml": configs.user("ann")})
+    lost = repo.commit({"a.yaml": configs.user("ann", risk=1.0)})
+    daemon.attempt()
+    daemon.ship()
+    repo.git("update-ref", "refs/heads/main", first)
+    repo.commit({"b.yaml": configs.user("bob")})
+    daemon.attempt()
+    daemon.ship()
+    assert as_git_says(daemon, repo)
+    row = daemon.ledger.version(lost)
+    assert row is not None
+    assert row.orphaned
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_refused_head_that_is_dropped_is_marked_orphaned(daemon: Daemon, repo: GitRepo, waits: bool) -> None:
+    """The applied commit is where it was: only what had been looked at after it is gone."""
+    valid = repo.commit({"a.yaml": configs.user("ann")})
+    daemon.attempt()
+    daemon.ship()
+    broken = repo.commit({"b.yaml": configs.BROKEN})
+    daemon.attempt()
+    if not waits:
+        daemon.ship()
+    repo.git("update-ref", "refs/heads/main", valid)
+    repo.commit({"b.yaml": configs.user("bob")})
+    daemon.attempt()
+    daemon.ship()
+    assert as_git_says(daemon, repo)
+    assert broken not in daemon.ledger.recorded()
+
+
+def test_a_dropped_head_that_comes_back_counts_again(daemon: Daemon, repo: GitRepo) -> None:
+    valid = repo.commit({"a.yaml": configs.user("ann")})
+    broken = repo.commit({"b.yaml": configs.BROKEN})
+    for head in (broken, valid, broken):
+        repo.git("update-ref", "refs/heads/main", head)
+        daemon.attempt()
+        daemon.ship()
+        assert as_git_says(daemon, repo)
+
+
+def test_a_side_branch_that_becomes_the_mainline(daemon: Daemon, repo: GitRepo) -> None:
+    first = repo.commit({"a.yaml": configs.user("ann")})
+    side = repo.commit({"b.yaml": configs.user("bob")}, branch="side", parents=[first])
+    repo.merge("side")
+    daemon.attempt()
+    daemon.ship()
+    assert daemon.ledger.recorded()[side] is False
+    repo.git("update-ref", "refs/heads/main", side)
+    daemon.attempt()
+    daemon.ship()
+    assert as_git_says(daemon, repo)
+
+
+def test_a_branch_that_is_deleted_for_a_while_loses_nothing(daemon: Daemon, repo: GitRepo) -> None:
+    head = repo.commit({"a.yaml": configs.user("ann")})
+    daemon.attempt()
+    daemon.ship()
+    repo.git("update-ref", "-d", "refs/heads/main")
+    daemon.restart()
+    daemon.attempt()
+    daemon.ship()
+    assert daemon.ledger.recorded() == {head: True}
+    repo.git("update-ref", "refs/heads/main", head)
+    daemon.attempt()
+    daemon.ship()
+    assert as_git_says(daemon, repo)
+
+
+def test_a_clone_that_was_cut_off_ships_what_it_has(tmp_path: Path, repo: GitRepo) -> None:
+    for risk in (0.5, 1.0, 1.5):
+        repo.commit({"a.yaml": configs.user("ann", risk=risk)})
+    repo.git("clone", "-q", "--depth", "2", f"file://{repo.path}", str(tmp_path / "clone"))
+    daemon = Daemon(tmp_path / "clone")
+    daemon.attempt()
+    daemon.ship()
+    daemon.restart()
+    GitRepo(tmp_path / "clone").commit({"a.yaml": configs.user("ann", risk=2.0)})
+    daemon.attempt()
+    daemon.ship()
+    assert len(daemon.ledger.recorded()) == 3
+
+
+def test_sync_without_a_daemon_marks_a_dropped_head_too(repo: GitRepo) -> None:
+    world = World(repo.path, ledger=MemoryLedger(CLOCK))
+    valid = repo.commit({"a.yaml": configs.user("ann")})
+    repo.commit({"b.yaml": configs.BROKEN})
+    world.sync()
+    repo.git("update-ref", "refs/heads/main", valid)
+    repo.commit({"b.yaml": configs.user("bob")})
+    result = world.sync()
+    assert result.history is not None
+    assert result.history.versions == 1
+    assert as_git_says(world, repo)

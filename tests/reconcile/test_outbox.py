@@ -1,0 +1,185 @@
+"""The outbox: order, bounds, and what it says when it has lost something."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.kinds.kind import Kinds
+from reconciler.reconcile.outbox import Outbox
+from tests.adapters.ledger.versions import aside
+from tests.support.kinds import GADGET, KINDS, commit
+from tests.support.shipping import entry
+
+if TYPE_CHECKING:
+    from reconciler.reconcile.record import Entry
+
+
+def settled(most_rows: int = 100) -> Outbox:
+    outbox = Outbox(most_rows)
+    outbox.caught_up(outbox.mark())
+    return outbox
+
+
+def is_behind(outbox: Outbox) -> bool:
+    return outbox.behind
+
+
+def numbers(entries: tuple[Entry, ...]) -> list[int]:
+    return [int(one.version.commit.sha, 16) for one in entries]
+
+
+def test_a_new_one_is_behind_until_the_ledger_was_compared() -> None:
+    outbox = Outbox()
+    assert is_behind(outbox)
+    outbox.offer(entry(1))
+    outbox.caught_up(outbox.mark())
+    assert not is_behind(outbox)
+    assert outbox.take(100) == ()
+
+
+def test_what_was_offered_after_the_comparison_began_still_waits() -> None:
+    outbox = Outbox()
+    outbox.offer(entry(1))
+    mark = outbox.mark()
+    outbox.offer(entry(2))
+    outbox.caught_up(mark)
+    assert numbers(outbox.take(100)) == [2]
+
+
+def test_what_is_taken_stays_until_it_is_done() -> None:
+    outbox = settled()
+    for number in (1, 2, 3):
+        outbox.offer(entry(number))
+    first = outbox.take(4)
+    assert numbers(first) == [1, 2]
+    assert outbox.take(4) == first
+    outbox.done(first)
+    assert numbers(outbox.take(4)) == [3]
+    assert outbox.backlog().versions == 1
+    assert outbox.backlog().oldest == commit(3).stamp.time
+
+
+def test_one_that_is_larger_than_a_batch_is_taken_alone() -> None:
+    outbox = settled()
+    outbox.offer(entry(1, rows=9))
+    outbox.offer(entry(2))
+    assert numbers(outbox.take(3)) == [1]
+
+
+def test_a_batch_has_one_set_of_kinds() -> None:
+    outbox = settled()
+    outbox.offer(entry(1))
+    outbox.offer(entry(2)._replace(kinds=Kinds((GADGET,))))
+    assert [one.kinds for one in outbox.take(100)] == [KINDS]
+
+
+def test_what_waits_or_was_shipped_is_not_taken_twice() -> None:
+    """Every look at a refused head walks through the same commits."""
+    outbox = settled()
+    for _ in range(2):
+        outbox.offer(entry(1))
+        outbox.offer(entry(2))
+    assert numbers(outbox.take(100)) == [1, 2]
+    outbox.done(outbox.take(2))
+    outbox.offer(entry(1))
+    assert numbers(outbox.take(100)) == [2]
+
+
+def test_a_commit_that_comes_to_the_mainline_is_offered_anew_in_its_place() -> None:
+    outbox = settled()
+    side = entry(2)
+    outbox.offer(entry(1))
+    outbox.offer(side._replace(version=aside(2, 2, 1)))
+    outbox.offer(entry(3))
+    outbox.offer(side)
+    assert [(one.version.mainline, one.rows) for one in outbox.take(100)] == [(True, 2)] * 3
+    outbox.done(outbox.take(100))
+    outbox.offer(side._replace(version=aside(2, 2, 1)))
+    assert numbers(outbox.take(100)) == [2]
+
+
+def test_too_much_is_dropped_and_said() -> None:
+    outbox = settled(most_rows=10)
+    for number in range(1, 6):
+        outbox.offer(entry(number))
+    assert not is_behind(outbox)
+    outbox.offer(entry(6))
+    assert is_behind(outbox)
+    assert outbox.backlog().versions == 0
+    for number in range(7, 9):
+        outbox.offer(entry(number))
+    assert outbox.backlog().versions == 2
+
+
+def test_a_loss_in_the_midst_of_a_comparison_asks_for_another() -> None:
+    outbox = settled(most_rows=4)
+    outbox.lose()
+    mark = outbox.mark()
+    for number in (1, 2, 3):
+        outbox.offer(entry(number))
+    outbox.caught_up(mark)
+    assert is_behind(outbox)
+
+
+def test_one_huge_version_may_wait_alone() -> None:
+    outbox = settled(most_rows=10)
+    outbox.offer(entry(1, rows=50))
+    assert not is_behind(outbox)
+    outbox.offer(entry(2))
+    assert is_behind(outbox)
+
+
+def test_what_was_shipped_is_forgotten_when_something_may_be_missing() -> None:
+    outbox = settled()
+    outbox.offer(entry(1))
+    outbox.done(outbox.take(9))
+    outbox.lose()
+    outbox.offer(entry(1))
+    assert numbers(outbox.take(9)) == [1]
+
+
+def test_what_is_done_after_it_was_replaced_still_waits() -> None:
+    """It came to the mainline while the ledger was writing it as a side commit."""
+    outbox = settled()
+    outbox.offer(entry(2)._replace(version=aside(2, 2, 1)))
+    taken = outbox.take(9)
+    outbox.offer(entry(2))
+    outbox.done(taken)
+    assert [one.version.mainline for one in outbox.take(9)] == [True]
+
+
+@pytest.mark.parametrize("takers", [1, 2])
+def test_threads_lose_nothing(takers: int) -> None:
+    outbox, got = settled(most_rows=100_000), []
+    stop = threading.Event()
+
+    def offer(start: int) -> None:
+        for number in range(start, 2_000, 4):
+            outbox.offer(replace_rows(number))
+
+    def take() -> None:
+        while not stop.is_set() or outbox.backlog().versions:
+            entries = outbox.take(7)
+            got.extend(numbers(entries))
+            outbox.done(entries)
+
+    threads = [threading.Thread(target=offer, args=(start,)) for start in range(1, 5)]
+    consumers = [threading.Thread(target=take) for _ in range(takers)]
+    for thread in (*threads, *consumers):
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    stop.set()
+    for thread in consumers:
+        thread.join(30)
+    assert set(got) == set(range(1, 2_001)) - {2_000}
+    assert outbox.backlog().versions == 0
+
+
+def replace_rows(number: int) -> Entry:
+    one = entry(1, rows=0)
+    return one._replace(version=replace(one.version, commit=commit(number)))

@@ -1,0 +1,164 @@
+"""The laws of looking back: what the history shows is what was live, and what a plan would have said."""
+
+from __future__ import annotations
+
+import random
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.adapters.clickhouse.ledger import open_ledger
+from reconciler.model.change import Prune
+from reconciler.reconcile.rules import stored_kinds
+from reconciler.report.plans import build_change
+from reconciler.wiring import answers
+from reconciler.wiring.past import Past
+from tests.reconcile.test_laws import Edit, build, edits, histories, scratch
+from tests.support import configs
+from tests.support.world import CLOCK, SHIPPED, World
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reconciler.ports import Ledger, Store
+
+RULES = "apiVersion: reconciler/v1\nkind: Repository\nspec:\n  prune:\n    mode: {mode}\n"
+modes = st.sampled_from(list(Prune)).map(lambda mode: Edit({"reconciler.yaml": RULES.format(mode=mode)}, aside=False))
+pruning = st.lists(st.one_of(edits, edits, modes), min_size=1, max_size=8)
+
+
+def past_of(ledger: Ledger, store: Store) -> Past:
+    def unasked(revision: str) -> str | None:
+        raise AssertionError(f"git was asked about {revision}")
+
+    return Past(lambda: lambda: nullcontext(ledger), lambda: stored_kinds(store.kinds()), unasked, "host")
+
+
+def said(answer: dict[str, Any]) -> list[Any]:
+    """Rows less where they are declared: a file that moved is no change, so the history does not know of it."""
+    return [(row["name"], row["path"] is None, row["values"]) for row in answer["rows"]]
+
+
+def got(store: Store, kind: str) -> list[Any]:
+    if kind not in store.kinds():
+        return []
+    return said(answers.rows(store, kind, None))
+
+
+@pytest.mark.parametrize("mode", list(Prune))
+def test_what_left_git_is_shown_as_it_was_got(mode: Prune) -> None:
+    """Each way with a row, of a kind that has a status and of one that has none; then it comes back."""
+    both: dict[str, str | None] = {"a.yaml": configs.user("ann"), "b.yaml": configs.system("bob")}
+    rules: dict[str, str | None] = {"reconciler.yaml": RULES.format(mode=mode)}
+    test_a_row_is_shown_as_it_was_got.hypothesis.inner_test(  # type: ignore[attr-defined]
+        [Edit(files, aside=False) for files in ({**both, **rules}, dict.fromkeys(both), both)]
+    )
+
+
+@settings(max_examples=10)
+@given(pruning)
+def test_a_row_is_shown_as_it_was_got(history: list[Edit]) -> None:
+    with scratch() as folder:
+        repo, mainline = build(folder, history)
+        whole, host = World(folder), World(folder, branch="host")
+        whole.sync()
+        past = past_of(whole.ledger, whole.store)
+        for commit in mainline:
+            repo.git("update-ref", "refs/heads/host", commit)
+            host.sync()
+            for kind in SHIPPED.kinds:
+                shown = past.show(kind.name, None, commit[:12])
+                assert sorted(said(shown), key=str) == sorted(got(host.store, kind.name), key=str)
+                for row in shown["rows"]:
+                    (one,) = past.show(kind.name, row["name"], commit)["rows"]
+                    assert one["values"] == answers.rows(host.store, kind.name, row["name"])["rows"][0]["values"]
+
+
+@settings(max_examples=8)
+@given(pruning, st.lists(edits, min_size=1, max_size=3))
+def test_what_a_force_push_dropped_is_shown_as_it_was_got(history: list[Edit], instead: list[Edit]) -> None:
+    with scratch() as folder:
+        repo, mainline = build(folder, history)
+        host = World(folder)
+        host.sync()
+        before = {kind.name: got(host.store, kind.name) for kind in SHIPPED.kinds}
+        repo.git("update-ref", "refs/heads/main", mainline[len(mainline) // 2])
+        for edit in instead:
+            repo.commit(edit.files, "Another way")
+        host.sync()
+        past = past_of(host.ledger, host.store)
+        for kind, rows in before.items():
+            assert sorted(said(past.show(kind, None, mainline[-1])), key=str) == sorted(rows, key=str)
+            now = said(past.show(kind, None, repo.git("rev-parse", "main")))
+            assert sorted(now, key=str) == sorted(got(host.store, kind), key=str)
+
+
+def where_it_is(change: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in change.items() if name not in ("path", "line", "text")}
+
+
+@settings(max_examples=8)
+@given(histories)
+def test_a_diff_is_the_plan_from_one_commit_to_the_other(history: list[Edit]) -> None:
+    with scratch() as folder:
+        _, mainline = build(folder, history)
+        world = World(folder)
+        world.sync()
+        past = past_of(world.ledger, world.store)
+        valid = {row.commit.sha for row in world.ledger.versions(limit=1_000) if row.mainline and row.status == "VALID"}
+        for base in mainline:
+            for head in mainline[-1:] if mainline[-1] in valid else ():
+                plan, diff = world.between(base, head), past.diff(base, head)
+                planned = [where_it_is(build_change(change)) for change in plan.changes]
+                assert [where_it_is(change) for change in diff["changes"]] == planned
+                assert diff["summary"]["unchanged"] == plan.unchanged
+
+
+@settings(max_examples=8)
+@given(pruning)
+def test_the_changes_of_a_history_lead_to_what_is_there(history: list[Edit]) -> None:
+    """All changes, oldest first, one upon the other; and blame says of each field where that value came from."""
+    with scratch() as folder:
+        build(folder, history)
+        world = World(folder)
+        world.sync()
+        past = past_of(world.ledger, world.store)
+        for kind in SHIPPED.kinds:
+            for row in past.show(kind.name, None, "2999-01-01")["rows"]:
+                blamed = {one["field"]: one for one in past.blame(kind.name, row["name"])["fields"]}
+                told = past.history(kind.name, row["values"][kind.key], 1_000)["changes"]
+                told = [one for one in told if one["id"] == row["values"][kind.key]]
+                for column in kind.columns:
+                    of_field = [(one, step) for one in told for step in one["fields"] if step["field"] == column.name]
+                    assert blamed[column.name]["value"] == row["values"][column.name]
+                    last = next((one for one, step in of_field), None)
+                    if last is not None and told[0]["op"] != "delete":
+                        assert (blamed[column.name]["commit"], told[0]["op"]) == (last["commit"], told[0]["op"])
+
+
+def test_two_hundred_commits_of_a_random_history(tmp_path: Path) -> None:
+    """In the embedded engine, on one kind whose rows stay when they leave git."""
+    chance = random.Random(6)
+    drawn = [
+        chance.choice([configs.user(name, risk=risk) for name in "abcd" for risk in (0.5, 1.0)]) for _ in range(200)
+    ]
+    texts: list[str | None] = [None if chance.random() < 0.25 else text for text in drawn]
+    texts = [configs.BROKEN if chance.random() < 0.1 else text for text in texts]
+    history = [Edit({f"{chance.randrange(4)}.yaml": text}, aside=False) for text in texts]
+    repo, mainline = build(tmp_path / "config", history)
+    with open_ledger("chdb", tmp_path, "config", "main", CLOCK) as ledger:
+        whole, host = World(tmp_path / "config", ledger=ledger), World(tmp_path / "config", branch="host")
+        whole.sync()
+        past = past_of(ledger, whole.store)
+        shown = 0
+        with host.awake():
+            for commit in mainline:
+                repo.git("update-ref", "refs/heads/host", commit)
+                host.sync()
+                rows = said(past.show("user", None, commit))
+                assert sorted(rows, key=str) == sorted(got(host.store, "User"), key=str)
+                shown += len(rows)
+        assert shown > 200

@@ -1,0 +1,139 @@
+"""Shipping to a ClickHouse server that misbehaves: one version per commit after it recovers, and one of each event."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reconciler.adapters.clickhouse.ledger import open_ledger
+from reconciler.adapters.memory.store import MemoryStore
+from reconciler.errors import RetryLater
+from reconciler.reconcile.upload import Carrier, Route
+from tests.adapters.ledger.conftest import IMPATIENT
+from tests.support.fronts import RunningFront, running
+from tests.support.kinds import KINDS, FixedClock, step
+from tests.support.shipping import Host
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFront]:
+    with running(tmp_path_factory.mktemp("front") / "engine") as front:
+        yield front
+
+
+class Server:
+    """A host whose ledger is a database on a front."""
+
+    def __init__(self, url: Callable[[], str]) -> None:
+        self.url, self.host, self.store = url, Host(None), MemoryStore(FixedClock())  # type: ignore[arg-type]
+        route = Route(self.open, self.host.history.catch_up)
+        self.carrier = Carrier(self.host.cargo, route, lambda: None, lambda recorded: None)
+
+    @contextmanager
+    def open(self) -> Iterator[Any]:
+        url = self.url()
+        with open_ledger(url, Path("unused"), "origin", "main", FixedClock(), timeouts=IMPATIENT) as ledger:
+            yield ledger
+
+    def commit(self, times: int = 3) -> None:
+        for _ in range(times):
+            self.host.outbox.offer(self.host.history.extend())
+            self.store.apply(KINDS, step(len(self.host.history.entries)))
+        self.host.feed.exchange(self.store)
+
+    def ship(self) -> None:
+        self.carrier.carry(0)
+        self.host.feed.exchange(self.store)
+
+    def check(self) -> None:
+        """Everything once, told by a client of its own."""
+        self.carrier.berth.leave()
+        shas = {entry.version.commit.sha: True for entry in self.host.history.entries}
+        with self.open() as ledger:
+            assert ledger.recorded() == shas
+            assert len(ledger.versions(limit=99)) == len(shas)
+            assert set(ledger.row_counts(KINDS, shas).values()) == {1}
+            assert [one.event.seq for one in ledger.events(limit=99)] == list(range(len(shas), 0, -1))
+        assert self.store.shipped_to() == len(shas)
+
+
+@pytest.fixture
+def server(front: RunningFront, request: pytest.FixtureRequest) -> Iterator[Server]:
+    found = Server(lambda: front.url(request.node.name))
+    found.commit()
+    found.ship()
+    found.commit()
+    yield found
+    front.fault("", times=0)
+    found.carrier.berth.leave()
+
+
+@pytest.mark.parametrize("table", ["widget_config", "config_versions", "host_events"])
+@pytest.mark.parametrize("fault", ["refuse", "code-241", "hang", "lose"])
+def test_a_fault_while_writing(front: RunningFront, server: Server, table: str, fault: str) -> None:
+    front.fault(fault, times=2 if fault == "lose" else 1, match=f"`{table}` (")
+    with pytest.raises(RetryLater):
+        server.ship()
+    server.commit(1)
+    server.ship()
+    server.check()
+
+
+@pytest.mark.parametrize("fault", ["refuse", "hang", "cut"])
+def test_a_fault_while_reading(front: RunningFront, server: Server, fault: str) -> None:
+    front.fault(fault, times=9, match="config_versions FINAL")
+    with pytest.raises(RetryLater):
+        server.ship()
+    front.fault("", times=0)
+    server.ship()
+    server.check()
+
+
+def test_an_outage_over_many_commits_and_a_new_process(front: RunningFront, server: Server) -> None:
+    front.fault("refuse", times=1_000)
+    for _ in range(3):
+        with pytest.raises(RetryLater):
+            server.ship()
+        server.commit(2)
+    server.carrier.berth.leave()
+    successor = Server(server.url)
+    successor.host.history.entries, successor.store = server.host.history.entries, server.store
+    successor.host.feed.exchange(successor.store)
+    front.fault("", times=0)
+    successor.ship()
+    successor.check()
+
+
+def test_a_server_that_lost_its_database_gets_everything_again(front: RunningFront, server: Server) -> None:
+    server.url = lambda: front.url("another database")
+    server.carrier.berth.leave()
+    server.carrier.carry(0)
+    with server.open() as ledger:
+        assert ledger.recorded() == {entry.version.commit.sha: True for entry in server.host.history.entries}
+
+
+def test_a_server_that_is_killed_and_comes_back(tmp_path: Path) -> None:
+    ports: list[int] = []
+    server = Server(lambda: f"clickhouse://127.0.0.1:{ports[-1]}/config")
+    with running(tmp_path / "engine") as first:
+        ports.append(first.port)
+        server.commit()
+        server.ship()
+        server.commit()
+        first.process.kill()
+        first.process.wait()
+        with pytest.raises(RetryLater):
+            server.ship()
+    server.commit()
+    with running(tmp_path / "engine") as second:
+        ports.append(second.port)
+        server.ship()
+        server.check()
