@@ -293,13 +293,6 @@ class StoreReader(Protocol):
         """
         ...
 
-    def intact(self, kinds: Kinds) -> bool:
-        """Whether what the store takes for git's is what was applied. If not, only git can tell: `replace` mends it.
-
-        Costs a digest for each resource.
-        """
-        ...
-
 
 class Store(StoreReader, Protocol):
     """The live rows, for the one process that may write them. Each writing call is one transaction."""
@@ -549,14 +542,6 @@ class LedgerReader(Protocol):
 
     def version(self, sha: str) -> VersionRow | None:
         """One version by its full or abbreviated sha."""
-        ...
-
-    def state_at(self, kind: Kind, height: int) -> tuple[Mapping[str, Value], ...]:
-        """Each row of a kind as of a mainline height, in order of the key column: its newest version up to there.
-
-        A mapping holds `op` (of that version) and the columns of the desired table, with the projection of
-        `tables.rows`: a row that left git is there with op `delete`.
-        """
         ...
 
 

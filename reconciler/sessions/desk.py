@@ -90,14 +90,6 @@ class SessionDesk:
             return tuple(sorted(one for part in (checked, many, after) if isinstance(part, tuple) for one in part))
         return self._sessions.page(checked, many, after)
 
-    def expire_switched_off(self) -> dict[str, int]:
-        """End the sessions of all owners who are switched off or unknown; gives how many records changed, by owner.
-
-        It asks about everybody who may have active sessions: what a server that was away has missed is made up for.
-        """
-        owners = [owner for owner in self._sessions.owners() if not self._may_have_sessions(owner)]
-        return {owner: self._sessions.expire_all(owner) for owner in owners}
-
     def _refusal(self, owner: str) -> Refusal:
         allowed = self._may_have_sessions(owner)
         if allowed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reconciler.errors import UsageError
 from reconciler.ports import Point, VersionRow
 
 if TYPE_CHECKING:
@@ -14,6 +15,16 @@ if TYPE_CHECKING:
     from reconciler.ports import Aside
 
 Parents = tuple[str, ...]
+
+
+SHORTEST_SHA = 4
+
+
+def sha_prefix(sha: str) -> str:
+    """A full or abbreviated sha in lower case. Raises `UsageError` for one that is too short."""
+    if len(sha) < SHORTEST_SHA:
+        raise UsageError(f"{sha} is too short for a commit", hint=f"give at least {SHORTEST_SHA} of its characters")
+    return sha.lower()
 
 
 def as_recorded(version: Version, at: datetime) -> VersionRow:

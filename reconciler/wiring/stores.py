@@ -72,21 +72,19 @@ def plan_ahead(settings: Settings, head: str, progress: Progress = lambda done, 
     the next commit least of all. Nothing is created by it: before the first sync nothing is live. Raises `NeedsHuman`
     when the state folder belongs to another repository, `RetryLater` while the daemon starts.
     """
-    from reconciler.adapters.clock import SystemClock
     from reconciler.adapters.daemonfile import find
     from reconciler.adapters.duckdb.store import open_reader
-    from reconciler.adapters.memory.store import MemoryStore
+    from reconciler.adapters.empty import EmptyStore
 
     with fetched_target(settings) as at:
         planner, daemon = planner_of(at.source, settings.path), find(at.state)
         if daemon is not None:
             live = _live(daemon, at.repository)
-            nothing = MemoryStore(SystemClock())
-            return planner.between(live, head) if live else planner.ahead(nothing, head, progress)
+            return planner.between(live, head) if live else planner.ahead(EmptyStore(), head, progress)
         with open_reader(at.state) or nullcontext() as store:
             if store is not None:
                 store.check_owner(at.repository)
-            return planner.ahead(store or MemoryStore(SystemClock()), head, progress)
+            return planner.ahead(store or EmptyStore(), head, progress)
 
 
 def _live(daemon: Daemon, repository: str) -> str | None:
@@ -143,10 +141,9 @@ def _to_read(
     url: str, state: Path, opened: Callable[[], AbstractContextManager[LedgerReader]]
 ) -> AbstractContextManager[LedgerReader]:
     from reconciler.adapters.clickhouse.ledger import is_started
-    from reconciler.adapters.clock import SystemClock
-    from reconciler.adapters.memory.ledger import MemoryLedger
+    from reconciler.adapters.empty import EmptyLedger
 
-    return nullcontext(MemoryLedger(SystemClock())) if url == EMBEDDED and not is_started(state) else opened()
+    return nullcontext(EmptyLedger()) if url == EMBEDDED and not is_started(state) else opened()
 
 
 def _open_ledger(

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from reconciler.adapters.memory.ledger import MemoryLedger
 from reconciler.errors import NeedsHuman, UsageError
 from reconciler.hindsight import points
 from reconciler.hindsight.moments import is_moment, moment
@@ -14,6 +13,7 @@ from reconciler.model.host import HostEvent
 from reconciler.ports import Point
 from tests.adapters.ledger.versions import aside, sha, version
 from tests.support.kinds import KINDS, START, FixedClock, uid
+from tests.support.memory.ledger import MemoryLedger
 
 TAGS = {"cut": sha(2), "elsewhere": sha(77), "cafe": sha(3)}
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.adapters.git.repository import open_repository
-from reconciler.adapters.memory.ledger import MemoryLedger
 from reconciler.reconcile.outbox import EventFeed, Outbox
 from reconciler.reconcile.processor import Stepper
 from reconciler.reconcile.record import catch_up
 from reconciler.reconcile.upload import Cargo, Carrier, Route
+from reconciler.wiring.foresight import SHIPPED
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
-from tests.support.world import CLOCK, SHIPPED, World
+from tests.support.memory.ledger import MemoryLedger
+from tests.support.world import CLOCK, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -18,6 +18,7 @@ from reconciler.reconcile.check import check_tree
 from reconciler.reconcile.rules import Layout
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
+from tests.support.history import state_at
 from tests.support.world import CLOCK, SHIPPED, World
 
 if TYPE_CHECKING:
@@ -150,9 +151,9 @@ def test_the_ledger_at_a_height_is_the_store_after_applying_it(history: list[Edi
                 host.sync()
                 for kind in SHIPPED.kinds:
                     live = {row.values[kind.key]: dict(row.values) for row in host.store.live(kind)}
-                    kept = [row for row in whole.ledger.state_at(kind, height) if row["op"] != "delete"]
+                    kept = [row for row in state_at(whole.ledger, kind, height) if row["op"] != "delete"]
                     if kind.column(STATUS_FIELD) is not None:
-                        kept = list(whole.ledger.state_at(kind, height))
+                        kept = list(state_at(whole.ledger, kind, height))
                     fields = [*(column.name for column in kind.columns), "created_at", "updated_at"]
                     assert {row[kind.key]: {field: row[field] for field in fields} for row in kept} == live
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.adapters.memory.ledger import MemoryLedger
 from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.reconcile import upload
 from reconciler.reconcile.upload import Route, Shipper
 from tests.support.kinds import FixedClock, commit
+from tests.support.memory.ledger import MemoryLedger
 from tests.support.shipping import Host
 
 if TYPE_CHECKING:

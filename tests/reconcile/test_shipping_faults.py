@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.adapters.clickhouse.ledger import open_ledger
-from reconciler.adapters.memory.store import MemoryStore
 from reconciler.errors import RetryLater
 from reconciler.reconcile.upload import Carrier, Route
 from tests.adapters.ledger.conftest import IMPATIENT
 from tests.support.fronts import RunningFront, running
 from tests.support.kinds import KINDS, FixedClock, step
+from tests.support.memory.store import MemoryStore
 from tests.support.shipping import Host
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.adapters.memory.ledger import MemoryLedger
-from reconciler.adapters.memory.store import MemoryStore
 from tests.support.kinds import KINDS, FixedClock, step
+from tests.support.memory.ledger import MemoryLedger
+from tests.support.memory.store import MemoryStore
 from tests.support.shipping import Host
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.memory.ledger import MemoryLedger
 from reconciler.errors import RetryLater
 from reconciler.settings import load
 from reconciler.wiring.origins import target
@@ -16,6 +15,7 @@ from tests.running import storms
 from tests.running.hosts import Host, check
 from tests.support import fronts
 from tests.support.kinds import FixedClock
+from tests.support.memory.ledger import MemoryLedger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,13 +6,13 @@ from uuid import uuid4
 
 import pytest
 
-from reconciler.adapters.memory.sessions import MemorySessions
 from reconciler.adapters.shipped import record_schema
 from reconciler.errors import RetryLater
 from reconciler.model.live import NewSession, Session, SessionPage
 from reconciler.sessions.checking import Checker
 from reconciler.sessions.desk import Refusal, SessionDesk
 from reconciler.sessions.layout import read_layout
+from tests.support.memory.sessions import MemorySessions
 from tests.support.valkey import ForwardClock, uuid
 
 LAYOUT = read_layout(record_schema("session_state"))
@@ -108,22 +108,9 @@ def test_who_is_switched_off_meanwhile_has_no_session_left(rows: Rows) -> None:
     assert [one.is_active for one in sessions.page(ANN, 10).sessions] == [False]
 
 
-def test_who_was_switched_off_or_left_loses_all_sessions(desk: SessionDesk, rows: Rows) -> None:
-    rows.said.update({BEN: True, NOBODY: True})
-    mine, other, theirs = begun(desk), begun(desk, BEN), begun(desk, NOBODY)
-    rows.said[BEN] = False
-    del rows.said[NOBODY]
-    assert desk.expire_switched_off() == {BEN: 1, NOBODY: 1}
-    found = [desk.get(one.id) for one in (mine, other, theirs)]
-    assert [isinstance(one, Session) and one.is_active for one in found] == [True, False, False]
-    assert desk.expire_switched_off() == {}
-
-
-def test_while_nobody_knows_the_rows_nobody_loses_a_session(desk: SessionDesk, rows: Rows) -> None:
+def test_while_nobody_knows_the_rows_no_session_begins_or_ends(desk: SessionDesk, rows: Rows) -> None:
     session = begun(desk)
     rows.away = True
-    with pytest.raises(RetryLater):
-        desk.expire_switched_off()
     with pytest.raises(RetryLater):
         desk.create(request())
     assert desk.get(session.id) == session

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.adapters.memory.base import MemoryBase
 from reconciler.model.change import Removal, Row, Stamp
 from reconciler.model.resource import Key, RowId
 from reconciler.snapshot.base import LoadedBase
 from tests.snapshot.test_tree import KINDS, NAMES, PATHS, READER, documents
+from tests.support.memory.base import MemoryBase
 
 STAMP = Stamp("a" * 40, datetime(2026, 1, 1, tzinfo=UTC))
 REMOVAL = Removal(STAMP.commit, STAMP.time)

@@ -11,8 +11,6 @@ from unittest.mock import patch
 
 from reconciler.adapters.clock import SystemClock
 from reconciler.adapters.git.repository import open_repository
-from reconciler.adapters.memory.ledger import MemoryLedger
-from reconciler.adapters.memory.store import MemoryStore
 from reconciler.plan.guards import PRUNE_LIMIT
 from reconciler.reconcile import sync
 from reconciler.reconcile.admission import Judge
@@ -21,6 +19,8 @@ from reconciler.reconcile.processor import Stepper
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.sync import Consent, Reconciler, SyncResult
 from reconciler.wiring import policy_engine, shipped
+from tests.support.memory.ledger import MemoryLedger
+from tests.support.memory.store import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from reconciler.adapters.clickhouse.past import HIGHEST, PastQueries
 from reconciler.adapters.clickhouse.queries import OwnQueries
 from reconciler.errors import BugError, UsageError
 from reconciler.tables.clickhouse import EVENT_COLUMNS, EVENTS_TABLE, VERSION_COLUMNS, VERSIONS_TABLE, history_columns
-from reconciler.tables.versions import as_recorded, merged_by, newest_first
+from reconciler.tables.versions import as_recorded, merged_by, newest_first, sha_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -21,14 +21,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from reconciler.adapters.clickhouse.connection import Connection, Timeouts
-    from reconciler.canonical import Value
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.commit import Version
     from reconciler.model.host import HostEvent
     from reconciler.ports import Clock, RecordedEvent, VersionRow
 
 EMBEDDED_FOLDER = "history"
-SHORTEST_SHA = 4
 CANDIDATE_CHARACTERS = 6
 """How much longer than what was asked the candidates for an ambiguous sha are shown."""
 
@@ -143,24 +141,13 @@ class ClickHouseLedger(PastQueries, OwnQueries):
 
     def version(self, sha: str) -> VersionRow | None:
         """One version, orphaned ones too, by its sha or the start of it. Raises `UsageError` if that is not enough."""
-        start = sha.lower()
-        if len(start) < SHORTEST_SHA:
-            raise UsageError(f"{sha} is too short for a commit", hint=f"give at least {SHORTEST_SHA} of its characters")
+        start = sha_prefix(sha)
         rows = [encoding.version_row(values) for values in self._ask(statements.ABBREVIATED, sha=start)]
         found = [row for row in rows if row.commit.sha == start] or rows
         if len(found) > 1:
             candidates = ", ".join(row.commit.sha[: len(start) + CANDIDATE_CHARACTERS] for row in found)
             raise UsageError(f"{sha} could be several commits: {candidates}", hint="give more of its characters")
         return found[0] if found else None
-
-    def state_at(self, kind: Kind, height: int) -> tuple[Mapping[str, Value], ...]:
-        """Each row of a kind as of a mainline height, in order of the key column."""
-        if not self._catalog.columns(kind.table) or not self._catalog.columns(VERSIONS_TABLE):
-            return ()
-        rows = self._connection.ask_named(
-            statements.STATE, table=kind.table, key=kind.key, height=height, **bound_columns(kind), **self._ours
-        )
-        return tuple(sorted(encoding.states(kind, rows), key=lambda state: str(state[kind.key])))
 
     def _rows_by_kind(self, versions: Iterable[Version]) -> dict[str, list[tuple[object, ...]]]:
         rows: dict[str, list[tuple[object, ...]]] = {}

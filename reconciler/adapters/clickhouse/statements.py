@@ -67,16 +67,3 @@ FROM {database:Identifier}.host_events FINAL
 WHERE repository = {repository:String} AND branch = {branch:String} AND ({host:String} = '' OR host = {host:String})
 ORDER BY happened_at DESC, host, store, seq DESC LIMIT {limit:UInt64}
 """
-
-STATE = """
-SELECT * FROM {database:Identifier}.{table:Identifier} FINAL
-WHERE {repository_column:Identifier} = {repository:String} AND {branch_column:Identifier} = {branch:String}
-  AND {height_column:Identifier} <= {height:UInt32}
-  AND {commit_column:Identifier} IN (
-    SELECT commit_sha FROM {database:Identifier}.config_versions FINAL
-    WHERE repository = {repository:String} AND branch = {branch:String}
-      AND mainline AND NOT orphaned AND status = 'VALID'
-  )
-ORDER BY {key:Identifier}, {height_column:Identifier} DESC
-LIMIT 1 BY {key:Identifier}
-"""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from reconciler.adapters.duckdb import catalog, drift, events, integrity, looking, state, structure, suspending
+from reconciler.adapters.duckdb import catalog, drift, events, looking, state, structure, suspending
 from reconciler.adapters.duckdb.base import DuckDBBase
 from reconciler.adapters.duckdb.browsing import Rows
 from reconciler.adapters.duckdb.connection import fetch_first
@@ -117,10 +117,6 @@ class DuckDBReader:
         Raises `NeedsHuman` when the tables of what git says were altered.
         """
         return drift.scan(self._connection, self._catalog, drift.Asked(kinds, leaving, limit))
-
-    def intact(self, kinds: Kinds) -> bool:
-        """Whether what the store takes for git's is what was applied."""
-        return integrity.is_intact(self._connection, self._catalog, kinds)
 
     def live(self, kind: Kind, name: str | None = None) -> tuple[LiveRow, ...]:
         """The live rows of a kind in order of name, or those that go by a name (what left git may share one) or id.

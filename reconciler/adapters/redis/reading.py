@@ -1,4 +1,4 @@
-"""The live view as other programs read it: a row by name or id, and what changes. Nothing is ever written."""
+"""The live view as other programs read it: a row by name, and what changes. Nothing is ever written."""
 
 from __future__ import annotations
 
@@ -53,11 +53,6 @@ class ViewReader:
                 what = "has no room for it" if dropped else "holds no whole live view"
                 raise RetryLater(f"the Redis server at {self._link.server} {what}", hint="the daemon has the row")
         return None if text is None else _row(text)
-
-    def name_of(self, kind: str, row_id: str) -> str | None:
-        """The name of the live row with an id (a UUID in lower case); None when there is none."""
-        found = self._link.ask("GET", f"config:{kind}:id:{row_id}")
-        return None if found is None else _text(found)
 
     def newest(self) -> str:
         """The id of the newest change, `0-0` before the first."""

@@ -11,9 +11,9 @@ import pytest
 
 from reconciler.adapters.clickhouse.connection import Timeouts
 from reconciler.adapters.clickhouse.ledger import ClickHouseLedger, open_ledger
-from reconciler.adapters.memory.ledger import MemoryLedger
 from tests.support.fronts import RunningFront, running
 from tests.support.kinds import FixedClock
+from tests.support.memory.ledger import MemoryLedger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,6 +11,7 @@ from reconciler.adapters.clickhouse.address import parse
 from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import Column, Kinds, SqlType
 from tests.adapters.ledger.versions import created, sha, version
+from tests.support.history import state_at
 from tests.support.kinds import GADGET, KINDS, WIDGET, make_kind, uid, widget
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def test_an_interrupted_batch_is_neither_seen_nor_doubled(histories: Histories) 
     client.command("RENAME TABLE elsewhere TO config_versions")
     assert client.command("SELECT count() FROM widget_config FINAL") == 3
     assert sha(2) not in ledger.recorded([sha(2)])
-    assert [row["name"] for row in ledger.state_at(WIDGET, 9)] == ["a"]
+    assert [row["name"] for row in state_at(ledger, WIDGET, 9)] == ["a"]
 
     ledger.record(batch)
     assert sha(3) in ledger.recorded([sha(3)])
@@ -81,7 +82,7 @@ def test_readers_see_no_duplicates_before_the_engine_merges_them(histories: Hist
         ledger.record([version(1, created(widget("a"), 1))])
     assert client.command("SELECT count() FROM config_versions") == 3
     assert len(ledger.versions(limit=9)) == 1
-    assert len(ledger.state_at(WIDGET, 1)) == 1
+    assert len(state_at(ledger, WIDGET, 1)) == 1
 
 
 def test_a_write_that_arrives_late_changes_nothing(histories: Histories) -> None:
@@ -101,7 +102,7 @@ def test_half_a_character_does_not_stop_the_history(histories: Histories) -> Non
     ledger = histories.open_clickhouse()
     ledger.prepare(KINDS)
     ledger.record([version(1, created(widget("a", path="caf\udce9.yaml"), 1))])
-    (row,) = ledger.state_at(WIDGET, 1)
+    (row,) = state_at(ledger, WIDGET, 1)
     assert str(row["path"]).replace("\N{REPLACEMENT CHARACTER}", "") == "caf.yaml"
 
 

@@ -14,6 +14,7 @@ from reconciler.model.commit import Commit, Signature, Status
 from reconciler.model.problem import Problem, Severity
 from reconciler.tables.versions import as_recorded
 from tests.adapters.ledger.versions import aside, created, deleted, sha, state, updated, version, with_parents
+from tests.support.history import state_at
 from tests.support.kinds import GADGET, KINDS, ODD, WIDGET, WIDGET_COLUMNS, gadget, make_kind, resource, uid, widget
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def test_nothing_is_there_before_anything_was_recorded(histories: Histories) -> 
         assert ledger.recorded() == {}
         assert ledger.versions(limit=9) == ()
         assert ledger.version(sha(1)) is None
-        assert ledger.state_at(WIDGET, 9) == ()
+        assert state_at(ledger, WIDGET, 9) == ()
         ledger.orphan([sha(1)])
         ledger.prepare(KINDS)
         ledger.record([])
@@ -103,7 +104,7 @@ def test_recording_twice_leaves_one(histories: Histories, ledger: Ledger) -> Non
     other.prepare(KINDS)
     other.record([*versions, versions[0]])
     assert shas(ledger) == [sha(2), sha(1)]
-    assert [row["pieces"] for row in ledger.state_at(WIDGET, 2)] == [4]
+    assert [row["pieces"] for row in state_at(ledger, WIDGET, 2)] == [4]
     assert ledger.recorded() == {sha(1): True, sha(2): True}
 
 
@@ -138,13 +139,13 @@ def test_orphaned_and_back(ledger: Ledger) -> None:
     assert ledger.recorded() == {sha(1): True}
     assert (sha(1) in ledger.recorded(), sha(2) in ledger.recorded()) == (True, False)
     assert shas(ledger) == [sha(1)]
-    assert [row["name"] for row in ledger.state_at(WIDGET, 2)] == ["a"]
+    assert [row["name"] for row in state_at(ledger, WIDGET, 2)] == ["a"]
     lost = ledger.version(sha(2))
     assert lost is not None
     assert lost.orphaned
     ledger.record([version(2, created(widget("b"), 2))])
     assert sha(2) in ledger.recorded([sha(2)])
-    assert len(ledger.state_at(WIDGET, 2)) == 2
+    assert len(state_at(ledger, WIDGET, 2)) == 2
 
 
 def test_many_commits_are_orphaned_at_once(ledger: Ledger) -> None:
@@ -156,16 +157,16 @@ def test_many_commits_are_orphaned_at_once(ledger: Ledger) -> None:
 def test_history_rows_count_only_on_the_mainline(ledger: Ledger) -> None:
     ours, theirs = version(2, created(widget("ours"), 2)), version(3, created(widget("theirs"), 3), height=2)
     ledger.record([version(1), ours, replace(theirs, mainline=False, rows=())])
-    assert [row["name"] for row in ledger.state_at(WIDGET, 2)] == ["ours"]
+    assert [row["name"] for row in state_at(ledger, WIDGET, 2)] == ["ours"]
     ledger.record([replace(ours, mainline=False, rows=()), theirs])
-    assert [row["name"] for row in ledger.state_at(WIDGET, 2)] == ["theirs"]
+    assert [row["name"] for row in state_at(ledger, WIDGET, 2)] == ["theirs"]
     assert ledger.recorded() == {sha(1): True, sha(2): False, sha(3): True}
 
 
 def test_rows_of_a_commit_that_became_invalid_do_not_count(ledger: Ledger) -> None:
     ledger.record([version(1, created(widget("a"), 1))])
     ledger.record([version(1, status=Status.INVALID)])
-    assert ledger.state_at(WIDGET, 1) == ()
+    assert state_at(ledger, WIDGET, 1) == ()
 
 
 def test_the_state_at_each_height(ledger: Ledger) -> None:
@@ -180,14 +181,14 @@ def test_the_state_at_each_height(ledger: Ledger) -> None:
     ]
     ledger.record(steps)
     one, two, four, five = (steps[at].rows[0].row for at in (0, 1, 3, 4))
-    assert ledger.state_at(WIDGET, 0) == ()
-    assert ledger.state_at(WIDGET, 1) == (state(WIDGET, "create", one),)
-    assert ledger.state_at(WIDGET, 3) == (state(WIDGET, "create", two), state(WIDGET, "create", one))
-    assert ledger.state_at(WIDGET, 4) == (state(WIDGET, "create", two), state(WIDGET, "update", four))
-    gone = ledger.state_at(WIDGET, 99)[1]
+    assert state_at(ledger, WIDGET, 0) == ()
+    assert state_at(ledger, WIDGET, 1) == (state(WIDGET, "create", one),)
+    assert state_at(ledger, WIDGET, 3) == (state(WIDGET, "create", two), state(WIDGET, "create", one))
+    assert state_at(ledger, WIDGET, 4) == (state(WIDGET, "create", two), state(WIDGET, "update", four))
+    gone = state_at(ledger, WIDGET, 99)[1]
     assert gone == state(WIDGET, "delete", five)
     assert (gone["status"], gone["path"], gone["line"]) == ("INACTIVE", None, None)
-    assert ledger.state_at(GADGET, 5) == (state(GADGET, "create", steps[0].rows[1].row),)
+    assert state_at(ledger, GADGET, 5) == (state(GADGET, "create", steps[0].rows[1].row),)
 
 
 def test_values_are_exact(ledger: Ledger) -> None:
@@ -200,7 +201,7 @@ def test_values_are_exact(ledger: Ledger) -> None:
             version(3, created(widget("big", pieces=2**62), 3)),
         ]
     )
-    rows = {str(row["name"]): row for row in ledger.state_at(WIDGET, 3)}
+    rows = {str(row["name"]): row for row in state_at(ledger, WIDGET, 3)}
     assert [rows[f"n{at}"]["weight"] for at in range(len(numbers))] == numbers
     assert [rows[f"w{at}"]["note"] for at in range(len(words))] == words
     assert rows["big"]["pieces"] == 2**62
@@ -213,13 +214,13 @@ def test_values_are_exact(ledger: Ledger) -> None:
 def test_a_kind_that_gains_a_column_later(histories: Histories, ledger: Ledger) -> None:
     ledger.record([version(1, created(widget("a"), 1))])
     newer = make_kind("Widget", (*WIDGET_COLUMNS, Column("finish", SqlType.FLOAT)))
-    assert [row["finish"] for row in histories.open().state_at(newer, 1)] == [None]
+    assert [row["finish"] for row in state_at(histories.open(), newer, 1)] == [None]
     ledger.prepare(Kinds((GADGET, newer)))
     ledger.record([version(2, created(widget("b", kind=newer, finish=0.5), 2))])
-    assert {row["name"]: row["finish"] for row in ledger.state_at(newer, 2)} == {"a": None, "b": 0.5}
+    assert {row["name"]: row["finish"] for row in state_at(ledger, newer, 2)} == {"a": None, "b": 0.5}
     ledger.prepare(KINDS)
     ledger.record([version(3, created(widget("c"), 3))])
-    assert {row["name"]: row["finish"] for row in ledger.state_at(newer, 3)} == {"a": None, "b": 0.5, "c": None}
+    assert {row["name"]: row["finish"] for row in state_at(ledger, newer, 3)} == {"a": None, "b": 0.5, "c": None}
 
 
 def test_a_column_that_changes_its_type_keeps_what_it_held(ledger: Ledger) -> None:
@@ -240,8 +241,8 @@ def test_a_column_that_changes_its_type_keeps_what_it_held(ledger: Ledger) -> No
         (kind,) = kinds
         one = widget(f"w{number}", kind=kind, widget_id=uid(number), pieces=value)
         ledger.record([version(number, created(one, number))])
-        assert [row["pieces"] for row in ledger.state_at(kind, number)][-1] == value
-    last = [row["pieces"] for row in ledger.state_at(kind, 5)]
+        assert [row["pieces"] for row in state_at(ledger, kind, number)][-1] == value
+    last = [row["pieces"] for row in state_at(ledger, kind, 5)]
     assert last == [3, 0.1, 5, "x", 0.7]
 
 
@@ -251,7 +252,7 @@ def test_fields_named_like_the_historys_own_columns(ledger: Ledger) -> None:
     ledger.prepare(Kinds((kind,)))
     one = resource(kind, "x", {name: f"my {name}" for name in names})
     ledger.record([version(1, created(one, 1)), version(2, updated(one, 1, 2))])
-    (row,) = ledger.state_at(kind, 2)
+    (row,) = state_at(ledger, kind, 2)
     assert {name: row[name] for name in names} == {name: f"my {name}" for name in names}
     assert (row["history_op"], row["declared_line"]) == ("update", 1)
 
@@ -260,7 +261,7 @@ def test_names_that_have_to_be_quoted(ledger: Ledger) -> None:
     ledger.prepare(Kinds((ODD,)))
     one = resource(ODD, "x", {"select": "it's", "ÄÖ.x": 0.5})
     ledger.record([version(1, created(one, 1))])
-    assert ledger.state_at(ODD, 1) == (state(ODD, "create", version(1, created(one, 1)).rows[0].row),)
+    assert state_at(ledger, ODD, 1) == (state(ODD, "create", version(1, created(one, 1)).rows[0].row),)
 
 
 def test_repositories_and_branches_do_not_mix(histories: Histories) -> None:
@@ -275,7 +276,7 @@ def test_repositories_and_branches_do_not_mix(histories: Histories) -> None:
         reachable = min(at, 3)
         assert ledger.recorded() == {sha(number): True for number in range(1, reachable + 1)}
         assert len(ledger.versions(limit=9)) == reachable
-        assert {row["name"] for row in ledger.state_at(WIDGET, 9)} == {f"w{at}"}
+        assert {row["name"] for row in state_at(ledger, WIDGET, 9)} == {f"w{at}"}
         assert ledger.version(sha(at + 1)) is None
 
 

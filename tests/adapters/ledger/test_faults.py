@@ -15,6 +15,7 @@ from reconciler.errors import NeedsHuman, RetryLater, UsageError
 from tests.adapters.ledger.conftest import IMPATIENT
 from tests.adapters.ledger.versions import created, sha, version
 from tests.support.fronts import RunningFront, running
+from tests.support.history import state_at
 from tests.support.kinds import KINDS, WIDGET, FixedClock, widget
 
 if TYPE_CHECKING:
@@ -57,10 +58,10 @@ def test_a_fault_while_recording_is_for_later(
         ledger.record(BATCH)
     assert "for url" not in str(caught.value)
     assert ledger.recorded() == {}
-    assert ledger.state_at(WIDGET, 9) == ()
+    assert state_at(ledger, WIDGET, 9) == ()
     ledger.record(BATCH)
     assert ledger.recorded() == {sha(1): True, sha(2): True}
-    assert len(ledger.state_at(WIDGET, 9)) == 2
+    assert len(state_at(ledger, WIDGET, 9)) == 2
 
 
 def test_an_answer_lost_after_recording_doubles_nothing(front: RunningFront, ledger: ClickHouseLedger) -> None:
@@ -74,7 +75,7 @@ def test_an_answer_lost_after_recording_doubles_nothing(front: RunningFront, led
     front.fault("", times=0)
     ledger.record(BATCH)
     assert [row.commit.sha for row in ledger.versions(limit=9)] == [sha(2), sha(1)]
-    assert len(ledger.state_at(WIDGET, 9)) == 2
+    assert len(state_at(ledger, WIDGET, 9)) == 2
 
 
 @pytest.mark.parametrize(("fault", "told"), [("hang", "timed out"), ("cut", "did not answer")])

@@ -10,6 +10,7 @@ from reconciler.errors import RetryLater, UsageError
 from reconciler.model.host import HostEvent
 from reconciler.model.rows import Limits
 from tests.adapters.ledger.versions import aside, created, sha, updated, version
+from tests.support.history import state_at
 from tests.support.kinds import GADGET, KINDS, START, WIDGET, gadget, uid, widget
 
 if TYPE_CHECKING:
@@ -201,7 +202,7 @@ def test_the_ledger_goes_on_as_before(ledger: ClickHouseLedger) -> None:
     ledger.query("SELECT 1", Limits())
     ledger.record([version(6, height=5)])
     assert ledger.version(sha(6)) is not None
-    assert ledger.state_at(WIDGET, 9)
+    assert state_at(ledger, WIDGET, 9)
 
 
 def test_a_server_that_is_in_trouble_is_not_the_querys_fault(

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.memory.sessions import MemorySessions
 from reconciler.adapters.redis.link import connect
 from reconciler.adapters.redis.sessions import RedisSessions
+from tests.support.memory.sessions import MemorySessions
 from tests.support.valkey import ForwardClock, server
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.adapters.memory.cache import MemoryCache
 from reconciler.adapters.redis.cache import CHUNK, RedisCache
 from reconciler.model.live import OVERHEAD, CacheState, Use, ViewMark, ViewStep, ViewWrite
 from tests.adapters.redis.views import MB, LookUp, RedisLookUp, fill, mark, write
+from tests.support.memory.cache import MemoryCache
 
 if TYPE_CHECKING:
     from reconciler.adapters.redis.link import Link

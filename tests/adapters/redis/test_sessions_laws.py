@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from reconciler import canonical
-from reconciler.adapters.memory.sessions import MemorySessions
 from reconciler.adapters.redis.link import Script, script
 from reconciler.adapters.redis.sessions import RedisSessions
 from reconciler.model.live import IDLE_TIMEOUT, RETENTION, Cursor, NewSession, milliseconds
+from tests.support.memory.sessions import MemorySessions
 from tests.support.valkey import ForwardClock, uuid
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from reconciler.adapters.redis.reading import ViewReader
 from reconciler.model.change import Op
 from reconciler.model.live import Use, ViewMark, ViewWrite
 
@@ -32,7 +31,6 @@ class RedisLookUp:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._reader = ViewReader(link)
 
     def look_up(self, kind: str, name: str) -> str | None:
         """The row under its key."""
@@ -41,7 +39,8 @@ class RedisLookUp:
 
     def name_of(self, kind: str, row_id: str) -> str | None:
         """The name under the id's key."""
-        return self._reader.name_of(kind, row_id)
+        name = self._link.ask("GET", f"config:{kind}:id:{row_id}")
+        return None if name is None else name.decode()
 
 
 def mark(number: int) -> ViewMark:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.adapters.duckdb.store import open_store
-from reconciler.adapters.memory.store import MemoryStore
 from tests.support.kinds import FixedClock
+from tests.support.memory.store import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
 from reconciler.adapters.duckdb.store import DuckDBStore
-from reconciler.adapters.memory.store import MemoryStore
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
 from reconciler.model.resource import content_digest
 from reconciler.tables.duckdb import listed, qualified, quoted
 from tests.support.kinds import KINDS, step
+from tests.support.memory.store import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

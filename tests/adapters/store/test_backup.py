@@ -234,7 +234,6 @@ def test_restore_brings_the_store_back(folder: Path) -> None:
     with open_store(folder, FixedClock()) as store:
         store.claim(REPOSITORY, "main")
         store.apply(KINDS, real_step(3, row(widget("c"), 3)))
-        assert store.intact(KINDS) is False  # real_step(3) has the digest of itself alone
         assert store.counts() == {"Gadget": 1, "Widget": 3}
 
 

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.adapters.memory.store import MemoryStore
 from reconciler.model.drift import Drift, Drifts, What, same
 from reconciler.model.resource import RowId
 from tests.adapters.store.observing import observe, typed
-from tests.adapters.store.tampering import change, delete, events, insert, real_step, rewrite_git
+from tests.adapters.store.tampering import change, delete, events, insert, real_step
 from tests.support.kinds import KINDS, WIDGET, FixedClock, gadget, row, stamp, step, tombstone, uid, widget
+from tests.support.memory.store import MemoryStore
 
 if TYPE_CHECKING:
     from reconciler.ports import Store
@@ -223,28 +223,6 @@ def test_rows_that_a_commit_touches_are_written_and_others_stay_as_they_are(fill
     assert [one.name for one in filled.drift(KINDS).told] == ["b"]
     filled.replace(KINDS, real_step(4, *ROWS))
     assert filled.drift(KINDS).total == 0
-
-
-def test_what_the_store_takes_for_gits_is_proved_by_its_digest(filled: Store) -> None:
-    assert filled.intact(KINDS)
-    change(filled, A, weight=99.0)
-    assert filled.intact(KINDS)
-    rewrite_git(filled, row(B, 1), row(replace(B, values={**B.values, "weight": 99.0}), 1))
-    assert not filled.intact(KINDS)
-    filled.replace(KINDS, real_step(2, *ROWS))
-    assert filled.intact(KINDS)
-    assert filled.drift(KINDS).total == 0
-
-
-def test_an_empty_store_is_intact(store: Store) -> None:
-    assert store.intact(KINDS.__class__(()))
-    store.apply(KINDS, real_step(1))
-    assert store.intact(KINDS)
-
-
-def test_the_digest_of_the_commit_counts(store: Store) -> None:
-    store.replace(KINDS, replace(real_step(1, row(A, 1)), digest="0" * 64))
-    assert not store.intact(KINDS)
 
 
 floats = st.floats(width=64) | st.sampled_from([0.0, -0.0, 1.0])

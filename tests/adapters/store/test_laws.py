@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.adapters.duckdb.store import open_store
-from reconciler.adapters.memory.store import MemoryStore
 from reconciler.kinds.kind import Column, Kinds, SqlType
 from reconciler.model.change import Prune, Removal, Row
 from tests.adapters.store.observing import observe
@@ -28,6 +27,7 @@ from tests.support.kinds import (
     step,
     uid,
 )
+from tests.support.memory.store import MemoryStore
 
 if TYPE_CHECKING:
     from reconciler.model.resource import RowId

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.adapters.duckdb.store import open_reader, open_store
-from reconciler.adapters.memory.store import MemoryStore
 from reconciler.model.host import Suspension
 from tests.adapters.store.observing import typed
 from tests.support.kinds import FixedClock
+from tests.support.memory.store import MemoryStore
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,15 +9,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
-from reconciler.adapters.memory.base import MemoryBase
-from reconciler.adapters.memory.drift import scan, with_written
 from reconciler.errors import BugError, NeedsHuman
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
 from reconciler.model.drift import FOUND, GONE, HEALED, MOST_TOLD, is_news
 from reconciler.model.host import HostEvent
-from reconciler.model.resource import content_digest
 from reconciler.ports import Applied, Attempt, LiveRow
 from reconciler.tables.rows import is_live, live_values
+from tests.support.memory.base import MemoryBase
+from tests.support.memory.drift import scan, with_written
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -167,13 +166,6 @@ class MemoryStore:
     def drift(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MOST_TOLD) -> Drifts:
         """Where the live rows are not what git says."""
         return scan(self._said(kinds), self._written, leaving, limit)
-
-    def intact(self, kinds: Kinds) -> bool:
-        """Whether what is declared has the digest of the applied commit."""
-        declared = [row.resource for row in self._rows.values() if row.removed is None]
-        digests = [content_digest(one.key, one.values, one.labels, one.annotations, one.refs) for one in declared]
-        applied = self._applied.digest if self._applied else canonical.EMPTY_SET
-        return canonical.add_digests(canonical.EMPTY_SET, added=digests) == applied
 
     def heal(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MOST_TOLD) -> Drifts:
         """Make the live rows what git says."""

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from reconciler.adapters.memory.past import Entry, PastQueries, values_of
 from reconciler.errors import BugError, UsageError
-from reconciler.model.commit import Status
 from reconciler.ports import RecordedEvent
-from reconciler.tables.clickhouse import own_column
-from reconciler.tables.versions import as_recorded, merged_by, newest_first
+from reconciler.tables.versions import as_recorded, merged_by, newest_first, sha_prefix
+from tests.support.memory.past import Entry, PastQueries
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from reconciler.canonical import Value
     from reconciler.kinds.kind import Kind, Kinds
-    from reconciler.model.commit import RowChange, Version
+    from reconciler.model.commit import Version
     from reconciler.model.host import HostEvent
     from reconciler.ports import Clock, VersionRow
-
-SHORTEST_SHA = 4
 
 
 class MemoryLedger(PastQueries):
@@ -89,33 +84,11 @@ class MemoryLedger(PastQueries):
 
     def version(self, sha: str) -> VersionRow | None:
         """One version, orphaned ones too, by its sha or the start of it. Raises `UsageError` if that is not enough."""
-        start = sha.lower()
-        if len(start) < SHORTEST_SHA:
-            raise UsageError(f"{sha} is too short for a commit", hint=f"give at least {SHORTEST_SHA} of its characters")
+        start = sha_prefix(sha)
         found = [start] if start in self._entries else [full for full in self._entries if full.startswith(start)]
         if len(found) > 1:
             raise UsageError(f"{sha} could be several commits: {', '.join(sorted(found))}")
         return self._entries[found[0]].row if found else None
 
-    def state_at(self, kind: Kind, height: int) -> tuple[Mapping[str, Value], ...]:
-        """Each row of a kind as of a mainline height, in order of the key column."""
-        counting = (
-            entry
-            for entry in sorted(self._entries.values(), key=lambda entry: entry.row.height)
-            if entry.row.mainline and entry.row.height <= height and not entry.row.orphaned
-            if entry.row.status == Status.VALID
-        )
-        states = {
-            change.row.resource.id: _state(kind, change)
-            for entry in counting
-            for change in entry.changes
-            if change.row.resource.kind == kind.name
-        }
-        return tuple(states[id_] for id_ in sorted(states))
-
     def _reachable(self) -> Iterator[VersionRow]:
         return (entry.row for entry in self._entries.values() if not entry.row.orphaned)
-
-
-def _state(kind: Kind, change: RowChange) -> dict[str, Any]:
-    return {own_column(kind, "op"): str(change.change.op), **values_of(kind, change)}

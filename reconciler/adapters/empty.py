@@ -1,0 +1,64 @@
+"""A store and a ledger that hold nothing: what is read before the first sync, when neither has been created."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reconciler.model.drift import Drifts
+from reconciler.snapshot.base import EmptyBase
+from reconciler.tables.versions import sha_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from reconciler.kinds.kind import Kinds
+    from reconciler.ports import Base
+
+
+def _none(*_: object, **__: object) -> None:
+    return None
+
+
+def _zero(*_: object, **__: object) -> int:
+    return 0
+
+
+def _empty(*_: object, **__: object) -> tuple[()]:
+    return ()
+
+
+def _empty_mapping(*_: object, **__: object) -> Mapping[str, Any]:
+    return {}
+
+
+class EmptyStore:
+    """Implements the port `StoreReader`. It has no identity: a store is given one when it is created."""
+
+    applied = attempted = suspension = _none
+    live = events_after = _empty
+    kinds = counts = _empty_mapping
+    shipped_to = _zero
+
+    def identity(self) -> str:
+        return ""
+
+    def base(self, kinds: Kinds) -> Base:
+        return EmptyBase()
+
+    def drift(self, *_: object, **__: object) -> Drifts:
+        return Drifts((), {})
+
+
+class EmptyLedger:
+    """Implements the port `LedgerReader`."""
+
+    look_up = events = versions = found = activity = other_kinds = rows_at = between = past_of = newest = _empty
+    live_at = committed_by = _none
+    recorded = aside = _empty_mapping
+    orphans = declared = _zero
+
+    def version(self, sha: str) -> None:
+        sha_prefix(sha)
+
+    def row_counts(self, kinds: Kinds, shas: Collection[str]) -> Mapping[str, int]:
+        return dict.fromkeys(shas, 0)
