@@ -13,11 +13,10 @@ from reconciler.reconcile.outbox import EventFeed, Outbox
 from reconciler.reconcile.processor import Stepper
 from reconciler.reconcile.record import catch_up
 from reconciler.reconcile.upload import Cargo, Carrier, Route
-from reconciler.wiring.foresight import SHIPPED
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
 from tests.support.memory.ledger import MemoryLedger
-from tests.support.world import CLOCK, World
+from tests.support.world import CLOCK, SHIPPED, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
