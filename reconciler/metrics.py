@@ -1,25 +1,31 @@
-"""What one daemon counts, for `/metrics`.
+"""What one daemon counts for `/metrics`, in a registry of its own: two daemons in one process do not mix.
 
-A `Meter` belongs to one daemon: nothing here is shared by a process. Moments are monotonic seconds, so that no change
-of the clock makes an age jump. docs/metrics.md lists every metric.
+Whatever does something counts it there. Ages are of a monotonic clock, which no change of the time makes jump.
+docs/metrics.md lists every metric.
 """
 
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
+# A series for when each counter began doubles what is scraped and says no more than process_start_time_seconds
+disable_created_metrics()
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Seconds: from one file of a warm repository to a first look at 100,000 of them."""
-OPERATIONS = ("create", "update", "delete")
+REQUEST_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0)
+"""Seconds: from what is known to what has to wait its turn."""
+CHANGE_OPERATIONS = ("create", "update", "delete")
+WEBHOOK_ANSWERS = ("accepted", "duplicate", "ignored", "pong", "refused", "not-found")
 
 
 class Outcome(StrEnum):
@@ -34,86 +40,86 @@ class Outcome(StrEnum):
 
 
 OF_A_RECONCILE = (Outcome.APPLIED, Outcome.UNCHANGED, Outcome.REFUSED, Outcome.SUSPENDED, Outcome.FAILED)
-OF_THE_REST = (Outcome.DONE, Outcome.FAILED)
+DONE_OR_FAILED = (Outcome.DONE, Outcome.FAILED)
 
 
-class Work:
-    """Told by the operations thread; durations are seconds. `now` gives monotonic ones."""
+@dataclass(frozen=True, slots=True)
+class About:
+    """Whose figures they are: what the host is called, the seconds between two polls, whether it has a live view."""
 
-    def __init__(self, registry: CollectorRegistry, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self._in_sync = now()
-        self._refused = ""
-        self._reconciles = durations(
+    host: str
+    poll_interval: float
+    live_view: bool
+
+
+class Metrics:
+    """All counters and histograms of a daemon. Safe for several threads; each call costs microseconds.
+
+    `now` gives monotonic seconds.
+    """
+
+    def __init__(self, about: About, now: Callable[[], float] = time.monotonic) -> None:
+        self.about = about
+        self.registry = registry = CollectorRegistry(auto_describe=False)
+        self.reconciles = _durations(
             registry, "reconcile", "A reconcile, from what git says to the rows", OF_A_RECONCILE
         )
-        self._fetches = durations(registry, "fetch", "Asking a repository elsewhere for what is new", OF_THE_REST)
-        self._applies = Histogram(
-            "reconciler_apply_duration_seconds",
-            "The transaction in which rows go live",
-            registry=registry,
-            buckets=BUCKETS,
-        )
-        self._policies = Histogram(
-            "reconciler_policies_duration_seconds",
-            "Running the policies of one side of a step",
-            registry=registry,
-            buckets=BUCKETS,
-        )
+        self.fetches = _durations(registry, "fetch", "Asking a repository elsewhere for what is new")
+        self.applies = _histogram(registry, "apply_duration_seconds", "The transaction in which rows go live")
+        self.policies = _histogram(registry, "policies_duration_seconds", "Running the policies of one side of a step")
         commits = Counter("reconciler_commits", "Heads that went live, or were refused", ["outcome"], registry=registry)
-        self._commits = {outcome: commits.labels(outcome) for outcome in (Outcome.APPLIED, Outcome.REFUSED)}
+        self.commits_applied = commits.labels(Outcome.APPLIED)
+        self._commits_refused = commits.labels(Outcome.REFUSED)
+        self._refused = ""
         changes = Counter("reconciler_changes", "Changes of resources that went live", ["op"], registry=registry)
-        self._changes = {op: changes.labels(op) for op in OPERATIONS}
+        self.changes: Mapping[str, Counter] = {op: changes.labels(op) for op in CHANGE_OPERATIONS}
+        self.in_sync = Age(now)
+        """When the live rows were last those of the head."""
+        self.drift = DriftMetrics(registry)
+        self.uploads = _durations(registry, "ship", "Sending versions to the history, where there were any")
+        self.versions_uploaded = Counter(
+            "reconciler_versions_shipped", "Versions that the history took", registry=registry
+        )
+        self.history_complete = Age(now)
+        """When the history last lacked nothing."""
+        self.backups = _durations(registry, "backup", "Copying the store")
+        self.backup: Age | None = None
+        """When the newest backup was made; None when there is none."""
+        self.http = HttpMetrics(registry)
+        self._now = now
 
-    def reconciled(self, seconds: float, outcome: Outcome) -> None:
-        """A reconcile has ended."""
-        self._reconciles[outcome].observe(seconds)
-
-    def fetched(self, seconds: float, outcome: Outcome) -> None:
-        """A fetch has ended."""
-        self._fetches[outcome].observe(seconds)
-
-    def judged(self, seconds: float) -> None:
-        """Policies have run."""
-        self._policies.observe(seconds)
-
-    def applied(self, seconds: float, changes: Mapping[str, int]) -> None:
-        """A step went live: so many changes of each operation."""
-        self._applies.observe(seconds)
-        for op, count in changes.items():
-            self._changes[op].inc(count)
-        self._commits[Outcome.APPLIED].inc()
-
-    def refused(self, commit: str) -> None:
-        """A head is refused. Looked at again, it counts no second time."""
+    def count_refused(self, commit: str) -> None:
+        """A head is refused; the same one again counts no second time."""
         if commit != self._refused:
             self._refused = commit
-            self._commits[Outcome.REFUSED].inc()
+            self._commits_refused.inc()
 
-    def in_sync(self) -> None:
-        """The live rows are those of the head, as git said just now."""
-        self._in_sync = self._now()
-
-    def since_in_sync(self) -> float:
-        """Seconds since then; since the start, where that has not been yet."""
-        return self._now() - self._in_sync
+    def set_backup_age(self, seconds: float = 0.0) -> None:
+        """The newest backup is so old; one from the future counts as made now."""
+        self.backup = Age(self._now, max(0.0, seconds))
 
 
-def durations(
-    registry: CollectorRegistry, what: str, told: str, outcomes: tuple[Outcome, ...]
-) -> Mapping[Outcome, Histogram]:
-    """Histograms of something that comes to one of some outcomes, all of which are there from the beginning."""
-    name = f"reconciler_{what}_duration_seconds"
-    found = Histogram(name, told, ["outcome"], registry=registry, buckets=BUCKETS)
-    return {outcome: found.labels(outcome) for outcome in outcomes}
+class Age:
+    """How long ago something was last so; before it ever was, since the start."""
+
+    def __init__(self, now: Callable[[], float], seconds: float = 0.0) -> None:
+        self._now, self._at = now, now() - seconds
+
+    def reset(self) -> None:
+        """It is so now."""
+        self._at = self._now()
+
+    def seconds(self) -> float:
+        """Seconds since."""
+        return self._now() - self._at
 
 
-class Drifting:
-    """Told of every look for drift."""
+class DriftMetrics:
+    """Drift that was found, healed, and left to another writer."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._left = 0
-        self._fighting: frozenset[str] = frozenset()
+        self._conflicts: frozenset[str] = frozenset()
         self._found = Counter(
             "reconciler_drift_found", "Live rows that were found not to be as git says", registry=registry
         )
@@ -122,74 +128,19 @@ class Drifting:
             "reconciler_drift_fights", "Times that a row was left alone to another writer", registry=registry
         )
 
-    def scanned(self, found: int, healed: int, fighting: Collection[str] = ()) -> None:
-        """So many rows were not as git says, so many of them were put right, and these are left in a fight.
+    def count(self, found: int, healed: int, conflicts: Collection[str] = ()) -> None:
+        """Count one scan. `conflicts` names the rows that are left to another writer.
 
-        What was left as it was counts as found when it was found first, not at every look.
+        A row that was left as it was counts as found at the first scan only.
         """
         self._found.inc(max(0, found - self._left))
         self._healed.inc(healed)
-        self._fights.inc(len(frozenset(fighting) - self._fighting))
-        self._left, self._fighting = max(0, found - healed), frozenset(fighting)
+        self._fights.inc(len(frozenset(conflicts) - self._conflicts))
+        self._left, self._conflicts = max(0, found - healed), frozenset(conflicts)
 
 
-class Shipping:
-    """Told by the shipping thread of every attempt. `now` gives monotonic seconds."""
-
-    def __init__(self, registry: CollectorRegistry, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self._complete = now()
-        self._attempts = durations(
-            registry,
-            "ship",
-            "Sending versions to the history, where there were any",
-            OF_THE_REST,
-        )
-        self._versions = Counter("reconciler_versions_shipped", "Versions that the history took", registry=registry)
-
-    def attempted(self, seconds: float, versions: int, outcome: Outcome, *, complete: bool) -> None:
-        """An attempt has ended, and the history took so many versions; `complete` when it lacks nothing now."""
-        if versions or outcome is Outcome.FAILED:
-            self._attempts[outcome].observe(seconds)
-        self._versions.inc(versions)
-        if complete:
-            self._complete = self._now()
-
-    def since_complete(self) -> float:
-        """Seconds since the history lacked nothing; since the start, where that has not been yet."""
-        return self._now() - self._complete
-
-
-class BackingUp:
-    """Told of every backup. `now` gives monotonic seconds."""
-
-    def __init__(self, registry: CollectorRegistry, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self._made: float | None = None
-        self._attempts = durations(registry, "backup", "Copying the store", OF_THE_REST)
-
-    def attempted(self, seconds: float, outcome: Outcome) -> None:
-        """An attempt has ended."""
-        self._attempts[outcome].observe(seconds)
-        if outcome is Outcome.DONE:
-            self.made(0.0)
-
-    def made(self, ago: float) -> None:
-        """The newest backup was made so many seconds ago; what is from the future, as of now."""
-        self._made = self._now() - max(0.0, ago)
-
-    def age(self) -> float | None:
-        """Seconds since the newest was made; None when there is none."""
-        return None if self._made is None else self._now() - self._made
-
-
-REQUEST_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0)
-"""Seconds: from what is known to what has to wait its turn."""
-ANSWERS = ("accepted", "duplicate", "ignored", "pong", "refused", "not-found")
-
-
-class Traffic:
-    """Told by the thread that serves everybody. Labels are templates and words of the program, never a client's."""
+class HttpMetrics:
+    """Requests and webhooks. Labels are templates and words of the program, never a client's."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(
@@ -205,7 +156,7 @@ class Traffic:
             registry=registry,
             buckets=REQUEST_BUCKETS,
         )
-        self._open = Gauge(
+        self.in_progress = Gauge(
             "reconciler_http_requests_in_progress",
             "Requests under way, streams that stay open included",
             registry=registry,
@@ -213,12 +164,12 @@ class Traffic:
         self._webhooks = Counter(
             "reconciler_webhooks", "Deliveries of webhooks by what they were answered", ["answer"], registry=registry
         )
-        for word in ANSWERS:
+        for word in WEBHOOK_ANSWERS:
             self._webhooks.labels(word)
 
     def begun(self) -> None:
         """A request is there."""
-        self._open.inc()
+        self.in_progress.inc()
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """Its answer has begun, so many seconds later."""
@@ -227,37 +178,36 @@ class Traffic:
 
     def ended(self) -> None:
         """It is over."""
-        self._open.dec()
+        self.in_progress.dec()
 
     def delivered(self, answer: str) -> None:
         """A webhook was answered so."""
         self._webhooks.labels(answer).inc()
 
 
-# A series for when each counter began doubles what is scraped and says no more than process_start_time_seconds
-disable_created_metrics()
+Durations: TypeAlias = "Mapping[Outcome, Histogram]"
+"""A histogram for each outcome; all of them are there from the beginning."""
 
 
-@dataclass(frozen=True, slots=True)
-class About:
-    """Whose figures they are: what the host is called, the seconds between two polls, whether it has a live view."""
+@contextmanager
+def timed(durations: Durations) -> Iterator[None]:
+    """Observe how long the block takes, by whether it can be done."""
+    began = time.perf_counter()
+    try:
+        yield
+    except Exception:
+        durations[Outcome.FAILED].observe(time.perf_counter() - began)
+        raise
+    durations[Outcome.DONE].observe(time.perf_counter() - began)
 
-    host: str
-    poll_interval: float
-    live_view: bool
+
+def _durations(
+    registry: CollectorRegistry, what: str, help_text: str, outcomes: tuple[Outcome, ...] = DONE_OR_FAILED
+) -> Durations:
+    name = f"reconciler_{what}_duration_seconds"
+    histogram = Histogram(name, help_text, ["outcome"], registry=registry, buckets=BUCKETS)
+    return {outcome: histogram.labels(outcome) for outcome in outcomes}
 
 
-class Meter:
-    """Its parts are safe for several threads, and telling one of something costs microseconds.
-
-    `now` gives monotonic seconds.
-    """
-
-    def __init__(self, about: About, now: Callable[[], float] = time.monotonic) -> None:
-        self.about = about
-        self.registry = CollectorRegistry(auto_describe=False)
-        self.work = Work(self.registry, now)
-        self.drifting = Drifting(self.registry)
-        self.shipping = Shipping(self.registry, now)
-        self.backing_up = BackingUp(self.registry, now)
-        self.traffic = Traffic(self.registry)
+def _histogram(registry: CollectorRegistry, name: str, help_text: str) -> Histogram:
+    return Histogram(f"reconciler_{name}", help_text, registry=registry, buckets=BUCKETS)

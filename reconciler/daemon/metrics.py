@@ -6,21 +6,31 @@ Made of what is known: nobody is asked.
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 
+from reconciler import __version__
+from reconciler.adapters.process import usage
+from reconciler.metrics import Outcome
 from reconciler.report.commits import short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from prometheus_client import Metric
 
-    from reconciler.metrics import Meter
+    from reconciler.kinds.kind import Kinds
+    from reconciler.metrics import Metrics
+    from reconciler.model.change import Row
+    from reconciler.model.problem import Policy, Verdict
+    from reconciler.ports import Between, PolicyEngine
+    from reconciler.reconcile.sync import SyncResult
     from reconciler.status import Running, Status
+    from reconciler.web.operations import Heartbeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +44,8 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What there is to know beside the status. `silences` is seconds since each thread gave a sign of life."""
+class Scrape:
+    """What one scrape shows beside the counters. `silences` is seconds since each thread gave a sign of life."""
 
     status: Status
     version: str
@@ -44,34 +54,33 @@ class Standing:
     process: Process
 
 
-def families(standing: Standing, meter: Meter) -> Iterator[Metric]:
-    """All metrics of the moment."""
-    status, running = standing.status, standing.status.running
-    yield _info(standing, meter.about.host)
+def host_metrics(scrape: Scrape, metrics: Metrics) -> Iterator[Metric]:
+    """How the host stands now."""
+    status, running = scrape.status, scrape.status.running
+    yield _info(scrape, metrics.about.host)
     yield _conditions(status)
     yield _gauge("head_refused", "1 while the newest commit is refused", float(status.refused is not None))
     yield _by("resources", "Live rows", "kind", status.resources)
-    since = meter.work.since_in_sync()
+    since = metrics.in_sync.seconds()
     yield _gauge("seconds_since_last_successful_sync", "Since the live rows were last seen to be the head's", since)
     if status.applied is not None:
         yield _gauge("applied_height", "Commits of the mainline up to the applied one", status.applied.height)
     if running is not None:
-        yield from _running(running, meter)
-    if meter.about.live_view:
+        yield from _running(running, metrics)
+    if metrics.about.live_view:
         yield from _live_view(running)
-    yield _by("thread_silence_seconds", "Since a thread gave a sign of life", "thread", standing.silences)
-    yield _gauge("poll_interval_seconds", "Between two polls, as set", meter.about.poll_interval)
-    yield _gauge("backup_interval_seconds", "Between two backups, as ordered", standing.backup_interval)
-    age = meter.backing_up.age()
-    if age is not None:
-        yield _gauge("backup_age_seconds", "Since the newest backup was made", age)
-    yield from _process(standing)
+    yield _by("thread_silence_seconds", "Since a thread gave a sign of life", "thread", scrape.silences)
+    yield _gauge("poll_interval_seconds", "Between two polls, as set", metrics.about.poll_interval)
+    yield _gauge("backup_interval_seconds", "Between two backups, as ordered", scrape.backup_interval)
+    if metrics.backup is not None:
+        yield _gauge("backup_age_seconds", "Since the newest backup was made", metrics.backup.seconds())
+    yield from _process(scrape)
 
 
-def _info(standing: Standing, host: str) -> Metric:
-    status = standing.status
+def _info(scrape: Scrape, host: str) -> Metric:
+    status = scrape.status
     labels = {
-        "version": standing.version,
+        "version": scrape.version,
         "host": host,
         "repository": status.repository,
         "branch": status.branch,
@@ -93,7 +102,7 @@ def _conditions(status: Status) -> Metric:
     return found
 
 
-def _running(running: Running, meter: Meter) -> Iterator[Metric]:
+def _running(running: Running, metrics: Metrics) -> Iterator[Metric]:
     troubles = GaugeMetricFamily(
         "reconciler_trouble", "1 for what does not work", labels=["about", "reason", "outlook"]
     )
@@ -108,7 +117,7 @@ def _running(running: Running, meter: Meter) -> Iterator[Metric]:
         waiting = running.history
         yield _gauge("history_waiting_versions", "Versions on their way to the history", waiting.versions)
         yield _gauge("history_waiting_events", "Host events on their way to the history", waiting.events)
-        lag = meter.shipping.since_complete() if waiting.versions or waiting.events or waiting.behind else 0.0
+        lag = metrics.history_complete.seconds() if waiting.versions or waiting.events or waiting.behind else 0.0
         yield _gauge("history_lag_seconds", "Since the history lacked nothing; 0 while it does not", lag)
 
 
@@ -121,9 +130,9 @@ def _live_view(running: Running | None) -> Iterator[Metric]:
         yield _gauge("live_view_bytes", "About what its rows take in memory", view.bytes)
 
 
-def _process(standing: Standing) -> Iterator[Metric]:
+def _process(scrape: Scrape) -> Iterator[Metric]:
     """Under the names that all of Prometheus' libraries give them."""
-    process, running = standing.process, standing.status.running
+    process, running = scrape.process, scrape.status.running
     yield CounterMetricFamily("process_cpu_seconds", "CPU time of the daemon", process.cpu)
     started = running.started.timestamp() if running else None
     told: Sequence[tuple[str, str, float | None]] = (
@@ -168,7 +177,7 @@ TEXT = Form(
 OPEN_METRICS_1 = Form(f"{OPEN_METRICS}; version=1.0.0; charset=utf-8", {}, "# EOF\n")
 
 
-def exposition(meter: Meter, standing: Iterable[Metric], accept: str) -> tuple[str, bytes]:
+def exposition(metrics: Metrics, host: Iterable[Metric], accept: str) -> tuple[str, bytes]:
     """How the host stands and what is counted: a media type that the Accept header takes, and the text in UTF-8.
 
     https://prometheus.io/docs/instrumenting/exposition_formats, https://prometheus.io/docs/specs/om/open_metrics_spec.
@@ -177,7 +186,7 @@ def exposition(meter: Meter, standing: Iterable[Metric], accept: str) -> tuple[s
     that takes three times as long.
     """
     form = OPEN_METRICS_1 if _takes_open_metrics(accept) else TEXT
-    lines = chain.from_iterable(_lines(one, form) for one in chain(standing, meter.registry.collect()))
+    lines = chain.from_iterable(_lines(one, form) for one in chain(host, metrics.registry.collect()))
     return form.media_type, ("".join(lines) + form.end).encode()
 
 
@@ -204,3 +213,87 @@ def _takes_open_metrics(accept: str) -> bool:
         if name == OPEN_METRICS:
             return not any(part.startswith("q=0") and not part.strip("q=0.") for part in parameters)
     return False
+
+
+class DaemonMeasures:
+    """What the HTTP side counts with, and what it answers at `/metrics`. Implements `web.measures.Measures`.
+
+    All three callables answer at once; `backup_interval` is in seconds.
+    """
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        status: Callable[[], Status],
+        heartbeats: Callable[[], Sequence[Heartbeat]],
+        backup_interval: Callable[[], float],
+    ) -> None:
+        self._metrics, self._status, self._heartbeats = metrics, status, heartbeats
+        self._backup_interval = backup_interval
+        self.begun, self.answered, self.ended = metrics.http.begun, metrics.http.answered, metrics.http.ended
+        self.delivered = metrics.http.delivered
+
+    def exposition(self, accept: str) -> tuple[str, bytes]:
+        """All metrics as of now."""
+        scrape = Scrape(
+            status=self._status(),
+            version=__version__,
+            silences={beat.thread: beat.age for beat in self._heartbeats()},
+            backup_interval=self._backup_interval(),
+            process=Process(*usage()),
+        )
+        return exposition(self._metrics, host_metrics(scrape, self._metrics), accept)
+
+
+class TimedPolicyEngine:
+    """A policy engine whose runs are timed. Implements `ports.PolicyEngine`."""
+
+    def __init__(self, engine: PolicyEngine, metrics: Metrics) -> None:
+        self._engine, self._metrics = engine, metrics
+
+    def run(
+        self,
+        policies: Sequence[Policy],
+        kinds: Kinds,
+        live: Iterable[Row],
+        desired: Iterable[Row],
+        step: Between | None = None,
+    ) -> tuple[Verdict, ...]:
+        """The verdict of each policy."""
+        began = time.perf_counter()
+        verdicts = self._engine.run(policies, kinds, live, desired, step)
+        if policies:
+            self._metrics.policies.observe(time.perf_counter() - began)
+        return verdicts
+
+    def rest(self) -> None:
+        """Let go of all memory and processes."""
+        self._engine.rest()
+
+
+def count_reconcile(metrics: Metrics, result: SyncResult | None, seconds: float) -> None:
+    """Count a reconcile that ended; None while that is suspended."""
+    metrics.reconciles[_outcome(result)].observe(seconds)
+    if result is None:
+        return
+    if result.went_live is not None:
+        step = result.went_live.application
+        metrics.applies.observe(result.went_live.seconds)
+        for op, count in (("create", step.creates), ("update", step.updates), ("delete", step.deletes)):
+            metrics.changes[op].inc(count)
+        metrics.commits_applied.inc()
+    if result.head is None:
+        return
+    if result.plan.refused:
+        metrics.count_refused(result.head)
+    elif result.applied is not None and result.applied.stamp.commit == result.head:
+        metrics.in_sync.reset()
+
+
+def _outcome(result: SyncResult | None) -> Outcome:
+    """A step that went live counts as one also when the head itself is refused."""
+    if result is None:
+        return Outcome.SUSPENDED
+    if result.went_live is not None:
+        return Outcome.APPLIED
+    return Outcome.REFUSED if result.plan.refused else Outcome.UNCHANGED

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reconciler.adapters.duckdb import backup, restoring
 from reconciler.daemon.retention import superfluous
+from reconciler.metrics import timed
 from reconciler.wiring import answers
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.duckdb.keeper import Keeper
+    from reconciler.metrics import Metrics
     from reconciler.ports import Clock, Log
     from reconciler.wiring.answers import Answer
 
@@ -21,13 +24,20 @@ FIRST = 60.0
 class Backups:
     """For the operations thread. `state` is the state folder."""
 
-    def __init__(self, state: Path, keeper: Keeper, clock: Clock, log: Log) -> None:
-        self._state, self._keeper, self._clock, self._log = state, keeper, clock, log
+    def __init__(self, state: Path, keeper: Keeper, clock: Clock, log: Log, metrics: Metrics) -> None:
+        self._state, self._keeper, self._clock, self._log, self._metrics = state, keeper, clock, log, metrics
+        made = backup.backups(state)
+        if made:  # by an earlier daemon
+            metrics.set_backup_age((clock.now() - made[-1].at).total_seconds())
 
     def make(self) -> Path:
         """Copy the store, and delete copies that are superfluous."""
-        from reconciler.adapters.duckdb import backup
+        with timed(self._metrics.backups):
+            made = self._make()
+        self._metrics.set_backup_age()
+        return made
 
+    def _make(self) -> Path:
         now = self._clock.now()
         with self._keeper.away():
             made = backup.back_up(self._state, now)
@@ -39,8 +49,6 @@ class Backups:
 
     def until_next(self, interval: float) -> float:
         """Seconds until the next one is due; a clock that was put back does not put it off for long."""
-        from reconciler.adapters.duckdb import backup
-
         made = backup.backups(self._state)
         if not made:
             return min(FIRST, interval)
@@ -48,8 +56,6 @@ class Backups:
 
     def restore(self, file: Path, repository: str) -> Answer:
         """Make a copy the store."""
-        from reconciler.adapters.duckdb import restoring
-
         with self._keeper.away():
             done = restoring.restore(file, self._state, repository, self._clock.now())
         self._log.event("Restored", file=file.name)

@@ -20,21 +20,21 @@ from reconciler.daemon.drift import Healer, Teller
 from reconciler.daemon.events import News
 from reconciler.daemon.hostconfig import Obedience
 from reconciler.daemon.loop import Loop, Pace
+from reconciler.daemon.metrics import TimedPolicyEngine
 from reconciler.errors import BugError
+from reconciler.metrics import About, Metrics
 from reconciler.model.host import Level, Outlook
 from reconciler.web.address import parse
 from reconciler.web.server import HttpServer
 from reconciler.web.serving import Serving
 from reconciler.wiring.backups import Backups
 from reconciler.wiring.errands import Errands
-from reconciler.wiring.figures import new_meter
 from reconciler.wiring.following import Following
 from reconciler.wiring.foresight import Foresight
 from reconciler.wiring.host import Host, Parts
 from reconciler.wiring.hostquestions import HostQuestions
 from reconciler.wiring.hostsessions import HostSessions
 from reconciler.wiring.live import Live
-from reconciler.wiring.metering import MeasuredEngine, MeasuredHost, shipped
 from reconciler.wiring.operations import DaemonOperations
 from reconciler.wiring.origins import find_state
 from reconciler.wiring.pages.views import HostViews
@@ -96,20 +96,20 @@ def daemon(settings: Settings, command: str, stream: TextIO, environ: Mapping[st
             log.redactor.add(secret)
         board = Board(clock, Telling(log.events).hear)
         name = settings.host or socket.gethostname()
-        meter = new_meter(settings, name, state, clock)
-        shipment = Shipment(settings, name, clock, partial(history_trouble, board, log.events), partial(shipped, meter))
+        metrics = Metrics(About(name, settings.origin.poll_interval, settings.redis_url != NONE))
+        shipment = Shipment(settings, name, clock, partial(history_trouble, board, log.events), metrics)
         keeper = Keeper(state, clock)
         parts = Parts(
-            following=Following(settings, log.events),
+            following=Following(settings, log.events, metrics),
             keeper=keeper,
             shipment=shipment,
             past=past_of_daemon(settings, name, shipment, keeper),
-            engine=MeasuredEngine(stack.enter_context(policy_engine()), meter.work.judged),
+            engine=TimedPolicyEngine(stack.enter_context(policy_engine()), metrics),
             scanner=Healer(board, log.events, clock) if settings.heals else Teller(board, clock),
-            backups=Backups(state, keeper, clock, log.events),
+            backups=Backups(state, keeper, clock, log.events, metrics),
             obedience=Obedience(settings.obeys, log.events),
             board=board,
-            meter=meter,
+            metrics=metrics,
             log=log.events,
             clock=clock,
         )
@@ -118,8 +118,7 @@ def daemon(settings: Settings, command: str, stream: TextIO, environ: Mapping[st
         stack.callback(shipment.stop)
         host = Host(parts)
         at, refs = parts.following.at(), parts.following.refs()
-        works = MeasuredHost(host, meter, remote=settings.origin.url is not None)
-        loop = Loop(works, board, Backoff, Pace(poll=settings.origin.poll_interval), partial(_bug, log))
+        loop = Loop(host, board, Backoff, Pace(poll=settings.origin.poll_interval), partial(_bug, log))
         watcher = Watcher(refs, loop.look, loop.make_ready)
         live = _live(settings, state, host, parts, loop)
         url = partial(server_url, settings, lambda: state)

@@ -35,7 +35,7 @@ class Errands:
         """Put right all that drifted, whoever else writes there; what there was."""
         with self._host.trusting():
             found = healed(self._parts.keeper.store())
-            self._parts.meter.drifting.scanned(found.total, found.total)
+            self._parts.metrics.drift.count(found.total, found.total)
             scan = Scan(self._parts.clock.now(), 0, 0)  # as it is now
             self._host.facts = replace(self._host.facts, scan=scan)
             self._host.look()

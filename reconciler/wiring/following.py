@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler.errors import RetryLater, UsageError
+from reconciler.metrics import timed
 from reconciler.model.host import Level
 from reconciler.wiring.origins import described, mirror, remote_state, source
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.git.mirror import Fetched, Mirror
+    from reconciler.metrics import Metrics
     from reconciler.ports import Log
     from reconciler.settings import Settings
     from reconciler.wiring.origins import Target
@@ -36,8 +38,8 @@ class Refs:
 class Following:
     """For the operations thread, but for `stop`, which ends a fetch from any. `close` it at the end."""
 
-    def __init__(self, settings: Settings, log: Log) -> None:
-        self._settings, self._log = settings, log
+    def __init__(self, settings: Settings, log: Log, metrics: Metrics) -> None:
+        self._settings, self._log, self._metrics = settings, log, metrics
         self._mirror: Mirror | None = None
         if settings.origin.url is not None:
             self._mirror = mirror(settings, remote_state(settings, settings.origin.url))
@@ -56,7 +58,8 @@ class Following:
         """Bring the mirror up to date, and log what moved there; nothing to do for a folder."""
         if self._mirror is None:
             return
-        fetched = self._mirror.fetch(beat)
+        with timed(self._metrics.fetches):
+            fetched = self._mirror.fetch(beat)
         if fetched.replaced:
             self.drop()
         self._tell(fetched)

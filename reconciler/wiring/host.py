@@ -8,7 +8,9 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from reconciler.errors import NeedsHuman, UsageError
+from reconciler.daemon.metrics import count_reconcile
+from reconciler.errors import NeedsHuman, RefusedError, UsageError
+from reconciler.metrics import Outcome
 from reconciler.model.host import Level, Outlook
 from reconciler.reconcile.admission import Judge
 from reconciler.reconcile.processor import Stepper
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from reconciler.daemon.hostconfig import Obedience
     from reconciler.daemon.loop import Wish
     from reconciler.kinds.kind import Kinds
-    from reconciler.metrics import Meter
+    from reconciler.metrics import Metrics
     from reconciler.ports import Clock, Log, PolicyEngine, Store
     from reconciler.reconcile.sync import SyncResult, WentLive
     from reconciler.wiring.backups import Backups
@@ -78,7 +80,7 @@ class Parts:
     backups: Backups
     obedience: Obedience
     board: Board
-    meter: Meter
+    metrics: Metrics
     log: Log
     clock: Clock
 
@@ -96,7 +98,7 @@ class Host:
     """Everything is for the operations thread, but `facts`, which any may read."""
 
     def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+        self.parts = parts
         self._known = shipped()
         self._tools: Tools | None = None
         self._worked = time.monotonic()
@@ -111,37 +113,47 @@ class Host:
         """Bring the mirror up to date. What is live has to stay readable whatever happened elsewhere."""
         if not self._recalled:
             self._recall()
-        self._parts.following.fetch(beat)
+        self.parts.following.fetch(beat)
 
     def _recall(self) -> None:
         """What was live when the last process ended is known at once, and its history shipped, wherever git is."""
-        at = self._parts.following.at()
-        self._parts.shipment.follow(at)
-        self.facts = replace(self.facts, place=Place(at.repository, at.branch, None, self._parts.following.shallow))
+        at = self.parts.following.at()
+        self.parts.shipment.follow(at)
+        self.facts = replace(self.facts, place=Place(at.repository, at.branch, None, self.parts.following.shallow))
         self.look()
         if self.facts.stored.applied is not None:
-            self._parts.following.keep(self.facts.stored.applied.stamp.commit)
+            self.parts.following.keep(self.facts.stored.applied.stamp.commit)
         self._recalled = True
 
     def head(self) -> str | None:
         """The commit that the branch is at."""
         at, head = self.once_more(self._looked)
-        self._parts.shipment.follow(at)
-        place = Place(at.repository, at.branch, head, self._parts.following.shallow)
+        self.parts.shipment.follow(at)
+        place = Place(at.repository, at.branch, head, self.parts.following.shallow)
         self.facts = replace(self.facts, place=place)
-        self._parts.log.event("Looked", level=Level.DEBUG, branch=at.branch, commit=head)
+        self.parts.log.event("Looked", level=Level.DEBUG, branch=at.branch, commit=head)
+        applied = self.facts.stored.applied
+        if applied is not None and applied.stamp.commit == head:
+            self.parts.metrics.in_sync.reset()
         return head
 
     def _looked(self) -> tuple[Target, str | None]:
         with self.trusting():
-            at, head = self._parts.following.look()
+            at, head = self.parts.following.look()
             if head is None and self.facts.stored.applied is not None:
                 raise gone(at.branch)
             return at, head
 
     def reconcile(self, wish: Wish | None, beat: Callable[[], None]) -> SyncResult | None:
         """Bring the live rows to the head, or do nothing while that is suspended."""
-        result = self.once_more(lambda: self._reconciled(wish, beat))
+        began = time.perf_counter()
+        try:
+            result = self.once_more(lambda: self._reconciled(wish, beat))
+        except Exception as error:
+            outcome = Outcome.SUSPENDED if isinstance(error, RefusedError) else Outcome.FAILED
+            self.parts.metrics.reconciles[outcome].observe(time.perf_counter() - began)
+            raise
+        count_reconcile(self.parts.metrics, result, time.perf_counter() - began)
         if result is not None:
             self._pass_on(result)
         return result
@@ -149,7 +161,7 @@ class Host:
     def _reconciled(self, wish: Wish | None, beat: Callable[[], None]) -> SyncResult | None:
         self._worked = time.monotonic()
         with self.trusting():
-            at, store = self._parts.following.at(), self._parts.keeper.store()
+            at, store = self.parts.following.at(), self.parts.keeper.store()
             pause = None if wish and wish.force else suspended(store)
             if pause is None:
                 result = self._reconciler(at, store).sync(lambda done, total: beat(), wish.consent if wish else None)
@@ -162,46 +174,47 @@ class Host:
 
     def kinds(self) -> Kinds:
         """The kinds that the live rows were made under."""
-        return stored_kinds(self._parts.keeper.store().kinds())
+        return stored_kinds(self.parts.keeper.store().kinds())
 
     def scan(self) -> None:
         """Look for live rows that are not as git says, and put them right or tell."""
         with self.trusting():
-            store = self._parts.keeper.store()
+            store = self.parts.keeper.store()
             if store.applied() is not None and suspended(store) is None:
-                scan = self._parts.scanner.scan(store, self.kinds())
+                scan = self.parts.scanner.scan(store, self.kinds())
                 self.facts = replace(self.facts, scan=scan)
-                self._parts.log.event("Scanned", level=Level.DEBUG, found=scan.found, healed=scan.healed)
+                self.parts.metrics.drift.count(scan.found, scan.healed, scan.fighting)
+                self.parts.log.event("Scanned", level=Level.DEBUG, found=scan.found, healed=scan.healed)
                 self.look()
 
     def back_up(self) -> Path:
         """Copy the store, and delete copies that are too old."""
-        return self._parts.backups.make()
+        return self.parts.backups.make()
 
     def until_backup(self) -> float:
         """Seconds until the next backup is due."""
-        return self._parts.backups.until_next(self._parts.obedience.orders.backup_interval)
+        return self.parts.backups.until_next(self.parts.obedience.orders.backup_interval)
 
     def make_ready(self) -> None:
         """A commit is about to come: open the store, unless another process has its turn at it."""
         if self._recalled:
-            self._parts.keeper.make_ready()
+            self.parts.keeper.make_ready()
 
     def touched(self) -> bool:
         """Whether something else wrote to the store since this process let go of it."""
-        return self._parts.keeper.touched()
+        return self.parts.keeper.touched()
 
     def rest(self) -> None:
         """Give the store's file free, and pack the mirror when it is time."""
-        self._parts.keeper.rest()
-        self._parts.following.tidy()
+        self.parts.keeper.rest()
+        self.parts.following.tidy()
         if time.monotonic() - self._worked > RESTING:
             self._worked = math.inf
-            self._parts.engine.rest()
+            self.parts.engine.rest()
 
     def look(self) -> None:
         """See what there is to know about the store, and obey it."""
-        store, parts = self._parts.keeper.store(), self._parts
+        store, parts = self.parts.keeper.store(), self.parts
         before = self.facts.stored.applied
         self.facts = replace(self.facts, stored=replace(self.facts.stored, applied=store.applied()))
         self.facts = replace(self.facts, stored=stored(store))
@@ -219,7 +232,7 @@ class Host:
     def _reconciler(self, at: Target, store: Store) -> Reconciler:
         if self._tools is None or self._tools.source is not at.source:
             stepper = Stepper(at.source, at.folder, self._known)
-            self._tools = Tools(at.source, stepper, Judge(stepper.rules, lambda: nullcontext(self._parts.engine)))
+            self._tools = Tools(at.source, stepper, Judge(stepper.rules, lambda: nullcontext(self.parts.engine)))
         return Reconciler(
             source=at.source,
             repository=at.repository,
@@ -229,8 +242,8 @@ class Host:
             stepper=self._tools.stepper,
             judge=self._tools.judge,
             shipped=self._known.kinds,
-            clock=self._parts.clock,
-            outbox=self._parts.shipment.outbox,
+            clock=self.parts.clock,
+            outbox=self.parts.shipment.outbox,
         )
 
     @contextmanager
@@ -240,7 +253,7 @@ class Host:
             yield
         except NeedsHuman:
             self._let_go()
-            self._parts.following.mend()
+            self.parts.following.mend()
             raise
         except Exception:
             self._let_go()
@@ -258,11 +271,11 @@ class Host:
     def _let_go(self) -> None:
         """After a failure nothing that is open is trusted."""
         self._tools = None
-        self._parts.following.drop()
-        self._parts.keeper.rest()
+        self.parts.following.drop()
+        self.parts.keeper.rest()
 
     def _pass_on(self, result: SyncResult) -> None:
-        log, plan = self._parts.log, result.plan
+        log, plan = self.parts.log, result.plan
         self.telling(result)
         if result.went_live is not None:
             self.passing_on(result.went_live)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from reconciler.daemon.conditions import Phase
 from reconciler.daemon.events import Feed
 from reconciler.daemon.loop import Wish
+from reconciler.daemon.metrics import DaemonMeasures
 from reconciler.errors import RetryLater
 from reconciler.model.host import Suspension
 from reconciler.reconcile.rules import stored_kinds
@@ -21,7 +22,6 @@ from reconciler.status import Place, Running, describe
 from reconciler.web.operations import Heartbeat
 from reconciler.wiring import answers
 from reconciler.wiring.errands import Errands
-from reconciler.wiring.figures import DaemonMeasures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -75,7 +75,9 @@ class DaemonOperations:
         self.questions: Questions
         self.catalogue: Catalogue
         self.feed, self.sessions = Feed(), sessions
-        self.measures: Measures = DaemonMeasures(parts, self.described, self.heartbeats)
+        self.measures: Measures = DaemonMeasures(
+            parts.metrics, self.described, self.heartbeats, lambda: parts.obedience.orders.backup_interval
+        )
 
     def heartbeats(self) -> Sequence[Heartbeat]:
         """A sign of life of the thread that must not stand still."""

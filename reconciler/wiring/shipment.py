@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.daemon.backoff import Backoff
 from reconciler.daemon.hostconfig import DEFAULT
+from reconciler.metrics import Outcome
 from reconciler.reconcile.outbox import EventFeed, Outbox, let_go
 from reconciler.reconcile.upload import Cargo, Shipper
 from reconciler.wiring.shipping import SILENCE, route
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from reconciler.metrics import Metrics
     from reconciler.model.upload import Attempted, ShippingState
     from reconciler.ports import Clock, LedgerReader, Store
     from reconciler.settings import Settings
@@ -29,8 +31,7 @@ LETTING_GO = 600.0
 class Shipment:
     """One branch at a time: with another branch all begins anew, as its history is another one.
 
-    `follow` and `exchange` are for the thread that has the store; the rest for any. `tell` hears of failures,
-    `attempted` of every attempt.
+    `follow` and `exchange` are for the thread that has the store; the rest for any. `tell` hears of failures.
     """
 
     def __init__(
@@ -39,10 +40,10 @@ class Shipment:
         host: str,
         clock: Clock,
         tell: Callable[[Exception | None], None],
-        attempted: Callable[[Attempted], None],
+        metrics: Metrics,
     ) -> None:
         self._settings, self._host, self._clock, self._tell = settings, host, clock, tell
-        self._attempted = attempted
+        self._metrics = metrics
         self._interval = DEFAULT.ship_interval
         self._branch: str | None = None
         self._shipper: Shipper | None = None
@@ -66,7 +67,7 @@ class Shipment:
         self.outbox, self._feed = Outbox(), EventFeed()
         cargo = Cargo(self.outbox, self._feed, self._host)
         self._shipper = Shipper(cargo, way, Backoff(), self._clock, interval=self._interval, tell=self._tell)
-        self._shipper.attempted = self._attempted
+        self._shipper.attempted = self._count
         self._shipper.__enter__()
 
     def exchange(self, store: Store) -> None:
@@ -99,3 +100,12 @@ class Shipment:
         self.open_ledger = None
         if shipper is not None:
             shipper.stop()
+
+    def _count(self, attempt: Attempted) -> None:
+        """On the shipping thread. Attempts with nothing to ship take no time, and are not counted."""
+        metrics = self._metrics
+        if attempt.versions or attempt.failed:
+            metrics.uploads[Outcome.FAILED if attempt.failed else Outcome.DONE].observe(attempt.seconds)
+        metrics.versions_uploaded.inc(attempt.versions)
+        if attempt.complete:
+            metrics.history_complete.reset()

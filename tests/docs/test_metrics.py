@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from reconciler.daemon.metrics import exposition, families
+from reconciler.daemon.metrics import exposition, host_metrics
 from tests.docs.markdown import ROOT, anchors, blocks, headings, read
 from tests.support.figures import OF_A_HISTOGRAM, Told, figures
-from tests.support.standings import meter, standing
+from tests.support.standings import metrics, scrape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,10 +33,10 @@ def documented() -> dict[str, Told]:
 
 def told() -> dict[str, Told]:
     """All there is to tell: of a host that has everything, and whose every label is in use."""
-    figure = meter()
-    figure.backing_up.made(60)
-    figure.traffic.answered("/metrics", "GET", 200, 0.001)
-    return dict(figures(exposition(figure, families(standing(), figure), "")[1].decode()).metrics)
+    figure = metrics()
+    figure.set_backup_age(60)
+    figure.http.answered("/metrics", "GET", 200, 0.001)
+    return dict(figures(exposition(figure, host_metrics(scrape(), figure), "")[1].decode()).metrics)
 
 
 def known() -> set[str]:

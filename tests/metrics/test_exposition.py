@@ -12,9 +12,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from reconciler.daemon.metrics import OPEN_METRICS_1, TEXT, exposition, families
+from reconciler.daemon.metrics import OPEN_METRICS_1, TEXT, exposition, host_metrics
 from tests.support.figures import figures
-from tests.support.standings import meter, standing
+from tests.support.standings import metrics, scrape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,8 +33,8 @@ PROMETHEUS_3 = (
 
 @pytest.mark.parametrize("accept", [PROMETHEUS_2, PROMETHEUS_3, "application/openmetrics-text"])
 def test_openmetrics_for_who_asks_for_it(accept: str) -> None:
-    figure = meter()
-    kind, text = exposition(figure, families(standing(), figure), accept)
+    figure = metrics()
+    kind, text = exposition(figure, host_metrics(scrape(), figure), accept)
     assert kind == OPEN_METRICS_1.media_type
     assert text.endswith(b"# EOF\n")
     names = {family.name for family in text_string_to_metric_families(text.decode())}
@@ -46,8 +46,8 @@ def test_openmetrics_for_who_asks_for_it(accept: str) -> None:
     ["", "*/*", "text/html,*/*;q=0.8", "text/plain", "application/openmetrics-text;q=0", ";;,,;=", "x" * 5_000],
 )
 def test_text_for_everybody_else(accept: str) -> None:
-    figure = meter()
-    kind, text = exposition(figure, families(standing(), figure), accept)
+    figure = metrics()
+    kind, text = exposition(figure, host_metrics(scrape(), figure), accept)
     assert kind == TEXT.media_type
     assert "reconciler_info" in figures(text.decode()).metrics
 
@@ -57,10 +57,11 @@ def test_text_for_everybody_else(accept: str) -> None:
 )
 def test_it_is_what_the_library_would_write(accept: str, write: Callable[[CollectorRegistry], bytes]) -> None:
     """Read by the library; its own writers are the reference."""
-    figure = meter()
-    figure.traffic.answered('/v1/{odd}"\\\n', "GET", 200, 0.003)
-    figure.work.applied(1e-9, {"create": 10**17})
-    found = [*families(standing(), figure), GaugeMetricFamily("odd", "1\n2 \\ 3", math.inf)]
+    figure = metrics()
+    figure.http.answered('/v1/{odd}"\\\n', "GET", 200, 0.003)
+    figure.applies.observe(1e-9)
+    figure.changes["create"].inc(10**17)
+    found = [*host_metrics(scrape(), figure), GaugeMetricFamily("odd", "1\n2 \\ 3", math.inf)]
     found += [GaugeMetricFamily("odder", "", -math.inf), GaugeMetricFamily("oddest", '"', math.nan)]
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Known([*found, *figure.registry.collect()]))
@@ -87,8 +88,8 @@ class Known:
 
 def test_words_of_a_repository_are_quoted() -> None:
     """A branch may have quotes in its name, and a path backslashes and line breaks."""
-    figure = meter()
-    found = list(families(standing(), figure))
+    figure = metrics()
+    found = list(host_metrics(scrape(), figure))
     labels = found[0].samples[0].labels
     labels |= {"branch": 'fix/"quotes"', "repository": "C:\\desk\nconfig"}
     seen = figures(exposition(figure, found, "")[1].decode())

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from reconciler.daemon.metrics import Process, Standing
-from reconciler.metrics import About, Meter
+from reconciler.daemon.metrics import Process, Scrape
+from reconciler.metrics import About, Metrics
 from reconciler.model.change import Stamp
 from reconciler.model.host import Outlook, Trouble
 from reconciler.model.live import CacheState
@@ -47,17 +47,17 @@ def running(**more: Any) -> Running:
     return Running(**known | more)
 
 
-def standing(*, refused: bool = False, **more: Any) -> Standing:
+def scrape(*, refused: bool = False, **more: Any) -> Scrape:
     """How it stands: at its head, unless that is refused; `more` is about the daemon."""
     applied = Applied(Stamp(BEFORE if refused else HEAD, NOON), 3, "d" * 64, NOON)
     attempt = Attempt(Stamp(HEAD, NOON), NOON, refused=refused, problems=())
     place = Place("https://git.example/desk.git", "main", HEAD, shallow=False)
     stored = Stored(applied, attempt, None, {"Widget": 6, "Gadget": 0})
     status = describe(place, stored, running(**more), NOON)
-    return Standing(status, "0.1.0", {"operations": 0.5}, 3600.0, Process(1.5, 2048, 12, 1024))
+    return Scrape(status, "0.1.0", {"operations": 0.5}, 3600.0, Process(1.5, 2048, 12, 1024))
 
 
-def meter(now: Ticks | None = None, *, live_view: bool = True) -> Meter:
-    """A meter of this host."""
+def metrics(now: Ticks | None = None, *, live_view: bool = True) -> Metrics:
+    """The counters of this host."""
     about = About("desk-1", 60.0, live_view)
-    return Meter(about, now) if now else Meter(about)
+    return Metrics(about, now) if now else Metrics(about)

@@ -1,0 +1,76 @@
+"""A host of a daemon with real parts, run by a test instead of the loop."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from reconciler.adapters.clock import SystemClock
+from reconciler.adapters.duckdb.keeper import Keeper
+from reconciler.daemon.conditions import Board
+from reconciler.daemon.drift import Healer
+from reconciler.daemon.hostconfig import Obedience
+from reconciler.settings import load
+from reconciler.wiring.backups import Backups
+from reconciler.wiring.following import Following
+from reconciler.wiring.host import Host, Parts
+from reconciler.wiring.pasthere import past_of_daemon
+from reconciler.wiring.policies import policy_engine
+from reconciler.wiring.shipment import Shipment
+from tests.support.standings import metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from reconciler.metrics import Metrics
+
+
+class Lines:
+    """A log that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, str]] = []
+
+    def event(self, name: str, message: str = "", **more: Any) -> None:
+        self.events.append((name, message))
+
+
+def parts(repository: str, state: Path, figure: Metrics | None = None, **settings: str) -> Parts:
+    """The parts of a host without history and Redis. `settings` are variables without RECONCILER_."""
+    given = {
+        "REPOSITORY_URL": repository,
+        "STATE_DIR": str(state),
+        "HISTORY_URL": "none",
+        "REDIS_URL": "none",
+    } | settings
+    read = load(None, {}, {f"RECONCILER_{name}": value for name, value in given.items()})
+    log, clock, figure = Lines(), SystemClock(), figure or metrics()
+    board, keeper = Board(clock, lambda turn: None), Keeper(state, clock)
+    shipment = Shipment(read, "desk", clock, lambda error: None, figure)
+    return Parts(
+        following=Following(read, log, figure),
+        keeper=keeper,
+        shipment=shipment,
+        past=past_of_daemon(read, "desk", shipment, keeper),
+        engine=policy_engine().__enter__(),
+        scanner=Healer(board, log, clock),
+        backups=Backups(state, keeper, clock, log, figure),
+        obedience=Obedience(read.obeys, log),
+        board=board,
+        metrics=figure,
+        log=log,
+        clock=clock,
+    )
+
+
+@contextmanager
+def host(repository: Path | str, state: Path, figure: Metrics | None = None, **settings: str) -> Iterator[Host]:
+    """The host, which lets go of everything at the end."""
+    made = parts(str(repository), state, figure, **settings)
+    with ExitStack() as stack:
+        stack.callback(made.keeper.rest)
+        stack.callback(made.following.drop)
+        stack.callback(made.shipment.stop)
+        stack.callback(made.engine.rest)
+        yield Host(made)
