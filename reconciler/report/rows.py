@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler import canonical
 from reconciler.report import commits
 from reconciler.report.escape import moment, visible
-from reconciler.tables import cells
+from reconciler.tables import rows as cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,22 +1,30 @@
 """The projection of a row: what stands in the tables for a resource, or for the tombstone it left.
 
-Both databases use it, so that the ledger's state at a commit is the store's after applying it.
-"""
+Both databases use it, so that the ledger's state at a commit is the store's after applying it. Tables that leave the
+program are made of the same columns: a table export, and the JSON of what a query returns."""
 
 from __future__ import annotations
 
+import json
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
-from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, SqlType
+from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, TIMESTAMPS, SqlType
 from reconciler.model.change import Prune
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable
 
+    from reconciler.canonical import Value
     from reconciler.kinds.kind import Column, Kind
     from reconciler.model.change import Row, Stamp
+
+    JsonRow = tuple[Value, ...]
 
 DECLARATION_COLUMNS = (
     ("name", "VARCHAR"),
@@ -101,3 +109,54 @@ def _special(kind: Kind) -> tuple[tuple[int, Column], ...]:
         for position, column in enumerate(kind.columns)
         if column.type is SqlType.JSON or (column.name == STATUS_FIELD and INACTIVE in column.enum)
     )
+
+
+BESIDE = ("name", "labels", "annotations", "refs")
+"""What `import` makes the same documents of, with the columns."""
+
+
+def sheet_columns(kind: Kind) -> tuple[tuple[str, str], ...]:
+    """Names and DuckDB types, in order: the kind's columns, the time stamps, `BESIDE` as this kind's tables have it."""
+    own = ((column.name, "DOUBLE" if column.type is SqlType.FLOAT else column.type.value) for column in kind.columns)
+    stamps = ((name, "TIMESTAMP") for name in TIMESTAMPS)
+    pairs = zip(DECLARATION_COLUMNS, declaration_columns(kind), strict=True)
+    return (*own, *stamps, *(column for (plain, _), column in pairs if plain in BESIDE))
+
+
+ITEMS = (list, tuple, set, frozenset)
+
+
+def cell(value: Any) -> Value:
+    """One value."""
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, (float, Decimal)):
+        return _number(value)
+    if isinstance(value, datetime):
+        return canonical.timestamp(value)
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value).hex()
+    if isinstance(value, Mapping):
+        return {str(cell(key)): cell(one) for key, one in value.items()}
+    return [cell(one) for one in value] if isinstance(value, ITEMS) else str(value)
+
+
+def fitting(rows: Iterable[JsonRow], most_rows: int, most_bytes: int) -> tuple[list[JsonRow], bool]:
+    """The first rows, as many as there may be and as fit into so many bytes of JSON; and whether there are more."""
+    kept: list[JsonRow] = []
+    for row in rows:
+        most_bytes -= len(json.dumps(row))
+        if len(kept) == most_rows or most_bytes < 0:
+            return kept, True
+        kept.append(row)
+    return kept, False
+
+
+def _number(value: float | Decimal) -> Value:
+    """A number where a double says the same, else its digits as text."""
+    if not (value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)):
+        return str(value).replace("inf", "Infinity").replace("nan", "NaN") if isinstance(value, float) else str(value)
+    near = float(value)
+    if isinstance(value, float) or (math.isfinite(near) and Decimal(repr(near)) == value):
+        return canonical.normal(near)
+    return f"{value:f}"

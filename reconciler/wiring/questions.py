@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from reconciler.errors import RetryLater, UsageError
 from reconciler.model.rows import Limits, Sheet
 from reconciler.report.rows import build_query_result, csv_lines, json_lines
-from reconciler.tables.sheets import sheet_columns
+from reconciler.tables.rows import sheet_columns
 from reconciler.wiring.answers import found_kind
 from reconciler.wiring.program import known_kinds
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.tables.cells import cell, fitting
+from reconciler.tables.rows import cell, fitting
 
 
 @pytest.mark.parametrize(

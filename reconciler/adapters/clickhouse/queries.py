@@ -15,8 +15,8 @@ from reconciler.adapters.clickhouse.offering import VERSIONS, Offered, offered
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.rows import MOST_BYTES, Queried, Sheet
 from reconciler.policy.wording import plain
-from reconciler.tables import cells
 from reconciler.tables.clickhouse import VERSIONS_TABLE, quoted
+from reconciler.tables.rows import cell, fitting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -95,8 +95,8 @@ class OwnQueries:
         named = ",\n".join(f"{quoted(name)} AS ({query})" for name, query in tables.items())
         whole = f"{f'WITH {named}' if named else ''}\nSELECT * FROM (\n{statement}\n) LIMIT {limits.rows + 1}"
         found = self._connection.run(whole, settings, database=True, **self._ours)
-        rows = (tuple(map(cells.cell, row)) for row in found.rows)
-        kept, cut = cells.fitting(rows, limits.rows, MOST_BYTES)
+        rows = (tuple(map(cell, row)) for row in found.rows)
+        kept, cut = fitting(rows, limits.rows, MOST_BYTES)
         return Queried(found.columns, tuple(kept), cut)
 
     def sheets(self) -> dict[str, Sheet]:

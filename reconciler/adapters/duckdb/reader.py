@@ -14,7 +14,7 @@ from reconciler.adapters.duckdb.sheets import live_sheet
 from reconciler.model.drift import MOST_TOLD
 from reconciler.model.rows import Sheet
 from reconciler.tables.duckdb import LIVE, qualified
-from reconciler.tables.sheets import sheet_columns
+from reconciler.tables.rows import sheet_columns
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

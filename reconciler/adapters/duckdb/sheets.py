@@ -8,7 +8,7 @@ from reconciler.adapters.duckdb.altered import live_tables
 from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.model.rows import Sheet
 from reconciler.tables.duckdb import DESIRED, LIVE, qualified, quoted
-from reconciler.tables.sheets import BESIDE, sheet_columns
+from reconciler.tables.rows import BESIDE, sheet_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,8 +9,8 @@ import duckdb
 
 from reconciler.adapters.duckdb.sandbox.asking import READ_ONLY, deadline
 from reconciler.adapters.duckdb.sandbox.messages import Answer, Seen
-from reconciler.tables import cells
 from reconciler.tables.duckdb import qualified, quoted
+from reconciler.tables.rows import cell, fitting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ def warm_up(connection: duckdb.DuckDBPyConnection) -> None:
     """Have all be imported that values are converted with: later, no file can be opened any more."""
     with closing(connection.cursor()) as cursor:
         for row in cursor.execute(WARMING).fetchall():
-            cells.cell(row)
+            cell(row)
 
 
 def fill(connection: duckdb.DuckDBPyConnection, request: Fill) -> Answer:
@@ -95,11 +95,11 @@ def _plain(place: str, type_: str) -> str:
 
 def _found(result: duckdb.DuckDBPyConnection, request: Look) -> Seen:
     columns = [(str(column[0]), str(column[1])) for column in result.description]
-    rows, cut = cells.fitting(_rows(result), request.most_rows, request.most_bytes)
+    rows, cut = fitting(_rows(result), request.most_rows, request.most_bytes)
     return Seen(columns=columns, rows=rows, cut=cut)
 
 
 def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
     while block := result.fetchmany(BLOCK):
         for row in block:
-            yield tuple(map(cells.cell, row))
+            yield tuple(map(cell, row))
