@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 from reconciler.errors import NeedsHuman, UsageError
 from reconciler.model.change import Op, Prune, Removal
 from reconciler.model.problem import APPROVABLE, Policy, Problem, Severity
-from reconciler.plan.guards import prune_problems
-from reconciler.plan.plan import ordered
+from reconciler.plan import ordered, prune_problems
 from reconciler.policy.reading import read_policy
 from reconciler.policy.ruling import rulings
 from reconciler.ports import Application, Approval, Between

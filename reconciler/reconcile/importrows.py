@@ -12,7 +12,7 @@ from reconciler.importing.incoming import arrivals
 from reconciler.importing.yamltext import document_text
 from reconciler.model.change import Change, Op
 from reconciler.model.resource import FileEntry
-from reconciler.plan.plan import Plan, ordered
+from reconciler.plan import Plan, ordered
 from reconciler.reconcile.read import Reader
 from reconciler.snapshot import crosscheck, tree
 from reconciler.snapshot.base import EmptyBase

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from reconciler import canonical
 from reconciler.errors import UsageError
 from reconciler.model.change import Op
-from reconciler.plan.plan import Plan, ordered
+from reconciler.plan import Plan, ordered
 from reconciler.reconcile.admission import PRUNE, End, Judge, Transition
 from reconciler.reconcile.partialtree import look_around
 from reconciler.reconcile.rules import Role

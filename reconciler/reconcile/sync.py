@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.commit import Status
-from reconciler.plan.plan import Plan
+from reconciler.plan import Plan
 from reconciler.ports import Applied, Attempt
 from reconciler.reconcile.admission import PRUNE, advancing, replacing
 from reconciler.reconcile.outbox import Offering, Outbox

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Change
     from reconciler.model.problem import Problem
-    from reconciler.plan.plan import Plan
+    from reconciler.plan import Plan
     from reconciler.reconcile.check import Checked
 
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})

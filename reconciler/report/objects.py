@@ -9,7 +9,7 @@ from reconciler.report.escape import json_text
 
 if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
-    from reconciler.plan.plan import Plan
+    from reconciler.plan import Plan
     from reconciler.reconcile.check import Checked
 
 

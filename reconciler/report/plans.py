@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Change
-    from reconciler.plan.plan import Plan
+    from reconciler.plan import Plan
 
 SIGNS = {Op.CREATE: "+", Op.UPDATE: "~", Op.DELETE: "-"}
 """Terraform's signs."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.problem import Problem
-    from reconciler.plan.plan import Plan
+    from reconciler.plan import Plan
     from reconciler.reconcile.check import Checked
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Change
-    from reconciler.plan.plan import Plan
+    from reconciler.plan import Plan
     from reconciler.reconcile.sync import SyncResult
 
     Answer = Mapping[str, Any]

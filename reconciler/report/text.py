@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.kinds.kind import Kinds
-    from reconciler.plan.plan import Plan
+    from reconciler.plan import Plan
     from reconciler.reconcile.check import Checked
 
 

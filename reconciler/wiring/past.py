@@ -13,7 +13,7 @@ from reconciler.hindsight.blame import blame
 from reconciler.hindsight.moments import moment
 from reconciler.kinds.kind import Kinds
 from reconciler.model.commit import Status
-from reconciler.plan.plan import Plan, ordered
+from reconciler.plan import Plan, ordered
 from reconciler.ports import ORPHANED, Point, VersionFilter
 from reconciler.report import commits, plans
 from reconciler.report.history import build_blame, build_described_change, build_history_point, build_recorded_change

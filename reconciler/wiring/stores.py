@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.daemonfile import Daemon
     from reconciler.adapters.git.repository import GitSource
     from reconciler.kinds.kind import Kinds
-    from reconciler.plan.plan import Plan
+    from reconciler.plan import Plan
     from reconciler.ports import LedgerReader
     from reconciler.reconcile.plan import Planner
     from reconciler.reconcile.sync import Reconciler

@@ -16,7 +16,7 @@ from reconciler.daemon.conditions import Board, Turn
 from reconciler.daemon.loop import Loop, Pace, Wish
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
 from reconciler.model.host import Outlook
-from reconciler.plan.plan import Plan
+from reconciler.plan import Plan
 from reconciler.reconcile.sync import Consent, SyncResult
 
 if TYPE_CHECKING:

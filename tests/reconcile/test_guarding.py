@@ -16,7 +16,7 @@ from tests.support.world import World
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reconciler.plan.plan import Plan
+    from reconciler.plan import Plan
 
 LIMIT = "guard/prune-limit"
 NAMES = ("ann", "bob", "cai", "dan", "eve", "fay", "gus", "hal")

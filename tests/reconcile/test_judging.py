@@ -15,7 +15,7 @@ from tests.support.world import World
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reconciler.plan.plan import Plan
+    from reconciler.plan import Plan
 
 AT_MOST = """-- Nobody risks more than {most}
 SELECT name || ' risks ' || risk_per_trade_percent AS message, 'user' AS kind, name, 'risk_per_trade_percent' AS field

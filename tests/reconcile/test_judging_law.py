@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Row
     from reconciler.model.problem import Policy, Verdict
-    from reconciler.plan.plan import Plan
+    from reconciler.plan import Plan
     from reconciler.ports import Between, PolicyEngine
 
 BROKER_SCHEMA = "schemas/broker.schema.json"

@@ -21,7 +21,7 @@ from tests.support.world import SHIPPED, World
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reconciler.plan.plan import Plan
+    from reconciler.plan import Plan
 
 ALL = 10**9
 

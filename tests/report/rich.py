@@ -9,7 +9,7 @@ from reconciler.kinds.kind import Kinds
 from reconciler.model.change import Change, Op, Prune
 from reconciler.model.problem import NOT_LOCATED, Problem, Severity
 from reconciler.model.resource import FileEntry
-from reconciler.plan.plan import Plan, ordered
+from reconciler.plan import Plan, ordered
 from reconciler.reconcile.check import Checked
 from tests.support.kinds import GADGET, KINDS, WIDGET, WIDGET_COLUMNS, gadget, make_kind, widget
 

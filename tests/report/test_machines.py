@@ -27,7 +27,7 @@ from tests.report.texts import CHECKS, PLANS, TEXTS
 from tests.support.kinds import KINDS, gadget
 
 if TYPE_CHECKING:
-    from reconciler.plan.plan import Plan
+    from reconciler.plan import Plan
     from reconciler.reconcile.check import Checked
 
 DATA = Path(__file__).parents[1] / "data"

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from markdown_it import MarkdownIt
 
 from reconciler.model.problem import Problem, Severity
-from reconciler.plan.plan import Plan, ordered
+from reconciler.plan import Plan, ordered
 from reconciler.report.escape import visible
 from reconciler.report.formats import render, render_checked
 from reconciler.report.markdown import LONGEST, ROOM, TALLEST, code, cut, entry, prose

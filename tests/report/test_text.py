@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from reconciler.model.change import Prune
 from reconciler.model.problem import Problem
-from reconciler.plan.plan import Plan
+from reconciler.plan import Plan
 from reconciler.report import plans, problems, text
 from reconciler.report.escape import visible, visible_lines
 from reconciler.report.formats import render, render_checked

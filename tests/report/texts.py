@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reconciler.model.change import Prune
 from reconciler.model.problem import Problem, Severity
 from reconciler.model.resource import FileEntry
-from reconciler.plan.plan import Plan, ordered
+from reconciler.plan import Plan, ordered
 from reconciler.reconcile.check import Checked
 from tests.report.rich import create, delete, update
 from tests.support.kinds import KINDS, widget

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from reconciler.adapters.clock import SystemClock
 from reconciler.adapters.git.repository import open_repository
-from reconciler.plan.guards import PRUNE_LIMIT
+from reconciler.plan import PRUNE_LIMIT
 from reconciler.reconcile import sync
 from reconciler.reconcile.admission import Judge
 from reconciler.reconcile.plan import Planner
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.git.repository import GitSource
     from reconciler.model.change import Row
     from reconciler.model.resource import RowId
-    from reconciler.plan.plan import Plan
+    from reconciler.plan import Plan
     from reconciler.ports import Ledger, PolicyEngine, Store
 
 SHIPPED = shipped()

@@ -15,7 +15,7 @@ from reconciler.report.text import Sort, plan_lines
 
 if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
-    from reconciler.plan.plan import Plan
+    from reconciler.plan import Plan
 
 HEAD = "HEAD"
 COLOURED = {Sort.CHANGE: output.change, Sort.PROBLEM: output.problem}

@@ -1,1 +1,0 @@
-"""The difference between two states, frozen, ordered and counted."""
