@@ -15,8 +15,7 @@ from reconciler.errors import NeedsHuman, UsageError
 from reconciler.model.change import Op, Prune, Removal
 from reconciler.model.problem import APPROVABLE, Policy, Problem, Severity
 from reconciler.plan import ordered, prune_problems
-from reconciler.policy.reading import read_policy
-from reconciler.policy.ruling import rulings
+from reconciler.policy import read_policy, rulings
 from reconciler.ports import Application, Approval, Between
 from reconciler.reconcile.read import locate
 from reconciler.snapshot.base import LoadedBase

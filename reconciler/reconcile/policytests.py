@@ -11,8 +11,7 @@ from reconciler.errors import UsageError
 from reconciler.kinds.kind import did_you_mean
 from reconciler.model.change import Removal, Row, Stamp
 from reconciler.model.problem import Policy, Problem, Severity
-from reconciler.policy.reading import read_policy
-from reconciler.policy.ruling import rulings
+from reconciler.policy import read_policy, rulings
 from reconciler.reconcile.read import Reader, not_a_file
 from reconciler.reconcile.rules import RESOURCE_SUFFIXES, Layout, Role
 

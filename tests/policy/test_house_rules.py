@@ -18,7 +18,7 @@ import pytest
 from reconciler.adapters.duckdb.sandbox.engine import Sandbox
 from reconciler.model.change import Prune, Removal, Row, Stamp
 from reconciler.model.problem import Severity
-from reconciler.policy.ruling import rulings
+from reconciler.policy import rulings
 from reconciler.reconcile import policytests
 from reconciler.reconcile.check import check_tree
 from reconciler.reconcile.policytests import Case, Expectation, read_policies

@@ -10,8 +10,7 @@ import pytest
 from reconciler import wiring
 from reconciler.adapters.duckdb.sandbox import functions, messages
 from reconciler.adapters.duckdb.sandbox.engine import SECONDS_FOR_ALL, Sandbox
-from reconciler.policy.reading import read_policy
-from reconciler.policy.wording import LONGEST
+from reconciler.policy import LONGEST, read_policy
 from reconciler.reconcile.rules import read_kinds
 from reconciler.tables.rows import DECLARATION_COLUMNS
 from tests.adapters.policy.conftest import policy

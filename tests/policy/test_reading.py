@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.model.problem import Policy, Problem
-from reconciler.policy.reading import MOST_BYTES, read_policy
+from reconciler.policy import MOST_BYTES, read_policy
 
 SQL = "-- Leverage has a cap\nSELECT 1 AS message\n"
 

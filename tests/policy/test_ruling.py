@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.model.problem import NOT_LOCATED, Fault, Policy, Problem, Severity, Verdict, Violation
 from reconciler.model.resource import Key
-from reconciler.policy.ruling import pointer_of, rulings
+from reconciler.policy import pointer_of, rulings
 from tests.support.kinds import KINDS, ODD, WIDGET, make_kind, widget
 
 POLICY = Policy("weight-cap", "policies/weight-cap.sql", "Widgets are light", "SELECT …")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.policy.wording import LONGEST, plain
+from reconciler.policy import LONGEST, plain
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from reconciler.adapters.clickhouse.failures import IN_THE_WAY, meaning
 from reconciler.adapters.clickhouse.offering import VERSIONS, Offered, offered
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.rows import MOST_BYTES, Queried, Sheet
-from reconciler.policy.wording import plain
+from reconciler.policy import plain
 from reconciler.tables.clickhouse import VERSIONS_TABLE, quoted
 from reconciler.tables.rows import cell, fitting
 

@@ -13,7 +13,7 @@ from reconciler.adapters.duckdb.sandbox.messages import MEMORY, Fill, Look
 from reconciler.adapters.duckdb.sandbox.process import Process
 from reconciler.errors import UsageError
 from reconciler.model.rows import MOST_BYTES, Queried
-from reconciler.policy.wording import plain
+from reconciler.policy import plain
 from reconciler.tables.duckdb import qualified, quoted
 
 if TYPE_CHECKING:

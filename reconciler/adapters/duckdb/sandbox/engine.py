@@ -12,7 +12,7 @@ from reconciler.adapters.duckdb.sandbox.held import Held, Wanted
 from reconciler.adapters.duckdb.sandbox.messages import SECONDS, Ask, Batch
 from reconciler.adapters.duckdb.sandbox.process import Process
 from reconciler.model.problem import Severity, Verdict, Violation
-from reconciler.policy.wording import plain
+from reconciler.policy import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

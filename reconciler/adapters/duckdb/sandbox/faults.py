@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.adapters.duckdb.sandbox.messages import MEMORY
 from reconciler.model.problem import Fault
-from reconciler.policy.wording import plain
+from reconciler.policy import plain
 
 if TYPE_CHECKING:
     from reconciler.adapters.duckdb.sandbox.messages import Answer

@@ -1,25 +1,68 @@
-"""Verdicts to problems: each violation at the resource and field it is about."""
+"""Rules written in SQL: a file to a policy, a verdict to problems. What runs them is a port."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from reconciler.kinds.pointers import join
-from reconciler.model.problem import NOT_LOCATED, Problem, Severity
+from reconciler.model.problem import NOT_LOCATED, Policy, Problem, Severity
 from reconciler.model.resource import Key
-from reconciler.policy.reading import BAD_POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from reconciler.kinds.kind import Kind, Kinds
-    from reconciler.model.problem import Fault, Policy, Verdict, Violation
+    from reconciler.model.problem import Fault, Verdict, Violation
     from reconciler.model.resource import Resource
 
     Find = Callable[[Key], Resource | None]
 
+BAD_POLICY = "bad-policy"
+POLICY_SUFFIX = ".sql"
+MOST_BYTES = 100_000
+POLICY_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+EXAMPLE = "SELECT 'what is wrong' AS message FROM desired.some_table WHERE …"
+
+
+def read_policy(path: str, data: bytes) -> Policy | Problem:
+    """The policy in a file (UTF-8, with or without a byte order mark), or what keeps it from being one.
+
+    It goes by the file's name without `.sql`; its title is the comment line it begins with, else its name.
+    """
+    name = path.rpartition("/")[2].removesuffix(POLICY_SUFFIX)
+    if not POLICY_NAME.fullmatch(name):
+        message = f"the name of a policy is lower-case letters and digits with hyphens between: {name!a} is not"
+        return _refused(path, message, f"call the file {_suggested(name)}.sql: its name becomes the problem's code")
+    if len(data) > MOST_BYTES:
+        return _refused(path, f"this file has {len(data):,} bytes, and a policy has at most {MOST_BYTES:,}")
+    try:
+        sql = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return _refused(path, f"byte {error.start + 1:,} is not UTF-8", "save the file as UTF-8")
+    if "\0" in sql:
+        return _refused(path, "there is a NUL character in this file", "save the file as plain text in UTF-8")
+    if not sql.strip():
+        return _refused(path, "this file is empty", f"a policy is one SELECT: {EXAMPLE}")
+    return Policy(name, path, _title(sql) or name, sql)
+
+
+def _title(sql: str) -> str:
+    """The first comment line, when nothing but blank ones come before it."""
+    first = next((line.strip() for line in sql.splitlines() if line.strip()), "")
+    return plain(first.lstrip("-")) if first.startswith("--") else ""
+
+
+def _suggested(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "some-rule"
+
+
+def _refused(path: str, message: str, hint: str = "") -> Problem:
+    return Problem(path, 1, 1, BAD_POLICY, "", message, hint)
+
+
 METADATA = ("labels", "annotations", "refs")
-NAME = "name"
+NAME_FIELD = "name"
 
 
 def rulings(verdicts: Iterable[Verdict], kinds: Kinds, find: Find) -> tuple[Problem, ...]:
@@ -70,7 +113,7 @@ def pointer_of(kind: Kind, field: str) -> str:
         return join(("spec", first, *rest.split(".")))
     if first in METADATA:
         return join(("metadata", first, rest) if rest else ("metadata", first))  # a label's name may hold dots
-    return join(("metadata", NAME)) if field == NAME else ""
+    return join(("metadata", NAME_FIELD)) if field == NAME_FIELD else ""
 
 
 def _fault(policy: Policy, fault: Fault) -> Problem:
@@ -91,3 +134,24 @@ def _cut(verdict: Verdict) -> Problem:
         hint=f"rule: {verdict.policy.title}",
         severity=Severity.ERROR if worst else Severity.WARNING,
     )
+
+
+LONGEST = 1_000
+"""Characters of a message."""
+CUT = "…"
+JOINERS = frozenset("\u200c\u200d")
+"""Formatting characters that some languages and all composed emoji need."""
+
+
+def plain(text: str, longest: int = LONGEST) -> str:
+    """The text on one line, what is not seen written as an escape (`\\x1b`), and at most so many characters of it."""
+    line = " ".join(text[: longest + 1].split())
+    shown = "".join(map(_shown, line))
+    return shown if len(text) <= longest and len(shown) <= longest else f"{shown[: longest - 1]}{CUT}"
+
+
+def _shown(character: str) -> str:
+    """Control characters, and formatting ones, such as those that make text run backwards, are not seen."""
+    if character.isprintable() or character in JOINERS:
+        return character
+    return character.encode("unicode_escape").decode("ascii")
