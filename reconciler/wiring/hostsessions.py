@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.duckdb.keeper import Keeper
     from reconciler.adapters.redis.link import Link
-    from reconciler.sessions.desk import Refusal, SessionDesk
+    from reconciler.sessions import Refusal, SessionDesk
     from reconciler.settings import Settings
 
     Answer = Mapping[str, Any]

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from reconciler.adapters.shipped import record_schema
 from reconciler.errors import NeedsHuman
-from reconciler.sessions.layout import read_layout
+from reconciler.sessions import read_layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.redis.link import Link
     from reconciler.adapters.redis.sessions import RedisSessions
-    from reconciler.sessions.desk import Owners, SessionDesk
-    from reconciler.sessions.layout import SessionLayout
+    from reconciler.sessions import Owners, SessionDesk, SessionLayout
     from reconciler.settings import Settings
 
 EMBEDDED, NONE = "embedded", "none"
@@ -42,8 +41,7 @@ def sessions(link: Link, settings: Settings) -> RedisSessions:
 
 def desk(link: Link, settings: Settings, may_have_sessions: Owners) -> SessionDesk:
     """What checks requests about sessions and carries them out."""
-    from reconciler.sessions.checking import Checker
-    from reconciler.sessions.desk import SessionDesk
+    from reconciler.sessions import Checker, SessionDesk
 
     return SessionDesk(sessions(link, settings), may_have_sessions, Checker(layout(), uuid4), layout())
 

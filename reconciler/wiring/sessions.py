@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.model.live import Session
-    from reconciler.sessions.desk import SessionDesk
+    from reconciler.sessions import SessionDesk
     from reconciler.settings import Settings
     from reconciler.wiring.application import Application
 

@@ -13,9 +13,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from reconciler.adapters.shipped import record_schema
 from reconciler.model.live import Cursor, NewSession, Session, SessionStatus, from_milliseconds
-from reconciler.sessions.checking import Checker
-from reconciler.sessions.fingerprint import fingerprint_hash
-from reconciler.sessions.layout import read_layout
+from reconciler.sessions import Checker, fingerprint_hash, read_layout
 
 LAYOUT = read_layout(record_schema("session_state"))
 CHECKER = Checker(LAYOUT, lambda: UUID(int=7), "request")

@@ -9,9 +9,7 @@ import pytest
 from reconciler.adapters.shipped import record_schema
 from reconciler.errors import RetryLater
 from reconciler.model.live import NewSession, Session, SessionPage
-from reconciler.sessions.checking import Checker
-from reconciler.sessions.desk import Refusal, SessionDesk
-from reconciler.sessions.layout import read_layout
+from reconciler.sessions import Checker, Refusal, SessionDesk, read_layout
 from tests.support.memory.sessions import MemorySessions
 from tests.support.valkey import ForwardClock, uuid
 

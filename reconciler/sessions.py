@@ -1,0 +1,314 @@
+"""Rules of sessions: what may begin one, what is kept of it. Pure: the records are behind the port `Sessions`.
+
+What callers give is held against the session schema: it is in canonical form then, or there are problems like those of
+files."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import ipaddress
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
+
+from reconciler import canonical
+from reconciler.kinds.kind import Kind, Kinds
+from reconciler.kinds.pointers import child
+from reconciler.model.live import Cursor, NewSession
+from reconciler.model.problem import Problem
+from reconciler.model.resource import Document
+from reconciler.validate.finding import SECRET, Finding, problems, settled
+from reconciler.validate.validator import Validator
+from reconciler.validate.wording import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from uuid import UUID
+
+    from reconciler.canonical import Value
+    from reconciler.liveports import Sessions
+    from reconciler.model.live import Session, SessionPage
+
+
+ANNOTATION = "x-session"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLayout:
+    """The session schema as the program needs it.
+
+    `owner_column` is the column with the key of the row whose session it is, in the table of `owner_kind`; that row
+    has to have the values of `live`. `given` describes the columns that callers give in another form than is kept.
+    """
+
+    schema: Mapping[str, Any]
+    owner_column: str
+    owner_kind: str
+    live: Mapping[str, Any]
+    given: Mapping[str, Any]
+
+    @property
+    def owner_prefix(self) -> str:
+        """How the keys begin that are about an owner."""
+        return f"{self.owner_kind.lower()}:"
+
+    def record(self, session: Session) -> dict[str, str]:
+        """A session by column."""
+        values = {
+            "session_id": session.id,
+            self.owner_column: session.owner,
+            "ip_address": session.ip_address,
+            "last_active": canonical.timestamp(session.last_active),
+            "device_fingerprint": session.device_fingerprint,
+            "status": str(session.status),
+        }
+        return {column: values[column] for column in self.schema["properties"]}
+
+    def may_have_sessions(self, row: Mapping[str, Any] | None) -> bool | None:
+        """Whether an owner with this live row may have sessions; None when there is no such row."""
+        return None if row is None else all(row.get(column) == value for column, value in self.live.items())
+
+
+def read_layout(schema: Mapping[str, Any]) -> SessionLayout:
+    """The layout that the shipped schema `session_state` describes."""
+    owner, given = schema[ANNOTATION]["owner"], schema[ANNOTATION]["given"]
+    return SessionLayout(schema, owner["column"], owner["kind"], owner["live"], given)
+
+
+PREFIX = "hmac-sha256:"
+
+
+def fingerprint_hash(owner: str, fingerprint: str) -> str:
+    """The hash that is kept: `hmac-sha256:` and 43 characters of base64url (RFC 4648). `owner` is in lower case.
+
+    In hexadecimal it would be longer than the 64 bytes up to which Redis packs a hash: three times the memory.
+    """
+    digest = hmac.new(owner.encode(), fingerprint.encode(), hashlib.sha256).digest()
+    return PREFIX + base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+CURSOR = re.compile(r"([0-9]{1,15})-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+LONGEST_PAGE = 1000
+LONGEST_ADDRESS = 50
+
+ID, ADDRESS, DEVICE = "session_id", "ip_address", "device_fingerprint"
+LIMIT, CURSOR_FIELD = "limit", "cursor"
+
+Checked = tuple[Problem, ...]
+
+
+class Checker:
+    """Checks what is given against the schema. `origin` stands where a file's path would: `request`, `command`…"""
+
+    def __init__(self, layout: SessionLayout, new_id: Callable[[], UUID], origin: str = "session") -> None:
+        self._layout = layout
+        self._new_id = new_id
+        self._origin = origin
+        self._validator = Validator(Kinds(()))
+        self._new = _kind("new session", _schema(layout, (layout.owner_column, ADDRESS, DEVICE), (ID,)))
+        self._ids = {column: _kind(column, _schema(layout, (column,))) for column in (ID, layout.owner_column)}
+
+    def new(self, given: object) -> NewSession | Checked:
+        """The session that a mapping of columns describes; without `session_id` it gets one."""
+        found = self._problems(self._new, given)
+        if found:
+            return found
+        assert isinstance(given, dict)
+        owner = given[self._layout.owner_column].lower()
+        session_id = given[ID].lower() if ID in given else str(self._new_id())
+        return NewSession(session_id, owner, _address(given[ADDRESS]), fingerprint_hash(owner, given[DEVICE]))
+
+    def session_id(self, given: object) -> str | Checked:
+        """The id of a session, in lower case."""
+        return self._id(ID, given)
+
+    def owner(self, given: object) -> str | Checked:
+        """The key of an owner's row, in lower case."""
+        return self._id(self._layout.owner_column, given)
+
+    def cursor(self, given: object) -> Cursor | Checked:
+        """Where a page goes on, as an earlier page said."""
+        match = CURSOR.fullmatch(given) if isinstance(given, str) else None
+        if match is not None:
+            return Cursor(int(match[1]), match[2])
+        message = f"{shown(given)} is no place in a list of sessions"
+        finding = Finding(child("", CURSOR_FIELD), "bad-format", message, "pass on what the page before said")
+        return self._found([finding], given)
+
+    def limit(self, given: object) -> int | Checked:
+        """How many sessions a page may have."""
+        if isinstance(given, int) and not isinstance(given, bool) and 1 <= given <= LONGEST_PAGE:
+            return given
+        message = f"{shown(given)} is out of range: 1 to {LONGEST_PAGE} sessions"
+        return self._found([Finding(child("", LIMIT), "out-of-range", message)], given)
+
+    def problem(self, code: str, column: str, message: str, hint: str) -> Checked:
+        """A problem with a column that only the records or the live rows can tell."""
+        return self._found([Finding(child("", column), code, message, hint)], None)
+
+    def _id(self, column: str, given: object) -> str | Checked:
+        found = self._problems(self._ids[column], {column: given})
+        return found or str(given).lower()
+
+    def _problems(self, kind: Kind, given: object) -> Checked:
+        unwritable = _unwritable(given)
+        if unwritable:
+            return self._found(unwritable, given)
+        findings = [one for one in self._validator.findings(kind, _document(given)) if one.code != SECRET]
+        return self._found([*_bad_address(given), *findings], given)
+
+    def _found(self, findings: list[Finding], given: object) -> Checked:
+        return tuple(sorted(problems(self._origin, _document(given), settled(findings), ())))
+
+
+def _document(given: object) -> Document:
+    """What came from outside is JSON, whatever it says."""
+    return Document(cast("Value", given), {})
+
+
+def _kind(name: str, schema: Mapping[str, Any]) -> Kind:
+    # A kind without a table: the validator needs its schema and its name only.
+    return Kind(name, "", "", (), (), (), schema, "", "")
+
+
+def _schema(layout: SessionLayout, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
+    columns = layout.schema["properties"]
+    properties = {name: layout.given.get(name, columns[name]) for name in (*required, *optional)}
+    return {"type": "object", "additionalProperties": False, "required": list(required), "properties": properties}
+
+
+def _address(text: str) -> str:
+    """An address in its one spelling (RFC 5952); an IPv4 one that came in IPv6's clothes is an IPv4 one.
+
+    Raises ValueError for anything else.
+    """
+    if "%" in text:
+        raise ValueError("an interface is no part of an address that others can use")
+    found = ipaddress.ip_address(text)
+    return (getattr(found, "ipv4_mapped", None) or found).compressed
+
+
+def _bad_address(given: object) -> Iterator[Finding]:
+    """What is wrong with an address, in other words than the schema's alternatives, and before they are told."""
+    text = given.get(ADDRESS) if isinstance(given, dict) else None
+    if isinstance(text, str) and 0 < len(text) <= LONGEST_ADDRESS:
+        try:
+            _address(text)
+        except ValueError:
+            hint = "write one such as 203.0.113.7 or 2001:db8::7, without a network or an interface"
+            yield Finding(
+                child("", ADDRESS), "bad-format", f"{shown(text)} is neither an IPv4 nor an IPv6 address", hint
+            )
+
+
+def _unwritable(given: object) -> list[Finding]:
+    """Columns whose value has half a character in it (a lone surrogate): no store and no message can take that."""
+    members = given.items() if isinstance(given, dict) else ()
+    message, hint = "this is no text that can be written down", "write it in Unicode characters that are whole"
+    return [
+        Finding(child("", ascii(column)[1:-1] if not _is_text(column) else column), "bad-format", message, hint)
+        for column, value in members
+        if not (_is_text(column) and _is_text(value))
+    ]
+
+
+def _is_text(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+PAGE = 100
+"""Sessions of a page, where nobody says how many."""
+
+Refusal: TypeAlias = tuple[Problem, ...]
+"""Why a request was not carried out; never empty."""
+
+
+class Owners(Protocol):
+    """The question whether somebody may have sessions, asked of the live rows."""
+
+    def __call__(self, owner: str) -> bool | None:
+        """Whether the row with this key says so; None when there is no such row.
+
+        Raises `RetryLater` when that cannot be told: nobody loses a session for it, and nobody begins one.
+        """
+        ...
+
+
+class SessionDesk:
+    """Sessions for the command line and for HTTP: what is given is as it came, and an answer or a refusal comes back.
+
+    Raises what the port `Sessions` and the question about owners raise.
+    """
+
+    def __init__(self, sessions: Sessions, may_have_sessions: Owners, checker: Checker, layout: SessionLayout) -> None:
+        self._sessions = sessions
+        self._may_have_sessions = may_have_sessions
+        self._checker = checker
+        self._layout = layout
+
+    def create(self, given: object) -> Session | Refusal:
+        """Begin a session from a mapping of columns. Refused when its owner is unknown or switched off."""
+        new = self._checker.new(given)
+        if isinstance(new, tuple):
+            return new
+        refusal = self._refusal(new.owner)
+        if refusal:
+            return refusal
+        session = self._sessions.create(new)
+        if session is None:
+            hint = f"leave {ID} out: one is made"
+            return self._checker.problem("duplicate-id", ID, f"there is a session {new.id} already", hint)
+        # Whoever was switched off since the first look may have lost all sessions before this one was there.
+        refusal = self._refusal(new.owner)
+        if refusal:
+            self._sessions.expire(new.id)
+        return refusal or session
+
+    def get(self, session_id: object) -> Session | Refusal | None:
+        """A session; None when there is none."""
+        checked = self._checker.session_id(session_id)
+        return checked if isinstance(checked, tuple) else self._sessions.get(checked)
+
+    def touch(self, session_id: object) -> Session | Refusal | None:
+        """Note that a session is used; the answer says whether it may be. None when there is none."""
+        checked = self._checker.session_id(session_id)
+        return checked if isinstance(checked, tuple) else self._sessions.touch(checked)
+
+    def expire(self, session_id: object) -> Session | Refusal | None:
+        """End a session. None when there is none."""
+        checked = self._checker.session_id(session_id)
+        return checked if isinstance(checked, tuple) else self._sessions.expire(checked)
+
+    def expire_all(self, owner: object) -> int | Refusal:
+        """End all sessions of an owner, known or not; gives how many that changed."""
+        checked = self._checker.owner(owner)
+        return checked if isinstance(checked, tuple) else self._sessions.expire_all(checked)
+
+    def page(self, owner: object, limit: object = PAGE, cursor: object = None) -> SessionPage | Refusal:
+        """A page of an owner's sessions, known or not; `cursor` is the text of an earlier page's `after`."""
+        checked = self._checker.owner(owner)
+        many = self._checker.limit(limit)
+        after = None if cursor is None else self._checker.cursor(cursor)
+        if isinstance(checked, tuple) or isinstance(many, tuple) or isinstance(after, tuple):
+            return tuple(sorted(one for part in (checked, many, after) if isinstance(part, tuple) for one in part))
+        return self._sessions.page(checked, many, after)
+
+    def _refusal(self, owner: str) -> Refusal:
+        allowed = self._may_have_sessions(owner)
+        if allowed:
+            return ()
+        kind, column = self._layout.owner_kind, self._layout.owner_column
+        if allowed is None:
+            message = f"no live row of kind {kind} has {column} {owner}"
+            hint = f"`reconciler get {kind.lower()}` lists those there are"
+            return self._checker.problem("dangling-reference", column, message, hint)
+        needed = ", ".join(f"{name} {value}" for name, value in self._layout.live.items())
+        message = f"the {kind} {owner} may have no session: that takes {needed}"
+        return self._checker.problem("not-allowed", column, message, "change its file, and commit that")
