@@ -48,7 +48,8 @@ def source_codes() -> frozenset[str]:
 
 
 def _files() -> list[Path]:
-    return [file for stage in STAGES for file in sorted((ROOT / "reconciler" / stage).rglob("*.py"))]
+    folder = ROOT / "reconciler"
+    return sorted(file for stage in STAGES for file in [*folder.glob(f"{stage}.py"), *(folder / stage).rglob("*.py")])
 
 
 def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
