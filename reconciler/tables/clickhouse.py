@@ -21,6 +21,11 @@ DEFAULT_DATABASE = "config_history"
 VERSIONS_TABLE = "config_versions"
 EVENTS_TABLE = "host_events"
 
+FORMAT_VERSION = 1
+"""The format of the tables as a whole. A later one, which this program must not write to, has a higher number."""
+_FORMAT_COMMENT = "reconciler history, format "
+"""What the comment on the table of versions begins with. Histories that have none are of format 1."""
+
 MOMENT = "DateTime64(6, 'UTC')"
 WORD = "LowCardinality(String)"
 
@@ -152,8 +157,15 @@ def create_database(database: str) -> str:
 
 
 def create_versions(database: str) -> str:
-    """The statement that makes the table of versions."""
-    return _create(database, VERSIONS_TABLE, VERSION_COLUMNS, VERSION_KEY, version="generation")
+    """The statement that makes the table of versions, with the mark that `format_version` reads."""
+    statement = _create(database, VERSIONS_TABLE, VERSION_COLUMNS, VERSION_KEY, version="generation")
+    return f"{statement}\nCOMMENT '{_FORMAT_COMMENT}{FORMAT_VERSION}'"
+
+
+def format_version(comment: str) -> int:
+    """The format of a history, from the comment on its table of versions."""
+    number = comment.removeprefix(_FORMAT_COMMENT)
+    return int(number) if number != comment and number.isdecimal() else 1
 
 
 def create_events(database: str) -> str:

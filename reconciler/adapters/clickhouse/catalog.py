@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.adapters.clickhouse import statements
+from reconciler.errors import NeedsHuman
 from reconciler.tables import clickhouse as ddl
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ def bound_columns(kind: Kind) -> dict[str, str]:
 
 
 class Catalog:
-    """The tables of the ledger's database with their columns and types."""
+    """The tables of the ledger's database with their columns and types.
+
+    Every call raises `NeedsHuman` when a newer version of reconciler has given them another format.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -81,5 +85,14 @@ class Catalog:
 
     def _read(self) -> None:
         self._tables = {}
-        for table, name, type_ in self._connection.ask(statements.CATALOG):
+        for table, name, type_, comment in self._connection.ask(statements.CATALOG):
+            self._refuse_newer(ddl.format_version(comment))
             self._tables.setdefault(table, {})[name] = type_
+
+    def _refuse_newer(self, version: int) -> None:
+        if version > ddl.FORMAT_VERSION:
+            raise NeedsHuman(
+                f"{self._connection.place} has format {version}, "
+                f"this version of reconciler reads format {ddl.FORMAT_VERSION}",
+                hint="update reconciler on this host; nothing was changed there",
+            )

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 DATABASES = "SELECT count() FROM system.databases WHERE name = {database:String}"
 
-CATALOG = "SELECT table, name, type FROM system.columns WHERE database = {database:String}"
+CATALOG = """
+WITH (
+  SELECT any(comment) FROM system.tables WHERE database = {database:String} AND name = 'config_versions'
+) AS mark
+SELECT table, name, type, mark FROM system.columns WHERE database = {database:String}
+"""
 
 GENERATION = """
 SELECT max(generation) FROM {database:Identifier}.config_versions

@@ -5,7 +5,7 @@
 | `config:KIND:NAME` | the row as JSON |
 | `config:KIND:id:ID` | its name |
 | `config:changes` | a stream of kind, name, op, commit, height; op `rebuild` without a name: look at everything |
-| `config:meta` | commit, digest, height |
+| `config:meta` | commit, digest, height; the format of all these keys, 1 where there is none |
 | `config:rows`, `config:sizes`, `config:dropped` | what is there, and what is not for want of room |
 
 A small step is one script, so it is there as a whole or not at all. A larger one is several, none of which keeps others
@@ -21,7 +21,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from reconciler.adapters.redis.link import script
-from reconciler.errors import RetryLater
+from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.model.live import CacheState, ViewMark
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ NAMES = 1000
 CHANGES = 10_000
 """Entries that the stream of changes keeps, about: half a megabyte."""
 REBUILD = "rebuild"
+FORMAT_VERSION = 1
+"""The format of the keys. A later one, which this program must not write, has a higher number."""
 
 STALE = -1
 BY_ANOTHER = "another process writes the live view of this Redis server"
@@ -51,8 +53,14 @@ class RedisCache:
         self._budget = budget
 
     def state(self) -> CacheState:
-        """What the view holds."""
-        commit, digest, height, taken, rows, dropped = self._run("state")
+        """What the view holds. Raises `NeedsHuman` when a newer version of reconciler has written it."""
+        commit, digest, height, taken, rows, dropped, version = self._run("state")
+        if int(version) > FORMAT_VERSION:
+            raise NeedsHuman(
+                f"the live view of the Redis server at {self._link.server} has format {int(version)}, "
+                f"this version of reconciler writes format {FORMAT_VERSION}",
+                hint=f"update reconciler on this host, or {ONE_EACH}",
+            )
         mark = ViewMark(_text(commit), _text(digest), int(height)) if commit else None
         return CacheState(mark, rows, dropped, int(taken))
 
@@ -76,6 +84,7 @@ class RedisCache:
     def keep_within(self, budget: int) -> CacheState:
         """Take no more than so many bytes from now on."""
         self._budget = budget
+        self.state()  # refuses a newer format before anything goes
         self._fit()
         return self.state()
 

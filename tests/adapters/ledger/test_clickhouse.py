@@ -112,3 +112,32 @@ def test_another_key_column_needs_a_human(histories: Histories) -> None:
     moved = make_kind("Gadget", (Column("other_id", SqlType.UUID), *GADGET.columns))
     with pytest.raises(NeedsHuman, match="kind Gadget: the key of its history table gadget_config is not other_id"):
         ledger.prepare(Kinds((moved,)))
+
+
+def test_a_newer_format_is_not_touched(histories: Histories) -> None:
+    ledger = histories.open_clickhouse()
+    ledger.prepare(KINDS)
+    ledger.record([version(1)])
+    client = outside(histories)
+    (mark,) = client.query("SELECT comment FROM system.tables WHERE name = 'config_versions'").first_row
+    assert mark == "reconciler history, format 1"
+    client.command("ALTER TABLE config_versions MODIFY COMMENT 'reconciler history, format 2'")
+    before = client.query("SELECT name, comment FROM system.tables").result_rows
+    with pytest.raises(NeedsHuman, match="has format 2, this version of reconciler reads format 1") as caught:
+        ledger.prepare(KINDS)
+    assert "update reconciler" in caught.value.hint
+    for ask in (lambda one: one.versions(limit=1), lambda one: one.events(limit=1), lambda one: one.recorded()):
+        with pytest.raises(NeedsHuman, match="format 2"):
+            ask(histories.open_clickhouse())
+    assert client.query("SELECT name, comment FROM system.tables").result_rows == before
+
+
+@pytest.mark.parametrize("comment", ["", "reconciler history, format 1", "somebody's own words"])
+def test_a_history_without_a_mark_is_of_the_first_format(histories: Histories, comment: str) -> None:
+    ledger = histories.open_clickhouse()
+    ledger.prepare(KINDS)
+    ledger.record([version(1)])
+    outside(histories).command(f"ALTER TABLE config_versions MODIFY COMMENT '{comment.replace(chr(39), chr(39) * 2)}'")
+    again = histories.open_clickhouse()
+    again.prepare(KINDS)
+    assert sha(1) in again.recorded([sha(1)])

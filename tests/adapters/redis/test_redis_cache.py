@@ -10,7 +10,7 @@ import pytest
 from reconciler.adapters.redis.cache import CHUNK, RedisCache, row_key
 from reconciler.adapters.redis.link import connect
 from reconciler.adapters.redis.reading import NEVER, ViewReader
-from reconciler.errors import RetryLater
+from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.model.change import Op
 from reconciler.model.live import ViewStep, ViewWrite
 from tests.adapters.redis.views import MB, fill, mark, write
@@ -193,3 +193,27 @@ def test_a_full_server_takes_no_rows_and_gives_some_up(link: Link) -> None:
         assert cache.state().mark == mark(1)
     finally:
         link.ask("CONFIG", "SET", "maxmemory", before)
+
+
+def test_a_view_of_a_newer_format_is_left_alone(link: Link) -> None:
+    cache = RedisCache(link, MB)
+    cache.rebuild([write("ann", "1")], mark(1))
+    link.ask("HSET", "config:meta", "format", 2)
+    before = link.ask("HGETALL", "config:meta")
+    with pytest.raises(NeedsHuman, match="has format 2, this version of reconciler writes format 1") as caught:
+        cache.state()
+    assert "update reconciler" in caught.value.hint
+    with pytest.raises(NeedsHuman, match="format 2"):
+        cache.keep_within(1)
+    assert not cache.advance(ViewStep(mark(1), mark(2), (write("bob", "2"),)))
+    assert link.ask("HGETALL", "config:meta") == before
+    assert ViewReader(link).row("user", "bob") is None
+
+
+def test_a_view_without_a_format_is_of_the_first(link: Link) -> None:
+    cache = RedisCache(link, MB)
+    cache.rebuild([write("ann", "1")], mark(1))
+    link.ask("HDEL", "config:meta", "format")
+    assert cache.state().mark == mark(1)
+    assert cache.advance(ViewStep(mark(1), mark(2), (write("bob", "2"),)))
+    assert link.ask("HGET", "config:meta", "format") == b"1"

@@ -27,4 +27,5 @@ CREATE TABLE IF NOT EXISTS `config_history`.`config_versions` (
   `generation` UInt64
 )
 ENGINE = ReplacingMergeTree(`generation`)
-ORDER BY (`repository`, `branch`, `commit_sha`);
+ORDER BY (`repository`, `branch`, `commit_sha`)
+COMMENT 'reconciler history, format 1';

@@ -1,10 +1,11 @@
 -- What the scripts of the live view share
 -- config:meta (hash)    commit, digest, height: whose state this is; without a commit it is being written.
---                       bytes: what the rows here take
+--                       bytes: what the rows here take. format: that of all these keys; none is 1
 -- config:rows (set)     kind:name of each row, sorted by how much it is missed
 -- config:sizes (hash)   kind:name -> bytes and id
 -- config:dropped (set)  kind:name of the live rows that are not here for want of room
 
+local FORMAT = 1
 local META, ROWS, SIZES, DROPPED = 'config:meta', 'config:rows', 'config:sizes', 'config:dropped'
 
 -- A name in a key, as RFC 3986 quotes it: a colon or a line break in one is no part of the key's form
@@ -15,6 +16,8 @@ end
 local function count(bytes)
   if bytes ~= 0 then redis.call('HINCRBY', META, 'bytes', string.format('%.0f', bytes)) end
 end
+
+local function format() return tonumber(redis.call('HGET', META, 'format') or '') or 1 end
 
 local function taken() return tonumber(redis.call('HGET', META, 'bytes') or '0') end
 

@@ -1,2 +1,3 @@
 local meta = redis.call('HMGET', META, 'commit', 'digest', 'height')
-return {meta[1] or '', meta[2] or '', meta[3] or '0', taken(), redis.call('ZCARD', ROWS), redis.call('SCARD', DROPPED)}
+local rows, dropped = redis.call('ZCARD', ROWS), redis.call('SCARD', DROPPED)
+return {meta[1] or '', meta[2] or '', meta[3] or '0', taken(), rows, dropped, format()}

@@ -1,9 +1,10 @@
 -- ARGV: 1 budget, 2 entries the stream keeps, 3 and 4 commit and digest that have to be here, 5 to 7 commit, digest and
 -- height from here on, 8 what the stream says instead of its rows ('' nothing), 9 and 10 height and commit for the stream, then for each row:
 -- op, kind, name, id, JSON ('' when it goes), bytes, order
--- Gives -1, and nothing has changed, when something else is here; else whether all of it has room.
+-- Gives -1, and nothing has changed, when something else is here, or keys of a newer format; else whether all of it
+-- has room.
 local here = redis.call('HMGET', META, 'commit', 'digest')
-if (here[1] or '') ~= ARGV[3] or (here[2] or '') ~= ARGV[4] then return -1 end
+if format() > FORMAT or (here[1] or '') ~= ARGV[3] or (here[2] or '') ~= ARGV[4] then return -1 end
 
 local USE = 1e14 -- what one more step of use is in an order
 
@@ -52,6 +53,6 @@ for at = 11, #ARGV, 7 do
   end
 end
 
-redis.call('HSET', META, 'commit', ARGV[5], 'digest', ARGV[6], 'height', ARGV[7])
+redis.call('HSET', META, 'commit', ARGV[5], 'digest', ARGV[6], 'height', ARGV[7], 'format', FORMAT)
 if REBUILT and ARGV[5] ~= '' then tell('', '', ARGV[8]) end
 return fit(tonumber(ARGV[1]), 256)
