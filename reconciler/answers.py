@@ -21,6 +21,12 @@ Digest = Annotated[str, Meta(description="SHA-256", pattern="^[0-9a-f]{64}$")]
 Count = Annotated[int, Meta(ge=0)]
 Cursor = Annotated[str, Meta(description="the cursor for what follows; null at the end")]
 Verdict = Literal["VALID", "INVALID"]
+Severity = Literal["error", "warning"]
+ConditionStatus = Literal["True", "False"]
+SyncState = Literal["Synced", "OutOfSync", "Unknown"]
+HealthState = Literal["Healthy", "Progressing", "Degraded", "Suspended"]
+Operation = Literal["create", "update", "delete"]
+Origin = Literal["shipped", "repository"]
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -43,7 +49,7 @@ def from_json(value: object, type_: type[T]) -> T:
 
 class Problem(Answer, frozen=True):
     code: Annotated[str, Meta(description="one heading each in docs/problems.md")]
-    severity: Literal["error", "warning"]
+    severity: Severity
     path: str
     line: int
     column: int
@@ -89,7 +95,7 @@ class Suspension(Answer, frozen=True):
 
 class Condition(Answer, frozen=True):
     type: str
-    status: Literal["True", "False"]
+    status: ConditionStatus
     reason: str
     message: str
     since: Moment | None
@@ -159,8 +165,8 @@ class Status(Answer, frozen=True):
     repository: str
     branch: str
     head: Sha | None
-    sync: Literal["Synced", "OutOfSync", "Unknown"]
-    health: Literal["Healthy", "Progressing", "Degraded", "Suspended"]
+    sync: SyncState
+    health: HealthState
     applied: Applied | None
     attempted: Attempt | None
     refused: Attempt | None
@@ -203,17 +209,17 @@ class HistoryPoint(Answer, frozen=True):
     by: Literal["host", "git"]
 
 
-class Rows(Answer, frozen=True):
+class Rows(Answer, frozen=True, kw_only=True):
     """Live rows of a kind; `at` when it is asked for those of another time."""
 
+    at: HistoryPoint | UnsetType = UNSET
     kind: str
     key: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
-    at: HistoryPoint | UnsetType = UNSET
 
 
-class RowsPage(Rows, frozen=True):
+class RowsPage(Rows, frozen=True, kw_only=True):
     next: Cursor | None = None
 
 
@@ -221,9 +227,6 @@ class FieldChange(Answer, frozen=True):
     field: str
     old: Any
     new: Any
-
-
-Operation = Literal["create", "update", "delete"]
 
 
 class Change(Answer, frozen=True):
@@ -368,7 +371,7 @@ class KindSummary(Answer, frozen=True):
     table: str
     key: str
     columns: Count
-    origin: Literal["shipped", "repository"]
+    origin: Origin
 
 
 class Kinds(Answer, frozen=True):

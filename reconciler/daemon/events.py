@@ -73,7 +73,7 @@ class Feed:
             self._wakers = tuple(one for one in self._wakers if one is not wake)
 
 
-NOTHING: Mapping[str, Any] = {"found": 0, "healed": 0, "fighting": []}
+NOTHING: Mapping[str, Any] = {"found": 0, "healed": 0, "fighting": ()}
 """What a scan says that found nothing."""
 
 

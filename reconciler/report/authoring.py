@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from reconciler import answers
 from reconciler.report import problems
 from reconciler.report.problems import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from reconciler.authoring.author import Author
     from reconciler.authoring.fields import FieldRow
     from reconciler.format.file import Formatted
     from reconciler.kinds.kind import Kind
@@ -22,25 +22,20 @@ KIND_HEADERS = ("kind", "table", "key", "columns", "from")
 FIELD_HEADERS = ("field", "type", "unit", "allowed", "required", "description")
 
 
-def build_kind_summaries(author: Author) -> list[dict[str, Any]]:
-    """The kinds in order of their names."""
-    return [build_kind_summary(kind, author.origin(kind)) for kind in author.kinds]
+def build_kind_summary(kind: Kind, origin: str) -> answers.KindSummary:
+    """A kind in short. `origin` is `shipped` or `repository`."""
+    return answers.KindSummary(
+        kind=kind.name,
+        table=kind.table,
+        key=kind.key,
+        columns=len(kind.columns),
+        origin=cast("answers.Origin", origin),
+    )
 
 
-def build_kind_summary(kind: Kind, origin: str) -> dict[str, Any]:
-    """A kind in short. `origin` is where it is from."""
-    return {
-        "kind": kind.name,
-        "table": kind.table,
-        "key": kind.key,
-        "columns": len(kind.columns),
-        "origin": origin,
-    }
-
-
-def kind_cells(author: Author) -> list[tuple[str, ...]]:
-    """A row for each kind."""
-    return [tuple(str(value) for value in kind.values()) for kind in build_kind_summaries(author)]
+def kind_cells(kind: answers.KindSummary) -> tuple[str, ...]:
+    """A kind as a table's row."""
+    return (kind.kind, kind.table, kind.key, str(kind.columns), kind.origin)
 
 
 def field_cells(row: FieldRow) -> tuple[str, ...]:
@@ -89,7 +84,7 @@ def build_policy_tests(tested: Tested) -> dict[str, Any]:
     """What came of all tests."""
     return {
         "tests": [_trial_json(trial) for trial in tested.trials],
-        "problems": [problems.build_problem(problem) for problem in tested.problems],
+        "problems": [answers.to_json(problems.build_problem(problem)) for problem in tested.problems],
         "summary": {"policies": len(tested.policies), "tests": len(tested.trials), "failed": tested.failed},
     }
 
@@ -101,7 +96,7 @@ def _trial_json(trial: Trial) -> dict[str, Any]:
         "path": trial.case.folder,
         "passed": trial.passed,
         "violations": [_violation_json(violation) for violation in trial.violations],
-        "problems": [problems.build_problem(problem) for problem in trial.problems],
+        "problems": [answers.to_json(problems.build_problem(problem)) for problem in trial.problems],
     }
 
 

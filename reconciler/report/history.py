@@ -3,133 +3,146 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from reconciler import canonical
+from msgspec import structs
+
+from reconciler import answers, canonical
 from reconciler.hindsight.rows import names
-from reconciler.model.change import Op
 from reconciler.model.commit import Status
-from reconciler.report import commits, plans
+from reconciler.report import commits, plans, problems
 from reconciler.report.escape import second, visible
 from reconciler.report.problems import plural
 from reconciler.report.rows import cell
 from reconciler.report.text import Sort
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator
 
     from reconciler.hindsight.blame import Blamed
     from reconciler.hindsight.points import Place
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Change
+    from reconciler.plan import Plan
     from reconciler.ports import PastRow, VersionRow
 
-    Answer = Mapping[str, Any]
 
 BLAME_HEADERS = ("field", "value", "commit", "committed", "author", "message")
 
 
-def build_recorded_change(version: VersionRow, change: Change, kinds: Kinds) -> dict[str, Any]:
+def build_recorded_change(version: VersionRow, change: Change, kinds: Kinds) -> answers.RecordedChange:
     """A change with who made it, when and in which commit."""
-    return {**_made_json(version), "orphaned": version.orphaned, **build_described_change(change, kinds)}
+    described = structs.asdict(build_described_change(change, kinds))
+    return answers.RecordedChange(**_commit_fields(version), orphaned=version.orphaned, **described)
 
 
-def build_described_change(change: Change, kinds: Kinds) -> dict[str, Any]:
-    """A change as a plan has it, and in words. Where the history does not know its place, there is none."""
-    told = plans.build_change(change)
+def build_described_change(change: Change, kinds: Kinds) -> answers.DescribedChange:
+    """A change as a plan has it, with its text. `path` and `line` are None where the history does not know them."""
+    built = plans.build_change(change)
     if not change.resource.path:
-        told |= {"path": None, "line": None}
-    return {**told, "text": "\n".join(plans.full_lines(change, kinds))}
+        built = structs.replace(built, path=None, line=None)
+    return plans.describe_change(built, plans.full_lines(change, kinds))
 
 
-def build_history_point(place: Place) -> dict[str, Any]:
-    """A place in the history: what was asked for, and the commit that was found for it."""
-    return {
-        "asked": place.name,
-        **_made_json(place.version),
-        "status": place.version.status,
-        "orphaned": place.version.orphaned,
-        "by": "host" if place.by_host else "git",
-    }
+def build_diff(plan: Plan, kinds: Kinds) -> answers.Diff:
+    """A plan between two points of the history."""
+    return answers.Diff(
+        base=plan.base,
+        head=plan.head,
+        changes=tuple(build_described_change(change, kinds) for change in plan.changes),
+        summary=plans.build_summary(plan),
+        problems=tuple(map(problems.build_problem, plan.problems)),
+    )
 
 
-def build_blame(kind: Kind, row: PastRow, blamed: Iterable[Blamed]) -> dict[str, Any]:
-    """Each field of a row with the version that set it."""
+def build_history_point(place: Place) -> answers.HistoryPoint:
+    """What was asked for, and the commit that was found for it."""
+    return answers.HistoryPoint(
+        asked=place.name,
+        **_commit_fields(place.version),
+        status=cast("answers.Verdict", str(place.version.status)),
+        orphaned=place.version.orphaned,
+        by="host" if place.by_host else "git",
+    )
+
+
+def build_blame(kind: Kind, row: PastRow, blamed: Iterable[Blamed]) -> answers.Blame:
+    """Each field of a row with the commit that last set it."""
     name, id_ = names(kind, row)
     units = {column.name: column.unit for column in kind.columns}
-    fields = [
-        {
-            "field": one.field,
-            "value": canonical.plain(one.value),
-            "unit": units.get(one.field, ""),
-            **_made_json(one.version),
-        }
+    fields = tuple(
+        answers.BlamedField(
+            field=one.field,
+            value=canonical.plain(one.value),
+            unit=units.get(one.field, ""),
+            **_commit_fields(one.version),
+        )
         for one in blamed
-    ]
-    return {"kind": kind.name, "name": name, "id": id_, "fields": fields}
+    )
+    return answers.Blame(kind=kind.name, name=name, id=id_, fields=fields)
 
 
-def history_lines(answer: Answer) -> Iterator[tuple[Sort, str]]:
+def history_lines(changes: Iterable[answers.RecordedChange]) -> Iterator[tuple[Sort, str]]:
     """Each commit with the changes that it made."""
-    for position, (_, group) in enumerate(groupby(answer["changes"], key=lambda change: change["commit"])):
-        changes = list(group)
+    for position, (_, group) in enumerate(groupby(changes, key=lambda change: change.commit)):
+        changes_of_commit = list(group)
         if position:
             yield Sort.NOTE, ""
-        yield Sort.NOTE, _heading(changes[0])
-        yield from _told(changes)
+        yield Sort.NOTE, _heading(changes_of_commit[0])
+        yield from _change_lines(changes_of_commit)
 
 
-def diff_lines(answer: Answer) -> Iterator[tuple[Sort, str]]:
-    """The changes and what they come to, as a plan has them."""
-    yield from _told(answer["changes"])
-    counts = answer["summary"]
-    if answer["changes"]:
+def diff_lines(diff: answers.Diff) -> Iterator[tuple[Sort, str]]:
+    """The changes and their counts, as a plan has them."""
+    yield from _change_lines(diff.changes)
+    counts = diff.summary
+    if diff.changes:
         yield Sort.NOTE, ""
-    nothing = "" if answer["changes"] else "no changes, "
-    yield Sort.NOTE, f"{nothing}{counts['unchanged']:,} unchanged"
-    yield Sort.NOTE, canonical.counted({f"to {op}": counts[op] for op in (Op.CREATE, Op.UPDATE, Op.DELETE)}) + "."
+    nothing = "" if diff.changes else "no changes, "
+    yield Sort.NOTE, f"{nothing}{counts.unchanged:,} unchanged"
+    to_do = {"to create": counts.create, "to update": counts.update, "to delete": counts.delete}
+    yield Sort.NOTE, canonical.counted(to_do) + "."
 
 
-def history_point_text(place: Answer) -> str:
+def history_point_text(point: answers.HistoryPoint) -> str:
     """The commit that was found, and why it is that one."""
-    at = f"{commits.short(place['commit'])}, commit {place['height']}, committed {second(place['committed_at'])}"
-    live = ", live on this host then" if place["by"] == "host" else ""
-    invalid = ", invalid: what was valid before it" if place["status"] == Status.INVALID else ""
-    return f"{at}{live}{invalid}{', orphaned' if place['orphaned'] else ''}"
+    commit = f"{commits.short(point.commit)}, commit {point.height}, committed {second(point.committed_at)}"
+    live = ", live on this host then" if point.by == "host" else ""
+    invalid = ", invalid: what was valid before it" if point.status == Status.INVALID else ""
+    return f"{commit}{live}{invalid}{', orphaned' if point.orphaned else ''}"
 
 
-def blame_cells(field: Answer) -> list[str]:
+def blame_cells(field: answers.BlamedField) -> list[str]:
     """A field as a table's row."""
-    text = cell(field["value"])
+    text = cell(field.value)
     return [
-        visible(field["field"]),
-        f"{text} {field['unit']}" if field["unit"] and field["value"] is not None else text,
-        commits.short(field["commit"]),
-        second(field["committed_at"]),
-        visible(field["author"]["name"]),
-        visible(commits.subject(field["message"])),
+        visible(field.field),
+        f"{text} {field.unit}" if field.unit and field.value is not None else text,
+        commits.short(field.commit),
+        second(field.committed_at),
+        visible(field.author.name),
+        visible(commits.subject(field.message)),
     ]
 
 
-def orphans_note(answer: Answer) -> str:
+def orphans_note(orphaned: int) -> str:
     """Where to find the commits that the branch no longer reaches; empty when there are none."""
-    many = answer["orphaned"]
-    return f"{plural(many, 'commit')} left the branch: `reconciler log --status orphaned`" if many else ""
+    return f"{plural(orphaned, 'commit')} left the branch: `reconciler log --status orphaned`" if orphaned else ""
 
 
-def _told(changes: Sequence[Answer]) -> Iterator[tuple[Sort, str]]:
+def _change_lines(changes: Iterable[answers.RecordedChange | answers.DescribedChange]) -> Iterator[tuple[Sort, str]]:
     for change in changes:
-        for line in change["text"].split("\n"):
+        for line in change.text.split("\n"):
             yield Sort.CHANGE, line
 
 
-def _heading(made: Answer) -> str:
-    mark = "  (orphaned)" if made["orphaned"] else ""
-    when, who = second(made["committed_at"]), visible(made["author"]["name"])
-    return f"{commits.short(made['commit'])}  {when}  {who}  {visible(commits.subject(made['message']))}{mark}"
+def _heading(change: answers.RecordedChange) -> str:
+    mark = "  (orphaned)" if change.orphaned else ""
+    when, who = second(change.committed_at), visible(change.author.name)
+    return f"{commits.short(change.commit)}  {when}  {who}  {visible(commits.subject(change.message))}{mark}"
 
 
-def _made_json(version: VersionRow) -> dict[str, Any]:
+def _commit_fields(version: VersionRow) -> dict[str, Any]:
     return {
         "commit": version.commit.sha,
         "height": version.height,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reconciler import answers
 from reconciler.report import plans, problems
 from reconciler.report.escape import json_text
 
@@ -20,4 +21,4 @@ def checked(found: Checked) -> str:
 
 def plan(found: Plan, kinds: Kinds) -> str:
     """`plan --format json`: as the stores have it, so without units."""
-    return json_text(plans.build_plan(found))
+    return json_text(answers.to_json(plans.build_plan(found)))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
-from reconciler import canonical
+from msgspec import structs
+
+from reconciler import answers, canonical
 from reconciler.kinds.kind import INACTIVE, STATUS_FIELD
 from reconciler.model.change import Change, Op, Prune
 from reconciler.report import problems
 from reconciler.report.escape import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kinds
@@ -74,36 +76,48 @@ def done(plan: Plan) -> str:
     return canonical.counted({f"{op}d": plan.count(op) for op in (Op.CREATE, Op.UPDATE, Op.DELETE)})
 
 
-def build_change(change: Change) -> dict[str, Any]:
-    """One change as the contract's JSON object; 30.0 is written 30."""
+def build_change(change: Change) -> answers.Change:
+    """One change as the contract has it; 30.0 is written 30."""
     resource = change.resource
-    return {
-        "op": str(change.op),
-        "kind": resource.kind,
-        "name": resource.name,
-        "id": resource.id,
-        "path": resource.path,
-        "line": resource.line,
-        "fields": [
-            {"field": field.field, "old": canonical.normal(field.old), "new": canonical.normal(field.new)}
+    return answers.Change(
+        op=cast("answers.Operation", str(change.op)),
+        kind=resource.kind,
+        name=resource.name,
+        id=resource.id,
+        path=resource.path,
+        line=resource.line,
+        fields=tuple(
+            answers.FieldChange(field=field.field, old=canonical.normal(field.old), new=canonical.normal(field.new))
             for field in change.fields
-        ],
-        "destructive": change.destructive,
-    }
+        ),
+        destructive=change.destructive,
+    )
 
 
-def build_plan(plan: Plan) -> dict[str, Any]:
+def describe_change(change: answers.Change, lines: Iterable[str]) -> answers.DescribedChange:
+    """A change with its text."""
+    return answers.DescribedChange(**structs.asdict(change), text="\n".join(lines))
+
+
+def build_plan(plan: Plan) -> answers.Plan:
     """The contract's object for `plan --format json`."""
-    return {
-        "base": plan.base,
-        "head": plan.head,
-        "changes": [build_change(change) for change in plan.changes],
-        "summary": {
-            **{str(op): plan.count(op) for op in (Op.CREATE, Op.UPDATE, Op.DELETE)},
-            "unchanged": plan.unchanged,
-        },
-        "problems": [problems.build_problem(problem) for problem in plan.problems],
-    }
+    return answers.Plan(
+        base=plan.base,
+        head=plan.head,
+        changes=tuple(map(build_change, plan.changes)),
+        summary=build_summary(plan),
+        problems=tuple(map(problems.build_problem, plan.problems)),
+    )
+
+
+def build_summary(plan: Plan) -> answers.PlanSummary:
+    """How many resources are created, updated, deleted and unchanged."""
+    return answers.PlanSummary(
+        create=plan.count(Op.CREATE),
+        update=plan.count(Op.UPDATE),
+        delete=plan.count(Op.DELETE),
+        unchanged=plan.unchanged,
+    )
 
 
 NAME = "name"

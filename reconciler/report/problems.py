@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from reconciler import answers
 from reconciler.model.problem import NOT_LOCATED, Problem, Severity
 from reconciler.report.escape import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from reconciler.reconcile.check import Checked
 
@@ -35,23 +36,32 @@ def column(problem: Problem) -> int | None:
     return None if problem.column == NOT_LOCATED else problem.column
 
 
-def build_problem(problem: Problem) -> dict[str, Any]:
-    """One problem as the contract's JSON object."""
-    return {
-        "code": problem.code,
-        "severity": str(problem.severity),
-        "path": problem.path,
-        "line": problem.line,
-        "column": problem.column,
-        "pointer": problem.pointer,
-        "message": problem.message,
-        "hint": problem.hint,
-    }
+def build_problem(problem: Problem) -> answers.Problem:
+    """One problem as the contract has it."""
+    return answers.Problem(
+        code=problem.code,
+        severity=cast("answers.Severity", str(problem.severity)),
+        path=problem.path,
+        line=problem.line,
+        column=problem.column,
+        pointer=problem.pointer,
+        message=problem.message,
+        hint=problem.hint,
+    )
 
 
-def parse_problem(answer: Mapping[str, Any]) -> Problem:
-    """A problem out of that object."""
-    return Problem(**{**answer, "severity": Severity(answer["severity"])})
+def parse_problem(answer: answers.Problem) -> Problem:
+    """The inverse of `build_problem`."""
+    return Problem(
+        path=answer.path,
+        line=answer.line,
+        column=answer.column,
+        code=answer.code,
+        pointer=answer.pointer,
+        message=answer.message,
+        hint=answer.hint,
+        severity=Severity(answer.severity),
+    )
 
 
 def count(problems: Iterable[Problem], severity: Severity) -> int:
@@ -73,7 +83,7 @@ def scope(checked: Checked) -> str:
 def build_checked(checked: Checked) -> dict[str, Any]:
     """The contract's object for `validate --format json`."""
     return {
-        "problems": [build_problem(problem) for problem in checked.problems],
+        "problems": [answers.to_json(build_problem(problem)) for problem in checked.problems],
         "summary": {
             "files": len(checked.entries),
             "documents": checked.documents,

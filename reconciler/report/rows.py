@@ -6,7 +6,9 @@ import csv
 import json
 from typing import TYPE_CHECKING, Any
 
-from reconciler import canonical
+from msgspec import UNSET
+
+from reconciler import answers, canonical
 from reconciler.report import commits
 from reconciler.report.escape import moment, visible
 from reconciler.tables import rows as cells
@@ -21,50 +23,46 @@ if TYPE_CHECKING:
     from reconciler.model.rows import Queried, Record, Search, Sheet
     from reconciler.ports import ActiveDay, LiveRow
 
-    Answer = Mapping[str, Any]
+
+def build_rows(kind: Kind, rows: Iterable[LiveRow], at: answers.HistoryPoint | None = None) -> answers.Rows:
+    """The live rows of a kind; `at` is the point of the history at which they were live."""
+    return answers.Rows(
+        at=at or UNSET,
+        kind=kind.name,
+        key=kind.key,
+        columns=tuple(answers.Column(field=column.name, unit=column.unit or "") for column in kind.columns),
+        rows=tuple(map(build_row, rows)),
+    )
 
 
-def build_rows(kind: Kind, rows: tuple[LiveRow, ...]) -> dict[str, Any]:
-    """Live rows: their kind, its columns with their units, and each row with where git declares it."""
-    return {
-        "kind": kind.name,
-        "key": kind.key,
-        "columns": [{"field": column.name, "unit": column.unit or ""} for column in kind.columns],
-        "rows": [
-            {
-                "name": row.name,
-                "path": row.path,
-                "line": row.line,
-                "values": {field: canonical.plain(value) for field, value in row.values.items()},
-            }
-            for row in rows
-        ],
-    }
+def build_row(row: LiveRow) -> answers.Row:
+    """A live row with where git declares it."""
+    return answers.Row(name=row.name, path=row.path, line=row.line, values=_plain_values(row.values))
 
 
-def flatten_row(row: Answer) -> dict[str, Any]:
-    """One of these rows as `get` prints it: its name, then its columns."""
-    return {"name": row["name"], **row["values"]}
+def flatten_row(row: answers.Row) -> dict[str, Any]:
+    """A row as `get` prints it: its name, then its columns."""
+    return {"name": row.name, **row.values}
 
 
-def row_headers(answer: Answer) -> list[str]:
-    """The headers of these rows in a table: name, then columns but the key."""
-    return ["name", *(column["field"] for column in answer["columns"] if column["field"] != answer["key"])]
+def row_headers(rows: answers.Rows) -> list[str]:
+    """The headers of a table of rows: name, then columns but the key."""
+    return ["name", *(column.field for column in rows.columns if column.field != rows.key)]
 
 
-def row_cells(row: Answer, answer: Answer) -> list[str]:
+def row_cells(row: answers.Row, rows: answers.Rows) -> list[str]:
     """The cells of a row below these headers."""
-    return [visible(row["name"]), *(cell(row["values"][field]) for field in row_headers(answer)[1:])]
+    return [visible(row.name), *(cell(row.values[field]) for field in row_headers(rows)[1:])]
 
 
-def row_lines(row: Answer, answer: Answer) -> Iterator[tuple[str, str]]:
+def row_lines(row: answers.Row, rows: answers.Rows) -> Iterator[tuple[str, str]]:
     """A row as labels and texts, with units, and where git declares it."""
-    units = {column["field"]: column["unit"] for column in answer["columns"]}
-    yield "name", visible(row["name"])
-    for field, value in row["values"].items():
+    units = {column.field: column.unit for column in rows.columns}
+    yield "name", visible(row.name)
+    for field, value in row.values.items():
         unit = units.get(field)
         yield field, f"{cell(value)} {unit}" if unit and value is not None else cell(value)
-    yield "declared in", visible(f"{row['path']}:{row['line']}") if row["path"] else "left git: kept as a tombstone"
+    yield "declared in", visible(f"{row.path}:{row.line}") if row.path else "left git: kept as a tombstone"
 
 
 def cell(value: Any) -> str:
@@ -75,28 +73,25 @@ def cell(value: Any) -> str:
 NULL = "NULL"
 
 
-def build_query_result(found: Queried) -> dict[str, Any]:
+def build_query_result(queried: Queried) -> answers.QueryResult:
     """Columns with their SQL types, rows in their order, and whether there are more rows than these."""
-    return {
-        "columns": [{"name": name, "type": type_} for name, type_ in found.columns],
-        "rows": [list(row) for row in found.rows],
-        "cut": found.cut,
-    }
+    columns = tuple(answers.QueryColumn(name=name, type=type_) for name, type_ in queried.columns)
+    return answers.QueryResult(columns=columns, rows=tuple(queried.rows), cut=queried.cut)
 
 
-def query_headers(answer: Answer) -> list[str]:
+def query_headers(result: answers.QueryResult) -> list[str]:
     """The columns' names, on one line each."""
-    return [visible(column["name"]) for column in answer["columns"]]
+    return [visible(column.name) for column in result.columns]
 
 
-def query_cells(row: list[Any]) -> list[str]:
+def query_cells(row: Iterable[Any]) -> list[str]:
     """The cells of a row. Text that could be taken for NULL, or not be seen, stands in single quotes, as in SQL."""
     return [_query_cell(value) for value in row]
 
 
-def query_csv(answer: Answer) -> str:
+def query_csv(result: answers.QueryResult) -> str:
     """RFC 4180 with line feeds; NULL is an empty cell. For programs: every character is as it is."""
-    return "".join(csv_records((column["name"] for column in answer["columns"]), answer["rows"])).removesuffix("\n")
+    return "".join(csv_records((column.name for column in result.columns), result.rows)).removesuffix("\n")
 
 
 def _query_cell(value: Any) -> str:
@@ -199,9 +194,7 @@ def build_found_rows(kind: Kind, search: Search, number: int, rows: Iterable[Liv
         "found": number,
         "page": search.offset // search.limit + 1,
         "pages": max(1, -(-number // search.limit)),
-        "rows": [
-            {"name": row.name, "path": row.path, "line": row.line, "values": _plain_values(row.values)} for row in rows
-        ],
+        "rows": [answers.to_json(build_row(row)) for row in rows],
     }
 
 

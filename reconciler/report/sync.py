@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from reconciler import canonical
+from reconciler import answers, canonical
 from reconciler.model.change import Op
 from reconciler.report import commits, plans, problems
 from reconciler.report.escape import visible
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from reconciler.plan import Plan
     from reconciler.reconcile.sync import SyncResult
 
-    Answer = Mapping[str, Any]
 
 SHOWN = 20
 """Changes that are told one by one; more of them are counted by kind."""
@@ -26,23 +25,20 @@ NAMED = 3
 """Changes that a log names."""
 
 
-def build_sync(result: SyncResult, kinds: Kinds, waiting: int | None = None) -> dict[str, Any]:
-    """What a reconcile did. Each change says itself in words.
-
-    `waiting` is how many versions wait for the ledger where a daemon ships them; None where nobody does.
-    """
+def build_sync(result: SyncResult, kinds: Kinds, waiting: int | None = None) -> answers.Sync:
+    """What a sync did. `waiting` is how many versions a daemon has to upload; None without a daemon."""
     refused = result.attempt if result.attempt and result.attempt.refused else None
-    return {
-        "head": result.head,
-        "applied": commits.build_applied(result.applied),
-        "refused": commits.build_attempt(refused if refused and refused.stamp.commit == result.head else None),
-        "changes": [
-            {**plans.build_change(change), "text": "\n".join(plans.change_lines(change, kinds))}
+    return answers.Sync(
+        head=result.head,
+        applied=commits.build_applied(result.applied),
+        refused=commits.build_attempt(refused if refused and refused.stamp.commit == result.head else None),
+        changes=tuple(
+            plans.describe_change(plans.build_change(change), plans.change_lines(change, kinds))
             for change in result.plan.changes
-        ],
-        "problems": [problems.build_problem(problem) for problem in result.plan.problems],
-        "history": _history_json(result, waiting),
-    }
+        ),
+        problems=tuple(map(problems.build_problem, result.plan.problems)),
+        history=_build_recording(result, waiting),
+    )
 
 
 def applied_message(plan: Plan) -> str:
@@ -60,44 +56,43 @@ def refused_message(plan: Plan) -> str:
     return f"{problems.line(first)}{more}"
 
 
-def sync_lines(answer: Answer) -> Iterator[str]:
-    """What a reconcile did, in a few lines: changes, then where the rows and the history are."""
-    changes = answer["changes"]
-    counts = Counter((Op(change["op"]), change["kind"]) for change in changes)
-    if len(changes) <= SHOWN:
-        for change in changes:
-            yield from change["text"].splitlines()
+def sync_lines(sync: answers.Sync) -> Iterator[str]:
+    """What a sync did, in a few lines: changes, then where the rows and the history are."""
+    counts = Counter((Op(change.op), change.kind) for change in sync.changes)
+    if len(sync.changes) <= SHOWN:
+        for change in sync.changes:
+            yield from change.text.splitlines()
     else:
         for (op, kind), number in counts.items():
             yield f"{plans.SIGNS[op]} {number:,} {visible(kind)}"
-    yield _live(answer["applied"], counts)
-    yield from _recorded(answer["history"])
+    yield _applied_line(sync.applied, counts)
+    yield from _recording_line(sync.history)
 
 
-def _live(applied: Answer | None, counts: Counter[tuple[Op, str]]) -> str:
+def _applied_line(applied: answers.Applied | None, counts: Counter[tuple[Op, str]]) -> str:
     if applied is None:
         return "live: nothing yet"
-    done = {f"{op}d": sum(many for (one, _), many in counts.items() if one is op) for op in Op}
-    return f"live: {commits.short(applied['commit'])}, {canonical.counted(done) if counts else 'no rows changed'}"
+    done = {f"{op}d": sum(number for (changed, _), number in counts.items() if changed is op) for op in Op}
+    return f"live: {commits.short(applied.commit)}, {canonical.counted(done) if counts else 'no rows changed'}"
 
 
-def _recorded(history: Answer | None) -> Iterator[str]:
-    if history is None or history["error"] is not None:
+def _recording_line(history: answers.Recording | None) -> Iterator[str]:
+    if history is None or history.error is not None:
         return
-    if history["waiting"]:
-        yield f"history: {problems.plural(history['waiting'], 'version')} on the way"
-    elif history["recorded"] is not None:
-        yield f"history: {problems.plural(history['recorded'], 'version')} recorded"
+    if history.waiting:
+        yield f"history: {problems.plural(history.waiting, 'version')} on the way"
+    elif history.recorded is not None:
+        yield f"history: {problems.plural(history.recorded, 'version')} recorded"
 
 
-def _history_json(result: SyncResult, waiting: int | None) -> dict[str, Any] | None:
+def _build_recording(result: SyncResult, waiting: int | None) -> answers.Recording | None:
     if waiting is not None:
-        return {"recorded": None, "waiting": waiting, "error": None}
+        return answers.Recording(recorded=None, waiting=waiting, error=None)
     if result.history is None:
         return None
-    error = result.history.error
-    told = {"message": str(error), "hint": error.hint} if error else None
-    return {"recorded": result.history.versions, "waiting": 0, "error": told}
+    failure = result.history.error
+    error = answers.RecordingError(message=str(failure), hint=failure.hint) if failure else None
+    return answers.Recording(recorded=result.history.versions, waiting=0, error=error)
 
 
 MOST = 500
@@ -109,13 +104,13 @@ STATE = ("sync", "health", "head", "applied", "refused", "suspended", "troubles"
 
 def build_applied_event(result: SyncResult) -> dict[str, Any] | None:
     """What a reconcile brought live; None when nothing was."""
-    went, applied = result.went_live, result.applied
+    went, applied = result.went_live, commits.build_applied(result.applied)
     if went is None or applied is None:
         return None
     changes = result.plan.changes
     complete = len(changes) <= MOST and not went.replaced
     return {
-        **(commits.build_applied(applied) or {}),
+        **answers.to_json(applied),
         "base": went.base and went.base.stamp.commit,
         "counts": {str(op): result.plan.count(op) for op in Op},
         "changes": [_build_event_change(one) for one in changes] if complete else [],
@@ -128,11 +123,11 @@ def build_refused_event(result: SyncResult) -> dict[str, Any] | None:
     if not result.plan.refused:
         return None
     errors = [one for one in result.plan.problems if one.is_error]
-    told = [problems.build_problem(one) for one in errors[:PROBLEMS]]
-    return {"commit": result.head, "errors": len(errors), "problems": told}
+    first = [answers.to_json(problems.build_problem(problem)) for problem in errors[:PROBLEMS]]
+    return {"commit": result.head, "errors": len(errors), "problems": first}
 
 
-def build_state_event(status: Answer) -> dict[str, Any]:
+def build_state_event(status: Mapping[str, Any]) -> dict[str, Any]:
     """How the host stands, in short: what changes only when something happens."""
     state = {name: status[name] for name in STATE}
     for name in ("applied", "refused"):

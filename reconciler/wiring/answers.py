@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any
 
+from reconciler.answers import Restored, to_json
 from reconciler.errors import RefusedError, UsageError
 from reconciler.model.drift import MOST_TOLD
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.report import commits
 from reconciler.report.rows import build_rows
-from reconciler.report.status import suspension_line
+from reconciler.report.status import build_suspension, suspension_line
 from reconciler.wiring.program import known_kinds
 
 if TYPE_CHECKING:
@@ -37,14 +38,14 @@ def rows(store: StoreReader | None, word: str, name: str | None) -> Answer:
         close = difflib.get_close_matches(name, [row.name for row in others], n=1)
         hint = f"did you mean {close[0]}?" if close else f"see `reconciler get {kind.name.lower()}`"
         raise UsageError(f"no {kind.name} {name} is live", hint=hint)
-    return build_rows(kind, found if name is None else found[:1])
+    return to_json(build_rows(kind, found if name is None else found[:1]))
 
 
 def page(store: DuckDBReader, word: str, limit: int, after: tuple[str, str] | None) -> Answer:
     """So many live rows of a kind after a place, and where to go on. Raises `UsageError` when there is no such kind."""
     kind = found_kind(known_kinds(store), word)
     found = store.live_after(kind, after, limit + 1)
-    told = build_rows(kind, found[:limit])
+    told = to_json(build_rows(kind, found[:limit]))
     last = found[limit - 1] if len(found) > limit else None
     place = last and (last.name, str(last.values[kind.key]))
     return {**told, "next": place}
@@ -72,12 +73,12 @@ def healed(store: Store) -> Drifts:
 
 def restored(applied: Applied | None, aside: Path | None) -> Answer:
     """What a restore came to: the commit that is live now, and where the store before is kept."""
-    return {"applied": commits.build_applied(applied), "aside": str(aside) if aside else None}
+    return to_json(Restored(applied=commits.build_applied(applied), aside=str(aside) if aside else None))
 
 
 def suspension_refusal(suspension: Suspension) -> RefusedError:
     """Why nothing was reconciled."""
-    told = suspension_line(suspension.detail())
+    told = suspension_line(build_suspension(suspension))
     hint = "`reconciler resume` ends it, `reconciler sync --force` reconciles this once"
     return RefusedError(f"reconciling is suspended {told}; no row was changed", hint=hint)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from reconciler.answers import to_json
 from reconciler.reconcile.processor import Stepper
 from reconciler.reconcile.verify import Verifier
 from reconciler.report.drift import build_drift
@@ -39,7 +40,7 @@ class Errands:
             scan = Scan(self._parts.clock.now(), 0, 0)  # as it is now
             self._host.facts = replace(self._host.facts, scan=scan)
             self._host.look()
-            return build_drift(found)
+            return to_json(build_drift(found))
 
     def note(self, event: str, detail: Mapping[str, Value]) -> None:
         """Write down as a host event what this host did beside the rows."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from reconciler.answers import to_json
 from reconciler.report.authoring import build_kind_summary
 from reconciler.report.plans import build_plan
 from reconciler.wiring.answers import found_kind
@@ -35,7 +36,7 @@ class Foresight:
         ours = {kind.name: kind.digest for kind in shipped().kinds}
         return {
             "kinds": [
-                build_kind_summary(kind, SHIPPED if ours.get(kind.name) == kind.digest else OWN)
+                to_json(build_kind_summary(kind, SHIPPED if ours.get(kind.name) == kind.digest else OWN))
                 for kind in self._known()
             ]
         }
@@ -52,4 +53,4 @@ class Foresight:
         """What the branch's head would change in the live rows, as git was when it was last looked at."""
         with target(self._settings) as at, self._keeper.reading() as store:
             plan, _ = planner_of(at.source, at.folder).ahead(store, at.branch)
-            return build_plan(plan)
+            return to_json(build_plan(plan))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from reconciler.answers import to_json
 from reconciler.errors import UsageError
 from reconciler.model.drift import Drifts
 from reconciler.model.host import Suspension, parse_until
@@ -44,7 +45,8 @@ class InProcess:
 
         with target(self._settings) as at, open_reader(at.state) or nullcontext() as store:
             place = Place(at.repository, at.branch, at.source.resolve(at.branch), at.source.is_shallow())
-            return build_status(describe(place, stored(store) if store else Stored(), None, SystemClock().now()))
+            found = describe(place, stored(store) if store else Stored(), None, SystemClock().now())
+            return to_json(build_status(found))
 
     def rows(self, kind: str, name: str | None = None) -> Answer:
         """The live rows of a kind. Nothing is created by it: before the first sync there are none."""
@@ -100,10 +102,10 @@ class InProcess:
         with target(self._settings) as at:
             store = open_reader(at.state)
             if store is None:
-                return build_drift(Drifts())
+                return to_json(build_drift(Drifts()))
             with store:
                 store.check_owner(at.repository)
-                return build_drift(store.drift(stored_kinds(store.kinds())))
+                return to_json(build_drift(store.drift(stored_kinds(store.kinds()))))
 
     def heal(self, by: str) -> Answer:
         """Put right all that drifted."""
@@ -111,7 +113,7 @@ class InProcess:
         if not found["drift"]:
             return found
         with self._store() as store:
-            return build_drift(answers.healed(store))
+            return to_json(build_drift(answers.healed(store)))
 
     def sync(self, by: str, *, approve: str | None = None, force: bool = False) -> Answer:
         """Reconcile once."""
@@ -120,12 +122,12 @@ class InProcess:
             pause = None if force else suspended(found.store)
             if pause is not None:
                 raise answers.suspension_refusal(pause)
-            return build_sync(found.sync(self._progress, consent), found.kinds())
+            return to_json(build_sync(found.sync(self._progress, consent), found.kinds()))
 
     def verify(self, by: str) -> Answer:
         """Compare ledger and live rows with git. Nothing is written."""
         with verifier(self._settings) as found:
-            return build_verification(found.verify(self._progress))
+            return to_json(build_verification(found.verify(self._progress)))
 
     def suspend(self, by: str, reason: str, until: str | None = None) -> Answer:
         """Suspend reconciling, in place of a suspension that is there. Raises `UsageError` for an empty reason."""
@@ -142,7 +144,8 @@ class InProcess:
     def resume(self, by: str) -> Answer:
         """End a suspension."""
         with self._store() as store:
-            return {"ended": build_suspension(answers.resumed(store, by))}
+            ended = answers.resumed(store, by)
+            return {"ended": to_json(build_suspension(ended)) if ended else None}
 
     def back_up(self, by: str) -> Answer:
         """Copy the store into the state folder's `backups`."""

@@ -7,6 +7,7 @@ import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from reconciler.answers import to_json
 from reconciler.daemon.conditions import Phase
 from reconciler.daemon.events import Feed
 from reconciler.daemon.loop import Wish
@@ -95,7 +96,7 @@ class DaemonOperations:
 
     def status(self) -> Answer:
         """How the host stands, as the operations thread saw it last."""
-        return build_status(self.described())
+        return to_json(build_status(self.described()))
 
     def described(self) -> Status:
         """The same as a value. Never waits for anything."""
@@ -140,18 +141,20 @@ class DaemonOperations:
     def drift(self) -> Answer:
         """Where the live rows are not what git says."""
         with self._parts.keeper.reading() as reader:
-            return build_drift(reader.drift(stored_kinds(reader.kinds())))
+            return to_json(build_drift(reader.drift(stored_kinds(reader.kinds()))))
 
     def submit_sync(self, approve: str | None, by: str, *, force: bool) -> Future[Answer]:
         """Queue one reconcile."""
         consent = Consent(approve, f"{by} with --approve") if approve else None
         wish = Wish(consent, force)
-        return _then(self._loop.sync(wish), lambda result: build_sync(result, self._host.kinds(), self._waiting()))
+        return _then(
+            self._loop.sync(wish), lambda result: to_json(build_sync(result, self._host.kinds(), self._waiting()))
+        )
 
     def submit_verify(self, by: str) -> Future[Answer]:
         """Queue a comparison of ledger and live rows with git."""
         self._parts.log.event("Verifying", by=by)
-        return self._loop.do(lambda beat: build_verification(self._errands.verify(beat)))
+        return self._loop.do(lambda beat: to_json(build_verification(self._errands.verify(beat))))
 
     def submit_heal(self, by: str) -> Future[Answer]:
         """Queue putting right all that drifted."""
@@ -180,7 +183,7 @@ class DaemonOperations:
         ended = self._in_turn(lambda: answers.resumed(self._parts.keeper.store(), by))
         self._parts.log.event("Resumed", by=by)
         self._loop.look_anew()
-        return {"ended": build_suspension(ended)}
+        return {"ended": to_json(build_suspension(ended)) if ended else None}
 
     def _in_turn(self, work: Callable[[], T]) -> T:
         """Do something with the store on its thread, and let that see what came of it."""

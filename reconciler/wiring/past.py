@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from reconciler.answers import to_json
 from reconciler.errors import UsageError
 from reconciler.hindsight import paging, points, rows
 from reconciler.hindsight.blame import blame
@@ -15,8 +16,14 @@ from reconciler.kinds.kind import Kinds
 from reconciler.model.commit import Status
 from reconciler.plan import Plan, ordered
 from reconciler.ports import ORPHANED, Point, VersionFilter
-from reconciler.report import commits, plans
-from reconciler.report.history import build_blame, build_described_change, build_history_point, build_recorded_change
+from reconciler.report import commits
+from reconciler.report.history import (
+    build_blame,
+    build_described_change,
+    build_diff,
+    build_history_point,
+    build_recorded_change,
+)
 from reconciler.report.rows import build_rows
 from reconciler.wiring.answers import found_kind
 
@@ -70,7 +77,7 @@ class Past:
                     raise self._unknown(ledger, found, name or "")
                 aside = ledger.aside() if any(one.version.orphaned for one in past) else {}
                 told, following = paging.past_page(found, past, aside, limit, after)
-            changes = [build_recorded_change(entry.version, entry.change, kinds) for entry in told]
+            changes = [to_json(build_recorded_change(entry.version, entry.change, kinds)) for entry in told]
             return {"changes": changes, "orphaned": ledger.orphans(), "next": following}
 
     def show(self, kind: str, name: str | None, at: str) -> Answer:
@@ -85,7 +92,7 @@ class Past:
                     raise UsageError(f"no {found.name} {name} was live at {place.name}", hint=hint)
                 past = rows.best_first(found, past, name)[:1]
             live = sorted((rows.live_row(found, row) for row in past), key=lambda row: (row.name, row.path is None))
-            return {"at": build_history_point(place), **build_rows(found, tuple(live))}
+            return to_json(build_rows(found, live, build_history_point(place)))
 
     def diff(self, base: str, head: str) -> Answer:
         """What is declared otherwise at one commit or moment than at another, in the shape of a plan."""
@@ -96,8 +103,7 @@ class Past:
             declared = sum(ledger.declared(kind, new.point) for kind in kinds)
             unchanged = declared - sum(change.new is not None for change in changes)
             plan = Plan(old.version.commit.sha, new.version.commit.sha, changes, (), unchanged)
-            told = [build_described_change(change, kinds) for change in changes]
-            return {**plans.build_plan(plan), "changes": told}
+            return to_json(build_diff(plan, kinds))
 
     def blame(self, kind: str, name: str) -> Answer:
         """For each field of a live row the commit that last set it."""
@@ -114,7 +120,7 @@ class Past:
                 raise self._unknown(ledger, found, name)
             id_ = ours[0].values[found.key]
             blamed = blame(found, (one for one in reversed(past) if one.row.values[found.key] == id_))
-            return build_blame(found, ours[0], blamed)
+            return to_json(build_blame(found, ours[0], blamed))
 
     def versions(self, limit: int, filters: Mapping[str, str], after: After = None) -> Answer:
         """The newest versions of the history, all or those that some filters let through; see `FILTERS`."""
@@ -127,7 +133,7 @@ class Past:
                 many = limit + 1 + (place[1] if place else 0)
                 listed = ledger.versions(limit=many, upto=place[0] if place else None)
                 page, following = paging.listed_page(listed, limit, place)
-            told = [commits.build_version(one) for one in page]
+            told = [to_json(commits.build_version(one)) for one in page]
             return {"versions": told, "orphaned": ledger.orphans(), "next": following}
 
     def version(self, revision: str) -> Answer:
@@ -140,8 +146,8 @@ class Past:
                 before = points.before(point, version)
                 kinds = self._all(ledger)
                 changed = (change for kind in kinds for change in self._between(ledger, kind, before, point))
-                changes = [build_described_change(change, kinds) for change in ordered(changed)]
-            return {"version": commits.build_version(version), "changes": changes}
+                changes = [to_json(build_described_change(change, kinds)) for change in ordered(changed)]
+            return {"version": to_json(commits.build_version(version)), "changes": changes}
 
     @contextmanager
     def _opened(self) -> Iterator[LedgerReader]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from reconciler.answers import to_json
 from reconciler.errors import RetryLater, UsageError
 from reconciler.model.rows import Limits, Sheet
 from reconciler.report.rows import build_query_result, csv_lines, json_lines
@@ -53,10 +54,10 @@ class Questions:
         with self._turn():
             if history:
                 with self._history() as ledger:
-                    return build_query_result(ledger.query(sql, limits))
+                    return to_json(build_query_result(ledger.query(sql, limits)))
             from reconciler.adapters.duckdb.looking import look
 
-            return build_query_result(look(lambda: self._copies(sql), sql, limits))
+            return to_json(build_query_result(look(lambda: self._copies(sql), sql, limits)))
 
     def tables(self, *, history: bool) -> Answer:
         """The tables that there are, and the kinds whose they are."""

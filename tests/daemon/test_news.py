@@ -29,7 +29,7 @@ def _told(*said: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _scan(at: int, found: int, healed: int = 0, *fighting: str) -> dict[str, Any]:
-    return {"drift": {"at": str(at), "found": found, "healed": healed, "fighting": list(fighting)}}
+    return {"drift": {"at": str(at), "found": found, "healed": healed, "fighting": fighting}}
 
 
 def test_a_state_is_told_when_it_changes_and_not_when_it_is_looked_at() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.adapters.clickhouse.ledger import open_ledger
+from reconciler.answers import to_json
 from reconciler.model.change import Prune
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.plans import build_change
@@ -112,7 +113,7 @@ def test_a_diff_is_the_plan_from_one_commit_to_the_other(history: list[Edit]) ->
         for base in mainline:
             for head in mainline[-1:] if mainline[-1] in valid else ():
                 plan, diff = world.between(base, head), past.diff(base, head)
-                planned = [where_it_is(build_change(change)) for change in plan.changes]
+                planned = [where_it_is(to_json(build_change(change))) for change in plan.changes]
                 assert [where_it_is(change) for change in diff["changes"]] == planned
                 assert diff["summary"]["unchanged"] == plan.unchanged
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
+from reconciler import answers
 from reconciler.model.change import Prune
 from reconciler.model.problem import Problem
 from reconciler.plan import Plan
@@ -172,4 +173,4 @@ def test_json_has_the_shape_of_the_contract_and_no_raw_control_character(found: 
 
 def test_json_writes_a_whole_number_as_one() -> None:
     change = plans.build_change(update(widget("a", weight=30.0), widget("a", weight=7.0)))
-    assert json.dumps(change["fields"]) == '[{"field": "weight", "old": 30, "new": 7}]'
+    assert json.dumps(answers.to_json(change.fields[0])) == '{"field": "weight", "old": 30, "new": 7}'

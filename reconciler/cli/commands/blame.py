@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler import wiring
+from reconciler.answers import BlamedField, from_json
 from reconciler.cli import completing, output
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.report.history import BLAME_HEADERS, blame_cells
@@ -22,4 +23,4 @@ def blame(given: Globals, kind: str, name: str, form: str) -> None:
     if form == "json":
         output.json_data(answer)
     else:
-        output.table(BLAME_HEADERS, [blame_cells(field) for field in answer["fields"]])
+        output.table(BLAME_HEADERS, [blame_cells(from_json(field, BlamedField)) for field in answer["fields"]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler import wiring
+from reconciler.answers import Diff, from_json
 from reconciler.cli import output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
@@ -24,6 +25,6 @@ def diff(given: Globals, base: str, head: str, form: str) -> int:
     if form == "json":
         output.json_data(answer)
     else:
-        for sort, line in diff_lines(answer):
+        for sort, line in diff_lines(from_json(answer, Diff)):
             output.data(output.change(line) if sort is Sort.CHANGE else line)
     return Exit.DIFFERENT if answer["changes"] else Exit.OK

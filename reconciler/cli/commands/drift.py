@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler import wiring
+from reconciler.answers import Drift, from_json
 from reconciler.cli import output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
@@ -24,7 +25,7 @@ def drift(given: Globals, heal: bool, form: str) -> int:
     if form == "json":
         output.json_data(found)
     else:
-        for line in drift_lines(found):
+        for line in drift_lines(from_json(found, Drift)):
             output.data(output.change(line))
-        output.data(drift_summary(found, " put right" if heal else ""))
+        output.data(drift_summary(from_json(found, Drift), " put right" if heal else ""))
     return Exit.DIFFERENT if found["drift"] and not heal else Exit.OK

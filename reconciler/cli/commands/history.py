@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler import wiring
+from reconciler.answers import RecordedChange, from_json
 from reconciler.cli import completing, output
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.errors import UsageError
@@ -30,7 +31,7 @@ def history(given: Globals, kind: str | None, name: str | None, limit: int, form
     if form == "json":
         output.json_data(answer["changes"])
         return
-    for sort, line in history_lines(answer):
+    for sort, line in history_lines(from_json(one, RecordedChange) for one in answer["changes"]):
         output.data(output.change(line) if sort is Sort.CHANGE else line)
-    if note := orphans_note(answer):
+    if note := orphans_note(answer["orphaned"]):
         given.say(note)

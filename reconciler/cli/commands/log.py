@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler import wiring
+from reconciler.answers import Version, from_json
 from reconciler.cli import completing, output
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.report import commits
@@ -36,6 +37,8 @@ def log(given: Globals, /, limit: int, form: str, **filters: str | None) -> None
     if form == "json":
         output.json_data(answer["versions"])
         return
-    output.table(commits.VERSION_HEADERS, [commits.version_cells(version) for version in answer["versions"]])
-    if "status" not in told and (note := orphans_note(answer)):
+    output.table(
+        commits.VERSION_HEADERS, [commits.version_cells(from_json(version, Version)) for version in answer["versions"]]
+    )
+    if "status" not in told and (note := orphans_note(answer["orphaned"])):
         given.say(note)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler import wiring
+from reconciler.answers import Suspension, from_json
 from reconciler.cli import output
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.people import who
@@ -23,4 +24,4 @@ def resume(given: Globals, form: str) -> None:
     elif found["ended"] is None:
         output.data("nothing was suspended")
     else:
-        output.data(f"resumed; it was suspended {suspension_line(found['ended'])}")
+        output.data(f"resumed; it was suspended {suspension_line(from_json(found['ended'], Suspension))}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler import wiring
+from reconciler.answers import to_json
 from reconciler.authoring.fields import field_rows
 from reconciler.authoring.places import EDITOR_FOLDER, below
 from reconciler.cli import completing, output
@@ -35,10 +36,11 @@ def schema() -> None:
 def list_kinds(given: Globals, form: str) -> int:
     """List the kinds: table, key, number of columns, and where each is from."""
     workshop = _workshop(given)
+    summaries = [tables.build_kind_summary(kind, workshop.author.origin(kind)) for kind in workshop.author.kinds]
     if form == "json":
-        output.json_data(tables.build_kind_summaries(workshop.author))
+        output.json_data([to_json(kind) for kind in summaries])
     else:
-        output.table(tables.KIND_HEADERS, tables.kind_cells(workshop.author))
+        output.table(tables.KIND_HEADERS, [tables.kind_cells(kind) for kind in summaries])
     return _code(workshop)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler import wiring
+from reconciler.answers import HistoryPoint, Rows, from_json
 from reconciler.cli import completing, output
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.report.history import history_point_text
@@ -24,13 +25,14 @@ LABEL = 26
 def show(given: Globals, kind: str, name: str | None, at: str, form: str) -> None:
     """Show a live row, or all of a KIND, as `get` would have shown it right after a commit, or at a moment."""
     answer = wiring.application(given.settings()).show(kind, name, at)
-    rows = answer["rows"]
+    live = from_json(answer, Rows)
+    rows = live.rows
     if form == "json":
         output.json_data(flatten_row(rows[0]) if name else [flatten_row(row) for row in rows])
         return
     if name:
-        for label, text in row_lines(rows[0], answer):
+        for label, text in row_lines(rows[0], live):
             output.data(f"{label:<{LABEL}}{text}")
     else:
-        output.table(row_headers(answer), [row_cells(row, answer) for row in rows])
-    given.say(f"as of {history_point_text(answer['at'])}")
+        output.table(row_headers(live), [row_cells(row, live) for row in rows])
+    given.say(f"as of {history_point_text(from_json(answer['at'], HistoryPoint))}")

@@ -8,6 +8,7 @@ import sys
 import click
 
 from reconciler import wiring
+from reconciler.answers import QueryResult, from_json
 from reconciler.cli import output
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.errors import UsageError
@@ -44,9 +45,9 @@ def sql(given: Globals, query: str, history: bool, limit: int, form: str) -> Non
     if form == "json":
         output.data(json_text(found))
     elif form == "csv":
-        output.raw(query_csv(found))
+        output.raw(query_csv(from_json(found, QueryResult)))
     else:
-        output.table(query_headers(found), [query_cells(row) for row in found["rows"]])
+        output.table(query_headers(from_json(found, QueryResult)), [query_cells(row) for row in found["rows"]])
     if found["cut"]:
         given.say(f"there are more rows than these {len(found['rows'])}: --limit tells more, up to {MOST:,}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler import wiring
+from reconciler.answers import Problem, Status, from_json
 from reconciler.cli import output
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.report import problems
@@ -21,7 +22,7 @@ def status(given: Globals, form: str) -> None:
     if form == "json":
         output.json_data(found)
         return
-    for label, text in status_lines(found):
+    for label, text in status_lines(from_json(found, Status)):
         output.data(f"{label:<12}{text}")
     for problem in found["refused"]["problems"] if found["refused"] else ():
-        output.data("  " + output.problem(problems.line(problems.parse_problem(problem))))
+        output.data("  " + output.problem(problems.line(problems.parse_problem(from_json(problem, Problem)))))

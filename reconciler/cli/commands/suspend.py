@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler import wiring
+from reconciler.answers import Suspension, from_json
 from reconciler.cli import output
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.people import who
@@ -23,4 +24,4 @@ def suspend(given: Globals, reason: str, until: str | None, form: str) -> None:
     if form == "json":
         output.json_data(suspension)
     else:
-        output.data(f"suspended {suspension_line(suspension)}")
+        output.data(f"suspended {suspension_line(from_json(suspension, Suspension))}")

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from reconciler import wiring
+from reconciler import answers, wiring
+from reconciler.answers import from_json
 from reconciler.cli import output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
@@ -33,7 +34,7 @@ def sync(given: Globals, approve: str | None, force: bool, form: str) -> int:
     if form == "json":
         output.json_data(found)
     else:
-        for line in sync_lines(found):
+        for line in sync_lines(from_json(found, answers.Sync)):
             output.data(output.change(line))
     return _tell(given, found)
 
@@ -42,7 +43,7 @@ def _tell(given: Globals, found: dict[str, Any]) -> Exit:
     """What did not go through, on stderr, and the exit code for it."""
     if found["head"] is None:
         given.say("the branch has no commits yet: nothing to do")
-    told = [problems.parse_problem(one) for one in found["problems"]]
+    told = [problems.parse_problem(from_json(one, answers.Problem)) for one in found["problems"]]
     for problem in told:
         tell = output.note if problem.is_error else given.say
         tell(output.problem(problems.line(problem)))

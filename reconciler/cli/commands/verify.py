@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from reconciler import wiring
+from reconciler.answers import Verification, from_json
 from reconciler.cli import output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
@@ -23,6 +24,6 @@ def verify(given: Globals, form: str) -> int:
     if form == "json":
         output.json_data(found)
     else:
-        for line in verification_lines(found):
+        for line in verification_lines(from_json(found, Verification)):
             output.data(line)
     return Exit.PROBLEMS if found["differences"] else Exit.OK

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from reconciler.answers import to_json
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.resource import Key, RowId
 from reconciler.model.rows import Search
@@ -73,7 +74,7 @@ def resource(parts: Parts, word: str, name: str) -> Answer:
 def drift(keeper: Keeper) -> Answer:
     """Where the live rows are not what git says."""
     with keeper.reading() as reader:
-        return build_drift(reader.drift(stored_kinds(reader.kinds())))
+        return to_json(build_drift(reader.drift(stored_kinds(reader.kinds()))))
 
 
 def _declared(reader: DuckDBReader, kind: Kind, name: str, id_: str | None) -> Row | None:

@@ -1,0 +1,27 @@
+"""What is built is of the declared types: its JSON is read back as the same."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+
+from reconciler import answers
+from reconciler.report import plans, problems
+from tests.report.texts import PLANS, PROBLEMS
+
+if TYPE_CHECKING:
+    from reconciler.model.problem import Problem
+    from reconciler.plan import Plan
+
+
+@given(PLANS)
+def test_a_plan_is_read_back(plan: Plan) -> None:
+    built = plans.build_plan(plan)
+    assert answers.from_json(json.loads(json.dumps(answers.to_json(built))), answers.Plan) == built
+
+
+@given(PROBLEMS)
+def test_a_problem_is_parsed_back(problem: Problem) -> None:
+    assert problems.parse_problem(problems.build_problem(problem)) == problem
