@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from reconciler.history.points import sha_prefix
 from reconciler.model.drift import Drifts
 from reconciler.snapshot.base import EmptyBase
-from reconciler.tables.versions import sha_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

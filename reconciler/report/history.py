@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from msgspec import structs
 
 from reconciler import answers, canonical
-from reconciler.hindsight.rows import names
+from reconciler.history.changes import names
 from reconciler.model.commit import Status
 from reconciler.report import commits, plans, problems
 from reconciler.report.escape import second, visible
@@ -19,8 +19,8 @@ from reconciler.report.text import Sort
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from reconciler.hindsight.blame import Blamed
-    from reconciler.hindsight.points import Place
+    from reconciler.history.changes import Blamed
+    from reconciler.history.points import Place
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Change
     from reconciler.plan import Plan

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reconciler.answers import to_json
 from reconciler.errors import UsageError
-from reconciler.hindsight import paging, points, rows
-from reconciler.hindsight.blame import blame
-from reconciler.hindsight.moments import moment
+from reconciler.history import changes as rows
+from reconciler.history import pages as paging
+from reconciler.history import points
+from reconciler.history.changes import blame
+from reconciler.history.points import moment
 from reconciler.kinds.kind import Kinds
 from reconciler.model.commit import Status
 from reconciler.plan import Plan, ordered
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from reconciler.hindsight.points import Place
-    from reconciler.hindsight.timeline import Entry
+    from reconciler.history.changes import Entry
+    from reconciler.history.points import Place
     from reconciler.kinds.kind import Kind
     from reconciler.model.change import Change
     from reconciler.ports import LedgerReader

@@ -12,8 +12,8 @@ from reconciler.adapters.clickhouse.connection import PATIENT, connect_server, o
 from reconciler.adapters.clickhouse.past import HIGHEST, PastQueries
 from reconciler.adapters.clickhouse.queries import OwnQueries
 from reconciler.errors import BugError, UsageError
+from reconciler.history.points import as_recorded, merged_by, newest_first, sha_prefix
 from reconciler.tables.clickhouse import EVENT_COLUMNS, EVENTS_TABLE, VERSION_COLUMNS, VERSIONS_TABLE, history_columns
-from reconciler.tables.versions import as_recorded, merged_by, newest_first, sha_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

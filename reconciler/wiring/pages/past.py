@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.answers import to_json
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.hindsight import points
+from reconciler.history import points
 from reconciler.report import commits
 from reconciler.report.rows import build_days
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.errors import BugError, UsageError
+from reconciler.history.points import as_recorded
 from reconciler.kinds.kind import Column, Kinds, SqlType
 from reconciler.model.commit import Commit, Signature, Status
 from reconciler.model.problem import Problem, Severity
-from reconciler.tables.versions import as_recorded
 from tests.adapters.ledger.versions import aside, created, deleted, sha, state, updated, version, with_parents
 from tests.support.history import state_at
 from tests.support.kinds import GADGET, KINDS, ODD, WIDGET, WIDGET_COLUMNS, gadget, make_kind, resource, uid, widget

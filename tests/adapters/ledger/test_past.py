@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.history.pages import change_place
+from reconciler.history.points import as_recorded, place_of
 from reconciler.kinds.kind import Column, Kinds, SqlType
 from reconciler.model.change import Change, Op, Prune
 from reconciler.model.commit import RowChange, Signature, Status
 from reconciler.model.host import HostEvent
 from reconciler.ports import ORPHANED, ActiveDay, Point, VersionFilter
-from reconciler.tables.places import change_place
-from reconciler.tables.versions import as_recorded, place_of
 from tests.adapters.ledger.versions import aside, created, deleted, sha, updated, version, with_parents
 from tests.support.kinds import (
     GADGET,

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.errors import BugError, UsageError
+from reconciler.history.points import as_recorded, merged_by, newest_first, sha_prefix
 from reconciler.ports import RecordedEvent
-from reconciler.tables.versions import as_recorded, merged_by, newest_first, sha_prefix
 from tests.support.memory.past import Entry, PastQueries
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from reconciler.errors import NeedsHuman, UsageError
-from reconciler.hindsight import points
-from reconciler.hindsight.moments import is_moment, moment
+from reconciler.history import points
+from reconciler.history.points import is_moment, moment
 from reconciler.model.host import HostEvent
 from reconciler.ports import Point
 from tests.adapters.ledger.versions import aside, sha, version

@@ -1,7 +1,6 @@
-"""Pages of the past. Each ends at a place that stays what it is whatever is committed meanwhile, and the next goes on
-after it.
+"""Pages of the history. Each ends at a cursor that stays valid whatever is committed meanwhile.
 
-A place is a tuple of JSON values, which clients send back as they got them, through the text that HTTP makes of it.
+A cursor is a tuple of JSON values, which clients send back as they got them, through the text that HTTP makes of it.
 """
 
 from __future__ import annotations
@@ -11,16 +10,33 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from reconciler import canonical
 from reconciler.errors import UsageError
-from reconciler.hindsight.timeline import timeline, together
+from reconciler.history.changes import timeline, together
+from reconciler.model.change import ORDER, Op
 from reconciler.ports import ChangePlace
-from reconciler.tables.places import change_place, order_of
+from reconciler.tables.rows import name_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from reconciler.hindsight.timeline import Entry
+    from reconciler.history.changes import Entry
     from reconciler.kinds.kind import Kind
     from reconciler.ports import Aside, PastChange, VersionRow
+
+
+Order = tuple[int, int, str, str, str]
+
+
+def change_place(kind: Kind, change: PastChange) -> ChangePlace:
+    """The place of a change of a kind's row."""
+    row = change.row
+    rank, id_ = ORDER.index(Op(row.op)), str(row.values[kind.key])
+    return ChangePlace(row.height, rank, kind.name, str(row.values[name_column(kind)]), id_)
+
+
+def order_of(place: ChangePlace) -> Order:
+    """What places are sorted by: the highest commit first."""
+    return -place.height, *place[1:]
+
 
 Place: TypeAlias = tuple[Any, ...]
 MOST = 2**32 - 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.tables.versions import merged_by, newest_first
+from reconciler.history.points import merged_by, newest_first
 
 
 def test_a_side_commit_belongs_to_the_first_merge_that_reaches_it() -> None:

@@ -1,21 +1,23 @@
-"""A row of the history as the resource it was made from, and what happened from one to the next."""
+"""Rows of the history as the resources they were made from, what changed between them, and who set each field."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from reconciler import canonical
+from reconciler.history.points import place_of
 from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, TIMESTAMPS, SqlType
-from reconciler.model.change import Change, Op, Prune
+from reconciler.model.change import ORDER, Change, Op, Prune
 from reconciler.model.resource import Resource
 from reconciler.ports import LiveRow
 from reconciler.tables.rows import DECLARATION_COLUMNS, declaration_columns, name_column
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from reconciler.kinds.kind import Kind
-    from reconciler.ports import PastRow
+    from reconciler.ports import Aside, PastChange, PastRow, VersionRow
 
 
 def change(kind: Kind, old: PastRow | None, new: PastRow | None) -> Change | None:
@@ -108,3 +110,99 @@ def _declaration(kind: Kind, row: PastRow) -> dict[str, Any]:
 def _prune(row: PastRow) -> Prune:
     """Rows that were recorded before the ledger kept it were removed in the usual way."""
     return Prune(row.prune) if row.prune else Prune.DEACTIVATE
+
+
+class Entry(NamedTuple):
+    """A change and the version that made it."""
+
+    version: VersionRow
+    change: Change
+
+
+def timeline(kind: Kind, past: Sequence[PastChange], aside: Mapping[str, Aside], limit: int) -> list[Entry]:
+    """What happened, the highest commit first, so many at most.
+
+    `past` is in that order and has of each row among the first so many the change before, too. `aside` are the versions
+    beside the mainline: a commit that was dropped changed what it stood upon, not what took its place.
+    """
+    told = []
+    for position, one in enumerate(past[:limit]):
+        before = _before(kind, one, past[position + 1 :], aside)
+        happened = change(kind, before, one.row)
+        if happened is None and not is_declared(one.row):
+            happened = removal(kind, one.row)
+        if happened is not None:
+            told.append(Entry(one.version, happened))
+    return told
+
+
+def together(timelines: Iterable[Iterable[Entry]], limit: int) -> list[Entry]:
+    """The newest of several kinds; within a commit as a plan has them, deletions first."""
+    return sorted((entry for entries in timelines for entry in entries), key=_rank)[:limit]
+
+
+def _before(kind: Kind, one: PastChange, past: Sequence[PastChange], aside: Mapping[str, Aside]) -> PastRow | None:
+    """The row as the commit found it."""
+    place = place_of(one.version, aside)
+    id_, own = one.row.values[kind.key], one.row.commit
+    return next(
+        (
+            earlier.row
+            for earlier in past
+            if earlier.row.values[kind.key] == id_
+            and earlier.row.commit != own
+            and earlier.row.height < one.row.height
+            and (
+                earlier.row.commit in place.dropped
+                or (earlier.row.commit not in aside and earlier.row.height <= place.height)
+            )
+        ),
+        None,
+    )
+
+
+def _rank(entry: Entry) -> tuple[int, str, int, str, str]:
+    resource = entry.change.resource
+    version = entry.version
+    return -version.height, version.commit.sha, ORDER.index(entry.change.op), resource.kind, resource.name
+
+
+class Blamed(NamedTuple):
+    """A field with its present value, and the version that set it."""
+
+    field: str
+    value: Any
+    version: VersionRow
+
+
+def blame(kind: Kind, past: Iterable[PastChange]) -> list[Blamed]:
+    """Every field of one row: its columns, then name, labels, annotations and references.
+
+    `past` holds its changes, the oldest first. What comes back after it had left git begins anew.
+    """
+    blamed: dict[str, Blamed] = {}
+    declared = False
+    for one in past:
+        before = blamed
+        anew, declared = is_declared(one.row) and not declared, is_declared(one.row)
+        blamed = {
+            field: before[field]
+            if not anew and field in before and _same(before[field].value, value)
+            else Blamed(field, value, one.version)
+            for field, value in _fields(kind, one.row).items()
+        }
+    return list(blamed.values())
+
+
+def _fields(kind: Kind, row: PastRow) -> dict[str, Any]:
+    found = resource(kind, row)
+    fields: dict[str, Any] = {**found.values, "name": found.name}
+    fields |= {f"labels.{key}": text for key, text in sorted(found.labels.items())}
+    fields |= {f"annotations.{key}": text for key, text in sorted(found.annotations.items())}
+    for role, names in sorted(found.refs.items()):
+        fields[f"refs.{role}"] = names[0] if len(names) == 1 else list(names)
+    return fields
+
+
+def _same(one: Any, other: Any) -> bool:
+    return canonical.dumps(one) == canonical.dumps(other)  # as text: to Python, 1 is True

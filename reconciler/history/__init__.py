@@ -1,0 +1,1 @@
+"""What the ledger says about the past: versions and points, what changed between them, pages of it. Pure."""
