@@ -19,7 +19,7 @@ from reconciler.policy import read_policy, rulings
 from reconciler.ports import Application, Approval, Between
 from reconciler.reconcile.read import locate
 from reconciler.snapshot.base import LoadedBase
-from reconciler.snapshot.difference import between
+from reconciler.snapshot.snapshot import change_between
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -273,7 +273,7 @@ def advancing(origin: Origin, step: Step, approved: frozenset[str]) -> Proposal:
     """On from the applied commit, where the walk began."""
     start, position = origin.position, step.position
     rows = tuple(position.changed().values())
-    found = (between(start.base.row(row.row_id), row) for row in rows)
+    found = (change_between(start.base.row(row.row_id), row) for row in rows)
     changes = ordered(change for change in found if change is not None)
     snapshot, base = start.snapshot, start.base
     old = End(str(origin.commit), start.rules, snapshot.kinds, base.rows, snapshot.lineage.digest)
@@ -289,10 +289,12 @@ def replacing(
     before = {row.row_id: row for row in base.rows()}
     rows = tuple(step.position.changed().values())
     left = dict(before)
-    changes = [change for row in rows if (change := between(left.pop(row.row_id, None), row)) is not None]
+    changes = [change for row in rows if (change := change_between(left.pop(row.row_id, None), row)) is not None]
     stamp = step.version.commit.stamp
     gone = Removal(stamp.commit, stamp.time, Prune.DELETE)
-    changes += [change for row in left.values() if (change := between(row, replace(row, removed=gone))) is not None]
+    changes += [
+        change for row in left.values() if (change := change_between(row, replace(row, removed=gone))) is not None
+    ]
     old = End(applied, _rules_at(rules, applied), kinds, before.values) if applied else None
     count = LoadedBase(before.values(), kinds).count
     return Proposal(step, rows, Transition(old, _end(step), ordered(changes), count, approved), replaces=True)

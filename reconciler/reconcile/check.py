@@ -13,9 +13,10 @@ from reconciler.model.problem import Severity
 from reconciler.model.resource import FileEntry
 from reconciler.reconcile.read import Reader, locate, not_a_file
 from reconciler.reconcile.rules import Layout, Role, read_kinds
-from reconciler.snapshot import crosscheck, tree
+from reconciler.snapshot import tree
 from reconciler.snapshot import tree as trees
 from reconciler.snapshot.base import EmptyBase
+from reconciler.snapshot.tree import tree_problems
 from reconciler.validate.repository import read_repository
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def check_tree(
     }
     entries |= zip(texts, Reader(kinds).read(texts.items(), len(texts)), strict=True)
     grown = tree.advance(tree.plant(EmptyBase(), kinds), kinds, entries).tree
-    found = tuple(sorted((*known, *problems, *crosscheck.problems(grown))))
+    found = tuple(sorted((*known, *problems, *tree_problems(grown))))
     return Checked(locate(found, lambda _: contents), entries, kinds)
 
 
@@ -192,7 +193,7 @@ class WatchedTree:
         grown = trees.advance(state.tree, kinds, {**entries, **dict.fromkeys(gone, trees.NOTHING)}).tree
         kept = {path: entry for path, entry in state.entries.items() if path not in gone} if gone else state.entries
         state = replace(state, tree=grown, entries={**kept, **entries})
-        problems = (*state.settings_problems, *state.schema_problems, *crosscheck.problems(grown))
+        problems = (*state.settings_problems, *state.schema_problems, *tree_problems(grown))
         checked = Checked(locate(tuple(sorted(problems)), self._contents), state.entries, kinds)
         self._state, self._waiting = state, frozenset()
         return checked

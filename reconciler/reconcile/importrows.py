@@ -14,8 +14,9 @@ from reconciler.model.change import Change, Op
 from reconciler.model.resource import FileEntry
 from reconciler.plan import Plan, ordered
 from reconciler.reconcile.read import Reader
-from reconciler.snapshot import crosscheck, tree
+from reconciler.snapshot import tree
 from reconciler.snapshot.base import EmptyBase
+from reconciler.snapshot.tree import tree_problems
 from reconciler.validate.resources import resource
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def _between(
     kinds = checked.kinds
     whole = tree.advance(tree.plant(EmptyBase(), kinds), kinds, {**checked.entries, **places}).tree
     nameless = {(row.place, row.line) for row in rows if row.name is None}
-    for problem in crosscheck.problems(whole):
+    for problem in tree_problems(whole):
         # One id twice makes one name twice, which is no news.
         follows = problem.code == "duplicate-name" and (problem.path, problem.line) in nameless
         if problem.path in places and not follows:

@@ -15,7 +15,7 @@ from reconciler.reconcile.partialtree import look_around
 from reconciler.reconcile.rules import Role
 from reconciler.reconcile.sync import Approach, Walk
 from reconciler.reconcile.walk import Origin, Reached, reach
-from reconciler.snapshot import lineage
+from reconciler.snapshot.snapshot import evolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -119,7 +119,7 @@ class Planner:
     def _as_it_stands(self, position: Position, base: str) -> Position:
         """An invalid position, with all that is readable in its tree for a state: what came before is not here."""
         was, stamp = position.snapshot, self.source.commit(base).stamp
-        grown, _ = lineage.evolve(was.lineage, was.tree, was.pending, stamp, was.prune)
+        grown, _ = evolve(was.lineage, was.tree, was.pending, stamp, was.prune)
         return replace(position, snapshot=replace(was, lineage=grown, kinds=was.tree.kinds, pending=frozenset()))
 
     def _plan(self, start: Start, base: str, head: str, files: Collection[FileChange]) -> tuple[Plan, Kinds]:

@@ -1,21 +1,103 @@
-"""The snapshot at a commit: what its tree declares, and what its first-parent history made of it."""
+"""The snapshot at a commit: what its tree declares, and what its first-parent history made of it.
+
+The lineage is a function of the first-parent history alone. Rows, their time stamps and the tombstones of what left git
+come out the same whether a host saw each commit as it came, slept for a week, or starts from nothing.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reconciler.snapshot import crosscheck, lineage, tree
+from reconciler import canonical
+from reconciler.model.change import Change, Op, Removal, Row
+from reconciler.model.commit import RowChange
+from reconciler.slices import in_order
+from reconciler.snapshot import tree
+from reconciler.snapshot.tree import Overlay, tree_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Prune, Stamp
-    from reconciler.model.commit import RowChange
     from reconciler.model.problem import Problem
-    from reconciler.model.resource import FileEntry, RowId
+    from reconciler.model.resource import FileEntry, Resource, RowId
     from reconciler.ports import Base
+    from reconciler.snapshot.tree import Tree
+
+
+def change_between(old: Row | None, new: Row) -> Change | None:
+    """What happened to the resource of a row; None when its content is the same.
+
+    A tombstone that comes back is a create: what counts is what git declared before.
+    """
+    was = None if old is None or old.removed is not None else old.resource
+    now = None if new.removed is not None else new.resource
+    if was is None and now is not None:
+        return Change(Op.CREATE, None, now)
+    if was is not None and now is None:
+        assert new.removed is not None
+        return Change(Op.DELETE, was, None, new.removed.prune)
+    if was is not None and now is not None and was.digest != now.digest:
+        return Change(Op.UPDATE, was, now)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Rows by id, tombstones included, and the digest of all that is declared (tombstones not included)."""
+
+    rows: Overlay[RowId, Row | None]
+    digest: str = canonical.EMPTY_SET
+
+
+def begin_lineage(base: Base, digest: str) -> Lineage:
+    """The lineage of a valid state that a base holds."""
+    return Lineage(Overlay(base.row), digest)
+
+
+def evolve(
+    lineage: Lineage, tree: Tree, touched: Collection[RowId], stamp: Stamp, prune: Prune
+) -> tuple[Lineage, tuple[RowChange, ...]]:
+    """The lineage after a valid commit whose tree is given, and what the commit did to the rows it touched.
+
+    `prune` is what becomes of the rows of what it removes.
+    """
+    rows = lineage.rows.draft()
+    done: list[RowChange] = []
+    for row_id in in_order(touched):
+        old = lineage.rows[row_id]
+        declared = tree.ids[row_id]
+        new = _next(old, declared[0] if declared else None, stamp, prune)
+        if new is None or new == old:
+            continue
+        rows[row_id] = new
+        change = change_between(old, new)
+        if change is not None:
+            done.append(RowChange(change, new))
+    return Lineage(rows.settle(), _digest(lineage.digest, done)), tuple(done)
+
+
+def _next(old: Row | None, declared: Resource | None, stamp: Stamp, prune: Prune) -> Row | None:
+    if declared is None:
+        gone = old is None or old.removed is not None
+        if gone or old is None:
+            return old
+        return Row(old.resource, old.created, old.updated, Removal(stamp.commit, stamp.time, prune))
+    if old is None:
+        return Row(declared, created=stamp, updated=stamp)
+    same = old.removed is None and old.resource.digest == declared.digest
+    return Row(declared, old.created, updated=old.updated if same else stamp)
+
+
+def _digest(start: str, done: list[RowChange]) -> str:
+    changes = [step.change for step in done]
+    return canonical.add_digests(
+        start,
+        added=[change.new.digest for change in changes if change.new is not None and change.op is not Op.DELETE],
+        removed=[change.old.digest for change in changes if change.old is not None],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +109,7 @@ class Snapshot:
     """
 
     tree: tree.Tree
-    lineage: lineage.Lineage
+    lineage: Lineage
     kinds: Kinds
     prune: Prune
     pending: frozenset[RowId] = frozenset()
@@ -49,7 +131,7 @@ class Outcome:
 
 def start(base: Base, kinds: Kinds, digest: str, prune: Prune) -> Snapshot:
     """The snapshot of a valid state that a base holds; `prune` is the mode in force there."""
-    return Snapshot(tree.plant(base, kinds), lineage.begin(base, digest), kinds, prune)
+    return Snapshot(tree.plant(base, kinds), begin_lineage(base, digest), kinds, prune)
 
 
 def advance(
@@ -67,9 +149,9 @@ def advance(
     """
     growth = tree.advance(snapshot.tree, kinds, entries)
     pending = snapshot.pending | growth.touched
-    found = tuple(sorted((*problems, *crosscheck.problems(growth.tree))))
+    found = tuple(sorted((*problems, *tree_problems(growth.tree))))
     waiting = replace(snapshot, tree=growth.tree, pending=pending)
     if any(problem.is_error for problem in found):
         return Outcome(waiting, found, ())
-    grown, rows = lineage.evolve(snapshot.lineage, growth.tree, pending, stamp, snapshot.prune.milder(prune))
+    grown, rows = evolve(snapshot.lineage, growth.tree, pending, stamp, snapshot.prune.milder(prune))
     return Outcome(Snapshot(growth.tree, grown, kinds, prune), found, rows)

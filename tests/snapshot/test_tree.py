@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.reconcile.read import Reader
-from reconciler.snapshot import crosscheck, tree
+from reconciler.snapshot import tree
 from reconciler.snapshot.base import EmptyBase
+from reconciler.snapshot.tree import tree_problems
 from reconciler.wiring import shipped
 from tests.support import configs
 
@@ -46,7 +47,7 @@ def empty() -> Tree:
 
 
 def found(texts: dict[str, str]) -> tuple[Problem, ...]:
-    return crosscheck.problems(grow(empty(), dict(texts)))
+    return tree_problems(grow(empty(), dict(texts)))
 
 
 def told(problems: tuple[Problem, ...]) -> list[tuple[str, str, int, str]]:
@@ -60,7 +61,7 @@ def test_walking_through_trees_ends_like_reading_the_last(steps: list[dict[str, 
         at = grow(at, {**dict.fromkeys(last), **texts})
         last = texts
     at_once = grow(empty(), dict(last))
-    assert crosscheck.problems(at) == crosscheck.problems(at_once)
+    assert tree_problems(at) == tree_problems(at_once)
     for path in PATHS:
         assert at.files[path] == at_once.files[path]
         for one in at_once.files[path].resources:
@@ -74,7 +75,7 @@ def test_order_of_files_does_not_matter(texts: dict[str, str], order: list[str])
     for path in order:
         if path in texts:
             one_by_one = grow(one_by_one, {path: texts[path]})
-    assert crosscheck.problems(one_by_one) == found(texts)
+    assert tree_problems(one_by_one) == found(texts)
 
 
 def test_two_files_with_one_name_are_both_told() -> None:
@@ -94,11 +95,11 @@ def test_two_resources_with_one_id_are_both_told() -> None:
 
 def test_a_reference_into_nothing_is_told_until_it_is_declared() -> None:
     at = grow(empty(), {"s.yaml": configs.signal("s", users=["ann", "bob"]), "a.yaml": configs.user("ann")})
-    assert told(crosscheck.problems(at)) == [("dangling-reference", "s.yaml", 1, "/metadata/refs/users/1")]
+    assert told(tree_problems(at)) == [("dangling-reference", "s.yaml", 1, "/metadata/refs/users/1")]
     at = grow(at, {"b.yaml": configs.user("bob")})
-    assert crosscheck.problems(at) == ()
+    assert tree_problems(at) == ()
     at = grow(at, {"b.yaml": None})
-    assert told(crosscheck.problems(at)) == [("dangling-reference", "s.yaml", 1, "/metadata/refs/users/1")]
+    assert told(tree_problems(at)) == [("dangling-reference", "s.yaml", 1, "/metadata/refs/users/1")]
 
 
 def test_references_are_withheld_while_a_file_cannot_be_read() -> None:
