@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
-from reconciler.adapters import births, daemonfile
+from reconciler.adapters import daemonfile
 from reconciler.adapters.births import UNKNOWN, birth
 from reconciler.adapters.daemonfile import Daemon, announced, find, new_token
 from reconciler.errors import NeedsHuman
@@ -92,7 +93,7 @@ def test_a_process_with_the_same_id_is_another_one(tmp_path: Path, process: subp
 
 
 def test_a_system_that_tells_no_beginnings_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(births, "STAT", str(tmp_path / "no-proc-{}"))
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path / "no-proc"))
     assert birth(os.getpid()) == UNKNOWN
     with announced(tmp_path, ADDRESS, "secret"):
         monkeypatch.undo()
@@ -106,13 +107,12 @@ def test_a_beginning_is_one_of_one_process(process: subprocess.Popen[bytes]) -> 
     assert birth(2**70) is None
 
 
-def test_a_command_name_with_brackets_does_not_shift_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stat = tmp_path / "stat"
-    stat.write_text("1 (a) b (c) S " + " ".join(str(number) for number in range(4, 53)), encoding="utf-8")
-    monkeypatch.setattr(births, "STAT", str(stat))
-    mark = birth(os.getpid())
-    assert mark is not None
-    assert mark.endswith("/22")
+def test_a_beginning_stays_when_the_clock_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    before, boot_time = birth(os.getpid()), psutil.boot_time
+    moved = boot_time() + 3600
+    monkeypatch.setattr(psutil, "boot_time", lambda: moved)
+    monkeypatch.setattr(psutil._psplatform, "boot_time", lambda: moved)
+    assert birth(os.getpid()) == before
 
 
 def test_a_newer_daemon_keeps_its_file(tmp_path: Path) -> None:

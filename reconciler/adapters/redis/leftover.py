@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from reconciler.adapters.births import UNKNOWN, birth
+from reconciler.adapters.births import UNKNOWN, birth, is_zombie
 from reconciler.errors import NeedsHuman
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def write_private(file: Path, text: str) -> None:
 
 def _lives(pid: int, began: str) -> bool:
     now = birth(pid)
-    return now is not None and (UNKNOWN in {now, began} or now == began) and not _is_zombie(pid)
+    return now is not None and (UNKNOWN in {now, began} or now == began) and not is_zombie(pid)
 
 
 def _ended(server: Running) -> bool:
@@ -102,12 +102,3 @@ def _ended(server: Running) -> bool:
             return False
         time.sleep(PAUSE)
     return True
-
-
-def _is_zombie(pid: int) -> bool:
-    """Whether the process has ended and only waits for its parent to notice (proc(5))."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:  # noqa: PTH123 - not a file to pass on
-            return stat.read().rpartition(")")[2].split()[0] == "Z"
-    except (OSError, IndexError):
-        return False
