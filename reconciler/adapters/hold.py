@@ -15,13 +15,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from filelock import lock_descriptor, unlock_descriptor
+
 from reconciler import canonical
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +28,8 @@ if TYPE_CHECKING:
 
 LOCK_FILE = "daemon.lock"
 DAEMON_FILE = "daemon.json"
-LOCKED_BYTE = 1 << 30
-"""Windows keeps others from reading what is locked: this byte lies far behind what is written."""
+FIRST_READABLE = 1 if sys.platform == "win32" else 0
+"""Windows lets nobody else read what is locked: filelock locks the first byte, a line end, and JSON follows it."""
 
 TRIES, PAUSE = 5, 0.05
 """How often the lock is tried for, seconds apart: somebody who only asks who holds it is done by then."""
@@ -89,9 +86,8 @@ def holder(folder: Path) -> Holder | None:
     except OSError as error:
         raise _refused(folder, error) from error
     try:
-        if _lock(fd):
-            _unlock(fd)
-            return None
+        if lock_descriptor(fd, blocking=False):
+            return None  # closing it unlocks it
     except OSError as error:
         raise _refused(folder, error) from error
     finally:
@@ -116,7 +112,7 @@ def _acquired(folder: Path) -> int:
         except OSError as error:
             raise _refused(folder, error) from error
         try:
-            if _lock(fd) and _is_the_one(fd, folder / LOCK_FILE):
+            if lock_descriptor(fd, blocking=False) and _is_the_one(fd, folder / LOCK_FILE):
                 return fd
         except OSError as error:
             os.close(fd)
@@ -128,30 +124,9 @@ def _acquired(folder: Path) -> int:
     )
 
 
-def _lock(fd: int) -> bool:
-    """Try to take the lock; False when somebody else has it."""
-    try:
-        if sys.platform == "win32":
-            os.lseek(fd, LOCKED_BYTE, os.SEEK_SET)
-            msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):  # PermissionError is Windows' word for it
-        return False
-    return True
-
-
-def _unlock(fd: int) -> None:
-    if sys.platform == "win32":
-        os.lseek(fd, LOCKED_BYTE, os.SEEK_SET)
-        msvcrt.locking(fd, msvcrt.LK_UNLCK, 1)
-    else:
-        fcntl.flock(fd, fcntl.LOCK_UN)
-
-
 def _release(fd: int) -> None:
     try:
-        _unlock(fd)
+        unlock_descriptor(fd)
     finally:
         os.close(fd)
 
@@ -166,7 +141,7 @@ def _is_the_one(fd: int, file: Path) -> bool:
 
 def _introduce(fd: int, who: dict[str, Any]) -> str:
     """Write down who holds the lock, over what the one before left; gives why that could not be done."""
-    text = (json.dumps(who, ensure_ascii=False) + "\n").encode(errors="replace")
+    text = ("\n" + json.dumps(who, ensure_ascii=False) + "\n").encode(errors="replace")
     try:
         os.lseek(fd, 0, os.SEEK_SET)
         written = os.write(fd, text)
@@ -179,7 +154,7 @@ def _introduce(fd: int, who: dict[str, Any]) -> str:
 
 def _described(folder: Path) -> Holder:
     """What the files of a held folder say about its holder. An address counts only when it is that process's."""
-    who, daemon = _read(folder / LOCK_FILE), _read(folder / DAEMON_FILE)
+    who, daemon = _read(folder / LOCK_FILE, FIRST_READABLE), _read(folder / DAEMON_FILE)
     pid = who.get("pid")
     if not isinstance(pid, int):
         return Holder()
@@ -187,10 +162,11 @@ def _described(folder: Path) -> Holder:
     return Holder(pid, *(str(one) if one else None for one in (who.get("since"), who.get("command"), address)))
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path, start: int = 0) -> dict[str, Any]:
     """A small JSON object, empty when there is none: half of one is nothing."""
     try:
         with file.open("rb") as opened:
+            opened.seek(start)
             found = json.loads(opened.read(MOST))
     except (OSError, ValueError):
         return {}

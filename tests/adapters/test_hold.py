@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import lock_descriptor
 
 from reconciler.adapters import hold as holding
 from reconciler.adapters.hold import DAEMON_FILE, LOCK_FILE, hold, holder, left_behind
@@ -121,6 +122,14 @@ def test_after_kill_9_nothing_has_to_be_mended(tmp_path: Path, other: Other) -> 
     assert left_behind(folder) == ()
 
 
+def test_what_is_written_is_read_behind_the_locked_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holding, "FIRST_READABLE", 1)  # as on Windows
+    with hold(tmp_path, FixedClock(), "a"):
+        found = holder(tmp_path)
+    assert found is not None
+    assert (found.pid, found.command) == (os.getpid(), "a")
+
+
 def test_a_longer_name_before_leaves_nothing_of_itself(tmp_path: Path) -> None:
     (tmp_path / LOCK_FILE).write_text('{"pid": 1, "command": "' + "x" * 5000 + '"}\n', encoding="utf-8")
     with hold(tmp_path, FixedClock(), "short"):
@@ -139,7 +148,7 @@ def test_a_child_of_the_daemon_does_not_hold_it(tmp_path: Path) -> None:
 def test_whoever_only_asks_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / LOCK_FILE).touch()
     fd = os.open(tmp_path / LOCK_FILE, os.O_RDWR)
-    assert holding._lock(fd)
+    assert lock_descriptor(fd, blocking=False)
     waits: list[float] = []
 
     def let_go(seconds: float) -> None:
@@ -154,14 +163,14 @@ def test_whoever_only_asks_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.
 def test_a_folder_deleted_between_opening_and_locking_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, lock = tmp_path / "state", holding._lock
+    folder, lock = tmp_path / "state", lock_descriptor
 
-    def delete_first(fd: int) -> bool:
-        monkeypatch.setattr(holding, "_lock", lock)
+    def delete_first(fd: int, *, blocking: bool) -> bool:
+        monkeypatch.setattr(holding, "lock_descriptor", lock)
         (folder / LOCK_FILE).unlink()
-        return lock(fd)
+        return lock(fd, blocking=blocking)
 
-    monkeypatch.setattr(holding, "_lock", delete_first)
+    monkeypatch.setattr(holding, "lock_descriptor", delete_first)
     with hold(folder, FixedClock(), "a"):
         assert holder(folder) is not None
 

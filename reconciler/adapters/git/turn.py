@@ -12,6 +12,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from filelock import lock_descriptor, unlock_descriptor
+
 from reconciler.errors import RetryLater
 
 if TYPE_CHECKING:
@@ -31,42 +33,15 @@ def take_turn(file: Path, seconds: float, stop: threading.Event) -> Iterator[int
     handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         start = time.monotonic()
-        while not _lock(handle):
+        while not lock_descriptor(handle, blocking=False):
             if time.monotonic() - start > seconds or stop.wait(PAUSE):
                 raise RetryLater(
                     f"another process is fetching: {file} is locked", hint="it ends by itself; or is a command running?"
                 )
-        yield handle
+        try:
+            yield handle
+        finally:
+            if sys.platform == "win32":  # elsewhere it would take the lock from a git that still runs: closing does not
+                unlock_descriptor(handle)
     finally:
-        _unlock(handle)
         os.close(handle)
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _lock(handle: int) -> bool:
-        os.lseek(handle, 0, os.SEEK_SET)
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-    def _unlock(handle: int) -> None:
-        os.lseek(handle, 0, os.SEEK_SET)
-        with contextlib.suppress(OSError):  # it was not locked
-            msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(handle: int) -> bool:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    def _unlock(handle: int) -> None:
-        """Nothing: an explicit unlock would take the lock from a git that still runs; closing the file does not."""
