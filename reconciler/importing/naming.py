@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from reconciler.authoring.places import below, file_name, usual_folder
+from reconciler.scaffold.paths import below, file_name, usual_folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from reconciler.errors import BugError
 from reconciler.importing.documents import documents
 from reconciler.importing.incoming import arrivals
-from reconciler.importing.yamltext import document_text
 from reconciler.model.change import Change, Op
 from reconciler.model.resource import FileEntry
 from reconciler.plan import Plan, ordered
 from reconciler.reconcile.read import Reader
+from reconciler.scaffold.yamltext import document_text
 from reconciler.snapshot import tree
 from reconciler.snapshot.base import EmptyBase
 from reconciler.snapshot.tree import tree_problems

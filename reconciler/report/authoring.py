@@ -12,11 +12,11 @@ from reconciler.report.problems import plural
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from reconciler.authoring.fields import FieldRow
     from reconciler.format.file import Formatted
     from reconciler.kinds.kind import Kind
     from reconciler.model.problem import Violation
     from reconciler.reconcile.policytests import Policies, Tested, Trial
+    from reconciler.scaffold.sample import FieldRow
 
 KIND_HEADERS = ("kind", "table", "key", "columns", "from")
 FIELD_HEADERS = ("field", "type", "unit", "allowed", "required", "description")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.files import Folder
-    from reconciler.authoring.author import Author
+    from reconciler.scaffold.files import Author
     from reconciler.settings import Settings
 
 
@@ -38,8 +38,8 @@ class Workshop:
 def workshop(settings: Settings, roles: Collection[Role] = tuple(Role)) -> Workshop:
     """The working tree that the settings name; of its files only those in some roles are read."""
     from reconciler.adapters.files import Folder
-    from reconciler.authoring.author import Author
-    from reconciler.authoring.places import schema_file
+    from reconciler.scaffold.files import Author
+    from reconciler.scaffold.paths import schema_file
 
     at = checkout(settings.repository, settings.path)
     files, role = Folder(at.root), at.layout.role
@@ -69,8 +69,8 @@ def folder(path: Path) -> Folder:
 
 def new_repository(new_id: Callable[[], str]) -> Mapping[str, bytes]:
     """The files of a new config repository, by path; `new_id` gives the ids of its examples."""
-    from reconciler.authoring.places import schema_file
-    from reconciler.authoring.scaffold import scaffold
+    from reconciler.scaffold.files import scaffold
+    from reconciler.scaffold.paths import schema_file
 
     kinds, texts = shipped().kinds, shipped_schemas()
     schemas = {**{schema_file(kind): texts[kind.origin] for kind in kinds}, **editor_schemas()}

@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.authoring.places import below
 from reconciler.errors import UsageError
 from reconciler.reconcile.rules import Role
+from reconciler.scaffold.paths import below
 from reconciler.wiring.checkout import checkout, inside
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _kind(kinds: Kinds, word: str, hint: str = "") -> Kind:
 
 def _schema_line(root: Path, base: str, files: Collection[str], kind: Kind, path: str) -> str:
     """The comment that tells editors which schema a file follows; none when the repository has no file of it."""
-    from reconciler.authoring.places import EDITOR_FOLDER, address, schema_file
+    from reconciler.scaffold.paths import EDITOR_FOLDER, address, schema_file
 
     exported = below(base, f"{EDITOR_FOLDER}/{schema_file(kind)}")
     schema = exported if (root / exported).is_file() else kind.origin if kind.origin in files else ""

@@ -9,8 +9,6 @@ import click
 
 from reconciler import wiring
 from reconciler.answers import to_json
-from reconciler.authoring.fields import field_rows
-from reconciler.authoring.places import EDITOR_FOLDER, below
 from reconciler.cli import completing, output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
@@ -18,6 +16,8 @@ from reconciler.cli.places import from_here
 from reconciler.reconcile.rules import Role
 from reconciler.report import authoring as tables
 from reconciler.report import problems as report
+from reconciler.scaffold.paths import EDITOR_FOLDER, below
+from reconciler.scaffold.sample import field_rows
 
 if TYPE_CHECKING:
     from reconciler.wiring import Workshop

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler import canonical
-from reconciler.authoring.scalars import scalar
 from reconciler.decode.document import decode
-from reconciler.importing.yamltext import document_text
+from reconciler.scaffold.yamltext import document_text, scalar
 from tests.importing.widgets import NASTY, documents, texts
 
 

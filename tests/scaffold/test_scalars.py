@@ -7,8 +7,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.authoring.scalars import written
 from reconciler.decode.document import decode
+from reconciler.scaffold.yamltext import written
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 VALUES = st.one_of(

@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler import wiring
-from reconciler.authoring.candidates import NIL_UUID
-from reconciler.authoring.skeleton import WIDTH, skeleton
 from reconciler.format.file import format_file
 from reconciler.format.ordering import Order
-from tests.authoring.kinds import ROW, checked, example_kinds, thing
+from reconciler.scaffold.sample import NIL_UUID, WIDTH, skeleton
+from tests.scaffold.kinds import ROW, checked, example_kinds, thing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

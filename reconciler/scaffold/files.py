@@ -1,16 +1,16 @@
-"""New files for one config repository: what they hold and where they go. Nothing is written here."""
+"""New files for one config repository: a resource's, and all of a new repository. Nothing is written here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.authoring.places import EDITOR_FOLDER, address, below, file_name, schema_file, usual_folder
-from reconciler.authoring.skeleton import skeleton
 from reconciler.decode.document import decode
 from reconciler.errors import UsageError
 from reconciler.kinds.kind import closest
 from reconciler.model.resource import Key
+from reconciler.scaffold.paths import EDITOR_FOLDER, address, below, file_name, schema_file, usual_folder
+from reconciler.scaffold.sample import skeleton
 from reconciler.validate.validator import Validator
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.problem import Problem
     from reconciler.model.resource import FileEntry
+
 
 NAME = "/metadata/name"
 
@@ -97,3 +98,19 @@ class Author:
         if self.exists(exported):
             return exported, True
         return (kind.origin, True) if kind.name in self.own else (exported, False)
+
+
+def scaffold(
+    templates: Mapping[str, bytes], schemas: Mapping[str, bytes], kinds: Kinds, new_id: Callable[[], str]
+) -> dict[str, bytes]:
+    """Every file by its path: the templates as they are, the editors' schemas, and an example of each kind.
+
+    `new_id` gives a UUID that nobody else has.
+    """
+    files = {**templates, **{f"{EDITOR_FOLDER}/{name}": data for name, data in schemas.items()}}
+    for kind in kinds:
+        name = f"example-{kind.name.lower()}"
+        path = below(usual_folder(kind, {}, ""), file_name(name))
+        schema = address(f"{EDITOR_FOLDER}/{schema_file(kind)}", path)
+        files[path] = skeleton(kind, name, new_id(), schema).encode()
+    return dict(sorted(files.items()))

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.authoring.author import Author
-from reconciler.authoring.places import address, file_name, usual_folder
 from reconciler.errors import UsageError
 from reconciler.kinds.kind import Kinds
 from reconciler.model.resource import FileEntry, Identified, Key
-from tests.authoring.kinds import ROW, checked, example_kinds, thing
+from reconciler.scaffold.files import Author
+from reconciler.scaffold.paths import address, file_name, usual_folder
+from tests.scaffold.kinds import ROW, checked, example_kinds, thing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

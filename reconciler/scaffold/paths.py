@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind
     from reconciler.model.resource import FileEntry
 
+
 _UNFIT = re.compile(r"[^\w.-]")
 
 EDITOR_FOLDER = ".reconciler/schemas"

@@ -1,7 +1,7 @@
-"""How to write a value on one line of YAML so that every reader takes it for what it is.
+"""Values and documents as YAML text, written so that every reader takes them for what they are.
 
-Plain where YAML 1.1 and 1.2 (core schema) agree that it is this text, in single quotes elsewhere, in double quotes with
-escapes for what a reviewer could not see.
+A scalar is plain where YAML 1.1 and 1.2 (core schema) agree that it is this text, in single quotes elsewhere, in double
+quotes with escapes for what a reviewer could not see.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from reconciler import canonical
 from reconciler.decode.scalars import resolve
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from reconciler.canonical import Value
+
 
 _INDICATORS = frozenset("-?:,[]{}#&*!|>'\"%@`=<~")
 """What may not, or should not, begin a plain scalar (YAML 1.2.2, section 5.3)."""
@@ -73,3 +76,37 @@ def _escaped(character: str) -> str:
     code = ord(character)
     letter, width = next((letter, width) for letter, width in _WIDTHS if code < 16**width)
     return f"\\{letter}{code:0{width}X}"
+
+
+INDENT = "  "
+
+
+def document_text(document: Mapping[str, Value], comment: str = "") -> str:
+    """The text of a document, with a comment as its first line where there is one."""
+    head = f"# {comment}\n" if comment else ""
+    return head + "".join(f"{line}\n" for line in _mapping(document))
+
+
+def _mapping(mapping: Mapping[str, Value]) -> Iterator[str]:
+    for key, value in mapping.items():
+        yield from _under(f"{scalar(key)}:", value)
+
+
+def _sequence(items: list[Value]) -> Iterator[str]:
+    for item in items:
+        lines = [*_under("-", item)]
+        if isinstance(item, dict) and item:  # the first key stands behind the hyphen
+            lines = [f"- {lines[1].removeprefix(INDENT)}", *lines[2:]]
+        yield from lines
+
+
+def _under(head: str, value: Value) -> Iterator[str]:
+    """A value behind a key or hyphen: on the same line if it fits there, else indented below."""
+    if isinstance(value, dict) and value:
+        yield head
+        yield from (INDENT + line for line in _mapping(value))
+    elif isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
+        yield head
+        yield from (INDENT + line for line in _sequence(value))
+    else:
+        yield f"{head} {written(value)}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reconciler.authoring.fields import FieldRow, field_rows
-from tests.authoring.kinds import example_kinds, thing
+from reconciler.scaffold.sample import FieldRow, field_rows
+from tests.scaffold.kinds import example_kinds, thing
 
 KINDS = example_kinds().by_name
 

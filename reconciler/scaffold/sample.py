@@ -1,0 +1,319 @@
+"""A commented YAML document to start a resource from, made from the kind's schema alone."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from jsonschema_rs import Draft202012Validator, ValidationErrorKind
+
+from reconciler import canonical
+from reconciler.kinds.build import BOUNDS, resolved
+from reconciler.kinds.kind import INACTIVE
+from reconciler.kinds.pointers import child, join
+from reconciler.scaffold.yamltext import written
+from reconciler.validate.fields import unit_at
+from reconciler.validate.wording import range_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from reconciler.canonical import Value
+    from reconciler.kinds.kind import Column, Kind
+
+
+NIL_UUID = "00000000-0000-0000-0000-000000000000"
+"""The nil UUID (RFC 9562, section 5.9): the id of nothing, so that a skeleton refers to nothing."""
+
+TEXTS = ("CHANGE-ME", "change-me", "CHANGE_ME", "change_me", "CHANGEME", "changeme", "/CHANGE-ME", "X", "x", "0", "")
+"""Texts that ask to be changed, in the spellings that patterns allow; the last ones are for those that allow little."""
+
+KEYS = ("change-me", "change_me", "changeme", "CHANGE_ME", "x", "X", "0")
+
+STEPS = (0.01, 0.1, 1, 0.001)
+"""How far above a limit to go where the limit itself is excluded: hundredths first, as lots and percentages have."""
+
+FORMATS = {"uuid": NIL_UUID, "date": "2000-01-01", "ipv4": "192.0.2.1", "ipv6": "2001:db8::1"}
+"""The addresses are those kept for documentation (RFC 5737, RFC 3849)."""
+
+
+def candidates(part: Mapping[str, Any]) -> tuple[Value, ...]:
+    """Values for a part of a schema whose `$ref` is followed and which is neither an object nor an array."""
+    if "const" in part:
+        return (part["const"],)
+    if "enum" in part:
+        words = tuple(part["enum"])
+        return (INACTIVE, *(word for word in words if word != INACTIVE)) if INACTIVE in words else words
+    named = part.get("type", "string")
+    return _BY_TYPE[named[0] if isinstance(named, list) else named](part)
+
+
+def _whole(part: Mapping[str, Any]) -> tuple[Value, ...]:
+    return tuple(round(number) for number in _from_lowest(part, (1,)))
+
+
+def _numbers(part: Mapping[str, Any]) -> tuple[Value, ...]:
+    return tuple(_from_lowest(part, STEPS))
+
+
+def _from_lowest(part: Mapping[str, Any], steps: tuple[float, ...]) -> list[float]:
+    """The smallest numbers that the bounds allow; without a lower one 0, or the greatest."""
+    if "multipleOf" in part:
+        steps = (part["multipleOf"],)
+    below = part.get("exclusiveMinimum")
+    low = part.get("minimum", below)
+    if low is None:
+        highest = part.get("maximum", part.get("exclusiveMaximum", 0))
+        return [0, *steps, highest, *(highest - step for step in steps)]
+    if "multipleOf" in part:
+        low = -(-low // steps[0]) * steps[0]
+    return [*([] if below is not None and below >= low else [low]), *(low + step for step in steps)]
+
+
+def _texts(part: Mapping[str, Any]) -> tuple[Value, ...]:
+    if part.get("format") in FORMATS:
+        return (FORMATS[part["format"]],)
+    shortest = part.get("minLength", 0)
+    may_be_empty = not shortest and "pattern" in part and re.search(part["pattern"], "") is not None
+    long = tuple((text * shortest)[:shortest] for text in TEXTS if text and shortest > len(text))
+    return (*(("",) if may_be_empty else ()), *TEXTS, *long)
+
+
+_BY_TYPE: Mapping[str, Callable[[Mapping[str, Any]], tuple[Value, ...]]] = {
+    "string": _texts,
+    "number": _numbers,
+    "integer": _whole,
+    "boolean": lambda _: (False, True),
+    "null": lambda _: (None,),
+}
+
+
+ATTEMPTS = 500
+"""Values that are exchanged before it is given up. The shipped kinds take a handful."""
+
+_KEY = "#"
+"""Behind a pointer: the key of a map's entry, which has candidates of its own."""
+
+
+@dataclass(slots=True)
+class _Draft:
+    """One way to fill a schema: which candidate each place has, and which optional fields are there."""
+
+    schema: Mapping[str, Any]
+    given: Mapping[str, Value]
+    generous: bool
+    choices: dict[str, int] = field(default_factory=dict)
+    options: dict[str, int] = field(default_factory=dict)
+    added: set[str] = field(default_factory=set)
+
+    def fill(self, part: Mapping[str, Any], pointer: str) -> Value:
+        part = resolved(self.schema, part)
+        if pointer in self.given:
+            return self.given[pointer]
+        match part.get("type"):
+            case "object":
+                return self._mapping(part, pointer)
+            case "array":
+                return self._sequence(part, pointer)
+            case _:
+                return self._choose(pointer, candidates(part))
+
+    def _mapping(self, part: Mapping[str, Any], pointer: str) -> dict[str, Value]:
+        properties, required = part.get("properties", {}), part.get("required", ())
+        filled: dict[str, Value] = {}
+        for name, member in properties.items():
+            at = child(pointer, name)
+            if self.generous or name in required or at in self.given or at in self.added:
+                filled[name] = self.fill(member, at)
+        rest = part.get("additionalProperties", True)
+        least = part.get("minProperties", 1 if self.generous and not properties else 0)
+        if len(filled) < least and isinstance(rest, dict):
+            key = str(self._choose(pointer + _KEY, KEYS))
+            filled[key] = self.fill(rest, child(pointer, key))
+        return filled
+
+    def _sequence(self, part: Mapping[str, Any], pointer: str) -> list[Value]:
+        count = max(part.get("minItems", 0), 1 if self.generous else 0)
+        items = part.get("items", {})
+        return [self.fill(items, child(pointer, position)) for position in range(count)]
+
+    def _choose(self, pointer: str, values: tuple[Value, ...]) -> Value:
+        self.options[pointer] = len(values)
+        return values[self.choices.get(pointer, 0)]
+
+    def mend(self, errors: Iterator[Any]) -> bool:
+        """Exchange one value that an error is about, or add a field that is missing; False when nothing can be."""
+        return any(self._mend(error) for error in errors)
+
+    def _mend(self, error: Any) -> bool:
+        pointer = join(error.instance_path)
+        match error.kind:
+            case ValidationErrorKind.Required(property=name):
+                missing = child(pointer, name)
+                grows = missing not in self.added
+                self.added.add(missing)
+                return grows
+            case ValidationErrorKind.PropertyNames():
+                pointer += _KEY
+        following = self.choices.get(pointer, 0) + 1
+        if following >= self.options.get(pointer, 0):
+            return False
+        self.choices[pointer] = following
+        return True
+
+
+def sample(kind: Kind, name: str, row_id: str) -> dict[str, Any]:
+    """A document with all that the kind requires and nothing else, under a name and an id.
+
+    Numbers are the smallest, words the first, a status INACTIVE where it can be. Where the schema's own rules cannot
+    be met in this way, it is the nearest that was found.
+    """
+    return _sampled(kind, name, row_id, generous=False)
+
+
+def generous_sample(kind: Kind, name: str, row_id: str) -> dict[str, Any]:
+    """The same with every optional field, and an entry in each map and list."""
+    return _sampled(kind, name, row_id, generous=True)
+
+
+def _sampled(kind: Kind, name: str, row_id: str, *, generous: bool) -> dict[str, Any]:
+    given: dict[str, Value] = {"/metadata/name": name, child("/spec", kind.key): row_id}
+    draft = _Draft(kind.schema, given, generous)
+    validator = Draft202012Validator(dict(kind.schema), offline=True, validate_formats=True)
+    document = draft.fill(kind.schema, "")
+    for _ in range(ATTEMPTS):
+        if not draft.mend(validator.iter_errors(document)):
+            break
+        document = draft.fill(kind.schema, "")
+    assert isinstance(document, dict)
+    return document
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRow:
+    """One field: its name, SQL type, unit, the values that are possible, and what the schema says it is."""
+
+    name: str
+    type: str
+    unit: str
+    allowed: str
+    required: bool
+    description: str
+
+
+def field_rows(kind: Kind) -> tuple[FieldRow, ...]:
+    """The columns in their order, then the references (`refs.ROLE`, of type `Kind` or `Kind, …`)."""
+    return (*(_column(kind, column) for column in kind.columns), *_references(kind))
+
+
+def allowed(part: Mapping[str, Any], unit: str) -> str:
+    """The words or numbers that a field may have: `BUY, SELL or BOTH`, `1 to 1000 trades`; empty for free text."""
+    if "enum" in part:
+        *most, last = map(canonical.text, part["enum"])
+        return f"{', '.join(most)} or {last}" if most else last
+    if part.get("type") == "boolean":
+        return "true or false"
+    bounds = {bound: part[bound] for bound in BOUNDS if bound in part}
+    return range_words(bounds, unit) if bounds else ""
+
+
+def _column(kind: Kind, column: Column) -> FieldRow:
+    spec = kind.schema["properties"]["spec"]
+    part = resolved(kind.schema, spec["properties"][column.name])
+    length = part.get("maxLength")
+    values = allowed(part, "") or (f"at most {length} characters" if length is not None else "")
+    written = f"{column.type}({column.length})" if column.length is not None else str(column.type)
+    return FieldRow(column.name, written, column.unit, values, column.name in spec["required"], column.description)
+
+
+def _references(kind: Kind) -> Iterator[FieldRow]:
+    metadata = kind.schema["properties"]["metadata"]
+    roles = resolved(kind.schema, metadata["properties"].get("refs", {}))
+    for reference in kind.references:
+        part = resolved(kind.schema, roles["properties"][reference.role])
+        required = "refs" in metadata["required"] and reference.role in roles.get("required", ())
+        what = f"names of {reference.kind}" if reference.many else f"name of {reference.kind}"
+        yield FieldRow(f"refs.{reference.role}", what, "", "", required, str(part.get("description", "")))
+
+
+WIDTH = 120
+"""Columns of a line; what would be longer gets its comment above it."""
+
+INDENT = "  "
+ENVELOPE = ("apiVersion", "kind", "metadata", "spec")
+METADATA = ("name", "labels", "annotations", "refs")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a line goes: how deep, and from which depth on it is commented out (None when it counts)."""
+
+    kind: Kind
+    depth: int = 0
+    off: int | None = None
+
+    def line(self, text: str) -> str:
+        if self.off is None:
+            return INDENT * self.depth + text
+        return f"{INDENT * self.off}# {INDENT * (self.depth - self.off)}{text}"
+
+    def remark(self, text: str) -> Iterator[str]:
+        start = INDENT * (self.depth if self.off is None else self.off)
+        yield from textwrap.wrap(
+            text, WIDTH, initial_indent=f"{start}# ", subsequent_indent=f"{start}# ", break_on_hyphens=False
+        )
+
+
+def skeleton(kind: Kind, name: str, row_id: str, schema_address: str) -> str:
+    """The text of a file that declares one resource: what is required filled in, what is optional commented out.
+
+    `schema_address` is where editors find the kind's schema, relative to the file.
+    """
+    least, most = sample(kind, name, row_id), generous_sample(kind, name, row_id)
+    top = _Place(kind)
+    head = [f"# yaml-language-server: $schema={schema_address}", *top.remark(kind.schema["description"])]
+    return "\n".join([*head, *_mapping(top, kind.schema, "", least, most)]) + "\n"
+
+
+def _mapping(
+    place: _Place, part: Mapping[str, Any], pointer: str, least: Mapping[str, Any], most: Mapping[str, Any]
+) -> Iterator[str]:
+    """The lines of a mapping: what `least` has counts, what only `most` has is commented out."""
+    properties = part.get("properties", {})
+    for name in _ordered(place.kind, pointer, {**properties, **least, **most}):
+        value = least.get(name, most.get(name))
+        if value is None or (name not in least and value == {}):
+            continue
+        here = place if name in least or place.off is not None else replace(place, off=place.depth)
+        member = resolved(place.kind.schema, properties.get(name, part.get("additionalProperties", {})))
+        yield from _field(here, member, child(pointer, name), value, most.get(name))
+
+
+def _ordered(kind: Kind, pointer: str, names: Iterable[str]) -> list[str]:
+    """The canonical order, as `fmt` has it: of the envelope, then of the columns; inside of them the schema's."""
+    columns = tuple(column.name for column in kind.columns)
+    first = {"": ENVELOPE, "/metadata": METADATA, "/spec": columns}.get(pointer, ())
+    return sorted(names, key=lambda name: first.index(name) if name in first else len(first))
+
+
+def _field(place: _Place, part: Mapping[str, Any], pointer: str, value: Any, most: Any) -> Iterator[str]:
+    key = f"{written(pointer.rpartition('/')[2])}:"
+    nested = isinstance(value, dict) and bool(value)
+    text = key if nested else f"{key} {written(value)}"
+    words = _words(place.kind, part, pointer)
+    commented = place.line(f"{text}  # {words}") if words else place.line(text)
+    if len(commented) > WIDTH:
+        yield from place.remark(words)
+        commented = place.line(text)
+    yield commented
+    if nested:
+        yield from _mapping(replace(place, depth=place.depth + 1), part, pointer, value, most or {})
+
+
+def _words(kind: Kind, part: Mapping[str, Any], pointer: str) -> str:
+    """What to say about a field: the words or numbers that are possible, else what the schema says it is."""
+    if pointer.count("/") == 1 or pointer == "/metadata/name":
+        return ""
+    return allowed(part, unit_at(kind, pointer)) or str(part.get("description", ""))
