@@ -7,7 +7,7 @@ import io
 from typing import TYPE_CHECKING
 
 from reconciler.errors import NeedsHuman
-from reconciler.importing.rawtable import RawTable
+from reconciler.importing.tables import RawTable
 from reconciler.kinds.kind import SqlType
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import BugError
 from reconciler.importing.documents import documents
-from reconciler.importing.incoming import arrivals
+from reconciler.importing.tables import arrivals
 from reconciler.model.change import Change, Op
 from reconciler.model.resource import FileEntry
 from reconciler.plan import Plan, ordered
@@ -22,10 +22,8 @@ from reconciler.validate.resources import resource
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from reconciler.importing.documents import Document
-    from reconciler.importing.incoming import Incoming
-    from reconciler.importing.naming import Folders
-    from reconciler.importing.rawtable import RawTable
+    from reconciler.importing.documents import Document, Folders
+    from reconciler.importing.tables import Incoming, RawTable
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.problem import Problem
     from reconciler.model.resource import Resource, RowId

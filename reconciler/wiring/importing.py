@@ -15,7 +15,7 @@ from reconciler.wiring.checkout import checkout, inside
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from reconciler.importing.rawtable import RawTable
+    from reconciler.importing.tables import RawTable
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.reconcile.importrows import Adoption
     from reconciler.settings import Settings
@@ -38,7 +38,7 @@ def import_files(files: Sequence[Path], settings: Settings, to: Path | None, wor
     `to` is a folder in that tree, `word` the kind of the rows. Raises `UsageError` where either makes no sense.
     """
     from reconciler.adapters.newfiles import write_new
-    from reconciler.importing.naming import Folders
+    from reconciler.importing.documents import Folders
     from reconciler.reconcile.importrows import adopt, prove
 
     at = checkout(to if to is not None and settings.repository == Path() else settings.repository, settings.path)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.importing.convert import Unfit, convert
+from reconciler.importing.tables import Unfit, convert
 from reconciler.kinds.kind import Column, SqlType
 
 

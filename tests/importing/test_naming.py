@@ -7,7 +7,7 @@ import uuid
 import pytest
 
 from reconciler import wiring
-from reconciler.importing.naming import Folders, derived_names
+from reconciler.importing.documents import Folders, derived_names
 
 
 def test_ids_that_begin_alike_keep_their_names_whatever_the_order() -> None:

@@ -10,8 +10,7 @@ import duckdb
 
 from reconciler.adapters.duckdb.connection import CONFIG, DAMAGED, HOLDER, IN_USE, first_line
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
-from reconciler.importing.columns import METADATA
-from reconciler.importing.rawtable import RawTable
+from reconciler.importing.tables import METADATA, RawTable
 from reconciler.tables.duckdb import DESIRED, LIVE, qualified, quoted
 from reconciler.tables.rows import DECLARATION_COLUMNS, declaration_columns
 

@@ -1,0 +1,325 @@
+"""Rows of foreign tables to what they say of a resource, before it has a name, a file and a verdict."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, TypeAlias
+
+from reconciler import canonical
+from reconciler.kinds.kind import TIMESTAMPS, SqlType, did_you_mean
+from reconciler.kinds.pointers import child
+from reconciler.model.problem import Problem
+from reconciler.tables.rows import DECLARATION_COLUMNS, declaration_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from reconciler.canonical import Value
+    from reconciler.kinds.kind import Column, Kind
+
+
+Raw: TypeAlias = "bool | int | float | str | None"
+"""A cell: as the database types it where that is exact, else its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawTable:
+    """The rows of one table or CSV file that are a kind's.
+
+    `place` names the table in messages. `rows` maps a row's number (or a CSV record's line, the header being 1) to its
+    cells, in the order of `columns`, which are as they are written there.
+    """
+
+    place: str
+    kind: Kind
+    columns: Sequence[str]
+    rows: Mapping[int, Sequence[Raw]]
+
+
+METADATA = ("name", "labels", "annotations", "refs")
+"""What a resource says of itself beside its columns, as `desired.<table>` has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """Where to find what: positions of cells by column of the kind, and by what of `METADATA` is there."""
+
+    fields: Mapping[str, int]
+    metadata: Mapping[str, int]
+    problems: tuple[Problem, ...]
+
+
+def match(table: RawTable) -> Matching:
+    """Match a table's columns, in any case, with those of its kind; every column has to be known."""
+    kind = table.kind
+    positions: dict[str, int] = {}
+    problems: list[Problem] = []
+    ours = {column.name.lower(): column.name for column in kind.columns}
+    beside = metadata_columns(kind)
+    known = {*ours, *beside, *TIMESTAMPS, *(name.lower() for name, _ in declaration_columns(kind))}
+    for position, written in enumerate(table.columns):
+        name = written.strip().lower()
+        if name in positions:
+            problems.append(_problem(table, "duplicate-key", written, f"the column {written} is there twice"))
+        elif name not in known:
+            problems.append(_unknown(table, position, written, known))
+        positions.setdefault(name, position)
+    fields = {own: positions[name] for name, own in ours.items() if name in positions}
+    metadata = {own: positions[name] for name, own in beside.items() if name in positions}
+    problems.extend(_missing(table, fields, metadata))
+    return Matching(fields, metadata, tuple(problems))
+
+
+def metadata_columns(kind: Kind) -> dict[str, str]:
+    """What of `METADATA` a column holds, by its name in lower case: a kind may have a `name` of its own."""
+    pairs = zip(DECLARATION_COLUMNS, declaration_columns(kind), strict=True)
+    return {name.lower(): plain for (plain, _), (name, _) in pairs if plain in METADATA}
+
+
+def _missing(table: RawTable, fields: Mapping[str, int], metadata: Mapping[str, int]) -> Iterator[Problem]:
+    kind = table.kind
+    for column in kind.columns:
+        if not column.required or column.name in fields:
+            continue
+        if column.name != kind.key:
+            yield _problem(table, "missing-field", column.name, f"there is no column {column.name}", column.description)
+        elif "name" not in metadata:
+            message = f"there is neither a column {kind.key} nor one of names"
+            yield _problem(table, "missing-field", kind.key, message, "rows are told apart by one of them")
+
+
+def _unknown(table: RawTable, position: int, written: str, known: set[str]) -> Problem:
+    if not written.strip():
+        message = f"column {position + 1} has no name"
+        return _problem(table, "unknown-field", "", message, "delete it, or give it the name of a column")
+    message = f"{table.kind.name} has no column {written}{did_you_mean(written, known)}"
+    return _problem(table, "unknown-field", written, message, f"columns: {', '.join(_own(table.kind))}")
+
+
+def _own(kind: Kind) -> tuple[str, ...]:
+    return tuple(column.name for column in kind.columns)
+
+
+def _problem(table: RawTable, code: str, name: str, message: str, hint: str = "") -> Problem:
+    return Problem(table.place, 1, 1, code, f"/spec/{name}" if name else "", message, hint)
+
+
+LONGEST = 60
+"""Characters of a cell that a message quotes."""
+DIGITS = 400
+"""Decimal places to the left or right beyond which no double, and no integer of a table, reaches."""
+
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,9})?")
+_NOT_FINITE = re.compile(r"[-+]?(?:nan|inf|infinity)", re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"[-+]?[0-9]*,[0-9]+")
+_BOOLEANS = {**dict.fromkeys(("true", "t", "1"), True), **dict.fromkeys(("false", "f", "0"), False)}
+
+
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """Why a cell is no value of its column: the code, message and hint of a problem."""
+
+    code: str
+    message: str
+    hint: str = ""
+
+
+def convert(column: Column, raw: Raw) -> Value | Unfit:
+    """The value in a cell, None for none. Where the column holds anything but text, an empty text is none, too."""
+    if raw is None or (raw == "" and column.type is not SqlType.VARCHAR):
+        return None
+    return _CONVERTERS[column.type](raw)
+
+
+def from_json(raw: Raw) -> Value | Unfit:
+    """The value that a JSON text stands for."""
+    if not isinstance(raw, str):
+        return raw
+    try:
+        value = canonical.normal(json.loads(raw))
+        canonical.dumps(value).encode()
+    except UnicodeEncodeError:
+        return Unfit("wrong-type", f"{_quoted(raw)} holds half a character", r"delete the lone \ud800 to \udfff in it")
+    except RecursionError:
+        return Unfit("wrong-type", f"{_quoted(raw)} is nested too deep", "configuration needs three or four levels")
+    except ValueError as error:
+        return Unfit("wrong-type", f"{_quoted(raw)} is no JSON: {error}", 'write JSON, such as {"a": 1}')
+    return value
+
+
+def _text(raw: Raw) -> Value | Unfit:
+    if isinstance(raw, str):
+        return raw
+    return Unfit("wrong-type", f"{canonical.text(raw)} is no text", "make the column of the table VARCHAR")
+
+
+def _uuid(raw: Raw) -> Value | Unfit:
+    return raw.strip().lower() if isinstance(raw, str) else _text(raw)
+
+
+def _float(raw: Raw) -> Value | Unfit:
+    exact = _number(raw)
+    if isinstance(exact, Unfit):
+        return exact
+    try:
+        return canonical.number(float(exact))
+    except (OverflowError, ValueError):
+        return _not_finite(raw)
+
+
+def _integer(raw: Raw) -> Value | Unfit:
+    exact = _number(raw)
+    if isinstance(exact, Unfit):
+        return exact
+    if exact != exact.to_integral_value():
+        return Unfit("wrong-type", f"{_quoted(raw)} is no whole number", "this column holds whole numbers")
+    return int(exact)
+
+
+def _number(raw: Raw) -> Decimal | Unfit:
+    """The number exactly as it is written."""
+    if isinstance(raw, bool) or raw is None:
+        return Unfit("wrong-type", f"{canonical.text(raw)} is no number", "make the column of the table a number")
+    text = str(raw).strip()
+    if _NOT_FINITE.fullmatch(text):
+        return _not_finite(raw)
+    if not _NUMBER.fullmatch(text):
+        hint = f"write {text.replace(',', '.')}, with a point" if _DECIMAL_COMMA.fullmatch(text) else "write it as 0.75"
+        return Unfit("wrong-type", f"{_quoted(raw)} is no number", hint)
+    number = Decimal(text)
+    return number if abs(number.adjusted()) < DIGITS or not number else _not_finite(raw)
+
+
+def _not_finite(raw: Raw) -> Unfit:
+    return Unfit("not-finite", f"{_quoted(raw)} is not a finite number", "write the number itself, such as 0.75")
+
+
+def _boolean(raw: Raw) -> Value | Unfit:
+    if isinstance(raw, bool):
+        return raw
+    found = _BOOLEANS.get(str(raw).strip().lower())
+    return Unfit("wrong-type", f"{_quoted(raw)} is neither true nor false") if found is None else found
+
+
+def _quoted(raw: Raw) -> str:
+    text = str(raw)
+    return repr(text if len(text) <= LONGEST else f"{text[:LONGEST]}…")
+
+
+_CONVERTERS: Mapping[SqlType, Callable[[Raw], Value | Unfit]] = {
+    SqlType.UUID: _uuid,
+    SqlType.VARCHAR: _text,
+    SqlType.FLOAT: _float,
+    SqlType.INTEGER: _integer,
+    SqlType.BOOLEAN: _boolean,
+    SqlType.JSON: from_json,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One row: its place, its values by column, and what it says of the resource besides (some of `METADATA`).
+
+    `problems` are about single cells. `told` holds the pointers of these and of columns that are wrong as a whole: what
+    the validator finds there is no news.
+    """
+
+    kind: Kind
+    place: str
+    line: int
+    spec: Mapping[str, Value]
+    metadata: Mapping[str, Value] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    told: frozenset[str] = frozenset()
+
+    @property
+    def id(self) -> str | None:
+        """The value of the key column, or what stands for it when there is a name only; None without either."""
+        value = self.spec.get(self.kind.key)
+        if isinstance(value, str):
+            return value
+        return canonical.derived_id(self.kind.name, self.name) if self.name else None
+
+    @property
+    def name(self) -> str | None:
+        """The name the row gives itself."""
+        value = self.metadata.get("name")
+        return value if isinstance(value, str) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """All rows of some tables, and what is wrong with the tables themselves."""
+
+    rows: tuple[Incoming, ...]
+    problems: tuple[Problem, ...]
+
+
+def arrivals(tables: Iterable[RawTable]) -> Arrivals:
+    """The rows of tables, in order. Rows without anything in them are left out."""
+    rows: list[Incoming] = []
+    problems: list[Problem] = []
+    for table in tables:
+        matching = match(table)
+        told = frozenset(problem.pointer for problem in matching.problems)
+        problems.extend(matching.problems)
+        for line, cells in table.rows.items():
+            if len(cells) == len(table.columns):
+                rows.append(_incoming(table, line, cells, matching, told))
+            else:
+                problems.append(_ragged(table, line, len(cells)))
+    return Arrivals(tuple(rows), tuple(problems))
+
+
+def _incoming(table: RawTable, line: int, cells: Sequence[Raw], matching: Matching, told: frozenset[str]) -> Incoming:
+    spec: dict[str, Value] = {}
+    metadata: dict[str, Value] = {}
+    problems: list[Problem] = []
+    for pointer, value in _values(table.kind, cells, matching):
+        if isinstance(value, Unfit):
+            problems.append(Problem(table.place, line, 1, value.code, child(*pointer), value.message, value.hint))
+        elif value is not None:
+            (spec if pointer[0] == "/spec" else metadata)[pointer[1]] = value
+    told |= {problem.pointer for problem in problems}
+    return Incoming(table.kind, table.place, line, spec, metadata, tuple(problems), told)
+
+
+def _values(kind: Kind, cells: Sequence[Raw], matching: Matching) -> Iterator[tuple[tuple[str, str], Value | Unfit]]:
+    """What the cells say, each with where in a document it belongs: the pointer of a mapping and a key there."""
+    for column in kind.columns:
+        if column.name in matching.fields:
+            yield ("/spec", column.name), convert(column, cells[matching.fields[column.name]])
+    for name, position in matching.metadata.items():
+        raw = cells[position]
+        if raw is not None and raw != "":
+            yield ("/metadata", name), str(raw) if name == "name" else _mapping(kind, name, raw)
+
+
+def _mapping(kind: Kind, name: str, raw: Raw) -> Value | Unfit:
+    """Labels, annotations or references, which stand in a cell as a JSON object."""
+    value = from_json(raw)
+    if isinstance(value, Unfit):
+        return value
+    if not isinstance(value, dict):
+        return Unfit("wrong-type", f"{name} are a JSON object, and this is none", 'write {"key": "value"}')
+    return references(kind, value) if name == "refs" else value
+
+
+def references(kind: Kind, written: dict[str, Value]) -> dict[str, Value]:
+    """References as a document has them: a role for one has its name, where the tables have a list of one."""
+    many = {reference.role for reference in kind.references if reference.many}
+    ordered = [reference.role for reference in kind.references if reference.role in written]
+    refs: dict[str, Value] = {}
+    for role in dict.fromkeys((*ordered, *written)):
+        names = written[role]
+        refs[role] = names[0] if role not in many and isinstance(names, list) and len(names) == 1 else names
+    return refs
+
+
+def _ragged(table: RawTable, line: int, count: int) -> Problem:
+    message = f"this row has {count} cells, and the table has {len(table.columns)} columns"
+    hint = "put double quotes around a cell with a separator in it"
+    return Problem(table.place, line, 1, "wrong-type", "", message, hint)
