@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.errors import BugError
-from reconciler.format.file import Formatted, format_file
-from reconciler.format.ordering import Order
+from reconciler.format.format import Formatted, Order, format_file
 from reconciler.reconcile.rules import Layout, Role, read_kinds
 
 if TYPE_CHECKING:

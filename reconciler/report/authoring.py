@@ -12,7 +12,7 @@ from reconciler.report.problems import plural
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from reconciler.format.file import Formatted
+    from reconciler.format.format import Formatted
     from reconciler.kinds.kind import Kind
     from reconciler.model.problem import Violation
     from reconciler.reconcile.policytests import Policies, Tested, Trial

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.worktree import WorkingTree
-    from reconciler.format.file import Formatted
+    from reconciler.format.format import Formatted
     from reconciler.model.commit import EntryType
     from reconciler.model.problem import Problem
     from reconciler.reconcile.format import FormattedTree

@@ -17,8 +17,7 @@ from reconciler_ci.__main__ import JOBS
 from reconciler import wiring
 from reconciler.adapters.shipped import editor_schemas, scaffold_templates, shipped_schemas
 from reconciler.cli.main import COMMANDS, run
-from reconciler.format.file import format_file
-from reconciler.format.ordering import Order
+from reconciler.format.format import Order, format_file
 from tests.cli.conftest import Answer
 from tests.docs.markdown import ROOT, blocks, read
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.adapters.shipped import example_repository
-from reconciler.format.ordering import Order
+from reconciler.format.format import Order
 from reconciler.reconcile.rules import read_kinds
 from reconciler.wiring import shipped
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.decode.document import decode
-from reconciler.format.file import UNREADABLE_CODES, format_file
+from reconciler.format.format import UNREADABLE_CODES, format_file
 from tests.docs.markdown import EXAMPLE, blocks, read
 from tests.format.orders import ORDER
 

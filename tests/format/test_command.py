@@ -12,8 +12,8 @@ import pytest
 from reconciler.adapters.replacing import replace_content
 from reconciler.cli.main import run
 from reconciler.errors import BugError, NeedsHuman
-from reconciler.format import file as format_module
-from reconciler.format.file import format_file
+from reconciler.format import format as format_module
+from reconciler.format.format import format_file
 from tests.docs.markdown import EXAMPLE
 from tests.format.orders import ORDER
 

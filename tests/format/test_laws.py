@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from yaml.nodes import MappingNode, Node, ScalarNode
 
 from reconciler.decode.document import decode
-from reconciler.format.file import Formatted, format_file
+from reconciler.format.format import Formatted, format_file
 from tests.decode.test_laws import FRAGMENTS
 from tests.format.orders import ORDER
 from tests.format.writing import files

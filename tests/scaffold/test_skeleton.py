@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler import wiring
-from reconciler.format.file import format_file
-from reconciler.format.ordering import Order
+from reconciler.format.format import Order, format_file
 from reconciler.scaffold.sample import NIL_UUID, WIDTH, skeleton
 from tests.scaffold.kinds import ROW, checked, example_kinds, thing
 

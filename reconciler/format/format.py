@@ -1,0 +1,375 @@
+"""From a file's bytes to its canonical bytes, with proof that they say the same.
+
+Two spaces for each level, lists too, never two blank lines in a row; keys in the order of the kind's schema.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
+
+from reconciler.decode.document import decode
+from reconciler.decode.parser import parser_for
+from reconciler.errors import BugError
+from reconciler.format.read import BLANKS, DOCUMENT_MARK, INDENT, TEXT_HEADER, BlockReader, NotUnderstoodError, spaced
+from reconciler.kinds.pointers import child
+from reconciler.validate.fields import field_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from reconciler.format.read import Block, Entry
+    from reconciler.kinds.kind import Kinds
+    from reconciler.model.problem import Problem
+    from reconciler.model.resource import Decoded
+
+
+_ENVELOPE = ("apiVersion", "kind", "metadata", "spec")
+_METADATA = ("name", "labels", "annotations", "refs")
+_SPEC = "/spec"
+
+
+@dataclass(frozen=True)
+class Order:
+    """The order of keys by kind. `others` are schemas of documents that are no resources, by their kind's word."""
+
+    kinds: Kinds
+    others: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    _ranks: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict, repr=False, compare=False)
+
+    def arranged(self, block: Block, kind: str) -> Block:
+        """A document with its keys in order; what no schema lists comes after them, in the order it has."""
+        return self._arranged(block, kind, "")
+
+    def _arranged(self, block: Block, kind: str, pointer: str) -> Block:
+        ranks = self._rank(kind, pointer)
+        entries = [self._inside(entry, kind, pointer) for entry in block.entries]
+        if ranks:
+            entries.sort(key=lambda entry: ranks.get(entry.key or "", len(ranks)))
+        return block._replace(entries=tuple(entries))
+
+    def _inside(self, entry: Entry, kind: str, pointer: str) -> Entry:
+        if entry.body is None:
+            return entry
+        return entry._replace(body=self._arranged(entry.body, kind, child(pointer, entry.key or 0)))
+
+    def _rank(self, kind: str, pointer: str) -> dict[str, int]:
+        ranks = self._ranks.get((kind, pointer))
+        if ranks is None:
+            names = self._names(kind, pointer)
+            ranks = self._ranks[kind, pointer] = {name: rank for rank, name in enumerate(names)}
+        return ranks
+
+    def _names(self, kind: str, pointer: str) -> tuple[str, ...]:
+        if not pointer:
+            return _ENVELOPE
+        if not pointer.startswith(_SPEC):
+            return _METADATA if pointer == "/metadata" else ()
+        known = self.kinds.by_name.get(kind)
+        if known is not None and pointer == _SPEC:
+            return tuple(column.name for column in known.columns)
+        schema = known.schema if known is not None else self.others.get(kind)
+        return tuple(field_at(schema, pointer).get("properties", ())) if schema is not None else ()
+
+
+class Writer:
+    """Collects the lines of a file in `lines`."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._may_break = False
+        """Whether a blank line may come next: not where a block begins, and not where it would count as text."""
+
+    def document(self, head: Iterable[str], block: Block) -> None:
+        """Add a document."""
+        self.comments(head, 0)
+        self._block(_lifted(block), 0)
+
+    def comments(self, comments: Iterable[str], indent: int) -> None:
+        """Add comments and the blank lines among them."""
+        for comment in comments:
+            if comment:
+                self._line(" " * indent + comment)
+            elif self._may_break:
+                self._line("", may_break=False)
+
+    def begin(self, mark: str | None) -> None:
+        """Begin a document, with the line that parts it from the one before when it has one."""
+        self.verbatim(() if mark is None else (mark,))
+
+    def verbatim(self, lines: Iterable[str]) -> None:
+        """Add lines as they are."""
+        self.lines.extend(lines)
+        self._may_break = False
+
+    def _block(self, block: Block, indent: int) -> None:
+        for entry in block.entries:
+            self._entry(entry, indent)
+        self.comments(block.tail, indent)
+
+    def _entry(self, entry: Entry, indent: int) -> None:
+        self.comments(entry.head, indent)
+        if entry.body is not None and _is_compact(entry):
+            first = len(self.lines)
+            self._block(entry.body, indent + INDENT)
+            self.lines[first] = f"{' ' * indent}- {self.lines[first][indent + INDENT :]}"
+            return
+        self._line(" " * indent + spaced(entry.opening, entry.comment), may_break=entry.body is None)
+        self.lines.extend(" " * indent + line if line else "" for line in entry.raw)
+        if entry.body is not None:
+            self._block(entry.body, indent + INDENT)
+        self._may_break = self._may_break and not entry.keeps
+        self.comments(entry.below, indent + (len(entry.opening) + INDENT if entry.aligned else INDENT))
+
+    def _line(self, text: str, *, may_break: bool = True) -> None:
+        self.lines.append(text)
+        self._may_break = may_break
+
+
+def _is_compact(entry: Entry) -> bool:
+    """Whether the first line of the body stands behind the dash."""
+    return entry.opening == "-" and not entry.comment
+
+
+def _lifted(block: Block) -> Block:
+    """The block with comments that would come between a dash and what is behind it above that dash."""
+    return block._replace(entries=tuple(_lifted_entry(entry) for entry in block.entries))
+
+
+def _lifted_entry(entry: Entry) -> Entry:
+    if entry.body is None:
+        return entry
+    body = _lifted(entry.body)
+    if not _is_compact(entry):
+        return entry._replace(body=body)
+    first, *others = body.entries
+    body = body._replace(entries=(first._replace(head=()), *others))
+    return entry._replace(head=(*entry.head, *first.head), body=body)
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """The lines from a document mark (from the top, when there is none) to before the next, and the node in them."""
+
+    mark: str | None
+    start: int
+    end: int
+    root: Node | None
+
+    @property
+    def below(self) -> int:
+        """The line below the mark."""
+        return self.start if self.mark is None else self.start + 1
+
+
+def lay_out(text: str, order: Order) -> str:
+    """The canonical text for a text without carriage returns and byte order mark that ends its lines.
+
+    It has to be YAML as `decode` takes it.
+    """
+    lines = text.split("\n")[:-1]
+    writer = Writer()
+    for section in _sections(lines, compose(text)):
+        try:
+            _write(section, lines, order, writer)
+        except NotUnderstoodError:
+            writer.verbatim(lines[section.start : section.end])
+    return "".join(f"{line}\n" for line in writer.lines)
+
+
+def compose(text: str) -> list[Node]:
+    """The roots of all documents."""
+    parser = parser_for(text.encode())
+    nodes: list[Node] = []
+    try:
+        while parser.check_node():
+            root = parser.get_node()
+            assert root is not None
+            nodes.append(root)
+    finally:
+        parser.dispose()
+    return nodes
+
+
+def _write(section: _Section, lines: Sequence[str], order: Order, writer: Writer) -> None:
+    """Write a section, all of it or nothing."""
+    root = section.root
+    mark = _mark(section, lines)
+    if root is None:
+        comments = [_loose(line) for line in lines[section.below : section.end]]
+        while comments and not comments[-1]:
+            comments.pop()
+        writer.begin(mark)
+        writer.comments(comments, 0)
+        return
+    if not isinstance(root, CollectionNode) or root.flow_style:
+        raise NotUnderstoodError
+    head, block = BlockReader(lines, section.below, section.end).read(root)
+    if not _has_alias(root, lines[section.start : section.end]):  # an alias has to come after its anchor
+        block = order.arranged(block, _kind(root))
+    writer.begin(mark)
+    writer.document(head, block)
+
+
+def _sections(lines: Sequence[str], roots: Sequence[Node]) -> Iterator[_Section]:
+    marks = [line for line, text in enumerate(lines) if text.startswith(("-", ".")) and DOCUMENT_MARK.match(text)]
+    ahead = [root for root in roots if not _is_nothing(root)]
+    starts = marks if marks and marks[0] == 0 else [0, *marks]
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        root = ahead.pop(0) if ahead and ahead[0].start_mark.line < end else None
+        yield _Section(lines[start] if start in marks else None, start, end, root)
+
+
+def _mark(section: _Section, lines: Sequence[str]) -> str | None:
+    """The canonical line of a section's mark. Raises `NotUnderstoodError` when a value is on it."""
+    if section.mark is None:
+        return None
+    mark, rest = section.mark[:3], section.mark[3:].strip(BLANKS)
+    if rest and rest[0] != "#":
+        raise NotUnderstoodError
+    return f"{mark}  {rest}" if rest else mark
+
+
+def _loose(line: str) -> str:
+    """A line of a section without a value: a comment, a directive or a blank line."""
+    text = line.strip(BLANKS)
+    if text and text[0] not in "#%":
+        raise NotUnderstoodError
+    return text
+
+
+def _is_nothing(node: Node) -> bool:
+    """Whether a document holds no value, not even an anchor or a tag."""
+    start, end = node.start_mark, node.end_mark
+    return isinstance(node, ScalarNode) and (start.line, start.column) == (end.line, end.column)
+
+
+def _kind(root: Node) -> str:
+    """What a document says its kind is; empty when it does not."""
+    if isinstance(root, MappingNode):
+        for key, value in root.value:
+            if isinstance(key, ScalarNode) and key.value == "kind" and isinstance(value, ScalarNode):
+                return str(value.value)
+    return ""
+
+
+def _has_alias(root: Node, lines: Sequence[str]) -> bool:
+    """Whether some node is there twice, which is how an alias is composed."""
+    if not any("*" in line for line in lines):
+        return False
+    seen: set[int] = set()
+    ahead = [root]
+    for node in ahead:
+        if id(node) in seen:
+            return True
+        seen.add(id(node))
+        if isinstance(node, MappingNode):
+            ahead.extend(part for entry in node.value for part in entry)
+        elif isinstance(node, SequenceNode):
+            ahead.extend(node.value)
+    return False
+
+
+UNREADABLE_CODES = frozenset({"yaml-syntax", "unsafe-yaml"})
+"""What decoding says about a file that means different things to different readers, or nothing: it stays as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Formatted:
+    """A file and its canonical bytes; with `problems` it cannot be read as YAML, and `after` is `before`."""
+
+    path: str
+    before: bytes
+    after: bytes
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def differs(self) -> bool:
+        """Whether the file is not canonical."""
+        return self.before != self.after
+
+
+def format_file(path: str, data: bytes, order: Order) -> Formatted:
+    """The canonical form of a file.
+
+    Raises `BugError` when that would not say the same as the file: whatever the reason, it is one of this program,
+    and nothing that the person who wrote the file could mend.
+    """
+    decoded = decode(path, data)
+    if any(problem.code in UNREADABLE_CODES for problem in decoded.problems):
+        return Formatted(path, data, data, decoded.problems)
+    text = _completed(path, data, decoded)
+    formatted = lay_out(text, order)
+    after = formatted.encode()
+    if after != data and not (_has_same_ink(text, formatted) and _say_the_same(decoded, decode(path, after))):
+        raise _unsafe(path)
+    return Formatted(path, data, after)
+
+
+def _completed(path: str, data: bytes, decoded: Decoded) -> str:
+    """The text with LF at the end of each line, also the last, and without a byte order mark.
+
+    A block text at the end of a file without a last line end has none in its value either: there the indicator `-`
+    has to say so.
+    """
+    text = data.decode().removeprefix("\ufeff").replace("\r\n", "\n")
+    if not text or text.endswith("\n"):
+        return text
+    for candidate in (f"{text}\n", text.rstrip(" "), _stripped_at_end(text)):
+        if candidate.endswith("\n") and _say_the_same(decoded, decode(path, candidate.encode())):
+            return candidate
+    raise _unsafe(path)
+
+
+def _stripped_at_end(text: str) -> str:
+    """The text with a line end, which the last block text is told not to count."""
+    scalars = [node for root in compose(text) for node in _scalars(root) if node.style in {"|", ">"}]
+    if not scalars:
+        return text
+    start = max((node.start_mark.line, node.start_mark.column) for node in scalars)
+    lines = text.split("\n")
+    line, column = start
+    header = TEXT_HEADER.match(lines[line], column)
+    if header is None:
+        return text
+    indicators = header[1].replace("+", "") + "-"
+    lines[line] = f"{lines[line][: header.start(1)]}{indicators}{lines[line][header.end(1) :]}"
+    return "\n".join([*lines, ""])
+
+
+def _scalars(node: Node) -> Iterator[ScalarNode]:
+    if isinstance(node, ScalarNode):
+        yield node
+    elif isinstance(node, SequenceNode):
+        for item in node.value:
+            yield from _scalars(item)
+    elif isinstance(node, MappingNode):
+        for key, value in node.value:
+            yield from _scalars(key)
+            yield from _scalars(value)
+
+
+def _has_same_ink(one: str, other: str) -> bool:
+    """Whether two texts have the same characters, but for white space and order: no comment got lost."""
+    return sorted("".join(one.split())) == sorted("".join(other.split()))
+
+
+def _say_the_same(one: Decoded, other: Decoded) -> bool:
+    """Whether two decoded files have the same values and the same problems, wherever these stand."""
+    return _meaning(one) == _meaning(other)
+
+
+def _meaning(decoded: Decoded) -> tuple[list[str], list[dict[str, str]], list[tuple[str, str]]]:
+    values = [json.dumps(document.value, sort_keys=True) for document in decoded.documents]  # 1, 1.0 and true differ
+    ambiguous = [dict(document.ambiguous) for document in decoded.documents]
+    return values, ambiguous, sorted((problem.code, problem.pointer) for problem in decoded.problems)
+
+
+def _unsafe(path: str) -> BugError:
+    return BugError(
+        f"{path} stays as it is: formatting it would change what it says",
+        hint="this is a bug: report it with that file; the other files are not affected",
+    )

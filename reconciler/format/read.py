@@ -1,0 +1,409 @@
+"""Nodes and lines to blocks: the nodes say what is a value, and the lines are taken as they stand.
+
+What a line break and the white space around it stand for differs: in a block text all that is right of its indentation
+counts, in quoted and plain text lines are folded (YAML 1.2.2, sections 6.5 and 8.1), and between the members of [ ] and
+{ } nothing counts.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+class NotUnderstoodError(Exception):
+    """A document is laid out in a way that is better left alone; never leaves this package."""
+
+
+class Block(NamedTuple):
+    """A mapping or list that is written line by line; `tail` holds the comments after its last entry."""
+
+    entries: tuple[Entry, ...]
+    tail: tuple[str, ...]
+
+
+class Entry(NamedTuple):
+    """A key with its value, or an item of a list (`key` is None).
+
+    `opening` is its first line without indentation and comment. What follows is a `body`, or `raw`: lines that are
+    indented from where the entry is, which end with the value's own blank lines when it `keeps` them. `head` holds
+    the comments above, `below` those after it that are indented deeper, `aligned` when they go on with `comment` in
+    its column. Comments are without indentation, and "" is a blank line among them.
+    """
+
+    key: str | None
+    head: tuple[str, ...]
+    opening: str
+    comment: str = ""
+    body: Block | None = None
+    raw: tuple[str, ...] = ()
+    keeps: bool = False
+    below: tuple[str, ...] = ()
+    aligned: bool = False
+
+
+BLANKS = " \t"
+"""The white space of YAML: a no-break space is text."""
+INDENT = 2
+
+_LOOSE = frozenset({"", "#"})
+"""How a line begins that is blank or a comment."""
+_NO_COMMENTS: tuple[tuple[str, ...], frozenset[int]] = ((), frozenset())
+
+DOCUMENT_MARK = re.compile(r"(---|\.\.\.)(?=[ \t]|$)")
+PROPERTIES = re.compile(r"[&!][^ \t]*(?:[ \t]+[&!][^ \t]*)*")
+"""An anchor, a tag, or both."""
+ALIAS = re.compile(r"[ \t]*(\*[^ \t,\[\]{}]+)")
+COLON = re.compile(r"[ \t]*:(?=[ \t]|$)")
+TEXT_HEADER = re.compile(rf"(?:{PROPERTIES.pattern}[ \t]+)?[|>]([-+0-9]*)(?=[ \t]|$)")
+"""The first line of a block text and its indicators."""
+
+
+class Cursor:
+    """Stands on the line `at` of the lines of a file, and goes no further than `end`."""
+
+    def __init__(self, lines: Sequence[str], at: int, end: int) -> None:
+        self.lines = lines
+        self.at = at
+        self.end = end
+
+    def gap(self) -> tuple[str, ...]:
+        """Pass the comments and blank lines before the next value."""
+        found = []
+        while self.at < self.end:
+            text = self.lines[self.at].strip(BLANKS)
+            if text and text[0] != "#":
+                break
+            found.append(text)
+            self.at += 1
+        return tuple(found)
+
+    def deeper(self, column: int) -> tuple[tuple[str, ...], frozenset[int]]:
+        """Pass the comments that are indented deeper than a column, up to the first that is not; with their columns."""
+        if self.at < self.end and self.lines[self.at].lstrip(BLANKS)[:1] not in _LOOSE:
+            return _NO_COMMENTS
+        found: list[str] = []
+        columns: set[int] = set()
+        for text in self._comments_deeper_than(column):
+            stripped = text.strip(BLANKS)
+            found.append(stripped)
+            if stripped:
+                columns.add(len(text) - len(text.lstrip(BLANKS)))
+        while found and not found[-1]:
+            found.pop()
+        self.at += len(found)
+        return tuple(found), frozenset(columns)
+
+    def rest(self, line: int, column: int) -> str:
+        """The comment that ends a line from a column on. Raises `NotUnderstoodError` when there is anything else."""
+        text = self.lines[line][column:].strip(BLANKS)
+        if text and text[0] != "#":
+            raise NotUnderstoodError
+        return text
+
+    def next_column(self, line: int, column: int) -> int:
+        """The first column from one on that is not blank."""
+        text = self.lines[line] if line < self.end else ""
+        return len(text) - len(text[column:].lstrip(BLANKS))
+
+    def expect_blank(self, line: int, start: int, end: int) -> None:
+        """Raises `NotUnderstoodError` unless there is white space only between two columns."""
+        if line >= self.end or self.lines[line][start:end].strip(BLANKS):
+            raise NotUnderstoodError
+
+    def _comments_deeper_than(self, column: int) -> Iterator[str]:
+        for line in range(self.at, self.end):
+            text = self.lines[line]
+            stripped = text.lstrip(BLANKS)
+            if stripped and (stripped[0] != "#" or len(text) - len(stripped) <= column):
+                return
+            yield text
+
+
+_CLOSING = re.compile(r"[ \t\]}]*")
+
+
+def block_text(lines: Sequence[str], start: int, end: int, column: int, indicators: str) -> tuple[int, tuple[str, ...]]:
+    """The line after a block text, and its lines; `column` is that of the key or dash it belongs to.
+
+    `start` is the line below its header, and `end` the one where the document ends at the latest.
+    """
+    digits = indicators.strip("+-")
+    indent = column + int(digits) if digits else _detected(lines, start, end, column)
+    after = start
+    while after < end and (not lines[after].strip(" ") or _depth(lines[after]) >= indent):
+        after += 1
+    if "+" not in indicators:
+        while after > start and len(lines[after - 1]) <= indent and not lines[after - 1].strip(" "):
+            after -= 1
+    margin = " " * (int(digits) if digits else INDENT)
+    return after, tuple(margin + line[indent:] if len(line) > indent else "" for line in lines[start:after])
+
+
+def folded(lines: Sequence[str], node: Node) -> list[str]:
+    """The lines of plain or quoted text, without indentation: what they are folded into has none."""
+    start, end = node.start_mark, node.end_mark
+    if start.line == end.line:
+        return [lines[start.line][start.column : end.column]]
+    between = [_trimmed(line.lstrip(BLANKS)) for line in lines[start.line + 1 : end.line]]
+    last = lines[end.line][: end.column].lstrip(BLANKS)
+    return [_trimmed(lines[start.line][start.column :]), *between, last]
+
+
+def flow(lines: Sequence[str], node: Node) -> list[str]:
+    """The lines of a collection in brackets up to the closing one, indented by how deep inside of it they are."""
+    start, end = node.start_mark, node.end_mark
+    shape = _Shape()
+    shape.add(node, (start.line, start.column))
+    texts = [lines[start.line][start.column :], *lines[start.line + 1 : end.line], lines[end.line][: end.column]]
+    if start.line == end.line:
+        return [lines[start.line][start.column : end.column]]
+    found: list[str] = []
+    for line, text in enumerate(texts, start.line):
+        offset = start.column if line == start.line else 0
+        depth = 0 if line == start.line else shape.depth(line, text)
+        code = shape.spaced(line, text, offset)
+        if code or line in shape.begins_inside or found[-1]:
+            found.append(" " * (INDENT * depth) + code if code else "")
+    return found
+
+
+def spaced(code: str, comment: str) -> str:
+    """A line with its trailing comment, two spaces apart."""
+    return f"{code}  {comment}" if code and comment else code or comment
+
+
+@dataclass(slots=True)
+class _Shape:
+    """Where the scalars and brackets of a collection begin and end."""
+
+    brackets: list[tuple[int, int, int]] = field(default_factory=list)
+    """First line, last line, and the column after the closing bracket."""
+    ends: dict[int, int] = field(default_factory=dict)
+    """The column after the last scalar that ends on a line."""
+    begins_inside: set[int] = field(default_factory=set)
+    """Lines whose beginning is inside a scalar."""
+    seen: set[int] = field(default_factory=set)
+
+    def add(self, node: Node, start: tuple[int, int]) -> None:
+        """Note a node and what is in it; what an alias stands for may be elsewhere in the file."""
+        first, last = node.start_mark, node.end_mark
+        if id(node) in self.seen or (first.line, first.column) < start:
+            return
+        self.seen.add(id(node))
+        if isinstance(node, ScalarNode):
+            self.ends[last.line] = max(last.column, self.ends.get(last.line, 0))
+            self.begins_inside.update(range(first.line + 1, last.line + 1))
+            return
+        self.brackets.append((first.line, last.line, last.column))
+        for part in _parts(node):
+            self.add(part, start)
+
+    def depth(self, line: int, text: str) -> int:
+        """How deep a line is inside brackets: those that open on one line count once, those it closes first do not."""
+        closing = _CLOSING.match(text)
+        closed = closing.end() if closing and line not in self.begins_inside else 0
+        around = {
+            first for first, last, after in self.brackets if first < line <= last and (last, after) > (line, closed)
+        }
+        return len(around) + (line in self.begins_inside)
+
+    def spaced(self, line: int, text: str, offset: int) -> str:
+        """A line without indentation, its comment two spaces apart; `offset` is the column where the text begins."""
+        if line + 1 in self.begins_inside:
+            return _trimmed(text.lstrip(BLANKS))
+        mark = text.find("#", max(self.ends.get(line, 0) - offset, 0))
+        if mark < 0:
+            return text.strip(BLANKS)
+        return spaced(text[:mark].strip(BLANKS), text[mark:].rstrip(BLANKS))
+
+
+def _parts(node: Node) -> Iterator[Node]:
+    if isinstance(node, MappingNode):
+        for entry in node.value:
+            yield from entry
+    elif isinstance(node, SequenceNode):
+        yield from node.value
+
+
+def _trimmed(text: str) -> str:
+    r"""Without the blanks at the end, unless a backslash is before them: in double quotes `\ ` is a space."""
+    trimmed = text.rstrip(BLANKS)
+    return text if trimmed.endswith("\\") else trimmed
+
+
+def _detected(lines: Sequence[str], start: int, end: int, column: int) -> int:
+    """The indentation of a block text without an indicator for it: that of its first line."""
+    depth = next((_depth(line) for line in lines[start:end] if line.strip(" ")), 0)
+    return max(depth, column + 1)
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
+_DEEPER = " " * INDENT
+
+
+class BlockReader:
+    """Reads the mapping or list at the root of one document, from line `start` to the line before `end`."""
+
+    def __init__(self, lines: Sequence[str], start: int, end: int) -> None:
+        self._cursor = Cursor(lines, start, end)
+        self._lines = lines
+
+    def read(self, root: CollectionNode) -> tuple[tuple[str, ...], Block]:
+        """The comments at the top of the document, and its block. Raises `NotUnderstoodError`."""
+        head = self._cursor.gap()
+        self._expect_bare(root)
+        block = self._block(root, outer=-1, begin=0)
+        self._cursor.gap()
+        if self._cursor.at < self._cursor.end:
+            raise NotUnderstoodError
+        return head, block
+
+    def _block(self, node: CollectionNode, outer: int, begin: int) -> Block:
+        """A block from the cursor on; `begin` is where its first line does, when that holds something else before."""
+        entries = self._members(node, begin) if isinstance(node, MappingNode) else self._items(node, begin)
+        tail, _ = self._cursor.deeper(outer)
+        return Block(tuple(entries), tail)
+
+    def _members(self, node: MappingNode, begin: int) -> list[Entry]:
+        entries: list[Entry] = []
+        for key, value in node.value:
+            head = self._cursor.gap()
+            entries.append(self._member(key, value, head, 0 if entries else begin))
+        return entries
+
+    def _items(self, node: CollectionNode, begin: int) -> list[Entry]:
+        column = -1
+        entries: list[Entry] = []
+        for item in node.value:
+            head = self._cursor.gap()
+            line = self._cursor.at
+            if not entries:  # the node itself starts at its anchor, if there is one
+                column = self._cursor.next_column(line, begin)
+            self._cursor.expect_blank(line, 0 if entries else begin, column)
+            if self._lines[line][column : column + 1] != "-":
+                raise NotUnderstoodError
+            entries.append(self._entry(Entry(None, head, "-"), item, column, column + 1))
+        return entries
+
+    def _member(self, key: Node, value: Node, head: tuple[str, ...], begin: int) -> Entry:
+        line, start, end = self._cursor.at, key.start_mark, key.end_mark
+        if not isinstance(key, ScalarNode) or start.line != line or end.line != line or start.column == end.column:
+            raise NotUnderstoodError
+        self._cursor.expect_blank(line, begin, start.column)
+        text = self._lines[line]
+        colon = COLON.match(text, end.column)
+        if colon is None:
+            raise NotUnderstoodError
+        opened = Entry(key.value, head, f"{text[start.column : end.column]}:")
+        return self._entry(opened, value, start.column, colon.end())
+
+    def _entry(self, opened: Entry, value: Node, column: int, after: int) -> Entry:
+        """An entry whose key or dash is in a column of the cursor's line and ends before another; passes all of it."""
+        line, start = self._cursor.at, value.start_mark
+        if (start.line, start.column) < (line, after):
+            return self._alias(opened, column, after)
+        if isinstance(value, CollectionNode) and not value.flow_style:
+            return self._nested(opened, value, column, after)
+        if isinstance(value, ScalarNode) and value.style in {"|", ">"}:
+            return self._block_text(opened, value, column, after)
+        if (start.line, start.column) == (value.end_mark.line, value.end_mark.column):
+            return self._closed(opened, opened.opening, after, column)
+        return self._inline(opened, value, column, after)
+
+    def _alias(self, opened: Entry, column: int, after: int) -> Entry:
+        """The composer gives the node that an alias stands for, so the alias itself is read from the line."""
+        found = ALIAS.match(self._lines[self._cursor.at], after)
+        if found is None:
+            raise NotUnderstoodError
+        return self._closed(opened, f"{opened.opening} {found[1]}", found.end(), column)
+
+    def _nested(self, opened: Entry, value: CollectionNode, column: int, after: int) -> Entry:
+        line, start = self._cursor.at, value.start_mark
+        if start.line == line and self._is_bare(value):
+            self._cursor.expect_blank(line, after, start.column)
+            return opened._replace(body=self._block(value, outer=column, begin=start.column))
+        if start.line == line:
+            self._cursor.expect_blank(line, after, start.column)
+            found = PROPERTIES.match(self._lines[line], start.column)
+            if found is None:
+                raise NotUnderstoodError
+            opened, after = _with(opened, found.group()), found.end()
+        else:
+            self._expect_bare(value)
+        comment = self._cursor.rest(line, after)
+        self._cursor.at += 1
+        return opened._replace(comment=comment, body=self._block(value, outer=column, begin=0))
+
+    def _block_text(self, opened: Entry, value: ScalarNode, column: int, after: int) -> Entry:
+        line, start = self._cursor.at, value.start_mark.column
+        header = TEXT_HEADER.match(self._lines[line], start) if value.start_mark.line == line else None
+        if header is None:
+            raise NotUnderstoodError
+        self._cursor.expect_blank(line, after, start)
+        comment = self._cursor.rest(line, header.end())
+        self._cursor.at, raw = block_text(self._lines, line + 1, self._cursor.end, column, header[1])
+        return _with(opened, header.group())._replace(comment=comment, raw=raw, keeps="+" in header[1])
+
+    def _inline(self, opened: Entry, value: Node, column: int, after: int) -> Entry:
+        """A scalar, or a collection in brackets."""
+        line, start, end = self._cursor.at, value.start_mark, value.end_mark
+        if start.line == end.line == line:
+            self._cursor.expect_blank(line, after, start.column)
+            text = self._lines[line][start.column : end.column]
+            return self._closed(opened, f"{opened.opening} {text}", end.column, column)
+        return self._over_lines(opened, value, column, after)
+
+    def _over_lines(self, opened: Entry, value: Node, column: int, after: int) -> Entry:
+        """A value that does not end on the line of its key; one that starts on a line of its own stays there."""
+        line, start, end = self._cursor.at, value.start_mark, value.end_mark
+        texts = flow(self._lines, value) if isinstance(value, CollectionNode) else folded(self._lines, value)
+        raw = [_DEEPER + text if text else "" for text in texts]
+        if start.line == line:
+            self._cursor.expect_blank(line, after, start.column)
+            opened = _with(opened, texts[0])
+            raw.pop(0)
+        else:
+            opened = opened._replace(comment=self._cursor.rest(line, after))
+            self._cursor.at += 1
+            above = [_DEEPER + text for text in self._cursor.gap() if text]
+            self._cursor.expect_blank(start.line, 0, start.column)
+            raw = [*above, *raw]
+        raw[-1] = spaced(raw[-1], self._cursor.rest(end.line, end.column))
+        self._cursor.at = end.line + 1
+        below, _ = self._cursor.deeper(column)
+        return opened._replace(raw=tuple(raw), below=below)
+
+    def _closed(self, opened: Entry, opening: str, after: int, column: int) -> Entry:
+        """An entry of one line, with the comments below it that go on about it."""
+        line = self._cursor.at
+        comment = self._cursor.rest(line, after)
+        self._cursor.at = line + 1
+        below, columns = self._cursor.deeper(column)
+        aligned = bool(comment) and columns == {self._lines[line].rindex(comment)}
+        return Entry(opened.key, opened.head, opening, comment, below=below, aligned=aligned)
+
+    def _is_bare(self, node: CollectionNode) -> bool:
+        """Whether a block starts with its first key or dash: without an anchor, a tag or a question mark."""
+        start = node.start_mark
+        if isinstance(node, MappingNode):
+            first = node.value[0][0].start_mark
+            return (first.line, first.column) == (start.line, start.column)
+        return self._lines[start.line][start.column] == "-"
+
+    def _expect_bare(self, node: CollectionNode) -> None:
+        if not self._is_bare(node):
+            raise NotUnderstoodError
+
+
+def _with(entry: Entry, text: str) -> Entry:
+    return entry._replace(opening=f"{entry.opening} {text}")
