@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from reconciler.liveview import is_behind, mark, step
+from reconciler.liveview import is_behind, mark, step, writes
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.tables.rows import is_live, live_values
 from reconciler.wiring.redis import layout
