@@ -3,7 +3,6 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
-PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .PHONY: setup run test lint bench slow soak try-ci clean
 
@@ -11,16 +10,17 @@ setup: $(VENV)/.embedded
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.11 …") if sys.version_info < (3, 11) else 0'
-	$(PYTHON) -m venv $(VENV)
+	@echo "setup: making $(VENV), some seconds"
+	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-# A stamp for each extra: pip runs only when what it would install has changed.
+# A stamp for each extra: it is installed only when what it holds has changed.
 $(VENV)/.embedded: $(VENV)/.created pyproject.toml constraints.txt
-	$(PIP) --editable '.[embedded]'
+	@$(BIN)/python deploy/install.py embedded
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.embedded
-	$(PIP) --editable '.[dev]'
+	@$(BIN)/python deploy/install.py dev
 	@touch $@
 
 run: setup
