@@ -1,21 +1,128 @@
-"""Nodes to plain values: every problem is noted and building goes on, so that one never hides another."""
+"""Nodes to plain values: every problem is noted and building goes on, so that one never hides another.
+
+A plain scalar means what the core schema of YAML 1.2.2 (section 10.3.2) says, unless YAML 1.1 would differ.
+"""
 
 from __future__ import annotations
 
+import math
+import re
+from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
 from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
-from reconciler.decode import explain, limits
+from reconciler.decode import errors
+from reconciler.decode.errors import NODE_WEIGHT
 from reconciler.decode.places import Marks
-from reconciler.decode.scalars import Odd, resolve
-from reconciler.decode.weight import weigh
 from reconciler.kinds.pointers import child
 from reconciler.model.problem import Problem
 from reconciler.model.resource import Document
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from reconciler.canonical import Value
+
+
+class Odd(Enum):
+    """What a plain scalar is when it is no value that every reader agrees on."""
+
+    AMBIGUOUS = "YAML 1.1 and YAML 1.2 readers take it for different things"
+    NOT_FINITE = "a number that is infinite, not a number at all or beyond what a double holds"
+
+
+MAX_NUMBER_LENGTH = 1_000
+"""Characters of the longest number: a double ends at 309 digits, and whatever is longer stays text."""
+
+_WORDS: dict[str, bool | Odd | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    # Booleans to YAML 1.1 only: https://yaml.org/type/bool.html
+    **{
+        word: Odd.AMBIGUOUS
+        for base in ("y", "n", "yes", "no", "on", "off")
+        for word in (base, base.capitalize(), base.upper())
+    },
+}
+_NUMBER_STARTS = frozenset("+-.0123456789")
+
+# The order matters: what is left for `ambiguous` is what no alternative before it takes. It holds the numbers of
+# https://yaml.org/type/int.html and float.html in base 8, 2 and 60, with underscores and with a signed base 16,
+# and the 0o17 of YAML 1.2.
+_NUMBER = re.compile(
+    r"""(?P<integer>[-+]?(?:0|[1-9][0-9]*))
+    | (?P<decimal>[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*|(?=[eE])))(?:[eE][-+]?[0-9]+)?)
+    | (?P<hexadecimal>0x[0-9a-fA-F]+)
+    | (?P<special>[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))
+    | (?P<ambiguous>
+        [-+]?[0-9][0-9_]*
+        | [-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+][0-9]+)?
+        | 0o[0-7]+
+        | [-+]?0b[01_]+
+        | [-+]?0x[0-9a-fA-F_]+
+        | [-+]?[1-9][0-9_]*(?::[0-5]?[0-9])+
+        | [-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*
+      )""",
+    re.VERBOSE,
+)
+
+
+def resolve(text: str) -> Value | Odd:
+    """The meaning of a plain (unquoted) scalar. Dates are text: the core schema knows none."""
+    if text in _WORDS:
+        return _WORDS[text]
+    return _number(text) if text[0] in _NUMBER_STARTS else text
+
+
+def _number(text: str) -> Value | Odd:
+    """The meaning of what starts like a number, which need not be one: `2026-01-01`, `-`, `1:500`."""
+    found = _NUMBER.fullmatch(text) if len(text) <= MAX_NUMBER_LENGTH else None
+    if found is None:
+        return text
+    form = found.lastgroup
+    if form == "ambiguous":
+        return Odd.AMBIGUOUS
+    if form == "special":
+        return Odd.NOT_FINITE
+    number = float(text) if form == "decimal" else int(text, 16 if form == "hexadecimal" else 10)
+    return number if _is_finite(number) else Odd.NOT_FINITE
+
+
+def _is_finite(number: float) -> bool:
+    """Whether the double is finite: what is stored in the end is a double or smaller."""
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # an integer beyond the largest double
+        return False
+
+
+def weigh(root: Node) -> int:
+    """The weight of everything below a node, each alias counted as the whole that it stands for.
+
+    Each node is visited once: an alias refers to something further up in the text, which has its weight by then,
+    or to what it is itself inside of, which counts as nothing here and is refused elsewhere.
+    """
+    return _weigh(root, {})
+
+
+def _weigh(node: Node, known: dict[int, int]) -> int:
+    weight = known.get(id(node))
+    if weight is None:
+        known[id(node)] = 0
+        below = len(node.value) if isinstance(node, ScalarNode) else sum(_weigh(part, known) for part in _parts(node))
+        weight = known[id(node)] = NODE_WEIGHT + below
+    return weight
+
+
+def _parts(node: Node) -> Iterator[Node]:
+    if isinstance(node, MappingNode):
+        for entry in node.value:
+            yield from entry
+    elif isinstance(node, SequenceNode):
+        yield from node.value
+
 
 Text: TypeAlias = tuple[str, str, str]
 """Code, message and hint of a problem."""
@@ -47,8 +154,8 @@ class Builder:
         """The document of a root node. Raises `LimitExceededError`."""
         if self._may_alias:
             self._weight += weigh(root)
-            if self._weight > limits.MAX_WEIGHT:
-                raise limits.too_expanded(root)
+            if self._weight > errors.MAX_WEIGHT:
+                raise errors.too_expanded(root)
         self._open.clear()
         self._ambiguous = {}
         value = self._value(root, "", None)
@@ -68,14 +175,14 @@ class Builder:
         if odd is Odd.AMBIGUOUS:
             self._ambiguous[pointer] = text
             return text
-        self._report(node, pointer, explain.not_finite(text))
+        self._report(node, pointer, errors.not_finite(text))
         return None
 
     def _written(self, node: ScalarNode, pointer: str) -> str:
         """A scalar that is its text: quoted, a block, or tagged as a string."""
         text: str = node.value
         if "\0" in text:
-            self._report(node, pointer, explain.escaped_nul())
+            self._report(node, pointer, errors.escaped_nul())
         self._check_tag(node, pointer)
         return text
 
@@ -83,10 +190,10 @@ class Builder:
         assert isinstance(node, CollectionNode)
         identity = id(node)
         if identity in self._open:
-            self._report(node, pointer, explain.recursive())
+            self._report(node, pointer, errors.recursive())
             return None
-        if len(self._open) == limits.MAX_DEPTH:
-            raise limits.too_deep(node)
+        if len(self._open) == errors.MAX_DEPTH:
+            raise errors.too_deep(node)
         self._check_tag(node, pointer)
         self._open.add(identity)
         value = self._mapping(node, pointer) if isinstance(node, MappingNode) else self._sequence(node, pointer)
@@ -119,24 +226,24 @@ class Builder:
         for key_node, value_node in repeated:
             key, line = key_node.value, key_node.start_mark.line + 1
             below = child(pointer, key)
-            self._report(key_node, below, explain.duplicate(key, firsts[key], line))
+            self._report(key_node, below, errors.duplicate(key, firsts[key], line))
             self._check_only(value_node, below)
 
     def _key(self, node: Node, pointer: str) -> str | None:
         """The text of a key; None when the entry cannot be kept."""
         if not isinstance(node, ScalarNode):
-            self._report(node, pointer, explain.complex_key())
+            self._report(node, pointer, errors.complex_key())
             return None
         text: str = node.value
-        if len(text) > limits.MAX_KEY:
-            raise limits.long_key(node)
+        if len(text) > errors.MAX_KEY:
+            raise errors.long_key(node)
         if node.style or node.tag:
             return self._written(node, child(pointer, text))
         value = resolve(text)
         if value.__class__ is not str and value is not Odd.AMBIGUOUS:
-            self._report(node, child(pointer, text), explain.key_type(text))
+            self._report(node, child(pointer, text), errors.key_type(text))
         elif text == MERGE:
-            self._report(node, child(pointer, text), explain.merge_key())
+            self._report(node, child(pointer, text), errors.merge_key())
             return None
         return text
 
@@ -148,14 +255,14 @@ class Builder:
 
     def _check_tag(self, node: Node, pointer: str) -> None:
         if node.tag and _HARMLESS_TAGS.get(node.tag) is not node.__class__:
-            self._report(node, pointer, explain.tag(node.tag))
+            self._report(node, pointer, errors.tag(node.tag))
 
     def _report(self, node: Node, pointer: str, text: Text) -> None:
         code, message, hint = text
         start = node.start_mark
         self.problems.append(Problem(self._path, start.line + 1, start.column + 1, code, pointer, message, hint))
-        if len(self.problems) == limits.MAX_PROBLEMS:
-            raise limits.too_wrong(node)
+        if len(self.problems) == errors.MAX_PROBLEMS:
+            raise errors.too_wrong(node)
 
 
 def _join(parent: str, token: str | None) -> str:

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
-from reconciler.decode.document import decode
-from reconciler.decode.parser import parser_for
+from reconciler.decode.document import decode, parser_for
 from reconciler.errors import BugError
 from reconciler.format.read import BLANKS, DOCUMENT_MARK, INDENT, TEXT_HEADER, BlockReader, NotUnderstoodError, spaced
 from reconciler.kinds.pointers import child
-from reconciler.validate.fields import field_at
+from reconciler.validate.wording import field_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

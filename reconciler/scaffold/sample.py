@@ -14,8 +14,7 @@ from reconciler.kinds.build import BOUNDS, resolved
 from reconciler.kinds.kind import INACTIVE
 from reconciler.kinds.pointers import child, join
 from reconciler.scaffold.yamltext import written
-from reconciler.validate.fields import unit_at
-from reconciler.validate.wording import range_words
+from reconciler.validate.wording import range_words, unit_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from reconciler import canonical
-from reconciler.decode.scalars import resolve
+from reconciler.decode.build import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -1,23 +1,181 @@
-"""Files to what they declare: the fast validator gives the verdict, the reference explains what is wrong."""
+"""Files to what they declare: the fast validator gives the verdict, the reference explains what is wrong.
+
+Before its schema is looked at, a document has a kind and a name, no secrets, no numbers that are none, and no scalars
+that YAML readers take for different things.
+"""
 
 from __future__ import annotations
 
+import math
+import re
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from jsonschema_rs import Draft202012Validator
 
-from reconciler.kinds.pointers import join, place
+from reconciler.kinds.kind import closest, did_you_mean
+from reconciler.kinds.pointers import child, join, place
 from reconciler.model.resource import FileEntry, Identified, Key
-from reconciler.validate.ambiguity import ambiguous_scalars
-from reconciler.validate.envelope import read_envelope
-from reconciler.validate.finding import Finding, problems, settled
+from reconciler.validate.finding import AMBIGUOUS, MISSING, SECRET, Finding, problems, settled
 from reconciler.validate.resources import resource, unfit_integers
-from reconciler.validate.scan import odd_values
+from reconciler.validate.wording import field_at, listed, number_hint, shown, unit_at, written_type
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.problem import Problem
     from reconciler.model.resource import Decoded, Document, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The kind and name of a document, None where they cannot be known, and why the kind cannot."""
+
+    kind: Kind | None = None
+    name: str | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+def read_envelope(value: Any, kinds: Kinds) -> Envelope:
+    """The envelope of a document. What else is wrong with it is for the kind's schema to say."""
+    if not isinstance(value, dict):
+        message = (
+            f"a document is a mapping of apiVersion, kind, metadata and spec, and this one is {written_type(value)}"
+        )
+        return Envelope(findings=(Finding("", "wrong-type", message, "write it as lines of `field: value`"),))
+    if "kind" not in value:
+        return Envelope(findings=(_without_kind(value, kinds),))
+    word = value["kind"]
+    kind = kinds.by_name.get(word) if isinstance(word, str) else None
+    if kind is None:
+        return Envelope(findings=(_unknown_kind(word, kinds),))
+    return Envelope(kind, _name(value))
+
+
+def _name(value: dict[str, Any]) -> str | None:
+    metadata = value.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return name if isinstance(name, str) and name else None
+
+
+def _without_kind(value: dict[str, Any], kinds: Kinds) -> Finding:
+    meant = closest("kind", value)
+    if meant is not None:
+        return Finding(child("", meant), "unknown-field", "unknown field (did you mean kind?)", at_key=True)
+    hint = f"kinds: {listed(kinds.by_name)}; a file that is no configuration belongs in a hidden folder"
+    return Finding("/kind", MISSING, "kind is missing: nothing says what this document declares", hint, at_key=True)
+
+
+def _unknown_kind(word: Any, kinds: Kinds) -> Finding:
+    hint = f"kinds: {listed(kinds.by_name)}"
+    if not isinstance(word, str):
+        return Finding("/kind", "wrong-type", f"the kind must be text, and this is {written_type(word)}", hint)
+    found = kinds.find(word)
+    meant = found.name if found is not None else closest(word, kinds.by_name)
+    suggestion = f" (did you mean {meant}?)" if meant else ""
+    return Finding("/kind", "unknown-kind", f"there is no kind {shown(word)}{suggestion}", hint)
+
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_SECRETS = frozenset(
+    {"password", "passwd", "passphrase", "pwd", "secret", "token", "login", "credential", "credentials"}
+    | {"apikey", "accesskey", "authkey", "privatekey", "secretkey"}
+)
+_BEYOND_DOUBLE = 1024
+"""Bits of an integer that no double holds any more."""
+
+_SECRET_MESSAGE = "no secrets in configuration: what is committed stays in the history of every clone"  # noqa: S105
+_SECRET_HINT = "delete it, change the secret itself, and let the program read it from its host instead"  # noqa: S105
+
+
+def odd_values(value: Any) -> Iterator[Finding]:
+    """Every key that names a secret (its value is in no message), and every number beyond a double."""
+    if _is_plain(value):  # nearly all documents: pointers are made only when there is something to point at
+        return
+    yield from _odd(value, "")
+
+
+@lru_cache(maxsize=4096)
+def names_secret(key: str) -> bool:
+    """Whether a key names a secret, however it is spelt: `password`, `API-Key`, `apiKey`, `mt5_login`."""
+    words = [word.lower() for word in _WORD.findall(key)]
+    return any("".join(words[-count:]) in _SECRETS for count in (1, 2) if words)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether nothing is odd; a loop, as every document of a repository passes through it."""
+    ahead = [value]
+    for one in ahead:
+        if isinstance(one, dict):
+            if any(map(names_secret, one)):
+                return False
+            ahead.extend(one.values())
+        elif isinstance(one, list):
+            ahead.extend(one)
+        elif isinstance(one, (int, float)) and not _is_finite(one):
+            return False
+    return True
+
+
+def _odd(value: Any, pointer: str) -> Iterator[Finding]:
+    if isinstance(value, dict):
+        for key, member in value.items():
+            if names_secret(key):
+                yield Finding(child(pointer, key), SECRET, _SECRET_MESSAGE, _SECRET_HINT, at_key=True)
+            else:
+                yield from _odd(member, child(pointer, key))
+    elif isinstance(value, list):
+        for position, member in enumerate(value):
+            yield from _odd(member, child(pointer, position))
+    elif isinstance(value, (int, float)) and not _is_finite(value):
+        yield Finding(pointer, "not-finite", "this is not a finite number", "write the number itself, such as 0.75")
+
+
+def _is_finite(value: float) -> bool:
+    return value.bit_length() <= _BEYOND_DOUBLE if isinstance(value, int) else math.isfinite(value)
+
+
+_SEXAGESIMAL = re.compile(r"[0-9]+(?::[0-5]?[0-9])+")
+_TRUE = frozenset({"y", "yes", "on"})
+_FALSE = frozenset({"n", "no", "off"})
+
+
+def ambiguous_scalars(texts: Mapping[str, str], kind: Kind | None) -> Iterator[Finding]:
+    """A finding for each ambiguous scalar of a document; `kind` is None when it is not known."""
+    for pointer, text in texts.items():
+        yield Finding(pointer, AMBIGUOUS, f"{text} {_readings(text)}", _ambiguity_hint(pointer, text, kind))
+
+
+def _readings(text: str) -> str:
+    word = text.lower()
+    if word in _TRUE | _FALSE:
+        return f"is read as {'true' if word in _TRUE else 'false'} by some YAML readers and as text by others"
+    if _SEXAGESIMAL.fullmatch(text):
+        total = 0
+        for part in text.split(":"):
+            total = total * 60 + int(part)
+        return f"is read as {total} by some YAML readers (base 60) and as text by others"
+    return "is not the same number to all YAML readers"
+
+
+def _ambiguity_hint(pointer: str, text: str, kind: Kind | None) -> str:
+    field = field_at(kind.schema, pointer) if kind is not None else {}
+    words = [word for word in field.get("enum", ()) if isinstance(word, str)]
+    if words:
+        return f"write one of {listed(words)}{did_you_mean(text, words)}"
+    match field.get("type"):
+        case "number" | "integer":
+            unit = unit_at(kind, pointer) if kind is not None else ""
+            return number_hint(text, field, unit, quoted=False)
+        case "boolean" if text.lower() in _TRUE | _FALSE:
+            return f"write {'true' if text.lower() in _TRUE else 'false'}"
+        case "boolean":
+            return "write true or false"
+        case _:
+            return f"if it is meant as text, quote it: '{text}'"
+
 
 UNREADABLE_CODES = frozenset({"yaml-syntax", "unsafe-yaml"})
 """What decoding says when a part of a file could not be read, so that nobody knows what it declares."""

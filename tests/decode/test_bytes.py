@@ -8,7 +8,7 @@ import time
 import pytest
 
 from reconciler.decode.document import decode
-from reconciler.decode.limits import MAX_BYTES, MAX_DEPTH, MAX_KEY, MAX_NODES, MAX_PROBLEMS
+from reconciler.decode.errors import MAX_BYTES, MAX_DEPTH, MAX_KEY, MAX_NODES, MAX_PROBLEMS
 
 MEBI = 1024 * 1024
 

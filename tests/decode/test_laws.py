@@ -34,7 +34,7 @@ FRAGMENTS = st.sampled_from(
 )
 # Plain text that a YAML 1.1 writer leaves without quotes, while 1.2 reads a number: 1e3.
 NUMBER_OF_1_2 = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+")
-# What may stand in a file as it is, on every side: see decode/text.py.
+# What may stand in a file as it is, on every side: see decode/document.py.
 LETTERS = st.characters(
     codec="utf-8",
     exclude_categories=("Cc", "Zl", "Zp"),

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from reconciler.decode.scalars import Odd, resolve
+from reconciler.decode.build import Odd, resolve
 
 # Copied from YAML 1.2.2, section 10.3.2.
 INTEGER = re.compile(r"[-+]?[0-9]+")

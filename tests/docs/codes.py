@@ -1,7 +1,7 @@
 """The problem codes that the sources can produce, read off their syntax trees.
 
 A code enters a problem in one of these ways; anything else the reading does not understand fails the test:
-the argument `code` of `Problem(…)` or `Finding(…)`, or the first member of a tuple that `decode.explain` returns.
+the argument `code` of `Problem(…)` or `Finding(…)`, or the first of the three texts that a function returns.
 Where the argument is a name, it is that of a constant in some module.
 """
 
@@ -37,7 +37,7 @@ def source_codes() -> frozenset[str]:
     codes: set[str] = set()
     for file, tree in trees.items():
         constants = {**shared, **dict(_constants(tree))}
-        for node in _expressions(file, tree):
+        for node in _expressions(tree):
             text = ast.unparse(node)
             if text not in PASSED_ON:
                 found = node.value if isinstance(node, ast.Constant) else {**constants, **MADE}.get(text)
@@ -59,14 +59,19 @@ def _constants(tree: ast.Module) -> Iterator[tuple[str, str]]:
                 yield name, value
 
 
-def _expressions(file: Path, tree: ast.Module) -> Iterator[ast.expr]:
+def _expressions(tree: ast.Module) -> Iterator[ast.expr]:
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Name(id=name)) if name in POSITIONS:
                 yield _argument(node, POSITIONS[name])
-            case ast.Return(value=ast.Tuple(elts=[first, *_])) if (
-                file.parent.name == "decode" and file.stem == "explain"
-            ):
+            case ast.FunctionDef(returns=ast.expr() as kind) if ast.unparse(kind) == "tuple[str, str, str]":
+                yield from _firsts(node)
+
+
+def _firsts(function: ast.FunctionDef) -> Iterator[ast.expr]:
+    for node in ast.walk(function):
+        match node:
+            case ast.Return(value=ast.Tuple(elts=[first, *_])):
                 yield first
 
 

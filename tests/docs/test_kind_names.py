@@ -29,7 +29,7 @@ ORDINARY = {
     (Path("adapters/git/repository.py"), "user"): "the user information of a URL (RFC 3986, section 3.2.1)",
     (Path("cli/commands/run.py"), "signal"): "the module of the standard library",
     (Path("kinds/check.py"), "instance"): "JSON Schema's word for the value that is checked",
-    (Path("validate/reference.py"), "instance"): "JSON Schema's word for the value that is checked",
+    (Path("validate/explain.py"), "instance"): "JSON Schema's word for the value that is checked",
     (Path("adapters/duckdb/sandbox/child.py"), "signal"): "the module of the standard library",
     (Path("reconcile/read.py"), "signal"): "the module of the standard library",
 }

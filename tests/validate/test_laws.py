@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 
 from reconciler.model.resource import Decoded, Document
-from reconciler.validate.reference import violations
+from reconciler.validate.explain import violations
 from reconciler.validate.resources import unfit_integers
-from reconciler.validate.scan import names_secret
+from reconciler.validate.validator import names_secret
 from tests.kinds.loading import example
 from tests.validate.samples import KINDS, check_value, codes, sample, validator
 

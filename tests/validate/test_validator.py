@@ -15,9 +15,8 @@ from reconciler import canonical
 from reconciler.decode.document import decode
 from reconciler.model.problem import Mark, Problem
 from reconciler.model.resource import Decoded, Document, Identified, Key
-from reconciler.validate.reference import violations
-from reconciler.validate.scan import names_secret
-from reconciler.validate.validator import Validator
+from reconciler.validate.explain import violations
+from reconciler.validate.validator import Validator, names_secret
 from reconciler.validate.wording import range_words, shown
 from tests.kinds.loading import load
 from tests.validate.samples import CASES, check_text, check_value, codes, sample, validator
