@@ -1,7 +1,6 @@
 """The daemon's log: JSON lines in the state folder, lines for people on stderr, secrets in neither.
 
-On logging of the standard library. structlog would do away with one formatter and still need these handlers, and it is
-logging through which uvicorn, warnings and drivers speak.
+On logging of the standard library, through which uvicorn, warnings and drivers speak; the JSON is python-json-logger's.
 """
 
 from reconciler.adapters.logs.console import Style, style_of

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import math
-import traceback
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+from pythonjsonlogger.json import JsonFormatter
 
 from reconciler import canonical
 from reconciler.model.host import Level
@@ -27,23 +29,33 @@ NUMBERS = {
 OWN = frozenset({"time", "level", "event", "message", "exception", "logger"})
 
 
-class JsonLines(logging.Formatter):
+class JsonLines(JsonFormatter):
     """`time`, `level`, `event`, `message`, then the fields of the event, and `exception` with its trace."""
 
     def __init__(self, redactor: Redactor) -> None:
-        super().__init__()
+        super().__init__(json_ensure_ascii=False)
         self._redactor = redactor
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its end."""
+        whole = copy.copy(record)
+        whole.msg, whole.args = message_of(record), ()
+        return super().format(whole)
+
+    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
+        """Put into `log_data` what the line has, in its order and without secrets."""
         fields = {f"{name}_" if name in OWN else name: value for name, value in fields_of(record).items()}
-        said = {"event": event_of(record), "message": message_of(record), **fields}
+        said = {"event": event_of(record), "message": record.message, **fields}
         if not hasattr(record, "event"):
             said["logger"] = record.name  # somebody else's line
         if record.exc_info and record.exc_info[1]:
-            said["exception"] = "".join(traceback.format_exception(record.exc_info[1])).rstrip()
-        line = {"time": moment(record), "level": level_of(record), **short(self._redactor.value(plain(said)))}
-        return printable(json.dumps(line, ensure_ascii=False, allow_nan=False))
+            said["exception"] = message_dict["exc_info"]
+        log_data.update({"time": moment(record), "level": level_of(record)})
+        log_data.update(short(self._redactor.value(plain(said))))
+
+    def serialize_log_record(self, log_data: dict[str, Any]) -> str:
+        """JSON on one line."""
+        return printable(super().serialize_log_record(log_data))
 
 
 def printable(line: str) -> str:
