@@ -17,14 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from reconciler.adapters.fsevents import Identity
+
 Mark: TypeAlias = tuple[int, int, int, bytes] | None
 """Time of the last change in nanoseconds, size and number on its disk of a file, and what it holds when it is small.
 
 Both are needed: clocks of disks tick every few milliseconds, and a branch may go back to where it was. None: no file.
 """
-
-Identity: TypeAlias = tuple[int, int]
-"""Disk, and number on it: what tells a folder from another one that takes its path later."""
 
 NAMESPACES = ("refs/heads", "refs/tags", "refs/remotes")
 """Where a short name is looked for (gitrevisions)."""

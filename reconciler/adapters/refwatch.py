@@ -13,14 +13,12 @@ import threading
 import time
 from typing import TYPE_CHECKING, Self
 
-from reconciler.adapters.folderevents import open_events
+from reconciler.adapters.fsevents import FolderEvents
 from reconciler.adapters.refplaces import RefPlaces, Sight, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from reconciler.adapters.folderevents import FolderEvents
 
 QUIET = 0.002
 """Seconds without an event after which a change is complete: one of several refs is a rename for each."""
@@ -127,7 +125,7 @@ class RefWatch:
         if self._events is None and time.monotonic() < self._retry:
             return
         try:
-            self._events = self._events or open_events(self._hear)
+            self._events = self._events or FolderEvents(self._hear)
             self._events.follow(sight.folders)
         except OSError as error:
             self._forsake((error.strerror or str(error)).lower(), time.monotonic() + RETRY)

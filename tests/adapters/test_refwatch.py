@@ -11,16 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters import folderevents, refwatch
-from reconciler.adapters.folderevents import Observed
+from reconciler.adapters import fsevents, refwatch
 from reconciler.adapters.refwatch import RefWatch
 from tests.support.gitrepo import GitRepo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from reconciler.adapters.folderevents import FolderEvents
 
     Start = Callable[..., RefWatch]
 
@@ -31,7 +28,7 @@ QUIET = 0.3
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
 
 
-def limited(_: Callable[[str], None]) -> FolderEvents:
+def limited(_: Callable[[str], None]) -> fsevents.FolderEvents:
     """What opening inotify does when a user has too many of them."""
     raise OSError(24, "inotify instance limit reached")
 
@@ -66,7 +63,7 @@ def how(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """With this system's events alone, or with none."""
     way: str = request.param
     if way == "sought":
-        monkeypatch.setattr(refwatch, "open_events", limited)
+        monkeypatch.setattr(refwatch, "FolderEvents", limited)
         monkeypatch.setattr(refwatch, "BLIND_PAUSE", 0.05)
     else:
         monkeypatch.setattr(refwatch, "PAUSE", 3600.0)
@@ -429,12 +426,12 @@ def test_somebody_is_about_to_commit(repo: GitRepo) -> None:
         assert signs.is_set()
 
 
-class TestObserved:
-    """The events of watchdog's observers, which other systems than Linux have."""
+class TestThroughRefs:
+    """As other systems than Linux watch: the folders within `refs` through it."""
 
     @pytest.fixture(autouse=True)
-    def observed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(refwatch, "open_events", Observed)
+    def elsewhere(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(fsevents, "_is_recursive", lambda path: path.name == "refs")
         monkeypatch.setattr(refwatch, "PAUSE", 3600.0)
 
     def test_a_branch(self, repo: GitRepo) -> None:
@@ -480,12 +477,12 @@ class TestLimits:
     """The operating system cannot watch."""
 
     def test_then_it_can_again(self, repo: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
-        git_dir, genuine = repo.path / ".git", folderevents.open_events
-        monkeypatch.setattr(refwatch, "open_events", limited)
+        git_dir, genuine = repo.path / ".git", fsevents.FolderEvents
+        monkeypatch.setattr(refwatch, "FolderEvents", limited)
         monkeypatch.setattr(refwatch, "RETRY", 0.3)
         with RefWatch(git_dir, git_dir, "main") as refs:
             assert refs.reason == "inotify instance limit reached"
-            monkeypatch.setattr(refwatch, "open_events", genuine)
+            monkeypatch.setattr(refwatch, "FolderEvents", genuine)
             refs.wait(0.6)
             assert refs.alive
 
@@ -507,8 +504,10 @@ class TestLimits:
         git_dir = repo.path / ".git"
         with RefWatch(git_dir, git_dir, "main") as refs:
             assert refs._events is not None
-            refs._events.close()
+            ended = refs._events
+            ended.close()
             monkeypatch.setattr(refwatch, "PAUSE", 3600.0)
-            assert refs.wait(SOON)
+            refs.wait(1.0)
+            assert refs._events is not ended
             assert refs.alive
             assert told(refs, lambda: repo.commit({"a.yaml": "3"}))

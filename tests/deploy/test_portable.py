@@ -53,11 +53,6 @@ ARGUMENTS = frozenset({"preexec_fn", "start_new_session", "process_group", "pass
 METHODS = frozenset({"add_signal_handler", "create_unix_server", "create_unix_connection"})
 """Of asyncio's event loop."""
 
-OFF_WINDOWS = {
-    "reconciler.adapters.inotify": "the kernel's own file events; elsewhere watchdog's observers stand in",
-}
-"""Modules that are no part of the program on Windows: whoever imports one does so where Windows never comes."""
-
 MEANT = {
     "reconciler.adapters.redis.embedded": ("start_new_session=", "no wheel brings a server for Windows"),
     "reconciler.adapters.redis.leftover": ("os.kill", "a server of before is to end, and ends at once there"),
@@ -100,41 +95,18 @@ def _aliases(tree: ast.Module) -> Iterator[ast.alias]:
             yield from node.names
 
 
-def imported(tree: ast.Module) -> set[str]:
-    """The modules that are imported where Windows comes."""
-    found: set[str] = set()
-    for node in live(tree):
-        if isinstance(node, ast.Import):
-            found |= {one.name for one in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
-    return found
-
-
 @pytest.fixture(scope="module")
 def trees() -> dict[str, ast.Module]:
     return {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in SOURCES.items()}
 
 
 def test_windows_lacks_nothing_that_it_comes_to(trees: dict[str, ast.Module]) -> None:
-    found = [f"{name}:{one}" for name, tree in trees.items() if name not in OFF_WINDOWS for one in offences(tree)]
+    found = [f"{name}:{one}" for name, tree in trees.items() for one in offences(tree)]
     for name, (what, _) in MEANT.items():
         meant = [one for one in found if one.startswith(f"{name}:") and one.endswith(f": {what}")]
         assert len(meant) == 1, f"{name}: {what} is not there, or not once"
         found.remove(meant[0])
     assert found == [], "give it another branch: if sys.platform == 'win32': …"
-
-
-def test_what_is_not_for_windows_is_not_imported_there(trees: dict[str, ast.Module]) -> None:
-    assert set(OFF_WINDOWS) <= set(trees)
-    found = {name: sorted(imported(tree) & set(OFF_WINDOWS)) for name, tree in trees.items()}
-    assert {name: modules for name, modules in found.items() if modules} == {}
-
-
-def test_every_exception_is_one(trees: dict[str, ast.Module]) -> None:
-    """A module that has become portable leaves the list."""
-    for name in OFF_WINDOWS:
-        assert [*offences(trees[name])], name
 
 
 def test_the_whole_program_is_looked_at() -> None:
