@@ -10,7 +10,7 @@ import click
 from reconciler import wiring
 from reconciler.cli import output
 from reconciler.errors import ReconcilerError
-from reconciler.report.escape import visible
+from reconciler.report.escape import escape_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -46,4 +46,4 @@ def watch(given: Globals, start: Path, folder: str, paths: Sequence[Path], tell:
 
 
 def _names(paths: Collection[str]) -> str:
-    return visible(", ".join(sorted(paths))) if len(paths) <= NAMED else f"{len(paths):,} files"
+    return escape_line(", ".join(sorted(paths))) if len(paths) <= NAMED else f"{len(paths):,} files"

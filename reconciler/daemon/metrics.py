@@ -16,7 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from reconciler import __version__
 from reconciler.adapters.process import usage
 from reconciler.metrics import Outcome
-from reconciler.report.commits import short
+from reconciler.report.commits import short_sha
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -86,8 +86,8 @@ def _info(scrape: Scrape, host: str) -> Metric:
         "branch": status.branch,
         "sync": str(status.sync),
         "health": str(status.health),
-        "head": short(status.head) if status.head else "",
-        "applied": short(status.applied.stamp.commit) if status.applied else "",
+        "head": short_sha(status.head) if status.head else "",
+        "applied": short_sha(status.applied.stamp.commit) if status.applied else "",
     }
     return InfoMetricFamily("reconciler", "The host in words: always 1, the state is in the labels", labels)
 

@@ -1,1 +1,1 @@
-"""Problems, plans, states as text and JSON. Returns strings; printing is the command line's business."""
+"""Builds answers out of values, and renders them as text. Pure: the callers print and send."""

@@ -1,4 +1,4 @@
-"""Kinds, policies with their tests, and formatted files: what people who write configuration look at."""
+"""What the commands for writing configuration show: kinds, policy tests, formatted files."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import difflib
 from typing import TYPE_CHECKING, Any, cast
 
 from reconciler import answers
-from reconciler.report import problems
-from reconciler.report.problems import plural
+from reconciler.report.problems import build_problem, plural, problem_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,11 +18,12 @@ if TYPE_CHECKING:
     from reconciler.scaffold.sample import FieldRow
 
 KIND_HEADERS = ("kind", "table", "key", "columns", "from")
+POLICY_HEADERS = ("name", "title", "tests")
 FIELD_HEADERS = ("field", "type", "unit", "allowed", "required", "description")
 
 
 def build_kind_summary(kind: Kind, origin: str) -> answers.KindSummary:
-    """A kind in short. `origin` is `shipped` or `repository`."""
+    """`origin` is `shipped` or `repository`."""
     return answers.KindSummary(
         kind=kind.name,
         table=kind.table,
@@ -34,73 +34,74 @@ def build_kind_summary(kind: Kind, origin: str) -> answers.KindSummary:
 
 
 def kind_cells(kind: answers.KindSummary) -> tuple[str, ...]:
-    """A kind as a table's row."""
     return (kind.kind, kind.table, kind.key, str(kind.columns), kind.origin)
 
 
 def field_cells(row: FieldRow) -> tuple[str, ...]:
-    """One field, `-` where there is nothing to say."""
+    """The cells of a field; `-` for an empty one."""
     required = "yes" if row.required else "no"
     cells = (row.name, row.type, row.unit, row.allowed, required, row.description)
     return tuple(cell or "-" for cell in cells)
 
 
-POLICY_HEADERS = ("name", "title", "tests")
-
-
 def policy_cells(policies: Policies) -> list[list[str]]:
-    """Each policy as a table's row."""
-    return [[one.name, one.title, str(len(policies.cases_of(one)))] for one in policies.members]
+    """A row for each policy."""
+    return [[policy.name, policy.title, str(len(policies.cases_of(policy)))] for policy in policies.members]
 
 
 def build_policies(policies: Policies) -> list[dict[str, Any]]:
-    """Each policy."""
+    """The JSON array of `policy list`."""
     return [
-        {"name": one.name, "title": one.title, "path": one.path, "tests": len(policies.cases_of(one))}
-        for one in policies.members
+        {
+            "name": policy.name,
+            "title": policy.title,
+            "path": policy.path,
+            "tests": len(policies.cases_of(policy)),
+        }
+        for policy in policies.members
     ]
 
 
-def test_lines(tested: Tested) -> Iterator[str]:
-    """Each test on a line, what keeps it from passing below; then what is wrong with the policies themselves."""
-    width = max((len(_name(trial)) for trial in tested.trials), default=0)
+def policy_test_lines(tested: Tested) -> Iterator[str]:
+    """A line for each test with its problems below, then the problems of the policies."""
+    width = max((len(_test_title(trial)) for trial in tested.trials), default=0)
     for trial in tested.trials:
-        yield f"{'ok' if trial.passed else 'FAIL':<4}  {_name(trial):<{width}}  {_outcome(trial)}"
-        own = () if trial.passed else (one for one in trial.problems if one not in tested.problems)
-        yield from (f"      {problems.line(problem)}" for problem in own)
-    yield from map(problems.line, tested.problems)
+        yield f"{'ok' if trial.passed else 'FAIL':<4}  {_test_title(trial):<{width}}  {_test_outcome(trial)}"
+        own = () if trial.passed else (problem for problem in trial.problems if problem not in tested.problems)
+        yield from (f"      {problem_line(problem)}" for problem in own)
+    yield from map(problem_line, tested.problems)
 
 
-def test_summary(tested: Tested) -> str:
+def policy_test_summary(tested: Tested) -> str:
     """`75 tests of 26 policies: all as expected`"""
     outcome = f"{tested.failed:,} failed" if tested.failed else "all as expected"
-    wrong = sum(problem.is_error for problem in tested.problems)
-    also = f", {problems.plural(wrong, 'error')}" if wrong else ""
+    errors = sum(problem.is_error for problem in tested.problems)
+    also = f", {plural(errors, 'error')}" if errors else ""
     policies = f"{len(tested.policies):,} {'policy' if len(tested.policies) == 1 else 'policies'}"
-    return f"{problems.plural(len(tested.trials), 'test')} of {policies}: {outcome}{also}"
+    return f"{plural(len(tested.trials), 'test')} of {policies}: {outcome}{also}"
 
 
 def build_policy_tests(tested: Tested) -> dict[str, Any]:
-    """What came of all tests."""
+    """The JSON object of `policy test`."""
     return {
-        "tests": [_trial_json(trial) for trial in tested.trials],
-        "problems": [answers.to_json(problems.build_problem(problem)) for problem in tested.problems],
+        "tests": [_build_test(trial) for trial in tested.trials],
+        "problems": [answers.to_json(build_problem(problem)) for problem in tested.problems],
         "summary": {"policies": len(tested.policies), "tests": len(tested.trials), "failed": tested.failed},
     }
 
 
-def _trial_json(trial: Trial) -> dict[str, Any]:
+def _build_test(trial: Trial) -> dict[str, Any]:
     return {
         "policy": trial.case.policy,
         "name": trial.case.name,
         "path": trial.case.folder,
         "passed": trial.passed,
-        "violations": [_violation_json(violation) for violation in trial.violations],
-        "problems": [answers.to_json(problems.build_problem(problem)) for problem in trial.problems],
+        "violations": [_build_violation(violation) for violation in trial.violations],
+        "problems": [answers.to_json(build_problem(problem)) for problem in trial.problems],
     }
 
 
-def _violation_json(violation: Violation) -> dict[str, Any]:
+def _build_violation(violation: Violation) -> dict[str, Any]:
     return {
         "message": violation.message,
         "kind": violation.kind,
@@ -110,24 +111,24 @@ def _violation_json(violation: Violation) -> dict[str, Any]:
     }
 
 
-def _name(trial: Trial) -> str:
+def _test_title(trial: Trial) -> str:
     return f"{trial.case.policy}/{trial.case.name}"
 
 
-def _outcome(trial: Trial) -> str:
+def _test_outcome(trial: Trial) -> str:
     if trial.problems:
         return "not run: its files or the policy are not right"
     if not trial.violations:
         return "no violation, and one was to be found" if trial.case.wants_violation else "no violation"
-    number, first = problems.plural(len(trial.violations), "violation"), trial.violations[0]
+    number, first = plural(len(trial.violations), "violation"), trial.violations[0]
     unwanted = "" if trial.case.wants_violation else ", and none was to be found"
     about = " ".join(word for word in (first.kind, first.name, first.field) if word)
     more = " …" if len(trial.violations) > 1 else ""
     return f"{number}{unwanted}: {f'{about}: ' if about else ''}{first.message}{more}"
 
 
-def formatting_summary(files: Sequence[Formatted], done: str, left: str) -> str:
-    """`2 files reformatted, 26 files left unchanged`: what differs is counted as `done`, the rest as `left`."""
+def format_summary(files: Sequence[Formatted], done: str, left: str) -> str:
+    """`2 files reformatted, 26 files left unchanged`, where `done` is `reformatted` and `left` is `left unchanged`."""
     unreadable = sum(bool(file.problems) for file in files)
     differing = sum(file.differs for file in files)
     unchanged = len(files) - differing - unreadable
@@ -135,12 +136,12 @@ def formatting_summary(files: Sequence[Formatted], done: str, left: str) -> str:
     return ", ".join(f"{plural(count, 'file')} {word}" for count, word in counts if count)
 
 
-def formatting_diff(file: Formatted) -> Iterator[str]:
-    """The lines of a unified diff from a file to its canonical form, with what nobody would see in it written out."""
-    before, after = _lines(file.before), _lines(file.after)
+def format_diff(file: Formatted) -> Iterator[str]:
+    """A unified diff from a file to its canonical form, with carriage returns and byte order marks escaped."""
+    before, after = _diff_input(file.before), _diff_input(file.after)
     yield from difflib.unified_diff(before, after, file.path, file.path, lineterm="")
 
 
-def _lines(data: bytes) -> list[str]:
+def _diff_input(data: bytes) -> list[str]:
     *lines, rest = data.decode().replace("\r", "\\r").replace("\ufeff", "\\ufeff").split("\n")
     return [*lines, f"{rest}\n\\ No newline at end of file"] if rest else lines

@@ -1,4 +1,4 @@
-"""Commits and versions as text and JSON."""
+"""Commits and versions as answers and text."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
 from reconciler import answers, canonical
-from reconciler.report import problems
-from reconciler.report.escape import visible
+from reconciler.report.escape import escape_line
+from reconciler.report.problems import build_problem
 
 if TYPE_CHECKING:
     from reconciler.model.commit import Signature
@@ -15,16 +15,14 @@ if TYPE_CHECKING:
 
 VERSION_HEADERS = ("height", "commit", "status", "rows", "committed", "author", "message")
 
-SHORT = 8
-"""Characters of an abbreviated sha."""
+SHORT_SHA_LENGTH = 8
 
 
-def short(sha: str) -> str:
-    """A sha as people write it."""
-    return sha[:SHORT]
+def short_sha(sha: str) -> str:
+    return sha[:SHORT_SHA_LENGTH]
 
 
-def subject(message: str) -> str:
+def subject_line(message: str) -> str:
     """The first line of a commit message."""
     return next(iter(message.strip().splitlines()), "")
 
@@ -51,7 +49,7 @@ def build_attempt(attempt: Attempt | None) -> answers.Attempt | None:
         committed_at=canonical.timestamp(attempt.stamp.time),
         attempted_at=canonical.timestamp(attempt.at),
         refused=attempt.refused,
-        problems=tuple(map(problems.build_problem, attempt.problems)),
+        problems=tuple(map(build_problem, attempt.problems)),
     )
 
 
@@ -67,7 +65,7 @@ def build_version(version: VersionRow) -> answers.Version:
         message=version.commit.message,
         signed=version.commit.signed,
         status=cast("answers.Verdict", str(version.status)),
-        problems=tuple(map(problems.build_problem, version.problems)),
+        problems=tuple(map(build_problem, version.problems)),
         creates=version.creates,
         updates=version.updates,
         deletes=version.deletes,
@@ -78,21 +76,20 @@ def build_version(version: VersionRow) -> answers.Version:
 
 
 def build_person(signature: Signature) -> answers.Person:
-    """An author or committer."""
     return answers.Person(name=signature.name, email=signature.email, time=signature.time.isoformat())
 
 
 def version_cells(version: answers.Version) -> list[str]:
-    """A version as a table's row: `+1 ~2 -0` counts row changes; a side branch's height stands in brackets."""
+    """A version as a table's row. `+1 ~2 -0` counts row changes; the height on a side branch is in brackets."""
     height = str(version.height) if version.mainline else f"({version.height})"
     status = f"{version.status} orphaned" if version.orphaned else version.status
     rows = f"+{version.creates} ~{version.updates} -{version.deletes}"
     return [
         height,
-        short(version.commit),
+        short_sha(version.commit),
         status,
         rows if version.status == "VALID" else "-",
         canonical.timestamp(datetime.fromisoformat(version.committer.time)),
-        visible(version.author.name),
-        visible(subject(version.message)),
+        escape_line(version.author.name),
+        escape_line(subject_line(version.message)),
     ]

@@ -1,4 +1,4 @@
-"""Where the databases differ from git: drift and verifications."""
+"""Where the databases differ from git: drift, and the result of `verify`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from reconciler import answers, canonical
 from reconciler.model.drift import What
-from reconciler.report import commits
-from reconciler.report.escape import visible
+from reconciler.report.commits import short_sha
+from reconciler.report.escape import escape_line
 from reconciler.report.problems import plural
 
 if TYPE_CHECKING:
@@ -18,17 +18,16 @@ if TYPE_CHECKING:
 
 
 SIGNS = {What.MISSING: "-", What.EXTRA: "+", What.CHANGED: "~"}
-NONE = "the live rows are what git says"
+NO_DRIFT = "the live rows are what git says"
 
 
 def build_drift(drifts: Drifts) -> answers.Drift:
-    """The rows that drifted, and how many of each kind."""
     rows = tuple(answers.from_json(drift.as_json(), answers.DriftedRow) for drift in drifts.told)
     return answers.Drift(drift=rows, summary=dict(drifts.counts or {}))
 
 
 def drift_lines(drift: answers.Drift) -> Iterator[str]:
-    """Each row with the fields that differ, as they are live and as git says."""
+    """Each row with the fields that differ, live and in git."""
     for row in drift.drift:
         yield f"{SIGNS[What(row.what)]} {_heading(row)}"
         yield from _field_lines(row)
@@ -38,18 +37,18 @@ def drift_lines(drift: answers.Drift) -> Iterator[str]:
 
 
 def drift_summary(drift: answers.Drift, done: str = "") -> str:
-    """How much there is, in all and by kind, in one line; `done` says what was done about it."""
+    """`3 differences put right: 2 User, 1 Account`, where ` put right` is `done`."""
     total = sum(drift.summary.values())
     counts = ", ".join(f"{count:,} {kind}" for kind, count in drift.summary.items())
-    return f"{plural(total, 'difference')}{done}: {counts}" if total else NONE
+    return f"{plural(total, 'difference')}{done}: {counts}" if total else NO_DRIFT
 
 
 def _heading(row: answers.DriftedRow) -> str:
     if row.id is None:
         state = "missing" if row.before is None else "altered"
-        return visible(f"{row.kind}: the table {row.name} is {state}")
+        return escape_line(f"{row.kind}: the table {row.name} is {state}")
     name = f"{row.kind} {row.name}" if row.name is not None else f"{row.kind} {row.id}, unknown to git"
-    return visible(f"{name} is missing" if row.what == What.MISSING else name)
+    return escape_line(f"{name} is missing" if row.what == What.MISSING else name)
 
 
 def _field_lines(row: answers.DriftedRow) -> Iterator[str]:
@@ -57,12 +56,11 @@ def _field_lines(row: answers.DriftedRow) -> Iterator[str]:
     if before is None or after is None:
         return
     for field in row.fields:
-        live, git = (visible(canonical.text(side.get(field))) for side in (before, after))
-        yield f"    {visible(field)}: live {live}, git says {git}"
+        live, git = (escape_line(canonical.text(side.get(field))) for side in (before, after))
+        yield f"    {escape_line(field)}: live {live}, git says {git}"
 
 
 def build_verification(verification: Verification) -> answers.Verification:
-    """What was compared, then what differs by sort."""
     return answers.Verification(
         repository=verification.repository,
         branch=verification.branch,
@@ -87,13 +85,13 @@ def verification_lines(verification: answers.Verification) -> Iterator[str]:
     """What was compared, then each sort of difference with its first examples."""
     recorded = verification.commits
     yield f"history     {'this host keeps none' if recorded is None else plural(recorded, 'commit')}"
-    yield f"live rows   {verification.rows:,} of {commits.short(verification.applied or '')}"
+    yield f"live rows   {verification.rows:,} of {short_sha(verification.applied or '')}"
     total = 0
     for difference in verification.differences:
         total += difference.count
         yield f"{difference.sort}: {difference.count:,}"
         for example in difference.examples:
-            yield visible(f"  {example.subject}: {example.message}")
+            yield escape_line(f"  {example.subject}: {example.message}")
         if difference.count > len(difference.examples):
             yield f"  and {difference.count - len(difference.examples):,} more"
     yield f"{plural(total, 'difference')} found" if total else "everything is as git says"

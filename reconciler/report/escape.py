@@ -1,7 +1,7 @@
-"""What a terminal, a log or a page would obey, hide or misplace, made visible. The one place that decides what that is.
+"""Escapes control and invisible characters, and formats times: the last step before text is shown.
 
-Names, values and messages are other people's text. Raw, an escape sequence in one rewrites the reviewer's screen, and
-a bidirectional control makes a line read differently from what it says (CVE-2021-42574).
+Names, values and messages are untrusted. An escape sequence in one rewrites the terminal, and a bidirectional control
+reorders what a line says (CVE-2021-42574).
 """
 
 from __future__ import annotations
@@ -17,45 +17,41 @@ if TYPE_CHECKING:
 
 _UNSAFE = (
     "\x00-\x1f\x7f-\x9f"  # control characters: C0, DEL, and C1, among them the one-character CSI
-    "\xad\u061c\u180e\u200b\u200e\u200f"  # soft hyphen, bidirectional marks, spaces without width
-    "\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"  # line and paragraph ends, bidirectional and invisible controls
-    "\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"  # no characters at all: half ones, and what XML does not allow
-    "\U000e0000-\U000e007f"  # tags, which nobody sees
+    "\xad\u061c\u180e\u200b\u200e\u200f"  # soft hyphen, bidirectional marks, zero-width spaces
+    "\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"  # separators of lines, bidirectional and invisible controls
+    "\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff"  # surrogates, noncharacters and what XML does not allow
+    "\U000e0000-\U000e007f"  # invisible tags
 )
-_ANY = re.compile(f"[{_UNSAFE}]")
-_BUT_LINE_ENDS = re.compile(f"(?!\n)[{_UNSAFE}]")
+_UNSAFE_CHARACTER = re.compile(f"[{_UNSAFE}]")
+_UNSAFE_BUT_NEWLINE = re.compile(f"(?!\n)[{_UNSAFE}]")
+_FRACTION = re.compile(r"\.\d+(?=Z$)")
 
 
-def visible(text: str) -> str:
-    r"""The text on one line with `\n`, `\x1b` and `\u202e` for such characters, as Python writes them.
-
-    Backslashes stay as they are: a path is to be read, not to be parsed.
-    """
-    return text if text.isascii() and text.isprintable() else _ANY.sub(_escaped, text)
+def escape_line(text: str) -> str:
+    r"""Write unsafe characters as `\n`, `\x1b` or `\u202e`, as Python does. Backslashes stay single."""
+    return text if text.isascii() and text.isprintable() else _UNSAFE_CHARACTER.sub(_escape_match, text)
 
 
-def visible_lines(text: str) -> str:
-    """The same for text of several lines: their ends stay."""
-    return _BUT_LINE_ENDS.sub(_escaped, text)
+def escape_block(text: str) -> str:
+    """The same but for newlines, which stay."""
+    return _UNSAFE_BUT_NEWLINE.sub(_escape_match, text)
 
 
-def json_text(value: Any) -> str:
-    """JSON for people and programs: indented, with such characters escaped as JSON has it, all others as they are."""
-    return _BUT_LINE_ENDS.sub(lambda found: json.dumps(found[0])[1:-1], json.dumps(value, indent=2, ensure_ascii=False))
+def dump_json(value: Any) -> str:
+    """Indented JSON; unsafe characters are escaped as JSON does it, all others are written as they are."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return _UNSAFE_BUT_NEWLINE.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
-def _escaped(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode("ascii")
-
-
-FRACTION = re.compile(r"\.\d+(?=Z$)")
-
-
-def moment(at: datetime | None) -> str | None:
-    """A moment in its one form (RFC 3339, UTC); None stays None."""
+def format_time(at: datetime | None) -> str | None:
+    """RFC 3339 in UTC; None stays None."""
     return None if at is None else canonical.timestamp(at)
 
 
-def second(text: str) -> str:
-    """A moment in that form without the fraction of its second."""
-    return FRACTION.sub("", text)
+def strip_fraction(time: str) -> str:
+    """A time in that form, to the second."""
+    return _FRACTION.sub("", time)
+
+
+def _escape_match(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")

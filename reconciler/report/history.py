@@ -1,4 +1,4 @@
-"""The past as JSON and, from that, as text: a command may have it from a daemon."""
+"""Answers out of the history, and their text."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from msgspec import structs
 from reconciler import answers, canonical
 from reconciler.history.changes import names
 from reconciler.model.commit import Status
-from reconciler.report import commits, plans, problems
-from reconciler.report.escape import second, visible
-from reconciler.report.problems import plural
-from reconciler.report.rows import cell
-from reconciler.report.text import Sort
+from reconciler.report.commits import build_person, short_sha, subject_line
+from reconciler.report.escape import escape_line, strip_fraction
+from reconciler.report.plans import build_change, build_plan_summary, describe_change, full_change_lines
+from reconciler.report.problems import build_problem, plural
+from reconciler.report.rows import format_value
+from reconciler.report.text import LineStyle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,10 +39,10 @@ def build_recorded_change(version: VersionRow, change: Change, kinds: Kinds) -> 
 
 def build_described_change(change: Change, kinds: Kinds) -> answers.DescribedChange:
     """A change as a plan has it, with its text. `path` and `line` are None where the history does not know them."""
-    built = plans.build_change(change)
+    built = build_change(change)
     if not change.resource.path:
         built = structs.replace(built, path=None, line=None)
-    return plans.describe_change(built, plans.full_lines(change, kinds))
+    return describe_change(built, full_change_lines(change, kinds))
 
 
 def build_diff(plan: Plan, kinds: Kinds) -> answers.Diff:
@@ -50,13 +51,12 @@ def build_diff(plan: Plan, kinds: Kinds) -> answers.Diff:
         base=plan.base,
         head=plan.head,
         changes=tuple(build_described_change(change, kinds) for change in plan.changes),
-        summary=plans.build_summary(plan),
-        problems=tuple(map(problems.build_problem, plan.problems)),
+        summary=build_plan_summary(plan),
+        problems=tuple(map(build_problem, plan.problems)),
     )
 
 
 def build_history_point(place: Place) -> answers.HistoryPoint:
-    """What was asked for, and the commit that was found for it."""
     return answers.HistoryPoint(
         asked=place.name,
         **_commit_fields(place.version),
@@ -82,31 +82,31 @@ def build_blame(kind: Kind, row: PastRow, blamed: Iterable[Blamed]) -> answers.B
     return answers.Blame(kind=kind.name, name=name, id=id_, fields=fields)
 
 
-def history_lines(changes: Iterable[answers.RecordedChange]) -> Iterator[tuple[Sort, str]]:
+def history_lines(changes: Iterable[answers.RecordedChange]) -> Iterator[tuple[LineStyle, str]]:
     """Each commit with the changes that it made."""
     for position, (_, group) in enumerate(groupby(changes, key=lambda change: change.commit)):
         changes_of_commit = list(group)
         if position:
-            yield Sort.NOTE, ""
-        yield Sort.NOTE, _heading(changes_of_commit[0])
+            yield LineStyle.NOTE, ""
+        yield LineStyle.NOTE, _heading(changes_of_commit[0])
         yield from _change_lines(changes_of_commit)
 
 
-def diff_lines(diff: answers.Diff) -> Iterator[tuple[Sort, str]]:
+def diff_lines(diff: answers.Diff) -> Iterator[tuple[LineStyle, str]]:
     """The changes and their counts, as a plan has them."""
     yield from _change_lines(diff.changes)
     counts = diff.summary
     if diff.changes:
-        yield Sort.NOTE, ""
+        yield LineStyle.NOTE, ""
     nothing = "" if diff.changes else "no changes, "
-    yield Sort.NOTE, f"{nothing}{counts.unchanged:,} unchanged"
+    yield LineStyle.NOTE, f"{nothing}{counts.unchanged:,} unchanged"
     to_do = {"to create": counts.create, "to update": counts.update, "to delete": counts.delete}
-    yield Sort.NOTE, canonical.counted(to_do) + "."
+    yield LineStyle.NOTE, canonical.counted(to_do) + "."
 
 
 def history_point_text(point: answers.HistoryPoint) -> str:
     """The commit that was found, and why it is that one."""
-    commit = f"{commits.short(point.commit)}, commit {point.height}, committed {second(point.committed_at)}"
+    commit = f"{short_sha(point.commit)}, commit {point.height}, committed {strip_fraction(point.committed_at)}"
     live = ", live on this host then" if point.by == "host" else ""
     invalid = ", invalid: what was valid before it" if point.status == Status.INVALID else ""
     return f"{commit}{live}{invalid}{', orphaned' if point.orphaned else ''}"
@@ -114,14 +114,14 @@ def history_point_text(point: answers.HistoryPoint) -> str:
 
 def blame_cells(field: answers.BlamedField) -> list[str]:
     """A field as a table's row."""
-    text = cell(field.value)
+    text = format_value(field.value)
     return [
-        visible(field.field),
+        escape_line(field.field),
         f"{text} {field.unit}" if field.unit and field.value is not None else text,
-        commits.short(field.commit),
-        second(field.committed_at),
-        visible(field.author.name),
-        visible(commits.subject(field.message)),
+        short_sha(field.commit),
+        strip_fraction(field.committed_at),
+        escape_line(field.author.name),
+        escape_line(subject_line(field.message)),
     ]
 
 
@@ -130,16 +130,18 @@ def orphans_note(orphaned: int) -> str:
     return f"{plural(orphaned, 'commit')} left the branch: `reconciler log --status orphaned`" if orphaned else ""
 
 
-def _change_lines(changes: Iterable[answers.RecordedChange | answers.DescribedChange]) -> Iterator[tuple[Sort, str]]:
+def _change_lines(
+    changes: Iterable[answers.RecordedChange | answers.DescribedChange],
+) -> Iterator[tuple[LineStyle, str]]:
     for change in changes:
         for line in change.text.split("\n"):
-            yield Sort.CHANGE, line
+            yield LineStyle.CHANGE, line
 
 
 def _heading(change: answers.RecordedChange) -> str:
     mark = "  (orphaned)" if change.orphaned else ""
-    when, who = second(change.committed_at), visible(change.author.name)
-    return f"{commits.short(change.commit)}  {when}  {who}  {visible(commits.subject(change.message))}{mark}"
+    when, who = strip_fraction(change.committed_at), escape_line(change.author.name)
+    return f"{short_sha(change.commit)}  {when}  {who}  {escape_line(subject_line(change.message))}{mark}"
 
 
 def _commit_fields(version: VersionRow) -> dict[str, Any]:
@@ -147,6 +149,6 @@ def _commit_fields(version: VersionRow) -> dict[str, Any]:
         "commit": version.commit.sha,
         "height": version.height,
         "committed_at": canonical.timestamp(version.commit.committer.time),
-        "author": commits.build_person(version.commit.author),
+        "author": build_person(version.commit.author),
         "message": version.commit.message,
     }

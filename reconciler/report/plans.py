@@ -1,4 +1,4 @@
-"""Plans and their changes as text and JSON."""
+"""Plans and their changes as answers and text."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from msgspec import structs
 
 from reconciler import answers, canonical
 from reconciler.kinds.kind import INACTIVE, STATUS_FIELD
-from reconciler.model.change import Change, Op, Prune
-from reconciler.report import problems
-from reconciler.report.escape import visible
+from reconciler.model.change import Op, Prune
+from reconciler.report.escape import escape_line
+from reconciler.report.problems import build_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,61 +23,13 @@ if TYPE_CHECKING:
 
 SIGNS = {Op.CREATE: "+", Op.UPDATE: "~", Op.DELETE: "-"}
 """Terraform's signs."""
-
-
-def lines(plan: Plan, kinds: Kinds) -> Iterator[str]:
-    """Every change of a plan; the fields of updates only."""
-    for change in plan.changes:
-        yield from change_lines(change, kinds)
-
-
-def change_lines(change: Change, kinds: Kinds) -> Iterator[str]:
-    """A change; its fields if it is an update."""
-    yield headline(change, kinds)
-    if change.op is Op.UPDATE:
-        yield from field_lines(change, kinds)
-
-
-def full_lines(change: Change, kinds: Kinds) -> Iterator[str]:
-    """A change with all that a reviewer has to see: the values of a create too."""
-    yield headline(change, kinds)
-    if change.op is not Op.DELETE:
-        yield from field_lines(change, kinds)
-
-
-def headline(change: Change, kinds: Kinds) -> str:
-    """A resource on one line: `- Account op-demo  accounts/op-demo.yaml:3  (row becomes INACTIVE)`."""
-    resource = change.resource
-    where = f"  {visible(resource.path)}:{resource.line}" if resource.path else ""
-    told = f"{SIGNS[change.op]} {titled(change)}{where}"
-    return f"{told}  ({fate(change, kinds)})" if change.prune else told
-
-
-def field_lines(change: Change, kinds: Kinds) -> Iterator[str]:
-    """A line for each field: old → new and its unit; the value alone where there was nothing before."""
-    told = list(fields(change, kinds))
-    width = max((len(field.name) for field in told), default=0)
-    for field in told:
-        yield f"    {field.name:<{width}}  {field.after if change.op is Op.CREATE else field.step}"
-
-
-def titled(change: Change) -> str:
-    """Kind and name."""
-    return visible(f"{change.resource.kind} {change.resource.name}")
-
-
-def summary(plan: Plan) -> str:
-    """`3 to create, 1 to update, 0 to delete.`"""
-    return canonical.counted({f"to {op}": plan.count(op) for op in (Op.CREATE, Op.UPDATE, Op.DELETE)}) + "."
-
-
-def done(plan: Plan) -> str:
-    """`3 created, 1 updated, 0 deleted`"""
-    return canonical.counted({f"{op}d": plan.count(op) for op in (Op.CREATE, Op.UPDATE, Op.DELETE)})
+NAME = "name"
+NOTHING = "-"
+"""Stands for a missing value."""
 
 
 def build_change(change: Change) -> answers.Change:
-    """One change as the contract has it; 30.0 is written 30."""
+    """A change as `plan --format json` has it; 30.0 is written 30."""
     resource = change.resource
     return answers.Change(
         op=cast("answers.Operation", str(change.op)),
@@ -95,23 +47,21 @@ def build_change(change: Change) -> answers.Change:
 
 
 def describe_change(change: answers.Change, lines: Iterable[str]) -> answers.DescribedChange:
-    """A change with its text."""
     return answers.DescribedChange(**structs.asdict(change), text="\n".join(lines))
 
 
 def build_plan(plan: Plan) -> answers.Plan:
-    """The contract's object for `plan --format json`."""
+    """A plan as `plan --format json` has it."""
     return answers.Plan(
         base=plan.base,
         head=plan.head,
         changes=tuple(map(build_change, plan.changes)),
-        summary=build_summary(plan),
-        problems=tuple(map(problems.build_problem, plan.problems)),
+        summary=build_plan_summary(plan),
+        problems=tuple(map(build_problem, plan.problems)),
     )
 
 
-def build_summary(plan: Plan) -> answers.PlanSummary:
-    """How many resources are created, updated, deleted and unchanged."""
+def build_plan_summary(plan: Plan) -> answers.PlanSummary:
     return answers.PlanSummary(
         create=plan.count(Op.CREATE),
         update=plan.count(Op.UPDATE),
@@ -120,13 +70,58 @@ def build_summary(plan: Plan) -> answers.PlanSummary:
     )
 
 
-NAME = "name"
-NOTHING = "-"
-"""What stands for a value that is not there."""
+def plan_change_lines(plan: Plan, kinds: Kinds) -> Iterator[str]:
+    """Every change of a plan; the fields of updates only."""
+    for change in plan.changes:
+        yield from change_lines(change, kinds)
+
+
+def change_lines(change: Change, kinds: Kinds) -> Iterator[str]:
+    """The headline; for an update its fields too."""
+    yield change_headline(change, kinds)
+    if change.op is Op.UPDATE:
+        yield from field_lines(change, kinds)
+
+
+def full_change_lines(change: Change, kinds: Kinds) -> Iterator[str]:
+    """The headline and the fields; for a delete the headline only."""
+    yield change_headline(change, kinds)
+    if change.op is not Op.DELETE:
+        yield from field_lines(change, kinds)
+
+
+def change_headline(change: Change, kinds: Kinds) -> str:
+    """`- Account op-demo  accounts/op-demo.yaml:3  (row becomes INACTIVE)`."""
+    resource = change.resource
+    where = f"  {escape_line(resource.path)}:{resource.line}" if resource.path else ""
+    headline = f"{SIGNS[change.op]} {change_title(change)}{where}"
+    return f"{headline}  ({prune_effect(change, kinds)})" if change.prune else headline
+
+
+def field_lines(change: Change, kinds: Kinds) -> Iterator[str]:
+    """A line for each field: old → new with the unit; for a create the new value alone."""
+    fields = list(changed_fields(change, kinds))
+    width = max((len(field.name) for field in fields), default=0)
+    for field in fields:
+        yield f"    {field.name:<{width}}  {field.after if change.op is Op.CREATE else field.transition}"
+
+
+def change_title(change: Change) -> str:
+    return escape_line(f"{change.resource.kind} {change.resource.name}")
+
+
+def plan_summary(plan: Plan) -> str:
+    """`3 to create, 1 to update, 0 to delete.`"""
+    return canonical.counted({f"to {op}": plan.count(op) for op in (Op.CREATE, Op.UPDATE, Op.DELETE)}) + "."
+
+
+def applied_counts(plan: Plan) -> str:
+    """`3 created, 1 updated, 0 deleted`"""
+    return canonical.counted({f"{op}d": plan.count(op) for op in (Op.CREATE, Op.UPDATE, Op.DELETE)})
 
 
 class Missing(Enum):
-    """A member that one of two JSON values does not have; null is a value."""
+    """The value of a member that one of two JSON objects lacks; null is a value."""
 
     MISSING = "missing"
 
@@ -135,7 +130,7 @@ Member: TypeAlias = "Value | Missing"
 
 
 class Field(NamedTuple):
-    """A field or a member of one, such as `leverage_cap.gold`; a side that is not there is None."""
+    """A field or a member of one, such as `leverage_cap.gold`. `old` and `new` are None where there is no value."""
 
     name: str
     old: str | None
@@ -153,24 +148,24 @@ class Field(NamedTuple):
         return _with_unit(self.new, self.unit)
 
     @property
-    def step(self) -> str:
-        """`0.75 → 0.5 percent`: the unit once."""
+    def transition(self) -> str:
+        """`0.75 → 0.5 percent`"""
         return f"{self.old or NOTHING} → {self.after}" if self.new else f"{self.before} → {NOTHING}"
 
 
-def fields(change: Change, kinds: Kinds) -> Iterator[Field]:
-    """The fields that differ, JSON by the members that do. The name is among them only where it changed."""
+def changed_fields(change: Change, kinds: Kinds) -> Iterator[Field]:
+    """The fields that differ; of JSON objects the members that differ. The name only where it changed."""
     kind = kinds.by_name.get(change.resource.kind)
-    for one in change.fields:
-        if one.field == NAME and change.op is not Op.UPDATE:
+    for field in change.fields:
+        if field.field == NAME and change.op is not Op.UPDATE:
             continue
-        column = kind.column(one.field) if kind else None
-        for name, old, new in _members(one.field, _or_missing(one.old), _or_missing(one.new)):
-            yield Field(visible(name), _text(old), _text(new), column.unit if column else "")
+        column = kind.column(field.field) if kind else None
+        for name, old, new in _differing_members(field.field, _or_missing(field.old), _or_missing(field.new)):
+            yield Field(escape_line(name), _member_text(old), _member_text(new), column.unit if column else "")
 
 
-def fate(change: Change, kinds: Kinds) -> str:
-    """What becomes of the row of what leaves git, as rows are projected: `row becomes INACTIVE`; empty otherwise."""
+def prune_effect(change: Change, kinds: Kinds) -> str:
+    """What happens to the row of a resource that leaves git: `row becomes INACTIVE`; empty for other changes."""
     if change.prune is None:
         return ""
     if change.prune is Prune.OFF:
@@ -181,13 +176,14 @@ def fate(change: Change, kinds: Kinds) -> str:
     return f"row {'stays' if change.resource.values.get(STATUS_FIELD) == INACTIVE else 'becomes'} {INACTIVE}"
 
 
-def _members(name: str, old: Member, new: Member) -> Iterator[tuple[str, Member, Member]]:
-    there = [side for side in (old, new) if side is not Missing.MISSING]
-    if all(isinstance(side, dict) and side for side in there):
+def _differing_members(name: str, old: Member, new: Member) -> Iterator[tuple[str, Member, Member]]:
+    present = [side for side in (old, new) if side is not Missing.MISSING]
+    if all(isinstance(side, dict) and side for side in present):
         before, after = (side if isinstance(side, dict) else {} for side in (old, new))
         for key in sorted({*before, *after}):
-            yield from _members(f"{name}.{key}", before.get(key, Missing.MISSING), after.get(key, Missing.MISSING))
-    elif _text(old) != _text(new):
+            sides = (side.get(key, Missing.MISSING) for side in (before, after))
+            yield from _differing_members(f"{name}.{key}", *sides)
+    elif _member_text(old) != _member_text(new):
         yield name, old, new
 
 
@@ -195,15 +191,15 @@ def _or_missing(value: Value) -> Member:
     return Missing.MISSING if value is None else value
 
 
-def _text(value: Member) -> str | None:
-    """A value as text: what could be taken for something else stands in single quotes, as in YAML."""
+def _member_text(value: Member) -> str | None:
+    """A value as text. A string that reads like nothing, null or blanks is in single quotes, as in YAML."""
     if value is Missing.MISSING:
         return None
     if value is None:
         return "null"
     if isinstance(value, str) and (value in ("", NOTHING, "null") or value != value.strip()):
-        return "'" + visible(value).replace("'", "''") + "'"
-    return visible(canonical.text(value))
+        return "'" + escape_line(value).replace("'", "''") + "'"
+    return escape_line(canonical.text(value))
 
 
 def _with_unit(text: str | None, unit: str) -> str:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, cast
 
 from reconciler import answers, canonical
 from reconciler.model.host import Grade
-from reconciler.report import commits
-from reconciler.report.escape import moment, second, visible
+from reconciler.report.commits import build_applied, build_attempt, short_sha
+from reconciler.report.escape import escape_line, format_time, strip_fraction
 from reconciler.report.problems import plural
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 
 def build_status(status: Status) -> answers.Status:
-    """The state of a host."""
     running = status.running
     return answers.Status(
         repository=status.repository,
@@ -28,9 +27,9 @@ def build_status(status: Status) -> answers.Status:
         head=status.head,
         sync=cast("answers.SyncState", str(status.sync)),
         health=cast("answers.HealthState", str(status.health)),
-        applied=commits.build_applied(status.applied),
-        attempted=commits.build_attempt(status.attempt),
-        refused=commits.build_attempt(status.refused),
+        applied=build_applied(status.applied),
+        attempted=build_attempt(status.attempt),
+        refused=build_attempt(status.refused),
         suspended=build_suspension(status.suspension) if status.suspension else None,
         shallow=status.shallow,
         resources=dict(status.resources),
@@ -49,7 +48,7 @@ def build_suspension(suspension: Suspension) -> answers.Suspension:
         reason=suspension.reason,
         actor=suspension.actor,
         since=canonical.timestamp(suspension.since),
-        until=moment(suspension.until),
+        until=format_time(suspension.until),
     )
 
 
@@ -59,7 +58,7 @@ def _build_condition(condition: Condition) -> answers.Condition:
         status=cast("answers.ConditionStatus", str(condition.holds)),
         reason=condition.reason,
         message=condition.message,
-        since=moment(condition.since),
+        since=format_time(condition.since),
     )
 
 
@@ -71,7 +70,7 @@ def _build_daemon(running: Running) -> answers.DaemonProcess:
         phase=running.phase,
         phase_since=canonical.timestamp(running.phase_since),
         beat_at=canonical.timestamp(running.beat),
-        last_sync_at=moment(running.last_sync),
+        last_sync_at=format_time(running.last_sync),
         blind=running.blind,
     )
 
@@ -80,12 +79,12 @@ def _build_upload(state: ShippingState) -> answers.HistoryUpload:
     failure = state.failure
     return answers.HistoryUpload(
         versions=state.versions,
-        oldest=moment(state.oldest),
+        oldest=format_time(state.oldest),
         behind=state.behind,
         events=state.events,
         recorded=state.recorded,
-        last_success_at=moment(state.last_success),
-        next_attempt_at=moment(state.next_attempt),
+        last_success_at=format_time(state.last_success),
+        next_attempt_at=format_time(state.next_attempt),
         failure=answers.UploadFailure(message=failure.message, hint=failure.hint, at=canonical.timestamp(failure.at))
         if failure
         else None,
@@ -121,14 +120,14 @@ def _build_trouble(trouble: Trouble) -> answers.Trouble:
 
 def status_lines(status: answers.Status) -> Iterator[tuple[str, str]]:
     """The state of a host as labels and texts."""
-    yield "repository", visible(f"{status.repository} ({status.branch})")
+    yield "repository", escape_line(f"{status.repository} ({status.branch})")
     yield "sync", status.sync
     yield "health", status.health
-    yield "head", commits.short(status.head) if status.head else "the branch has no commits yet"
+    yield "head", short_sha(status.head) if status.head else "the branch has no commits yet"
     yield "applied", _applied_text(status.applied)
     if status.refused:
         errors = plural(sum(problem.severity == "error" for problem in status.refused.problems), "error")
-        yield "refused", f"{commits.short(status.refused.commit)}, {errors}"
+        yield "refused", f"{short_sha(status.refused.commit)}, {errors}"
     if status.suspended:
         yield "suspended", suspension_line(status.suspended)
     live = (f"{count:,} {kind}" for kind, count in status.resources.items() if count)
@@ -141,13 +140,16 @@ def status_lines(status: answers.Status) -> Iterator[tuple[str, str]]:
 
 def suspension_line(suspension: answers.Suspension) -> str:
     """By whom, since when, until when, and why."""
-    until = f"until {second(suspension.until)}" if suspension.until else "until somebody resumes"
-    actor, reason = visible(suspension.actor), visible(suspension.reason)
-    return f"by {actor} since {second(suspension.since)}, {until}: {reason}"
+    until = f"until {strip_fraction(suspension.until)}" if suspension.until else "until somebody resumes"
+    actor, reason = escape_line(suspension.actor), escape_line(suspension.reason)
+    return f"by {actor} since {strip_fraction(suspension.since)}, {until}: {reason}"
 
 
 def _daemon_lines(daemon: answers.DaemonProcess, status: answers.Status) -> Iterator[tuple[str, str]]:
-    yield "daemon", f"process {daemon.pid} at {daemon.address}: {daemon.phase} since {second(daemon.phase_since)}"
+    yield (
+        "daemon",
+        f"process {daemon.pid} at {daemon.address}: {daemon.phase} since {strip_fraction(daemon.phase_since)}",
+    )
     if status.history:
         yield "history", _upload_text(status.history)
     if status.live_view:
@@ -155,21 +157,21 @@ def _daemon_lines(daemon: answers.DaemonProcess, status: answers.Status) -> Iter
     if status.drift:
         yield "drift", _scan_text(status.drift)
     for trouble in status.troubles:
-        yield "trouble", visible(f"{trouble.reason} since {second(trouble.since)}: {trouble.message}")
+        yield "trouble", escape_line(f"{trouble.reason} since {strip_fraction(trouble.since)}: {trouble.message}")
         if trouble.hint:
-            yield "", visible(trouble.hint)
+            yield "", escape_line(trouble.hint)
 
 
 def _applied_text(applied: answers.Applied | None) -> str:
     if applied is None:
         return "nothing yet: run `reconciler sync`"
-    return f"{commits.short(applied.commit)}, commit {applied.height}, live since {second(applied.applied_at)}"
+    return f"{short_sha(applied.commit)}, commit {applied.height}, live since {strip_fraction(applied.applied_at)}"
 
 
 def _upload_text(upload: answers.HistoryUpload) -> str:
     waiting = f"{plural(upload.versions, 'version')} waiting" if upload.versions else ""
     if upload.failure:
-        message = visible(upload.failure.message)
+        message = escape_line(upload.failure.message)
         return f"{waiting}: {message}" if waiting else message
     if upload.behind:
         return "not compared with git yet"
@@ -180,21 +182,20 @@ def _live_view_text(view: answers.LiveView) -> str:
     if view.commit is None:
         return "being written"
     left_out = f", {view.dropped:,} left out for want of room" if view.dropped else ""
-    kept = f", kept by {visible(view.kept_by)}" if view.kept_by else ""
-    return f"{plural(view.rows, 'row')} of {commits.short(view.commit)}{left_out}{kept}"
+    kept = f", kept by {escape_line(view.kept_by)}" if view.kept_by else ""
+    return f"{plural(view.rows, 'row')} of {short_sha(view.commit)}{left_out}{kept}"
 
 
 def _scan_text(scan: answers.DriftScan) -> str:
-    at = second(scan.at)
+    at = strip_fraction(scan.at)
     if scan.fighting:
-        return f"Fighting over {visible(', '.join(scan.fighting))}: something else writes there; looked at {at}"
+        return f"Fighting over {escape_line(', '.join(scan.fighting))}: something else writes there; looked at {at}"
     if scan.found > scan.healed:
         return f"{plural(scan.found - scan.healed, 'difference')}, looked at {at}"
     return f"{scan.healed:,} put right at {at}" if scan.healed else f"none, looked at {at}"
 
 
 def build_diagnosis(diagnosis: Diagnosis) -> dict[str, str]:
-    """One diagnosis."""
     return {
         "check": diagnosis.check,
         "grade": str(diagnosis.grade),
@@ -204,16 +205,16 @@ def build_diagnosis(diagnosis: Diagnosis) -> dict[str, str]:
 
 
 def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
-    """A diagnosis, and how to mend it."""
-    yield f"{diagnosis.grade:<8} {diagnosis.check:<12} {visible(diagnosis.message)}"
+    """The message, and below it the hint."""
+    yield f"{diagnosis.grade:<8} {diagnosis.check:<12} {escape_line(diagnosis.message)}"
     if diagnosis.hint:
-        yield f"{'':<21} {visible(diagnosis.hint)}"
+        yield f"{'':<21} {escape_line(diagnosis.hint)}"
 
 
 def summarize_diagnoses(diagnoses: Sequence[Diagnosis]) -> str:
-    """How many of each."""
-    counts = [sum(one.grade is grade for one in diagnoses) for grade in (Grade.PROBLEM, Grade.WARNING)]
+    """`1 problem, 2 warnings`, or `all is well`."""
+    counts = [sum(diagnosis.grade is grade for diagnosis in diagnoses) for grade in (Grade.PROBLEM, Grade.WARNING)]
     if not any(counts):
         return "all is well"
-    told = zip(counts, ("problem", "warning"), strict=True)
-    return ", ".join(f"{count} {word}{'s'[: count != 1]}" for count, word in told)
+    words = zip(counts, ("problem", "warning"), strict=True)
+    return ", ".join(f"{count} {word}{'s'[: count != 1]}" for count, word in words)

@@ -1,11 +1,13 @@
-"""Checks and plans for people at a terminal or in a log: lines, each of a sort that the command line may colour."""
+"""Checks and plans as text: lines with a style that the command line may colour."""
 
 from __future__ import annotations
 
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from reconciler.report import commits, plans, problems
+from reconciler.report.commits import short_sha
+from reconciler.report.plans import full_change_lines, plan_summary
+from reconciler.report.problems import checked_counts, problem_counts, problem_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,66 +17,64 @@ if TYPE_CHECKING:
     from reconciler.reconcile.check import Checked
 
 
-UNTIL_MENDED = "no row changes until that is mended"
+UNTIL_FIXED = "no row changes until that is mended"
 
 
-class Sort(Enum):
-    """What a line is."""
-
+class LineStyle(Enum):
     CHANGE = auto()
     PROBLEM = auto()
     NOTE = auto()
 
 
-def checked_lines(checked: Checked) -> Iterator[tuple[Sort, str]]:
-    """All problems of a tree and a line that counts."""
-    yield from ((Sort.PROBLEM, problems.line(problem)) for problem in checked.problems)
-    yield Sort.NOTE, f"{problems.scope(checked)}: {problems.counts(checked.problems)}"
+def checked_lines(checked: Checked) -> Iterator[tuple[LineStyle, str]]:
+    """A line for each problem, then the counts."""
+    yield from ((LineStyle.PROBLEM, problem_line(problem)) for problem in checked.problems)
+    yield LineStyle.NOTE, f"{checked_counts(checked)}: {problem_counts(checked.problems)}"
 
 
-def plan_lines(plan: Plan, kinds: Kinds) -> Iterator[tuple[Sort, str]]:
-    """The changes, the problems, and what it comes to; the last line is `3 to create, 1 to update, 0 to delete.`"""
-    for sort, lines in (
-        (Sort.CHANGE, (line for change in plan.changes for line in plans.full_lines(change, kinds))),
-        (Sort.PROBLEM, map(problems.line, plan.problems)),
+def plan_lines(plan: Plan, kinds: Kinds) -> Iterator[tuple[LineStyle, str]]:
+    """The changes, the problems and the outcome; the last line is `3 to create, 1 to update, 0 to delete.`"""
+    for style, lines in (
+        (LineStyle.CHANGE, (line for change in plan.changes for line in full_change_lines(change, kinds))),
+        (LineStyle.PROBLEM, map(problem_line, plan.problems)),
     ):
-        section = [(sort, line) for line in lines]
+        section = [(style, line) for line in lines]
         yield from section
         if section:
-            yield Sort.NOTE, ""
-    yield from ((Sort.NOTE, line) for line in outcome(plan))
+            yield LineStyle.NOTE, ""
+    yield from ((LineStyle.NOTE, line) for line in outcome_lines(plan))
 
 
-def checked(found: Checked) -> str:
-    """`validate --format text`."""
-    return _joined(checked_lines(found))
+def render_checked(checked: Checked) -> str:
+    """`validate --format text`"""
+    return _join(checked_lines(checked))
 
 
-def plan(found: Plan, kinds: Kinds) -> str:
-    """`plan --format text`."""
-    return _joined(plan_lines(found, kinds))
+def render_plan(plan: Plan, kinds: Kinds) -> str:
+    """`plan --format text`"""
+    return _join(plan_lines(plan, kinds))
 
 
-def since(plan: Plan) -> str:
-    """Where the changes start from when that is not the base itself, because it was not valid; else empty."""
+def base_note(plan: Plan) -> str:
+    """Which commit the changes start from when the base is invalid; empty otherwise."""
     if plan.base is None or plan.state == plan.base:
         return ""
-    valid = f"{commits.short(plan.state)}, the last valid commit before it" if plan.state else "nothing"
-    return f"{commits.short(plan.base)} is invalid: the changes are those since {valid}"
+    valid = f"{short_sha(plan.state)}, the last valid commit before it" if plan.state else "nothing"
+    return f"{short_sha(plan.base)} is invalid: the changes are those since {valid}"
 
 
-def outcome(plan: Plan) -> Iterator[str]:
-    """What a plan comes to, in a few lines; the last is the summary."""
-    if told := since(plan):
-        yield told
+def outcome_lines(plan: Plan) -> Iterator[str]:
+    """Base, refusal, unchanged resources, and last the summary."""
+    if note := base_note(plan):
+        yield note
     if plan.refused:
-        yield f"refused: {commits.short(plan.head)} has {problems.counts(plan.problems)}; {UNTIL_MENDED}"
+        yield f"refused: {short_sha(plan.head)} has {problem_counts(plan.problems)}; {UNTIL_FIXED}"
     if plan.changes:
         yield f"{plan.unchanged:,} unchanged"
-    elif not plan.refused:  # what is not valid has no changes either, and that is no news to calm anyone
+    elif not plan.refused:  # a refused plan without changes is not "no changes"
         yield f"no changes, {plan.unchanged:,} unchanged"
-    yield plans.summary(plan)
+    yield plan_summary(plan)
 
 
-def _joined(lines: Iterator[tuple[Sort, str]]) -> str:
+def _join(lines: Iterator[tuple[LineStyle, str]]) -> str:
     return "\n".join(line for _, line in lines)

@@ -9,7 +9,7 @@ from starlette.requests import Request  # noqa: TC002  Starlette looks at the an
 from starlette.routing import Route
 
 from reconciler.answers import to_json
-from reconciler.report import problems
+from reconciler.report.problems import build_problem
 from reconciler.web import bodies
 from reconciler.web.answers import HttpError, answer
 from reconciler.web.reads import tagged
@@ -150,7 +150,7 @@ class SessionRoutes:
 
 def _refused(found: tuple[Problem, ...]) -> HttpError:
     """The first problem in words, and all of them as `validate` prints them."""
-    first, told = found[0], {"problems": [to_json(problems.build_problem(one)) for one in found]}
+    first, told = found[0], {"problems": [to_json(build_problem(one)) for one in found]}
     message = f"{first.pointer}: {first.message}" if first.pointer else first.message
     if any(one.code not in CONFLICTS for one in found):
         return HttpError(HTTPStatus.UNPROCESSABLE_ENTITY, "usage", message, hint=first.hint, beside=told)

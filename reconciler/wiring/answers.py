@@ -9,7 +9,7 @@ from reconciler.answers import Restored, to_json
 from reconciler.errors import RefusedError, UsageError
 from reconciler.model.drift import MOST_TOLD
 from reconciler.reconcile.rules import stored_kinds
-from reconciler.report import commits
+from reconciler.report.commits import build_applied
 from reconciler.report.rows import build_rows
 from reconciler.report.status import build_suspension, suspension_line
 from reconciler.wiring.program import known_kinds
@@ -73,7 +73,7 @@ def healed(store: Store) -> Drifts:
 
 def restored(applied: Applied | None, aside: Path | None) -> Answer:
     """What a restore came to: the commit that is live now, and where the store before is kept."""
-    return to_json(Restored(applied=commits.build_applied(applied), aside=str(aside) if aside else None))
+    return to_json(Restored(applied=build_applied(applied), aside=str(aside) if aside else None))
 
 
 def suspension_refusal(suspension: Suspension) -> RefusedError:

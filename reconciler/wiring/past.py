@@ -18,7 +18,7 @@ from reconciler.kinds.kind import Kinds
 from reconciler.model.commit import Status
 from reconciler.plan import Plan, ordered
 from reconciler.ports import ORPHANED, Point, VersionFilter
-from reconciler.report import commits
+from reconciler.report.commits import build_version
 from reconciler.report.history import (
     build_blame,
     build_described_change,
@@ -135,7 +135,7 @@ class Past:
                 many = limit + 1 + (place[1] if place else 0)
                 listed = ledger.versions(limit=many, upto=place[0] if place else None)
                 page, following = paging.listed_page(listed, limit, place)
-            told = [to_json(commits.build_version(one)) for one in page]
+            told = [to_json(build_version(one)) for one in page]
             return {"versions": told, "orphaned": ledger.orphans(), "next": following}
 
     def version(self, revision: str) -> Answer:
@@ -149,7 +149,7 @@ class Past:
                 kinds = self._all(ledger)
                 changed = (change for kind in kinds for change in self._between(ledger, kind, before, point))
                 changes = [to_json(build_described_change(change, kinds)) for change in ordered(changed)]
-            return {"version": to_json(commits.build_version(version)), "changes": changes}
+            return {"version": to_json(build_version(version)), "changes": changes}
 
     @contextmanager
     def _opened(self) -> Iterator[LedgerReader]:

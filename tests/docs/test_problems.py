@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler import settings, wiring
-from reconciler.report import problems as report
+from reconciler.report.problems import problem_line
 from tests.docs.codes import source_codes
 from tests.docs.markdown import EXAMPLE, Block, blocks, edit, headings, read
 from tests.support.gitrepo import GitRepo
@@ -123,4 +123,4 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 
 def _lines(problems: tuple[Problem, ...]) -> list[str]:
-    return [report.line(problem) for problem in problems]
+    return [problem_line(problem) for problem in problems]

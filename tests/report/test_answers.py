@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 
 from reconciler import answers
-from reconciler.report import plans, problems
+from reconciler.report.plans import build_plan
+from reconciler.report.problems import build_problem, parse_problem
 from tests.report.texts import PLANS, PROBLEMS
 
 if TYPE_CHECKING:
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 
 @given(PLANS)
 def test_a_plan_is_read_back(plan: Plan) -> None:
-    built = plans.build_plan(plan)
+    built = build_plan(plan)
     assert answers.from_json(json.loads(json.dumps(answers.to_json(built))), answers.Plan) == built
 
 
 @given(PROBLEMS)
 def test_a_problem_is_parsed_back(problem: Problem) -> None:
-    assert problems.parse_problem(problems.build_problem(problem)) == problem
+    assert parse_problem(build_problem(problem)) == problem

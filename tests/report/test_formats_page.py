@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.cli.main import run
-from reconciler.report.formats import MODULES
+from reconciler.report.formats import PLAN_FORMATS
 from tests.docs.markdown import EXAMPLE, Block, blocks, edit, headings, read
 from tests.docs.test_readme import matches, normal
 from tests.support.gitrepo import GitRepo
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PAGE = read("docs/formats.md")
-EXAMPLES = [block for block in blocks(PAGE, "console") if block.section in MODULES]
+EXAMPLES = [block for block in blocks(PAGE, "console") if block.section in PLAN_FORMATS]
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +37,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_page_has_a_heading_for_each_format_in_order() -> None:
-    assert headings(PAGE) == ["Formats", *MODULES]
+    assert headings(PAGE) == ["Formats", *PLAN_FORMATS]
 
 
-@pytest.mark.parametrize("form", MODULES)
+@pytest.mark.parametrize("form", PLAN_FORMATS)
 def test_each_format_has_an_example(form: str) -> None:
     asked = "" if form == "text" else f" --format {form}"
     commands = {block.body.splitlines()[0] for block in EXAMPLES if block.section == form}

@@ -18,9 +18,16 @@ from hypothesis import example, given, settings
 
 from reconciler.model.problem import NOT_LOCATED, Problem, Severity
 from reconciler.report import github, junit
-from reconciler.report.escape import visible, visible_lines
-from reconciler.report.formats import render, render_checked
-from reconciler.report.problems import MEANINGS, PAGE, POLICY_HEADING, anchor, meaning, told
+from reconciler.report.escape import escape_block, escape_line
+from reconciler.report.formats import PLAN_FORMATS, PROBLEM_FORMATS
+from reconciler.report.problems import (
+    CODE_MEANINGS,
+    DOCS_PAGE,
+    POLICY_HEADING,
+    describe_code,
+    docs_anchor,
+    problem_text,
+)
 from tests.docs.markdown import anchors, headings, read
 from tests.report.rich import CHECKED, CLEAN, EMPTY, PLAN, RICH_KINDS, delete
 from tests.report.texts import CHECKS, PLANS, TEXTS
@@ -58,7 +65,7 @@ def _unescaped(text: str, more: str = ":,") -> str:
 @example("a", "100%3A%2C%25")
 @given(TEXTS, TEXTS.filter(bool))
 def test_a_workflow_command_comes_back_as_it_was(message: str, value: str) -> None:
-    line = github.command("error", {"file": value, "line": 3, "col": None}, message)
+    line = github.workflow_command("error", {"file": value, "line": 3, "col": None}, message)
     assert "\n" not in line
     assert "\r" not in line
     assert _command(line) == ("error", {"file": value, "line": "3"}, message)
@@ -67,23 +74,23 @@ def test_a_workflow_command_comes_back_as_it_was(message: str, value: str) -> No
 @settings(max_examples=25)
 @given(CHECKS)
 def test_each_problem_is_an_annotation_on_its_line(found: Checked) -> None:
-    *lines, notice = map(_command, render_checked(found, "github").split("\n"))
+    *lines, notice = map(_command, PROBLEM_FORMATS["github"](found).split("\n"))
     assert notice[:2] == ("notice", {"title": "validate"})
     assert len(lines) == len(found.problems)
     for (name, properties, message), problem in zip(lines, found.problems, strict=True):
         assert name == problem.severity
         assert (properties["file"], properties["line"]) == (problem.path, str(problem.line))
         assert properties.get("col") == (None if problem.column == NOT_LOCATED else str(problem.column))
-        assert message == visible_lines(told(problem))
+        assert message == escape_block(problem_text(problem))
 
 
 def test_the_notice_of_a_plan_names_what_goes_first() -> None:
-    _, _, message = _command(render(PLAN, RICH_KINDS, "github").split("\n")[-1])
+    _, _, message = _command(PLAN_FORMATS["github"](PLAN, RICH_KINDS).split("\n")[-1])
     lines = message.split("\n")
     assert lines[0] == "- Gadget without-status (row is deleted)"
     assert lines[-1] == "1 to create, 3 to update, 5 to delete."
     many = replace(PLAN, changes=tuple(delete(gadget(f"g{number}")) for number in range(60)))
-    assert "\nand 10 more to delete\n" in _command(render(many, RICH_KINDS, "github").split("\n")[-1])[2]
+    assert "\nand 10 more to delete\n" in _command(PLAN_FORMATS["github"](many, RICH_KINDS).split("\n")[-1])[2]
 
 
 def _sarif(text: str) -> dict[str, Any]:
@@ -95,13 +102,13 @@ def _sarif(text: str) -> dict[str, Any]:
 @settings(max_examples=25)
 @given(CHECKS)
 def test_sarif_is_valid_whatever_is_in_it(found: Checked) -> None:
-    run = _sarif(render_checked(found, "sarif"))
+    run = _sarif(PROBLEM_FORMATS["sarif"](found))
     rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
     assert len(run["results"]) == len(found.problems)
     for result, problem in zip(run["results"], found.problems, strict=True):
-        assert rules[result["ruleIndex"]] == result["ruleId"] == visible(problem.code)
+        assert rules[result["ruleIndex"]] == result["ruleId"] == escape_line(problem.code)
         place, *logical = result["locations"][0].values()
-        assert logical == ([[{"fullyQualifiedName": visible(problem.pointer)}]] if problem.pointer else [])
+        assert logical == ([[{"fullyQualifiedName": escape_line(problem.pointer)}]] if problem.pointer else [])
         assert unquote(place["artifactLocation"]["uri"]) == problem.path.encode("utf-8", "replace").decode()
         assert place["region"]["startLine"] == problem.line
         assert place["region"].get("startColumn", NOT_LOCATED) == problem.column
@@ -112,22 +119,22 @@ def test_sarif_is_valid_whatever_is_in_it(found: Checked) -> None:
 @settings(max_examples=20)
 @given(PLANS)
 def test_sarif_of_a_plan_holds_its_problems(found: Plan) -> None:
-    assert len(_sarif(render(found, KINDS, "sarif"))["results"]) == len(found.problems)
+    assert len(_sarif(PLAN_FORMATS["sarif"](found, KINDS))["results"]) == len(found.problems)
 
 
-@pytest.mark.parametrize("text", [render_checked(CHECKED, "sarif"), render(EMPTY, KINDS, "sarif")])
+@pytest.mark.parametrize("text", [PROBLEM_FORMATS["sarif"](CHECKED), PLAN_FORMATS["sarif"](EMPTY, KINDS)])
 def test_sarif_is_valid_for_the_reference_validator_too(text: str) -> None:
     jsonschema.Draft4Validator(SARIF).validate(json.loads(text))
 
 
 def test_the_schema_refuses_what_uploads_refuse() -> None:
-    log = json.loads(render_checked(CHECKED, "sarif"))
-    log["runs"][0]["tool"]["driver"]["rules"][0]["helpUri"] = f"{PAGE}#wrong-type"
+    log = json.loads(PROBLEM_FORMATS["sarif"](CHECKED))
+    log["runs"][0]["tool"]["driver"]["rules"][0]["helpUri"] = f"{DOCS_PAGE}#wrong-type"
     assert not QUICK.is_valid(log)
 
 
 def _prints(*problems: Problem) -> list[str]:
-    run = _sarif(render_checked(replace(CHECKED, problems=problems), "sarif"))
+    run = _sarif(PROBLEM_FORMATS["sarif"](replace(CHECKED, problems=problems)))
     return [result["partialFingerprints"]["problem/v1"] for result in run["results"]]
 
 
@@ -144,23 +151,23 @@ def test_a_fingerprint_outlives_lines_that_move() -> None:
 def test_the_two_commands_do_not_replace_each_others_uploads() -> None:
     categories = {
         _sarif(text)["automationDetails"]["id"]
-        for text in (render_checked(CLEAN, "sarif"), render(EMPTY, KINDS, "sarif"))
+        for text in (PROBLEM_FORMATS["sarif"](CLEAN), PLAN_FORMATS["sarif"](EMPTY, KINDS))
     }
     assert categories == {"reconciler/validate/", "reconciler/plan/"}
 
 
 def test_every_code_has_a_meaning() -> None:
     """The headings of the page are the codes of the sources: tests/docs says so."""
-    codes = set(headings(read(PAGE))) - {"Problems", POLICY_HEADING}
-    assert sorted(codes - MEANINGS.keys()) == []
-    assert meaning("policy/lot-step") == "The policy lot-step is violated"
-    assert meaning("guard/some-thing") == "Guard: some thing"
+    codes = set(headings(read(DOCS_PAGE))) - {"Problems", POLICY_HEADING}
+    assert sorted(codes - CODE_MEANINGS.keys()) == []
+    assert describe_code("policy/lot-step") == "The policy lot-step is violated"
+    assert describe_code("guard/some-thing") == "Guard: some thing"
 
 
 def test_every_code_has_its_place_on_the_page() -> None:
-    page = read(PAGE)
-    assert {anchor(code)[1:] for code in headings(page)} == anchors(page)
-    assert (anchor("guard/prune-limit"), anchor("policy/lot-step")) == ("#guardprune-limit", "#policyname")
+    page = read(DOCS_PAGE)
+    assert {docs_anchor(code)[1:] for code in headings(page)} == anchors(page)
+    assert (docs_anchor("guard/prune-limit"), docs_anchor("policy/lot-step")) == ("#guardprune-limit", "#policyname")
 
 
 def _junit(text: str) -> ElementTree.Element:
@@ -177,17 +184,17 @@ def _junit(text: str) -> ElementTree.Element:
 @settings(max_examples=25)
 @given(CHECKS)
 def test_junit_has_a_case_for_each_file(found: Checked) -> None:
-    root = _junit(render_checked(found, "junit"))
+    root = _junit(PROBLEM_FORMATS["junit"](found))
     failed = {problem.path for problem in found.problems if problem.is_error}
     paths = sorted({*found.entries, *(problem.path for problem in found.problems)})
     cases = [(case.get("name"), case.find("failure") is not None) for case in root.iter("testcase")]
-    assert cases == [(visible(path), path in failed) for path in paths]
+    assert cases == [(escape_line(path), path in failed) for path in paths]
 
 
 @settings(max_examples=25)
 @given(PLANS)
 def test_junit_has_a_case_for_each_change_and_fails_for_errors_only(found: Plan) -> None:
-    root = _junit(render(found, KINDS, "junit"))
+    root = _junit(PLAN_FORMATS["junit"](found, KINDS))
     groups = [str(case.get("classname")) for case in root.iter("testcase")]
     assert [group for group in groups if group != "plan"] == [f"plan.{change.op}" for change in found.changes]
     assert len(list(root.iter("failure"))) == len({one.path for one in found.problems if one.is_error})
@@ -199,7 +206,7 @@ def test_junit_tells_all_errors_of_a_file_and_its_warnings_beside() -> None:
         Problem("a.yaml", 2, 1, "wrong-type", "", "second"),
         Problem("a.yaml", 3, 1, "x", "", "third", severity=Severity.WARNING),
     )
-    case = next(_junit(junit.checked(replace(CLEAN, problems=problems, entries={}))).iter("testcase"))
+    case = next(_junit(junit.render_checked(replace(CLEAN, problems=problems, entries={}))).iter("testcase"))
     failure, output = case
     assert failure.attrib == {"type": "secret", "message": "first < & > (and 1 more)"}
     assert failure.text == "a.yaml:1:1: error [secret]: first < & >\na.yaml:2:1: error [wrong-type]: second"

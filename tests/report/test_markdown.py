@@ -14,9 +14,17 @@ from markdown_it import MarkdownIt
 
 from reconciler.model.problem import Problem, Severity
 from reconciler.plan import Plan, ordered
-from reconciler.report.escape import visible
-from reconciler.report.formats import render, render_checked
-from reconciler.report.markdown import LONGEST, ROOM, TALLEST, code, cut, entry, prose
+from reconciler.report.escape import escape_line
+from reconciler.report.formats import PLAN_FORMATS, PROBLEM_FORMATS
+from reconciler.report.markdown import (
+    MAX_COMMENT,
+    MAX_ENTRY,
+    MAX_TEXT,
+    code_span,
+    escape_markdown,
+    table_entry,
+    truncate,
+)
 from tests.report.rich import BASE, CALM, CHECKED, CLEAN, EMPTY, HEAD, NASTY, PLAN, RICH_KINDS, create, delete, update
 from tests.report.texts import CHECKS, PLANS, TEXTS
 from tests.support.kinds import GADGET, KINDS, WIDGET_COLUMNS, gadget, make_kind, widget
@@ -59,7 +67,7 @@ def _tokens(page: str) -> Iterator[Token]:
 
 def _check(page: str) -> None:
     """Nothing but our own markup, tables whose rows all have their columns, folds that close."""
-    assert len(page.encode()) <= ROOM < GITHUB
+    assert len(page.encode()) <= MAX_COMMENT < GITHUB
     markup = [token.content.strip() for token in _tokens(page) if token.type.startswith("html")]
     assert [one for one in markup if not OURS.fullmatch(one)] == []
     assert sum(one.startswith("<details") for one in markup) == markup.count("</details>")
@@ -84,24 +92,24 @@ def _shown(markdown: str) -> str:
 @settings(max_examples=25)
 @given(PLANS)
 def test_a_plan_is_a_whole_comment(found: Plan) -> None:
-    _check(render(found, KINDS, "markdown"))
+    _check(PLAN_FORMATS["markdown"](found, KINDS))
 
 
 @settings(max_examples=25)
 @given(CHECKS)
 def test_a_check_is_a_whole_comment(found: Checked) -> None:
-    _check(render_checked(found, "markdown"))
+    _check(PROBLEM_FORMATS["markdown"](found))
 
 
 @given(TEXTS.filter(bool))
 def test_code_shows_the_text_as_it_is(raw: str) -> None:
-    assert _shown(code(raw)) == cut(visible(raw), LONGEST)
+    assert _shown(code_span(raw)) == truncate(escape_line(raw), MAX_TEXT)
 
 
 @given(TEXTS)
 def test_prose_shows_the_text_as_it_is(raw: str) -> None:
-    shown = re.sub(r"\s+", " ", cut(visible(raw), LONGEST)).strip()
-    assert re.sub(r"\s+", " ", _shown(prose(raw))).strip() == shown
+    shown = re.sub(r"\s+", " ", truncate(escape_line(raw), MAX_TEXT)).strip()
+    assert re.sub(r"\s+", " ", _shown(escape_markdown(raw))).strip() == shown
 
 
 @pytest.mark.parametrize(
@@ -116,32 +124,32 @@ def test_prose_shows_the_text_as_it_is(raw: str) -> None:
     ],
 )
 def test_prose_is_written_so_that_nothing_happens(raw: str, written: str) -> None:
-    assert prose(raw) == written
+    assert escape_markdown(raw) == written
 
 
 def test_only_what_would_end_a_span_of_code_is_an_element() -> None:
-    assert code("@ann <b> EURUSD.r") == "`@ann <b> EURUSD.r`"
-    assert code("a|b") == "<code>a&#124;b</code>"
-    assert code(" ") == "<code> </code>"
+    assert code_span("@ann <b> EURUSD.r") == "`@ann <b> EURUSD.r`"
+    assert code_span("a|b") == "<code>a&#124;b</code>"
+    assert code_span(" ") == "<code> </code>"
 
 
 def test_harm_in_every_place_does_nothing() -> None:
     problem = Problem(NASTY, 1, 1, NASTY, NASTY, NASTY, NASTY)
     odd = replace(widget("a"), name=NASTY, path=NASTY, kind=NASTY, labels={NASTY: NASTY})
     plan = Plan(BASE, HEAD, ordered((create(odd), delete(odd), update(widget("a"), odd))), (problem,), 1, BASE)
-    page = render(plan, KINDS, "markdown")
+    page = PLAN_FORMATS["markdown"](plan, KINDS)
     _check(page)
     assert "<script" not in READER.render(page)
     assert not {token.type for token in _tokens(page)} & {"link_open", "image", "s_open"}
 
 
 def test_a_text_is_cut_at_its_length() -> None:
-    assert cut("x" * 200, 200) == "x" * 200
-    assert cut("x" * 201, 200) == "x" * 199 + "…"
+    assert truncate("x" * 200, 200) == "x" * 200
+    assert truncate("x" * 201, 200) == "x" * 199 + "…"
 
 
 def test_what_goes_comes_first_open_and_marked() -> None:
-    page = render(PLAN, RICH_KINDS, "markdown")
+    page = PLAN_FORMATS["markdown"](PLAN, RICH_KINDS)
     folds = re.findall(r"<details( open)?><summary><b>(.*?)</b>", page)
     assert folds == [(" open", "5 to delete"), ("", "Gadget"), ("", "Widget")]
     assert "| ⚠️ | Widget `gone` | row becomes INACTIVE | `widgets/gone.yaml:1` |\n" in page
@@ -151,17 +159,17 @@ def test_what_goes_comes_first_open_and_marked() -> None:
 @pytest.mark.parametrize(
     ("page", "title"),
     [
-        (render(PLAN, RICH_KINDS, "markdown"), "❌ Plan refused: 4 errors, 1 warning"),
-        (render(CALM, RICH_KINDS, "markdown"), "✅ Plan: 0 to create, 1 to update, 0 to delete"),
-        (render(EMPTY, RICH_KINDS, "markdown"), "✅ Plan: no changes"),
+        (PLAN_FORMATS["markdown"](PLAN, RICH_KINDS), "❌ Plan refused: 4 errors, 1 warning"),
+        (PLAN_FORMATS["markdown"](CALM, RICH_KINDS), "✅ Plan: 0 to create, 1 to update, 0 to delete"),
+        (PLAN_FORMATS["markdown"](EMPTY, RICH_KINDS), "✅ Plan: no changes"),
         (
-            render(replace(CALM, changes=(delete(gadget("a")),)), RICH_KINDS, "markdown"),
+            PLAN_FORMATS["markdown"](replace(CALM, changes=(delete(gadget("a")),)), RICH_KINDS),
             "⚠️ Plan: 0 to create, 0 to update, 1 to delete",
         ),
-        (render_checked(CHECKED, "markdown"), "❌ Configuration: 4 errors, 1 warning"),
-        (render_checked(CLEAN, "markdown"), "✅ Configuration: no problems"),
+        (PROBLEM_FORMATS["markdown"](CHECKED), "❌ Configuration: 4 errors, 1 warning"),
+        (PROBLEM_FORMATS["markdown"](CLEAN), "✅ Configuration: no problems"),
         (
-            render_checked(replace(CLEAN, problems=(CHECKED.problems[2],)), "markdown"),
+            PROBLEM_FORMATS["markdown"](replace(CLEAN, problems=(CHECKED.problems[2],))),
             "⚠️ Configuration: 0 errors, 1 warning",
         ),
     ],
@@ -171,8 +179,8 @@ def test_the_first_line_that_is_seen_says_how_it_stands(page: str, title: str) -
 
 
 def test_a_bot_finds_its_comment_by_the_first_line() -> None:
-    assert render(PLAN, RICH_KINDS, "markdown").startswith("<!-- reconciler:plan -->\n")
-    assert render_checked(CHECKED, "markdown").startswith("<!-- reconciler:validate -->\n")
+    assert PLAN_FORMATS["markdown"](PLAN, RICH_KINDS).startswith("<!-- reconciler:plan -->\n")
+    assert PROBLEM_FORMATS["markdown"](CHECKED).startswith("<!-- reconciler:validate -->\n")
 
 
 def _many(number: int) -> tuple[Problem, ...]:
@@ -187,9 +195,9 @@ def test_what_does_not_fit_is_counted() -> None:
     changes = [update(widget(f"w{n:05}"), widget(f"w{n:05}", note="€" * 60, weight=1.0 + n)) for n in range(2_000)]
     changes += [delete(gadget(f"g{n}")) for n in range(10)] + [create(gadget(f"h{n}")) for n in range(10)]
     plan = Plan(BASE, HEAD, ordered(changes), _many(1_500), 3, BASE)
-    page = render(plan, RICH_KINDS, "markdown")
+    page = PLAN_FORMATS["markdown"](plan, RICH_KINDS)
     _check(page)
-    assert len(page.encode()) > ROOM * 0.95
+    assert len(page.encode()) > MAX_COMMENT * 0.95
     shown = Counter(re.findall(r"^\| (❌|⚠️|create|update) \| (`widgets|Gadget|`w|`h)", page, re.MULTILINE))
     assert shown["⚠️", "Gadget"] == 10
     assert shown["create", "`h"] == 10
@@ -205,25 +213,23 @@ def test_what_does_not_fit_is_counted() -> None:
 
 
 def test_problems_alone_take_all_the_room() -> None:
-    page = render_checked(replace(CHECKED, problems=_many(2_000)), "markdown")
+    page = PROBLEM_FORMATS["markdown"](replace(CHECKED, problems=_many(2_000)))
     _check(page)
-    assert len(page.encode()) > ROOM * 0.95
+    assert len(page.encode()) > MAX_COMMENT * 0.95
     left = 2_000 - page.count("`widgets/")
     assert page.endswith(f"**… and {left:,} more problems that this comment has no room for: see the job's log.**")
 
 
 def test_all_of_it_is_shown_when_it_just_fits() -> None:
     few = replace(CHECKED, problems=_many(300))
-    assert "no room" not in render_checked(few, "markdown")
+    assert "no room" not in PROBLEM_FORMATS["markdown"](few)
 
 
 def test_one_resource_cannot_take_all_the_room() -> None:
     wide = make_kind("Wide", [*WIDGET_COLUMNS, *(replace(WIDGET_COLUMNS[7], name=f"note_{n}") for n in range(300))])
     values = {f"note_{n}": "|" * 300 for n in range(300)}
-    page = render(
-        Plan(BASE, HEAD, (create(widget("a", kind=wide, **values)), create(gadget("z")))),
-        type(KINDS)((GADGET, wide)),
-        "markdown",
+    page = PLAN_FORMATS["markdown"](
+        Plan(BASE, HEAD, (create(widget("a", kind=wide, **values)), create(gadget("z")))), type(KINDS)((GADGET, wide))
     )
     _check(page)
     hidden = re.search(r"\| \| \| and (\d+) more \| \| \|", page)
@@ -233,6 +239,6 @@ def test_one_resource_cannot_take_all_the_room() -> None:
 
 
 def test_rows_are_hidden_from_the_first_that_does_not_fit() -> None:
-    rows = ["a" * (TALLEST - 10), "b" * 20, "c"]
-    assert entry("first", rows, "+{}") == f"first{rows[0]}+2"
-    assert entry("first", rows[2:], "+{}") == "firstc"
+    rows = ["a" * (MAX_ENTRY - 10), "b" * 20, "c"]
+    assert table_entry("first", rows, "+{}") == f"first{rows[0]}+2"
+    assert table_entry("first", rows[2:], "+{}") == "firstc"

@@ -10,7 +10,7 @@ from reconciler.cli import output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.report.history import diff_lines
-from reconciler.report.text import Sort
+from reconciler.report.text import LineStyle
 
 
 @click.command(short_help="two points in time")
@@ -25,6 +25,6 @@ def diff(given: Globals, base: str, head: str, form: str) -> int:
     if form == "json":
         output.json_data(answer)
     else:
-        for sort, line in diff_lines(from_json(answer, Diff)):
-            output.data(output.change(line) if sort is Sort.CHANGE else line)
+        for style, line in diff_lines(from_json(answer, Diff)):
+            output.data(output.change(line) if style is LineStyle.CHANGE else line)
     return Exit.DIFFERENT if answer["changes"] else Exit.OK

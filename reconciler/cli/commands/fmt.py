@@ -12,7 +12,8 @@ from reconciler.cli import output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, global_options
 from reconciler.errors import UsageError
-from reconciler.report import authoring, problems
+from reconciler.report.authoring import format_diff, format_summary
+from reconciler.report.problems import problem_line
 
 if TYPE_CHECKING:
     from reconciler.reconcile.format import FormattedTree
@@ -39,12 +40,12 @@ def fmt(given: Globals, paths: tuple[Path, ...], check: bool, diff: bool) -> int
     for file in tree.differing:
         if writes:
             wiring.write_formatted(root, file)
-        for line in authoring.formatting_diff(file) if diff else (file.path,):
+        for line in format_diff(file) if diff else (file.path,):
             output.data(output.change(line) if diff else line)
     for problem in tree.problems:
-        output.note(output.problem(problems.line(problem)))
+        output.note(output.problem(problem_line(problem)))
     words = ("reformatted", "left unchanged") if writes else ("would be reformatted", "already formatted")
-    given.say(authoring.formatting_summary(tree.files, *words) or "warning: there is no *.yaml or *.yml file to format")
+    given.say(format_summary(tree.files, *words) or "warning: there is no *.yaml or *.yml file to format")
     return _exit_code(tree, writes=writes)
 
 

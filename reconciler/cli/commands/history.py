@@ -10,7 +10,7 @@ from reconciler.cli import completing, output
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.errors import UsageError
 from reconciler.report.history import history_lines, orphans_note
-from reconciler.report.text import Sort
+from reconciler.report.text import LineStyle
 
 
 @click.command(short_help="who changed what")
@@ -31,7 +31,7 @@ def history(given: Globals, kind: str | None, name: str | None, limit: int, form
     if form == "json":
         output.json_data(answer["changes"])
         return
-    for sort, line in history_lines(from_json(one, RecordedChange) for one in answer["changes"]):
-        output.data(output.change(line) if sort is Sort.CHANGE else line)
+    for style, line in history_lines(from_json(one, RecordedChange) for one in answer["changes"]):
+        output.data(output.change(line) if style is LineStyle.CHANGE else line)
     if note := orphans_note(answer["orphaned"]):
         given.say(note)

@@ -12,8 +12,8 @@ from reconciler import wiring
 from reconciler.cli import output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, global_options
-from reconciler.report import plans, problems
-from reconciler.report.problems import plural
+from reconciler.report.plans import plan_change_lines, plan_summary
+from reconciler.report.problems import plural, problem_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ def import_(given: Globals, files: tuple[Path, ...], to: Path | None, kind: str 
     adoption = imported.adoption
     errors = [problem for problem in adoption.problems if problem.is_error]
     for problem in adoption.problems:
-        output.data(output.problem(problems.line(problem)))
+        output.data(output.problem(problem_line(problem)))
     if errors:
         output.data(f"nothing was written: {plural(len(errors), 'error')}")
         return Exit.PROBLEMS
@@ -58,7 +58,7 @@ def _lines(adoption: Adoption, imported: wiring.Imported) -> Iterator[str]:
         yield from (f"+ {number:,} {kind}" for kind, number in Counter(one.kind for one in created).items())
     else:
         yield from (f"+ {one.kind} {one.name}  {one.path}" for one in created)
-    yield from plans.lines(adoption.plan, imported.kinds)
+    yield from plan_change_lines(adoption.plan, imported.kinds)
     rows, unchanged = len(adoption.rows), len(adoption.rows) - len(created) - len(adoption.plan.changes)
     yield f"{plural(rows, 'row')}: {plural(len(created), 'file')} written, {unchanged:,} declared already"
-    yield plans.summary(adoption.plan)
+    yield plan_summary(adoption.plan)

@@ -8,7 +8,7 @@ from reconciler import wiring
 from reconciler.answers import Version, from_json
 from reconciler.cli import completing, output
 from reconciler.cli.options import Globals, format_option, global_options
-from reconciler.report import commits
+from reconciler.report.commits import VERSION_HEADERS, version_cells
 from reconciler.report.history import orphans_note
 
 STATUSES = ("valid", "invalid", "orphaned")
@@ -37,8 +37,6 @@ def log(given: Globals, /, limit: int, form: str, **filters: str | None) -> None
     if form == "json":
         output.json_data(answer["versions"])
         return
-    output.table(
-        commits.VERSION_HEADERS, [commits.version_cells(from_json(version, Version)) for version in answer["versions"]]
-    )
+    output.table(VERSION_HEADERS, [version_cells(from_json(version, Version)) for version in answer["versions"]])
     if "status" not in told and (note := orphans_note(answer["orphaned"])):
         given.say(note)

@@ -11,7 +11,7 @@ from reconciler import wiring
 from reconciler.cli import completing, output
 from reconciler.cli.options import Globals, global_options
 from reconciler.cli.places import from_here
-from reconciler.report import problems as report
+from reconciler.report.problems import problem_line
 
 STDOUT = Path("-")
 
@@ -37,6 +37,6 @@ def new(given: Globals, kind: str, name: str, file: Path | None) -> None:
         workshop.files.create(draft.path, draft.text.encode())
         output.data(from_here(workshop.files.root / draft.path))
     for problem in draft.problems:
-        given.say(output.problem(report.line(problem)))
+        given.say(output.problem(problem_line(problem)))
     if not draft.schema_exists:
         given.say(f"hint: `reconciler schema export` writes {draft.schema}, which editors complete the file from")

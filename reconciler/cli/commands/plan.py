@@ -10,15 +10,15 @@ from reconciler import wiring
 from reconciler.cli import output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
-from reconciler.report.formats import PLAN_FORMATS, render
-from reconciler.report.text import Sort, plan_lines
+from reconciler.report.formats import PLAN_FORMATS
+from reconciler.report.text import LineStyle, plan_lines
 
 if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.plan import Plan
 
 HEAD = "HEAD"
-COLOURED = {Sort.CHANGE: output.change, Sort.PROBLEM: output.problem}
+COLOURED = {LineStyle.CHANGE: output.change, LineStyle.PROBLEM: output.problem}
 
 
 @click.command(short_help="what would change")
@@ -34,10 +34,10 @@ def plan(given: Globals, base: str | None, head: str | None, form: str) -> int:
     """
     found, kinds = _between(given, base, head) if base else _ahead(given, head)
     if form == "text":
-        for sort, line in plan_lines(found, kinds):
-            output.data(COLOURED.get(sort, str)(line))
+        for style, line in plan_lines(found, kinds):
+            output.data(COLOURED.get(style, str)(line))
     else:
-        output.data(render(found, kinds, form))
+        output.data(PLAN_FORMATS[form](found, kinds))
     if found.refused:
         return Exit.PROBLEMS
     return Exit.DIFFERENT if found.changes else Exit.OK

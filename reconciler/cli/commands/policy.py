@@ -10,8 +10,15 @@ from reconciler import wiring
 from reconciler.cli import output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
-from reconciler.report import authoring as report
-from reconciler.report import problems
+from reconciler.report.authoring import (
+    POLICY_HEADERS,
+    build_policies,
+    build_policy_tests,
+    policy_cells,
+    policy_test_lines,
+    policy_test_summary,
+)
+from reconciler.report.problems import problem_line
 
 if TYPE_CHECKING:
     from reconciler.model.problem import Problem
@@ -32,11 +39,11 @@ def list_policies(given: Globals, form: str) -> int:
     settings = given.settings()
     found = wiring.policies(settings.repository, settings.path)
     for problem in found.problems:
-        output.note(output.problem(problems.line(problem)))
+        output.note(output.problem(problem_line(problem)))
     if form == "json":
-        output.json_data(report.build_policies(found))
+        output.json_data(build_policies(found))
     else:
-        output.table(report.POLICY_HEADERS, report.policy_cells(found))
+        output.table(POLICY_HEADERS, policy_cells(found))
     return _code(found.problems)
 
 
@@ -56,11 +63,11 @@ def test(given: Globals, names: tuple[str, ...], form: str) -> int:
     if not tested.policies:
         given.say("warning: nothing was tested: there is no policy in policies/")
     if form == "json":
-        output.json_data(report.build_policy_tests(tested))
+        output.json_data(build_policy_tests(tested))
     else:
-        for line in report.test_lines(tested):
+        for line in policy_test_lines(tested):
             output.data(output.problem(line))
-        output.data(report.test_summary(tested))
+        output.data(policy_test_summary(tested))
     return Exit.OK if tested.ok else Exit.PROBLEMS
 
 

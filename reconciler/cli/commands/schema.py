@@ -14,8 +14,8 @@ from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.places import from_here
 from reconciler.reconcile.rules import Role
-from reconciler.report import authoring as tables
-from reconciler.report import problems as report
+from reconciler.report.authoring import FIELD_HEADERS, KIND_HEADERS, build_kind_summary, field_cells, kind_cells
+from reconciler.report.problems import problem_line
 from reconciler.scaffold.paths import EDITOR_FOLDER, below
 from reconciler.scaffold.sample import field_rows
 
@@ -36,11 +36,11 @@ def schema() -> None:
 def list_kinds(given: Globals, form: str) -> int:
     """List the kinds: table, key, number of columns, and where each is from."""
     workshop = _workshop(given)
-    summaries = [tables.build_kind_summary(kind, workshop.author.origin(kind)) for kind in workshop.author.kinds]
+    summaries = [build_kind_summary(kind, workshop.author.origin(kind)) for kind in workshop.author.kinds]
     if form == "json":
         output.json_data([to_json(kind) for kind in summaries])
     else:
-        output.table(tables.KIND_HEADERS, [tables.kind_cells(kind) for kind in summaries])
+        output.table(KIND_HEADERS, [kind_cells(kind) for kind in summaries])
     return _code(workshop)
 
 
@@ -58,7 +58,7 @@ def show(given: Globals, kind: str, form: str) -> int:
     else:
         output.data(f"{found.name}: {found.schema['description']}")
         output.data(f"table {found.table}, {workshop.author.origin(found)}\n")
-        output.table(tables.FIELD_HEADERS, [tables.field_cells(row) for row in field_rows(found)])
+        output.table(FIELD_HEADERS, [field_cells(row) for row in field_rows(found)])
     return _code(workshop)
 
 
@@ -84,7 +84,7 @@ def export(given: Globals, to: Path | None) -> int:
 def _workshop(given: Globals) -> Workshop:
     workshop = wiring.workshop(given.settings(), (Role.SCHEMA,))
     for problem in workshop.author.problems:
-        output.note(output.problem(report.line(problem)))
+        output.note(output.problem(problem_line(problem)))
     return workshop
 
 

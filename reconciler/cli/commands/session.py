@@ -11,8 +11,8 @@ from reconciler.cli import output
 from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.errors import UsageError
-from reconciler.report import problems
-from reconciler.report.escape import visible
+from reconciler.report.escape import escape_line
+from reconciler.report.problems import plural, problem_line
 
 if TYPE_CHECKING:
     from reconciler.model.live import Session
@@ -39,7 +39,7 @@ class Sessions(click.Group):
             return super().invoke(ctx)
         except Refused as refused:
             for problem in refused.found:
-                output.note(output.problem(problems.line(problem)))
+                output.note(output.problem(problem_line(problem)))
             return Exit.PROBLEMS
 
 
@@ -106,7 +106,7 @@ def list_(given: Globals, owner: str, limit: int, after: str | None, form: str) 
         output.json_data({"sessions": records, "after": None if page.after is None else str(page.after)})
         return
     columns = list(records[0]) if records else []
-    output.table(columns, [[visible(record[column]) for column in columns] for record in records])
+    output.table(columns, [[escape_line(record[column]) for column in columns] for record in records])
     if page.after is not None:
         given.say(f"there are more: --after {page.after}")
 
@@ -130,7 +130,7 @@ def expire(given: Globals, session_id: str | None, owner: str | None, form: str)
     if form == "json":
         output.json_data({"ended": ended})
     else:
-        output.data(f"{problems.plural(ended, 'session')} ended")
+        output.data(f"{plural(ended, 'session')} ended")
 
 
 def _accepted(answer: T | tuple[Problem, ...]) -> T:
@@ -151,4 +151,4 @@ def _show(found: Session, form: str) -> None:
         output.json_data(record)
         return
     for column, value in record.items():
-        output.data(f"{column:<20}{visible(value)}")
+        output.data(f"{column:<20}{escape_line(value)}")

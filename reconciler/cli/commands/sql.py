@@ -12,7 +12,7 @@ from reconciler.answers import QueryResult, from_json
 from reconciler.cli import output
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.errors import UsageError
-from reconciler.report.escape import json_text
+from reconciler.report.escape import dump_json
 from reconciler.report.rows import query_cells, query_csv, query_headers
 
 STDIN = "-"
@@ -43,7 +43,7 @@ def sql(given: Globals, query: str, history: bool, limit: int, form: str) -> Non
     """
     found = wiring.application(given.settings()).query(_read(query), limit, history=history)
     if form == "json":
-        output.data(json_text(found))
+        output.data(dump_json(found))
     elif form == "csv":
         output.raw(query_csv(from_json(found, QueryResult)))
     else:

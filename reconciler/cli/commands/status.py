@@ -8,7 +8,7 @@ from reconciler import wiring
 from reconciler.answers import Problem, Status, from_json
 from reconciler.cli import output
 from reconciler.cli.options import Globals, format_option, global_options
-from reconciler.report import problems
+from reconciler.report.problems import parse_problem, problem_line
 from reconciler.report.status import status_lines
 
 
@@ -25,4 +25,4 @@ def status(given: Globals, form: str) -> None:
     for label, text in status_lines(from_json(found, Status)):
         output.data(f"{label:<12}{text}")
     for problem in found["refused"]["problems"] if found["refused"] else ():
-        output.data("  " + output.problem(problems.line(problems.parse_problem(from_json(problem, Problem)))))
+        output.data("  " + output.problem(problem_line(parse_problem(from_json(problem, Problem)))))

@@ -13,7 +13,8 @@ from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.people import who
 from reconciler.errors import ReconcilerError
-from reconciler.report import commits, problems
+from reconciler.report.commits import short_sha
+from reconciler.report.problems import parse_problem, plural, problem_line
 from reconciler.report.sync import sync_lines
 
 
@@ -43,14 +44,14 @@ def _tell(given: Globals, found: dict[str, Any]) -> Exit:
     """What did not go through, on stderr, and the exit code for it."""
     if found["head"] is None:
         given.say("the branch has no commits yet: nothing to do")
-    told = [problems.parse_problem(from_json(one, answers.Problem)) for one in found["problems"]]
+    told = [parse_problem(from_json(one, answers.Problem)) for one in found["problems"]]
     for problem in told:
         tell = output.note if problem.is_error else given.say
-        tell(output.problem(problems.line(problem)))
+        tell(output.problem(problem_line(problem)))
     refused = [problem for problem in told if problem.is_error]
     if refused and found["head"]:
-        count = problems.plural(len(refused), "error")
-        output.note(f"refused: {commits.short(found['head'])} has {count}; no row was changed by it")
+        count = plural(len(refused), "error")
+        output.note(f"refused: {short_sha(found['head'])} has {count}; no row was changed by it")
     error = found["history"] and found["history"]["error"]
     if error:
         output.failure(ReconcilerError(error["message"], hint=error["hint"]))

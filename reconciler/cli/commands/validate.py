@@ -14,8 +14,8 @@ from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.watching import watch as watch_files
 from reconciler.errors import UsageError
-from reconciler.report.formats import PROBLEM_FORMATS, render_checked
-from reconciler.report.text import Sort, checked_lines
+from reconciler.report.formats import PROBLEM_FORMATS
+from reconciler.report.text import LineStyle, checked_lines
 
 if TYPE_CHECKING:
     from reconciler.reconcile.check import Checked
@@ -53,7 +53,7 @@ def _tell(given: Globals, checked: Checked, form: str) -> None:
     if not checked.entries:
         given.say("warning: nothing was checked: there is no *.yaml or *.yml file")
     if form == TEXT:
-        for sort, line in checked_lines(checked):
-            output.data(output.problem(line) if sort is Sort.PROBLEM else line)
+        for style, line in checked_lines(checked):
+            output.data(output.problem(line) if style is LineStyle.PROBLEM else line)
     else:
-        output.data(render_checked(checked, form))
+        output.data(PROBLEM_FORMATS[form](checked))

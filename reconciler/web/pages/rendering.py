@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from reconciler.model import host
-from reconciler.report import commits
+from reconciler.report.commits import short_sha
 from reconciler.web.eventstream import RESET
 from reconciler.web.pages import words
 from reconciler.web.pages.chart import chart
@@ -55,7 +55,7 @@ def environment() -> Environment:
         "tone": words.tone,
         "size": words.size,
         "count": words.count,
-        "short": commits.short,
+        "short": short_sha,
         "chart": chart,
     }
     found.globals |= {"to": words.path, "query": words.query, "static": address, "TABS": TABS, "NEWS": NEWS}

@@ -10,8 +10,8 @@ from urllib.parse import quote, urlencode
 from markupsafe import Markup, escape
 
 from reconciler import canonical
-from reconciler.report import commits
-from reconciler.report.escape import visible, visible_lines
+from reconciler.report.commits import subject_line
+from reconciler.report.escape import escape_block, escape_line
 
 CELL = 120
 """Characters of a value in a table of many rows; pages about one thing show all of it."""
@@ -40,12 +40,12 @@ def cell(value: Any) -> Markup:
 
 def isolated(text: object) -> Markup:
     """Somebody else's text on one line."""
-    return Markup("<bdi>{}</bdi>").format(visible(str(text)))
+    return Markup("<bdi>{}</bdi>").format(escape_line(str(text)))
 
 
 def lines(text: object) -> Markup:
     """Somebody else's text on as many lines as it has."""
-    return Markup("<bdi>{}</bdi>").format(visible_lines(str(text).strip()))
+    return Markup("<bdi>{}</bdi>").format(escape_block(str(text).strip()))
 
 
 def marked(text: str) -> Markup:
@@ -56,12 +56,12 @@ def marked(text: str) -> Markup:
 
 def subject(message: str) -> Markup:
     """The first line of a commit message."""
-    return isolated(commits.subject(message) or "(no message)")
+    return isolated(subject_line(message) or "(no message)")
 
 
 def pretty(value: Any) -> Markup:
     """JSON for people."""
-    return Markup("<bdi>{}</bdi>").format(visible_lines(json.dumps(value, indent=2, ensure_ascii=False)))
+    return Markup("<bdi>{}</bdi>").format(escape_block(json.dumps(value, indent=2, ensure_ascii=False)))
 
 
 def moment(text: str | None, now: datetime) -> Markup:

@@ -11,7 +11,7 @@ from reconciler.model.resource import Key, RowId
 from reconciler.model.rows import Search
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.drift import build_drift
-from reconciler.report.rows import build_found_rows, build_kind_details, build_row_comparison, filter_choices
+from reconciler.report.pages import build_kind_details, build_row_comparison, build_search_page, filter_choices
 from reconciler.wiring.answers import found_kind
 from reconciler.wiring.pages.past import FLUSH, without
 from reconciler.wiring.program import known_kinds
@@ -51,7 +51,7 @@ def rows(keeper: Keeper, word: str, asked: Asked) -> Answer:
         kind = found_kind(known_kinds(reader), word)
         search = _search(kind, asked)
         number, found = reader.found(kind, search)
-        return build_found_rows(kind, search, number, found)
+        return build_search_page(kind, search, number, found)
 
 
 def resource(parts: Parts, word: str, name: str) -> Answer:

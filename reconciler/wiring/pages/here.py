@@ -10,8 +10,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.report.escape import moment
-from reconciler.report.rows import build_host_events
+from reconciler.report.escape import format_time
+from reconciler.report.pages import build_host_events
 from reconciler.wiring.pages.settings import shown
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def health(settings: Settings, folder: Path, beats: Sequence[Heartbeat], now: da
         "disk": _disk(folder),
         "settings": shown(settings),
         "program": {"version": version("reconciler"), "python": platform.python_version(), "os": platform.platform()},
-        "at": moment(now),
+        "at": format_time(now),
     }
 
 
@@ -113,7 +113,7 @@ def _backups(folder: Path) -> list[Answer]:
     from reconciler.adapters.duckdb.backup import backups
 
     found = sorted(backups(folder), reverse=True)
-    return [{"file": one.file.name, "at": moment(one.at), **_size(one.file)} for one in found]
+    return [{"file": one.file.name, "at": format_time(one.at), **_size(one.file)} for one in found]
 
 
 def _disk(folder: Path) -> Answer | None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from reconciler.answers import to_json
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.history import points
-from reconciler.report import commits
-from reconciler.report.rows import build_days
+from reconciler.report.commits import build_version
+from reconciler.report.pages import build_days
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ def lately(parts: Parts) -> Answer:
         if opened is None:
             raise _off()
         with opened() as ledger:
-            told["recent"] = [to_json(commits.build_version(one)) for one in ledger.versions(limit=RECENT)]
+            told["recent"] = [to_json(build_version(one)) for one in ledger.versions(limit=RECENT)]
             days = ledger.activity(datetime.combine(first, time(), UTC))
             told["activity"] = {
                 "since": first.isoformat(),
@@ -83,7 +83,7 @@ def version(parts: Parts, revision: str) -> Answer:
     with opened() as ledger:
         found = points.known(ledger, revision, parts.past.resolve)
     if found.creates + found.updates + found.deletes > MOST_CHANGES:
-        return {"version": to_json(commits.build_version(found)), "changes": [], "cut": True}
+        return {"version": to_json(build_version(found)), "changes": [], "cut": True}
     return {**parts.past.version(found.commit.sha), "cut": False}
 
 

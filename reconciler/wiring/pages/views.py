@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reconciler.report.escape import moment
+from reconciler.report.escape import format_time
 from reconciler.wiring.pages import browsing, here, past, sessions
 
 if TYPE_CHECKING:
@@ -94,5 +94,5 @@ class HostViews:
             "sync": status["sync"],
             "health": status["health"],
             "applied": applied and applied["commit"],
-            "at": moment(self._parts.clock.now()),
+            "at": format_time(self._parts.clock.now()),
         }
