@@ -1,7 +1,6 @@
-"""What every question about a host is answered with: the JSON of commands, of HTTP and of the OpenAPI document.
+"""The answers to questions about a host: one frozen type for each JSON object of commands, HTTP and OpenAPI.
 
-One frozen type for each shape. Its name is the component's name in the document, its fields are the JSON's, in this
-order. `to_json` and `from_json` are the codec; the document and the HTTP client derive from the same types.
+The name of a type is the name of its component in the OpenAPI document; its fields are those of the JSON, in order.
 """
 
 from __future__ import annotations
@@ -34,16 +33,13 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 
 def to_json(answer: Answer) -> Json:
-    """The JSON object of an answer, out of builtins."""
-    found: Json = msgspec.to_builtins(answer)
-    return found
+    """An answer as a JSON object of builtins. Its arrays are tuples."""
+    json_object: Json = msgspec.to_builtins(answer)
+    return json_object
 
 
 def from_json(value: object, type_: type[T]) -> T:
-    """An answer out of its JSON. Fields that this program does not know are left out.
-
-    Raises `ValueError` for what is not of that type.
-    """
+    """Parse an answer; unknown fields are ignored. Raises `ValueError` for a value of another type."""
     return msgspec.convert(value, type_)
 
 

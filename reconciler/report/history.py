@@ -72,12 +72,12 @@ def build_blame(kind: Kind, row: PastRow, blamed: Iterable[Blamed]) -> answers.B
     units = {column.name: column.unit for column in kind.columns}
     fields = tuple(
         answers.BlamedField(
-            field=one.field,
-            value=canonical.plain(one.value),
-            unit=units.get(one.field, ""),
-            **_commit_fields(one.version),
+            field=field.field,
+            value=canonical.plain(field.value),
+            unit=units.get(field.field, ""),
+            **_commit_fields(field.version),
         )
-        for one in blamed
+        for field in blamed
     )
     return answers.Blame(kind=kind.name, name=name, id=id_, fields=fields)
 

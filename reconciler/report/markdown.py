@@ -134,7 +134,7 @@ def table_entry(first: str, rows: Iterable[str], more: str) -> str:
 def _render_comment(head: str, problems: Sequence[Problem], changes: Sequence[Section]) -> str:
     room = MAX_COMMENT - byte_size(head) - NOTICE_BYTES
     worst_first = sorted(problems, key=lambda problem: not problem.is_error)
-    table = Section("problem", "\n| | Where | What |\n|:--|:--|:--|\n", [_problem_row(one) for one in worst_first])
+    table = Section("problem", "\n| | Where | What |\n|:--|:--|:--|\n", list(map(_problem_row, worst_first)))
     problem_tables, left_out = fit_sections([table], int(room * PROBLEMS_SHARE) if changes else room)
     change_tables, changes_left_out = fit_sections(changes, room - sum(map(byte_size, problem_tables)))
     hidden = " and ".join(plural(number, f"more {noun}") for noun, number in (left_out + changes_left_out).items())

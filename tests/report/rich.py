@@ -1,4 +1,4 @@
-"""A plan and a check that have a bit of everything: every fate of a row, every type, and text that means harm."""
+"""A plan and a check that have a bit of everything: every effect of pruning, every type, and text that means harm."""
 
 from __future__ import annotations
 
