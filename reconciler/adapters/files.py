@@ -1,15 +1,20 @@
-"""Writing files into a folder: whole or not at all, and never over somebody's work."""
+"""Writing files: whole or not at all, and never over somebody's work."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import re
+import shutil
+import tempfile
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 from uuid import uuid4
 
 from reconciler.errors import NeedsHuman, UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Mapping
 
 
 class Folder:
@@ -75,3 +80,104 @@ def _make(folder: Path) -> None:
 def _refused(target: Path, error: OSError) -> NeedsHuman:
     why = (error.strerror or str(error)).lower()
     return NeedsHuman(f"cannot write {target}: {why}", hint="see that its folder is there and that you may write to it")
+
+
+def replace_content(file: Path, data: bytes) -> None:
+    """Replace what a file holds: readers see the old content or the new one, and a kill loses neither.
+
+    Raises `NeedsHuman`, naming the file, when the disk refuses; it then is as it was.
+    """
+    beside = file.with_name(f".{file.name[:64]}.{uuid4().hex}.part")  # hidden: nothing counts what a kill leaves
+    try:
+        beside.write_bytes(data)
+        shutil.copymode(file, beside)
+        beside.replace(file)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        why = (error.strerror or str(error)).lower()
+        hint = "see that you may write to its folder, and that no other program has the file open"
+        raise NeedsHuman(f"cannot write {file}: {why}", hint=hint) from error
+
+
+PREFIX = ".reconciler-import-"
+"""Of the folder where files are prepared: hidden, so that nothing counts what a kill may leave in it."""
+
+
+def write_new(root: Path, files: Mapping[str, str]) -> None:
+    """Write texts to paths below a folder, which is made when missing. Raises `NeedsHuman`, and has then written none.
+
+    Each is written somewhere else on the same disk and moved in place when all are written.
+    """
+    placed: list[Path] = []
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=PREFIX, dir=root) as folder:
+            prepared = {path: Path(folder) / str(number) for number, path in enumerate(files)}
+            for path, text in files.items():
+                prepared[path].write_text(text, encoding="utf-8", newline="\n")
+            for path, file in prepared.items():
+                _move(file, root / path)
+                placed.append(root / path)
+    except BaseException as error:
+        for file in placed:
+            file.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            hint = "see that the folder can be written and has room, then import again"
+            raise NeedsHuman(
+                f"cannot write {error.filename}: {error.strerror}, nothing was written", hint=hint
+            ) from error
+        raise
+
+
+def _move(file: Path, to: Path) -> None:
+    """Like a rename, but it never replaces: not even a link that leads nowhere."""
+    if os.path.lexists(to):
+        raise NeedsHuman(
+            f"{to} is there already, nothing was written", hint="move it away, or import with another --to"
+        )
+    to.parent.mkdir(parents=True, exist_ok=True)
+    file.rename(to)
+
+
+UNFIT = re.compile(r"[^\w.-]")
+"""Characters of a name that a file is not given."""
+
+
+def write_text(lines: Iterable[str], file: Path) -> None:
+    """Write text in UTF-8 that may be too long to hold."""
+    with file.open("w", encoding="utf-8", errors="replace", newline="\n") as stream:
+        stream.writelines(lines)
+
+
+def placed(folder: Path, write: Callable[[Path], str]) -> Path:
+    """Have a file be written, and give it the name in that folder which comes of it, in place of what had it.
+
+    Raises `NeedsHuman`, naming the place, when the disk refuses; what was there stays.
+    """
+    beside = folder / f".{uuid4().hex}.part"  # hidden: nothing counts what a kill leaves
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / UNFIT.sub("_", write(beside))
+        beside.replace(file)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        hint = "see that you may write there, that there is room, and that no other program has the file open"
+        raise NeedsHuman(f"cannot write to {folder}: {why}", hint=hint) from error
+    finally:
+        with suppress(OSError):  # where it cannot be deleted it could not be made either
+            beside.unlink(missing_ok=True)
+    return file
+
+
+def spooled(folder: Path, write: Callable[[Path], None]) -> IO[bytes]:
+    """What is written to a file, opened for reading; there is no such file when it is closed, nor after a kill."""
+    with ExitStack() as stack:
+        spool = stack.enter_context(tempfile.TemporaryFile(dir=folder, prefix=".export-"))
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as made:
+            file = Path(made) / "sheet"
+            write(file)
+            with file.open("rb") as source:
+                shutil.copyfileobj(source, spool)
+        spool.seek(0)
+        stack.pop_all()  # it is for the caller to close
+    return spool

@@ -103,6 +103,6 @@ def format_folder(start: Path, folder: str, paths: Sequence[Path]) -> tuple[Path
 
 def write_formatted(root: Path, file: Formatted) -> None:
     """Write the canonical form of a file of the tree at `root`."""
-    from reconciler.adapters.replacing import replace_content
+    from reconciler.adapters.files import replace_content
 
     replace_content(root / file.path, file.after)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.sheetfiles import placed
+from reconciler.adapters.files import placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

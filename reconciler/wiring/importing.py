@@ -37,7 +37,7 @@ def import_files(files: Sequence[Path], settings: Settings, to: Path | None, wor
 
     `to` is a folder in that tree, `word` the kind of the rows. Raises `UsageError` where either makes no sense.
     """
-    from reconciler.adapters.newfiles import write_new
+    from reconciler.adapters.files import write_new
     from reconciler.importing.documents import Folders
     from reconciler.reconcile.importrows import adopt, prove
 

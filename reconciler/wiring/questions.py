@@ -75,7 +75,7 @@ class Questions:
 
     def spooled(self, word: str, form: str, folder: Path, *, history: bool) -> tuple[str, int, IO[bytes]]:
         """The same, opened for reading; the file is gone when it is closed."""
-        from reconciler.adapters.sheetfiles import spooled
+        from reconciler.adapters.files import spooled
 
         done: list[tuple[str, int]] = []
         stream = spooled(folder, lambda file: done.append(self.write(word, form, file, history=history)))
@@ -148,7 +148,7 @@ def _write(sheet: Sheet, form: str, file: Path) -> int:
         from reconciler.adapters.duckdb.parquet import write_parquet
 
         return write_parquet(sheet, file)
-    from reconciler.adapters.sheetfiles import write_text
+    from reconciler.adapters.files import write_text
 
     counter = _Counter(sheet)
     write_text((csv_lines if form == "csv" else json_lines)(counter.sheet), file)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.replacing import replace_content
+from reconciler.adapters.files import replace_content
 from reconciler.cli.main import run
 from reconciler.errors import BugError, NeedsHuman
 from reconciler.format import format as format_module
