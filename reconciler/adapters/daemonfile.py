@@ -5,26 +5,22 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import sys
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from reconciler.adapters.births import UNKNOWN, birth
+from reconciler.adapters.files import retry_while_read, write_atomically
 from reconciler.errors import NeedsHuman
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 FILE_NAME = "daemon.json"
 TOKEN_BYTES = 32
 MOST = 65_536
 """Bytes read of a file in which one line is expected."""
-TRIES, PAUSE = 20, 0.05
-"""Windows replaces and deletes no file that somebody is reading: how often it is tried, seconds apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +42,17 @@ def announced(state: Path, address: str, token: str) -> Iterator[None]:
     """Say in the state folder that this process listens there, while the block lasts. Raises `NeedsHuman`."""
     path = state / FILE_NAME
     said = {"pid": os.getpid(), "began": birth(os.getpid()) or UNKNOWN, "address": address, "token": token}
-    _write(path, (json.dumps(said) + "\n").encode())
+    try:
+        write_atomically(path, (json.dumps(said) + "\n").encode(), private=True)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        hint = "see that its folder is there, has room, and that you may write to it"
+        raise NeedsHuman(f"cannot write {path}: {why}", hint=hint) from error
     try:
         yield
     finally:
         if _read(path).get("token") == token:  # else it is another one's by now
-            _patiently(lambda: path.unlink(missing_ok=True))
+            retry_while_read(lambda: path.unlink(missing_ok=True))
 
 
 def find(state: Path) -> Daemon | None:
@@ -82,32 +83,3 @@ def _read(path: Path) -> dict[str, Any]:
         hint = "it is readable for whoever runs the daemon only: run this as the same person"
         raise NeedsHuman(f"cannot read {path}: {why}", hint=hint) from error
     return found if isinstance(found, dict) else {}
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Beside it and over it: whoever reads sees all or nothing. Nobody else may read it, at no moment.
-
-    Windows knows no such mode: there, what the state folder allows counts.
-    """
-    beside = path.with_name(f".{FILE_NAME}.{uuid4().hex}.part")
-    try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        _patiently(lambda: beside.replace(path))
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        why = (error.strerror or str(error)).lower()
-        hint = "see that its folder is there, has room, and that you may write to it"
-        raise NeedsHuman(f"cannot write {path}: {why}", hint=hint) from error
-
-
-def _patiently(change: Callable[[], object]) -> None:
-    for _ in range(TRIES if sys.platform == "win32" else 0):
-        try:
-            change()
-        except PermissionError:
-            time.sleep(PAUSE)
-        else:
-            return
-    change()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 import tempfile
-from contextlib import ExitStack, suppress
+import time
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from uuid import uuid4
@@ -14,7 +16,54 @@ from uuid import uuid4
 from reconciler.errors import NeedsHuman, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+IMPORT_PREFIX = ".reconciler-import-"
+"""Of the folder where imported files are prepared: hidden, so that nothing counts what a kill may leave in it."""
+NOT_IN_FILE_NAMES = re.compile(r"[^\w.-]")
+RETRIES, RETRY_PAUSE = 20, 0.05
+"""Windows replaces and deletes no file that somebody is reading: how often it is tried, seconds apart."""
+
+
+def write_atomically(target: Path, data: bytes, *, private: bool = False, keep_mode: bool = False) -> None:
+    """Write a file in place of an older one: readers see the old content or the new one, and a kill loses neither.
+
+    A private file is readable for its owner only, from the first moment on; on Windows what its folder allows counts.
+    `keep_mode` gives it the permissions of the file that is there. Raises `OSError`, and then has changed nothing.
+    """
+    with part_file(target.parent) as part:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(part, flags, 0o600 if private else 0o666), "wb") as file:
+            file.write(data)
+        if keep_mode:
+            shutil.copymode(target, part)
+        retry_while_read(lambda: part.replace(target))
+
+
+@contextmanager
+def part_file(folder: Path) -> Iterator[Path]:
+    """A path to write to before the file gets its name; what is there at the end goes.
+
+    It is hidden: nothing counts what a kill leaves.
+    """
+    part = folder / f".{uuid4().hex}.part"
+    try:
+        yield part
+    finally:
+        with suppress(OSError):  # where it cannot be deleted it could not be made either
+            part.unlink(missing_ok=True)
+
+
+def retry_while_read(change: Callable[[], object]) -> None:
+    """Replace or delete a file; on Windows again and again for a second while somebody reads it. Raises `OSError`."""
+    for _ in range(RETRIES if sys.platform == "win32" else 0):
+        try:
+            change()
+        except PermissionError:
+            time.sleep(RETRY_PAUSE)
+        else:
+            return
+    change()
 
 
 class Folder:
@@ -39,68 +88,54 @@ class Folder:
         except FileExistsError as error:
             raise UsageError(f"{target} exists already", hint="choose another name or place") from error
         except OSError as error:
-            raise _refused(target, error) from error
+            raise _write_error(target, error) from error
         try:
-            self._swap(target, data)
-        except NeedsHuman:
+            write_atomically(target, data)
+        except OSError as error:
             target.unlink(missing_ok=True)
-            raise
+            raise _write_error(target, error) from error
 
     def replace(self, path: str, data: bytes) -> None:
         """Write a file of our own making, in place of an older one."""
-        self._swap(self._place(path), data)
+        target = self._place(path)
+        try:
+            write_atomically(target, data)
+        except OSError as error:
+            raise _write_error(target, error) from error
 
     def make(self) -> None:
         """Make the folder itself, with those above it; nothing when it is there."""
-        _make(self.root)
+        _make_folder(self.root)
 
     def _place(self, path: str) -> Path:
         target = self.root / path
-        _make(target.parent)
+        _make_folder(target.parent)
         return target
 
-    def _swap(self, target: Path, data: bytes) -> None:
-        """Write beside the file and move it over: readers see the old content or the new one, never half of it."""
-        beside = target.with_name(f".reconciler-{uuid4().hex}.part")
-        try:
-            beside.write_bytes(data)
-            beside.replace(target)
-        except OSError as error:
-            beside.unlink(missing_ok=True)
-            raise _refused(target, error) from error
 
-
-def _make(folder: Path) -> None:
+def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _refused(folder, error) from error
+        raise _write_error(folder, error) from error
 
 
-def _refused(target: Path, error: OSError) -> NeedsHuman:
+def _write_error(target: Path, error: OSError) -> NeedsHuman:
     why = (error.strerror or str(error)).lower()
     return NeedsHuman(f"cannot write {target}: {why}", hint="see that its folder is there and that you may write to it")
 
 
 def replace_content(file: Path, data: bytes) -> None:
-    """Replace what a file holds: readers see the old content or the new one, and a kill loses neither.
+    """Replace what a file holds; it keeps its permissions.
 
     Raises `NeedsHuman`, naming the file, when the disk refuses; it then is as it was.
     """
-    beside = file.with_name(f".{file.name[:64]}.{uuid4().hex}.part")  # hidden: nothing counts what a kill leaves
     try:
-        beside.write_bytes(data)
-        shutil.copymode(file, beside)
-        beside.replace(file)
+        write_atomically(file, data, keep_mode=True)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         why = (error.strerror or str(error)).lower()
         hint = "see that you may write to its folder, and that no other program has the file open"
         raise NeedsHuman(f"cannot write {file}: {why}", hint=hint) from error
-
-
-PREFIX = ".reconciler-import-"
-"""Of the folder where files are prepared: hidden, so that nothing counts what a kill may leave in it."""
 
 
 def write_new(root: Path, files: Mapping[str, str]) -> None:
@@ -111,12 +146,12 @@ def write_new(root: Path, files: Mapping[str, str]) -> None:
     placed: list[Path] = []
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=PREFIX, dir=root) as folder:
+        with tempfile.TemporaryDirectory(prefix=IMPORT_PREFIX, dir=root) as folder:
             prepared = {path: Path(folder) / str(number) for number, path in enumerate(files)}
             for path, text in files.items():
                 prepared[path].write_text(text, encoding="utf-8", newline="\n")
             for path, file in prepared.items():
-                _move(file, root / path)
+                _move_new(file, root / path)
                 placed.append(root / path)
     except BaseException as error:
         for file in placed:
@@ -129,7 +164,7 @@ def write_new(root: Path, files: Mapping[str, str]) -> None:
         raise
 
 
-def _move(file: Path, to: Path) -> None:
+def _move_new(file: Path, to: Path) -> None:
     """Like a rename, but it never replaces: not even a link that leads nowhere."""
     if os.path.lexists(to):
         raise NeedsHuman(
@@ -139,42 +174,35 @@ def _move(file: Path, to: Path) -> None:
     file.rename(to)
 
 
-UNFIT = re.compile(r"[^\w.-]")
-"""Characters of a name that a file is not given."""
-
-
-def write_text(lines: Iterable[str], file: Path) -> None:
+def write_lines(lines: Iterable[str], file: Path) -> None:
     """Write text in UTF-8 that may be too long to hold."""
     with file.open("w", encoding="utf-8", errors="replace", newline="\n") as stream:
         stream.writelines(lines)
 
 
-def placed(folder: Path, write: Callable[[Path], str]) -> Path:
+def write_named(folder: Path, write: Callable[[Path], str]) -> Path:
     """Have a file be written, and give it the name in that folder which comes of it, in place of what had it.
 
     Raises `NeedsHuman`, naming the place, when the disk refuses; what was there stays.
     """
-    beside = folder / f".{uuid4().hex}.part"  # hidden: nothing counts what a kill leaves
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = folder / UNFIT.sub("_", write(beside))
-        beside.replace(file)
+        with part_file(folder) as part:
+            file = folder / NOT_IN_FILE_NAMES.sub("_", write(part))
+            retry_while_read(lambda: part.replace(file))
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         hint = "see that you may write there, that there is room, and that no other program has the file open"
         raise NeedsHuman(f"cannot write to {folder}: {why}", hint=hint) from error
-    finally:
-        with suppress(OSError):  # where it cannot be deleted it could not be made either
-            beside.unlink(missing_ok=True)
     return file
 
 
-def spooled(folder: Path, write: Callable[[Path], None]) -> IO[bytes]:
+def write_spooled(folder: Path, write: Callable[[Path], None]) -> IO[bytes]:
     """What is written to a file, opened for reading; there is no such file when it is closed, nor after a kill."""
     with ExitStack() as stack:
         spool = stack.enter_context(tempfile.TemporaryFile(dir=folder, prefix=".export-"))
         with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as made:
-            file = Path(made) / "sheet"
+            file = Path(made) / "table"
             write(file)
             with file.open("rb") as source:
                 shutil.copyfileobj(source, spool)

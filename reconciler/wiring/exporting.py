@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.files import placed
+from reconciler.adapters.files import write_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,5 +42,5 @@ def _exported(application: Application, folder: Path, form: str, word: str, *, h
         table, rows = application.export(word, form, file, history=history)
         return f"{table}.{form}"
 
-    file = placed(folder, write)
+    file = write_named(folder, write)
     return Exported(file, rows, file.stat().st_size)

@@ -75,10 +75,10 @@ class Questions:
 
     def spooled(self, word: str, form: str, folder: Path, *, history: bool) -> tuple[str, int, IO[bytes]]:
         """The same, opened for reading; the file is gone when it is closed."""
-        from reconciler.adapters.files import spooled
+        from reconciler.adapters.files import write_spooled
 
         done: list[tuple[str, int]] = []
-        stream = spooled(folder, lambda file: done.append(self.write(word, form, file, history=history)))
+        stream = write_spooled(folder, lambda file: done.append(self.write(word, form, file, history=history)))
         return *done[0], stream
 
     def _copies(self, sql: str) -> Iterator[Fill]:
@@ -148,10 +148,10 @@ def _write(sheet: Sheet, form: str, file: Path) -> int:
         from reconciler.adapters.duckdb.parquet import write_parquet
 
         return write_parquet(sheet, file)
-    from reconciler.adapters.files import write_text
+    from reconciler.adapters.files import write_lines
 
     counter = _Counter(sheet)
-    write_text((csv_lines if form == "csv" else json_lines)(counter.sheet), file)
+    write_lines((csv_lines if form == "csv" else json_lines)(counter.sheet), file)
     return counter.rows
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from reconciler.adapters import daemonfile
 from reconciler.adapters.births import UNKNOWN, birth
 from reconciler.adapters.daemonfile import Daemon, announced, find, new_token
+from reconciler.adapters.files import retry_while_read
 from reconciler.errors import NeedsHuman
 
 if TYPE_CHECKING:
@@ -157,10 +157,10 @@ def test_windows_readers_are_waited_for(tmp_path: Path, monkeypatch: pytest.Monk
             raise PermissionError
 
     with pytest.raises(PermissionError):
-        daemonfile._patiently(held)
-    monkeypatch.setattr(daemonfile.sys, "platform", "win32")
+        retry_while_read(held)
+    monkeypatch.setattr(sys, "platform", "win32")
     tries.clear()
-    daemonfile._patiently(held)
+    retry_while_read(held)
     assert len(tries) == 3
 
 

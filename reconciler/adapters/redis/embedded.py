@@ -18,8 +18,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from reconciler.adapters.births import UNKNOWN, birth
+from reconciler.adapters.files import write_atomically
 from reconciler.adapters.redis.failures import is_silence
-from reconciler.adapters.redis.leftover import Running, end, forget, note, running, write_private
+from reconciler.adapters.redis.leftover import Running, end, forget, note, running
 from reconciler.adapters.redis.link import connect
 from reconciler.adapters.redis.orders import LOG, SOCKET, orders
 from reconciler.errors import NeedsHuman, RetryLater
@@ -134,7 +135,7 @@ class EmbeddedServer:
     def _launch(self) -> None:
         password = secrets.token_hex(32)
         text, self.url = orders(self._folder, password, self._memory)
-        write_private(self._folder / CONFIG, text)
+        write_atomically(self._folder / CONFIG, text.encode(), private=True)
         log = self._folder / LOG
         if log.is_file() and log.stat().st_size > LONGEST_LOG:
             log.replace(log.with_name(f"{LOG}.1"))

@@ -7,9 +7,9 @@ import os
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from reconciler.adapters.births import UNKNOWN, birth, is_zombie
+from reconciler.adapters.files import write_atomically
 from reconciler.errors import NeedsHuman
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Running:
 def note(folder: Path, server: Running) -> None:
     """Write down which server runs. Nobody but its owner may read it, at no moment. Raises OSError."""
     said = json.dumps({"pid": server.pid, "began": server.began, "url": server.url})
-    write_private(folder / FILE_NAME, said + "\n")
+    write_atomically(folder / FILE_NAME, (said + "\n").encode(), private=True)
 
 
 def forget(folder: Path) -> None:
@@ -76,18 +76,6 @@ def end(server: Running) -> None:
         hint = "run the daemon as the same person as before, or end that process yourself"
         raise NeedsHuman(f"the Redis server of before still runs as process {server.pid}", hint=hint) from error
     raise NeedsHuman(f"the Redis server of before does not end: process {server.pid}", hint="end it yourself")
-
-
-def write_private(file: Path, text: str) -> None:
-    """Beside it and over it: all or nothing, and never readable for others. Raises OSError."""
-    beside = file.with_name(f".{file.name}.{uuid4().hex}.part")
-    try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as opened:
-            opened.write(text)
-        beside.replace(file)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _lives(pid: int, began: str) -> bool:
