@@ -19,6 +19,7 @@ from reconciler.daemon.conditions import Board, Phase, Telling, history_trouble
 from reconciler.daemon.drift import Healer, Teller
 from reconciler.daemon.events import News
 from reconciler.daemon.hostconfig import Obedience
+from reconciler.daemon.liveview import Live
 from reconciler.daemon.loop import Loop, Pace
 from reconciler.daemon.metrics import TimedPolicyEngine
 from reconciler.errors import BugError
@@ -34,14 +35,13 @@ from reconciler.wiring.foresight import Foresight
 from reconciler.wiring.host import Host, Parts
 from reconciler.wiring.hostquestions import HostQuestions
 from reconciler.wiring.hostsessions import HostSessions
-from reconciler.wiring.live import Live
 from reconciler.wiring.operations import DaemonOperations
 from reconciler.wiring.origins import find_state
 from reconciler.wiring.pages.views import HostViews
 from reconciler.wiring.pasthere import past_of_daemon
 from reconciler.wiring.policies import policy_engine
 from reconciler.wiring.questions import questions
-from reconciler.wiring.redis import NONE, server_url
+from reconciler.wiring.redis import NONE, layout, server_url, sessions
 from reconciler.wiring.shipment import Shipment
 from reconciler.wiring.watcher import Watcher
 
@@ -153,7 +153,17 @@ def _live(settings: Settings, state: Path, host: Host, parts: Parts, loop: Loop)
         parts.log.event("SessionsExpired", "their owners are switched off", count=sum(counts.values()))
         loop.do(lambda beat: Errands(host, parts).note(EXPIRED, {"sessions": dict(counts)}))
 
-    live = Live(settings, state, parts, lambda: host.facts.stored.applied, ended)
+    live = Live(
+        settings,
+        state,
+        parts.keeper,
+        parts.board,
+        parts.log,
+        lambda link: sessions(link, settings),
+        layout(),
+        lambda: host.facts.stored.applied,
+        ended,
+    )
     host.passing_on = live.follow
     return live
 

@@ -17,7 +17,7 @@ from reconciler.adapters.duckdb.store import open_reader
 from reconciler.adapters.redis.cache import RedisCache
 from reconciler.adapters.redis.link import connect
 from reconciler.adapters.redis.reading import ViewReader
-from reconciler.liveview import is_behind
+from reconciler.daemon.liveview import is_behind
 from tests.cli.conftest import Host
 from tests.conftest import DAWN
 from tests.support.gitrepo import GitRepo

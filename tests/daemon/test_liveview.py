@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.liveview import is_behind, mark, step, write, writes
+from reconciler.daemon.liveview import is_behind, mark, step, write, writes
 from reconciler.model.change import Op, Prune
 from reconciler.model.live import CacheState, Use, ViewMark
 from reconciler.ports import Applied
