@@ -137,6 +137,17 @@ class LiveView(Answer, frozen=True):
     kept_by: str | None
 
 
+FollowerState = Literal["Starting", "Following", "Retrying", "Stalled"]
+
+
+class Follower(Answer, frozen=True):
+    """A copy of the live rows elsewhere."""
+
+    name: str
+    state: FollowerState
+    message: str
+
+
 class DriftScan(Answer, frozen=True):
     """The newest scan for drift."""
 
@@ -175,6 +186,9 @@ class Status(Answer, frozen=True):
     live_view: LiveView | None
     drift: DriftScan | None
     troubles: tuple[Trouble, ...]
+    followers: Annotated[
+        tuple[Follower, ...] | UnsetType, Meta(description="beside the live view; absent where there are none")
+    ] = UNSET
 
 
 class Column(Answer, frozen=True):

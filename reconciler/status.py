@@ -71,11 +71,20 @@ class Scan:
 
 
 @dataclass(frozen=True, slots=True)
+class FollowerStatus:
+    """How a follower of the live rows fares: `Starting`, `Following`, or what its condition says."""
+
+    name: str
+    state: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Running:
     """The daemon of a host. `working` says that an operation is under way, `phase` which; moments are UTC.
 
     `blind` is why changes in git are not noticed at once, empty when they are. `history` is None where none is kept,
-    `view` where there is no live view, or Redis is out of reach.
+    `view` where there is no live view, or Redis is out of reach. `followers` are those without a place of their own.
     """
 
     pid: int
@@ -91,6 +100,7 @@ class Running:
     scan: Scan | None
     blind: str = ""
     view: CacheState | None = None
+    followers: tuple[FollowerStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

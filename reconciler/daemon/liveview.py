@@ -1,17 +1,14 @@
-"""The thread that keeps Redis what the store says: the live view after each commit, and nobody's session too long.
+"""The live view in Redis: a follower that writes the live rows after each commit, and ends sessions of removed owners.
 
-Whatever Redis does, nothing else waits for it. When it comes back, from wherever, the view is compared with the store
-and made anew if it is another one.
+When Redis comes back, from wherever, the view is compared with the store, and rebuilt if it is another one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import queue
 import socket
-import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -21,11 +18,11 @@ from reconciler.adapters.redis.cache import RedisCache
 from reconciler.adapters.redis.claim import Claim
 from reconciler.adapters.redis.embedded import EmbeddedServer
 from reconciler.adapters.redis.link import connect
+from reconciler.daemon.followers import Follower
 from reconciler.daemon.hostconfig import DEFAULT
-from reconciler.errors import NeedsHuman, ReconcilerError
 from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, TIMESTAMPS, SqlType
 from reconciler.model.change import Op
-from reconciler.model.host import Level, Outlook
+from reconciler.model.host import Level
 from reconciler.model.live import Use, ViewMark, ViewStep, ViewWrite, milliseconds
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.tables.rows import is_live, last_stamp, live_values
@@ -36,228 +33,207 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.duckdb.keeper import Keeper
     from reconciler.adapters.redis.link import Link
-    from reconciler.daemon.conditions import Board
+    from reconciler.daemon.followers import FollowerContext
+    from reconciler.daemon.hostconfig import Orders
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.liveports import Cache, Sessions
     from reconciler.model.change import Row
     from reconciler.model.live import CacheState
-    from reconciler.ports import Application, Applied, Log
+    from reconciler.ports import Application, Applied
     from reconciler.reconcile.sync import WentLive
-    from reconciler.sessions.layout import SessionLayout
+    from reconciler.sessions import SessionLayout
     from reconciler.settings import Settings
 
 
-THREAD, ABOUT = "live", "Redis"
-EMBEDDED = "embedded"
-BREATH = 1.0
-"""Seconds between two looks at whether Redis holds what it should, and between two attempts at reaching it."""
-PATIENCE = 1.0
+EMBEDDED, NONE = "embedded", "none"
+"""What `redis.url` may be instead of a URL."""
+SESSIONS_EXPIRED = "sessions-expired"
+"""The host event: whose sessions ended because their rows were switched off or left git, and how many each."""
+ANSWER_TIMEOUT = 1.0
 """Seconds that an answer may take: a step of thousands of rows is more work than a look-up."""
-END = 8.0
-"""Seconds that the thread has to end, and with it the server it started."""
+MAX_STEP_ROWS = 10_000
+"""Rows of a step that are written one by one; after a larger one the view is rebuilt from the store."""
 
 
-class Live:
-    """A context manager around the thread. `applied` says which commit is live, `ended` hears whose sessions ended."""
+class LiveView(Follower):
+    """The follower that owns the view, and the embedded server where the settings ask for it.
 
-    def __init__(  # noqa: PLR0913, PLR0917
-        self,
-        settings: Settings,
-        state: Path,
-        keeper: Keeper,
-        board: Board,
-        log: Log,
-        sessions: Callable[[Link], Sessions],
-        layout: SessionLayout,
-        applied: Callable[[], Applied | None],
-        ended: Callable[[Mapping[str, int]], None],
+    `open_sessions` gives the sessions on a server, `layout` says whose they are.
+    """
+
+    name, condition = "live", "Redis"
+    retry_seconds = (1.0, 1.0)
+    has_own_section = True
+
+    def __init__(
+        self, context: FollowerContext, open_sessions: Callable[[Link], Sessions], layout: SessionLayout
     ) -> None:
-        self._settings, self._state = settings, state
-        self._keeper, self._board, self._log = keeper, board, log
-        self._sessions, self._layout = sessions, layout
-        self._applied, self._ended = applied, ended
-        self._steps: queue.SimpleQueue[WentLive | None] = queue.SimpleQueue()
-        self._budget = DEFAULT.cache_bytes
-        self._granted = self._budget
-        self._stopping = threading.Event()
+        self._context, self._open_sessions, self._layout = context, open_sessions, layout
+        self._host = _host_name(context.settings, context.state_folder)
+        self._budget = self._granted = DEFAULT.cache_bytes
+        self._owned = ExitStack()
         self._server: EmbeddedServer | None = None
-        self._found: CacheState | None = None
-        self._name = _name(settings, state)
+        self._view: RedisView
+        self._content: CacheState | None = None
         self._kept_by = ""
-        self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
 
-    def __enter__(self) -> Live:
-        self._thread.start()
-        return self
+    def content(self) -> CacheState | None:
+        """What the view held when it was last looked at; None while Redis is out of reach. For any thread."""
+        return self._content
 
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        self._steps.put(None)
-        self._thread.join(END)
+    def configure(self, config: Orders) -> None:
+        """The view may take so many bytes from now on."""
+        self._budget = config.cache_bytes
 
-    def follow(self, went: WentLive) -> None:
-        """A step went live; from any thread, at no cost."""
-        self._steps.put(went)
+    @contextmanager
+    def connect(self) -> Iterator[None]:
+        """Connect, with the embedded server started where it does not run; that runs on afterwards."""
+        with connect(self._server_url(), answer_timeout=ANSWER_TIMEOUT) as link:
+            self._view = RedisView(
+                cache=RedisCache(link, self._budget),
+                sessions=self._open_sessions(link),
+                layout=self._layout,
+                store=self._context.store,
+                lease=Claim(link, self._host),
+                expired=self._note_expired,
+            )
+            try:
+                yield
+            finally:
+                self._content = None
 
-    def keep_within(self, budget: int) -> None:
-        """The live view may take so many bytes from now on."""
-        self._budget = budget
-        self._steps.put(None)
+    def catch_up(self, applied: Applied | None) -> None:
+        """See that the server runs, and that the view is that of the applied commit."""
+        if self._server is not None:
+            self._server.check()
+        content = self._view.catch_up(applied)
+        if content.kept_by != self._kept_by:
+            self._kept_by = content.kept_by
+            self._log_lease(content.kept_by)
+        self._content = content
+        self._grant()
 
-    def state(self) -> CacheState | None:
-        """What the live view held at the last look; None while Redis is out of reach."""
-        return self._found
+    def apply(self, step: WentLive) -> None:
+        """Write a step."""
+        self._view.apply(step)
+        self._grant()
 
-    def _run(self) -> None:
-        with ExitStack() as owned:
-            while not self._stopping.is_set():
-                try:
-                    self._attend(owned)
-                except ReconcilerError as error:
-                    outlook = Outlook.STALLED if isinstance(error, NeedsHuman) else Outlook.RETRYING
-                    self._board.trouble(ABOUT, outlook, type(error).__name__, str(error), error.hint)
-                except Exception as error:  # noqa: BLE001  the thread must outlive it
-                    self._log.event("Bug", str(error), level=Level.ERROR, error=error)
-                    self._board.trouble(ABOUT, Outlook.RETRYING, "UnexpectedError", str(error), "a bug: see the log")
-                self._found = None
-                self._stopping.wait(BREATH)
+    def close(self) -> None:
+        """Stop the embedded server."""
+        self._owned.close()
 
-    def _attend(self, owned: ExitStack) -> None:
-        """Connect, catch up, and follow for as long as all is well."""
-        with connect(self._url(owned), answer_timeout=PATIENCE) as link:
-            cache = RedisCache(link, self._budget)
-            claim = Claim(link, self._name)
-            view = View(cache, self._sessions(link), self._layout, self._keeper, claim, self._ended)
-            self._look(view)
-            self._board.well(ABOUT)
-            while not self._stopping.is_set():
-                self._follow(view)
+    def _note_expired(self, counts: Mapping[str, int]) -> None:
+        self._context.log.event("SessionsExpired", "their owners are switched off", count=sum(counts.values()))
+        self._context.record(SESSIONS_EXPIRED, {"sessions": dict(counts)})
 
-    def _follow(self, view: View) -> None:
-        try:
-            went = self._steps.get(timeout=BREATH)
-        except queue.Empty:
-            if self._server is not None:
-                self._server.check()
-            self._look(view)
+    def _log_lease(self, kept_by: str) -> None:
+        if kept_by:
+            message = "another host that shares Redis keeps the live view: it is as far as this one, or further"
+            self._context.log.event("StandingBack", message, by=kept_by)
+        else:
+            self._context.log.event("KeepingView", "no other host is as far as this one")
+
+    def _grant(self) -> None:
+        """Give the view its share of memory, where that is another one now."""
+        if self._budget == self._granted:
             return
-        if went is not None:
-            view.take(went)
-        if self._budget != self._granted:
-            self._grant(view)
-
-    def _look(self, view: View) -> None:
-        found = view.catch_up(self._applied())
-        if found.kept_by != self._kept_by:
-            self._kept_by = found.kept_by
-            if found.kept_by:
-                message = "another host that shares Redis keeps the live view: it is as far as this one, or further"
-                self._log.event("StandingBack", message, by=found.kept_by)
-            else:
-                self._log.event("KeepingView", "no other host is as far as this one")
-        self._found = found
-
-    def _grant(self, view: View) -> None:
         self._granted = self._budget
         if self._server is not None:
             self._server.set_view_bytes(self._granted)
-        view.keep_within(self._granted)
+        self._view.set_budget(self._granted)
 
-    def _url(self, owned: ExitStack) -> str:
-        """Where the server is; the one that belongs to this process is started when it does not run."""
-        if self._settings.redis_url != EMBEDDED:
-            return self._settings.redis_url
+    def _server_url(self) -> str:
+        if self._context.settings.redis_url != EMBEDDED:
+            return self._context.settings.redis_url
         if self._server is None:
-            self._server = owned.enter_context(EmbeddedServer(self._state, self._budget))
+            server = EmbeddedServer(self._context.state_folder, self._budget)
+            self._server = self._owned.enter_context(server)
         elif self._server.revive():
             message = "the embedded Redis server did not answer any more: it was ended and started again"
-            self._log.event("RedisRestarted", message, level=Level.WARN)
+            self._context.log.event("RedisRestarted", message, level=Level.WARN)
         return self._server.url
 
 
-def _name(settings: Settings, state: Path) -> str:
+def _host_name(settings: Settings, state_folder: Path) -> str:
     """This host by a name that no other has, and that stays the same: one state folder has one daemon."""
-    folder = hashlib.sha256(str(state.absolute()).encode("utf-8", "surrogateescape")).hexdigest()
+    folder = hashlib.sha256(str(state_folder.absolute()).encode("utf-8", "surrogateescape")).hexdigest()
     return f"{settings.host or socket.gethostname()} {folder[:8]}"
 
 
-MOST = 10_000
-"""Rows of a step that are passed on one by one; after a larger one the view is made anew from the store."""
+class RedisView:
+    """The live view and the sessions on one server, for one thread. `expired` is told whose sessions were ended.
 
-
-class View:
-    """The live view and the sessions of one server, for one thread. `ended` hears whose sessions were ended.
-
-    `claim` is asked before each write: it says who else keeps the view. While somebody does nothing is written, and
-    no session ended: they know better who may have some.
+    `lease` is asked before each write, with the height of the commit: it says which other host writes the view, if one
+    does. Then nothing is written and no session ended: that host knows better who may have some.
     """
 
     def __init__(
         self,
+        *,
         cache: Cache,
         sessions: Sessions,
         layout: SessionLayout,
-        keeper: Keeper,
-        claim: Callable[[int], str],
-        ended: Callable[[Mapping[str, int]], None],
+        store: Keeper,
+        lease: Callable[[int], str],
+        expired: Callable[[Mapping[str, int]], None],
     ) -> None:
-        self._cache, self._sessions, self._layout, self._keeper = cache, sessions, layout, keeper
-        self._claim, self._ended = claim, ended
-        self._trusted = self._roomier = False
+        self._cache, self._sessions, self._layout, self._store = cache, sessions, layout, store
+        self._lease, self._expired = lease, expired
+        self._verified = self._has_room_again = False
 
-    def take(self, went: WentLive) -> None:
-        """A step went live."""
-        if self._claim(went.application.height):
-            self._trusted = False
+    def apply(self, step: WentLive) -> None:
+        """Write what a step changed; what cannot be written so is rebuilt when it catches up."""
+        if self._lease(step.application.height):
+            self._verified = False
             return
-        owners = [row for row in went.application.rows if row.resource.kind == self._layout.owner_kind]
-        self._end(row.resource.id for row in owners if not self._may_have_sessions(went.kinds, row))
-        large = went.replaced or len(went.application.rows) > MOST
-        if went.base is None or large or not self._advanced(went, mark(went.base)):
-            self._trusted = False
+        owners = [row for row in step.application.rows if row.resource.kind == self._layout.owner_kind]
+        self._expire(row.resource.id for row in owners if not self._may_have_sessions(step.kinds, row))
+        large = step.replaced or len(step.application.rows) > MAX_STEP_ROWS
+        if step.base is None or large or not self._advance(step, view_mark(step.base)):
+            self._verified = False
 
-    def _advanced(self, went: WentLive, base: ViewMark) -> bool:
-        return self._cache.advance(step(went.kinds, base, went.application))
+    def _advance(self, step: WentLive, base: ViewMark) -> bool:
+        return self._cache.advance(view_step(step.kinds, base, step.application))
 
     def catch_up(self, applied: Applied | None) -> CacheState:
-        """See that the view is that of the applied commit, and make it anew if not."""
-        state = self._cache.state()
-        kept_by = self._claim(applied.height) if applied is not None else ""
+        """See that the view is that of the applied commit, and rebuild it if not."""
+        content = self._cache.state()
+        kept_by = self._lease(applied.height) if applied is not None else ""
         if kept_by:
-            self._trusted = False
-            return replace(state, kept_by=kept_by)
-        if not self._trusted or is_behind(state, applied):
-            self._make_anew()
-            state = self._cache.state()
-        return state
+            self._verified = False
+            return replace(content, kept_by=kept_by)
+        if not self._verified or is_behind(content, applied):
+            self._rebuild()
+            content = self._cache.state()
+        return content
 
-    def keep_within(self, budget: int) -> None:
-        """The view may take so many bytes; what there was no room for before comes with the next time it is made."""
-        self._roomier = self._cache.keep_within(budget).dropped > 0
-        self._trusted = self._trusted and not self._roomier
+    def set_budget(self, budget: int) -> None:
+        """The view may take so many bytes; what there was no room for before comes with the next rebuild."""
+        self._has_room_again = self._cache.keep_within(budget).dropped > 0
+        self._verified = self._verified and not self._has_room_again
 
-    def _make_anew(self) -> None:
+    def _rebuild(self) -> None:
         allowed: set[str] = set()
-        with self._keeper.reading() as reader:
+        with self._store.reading() as reader:
             applied = reader.applied()
             if applied is None:
                 return
             kinds = stored_kinds(reader.kinds())
-            rows = self._noting(kinds, reader.base(kinds).rows(), allowed)
-            wanted = tuple(writes(kinds, rows))
-        if self._roomier or is_behind(self._cache.state(), applied):
-            self._cache.rebuild(wanted, mark(applied))
-            self._roomier = False
-        self._end(owner for owner in self._sessions.owners() if owner not in allowed)
-        self._trusted = True
+            rows = self._collect_owners(kinds, reader.base(kinds).rows(), allowed)
+            writes = tuple(view_writes(kinds, rows))
+        if self._has_room_again or is_behind(self._cache.state(), applied):
+            self._cache.rebuild(writes, view_mark(applied))
+            self._has_room_again = False
+        self._expire(owner for owner in self._sessions.owners() if owner not in allowed)
+        self._verified = True
 
-    def _end(self, owners: Iterable[str]) -> None:
-        ended = {owner: count for owner in owners if (count := self._sessions.expire_all(owner))}
-        if ended:
-            self._ended(ended)
+    def _expire(self, owners: Iterable[str]) -> None:
+        counts = {owner: count for owner in owners if (count := self._sessions.expire_all(owner))}
+        if counts:
+            self._expired(counts)
 
-    def _noting(self, kinds: Kinds, rows: Iterable[Row], allowed: set[str]) -> Iterator[Row]:
-        """The same rows; the owners among them who may have sessions are noted in passing."""
+    def _collect_owners(self, kinds: Kinds, rows: Iterable[Row], allowed: set[str]) -> Iterator[Row]:
+        """The same rows; the ids of owners among them who may have sessions are put into `allowed` in passing."""
         for row in rows:
             if row.resource.kind == self._layout.owner_kind and self._may_have_sessions(kinds, row):
                 allowed.add(row.resource.id)
@@ -271,7 +247,7 @@ class View:
         return bool(self._layout.may_have_sessions(dict(zip(names, live_values(kind, row), strict=False))))
 
 
-def mark(applied: Applied | Application) -> ViewMark:
+def view_mark(applied: Applied | Application) -> ViewMark:
     """The state of an applied commit, or of one that is being applied."""
     commit = applied.stamp.commit if hasattr(applied, "stamp") else applied.commit.sha
     return ViewMark(commit, applied.digest, applied.height)
@@ -279,28 +255,28 @@ def mark(applied: Applied | Application) -> ViewMark:
 
 def is_behind(state: CacheState, applied: Applied | None) -> bool:
     """Whether the view is not what the store holds: flushed, half written, an old snapshot, another server's."""
-    return applied is not None and state.mark != mark(applied)
+    return applied is not None and state.mark != view_mark(applied)
 
 
-def step(kinds: Kinds, base: ViewMark, application: Application) -> ViewStep:
+def view_step(kinds: Kinds, base: ViewMark, application: Application) -> ViewStep:
     """What a commit's application changes in a view that is at `base`."""
-    return ViewStep(base, mark(application), tuple(writes(kinds, application.rows)))
+    return ViewStep(base, view_mark(application), tuple(view_writes(kinds, application.rows)))
 
 
-def writes(kinds: Kinds, rows: Iterable[Row]) -> Iterator[ViewWrite]:
-    """One for each row of these kinds, tombstones too: with none of them left out it is the whole view."""
+def view_writes(kinds: Kinds, rows: Iterable[Row]) -> Iterator[ViewWrite]:
+    """One write for each row of these kinds, tombstones too."""
     for row in rows:
         kind = kinds.by_name.get(row.resource.kind)
         if kind is not None:
-            yield write(kind, row)
+            yield view_write(kind, row)
 
 
-def write(kind: Kind, row: Row) -> ViewWrite:
-    """What becomes of one row."""
-    text = _json(kind, live_values(kind, row)) if is_live(kind, row) else None
+def view_write(kind: Kind, row: Row) -> ViewWrite:
+    """What the view holds of a row."""
+    text = _row_json(kind, live_values(kind, row)) if is_live(kind, row) else None
     resource = row.resource
     return ViewWrite(
-        op=_op(row),
+        op=_operation(row),
         kind=kind.name.lower(),
         name=resource.name,
         id=resource.id,
@@ -310,7 +286,7 @@ def write(kind: Kind, row: Row) -> ViewWrite:
     )
 
 
-def _op(row: Row) -> Op:
+def _operation(row: Row) -> Op:
     if row.removed is not None:
         return Op.DELETE
     return Op.CREATE if row.created == row.updated else Op.UPDATE
@@ -322,14 +298,14 @@ def _use(row: Row) -> Use:
     return Use.INACTIVE if row.resource.values.get(STATUS_FIELD) == INACTIVE else Use.LIVE
 
 
-def _json(kind: Kind, values: tuple[Any, ...]) -> str:
+def _row_json(kind: Kind, values: tuple[Any, ...]) -> str:
     names = (*(column.name for column in kind.columns), *TIMESTAMPS)
     structured = {column.name for column in kind.columns if column.type is SqlType.JSON}
-    shown = {name: _value(value, name in structured) for name, value in zip(names, values, strict=True)}
+    shown = {name: _json_value(value, name in structured) for name, value in zip(names, values, strict=True)}
     return json.dumps(shown, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def _value(value: Any, structured: bool) -> Any:
+def _json_value(value: Any, structured: bool) -> Any:
     if isinstance(value, datetime):
         return canonical.timestamp(value)
     return json.loads(value) if structured and value is not None else value

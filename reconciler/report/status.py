@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from msgspec import UNSET
+
 from reconciler import answers, canonical
 from reconciler.model.host import Grade
 from reconciler.report.commits import build_applied, build_attempt, short_sha
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from reconciler.model.host import Diagnosis, Suspension, Trouble
     from reconciler.model.live import CacheState
     from reconciler.model.upload import ShippingState
-    from reconciler.status import Condition, Running, Scan, Status
+    from reconciler.status import Condition, FollowerStatus, Running, Scan, Status
 
 
 def build_status(status: Status) -> answers.Status:
@@ -39,6 +41,7 @@ def build_status(status: Status) -> answers.Status:
         live_view=_build_live_view(running.view) if running and running.view else None,
         drift=_build_scan(running.scan) if running and running.scan else None,
         troubles=tuple(map(_build_trouble, running.troubles)) if running else (),
+        followers=tuple(map(_build_follower, running.followers)) if running and running.followers else UNSET,
     )
 
 
@@ -107,6 +110,12 @@ def _build_scan(scan: Scan) -> answers.DriftScan:
     )
 
 
+def _build_follower(follower: FollowerStatus) -> answers.Follower:
+    return answers.Follower(
+        name=follower.name, state=cast("answers.FollowerState", follower.state), message=follower.message
+    )
+
+
 def _build_trouble(trouble: Trouble) -> answers.Trouble:
     return answers.Trouble(
         about=trouble.about,
@@ -154,6 +163,8 @@ def _daemon_lines(daemon: answers.DaemonProcess, status: answers.Status) -> Iter
         yield "history", _upload_text(status.history)
     if status.live_view:
         yield "live view", _live_view_text(status.live_view)
+    for follower in status.followers or ():
+        yield follower.name, escape_line(follower.message or follower.state)
     if status.drift:
         yield "drift", _scan_text(status.drift)
     for trouble in status.troubles:

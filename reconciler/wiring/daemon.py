@@ -18,8 +18,9 @@ from reconciler.daemon.backoff import Backoff
 from reconciler.daemon.conditions import Board, Phase, Telling, history_trouble
 from reconciler.daemon.drift import Healer, Teller
 from reconciler.daemon.events import News
+from reconciler.daemon.followers import FollowerContext, FollowerThread
 from reconciler.daemon.hostconfig import Obedience
-from reconciler.daemon.liveview import Live
+from reconciler.daemon.liveview import LiveView
 from reconciler.daemon.loop import Loop, Pace
 from reconciler.daemon.metrics import TimedPolicyEngine
 from reconciler.errors import BugError
@@ -46,16 +47,15 @@ from reconciler.wiring.shipment import Shipment
 from reconciler.wiring.watcher import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import TextIO
 
+    from reconciler.canonical import Value
+    from reconciler.daemon.followers import Follower
     from reconciler.daemon.hostconfig import Orders
     from reconciler.settings import Settings
 
 LOG = "Log"
-EXPIRED = "sessions-expired"
-"""The host event: whose sessions ended because their rows were switched off or left git, and how many each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,13 @@ class Daemon:
 
 
 @contextmanager
-def daemon(settings: Settings, command: str, stream: TextIO, environ: Mapping[str, str]) -> Iterator[Daemon]:
+def daemon(
+    settings: Settings,
+    command: str,
+    stream: TextIO,
+    environ: Mapping[str, str],
+    followers: Sequence[Callable[[FollowerContext], Follower | None]] = (),
+) -> Iterator[Daemon]:
     """Run the daemon while the block lasts. `command` is what tells others who holds the state folder.
 
     Raises `RetryLater` when another one holds it, `NeedsHuman` when the repository, the folder or the address cannot
@@ -120,10 +126,20 @@ def daemon(settings: Settings, command: str, stream: TextIO, environ: Mapping[st
         at, refs = parts.following.at(), parts.following.refs()
         loop = Loop(host, board, Backoff, Pace(poll=settings.origin.poll_interval), partial(_bug, log))
         watcher = Watcher(refs, loop.look, loop.make_ready)
-        live = _live(settings, state, host, parts, loop)
+        errands = Errands(host, parts)
+
+        def record(event: str, detail: Mapping[str, Value]) -> None:
+            loop.do(lambda beat: errands.note(event, detail))
+
+        context = FollowerContext(settings, state, keeper, log.events, record)
+        host.followers = tuple(
+            FollowerThread(made, lambda: host.facts.stored.applied, board, log.events)
+            for make in (*FOLLOWERS, *followers)
+            if (made := make(context)) is not None
+        )
         url = partial(server_url, settings, lambda: state)
         sessions = stack.enter_context(HostSessions(settings, url, keeper))
-        operations = DaemonOperations(host, parts, loop, watcher.blind, live.state if live else None, sessions)
+        operations = DaemonOperations(host, parts, loop, watcher.blind, sessions)
         asked = questions(keeper.reading, lambda: shipment.open_ledger, parts.past.kinds)
         operations.questions = HostQuestions(asked, state, shipment.flush)
         operations.catalogue = Foresight(settings, keeper, parts.past.kinds)
@@ -133,47 +149,35 @@ def daemon(settings: Settings, command: str, stream: TextIO, environ: Mapping[st
         operations.address = str(server.address.local)
         news = News(operations.feed, operations.status)
         host.telling, board.seen = news.reconciled, news.look
-        parts.obedience.hear(partial(_obey, log, shipment, live))
+        parts.obedience.hear(partial(_obey, log, shipment, host.followers))
         log.events.event("Starting", unwritten, repository=at.repository, branch=at.branch)
-        for part in (loop, live, watcher, server, announced(state, operations.address, token)):
-            if part is not None:
-                stack.enter_context(part)
+        stack.enter_context(loop)
+        for follower in host.followers:
+            stack.enter_context(follower)
+        for part in (watcher, server, announced(state, operations.address, token)):
+            stack.enter_context(part)
         stack.callback(parts.following.stop)
         log.events.event("Listening", address=f"http://{operations.address}")
         yield Daemon(operations.address, at.repository, at.branch, log, board)
         log.events.event("Stopping")
 
 
-def _live(settings: Settings, state: Path, host: Host, parts: Parts, loop: Loop) -> Live | None:
+def live_view(context: FollowerContext) -> LiveView | None:
     """What keeps Redis up to date; None for a host that has none."""
-    if settings.redis_url == NONE:
-        return None
-
-    def ended(counts: Mapping[str, int]) -> None:
-        parts.log.event("SessionsExpired", "their owners are switched off", count=sum(counts.values()))
-        loop.do(lambda beat: Errands(host, parts).note(EXPIRED, {"sessions": dict(counts)}))
-
-    live = Live(
-        settings,
-        state,
-        parts.keeper,
-        parts.board,
-        parts.log,
-        lambda link: sessions(link, settings),
-        layout(),
-        lambda: host.facts.stored.applied,
-        ended,
-    )
-    host.passing_on = live.follow
-    return live
+    settings = context.settings
+    return None if settings.redis_url == NONE else LiveView(context, lambda link: sessions(link, settings), layout())
 
 
-def _obey(log: DaemonLog, shipment: Shipment, live: Live | None, orders: Orders) -> None:
+FOLLOWERS: tuple[Callable[[FollowerContext], Follower | None], ...] = (live_view,)
+"""What follows the live rows. Each makes a follower, or None where the settings do without."""
+
+
+def _obey(log: DaemonLog, shipment: Shipment, followers: Sequence[FollowerThread], orders: Orders) -> None:
     log.set_level(orders.log_level)
     log.set_max_size(orders.max_log_size_bytes)
     shipment.every(orders.ship_interval)
-    if live is not None:
-        live.keep_within(orders.cache_bytes)
+    for follower in followers:
+        follower.configure(orders)
 
 
 def _bug(log: DaemonLog, error: Exception) -> str:

@@ -29,12 +29,13 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.keeper import Keeper
     from reconciler.adapters.git.repository import GitSource
     from reconciler.daemon.conditions import Board
+    from reconciler.daemon.followers import FollowerThread
     from reconciler.daemon.hostconfig import Obedience
     from reconciler.daemon.loop import Wish
     from reconciler.kinds.kind import Kinds
     from reconciler.metrics import Metrics
     from reconciler.ports import Clock, Log, PolicyEngine, Store
-    from reconciler.reconcile.sync import SyncResult, WentLive
+    from reconciler.reconcile.sync import SyncResult
     from reconciler.wiring.backups import Backups
     from reconciler.wiring.following import Following
     from reconciler.wiring.origins import Target
@@ -104,8 +105,8 @@ class Host:
         self._worked = time.monotonic()
         self._recalled = False
         self.facts = Facts()
-        self.passing_on: Callable[[WentLive], None] = lambda went: None
-        """Hears of every step that went live."""
+        self.followers: tuple[FollowerThread, ...] = ()
+        """Hear of every commit that goes live."""
         self.telling: Callable[[SyncResult], None] = lambda result: None
         """Hears of every reconcile."""
 
@@ -278,7 +279,8 @@ class Host:
         log, plan = self.parts.log, result.plan
         self.telling(result)
         if result.went_live is not None:
-            self.passing_on(result.went_live)
+            for follower in self.followers:
+                follower.hear(result.went_live)
             log.event("Applied", applied_message(plan), commit=result.applied and result.applied.stamp.commit)
         if plan.refused:
             log.event("Refused", refused_message(plan), level=Level.WARN, commit=result.head)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from reconciler.answers import to_json
 from reconciler.daemon.conditions import Phase
 from reconciler.daemon.events import Feed
+from reconciler.daemon.liveview import LiveView
 from reconciler.daemon.loop import Wish
 from reconciler.daemon.metrics import DaemonMeasures
 from reconciler.errors import RetryLater
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.daemon.loop import Loop
-    from reconciler.model.live import CacheState
     from reconciler.status import Status
     from reconciler.web.catalogue import Catalogue
     from reconciler.web.measures import Measures
@@ -57,7 +57,7 @@ WORKING = frozenset({Phase.FETCHING, Phase.RECONCILING, Phase.SCANNING, Phase.BA
 class DaemonOperations:
     """For any thread. `address` is where the daemon listens.
 
-    `blind` is why it does not notice commits at once, `view` what the live view holds; None for a host without one.
+    `blind` is why it does not notice commits at once.
     """
 
     def __init__(
@@ -66,10 +66,9 @@ class DaemonOperations:
         parts: Parts,
         loop: Loop,
         blind: Callable[[], str],
-        view: Callable[[], CacheState | None] | None,
         sessions: HostSessions,
     ) -> None:
-        self._host, self._parts, self._loop, self._blind, self._view = host, parts, loop, blind, view
+        self._host, self._parts, self._loop, self._blind = host, parts, loop, blind
         self._errands = Errands(host, parts)
         self.address = ""
         self.views: Views
@@ -214,6 +213,7 @@ class DaemonOperations:
 
     def _running(self) -> Running:
         sight = self._parts.board.look()
+        followers = [one.follower for one in self._host.followers]
         return Running(
             pid=os.getpid(),
             address=self.address,
@@ -227,7 +227,8 @@ class DaemonOperations:
             history=self._parts.shipment.state(),
             scan=self._host.facts.scan,
             blind=self._blind(),
-            view=self._view() if self._view else None,
+            view=next((one.content() for one in followers if isinstance(one, LiveView)), None),
+            followers=tuple(one.status() for one in self._host.followers if not one.follower.has_own_section),
         )
 
 

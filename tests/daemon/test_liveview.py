@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.daemon.liveview import is_behind, mark, step, write, writes
+from reconciler.daemon.liveview import is_behind, view_mark, view_step, view_write, view_writes
 from reconciler.model.change import Op, Prune
 from reconciler.model.live import CacheState, Use, ViewMark
 from reconciler.ports import Applied
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def test_a_row_has_the_columns_of_its_table_in_their_order() -> None:
-    made = write(WIDGET, row(widget("w", widget_id=uid(1)), 1, 2))
+    made = view_write(WIDGET, row(widget("w", widget_id=uid(1)), 1, 2))
     assert made.json is not None
     found = json.loads(made.json)
     assert list(found) == [*(column.name for column in WIDGET.columns), "created_at", "updated_at"]
@@ -43,31 +43,31 @@ def test_a_row_has_the_columns_of_its_table_in_their_order() -> None:
     ],
 )
 def test_what_becomes_of_a_row(found: Row, op: Op, use: Use, status: str | None) -> None:
-    made = write(WIDGET, found)
+    made = view_write(WIDGET, found)
     assert (made.op, made.use) == (op, use)
     assert (json.loads(made.json)["status"] if made.json else None) == status
 
 
 def test_a_kind_without_a_status_loses_its_row() -> None:
-    assert write(GADGET, tombstone(gadget("g"), 1, 2)).json is None
+    assert view_write(GADGET, tombstone(gadget("g"), 1, 2)).json is None
 
 
 def test_use_counts_more_than_age() -> None:
-    old = write(WIDGET, row(widget("old"), 1))
-    off = write(WIDGET, row(widget("off", status="INACTIVE"), 90))
-    gone = write(WIDGET, tombstone(widget("gone"), 1, 99))
-    newer = write(WIDGET, row(widget("new"), 1, 2))
+    old = view_write(WIDGET, row(widget("old"), 1))
+    off = view_write(WIDGET, row(widget("off", status="INACTIVE"), 90))
+    gone = view_write(WIDGET, tombstone(widget("gone"), 1, 99))
+    newer = view_write(WIDGET, row(widget("new"), 1, 2))
     assert gone.order < off.order < old.order < newer.order
 
 
 def test_bytes_are_those_of_what_is_written() -> None:
-    short, long = (write(WIDGET, row(widget("w", widget_id=uid(1), note=note), 1)) for note in ("", "ä" * 100))
+    short, long = (view_write(WIDGET, row(widget("w", widget_id=uid(1), note=note), 1)) for note in ("", "ä" * 100))
     assert long.bytes - short.bytes == 200
 
 
 def test_a_step_goes_from_what_is_applied_to_what_will_be() -> None:
     base = ViewMark("a", "b", 1)
-    made = step(KINDS, base, application(2, row(widget("w"), 2), tombstone(gadget("g"), 1, 2)))
+    made = view_step(KINDS, base, application(2, row(widget("w"), 2), tombstone(gadget("g"), 1, 2)))
     assert made.base == base
     assert (made.to.commit, made.to.height) == (commit(2).sha, 2)
     assert [(one.kind, one.op) for one in made.writes] == [("widget", Op.CREATE), ("gadget", Op.DELETE)]
@@ -76,12 +76,12 @@ def test_a_step_goes_from_what_is_applied_to_what_will_be() -> None:
 def test_rows_of_other_kinds_are_none_of_its_business() -> None:
     from reconciler.kinds.kind import Kinds  # noqa: PLC0415
 
-    assert [*writes(Kinds((GADGET,)), [row(widget("w"), 1)])] == []
+    assert [*view_writes(Kinds((GADGET,)), [row(widget("w"), 1)])] == []
 
 
 def test_a_view_is_behind_unless_it_is_the_very_state() -> None:
     applied = Applied(stamp(3), 3, "digest", stamp(3).time)
-    here = mark(applied)
+    here = view_mark(applied)
     assert here == ViewMark(commit(3).sha, "digest", 3)
     assert not is_behind(CacheState(here, 5, 0, 0), applied)
     assert is_behind(CacheState(None, 0, 0, 0), applied)

@@ -1,0 +1,177 @@
+"""Followers: copies of the live rows elsewhere, each brought up to date on a thread of its own.
+
+A follower hears of every commit that goes live, and nothing waits for it. What it missed, while it was out of reach or
+while no daemon ran, it finds by comparing what it holds with what is live. To add one, write a class and name it in
+`daemon/assembly.py`.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from reconciler.daemon.backoff import Backoff
+from reconciler.errors import NeedsHuman, ReconcilerError
+from reconciler.model.host import Level, Outlook
+from reconciler.status import FollowerStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from reconciler.adapters.duckdb.keeper import Keeper
+    from reconciler.canonical import Value
+    from reconciler.daemon.conditions import Board
+    from reconciler.daemon.hostconfig import Orders
+    from reconciler.ports import Applied, Log
+    from reconciler.reconcile.sync import WentLive
+    from reconciler.settings import Settings
+
+CHECK_INTERVAL = 1.0
+"""Seconds between two comparisons of what a follower holds with what is live."""
+STOP_TIMEOUT = 8.0
+"""Seconds that a follower's thread has to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class FollowerContext:
+    """What a follower may use of its host. `record` writes a host event; it returns at once."""
+
+    settings: Settings
+    state_folder: Path
+    store: Keeper
+    log: Log
+    record: Callable[[str, Mapping[str, Value]], None]
+
+
+class Follower(ABC):
+    """A copy of the live rows. All methods but `state` and `configure` are called on the follower's own thread.
+
+    An error, of any of them, ends the connection. It is shown as a condition until `connect` and `catch_up` succeed;
+    they are tried again after a pause that doubles between the two of `retry_seconds`.
+    """
+
+    name: ClassVar[str]
+    """The name of its thread, and of its line in `status`."""
+    condition: ClassVar[str]
+    """What its failures are about, in `status` and in the log."""
+    retry_seconds: ClassVar[tuple[float, float]] = (1.0, 60.0)
+    has_own_section: ClassVar[bool] = False
+    """Whether `status` shows it elsewhere than among the followers."""
+
+    def connect(self) -> AbstractContextManager[object]:
+        """Open what it writes to, and close it in the end."""
+        return nullcontext()
+
+    @abstractmethod
+    def catch_up(self, applied: Applied | None) -> None:
+        """Compare what it holds with the applied commit, and become that where it differs; None before the first sync.
+
+        Called once connected, and about once a second while nothing goes live.
+        """
+
+    @abstractmethod
+    def apply(self, step: WentLive) -> None:
+        """A commit went live."""
+
+    def close(self) -> None:  # noqa: B027  most have nothing to close
+        """The daemon stops."""
+
+    def state(self) -> str:
+        """What `status` says of it while all is well. For any thread."""
+        return ""
+
+    def configure(self, config: Orders) -> None:  # noqa: B027  most have nothing to configure
+        """The host config is another one. For any thread; `catch_up` or `apply` is called soon."""
+
+
+class FollowerThread:
+    """Runs a follower. A context manager around its thread; `applied` gives the commit that is live."""
+
+    def __init__(self, follower: Follower, applied: Callable[[], Applied | None], board: Board, log: Log) -> None:
+        self.follower = follower
+        self._applied, self._board, self._log = applied, board, log
+        self._backoff = Backoff(*follower.retry_seconds)
+        self._steps: queue.SimpleQueue[WentLive | None] = queue.SimpleQueue()
+        self._connected = False
+        self._state, self._message = "Starting", ""
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=follower.name, daemon=True)
+
+    def __enter__(self) -> FollowerThread:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._steps.put(None)
+        self._thread.join(STOP_TIMEOUT)
+
+    def hear(self, step: WentLive) -> None:
+        """A commit went live, and `applied` says so. For any thread; returns at once."""
+        if self._connected:  # what it does not hear of, it finds when it catches up
+            self._steps.put(step)
+
+    def configure(self, config: Orders) -> None:
+        """The host config is another one. For any thread; returns at once."""
+        self.follower.configure(config)
+        self._steps.put(None)
+
+    def status(self) -> FollowerStatus:
+        """How it fares. For any thread."""
+        return FollowerStatus(self.follower.name, self._state, self._message or self.follower.state())
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._follow()
+            except Exception as error:  # noqa: BLE001  the thread must outlive it
+                self._show(error)
+                self._stopping.wait(self._backoff.next())
+        self.follower.close()
+
+    def _follow(self) -> None:
+        """Connect, catch up, and follow for as long as all is well."""
+        with self.follower.connect():
+            self._drop_steps()
+            self._connected = True  # before it looks what is live: no commit is missed in between
+            try:
+                self.follower.catch_up(self._applied())
+                self._show(None)
+                self._backoff.reset()
+                while not self._stopping.is_set():
+                    self._follow_once()
+            finally:
+                self._connected = False
+
+    def _drop_steps(self) -> None:
+        while not self._steps.empty():
+            self._steps.get()
+
+    def _follow_once(self) -> None:
+        try:
+            step = self._steps.get(timeout=CHECK_INTERVAL)
+        except queue.Empty:
+            step = None
+        if step is not None:
+            self.follower.apply(step)
+        elif not self._stopping.is_set():
+            self.follower.catch_up(self._applied())
+
+    def _show(self, error: Exception | None) -> None:
+        about = self.follower.condition
+        if error is None:
+            self._state, self._message = "Following", ""
+            self._board.well(about)
+            return
+        outlook = Outlook.STALLED if isinstance(error, NeedsHuman) else Outlook.RETRYING
+        reason, hint = type(error).__name__, getattr(error, "hint", "")
+        if not isinstance(error, ReconcilerError):
+            self._log.event("Bug", str(error), level=Level.ERROR, error=error)
+            reason, hint = "UnexpectedError", "a bug: see the log"
+        self._state, self._message = str(outlook), str(error)
+        self._board.trouble(about, outlook, reason, str(error), hint)
