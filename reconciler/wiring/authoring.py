@@ -79,6 +79,6 @@ def new_repository(new_id: Callable[[], str]) -> Mapping[str, bytes]:
 
 def begin_repository(path: Path) -> bool:
     """Put an existing folder under git; False when it is already."""
-    from reconciler.adapters.git.beginning import begin_repository
+    from reconciler.adapters.git.scratch import begin_repository
 
     return begin_repository(path.resolve())

@@ -1,44 +1,93 @@
-"""A repository of our own to write in: the copy of the example that the tour works on. No other one is written to."""
+"""Repositories that this program makes: the new one of `init`, and the copy of the example that the tour works on.
+
+No other repository is ever written to. This is what GitPython is for here: whatever reads git, or fetches, starts it by
+itself (docs/decisions/0017 and 0025).
+"""
 
 from __future__ import annotations
 
+import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.git.process import Process
+from reconciler.adapters.git.failures import failure
+from reconciler.adapters.git.isolation import OVERRIDES, environment
+from reconciler.errors import NeedsHuman
+
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # else a git that is missing is an ImportError
+from git import Actor, Repo
+from git.exc import GitCommandError, GitCommandNotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 BRANCH = "main"
 
 
+def begin_repository(folder: Path) -> bool:
+    """Make an existing folder a git repository with a branch `main`; False when it is inside one already."""
+    if any((place / ".git").exists() for place in (folder, *folder.parents)):
+        return False
+    with _own_git(folder):
+        Repo.init(folder, initial_branch=BRANCH, expand_vars=False).close()
+    return True
+
+
 class ScratchRepository:
     """A new repository in an existing folder, with a branch `main`.
 
-    Git is started as everywhere else: a `GIT_DIR` in the environment, as in a hook, leads to no other repository.
+    A `GIT_DIR` in the environment, as in a hook, leads to no other repository.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._git("init", "--quiet", f"--initial-branch={BRANCH}", "--template=")
+        with _own_git(folder):
+            Repo.init(folder, initial_branch=BRANCH, expand_vars=False, template="", allow_unsafe_options=True).close()
 
     def commit(self, message: str, author: tuple[str, str]) -> None:
         """Commit all files as they are, in the name of an author (name and e-mail address)."""
-        name, email = author
-        identity = ("-c", f"user.name={name}", "-c", f"user.email={email}")
-        self._git("add", "--all", "--force")
-        self._git(*identity, "commit", "--quiet", "--no-gpg-sign", f"--message={message}")
+        actor = Actor(*author)
+        with self._opened() as repo:
+            overrides = [f"{name}={value}" for name, value in OVERRIDES.items()]
+            repo.git(c=overrides).add(all=True, force=True)
+            repo.index.commit(message, author=actor, committer=actor, skip_hooks=True)
 
     def sign_as(self, author: tuple[str, str]) -> None:
         """Let whoever commits here be this author, where git would ask who they are."""
-        for key, value in zip(("user.name", "user.email"), author, strict=True):
-            self._git("config", key, value)
+        with self._opened() as repo, repo.config_writer() as config:
+            for key, value in zip(("user.name", "user.email"), author, strict=True):
+                config.set_value(*key.split("."), value)
 
-    def _git(self, *arguments: str) -> None:
-        process = Process(arguments, cwd=self._folder, git_dir=None)
-        try:
-            process.read()
-            if process.finish() != 0:
-                raise process.failure()
-        finally:
-            process.close()
+    @contextmanager
+    def _opened(self) -> Iterator[Repo]:
+        with _own_git(self._folder), Repo(self._folder, expand_vars=False) as repo:
+            yield repo
+
+
+@contextmanager
+def _own_git(folder: Path) -> Iterator[None]:
+    """Let GitPython start git as this program does, and raise our errors.
+
+    It hands on the environment of the process, which is therefore another one meanwhile: not for several threads.
+    """
+    before, own = dict(os.environ), environment()
+    os.environ.clear()
+    os.environ.update(own)
+    try:
+        yield
+    except GitCommandNotFound as error:
+        raise NeedsHuman(
+            f"git cannot be started in {folder}", hint="install git, put it on PATH, and see that the folder exists"
+        ) from error
+    except GitCommandError as error:
+        code = error.status if isinstance(error.status, int) else 1
+        raise failure(error.stderr.partition("'")[2].removesuffix("'"), code, folder) from error
+    except OSError as error:
+        raise NeedsHuman(
+            f"the repository {folder} cannot be written: {(error.strerror or str(error)).lower()}",
+            hint="see that its folder is there, has room, and that you may write to it",
+        ) from error
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
