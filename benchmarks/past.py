@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks.measure import Figure
 from reconciler.adapters.clickhouse.ledger import open_ledger
-from reconciler.ports import Point, VersionFilter
+from reconciler.model.history import Point
+from reconciler.ports import VersionFilter
 from tests.adapters.ledger.versions import created, version
 from tests.support.kinds import KINDS, WIDGET, FixedClock, commit, uid, widget
 

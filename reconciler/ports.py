@@ -1,25 +1,51 @@
-"""What the core asks of the outside world, and nothing more. Adapters implement these; contract suites test them."""
+"""What the core asks of the outside world, and nothing more. Adapters implement these; contract suites test them.
+
+Redis holds sessions and the live view, and is not on the way to the live rows. All of its calls raise `RetryLater` when
+the server is out of reach, slow, loading, failing over or out of memory, within a quarter of a second, and `NeedsHuman`
+when it refuses who asks.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from reconciler.model.drift import MOST_TOLD
 from reconciler.model.host import Level
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-    from datetime import date, datetime
+    from datetime import datetime
 
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kind, Kinds
-    from reconciler.model.change import Row, Stamp
-    from reconciler.model.commit import Commit, CommitDelta, FileChange, Version
+    from reconciler.model.change import Row
+    from reconciler.model.commit import Application, Applied, Attempt, Commit, CommitDelta, FileChange, Version
     from reconciler.model.drift import Drifts
+    from reconciler.model.history import (
+        ActiveDay,
+        Aside,
+        ChangePlace,
+        PastChange,
+        PastRow,
+        Point,
+        RecordedEvent,
+        VersionRow,
+    )
     from reconciler.model.host import HostEvent, Suspension
-    from reconciler.model.problem import Policy, Problem, Verdict
+    from reconciler.model.live import (
+        CacheState,
+        Cursor,
+        NewSession,
+        Session,
+        SessionPage,
+        ViewMark,
+        ViewStep,
+        ViewWrite,
+    )
+    from reconciler.model.problem import Policy, Verdict
     from reconciler.model.resource import Key, Resource, RowId
+    from reconciler.model.rows import LiveRow
 
 
 class Clock(Protocol):
@@ -182,63 +208,6 @@ class Base(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """The commit whose state the live rows are."""
-
-    stamp: Stamp
-    height: int
-    digest: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """The newest commit that was looked at. `problems` is why it was refused; none of them an error when applied."""
-
-    stamp: Stamp
-    at: datetime
-    refused: bool
-    problems: tuple[Problem, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Approval:
-    """What would have been refused and was let through: the codes of its problems, and who or what approved them."""
-
-    by: str
-    codes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Application:
-    """One commit's step for the store: every row that was touched since the applied commit, tombstones included.
-
-    Rows that only moved in the tree are among them. `counts` is what the plan says: creates, updates, deletes.
-    """
-
-    commit: Commit
-    height: int
-    digest: str
-    rows: tuple[Row, ...]
-    warnings: tuple[Problem, ...]
-    creates: int
-    updates: int
-    deletes: int
-    approvals: tuple[Approval, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LiveRow:
-    """A live row as consumers see it, and where git declares it (`path` None for what left git)."""
-
-    kind: str
-    name: str
-    values: Mapping[str, Any]
-    path: str | None
-    line: int | None
-
-
 class StoreReader(Protocol):
     """What can be asked of the store."""
 
@@ -347,35 +316,6 @@ class Store(StoreReader, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class VersionRow:
-    """A version as it is read back from the ledger."""
-
-    commit: Commit
-    height: int
-    mainline: bool
-    status: str
-    problems: tuple[Problem, ...]
-    creates: int
-    updates: int
-    deletes: int
-    digest: str
-    orphaned: bool
-    recorded_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedEvent:
-    """A host event as it is read back from the ledger, and the host it happened on."""
-
-    host: str
-    event: HostEvent
-
-
-ORPHANED = "ORPHANED"
-"""Beside VALID and INVALID, the status of versions that the branch no longer reaches."""
-
-
-@dataclass(frozen=True, slots=True)
 class VersionFilter:
     """Which versions are looked for; what is None lets all through.
 
@@ -391,72 +331,6 @@ class VersionFilter:
     until: datetime | None = None
     status: str | None = None
     after: tuple[datetime, int, str] | None = None
-
-
-class ChangePlace(NamedTuple):
-    """Where a change of a row stands among all that ever were: heights downwards, then by the rest.
-
-    `rank` is the position of what happened in `model.change.ORDER`.
-    """
-
-    height: int
-    rank: int
-    kind: str
-    name: str
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A place in the history: so many commits of the mainline, and then some that the branch no longer reaches.
-
-    Of those only the valid ones are named. An invalid commit is the same place as the last valid one before it.
-    """
-
-    height: int
-    dropped: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Aside:
-    """A version beside the mainline: its parents, and whether it was on it once, and valid: its rows are here then."""
-
-    parents: tuple[str, ...]
-    has_rows: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PastRow:
-    """A row as a mainline commit left it. `values` has the columns of the desired table, with their projection.
-
-    `op` is what the commit did; `prune` what became of the row if that was a delete, else empty.
-    """
-
-    op: str
-    prune: str
-    commit: str
-    height: int
-    values: Mapping[str, Value]
-
-
-@dataclass(frozen=True, slots=True)
-class PastChange:
-    """What a commit left of a row, and its version."""
-
-    row: PastRow
-    version: VersionRow
-
-
-@dataclass(frozen=True, slots=True)
-class ActiveDay:
-    """What the mainline's commits of one day did, by committer time in UTC: how many there were, and their changes."""
-
-    day: date
-    commits: int
-    invalid: int
-    creates: int
-    updates: int
-    deletes: int
 
 
 class LedgerReader(Protocol):
@@ -562,4 +436,59 @@ class Ledger(LedgerReader, Protocol):
 
     def record_events(self, host: str, events: Sequence[HostEvent]) -> None:
         """Record what happened on a host. An event is known by host, store and number: twice leaves one."""
+        ...
+
+
+class Sessions(Protocol):
+    """Sessions, each call atomic. An idle one is EXPIRED from the first look at it on, and seven days later gone."""
+
+    def create(self, new: NewSession) -> Session | None:
+        """Begin a session, active now; None when there is one with this id already."""
+        ...
+
+    def get(self, session_id: str) -> Session | None:
+        """A session as it is now; None when there is none, or none any more."""
+        ...
+
+    def touch(self, session_id: str) -> Session | None:
+        """Note that a session is used. One that is EXPIRED stays as it is. None when there is none."""
+        ...
+
+    def expire(self, session_id: str) -> Session | None:
+        """End a session; nothing changes when it has ended. None when there is none."""
+        ...
+
+    def expire_all(self, owner: str) -> int:
+        """End all sessions of an owner, at once for whoever looks. Gives how many records this call changed."""
+        ...
+
+    def page(self, owner: str, limit: int, after: Cursor | None = None) -> SessionPage:
+        """Up to so many sessions of an owner, the one used last first.
+
+        One that is used while somebody turns the pages moves to the first of them.
+        """
+        ...
+
+    def owners(self) -> tuple[str, ...]:
+        """The owners who may have active sessions, in no particular order."""
+        ...
+
+
+class Cache(Protocol):
+    """The live view, for the one process that writes it. Readers see each row as it was at one commit."""
+
+    def state(self) -> CacheState:
+        """What the view holds."""
+        ...
+
+    def advance(self, step: ViewStep) -> bool:
+        """Take a step; False, and nothing has changed, when the view is not at its base: it has to be rebuilt."""
+        ...
+
+    def rebuild(self, writes: Sequence[ViewWrite], to: ViewMark) -> None:
+        """Become the given rows, whatever was there."""
+        ...
+
+    def keep_within(self, budget: int) -> CacheState:
+        """Take no more than so many bytes from now on: what is used least goes first. More room brings nothing back."""
         ...

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from reconciler.canonical import Value
-    from reconciler.liveports import Sessions
     from reconciler.model.live import Session, SessionPage
+    from reconciler.ports import Sessions
 
 
 ANNOTATION = "x-session"

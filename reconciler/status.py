@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from reconciler.model.commit import Applied, Attempt
     from reconciler.model.host import Suspension, Trouble
     from reconciler.model.live import CacheState
     from reconciler.model.upload import ShippingState
-    from reconciler.ports import Applied, Attempt, StoreReader
+    from reconciler.ports import StoreReader
 
 
 class Sync(StrEnum):

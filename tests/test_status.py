@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reconciler.model.change import Stamp
+from reconciler.model.commit import Applied, Attempt
 from reconciler.model.host import Outlook, Suspension, Trouble
 from reconciler.model.problem import Problem
-from reconciler.ports import Applied, Attempt
 from reconciler.status import Place, Running, Status, Stored, describe
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from reconciler.canonical import Value
     from reconciler.daemon.conditions import Board
     from reconciler.daemon.hostconfig import Orders
-    from reconciler.ports import Applied, Log
+    from reconciler.model.commit import Applied
+    from reconciler.ports import Log
     from reconciler.reconcile.sync import WentLive
     from reconciler.settings import Settings
 

@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from reconciler.daemon.followers import FollowerContext
     from reconciler.daemon.hostconfig import Orders
     from reconciler.kinds.kind import Kind, Kinds
-    from reconciler.liveports import Cache, Sessions
     from reconciler.model.change import Row
+    from reconciler.model.commit import Application, Applied
     from reconciler.model.live import CacheState
-    from reconciler.ports import Application, Applied
+    from reconciler.ports import Cache, Sessions
     from reconciler.reconcile.sync import WentLive
     from reconciler.sessions import SessionLayout
     from reconciler.settings import Settings

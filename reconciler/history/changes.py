@@ -10,14 +10,14 @@ from reconciler.history.points import place_of
 from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, TIMESTAMPS, SqlType
 from reconciler.model.change import ORDER, Change, Op, Prune
 from reconciler.model.resource import Resource
-from reconciler.ports import LiveRow
+from reconciler.model.rows import LiveRow
 from reconciler.tables.rows import DECLARATION_COLUMNS, declaration_columns, name_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from reconciler.kinds.kind import Kind
-    from reconciler.ports import Aside, PastChange, PastRow, VersionRow
+    from reconciler.model.history import Aside, PastChange, PastRow, VersionRow
 
 
 def change(kind: Kind, old: PastRow | None, new: PastRow | None) -> Change | None:

@@ -12,7 +12,7 @@ from reconciler import canonical
 from reconciler.errors import UsageError
 from reconciler.history.changes import timeline, together
 from reconciler.model.change import ORDER, Op
-from reconciler.ports import ChangePlace
+from reconciler.model.history import ChangePlace
 from reconciler.tables.rows import name_column
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from reconciler.history.changes import Entry
     from reconciler.kinds.kind import Kind
-    from reconciler.ports import Aside, PastChange, VersionRow
+    from reconciler.model.history import Aside, PastChange, VersionRow
 
 
 Order = tuple[int, int, str, str, str]

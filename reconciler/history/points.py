@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import UsageError
 from reconciler.model.commit import Status
-from reconciler.ports import Point, VersionRow
+from reconciler.model.history import Point, VersionRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from reconciler.model.commit import Version
-    from reconciler.ports import Aside, LedgerReader
+    from reconciler.model.history import Aside
+    from reconciler.ports import LedgerReader
 
     Resolve = Callable[[str], str | None]
 

@@ -1,4 +1,4 @@
-"""Commits as git has them, versions as the ledger records them, and what `reconciler.yaml` says about both."""
+"""Commits as git has them, versions as the ledger records them, what a store and `reconciler.yaml` say of either."""
 
 from __future__ import annotations
 
@@ -139,3 +139,49 @@ class RepositorySpec:
     schemas: str = "schemas"
     policies: str = "policies"
     prune: PruneRule = field(default_factory=PruneRule)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The commit whose state the live rows are."""
+
+    stamp: Stamp
+    height: int
+    digest: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The newest commit that was looked at. `problems` is why it was refused; none of them an error when applied."""
+
+    stamp: Stamp
+    at: datetime
+    refused: bool
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What would have been refused and was let through: the codes of its problems, and who or what approved them."""
+
+    by: str
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """One commit's step for the store: every row that was touched since the applied commit, tombstones included.
+
+    Rows that only moved in the tree are among them. `counts` is what the plan says: creates, updates, deletes.
+    """
+
+    commit: Commit
+    height: int
+    digest: str
+    rows: tuple[Row, ...]
+    warnings: tuple[Problem, ...]
+    creates: int
+    updates: int
+    deletes: int
+    approvals: tuple[Approval, ...] = ()

@@ -59,3 +59,14 @@ class Sheet:
     table: str
     columns: tuple[tuple[str, str], ...]
     blocks: Iterable[Sequence[Record]]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRow:
+    """A live row as consumers see it, and where git declares it (`path` None for what left git)."""
+
+    kind: str
+    name: str
+    values: Mapping[str, Any]
+    path: str | None
+    line: int | None

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import NeedsHuman, UsageError
 from reconciler.model.change import Op, Prune, Removal
+from reconciler.model.commit import Application, Approval
 from reconciler.model.problem import APPROVABLE, Policy, Problem, Severity
 from reconciler.plan import ordered, prune_problems
 from reconciler.policy import read_policy, rulings
-from reconciler.ports import Application, Approval, Between
+from reconciler.ports import Between
 from reconciler.reconcile.read import locate
 from reconciler.snapshot.base import LoadedBase
 from reconciler.snapshot.snapshot import change_between

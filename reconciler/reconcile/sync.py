@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.model.commit import Status
+from reconciler.model.commit import Applied, Attempt, Status
 from reconciler.plan import Plan
-from reconciler.ports import Applied, Attempt
 from reconciler.reconcile.admission import PRUNE, advancing, replacing
 from reconciler.reconcile.outbox import Offering, Outbox
 from reconciler.reconcile.record import Recorded, Recorder, catch_up
@@ -26,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from reconciler.kinds.kind import Kinds
+    from reconciler.model.commit import Application
     from reconciler.model.host import Suspension
-    from reconciler.ports import Application, Base, Clock, Source, Store, StoreReader
+    from reconciler.ports import Base, Clock, Source, Store, StoreReader
     from reconciler.reconcile.admission import Judge, Proposal
     from reconciler.reconcile.processor import Stepper
     from reconciler.reconcile.record import OpenLedger

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kind
     from reconciler.model.change import Row
-    from reconciler.model.commit import Version
-    from reconciler.ports import Applied, LedgerReader, Source, StoreReader, VersionRow
+    from reconciler.model.commit import Applied, Version
+    from reconciler.model.history import VersionRow
+    from reconciler.ports import LedgerReader, Source, StoreReader
     from reconciler.reconcile.processor import Position, Stepper
     from reconciler.reconcile.walk import Step
 

@@ -10,8 +10,8 @@ from reconciler.report.escape import escape_line
 from reconciler.report.problems import build_problem
 
 if TYPE_CHECKING:
-    from reconciler.model.commit import Signature
-    from reconciler.ports import Applied, Attempt, VersionRow
+    from reconciler.model.commit import Applied, Attempt, Signature
+    from reconciler.model.history import VersionRow
 
 VERSION_HEADERS = ("height", "commit", "status", "rows", "committed", "author", "message")
 

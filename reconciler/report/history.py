@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from reconciler.history.points import Place
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Change
+    from reconciler.model.history import PastRow, VersionRow
     from reconciler.plan import Plan
-    from reconciler.ports import PastRow, VersionRow
 
 
 BLAME_HEADERS = ("field", "value", "commit", "committed", "author", "message")

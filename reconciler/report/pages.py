@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kind
     from reconciler.model.change import Row
+    from reconciler.model.history import ActiveDay
     from reconciler.model.host import HostEvent
-    from reconciler.model.rows import Search
-    from reconciler.ports import ActiveDay, LiveRow
+    from reconciler.model.rows import LiveRow, Search
 
 
 MAX_DETAIL_LENGTH = 4_000

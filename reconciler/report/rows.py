@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from reconciler.kinds.kind import Kind
-    from reconciler.model.rows import Queried, Record, Sheet
-    from reconciler.ports import LiveRow
+    from reconciler.model.rows import LiveRow, Queried, Record, Sheet
 
 
 NULL = "NULL"

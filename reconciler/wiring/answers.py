@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.duckdb.reader import DuckDBReader
     from reconciler.kinds.kind import Kind, Kinds
+    from reconciler.model.commit import Applied
     from reconciler.model.drift import Drifts
     from reconciler.model.host import Suspension
-    from reconciler.ports import Applied, Store, StoreReader
+    from reconciler.ports import Store, StoreReader
 
     Answer = dict[str, Any]
 

@@ -16,8 +16,9 @@ from reconciler.history.changes import blame
 from reconciler.history.points import moment
 from reconciler.kinds.kind import Kinds
 from reconciler.model.commit import Status
+from reconciler.model.history import ORPHANED, Point
 from reconciler.plan import Plan, ordered
-from reconciler.ports import ORPHANED, Point, VersionFilter
+from reconciler.ports import VersionFilter
 from reconciler.report.commits import build_version
 from reconciler.report.history import (
     build_blame,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from reconciler.ports import Applied
+    from reconciler.model.commit import Applied
     from reconciler.reconcile.sync import WentLive
     from reconciler.wiring.host import Host as DaemonHost
 

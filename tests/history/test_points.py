@@ -9,8 +9,8 @@ import pytest
 from reconciler.errors import NeedsHuman, UsageError
 from reconciler.history import points
 from reconciler.history.points import is_moment, moment
+from reconciler.model.history import Point
 from reconciler.model.host import HostEvent
-from reconciler.ports import Point
 from tests.adapters.ledger.versions import aside, sha, version
 from tests.support.kinds import KINDS, START, FixedClock, uid
 from tests.support.memory.ledger import MemoryLedger

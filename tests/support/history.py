@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.ports import Point
+from reconciler.model.history import Point
 from reconciler.tables.clickhouse import own_column
 
 if TYPE_CHECKING:

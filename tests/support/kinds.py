@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from reconciler import canonical
 from reconciler.kinds.kind import Column, Kind, Kinds, Reference, SqlType
 from reconciler.model.change import Prune, Removal, Row, Stamp
-from reconciler.model.commit import Commit, Signature
+from reconciler.model.commit import Application, Commit, Signature
 from reconciler.model.resource import Resource
-from reconciler.ports import Application
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

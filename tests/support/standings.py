@@ -8,10 +8,10 @@ from typing import Any
 from reconciler.daemon.metrics import Process, Scrape
 from reconciler.metrics import About, Metrics
 from reconciler.model.change import Stamp
+from reconciler.model.commit import Applied, Attempt
 from reconciler.model.host import Outlook, Trouble
 from reconciler.model.live import CacheState
 from reconciler.model.upload import ShippingState
-from reconciler.ports import Applied, Attempt
 from reconciler.status import Place, Running, Scan, Stored, describe
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

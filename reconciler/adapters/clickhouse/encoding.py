@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from reconciler import canonical
 from reconciler.kinds.kind import SqlType
 from reconciler.model.commit import Commit, Signature
+from reconciler.model.history import PastRow, RecordedEvent, VersionRow
 from reconciler.model.host import HostEvent
 from reconciler.model.problem import Problem, Severity
-from reconciler.ports import PastRow, RecordedEvent, VersionRow
 from reconciler.tables.clickhouse import desired_columns, own_column
 from reconciler.tables.rows import desired_values
 

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from reconciler.adapters.clickhouse.connection import Connection, Timeouts
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.commit import Version
+    from reconciler.model.history import RecordedEvent, VersionRow
     from reconciler.model.host import HostEvent
-    from reconciler.ports import Clock, RecordedEvent, VersionRow
+    from reconciler.ports import Clock
 
 EMBEDDED_FOLDER = "history"
 CANDIDATE_CHARACTERS = 6

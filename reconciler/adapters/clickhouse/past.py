@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.adapters.clickhouse import encoding, paststatements
 from reconciler.adapters.clickhouse.catalog import bound_columns
 from reconciler.model.change import ORDER
-from reconciler.ports import ORPHANED, ActiveDay, Aside, ChangePlace, PastChange
+from reconciler.model.history import ORPHANED, ActiveDay, Aside, ChangePlace, PastChange
 from reconciler.tables.clickhouse import EVENTS_TABLE, VERSIONS_TABLE, kind_of_table
 from reconciler.tables.rows import name_column
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from reconciler.adapters.clickhouse.catalog import Catalog
     from reconciler.adapters.clickhouse.connection import Connection
     from reconciler.kinds.kind import Kind, Kinds
-    from reconciler.ports import PastRow, Point, VersionFilter, VersionRow
+    from reconciler.model.history import PastRow, Point, VersionRow
+    from reconciler.ports import VersionFilter
 
 EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2299, 12, 31, tzinfo=UTC)
 """What ClickHouse's DateTime64 holds: https://clickhouse.com/docs/sql-reference/data-types/datetime64."""

@@ -13,7 +13,7 @@ from reconciler.adapters.duckdb import codec
 from reconciler.adapters.duckdb.altered import live_tables
 from reconciler.adapters.duckdb.connection import fetch_number
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
-from reconciler.ports import LiveRow
+from reconciler.model.rows import LiveRow
 from reconciler.tables.duckdb import DESIRED, LIVE, qualified, quoted
 
 if TYPE_CHECKING:

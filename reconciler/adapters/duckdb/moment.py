@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.browsing import Place
     from reconciler.adapters.duckdb.catalog import Catalog, StoredKind
     from reconciler.kinds.kind import Kind
-    from reconciler.ports import LiveRow
+    from reconciler.model.rows import LiveRow
 
 MOST_ANSWERS, MOST_ROWS = 64, 128
 """Answers that are remembered, and the rows of the longest of them: some megabytes."""

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.catalog import Catalog, StoredKind
     from reconciler.adapters.duckdb.sandbox.messages import Fill
     from reconciler.kinds.kind import Kind, Kinds
+    from reconciler.model.commit import Applied, Attempt
     from reconciler.model.drift import Drifts
     from reconciler.model.host import HostEvent, Suspension
     from reconciler.model.resource import RowId
-    from reconciler.model.rows import Search
-    from reconciler.ports import Applied, Attempt, Base, LiveRow
+    from reconciler.model.rows import LiveRow, Search
+    from reconciler.ports import Base
 
 
 class DuckDBReader:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from reconciler.model.commit import Applied
     from reconciler.model.host import Suspension
-    from reconciler.ports import Applied
 
 RESTORING = "restoring.duckdb"
 ASIDE = "before-restore"

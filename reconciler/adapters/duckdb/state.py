@@ -11,7 +11,7 @@ from reconciler.adapters.duckdb import codec
 from reconciler.adapters.duckdb.connection import fetch_first, fetch_number
 from reconciler.errors import NeedsHuman
 from reconciler.model.change import Stamp
-from reconciler.ports import Applied, Attempt
+from reconciler.model.commit import Applied, Attempt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

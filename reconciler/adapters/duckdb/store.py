@@ -15,9 +15,9 @@ from reconciler.adapters.duckdb.connection import FILE_NAME, open_readable, open
 from reconciler.adapters.duckdb.moment import Moments
 from reconciler.adapters.duckdb.reader import DuckDBReader
 from reconciler.errors import BugError
+from reconciler.model.commit import Applied, Attempt
 from reconciler.model.drift import HEALED, MOST_TOLD, is_news
 from reconciler.model.host import HostEvent
-from reconciler.ports import Applied, Attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kinds
+    from reconciler.model.commit import Application
     from reconciler.model.drift import Drifts
     from reconciler.model.host import Suspension
     from reconciler.model.resource import RowId
-    from reconciler.ports import Application, Clock
+    from reconciler.ports import Clock
 
 T = TypeVar("T")
 EVENTS_KEPT = timedelta(days=7)

@@ -13,8 +13,9 @@ from reconciler.history.points import as_recorded, place_of
 from reconciler.kinds.kind import Column, Kinds, SqlType
 from reconciler.model.change import Change, Op, Prune
 from reconciler.model.commit import RowChange, Signature, Status
+from reconciler.model.history import ORPHANED, ActiveDay, Point
 from reconciler.model.host import HostEvent
-from reconciler.ports import ORPHANED, ActiveDay, Point, VersionFilter
+from reconciler.ports import VersionFilter
 from tests.adapters.ledger.versions import aside, created, deleted, sha, updated, version, with_parents
 from tests.support.kinds import (
     GADGET,
@@ -35,7 +36,8 @@ from tests.support.kinds import commit as plain_commit
 if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind
     from reconciler.model.commit import Version
-    from reconciler.ports import ChangePlace, Ledger, PastChange, PastRow
+    from reconciler.model.history import ChangePlace, PastChange, PastRow
+    from reconciler.ports import Ledger
     from tests.adapters.ledger.conftest import Histories
 
 HOSTILE = (

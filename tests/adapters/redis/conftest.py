@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.redis.embedded import EmbeddedServer
     from reconciler.adapters.redis.link import Link
-    from reconciler.liveports import Sessions
+    from reconciler.ports import Sessions
 
 PREFIX, COLUMN = "user:", "user_id"
 

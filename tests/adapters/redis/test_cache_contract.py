@@ -15,7 +15,7 @@ from tests.support.memory.cache import MemoryCache
 
 if TYPE_CHECKING:
     from reconciler.adapters.redis.link import Link
-    from reconciler.liveports import Cache
+    from reconciler.ports import Cache
 
 
 @pytest.fixture(params=["memory", "redis"])

@@ -11,7 +11,7 @@ from reconciler.model.live import IDLE_TIMEOUT, RETENTION, Cursor, NewSession, S
 from tests.support.valkey import uuid
 
 if TYPE_CHECKING:
-    from reconciler.liveports import Sessions
+    from reconciler.ports import Sessions
     from tests.support.valkey import ForwardClock
 
 ANN, BEN = uuid(1), uuid(2)

@@ -9,7 +9,7 @@ from reconciler.model.live import Use, ViewMark, ViewWrite
 
 if TYPE_CHECKING:
     from reconciler.adapters.redis.link import Link
-    from reconciler.liveports import Cache
+    from reconciler.ports import Cache
 
 MB = 1024 * 1024
 

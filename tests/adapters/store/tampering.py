@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kind
     from reconciler.model.change import Row
+    from reconciler.model.commit import Application
     from reconciler.model.host import HostEvent
     from reconciler.model.resource import Resource, RowId
-    from reconciler.ports import Application, Store
+    from reconciler.ports import Store
 
 
 def real(row: Row) -> Row:

@@ -10,9 +10,10 @@ import pytest
 
 from reconciler.errors import BugError, NeedsHuman
 from reconciler.kinds.kind import Column, Kinds, SqlType
+from reconciler.model.commit import Attempt
 from reconciler.model.problem import Problem, Severity
 from reconciler.model.resource import Key, RowId
-from reconciler.ports import Attempt, LiveRow
+from reconciler.model.rows import LiveRow
 from tests.adapters.store.observing import observe, typed
 from tests.support.kinds import (
     GADGET,

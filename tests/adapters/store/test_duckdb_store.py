@@ -17,8 +17,8 @@ import pytest
 from reconciler.adapters.duckdb.connection import open_writable
 from reconciler.adapters.duckdb.store import open_reader, open_store
 from reconciler.errors import BugError, NeedsHuman, RetryLater
+from reconciler.model.commit import Approval, Attempt
 from reconciler.model.problem import Problem
-from reconciler.ports import Approval, Attempt
 from tests.adapters.store.observing import observe
 from tests.support.kinds import KINDS, WIDGET, FixedClock, gadget, row, stamp, step, tombstone, uid, widget
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.duckdb.reader import DuckDBReader
     from reconciler.adapters.duckdb.store import DuckDBStore
-    from reconciler.ports import LiveRow
+    from reconciler.model.rows import LiveRow
 
 NAMES = ("ant", "bee", "cow", "dog", "eel")
 GONE = widget("bee", widget_id="ffffffff-0000-4000-8000-000000000000", path="old.yaml")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler.model.drift import TABLE_ITSELF, Drift, Drifts, What, differing
-from reconciler.ports import LiveRow
+from reconciler.model.rows import LiveRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import BugError, UsageError
 from reconciler.history.points import as_recorded, merged_by, newest_first, sha_prefix
-from reconciler.ports import RecordedEvent
+from reconciler.model.history import RecordedEvent
 from tests.support.memory.past import Entry, PastQueries
 
 if TYPE_CHECKING:
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.commit import Version
+    from reconciler.model.history import VersionRow
     from reconciler.model.host import HostEvent
-    from reconciler.ports import Clock, VersionRow
+    from reconciler.ports import Clock
 
 
 class MemoryLedger(PastQueries):

@@ -10,7 +10,7 @@ from reconciler.history.pages import change_place, order_of
 from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.model.change import Op
 from reconciler.model.commit import Status
-from reconciler.ports import ORPHANED, ActiveDay, Aside, PastChange, PastRow
+from reconciler.model.history import ORPHANED, ActiveDay, Aside, PastChange, PastRow
 from reconciler.tables.rows import declaration_columns, desired_values, name_column
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.commit import RowChange
-    from reconciler.ports import ChangePlace, Point, RecordedEvent, VersionFilter, VersionRow
+    from reconciler.model.history import ChangePlace, Point, RecordedEvent, VersionRow
+    from reconciler.ports import VersionFilter
 
 
 class Entry(NamedTuple):

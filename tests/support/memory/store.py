@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from reconciler import canonical
 from reconciler.errors import BugError, NeedsHuman
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
+from reconciler.model.commit import Applied, Attempt
 from reconciler.model.drift import FOUND, GONE, HEALED, MOST_TOLD, is_news
 from reconciler.model.host import HostEvent
-from reconciler.ports import Applied, Attempt, LiveRow
+from reconciler.model.rows import LiveRow
 from reconciler.tables.rows import is_live, live_values
 from tests.support.memory.base import MemoryBase
 from tests.support.memory.drift import scan, with_written
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row
+    from reconciler.model.commit import Application
     from reconciler.model.drift import Drifts
     from reconciler.model.host import Suspension
     from reconciler.model.resource import RowId
-    from reconciler.ports import Application, Base, Clock
+    from reconciler.ports import Base, Clock
 
 
 class MemoryStore:
