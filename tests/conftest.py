@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from reconciler.adapters.clock import SystemClock
+from reconciler.adapters.machine import SystemClock
 from tests.support.world import engine
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from reconciler.adapters.births import UNKNOWN, birth
 from reconciler.adapters.files import retry_while_read, write_atomically
+from reconciler.adapters.processes import UNKNOWN, birth
 from reconciler.errors import NeedsHuman
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Self
 
 from reconciler.adapters.fsevents import FolderEvents
-from reconciler.adapters.refplaces import RefPlaces, Sight, plain
+from reconciler.adapters.refs import RefPlaces, Sight, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable

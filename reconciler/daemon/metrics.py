@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 
 from reconciler import __version__
-from reconciler.adapters.process import usage
+from reconciler.adapters.processes import usage
 from reconciler.metrics import Outcome
 from reconciler.report.commits import short_sha
 

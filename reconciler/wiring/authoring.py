@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.shipped import editor_schemas, scaffold_templates, shipped_schemas
+from reconciler.adapters.bundled import editor_schemas, scaffold_templates, shipped_schemas
 from reconciler.reconcile.rules import Role
 from reconciler.wiring.checkout import checkout, inside
 from reconciler.wiring.program import shipped

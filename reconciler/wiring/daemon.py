@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.clock import SystemClock
 from reconciler.adapters.daemonfile import announced, new_token
 from reconciler.adapters.duckdb.keeper import Keeper
-from reconciler.adapters.hold import hold
+from reconciler.adapters.lock import hold
 from reconciler.adapters.logs import DaemonLog, style_of
+from reconciler.adapters.machine import SystemClock
 from reconciler.daemon import gc
 from reconciler.daemon.backoff import Backoff
 from reconciler.daemon.conditions import Board, Phase, Telling, history_trouble

@@ -92,7 +92,7 @@ def _engines(history_url: str) -> Iterator[Diagnosis]:
 
 
 def _branch(at: Target) -> Iterator[Diagnosis]:
-    from reconciler.adapters.clock import SystemClock
+    from reconciler.adapters.machine import SystemClock
 
     yield hostchecks.clone(at.source.is_shallow())
     head = at.source.resolve(at.branch)
@@ -107,8 +107,8 @@ def _branch(at: Target) -> Iterator[Diagnosis]:
 def _history(url: str, at: Target) -> Iterator[Diagnosis]:
     from reconciler.adapters.clickhouse.ledger import is_started
     from reconciler.adapters.clickhouse.probe import ask
-    from reconciler.adapters.clock import SystemClock
-    from reconciler.adapters.hold import holder
+    from reconciler.adapters.lock import holder
+    from reconciler.adapters.machine import SystemClock
 
     if url == NO_HISTORY:
         yield Diagnosis("history", Grade.OK, "this host keeps none: history.url is none")

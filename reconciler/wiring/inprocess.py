@@ -40,8 +40,8 @@ class InProcess:
 
     def status(self) -> Answer:
         """What is live. Nothing is created by it."""
-        from reconciler.adapters.clock import SystemClock
         from reconciler.adapters.duckdb.store import open_reader
+        from reconciler.adapters.machine import SystemClock
 
         with target(self._settings) as at, open_reader(at.state) or nullcontext() as store:
             place = Place(at.repository, at.branch, at.source.resolve(at.branch), at.source.is_shallow())
@@ -131,7 +131,7 @@ class InProcess:
 
     def suspend(self, by: str, reason: str, until: str | None = None) -> Answer:
         """Suspend reconciling, in place of a suspension that is there. Raises `UsageError` for an empty reason."""
-        from reconciler.adapters.clock import SystemClock
+        from reconciler.adapters.machine import SystemClock
 
         if not reason.strip():
             raise UsageError("a suspension needs a reason", hint='tell others why: --reason "broker maintenance"')
@@ -149,16 +149,16 @@ class InProcess:
 
     def back_up(self, by: str) -> Answer:
         """Copy the store into the state folder's `backups`."""
-        from reconciler.adapters.clock import SystemClock
         from reconciler.adapters.duckdb import backup
+        from reconciler.adapters.machine import SystemClock
 
         with target(self._settings) as at:
             return {"file": str(backup.back_up(at.state, SystemClock().now()))}
 
     def restore(self, file: Path, by: str) -> Answer:
         """Make a copy the store."""
-        from reconciler.adapters.clock import SystemClock
         from reconciler.adapters.duckdb import restoring
+        from reconciler.adapters.machine import SystemClock
 
         with target(self._settings) as at:
             done = restoring.restore(file, at.state, at.repository, SystemClock().now())
@@ -166,8 +166,8 @@ class InProcess:
 
     @contextmanager
     def _store(self) -> Iterator[DuckDBStore]:
-        from reconciler.adapters.clock import SystemClock
         from reconciler.adapters.duckdb.store import open_store
+        from reconciler.adapters.machine import SystemClock
 
         with target(self._settings) as at, open_store(at.state, SystemClock()) as store:
             store.claim(at.repository, at.branch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.shipped import example_repository, record_schema, shipped_schemas
+from reconciler.adapters.bundled import example_repository, record_schema, shipped_schemas
 from reconciler.reconcile.rules import read_shipped, stored_kinds
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from reconciler.adapters.shipped import record_schema
+from reconciler.adapters.bundled import record_schema
 from reconciler.errors import NeedsHuman
 from reconciler.sessions import read_layout
 

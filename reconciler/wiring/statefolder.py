@@ -28,20 +28,20 @@ def state_checks(folder: Path, repository: str) -> Iterator[tuple[str, Look]]:
 
 
 def _disk(folder: Path) -> Iterator[Diagnosis]:
-    from reconciler.adapters.host import room
+    from reconciler.adapters.machine import room
 
     yield hostchecks.disk(*room(folder))
 
 
 def _writable(folder: Path) -> Iterator[Diagnosis]:
-    from reconciler.adapters.host import check_writable
+    from reconciler.adapters.machine import check_writable
 
     check_writable(folder)
     yield Diagnosis("state", Grade.OK, f"{folder} can be written")
 
 
 def _permissions(folder: Path) -> Iterator[Diagnosis]:
-    from reconciler.adapters.host import foreign_owner, open_to_others
+    from reconciler.adapters.machine import foreign_owner, open_to_others
 
     owner = foreign_owner(folder)
     if owner is not None:
@@ -57,7 +57,7 @@ def _permissions(folder: Path) -> Iterator[Diagnosis]:
 
 
 def _daemon(folder: Path) -> Iterator[Diagnosis]:
-    from reconciler.adapters.hold import holder, left_behind
+    from reconciler.adapters.lock import holder, left_behind
 
     found = holder(folder)
     if found is not None:
@@ -71,7 +71,7 @@ def _daemon(folder: Path) -> Iterator[Diagnosis]:
 
 def _store(folder: Path, repository: str) -> Iterator[Diagnosis]:
     from reconciler.adapters.duckdb.store import open_reader
-    from reconciler.adapters.hold import holder
+    from reconciler.adapters.lock import holder
 
     try:
         store = open_reader(folder)

@@ -36,8 +36,8 @@ SILENCE = 60
 @contextmanager
 def reconciler(settings: Settings) -> Iterator[Reconciler]:
     """Everything one reconcile needs, opened and closed together."""
-    from reconciler.adapters.clock import SystemClock
     from reconciler.adapters.duckdb.store import open_store
+    from reconciler.adapters.machine import SystemClock
     from reconciler.reconcile.admission import Judge
     from reconciler.reconcile.processor import Stepper
     from reconciler.reconcile.sync import Reconciler
@@ -151,7 +151,7 @@ def _open_ledger(
 ) -> AbstractContextManager[ClickHouseLedger]:
     from reconciler.adapters.clickhouse.connection import PATIENT
     from reconciler.adapters.clickhouse.ledger import open_ledger
-    from reconciler.adapters.clock import SystemClock
+    from reconciler.adapters.machine import SystemClock
 
     timeouts = PATIENT._replace(read=silence)
     return open_ledger(url, state, repository, branch, SystemClock(), timeouts=timeouts)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from reconciler.adapters.watching import Watcher
+    from reconciler.adapters.watchtree import Watcher
     from reconciler.reconcile.check import Checked, WatchedTree
 
 
@@ -36,7 +36,7 @@ class Watch:
 @contextmanager
 def watch_folder(start: Path, folder: str, paths: Sequence[Path]) -> Iterator[Watch]:
     """Check the working tree around `start` and go on watching it; raises as `check_folder` does."""
-    from reconciler.adapters.watching import Watcher
+    from reconciler.adapters.watchtree import Watcher
     from reconciler.reconcile.check import WatchedTree
 
     at = checkout(start, folder)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from reconciler.adapters.births import UNKNOWN, birth
 from reconciler.adapters.daemonfile import Daemon, announced, find, new_token
 from reconciler.adapters.files import retry_while_read
+from reconciler.adapters.processes import UNKNOWN, birth
 from reconciler.errors import NeedsHuman
 
 if TYPE_CHECKING:

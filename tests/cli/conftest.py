@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from reconciler.adapters.shipped import example_repository
+from reconciler.adapters.bundled import example_repository
 from reconciler.cli.main import run
 from tests.support.gitrepo import GitRepo
 

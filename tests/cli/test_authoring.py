@@ -15,7 +15,7 @@ import yaml
 from reconciler_ci.__main__ import JOBS
 
 from reconciler import wiring
-from reconciler.adapters.shipped import editor_schemas, scaffold_templates, shipped_schemas
+from reconciler.adapters.bundled import editor_schemas, scaffold_templates, shipped_schemas
 from reconciler.cli.main import COMMANDS, run
 from reconciler.format.format import Order, format_file
 from tests.cli.conftest import Answer

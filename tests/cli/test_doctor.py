@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.adapters.clickhouse.ledger import open_ledger
-from reconciler.adapters.clock import SystemClock
 from reconciler.adapters.duckdb.store import open_store
-from reconciler.adapters.hold import DAEMON_FILE, LOCK_FILE, hold
+from reconciler.adapters.lock import DAEMON_FILE, LOCK_FILE, hold
+from reconciler.adapters.machine import SystemClock
 from reconciler.cli.main import run
 from tests.support.disks import tiny_disk
 

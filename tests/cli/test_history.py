@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.adapters.shipped import example_repository
+from reconciler.adapters.bundled import example_repository
 from tests.support import configs
 from tests.support.daemons import running
 

@@ -18,7 +18,7 @@ import tree_sitter_powershell
 import yaml
 from tree_sitter import Language, Parser
 
-from reconciler.adapters.shipped import example_repository
+from reconciler.adapters.bundled import example_repository
 from reconciler.cli.main import COMMANDS, run
 from reconciler.cli.shells import SHELLS
 from tests.support.gitrepo import GitRepo

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.shipped import example_repository
+from reconciler.adapters.bundled import example_repository
 
 if TYPE_CHECKING:
     from collections.abc import Callable

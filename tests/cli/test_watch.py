@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from reconciler.adapters.shipped import example_repository
+from reconciler.adapters.bundled import example_repository
 from reconciler.cli.main import run
 
 if TYPE_CHECKING:

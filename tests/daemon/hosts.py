@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from reconciler.adapters.clock import SystemClock
 from reconciler.adapters.duckdb.keeper import Keeper
+from reconciler.adapters.machine import SystemClock
 from reconciler.daemon.conditions import Board
 from reconciler.daemon.drift import Healer
 from reconciler.daemon.hostconfig import Obedience

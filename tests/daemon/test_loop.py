@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.clock import SystemClock
+from reconciler.adapters.machine import SystemClock
 from reconciler.daemon.backoff import Backoff
 from reconciler.daemon.conditions import Board, Turn
 from reconciler.daemon.loop import Loop, Pace, Wish

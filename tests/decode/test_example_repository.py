@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from reconciler.adapters.shipped import shipped_schemas
+from reconciler.adapters.bundled import shipped_schemas
 from reconciler.decode.document import decode
 
 EXAMPLE = Path(__file__).parents[2] / "config-repo-example"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
-from reconciler.adapters.clock import SystemClock
+from reconciler.adapters.machine import SystemClock
 from reconciler.cli.main import run
 from tests.support.world import engine
 

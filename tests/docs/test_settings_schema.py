@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from reconciler import settings
-from reconciler.adapters.shipped import editor_schemas
+from reconciler.adapters.bundled import editor_schemas
 from reconciler.errors import UsageError
 from reconciler.web.address import parse
 from tests.docs.markdown import ROOT, blocks, read

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.adapters.shipped import example_repository
+from reconciler.adapters.bundled import example_repository
 from reconciler.format.format import Order
 from reconciler.reconcile.rules import read_kinds
 from reconciler.wiring import shipped

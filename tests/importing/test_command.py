@@ -11,9 +11,9 @@ import duckdb
 import pytest
 
 from reconciler import wiring
-from reconciler.adapters.clock import SystemClock
+from reconciler.adapters.bundled import example_repository
 from reconciler.adapters.duckdb.store import open_store
-from reconciler.adapters.shipped import example_repository
+from reconciler.adapters.machine import SystemClock
 from tests.importing.conftest import HEADER, USERS, Desk, user_row, users
 from tests.support.gitrepo import GitRepo
 from tests.support.world import World

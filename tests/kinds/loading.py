@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from reconciler.adapters.shipped import example_repository, record_schema, shipped_schemas
+from reconciler.adapters.bundled import example_repository, record_schema, shipped_schemas
 from reconciler.decode.document import decode
 from reconciler.kinds.load import load_kinds
 

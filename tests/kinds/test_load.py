@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.adapters.shipped import shipped_schemas
+from reconciler.adapters.bundled import shipped_schemas
 from reconciler.decode.document import decode
 from reconciler.kinds.build import build_kind
 from reconciler.kinds.kind import Kinds, SqlType

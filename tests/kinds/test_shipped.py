@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-from reconciler.adapters import shipped as adapter
-from reconciler.adapters.shipped import example_repository, record_schema, shipped_schemas
+from reconciler.adapters.bundled import example_repository, record_schema, shipped_schemas
 from reconciler.errors import BugError
+from reconciler.wiring.program import shipped as adapter
 from tests.kinds.loading import example, shipped
 
 STATUS = ("status", "VARCHAR(20)", "ACTIVE INACTIVE")
@@ -214,14 +214,14 @@ def test_an_unknown_record_is_a_bug() -> None:
 def test_an_installed_wheel_finds_its_own_data(tmp_path: Path) -> None:
     package = tmp_path / "reconciler"
     source = Path(adapter.__file__).parent.parent
-    for module in ("__init__.py", "errors.py", "adapters/__init__.py", "adapters/shipped.py"):
+    for module in ("__init__.py", "errors.py", "adapters/__init__.py", "adapters/bundled.py"):
         (package / module).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source / module, package / module)
     shutil.copytree(example_repository().parent / "schemas", package / "_data" / "schemas")
     (package / "_data" / "config-repo-example").mkdir()
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from reconciler.adapters.shipped import *\n"
+        "from reconciler.adapters.bundled import *\n"
         "print(*shipped_schemas(), record_schema('session_state')['title'], example_repository())\n"
     )
     done = subprocess.run(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.adapters.shipped import example_repository
+from reconciler.adapters.bundled import example_repository
 from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.model.change import Op
 from reconciler.model.commit import Status

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.adapters.shipped import shipped_schemas
+from reconciler.adapters.bundled import shipped_schemas
 from reconciler.adapters.worktree import WorkingTree
 from reconciler.decode import document
 from reconciler.errors import NeedsHuman

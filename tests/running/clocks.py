@@ -15,7 +15,7 @@ SHIFTED = """import os
 from datetime import timedelta
 from pathlib import Path
 
-from reconciler.adapters.clock import SystemClock
+from reconciler.adapters.machine import SystemClock
 
 now = SystemClock.now
 SystemClock.now = lambda self: now(self) + timedelta(seconds=float(Path(os.environ["TEST_SHIFT"]).read_text()))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
-from reconciler.adapters.shipped import record_schema
+from reconciler.adapters.bundled import record_schema
 from reconciler.model.live import Cursor, NewSession, Session, SessionStatus, from_milliseconds
 from reconciler.sessions import Checker, fingerprint_hash, read_layout
 

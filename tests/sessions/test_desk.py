@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from reconciler.adapters.shipped import record_schema
+from reconciler.adapters.bundled import record_schema
 from reconciler.errors import RetryLater
 from reconciler.model.live import NewSession, Session, SessionPage
 from reconciler.sessions import Checker, Refusal, SessionDesk, read_layout

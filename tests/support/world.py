@@ -9,8 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from reconciler.adapters.clock import SystemClock
 from reconciler.adapters.git.repository import open_repository
+from reconciler.adapters.machine import SystemClock
 from reconciler.plan import PRUNE_LIMIT
 from reconciler.reconcile import sync
 from reconciler.reconcile.admission import Judge

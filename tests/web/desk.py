@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reconciler.adapters.shipped import example_repository
+from reconciler.adapters.bundled import example_repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

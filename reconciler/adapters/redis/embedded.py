@@ -17,8 +17,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.births import UNKNOWN, birth
 from reconciler.adapters.files import write_atomically
+from reconciler.adapters.processes import UNKNOWN, birth
 from reconciler.adapters.redis.failures import is_silence
 from reconciler.adapters.redis.leftover import Running, end, forget, note, running
 from reconciler.adapters.redis.link import connect

@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.births import UNKNOWN, birth, is_zombie
 from reconciler.adapters.files import write_atomically
+from reconciler.adapters.processes import UNKNOWN, birth, is_zombie
 from reconciler.errors import NeedsHuman
 
 if TYPE_CHECKING:

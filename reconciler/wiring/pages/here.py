@@ -117,7 +117,7 @@ def _backups(folder: Path) -> list[Answer]:
 
 
 def _disk(folder: Path) -> Answer | None:
-    from reconciler.adapters.host import room
+    from reconciler.adapters.machine import room
 
     try:
         found = room(folder)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.process import usage
+from reconciler.adapters.processes import usage
 
 if TYPE_CHECKING:
     from pathlib import Path

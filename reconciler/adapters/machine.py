@@ -1,4 +1,4 @@
-"""What the machine says about a folder: room, permissions, whether it can be written."""
+"""What the machine says: its clock, and the room and permissions of a folder."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 import stat
 import sys
 import tempfile
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.errors import NeedsHuman
@@ -61,3 +62,11 @@ def foreign_owner(path: Path) -> int | None:
         return None
     owner = path.stat().st_uid
     return None if owner == os.geteuid() else owner
+
+
+class SystemClock:
+    """Implements the port `Clock`."""
+
+    def now(self) -> datetime:
+        """The present moment, in UTC."""
+        return datetime.now(UTC)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 from filelock import lock_descriptor
 
-from reconciler.adapters import hold as holding
-from reconciler.adapters.hold import DAEMON_FILE, LOCK_FILE, hold, holder, left_behind
+from reconciler.adapters import lock
+from reconciler.adapters.lock import DAEMON_FILE, LOCK_FILE, hold, holder, left_behind
 from reconciler.errors import NeedsHuman, RetryLater
 from tests.support.disks import Disk, tiny_disk
 from tests.support.kinds import FixedClock
@@ -28,8 +28,8 @@ ROOT = Path(__file__).parents[2]
 HOLDING = """
 import sys, time
 from pathlib import Path
-from reconciler.adapters.clock import SystemClock
-from reconciler.adapters.hold import hold
+from reconciler.adapters.machine import SystemClock
+from reconciler.adapters.lock import hold
 with hold(Path(sys.argv[1]), SystemClock(), "reconciler run --state x") as trouble:
     print(trouble or "held", flush=True)
     sys.stdin.read()
@@ -72,7 +72,7 @@ def other(tmp_path: Path) -> Iterator[Other]:
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not wait for what will not come."""
-    monkeypatch.setattr(holding, "PAUSE", 0.001)
+    monkeypatch.setattr(lock, "PAUSE", 0.001)
 
 
 def test_a_second_one_hears_who_holds_it(tmp_path: Path, other: Other) -> None:
@@ -123,7 +123,7 @@ def test_after_kill_9_nothing_has_to_be_mended(tmp_path: Path, other: Other) -> 
 
 
 def test_what_is_written_is_read_behind_the_locked_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holding, "FIRST_READABLE", 1)  # as on Windows
+    monkeypatch.setattr(lock, "FIRST_READABLE", 1)  # as on Windows
     with hold(tmp_path, FixedClock(), "a"):
         found = holder(tmp_path)
     assert found is not None
@@ -157,20 +157,20 @@ def test_whoever_only_asks_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(time, "sleep", let_go)
     with hold(tmp_path, FixedClock(), "a"):
-        assert waits == [holding.PAUSE]
+        assert waits == [lock.PAUSE]
 
 
 def test_a_folder_deleted_between_opening_and_locking_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder, lock = tmp_path / "state", lock_descriptor
+    folder = tmp_path / "state"
 
     def delete_first(fd: int, *, blocking: bool) -> bool:
-        monkeypatch.setattr(holding, "lock_descriptor", lock)
+        monkeypatch.setattr(lock, "lock_descriptor", lock_descriptor)
         (folder / LOCK_FILE).unlink()
-        return lock(fd, blocking=blocking)
+        return lock_descriptor(fd, blocking=blocking)
 
-    monkeypatch.setattr(holding, "lock_descriptor", delete_first)
+    monkeypatch.setattr(lock, "lock_descriptor", delete_first)
     with hold(folder, FixedClock(), "a"):
         assert holder(folder) is not None
 

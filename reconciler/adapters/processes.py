@@ -1,9 +1,14 @@
-"""When a process began, as its system tells: a process id is given again, this is not."""
+"""Processes as the operating system knows them: when one began, and what this one takes.
+
+A process id is given again, a start time is not.
+"""
 
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
@@ -37,3 +42,28 @@ def _mark(began: float) -> str:
     else:
         mark = f"{began:.3f}"
     return mark
+
+
+class Usage(NamedTuple):
+    """Seconds of CPU time; bytes of memory, open files and how many there may be, None where that is not told."""
+
+    cpu: float
+    memory: int | None = None
+    open_files: int | None = None
+    most_files: int | None = None
+
+
+def usage() -> Usage:
+    """As of now; on Windows, handles count as open files."""
+    cpu = time.process_time()
+    try:
+        process, limit = psutil.Process(), None
+        if sys.platform == "win32":
+            files = process.num_handles()
+        else:
+            files = process.num_fds() - 1  # one is the folder that is read
+        if sys.platform == "linux":
+            limit = process.rlimit(psutil.RLIMIT_NOFILE)[0]
+        return Usage(cpu, process.memory_info().rss, files, limit)
+    except (psutil.Error, OSError):  # a container without /proc
+        return Usage(cpu)

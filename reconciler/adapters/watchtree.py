@@ -1,4 +1,4 @@
-"""Which files change, as they change. The operating system's events are hints to look at once, and no more than that.
+"""Which files of a folder change, as they change. The operating system's events are hints to look at once, and no more.
 
 Events get lost: a queue runs over, a limit is reached, a network share or a container's mount sends none. So all files
 are looked at now and then besides, and often where there are no events at all.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import threading
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from watchdog.events import (
     DirCreatedEvent,
@@ -26,10 +27,8 @@ from watchdog.events import (
 )
 from watchdog.observers import Observer
 
-from reconciler.adapters.stamps import Stamps
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
     from watchdog.observers.api import BaseObserver
@@ -157,3 +156,70 @@ class _Hints(FileSystemEventHandler):
         with self._changed:
             taken, self._places = self._places, set()
         return taken
+
+
+Stamp: TypeAlias = tuple[int, int, int, int]
+"""Kind of file, size in bytes, time of the last change in nanoseconds, and number on its disk."""
+
+
+class Stamps:
+    """The stamps of the wanted files below a folder, by their paths from `root`, without those in hidden folders.
+
+    What cannot be looked at, because it is gone already or not ours to see, is taken to be gone.
+    """
+
+    def __init__(self, root: Path, folder: str, wanted: Callable[[str], bool]) -> None:
+        self._root, self._wanted = str(root), wanted
+        self._top = folder
+        self._known: dict[str, Stamp] = {}
+
+    def differing(self) -> frozenset[str]:
+        """The files that came, went or changed since they were looked at the last time."""
+        now = dict(self._below(self._top))
+        known, self._known = self._known, now
+        return frozenset(path for path in now.keys() | known.keys() if now.get(path) != known.get(path))
+
+    def look(self, place: str) -> frozenset[str]:
+        """The wanted files at or below a path from the root that is said to have changed, or that used to be there."""
+        if self._wanted(place) and not os.path.isdir(self._place(place)):  # noqa: PTH112  a folder may have any name
+            return self._replace({place} & self._known.keys(), {place: _stamp(self._place(place))})
+        prefix = f"{place}/" if place else ""
+        return self._replace({path for path in self._known if path.startswith(prefix)}, dict(self._below(place)))
+
+    def _replace(self, known: Collection[str], now: Mapping[str, Stamp | None]) -> frozenset[str]:
+        for path in known:
+            del self._known[path]
+        self._known |= {path: stamp for path, stamp in now.items() if stamp is not None}
+        return frozenset((*known, *now))
+
+    def _below(self, top: str) -> Iterator[tuple[str, Stamp]]:
+        folders = [top]
+        while folders:
+            folder = folders.pop()
+            prefix = f"{folder}/" if folder else ""
+            for entry in _entries(self._place(folder)):
+                path = prefix + entry.name
+                if entry.is_dir(follow_symlinks=False):
+                    if not entry.name.startswith("."):
+                        folders.append(path)
+                elif self._wanted(path) and (stamp := _stamp(entry.path)):
+                    yield path, stamp
+
+    def _place(self, path: str) -> str:
+        return os.path.join(self._root, *path.split("/"))  # noqa: PTH118  asked 100,000 times
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []
+
+
+def _stamp(place: str) -> Stamp | None:
+    try:
+        found = os.lstat(place)
+    except OSError:
+        return None
+    return None if stat.S_ISDIR(found.st_mode) else (found.st_mode, found.st_size, found.st_mtime_ns, found.st_ino)
