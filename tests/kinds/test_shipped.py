@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from reconciler.adapters import bundled as adapter
 from reconciler.adapters.bundled import example_repository, record_schema, shipped_schemas
 from reconciler.errors import BugError
-from reconciler.wiring.program import shipped as adapter
 from tests.kinds.loading import example, shipped
 
 STATUS = ("status", "VARCHAR(20)", "ACTIVE INACTIVE")
