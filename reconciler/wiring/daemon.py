@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from reconciler.adapters.daemonfile import announced, new_token
 from reconciler.adapters.duckdb.keeper import Keeper
 from reconciler.adapters.lock import hold
-from reconciler.adapters.logs import DaemonLog, style_of
+from reconciler.adapters.log import DaemonLog, style_of
 from reconciler.adapters.machine import SystemClock
 from reconciler.daemon import gc
 from reconciler.daemon.backoff import Backoff

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.adapters.logs import DaemonLog
+from reconciler.adapters.log import DaemonLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

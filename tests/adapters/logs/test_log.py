@@ -17,9 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.adapters.logs import DaemonLog, Redactor, Style, style_of
-from reconciler.adapters.logs.console import ConsoleLines
-from reconciler.adapters.logs.lines import JsonLines
+from reconciler.adapters.log import ConsoleLines, DaemonLog, JsonLines, Redactor, Style, style_of
 from reconciler.model.host import Level
 
 if TYPE_CHECKING:
@@ -142,7 +140,7 @@ def test_loggers_are_as_they_were_afterwards(tmp_path: Path, caplog: pytest.LogC
 
 def test_a_library_user_gets_no_handler_of_ours() -> None:
     asked = (
-        "import logging, reconciler.adapters.logs; print(logging.root.manager.loggerDict.keys(), logging.root.handlers)"
+        "import logging, reconciler.adapters.log; print(logging.root.manager.loggerDict.keys(), logging.root.handlers)"
     )
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, timeout=60)
     assert "reconciler" not in done.stdout

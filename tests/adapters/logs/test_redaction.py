@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from reconciler.adapters.logs import Redactor
+from reconciler.adapters.log import Redactor
 from tests.adapters.logs.conftest import Opened
 
 if TYPE_CHECKING:

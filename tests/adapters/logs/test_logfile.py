@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.logs.file import KEPT
+from reconciler.adapters.logfile import KEPT
 from tests.adapters.logs.conftest import Opened
 from tests.support.disks import tiny_disk
 
