@@ -16,8 +16,8 @@ from uuid import uuid4
 
 from benchmarks.measure import Figure
 from reconciler.adapters.redis.cache import RedisCache
-from reconciler.adapters.redis.embedded import EmbeddedServer
-from reconciler.adapters.redis.link import connect, script
+from reconciler.adapters.redis.connection import connect, script
+from reconciler.adapters.redis.server import EmbeddedServer
 from reconciler.adapters.redis.sessions import RedisSessions
 from reconciler.client import Config
 from reconciler.model.change import Op

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from reconciler.adapters.redis.embedded import found
-from reconciler.adapters.redis.link import connect
-from reconciler.adapters.redis.reading import ViewReader
+from reconciler.adapters.redis.cache import ViewReader
+from reconciler.adapters.redis.connection import connect
+from reconciler.adapters.redis.server import found
 from reconciler.client.row import REBUILD, Change
 from reconciler.errors import NeedsHuman, RetryLater
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from reconciler.adapters.redis.link import Link
+    from reconciler.adapters.redis.connection import Link
 
     Answer = TypeVar("Answer")
 

@@ -14,10 +14,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
-from reconciler.adapters.redis.cache import RedisCache
-from reconciler.adapters.redis.claim import Claim
-from reconciler.adapters.redis.embedded import EmbeddedServer
-from reconciler.adapters.redis.link import connect
+from reconciler.adapters.redis.cache import Claim, RedisCache
+from reconciler.adapters.redis.connection import connect
+from reconciler.adapters.redis.server import EmbeddedServer
 from reconciler.daemon.followers import Follower
 from reconciler.daemon.hostconfig import DEFAULT
 from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, TIMESTAMPS, SqlType
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.duckdb.keeper import Keeper
-    from reconciler.adapters.redis.link import Link
+    from reconciler.adapters.redis.connection import Link
     from reconciler.daemon.followers import FollowerContext
     from reconciler.daemon.hostconfig import Orders
     from reconciler.kinds.kind import Kind, Kinds

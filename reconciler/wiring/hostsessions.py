@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from reconciler.adapters.duckdb.keeper import Keeper
-    from reconciler.adapters.redis.link import Link
+    from reconciler.adapters.redis.connection import Link
     from reconciler.sessions import Refusal, SessionDesk
     from reconciler.settings import Settings
 
@@ -116,7 +116,7 @@ class HostSessions:
         raise RetryLater(str(error), hint=error.hint) from error
 
     def _connected(self) -> Link:
-        from reconciler.adapters.redis.link import connect
+        from reconciler.adapters.redis.connection import connect
 
         url = self._url()
         with self._guard:

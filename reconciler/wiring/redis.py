@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from reconciler.adapters.redis.link import Link
+    from reconciler.adapters.redis.connection import Link
     from reconciler.adapters.redis.sessions import RedisSessions
     from reconciler.sessions import Owners, SessionDesk, SessionLayout
     from reconciler.settings import Settings
@@ -57,7 +57,7 @@ def server_url(settings: Settings, state: Callable[[], Path]) -> str:
         )
     if settings.redis_url != EMBEDDED:
         return settings.redis_url
-    from reconciler.adapters.redis.embedded import found
+    from reconciler.adapters.redis.server import found
 
     url = found(state())
     if url is None:

@@ -27,7 +27,7 @@ def session_desk(settings: Settings) -> Iterator[SessionDesk]:
 
     Raises `NeedsHuman` for a host without sessions, and when the embedded server does not run.
     """
-    from reconciler.adapters.redis.link import connect
+    from reconciler.adapters.redis.connection import connect
 
     with connect(server_url(settings, partial(find_state, settings))) as link:
         host = application(settings)

@@ -14,9 +14,8 @@ import duckdb
 import pytest
 
 from reconciler.adapters.duckdb.store import open_reader
-from reconciler.adapters.redis.cache import RedisCache
-from reconciler.adapters.redis.link import connect
-from reconciler.adapters.redis.reading import ViewReader
+from reconciler.adapters.redis.cache import RedisCache, ViewReader
+from reconciler.adapters.redis.connection import connect
 from reconciler.daemon.liveview import is_behind
 from tests.cli.conftest import Host
 from tests.conftest import DAWN
@@ -27,7 +26,7 @@ from tests.support.valkey import MB, server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.adapters.redis.link import Link
+    from reconciler.adapters.redis.connection import Link
     from tests.conftest import Ticks
 
 OLD = sorted((Path(__file__).parents[1] / "data").glob("state-*.tar.xz"))

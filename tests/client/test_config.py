@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.adapters.redis.cache import RedisCache
-from reconciler.adapters.redis.embedded import EmbeddedServer
-from reconciler.adapters.redis.link import connect
+from reconciler.adapters.redis.connection import connect
+from reconciler.adapters.redis.server import EmbeddedServer
 from reconciler.client import Change, Config, NoSuchRow, Row
 from reconciler.client import config as client
 from reconciler.errors import RetryLater, UsageError
@@ -27,7 +27,7 @@ from tests.support.valkey import pid
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from reconciler.adapters.redis.link import Link
+    from reconciler.adapters.redis.connection import Link
 
 
 @pytest.fixture

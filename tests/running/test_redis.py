@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.adapters.redis.embedded import found
-from reconciler.adapters.redis.link import connect
-from reconciler.adapters.redis.reading import ViewReader
+from reconciler.adapters.redis.cache import ViewReader
+from reconciler.adapters.redis.connection import connect
+from reconciler.adapters.redis.server import found
 from reconciler.client import Config
 from tests.running.hosts import Host
 from tests.support import configs
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from reconciler.adapters.redis.embedded import EmbeddedServer
-    from reconciler.adapters.redis.link import Link
+    from reconciler.adapters.redis.connection import Link
+    from reconciler.adapters.redis.server import EmbeddedServer
     from tests.support.daemons import RunningDaemon
 
 pytestmark = pytest.mark.slow

@@ -16,7 +16,7 @@ from uuid import uuid4
 import pytest
 
 from reconciler.adapters.daemonfile import find
-from reconciler.adapters.redis.link import connect
+from reconciler.adapters.redis.connection import connect
 from tests.running.hosts import Host
 from tests.support import configs
 from tests.support.valkey import pid, server
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from reconciler.adapters.redis.embedded import EmbeddedServer
+    from reconciler.adapters.redis.server import EmbeddedServer
     from tests.support.daemons import RunningDaemon
 
 pytestmark = pytest.mark.slow

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.redis import orders
-from reconciler.adapters.redis.embedded import EmbeddedServer
-from reconciler.adapters.redis.link import connect
-from reconciler.adapters.redis.reading import ViewReader
+from reconciler.adapters.redis.cache import ViewReader
+from reconciler.adapters.redis.connection import connect
+from reconciler.adapters.redis.server import EmbeddedServer
 from tests.running.hosts import Host
 from tests.support import configs
 from tests.support.daemons import until
@@ -27,7 +26,7 @@ from tests.support.valkey import MB, pid, server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.adapters.redis.link import Link
+    from reconciler.adapters.redis.connection import Link
     from tests.support.daemons import RunningDaemon
 
 pytestmark = pytest.mark.slow
@@ -89,7 +88,9 @@ def test_two_hosts_on_one_commit_do_not_rebuild_for_each_other(tmp_path: Path) -
 
 
 def test_a_replica_takes_the_place_of_its_primary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orders, "LONGEST_SOCKET", 0)  # on loopback: a replica needs a port to follow
+    monkeypatch.setattr(
+        "reconciler.adapters.redis.server.LONGEST_SOCKET", 0
+    )  # on loopback: a replica needs a port to follow
     with _tcp() as (primary, primary_port), _tcp() as (replica, replica_port), proxy(primary_port) as address:
         replica.ask("CONFIG", "SET", "masterauth", PASSWORD)
         replica.ask("REPLICAOF", "127.0.0.1", primary_port)

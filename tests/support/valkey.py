@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from reconciler.adapters.redis.embedded import EmbeddedServer
+from reconciler.adapters.redis.server import EmbeddedServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.adapters.redis.link import Link
+    from reconciler.adapters.redis.connection import Link
 
 MB = 1024 * 1024
 

@@ -1,4 +1,4 @@
-"""The live view in Redis. Implements the port `Cache`.
+"""The live view in Redis: writing it (the port `Cache`), which host may, and reading it as other programs do.
 
 | key | holds |
 |---|---|
@@ -7,27 +7,31 @@
 | `config:changes` | a stream of kind, name, op, commit, height; op `rebuild` without a name: look at everything |
 | `config:meta` | commit, digest, height; the format of all these keys, 1 where there is none |
 | `config:rows`, `config:sizes`, `config:dropped` | what is there, and what is not for want of room |
+| `config:keeper` | height and name of the host that writes; it ends by itself |
 
 A small step is one script, so it is there as a whole or not at all. A larger one is several, none of which keeps others
 waiting for long; meanwhile `config:meta` has no commit. What was written before is found by `config:rows`: no key of
-anybody else is looked at.
+anybody else is looked at. Of several hosts that share a server the one whose commit is highest writes, while it lives:
+docs/decisions/0022-one-host-keeps-the-live-view.md.
 """
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import uuid4
 
-from reconciler.adapters.redis.link import script
+from reconciler.adapters.redis.connection import script
 from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.model.live import CacheState, ViewMark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from reconciler.adapters.redis.link import Link
+    from reconciler.adapters.redis.connection import Link
     from reconciler.model.live import ViewStep, ViewWrite
 
 CHUNK = 200
@@ -142,6 +146,98 @@ def _unfinished() -> ViewMark:
 
 def _slices(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
+
+
+SILENCE = 10_000
+"""Milliseconds without a word of whoever writes, after which another host may."""
+
+
+class Claim:
+    """The claim of one host, by a name that no other host has."""
+
+    def __init__(self, link: Link, name: str, silence: int = SILENCE) -> None:
+        self._link, self._name, self._silence = link, name, silence
+
+    def __call__(self, height: int) -> str:
+        """Claim the view for a commit of this height: empty when it may be written, else the name of who writes it."""
+        arguments = (self._name, height, self._silence)
+        kept: bytes = self._link.run(script("when_full", "view_claim"), ("config:keeper",), arguments)
+        return kept.decode(errors="replace")
+
+
+STREAM = "config:changes"
+NEVER = "0-0"
+MOST = 500
+"""Changes that are read at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the stream of changes; `id` is where to go on."""
+
+    id: str
+    kind: str
+    name: str
+    op: str
+    commit: str
+    height: int
+
+
+class ViewReader:
+    """The live view of a server. All calls raise `RetryLater` when it does not answer, or holds no whole view."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def row(self, kind: str, name: str) -> Mapping[str, Any] | None:
+        """The live row that goes by a name; None when there is none. `kind` is the kind's name in lower case.
+
+        Raises `RetryLater` also when there is a row that was dropped for want of room.
+        """
+        key = row_key(kind, name)
+        text = self._link.ask("GET", key)
+        if text is None:  # not there, or nothing is: both are asked at one moment
+            member = key.removeprefix("config:")
+            commands = (("GET", key), ("HGET", "config:meta", "commit"), ("SISMEMBER", "config:dropped", member))
+            text, commit, dropped = self._link.together(*commands)
+            if text is None and (not commit or dropped):
+                what = "has no room for it" if dropped else "holds no whole live view"
+                raise RetryLater(f"the Redis server at {self._link.server} {what}", hint="the daemon has the row")
+        return None if text is None else _row(text)
+
+    def newest(self) -> str:
+        """The id of the newest change, `0-0` before the first."""
+        entries = self._link.ask("XREVRANGE", STREAM, "+", "-", "COUNT", 1)
+        return _text(entries[0][0]) if entries else NEVER
+
+    def has(self, entry: str) -> bool:
+        """Whether nothing between this change and the next is lost: the stream still has it, or never had any."""
+        return entry == NEVER or bool(self._link.ask("XRANGE", STREAM, entry, entry))
+
+    def after(self, entry: str, wait: float) -> tuple[Entry, ...]:
+        """The changes after one; waits up to so many seconds for the first. The link has to be that patient."""
+        answer = self._link.ask("XREAD", "COUNT", MOST, "BLOCK", max(1, round(wait * 1000)), "STREAMS", STREAM, entry)
+        return tuple(_entry(*one) for _, entries in _streams(answer) for one in entries)
+
+
+def _streams(answer: Any) -> list[tuple[bytes, list[Any]]]:
+    """By stream: RESP3 has a map here, RESP2 a list of pairs."""
+    if not answer:
+        return []
+    return list(answer.items() if isinstance(answer, dict) else answer)
+
+
+def _entry(entry_id: bytes, parts: list[bytes]) -> Entry:
+    fields = dict(zip(map(_text, parts[::2]), map(_text, parts[1::2]), strict=True))
+    kind, name, op, commit = (fields.get(field, "") for field in ("kind", "name", "op", "commit"))
+    return Entry(_text(entry_id), kind, name, op, commit, int(fields.get("height") or 0))
+
+
+def _row(text: bytes) -> Mapping[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise RetryLater("a row of the live view was overwritten by another program")
+    return found
 
 
 def _text(value: bytes) -> str:

@@ -17,13 +17,13 @@ from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from reconciler.adapters.redis.link import script
+from reconciler.adapters.redis.connection import script
 from reconciler.model.live import Cursor, Lifetimes, Session, SessionPage, SessionStatus, milliseconds
 
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from reconciler.adapters.redis.link import Link, Script
+    from reconciler.adapters.redis.connection import Link, Script
     from reconciler.model.live import NewSession
     from reconciler.ports import Clock
 

@@ -26,7 +26,7 @@ OWNER = "owner"
 
 def listed(settings: Settings, state: Path, keeper: Keeper, asked: Mapping[str, str]) -> Answer:
     """The sessions of those who may have active ones, or of one owner."""
-    from reconciler.adapters.redis.link import connect
+    from reconciler.adapters.redis.connection import connect
 
     owner = asked.get(OWNER, "").strip()
     answer: Answer = {"kind": layout().owner_kind, OWNER: owner, "owners": [], "more": 0, "without_sessions": None}

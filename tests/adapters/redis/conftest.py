@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.redis.link import connect
+from reconciler.adapters.redis.connection import connect
 from reconciler.adapters.redis.sessions import RedisSessions
 from tests.support.memory.sessions import MemorySessions
 from tests.support.valkey import ForwardClock, server
@@ -14,8 +14,8 @@ from tests.support.valkey import ForwardClock, server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.adapters.redis.embedded import EmbeddedServer
-    from reconciler.adapters.redis.link import Link
+    from reconciler.adapters.redis.connection import Link
+    from reconciler.adapters.redis.server import EmbeddedServer
     from reconciler.ports import Sessions
 
 PREFIX, COLUMN = "user:", "user_id"

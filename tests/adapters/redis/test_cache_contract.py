@@ -14,7 +14,7 @@ from tests.adapters.redis.views import MB, LookUp, RedisLookUp, fill, mark, writ
 from tests.support.memory.cache import MemoryCache
 
 if TYPE_CHECKING:
-    from reconciler.adapters.redis.link import Link
+    from reconciler.adapters.redis.connection import Link
     from reconciler.ports import Cache
 
 

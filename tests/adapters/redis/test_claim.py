@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.redis.claim import SILENCE, Claim
+from reconciler.adapters.redis.cache import SILENCE, Claim
 
 if TYPE_CHECKING:
-    from reconciler.adapters.redis.link import Link
+    from reconciler.adapters.redis.connection import Link
 
 
 def test_the_first_of_equals_keeps_it(link: Link) -> None:

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.redis.cache import RedisCache
-from reconciler.adapters.redis.link import address, connect
-from reconciler.adapters.redis.reading import ViewReader
+from reconciler.adapters.redis.cache import RedisCache, ViewReader
+from reconciler.adapters.redis.connection import address, connect
 from reconciler.adapters.redis.sessions import RedisSessions
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
 from reconciler.model.live import NewSession, ViewStep
@@ -22,8 +21,8 @@ from tests.support.valkey import pid, server, uuid
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from reconciler.adapters.redis.embedded import EmbeddedServer
-    from reconciler.adapters.redis.link import Link
+    from reconciler.adapters.redis.connection import Link
+    from reconciler.adapters.redis.server import EmbeddedServer
 
 SOON = 0.25
 

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.redis.cache import CHUNK, RedisCache, row_key
-from reconciler.adapters.redis.link import connect
-from reconciler.adapters.redis.reading import NEVER, ViewReader
+from reconciler.adapters.redis.cache import CHUNK, NEVER, RedisCache, ViewReader, row_key
+from reconciler.adapters.redis.connection import connect
 from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.model.change import Op
 from reconciler.model.live import ViewStep, ViewWrite
@@ -17,8 +16,8 @@ from tests.adapters.redis.views import MB, fill, mark, write
 from tests.support.valkey import keys
 
 if TYPE_CHECKING:
-    from reconciler.adapters.redis.embedded import EmbeddedServer
-    from reconciler.adapters.redis.link import Link
+    from reconciler.adapters.redis.connection import Link
+    from reconciler.adapters.redis.server import EmbeddedServer
 
 
 def used(link: Link) -> int:

@@ -11,15 +11,15 @@ from uuid import uuid4
 
 import pytest
 
-from reconciler.adapters.redis.link import Script, connect, script
+from reconciler.adapters.redis.connection import Script, connect, script
 from reconciler.adapters.redis.sessions import CHUNK, RedisSessions
 from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.model.live import RETENTION, Lifetimes, NewSession, Session, milliseconds
 from tests.support.valkey import keys, uuid
 
 if TYPE_CHECKING:
-    from reconciler.adapters.redis.embedded import EmbeddedServer
-    from reconciler.adapters.redis.link import Link
+    from reconciler.adapters.redis.connection import Link
+    from reconciler.adapters.redis.server import EmbeddedServer
 
 ANN, BEN = uuid(1), uuid(2)
 WRITE = Script(

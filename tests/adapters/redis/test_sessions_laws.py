@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from reconciler import canonical
-from reconciler.adapters.redis.link import Script, script
+from reconciler.adapters.redis.connection import Script, script
 from reconciler.adapters.redis.sessions import RedisSessions
 from reconciler.model.live import IDLE_TIMEOUT, RETENTION, Cursor, NewSession, milliseconds
 from tests.support.memory.sessions import MemorySessions
 from tests.support.valkey import ForwardClock, uuid
 
 if TYPE_CHECKING:
-    from reconciler.adapters.redis.link import Link
+    from reconciler.adapters.redis.connection import Link
 
 OWNERS = st.sampled_from([uuid(1), uuid(2)])
 SESSIONS = st.sampled_from([uuid(number) for number in range(100, 106)])

@@ -8,7 +8,7 @@ from reconciler.model.change import Op
 from reconciler.model.live import Use, ViewMark, ViewWrite
 
 if TYPE_CHECKING:
-    from reconciler.adapters.redis.link import Link
+    from reconciler.adapters.redis.connection import Link
     from reconciler.ports import Cache
 
 MB = 1024 * 1024

@@ -4,25 +4,28 @@ It listens on a socket in that folder, or on loopback where the folder's path is
 and in both cases wants a password that was made up here. Sessions outlive a restart: what is written is on the disk
 within a second (`appendfsync everysec`).
 
-When the daemon is killed the server goes on, and programs still read the last state; the next start ends it. A signal
-on the parent's death (prctl(2)) would come when a thread ends, too, and only on Linux.
+When the daemon is killed the server goes on, and programs still read the last state; `server.json` says which it is,
+and the next start ends it. A signal on the parent's death (prctl(2)) would come when a thread ends, too, and only on
+Linux.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import secrets
+import socket
 import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from reconciler.adapters.files import write_atomically
-from reconciler.adapters.processes import UNKNOWN, birth
-from reconciler.adapters.redis.failures import is_silence
-from reconciler.adapters.redis.leftover import Running, end, forget, note, running
-from reconciler.adapters.redis.link import connect
-from reconciler.adapters.redis.orders import LOG, SOCKET, orders
+from reconciler.adapters.processes import UNKNOWN, birth, is_zombie
+from reconciler.adapters.redis.connection import connect, is_silence
 from reconciler.errors import NeedsHuman, RetryLater
 
 if TYPE_CHECKING:
@@ -199,3 +202,117 @@ def _last_words(log: Path) -> str:
     text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
     warnings = [line.partition(" # ")[2] for line in text.splitlines() if " # " in line]
     return warnings[-1] if warnings else "it says nothing"
+
+
+FILE_NAME = "server.json"
+MOST = 65_536
+TERMINATE, KILL = 15, 9
+"""Signals, as POSIX numbers them: there is no such server elsewhere."""
+GRACE, GRACE_PAUSE = 3.0, 0.01
+"""Seconds that a server gets to write down what it has, and between two looks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server process: its id, a mark that no other process has, and its URL with the password."""
+
+    pid: int
+    began: str
+    url: str = field(repr=False)
+
+
+def note(folder: Path, server: Running) -> None:
+    """Write down which server runs. Nobody but its owner may read it, at no moment. Raises OSError."""
+    said = json.dumps({"pid": server.pid, "began": server.began, "url": server.url})
+    write_atomically(folder / FILE_NAME, (said + "\n").encode(), private=True)
+
+
+def forget(folder: Path) -> None:
+    """No server runs any more."""
+    (folder / FILE_NAME).unlink(missing_ok=True)
+
+
+def running(folder: Path) -> Running | None:
+    """The server of a folder, by what was noted; None when it is gone. Raises `NeedsHuman` when it may not be read."""
+    try:
+        with (folder / FILE_NAME).open("rb") as file:
+            said = json.loads(file.read(MOST))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        hint = "it is readable for whoever runs the daemon only: run this as the same person"
+        raise NeedsHuman(f"cannot read {folder / FILE_NAME}: {why}", hint=hint) from error
+    match said:
+        case {"pid": int(pid), "began": str(began), "url": str(url)} if pid > 0:
+            return Running(pid, began, url) if _lives(pid, began) else None
+    return None
+
+
+def end(server: Running) -> None:
+    """End a server that nobody owns, and wait for it: kindly first, as it has to write down what it holds.
+
+    Raises `NeedsHuman` when it is somebody else's.
+    """
+    try:
+        for sent in (TERMINATE, KILL):
+            os.kill(server.pid, sent)
+            if _ended(server):
+                return
+    except ProcessLookupError:
+        return
+    except PermissionError as error:
+        hint = "run the daemon as the same person as before, or end that process yourself"
+        raise NeedsHuman(f"the Redis server of before still runs as process {server.pid}", hint=hint) from error
+    raise NeedsHuman(f"the Redis server of before does not end: process {server.pid}", hint="end it yourself")
+
+
+def _lives(pid: int, began: str) -> bool:
+    now = birth(pid)
+    return now is not None and (UNKNOWN in {now, began} or now == began) and not is_zombie(pid)
+
+
+def _ended(server: Running) -> bool:
+    deadline = time.monotonic() + GRACE
+    while _lives(server.pid, server.began):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(GRACE_PAUSE)
+    return True
+
+
+SOCKET, LOG = "valkey.sock", "valkey.log"
+LONGEST_SOCKET = 100
+"""Bytes of a socket's path that every system takes: 104 on macOS, 108 on Linux, the NUL included."""
+SETTINGS = """\
+daemonize no
+dir ./
+logfile {log}
+appendonly yes
+appendfsync everysec
+save ""
+maxmemory {memory}
+maxmemory-policy noeviction
+requirepass {password}
+{listening}
+protected-mode yes
+databases 1
+timeout 0
+"""
+
+
+def orders(folder: Path, password: str, memory: int) -> tuple[str, str]:
+    """The text of its settings, and the URL at which it will be; `memory` is in bytes."""
+    listening, url = _listening(folder, password)
+    return SETTINGS.format(log=LOG, memory=memory, password=password, listening=listening), url
+
+
+def _listening(folder: Path, password: str) -> tuple[str, str]:
+    """The lines of the settings that say where to listen, and the URL for it."""
+    path = os.fspath((folder / SOCKET).absolute())
+    if len(os.fsencode(path)) <= LONGEST_SOCKET:
+        return f"port 0\nunixsocket ./{SOCKET}\nunixsocketperm 600", f"unix://{quote(path)}?password={password}"
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        port = asked.getsockname()[1]
+    return f"bind 127.0.0.1\nport {port}", f"redis://:{password}@127.0.0.1:{port}/0"

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.redis import embedded
-from reconciler.adapters.redis.embedded import SESSION_ROOM, EmbeddedServer, found
-from reconciler.adapters.redis.leftover import Running, note, running
-from reconciler.adapters.redis.link import connect
+from reconciler.adapters.redis import server as embedded
+from reconciler.adapters.redis.connection import connect
+from reconciler.adapters.redis.server import SESSION_ROOM, EmbeddedServer, Running, found, note, running
 from reconciler.adapters.redis.sessions import RedisSessions
 from reconciler.errors import BugError, NeedsHuman, RetryLater
 from reconciler.model.live import NewSession
@@ -32,7 +31,7 @@ NEW = NewSession(uuid(1), uuid(2), "203.0.113.7", "x" * 55)
 KILLED = """
 import os, sys, time
 from pathlib import Path
-from reconciler.adapters.redis.embedded import EmbeddedServer
+from reconciler.adapters.redis.server import EmbeddedServer
 with EmbeddedServer(Path(sys.argv[1]), 2**24) as server:
     print(server.url, flush=True)
     time.sleep(60)
@@ -197,7 +196,7 @@ def test_after_a_kill_the_next_start_ends_what_is_left(state: Path) -> None:
 def test_what_is_left_ends_even_when_it_hangs(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     process, _ = killed(state)
     os.kill(process, signal.SIGSTOP)
-    monkeypatch.setattr("reconciler.adapters.redis.leftover.GRACE", 0.2)
+    monkeypatch.setattr("reconciler.adapters.redis.server.GRACE", 0.2)
     with EmbeddedServer(state, 16 * MB) as running_server, connect(running_server.url) as link:
         assert not is_running(process)
         assert pid(link) != process

@@ -1,0 +1,212 @@
+"""A connection to a server: commands and scripts, no waiting beyond a quarter of a second, nothing tried twice.
+
+What the driver raises is told in words that say what to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import redis
+from redis import exceptions as driver
+from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
+from redis.retry import Retry
+
+from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RetryLater, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+CONNECT_TIMEOUT, ANSWER_TIMEOUT = 0.1, 0.1
+"""Seconds to connect, and for each answer: a server that hangs is given up after both, well under 250 ms.
+
+`?socket_timeout=1` in the URL takes the place of the second, for a server far away.
+"""
+CONNECTIONS = 64
+"""At most so many at a time; threads of one process need one each."""
+
+FORM = "write redis://host:6379/0, rediss://host:6379/0 or unix:///path/to/socket"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A Lua script by its text; the server knows it by the digest once it has seen it."""
+
+    text: str
+    digest: str
+
+
+class Link:
+    """A server, by a pool of connections that are made when needed. To be closed; safe between threads.
+
+    All calls raise `RetryLater` and `NeedsHuman` as the port says. Answers are bytes, integers and lists of them: what
+    others may have written there need not be text.
+    """
+
+    def __init__(self, pool: redis.ConnectionPool, server: str) -> None:
+        self._client = redis.Redis(connection_pool=pool)
+        self._client.response_callbacks.clear()  # answers as the server gives them, whatever the command
+        self._execute: Callable[..., Any] = self._client.execute_command
+        self._pool = pool
+        self.server = server
+
+    def __enter__(self) -> Link:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connections."""
+        self._pool.disconnect()
+
+    def ask(self, *command: bytes | str | int) -> Any:
+        """What the server answers to a command."""
+        with translated(self.server):
+            return self._execute(*command)
+
+    def run(self, script: Script, keys: Sequence[str], arguments: Sequence[bytes | str | int]) -> Any:
+        """What a script answers: all of it happens at once, or nothing."""
+        with translated(self.server):
+            try:
+                return self._execute("EVALSHA", script.digest, len(keys), *keys, *arguments)
+            except redis.exceptions.NoScriptError:  # a server that is new, was restarted or flushed
+                return self._execute("EVAL", script.text, len(keys), *keys, *arguments)
+
+    def together(self, *commands: Sequence[bytes | str | int]) -> list[Any]:
+        """What the server answers to commands that nothing comes between (MULTI)."""
+        with translated(self.server):
+            pipeline = self._client.pipeline(transaction=True)
+            add: Callable[..., Any] = pipeline.execute_command
+            for command in commands:
+                add(*command)
+            return list(pipeline.execute())
+
+
+def connect(url: str, *, answer_timeout: float = ANSWER_TIMEOUT) -> Link:
+    """A link to the server of a URL. Nothing is sent yet. Raises `UsageError` for what is no such URL."""
+    try:
+        pool = redis.ConnectionPool.from_url(
+            url,
+            protocol=3,
+            decode_responses=False,
+            max_connections=CONNECTIONS,
+            socket_connect_timeout=CONNECT_TIMEOUT,
+            socket_timeout=answer_timeout,
+            # A connection that broke while it lay idle is noticed before anything is sent over it. One that breaks
+            # later may have done its work: only the caller knows whether it can be asked for again.
+            retry=Retry(NoBackoff(), 0),
+            driver_info=None,
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
+        )
+        pool.connection_class(**pool.connection_kwargs)  # what else is wrong with the URL shows here
+        server = address(url)
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"{SETTING} is no URL of a Redis server", hint=FORM) from error
+    return Link(pool, server)
+
+
+def address(url: str) -> str:
+    """Where a URL points, without login and password: for messages."""
+    parts = urlsplit(url)
+    if parts.scheme == "unix":
+        return parts.path
+    return f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
+
+
+@lru_cache(maxsize=32)
+def script(*names: str) -> Script:
+    """A script made of files in `lua/`, one after the other; the first line of the first says what it may do."""
+    folder = resources.files("reconciler.adapters.redis") / "lua"
+    text = "".join((folder / f"{name}.lua").read_text(encoding="utf-8") for name in names)
+    return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+SETTING = "redis.url"
+
+_LATER = (
+    (driver.OutOfMemoryError, "is out of memory", "give it more maxmemory, or the live view less cache_size_mb"),
+    (driver.ReadOnlyError, "is a replica and takes no writes", "it is failing over, or redis.url names the wrong one"),
+    (driver.BusyLoadingError, "is loading its data", "it is there again by itself"),
+    (driver.MasterDownError, "has lost its primary", "it is failing over"),
+    (driver.MaxConnectionsError, "is asked too much at a time", "try again in a moment"),
+    (driver.TimeoutError, "does not answer in time", "see that it runs and is not overloaded"),
+)
+"""Failures that pass: the class, what the server does, and what to do about it. The first that fits counts."""
+
+_LATER_WORDS = {
+    "MISCONF": ("cannot save to its disk and takes no writes", "see to the disk of the server"),
+    "BUSY": ("is busy with somebody's script", "see what runs there, or end it: SCRIPT KILL"),
+    "TRYAGAIN": ("is moving data", "it is there again by itself"),
+    "NOREPLICAS": ("has too few replicas and takes no writes", "it is failing over"),
+    "MASTERDOWN": ("has lost its primary", "it is failing over"),
+    "LOADING": ("is loading its data", "it is there again by itself"),
+    "max number of clients": ("has too many clients", "raise its maxclients, or end some of them"),
+}
+_HUMAN_WORDS = {
+    "HELLO must be called": ("wants a password", f"write it in {SETTING}: redis://:password@host:6379"),
+    "Authentication required": ("wants a password", f"write it in {SETTING}: redis://:password@host:6379"),
+    "o permissions": ("does not allow this login what is needed", "allow it scripts, and the keys of docs/sessions.md"),
+    "WRONGTYPE": ("holds something else under our keys", f"give reconciler a database of its own: {SETTING} …/1"),
+    "CROSSSLOT": ("is a cluster", "use a standalone server, with replicas if you like"),
+    "MOVED": ("is a cluster", "use a standalone server, with replicas if you like"),
+    "without any password configured": ("has no password", f"leave the password out of {SETTING}"),
+    "invalid username-password": ("refuses the password", f"correct it in {SETTING}, which may be file:/path"),
+    "DB index": ("has no such database", f"correct the number at the end of {SETTING}"),
+    "unknown command": ("is too old", "use Redis 7.0, Valkey 7.2 or newer"),
+}
+"""Parts of what a server says, as the driver passes it on: without `ERR`. The first that is in it counts."""
+
+
+@contextmanager
+def translated(server: str) -> Iterator[None]:
+    """Raise ours for the driver's errors. `server` is its address, without a password."""
+    try:
+        yield
+    except driver.RedisError as error:
+        raise _translation(error, server) from error
+    except OSError as error:
+        raise _away(server, error) from error
+
+
+def is_silence(error: ReconcilerError) -> bool:
+    """Whether it was raised because nothing was answered in time: not because a server is away, or says no."""
+    return isinstance(error.__cause__, (driver.TimeoutError, TimeoutError))
+
+
+def _translation(error: driver.RedisError, server: str) -> ReconcilerError:
+    for kind, does, hint in _LATER:
+        if isinstance(error, kind):
+            return RetryLater(f"the Redis server at {server} {does}", hint=hint)
+    said = str(error)
+    for words, raised in ((_HUMAN_WORDS, NeedsHuman), (_LATER_WORDS, RetryLater)):
+        for word, (does, hint) in words.items():
+            if word in said:
+                return raised(f"the Redis server at {server} {does}", hint=hint)
+    if isinstance(error, driver.AuthenticationError):
+        return NeedsHuman(f"the Redis server at {server} refuses the login", hint=f"correct it in {SETTING}")
+    if isinstance(error, driver.ConnectionError):
+        return _away(server, error)
+    return BugError(f"the Redis server at {server} refused a command: {said}")
+
+
+def _away(server: str, error: Exception) -> RetryLater:
+    return RetryLater(
+        f"no Redis server answers at {server}",
+        hint=f"see that it runs and that {SETTING} names it; the live rows do not need it ({_cause(error)})",
+    )
+
+
+def _cause(error: Exception) -> str:
+    """The system's words for it, which the driver wraps."""
+    inner = error.__cause__ or error.__context__
+    found = inner if isinstance(inner, OSError) else error
+    words = getattr(found, "strerror", None) or str(found) or type(found).__name__
+    return str(words).lower().rstrip(".")
