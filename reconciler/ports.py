@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row
-    from reconciler.model.commit import Application, Applied, Attempt, Commit, CommitDelta, FileChange, Version
+    from reconciler.model.commit import Applied, Attempt, Commit, CommitDelta, FileChange, StoreUpdate, Version
     from reconciler.model.drift import Drifts
     from reconciler.model.history import (
         ActiveDay,
@@ -250,7 +250,7 @@ class StoreReader(Protocol):
         """The host events that follow one, the oldest first."""
         ...
 
-    def shipped_to(self) -> int:
+    def last_uploaded_event(self) -> int:
         """The newest host event that the ledger has, and with it all before; 0 when it has none."""
         ...
 
@@ -270,11 +270,11 @@ class Store(StoreReader, Protocol):
         """Bind the store to a repository. Raises `NeedsHuman` when it belongs to another one."""
         ...
 
-    def apply(self, kinds: Kinds, step: Application) -> None:
+    def apply(self, kinds: Kinds, step: StoreUpdate) -> None:
         """Advance from the applied commit: tables migrate, touched rows and the applied commit change together."""
         ...
 
-    def replace(self, kinds: Kinds, step: Application) -> None:
+    def replace(self, kinds: Kinds, step: StoreUpdate) -> None:
         """Become the given state, whatever was there: for a first commit and a rewritten history."""
         ...
 
@@ -310,7 +310,7 @@ class Store(StoreReader, Protocol):
         """Write down as a host event what this host did beside the rows."""
         ...
 
-    def shipped(self, seq: int) -> None:
+    def mark_uploaded(self, seq: int) -> None:
         """The ledger has the host events up to this one. Those of them that are older than a week go."""
         ...
 

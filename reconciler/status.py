@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reconciler.model.commit import Applied, Attempt
     from reconciler.model.host import Suspension, Trouble
     from reconciler.model.live import CacheState
-    from reconciler.model.upload import ShippingState
+    from reconciler.model.upload import UploadState
     from reconciler.ports import StoreReader
 
 
@@ -97,7 +97,7 @@ class Running:
     working: bool
     last_sync: datetime | None
     troubles: tuple[Trouble, ...]
-    history: ShippingState | None
+    history: UploadState | None
     scan: Scan | None
     blind: str = ""
     view: CacheState | None = None

@@ -37,7 +37,7 @@ class EmptyStore:
     applied = attempted = suspension = _none
     live = events_after = _empty
     kinds = counts = _empty_mapping
-    shipped_to = _zero
+    last_uploaded_event = _zero
 
     def identity(self) -> str:
         return ""

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.cli.options import Globals
-    from reconciler.reconcile.check import Checked
+    from reconciler.reconcile.check import CheckResult
 
 NAMED = 3
 """Files that are named when they change together."""
 
 
-def watch(given: Globals, start: Path, folder: str, paths: Sequence[Path], tell: Callable[[Checked], None]) -> NoReturn:
+def watch(
+    given: Globals, start: Path, folder: str, paths: Sequence[Path], tell: Callable[[CheckResult], None]
+) -> NoReturn:
     """Tell what is wrong now and after each change. What cannot be read for a moment does not end it."""
     with wiring.watch_folder(start, folder, paths) as watched:
         tell(watched.first)

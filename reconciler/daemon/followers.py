@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from reconciler.daemon.backoff import Backoff
+from reconciler.backoff import Backoff
 from reconciler.errors import NeedsHuman, ReconcilerError
 from reconciler.model.host import Level, Outlook
 from reconciler.status import FollowerStatus
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from reconciler.daemon.hostconfig import Orders
     from reconciler.model.commit import Applied
     from reconciler.ports import Log
-    from reconciler.reconcile.sync import WentLive
+    from reconciler.reconcile.sync import AppliedStep
     from reconciler.settings import Settings
 
 CHECK_INTERVAL = 1.0
@@ -76,7 +76,7 @@ class Follower(ABC):
         """
 
     @abstractmethod
-    def apply(self, step: WentLive) -> None:
+    def apply(self, step: AppliedStep) -> None:
         """A commit went live."""
 
     def close(self) -> None:  # noqa: B027  most have nothing to close
@@ -97,7 +97,7 @@ class FollowerThread:
         self.follower = follower
         self._applied, self._board, self._log = applied, board, log
         self._backoff = Backoff(*follower.retry_seconds)
-        self._steps: queue.SimpleQueue[WentLive | None] = queue.SimpleQueue()
+        self._steps: queue.SimpleQueue[AppliedStep | None] = queue.SimpleQueue()
         self._connected = False
         self._state, self._message = "Starting", ""
         self._stopping = threading.Event()
@@ -112,7 +112,7 @@ class FollowerThread:
         self._steps.put(None)
         self._thread.join(STOP_TIMEOUT)
 
-    def hear(self, step: WentLive) -> None:
+    def hear(self, step: AppliedStep) -> None:
         """A commit went live, and `applied` says so. For any thread; returns at once."""
         if self._connected:  # what it does not hear of, it finds when it catches up
             self._steps.put(step)

@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from reconciler.daemon.hostconfig import Orders
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row
-    from reconciler.model.commit import Application, Applied
+    from reconciler.model.commit import Applied, StoreUpdate
     from reconciler.model.live import CacheState
     from reconciler.ports import Cache, Sessions
-    from reconciler.reconcile.sync import WentLive
+    from reconciler.reconcile.sync import AppliedStep
     from reconciler.sessions import SessionLayout
     from reconciler.settings import Settings
 
@@ -112,7 +112,7 @@ class LiveView(Follower):
         self._content = content
         self._grant()
 
-    def apply(self, step: WentLive) -> None:
+    def apply(self, step: AppliedStep) -> None:
         """Write a step."""
         self._view.apply(step)
         self._grant()
@@ -180,19 +180,19 @@ class RedisView:
         self._lease, self._expired = lease, expired
         self._verified = self._has_room_again = False
 
-    def apply(self, step: WentLive) -> None:
+    def apply(self, step: AppliedStep) -> None:
         """Write what a step changed; what cannot be written so is rebuilt when it catches up."""
-        if self._lease(step.application.height):
+        if self._lease(step.update.height):
             self._verified = False
             return
-        owners = [row for row in step.application.rows if row.resource.kind == self._layout.owner_kind]
+        owners = [row for row in step.update.rows if row.resource.kind == self._layout.owner_kind]
         self._expire(row.resource.id for row in owners if not self._may_have_sessions(step.kinds, row))
-        large = step.replaced or len(step.application.rows) > MAX_STEP_ROWS
+        large = step.replaced or len(step.update.rows) > MAX_STEP_ROWS
         if step.base is None or large or not self._advance(step, view_mark(step.base)):
             self._verified = False
 
-    def _advance(self, step: WentLive, base: ViewMark) -> bool:
-        return self._cache.advance(view_step(step.kinds, base, step.application))
+    def _advance(self, step: AppliedStep, base: ViewMark) -> bool:
+        return self._cache.advance(view_step(step.kinds, base, step.update))
 
     def catch_up(self, applied: Applied | None) -> CacheState:
         """See that the view is that of the applied commit, and rebuild it if not."""
@@ -246,7 +246,7 @@ class RedisView:
         return bool(self._layout.may_have_sessions(dict(zip(names, live_values(kind, row), strict=False))))
 
 
-def view_mark(applied: Applied | Application) -> ViewMark:
+def view_mark(applied: Applied | StoreUpdate) -> ViewMark:
     """The state of an applied commit, or of one that is being applied."""
     commit = applied.stamp.commit if hasattr(applied, "stamp") else applied.commit.sha
     return ViewMark(commit, applied.digest, applied.height)
@@ -257,7 +257,7 @@ def is_behind(state: CacheState, applied: Applied | None) -> bool:
     return applied is not None and state.mark != view_mark(applied)
 
 
-def view_step(kinds: Kinds, base: ViewMark, application: Application) -> ViewStep:
+def view_step(kinds: Kinds, base: ViewMark, application: StoreUpdate) -> ViewStep:
     """What a commit's application changes in a view that is at `base`."""
     return ViewStep(base, view_mark(application), tuple(view_writes(kinds, application.rows)))
 

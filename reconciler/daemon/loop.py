@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from reconciler.daemon.backoff import Backoff
+    from reconciler.backoff import Backoff
     from reconciler.daemon.conditions import Board
-    from reconciler.reconcile.sync import Consent, SyncResult
+    from reconciler.reconcile.sync import CommitApproval, SyncResult
 
 
 class Task(IntEnum):
@@ -124,9 +124,9 @@ class Agenda:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What somebody wants who waits for a reconcile: to consent to what is refused, to have a suspension ignored."""
+    """What somebody wants who waits for a reconcile: to approve what is refused, to have a suspension ignored."""
 
-    consent: Consent | None = None
+    approval: CommitApproval | None = None
     force: bool = False
 
 

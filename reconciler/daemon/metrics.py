@@ -276,9 +276,9 @@ def count_reconcile(metrics: Metrics, result: SyncResult | None, seconds: float)
     metrics.reconciles[_outcome(result)].observe(seconds)
     if result is None:
         return
-    if result.went_live is not None:
-        step = result.went_live.application
-        metrics.applies.observe(result.went_live.seconds)
+    if result.applied_step is not None:
+        step = result.applied_step.update
+        metrics.applies.observe(result.applied_step.seconds)
         for op, count in (("create", step.creates), ("update", step.updates), ("delete", step.deletes)):
             metrics.changes[op].inc(count)
         metrics.commits_applied.inc()
@@ -294,6 +294,6 @@ def _outcome(result: SyncResult | None) -> Outcome:
     """A step that went live counts as one also when the head itself is refused."""
     if result is None:
         return Outcome.SUSPENDED
-    if result.went_live is not None:
+    if result.applied_step is not None:
         return Outcome.APPLIED
     return Outcome.REFUSED if result.plan.refused else Outcome.UNCHANGED

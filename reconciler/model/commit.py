@@ -170,7 +170,7 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True)
-class Application:
+class StoreUpdate:
     """One commit's step for the store: every row that was touched since the applied commit, tombstones included.
 
     Rows that only moved in the tree are among them. `counts` is what the plan says: creates, updates, deletes.

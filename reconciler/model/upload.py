@@ -39,7 +39,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempted:
+class UploadAttempt:
     """What came of one attempt: how long it took, the versions that the ledger took, whether it lacks nothing now."""
 
     seconds: float
@@ -49,7 +49,7 @@ class Attempted:
 
 
 @dataclass(frozen=True, slots=True)
-class ShippingState:
+class UploadState:
     """Moments are UTC. `versions` and `events` wait; `oldest` is when the first of these versions was committed.
 
     `behind` says that the ledger may lack more than waits here: it is compared with git in the next attempt.
@@ -69,23 +69,23 @@ class ShippingState:
     under_way: datetime | None = None
     beat: datetime | None = None
 
-    def with_backlog(self, backlog: Backlog, events: int) -> ShippingState:
+    def with_backlog(self, backlog: Backlog, events: int) -> UploadState:
         """With what waits now."""
         return replace(self, versions=backlog.versions, oldest=backlog.oldest, behind=backlog.behind, events=events)
 
-    def with_recorded(self, versions: int) -> ShippingState:
+    def with_recorded(self, versions: int) -> UploadState:
         """With so many more versions recorded."""
         return replace(self, recorded=self.recorded + versions)
 
-    def begun(self, now: datetime) -> ShippingState:
+    def begun(self, now: datetime) -> UploadState:
         """At the beginning of an attempt."""
         return replace(self, under_way=now, beat=now, next_attempt=None)
 
-    def alive(self, now: datetime) -> ShippingState:
+    def alive(self, now: datetime) -> UploadState:
         """In the midst of an attempt."""
         return replace(self, beat=now)
 
-    def ended(self, failure: Failure | None, now: datetime, pause: float) -> ShippingState:
+    def ended(self, failure: Failure | None, now: datetime, pause: float) -> UploadState:
         """After an attempt; the next one is due in so many seconds."""
         done = replace(self, under_way=None, next_attempt=now + timedelta(seconds=pause), failure=failure)
         if failure is None:

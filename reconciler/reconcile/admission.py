@@ -1,7 +1,7 @@
-"""Whether a step from one state to another may go live: the guards and policies of both ends have their say.
+"""Admission: whether the step from one state to another may go live. Guards and policies of both states decide.
 
-A commit is valid or not by itself. What is judged here is the step that a host would take to it, so a rule sees what is
-old and what is new; and because the rules of the old state count too, no commit can loosen one and use the gap.
+A commit is valid or not by itself. Admission reviews the step that a host would take to it, so a rule sees the old and
+the new rows. As the rules of the old state count too, no commit can loosen a rule and use the gap.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import NeedsHuman, UsageError
 from reconciler.model.change import Op, Prune, Removal
-from reconciler.model.commit import Application, Approval
+from reconciler.model.commit import Approval, StoreUpdate
 from reconciler.model.problem import APPROVABLE, Policy, Problem, Severity
 from reconciler.plan import ordered, prune_problems
 from reconciler.policy import read_policy, rulings
 from reconciler.ports import Between
-from reconciler.reconcile.read import locate
+from reconciler.reconcile.read import locate_problems
 from reconciler.snapshot.base import LoadedBase
 from reconciler.snapshot.snapshot import change_between
 
@@ -32,25 +32,23 @@ if TYPE_CHECKING:
     from reconciler.model.resource import Key, Resource
     from reconciler.ports import Base, PolicyEngine
     from reconciler.reconcile.rules import RuleReader, Rules
-    from reconciler.reconcile.walk import Origin, Step
+    from reconciler.reconcile.walk import ProcessedCommit, WalkStart
 
     OpenEngine = Callable[[], AbstractContextManager[PolicyEngine]]
 
 
 PRUNE = "prune"
-"""What a commit's trailer may approve."""
-MOST_REMEMBERED = 1_000
-"""Files of policies that are remembered as they were read."""
-MOST_LOOKED_UP = 100
-"""Resources that violations name and that are looked up, before all of them are read."""
+"""What the trailer of a commit's message may approve."""
+MAX_CACHED_POLICIES = 1_000
+MAX_LOOKUPS = 100
+"""Resources of violations that are looked up one by one; for more, all rows are read."""
 
 
 @dataclass(frozen=True, slots=True)
-class End:
-    """One end of a step: its commit, the rules and kinds in force there, and its rows, tombstones too.
+class CommitState:
+    """One side of a step: a commit, the rules and kinds in force there, and its rows, tombstones included.
 
-    `digest` is that of all it declares, when its rows are those that the commit's history makes of it; with the commit
-    it tells them from all others. It is empty for rows that were put together to be looked at once.
+    With the commit, `digest` identifies the rows. It is empty when they are not what the commit's history makes of it.
     """
 
     commit: str
@@ -60,116 +58,118 @@ class End:
     digest: str = ""
 
     @property
-    def state(self) -> str:
-        """What its rows are known by."""
+    def identity(self) -> str:
+        """The text by which a policy engine recognizes the rows."""
         return f"{self.commit} {self.digest}"
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """What differs between two ends: rows of the new one; and how to look up what the old one declares by a name."""
+class RowDelta:
+    """The rows of the new state that differ from the old one, and a lookup of what the old one declares by a name."""
 
     rows: tuple[Row, ...]
     named: Callable[[Key], Sequence[Resource]]
 
 
 @dataclass(frozen=True, slots=True)
-class Transition:
-    """A step from one end (None: from nothing) to another, and what it changes.
+class AdmissionRequest:
+    """A step from one state (None: from nothing) to another, and what it changes.
 
-    `before` says how many of a kind the old end declares. `approved` are the commits whose own message approves of what
-    they remove. Without a `difference` any row may differ.
+    `count_before` says how many resources of a kind the old state declares. `approved` are the commits whose message
+    approves what they remove. Without a `delta` any row may differ.
     """
 
-    old: End | None
-    new: End
+    old: CommitState | None
+    new: CommitState
     changes: tuple[Change, ...]
-    before: Callable[[str], int]
+    count_before: Callable[[str], int]
     approved: frozenset[str] = frozenset()
-    difference: Difference | None = None
+    delta: RowDelta | None = None
 
     @property
     def between(self) -> Between | None:
-        """What its two states are known by; None when they are not."""
+        """The identities of the two states; None when the new one has none."""
         if not self.new.digest:
             return None
-        rows = self.difference.rows if self.difference else None
-        return Between(self.old.state if self.old else "", self.new.state, rows)
+        return Between(
+            self.old.identity if self.old else "", self.new.identity, self.delta.rows if self.delta else None
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """What guards and policies have against a step; what was approved is a warning."""
+class AdmissionResult:
+    """What guards and policies have against a step. A problem that was approved is a warning."""
 
     problems: tuple[Problem, ...] = ()
     approvals: tuple[Approval, ...] = ()
 
     @property
     def refused(self) -> bool:
-        """Whether the step may not be taken."""
+        """Whether the step must not be applied."""
         return any(problem.is_error for problem in self.problems)
 
-    def approved(self, by: str) -> Judgement:
-        """The same, with all that can be approved approved by somebody."""
-        codes = sorted({one.code for one in self.problems if _approvable(one)})
+    def approve(self, by: str) -> AdmissionResult:
+        """The result with everything approved that can be."""
+        codes = sorted({problem.code for problem in self.problems if _is_approvable(problem)})
         if not codes:
             return self
-        problems = tuple(_waved_through(one, by) if _approvable(one) else one for one in self.problems)
-        return Judgement(problems, (*self.approvals, Approval(by, tuple(codes))))
+        problems = tuple(_downgrade(problem, by) if _is_approvable(problem) else problem for problem in self.problems)
+        return AdmissionResult(problems, (*self.approvals, Approval(by, tuple(codes))))
 
 
-class Judge:
-    """Judges steps in one repository. The policy engine is opened only where there are policies.
+class AdmissionController:
+    """Reviews steps in one repository. The policy engine is opened only where there are policies.
 
-    Who judges one step after another opens the same engine each time: then it is told what changed, and no more.
+    To review one step after another, let `open_engine` give the same engine each time: it then needs only what changed.
     """
 
     def __init__(self, rules: RuleReader, open_engine: OpenEngine) -> None:
         self._rules = rules
         self._open_engine = open_engine
-        self._read: dict[FileChange, Policy | Problem] = {}
+        self._policy_cache: dict[FileChange, Policy | Problem] = {}
 
-    def judge(self, step: Transition) -> Judgement:
+    def review(self, request: AdmissionRequest) -> AdmissionResult:
         """What guards and policies have against a step, in order of place."""
-        guarded = _guarded(step)
-        found = tuple(sorted((*guarded.problems, *self._ruled(step))))
-        located = locate(found, lambda paths: self._rules.contents(step.new.commit, paths))
-        return Judgement(located, guarded.approvals)
+        guarded = _check_guards(request)
+        problems = tuple(sorted((*guarded.problems, *self._run_policies(request))))
+        located = locate_problems(problems, lambda paths: self._rules.read_files(request.new.commit, paths))
+        return AdmissionResult(located, guarded.approvals)
 
-    def _ruled(self, step: Transition) -> tuple[Problem, ...]:
-        old, new = step.old, step.new
-        own, problems = self._policies(new.rules)
-        earlier, _ = self._policies(old.rules) if old else ((), ())
-        standing = tuple(one for one in earlier if one not in own)
-        if not own and not standing:
+    def _run_policies(self, request: AdmissionRequest) -> tuple[Problem, ...]:
+        old, new = request.old, request.new
+        new_policies, problems = self._read_policies(new.rules)
+        old_policies, _ = self._read_policies(old.rules) if old else ((), ())
+        replaced = tuple(policy for policy in old_policies if policy not in new_policies)
+        if not new_policies and not replaced:
             return problems
-        live, desired = _Lazy(old.rows) if old else (), _Lazy(new.rows)
+        live, desired = _LazyRows(old.rows) if old else (), _LazyRows(new.rows)
         with self._open_engine() as engine:
-            verdicts = engine.run(own, new.kinds, live, desired, step.between)
-            before = engine.run(standing, new.kinds, live, desired, step.between)
-            broken = [verdict.policy for verdict in before if verdict.fault]
-            # One that could not be run where it stood either binds nobody: a commit must be able to mend it.
-            ailing = {one.policy for one in engine.run(broken, old.kinds, (), ()) if one.fault} if old else set()
-        find = _Finder(live, desired, step.difference)
-        said = rulings(verdicts, new.kinds, find)
-        also = rulings([one for one in before if one.policy not in ailing], new.kinds, find)
-        return (*problems, *said, *_by_earlier_rule(also, said))
+            new_verdicts = engine.run(new_policies, new.kinds, live, desired, request.between)
+            old_verdicts = engine.run(replaced, new.kinds, live, desired, request.between)
+            broken = [verdict.policy for verdict in old_verdicts if verdict.fault]
+            # A policy that fails in its own state, too, binds nobody: a commit must be able to repair it.
+            rerun = engine.run(broken, old.kinds, (), ()) if old else ()
+        ignored = {verdict.policy for verdict in rerun if verdict.fault}
+        find = _ResourceFinder(live, desired, request.delta)
+        new_problems = rulings(new_verdicts, new.kinds, find)
+        old_problems = rulings([verdict for verdict in old_verdicts if verdict.policy not in ignored], new.kinds, find)
+        return (*problems, *new_problems, *_mark_earlier_rule(old_problems, new_problems))
 
-    def _policies(self, rules: Rules) -> tuple[tuple[Policy, ...], tuple[Problem, ...]]:
-        files = {one.path: one for one in rules.policies.values()}
-        known = {file: self._read[file] for file in files.values() if file in self._read}
-        texts, odd = self._rules.texts([file for file in files.values() if file not in known])
-        known.update((files[path], read_policy(path, data)) for path, data in texts.items())
-        if len(self._read) > MOST_REMEMBERED:
-            self._read.clear()
-        self._read.update(known)
-        found = [known[file] for _, file in sorted(files.items()) if file in known]
-        policies = tuple(one for one in found if isinstance(one, Policy))
-        return policies, (*odd, *(one for one in found if isinstance(one, Problem)))
+    def _read_policies(self, rules: Rules) -> tuple[tuple[Policy, ...], tuple[Problem, ...]]:
+        files = {file.path: file for file in rules.policies.values()}
+        parsed = {file: self._policy_cache[file] for file in files.values() if file in self._policy_cache}
+        texts, not_files = self._rules.read_texts([file for file in files.values() if file not in parsed])
+        parsed.update((files[path], read_policy(path, data)) for path, data in texts.items())
+        if len(self._policy_cache) > MAX_CACHED_POLICIES:
+            self._policy_cache.clear()
+        self._policy_cache.update(parsed)
+        results = [parsed[file] for _, file in sorted(files.items()) if file in parsed]
+        policies = tuple(result for result in results if isinstance(result, Policy))
+        return policies, (*not_files, *(result for result in results if isinstance(result, Problem)))
 
 
-class _Lazy:
-    """Rows that are fetched when somebody goes through them, each time anew."""
+class _LazyRows:
+    """Rows that are fetched anew by each iteration."""
 
     def __init__(self, rows: Callable[[], Iterable[Row]]) -> None:
         self._rows = rows
@@ -178,138 +178,139 @@ class _Lazy:
         return iter(self._rows())
 
 
-class _Finder:
-    """Where a resource stands: as it will be, or as it was when it goes. A few are looked up; for more, all is read."""
+class _ResourceFinder:
+    """Finds the resource of a key: as it will be, or as it was when it goes. Reads all rows after a few lookups."""
 
-    def __init__(self, live: Iterable[Row], desired: Iterable[Row], difference: Difference | None) -> None:
-        self._live, self._desired, self._difference = live, desired, difference
-        self._known: dict[Key, Resource | None] = {}
-        self._to_look_up = MOST_LOOKED_UP if difference else 0
-        if difference:
-            self._known.update(_declared(difference.rows))
+    def __init__(self, live: Iterable[Row], desired: Iterable[Row], delta: RowDelta | None) -> None:
+        self._live, self._desired, self._delta = live, desired, delta
+        self._cache: dict[Key, Resource | None] = {}
+        self._lookups_left = MAX_LOOKUPS if delta else 0
+        if delta:
+            self._cache.update(_declared_resources(delta.rows))
 
     def __call__(self, key: Key) -> Resource | None:
-        if key not in self._known:
-            self._known[key] = self._found(key)
-        return self._known[key]
+        if key not in self._cache:
+            self._cache[key] = self._find(key)
+        return self._cache[key]
 
-    def _found(self, key: Key) -> Resource | None:
-        if self._difference is None or not self._to_look_up:
+    def _find(self, key: Key) -> Resource | None:
+        if self._delta is None or not self._lookups_left:
             return self._all.get(key)
-        self._to_look_up -= 1
-        return next(iter(self._difference.named(key)), None)
+        self._lookups_left -= 1
+        return next(iter(self._delta.named(key)), None)
 
     @cached_property
     def _all(self) -> dict[Key, Resource]:
-        return {**_declared(self._live), **_declared(self._desired)}
+        return {**_declared_resources(self._live), **_declared_resources(self._desired)}
 
 
-def _declared(rows: Iterable[Row]) -> dict[Key, Resource]:
+def _declared_resources(rows: Iterable[Row]) -> dict[Key, Resource]:
     return {row.resource.key: row.resource for row in rows if row.removed is None}
 
 
-def _guarded(step: Transition) -> Judgement:
-    if step.old is None:
-        return Judgement()
-    limits = {step.old.rules.spec.prune, step.new.rules.spec.prune}
-    against = {one for rule in limits for one in prune_problems(rule, step.changes, step.before)}
-    if not against or not step.approved:
-        return Judgement(tuple(against))
-    removed = {row.row_id: row.removed.commit for row in step.new.rows() if row.removed is not None}
-    unapproved = [one for one in step.changes if removed.get(one.resource.row_id) not in step.approved]
-    left = {one for rule in limits for one in prune_problems(rule, unapproved, step.before)}
-    commits = ", ".join(sorted(commit[:8] for commit in step.approved))
-    waved = Judgement(tuple(against - left)).approved(f"the message of {commits}")
-    return Judgement((*left, *waved.problems), waved.approvals)
+def _check_guards(request: AdmissionRequest) -> AdmissionResult:
+    if request.old is None:
+        return AdmissionResult()
+    limits = {request.old.rules.spec.prune, request.new.rules.spec.prune}
+    problems = {problem for rule in limits for problem in prune_problems(rule, request.changes, request.count_before)}
+    if not problems or not request.approved:
+        return AdmissionResult(tuple(problems))
+    removed_by = {row.row_id: row.removed.commit for row in request.new.rows() if row.removed is not None}
+    rest = [change for change in request.changes if removed_by.get(change.resource.row_id) not in request.approved]
+    unapproved = {problem for rule in limits for problem in prune_problems(rule, rest, request.count_before)}
+    commits = ", ".join(sorted(commit[:8] for commit in request.approved))
+    approved = AdmissionResult(tuple(problems - unapproved)).approve(f"the message of {commits}")
+    return AdmissionResult((*unapproved, *approved.problems), approved.approvals)
 
 
-def _by_earlier_rule(problems: Iterable[Problem], said: Iterable[Problem]) -> tuple[Problem, ...]:
-    known = {(one.path, one.line, one.pointer, one.code) for one in said}
+def _mark_earlier_rule(problems: Iterable[Problem], reported: Iterable[Problem]) -> tuple[Problem, ...]:
+    """The problems that are not reported yet, each with a note that the rule is gone or changed."""
+    known = {(problem.path, problem.line, problem.pointer, problem.code) for problem in reported}
     return tuple(
-        replace(one, message=f"{one.message} (by this rule as it was before)")
-        for one in problems
-        if (one.path, one.line, one.pointer, one.code) not in known
+        replace(problem, message=f"{problem.message} (by this rule as it was before)")
+        for problem in problems
+        if (problem.path, problem.line, problem.pointer, problem.code) not in known
     )
 
 
-def _approvable(problem: Problem) -> bool:
+def _is_approvable(problem: Problem) -> bool:
     return problem.is_error and problem.code.startswith(APPROVABLE)
 
 
-def _waved_through(problem: Problem, by: str) -> Problem:
+def _downgrade(problem: Problem, by: str) -> Problem:
     return replace(problem, severity=Severity.WARNING, hint=f"approved by {by}")
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """The way from the applied rows to those of a step. `replaces` says that it starts over rather than advances."""
+    """What a commit would change in the live rows. `replaces` says that it starts over instead of updating them."""
 
-    step: Step
+    commit: ProcessedCommit
     rows: tuple[Row, ...]
-    transition: Transition
+    request: AdmissionRequest
     replaces: bool
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """What it changes, in the order it is shown."""
-        return self.transition.changes
+        """The changes in the order they are shown."""
+        return self.request.changes
 
-    def application(self, judgement: Judgement) -> Application:
-        """What the store is given, once this may go live."""
-        version, ops = self.step.version, Counter(change.op for change in self.changes)
-        return Application(
+    def store_update(self, admission: AdmissionResult) -> StoreUpdate:
+        """What the store is given once this is admitted."""
+        version, ops = self.commit.version, Counter(change.op for change in self.changes)
+        return StoreUpdate(
             commit=version.commit,
             height=version.height,
             digest=version.digest,
             rows=self.rows,
-            warnings=tuple(sorted((*version.problems, *judgement.problems))),
+            warnings=tuple(sorted((*version.problems, *admission.problems))),
             creates=ops[Op.CREATE],
             updates=ops[Op.UPDATE],
             deletes=ops[Op.DELETE],
-            approvals=judgement.approvals,
+            approvals=admission.approvals,
         )
 
 
-def advancing(origin: Origin, step: Step, approved: frozenset[str]) -> Proposal:
-    """On from the applied commit, where the walk began."""
-    start, position = origin.position, step.position
-    rows = tuple(position.changed().values())
-    found = (change_between(start.base.row(row.row_id), row) for row in rows)
-    changes = ordered(change for change in found if change is not None)
-    snapshot, base = start.snapshot, start.base
-    old = End(str(origin.commit), start.rules, snapshot.kinds, base.rows, snapshot.lineage.digest)
-    difference = Difference(rows, base.named)
-    transition = Transition(old, _end(step), changes, base.count, approved, difference)
-    return Proposal(step, rows, transition, replaces=False)
+def propose_update(start: WalkStart, commit: ProcessedCommit, approved: frozenset[str]) -> Proposal:
+    """From the applied commit, where the walk started, to a commit."""
+    before, state = start.state, commit.state
+    rows = tuple(state.changed_rows().values())
+    row_changes = (change_between(before.base.row(row.row_id), row) for row in rows)
+    changes = ordered(change for change in row_changes if change is not None)
+    snapshot, base = before.snapshot, before.base
+    old = CommitState(str(start.commit), before.rules, snapshot.kinds, base.rows, snapshot.lineage.digest)
+    delta = RowDelta(rows, base.named)
+    request = AdmissionRequest(old, _commit_state(commit), changes, base.count, approved, delta)
+    return Proposal(commit, rows, request, replaces=False)
 
 
-def replacing(
-    base: Base, applied: str | None, kinds: Kinds, rules: RuleReader, step: Step, approved: frozenset[str]
+def propose_replacement(
+    base: Base, applied: str | None, kinds: Kinds, rules: RuleReader, commit: ProcessedCommit, approved: frozenset[str]
 ) -> Proposal:
-    """From whatever was applied (None: nothing) to a state that was replayed from the beginning."""
+    """From whatever was applied (None: nothing) to a commit whose history was walked from the beginning."""
     before = {row.row_id: row for row in base.rows()}
-    rows = tuple(step.position.changed().values())
+    rows = tuple(commit.state.changed_rows().values())
     left = dict(before)
     changes = [change for row in rows if (change := change_between(left.pop(row.row_id, None), row)) is not None]
-    stamp = step.version.commit.stamp
-    gone = Removal(stamp.commit, stamp.time, Prune.DELETE)
+    stamp = commit.version.commit.stamp
+    removal = Removal(stamp.commit, stamp.time, Prune.DELETE)
     changes += [
-        change for row in left.values() if (change := change_between(row, replace(row, removed=gone))) is not None
+        change for row in left.values() if (change := change_between(row, replace(row, removed=removal))) is not None
     ]
-    old = End(applied, _rules_at(rules, applied), kinds, before.values) if applied else None
+    old = CommitState(applied, _read_rules(rules, applied), kinds, before.values) if applied else None
     count = LoadedBase(before.values(), kinds).count
-    return Proposal(step, rows, Transition(old, _end(step), ordered(changes), count, approved), replaces=True)
+    request = AdmissionRequest(old, _commit_state(commit), ordered(changes), count, approved)
+    return Proposal(commit, rows, request, replaces=True)
 
 
-def _rules_at(rules: RuleReader, commit: str) -> Rules:
-    """The rules of an applied commit; the defaults when git no longer has it, after its history was rewritten."""
+def _read_rules(rules: RuleReader, commit: str) -> Rules:
+    """The rules of an applied commit; the defaults when git no longer has it because the history was rewritten."""
     try:
-        return rules.at(commit)
+        return rules.read_rules(commit)
     except (UsageError, NeedsHuman):
-        return rules.none()
+        return rules.default_rules()
 
 
-def _end(step: Step) -> End:
-    position = step.position
-    version = step.version
-    return End(version.commit.sha, position.rules, position.snapshot.kinds, position.rows, version.digest)
+def _commit_state(commit: ProcessedCommit) -> CommitState:
+    state, version = commit.state, commit.version
+    return CommitState(version.commit.sha, state.rules, state.snapshot.kinds, state.rows, version.digest)

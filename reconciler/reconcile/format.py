@@ -1,4 +1,4 @@
-"""The files of a working tree in canonical layout; what their kinds are comes from the tree, too."""
+"""Formatting the files of a working tree; the order of keys comes from its own schemas, too."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ if TYPE_CHECKING:
 
     from reconciler.model.commit import EntryType
     from reconciler.model.problem import Problem
-    from reconciler.reconcile.rules import Shipped
+    from reconciler.reconcile.rules import BundledSchemas
 
 
 ROLES = frozenset({Role.RESOURCES, Role.SETTINGS})
-"""What is formatted; schemas and policies belong to other tools."""
+"""The roles of formatted files; other tools format schemas and policies."""
 
 
 @dataclass(frozen=True, slots=True)
 class FormattedTree:
-    """What came of formatting some files; `bugs` are about those that are not among `files`."""
+    """The formatted files, and the bugs because of which others are not among them."""
 
     files: tuple[Formatted, ...]
     bugs: tuple[BugError, ...]
 
     @property
     def differing(self) -> tuple[Formatted, ...]:
-        """The files that are not canonical."""
+        """The files that are not in canonical form."""
         return tuple(file for file in self.files if file.differs)
 
     @property
@@ -39,24 +39,24 @@ class FormattedTree:
         return tuple(problem for file in self.files for problem in file.problems)
 
 
-def format_tree(files: Mapping[str, bytes | EntryType], layout: Layout, shipped: Shipped) -> FormattedTree:
-    """The canonical form of each YAML file; schemas among the files say how to order the keys of their kinds.
+def format_tree(files: Mapping[str, bytes | EntryType], layout: Layout, bundled: BundledSchemas) -> FormattedTree:
+    """Format each YAML file; the schemas among the files give the order of the keys of their kinds.
 
-    Symbolic links are left out: what they lead to is formatted where it is.
+    Symbolic links are left out: their targets are formatted where they are.
     """
     texts = [(path, data) for path, data in files.items() if isinstance(data, bytes)]
     schemas = {path: data for path, data in texts if layout.role(path) is Role.SCHEMA}
-    kinds, _ = read_kinds(schemas, shipped)
-    order = Order(kinds, {shipped.repository["properties"]["kind"]["const"]: shipped.repository})
-    return _formatted(((path, data) for path, data in texts if layout.role(path) in ROLES), order)
+    kinds, _ = read_kinds(schemas, bundled)
+    order = Order(kinds, {bundled.repository["properties"]["kind"]["const"]: bundled.repository})
+    return _format_files(((path, data) for path, data in texts if layout.role(path) in ROLES), order)
 
 
-def _formatted(texts: Iterable[tuple[str, bytes]], order: Order) -> FormattedTree:
+def _format_files(texts: Iterable[tuple[str, bytes]], order: Order) -> FormattedTree:
     files: list[Formatted] = []
     bugs: list[BugError] = []
     for path, data in texts:
         try:
             files.append(format_file(path, data, order))
-        except BugError as bug:  # of one file: the others are formatted all the same
+        except BugError as bug:  # in one file; the others are formatted all the same
             bugs.append(bug)
     return FormattedTree(tuple(files), tuple(bugs))

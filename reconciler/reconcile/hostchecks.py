@@ -25,7 +25,7 @@ APART = 30
 CLOCK_HINT = "set this machine's clock by a time server (chrony, systemd-timesyncd, w32tm /resync)"
 
 
-def git_version(said: str) -> Diagnosis:
+def check_git_version(said: str) -> Diagnosis:
     """Of what `git --version` says."""
     found = re.search(r"(\d+)\.(\d+)(?:\.\d+)*", said)
     if found is None:
@@ -36,7 +36,7 @@ def git_version(said: str) -> Diagnosis:
     return Diagnosis("git", Grade.OK, f"git {found[0]}")
 
 
-def clone(shallow: bool) -> Diagnosis:
+def check_clone(shallow: bool) -> Diagnosis:
     """Of whether history was cut off."""
     if not shallow:
         return Diagnosis("clone", Grade.OK, "the whole history is here")
@@ -44,7 +44,7 @@ def clone(shallow: bool) -> Diagnosis:
     return Diagnosis("clone", Grade.WARNING, message, "git fetch --unshallow, then sync again")
 
 
-def disk(free: int, total: int) -> Diagnosis:
+def check_disk(free: int, total: int) -> Diagnosis:
     """Of the bytes on the state folder's disk."""
     message = f"{_size(free)} of {_size(total)} are free"
     hint = "free some disk space, or move the state folder (state.dir) to a larger disk"
@@ -53,7 +53,7 @@ def disk(free: int, total: int) -> Diagnosis:
     return Diagnosis("disk", Grade.WARNING, message, hint) if free < LITTLE else Diagnosis("disk", Grade.OK, message)
 
 
-def commit_clock(now: datetime, committed: datetime) -> Diagnosis:
+def check_commit_clock(now: datetime, committed: datetime) -> Diagnosis:
     """Of this machine's time, and that of the newest commit: a commit cannot have been made after now."""
     ahead = (committed - now).total_seconds()
     if ahead <= AHEAD:
@@ -62,7 +62,7 @@ def commit_clock(now: datetime, committed: datetime) -> Diagnosis:
     return Diagnosis("clock", Grade.WARNING, message, f"{CLOCK_HINT}, or see to the clock of whoever committed")
 
 
-def history_clock(apart: timedelta) -> Diagnosis:
+def check_history_clock(apart: timedelta) -> Diagnosis:
     """Of how far the history's clock is ahead of this machine's, give or take the time an answer takes."""
     seconds = apart.total_seconds()
     if abs(seconds) <= APART:

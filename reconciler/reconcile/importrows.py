@@ -12,7 +12,7 @@ from reconciler.importing.tables import arrivals
 from reconciler.model.change import Change, Op
 from reconciler.model.resource import FileEntry
 from reconciler.plan import Plan, ordered
-from reconciler.reconcile.read import Reader
+from reconciler.reconcile.read import FileReader
 from reconciler.scaffold.yamltext import document_text
 from reconciler.snapshot import tree
 from reconciler.snapshot.base import EmptyBase
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.problem import Problem
     from reconciler.model.resource import Resource, RowId
-    from reconciler.reconcile.check import Checked
+    from reconciler.reconcile.check import CheckResult
 
     Resources = Mapping[RowId, Resource]
 
 
 @dataclass(frozen=True, slots=True)
-class Adoption:
+class RowImport:
     """What importing comes to.
 
     `rows` are the rows as resources. `files` holds the text of a new file, by its path from the root, for each row that
@@ -52,9 +52,9 @@ class Adoption:
         return tuple(sorted((one for one in self.rows.values() if one.path in self.files), key=lambda one: one.key))
 
 
-def adopt(
-    tables: Iterable[RawTable], checked: Checked, folders: Folders, first_line: Callable[[Kind, str], str]
-) -> Adoption:
+def plan_import(
+    tables: Iterable[RawTable], checked: CheckResult, folders: Folders, first_line: Callable[[Kind, str], str]
+) -> RowImport:
     """Work out the files for some rows, in a repository that was checked.
 
     `first_line` is the comment that a new file of a kind at a path begins with, empty for none.
@@ -66,7 +66,7 @@ def adopt(
     found = (*checked.problems, *arrived.problems, *_between(checked, declared, arrived.rows, entries))
     problems = tuple(sorted({*found, *(problem for row in arrived.rows for problem in row.problems)}))
     if any(problem.is_error for problem in problems):
-        return Adoption(problems, {}, {}, _plan({}, {}))
+        return RowImport(problems, {}, {}, _plan({}, {}))
     rows: dict[RowId, Resource] = {}
     files: dict[str, str] = {}
     for row, document, entry in zip(arrived.rows, whole, entries, strict=True):
@@ -77,10 +77,10 @@ def adopt(
             files[path] = document_text(document, head)
             one = replace(one, path=path, line=2 if head else 1)
         rows[one.row_id] = one
-    return Adoption(problems, rows, files, _plan(rows, declared))
+    return RowImport(problems, rows, files, _plan(rows, declared))
 
 
-def prove(adoption: Adoption, checked: Checked) -> None:
+def verify_import(adoption: RowImport, checked: CheckResult) -> None:
     """Raise `BugError` unless the repository, checked again, declares what the rows are but for the planned changes."""
     declared = _declared(checked)
     lost = [one.key for row_id, one in adoption.rows.items() if row_id not in declared]
@@ -90,7 +90,7 @@ def prove(adoption: Adoption, checked: Checked) -> None:
         raise BugError("the files that were written say other than the rows", hint="delete them, and report this")
 
 
-def _declared(checked: Checked) -> Resources:
+def _declared(checked: CheckResult) -> Resources:
     return {one.row_id: one for entry in checked.entries.values() for one in entry.resources}
 
 
@@ -103,7 +103,7 @@ def _plan(rows: Resources, declared: Resources) -> Plan:
 def _entries(kinds: Kinds, rows: Sequence[Incoming], whole: Sequence[Document]) -> Iterator[FileEntry]:
     """What the validator says of each row's text, as if it stood in the row's place."""
     texts = ((row.place, document_text(document).encode()) for row, document in zip(rows, whole, strict=True))
-    for row, entry in zip(rows, Reader(kinds).read(texts, len(rows)), strict=True):
+    for row, entry in zip(rows, FileReader(kinds).read_files(texts, len(rows)), strict=True):
         # A name is made of the id: where that is wrong, it is told already that this is.
         known = row.told | ({"/metadata/name"} if row.name is None and (row.id is not None or row.told) else set())
         yield FileEntry(
@@ -116,7 +116,7 @@ def _entries(kinds: Kinds, rows: Sequence[Incoming], whole: Sequence[Document]) 
 
 
 def _between(
-    checked: Checked, declared: Resources, rows: Sequence[Incoming], entries: Sequence[FileEntry]
+    checked: CheckResult, declared: Resources, rows: Sequence[Incoming], entries: Sequence[FileEntry]
 ) -> Iterator[Problem]:
     """The problems of rows, by themselves and among each other and the repository's resources.
 

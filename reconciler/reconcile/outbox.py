@@ -1,4 +1,4 @@
-"""What waits for the ledger: versions and host events. One thread puts them in, another takes them out."""
+"""The outbox of the ledger: versions and host events that are not uploaded yet. Safe for several threads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reconciler.model.upload import Backlog
-from reconciler.reconcile.record import Entry
+from reconciler.reconcile.record import PendingVersion
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -15,138 +15,140 @@ if TYPE_CHECKING:
 
     from reconciler.model.host import HostEvent
     from reconciler.ports import Store
-    from reconciler.reconcile.walk import Step
+    from reconciler.reconcile.walk import ProcessedCommit
 
 
-MOST_ROWS: Final = 50_000
-"""Rows that wait at most; a single version that has more may wait alone."""
-REMEMBERED: Final = 10_000
-"""Shipped commits that are known by name: each look at a refused head offers the same ones again."""
+MAX_ROWS: Final = 50_000
+"""Rows that an outbox holds; a single version with more rows may wait alone."""
+MAX_UPLOADED: Final = 10_000
+"""Uploaded commits that are remembered: each look at a refused head offers the same ones again."""
+MAX_EVENTS: Final = 1_000
+"""Events in memory; the others wait in the store."""
 
 
-class Mark(NamedTuple):
-    """A moment in an outbox's life: what had been put in by then, and how often it had lost something."""
+class Checkpoint(NamedTuple):
+    """A point in an outbox's life: the number of the last version put in by then, and how often it lost versions."""
 
     number: int
     losses: int
 
 
 class Outbox:
-    """Keeps the order of offers, which is parents first. Safe for several threads.
+    """Versions on their way to the ledger, in the order they were offered, which is parents first.
 
-    When more waits than it may hold, all is dropped and it is `behind`: git has everything, and the ledger has to be
-    compared with it. A new one is behind as well, as nobody knows what the last process left undone.
+    When it is full it drops everything and is `behind`: the ledger has to be compared with git, which has everything.
+    A new outbox is behind as well, as nobody knows what the last process left undone.
     """
 
-    def __init__(self, most_rows: int = MOST_ROWS) -> None:
-        self._most_rows = most_rows
-        self._guard = threading.Lock()
+    def __init__(self, max_rows: int = MAX_ROWS) -> None:
+        self._max_rows = max_rows
+        self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._last = 0
-        self._waiting: dict[str, tuple[int, Entry]] = {}
+        self._pending: dict[str, tuple[int, PendingVersion]] = {}
         self._rows = 0
-        self._losses, self._settled = 1, 0
-        self._shipped: dict[str, bool] = {}
+        self._losses, self._losses_repaired = 1, 0
+        self._uploaded: dict[str, bool] = {}
 
-    def offer(self, entry: Entry) -> None:
-        """Put a version in. One that waits or was shipped already is not taken twice."""
-        sha, mainline = entry.version.commit.sha, entry.version.mainline
-        with self._guard:
-            before = self._waiting.get(sha)
+    def offer(self, version: PendingVersion) -> None:
+        """Add a version, unless it is pending or was uploaded already."""
+        sha, mainline = version.version.commit.sha, version.version.mainline
+        with self._lock:
+            before = self._pending.get(sha)
             if before is not None and before[1].version.mainline is mainline:
                 return
-            if before is None and self._shipped.get(sha) is mainline:
+            if before is None and self._uploaded.get(sha) is mainline:
                 return
-            if self._waiting and self._rows + entry.rows > self._most_rows:
-                self._forget()
+            if self._pending and self._rows + version.rows > self._max_rows:
+                self._drop_all()
                 return
             self._last = next(self._numbers)
-            # In the place it had: its parents stand before it
-            self._waiting[sha] = (self._last, entry)
-            self._rows += entry.rows - (before[1].rows if before else 0)
+            # A version that is pending keeps its place: its parents are before it
+            self._pending[sha] = (self._last, version)
+            self._rows += version.rows - (before[1].rows if before else 0)
 
-    def lose(self) -> None:
-        """From now on the ledger may lack anything, or hold what git dropped: it has to be compared with git."""
-        with self._guard:
+    def require_backfill(self) -> None:
+        """From now on be `behind`: the ledger may lack commits, or have commits that are gone from git."""
+        with self._lock:
             self._losses += 1
-            self._shipped.clear()
+            self._uploaded.clear()
 
     @property
     def behind(self) -> bool:
-        """Whether the ledger has to be compared with git before anything is shipped."""
-        with self._guard:
-            return self._losses > self._settled
+        """Whether the ledger has to be compared with git before the next upload."""
+        with self._lock:
+            return self._losses > self._losses_repaired
 
     def backlog(self) -> Backlog:
-        """What waits at this moment."""
-        with self._guard:
-            first = next(iter(self._waiting.values()), None)
+        """How much is pending."""
+        with self._lock:
+            first = next(iter(self._pending.values()), None)
             oldest = first[1].version.commit.stamp.time if first else None
-            return Backlog(len(self._waiting), oldest, self._losses > self._settled)
+            return Backlog(len(self._pending), oldest, self._losses > self._losses_repaired)
 
-    def take(self, rows: int) -> tuple[Entry, ...]:
+    def take(self, rows: int) -> tuple[PendingVersion, ...]:
         """The oldest versions up to so many rows, at least one, all under the same kinds.
 
-        They stay until they are `done`: after a failure they are simply taken again, in their order.
+        They stay pending until `mark_uploaded`: after a failure they are taken again, in the same order.
         """
-        taken: list[Entry] = []
-        with self._guard:
-            for _, entry in self._waiting.values():
-                rows -= entry.rows
-                if taken and (rows < 0 or entry.kinds.digest != taken[0].kinds.digest):
+        taken: list[PendingVersion] = []
+        with self._lock:
+            for _, version in self._pending.values():
+                rows -= version.rows
+                if taken and (rows < 0 or version.kinds.digest != taken[0].kinds.digest):
                     break
-                taken.append(entry)
+                taken.append(version)
         return tuple(taken)
 
-    def done(self, entries: Collection[Entry]) -> None:
-        """The ledger has these."""
-        with self._guard:
-            for entry in entries:
-                sha = entry.version.commit.sha
-                waiting = self._waiting.get(sha)
-                if waiting is not None and waiting[1] is entry:
-                    self._drop(sha)
-                if self._losses == self._settled:
-                    self._remember(sha, entry.version.mainline)
+    def mark_uploaded(self, versions: Collection[PendingVersion]) -> None:
+        """Remove versions that the ledger has."""
+        with self._lock:
+            for version in versions:
+                sha = version.version.commit.sha
+                pending = self._pending.get(sha)
+                if pending is not None and pending[1] is version:
+                    self._remove(sha)
+                if self._losses == self._losses_repaired:
+                    self._remember_uploaded(sha, version.version.mainline)
 
-    def mark(self) -> Mark:
-        """This moment, for `caught_up`."""
-        with self._guard:
-            return Mark(self._last, self._losses)
+    def checkpoint(self) -> Checkpoint:
+        """The present point, for `mark_backfilled`."""
+        with self._lock:
+            return Checkpoint(self._last, self._losses)
 
-    def waiting(self) -> Mapping[str, Entry]:
-        """All that waits, by commit, in order."""
-        with self._guard:
-            return {sha: entry for sha, (_, entry) in self._waiting.items()}
+    def pending(self) -> Mapping[str, PendingVersion]:
+        """The pending versions by commit, in order."""
+        with self._lock:
+            return {sha: version for sha, (_, version) in self._pending.items()}
 
-    def caught_up(self, mark: Mark) -> None:
-        """The ledger has all that git had after a mark: what waited by then is there, or was dropped from git."""
-        with self._guard:
-            for sha in [sha for sha, (number, _) in self._waiting.items() if number <= mark.number]:
-                self._drop(sha)
-            self._settled = max(self._settled, mark.losses)
+    def mark_backfilled(self, checkpoint: Checkpoint) -> None:
+        """The ledger was compared with git after a checkpoint: remove all versions that were pending then."""
+        with self._lock:
+            for sha in [sha for sha, (number, _) in self._pending.items() if number <= checkpoint.number]:
+                self._remove(sha)
+            self._losses_repaired = max(self._losses_repaired, checkpoint.losses)
 
-    def _drop(self, sha: str) -> None:
-        _, entry = self._waiting.pop(sha)
-        self._rows -= entry.rows
+    def _remove(self, sha: str) -> None:
+        _, version = self._pending.pop(sha)
+        self._rows -= version.rows
 
-    def _forget(self) -> None:
-        self._waiting.clear()
-        self._shipped.clear()
+    def _drop_all(self) -> None:
+        self._pending.clear()
+        self._uploaded.clear()
         self._rows = 0
         self._losses += 1
 
-    def _remember(self, sha: str, mainline: bool) -> None:
-        self._shipped.pop(sha, None)
-        self._shipped[sha] = mainline
-        if len(self._shipped) > REMEMBERED:
-            del self._shipped[next(iter(self._shipped))]
+    def _remember_uploaded(self, sha: str, mainline: bool) -> None:
+        self._uploaded.pop(sha, None)
+        self._uploaded[sha] = mainline
+        if len(self._uploaded) > MAX_UPLOADED:
+            del self._uploaded[next(iter(self._uploaded))]
 
 
-class Offering:
-    """What a reconcile records into when it does not wait for the ledger: a `Recorder` that only passes on.
+class OutboxRecorder:
+    """Records the versions of a walk into an outbox, in place of a `Recorder`, so that nobody waits for the ledger.
 
-    `rewritten` says that the walk begins anew, or that commits were dropped: some may have to be marked orphaned.
+    `rewritten` says that the walk starts anew or that commits are gone: some may have to be marked orphaned.
     """
 
     result = None
@@ -154,75 +156,71 @@ class Offering:
     def __init__(self, outbox: Outbox, *, rewritten: bool) -> None:
         self._outbox, self._rewritten = outbox, rewritten
 
-    def __enter__(self) -> Offering:
+    def __enter__(self) -> OutboxRecorder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: TracebackType | BaseException | None) -> None:
         if self._rewritten and kind is None:
-            self._outbox.lose()
+            self._outbox.require_backfill()
 
-    def offer(self, step: Step) -> None:
-        """Hand over a step, in the order of the walk."""
-        self._outbox.offer(Entry.of(step))
-
-
-MOST: Final = 1_000
-"""Events in memory at most; the others wait in the store."""
+    def offer(self, commit: ProcessedCommit) -> None:
+        """Hand over a commit, in the order of the walk."""
+        self._outbox.offer(PendingVersion.from_commit(commit))
 
 
-class _Waiting(NamedTuple):
+class _PendingEvent(NamedTuple):
     event: HostEvent
-    identity: str
+    store: str
 
 
-class EventFeed:
-    """Passes host events on. The thread that has the store open calls `exchange`; the shipping thread does the rest.
+class EventOutbox:
+    """Host events on their way from the store to the ledger. Only `exchange` needs the store.
 
-    The cursor in the store moves after the ledger has the events, so that a process that dies in between ships them
-    again, which leaves one of each.
+    The position in the store moves after the ledger has the events: a process that dies in between uploads them again,
+    and the ledger keeps one of each.
     """
 
-    def __init__(self, most: int = MOST) -> None:
-        self._most = most
-        self._guard = threading.Lock()
-        self._waiting: list[_Waiting] = []
-        self._identity = ""
-        self._handed_over = self._confirmed = 0
+    def __init__(self, max_events: int = MAX_EVENTS) -> None:
+        self._max_events = max_events
+        self._lock = threading.Lock()
+        self._pending: list[_PendingEvent] = []
+        self._store = ""
+        self._last_taken = self._last_uploaded = 0
 
     def exchange(self, store: Store) -> None:
-        """Tell the store what the ledger has by now, and take what is new in it, as far as there is room."""
-        identity, position = store.identity(), store.shipped_to()
-        with self._guard:
-            if identity != self._identity:  # made anew or restored: it counts by itself
-                self._identity, self._handed_over, self._confirmed = identity, 0, 0
-            confirmed, room = self._confirmed, self._most - len(self._waiting)
-        if confirmed > position:
-            store.shipped(confirmed)
-        events = store.events_after(max(position, confirmed, self._handed_over), room) if room > 0 else ()
+        """Tell the store which events the ledger has, and take new ones from it, as far as there is room."""
+        identity, position = store.identity(), store.last_uploaded_event()
+        with self._lock:
+            if identity != self._store:  # made anew or restored, so it numbers its events anew
+                self._store, self._last_taken, self._last_uploaded = identity, 0, 0
+            uploaded, room = self._last_uploaded, self._max_events - len(self._pending)
+        if uploaded > position:
+            store.mark_uploaded(uploaded)
+        events = store.events_after(max(position, uploaded, self._last_taken), room) if room > 0 else ()
         if events:
-            with self._guard:
-                self._waiting.extend(_Waiting(event, identity) for event in events)
-                self._handed_over = events[-1].seq
+            with self._lock:
+                self._pending.extend(_PendingEvent(event, identity) for event in events)
+                self._last_taken = events[-1].seq
 
-    def waiting(self) -> int:
-        """How many events are on their way."""
-        with self._guard:
-            return len(self._waiting)
+    def count(self) -> int:
+        """How many events are pending."""
+        with self._lock:
+            return len(self._pending)
 
-    def take(self, limit: int = MOST) -> tuple[HostEvent, ...]:
-        """The oldest of them. They stay until they are `done`."""
-        with self._guard:
-            return tuple(one.event for one in self._waiting[:limit])
+    def take(self, limit: int = MAX_EVENTS) -> tuple[HostEvent, ...]:
+        """The oldest events. They stay pending until `mark_uploaded`."""
+        with self._lock:
+            return tuple(pending.event for pending in self._pending[:limit])
 
-    def done(self, events: Collection[HostEvent]) -> None:
-        """The ledger has these: the oldest ones, as they were taken."""
-        with self._guard:
-            shipped, self._waiting = self._waiting[: len(events)], self._waiting[len(events) :]
-            ours = [one.event.seq for one in shipped if one.identity == self._identity]
-            self._confirmed = max((self._confirmed, *ours))
+    def mark_uploaded(self, events: Collection[HostEvent]) -> None:
+        """Remove events that the ledger has: the oldest ones, as they were taken."""
+        with self._lock:
+            uploaded, self._pending = self._pending[: len(events)], self._pending[len(events) :]
+            numbers = [pending.event.seq for pending in uploaded if pending.store == self._store]
+            self._last_uploaded = max((self._last_uploaded, *numbers))
 
 
-def let_go(store: Store) -> None:
-    """On a host without a ledger nothing waits to be shipped: the store keeps the events of a week."""
-    while events := store.events_after(store.shipped_to(), MOST):
-        store.shipped(events[-1].seq)
+def discard_events(store: Store) -> None:
+    """Mark all events uploaded, on a host without a ledger: the store then keeps those of a week."""
+    while events := store.events_after(store.last_uploaded_event(), MAX_EVENTS):
+        store.mark_uploaded(events[-1].seq)

@@ -1,7 +1,7 @@
-"""The part of a large tree that some changed files have to do with, found by searching: cost follows the change.
+"""The part of a large tree that some changed files affect, found by searching: the cost follows the change.
 
-Whatever a file declares or refers to, it names; so a file without any of the names and ids that are touched has nothing
-to do with them. Only those that have one are read.
+A file names whatever it declares or refers to. So a file without any of the affected names and ids has nothing to do
+with the change; only the others are read.
 """
 
 from __future__ import annotations
@@ -27,112 +27,113 @@ if TYPE_CHECKING:
     from reconciler.model.commit import FileChange
     from reconciler.model.resource import FileEntry, Key, Resource
     from reconciler.ports import Source
-    from reconciler.reconcile.processor import Stepper
+    from reconciler.reconcile.processor import CommitProcessor
     from reconciler.reconcile.rules import Rules
 
+    Entries = Mapping[str, FileEntry]
 
-FEW_FILES = 1_000
-"""Up to here a whole tree is read at once, and everything in it judged."""
-MANY_WORDS = 400
-"""Words from which on a search is no longer quicker than reading everything, nor a command line short enough."""
+
+MAX_FILES_READ_WHOLE = 1_000
+"""Up to this number of files a tree is read whole."""
+MAX_WORDS = 400
+"""Up to this number of words a search is quicker than reading everything, and its command line short enough."""
 DOCUMENT = "kind:"
 """What nearly every document has at the start of a line, once. Files without it are read to be counted."""
 ESCAPE = r'"[^"]*\\'
 """An escape in double quotes: it could spell any word."""
-LETTER = re.compile("[a-f]", re.IGNORECASE)
-"""The letters of a UUID."""
+HEX_LETTER = re.compile("[a-f]", re.IGNORECASE)
 DERIVED_VERSION = 5
 """The version of the UUIDs that are made from names (RFC 9562)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Vicinity:
-    """What a tree declares around some files; `declared` counts the resources of the whole tree."""
+class PartialTree:
+    """The rows that a tree declares around some files; `declared` counts the resources of the whole tree."""
 
     base: LoadedBase
     declared: int
 
 
-def look_around(
-    source: Source, stepper: Stepper, stamp: Stamp, rules: Rules, changes: Mapping[str, FileChange]
-) -> Vicinity | None:
-    """The vicinity, in the tree of a commit, of files that are about to change.
+def load_affected(
+    source: Source, processor: CommitProcessor, stamp: Stamp, rules: Rules, changes: Mapping[str, FileChange]
+) -> PartialTree | None:
+    """The part of a commit's tree that is affected by changes of some files.
 
-    None when the tree is small, when they cannot be told apart from the rest, and when something in it is wrong: then
-    all has to be read.
+    None when the tree is small, when the part cannot be told from the rest, and when something in it is wrong: then
+    the whole tree has to be read.
     """
     commit = stamp.commit
     files = {path for path in source.paths(commit) if rules.layout.role(path) is Role.RESOURCES}
-    kinds, problems = stepper.rules.kinds(rules)
-    if len(files) <= FEW_FILES or len(changes) > MANY_WORDS or problems or rules.problems:
+    kinds, problems = processor.rules.kinds_of(rules)
+    if len(files) <= MAX_FILES_READ_WHOLE or len(changes) > MAX_WORDS or problems or rules.problems:
         return None
-    new = stepper.read(kinds, changes.values())
-    old = stepper.read(kinds, source.files(commit, changes.keys()))
-    words = {word for entry in (*old.values(), *new.values()) for word in _patterns(kinds, entry)}
-    if len(words) > MANY_WORDS or _could_be_derived(old, new):
+    new = processor.read_entries(kinds, changes.values())
+    old = processor.read_entries(kinds, source.files(commit, changes.keys()))
+    words = {word for entry in (*old.values(), *new.values()) for word in _search_patterns(kinds, entry)}
+    if len(words) > MAX_WORDS or _may_have_derived_ids(old, new):
         return None
-    counts, holding = _search(source, commit, rules, words)
-    elsewhere = files - changes.keys()
-    uncounted = elsewhere - counts.keys()
-    around = stepper.read(kinds, source.files(commit, (holding & elsewhere) | uncounted))
-    entries = {path: entry for path, entry in {**around, **old}.items() if path in files}
-    if not _sound(kinds, entries, old, new):
+    counts, matching = _search(source, commit, rules, words)
+    unchanged = files - changes.keys()
+    uncounted = unchanged - counts.keys()
+    affected = processor.read_entries(kinds, source.files(commit, (matching & unchanged) | uncounted))
+    entries = {path: entry for path, entry in {**affected, **old}.items() if path in files}
+    if not _is_sound(kinds, entries, old, new):
         return None
-    resources = [one for entry in entries.values() for one in entry.resources]
-    counted = sum(counts[path] for path in elsewhere - uncounted)
-    read = sum(len(entries[path].resources) for path in uncounted) + sum(len(entry.resources) for entry in old.values())
-    return Vicinity(LoadedBase((Row(one, stamp, stamp) for one in resources), kinds), counted + read)
+    rows = (Row(resource, stamp, stamp) for entry in entries.values() for resource in entry.resources)
+    by_search = sum(counts[path] for path in unchanged - uncounted)
+    by_reading = sum(len(entries[path].resources) for path in uncounted)
+    in_changed = sum(len(entry.resources) for entry in old.values())
+    return PartialTree(LoadedBase(rows, kinds), by_search + by_reading + in_changed)
 
 
-def _patterns(kinds: Kinds, entry: FileEntry) -> Iterator[str]:
-    """What finds the names and ids that a file declares or refers to. An id is the same in any case of letters."""
-    for one in entry.resources:
-        yield LETTER.sub(lambda found: f"[{found[0].lower()}{found[0].upper()}]", one.id)
-        for name in (one.name, *(key.name for key in _targets(kinds, one))):
-            yield _literally(name)
-    for known in entry.identified:
-        yield _literally(known.key.name)
+def _search_patterns(kinds: Kinds, entry: FileEntry) -> Iterator[str]:
+    """Regular expressions for the names and ids that a file declares or refers to. Ids match in any case."""
+    for resource in entry.resources:
+        yield HEX_LETTER.sub(lambda letter: f"[{letter[0].lower()}{letter[0].upper()}]", resource.id)
+        for name in (resource.name, *(key.name for key in _references(kinds, resource))):
+            yield _escape(name)
+    for identified in entry.identified:
+        yield _escape(identified.key.name)
 
 
-def _literally(word: str) -> str:
-    return re.escape(word).replace(r"\-", "-")  # a hyphen that is escaped means nothing to POSIX
+def _escape(word: str) -> str:
+    return re.escape(word).replace(r"\-", "-")  # POSIX does not define an escaped hyphen
 
 
-def _targets(kinds: Kinds, resource: Resource) -> Iterator[Key]:
+def _references(kinds: Kinds, resource: Resource) -> Iterator[Key]:
     return trees.plant(EmptyBase(), kinds).targets(resource)
 
 
-def _could_be_derived(old: Mapping[str, FileEntry], new: Mapping[str, FileEntry]) -> bool:
-    """Whether a new id, written out, may be one that is made from a name in a file that does not hold it."""
-    known = {one.id for entry in old.values() for one in entry.resources}
-    added = (one for entry in new.values() for one in entry.resources if one.id not in known)
+def _may_have_derived_ids(old: Entries, new: Entries) -> bool:
+    """Whether a new id, written out, may be the one derived from a name in a file that does not contain it."""
+    known = {resource.id for entry in old.values() for resource in entry.resources}
+    added = (resource for entry in new.values() for resource in entry.resources if resource.id not in known)
     return any(
-        UUID(one.id).version == DERIVED_VERSION and one.id != str(canonical.derived_id(one.kind, one.name))
-        for one in added
+        UUID(resource.id).version == DERIVED_VERSION
+        and resource.id != str(canonical.derived_id(resource.kind, resource.name))
+        for resource in added
     )
 
 
 def _search(source: Source, commit: str, rules: Rules, words: Iterable[str]) -> tuple[Counter[str], set[str]]:
-    """Documents by file, and the files that hold one of the words."""
-    counts, holding = Counter[str](), set[str]()
+    """The number of documents by file, and the files that contain one of the words."""
+    counts, matching = Counter[str](), set[str]()
     patterns = (f"^{DOCUMENT}", ESCAPE, *sorted(words))
     for path, line in source.grep(commit, rules.layout.folder, patterns):
         if line.startswith(DOCUMENT):
             counts[path] += 1
         else:
-            holding.add(path)
-    return counts, holding
+            matching.add(path)
+    return counts, matching
 
 
-def _sound(
-    kinds: Kinds, entries: Mapping[str, FileEntry], old: Mapping[str, FileEntry], new: Mapping[str, FileEntry]
-) -> bool:
-    """Whether nothing is wrong among these files of a tree, as far as the change has to do with it."""
+def _is_sound(kinds: Kinds, entries: Entries, old: Entries, new: Entries) -> bool:
+    """Whether nothing among these files of a tree is wrong, as far as the change is concerned."""
     if any(problem.is_error for entry in entries.values() for problem in entry.problems):
         return False
     tree = trees.advance(trees.plant(EmptyBase(), kinds), kinds, entries).tree
     if len(tree.suspects.names) or len(tree.suspects.ids):
         return False
-    asked = {key for entry in old.values() for one in entry.resources for key in _targets(kinds, one)}
-    declared = {one.key for entry in chain(old.values(), new.values()) for one in entry.resources}
-    return not any(key in tree.suspects.missing for key in asked | declared)
+    needed = {key for entry in old.values() for resource in entry.resources for key in _references(kinds, resource)}
+    declared = {resource.key for entry in chain(old.values(), new.values()) for resource in entry.resources}
+    return not any(key in tree.suspects.missing for key in needed | declared)

@@ -1,4 +1,4 @@
-"""`policy test`: each policy against the folders `policies/tests/NAME/{pass,fail}*/`, which say what it has to find."""
+"""Tests of policies: the folders `policies/tests/NAME/{pass,fail}*/` say what a policy has to find."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reconciler.kinds.kind import did_you_mean
 from reconciler.model.change import Removal, Row, Stamp
 from reconciler.model.problem import Policy, Problem, Severity
 from reconciler.policy import read_policy, rulings
-from reconciler.reconcile.read import Reader, not_a_file
+from reconciler.reconcile.read import FileReader, not_a_file_problem
 from reconciler.reconcile.rules import RESOURCE_SUFFIXES, Layout, Role
 
 if TYPE_CHECKING:
@@ -28,19 +28,24 @@ if TYPE_CHECKING:
 
 TESTS = "tests"
 LIVE = "main"
-"""The folder inside a test's folder that holds what is live."""
+"""The folder inside a test's folder that contains the live state."""
 BAD_TEST = "bad-policy-test"
+UNTESTED = "untested-policy"
+LIVE_COMMIT = Stamp("1".zfill(40), datetime(2026, 1, 1, tzinfo=UTC))
+"""The commit of a test's live rows."""
+DESIRED_COMMIT = Stamp("2".zfill(40), datetime(2026, 1, 2, tzinfo=UTC))
+"""The commit of what differs in the desired state."""
 
 
 class Expectation(Enum):
-    """What a test wants of its policy; the value is what the name of its folder begins with."""
+    """What a test expects of its policy. The value is what the name of its folder begins with."""
 
     NO_VIOLATION = "pass"
     VIOLATION = "fail"
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class PolicyTest:
     """One test: the files of the desired state and of the live one, by path."""
 
     policy: str
@@ -51,79 +56,81 @@ class Case:
     live: dict[str, bytes] = field(default_factory=dict)
 
     @property
-    def wants_violation(self) -> bool:
+    def expects_violation(self) -> bool:
         """Whether the policy has to find something."""
         return self.expected is Expectation.VIOLATION
 
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """What a working tree has: its policies and their tests in order, and what is wrong with the files."""
+    """The policies of a working tree and their tests, in order, and what is wrong with the files."""
 
     members: tuple[Policy, ...]
-    cases: tuple[Case, ...]
+    tests: tuple[PolicyTest, ...]
     problems: tuple[Problem, ...]
 
-    def cases_of(self, policy: Policy) -> tuple[Case, ...]:
+    def tests_of(self, policy: Policy) -> tuple[PolicyTest, ...]:
         """The tests of a policy."""
-        return tuple(case for case in self.cases if case.policy == policy.name)
+        return tuple(test for test in self.tests if test.policy == policy.name)
 
 
 def tests_folder(layout: Layout) -> str:
-    """Where the tests are, from the root."""
+    """The folder of the tests, from the root."""
     return f"{layout.policies_folder}/{TESTS}"
 
 
-def belongs(layout: Layout, path: str) -> bool:
-    """Whether a file is a policy or part of a test of one."""
+def is_policy_file(layout: Layout, path: str) -> bool:
+    """Whether a file is a policy or part of a test."""
     is_test = path.startswith(f"{tests_folder(layout)}/") and path.endswith(RESOURCE_SUFFIXES)
     return is_test or layout.role(path) is Role.POLICY
 
 
 def read_policies(files: Mapping[str, bytes | EntryType], layout: Layout) -> Policies:
     """The policies and tests among some files, by path."""
-    found = {path: data for path, data in sorted(files.items()) if belongs(layout, path)}
-    contents = {path: data for path, data in found.items() if isinstance(data, bytes)}
-    problems = [not_a_file(path, data, Severity.ERROR) for path, data in found.items() if not isinstance(data, bytes)]
-    read = [read_policy(path, data) for path, data in contents.items() if layout.role(path) is Role.POLICY]
-    members = tuple(one for one in read if isinstance(one, Policy))
-    problems += [one for one in read if isinstance(one, Problem)]
-    # A policy that cannot be read is still there: its tests are not those of nothing.
-    names = {path.rpartition("/")[2].removesuffix(".sql") for path in found if layout.role(path) is Role.POLICY}
-    cases, misplaced = _cases(contents, layout, names)
-    return Policies(members, cases, tuple(sorted((*problems, *misplaced))))
+    selected = {path: data for path, data in sorted(files.items()) if is_policy_file(layout, path)}
+    contents = {path: data for path, data in selected.items() if isinstance(data, bytes)}
+    problems = [
+        not_a_file_problem(path, data, Severity.ERROR) for path, data in selected.items() if not isinstance(data, bytes)
+    ]
+    results = [read_policy(path, data) for path, data in contents.items() if layout.role(path) is Role.POLICY]
+    members = tuple(result for result in results if isinstance(result, Policy))
+    problems += [result for result in results if isinstance(result, Problem)]
+    # A policy that cannot be read still has its tests.
+    names = {path.rpartition("/")[2].removesuffix(".sql") for path in selected if layout.role(path) is Role.POLICY}
+    tests, misplaced = _group_tests(contents, layout, names)
+    return Policies(members, tests, tuple(sorted((*problems, *misplaced))))
 
 
-def _cases(
+def _group_tests(
     contents: Mapping[str, bytes], layout: Layout, names: Collection[str]
-) -> tuple[tuple[Case, ...], tuple[Problem, ...]]:
-    """The tests, and one problem for each folder that is none."""
+) -> tuple[tuple[PolicyTest, ...], tuple[Problem, ...]]:
+    """The tests, and one problem for each folder that is not one."""
     root = f"{tests_folder(layout)}/"
-    cases: dict[str, Case] = {}
+    tests: dict[str, PolicyTest] = {}
     misplaced: dict[str, Problem] = {}
     for path, data in contents.items():
-        policy, name, *rest = _parts(path.removeprefix(root))
+        policy, name, *rest = _split_path(path.removeprefix(root))
         if not path.startswith(root):
             continue
-        expected = next((one for one in Expectation if name.startswith(one.value)), None)
+        expected = next((expectation for expectation in Expectation if name.startswith(expectation.value)), None)
         folder = f"{root}{policy}/{name}"
         if not rest or policy not in names or expected is None:
-            misplaced.setdefault(folder, _misplaced(path, policy, name, names))
+            misplaced.setdefault(folder, _misplaced_problem(path, policy, name, names))
             continue
-        case = cases.setdefault(folder, Case(policy, name, folder, expected))
-        (case.live if rest[0] == LIVE and len(rest) > 1 else case.desired)[path] = data
-    ordered = sorted(cases.values(), key=lambda case: (case.policy, case.name))
+        test = tests.setdefault(folder, PolicyTest(policy, name, folder, expected))
+        (test.live if rest[0] == LIVE and len(rest) > 1 else test.desired)[path] = data
+    ordered = sorted(tests.values(), key=lambda test: (test.policy, test.name))
     return tuple(ordered), tuple(misplaced.values())
 
 
-def _parts(inside: str) -> tuple[str, ...]:
-    """Policy, test and what follows; too short a path has empty ones."""
+def _split_path(inside: str) -> tuple[str, ...]:
+    """Policy, test and the rest of a path; the first two are empty in a path that is too short."""
     *folders, file = inside.split("/")
     policy, name, *deeper = (*folders, "", "")
     return (policy, name, *deeper[:-2], file) if name else (policy, name)
 
 
-def _misplaced(path: str, policy: str, name: str, names: Collection[str]) -> Problem:
+def _misplaced_problem(path: str, policy: str, name: str, names: Collection[str]) -> Problem:
     if policy and policy not in names:
         message = f"there is no policy {policy}{did_you_mean(policy, names)}, so this tests nothing"
         hint = "call the folder like the policy, or delete it"
@@ -135,117 +142,113 @@ def _misplaced(path: str, policy: str, name: str, names: Collection[str]) -> Pro
     return Problem(path, 1, 1, BAD_TEST, "", message, hint)
 
 
-UNTESTED = "untested-policy"
-BEFORE = Stamp("1".zfill(40), datetime(2026, 1, 1, tzinfo=UTC))
-"""The commit that a test's live rows are from."""
-NOW = Stamp("2".zfill(40), datetime(2026, 1, 2, tzinfo=UTC))
-"""The commit that brings what differs."""
-
-
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """What came of one test. `problems` are those that kept it from being one: of its files, or of the policy."""
+class PolicyTestResult:
+    """The result of one test. `problems`, of its files or of the policy, are why it could not run."""
 
-    case: Case
+    test: PolicyTest
     violations: tuple[Violation, ...] = ()
     cut: bool = False
     problems: tuple[Problem, ...] = ()
 
     @property
     def passed(self) -> bool:
-        """Whether the policy did what the folder's name says."""
-        return not self.problems and bool(self.violations) == self.case.wants_violation
+        """Whether the policy did what the test expects."""
+        return not self.problems and bool(self.violations) == self.test.expects_violation
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
-    """What came of all tests; `problems` are those of the policies and of the files around them."""
+class PolicyTestRun:
+    """The results of all tests. `problems` are those of the policies and of the files around them."""
 
     policies: tuple[Policy, ...]
-    trials: tuple[Trial, ...]
+    results: tuple[PolicyTestResult, ...]
     problems: tuple[Problem, ...]
 
     @property
     def failed(self) -> int:
-        """Tests that failed."""
-        return sum(not trial.passed for trial in self.trials)
+        """The number of tests that failed."""
+        return sum(not result.passed for result in self.results)
 
     @property
     def ok(self) -> bool:
-        """Whether there is nothing to mend: warnings do not count."""
+        """Whether no test failed and no problem is an error."""
         return not self.failed and not any(problem.is_error for problem in self.problems)
 
 
 @dataclass(frozen=True, slots=True)
-class Tester:
-    """Runs tests: with the engine, the kinds of the working tree and its prune mode."""
+class PolicyTester:
+    """Runs tests with an engine, the kinds of the working tree and its prune mode."""
 
     engine: PolicyEngine
     kinds: Kinds
     prune: Prune
 
-    def test(self, policies: Policies, names: Collection[str]) -> Tested:
+    def test(self, policies: Policies, names: Collection[str]) -> PolicyTestRun:
         """Test the policies with some names, or all of them. Raises `UsageError` for a name that no policy has."""
         known = [policy.name for policy in policies.members]
         for name in names:
             if name not in known:
-                raise UsageError(f"there is no policy {name}{did_you_mean(name, known)}", hint=_listed(known))
-        members = tuple(policy for policy in policies.members if not names or policy.name in names)
-        reader = Reader(self.kinds)
-        trials, problems = [], list(policies.problems)
-        for policy in members:
-            cases = policies.cases_of(policy)
-            found = [self._trial(policy, case, reader) for case in cases]
-            trials += [trial for trial, _ in found]
-            problems += dict.fromkeys(fault for _, faults in found for fault in faults)
-            if not cases:
-                problems += (*self._faults(self._verdict(policy, (), ())), _untested(policy))
-        return Tested(members, tuple(trials), tuple(sorted(problems)))
+                raise UsageError(f"there is no policy {name}{did_you_mean(name, known)}", hint=_list_names(known))
+        selected = tuple(policy for policy in policies.members if not names or policy.name in names)
+        reader = FileReader(self.kinds)
+        results, problems = [], list(policies.problems)
+        for policy in selected:
+            tests = policies.tests_of(policy)
+            outcomes = [self._run_test(policy, test, reader) for test in tests]
+            results += [result for result, _ in outcomes]
+            problems += dict.fromkeys(fault for _, faults in outcomes for fault in faults)
+            if not tests:
+                problems += (*self._fault_problems(self._run_policy(policy, (), ())), _untested_problem(policy))
+        return PolicyTestRun(selected, tuple(results), tuple(sorted(problems)))
 
-    def _trial(self, policy: Policy, case: Case, reader: Reader) -> tuple[Trial, tuple[Problem, ...]]:
-        """The trial, and why the policy could not be run."""
-        live, odd_before = _declared(reader, case.live)
-        desired, odd = _declared(reader, case.desired)
-        if odd_before or odd:
-            return Trial(case, problems=tuple(sorted((*odd_before, *odd)))), ()
-        verdict = self._verdict(policy, live, desired)
-        faults = self._faults(verdict)
-        return Trial(case, verdict.violations, verdict.cut, faults), faults
+    def _run_test(
+        self, policy: Policy, test: PolicyTest, reader: FileReader
+    ) -> tuple[PolicyTestResult, tuple[Problem, ...]]:
+        """The result, and why the policy could not be run."""
+        live, live_problems = _read_resources(reader, test.live)
+        desired, desired_problems = _read_resources(reader, test.desired)
+        if live_problems or desired_problems:
+            return PolicyTestResult(test, problems=tuple(sorted((*live_problems, *desired_problems)))), ()
+        verdict = self._run_policy(policy, live, desired)
+        faults = self._fault_problems(verdict)
+        return PolicyTestResult(test, verdict.violations, verdict.cut, faults), faults
 
-    def _verdict(self, policy: Policy, live: Collection[Resource], desired: Collection[Resource]) -> Verdict:
-        before = tuple(Row(one, BEFORE, BEFORE) for one in live)
-        (verdict,) = self.engine.run([policy], self.kinds, before, _after(before, desired, self.prune))
+    def _run_policy(self, policy: Policy, live: Collection[Resource], desired: Collection[Resource]) -> Verdict:
+        before = tuple(Row(resource, LIVE_COMMIT, LIVE_COMMIT) for resource in live)
+        (verdict,) = self.engine.run([policy], self.kinds, before, _rows_after(before, desired, self.prune))
         return verdict
 
-    def _faults(self, verdict: Verdict) -> tuple[Problem, ...]:
+    def _fault_problems(self, verdict: Verdict) -> tuple[Problem, ...]:
         return rulings([verdict], self.kinds, lambda _: None) if verdict.fault else ()
 
 
-def _after(before: Collection[Row], desired: Collection[Resource], prune: Prune) -> tuple[Row, ...]:
-    """The rows as one commit leaves them: what is declared now, and tombstones of what is not any more."""
-    was = {row.row_id: row for row in before}
-    ids = {one.row_id for one in desired}
-    removal = Removal(NOW.commit, NOW.time, prune)
-    gone = (Row(row.resource, row.created, row.updated, removal) for row in before if row.row_id not in ids)
-    return (*(_row(was.get(one.row_id), one) for one in desired), *gone)
+def _rows_after(before: Collection[Row], desired: Collection[Resource], prune: Prune) -> tuple[Row, ...]:
+    """The rows as one commit leaves them: those of what is declared now, and tombstones of what is not any more."""
+    rows_before = {row.row_id: row for row in before}
+    desired_ids = {resource.row_id for resource in desired}
+    removal = Removal(DESIRED_COMMIT.commit, DESIRED_COMMIT.time, prune)
+    gone = (Row(row.resource, row.created, row.updated, removal) for row in before if row.row_id not in desired_ids)
+    return (*(_row_after(rows_before.get(resource.row_id), resource) for resource in desired), *gone)
 
 
-def _row(old: Row | None, resource: Resource) -> Row:
-    if old is None:
-        return Row(resource, NOW, NOW)
-    return Row(resource, old.created, old.updated if old.resource.digest == resource.digest else NOW)
+def _row_after(before: Row | None, resource: Resource) -> Row:
+    if before is None:
+        return Row(resource, DESIRED_COMMIT, DESIRED_COMMIT)
+    is_unchanged = before.resource.digest == resource.digest
+    return Row(resource, before.created, before.updated if is_unchanged else DESIRED_COMMIT)
 
 
-def _declared(reader: Reader, files: Mapping[str, bytes]) -> tuple[tuple[Resource, ...], tuple[Problem, ...]]:
-    entries = [reader.entry(path, data) for path, data in files.items()]
-    resources = tuple(one for entry in entries for one in entry.resources)
+def _read_resources(reader: FileReader, files: Mapping[str, bytes]) -> tuple[tuple[Resource, ...], tuple[Problem, ...]]:
+    entries = [reader.read_file(path, data) for path, data in files.items()]
+    resources = tuple(resource for entry in entries for resource in entry.resources)
     return resources, tuple(problem for entry in entries for problem in entry.problems)
 
 
-def _untested(policy: Policy) -> Problem:
+def _untested_problem(policy: Policy) -> Problem:
     message, hint = "this policy has no tests", f"give it tests/{policy.name}/pass-…/ and fail-…/ beside it"
     return Problem(policy.path, 1, 1, UNTESTED, "", message, hint, Severity.WARNING)
 
 
-def _listed(known: Collection[str]) -> str:
+def _list_names(known: Collection[str]) -> str:
     return f"there are: {', '.join(known)}" if known else "a policy is a file such as policies/leverage-cap.sql"

@@ -1,4 +1,4 @@
-"""One step along a history: from the position at one commit to the position at another."""
+"""Processing one commit: from the state of the tree at one commit to the state at another."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler import canonical
-from reconciler.reconcile.read import Reader, locate
+from reconciler.reconcile.read import FileReader, locate_problems
 from reconciler.reconcile.rules import RuleReader, Rules, migration_problems
 from reconciler.snapshot import snapshot as snapshots
 from reconciler.snapshot.base import EmptyBase
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from reconciler.model.problem import Problem
     from reconciler.model.resource import FileEntry, RowId
     from reconciler.ports import Base, Source
-    from reconciler.reconcile.rules import Shipped
+    from reconciler.reconcile.rules import BundledSchemas
     from reconciler.snapshot.snapshot import Outcome, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """Where a walk along a history is.
+class TreeState:
+    """The state of a repository's tree at a commit.
 
     `base` is the state that the walk began with, `height` the number of commits on the first-parent chain so far,
     `rules` are those of the tree.
@@ -37,89 +37,92 @@ class Position:
     height: int
     rules: Rules
 
-    def changed(self) -> dict[RowId, Row]:
+    def changed_rows(self) -> dict[RowId, Row]:
         """The rows that differ from those of the base."""
         return {row_id: row for row_id, row in self.snapshot.lineage.rows.changes() if row is not None}
 
     def rows(self) -> Iterator[Row]:
-        """All rows of the last valid commit so far, tombstones too, in no particular order."""
-        changed = self.changed()
+        """All rows of the last valid commit so far, tombstones included, in no particular order."""
+        changed = self.changed_rows()
         for row in self.base.rows():
             yield changed.pop(row.row_id, row)
         yield from changed.values()
 
 
-class Stepper:
-    """Takes steps in one repository, from `folder` on, remembering what it read lately."""
+class CommitProcessor:
+    """Processes the commits of one repository, from `folder` on. Caches what it read recently."""
 
-    def __init__(self, source: Source, folder: str, shipped: Shipped) -> None:
-        self.rules = RuleReader(source, folder, shipped)
+    def __init__(self, source: Source, folder: str, bundled: BundledSchemas) -> None:
+        self.rules = RuleReader(source, folder, bundled)
         self._source = source
-        self._shipped = shipped
-        self._reader = Reader(shipped.kinds)
+        self._bundled = bundled
+        self._reader = FileReader(bundled.kinds)
 
-    def nothing(self) -> Position:
-        """The position before any commit."""
-        base, rules = EmptyBase(), self.rules.none()
-        start = snapshots.start(base, self._shipped.kinds, canonical.EMPTY_SET, rules.spec.prune.mode)
-        return Position(start, base, 0, rules)
+    def empty_state(self) -> TreeState:
+        """The state before any commit."""
+        base, rules = EmptyBase(), self.rules.default_rules()
+        snapshot = snapshots.start(base, self._bundled.kinds, canonical.EMPTY_SET, rules.spec.prune.mode)
+        return TreeState(snapshot, base, 0, rules)
 
-    def at(self, commit: str, base: Base, digest: str, height: int) -> Position:
-        """The position at a valid commit, whose state the base holds."""
-        rules = self.rules.at(commit)
-        kinds, _ = self.rules.kinds(rules)
-        return Position(snapshots.start(base, kinds, digest, rules.spec.prune.mode), base, height, rules)
+    def load_state(self, commit: str, base: Base, digest: str, height: int) -> TreeState:
+        """The state at a valid commit whose rows the base holds."""
+        rules = self.rules.read_rules(commit)
+        kinds, _ = self.rules.kinds_of(rules)
+        return TreeState(snapshots.start(base, kinds, digest, rules.spec.prune.mode), base, height, rules)
 
-    def step(self, at: Position, stamp: Stamp, changes: Collection[FileChange]) -> tuple[Position, Outcome]:
-        """From a commit to one whose first parent it is."""
-        rules = self.rules.after(at.rules, stamp.commit, changes)
-        kinds, problems = self._successors(at, rules)
-        if kinds.changed_from(at.snapshot.kinds):
-            problems = (*problems, *migration_problems(at.snapshot.kinds, kinds))
-        return self._move(at, stamp, changes, replace(at, rules=rules, height=at.height + 1), kinds, problems)
+    def process(self, state: TreeState, stamp: Stamp, changes: Collection[FileChange]) -> tuple[TreeState, Outcome]:
+        """Go from the state at a commit to the state at one of its first-parent children."""
+        rules = self.rules.update_rules(state.rules, stamp.commit, changes)
+        kinds, problems = self._effective_kinds(state, rules)
+        if kinds.changed_from(state.snapshot.kinds):
+            problems = (*problems, *migration_problems(state.snapshot.kinds, kinds))
+        target = replace(state, rules=rules, height=state.height + 1)
+        return self._move(state, stamp, changes, target, kinds, problems)
 
-    def jump(
-        self, at: Position, stamp: Stamp, changes: Collection[FileChange], height: int
-    ) -> tuple[Position, Outcome]:
-        """From a commit to any other. Rows are attributed to that other commit: good for counting, not for keeping."""
-        rules = self.rules.after(at.rules, stamp.commit, changes)
-        return self._move(at, stamp, changes, replace(at, rules=rules, height=height), *self._successors(at, rules))
+    def switch(
+        self, state: TreeState, stamp: Stamp, changes: Collection[FileChange], height: int
+    ) -> tuple[TreeState, Outcome]:
+        """Go to any other commit. The rows are attributed to that commit, so the result serves for comparing only."""
+        rules = self.rules.update_rules(state.rules, stamp.commit, changes)
+        target = replace(state, rules=rules, height=height)
+        return self._move(state, stamp, changes, target, *self._effective_kinds(state, rules))
 
-    def read(self, kinds: Kinds, files: Iterable[FileChange]) -> dict[str, FileEntry]:
-        """What files declare, judged by some kinds."""
+    def read_entries(self, kinds: Kinds, files: Iterable[FileChange]) -> dict[str, FileEntry]:
+        """What each file declares under some kinds, by path."""
         if kinds.digest != self._reader.kinds.digest:
-            self._reader = Reader(kinds)
-        return self._reader.entries(files, self._source.blobs)
+            self._reader = FileReader(kinds)
+        return self._reader.read_changes(files, self._source.blobs)
 
-    def _successors(self, at: Position, rules: Rules) -> tuple[Kinds, tuple[Problem, ...]]:
-        kinds, problems = self.rules.kinds(rules)
-        # While a schema cannot be read, documents are judged by the one before.
-        return (at.snapshot.tree.kinds, (*rules.problems, *problems)) if problems else (kinds, rules.problems)
+    def _effective_kinds(self, state: TreeState, rules: Rules) -> tuple[Kinds, tuple[Problem, ...]]:
+        kinds, problems = self.rules.kinds_of(rules)
+        # While a schema cannot be read, documents are validated against the previous one.
+        return (state.snapshot.tree.kinds, (*rules.problems, *problems)) if problems else (kinds, rules.problems)
 
     def _move(
         self,
-        at: Position,
+        state: TreeState,
         stamp: Stamp,
         changes: Iterable[FileChange],
-        target: Position,
+        target: TreeState,
         kinds: Kinds,
         problems: tuple[Problem, ...],
-    ) -> tuple[Position, Outcome]:
-        files = self.rules.counting(at.rules, target.rules, stamp.commit, changes)
-        if kinds.changed_from(at.snapshot.tree.kinds):
-            files = {one.path: one for one in self._to_reread(at, stamp.commit, kinds) if one.path not in files} | files
-        entries = self.read(kinds, files.values())
+    ) -> tuple[TreeState, Outcome]:
+        files = self.rules.resource_changes(state.rules, target.rules, stamp.commit, changes)
+        if kinds.changed_from(state.snapshot.tree.kinds):
+            affected = self._files_to_revalidate(state, stamp.commit, kinds)
+            files = {file.path: file for file in affected if file.path not in files} | files
+        entries = self.read_entries(kinds, files.values())
         mode = target.rules.spec.prune.mode
-        outcome = snapshots.advance(at.snapshot, stamp, kinds, entries, mode, problems)
-        located = locate(outcome.problems, lambda paths: self.rules.contents(stamp.commit, paths))
+        outcome = snapshots.advance(state.snapshot, stamp, kinds, entries, mode, problems)
+        located = locate_problems(outcome.problems, lambda paths: self.rules.read_files(stamp.commit, paths))
         return replace(target, snapshot=outcome.snapshot), replace(outcome, problems=located)
 
-    def _to_reread(self, at: Position, commit: str, kinds: Kinds) -> tuple[FileChange, ...]:
-        """The files to judge again: those that declare a kind whose schema changed, and those with problems."""
-        tree = at.snapshot.tree
+    def _files_to_revalidate(self, state: TreeState, commit: str, kinds: Kinds) -> tuple[FileChange, ...]:
+        """The files that declare a kind whose schema changed, and those with problems."""
+        tree = state.snapshot.tree
         names = kinds.changed_from(tree.kinds)
-        paths = set(at.base.paths(names))
+        paths = set(state.base.paths(names))
         for path, entry in tree.files.changes():
-            if entry.problems or any(one.kind in names for one in entry.resources):
+            if entry.problems or any(resource.kind in names for resource in entry.resources):
                 paths.add(path)
         return self._source.files(commit, paths)

@@ -1,4 +1,4 @@
-"""Files to entries: decode and validate, remembering what was read lately; many files are read on all cores."""
+"""Reading files into entries: decode and validate, with a cache; many files are read in parallel processes."""
 
 from __future__ import annotations
 
@@ -32,130 +32,128 @@ if TYPE_CHECKING:
     File = tuple[str, bytes]
 
 
-WORTHWHILE = 4_000
-"""Files from which on it pays to start processes, which takes as long as reading a thousand."""
-REMEMBERED = 4096
-"""Entries kept: a merge brings the same files again that its branch brought."""
+PARALLEL_FROM = 4_000
+"""Number of files from which on it pays to start processes, which takes as long as reading a thousand."""
+MAX_CACHED = 4096
+"""Entries in the cache: a merge commit changes the same files again that its branch changed."""
+CHUNK = 100
+"""Files that a worker process is given at once."""
+CHUNKS_PER_WORKER = 3
+"""Chunks in flight for each worker: enough to keep it busy, few enough that the last ones end together."""
+NICE = 10
+"""How much lower the priority of the workers is: the program goes on answering meanwhile."""
 
 
-class Reader:
+class FileReader:
     """Reads changed files under one set of kinds at a time."""
 
     def __init__(self, kinds: Kinds) -> None:
         self.kinds = kinds
         self._validator = Validator(kinds)
-        self._entries: OrderedDict[tuple[str, str], FileEntry] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, str], FileEntry] = OrderedDict()
 
-    def entry(self, path: str, data: bytes) -> FileEntry:
+    def read_file(self, path: str, data: bytes) -> FileEntry:
         """What one file declares."""
         return self._validator.check(path, decode(path, data))
 
-    def read(self, files: Iterable[tuple[str, bytes]], count: int) -> Iterator[FileEntry]:
-        """What each file declares, in order; many of them are read on all cores."""
-        if count >= WORTHWHILE:
+    def read_files(self, files: Iterable[File], count: int) -> Iterator[FileEntry]:
+        """What each of `count` files declares, in order; many of them are read on all cores."""
+        if count >= PARALLEL_FROM:
             return read_in_parallel(self.kinds, files)
-        return (self.entry(path, data) for path, data in files)
+        return (self.read_file(path, data) for path, data in files)
 
-    def entries(self, changes: Iterable[FileChange], blobs: Blobs) -> dict[str, FileEntry]:
-        """What each changed file declares now; an empty entry for one that is gone."""
-        found: dict[str, FileEntry] = {}
-        wanted: list[tuple[str, str]] = []
+    def read_changes(self, changes: Iterable[FileChange], blobs: Blobs) -> dict[str, FileEntry]:
+        """What each changed file declares now, by path; an empty entry for a deleted one."""
+        entries: dict[str, FileEntry] = {}
+        unread: list[tuple[str, str]] = []
         for change in changes:
             if change.blob is None:
-                found[change.path] = NOTHING
+                entries[change.path] = NOTHING
             elif change.type is not EntryType.FILE:
-                found[change.path] = FileEntry(problems=(not_a_file(change.path, change.type),))
-            elif (change.path, change.blob) in self._entries:
-                found[change.path] = self._entries[change.path, change.blob]
+                entries[change.path] = FileEntry(problems=(not_a_file_problem(change.path, change.type),))
+            elif (change.path, change.blob) in self._cache:
+                entries[change.path] = self._cache[change.path, change.blob]
             else:
-                wanted.append((change.path, change.blob))
-        contents = (data for _, data in blobs([blob for _, blob in wanted]))
-        files = zip((path for path, _ in wanted), contents, strict=True)
-        for (path, blob), entry in zip(wanted, self.read(files, len(wanted)), strict=True):
-            found[path] = self._remember(path, blob, entry)
-        return found
+                unread.append((change.path, change.blob))
+        contents = (data for _, data in blobs([blob for _, blob in unread]))
+        files = zip((path for path, _ in unread), contents, strict=True)
+        for (path, blob), entry in zip(unread, self.read_files(files, len(unread)), strict=True):
+            entries[path] = entry
+            self._add_to_cache(path, blob, entry)
+        return entries
 
-    def _remember(self, path: str, blob: str, entry: FileEntry) -> FileEntry:
-        self._entries[path, blob] = entry
-        if len(self._entries) > REMEMBERED:
-            self._entries.popitem(last=False)
-        return entry
+    def _add_to_cache(self, path: str, blob: str, entry: FileEntry) -> None:
+        self._cache[path, blob] = entry
+        if len(self._cache) > MAX_CACHED:
+            self._cache.popitem(last=False)
 
 
-def not_a_file(path: str, found: EntryType, severity: Severity = Severity.WARNING) -> Problem:
-    """What is wrong with something that has the name of a file that counts and is none."""
+def not_a_file_problem(path: str, entry_type: EntryType, severity: Severity = Severity.WARNING) -> Problem:
+    """The problem of a path with the name of a configuration file that is not a regular file."""
     return Problem(
         path=path,
         line=1,
         column=1,
         code="not-a-file",
         pointer="",
-        message=f"this is a {found.value}, which is not followed: nothing in it counts",
+        message=f"this is a {entry_type.value}, which is not followed: nothing in it counts",
         hint=f"put the file itself there, or give it a name that does not end in .{path.rpartition('.')[2]}",
         severity=severity,
     )
 
 
-CHUNK = 100
-AHEAD = 3
-"""Chunks under way for each helper: enough to keep it busy, few enough that nobody waits long for the last ones."""
-NICE = 10
-"""How far helpers stand back for whoever else has something to do, such as answering a question."""
-
-
 def read_in_parallel(kinds: Kinds, files: Iterable[File]) -> Iterator[FileEntry]:
-    """What each file declares, in order. Helpers read; this process has others to answer meanwhile."""
-    helpers = os.cpu_count() or 1
-    under_way: deque[futures.Future[list[FileEntry]]] = deque()
-    # Spawned, not forked: a fork would take over the engines and threads of this process.
-    with futures.ProcessPoolExecutor(
-        helpers, multiprocessing.get_context("spawn"), _begin, (kinds, gc.get_threshold())
-    ) as pool:
+    """What each file declares, in order, read by worker processes."""
+    workers = os.cpu_count() or 1
+    in_flight: deque[futures.Future[list[FileEntry]]] = deque()
+    context = multiprocessing.get_context("spawn")  # a fork would inherit the engines and threads of this process
+    with futures.ProcessPoolExecutor(workers, context, _start_worker, (kinds, gc.get_threshold())) as pool:
         for chunk in slices(files, CHUNK):
-            under_way.append(pool.submit(_read, chunk))
-            if len(under_way) >= helpers * AHEAD:
-                yield from under_way.popleft().result()
-        while under_way:
-            yield from under_way.popleft().result()
+            in_flight.append(pool.submit(_read_chunk, chunk))
+            if len(in_flight) >= workers * CHUNKS_PER_WORKER:
+                yield from in_flight.popleft().result()
+        while in_flight:
+            yield from in_flight.popleft().result()
 
 
-class _Helper:
-    """What a process keeps between chunks."""
+class _Worker:
+    """What a worker process keeps between chunks."""
 
     validator: Validator
 
 
-def _begin(kinds: Kinds, threshold: tuple[int, int, int]) -> None:
+def _start_worker(kinds: Kinds, threshold: tuple[int, int, int]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C is for the process that started this one
-    if sys.platform != "win32":  # where a process has no such number to lower
+    if sys.platform != "win32":  # which has no nice values
         os.nice(NICE)
     gc.set_threshold(*threshold)
-    _Helper.validator = Validator(kinds)
+    _Worker.validator = Validator(kinds)
 
 
-def _read(files: list[File]) -> list[FileEntry]:
-    return [_Helper.validator.check(path, decode(path, data)) for path, data in files]
+def _read_chunk(files: list[File]) -> list[FileEntry]:
+    return [_Worker.validator.check(path, decode(path, data)) for path, data in files]
 
 
-def locate(
-    problems: tuple[Problem, ...], contents: Callable[[Collection[str]], Mapping[str, bytes]]
+def locate_problems(
+    problems: tuple[Problem, ...], read_contents: Callable[[Collection[str]], Mapping[str, bytes]]
 ) -> tuple[Problem, ...]:
-    """The problems in order, each with the line and column of what it is about."""
+    """The problems in order, each with line and column: reads files again for problems that were found between them."""
     paths = {problem.path for problem in problems if problem.column == NOT_LOCATED}
     if not paths:
         return problems
-    documents = {path: decode(path, data).documents for path, data in contents(paths).items() if path in paths}
-    return tuple(sorted(_located(problem, documents.get(problem.path, ())) for problem in problems))
+    documents = {path: decode(path, data).documents for path, data in read_contents(paths).items() if path in paths}
+    return tuple(sorted(_locate(problem, documents.get(problem.path, ())) for problem in problems))
 
 
-def _located(problem: Problem, documents: tuple[Document, ...]) -> Problem:
+def _locate(problem: Problem, documents: tuple[Document, ...]) -> Problem:
     if problem.column != NOT_LOCATED:
         return problem
-    mark = next((found for one in documents if (found := _mark(problem, one))), Mark(problem.line, 1))
+    marks = (_find_mark(problem, document) for document in documents)
+    mark = next((mark for mark in marks if mark), Mark(problem.line, 1))
     return replace(problem, line=mark.line, column=mark.column)
 
 
-def _mark(problem: Problem, document: Document) -> Mark | None:
+def _find_mark(problem: Problem, document: Document) -> Mark | None:
     if document.marks[""].line != problem.line:
         return None
     pointer = problem.pointer

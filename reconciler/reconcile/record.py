@@ -1,4 +1,4 @@
-"""Recording versions in the ledger: beside a walk, in a thread of its own, or by comparison with the whole history."""
+"""Recording versions in the ledger: during a walk, in a thread of its own, or by a backfill of the whole history."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reconciler.errors import ReconcilerError, RetryLater
-from reconciler.reconcile.walk import Origin, chain, replay
+from reconciler.reconcile.walk import WalkStart, first_parents, walk_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -18,41 +18,39 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.model.commit import Version
     from reconciler.ports import Ledger, Source
-    from reconciler.reconcile.processor import Stepper
-    from reconciler.reconcile.walk import Step
+    from reconciler.reconcile.processor import CommitProcessor
+    from reconciler.reconcile.walk import Parents, ProcessedCommit, Progress
 
     OpenLedger = Callable[[], AbstractContextManager[Ledger]]
 
-    Progress = Callable[[int, int], None]
-
 
 BATCH_ROWS: Final = 20_000
-"""Rows to a batch. ClickHouse wants few large inserts; memory wants an end to them."""
-QUEUED: Final = 2_000
-DEADLINE: Final = 600.0
-"""Seconds that a full queue may stand still, or the last batches take: far above any driver's own time limit."""
+"""Rows of a batch: few large inserts suit ClickHouse, and memory stays bounded."""
+MAX_QUEUED: Final = 2_000
+TIMEOUT: Final = 600.0
+"""Seconds that a full queue may block, or the last batches take: far above any driver's own timeout."""
 
 
-class Entry(NamedTuple):
-    """A version on its way into the ledger, and the kinds that its rows are of."""
+class PendingVersion(NamedTuple):
+    """A version to record, and the kinds of its rows."""
 
     version: Version
     kinds: Kinds
 
     @property
     def rows(self) -> int:
-        """Rows it takes in the ledger, its own among them."""
+        """The number of rows it takes in the ledger, its own included."""
         return 1 + len(self.version.rows)
 
     @classmethod
-    def of(cls, step: Step) -> Entry:
-        """What a step of a walk leaves for the ledger."""
-        return cls(step.version, step.position.snapshot.kinds)
+    def from_commit(cls, commit: ProcessedCommit) -> PendingVersion:
+        """The version of a commit of a walk."""
+        return cls(commit.version, commit.state.snapshot.kinds)
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """What came of it. `behind` says that commits before the origin are missing, so nothing could be recorded."""
+class RecordResult:
+    """How many versions were recorded. `behind`: none, as the ledger lacks commits before the start of the walk."""
 
     versions: int = 0
     behind: bool = False
@@ -60,22 +58,23 @@ class Recorded:
 
 
 class Recorder:
-    """A context manager around the thread `ledger`.
+    """Records the versions of a walk in the thread `ledger`, so that opening and writing it do not delay the walk.
 
-    `origin` is the commit the walk begins after and `reachable` the commits it goes through. What the ledger has
-    already is skipped; after a walk through the whole history, what the branch no longer reaches is marked orphaned.
-    A failing ledger ends the recording, not the walk: `result` says so, and the next recording takes it up again.
+    `start` is the commit the walk starts after and `reachable` the commits it processes. Versions that the ledger has
+    are skipped; after a walk through the whole history, commits that the branch no longer reaches are marked orphaned.
+    When the ledger fails, the recording ends and the walk goes on: `result` has the error, and the next recording
+    continues.
     """
 
-    def __init__(self, open_ledger: OpenLedger, origin: str | None, reachable: Collection[str]) -> None:
-        self.result = Recorded()
+    def __init__(self, open_ledger: OpenLedger, start: str | None, reachable: Collection[str]) -> None:
+        self.result = RecordResult()
         self._open = open_ledger
-        self._origin = origin
+        self._start = start
         self._reachable = reachable
         self._ended = False
-        self._broken_off = False
+        self._aborted = False
         self._bug: Exception | None = None
-        self._queue: queue.Queue[Step | None] = queue.Queue(QUEUED)
+        self._queue: queue.Queue[ProcessedCommit | None] = queue.Queue(MAX_QUEUED)
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
 
     def __enter__(self) -> Recorder:
@@ -83,61 +82,61 @@ class Recorder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: TracebackType | BaseException | None) -> None:
-        self._broken_off = kind is not None
-        self._queue.put(None, timeout=DEADLINE)
-        self._thread.join(DEADLINE)
+        self._aborted = kind is not None
+        self._queue.put(None, timeout=TIMEOUT)
+        self._thread.join(TIMEOUT)
         if self._thread.is_alive() and kind is None:
             raise RetryLater("the history did not take the last versions in time", hint="run sync again")
         if self._bug is not None and kind is None:
             raise self._bug
 
-    def offer(self, step: Step) -> None:
-        """Hand over a step, in the order of the walk."""
-        self._queue.put(step, timeout=DEADLINE)
+    def offer(self, commit: ProcessedCommit) -> None:
+        """Hand over a commit, in the order of the walk."""
+        self._queue.put(commit, timeout=TIMEOUT)
 
     def _run(self) -> None:
         try:
             with self._open() as ledger:
                 self._record(ledger)
         except ReconcilerError as error:
-            self.result = Recorded(self.result.versions, error=error)
+            self.result = RecordResult(self.result.versions, error=error)
             self._drain()
         except Exception as error:  # noqa: BLE001  raised again where the walk ends, and the queue must not fill up
             self._bug = error
             self._drain()
 
-    def _incoming(self) -> Iterator[Step]:
-        """The steps up to the end, which comes once: asking again after it ends at once."""
+    def _take_offered(self) -> Iterator[ProcessedCommit]:
+        """The commits up to the end of the walk. Yields nothing more when it is called again after that."""
         while not self._ended:
-            step = self._queue.get()
-            if step is None:
+            commit = self._queue.get()
+            if commit is None:
                 self._ended = True
             else:
-                yield step
+                yield commit
 
     def _drain(self) -> None:
-        for _ in self._incoming():
+        for _ in self._take_offered():
             pass
 
     def _record(self, ledger: Ledger) -> None:
-        known = ledger.recorded((self._origin, *self._reachable) if self._origin else None)
-        if self._origin is not None and self._origin not in known:
-            self.result = Recorded(behind=True)
+        known = ledger.recorded((self._start, *self._reachable) if self._start else None)
+        if self._start is not None and self._start not in known:
+            self.result = RecordResult(behind=True)
             self._drain()
             return
-        batch = Batch(ledger)
-        for step in self._incoming():
-            if known.get(step.version.commit.sha) is not step.version.mainline:
-                batch.add(Entry.of(step))
-                self.result = Recorded(batch.written)
+        batch = VersionBatch(ledger)
+        for commit in self._take_offered():
+            if known.get(commit.version.commit.sha) is not commit.version.mainline:
+                batch.add(PendingVersion.from_commit(commit))
+                self.result = RecordResult(batch.written)
         batch.flush()
-        self.result = Recorded(batch.written)
-        if self._origin is None and not self._broken_off:
+        self.result = RecordResult(batch.written)
+        if self._start is None and not self._aborted:
             ledger.orphan(known.keys() - set(self._reachable))
 
 
-class Batch:
-    """Versions on their way into the ledger, all under one set of kinds. What is added is there after a flush."""
+class VersionBatch:
+    """Writes versions to the ledger in batches, each under one set of kinds. Ends with `flush`."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.written = 0
@@ -146,70 +145,70 @@ class Batch:
         self._versions: list[Version] = []
         self._rows = 0
 
-    def add(self, entry: Entry) -> None:
-        """One more; a batch that is full is written."""
-        if self._kinds is None or self._kinds.digest != entry.kinds.digest:
+    def add(self, pending: PendingVersion) -> None:
+        """Add a version; a full batch is written."""
+        if self._kinds is None or self._kinds.digest != pending.kinds.digest:
             self.flush()
-            self._ledger.prepare(entry.kinds)
-            self._kinds = entry.kinds
-        self._versions.append(entry.version)
-        self._rows += entry.rows
+            self._ledger.prepare(pending.kinds)
+            self._kinds = pending.kinds
+        self._versions.append(pending.version)
+        self._rows += pending.rows
         if self._rows >= BATCH_ROWS:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was added."""
+        """Write the versions added since the last batch."""
         if self._versions:
             self._ledger.record(self._versions)
         self.written += len(self._versions)
         self._versions, self._rows = [], 0
 
 
-class Comparison:
-    """What a head reaches, held against what a ledger has.
+class LedgerComparison:
+    """Compares the history of a head with a ledger.
 
-    `missing` are the commits that the ledger lacks, or has as something else than it should: on the mainline, or
-    off it. `dropped` are those that the head does not reach, or no longer.
+    `missing` are the commits that the ledger lacks, or has with the wrong value of `mainline`, which is the value here.
+    `unreachable` are those that the ledger has and the head does not reach, or no longer.
     """
 
     def __init__(self, source: Source, head: str, ledger: Ledger) -> None:
         self.parents = source.parents(head)
-        mainline = frozenset(chain(self.parents, head))
+        mainline = frozenset(first_parents(self.parents, head))
         known = ledger.recorded()
         self.missing = {sha: sha in mainline for sha in self.parents if known.get(sha) is not (sha in mainline)}
-        self.dropped = known.keys() - self.parents.keys()
+        self.unreachable = known.keys() - self.parents.keys()
 
 
-def catch_up(
+def backfill(
     source: Source,
-    stepper: Stepper,
+    processor: CommitProcessor,
     head: str,
     ledger: Ledger,
     *,
-    waiting: Mapping[str, Entry] | None = None,
+    waiting: Mapping[str, PendingVersion] | None = None,
     progress: Progress = lambda done, total: None,
 ) -> int:
-    """Make the ledger hold each commit of a head's history once, and mark orphaned what is not among them.
+    """Make the ledger hold each commit of a head's history once, and mark all others orphaned.
 
-    Returns how many versions were recorded. `waiting` are versions at hand, parents first: when they are all that is
-    missing, no history is walked. Otherwise it is, from its beginning. Raises `ReconcilerError` when git or the ledger
-    fail; what was recorded by then is complete, parents first.
+    Returns how many versions were recorded. `waiting` are versions by commit, parents first: when they include all
+    that are missing, the history is not walked. Raises `ReconcilerError` when git or the ledger fail; what was
+    recorded by then is complete, parents first.
     """
-    found = Comparison(source, head, ledger)
-    batch = Batch(ledger)
-    if found.missing:
-        at_hand = waiting or {}
-        enough = all(sha in at_hand and at_hand[sha].version.mainline is on for sha, on in found.missing.items())
-        entries = iter(at_hand.values()) if enough else _walked(source, stepper, head, found.parents)
-        for done, entry in enumerate(entries, 1):
-            if entry.version.commit.sha in found.missing:
-                batch.add(entry)
-            progress(done, len(found.parents))
+    comparison = LedgerComparison(source, head, ledger)
+    batch = VersionBatch(ledger)
+    if comparison.missing:
+        missing, at_hand = comparison.missing, waiting or {}
+        enough = all(sha in at_hand and at_hand[sha].version.mainline is mainline for sha, mainline in missing.items())
+        versions = iter(at_hand.values()) if enough else _walk_all(source, processor, head, comparison.parents)
+        for done, pending in enumerate(versions, 1):
+            if pending.version.commit.sha in missing:
+                batch.add(pending)
+            progress(done, len(comparison.parents))
         batch.flush()
-    ledger.orphan(found.dropped)
+    ledger.orphan(comparison.unreachable)
     return batch.written
 
 
-def _walked(source: Source, stepper: Stepper, head: str, parents: Mapping[str, tuple[str, ...]]) -> Iterator[Entry]:
-    beginning = Origin(None, stepper.nothing())
-    return (Entry.of(step) for step in replay(source, stepper, beginning, head, parents))
+def _walk_all(source: Source, processor: CommitProcessor, head: str, parents: Parents) -> Iterator[PendingVersion]:
+    start = WalkStart(None, processor.empty_state())
+    return (PendingVersion.from_commit(commit) for commit in walk_history(source, processor, start, head, parents))

@@ -1,4 +1,4 @@
-"""What a tree says about itself: which files count (`reconciler.yaml`), the schemas of its own kinds, its policies."""
+"""The rules of a tree: which files count (`reconciler.yaml`), the schemas of its own kinds, its policies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reconciler.kinds.load import load_kinds
 from reconciler.kinds.narrowing import narrowings
 from reconciler.model.commit import EntryType, FileChange, RepositorySpec
 from reconciler.model.problem import NOT_LOCATED, Problem, Severity
-from reconciler.reconcile.read import not_a_file
+from reconciler.reconcile.read import not_a_file_problem
 from reconciler.validate.repository import read_repository
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from reconciler.ports import Source
 
-    Kindset = tuple[Kinds, tuple[Problem, ...]]
+    KindsAndProblems = tuple[Kinds, tuple[Problem, ...]]
 
     Files = HashTrieMap[str, FileChange]
 
@@ -38,7 +38,7 @@ RESOURCE_SUFFIXES = (".yaml", ".yml")
 
 
 class Role(Enum):
-    """What a file is to us."""
+    """What a file is for."""
 
     RESOURCES = "resources"
     SCHEMA = "schema"
@@ -56,22 +56,22 @@ class Layout:
     @property
     def settings_file(self) -> str:
         """The path of `reconciler.yaml`, whether or not it is there."""
-        return self._below(SETTINGS_FILE)
+        return self._path_to(SETTINGS_FILE)
 
     @property
     def schemas_folder(self) -> str:
         """The folder of the repository's own kinds, from the root."""
-        return self._below(self.spec.schemas)
+        return self._path_to(self.spec.schemas)
 
     @property
     def policies_folder(self) -> str:
-        """The folder of the repository's policies, from the root. What stands deeper in it are their tests."""
-        return self._below(self.spec.policies)
+        """The folder of the repository's policies, from the root. Deeper folders in it are their tests."""
+        return self._path_to(self.spec.policies)
 
     def role(self, path: str) -> Role | None:
-        """What the file at a path is; None for what does not count, such as all in hidden folders.
+        """What the file at a path is for; None for one that does not count, such as all in hidden folders.
 
-        Works on the text: it is asked for every file of a repository.
+        Works on the text, as it is called for every file of a repository.
         """
         prefix = f"{self.folder}/" if self.folder else ""
         inside = path.removeprefix(prefix)
@@ -88,28 +88,28 @@ class Layout:
     def _role_of_yaml(self, inside: str) -> Role | None:
         if inside == SETTINGS_FILE:
             return Role.SETTINGS
-        if inside.startswith(f"{self.spec.policies}/") or not self._selected(inside):
+        if inside.startswith(f"{self.spec.policies}/") or not self._is_selected(inside):
             return None
         return Role.RESOURCES
 
-    def _selected(self, inside: str) -> bool:
+    def _is_selected(self, inside: str) -> bool:
         if self._include is not None and not self._include.match_file(inside):
             return False
         return self._exclude is None or not self._exclude.match_file(inside)
 
     @cached_property
     def _include(self) -> GitIgnoreSpec | None:
-        return _patterns(self.spec.include)
+        return _compile_patterns(self.spec.include)
 
     @cached_property
     def _exclude(self) -> GitIgnoreSpec | None:
-        return _patterns(self.spec.exclude)
+        return _compile_patterns(self.spec.exclude)
 
-    def _below(self, name: str) -> str:
+    def _path_to(self, name: str) -> str:
         return f"{self.folder}/{name}" if self.folder else name
 
 
-def _patterns(lines: tuple[str, ...]) -> GitIgnoreSpec | None:
+def _compile_patterns(lines: tuple[str, ...]) -> GitIgnoreSpec | None:
     if not lines:
         return None
     from pathspec import GitIgnoreSpec  # most repositories have no patterns
@@ -118,40 +118,40 @@ def _patterns(lines: tuple[str, ...]) -> GitIgnoreSpec | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Shipped:
-    """What comes with the program: its kinds, the meta-schema of every kind's schema, and that of `reconciler.yaml`."""
+class BundledSchemas:
+    """What the program brings: its kinds, the meta-schema of kinds, and the schema of `reconciler.yaml`."""
 
     kinds: Kinds
     meta: Mapping[str, Any]
     repository: Mapping[str, Any]
 
 
-def read_kinds(files: Mapping[str, bytes], shipped: Shipped) -> tuple[Kinds, tuple[Problem, ...]]:
-    """The shipped kinds and those of some schema files (JSON, which is YAML), and what is wrong with the files."""
+def read_kinds(files: Mapping[str, bytes], bundled: BundledSchemas) -> tuple[Kinds, tuple[Problem, ...]]:
+    """The bundled kinds and those of some schema files (JSON, which is YAML), and what is wrong with the files."""
     decoded = {path: decode(path, data) for path, data in files.items()}
-    return load_kinds(decoded, shipped.meta, shipped.kinds)
+    return load_kinds(decoded, bundled.meta, bundled.kinds)
 
 
-def read_shipped(files: Mapping[str, bytes], meta: Mapping[str, Any], repository: Mapping[str, Any]) -> Shipped:
-    """The kinds that come with the program, which are right."""
+def load_bundled(files: Mapping[str, bytes], meta: Mapping[str, Any], repository: Mapping[str, Any]) -> BundledSchemas:
+    """Build the kinds that the program brings; asserts that they are right."""
     kinds, problems = load_kinds({path: decode(path, data) for path, data in files.items()}, meta)
     assert not problems, problems
-    return Shipped(kinds, meta, repository)
+    return BundledSchemas(kinds, meta, repository)
 
 
 def stored_kinds(schemas: Mapping[str, Mapping[str, Any]]) -> Kinds:
-    """The kinds that a store's tables were made from, by name."""
-    return _built(_Schemas(schemas))
+    """The kinds that a store's tables were made from; `schemas` are by kind."""
+    return _build_kinds(_Schemas(schemas))
 
 
 @lru_cache(maxsize=4)
-def _built(made_from: _Schemas) -> Kinds:
-    return Kinds(tuple(build_kind(made_from.schemas[name], "") for name in sorted(made_from.schemas)))
+def _build_kinds(stored: _Schemas) -> Kinds:
+    return Kinds(tuple(build_kind(stored.schemas[name], "") for name in sorted(stored.schemas)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Schemas:
-    """Schemas that are the same when all of them are."""
+    """A cache key: equal when all schemas are equal."""
 
     schemas: Mapping[str, Mapping[str, Any]]
 
@@ -160,7 +160,7 @@ class _Schemas:
 
 
 def migration_problems(old: Kinds, new: Kinds) -> tuple[Problem, ...]:
-    """Why rows made under the old kinds could not stand under the new ones."""
+    """Why rows of the old kinds would not fit the new ones."""
     problems: list[Problem] = []
     for kind in old:
         successor = new.by_name.get(kind.name)
@@ -178,17 +178,17 @@ def migration_problems(old: Kinds, new: Kinds) -> tuple[Problem, ...]:
             )
             continue
         problems.extend(
-            Problem(successor.origin, 1, NOT_LOCATED, "schema-narrowed", found.pointer, found.message, found.hint)
-            for found in narrowings(kind, successor)
+            Problem(successor.origin, 1, NOT_LOCATED, "schema-narrowed", finding.pointer, finding.message, finding.hint)
+            for finding in narrowings(kind, successor)
         )
     return tuple(problems)
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules of one tree, as far as they were read: the files of its schemas and policies, by path.
+    """The rules of one tree: its layout, and the files of its schemas and policies by path.
 
-    While `reconciler.yaml` cannot be read, `layout` is that of the tree before, and `problems` say why.
+    While `reconciler.yaml` cannot be read, `layout` is that of the previous tree, and `problems` say why.
     """
 
     layout: Layout
@@ -203,92 +203,95 @@ class Rules:
 
 
 class RuleReader:
-    """Reads the rules of one repository's trees, remembering what it read."""
+    """Reads the rules of one repository's trees, with a cache of kinds."""
 
-    def __init__(self, source: Source, folder: str, shipped: Shipped) -> None:
+    def __init__(self, source: Source, folder: str, bundled: BundledSchemas) -> None:
         self.folder = folder
         self._source = source
-        self._shipped = shipped
-        self._kindsets: dict[frozenset[FileChange], Kindset] = {}
+        self._bundled = bundled
+        self._kinds_by_schemas: dict[frozenset[FileChange], KindsAndProblems] = {}
 
-    def none(self) -> Rules:
-        """The rules before any commit: the defaults."""
+    def default_rules(self) -> Rules:
+        """The rules before any commit."""
         return Rules(Layout(self.folder))
 
-    def at(self, commit: str) -> Rules:
+    def read_rules(self, commit: str) -> Rules:
         """The rules of a commit's tree."""
-        start = self.none()
-        settings = self._source.files(commit, [start.layout.settings_file])
-        return self._gathered(self._configured(start, settings), commit)
+        defaults = self.default_rules()
+        settings = self._source.files(commit, [defaults.layout.settings_file])
+        return self._with_files(self._with_layout(defaults, settings), commit)
 
-    def after(self, rules: Rules, commit: str, changes: Iterable[FileChange]) -> Rules:
-        """The rules of the tree of a commit that differs in some paths from the one whose rules are given."""
-        touched = [change for change in changes if change.path == rules.layout.settings_file]
-        configured = self._configured(rules, touched) if touched else rules
+    def update_rules(self, rules: Rules, commit: str, changes: Iterable[FileChange]) -> Rules:
+        """The rules of a commit's tree, from those of a tree that differs from it by `changes`."""
+        settings = [change for change in changes if change.path == rules.layout.settings_file]
+        configured = self._with_layout(rules, settings) if settings else rules
         if configured.layout != rules.layout:
-            return self._gathered(configured, commit)
-        schemas = _updated(rules.schemas, changes, rules.layout, Role.SCHEMA)
-        policies = _updated(rules.policies, changes, rules.layout, Role.POLICY)
+            return self._with_files(configured, commit)
+        schemas = _update_files(rules.schemas, changes, rules.layout, Role.SCHEMA)
+        policies = _update_files(rules.policies, changes, rules.layout, Role.POLICY)
         return replace(configured, schemas=schemas, policies=policies)
 
-    def counting(self, old: Rules, new: Rules, commit: str, changes: Iterable[FileChange]) -> dict[str, FileChange]:
-        """The files whose resources differ between two trees, as they are in the commit with the new rules.
+    def resource_changes(
+        self, old: Rules, new: Rules, commit: str, changes: Iterable[FileChange]
+    ) -> dict[str, FileChange]:
+        """The files of resources that differ between two trees, by path; `commit` is the one with the new rules.
 
-        Where the layout changed, files come and go without having been touched.
+        Where the layout changed, files come and go without a change of their contents.
         """
-        found: dict[str, FileChange] = {}
+        files: dict[str, FileChange] = {}
         if old.layout != new.layout:
-            for one in self._source.changes(None, commit):
-                was, now = (layout.role(one.path) is Role.RESOURCES for layout in (old.layout, new.layout))
+            for file in self._source.changes(None, commit):
+                was, now = (layout.role(file.path) is Role.RESOURCES for layout in (old.layout, new.layout))
                 if was != now:
-                    found[one.path] = one if now else FileChange(one.path, None)
-        for one in changes:
-            if new.layout.role(one.path) is Role.RESOURCES:
-                found[one.path] = one
-            elif old.layout.role(one.path) is Role.RESOURCES:
-                found[one.path] = FileChange(one.path, None)
-        return found
+                    files[file.path] = file if now else FileChange(file.path, None)
+        for change in changes:
+            if new.layout.role(change.path) is Role.RESOURCES:
+                files[change.path] = change
+            elif old.layout.role(change.path) is Role.RESOURCES:
+                files[change.path] = FileChange(change.path, None)
+        return files
 
-    def kinds(self, rules: Rules) -> Kindset:
+    def kinds_of(self, rules: Rules) -> KindsAndProblems:
         """The kinds in force under some rules, and what is wrong with the schemas."""
         version = frozenset(rules.schemas.values())
-        if version not in self._kindsets:
-            texts, odd = self.texts(rules.schemas.values())
-            kinds, problems = read_kinds(texts, self._shipped)
-            self._kindsets[version] = kinds, (*odd, *problems)
-        return self._kindsets[version]
+        if version not in self._kinds_by_schemas:
+            texts, not_files = self.read_texts(rules.schemas.values())
+            kinds, problems = read_kinds(texts, self._bundled)
+            self._kinds_by_schemas[version] = kinds, (*not_files, *problems)
+        return self._kinds_by_schemas[version]
 
-    def texts(self, files: Iterable[FileChange]) -> tuple[dict[str, bytes], tuple[Problem, ...]]:
-        """The contents of files by path, and a problem for each that is none: no rule may get lost in silence."""
-        blobs = {one.path: one.blob for one in files if one.blob is not None and one.type is EntryType.FILE}
-        odd = (not_a_file(one.path, one.type, Severity.ERROR) for one in files if one.type is not EntryType.FILE)
+    def read_texts(self, files: Iterable[FileChange]) -> tuple[dict[str, bytes], tuple[Problem, ...]]:
+        """The contents of regular files by path, and an error for each other entry: no rule may be ignored silently."""
+        blobs = {file.path: file.blob for file in files if file.blob is not None and file.type is EntryType.FILE}
+        others = [file for file in files if file.type is not EntryType.FILE]
         contents = (data for _, data in self._source.blobs(blobs.values()))
-        return dict(zip(blobs, contents, strict=True)), tuple(odd)
+        problems = tuple(not_a_file_problem(file.path, file.type, Severity.ERROR) for file in others)
+        return dict(zip(blobs, contents, strict=True)), problems
 
-    def contents(self, commit: str, paths: Collection[str]) -> dict[str, bytes]:
-        """Those of some files that a commit's tree has, with what they hold."""
-        return self.texts(self._source.files(commit, paths))[0]
+    def read_files(self, commit: str, paths: Collection[str]) -> dict[str, bytes]:
+        """The contents, by path, of those files that a commit's tree has."""
+        return self.read_texts(self._source.files(commit, paths))[0]
 
-    def _configured(self, rules: Rules, settings: Iterable[FileChange]) -> Rules:
+    def _with_layout(self, rules: Rules, settings: Iterable[FileChange]) -> Rules:
         """The rules with the layout that the settings file asks for, if it is there."""
-        texts, odd = self.texts([one for one in settings if one.blob is not None])
-        if odd:
-            return replace(rules, problems=odd)
+        texts, not_files = self.read_texts([file for file in settings if file.blob is not None])
+        if not_files:
+            return replace(rules, problems=not_files)
         for path, data in texts.items():
-            spec, problems = read_repository(path, decode(path, data), self._shipped.repository)
+            spec, problems = read_repository(path, decode(path, data), self._bundled.repository)
             return replace(rules, layout=rules.layout if spec is None else Layout(self.folder, spec), problems=problems)
         return replace(rules, layout=Layout(self.folder), problems=())
 
-    def _gathered(self, rules: Rules, commit: str) -> Rules:
-        """The rules with the schemas and policies that stand in their folders."""
+    def _with_files(self, rules: Rules, commit: str) -> Rules:
+        """The rules with the schemas and policies in their folders."""
         layout = rules.layout
-        nothing: Files = HashTrieMap()
-        schemas = _updated(nothing, self._source.listing(commit, layout.schemas_folder), layout, Role.SCHEMA)
-        policies = _updated(nothing, self._source.listing(commit, layout.policies_folder), layout, Role.POLICY)
+        no_files: Files = HashTrieMap()
+        schemas = _update_files(no_files, self._source.listing(commit, layout.schemas_folder), layout, Role.SCHEMA)
+        policies = _update_files(no_files, self._source.listing(commit, layout.policies_folder), layout, Role.POLICY)
         return replace(rules, schemas=schemas, policies=policies)
 
 
-def _updated(files: Files, changes: Iterable[FileChange], layout: Layout, role: Role) -> Files:
+def _update_files(files: Files, changes: Iterable[FileChange], layout: Layout, role: Role) -> Files:
     for change in changes:
         if layout.role(change.path) is not role:
             continue

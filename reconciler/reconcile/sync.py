@@ -1,7 +1,7 @@
 """One reconcile: the branch's head becomes the live rows, and every commit a version.
 
-A reconcile walks the history from the applied commit to the head and applies what the last valid commit declares; a
-plan walks the same way and only looks.
+A reconcile walks the history from the applied commit to the head and applies what the last valid commit declares. A
+plan makes the same walk and writes nothing.
 """
 
 from __future__ import annotations
@@ -14,53 +14,53 @@ from typing import TYPE_CHECKING
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.commit import Applied, Attempt, Status
 from reconciler.plan import Plan
-from reconciler.reconcile.admission import PRUNE, advancing, replacing
-from reconciler.reconcile.outbox import Offering, Outbox
-from reconciler.reconcile.record import Recorded, Recorder, catch_up
+from reconciler.reconcile.admission import PRUNE, propose_replacement, propose_update
+from reconciler.reconcile.outbox import Outbox, OutboxRecorder
+from reconciler.reconcile.record import Recorder, RecordResult, backfill
 from reconciler.reconcile.rules import stored_kinds
-from reconciler.reconcile.walk import Origin, Step, joins, replay
+from reconciler.reconcile.walk import ProcessedCommit, WalkStart, mainline_contains, walk_history
 from reconciler.snapshot.base import EmptyBase, LoadedBase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
 
     from reconciler.kinds.kind import Kinds
-    from reconciler.model.commit import Application
+    from reconciler.model.commit import StoreUpdate
     from reconciler.model.host import Suspension
     from reconciler.ports import Base, Clock, Source, Store, StoreReader
-    from reconciler.reconcile.admission import Judge, Proposal
-    from reconciler.reconcile.processor import Stepper
+    from reconciler.reconcile.admission import AdmissionController, Proposal
+    from reconciler.reconcile.processor import CommitProcessor
     from reconciler.reconcile.record import OpenLedger
+    from reconciler.reconcile.walk import Parents, Progress
 
-    Parents = Mapping[str, tuple[str, ...]]
+ROWS_PER_LOOKUP = 500
+"""Rows that are loaded in the time it takes to look up one changed file: its resources, names, ids and references."""
 
-    Progress = Callable[[int, int], None]
 
-
-def suspended(store: Store) -> Suspension | None:
-    """The suspension that holds now; one that has expired is ended, and that is a host event."""
+def current_suspension(store: Store) -> Suspension | None:
+    """The suspension in force. Ends an expired one, which is a host event."""
     store.expire()
     return store.suspension()
 
 
 @dataclass(frozen=True, slots=True)
-class Consent:
-    """Somebody's approval of what guards and policies have against one commit: a revision, and who gave it."""
+class CommitApproval:
+    """Approval to apply one commit against guards and policies: a revision, and who approves."""
 
     revision: str
     by: str
 
 
 @dataclass(frozen=True, slots=True)
-class WentLive:
-    """A step that the store took from a commit (None: from nothing) under some kinds.
+class AppliedStep:
+    """What the store took: the update from the applied commit (`base`; None: nothing), under some kinds.
 
-    `replaced` says that whatever the application does not hold is gone, too; `seconds` is how long the store took.
+    `replaced` says that whatever the update does not contain is gone; `seconds` is how long the store took.
     """
 
     kinds: Kinds
     base: Applied | None
-    application: Application
+    update: StoreUpdate
     replaced: bool
     seconds: float = 0.0
 
@@ -73,16 +73,16 @@ class SyncResult:
     applied: Applied | None
     attempt: Attempt | None
     plan: Plan
-    history: Recorded | None
-    went_live: WentLive | None = None
+    history: RecordResult | None
+    applied_step: AppliedStep | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciler:
-    """The reconcile of one branch of one repository into one store and one ledger (None keeps no history).
+    """Reconciles one branch of one repository into one store and one ledger (None: no history is kept).
 
-    `repository` is what store and ledger know the configuration by. With an `outbox` versions are put there, and
-    nobody waits for the ledger.
+    `repository` identifies the configuration in store and ledger. With an `outbox`, versions are put there instead of
+    written to the ledger. `bundled` are the kinds that the program brings.
     """
 
     source: Source
@@ -90,149 +90,154 @@ class Reconciler:
     branch: str
     store: Store
     open_ledger: OpenLedger | None
-    stepper: Stepper
-    judge: Judge
-    shipped: Kinds
+    processor: CommitProcessor
+    admission: AdmissionController
+    bundled: Kinds
     clock: Clock
     outbox: Outbox | None = None
 
-    def sync(self, progress: Progress = lambda done, total: None, consent: Consent | None = None) -> SyncResult:
+    def sync(self, progress: Progress = lambda done, total: None, approval: CommitApproval | None = None) -> SyncResult:
         """Bring store and ledger to the branch's head.
 
-        An invalid head changes no row but what valid commits before it brought; one that a guard or policy refuses
-        changes none, unless somebody consents. A ledger that fails is told in the result and does not keep rows from
-        going live. Raises `ReconcilerError` when git or the store fail, and `UsageError` when the consent is for a
-        commit that is not the one to go live.
+        An invalid head changes only what valid commits before it declare; a commit that a guard or policy refuses
+        changes nothing, unless it is approved. When the ledger fails, the rows go live all the same and the result
+        has the error. Raises `ReconcilerError` when git or the store fail, and `UsageError` when the approval is for
+        another commit than the one to apply.
         """
         self.store.claim(self.repository, self.branch)
         head = self.source.resolve(self.branch)
         if head is None:
             return SyncResult(None, self.store.applied(), self.store.attempted(), Plan(None, "", ()), None)
-        approach = self._approach
-        approach.check_folder(head, self.branch)
-        origin, parents = approach.origin(head)
-        dropped = self._dropped(origin, parents)
-        with self._recorder(origin, parents, dropped) as recorder:
-            walk = self._walk(origin, head, parents, recorder, progress)
-            plan, went = self._go_live(origin, head, walk, consent)
+        walk = self._history_walk
+        walk.check_folder(head, self.branch)
+        start, parents = walk.find_start(head)
+        rewritten = self._is_rewritten(start, parents)
+        with self._recorder(start, parents, rewritten) as recorder:
+            mainline = self._walk(start, head, parents, recorder, progress)
+            plan, step = self._apply(start, head, mainline, approval)
         history = recorder.result if recorder else None
-        if history is not None and history.error is None and (history.behind or dropped):
-            history = self._record_all(head, history.versions, progress)
-        return SyncResult(head, self.store.applied(), self.store.attempted(), plan, history, went)
+        if history is not None and history.error is None and (history.behind or rewritten):
+            history = self._backfill(head, history.versions, progress)
+        return SyncResult(head, self.store.applied(), self.store.attempted(), plan, history, step)
 
     def kinds(self) -> Kinds:
-        """The kinds that the live rows were made under."""
-        return self._approach.kinds()
+        """The kinds of the live rows."""
+        return self._history_walk.kinds()
 
     @property
-    def _approach(self) -> Approach:
-        return Approach(self.source, self.stepper, self.store, self.shipped)
+    def _history_walk(self) -> HistoryWalk:
+        return HistoryWalk(self.source, self.processor, self.store, self.bundled)
 
-    def _recorder(self, origin: Origin, parents: Parents, dropped: bool) -> Recorder | Offering | nullcontext[None]:
+    def _recorder(
+        self, start: WalkStart, parents: Parents, rewritten: bool
+    ) -> Recorder | OutboxRecorder | nullcontext[None]:
         if self.outbox is not None:
-            return Offering(self.outbox, rewritten=dropped or origin.commit is None)
-        return Recorder(self.open_ledger, origin.commit, parents.keys()) if self.open_ledger else nullcontext()
+            return OutboxRecorder(self.outbox, rewritten=rewritten or start.commit is None)
+        return Recorder(self.open_ledger, start.commit, parents.keys()) if self.open_ledger else nullcontext()
 
-    def _dropped(self, origin: Origin, parents: Parents) -> bool:
-        """Whether what was looked at last is gone although the applied commit before it is not: a refused head, say."""
+    def _is_rewritten(self, start: WalkStart, parents: Parents) -> bool:
+        """Whether the last attempted commit is gone although the applied commit before it is there."""
         attempt = self.store.attempted()
-        return (
-            origin.commit is not None and attempt is not None and attempt.stamp.commit not in {*parents, origin.commit}
-        )
+        return start.commit is not None and attempt is not None and attempt.stamp.commit not in {*parents, start.commit}
 
-    def _record_all(self, head: str, before: int, progress: Progress) -> Recorded:
-        """Compare the ledger with the whole history, and record what it lacks; `before` counts what was by then."""
+    def _backfill(self, head: str, recorded: int, progress: Progress) -> RecordResult:
+        """Record what the ledger lacks of the whole history, after the walk recorded so many versions."""
         assert self.open_ledger is not None
         try:
             with self.open_ledger() as ledger:
-                return Recorded(before + catch_up(self.source, self.stepper, head, ledger, progress=progress))
+                added = backfill(self.source, self.processor, head, ledger, progress=progress)
+                return RecordResult(recorded + added)
         except ReconcilerError as error:
-            return Recorded(before, error=error)
+            return RecordResult(recorded, error=error)
 
     def _walk(
-        self, origin: Origin, head: str, parents: Parents, recorder: Recorder | Offering | None, progress: Progress
-    ) -> Walk:
-        walk = Walk()
-        for done, step in enumerate(self._approach.steps(origin, head, parents), 1):
+        self,
+        start: WalkStart,
+        head: str,
+        parents: Parents,
+        recorder: Recorder | OutboxRecorder | None,
+        progress: Progress,
+    ) -> Mainline:
+        mainline = Mainline()
+        for done, commit in enumerate(self._history_walk.process_commits(start, head, parents), 1):
             if recorder:
-                recorder.offer(step)
-            walk = walk.on(step)
+                recorder.offer(commit)
+            mainline = mainline.extend(commit)
             progress(done, len(parents))
-        return walk
+        return mainline
 
-    def _go_live(self, origin: Origin, head: str, walk: Walk, consent: Consent | None) -> tuple[Plan, WentLive | None]:
+    def _apply(
+        self, start: WalkStart, head: str, mainline: Mainline, approval: CommitApproval | None
+    ) -> tuple[Plan, AppliedStep | None]:
         applied = self.store.applied()
         base = applied.stamp.commit if applied else None
-        self._check_consent(walk.valid.version.commit.sha if walk.valid else base, consent)
-        problems = walk.last.version.problems if walk.last else ()
-        proposal = self._approach.proposal(origin, walk)
+        self._check_approval(mainline.valid.version.commit.sha if mainline.valid else base, approval)
+        problems = mainline.last.version.problems if mainline.last else ()
+        proposal = self._history_walk.propose(start, mainline)
         if proposal is None:
-            return self._told(Plan(base, head, (), problems), walk), None
-        judgement = self.judge.judge(proposal.transition)
-        if consent is not None:
-            judgement = judgement.approved(consent.by)
-        plan = Plan(base, head, proposal.changes, tuple(sorted({*problems, *judgement.problems})))
-        if judgement.refused:
-            return self._told(Plan(base, head, (), plan.problems), walk), None
-        put = self.store.replace if proposal.replaces else self.store.apply
-        kinds, application = proposal.transition.new.kinds, proposal.application(judgement)
+            return self._record_refusal(Plan(base, head, (), problems), mainline), None
+        admission = self.admission.review(proposal.request)
+        if approval is not None:
+            admission = admission.approve(approval.by)
+        plan = Plan(base, head, proposal.changes, tuple(sorted({*problems, *admission.problems})))
+        if admission.refused:
+            return self._record_refusal(Plan(base, head, (), plan.problems), mainline), None
+        write = self.store.replace if proposal.replaces else self.store.apply
+        kinds, update = proposal.request.new.kinds, proposal.store_update(admission)
         began = time.perf_counter()
-        put(kinds, application)
-        taken = time.perf_counter() - began
-        return self._told(plan, walk), WentLive(kinds, applied, application, proposal.replaces, taken)
+        write(kinds, update)
+        seconds = time.perf_counter() - began
+        step = AppliedStep(kinds, applied, update, proposal.replaces, seconds)
+        return self._record_refusal(plan, mainline), step
 
-    def _told(self, plan: Plan, walk: Walk) -> Plan:
-        """The plan; when something keeps the head from going live, the store is told."""
-        if plan.refused and walk.last is not None:
-            stamp = walk.last.version.commit.stamp
+    def _record_refusal(self, plan: Plan, mainline: Mainline) -> Plan:
+        """Record in the store that the head was refused, if the plan says so; returns the plan."""
+        if plan.refused and mainline.last is not None:
+            stamp = mainline.last.version.commit.stamp
             self.store.refuse(Attempt(stamp, self.clock.now(), refused=True, problems=plan.problems))
         return plan
 
-    def _check_consent(self, candidate: str | None, consent: Consent | None) -> None:
-        if consent is None or self.source.resolve(consent.revision) == candidate:
+    def _check_approval(self, candidate: str | None, approval: CommitApproval | None) -> None:
+        if approval is None or self.source.resolve(approval.revision) == candidate:
             return
         raise UsageError(
-            f"{consent.revision} is not the commit to go live, so nothing was done",
+            f"{approval.revision} is not the commit to go live, so nothing was done",
             hint=f"look at what {(candidate or 'the head')[:8]} would do with `reconciler plan`, and approve that",
         )
 
 
-LOOK_UP_PER_ROW = 500
-"""Rows that are loaded in the time in which one changed file is looked up: its resources, names, ids and references."""
-
-
 @dataclass(frozen=True, slots=True)
-class Walk:
-    """Where a walk came to on the mainline: the last commit, and the last valid one.
+class Mainline:
+    """How far a walk is along the mainline: the last commit, and the last valid one.
 
-    `approved` are the commits whose message approves of what they remove.
+    `approved` are the commits whose message approves what they remove.
     """
 
-    last: Step | None = None
-    valid: Step | None = None
+    last: ProcessedCommit | None = None
+    valid: ProcessedCommit | None = None
     approved: frozenset[str] = frozenset()
 
-    def on(self, step: Step) -> Walk:
-        """After one more step; those off the mainline lead nowhere."""
-        if not step.version.mainline:
+    def extend(self, commit: ProcessedCommit) -> Mainline:
+        """The mainline after one more commit; one of a side branch does not extend it."""
+        version = commit.version
+        if not version.mainline:
             return self
-        commit = step.version.commit
-        approved = self.approved | {commit.sha} if commit.approves(PRUNE) else self.approved
-        return Walk(step, step if step.version.status is Status.VALID else self.valid, approved)
+        approved = self.approved | {version.commit.sha} if version.commit.approves(PRUNE) else self.approved
+        return Mainline(commit, commit if version.status is Status.VALID else self.valid, approved)
 
 
 @dataclass(frozen=True, slots=True)
-class Approach:
-    """From the rows in a store to a commit. `shipped` are the kinds that come with this program."""
+class HistoryWalk:
+    """The walk from the rows in a store to a commit. `bundled` are the kinds that the program brings."""
 
     source: Source
-    stepper: Stepper
+    processor: CommitProcessor
     store: StoreReader
-    shipped: Kinds
+    bundled: Kinds
 
     def check_folder(self, head: str, revision: str) -> None:
         """Raise `UsageError` when the head, known by a revision, lacks the folder where the configuration begins."""
-        folder = self.stepper.rules.folder
+        folder = self.processor.rules.folder
         if folder and not self.source.has_folder(head, folder):
             raise UsageError(
                 f"{revision} has no folder {folder}: nothing was changed",
@@ -240,51 +245,53 @@ class Approach:
             )
 
     def kinds(self) -> Kinds:
-        """The kinds that the live rows were made under."""
+        """The kinds of the live rows."""
         return stored_kinds(self.store.kinds())
 
-    def beginning(self, head: str) -> tuple[Origin, Parents]:
-        """From nothing."""
-        return Origin(None, self.stepper.nothing()), self.source.parents(head)
+    def find_start(self, head: str) -> tuple[WalkStart, Parents]:
+        """Where to start, and the commits from there to a head: at the applied commit, if it is in the head's history.
 
-    def origin(self, head: str) -> tuple[Origin, Parents]:
-        """From the applied commit, if the rows it left are those that the head's history starts with."""
+        Otherwise, and when the rows were made under other kinds, at the empty state.
+        """
         applied = self.store.applied()
-        if applied is None or not self._understands_store():
-            return self.beginning(head)
+        if applied is None or not self._has_bundled_kinds():
+            return self._start_empty(head)
         known = applied.stamp.commit
         try:
             parents = self.source.parents(head, known=known)
-        except UsageError:  # the commit is gone: the history was rewritten, and git collected the old one
-            return self.beginning(head)
-        if not joins(parents, head, known):
-            return self.beginning(head)
-        position = self.stepper.at(known, self._base(known, head), applied.digest, applied.height)
-        return Origin(known, position), parents
+        except UsageError:  # the history was rewritten, and git has collected the commit
+            return self._start_empty(head)
+        if not mainline_contains(parents, head, known):
+            return self._start_empty(head)
+        state = self.processor.load_state(known, self._base(known, head), applied.digest, applied.height)
+        return WalkStart(known, state), parents
 
-    def steps(self, origin: Origin, head: str, parents: Parents) -> Iterator[Step]:
-        """Every commit on the way, parents first."""
-        return replay(self.source, self.stepper, origin, head, parents)
+    def process_commits(self, start: WalkStart, head: str, parents: Parents) -> Iterator[ProcessedCommit]:
+        """Process every commit from the start to a head, parents first."""
+        return walk_history(self.source, self.processor, start, head, parents)
 
-    def proposal(self, origin: Origin, walk: Walk) -> Proposal | None:
-        """What the last valid commit of a walk would do to the live rows; None when there is none."""
-        if walk.valid is None:
+    def propose(self, start: WalkStart, mainline: Mainline) -> Proposal | None:
+        """What the last valid commit of a walk would change in the live rows; None when there is no valid commit."""
+        if mainline.valid is None:
             return None
-        if origin.commit is not None:
-            return advancing(origin, walk.valid, walk.approved)
+        if start.commit is not None:
+            return propose_update(start, mainline.valid, mainline.approved)
         applied = self.store.applied()
         kinds = self.kinds()
         base = self.store.base(kinds) if applied else EmptyBase()
         before = applied.stamp.commit if applied else None
-        return replacing(base, before, kinds, self.stepper.rules, walk.valid, walk.approved)
+        return propose_replacement(base, before, kinds, self.processor.rules, mainline.valid, mainline.approved)
+
+    def _start_empty(self, head: str) -> tuple[WalkStart, Parents]:
+        return WalkStart(None, self.processor.empty_state()), self.source.parents(head)
 
     def _base(self, known: str, head: str) -> Base:
-        """The state at the applied commit: looked up, or loaded at once when much of it is going to be asked for."""
+        """The state at the applied commit: looked up row by row, or loaded at once when many files changed."""
         base = self.store.base(self.kinds())
-        asked = len(self.source.changes(known, head)) * LOOK_UP_PER_ROW
-        return base if asked < sum(self.store.counts().values()) else LoadedBase(base.rows(), self.kinds())
+        lookup_cost = len(self.source.changes(known, head)) * ROWS_PER_LOOKUP
+        return base if lookup_cost < sum(self.store.counts().values()) else LoadedBase(base.rows(), self.kinds())
 
-    def _understands_store(self) -> bool:
-        """Whether the rows were made under the kinds this program ships; another release's are made anew."""
-        made_under = self.store.kinds()
-        return all(made_under.get(kind.name) == kind.schema for kind in self.shipped)
+    def _has_bundled_kinds(self) -> bool:
+        """Whether the rows were made under the bundled kinds; those of another release are made anew."""
+        stored = self.store.kinds()
+        return all(stored.get(kind.name) == kind.schema for kind in self.bundled)

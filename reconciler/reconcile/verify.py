@@ -1,4 +1,4 @@
-"""Verifying both projections: every version and every live row is held against a fresh walk through git."""
+"""Verifying store and ledger: every version and every live row is compared with a fresh walk through git."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reconciler import canonical
 from reconciler.errors import NeedsHuman, UsageError
 from reconciler.kinds.kind import TIMESTAMPS, Kinds, SqlType
 from reconciler.model.commit import Status
-from reconciler.reconcile.walk import Origin, replay
+from reconciler.reconcile.walk import WalkStart, walk_history
 from reconciler.tables.rows import declaration_columns, desired_values, is_live, live_values
 
 if TYPE_CHECKING:
@@ -24,22 +24,27 @@ if TYPE_CHECKING:
     from reconciler.model.commit import Applied, Version
     from reconciler.model.history import VersionRow
     from reconciler.ports import LedgerReader, Source, StoreReader
-    from reconciler.reconcile.processor import Position, Stepper
-    from reconciler.reconcile.walk import Step
+    from reconciler.reconcile.processor import CommitProcessor, TreeState
+    from reconciler.reconcile.walk import ProcessedCommit, Progress
 
     RowsById = Mapping[str, Row]
+    FieldDifferences = list[tuple[str, str, str]]
+    """Names of fields that differ, each with its value and the one that git says."""
 
-    Progress = Callable[[int, int], None]
 
-
-MOST_TOLD: Final = 20
-"""Differences of a sort that are told; all are counted."""
-MOST_FIELDS: Final = 5
+MAX_EXAMPLES: Final = 20
+"""Examples of a sort of difference; all differences are counted."""
+MAX_FIELDS: Final = 5
+"""Fields of an example."""
+BATCH: Final = 2_000
+"""Commits that are looked up at once."""
+FIELDS: Final = ("height", "mainline", "status", "creates", "updates", "deletes", "digest")
+DESIRED, LIVE = "desired", "main"
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One difference: what it is about, and what is wrong with it."""
+    """One difference: what it is about, and what is wrong."""
 
     subject: str
     message: str
@@ -54,47 +59,42 @@ class Difference:
     examples: tuple[Example, ...]
 
 
-class Differences:
-    """Takes differences as they come."""
+class DifferenceCounter:
+    """Counts differences by sort, and keeps the first of each as examples."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._examples: dict[str, list[Example]] = {}
 
     def add(self, sort: str, subject: str, message: str) -> None:
-        """One more."""
+        """Add a difference."""
         self._counts[sort] += 1
-        told = self._examples.setdefault(sort, [])
-        if len(told) < MOST_TOLD:
-            told.append(Example(subject, message))
+        examples = self._examples.setdefault(sort, [])
+        if len(examples) < MAX_EXAMPLES:
+            examples.append(Example(subject, message))
 
     def all(self) -> tuple[Difference, ...]:
-        """The sorts in the order they were first found."""
-        return tuple(Difference(sort, self._counts[sort], tuple(told)) for sort, told in self._examples.items())
+        """The sorts in the order of their first differences."""
+        return tuple(Difference(sort, self._counts[sort], tuple(examples)) for sort, examples in self._examples.items())
 
 
-def unlike(found: list[tuple[str, str, str]]) -> str:
-    """Fields that differ, as text: each a name, what it is, and what git says."""
-    told = [f"{name} is {is_}, git says {should}" for name, is_, should in found[:MOST_FIELDS]]
-    more = len(found) - len(told)
-    return "; ".join([*told, f"and {more} more"] if more else told)
-
-
-BATCH: Final = 2_000
-"""Commits that are asked about at once."""
-FIELDS: Final = ("height", "mainline", "status", "creates", "updates", "deletes", "digest")
+def describe_fields(fields: FieldDifferences) -> str:
+    """Fields that differ, as text."""
+    texts = [f"{name} is {actual}, git says {expected}" for name, actual, expected in fields[:MAX_FIELDS]]
+    more = len(fields) - len(texts)
+    return "; ".join([*texts, f"and {more} more"] if more else texts)
 
 
 class HistoryCheck:
-    """Takes every version that a fresh walk makes, and looks each up."""
+    """Compares the versions of a fresh walk with those in the ledger, in batches."""
 
-    def __init__(self, ledger: LedgerReader, differences: Differences) -> None:
+    def __init__(self, ledger: LedgerReader, differences: DifferenceCounter) -> None:
         self._ledger, self._differences = ledger, differences
         self._versions: dict[str, Version] = {}
         self._kinds: Kinds | None = None
 
     def expect(self, version: Version, kinds: Kinds) -> None:
-        """The ledger should have this version; `kinds` are those at this commit."""
+        """Compare a version that the ledger should have; `kinds` are those at its commit."""
         if self._kinds is not None and self._kinds.digest != kinds.digest:
             self._flush()
         self._kinds = kinds
@@ -103,7 +103,7 @@ class HistoryCheck:
             self._flush()
 
     def finish(self, reachable: Collection[str]) -> None:
-        """These are all commits: whatever else counts as reachable in the ledger was dropped from git."""
+        """Compare the rest. Whatever else is reachable in the ledger than these commits is gone from git."""
         self._flush()
         for sha in sorted(self._ledger.recorded().keys() - set(reachable)):
             self._differences.add("not-orphaned", sha, "recorded as reachable, but the branch does not reach it")
@@ -113,16 +113,16 @@ class HistoryCheck:
         if not versions or kinds is None:
             return
         self._versions = {}
-        found: defaultdict[str, list[VersionRow]] = defaultdict(list)
+        recorded: defaultdict[str, list[VersionRow]] = defaultdict(list)
         for row in self._ledger.look_up(versions.keys()):
-            found[row.commit.sha].append(row)
+            recorded[row.commit.sha].append(row)
         for version in versions.values():
-            self._compare(version, found[version.commit.sha])
-        counting = [sha for sha, one in versions.items() if one.mainline and one.status is Status.VALID]
-        for sha, count in self._ledger.row_counts(kinds, counting).items():
-            should = len(versions[sha].rows)
-            if count != should and found[sha]:
-                self._differences.add("wrong-rows", sha, f"{count} changes of rows are recorded, git says {should}")
+            self._compare(version, recorded[version.commit.sha])
+        with_rows = [sha for sha, version in versions.items() if version.mainline and version.status is Status.VALID]
+        for sha, count in self._ledger.row_counts(kinds, with_rows).items():
+            expected = len(versions[sha].rows)
+            if count != expected and recorded[sha]:
+                self._differences.add("wrong-rows", sha, f"{count} changes of rows are recorded, git says {expected}")
 
     def _compare(self, version: Version, rows: Sequence[VersionRow]) -> None:
         sha = version.commit.sha
@@ -134,37 +134,38 @@ class HistoryCheck:
         row = rows[0]
         if row.orphaned:
             self._differences.add("wrongly-orphaned", sha, "marked as orphaned, but the branch reaches it")
-        differing = _version_differences(version, row)
-        if differing:
-            self._differences.add("wrong-version", sha, unlike(differing))
+        fields = _version_differences(version, row)
+        if fields:
+            self._differences.add("wrong-version", sha, describe_fields(fields))
 
 
-def _version_differences(version: Version, row: VersionRow) -> list[tuple[str, str, str]]:
+def _version_differences(version: Version, row: VersionRow) -> FieldDifferences:
     pairs = [(name, getattr(row, name), getattr(version, name)) for name in FIELDS]
     pairs.append(("parents", list(row.commit.parents), list(version.commit.parents)))
-    return [(name, canonical.text(is_), canonical.text(should)) for name, is_, should in pairs if is_ != should]
-
-
-DESIRED, LIVE = "desired", "main"
+    return [
+        (name, canonical.text(actual), canonical.text(expected))
+        for name, actual, expected in pairs
+        if actual != expected
+    ]
 
 
 class RowCheck:
-    """Compares the store with the position of a walk at the applied commit."""
+    """Compares the store with the state of a fresh walk at the applied commit."""
 
-    def __init__(self, store: StoreReader, differences: Differences) -> None:
+    def __init__(self, store: StoreReader, differences: DifferenceCounter) -> None:
         self._store, self._differences = store, differences
 
-    def compare(self, position: Position) -> int:
-        """Compare everything; returns how many live rows there should be."""
-        kinds = self._same_kinds(position.snapshot.kinds)
+    def compare(self, state: TreeState) -> int:
+        """Compare all rows; returns how many live rows there should be."""
+        kinds = self._comparable_kinds(state.snapshot.kinds)
         rows: defaultdict[str, dict[str, Row]] = defaultdict(dict)
-        for row in position.rows():
+        for row in state.rows():
             rows[row.resource.kind][row.resource.id] = row
         self._compare_desired(kinds, rows)
         return sum(self._compare_live(kind, rows[kind.name]) for kind in kinds)
 
-    def _same_kinds(self, kinds: Kinds) -> Kinds:
-        """The kinds that the store's tables were made from, too. Rows of others cannot be compared."""
+    def _comparable_kinds(self, kinds: Kinds) -> Kinds:
+        """The kinds whose tables in the store have the same schema."""
         stored = self._store.kinds()
         same = tuple(kind for kind in kinds if stored.get(kind.name) == kind.schema)
         names = {kind.name for kind in same}
@@ -176,48 +177,49 @@ class RowCheck:
 
     def _compare_desired(self, kinds: Kinds, rows: Mapping[str, RowsById]) -> None:
         seen: set[tuple[str, str]] = set()
-        for found in self._store.base(kinds).rows():
-            kind = kinds.by_name.get(found.resource.kind)
+        for row in self._store.base(kinds).rows():
+            kind = kinds.by_name.get(row.resource.kind)
             if kind is None:
                 continue
-            seen.add(found.row_id)
-            should = rows[kind.name].get(found.resource.id)
-            if should is None:
-                self._differences.add("unknown-row", _subject(DESIRED, found), "git does not have it")
-            elif found != should:
-                differing = _value_differences(_desired(kind, found), _desired(kind, should))
-                self._differences.add("wrong-row", _subject(DESIRED, should), unlike(differing) or "it is another")
+            seen.add(row.row_id)
+            expected = rows[kind.name].get(row.resource.id)
+            if expected is None:
+                self._differences.add("unknown-row", _subject(DESIRED, row), "git does not have it")
+            elif row != expected:
+                fields = _value_differences(_desired_values(kind, row), _desired_values(kind, expected))
+                message = describe_fields(fields) or "it is another"
+                self._differences.add("wrong-row", _subject(DESIRED, expected), message)
         for row in (row for kind in kinds for row in rows[kind.name].values()):
             if row.row_id not in seen:
                 self._differences.add("missing-row", _subject(DESIRED, row), "it is not there")
 
     def _compare_live(self, kind: Kind, rows: RowsById) -> int:
-        due = {id_: row for id_, row in rows.items() if is_live(kind, row)}
+        expected = {id_: row for id_, row in rows.items() if is_live(kind, row)}
         try:
             live = self._store.live(kind)
         except NeedsHuman as error:
             self._differences.add("altered-table", f"{LIVE} {kind.name}", str(error))
-            return len(due)
+            return len(expected)
         seen = set()
-        for found in live:
-            id_ = str(found.values[kind.key])
+        for row in live:
+            id_ = str(row.values[kind.key])
             seen.add(id_)
-            if id_ not in due:
-                self._differences.add("unknown-row", f"{LIVE} {kind.name} {found.name}", "git does not have it")
+            if id_ not in expected:
+                self._differences.add("unknown-row", f"{LIVE} {kind.name} {row.name}", "git does not have it")
                 continue
-            differing = _value_differences(found.values, _live(kind, due[id_]))
-            if differing:
-                self._differences.add("wrong-row", _subject(LIVE, due[id_]), unlike(differing))
-        for id_ in due.keys() - seen:
-            self._differences.add("missing-row", _subject(LIVE, due[id_]), "it is not there")
-        return len(due)
+            fields = _value_differences(row.values, _live_values(kind, expected[id_]))
+            if fields:
+                self._differences.add("wrong-row", _subject(LIVE, expected[id_]), describe_fields(fields))
+        for id_ in expected.keys() - seen:
+            self._differences.add("missing-row", _subject(LIVE, expected[id_]), "it is not there")
+        return len(expected)
 
 
 def _subject(table: str, row: Row) -> str:
     return f"{table} {row.resource.kind} {row.resource.name}"
 
 
-def _desired(kind: Kind, row: Row) -> dict[str, Any]:
+def _desired_values(kind: Kind, row: Row) -> dict[str, Any]:
     names = [*(column.name for column in kind.columns), *TIMESTAMPS, *(name for name, _ in declaration_columns(kind))]
     values = dict(zip(names, desired_values(kind, row), strict=True))
     if row.removed is None:
@@ -225,7 +227,7 @@ def _desired(kind: Kind, row: Row) -> dict[str, Any]:
     return {**values, "prune": str(row.removed.prune), "path": row.resource.path, "updated_at": row.updated.time}
 
 
-def _live(kind: Kind, row: Row) -> dict[str, Any]:
+def _live_values(kind: Kind, row: Row) -> dict[str, Any]:
     names = [*(column.name for column in kind.columns), *TIMESTAMPS]
     values = dict(zip(names, live_values(kind, row), strict=True))
     for column in kind.columns:
@@ -234,21 +236,21 @@ def _live(kind: Kind, row: Row) -> dict[str, Any]:
     return values
 
 
-def _value_differences(found: Mapping[str, Any], should: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    names = dict.fromkeys((*should, *found))
-    pairs = ((name, _text(found.get(name)), _text(should.get(name))) for name in names)
-    return [(name, is_, wanted) for name, is_, wanted in pairs if is_ != wanted]
+def _value_differences(actual: Mapping[str, Any], expected: Mapping[str, Any]) -> FieldDifferences:
+    names = dict.fromkeys((*expected, *actual))
+    texts = ((name, _to_text(actual.get(name)), _to_text(expected.get(name))) for name in names)
+    return [(name, text, expected_text) for name, text, expected_text in texts if text != expected_text]
 
 
-def _text(value: Any) -> str:
+def _to_text(value: Any) -> str:
     return canonical.text(canonical.plain(value))
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What came of it. `rows` were compared with those of the applied commit; `has_history` is False without a ledger.
+    """The result: `rows` of the applied commit and `commits` of the head were compared.
 
-    `differences` are empty when all is as git says.
+    `has_history` is False when there is no ledger.
     """
 
     repository: str
@@ -263,13 +265,13 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """One branch of one repository with its store and its ledger (None on a host that keeps no history).
+    """Verifies one branch of one repository with its store and ledger (None: no history is kept). Reads only.
 
-    It reads only. What it holds in memory grows with the rows and with the number of commits, not with what they say.
+    Memory grows with the number of rows and commits, not with the size of the commits.
     """
 
     source: Source
-    stepper: Stepper
+    processor: CommitProcessor
     repository: str
     branch: str
     store: StoreReader
@@ -285,9 +287,9 @@ class Verifier:
             raise UsageError(f"the branch {self.branch} has no commits: there is nothing to verify")
         if applied is None:
             raise UsageError("nothing is live yet: there is nothing to verify", hint="run `reconciler sync` first")
-        differences = Differences()
-        commits, step = self._walk(head, applied, differences, progress)
-        rows = self._rows(applied, step, differences)
+        differences = DifferenceCounter()
+        commits, applied_commit = self._compare_history(head, applied, differences, progress)
+        rows = self._compare_rows(applied, applied_commit, differences)
         return Verification(
             repository=self.repository,
             branch=self.branch,
@@ -299,32 +301,32 @@ class Verifier:
             differences=differences.all(),
         )
 
-    def _walk(
-        self, head: str, applied: Applied, differences: Differences, progress: Progress
-    ) -> tuple[int, Step | None]:
-        """How many commits there are, and the step to the applied one; None if the mainline does not go through it."""
+    def _compare_history(
+        self, head: str, applied: Applied, differences: DifferenceCounter, progress: Progress
+    ) -> tuple[int, ProcessedCommit | None]:
+        """The number of commits, and the applied one; None if it is not on the mainline."""
         parents = self.source.parents(head)
-        beginning = Origin(None, self.stepper.nothing())
-        found: Step | None = None
+        start = WalkStart(None, self.processor.empty_state())
+        applied_commit: ProcessedCommit | None = None
         with self.open_ledger() if self.open_ledger else nullcontext() as ledger:
             check = HistoryCheck(ledger, differences) if ledger is not None else None
-            for done, step in enumerate(replay(self.source, self.stepper, beginning, head, parents), 1):
+            for done, commit in enumerate(walk_history(self.source, self.processor, start, head, parents), 1):
                 if check is not None:
-                    check.expect(step.version, step.position.snapshot.kinds)
-                if step.version.mainline and step.version.commit.sha == applied.stamp.commit:
-                    found = step
+                    check.expect(commit.version, commit.state.snapshot.kinds)
+                if commit.version.mainline and commit.version.commit.sha == applied.stamp.commit:
+                    applied_commit = commit
                 progress(done, len(parents))
             if check is not None:
                 check.finish(parents.keys())
-        return len(parents), found
+        return len(parents), applied_commit
 
-    def _rows(self, applied: Applied, step: Step | None, differences: Differences) -> int:
-        if step is None:
+    def _compare_rows(self, applied: Applied, commit: ProcessedCommit | None, differences: DifferenceCounter) -> int:
+        if commit is None:
             differences.add(
                 "applied-commit", applied.stamp.commit, f"its rows are live, but {self.branch} does not go through it"
             )
             return 0
-        version = step.version
+        version = commit.version
         if (version.height, version.digest) != (applied.height, applied.digest):
             differences.add("applied-commit", applied.stamp.commit, "the store has another height or digest for it")
-        return RowCheck(self.store, differences).compare(step.position)
+        return RowCheck(self.store, differences).compare(commit.state)

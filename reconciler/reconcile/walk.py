@@ -1,7 +1,4 @@
-"""A walk along a history: every commit, parents first, becomes a version and the position after it.
-
-The position at a commit that no walk passes through comes from the difference of two trees.
-"""
+"""Walking a history: every commit, parents first, becomes a version and the state of the tree after it."""
 
 from __future__ import annotations
 
@@ -14,50 +11,99 @@ from reconciler.model.change import Op, Stamp
 from reconciler.model.commit import Status, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from reconciler.model.commit import Commit
     from reconciler.ports import Source
-    from reconciler.reconcile.processor import Position, Stepper
+    from reconciler.reconcile.processor import CommitProcessor, TreeState
     from reconciler.snapshot.snapshot import Outcome
+
+    Parents = Mapping[str, tuple[str, ...]]
+    """The parents of commits, by sha."""
+    Progress = Callable[[int, int], None]
+    """Called with the number of commits done and of all."""
+
+NO_TIME = datetime.fromtimestamp(0, UTC)
+"""The commit time in states that are computed for comparison only."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One commit of a replay."""
+class WalkStart:
+    """Where a walk starts: a valid commit of the mainline and the state at it. Commit None is the empty state."""
+
+    commit: str | None
+    state: TreeState
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessedCommit:
+    """A commit of a walk: its version, and the state of the tree after it."""
 
     version: Version
-    position: Position
+    state: TreeState
 
 
-def replay(
-    source: Source, stepper: Stepper, origin: Origin, head: str, parents: Mapping[str, tuple[str, ...]]
-) -> Iterator[Step]:
-    """Every commit reachable from `head` and not from the origin, which has to be on the head's mainline.
+@dataclass(frozen=True, slots=True)
+class StateAt:
+    """The state at a commit. Its rows are those of `valid_commit`, the last valid one up to there, if there is one."""
 
-    `parents` are those commits with their parents.
+    state: TreeState
+    valid_commit: str | None
+
+
+def walk_history(
+    source: Source, processor: CommitProcessor, start: WalkStart, head: str, parents: Parents
+) -> Iterator[ProcessedCommit]:
+    """Process every commit reachable from `head` and not from the start, which has to be on the head's mainline.
+
+    `parents` holds these commits.
     """
-    mainline = frozenset(chain(parents, head))
-    positions = _Positions(source, stepper, origin, parents)
-    for delta in source.history(head, known=origin.commit):
-        position, outcome = stepper.step(positions.before(delta.commit), delta.commit.stamp, delta.changes)
-        positions.keep(delta.commit.sha, position)
-        yield Step(_version(delta.commit, position.height, outcome, delta.commit.sha in mainline), position)
+    mainline = frozenset(first_parents(parents, head))
+    states = _ParentStates(source, processor, start, parents)
+    for delta in source.history(head, known=start.commit):
+        commit = delta.commit
+        state, outcome = processor.process(states.state_before(commit), commit.stamp, delta.changes)
+        states.keep(commit.sha, state)
+        yield ProcessedCommit(_version(commit, state.height, outcome, commit.sha in mainline), state)
 
 
-def chain(parents: Mapping[str, tuple[str, ...]], head: str) -> Iterator[str]:
-    """The first-parent chain from a head, newest first, as far as the given commits go."""
-    at = head
-    while at in parents:
-        yield at
-        if not parents[at]:
+def first_parents(parents: Parents, head: str) -> Iterator[str]:
+    """The first-parent chain of a head, newest first, as far as `parents` goes."""
+    commit = head
+    while commit in parents:
+        yield commit
+        if not parents[commit]:
             return
-        at = parents[at][0]
+        commit = parents[commit][0]
 
 
-def joins(parents: Mapping[str, tuple[str, ...]], head: str, known: str) -> bool:
-    """Whether the mainline of a head goes through `known`; `parents` holds what `known` does not reach."""
-    return head == known or any(parents[commit][:1] == (known,) for commit in chain(parents, head))
+def mainline_contains(parents: Parents, head: str, known: str) -> bool:
+    """Whether `known` is on the mainline of a head. `parents` holds the commits that are not reachable from `known`."""
+    return head == known or any(parents[commit][:1] == (known,) for commit in first_parents(parents, head))
+
+
+def state_at(source: Source, processor: CommitProcessor, start: WalkStart, sha: str) -> StateAt:
+    """The state at a commit that no walk passes through, computed from the difference of two trees.
+
+    Its rows are those of the last valid commit on the first-parent chain; what is pending counts from there.
+    """
+    invalid: list[str] = []
+    state, previous = start.state, start.commit
+    while True:
+        height = source.height(sha)
+        state, outcome = processor.switch(state, Stamp(sha, NO_TIME), source.changes(previous, sha), height)
+        if outcome.valid:
+            break
+        invalid.append(sha)
+        if height == 1:
+            state, sha = processor.empty_state(), ""
+            break
+        previous, sha = sha, source.resolve(f"{sha}~1") or ""
+    valid_commit = sha or None
+    for child in reversed(invalid):
+        state, _ = processor.process(state, Stamp(child, NO_TIME), source.changes(sha or None, child))
+        sha = child
+    return StateAt(state, valid_commit)
 
 
 def _version(commit: Commit, height: int, outcome: Outcome, is_mainline: bool) -> Version:
@@ -76,79 +122,33 @@ def _version(commit: Commit, height: int, outcome: Outcome, is_mainline: bool) -
     )
 
 
-class _Positions:
-    """The positions that later commits start from: each is kept until its last first-parent child had it."""
+class _ParentStates:
+    """The states that later commits start from. Each is kept until its last first-parent child is processed."""
 
-    def __init__(
-        self, source: Source, stepper: Stepper, origin: Origin, parents: Mapping[str, tuple[str, ...]]
-    ) -> None:
+    def __init__(self, source: Source, processor: CommitProcessor, start: WalkStart, parents: Parents) -> None:
         self._source = source
-        self._stepper = stepper
-        self._origin = origin
-        self._children = Counter(line[0] for line in parents.values() if line)
-        self._kept: dict[str, Position] = {}
-        if origin.commit is not None:
-            self._kept[origin.commit] = origin.position
+        self._processor = processor
+        self._start = start
+        self._children = Counter(commits[0] for commits in parents.values() if commits)
+        self._states: dict[str, TreeState] = {}
+        if start.commit is not None:
+            self._states[start.commit] = start.state
 
-    def before(self, commit: Commit) -> Position:
-        """The position that a commit starts from: that of its first parent."""
+    def state_before(self, commit: Commit) -> TreeState:
+        """The state at the first parent of a commit."""
         if not commit.parents:
-            return self._stepper.nothing()
+            return self._processor.empty_state()
         parent = commit.parents[0]
-        position = self._kept.pop(parent) if parent in self._kept else self._fork(parent)
+        state = self._states.pop(parent) if parent in self._states else self._fork_state(parent)
         self._children[parent] -= 1
-        self.keep(parent, position)
-        return position
+        self.keep(parent, state)
+        return state
 
-    def keep(self, sha: str, position: Position) -> None:
-        """Remember a position for as long as somebody will ask for it."""
+    def keep(self, sha: str, state: TreeState) -> None:
+        """Keep a state for as long as children need it."""
         if self._children[sha] > 0:
-            self._kept[sha] = position
+            self._states[sha] = state
 
-    def _fork(self, sha: str) -> Position:
-        """The position where a side branch left, before the origin."""
-        return reach(self._source, self._stepper, self._origin, sha).position
-
-
-NO_TIME = datetime.fromtimestamp(0, UTC)
-"""For positions off the mainline: nothing of theirs is kept but counts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a walk begins: a valid commit of the mainline and the position at it; no commit stands for nothing."""
-
-    commit: str | None
-    position: Position
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """The position at a commit, and the commit whose state it has: the last valid one so far, if there was one."""
-
-    position: Position
-    state: str | None
-
-
-def reach(source: Source, stepper: Stepper, origin: Origin, sha: str) -> Reached:
-    """The position at a commit, with the state of the last valid one on its first-parent chain.
-
-    Its tree is the origin's and their difference. What is pending there counts from that last valid commit.
-    """
-    invalid: list[str] = []
-    position, before = origin.position, origin.commit
-    while True:
-        height = source.height(sha)
-        position, outcome = stepper.jump(position, Stamp(sha, NO_TIME), source.changes(before, sha), height)
-        if outcome.valid:
-            break
-        invalid.append(sha)
-        if height == 1:
-            position, sha = stepper.nothing(), ""
-            break
-        before, sha = sha, source.resolve(f"{sha}~1") or ""
-    state = sha or None
-    for child in reversed(invalid):
-        position, _ = stepper.step(position, Stamp(child, NO_TIME), source.changes(sha or None, child))
-        sha = child
-    return Reached(position, state)
+    def _fork_state(self, sha: str) -> TreeState:
+        """The state where a side branch forked off, before the start."""
+        return state_at(self._source, self._processor, self._start, sha).state

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from reconciler.format.format import Formatted
     from reconciler.kinds.kind import Kind
     from reconciler.model.problem import Violation
-    from reconciler.reconcile.policytests import Policies, Tested, Trial
+    from reconciler.reconcile.policytests import Policies, PolicyTestResult, PolicyTestRun
     from reconciler.scaffold.sample import FieldRow
 
 KIND_HEADERS = ("kind", "table", "key", "columns", "from")
@@ -46,7 +46,7 @@ def field_cells(row: FieldRow) -> tuple[str, ...]:
 
 def policy_cells(policies: Policies) -> list[list[str]]:
     """A row for each policy."""
-    return [[policy.name, policy.title, str(len(policies.cases_of(policy)))] for policy in policies.members]
+    return [[policy.name, policy.title, str(len(policies.tests_of(policy)))] for policy in policies.members]
 
 
 def build_policies(policies: Policies) -> list[dict[str, Any]]:
@@ -56,45 +56,45 @@ def build_policies(policies: Policies) -> list[dict[str, Any]]:
             "name": policy.name,
             "title": policy.title,
             "path": policy.path,
-            "tests": len(policies.cases_of(policy)),
+            "tests": len(policies.tests_of(policy)),
         }
         for policy in policies.members
     ]
 
 
-def policy_test_lines(tested: Tested) -> Iterator[str]:
+def policy_test_lines(tested: PolicyTestRun) -> Iterator[str]:
     """A line for each test with its problems below, then the problems of the policies."""
-    width = max((len(_test_title(trial)) for trial in tested.trials), default=0)
-    for trial in tested.trials:
+    width = max((len(_test_title(trial)) for trial in tested.results), default=0)
+    for trial in tested.results:
         yield f"{'ok' if trial.passed else 'FAIL':<4}  {_test_title(trial):<{width}}  {_test_outcome(trial)}"
         own = () if trial.passed else (problem for problem in trial.problems if problem not in tested.problems)
         yield from (f"      {problem_line(problem)}" for problem in own)
     yield from map(problem_line, tested.problems)
 
 
-def policy_test_summary(tested: Tested) -> str:
+def policy_test_summary(tested: PolicyTestRun) -> str:
     """`75 tests of 26 policies: all as expected`"""
     outcome = f"{tested.failed:,} failed" if tested.failed else "all as expected"
     errors = sum(problem.is_error for problem in tested.problems)
     also = f", {plural(errors, 'error')}" if errors else ""
     policies = f"{len(tested.policies):,} {'policy' if len(tested.policies) == 1 else 'policies'}"
-    return f"{plural(len(tested.trials), 'test')} of {policies}: {outcome}{also}"
+    return f"{plural(len(tested.results), 'test')} of {policies}: {outcome}{also}"
 
 
-def build_policy_tests(tested: Tested) -> dict[str, Any]:
+def build_policy_tests(tested: PolicyTestRun) -> dict[str, Any]:
     """The JSON object of `policy test`."""
     return {
-        "tests": [_build_test(trial) for trial in tested.trials],
+        "tests": [_build_test(trial) for trial in tested.results],
         "problems": [answers.to_json(build_problem(problem)) for problem in tested.problems],
-        "summary": {"policies": len(tested.policies), "tests": len(tested.trials), "failed": tested.failed},
+        "summary": {"policies": len(tested.policies), "tests": len(tested.results), "failed": tested.failed},
     }
 
 
-def _build_test(trial: Trial) -> dict[str, Any]:
+def _build_test(trial: PolicyTestResult) -> dict[str, Any]:
     return {
-        "policy": trial.case.policy,
-        "name": trial.case.name,
-        "path": trial.case.folder,
+        "policy": trial.test.policy,
+        "name": trial.test.name,
+        "path": trial.test.folder,
         "passed": trial.passed,
         "violations": [_build_violation(violation) for violation in trial.violations],
         "problems": [answers.to_json(build_problem(problem)) for problem in trial.problems],
@@ -111,17 +111,17 @@ def _build_violation(violation: Violation) -> dict[str, Any]:
     }
 
 
-def _test_title(trial: Trial) -> str:
-    return f"{trial.case.policy}/{trial.case.name}"
+def _test_title(trial: PolicyTestResult) -> str:
+    return f"{trial.test.policy}/{trial.test.name}"
 
 
-def _test_outcome(trial: Trial) -> str:
+def _test_outcome(trial: PolicyTestResult) -> str:
     if trial.problems:
         return "not run: its files or the policy are not right"
     if not trial.violations:
-        return "no violation, and one was to be found" if trial.case.wants_violation else "no violation"
+        return "no violation, and one was to be found" if trial.test.expects_violation else "no violation"
     number, first = plural(len(trial.violations), "violation"), trial.violations[0]
-    unwanted = "" if trial.case.wants_violation else ", and none was to be found"
+    unwanted = "" if trial.test.expects_violation else ", and none was to be found"
     about = " ".join(word for word in (first.kind, first.name, first.field) if word)
     more = " …" if len(trial.violations) > 1 else ""
     return f"{number}{unwanted}: {f'{about}: ' if about else ''}{first.message}{more}"

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kinds
     from reconciler.plan import Plan
-    from reconciler.reconcile.check import Checked
+    from reconciler.reconcile.check import CheckResult
 
 
-def render_checked_json(checked: Checked) -> str:
+def render_checked_json(checked: CheckResult) -> str:
     """`validate --format json`"""
     return dump_json(build_checked(checked))
 
@@ -31,7 +31,7 @@ def render_plan_json(plan: Plan, kinds: Kinds) -> str:
     return dump_json(answers.to_json(build_plan(plan)))
 
 
-PROBLEM_FORMATS: Mapping[str, Callable[[Checked], str]] = {
+PROBLEM_FORMATS: Mapping[str, Callable[[CheckResult], str]] = {
     "text": text.render_checked,
     "json": render_checked_json,
     "markdown": markdown.render_checked,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.model.problem import Problem
     from reconciler.plan import Plan
-    from reconciler.reconcile.check import Checked
+    from reconciler.reconcile.check import CheckResult
 
 MAX_NAMED = 50
 """Deletions that the notice of a plan lists by name."""
@@ -37,7 +37,7 @@ def workflow_command(name: str, properties: Mapping[str, str | int | None], mess
     return f"::{name} {parameters}::{message.translate(_DATA)}"
 
 
-def render_checked(checked: Checked) -> str:
+def render_checked(checked: CheckResult) -> str:
     """`validate --format github`: an annotation for each problem, and a notice with the counts."""
     notice = f"{checked_counts(checked)}: {problem_counts(checked.problems)}"
     return "\n".join([*map(_annotation, checked.problems), workflow_command("notice", {"title": "validate"}, notice)])

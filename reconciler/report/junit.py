@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reconciler.model.change import Change
     from reconciler.model.problem import Problem
     from reconciler.plan import Plan
-    from reconciler.reconcile.check import Checked
+    from reconciler.reconcile.check import CheckResult
 
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
 
@@ -34,7 +34,7 @@ class Case(NamedTuple):
     output: Sequence[str]
 
 
-def render_checked(checked: Checked) -> str:
+def render_checked(checked: CheckResult) -> str:
     """`validate --format junit`"""
     return _render_document([("validate", list(_file_cases("validate", checked.entries, checked.problems)))])
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from reconciler.model.change import Change
     from reconciler.model.problem import Problem
     from reconciler.plan import Plan
-    from reconciler.reconcile.check import Checked
+    from reconciler.reconcile.check import CheckResult
     from reconciler.report.plans import Field
 
 MARKER = "<!-- reconciler:{} -->"
@@ -65,7 +65,7 @@ class Section:
     closing: str = ""
 
 
-def render_checked(checked: Checked) -> str:
+def render_checked(checked: CheckResult) -> str:
     """`validate --format markdown`"""
     icon = BAD if any(problem.is_error for problem in checked.problems) else CAREFUL if checked.problems else GOOD
     head = f"{MARKER.format('validate')}\n### {icon} Configuration: {problem_counts(checked.problems)}\n\n"

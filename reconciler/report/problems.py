@@ -12,7 +12,7 @@ from reconciler.report.escape import escape_line
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from reconciler.reconcile.check import Checked
+    from reconciler.reconcile.check import CheckResult
 
 DOCS_PAGE = "docs/problems.md"
 POLICY_PREFIX = "policy/"
@@ -73,7 +73,7 @@ def parse_problem(answer: answers.Problem) -> Problem:
     )
 
 
-def build_checked(checked: Checked) -> dict[str, Any]:
+def build_checked(checked: CheckResult) -> dict[str, Any]:
     """The JSON object of `validate --format json`."""
     return {
         "problems": [answers.to_json(build_problem(problem)) for problem in checked.problems],
@@ -119,7 +119,7 @@ def problem_counts(problems: Sequence[Problem]) -> str:
     return f"{plural(errors, 'error')}, {plural(warnings, 'warning')}" if problems else "no problems"
 
 
-def checked_counts(checked: Checked) -> str:
+def checked_counts(checked: CheckResult) -> str:
     """`27 resources in 28 files`."""
     return f"{plural(checked.resources, 'resource')} in {plural(len(checked.entries), 'file')}"
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.model.problem import Problem
     from reconciler.plan import Plan
-    from reconciler.reconcile.check import Checked
+    from reconciler.reconcile.check import CheckResult
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning"}
@@ -34,7 +34,7 @@ _LINES = re.compile(r"(\blines? |:)\d+(?:(?:, | and )\d+)*")
 """Line numbers in messages: they change when lines are added above."""
 
 
-def render_checked(checked: Checked) -> str:
+def render_checked(checked: CheckResult) -> str:
     """`validate --format sarif`"""
     return dump_json(_build_log("validate", checked.problems))
 

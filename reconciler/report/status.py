@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from reconciler.model.host import Diagnosis, Suspension, Trouble
     from reconciler.model.live import CacheState
-    from reconciler.model.upload import ShippingState
+    from reconciler.model.upload import UploadState
     from reconciler.status import Condition, FollowerStatus, Running, Scan, Status
 
 
@@ -78,7 +78,7 @@ def _build_daemon(running: Running) -> answers.DaemonProcess:
     )
 
 
-def _build_upload(state: ShippingState) -> answers.HistoryUpload:
+def _build_upload(state: UploadState) -> answers.HistoryUpload:
     failure = state.failure
     return answers.HistoryUpload(
         versions=state.versions,

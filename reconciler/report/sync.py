@@ -104,7 +104,7 @@ def _build_recording(result: SyncResult, waiting: int | None) -> answers.Recordi
 
 def build_applied_event(result: SyncResult) -> dict[str, Any] | None:
     """The data of `applied`; None when no commit was applied."""
-    live, applied = result.went_live, build_applied(result.applied)
+    live, applied = result.applied_step, build_applied(result.applied)
     if live is None or applied is None:
         return None
     changes = result.plan.changes

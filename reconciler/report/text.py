@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kinds
     from reconciler.plan import Plan
-    from reconciler.reconcile.check import Checked
+    from reconciler.reconcile.check import CheckResult
 
 
 UNTIL_FIXED = "no row changes until that is mended"
@@ -26,7 +26,7 @@ class LineStyle(Enum):
     NOTE = auto()
 
 
-def checked_lines(checked: Checked) -> Iterator[tuple[LineStyle, str]]:
+def checked_lines(checked: CheckResult) -> Iterator[tuple[LineStyle, str]]:
     """A line for each problem, then the counts."""
     yield from ((LineStyle.PROBLEM, problem_line(problem)) for problem in checked.problems)
     yield LineStyle.NOTE, f"{checked_counts(checked)}: {problem_counts(checked.problems)}"
@@ -45,7 +45,7 @@ def plan_lines(plan: Plan, kinds: Kinds) -> Iterator[tuple[LineStyle, str]]:
     yield from ((LineStyle.NOTE, line) for line in outcome_lines(plan))
 
 
-def render_checked(checked: Checked) -> str:
+def render_checked(checked: CheckResult) -> str:
     """`validate --format text`"""
     return _join(checked_lines(checked))
 

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from reconciler.errors import UsageError
-from reconciler.reconcile.check import Checked, check_tree, read_layout
+from reconciler.reconcile.check import CheckResult, check_tree, read_layout
 from reconciler.reconcile.rules import Layout, Role
 from reconciler.wiring.program import shipped
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reconciler.model.commit import EntryType
     from reconciler.model.problem import Problem
     from reconciler.reconcile.format import FormattedTree
-    from reconciler.reconcile.rules import Shipped
+    from reconciler.reconcile.rules import BundledSchemas
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Checkout:
     folder: str
     layout: Layout
     problems: tuple[Problem, ...]
-    shipped: Shipped
+    shipped: BundledSchemas
     tree: WorkingTree
 
     def read(self, wanted: Callable[[str], bool] | None = None) -> dict[str, bytes | EntryType]:
@@ -39,7 +39,7 @@ class Checkout:
         counts = wanted or (lambda path: self.layout.role(path) is not None)
         return dict(self.tree.read(counts, self.folder))
 
-    def check(self, files: dict[str, bytes | EntryType]) -> Checked:
+    def check(self, files: dict[str, bytes | EntryType]) -> CheckResult:
         """Check files of it as if they were all."""
         return check_tree(files, self.layout, self.shipped, self.problems)
 
@@ -76,7 +76,7 @@ def inside(root: Path, path: Path) -> PurePosixPath:
     return PurePosixPath(whole.relative_to(root).as_posix())
 
 
-def check_folder(start: Path, folder: str, paths: Sequence[Path]) -> Checked:
+def check_folder(start: Path, folder: str, paths: Sequence[Path]) -> CheckResult:
     """Check the working tree around `start`, from `folder` inside it on; of `paths` only, when there are any.
 
     Raises `UsageError` for a path outside that tree, and for a file in it that does not count as configuration.
@@ -84,7 +84,7 @@ def check_folder(start: Path, folder: str, paths: Sequence[Path]) -> Checked:
     at = checkout(start, folder)
     files = at.read()
     selected = at.selection(paths, files.__contains__)
-    return at.check(files).among(selected) if paths else at.check(files)
+    return at.check(files).select(selected) if paths else at.check(files)
 
 
 def format_folder(start: Path, folder: str, paths: Sequence[Path]) -> tuple[Path, FormattedTree]:

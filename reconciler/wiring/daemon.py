@@ -13,8 +13,8 @@ from reconciler.adapters.duckdb.keeper import Keeper
 from reconciler.adapters.lock import hold
 from reconciler.adapters.log import DaemonLog, style_of
 from reconciler.adapters.machine import SystemClock
+from reconciler.backoff import Backoff
 from reconciler.daemon import gc
-from reconciler.daemon.backoff import Backoff
 from reconciler.daemon.conditions import Board, Phase, Telling, history_trouble
 from reconciler.daemon.drift import Healer, Teller
 from reconciler.daemon.events import News

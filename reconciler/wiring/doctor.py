@@ -75,7 +75,7 @@ def _settings_file(config: Path | None) -> str:
 def _git() -> Iterator[Diagnosis]:
     from reconciler.adapters.git.version import git_version
 
-    yield hostchecks.git_version(git_version())
+    yield hostchecks.check_git_version(git_version())
 
 
 def _engines(history_url: str) -> Iterator[Diagnosis]:
@@ -94,14 +94,14 @@ def _engines(history_url: str) -> Iterator[Diagnosis]:
 def _branch(at: Target) -> Iterator[Diagnosis]:
     from reconciler.adapters.machine import SystemClock
 
-    yield hostchecks.clone(at.source.is_shallow())
+    yield hostchecks.check_clone(at.source.is_shallow())
     head = at.source.resolve(at.branch)
     if head is None:
         yield Diagnosis("branch", Grade.WARNING, f"{at.branch} has no commits yet", "make a first commit")
         return
     commit = at.source.commit(head)
     yield Diagnosis("branch", Grade.OK, f"{at.branch} is at {head[:8]}")
-    yield hostchecks.commit_clock(SystemClock().now(), commit.stamp.time)
+    yield hostchecks.check_commit_clock(SystemClock().now(), commit.stamp.time)
 
 
 def _history(url: str, at: Target) -> Iterator[Diagnosis]:
@@ -126,4 +126,4 @@ def _history(url: str, at: Target) -> Iterator[Diagnosis]:
     now = SystemClock().now()
     yield Diagnosis("history", Grade.OK, f"{answer.place} answers: ClickHouse {answer.version}")
     if url != EMBEDDED:
-        yield hostchecks.history_clock(answer.now - now)
+        yield hostchecks.check_history_clock(answer.now - now)

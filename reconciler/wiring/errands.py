@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.answers import to_json
-from reconciler.reconcile.processor import Stepper
+from reconciler.reconcile.processor import CommitProcessor
 from reconciler.reconcile.verify import Verifier
 from reconciler.report.drift import build_drift
 from reconciler.status import Scan
@@ -64,7 +64,7 @@ class Errands:
             at = self._parts.following.at()
             verifier = Verifier(
                 source=at.source,
-                stepper=Stepper(at.source, at.folder, shipped()),
+                processor=CommitProcessor(at.source, at.folder, shipped()),
                 repository=at.repository,
                 branch=at.branch,
                 store=self._parts.keeper.store(),

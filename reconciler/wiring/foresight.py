@@ -52,5 +52,5 @@ class Foresight:
     def plan(self) -> Answer:
         """What the branch's head would change in the live rows, as git was when it was last looked at."""
         with target(self._settings) as at, self._keeper.reading() as store:
-            plan, _ = planner_of(at.source, at.folder).ahead(store, at.branch)
+            plan, _ = planner_of(at.source, at.folder).plan_sync(store, at.branch)
             return to_json(build_plan(plan))

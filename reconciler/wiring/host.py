@@ -12,10 +12,10 @@ from reconciler.daemon.metrics import count_reconcile
 from reconciler.errors import NeedsHuman, RefusedError, UsageError
 from reconciler.metrics import Outcome
 from reconciler.model.host import Level, Outlook
-from reconciler.reconcile.admission import Judge
-from reconciler.reconcile.processor import Stepper
+from reconciler.reconcile.admission import AdmissionController
+from reconciler.reconcile.processor import CommitProcessor
 from reconciler.reconcile.rules import stored_kinds
-from reconciler.reconcile.sync import Reconciler, suspended
+from reconciler.reconcile.sync import Reconciler, current_suspension
 from reconciler.report.sync import applied_message, refused_message
 from reconciler.status import Place, Scan, Stored, stored
 from reconciler.wiring.answers import suspension_refusal
@@ -91,8 +91,8 @@ class Tools:
     """What is remembered of an open repository from one reconcile to the next."""
 
     source: GitSource
-    stepper: Stepper
-    judge: Judge
+    processor: CommitProcessor
+    admission: AdmissionController
 
 
 class Host:
@@ -163,9 +163,9 @@ class Host:
         self._worked = time.monotonic()
         with self.trusting():
             at, store = self.parts.following.at(), self.parts.keeper.store()
-            pause = None if wish and wish.force else suspended(store)
+            pause = None if wish and wish.force else current_suspension(store)
             if pause is None:
-                result = self._reconciler(at, store).sync(lambda done, total: beat(), wish.consent if wish else None)
+                result = self._reconciler(at, store).sync(lambda done, total: beat(), wish.approval if wish else None)
                 self.look()
                 return result
             self.look()
@@ -181,7 +181,7 @@ class Host:
         """Look for live rows that are not as git says, and put them right or tell."""
         with self.trusting():
             store = self.parts.keeper.store()
-            if store.applied() is not None and suspended(store) is None:
+            if store.applied() is not None and current_suspension(store) is None:
                 scan = self.parts.scanner.scan(store, self.kinds())
                 self.facts = replace(self.facts, scan=scan)
                 self.parts.metrics.drift.count(scan.found, scan.healed, scan.fighting)
@@ -232,17 +232,19 @@ class Host:
 
     def _reconciler(self, at: Target, store: Store) -> Reconciler:
         if self._tools is None or self._tools.source is not at.source:
-            stepper = Stepper(at.source, at.folder, self._known)
-            self._tools = Tools(at.source, stepper, Judge(stepper.rules, lambda: nullcontext(self.parts.engine)))
+            processor = CommitProcessor(at.source, at.folder, self._known)
+            self._tools = Tools(
+                at.source, processor, AdmissionController(processor.rules, lambda: nullcontext(self.parts.engine))
+            )
         return Reconciler(
             source=at.source,
             repository=at.repository,
             branch=at.branch,
             store=store,
             open_ledger=None,
-            stepper=self._tools.stepper,
-            judge=self._tools.judge,
-            shipped=self._known.kinds,
+            processor=self._tools.processor,
+            admission=self._tools.admission,
+            bundled=self._known.kinds,
             clock=self.parts.clock,
             outbox=self.parts.shipment.outbox,
         )
@@ -278,9 +280,9 @@ class Host:
     def _pass_on(self, result: SyncResult) -> None:
         log, plan = self.parts.log, result.plan
         self.telling(result)
-        if result.went_live is not None:
+        if result.applied_step is not None:
             for follower in self.followers:
-                follower.hear(result.went_live)
+                follower.hear(result.applied_step)
             log.event("Applied", applied_message(plan), commit=result.applied and result.applied.stamp.commit)
         if plan.refused:
             log.event("Refused", refused_message(plan), level=Level.WARN, commit=result.head)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from reconciler.importing.tables import RawTable
     from reconciler.kinds.kind import Kind, Kinds
-    from reconciler.reconcile.importrows import Adoption
+    from reconciler.reconcile.importrows import RowImport
     from reconciler.settings import Settings
 
 CSV_SUFFIXES = (".csv", ".tsv", ".txt")
@@ -27,7 +27,7 @@ CSV_SUFFIXES = (".csv", ".tsv", ".txt")
 class Imported:
     """What came of importing files: the rows and new files, the kinds, and the tables that are no kind's."""
 
-    adoption: Adoption
+    adoption: RowImport
     kinds: Kinds
     left_alone: tuple[str, ...]
 
@@ -39,7 +39,7 @@ def import_files(files: Sequence[Path], settings: Settings, to: Path | None, wor
     """
     from reconciler.adapters.files import write_new
     from reconciler.importing.documents import Folders
-    from reconciler.reconcile.importrows import adopt, prove
+    from reconciler.reconcile.importrows import plan_import, verify_import
 
     at = checkout(to if to is not None and settings.repository == Path() else settings.repository, settings.path)
     top = "/".join(inside(at.root, to).parts) if to is not None else settings.path
@@ -47,13 +47,13 @@ def import_files(files: Sequence[Path], settings: Settings, to: Path | None, wor
     checked = at.check(before)
     tables, left_alone = _tables(files, checked.kinds, word)
     first_line = partial(_schema_line, at.root, settings.path, before)
-    adoption = adopt(tables, checked, Folders(top, checked.entries, before), first_line)
+    adoption = plan_import(tables, checked, Folders(top, checked.entries, before), first_line)
     for path in adoption.files:
         if at.layout.role(path) is not Role.RESOURCES:
             raise UsageError(f"{path} would not be part of the configuration", hint="choose another folder with --to")
     if adoption.files:
         write_new(at.root, adoption.files)
-        prove(adoption, at.check(at.read()))
+        verify_import(adoption, at.check(at.read()))
     return Imported(adoption, checked.kinds, left_alone)
 
 

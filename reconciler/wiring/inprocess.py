@@ -10,7 +10,7 @@ from reconciler.errors import UsageError
 from reconciler.model.drift import Drifts
 from reconciler.model.host import Suspension, parse_until
 from reconciler.reconcile.rules import stored_kinds
-from reconciler.reconcile.sync import Consent, suspended
+from reconciler.reconcile.sync import CommitApproval, current_suspension
 from reconciler.report.drift import build_drift, build_verification
 from reconciler.report.status import build_status, build_suspension
 from reconciler.report.sync import build_sync
@@ -117,12 +117,12 @@ class InProcess:
 
     def sync(self, by: str, *, approve: str | None = None, force: bool = False) -> Answer:
         """Reconcile once."""
-        consent = Consent(approve, f"{by} with --approve") if approve else None
+        approval = CommitApproval(approve, f"{by} with --approve") if approve else None
         with reconciler(self._settings) as found:
-            pause = None if force else suspended(found.store)
+            pause = None if force else current_suspension(found.store)
             if pause is not None:
                 raise answers.suspension_refusal(pause)
-            return to_json(build_sync(found.sync(self._progress, consent), found.kinds()))
+            return to_json(build_sync(found.sync(self._progress, approval), found.kinds()))
 
     def verify(self, by: str) -> Answer:
         """Compare ledger and live rows with git. Nothing is written."""

@@ -16,7 +16,7 @@ from reconciler.daemon.metrics import DaemonMeasures
 from reconciler.errors import RetryLater
 from reconciler.model.host import Suspension
 from reconciler.reconcile.rules import stored_kinds
-from reconciler.reconcile.sync import Consent
+from reconciler.reconcile.sync import CommitApproval
 from reconciler.report.drift import build_drift, build_verification
 from reconciler.report.status import build_status, build_suspension
 from reconciler.report.sync import build_sync
@@ -144,8 +144,8 @@ class DaemonOperations:
 
     def submit_sync(self, approve: str | None, by: str, *, force: bool) -> Future[Answer]:
         """Queue one reconcile."""
-        consent = Consent(approve, f"{by} with --approve") if approve else None
-        wish = Wish(consent, force)
+        approval = CommitApproval(approve, f"{by} with --approve") if approve else None
+        wish = Wish(approval, force)
         return _then(
             self._loop.sync(wish), lambda result: to_json(build_sync(result, self._host.kinds(), self._waiting()))
         )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Prune
     from reconciler.ports import PolicyEngine
-    from reconciler.reconcile.policytests import Policies, Tested
+    from reconciler.reconcile.policytests import Policies, PolicyTestRun
 
 
 @contextmanager
@@ -34,20 +34,20 @@ def policies(start: Path, folder: str) -> Policies:
     return found
 
 
-def test_policies(start: Path, folder: str, names: Collection[str]) -> Tested:
+def test_policies(start: Path, folder: str, names: Collection[str]) -> PolicyTestRun:
     """Test the policies of a working tree, all or those with some names. Raises `UsageError` for a name none has."""
-    from reconciler.reconcile.policytests import Tester
+    from reconciler.reconcile.policytests import PolicyTester
 
     found, kinds, prune = _rules(start, folder)
     with policy_engine() as engine:
-        return Tester(engine, kinds, prune).test(found, names)
+        return PolicyTester(engine, kinds, prune).test(found, names)
 
 
 def _rules(start: Path, folder: str) -> tuple[Policies, Kinds, Prune]:
-    from reconciler.reconcile.policytests import belongs, read_policies
+    from reconciler.reconcile.policytests import is_policy_file, read_policies
 
     at = checkout(start, folder)
-    files = at.read(lambda path: at.layout.role(path) is Role.SCHEMA or belongs(at.layout, path))
+    files = at.read(lambda path: at.layout.role(path) is Role.SCHEMA or is_policy_file(at.layout, path))
     schemas = {path: data for path, data in files.items() if at.layout.role(path) is Role.SCHEMA}
     kinds, more = read_kinds({path: data for path, data in schemas.items() if isinstance(data, bytes)}, at.shipped)
     found = read_policies(files, at.layout)

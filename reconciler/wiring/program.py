@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from reconciler.adapters.bundled import example_repository, record_schema, shipped_schemas
-from reconciler.reconcile.rules import read_shipped, stored_kinds
+from reconciler.reconcile.rules import load_bundled, stored_kinds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from reconciler.adapters.git.scratch import ScratchRepository
     from reconciler.kinds.kind import Kinds
     from reconciler.ports import StoreReader
-    from reconciler.reconcile.rules import Shipped
+    from reconciler.reconcile.rules import BundledSchemas
 
 NO_HISTORY = "none"
 EMBEDDED = "chdb"
 
 
-def shipped() -> Shipped:
+def shipped() -> BundledSchemas:
     """The kinds that come with the program."""
-    return read_shipped(shipped_schemas(), record_schema("kind"), record_schema("repository"))
+    return load_bundled(shipped_schemas(), record_schema("kind"), record_schema("repository"))
 
 
 def known_kinds(store: StoreReader | None) -> Kinds:

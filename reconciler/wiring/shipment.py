@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from reconciler.daemon.backoff import Backoff
+from reconciler.backoff import Backoff
 from reconciler.daemon.hostconfig import DEFAULT
 from reconciler.metrics import Outcome
-from reconciler.reconcile.outbox import EventFeed, Outbox, let_go
-from reconciler.reconcile.upload import Cargo, Shipper
+from reconciler.reconcile.outbox import EventOutbox, Outbox, discard_events
+from reconciler.reconcile.upload import HistoryUploader, PendingUploads
 from reconciler.wiring.shipping import SILENCE, route
 from reconciler.wiring.stores import ledger_reader
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from reconciler.metrics import Metrics
-    from reconciler.model.upload import Attempted, ShippingState
+    from reconciler.model.upload import UploadAttempt, UploadState
     from reconciler.ports import Clock, LedgerReader, Store
     from reconciler.settings import Settings
     from reconciler.wiring.origins import Target
@@ -46,8 +46,8 @@ class Shipment:
         self._metrics = metrics
         self._interval = DEFAULT.ship_interval
         self._branch: str | None = None
-        self._shipper: Shipper | None = None
-        self._feed: EventFeed | None = None
+        self._shipper: HistoryUploader | None = None
+        self._feed: EventOutbox | None = None
         self._let_go = 0.0
         self.outbox: Outbox | None = None
         """Where versions are put; None where no history is kept."""
@@ -64,10 +64,12 @@ class Shipment:
         if way is None:
             return
         self.open_ledger = ledger_reader(self._settings, at, SILENCE)
-        self.outbox, self._feed = Outbox(), EventFeed()
-        cargo = Cargo(self.outbox, self._feed, self._host)
-        self._shipper = Shipper(cargo, way, Backoff(), self._clock, interval=self._interval, tell=self._tell)
-        self._shipper.attempted = self._count
+        self.outbox, self._feed = Outbox(), EventOutbox()
+        cargo = PendingUploads(self.outbox, self._feed, self._host)
+        self._shipper = HistoryUploader(
+            cargo, way, Backoff(), self._clock, interval=self._interval, on_failure=self._tell
+        )
+        self._shipper.on_attempt = self._count
         self._shipper.__enter__()
 
     def exchange(self, store: Store) -> None:
@@ -76,15 +78,15 @@ class Shipment:
             self._feed.exchange(store)
         elif self._branch is not None and time.monotonic() > self._let_go:
             self._let_go = time.monotonic() + LETTING_GO
-            let_go(store)
+            discard_events(store)
 
     def every(self, interval: float) -> None:
         """Ship at another interval from now on, in seconds."""
         self._interval = interval
         if self._shipper is not None:
-            self._shipper.every(interval)
+            self._shipper.set_interval(interval)
 
-    def state(self) -> ShippingState | None:
+    def state(self) -> UploadState | None:
         """How shipping stands; None where no history is kept."""
         shipper = self._shipper
         return None if shipper is None else shipper.state()
@@ -101,7 +103,7 @@ class Shipment:
         if shipper is not None:
             shipper.stop()
 
-    def _count(self, attempt: Attempted) -> None:
+    def _count(self, attempt: UploadAttempt) -> None:
         """On the shipping thread. Attempts with nothing to ship take no time, and are not counted."""
         metrics = self._metrics
         if attempt.versions or attempt.failed:

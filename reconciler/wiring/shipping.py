@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from reconciler.ports import Ledger
-    from reconciler.reconcile.record import Entry
-    from reconciler.reconcile.upload import Route
+    from reconciler.reconcile.record import PendingVersion
+    from reconciler.reconcile.upload import UploadTarget
     from reconciler.settings import Settings
     from reconciler.wiring.origins import Target
 
@@ -25,20 +25,24 @@ SILENCE = 20
 """Seconds that a ClickHouse server may say nothing to a daemon: it tries again, and its status tells of what hangs."""
 
 
-def route(settings: Settings, at: Target) -> Route | None:
+def route(settings: Settings, at: Target) -> UploadTarget | None:
     """The way to the ledger of a repository and branch; None for a host that keeps no history."""
-    from reconciler.reconcile.upload import Route
+    from reconciler.reconcile.upload import UploadTarget
 
     open_ledger = ledger(settings, at, SILENCE)
-    return None if open_ledger is None else Route(open_ledger, partial(_catch_up, replace(settings, branch=at.branch)))
+    return (
+        None
+        if open_ledger is None
+        else UploadTarget(open_ledger, partial(_catch_up, replace(settings, branch=at.branch)))
+    )
 
 
 def _catch_up(
-    settings: Settings, opened: Callable[[], Ledger], waiting: Mapping[str, Entry], pulse: Callable[[], None]
+    settings: Settings, opened: Callable[[], Ledger], waiting: Mapping[str, PendingVersion], pulse: Callable[[], None]
 ) -> int | None:
     """With a repository and a memory of its own: it runs beside the operations thread, and seldom."""
-    from reconciler.reconcile.processor import Stepper
-    from reconciler.reconcile.record import catch_up
+    from reconciler.reconcile.processor import CommitProcessor
+    from reconciler.reconcile.record import backfill
 
     ledger = opened()
     try:
@@ -46,7 +50,7 @@ def _catch_up(
             head = at.source.resolve(at.branch)
             if head is None:
                 return None
-            stepper = Stepper(at.source, settings.path, shipped())
-            return catch_up(at.source, stepper, head, ledger, waiting=waiting, progress=lambda done, total: pulse())
+            processor = CommitProcessor(at.source, settings.path, shipped())
+            return backfill(at.source, processor, head, ledger, waiting=waiting, progress=lambda done, total: pulse())
     except NeedsHuman as error:  # of git's: the operations thread calls whoever is needed, or mends it
         raise RetryLater(str(error), hint=error.hint) from error

@@ -30,7 +30,7 @@ def state_checks(folder: Path, repository: str) -> Iterator[tuple[str, Look]]:
 def _disk(folder: Path) -> Iterator[Diagnosis]:
     from reconciler.adapters.machine import room
 
-    yield hostchecks.disk(*room(folder))
+    yield hostchecks.check_disk(*room(folder))
 
 
 def _writable(folder: Path) -> Iterator[Diagnosis]:

@@ -38,22 +38,22 @@ def reconciler(settings: Settings) -> Iterator[Reconciler]:
     """Everything one reconcile needs, opened and closed together."""
     from reconciler.adapters.duckdb.store import open_store
     from reconciler.adapters.machine import SystemClock
-    from reconciler.reconcile.admission import Judge
-    from reconciler.reconcile.processor import Stepper
+    from reconciler.reconcile.admission import AdmissionController
+    from reconciler.reconcile.processor import CommitProcessor
     from reconciler.reconcile.sync import Reconciler
 
     clock, known = SystemClock(), shipped()
     with fetched_target(settings) as at, open_store(at.state, clock) as store:
-        stepper = Stepper(at.source, settings.path, known)
+        processor = CommitProcessor(at.source, settings.path, known)
         yield Reconciler(
             source=at.source,
             repository=at.repository,
             branch=at.branch,
             store=store,
             open_ledger=ledger(settings, at),
-            stepper=stepper,
-            judge=Judge(stepper.rules, policy_engine),
-            shipped=known.kinds,
+            processor=processor,
+            admission=AdmissionController(processor.rules, policy_engine),
+            bundled=known.kinds,
             clock=clock,
         )
 
@@ -80,11 +80,11 @@ def plan_ahead(settings: Settings, head: str, progress: Progress = lambda done, 
         planner, daemon = planner_of(at.source, settings.path), find(at.state)
         if daemon is not None:
             live = _live(daemon, at.repository)
-            return planner.between(live, head) if live else planner.ahead(EmptyStore(), head, progress)
+            return planner.plan_commits(live, head) if live else planner.plan_sync(EmptyStore(), head, progress)
         with open_reader(at.state) or nullcontext() as store:
             if store is not None:
                 store.check_owner(at.repository)
-            return planner.ahead(store or EmptyStore(), head, progress)
+            return planner.plan_sync(store or EmptyStore(), head, progress)
 
 
 def _live(daemon: Daemon, repository: str) -> str | None:
@@ -104,13 +104,13 @@ def _live(daemon: Daemon, repository: str) -> str | None:
 
 def planner_of(source: GitSource, folder: str) -> Planner:
     """Plans in a repository that is open, from a folder on."""
-    from reconciler.reconcile.admission import Judge
+    from reconciler.reconcile.admission import AdmissionController
     from reconciler.reconcile.plan import Planner
-    from reconciler.reconcile.processor import Stepper
+    from reconciler.reconcile.processor import CommitProcessor
 
     known = shipped()
-    stepper = Stepper(source, folder, known)
-    return Planner(source, stepper, Judge(stepper.rules, policy_engine), known.kinds)
+    processor = CommitProcessor(source, folder, known)
+    return Planner(source, processor, AdmissionController(processor.rules, policy_engine), known.kinds)
 
 
 def ledger(

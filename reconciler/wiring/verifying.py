@@ -25,7 +25,7 @@ def verifier(settings: Settings) -> Iterator[Verifier]:
     `RetryLater` while another process has the store open.
     """
     from reconciler.adapters.duckdb.store import open_reader
-    from reconciler.reconcile.processor import Stepper
+    from reconciler.reconcile.processor import CommitProcessor
     from reconciler.reconcile.verify import Verifier
 
     with target(settings) as at:
@@ -36,7 +36,7 @@ def verifier(settings: Settings) -> Iterator[Verifier]:
             store.check_owner(at.repository)
             yield Verifier(
                 source=at.source,
-                stepper=Stepper(at.source, settings.path, shipped()),
+                processor=CommitProcessor(at.source, settings.path, shipped()),
                 repository=at.repository,
                 branch=at.branch,
                 store=store,

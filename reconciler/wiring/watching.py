@@ -14,23 +14,23 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.watchtree import Watcher
-    from reconciler.reconcile.check import Checked, WatchedTree
+    from reconciler.reconcile.check import CheckResult, WatchedTree
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
     """A working tree under watch. `trouble` says why the operating system tells no changes; empty when it does."""
 
-    first: Checked
+    first: CheckResult
     trouble: str
     _tree: WatchedTree
     _watcher: Watcher
     _selected: Callable[[str], bool] | None
 
-    def following(self) -> tuple[frozenset[str], Checked]:
+    def following(self) -> tuple[frozenset[str], CheckResult]:
         """Wait for a change: the files that changed, and what is wrong now. Raises as `WatchedTree.follow` does."""
-        changed, checked = self._tree.follow(self._watcher)
-        return changed, checked.among(self._selected) if self._selected else checked
+        changed, checked = self._tree.follow(self._watcher.wait)
+        return changed, checked.select(self._selected) if self._selected else checked
 
 
 @contextmanager
@@ -40,11 +40,11 @@ def watch_folder(start: Path, folder: str, paths: Sequence[Path]) -> Iterator[Wa
     from reconciler.reconcile.check import WatchedTree
 
     at = checkout(start, folder)
-    tree = WatchedTree(at.tree, folder, at.shipped)
+    tree = WatchedTree(at.tree.file, at.tree.read, folder, at.shipped)
     with Watcher(at.root, folder, _may_count) as watcher:
         first = tree.check()
         selected = at.selection(paths, first.entries.__contains__) if paths else None
-        yield Watch(first.among(selected) if selected else first, watcher.trouble, tree, watcher, selected)
+        yield Watch(first.select(selected) if selected else first, watcher.trouble, tree, watcher, selected)
 
 
 def _may_count(path: str) -> bool:

@@ -11,7 +11,7 @@ from reconciler.daemon.loop import Wish
 from reconciler.daemon.metrics import TimedPolicyEngine
 from reconciler.errors import RefusedError, RetryLater
 from reconciler.model.host import Suspension
-from reconciler.model.upload import Attempted
+from reconciler.model.upload import UploadAttempt
 from tests.daemon.hosts import Lines, host, parts
 from tests.metrics.test_counters import told
 from tests.support import configs
@@ -122,10 +122,10 @@ def test_attempts_with_nothing_to_upload_take_no_time(tmp_path: Path) -> None:
     figure = metrics(clock)
     shipment = parts(".", tmp_path, figure).shipment
     clock.now += 7
-    shipment._count(Attempted(0.001, 0, failed=False, complete=True))
+    shipment._count(UploadAttempt(0.001, 0, failed=False, complete=True))
     clock.now += 20
-    shipment._count(Attempted(0.5, 3, failed=True, complete=False))
-    shipment._count(Attempted(0.5, 12, failed=False, complete=False))
+    shipment._count(UploadAttempt(0.5, 3, failed=True, complete=False))
+    shipment._count(UploadAttempt(0.5, 12, failed=False, complete=False))
     assert outcomes(figure, "ship") == {"done": 1, "failed": 1}
     assert told(figure)("reconciler_versions_shipped_total") == 15
     assert figure.history_complete.seconds() == 20

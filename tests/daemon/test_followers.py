@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.model.commit import Applied
-    from reconciler.reconcile.sync import WentLive
+    from reconciler.reconcile.sync import AppliedStep
     from reconciler.wiring.host import Host as DaemonHost
 
 
@@ -45,9 +45,9 @@ class CommitFile(Follower):
         if applied is not None and self._read() != applied.stamp.commit:
             self._write(applied.stamp.commit)
 
-    def apply(self, step: WentLive) -> None:
+    def apply(self, step: AppliedStep) -> None:
         """Write the commit."""
-        self._write(step.application.commit.sha)
+        self._write(step.update.commit.sha)
 
     def state(self) -> str:
         """What is written."""

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.adapters.machine import SystemClock
-from reconciler.daemon.backoff import Backoff
+from reconciler.backoff import Backoff
 from reconciler.daemon.conditions import Board, Turn
 from reconciler.daemon.loop import Loop, Pace, Wish
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
 from reconciler.model.host import Outlook
 from reconciler.plan import Plan
-from reconciler.reconcile.sync import Consent, SyncResult
+from reconciler.reconcile.sync import CommitApproval, SyncResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -138,7 +138,7 @@ def test_a_request_is_answered_when_it_was_handled_even_without_news() -> None:
     host = Host()
     with running(host) as run:
         until(lambda: len(host.synced) == 1)
-        wish = Wish(Consent("HEAD", "maren"))
+        wish = Wish(CommitApproval("HEAD", "maren"))
         assert run.loop.sync(wish).result(DEADLINE).head == host.commit
     assert host.synced[-1] == (host.commit, wish)
 
@@ -174,7 +174,7 @@ def test_a_wrong_request_is_no_trouble_of_the_host() -> None:
         until(lambda: len(host.synced) == 1)
         host.failures = [UsageError("no such commit")]
         with pytest.raises(UsageError, match="no such commit"):
-            run.loop.sync(Wish(Consent("nonsense", "maren"))).result(DEADLINE)
+            run.loop.sync(Wish(CommitApproval("nonsense", "maren"))).result(DEADLINE)
         assert run.board.look().troubles == {}
 
 

@@ -85,7 +85,7 @@ def test_a_plan_says_what_the_page_says(change: Block, told: str, desk: Path, tm
     edit(change).apply(desk)
     head = repo.commit(_files(desk))
     with wiring.planner(settings.load(None, {"repository.url": str(repo.path)}, {})) as planner:
-        plan, _ = planner.between(base, head)
+        plan, _ = planner.plan_commits(base, head)
     assert _lines(plan.problems) == told.splitlines()
     assert change.section.removesuffix("NAME") in plan.problems[0].code
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.daemon.metrics import exposition, host_metrics
-from reconciler.model.upload import ShippingState
+from reconciler.model.upload import UploadState
 from reconciler.status import Scan
 from tests.support.figures import Figures, figures
 from tests.support.standings import NOON, Ticks, metrics, scrape
@@ -68,7 +68,7 @@ def test_the_history_lags_only_while_it_lacks_something() -> None:
     figure.history_complete.reset()
     clock.now += 300
     assert told(scrape(), figure)("reconciler_history_lag_seconds") == 0
-    for waiting in (ShippingState(versions=2), ShippingState(events=1), ShippingState(behind=True)):
+    for waiting in (UploadState(versions=2), UploadState(events=1), UploadState(behind=True)):
         assert told(scrape(history=waiting), figure)("reconciler_history_lag_seconds") == 300
 
 

@@ -21,7 +21,7 @@ from reconciler.model.problem import Severity
 from reconciler.policy import rulings
 from reconciler.reconcile import policytests
 from reconciler.reconcile.check import check_tree
-from reconciler.reconcile.policytests import Case, Expectation, read_policies
+from reconciler.reconcile.policytests import Expectation, PolicyTest, read_policies
 from reconciler.reconcile.rules import Layout, Role
 from reconciler.wiring import shipped
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.model.resource import Key, Resource
     from reconciler.ports import PolicyEngine
-    from reconciler.reconcile.policytests import Tested
+    from reconciler.reconcile.policytests import PolicyTestRun
 
 EXAMPLE = Path(__file__).parents[2] / "config-repo-example"
 SHIPPED = shipped()
@@ -91,9 +91,9 @@ def engine() -> Iterator[PolicyEngine]:
 
 
 @pytest.fixture(scope="module")
-def tested(engine: PolicyEngine) -> Tested:
+def tested(engine: PolicyEngine) -> PolicyTestRun:
     """What `reconciler policy test` comes to."""
-    return policytests.Tester(engine, read({}).kinds, Prune.DEACTIVATE).test(POLICIES, ())
+    return policytests.PolicyTester(engine, read({}).kinds, Prune.DEACTIVATE).test(POLICIES, ())
 
 
 def told(engine: PolicyEngine, old: Mapping[str, bytes], new: Mapping[str, bytes]) -> set[str]:
@@ -121,14 +121,14 @@ def test_every_file_is_a_rule_with_a_title_and_a_reason() -> None:
 
 
 def test_every_rule_has_tests_of_both_sorts() -> None:
-    sorts = {(case.policy, case.expected) for case in POLICIES.cases}
+    sorts = {(case.policy, case.expected) for case in POLICIES.tests}
     assert sorts == set(itertools.product(RULES, Expectation))
 
 
-def test_policy_test_passes(tested: Tested) -> None:
+def test_policy_test_passes(tested: PolicyTestRun) -> None:
     assert tested.problems == ()
-    assert [trial.case.folder for trial in tested.trials if not trial.passed] == []
-    assert len(tested.trials) == len(POLICIES.cases)
+    assert [result.test.folder for result in tested.results if not result.passed] == []
+    assert len(tested.results) == len(POLICIES.tests)
 
 
 def test_the_readme_lists_every_rule() -> None:
@@ -143,14 +143,14 @@ def text(name: str) -> str:
     return (EXAMPLE / name).read_text(encoding="utf-8")
 
 
-def expected_of(case: Case) -> list[str]:
+def expected_of(case: PolicyTest) -> list[str]:
     """What the comments of a test's files say."""
     return sorted(EXPECTED.findall(b"".join(case.desired.values()).decode()))
 
 
-@pytest.mark.parametrize("case", POLICIES.cases, ids=lambda case: f"{case.policy}/{case.name}")
-def test_a_rule_finds_what_its_test_says(tested: Tested, case: Case) -> None:
-    [violations] = [trial.violations for trial in tested.trials if trial.case == case]
+@pytest.mark.parametrize("case", POLICIES.tests, ids=lambda case: f"{case.policy}/{case.name}")
+def test_a_rule_finds_what_its_test_says(tested: PolicyTestRun, case: PolicyTest) -> None:
+    [violations] = [result.violations for result in tested.results if result.test == case]
     shown = [(one.kind, one.name, one.field, "" if one.severity is Severity.ERROR else WARNING) for one in violations]
     assert sorted(" ".join(part for part in parts if part) for parts in shown) == expected_of(case)
     for one in violations:
@@ -159,7 +159,7 @@ def test_a_rule_finds_what_its_test_says(tested: Tested, case: Case) -> None:
 
 
 def test_warnings_are_what_may_be_meant() -> None:
-    warned = {case.policy for case in POLICIES.cases for line in expected_of(case) if line.endswith(f" {WARNING}")}
+    warned = {case.policy for case in POLICIES.tests for line in expected_of(case) if line.endswith(f" {WARNING}")}
     assert warned == WARNINGS
 
 

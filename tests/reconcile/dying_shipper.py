@@ -14,9 +14,9 @@ from typing import Any
 
 from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
 from reconciler.adapters.duckdb.store import DuckDBStore
-from reconciler.reconcile.outbox import EventFeed, Outbox
+from reconciler.reconcile.outbox import EventOutbox, Outbox
 from reconciler.reconcile.sync import Reconciler
-from reconciler.reconcile.upload import Cargo, Carrier
+from reconciler.reconcile.upload import BatchUploader, PendingUploads
 from reconciler.settings import load
 from reconciler.wiring.origins import target
 from reconciler.wiring.shipping import route
@@ -26,7 +26,7 @@ from tests.support.gitrepo import GitRepo
 
 STEPS = (
     (ClickHouseLedger, ("record", "record_events", "orphan")),
-    (DuckDBStore, ("apply", "replace", "shipped")),
+    (DuckDBStore, ("apply", "replace", "mark_uploaded")),
 )
 
 
@@ -58,11 +58,11 @@ def live(folder: Path, url: str) -> None:
     settings = load(
         None, {"repository.url": str(folder / "config"), "state.dir": str(folder / "state"), "history.url": url}, {}
     )
-    outbox, feed = Outbox(), EventFeed()
+    outbox, feed = Outbox(), EventOutbox()
     with target(settings) as at:
         way = route(settings, at)
     assert way is not None
-    carrier = Carrier(Cargo(outbox, feed, "host-1"), way, lambda: None, lambda recorded: None)
+    uploader = BatchUploader(PendingUploads(outbox, feed, "host-1"), way, lambda: None, lambda recorded: None)
     with open_reconciler(settings) as reconciler:
         Reconciler(
             **{
@@ -74,8 +74,8 @@ def live(folder: Path, url: str) -> None:
             outbox=outbox,
         ).sync()
         feed.exchange(reconciler.store)
-    carrier.carry(0)
-    carrier.berth.leave()
+    uploader.upload(0)
+    uploader.connection.close()
     with open_reconciler(settings) as reconciler:
         feed.exchange(reconciler.store)
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.adapters.git.repository import open_repository
-from reconciler.reconcile.outbox import EventFeed, Outbox
-from reconciler.reconcile.processor import Stepper
-from reconciler.reconcile.record import catch_up
-from reconciler.reconcile.upload import Cargo, Carrier, Route
+from reconciler.reconcile.outbox import EventOutbox, Outbox
+from reconciler.reconcile.processor import CommitProcessor
+from reconciler.reconcile.record import backfill
+from reconciler.reconcile.upload import BatchUploader, PendingUploads, UploadTarget
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
 from tests.support.memory.ledger import MemoryLedger
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.ports import Ledger
-    from reconciler.reconcile.record import Entry
+    from reconciler.reconcile.record import PendingVersion
     from reconciler.reconcile.sync import Reconciler, SyncResult
 
 
@@ -45,27 +45,29 @@ class Daemon(World):
 
     def ship(self) -> None:
         """One attempt of a shipping thread."""
-        cargo = Cargo(self.outbox, EventFeed(), "host-1")
-        Carrier(cargo, Route(lambda: nullcontext(self.ledger), self._catch_up), lambda: None, lambda _: None).carry(0)
+        pending = PendingUploads(self.outbox, EventOutbox(), "host-1")
+        BatchUploader(
+            pending, UploadTarget(lambda: nullcontext(self.ledger), self._catch_up), lambda: None, lambda _: None
+        ).upload(0)
 
     def restart(self) -> None:
         """A new process."""
         self.outbox = Outbox()
 
     def _catch_up(
-        self, ledger: Callable[[], Ledger], waiting: Mapping[str, Entry], pulse: Callable[[], None]
+        self, ledger: Callable[[], Ledger], waiting: Mapping[str, PendingVersion], pulse: Callable[[], None]
     ) -> int | None:
         with open_repository(self.repository) as source:
             head = source.resolve(self.branch)
             if head is None:
                 return None
-            stepper = Stepper(source, "", SHIPPED)
+            processor = CommitProcessor(source, "", SHIPPED)
             self.steps.append(0)
 
             def progress(done: int, total: int) -> None:
                 self.steps[-1] = done
 
-            return catch_up(source, stepper, head, ledger(), waiting=waiting, progress=progress)
+            return backfill(source, processor, head, ledger(), waiting=waiting, progress=progress)
 
 
 @pytest.fixture
@@ -130,7 +132,7 @@ def test_a_new_process_finds_out_what_the_last_one_left_undone(daemon: Daemon, r
 
 
 def test_too_much_at_once_is_taken_from_git(daemon: Daemon, repo: GitRepo) -> None:
-    daemon.outbox = Outbox(most_rows=4)
+    daemon.outbox = Outbox(max_rows=4)
     for number in range(9):
         repo.commit({f"{number}.yaml": configs.user(f"user-{number}")})
     daemon.attempt()

@@ -28,14 +28,14 @@ NOW = datetime(2026, 11, 22, 17, 4, 50, 999, tzinfo=UTC)
     ],
 )
 def test_git_version(said: str, grade: Grade, told: str) -> None:
-    found = hostchecks.git_version(said)
+    found = hostchecks.check_git_version(said)
     assert found.grade is grade
     assert told in found.message
 
 
 def test_a_shallow_clone_dates_rows_differently() -> None:
-    assert hostchecks.clone(False).grade is Grade.OK
-    shallow = hostchecks.clone(True)
+    assert hostchecks.check_clone(False).grade is Grade.OK
+    shallow = hostchecks.check_clone(True)
     assert shallow.grade is Grade.WARNING
     assert "created_at and updated_at" in shallow.message
     assert "--unshallow" in shallow.hint
@@ -51,7 +51,7 @@ def test_a_shallow_clone_dates_rows_differently() -> None:
     ],
 )
 def test_disk(free: int, grade: Grade, told: str) -> None:
-    found = hostchecks.disk(free, 10 << 30)
+    found = hostchecks.check_disk(free, 10 << 30)
     assert found.grade is grade
     assert told in found.message
 
@@ -66,7 +66,7 @@ def test_disk(free: int, grade: Grade, told: str) -> None:
     ],
 )
 def test_the_newest_commit_and_the_clock(ahead: timedelta, grade: Grade, told: str) -> None:
-    found = hostchecks.commit_clock(NOW, NOW + ahead)
+    found = hostchecks.check_commit_clock(NOW, NOW + ahead)
     assert found.grade is grade
     assert told in found.message
 
@@ -81,7 +81,7 @@ def test_the_newest_commit_and_the_clock(ahead: timedelta, grade: Grade, told: s
     ],
 )
 def test_two_clocks(seconds: int, grade: Grade, told: str) -> None:
-    found = hostchecks.history_clock(timedelta(seconds=seconds))
+    found = hostchecks.check_history_clock(timedelta(seconds=seconds))
     assert found.grade is grade
     assert told in found.message
 
@@ -90,9 +90,9 @@ def test_two_clocks(seconds: int, grade: Grade, told: str) -> None:
 def test_whatever_is_not_well_can_be_mended(said: str, free: int, total: int, seconds: int) -> None:
     apart = timedelta(seconds=seconds)
     found: list[Diagnosis] = [
-        hostchecks.git_version(said),
-        hostchecks.disk(free, total),
-        hostchecks.history_clock(apart),
+        hostchecks.check_git_version(said),
+        hostchecks.check_disk(free, total),
+        hostchecks.check_history_clock(apart),
     ]
-    found.append(hostchecks.commit_clock(NOW, NOW + apart))
+    found.append(hostchecks.check_commit_clock(NOW, NOW + apart))
     assert all(bool(one.hint) == (one.grade is not Grade.OK) for one in found)

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.errors import UsageError
 from reconciler.model.change import Op
-from reconciler.reconcile.sync import Consent
+from reconciler.reconcile.sync import CommitApproval
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
 from tests.support.world import World
@@ -73,7 +73,7 @@ def test_one_of_eight_is_not(repo: GitRepo, world: World) -> None:
 def test_approval_lets_the_commit_through_and_is_on_record(repo: GitRepo, world: World) -> None:
     head = repo.commit(without("ann", "bob", "cai"))
     world.attempt()
-    result = world.attempt(Consent(head[:10], "maren"))
+    result = world.attempt(CommitApproval(head[:10], "maren"))
     assert [change.op for change in result.plan.changes] == [Op.DELETE] * 3
     (problem,) = result.plan.problems
     assert (problem.is_error, problem.hint) == (False, "approved by maren")
@@ -84,7 +84,7 @@ def test_approval_is_for_one_commit(repo: GitRepo, world: World) -> None:
     head = repo.commit(without("ann", "bob", "cai"))
     repo.commit(without("dan"))
     with pytest.raises(UsageError, match="is not the commit to go live"):
-        world.attempt(Consent(head, "maren"))
+        world.attempt(CommitApproval(head, "maren"))
     assert set(statuses(world).values()) == {"ACTIVE"}
 
 

@@ -31,7 +31,7 @@ BROKER = "brokers/ostrin-prime.yaml"
 def state_before(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways to the state that the store holds."""
     if request.param == "looked up":
-        monkeypatch.setattr(sync, "LOOK_UP_PER_ROW", 0)
+        monkeypatch.setattr(sync, "ROWS_PER_LOOKUP", 0)
 
 
 @pytest.fixture
@@ -297,7 +297,7 @@ def test_a_store_is_not_taken_over_by_another_repository(tmp_path: Path) -> None
 def test_many_files_are_read_on_all_cores_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
     files = {f"{number}.yaml": configs.user(f"u{number}", risk=number % 3).encode() for number in range(700)}
     alone = check_tree(dict(files), Layout(), SHIPPED)
-    monkeypatch.setattr(read, "WORTHWHILE", 100)
+    monkeypatch.setattr(read, "PARALLEL_FROM", 100)
     together = check_tree(dict(files), Layout(), SHIPPED)
     assert together.problems == alone.problems
     assert len(alone.problems) == 234

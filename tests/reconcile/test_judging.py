@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.reconcile import admission
-from reconciler.reconcile.sync import Consent
+from reconciler.reconcile.sync import CommitApproval
 from tests.support import configs
 from tests.support.gitrepo import GitRepo, symlink
 from tests.support.world import World
@@ -115,11 +115,11 @@ def test_a_rule_about_changes_sees_what_is_live(repo: GitRepo, world: World) -> 
 
 def test_approval_covers_policies_but_nothing_that_is_wrong(repo: GitRepo, world: World) -> None:
     head = repo.commit({"ann.yaml": configs.user("ann", risk=3.0)})
-    result = world.attempt(Consent(head, "teo"))
+    result = world.attempt(CommitApproval(head, "teo"))
     assert (codes(result.plan), risk(world)) == ([], 3.0)
     assert [problem.hint for problem in result.plan.problems] == ["approved by teo"]
     head = repo.commit({"policies/broken.sql": "SELEKT 1"})
-    assert codes(world.attempt(Consent(head, "teo")).plan) == ["bad-policy"]
+    assert codes(world.attempt(CommitApproval(head, "teo")).plan) == ["bad-policy"]
 
 
 def test_a_broken_rule_of_the_base_can_be_mended(repo: GitRepo, world: World) -> None:
@@ -149,7 +149,7 @@ def test_a_violation_stands_at_the_file_of_what_did_not_change_or_goes(repo: Git
     repo.commit({"policies/told.sql": told, "bob.yaml": configs.user("bob")})
     assert not world.attempt().plan.refused
     repo.commit({"bob.yaml": None, "cai.yaml": "# cai\n" + configs.user("cai")})
-    found = world.attempt(Consent(repo.git("rev-parse", "main"), "teo")).plan.problems
+    found = world.attempt(CommitApproval(repo.git("rev-parse", "main"), "teo")).plan.problems
     assert [(one.path, one.line) for one in found if one.code == "policy/told"] == [
         ("ann.yaml", 4),
         ("bob.yaml", 1),
@@ -159,9 +159,7 @@ def test_a_violation_stands_at_the_file_of_what_did_not_change_or_goes(repo: Git
 
 def test_of_many_resources_each_violation_stands_at_its_own(repo: GitRepo, world: World) -> None:
     told = "SELECT name AS message, 'warning' AS severity, 'User' AS kind, name FROM desired.user_config"
-    repo.commit(
-        {f"u{number:03}.yaml": configs.user(f"u{number:03}") for number in range(admission.MOST_LOOKED_UP + 20)}
-    )
+    repo.commit({f"u{number:03}.yaml": configs.user(f"u{number:03}") for number in range(admission.MAX_LOOKUPS + 20)})
     assert not world.attempt().plan.refused
     repo.commit({"policies/told.sql": told})
     found = world.attempt().plan.problems

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.reconcile.sync import Consent
+from reconciler.reconcile.sync import CommitApproval
 from reconciler.wiring import example_repository, policy_engine
 from tests.reconcile.test_laws import scratch
 from tests.support import configs, world
@@ -130,9 +130,9 @@ def judged_by(engine: PolicyEngine) -> Iterator[None]:
         yield
 
 
-def attempt(host: World, engine: PolicyEngine, consent: Consent | None) -> Plan:
+def attempt(host: World, engine: PolicyEngine, approval: CommitApproval | None) -> Plan:
     with judged_by(engine):
-        return host.attempt(consent).plan
+        return host.attempt(approval).plan
 
 
 @settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -144,15 +144,15 @@ def test_following_and_starting_over_come_to_the_same(
     with scratch() as folder:
         repo = GitRepo.create(folder)
         line = [repo.commit(START)]
-        following, anew = World(folder, look_up_per_row=0), World(folder)
+        following, anew = World(folder, rows_per_lookup=0), World(folder)
         for push in history:
             del line[max(1, len(line) - push.back) :]
             for commit in push.commits:
                 line.append(repo.commit(commit, parents=[line[-1]]))
             plans = [attempt(following, warm, None), attempt(anew, cold, None)]
             if push.approved:
-                consent = Consent(line[-1], "teo") if plans[0].refused and _is_valid(anew, line[-1]) else None
-                plans += [attempt(following, warm, consent), attempt(anew, cold, consent)]
+                approval = CommitApproval(line[-1], "teo") if plans[0].refused and _is_valid(anew, line[-1]) else None
+                plans += [attempt(following, warm, approval), attempt(anew, cold, approval)]
             assert plans[0].problems == plans[1].problems
             assert plans[-2].problems == plans[-1].problems
             assert following.rows() == anew.rows()

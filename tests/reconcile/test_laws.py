@@ -88,7 +88,7 @@ def tree_of(repo: GitRepo, commit: str) -> dict[str, bytes | EntryType]:
 def test_seeing_every_commit_equals_sleeping_for_a_week_equals_starting_anew(history: list[Edit]) -> None:
     with scratch() as folder:
         repo, mainline = build(folder, history)
-        awake, asleep = World(folder, branch="host", look_up_per_row=0), World(folder, branch="host")
+        awake, asleep = World(folder, branch="host", rows_per_lookup=0), World(folder, branch="host")
         with awake.awake():
             for commit in mainline:
                 repo.git("update-ref", "refs/heads/host", commit)
@@ -113,10 +113,10 @@ def test_the_running_database_is_the_one_rebuilt_from_nothing(history: list[Edit
         for commit in mainline[::2]:
             repo.git("update-ref", "refs/heads/host", commit)
             with open_store(folder / "state", CLOCK) as store:
-                World(folder / "config", branch="host", store=store, look_up_per_row=0).sync()
+                World(folder / "config", branch="host", store=store, rows_per_lookup=0).sync()
         repo.git("update-ref", "refs/heads/host", mainline[-1])
         with open_store(folder / "state", CLOCK) as store:
-            running = World(folder / "config", branch="host", store=store, look_up_per_row=0)
+            running = World(folder / "config", branch="host", store=store, rows_per_lookup=0)
             running.sync()
             assert running.rows() == anew.rows()
             assert running.live() == anew.live()

@@ -15,12 +15,12 @@ from tests.support.kinds import GADGET, KINDS, commit
 from tests.support.shipping import entry
 
 if TYPE_CHECKING:
-    from reconciler.reconcile.record import Entry
+    from reconciler.reconcile.record import PendingVersion
 
 
-def settled(most_rows: int = 100) -> Outbox:
-    outbox = Outbox(most_rows)
-    outbox.caught_up(outbox.mark())
+def settled(max_rows: int = 100) -> Outbox:
+    outbox = Outbox(max_rows)
+    outbox.mark_backfilled(outbox.checkpoint())
     return outbox
 
 
@@ -28,7 +28,7 @@ def is_behind(outbox: Outbox) -> bool:
     return outbox.behind
 
 
-def numbers(entries: tuple[Entry, ...]) -> list[int]:
+def numbers(entries: tuple[PendingVersion, ...]) -> list[int]:
     return [int(one.version.commit.sha, 16) for one in entries]
 
 
@@ -36,7 +36,7 @@ def test_a_new_one_is_behind_until_the_ledger_was_compared() -> None:
     outbox = Outbox()
     assert is_behind(outbox)
     outbox.offer(entry(1))
-    outbox.caught_up(outbox.mark())
+    outbox.mark_backfilled(outbox.checkpoint())
     assert not is_behind(outbox)
     assert outbox.take(100) == ()
 
@@ -44,9 +44,9 @@ def test_a_new_one_is_behind_until_the_ledger_was_compared() -> None:
 def test_what_was_offered_after_the_comparison_began_still_waits() -> None:
     outbox = Outbox()
     outbox.offer(entry(1))
-    mark = outbox.mark()
+    checkpoint = outbox.checkpoint()
     outbox.offer(entry(2))
-    outbox.caught_up(mark)
+    outbox.mark_backfilled(checkpoint)
     assert numbers(outbox.take(100)) == [2]
 
 
@@ -57,7 +57,7 @@ def test_what_is_taken_stays_until_it_is_done() -> None:
     first = outbox.take(4)
     assert numbers(first) == [1, 2]
     assert outbox.take(4) == first
-    outbox.done(first)
+    outbox.mark_uploaded(first)
     assert numbers(outbox.take(4)) == [3]
     assert outbox.backlog().versions == 1
     assert outbox.backlog().oldest == commit(3).stamp.time
@@ -84,7 +84,7 @@ def test_what_waits_or_was_shipped_is_not_taken_twice() -> None:
         outbox.offer(entry(1))
         outbox.offer(entry(2))
     assert numbers(outbox.take(100)) == [1, 2]
-    outbox.done(outbox.take(2))
+    outbox.mark_uploaded(outbox.take(2))
     outbox.offer(entry(1))
     assert numbers(outbox.take(100)) == [2]
 
@@ -97,13 +97,13 @@ def test_a_commit_that_comes_to_the_mainline_is_offered_anew_in_its_place() -> N
     outbox.offer(entry(3))
     outbox.offer(side)
     assert [(one.version.mainline, one.rows) for one in outbox.take(100)] == [(True, 2)] * 3
-    outbox.done(outbox.take(100))
+    outbox.mark_uploaded(outbox.take(100))
     outbox.offer(side._replace(version=aside(2, 2, 1)))
     assert numbers(outbox.take(100)) == [2]
 
 
 def test_too_much_is_dropped_and_said() -> None:
-    outbox = settled(most_rows=10)
+    outbox = settled(max_rows=10)
     for number in range(1, 6):
         outbox.offer(entry(number))
     assert not is_behind(outbox)
@@ -116,17 +116,17 @@ def test_too_much_is_dropped_and_said() -> None:
 
 
 def test_a_loss_in_the_midst_of_a_comparison_asks_for_another() -> None:
-    outbox = settled(most_rows=4)
-    outbox.lose()
-    mark = outbox.mark()
+    outbox = settled(max_rows=4)
+    outbox.require_backfill()
+    checkpoint = outbox.checkpoint()
     for number in (1, 2, 3):
         outbox.offer(entry(number))
-    outbox.caught_up(mark)
+    outbox.mark_backfilled(checkpoint)
     assert is_behind(outbox)
 
 
 def test_one_huge_version_may_wait_alone() -> None:
-    outbox = settled(most_rows=10)
+    outbox = settled(max_rows=10)
     outbox.offer(entry(1, rows=50))
     assert not is_behind(outbox)
     outbox.offer(entry(2))
@@ -136,8 +136,8 @@ def test_one_huge_version_may_wait_alone() -> None:
 def test_what_was_shipped_is_forgotten_when_something_may_be_missing() -> None:
     outbox = settled()
     outbox.offer(entry(1))
-    outbox.done(outbox.take(9))
-    outbox.lose()
+    outbox.mark_uploaded(outbox.take(9))
+    outbox.require_backfill()
     outbox.offer(entry(1))
     assert numbers(outbox.take(9)) == [1]
 
@@ -148,13 +148,13 @@ def test_what_is_done_after_it_was_replaced_still_waits() -> None:
     outbox.offer(entry(2)._replace(version=aside(2, 2, 1)))
     taken = outbox.take(9)
     outbox.offer(entry(2))
-    outbox.done(taken)
+    outbox.mark_uploaded(taken)
     assert [one.version.mainline for one in outbox.take(9)] == [True]
 
 
 @pytest.mark.parametrize("takers", [1, 2])
 def test_threads_lose_nothing(takers: int) -> None:
-    outbox, got = settled(most_rows=100_000), []
+    outbox, got = settled(max_rows=100_000), []
     stop = threading.Event()
 
     def offer(start: int) -> None:
@@ -165,7 +165,7 @@ def test_threads_lose_nothing(takers: int) -> None:
         while not stop.is_set() or outbox.backlog().versions:
             entries = outbox.take(7)
             got.extend(numbers(entries))
-            outbox.done(entries)
+            outbox.mark_uploaded(entries)
 
     threads = [threading.Thread(target=offer, args=(start,)) for start in range(1, 5)]
     consumers = [threading.Thread(target=take) for _ in range(takers)]
@@ -180,6 +180,6 @@ def test_threads_lose_nothing(takers: int) -> None:
     assert outbox.backlog().versions == 0
 
 
-def replace_rows(number: int) -> Entry:
+def replace_rows(number: int) -> PendingVersion:
     one = entry(1, rows=0)
     return one._replace(version=replace(one.version, commit=commit(number)))

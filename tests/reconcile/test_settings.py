@@ -46,7 +46,7 @@ edits = st.builds(
 def test_walking_equals_reading_the_last_tree_at_once(history: list[LawEdit]) -> None:
     with scratch() as folder:
         repo, mainline = build(folder, history)
-        awake = World(folder, branch="host", look_up_per_row=0)
+        awake = World(folder, branch="host", rows_per_lookup=0)
         for commit in mainline:
             repo.git("update-ref", "refs/heads/host", commit)
             awake.sync()

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reconciler.backoff import Backoff
 from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.reconcile import upload
-from reconciler.reconcile.upload import Route, Shipper
+from reconciler.reconcile.upload import HistoryUploader, UploadTarget
 from tests.support.kinds import FixedClock, commit
 from tests.support.memory.ledger import MemoryLedger
 from tests.support.shipping import Host
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 SOON = 10.0
 
 
-class Pauses:
-    """Short ones, which count."""
+class ShortBackoff(Backoff):
+    """Short pauses, which count."""
 
     def __init__(self, pause: float = 0.01) -> None:
+        super().__init__()
         self.pause, self.failures, self.resets = pause, 0, 0
 
     def next(self) -> float:
@@ -48,9 +50,11 @@ def host() -> Host:
     return Host(MemoryLedger(FixedClock()))
 
 
-def shipper(host: Host, interval: float = 600, pauses: Pauses | None = None, **more: Any) -> Shipper:
+def shipper(host: Host, interval: float = 600, pauses: ShortBackoff | None = None, **more: Any) -> HistoryUploader:
     idle = more.pop("idle", 60.0)
-    return Shipper(host.cargo, host.route(idle), pauses or Pauses(), FixedClock(), interval=interval, **more)
+    return HistoryUploader(
+        host.pending, host.route(idle), pauses or ShortBackoff(), FixedClock(), interval=interval, **more
+    )
 
 
 def test_it_ships_at_its_interval_and_says_how_it_stands(host: Host) -> None:
@@ -71,7 +75,7 @@ def test_the_interval_may_change_at_run_time(host: Host) -> None:
         time.sleep(0.05)
         assert host.opened == 0
         assert running.state().oldest == commit(1).stamp.time
-        running.every(0.01)
+        running.set_interval(0.01)
         until(lambda: running.state().versions == 0)
 
 
@@ -87,7 +91,7 @@ def test_a_flush_that_fails_says_so_and_keeps_everything(host: Host) -> None:
     host.outbox.offer(host.history.extend())
     host.faults[:] = ["open"]
     told: list[Exception | None] = []
-    with shipper(host, pauses=Pauses(600), tell=told.append) as running:
+    with shipper(host, pauses=ShortBackoff(600), on_failure=told.append) as running:
         assert not running.flush(SOON)
         state = running.state()
         assert (state.versions, state.failures) == (1, 1)
@@ -99,7 +103,7 @@ def test_a_flush_that_fails_says_so_and_keeps_everything(host: Host) -> None:
 
 
 def test_it_tries_again_by_itself_and_pauses_begin_anew(host: Host) -> None:
-    pauses = Pauses()
+    pauses = ShortBackoff()
     host.outbox.offer(host.history.extend())
     host.faults[:] = ["open", "before", "after"]
     with shipper(host, interval=0.01, pauses=pauses) as running:
@@ -117,11 +121,11 @@ def test_what_needs_a_human_is_kept_and_tried_seldom(host: Host, monkeypatch: py
             raise NeedsHuman("the login was refused", hint="check history.url")
         yield host.ledger
 
-    monkeypatch.setattr(upload, "PATIENCE", 0.05)
+    monkeypatch.setattr(upload, "HUMAN_DELAY", 0.05)
     host.outbox.offer(host.history.extend())
-    pauses = Pauses(600)
-    route = Route(open_ledger, host.history.catch_up)
-    with Shipper(host.cargo, route, pauses, FixedClock(), interval=0.01) as running:
+    pauses = ShortBackoff(600)
+    route = UploadTarget(open_ledger, host.history.backfill)
+    with HistoryUploader(host.pending, route, pauses, FixedClock(), interval=0.01) as running:
         until(lambda: running.state().failures >= 2)
         failure = running.state().failure
         assert failure is not None
@@ -134,15 +138,17 @@ def test_what_needs_a_human_is_kept_and_tried_seldom(host: Host, monkeypatch: py
 def test_a_bug_does_not_end_the_thread(host: Host) -> None:
     broken = [True]
 
-    def catch_up(ledger: Any, waiting: Any, pulse: Any) -> int | None:
+    def backfill(ledger: Any, waiting: Any, pulse: Any) -> int | None:
         if broken:
             raise ZeroDivisionError(f"oops, {broken.pop()}")
-        return host.history.catch_up(ledger, waiting, pulse)
+        return host.history.backfill(ledger, waiting, pulse)
 
     told: list[Exception | None] = []
     host.outbox.offer(host.history.extend())
-    route = Route(host.route().open_ledger, catch_up)
-    with Shipper(host.cargo, route, Pauses(), FixedClock(), interval=0.01, tell=told.append) as running:
+    route = UploadTarget(host.route().open_ledger, backfill)
+    with HistoryUploader(
+        host.pending, route, ShortBackoff(), FixedClock(), interval=0.01, on_failure=told.append
+    ) as running:
         until(lambda: running.state().versions == 0)
     assert isinstance(told[0], ZeroDivisionError)
 
@@ -159,8 +165,8 @@ def test_the_ledger_is_opened_when_there_is_something_and_closed_when_idle(host:
         finally:
             open_now.pop()
 
-    route = Route(open_ledger, host.history.catch_up, idle=0.2)
-    with Shipper(host.cargo, route, Pauses(), FixedClock(), interval=600) as running:
+    route = UploadTarget(open_ledger, host.history.backfill, idle=0.2)
+    with HistoryUploader(host.pending, route, ShortBackoff(), FixedClock(), interval=600) as running:
         assert running.flush(SOON)
         assert open_now == [1]
         until(lambda: not open_now)
@@ -180,7 +186,7 @@ def test_a_branch_without_commits_waits_without_opening_anything(host: Host) -> 
 
 def test_batches_shrink_while_the_ledger_refuses_them(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that is short of memory takes small ones; one that refuses a commit gets all that is before it."""
-    host.outbox.caught_up(host.outbox.mark())
+    host.outbox.mark_backfilled(host.outbox.checkpoint())
     for _ in range(8):
         host.outbox.offer(host.history.extend())
 
@@ -203,16 +209,16 @@ def test_it_ends_between_two_steps(host: Host) -> None:
         host.history.extend()
     reached = threading.Event()
 
-    def catch_up(ledger: Any, waiting: Any, pulse: Callable[[], None]) -> int | None:
+    def backfill(ledger: Any, waiting: Any, pulse: Callable[[], None]) -> int | None:
         def slow() -> None:
             reached.set()
             time.sleep(0.05)
             pulse()
 
-        return host.history.catch_up(ledger, waiting, slow)
+        return host.history.backfill(ledger, waiting, slow)
 
-    route = Route(host.route().open_ledger, catch_up)
-    running = Shipper(host.cargo, route, Pauses(), FixedClock(), interval=0.001)
+    route = UploadTarget(host.route().open_ledger, backfill)
+    running = HistoryUploader(host.pending, route, ShortBackoff(), FixedClock(), interval=0.001)
     with running:
         assert reached.wait(SOON)
         began = time.monotonic()
@@ -232,12 +238,12 @@ def test_a_ledger_that_hangs_does_not_hold_up_the_end(host: Host) -> None:
 
     host.history.extend()
     told: list[Exception | None] = []
-    route = Route(open_ledger, host.history.catch_up)
-    running = Shipper(host.cargo, route, Pauses(), FixedClock(), interval=0.001, tell=told.append)
+    route = UploadTarget(open_ledger, host.history.backfill)
+    running = HistoryUploader(host.pending, route, ShortBackoff(), FixedClock(), interval=0.001, on_failure=told.append)
     with running:
         assert hanging.wait(SOON)
         assert running.state().under_way is not None
         assert not running.flush(0.05)
-        running.stop(grace=0.05)
+        running.stop(timeout=0.05)
         assert isinstance(told[-1], RetryLater)
         released.set()

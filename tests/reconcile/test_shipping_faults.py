@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.adapters.clickhouse.ledger import open_ledger
 from reconciler.errors import RetryLater
-from reconciler.reconcile.upload import Carrier, Route
+from reconciler.reconcile.upload import BatchUploader, UploadTarget
 from tests.adapters.ledger.conftest import IMPATIENT
 from tests.support.fronts import RunningFront, running
 from tests.support.kinds import KINDS, FixedClock, step
@@ -34,8 +34,8 @@ class Server:
 
     def __init__(self, url: Callable[[], str]) -> None:
         self.url, self.host, self.store = url, Host(None), MemoryStore(FixedClock())  # type: ignore[arg-type]
-        route = Route(self.open, self.host.history.catch_up)
-        self.carrier = Carrier(self.host.cargo, route, lambda: None, lambda recorded: None)
+        route = UploadTarget(self.open, self.host.history.backfill)
+        self.uploader = BatchUploader(self.host.pending, route, lambda: None, lambda recorded: None)
 
     @contextmanager
     def open(self) -> Iterator[Any]:
@@ -50,19 +50,19 @@ class Server:
         self.host.feed.exchange(self.store)
 
     def ship(self) -> None:
-        self.carrier.carry(0)
+        self.uploader.upload(0)
         self.host.feed.exchange(self.store)
 
     def check(self) -> None:
         """Everything once, told by a client of its own."""
-        self.carrier.berth.leave()
+        self.uploader.connection.close()
         shas = {entry.version.commit.sha: True for entry in self.host.history.entries}
         with self.open() as ledger:
             assert ledger.recorded() == shas
             assert len(ledger.versions(limit=99)) == len(shas)
             assert set(ledger.row_counts(KINDS, shas).values()) == {1}
             assert [one.event.seq for one in ledger.events(limit=99)] == list(range(len(shas), 0, -1))
-        assert self.store.shipped_to() == len(shas)
+        assert self.store.last_uploaded_event() == len(shas)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def server(front: RunningFront, request: pytest.FixtureRequest) -> Iterator[Serv
     found.commit()
     yield found
     front.fault("", times=0)
-    found.carrier.berth.leave()
+    found.uploader.connection.close()
 
 
 @pytest.mark.parametrize("table", ["widget_config", "config_versions", "host_events"])
@@ -103,7 +103,7 @@ def test_an_outage_over_many_commits_and_a_new_process(front: RunningFront, serv
         with pytest.raises(RetryLater):
             server.ship()
         server.commit(2)
-    server.carrier.berth.leave()
+    server.uploader.connection.close()
     successor = Server(server.url)
     successor.host.history.entries, successor.store = server.host.history.entries, server.store
     successor.host.feed.exchange(successor.store)
@@ -114,8 +114,8 @@ def test_an_outage_over_many_commits_and_a_new_process(front: RunningFront, serv
 
 def test_a_server_that_lost_its_database_gets_everything_again(front: RunningFront, server: Server) -> None:
     server.url = lambda: front.url("another database")
-    server.carrier.berth.leave()
-    server.carrier.carry(0)
+    server.uploader.connection.close()
+    server.uploader.upload(0)
     with server.open() as ledger:
         assert ledger.recorded() == {entry.version.commit.sha: True for entry in server.host.history.entries}
 

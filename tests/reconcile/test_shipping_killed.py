@@ -49,4 +49,4 @@ def test_killed_between_any_two_steps(tmp_path: Path, front: RunningFront) -> No
         assert set(ledger.row_counts(SHIPPED.kinds, commits).values()) == {1}
         events = list(store.events_after(0, 1_000))
         assert [one.event for one in reversed(ledger.events(limit=1_000))] == events
-        assert store.shipped_to() == events[-1].seq
+        assert store.last_uploaded_event() == events[-1].seq

@@ -43,7 +43,7 @@ def complete(host: Host) -> bool:
 @given(st.lists(DEEDS, min_size=5, max_size=30))
 def test_one_version_per_commit(deeds: list[tuple[str, object]]) -> None:
     clock = FixedClock()
-    host, emptied = Host(MemoryLedger(clock), most_rows=12), False
+    host, emptied = Host(MemoryLedger(clock), max_rows=12), False
     for deed, how in [*deeds, ("ship", 0)]:
         shipped = False
         match deed:
@@ -66,7 +66,7 @@ def test_one_version_per_commit(deeds: list[tuple[str, object]]) -> None:
                 assert shipped
             case "lost database":
                 host.ledger = MemoryLedger(clock)
-                host.carrier.berth.leave()
+                host.uploader.connection.close()
                 emptied = True
             case "restart":
                 host.start()
@@ -101,5 +101,5 @@ def test_one_of_each_host_event(deeds: list[tuple[str, object]]) -> None:
     host.feed.exchange(store)
     recorded = [one.event for one in reversed(host.ledger.events(limit=1_000))]
     assert recorded == list(store.events_after(0, 1_000))
-    assert store.shipped_to() == (recorded[-1].seq if recorded else 0)
-    assert host.feed.waiting() == 0
+    assert store.last_uploaded_event() == (recorded[-1].seq if recorded else 0)
+    assert host.feed.count() == 0

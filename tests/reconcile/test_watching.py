@@ -14,7 +14,7 @@ from reconciler.adapters.worktree import WorkingTree
 from reconciler.decode import document
 from reconciler.errors import NeedsHuman
 from reconciler.reconcile import read
-from reconciler.reconcile.check import Checked, WatchedTree, check_tree, read_layout
+from reconciler.reconcile.check import CheckResult, WatchedTree, check_tree, read_layout
 from tests.reconcile.test_laws import documents, scratch
 from tests.support import configs
 from tests.support.world import SHIPPED
@@ -62,10 +62,14 @@ def write(root: Path, files: dict[str, str | None]) -> None:
             place.write_text(text, encoding="utf-8", newline="\n")
 
 
-def at_once(root: Path) -> Checked:
+def at_once(root: Path) -> CheckResult:
     tree = WorkingTree(root)
     layout, problems = read_layout(tree.file("reconciler.yaml"), "", SHIPPED)
     return check_tree(dict(tree.read(lambda path: layout.role(path) is not None)), layout, SHIPPED, problems)
+
+
+def watch(files: WorkingTree) -> WatchedTree:
+    return WatchedTree(files.file, files.read, "", SHIPPED)
 
 
 @settings(max_examples=25)
@@ -74,7 +78,7 @@ def test_after_any_edits_it_says_what_checking_everything_says(
     history: list[tuple[dict[str, str | None], set[str]]],
 ) -> None:
     with scratch() as root:
-        watched = WatchedTree(WorkingTree(root), "", SHIPPED)
+        watched = watch(WorkingTree(root))
         assert watched.check() == at_once(root)
         for files, more in history:
             write(root, files)
@@ -84,7 +88,7 @@ def test_after_any_edits_it_says_what_checking_everything_says(
 @pytest.mark.parametrize("later", [None, _widget(1000), "{", LINK])
 def test_a_schema_that_comes_and_goes_has_its_files_judged_again(tmp_path: Path, later: str | None) -> None:
     write(tmp_path, {"a.yaml": WIDGET, "b.yaml": configs.user("bob")})
-    watched = WatchedTree(WorkingTree(tmp_path), "", SHIPPED)
+    watched = watch(WorkingTree(tmp_path))
     unknown = watched.check()
     write(tmp_path, {SCHEMAS[0]: _widget(90000)})
     known = watched.update([SCHEMAS[0]])
@@ -97,7 +101,7 @@ def test_a_schema_that_comes_and_goes_has_its_files_judged_again(tmp_path: Path,
 
 def test_only_what_changed_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, {f"{number}.yaml": configs.user(f"u{number}") for number in range(50)})
-    watched = WatchedTree(WorkingTree(tmp_path), "", SHIPPED)
+    watched = watch(WorkingTree(tmp_path))
     watched.check()
     decoded: list[str] = []
 
@@ -136,24 +140,24 @@ class Once:
 def test_what_cannot_be_read_for_a_moment_is_read_later(tmp_path: Path) -> None:
     write(tmp_path, {"a.yaml": configs.user("ann"), "b.yaml": configs.user("bob")})
     files = Locked(tmp_path)
-    watched = WatchedTree(files, "", SHIPPED)
+    watched = watch(files)
     watched.check()
     write(tmp_path, {"a.yaml": None, "b.yaml": configs.BROKEN})
     files.locked = "b.yaml"
     with pytest.raises(NeedsHuman, match="in use"):
-        watched.follow(Once("a.yaml", "b.yaml"))
+        watched.follow(Once("a.yaml", "b.yaml").wait)
     files.locked = ""
-    changed, checked = watched.follow(Once())
+    changed, checked = watched.follow(Once().wait)
     assert (changed, checked) == ({"a.yaml", "b.yaml"}, at_once(tmp_path))
 
 
 def test_files_without_a_say_are_waited_over(tmp_path: Path) -> None:
     write(tmp_path, {"reconciler.yaml": SETTINGS.replace("SPEC", "exclude: [notes/]"), "a.yaml": configs.user("ann")})
-    watched = WatchedTree(WorkingTree(tmp_path), "", SHIPPED)
+    watched = watch(WorkingTree(tmp_path))
     watched.check()
 
     class Twice(Once):
         def wait(self, seconds: float) -> frozenset[str]:
             return super().wait(seconds) or frozenset({"a.yaml", "policies/tests/x.yaml"})
 
-    assert watched.follow(Twice("notes/a.yaml", "policies/a.yaml"))[0] == {"a.yaml"}
+    assert watched.follow(Twice("notes/a.yaml", "policies/a.yaml").wait)[0] == {"a.yaml"}

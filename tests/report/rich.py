@@ -10,7 +10,7 @@ from reconciler.model.change import Change, Op, Prune
 from reconciler.model.problem import NOT_LOCATED, Problem, Severity
 from reconciler.model.resource import FileEntry
 from reconciler.plan import Plan, ordered
-from reconciler.reconcile.check import Checked
+from reconciler.reconcile.check import CheckResult
 from tests.support.kinds import GADGET, KINDS, WIDGET, WIDGET_COLUMNS, gadget, make_kind, widget
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ PLAN = Plan(
 CALM = Plan(BASE, HEAD, (PLAN.changes[-1],), (), 1_234, BASE)
 EMPTY = Plan(BASE, HEAD, (), (), 28, BASE)
 
-CHECKED = Checked(
+CHECKED = CheckResult(
     PROBLEMS,
     {
         "gadgets/spare part.yaml": FileEntry((gadget("a"),), documents=1),
@@ -105,4 +105,4 @@ CHECKED = Checked(
     },
     KINDS,
 )
-CLEAN = Checked((), {"widgets/fine.yaml": FileEntry((widget("fine"),), documents=1)}, KINDS)
+CLEAN = CheckResult((), {"widgets/fine.yaml": FileEntry((widget("fine"),), documents=1)}, KINDS)

@@ -35,7 +35,7 @@ from tests.support.kinds import KINDS, gadget
 
 if TYPE_CHECKING:
     from reconciler.plan import Plan
-    from reconciler.reconcile.check import Checked
+    from reconciler.reconcile.check import CheckResult
 
 DATA = Path(__file__).parents[1] / "data"
 SCHEMA = (DATA / "sarif-2.1.0.schema.json").read_text(encoding="utf-8")
@@ -73,7 +73,7 @@ def test_a_workflow_command_comes_back_as_it_was(message: str, value: str) -> No
 
 @settings(max_examples=25)
 @given(CHECKS)
-def test_each_problem_is_an_annotation_on_its_line(found: Checked) -> None:
+def test_each_problem_is_an_annotation_on_its_line(found: CheckResult) -> None:
     *lines, notice = map(_command, PROBLEM_FORMATS["github"](found).split("\n"))
     assert notice[:2] == ("notice", {"title": "validate"})
     assert len(lines) == len(found.problems)
@@ -101,7 +101,7 @@ def _sarif(text: str) -> dict[str, Any]:
 
 @settings(max_examples=25)
 @given(CHECKS)
-def test_sarif_is_valid_whatever_is_in_it(found: Checked) -> None:
+def test_sarif_is_valid_whatever_is_in_it(found: CheckResult) -> None:
     run = _sarif(PROBLEM_FORMATS["sarif"](found))
     rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
     assert len(run["results"]) == len(found.problems)
@@ -183,7 +183,7 @@ def _junit(text: str) -> ElementTree.Element:
 
 @settings(max_examples=25)
 @given(CHECKS)
-def test_junit_has_a_case_for_each_file(found: Checked) -> None:
+def test_junit_has_a_case_for_each_file(found: CheckResult) -> None:
     root = _junit(PROBLEM_FORMATS["junit"](found))
     failed = {problem.path for problem in found.problems if problem.is_error}
     paths = sorted({*found.entries, *(problem.path for problem in found.problems)})

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from markdown_it.token import Token
 
-    from reconciler.reconcile.check import Checked
+    from reconciler.reconcile.check import CheckResult
 
 GITHUB = 65_536
 READER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
@@ -97,7 +97,7 @@ def test_a_plan_is_a_whole_comment(found: Plan) -> None:
 
 @settings(max_examples=25)
 @given(CHECKS)
-def test_a_check_is_a_whole_comment(found: Checked) -> None:
+def test_a_check_is_a_whole_comment(found: CheckResult) -> None:
     _check(PROBLEM_FORMATS["markdown"](found))
 
 

@@ -25,7 +25,7 @@ from tests.support.kinds import GADGET, KINDS, gadget, widget
 
 if TYPE_CHECKING:
     from reconciler.model.change import Change
-    from reconciler.reconcile.check import Checked
+    from reconciler.reconcile.check import CheckResult
 
 OBEYED = {"Cc", "Cs", "Zl", "Zp"}
 TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
@@ -64,7 +64,7 @@ def test_a_plan_is_lines_of_its_own_making(found: Plan) -> None:
 
 @settings(max_examples=25)
 @given(CHECKS)
-def test_a_check_is_a_line_for_each_problem_and_one_more(found: Checked) -> None:
+def test_a_check_is_a_line_for_each_problem_and_one_more(found: CheckResult) -> None:
     told = PROBLEM_FORMATS["text"](found)
     assert _harmless(told)
     assert len(told.split("\n")) == len(found.problems) + 1

@@ -11,7 +11,7 @@ from reconciler.model.change import Prune
 from reconciler.model.problem import Problem, Severity
 from reconciler.model.resource import FileEntry
 from reconciler.plan import Plan, ordered
-from reconciler.reconcile.check import Checked
+from reconciler.reconcile.check import CheckResult
 from tests.report.rich import create, delete, update
 from tests.support.kinds import KINDS, widget
 
@@ -80,7 +80,7 @@ PLANS = st.builds(
     state=st.one_of(st.none(), SHAS),
 )
 CHECKS = st.builds(
-    Checked,
+    CheckResult,
     problems=st.lists(PROBLEMS, max_size=3).map(lambda found: tuple(sorted(found))),
     entries=st.dictionaries(TEXTS.filter(bool), st.just(FileEntry()), max_size=3),
     kinds=st.just(KINDS),

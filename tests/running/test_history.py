@@ -139,4 +139,4 @@ def test_git_that_cannot_be_read_keeps_shipping_waiting_no_longer_than_a_server(
     host.repo.git("symbolic-ref", "HEAD", "refs/heads/other")
     host.repo.git("update-ref", "-d", "refs/heads/main")
     with pytest.raises(RetryLater):
-        way.catch_up(lambda: MemoryLedger(FixedClock()), {}, lambda: None)
+        way.backfill(lambda: MemoryLedger(FixedClock()), {}, lambda: None)

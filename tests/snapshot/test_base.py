@@ -23,7 +23,7 @@ def test_both_give_the_same_answers(texts: dict[str, str], gone: set[str]) -> No
     rows = {
         one.row_id: Row(one, STAMP, STAMP, removed=REMOVAL if path in gone else None)
         for path, text in texts.items()
-        for one in READER.entry(path, text.encode()).resources
+        for one in READER.read_file(path, text.encode()).resources
     }
     live_keys = [row.resource.key for row in rows.values() if row.removed is None]
     if len(set(live_keys)) < len(live_keys):

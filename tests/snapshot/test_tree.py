@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.reconcile.read import Reader
+from reconciler.reconcile.read import FileReader
 from reconciler.snapshot import tree
 from reconciler.snapshot.base import EmptyBase
 from reconciler.snapshot.tree import tree_problems
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reconciler.snapshot.tree import Tree
 
 KINDS = shipped().kinds
-READER = Reader(KINDS)
+READER = FileReader(KINDS)
 NAMES = ("ann", "bob", "cai")
 PATHS = tuple(f"{letter}.yaml" for letter in "abcd")
 IDS = ("0b9d6d6e-5f0c-4b43-8f5e-0d9a5f5f0001", "0b9d6d6e-5f0c-4b43-8f5e-0d9a5f5f0002")
@@ -37,7 +37,8 @@ trees = st.dictionaries(st.sampled_from(PATHS), files, max_size=4)
 
 def grow(start: Tree, texts: dict[str, str | None]) -> Tree:
     entries = {
-        path: READER.entry(path, text.encode()) if text is not None else tree.NOTHING for path, text in texts.items()
+        path: READER.read_file(path, text.encode()) if text is not None else tree.NOTHING
+        for path, text in texts.items()
     }
     return tree.advance(start, KINDS, entries).tree
 

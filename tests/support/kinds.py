@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler import canonical
 from reconciler.kinds.kind import Column, Kind, Kinds, Reference, SqlType
 from reconciler.model.change import Prune, Removal, Row, Stamp
-from reconciler.model.commit import Application, Commit, Signature
+from reconciler.model.commit import Commit, Signature, StoreUpdate
 from reconciler.model.resource import Resource
 
 if TYPE_CHECKING:
@@ -174,9 +174,9 @@ def tombstone(
     return Row(one, stamp(created), stamp(updated or created), Removal(at.commit, at.time, prune))
 
 
-def step(number: int, *rows: Row, warnings: Iterable[Problem] = ()) -> Application:
+def step(number: int, *rows: Row, warnings: Iterable[Problem] = ()) -> StoreUpdate:
     """The step to a commit."""
-    return Application(
+    return StoreUpdate(
         commit=commit(number),
         height=number,
         digest=canonical.digest(sorted(one.resource.digest for one in rows)),

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import RetryLater
-from reconciler.reconcile.outbox import EventFeed, Outbox
-from reconciler.reconcile.record import Batch, Entry
-from reconciler.reconcile.upload import Cargo, Carrier, Route
+from reconciler.reconcile.outbox import EventOutbox, Outbox
+from reconciler.reconcile.record import PendingVersion, VersionBatch
+from reconciler.reconcile.upload import BatchUploader, PendingUploads, UploadTarget
 from tests.adapters.ledger.versions import created, version
 from tests.support.kinds import KINDS, widget
 
@@ -19,32 +19,32 @@ if TYPE_CHECKING:
     from reconciler.ports import Ledger
 
 
-def entry(number: int, rows: int = 1, **others: Any) -> Entry:
+def entry(number: int, rows: int = 1, **others: Any) -> PendingVersion:
     """A commit of a mainline, with so many new rows."""
     changes = [created(widget(f"w{number}-{at}"), number) for at in range(rows)]
-    return Entry(version(number, *changes, **others), KINDS)
+    return PendingVersion(version(number, *changes, **others), KINDS)
 
 
 @dataclass
 class History:
     """What a branch reaches, parents first, as git would have it."""
 
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[PendingVersion] = field(default_factory=list)
     walks: int = 0
 
-    def extend(self, rows: int = 1) -> Entry:
+    def extend(self, rows: int = 1) -> PendingVersion:
         """One more commit."""
         self.entries.append(entry(len(self.entries) + 1, rows))
         return self.entries[-1]
 
-    def catch_up(
-        self, ledger: Callable[[], Ledger], waiting: Mapping[str, Entry], pulse: Callable[[], None]
+    def backfill(
+        self, ledger: Callable[[], Ledger], waiting: Mapping[str, PendingVersion], pulse: Callable[[], None]
     ) -> int | None:
-        """What `catchup.catch_up` does with a real one."""
+        """What `record.backfill` does with a real one."""
         if not self.entries:
             return None
         opened = ledger()
-        known, batch = opened.recorded(), Batch(opened)
+        known, batch = opened.recorded(), VersionBatch(opened)
         self.walks += 1
         for one in self.entries:
             pulse()
@@ -82,7 +82,7 @@ class Host:
 
     ledger: Ledger
     history: History = field(default_factory=History)
-    most_rows: int = 1_000
+    max_rows: int = 1_000
     faults: list[str] = field(default_factory=list)
     opened: int = 0
     failures: int = 0
@@ -92,18 +92,18 @@ class Host:
 
     def start(self) -> None:
         """A new process."""
-        self.outbox, self.feed = Outbox(self.most_rows), EventFeed()
-        self.cargo = Cargo(self.outbox, self.feed, "host-1")
-        self.carrier = Carrier(self.cargo, self.route(), lambda: None, lambda recorded: None)
+        self.outbox, self.feed = Outbox(self.max_rows), EventOutbox()
+        self.pending = PendingUploads(self.outbox, self.feed, "host-1")
+        self.uploader = BatchUploader(self.pending, self.route(), lambda: None, lambda recorded: None)
 
-    def route(self, idle: float = 60.0) -> Route:
+    def route(self, idle: float = 60.0) -> UploadTarget:
         """The way to the ledger, as it misbehaves."""
-        return Route(self._open, self.history.catch_up, idle)
+        return UploadTarget(self._open, self.history.backfill, idle)
 
     def attempt(self) -> bool:
         """One attempt to ship everything; whether it went through."""
         try:
-            self.carrier.carry(self.failures)
+            self.uploader.upload(self.failures)
         except RetryLater:
             self.failures += 1
             return False

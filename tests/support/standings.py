@@ -11,7 +11,7 @@ from reconciler.model.change import Stamp
 from reconciler.model.commit import Applied, Attempt
 from reconciler.model.host import Outlook, Trouble
 from reconciler.model.live import CacheState
-from reconciler.model.upload import ShippingState
+from reconciler.model.upload import UploadState
 from reconciler.status import Place, Running, Scan, Stored, describe
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -40,7 +40,7 @@ def running(**more: Any) -> Running:
         "working": False,
         "last_sync": NOON,
         "troubles": (Trouble("Redis", Outlook.RETRYING, "RetryLater", "it does not answer", "", NOON),),
-        "history": ShippingState(),
+        "history": UploadState(),
         "scan": Scan(NOON, 0, 0),
         "view": CacheState(None, 5, 2, 1024),
     }

@@ -13,11 +13,11 @@ from reconciler.adapters.git.repository import open_repository
 from reconciler.adapters.machine import SystemClock
 from reconciler.plan import PRUNE_LIMIT
 from reconciler.reconcile import sync
-from reconciler.reconcile.admission import Judge
+from reconciler.reconcile.admission import AdmissionController
 from reconciler.reconcile.plan import Planner
-from reconciler.reconcile.processor import Stepper
+from reconciler.reconcile.processor import CommitProcessor
 from reconciler.reconcile.rules import stored_kinds
-from reconciler.reconcile.sync import Consent, Reconciler, SyncResult
+from reconciler.reconcile.sync import CommitApproval, Reconciler, SyncResult
 from reconciler.wiring import policy_engine, shipped
 from tests.support.memory.ledger import MemoryLedger
 from tests.support.memory.store import MemoryStore
@@ -50,22 +50,22 @@ def engine() -> AbstractContextManager[PolicyEngine]:
 
 
 def _planner(source: GitSource) -> Planner:
-    stepper = Stepper(source, "", SHIPPED)
-    return Planner(source, stepper, Judge(stepper.rules, engine), SHIPPED.kinds)
+    processor = CommitProcessor(source, "", SHIPPED)
+    return Planner(source, processor, AdmissionController(processor.rules, engine), SHIPPED.kinds)
 
 
 @dataclass
 class World:
     """One host with its store and ledger in memory, unless others are given. What it does is done as by a new process.
 
-    With `look_up_per_row` 0 the state before is looked up piece by piece, as in a repository of many files.
+    With `rows_per_lookup` 0 the state before is looked up piece by piece, as in a repository of many files.
     """
 
     repository: Path
     branch: str = "main"
     store: Store = field(default_factory=lambda: MemoryStore(CLOCK))
     ledger: Ledger = field(default_factory=lambda: MemoryLedger(CLOCK))
-    look_up_per_row: int | None = None
+    rows_per_lookup: int | None = None
     _source: GitSource | None = None
 
     @contextmanager
@@ -82,15 +82,15 @@ class World:
     def reconciler(self) -> Iterator[Reconciler]:
         """A reconciler as a new process would make it, unless the world is awake."""
         with self._opened() as source:
-            stepper = Stepper(source, "", SHIPPED)
+            processor = CommitProcessor(source, "", SHIPPED)
             yield Reconciler(
                 source,
                 source.repository,
                 self.branch,
                 self.store,
                 lambda: nullcontext(self.ledger),
-                stepper,
-                Judge(stepper.rules, engine),
+                processor,
+                AdmissionController(processor.rules, engine),
                 SHIPPED.kinds,
                 CLOCK,
             )
@@ -100,24 +100,24 @@ class World:
         result = self.attempt()
         if any(problem.code == PRUNE_LIMIT for problem in result.plan.problems):
             newest = next(one for one in self.ledger.versions(limit=1_000) if one.mainline and one.status == "VALID")
-            return replace(self.attempt(Consent(newest.commit.sha, "a test")), history=result.history)
+            return replace(self.attempt(CommitApproval(newest.commit.sha, "a test")), history=result.history)
         return result
 
-    def attempt(self, consent: Consent | None = None) -> SyncResult:
+    def attempt(self, approval: CommitApproval | None = None) -> SyncResult:
         """One reconcile, with the guards as they are."""
-        chosen = sync.LOOK_UP_PER_ROW if self.look_up_per_row is None else self.look_up_per_row
-        with patch.object(sync, "LOOK_UP_PER_ROW", chosen), self.reconciler() as reconciler:
-            return reconciler.sync(consent=consent)
+        chosen = sync.ROWS_PER_LOOKUP if self.rows_per_lookup is None else self.rows_per_lookup
+        with patch.object(sync, "ROWS_PER_LOOKUP", chosen), self.reconciler() as reconciler:
+            return reconciler.sync(approval=approval)
 
     def between(self, base: str, head: str) -> Plan:
         """The plan from one commit to another."""
         with self._opened() as source:
-            return _planner(source).between(base, head)[0]
+            return _planner(source).plan_commits(base, head)[0]
 
     def ahead(self, head: str) -> Plan:
         """The plan from the live rows to a commit."""
         with self._opened() as source:
-            return _planner(source).ahead(self.store, head)[0]
+            return _planner(source).plan_sync(self.store, head)[0]
 
     def rows(self) -> dict[RowId, Row]:
         """Everything the store holds."""

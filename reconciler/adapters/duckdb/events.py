@@ -58,7 +58,7 @@ def newest_about_drift(connection: duckdb.DuckDBPyConnection) -> tuple[str, str]
     return None if found is None else (found[0], found[1])
 
 
-def shipped_to(connection: duckdb.DuckDBPyConnection) -> int:
+def last_uploaded_event(connection: duckdb.DuckDBPyConnection) -> int:
     """The newest event that the ledger has; 0 when it has none."""
     found = fetch_first(connection, "SELECT position FROM gitops.cursors WHERE name = ?", CURSOR)
     return 0 if found is None else int(found[0])

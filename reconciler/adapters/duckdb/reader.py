@@ -108,9 +108,9 @@ class DuckDBReader:
         """The host events that follow one, the oldest first."""
         return events.after(self._connection, seq, limit)
 
-    def shipped_to(self) -> int:
+    def last_uploaded_event(self) -> int:
         """The newest host event that the ledger has; 0 when it has none."""
-        return events.shipped_to(self._connection)
+        return events.last_uploaded_event(self._connection)
 
     def drift(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MOST_TOLD) -> Drifts:
         """Where the live rows, or their tables, are not what git says. `leaving` are left out.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kinds
-    from reconciler.model.commit import Application
+    from reconciler.model.commit import StoreUpdate
     from reconciler.model.drift import Drifts
     from reconciler.model.host import Suspension
     from reconciler.model.resource import RowId
@@ -126,7 +126,7 @@ class DuckDBStore(DuckDBReader):
             }
             events.add(self._connection, HostEvent(0, self._clock.now(), "bound", None, None, 0, detail))
 
-    def apply(self, kinds: Kinds, step: Application) -> None:
+    def apply(self, kinds: Kinds, step: StoreUpdate) -> None:
         """Advance from the applied commit. Raises `NeedsHuman` when rows that stay do not fit a changed schema.
 
         Live tables that somebody altered are made anew when they are in the way.
@@ -138,7 +138,7 @@ class DuckDBStore(DuckDBReader):
                 raise
             self._advance(kinds, step)
 
-    def replace(self, kinds: Kinds, step: Application) -> None:
+    def replace(self, kinds: Kinds, step: StoreUpdate) -> None:
         """Become the given state, whatever was there."""
         with self._step(kinds, step, "replace"):
             writing.start_over(self._connection, self._catalog, kinds, step.rows)
@@ -176,7 +176,7 @@ class DuckDBStore(DuckDBReader):
                 self._record_drift(news, found)
         return found
 
-    def _advance(self, kinds: Kinds, step: Application) -> None:
+    def _advance(self, kinds: Kinds, step: StoreUpdate) -> None:
         with self._step(kinds, step, "advance"):
             writing.advance(self._connection, self._catalog, kinds, step.rows)
 
@@ -227,7 +227,7 @@ class DuckDBStore(DuckDBReader):
         with self._transaction():
             events.add(self._connection, HostEvent(0, self._clock.now(), event, None, None, 0, detail))
 
-    def shipped(self, seq: int) -> None:
+    def mark_uploaded(self, seq: int) -> None:
         """The ledger has the host events up to this one. Those of them that are older than a week go."""
         with self._transaction():
             events.ship(self._connection, seq, self._clock.now() - EVENTS_KEPT)
@@ -249,7 +249,7 @@ class DuckDBStore(DuckDBReader):
             self._known.clear()
 
     @contextmanager
-    def _step(self, kinds: Kinds, step: Application, how: str) -> Iterator[None]:
+    def _step(self, kinds: Kinds, step: StoreUpdate, how: str) -> Iterator[None]:
         began = perf_counter()
         now, stamp, known = self._clock.now(), step.commit.stamp, catalog.of_kinds(kinds)
         detail: dict[str, Value] = {

@@ -18,7 +18,7 @@ from reconciler.report.problems import plural, problem_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.reconcile.importrows import Adoption
+    from reconciler.reconcile.importrows import RowImport
 
 LISTED = 20
 """New files that are listed; more are counted by kind."""
@@ -52,7 +52,7 @@ def import_(given: Globals, files: tuple[Path, ...], to: Path | None, kind: str 
     return Exit.DIFFERENT if adoption.plan.changes else Exit.OK
 
 
-def _lines(adoption: Adoption, imported: wiring.Imported) -> Iterator[str]:
+def _lines(adoption: RowImport, imported: wiring.Imported) -> Iterator[str]:
     created = adoption.created
     if len(created) > LISTED:
         yield from (f"+ {number:,} {kind}" for kind, number in Counter(one.kind for one in created).items())

@@ -46,7 +46,7 @@ def plan(given: Globals, base: str | None, head: str | None, form: str) -> int:
 def _between(given: Globals, base: str, head: str | None) -> tuple[Plan, Kinds]:
     settings = given.settings()
     with wiring.planner(settings) as planner:
-        return planner.between(base, head or settings.branch or HEAD)
+        return planner.plan_commits(base, head or settings.branch or HEAD)
 
 
 def _ahead(given: Globals, head: str | None) -> tuple[Plan, Kinds]:

@@ -18,7 +18,7 @@ from reconciler.report.formats import PROBLEM_FORMATS
 from reconciler.report.text import LineStyle, checked_lines
 
 if TYPE_CHECKING:
-    from reconciler.reconcile.check import Checked
+    from reconciler.reconcile.check import CheckResult
 
 TEXT = "text"
 
@@ -49,7 +49,7 @@ def validate(given: Globals, paths: tuple[Path, ...], watch: bool, form: str) ->
     return Exit.PROBLEMS if any(problem.is_error for problem in checked.problems) else Exit.OK
 
 
-def _tell(given: Globals, checked: Checked, form: str) -> None:
+def _tell(given: Globals, checked: CheckResult, form: str) -> None:
     if not checked.entries:
         given.say("warning: nothing was checked: there is no *.yaml or *.yml file")
     if form == TEXT:

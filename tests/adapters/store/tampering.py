@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kind
     from reconciler.model.change import Row
-    from reconciler.model.commit import Application
+    from reconciler.model.commit import StoreUpdate
     from reconciler.model.host import HostEvent
     from reconciler.model.resource import Resource, RowId
     from reconciler.ports import Store
@@ -33,7 +33,7 @@ def real(row: Row) -> Row:
     return replace(row, resource=replace(one, digest=digest))
 
 
-def real_step(number: int, *rows: Row) -> Application:
+def real_step(number: int, *rows: Row) -> StoreUpdate:
     """The step from nothing to these rows, with the digest that the program gives it."""
     made = tuple(map(real, rows))
     added = [one.resource.digest for one in made if one.removed is None]

@@ -242,7 +242,7 @@ def test_events_go_on_after_a_restore(folder: Path) -> None:
     go_on(folder)
     with open_store(folder, FixedClock()) as store:
         before = store.events_after(0, 99)
-        store.shipped(before[-2].seq)
+        store.mark_uploaded(before[-2].seq)
     restore(made, folder, REPOSITORY, NOW)
     go_on(folder)
     with open_store(folder, FixedClock()) as store:

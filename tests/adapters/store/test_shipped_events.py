@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reconciler.adapters.duckdb import state
 from reconciler.adapters.duckdb.connection import FILE_NAME, open_writable
 from reconciler.adapters.duckdb.store import open_store
-from reconciler.reconcile.outbox import EventFeed, let_go
+from reconciler.reconcile.outbox import EventOutbox, discard_events
 from tests.support.kinds import KINDS, FixedClock, step
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def busy(store: Store, steps: int) -> None:
 
 
 def test_events_follow_one_another(store: Store) -> None:
-    assert (store.events_after(0, 9), store.shipped_to()) == ((), 0)
+    assert (store.events_after(0, 9), store.last_uploaded_event()) == ((), 0)
     busy(store, 3)
     events = store.events_after(0, 9)
     assert [event.event for event in events] == ["bound", "applied", "applied", "applied"]
@@ -44,16 +44,16 @@ def test_events_follow_one_another(store: Store) -> None:
 def test_the_cursor_only_moves_on(store: Store) -> None:
     busy(store, 3)
     third = seqs(store)[2]
-    store.shipped(third)
-    store.shipped(1)
-    assert store.shipped_to() == third
+    store.mark_uploaded(third)
+    store.mark_uploaded(1)
+    assert store.last_uploaded_event() == third
     assert len(seqs(store)) == 4
 
 
 def test_what_the_ledger_has_goes_after_a_week(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     busy(store, 2)
     shipped = seqs(store)[1]
-    store.shipped(shipped)
+    store.mark_uploaded(shipped)
     assert len(seqs(store)) == 3
 
     def later(days: int) -> None:
@@ -65,31 +65,31 @@ def test_what_the_ledger_has_goes_after_a_week(store: Store, monkeypatch: pytest
         monkeypatch.setattr(FixedClock, "now", now)
 
     later(6)
-    store.shipped(shipped)
+    store.mark_uploaded(shipped)
     assert len(seqs(store)) == 3
     later(2)
-    store.shipped(shipped)
+    store.mark_uploaded(shipped)
     assert seqs(store) == [shipped + 1]
 
 
 def test_a_host_without_a_ledger_keeps_a_week(store: Store) -> None:
     busy(store, 3)
-    let_go(store)
-    assert store.shipped_to() == seqs(store)[-1]
+    discard_events(store)
+    assert store.last_uploaded_event() == seqs(store)[-1]
 
 
 def test_the_cursor_moves_after_the_ledger_has_them(store: Store) -> None:
-    feed = EventFeed(most=2)
+    feed = EventOutbox(max_events=2)
     busy(store, 4)
     feed.exchange(store)
     taken = feed.take()
     assert [event.event for event in taken] == ["bound", "applied"]
     feed.exchange(store)
-    assert store.shipped_to() == 0
+    assert store.last_uploaded_event() == 0
     assert feed.take() == taken
-    feed.done(taken)
+    feed.mark_uploaded(taken)
     feed.exchange(store)
-    assert store.shipped_to() == taken[-1].seq
+    assert store.last_uploaded_event() == taken[-1].seq
     assert [event.seq for event in feed.take()] == seqs(store, taken[-1].seq, 2)
 
 
@@ -104,7 +104,7 @@ def test_a_store_keeps_its_id_and_another_has_another(tmp_path: Path) -> None:
 
 def test_a_restored_copy_renews_its_id_and_its_events_keep_theirs(tmp_path: Path) -> None:
     """Its next events have numbers that were given before, to events that the ledger may have already."""
-    feed = EventFeed()
+    feed = EventOutbox()
     with open_store(tmp_path, FixedClock()) as store:
         first = store.identity()
         busy(store, 1)
@@ -112,7 +112,7 @@ def test_a_restored_copy_renews_its_id_and_its_events_keep_theirs(tmp_path: Path
     with open_store(tmp_path, FixedClock()) as store:
         store.apply(KINDS, step(2))
         feed.exchange(store)
-        feed.done(feed.take())
+        feed.mark_uploaded(feed.take())
         feed.exchange(store)
     (tmp_path / FILE_NAME).write_bytes(copy)
     connection = open_writable(tmp_path / FILE_NAME)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row
-    from reconciler.model.commit import Application
+    from reconciler.model.commit import StoreUpdate
     from reconciler.model.drift import Drifts
     from reconciler.model.host import Suspension
     from reconciler.model.resource import RowId
@@ -77,7 +77,7 @@ class MemoryStore:
         """The state at the applied commit."""
         return MemoryBase(self._rows, kinds)
 
-    def apply(self, kinds: Kinds, step: Application) -> None:
+    def apply(self, kinds: Kinds, step: StoreUpdate) -> None:
         """Write the touched rows; every other stays."""
         rows = self._rows | _by_id(kinds, step)
         declared = [row.resource for row in rows.values() if row.removed is None]
@@ -88,7 +88,7 @@ class MemoryStore:
         touched = {row.row_id for row in step.rows}
         self._written = {row: values for row, values in self._written.items() if row not in touched}
 
-    def replace(self, kinds: Kinds, step: Application) -> None:
+    def replace(self, kinds: Kinds, step: StoreUpdate) -> None:
         """Hold exactly the rows of a step."""
         self._become(kinds, step, _by_id(kinds, step), "replace")
         self._written = {}
@@ -130,7 +130,7 @@ class MemoryStore:
         """The host events that follow one, the oldest first."""
         return tuple(event for event in self._events if event.seq > seq)[:limit]
 
-    def shipped_to(self) -> int:
+    def last_uploaded_event(self) -> int:
         """The newest host event that the ledger has."""
         return self._shipped
 
@@ -138,7 +138,7 @@ class MemoryStore:
         """Write down as a host event what this host did beside the rows."""
         self._happened(HostEvent(0, self._clock.now(), event, None, None, 0, detail))
 
-    def shipped(self, seq: int) -> None:
+    def mark_uploaded(self, seq: int) -> None:
         """The ledger has the host events up to this one. Those of them that are older than a week go."""
         self._shipped = max(seq, self._shipped)
         kept_since = self._clock.now() - timedelta(days=7)
@@ -208,7 +208,7 @@ class MemoryStore:
             self._happened(HostEvent(0, self._clock.now(), how, None, None, 0, {**found.detail(), **more}))
         return found
 
-    def _become(self, kinds: Kinds, step: Application, rows: dict[RowId, Row], how: str) -> None:
+    def _become(self, kinds: Kinds, step: StoreUpdate, rows: dict[RowId, Row], how: str) -> None:
         now, stamp = self._clock.now(), step.commit.stamp
         self._kinds = dict(kinds.by_name)
         self._rows = rows
@@ -218,7 +218,7 @@ class MemoryStore:
         self._happened(HostEvent(0, now, "applied", stamp.commit, step.digest, 0, {"how": how, **counts}))
 
 
-def _by_id(kinds: Kinds, step: Application) -> dict[RowId, Row]:
+def _by_id(kinds: Kinds, step: StoreUpdate) -> dict[RowId, Row]:
     rows = {row.row_id: row for row in step.rows}
     if len(rows) < len(step.rows):
         raise BugError("a step holds a row twice")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.daemon.backoff import Backoff
+from reconciler.backoff import Backoff
 
 
 def test_it_doubles_up_to_the_longest() -> None:
