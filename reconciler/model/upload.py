@@ -1,4 +1,4 @@
-"""How shipping to the ledger stands: a frozen value, one after the other."""
+"""The state of the upload to the ledger, as frozen values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits: versions, and when the oldest was committed. `behind` says that the ledger may lack others, too."""
+    """The pending versions: how many, when the oldest was committed, and whether the ledger may lack others, too."""
 
     versions: int
     oldest: datetime | None
@@ -23,7 +23,7 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an attempt failed, and when (UTC). `stalled` says that trying again will not help: a human is needed."""
+    """Why an attempt failed, and when (UTC). `stalled`: trying again does not help, a human is needed."""
 
     message: str
     hint: str
@@ -32,7 +32,7 @@ class Failure:
 
     @classmethod
     def of(cls, error: Exception, at: datetime) -> Failure:
-        """What an exception says to a reader."""
+        """The failure that an exception stands for."""
         if isinstance(error, ReconcilerError):
             return cls(str(error), error.hint, at, isinstance(error, NeedsHuman))
         return cls(f"unexpected {type(error).__name__}: {error}", "this is a bug; its trace is in the log", at, False)
@@ -40,7 +40,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class UploadAttempt:
-    """What came of one attempt: how long it took, the versions that the ledger took, whether it lacks nothing now."""
+    """One attempt: its duration, the number of versions recorded, and whether the ledger is complete now."""
 
     seconds: float
     versions: int
@@ -50,11 +50,12 @@ class UploadAttempt:
 
 @dataclass(frozen=True, slots=True)
 class UploadState:
-    """Moments are UTC. `versions` and `events` wait; `oldest` is when the first of these versions was committed.
+    """The state of an uploader; times are UTC.
 
-    `behind` says that the ledger may lack more than waits here: it is compared with git in the next attempt.
-    `recorded` counts versions since the start, `failures` attempts in a row. `under_way` is when the present attempt
-    began (None between two), `beat` its newest sign of life.
+    `versions` and `events` are pending; `oldest` is when the first of these versions was committed. `behind`: the
+    ledger may lack other versions, too, and the next attempt compares it with git. `recorded` counts versions since
+    the start, `failures` failed attempts in a row. `under_way` is when the present attempt began (None between two),
+    `beat` its last sign of life.
     """
 
     versions: int = 0
@@ -70,23 +71,23 @@ class UploadState:
     beat: datetime | None = None
 
     def with_backlog(self, backlog: Backlog, events: int) -> UploadState:
-        """With what waits now."""
+        """With what is pending now."""
         return replace(self, versions=backlog.versions, oldest=backlog.oldest, behind=backlog.behind, events=events)
 
     def with_recorded(self, versions: int) -> UploadState:
-        """With so many more versions recorded."""
+        """With more versions recorded."""
         return replace(self, recorded=self.recorded + versions)
 
     def begun(self, now: datetime) -> UploadState:
-        """At the beginning of an attempt."""
+        """At the start of an attempt."""
         return replace(self, under_way=now, beat=now, next_attempt=None)
 
     def alive(self, now: datetime) -> UploadState:
-        """In the midst of an attempt."""
+        """With a sign of life of the attempt."""
         return replace(self, beat=now)
 
     def ended(self, failure: Failure | None, now: datetime, pause: float) -> UploadState:
-        """After an attempt; the next one is due in so many seconds."""
+        """After an attempt; the next one is due after `pause` seconds."""
         done = replace(self, under_way=None, next_attempt=now + timedelta(seconds=pause), failure=failure)
         if failure is None:
             return replace(done, failures=0, last_success=now)

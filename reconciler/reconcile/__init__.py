@@ -1,1 +1,1 @@
-"""The flow on one screen: source, decode, validate, snapshot, plan, store, ledger, through ports only."""
+"""Reconciling: source, decode, validate, snapshot, plan, store and ledger, through ports only."""

@@ -1,4 +1,4 @@
-"""What a doctor makes of the facts of a host. Pure: whoever asks has looked."""
+"""What `doctor` says of a host, from facts that the caller has gathered. Pure."""
 
 from __future__ import annotations
 
@@ -13,66 +13,63 @@ if TYPE_CHECKING:
 
 
 OLDEST_GIT = (2, 31)
-"""`git rev-parse --path-format`, which finds the repository, came with it."""
-
-LITTLE, TOO_LITTLE = 1 << 30, 100 << 20
-"""Free bytes that are worth a word, and with which a store may not survive its next write."""
-
-AHEAD = 300
-APART = 30
-"""Seconds: how far a commit may lie in the future, and how far two clocks may differ, before time stamps mislead."""
-
+"""The first version with `git rev-parse --path-format`, which finds the repository."""
+LOW_SPACE, CRITICAL_SPACE = 1 << 30, 100 << 20
+"""Free bytes below which to warn, and below which a store may not survive its next write."""
+MAX_AHEAD = 300
+MAX_CLOCK_DIFFERENCE = 30
+"""Seconds that a commit may lie in the future, and that two clocks may differ, before time stamps mislead."""
 CLOCK_HINT = "set this machine's clock by a time server (chrony, systemd-timesyncd, w32tm /resync)"
 
 
-def check_git_version(said: str) -> Diagnosis:
-    """Of what `git --version` says."""
-    found = re.search(r"(\d+)\.(\d+)(?:\.\d+)*", said)
-    if found is None:
-        return Diagnosis("git", Grade.WARNING, f"git does not tell its version: {said}", "see that git is git")
-    if (int(found[1]), int(found[2])) < OLDEST_GIT:
+def check_git_version(output: str) -> Diagnosis:
+    """Check the output of `git --version`."""
+    version = re.search(r"(\d+)\.(\d+)(?:\.\d+)*", output)
+    if version is None:
+        return Diagnosis("git", Grade.WARNING, f"git does not tell its version: {output}", "see that git is git")
+    if (int(version[1]), int(version[2])) < OLDEST_GIT:
         oldest = ".".join(map(str, OLDEST_GIT))
-        return Diagnosis("git", Grade.PROBLEM, f"git {found[0]} is too old", f"install git {oldest} or newer")
-    return Diagnosis("git", Grade.OK, f"git {found[0]}")
+        return Diagnosis("git", Grade.PROBLEM, f"git {version[0]} is too old", f"install git {oldest} or newer")
+    return Diagnosis("git", Grade.OK, f"git {version[0]}")
 
 
-def check_clone(shallow: bool) -> Diagnosis:
-    """Of whether history was cut off."""
-    if not shallow:
+def check_clone(is_shallow: bool) -> Diagnosis:
+    """Check whether the clone has the whole history."""
+    if not is_shallow:
         return Diagnosis("clone", Grade.OK, "the whole history is here")
     message = "this is a shallow clone: created_at and updated_at of rows older than it differ from a full clone's"
     return Diagnosis("clone", Grade.WARNING, message, "git fetch --unshallow, then sync again")
 
 
 def check_disk(free: int, total: int) -> Diagnosis:
-    """Of the bytes on the state folder's disk."""
-    message = f"{_size(free)} of {_size(total)} are free"
+    """Check the bytes on the state folder's disk."""
+    message = f"{_format_size(free)} of {_format_size(total)} are free"
     hint = "free some disk space, or move the state folder (state.dir) to a larger disk"
-    if free < TOO_LITTLE:
+    if free < CRITICAL_SPACE:
         return Diagnosis("disk", Grade.PROBLEM, message, hint)
-    return Diagnosis("disk", Grade.WARNING, message, hint) if free < LITTLE else Diagnosis("disk", Grade.OK, message)
+    return Diagnosis("disk", Grade.WARNING, message, hint) if free < LOW_SPACE else Diagnosis("disk", Grade.OK, message)
 
 
 def check_commit_clock(now: datetime, committed: datetime) -> Diagnosis:
-    """Of this machine's time, and that of the newest commit: a commit cannot have been made after now."""
+    """Check this machine's clock against the newest commit, which cannot lie in the future."""
     ahead = (committed - now).total_seconds()
-    if ahead <= AHEAD:
+    if ahead <= MAX_AHEAD:
         return Diagnosis("clock", Grade.OK, f"{canonical.timestamp(now.replace(microsecond=0))}, later than the head")
-    message = f"the head was committed {_span(ahead)} ahead of this machine's clock"
+    message = f"the head was committed {_format_duration(ahead)} ahead of this machine's clock"
     return Diagnosis("clock", Grade.WARNING, message, f"{CLOCK_HINT}, or see to the clock of whoever committed")
 
 
-def check_history_clock(apart: timedelta) -> Diagnosis:
-    """Of how far the history's clock is ahead of this machine's, give or take the time an answer takes."""
-    seconds = apart.total_seconds()
-    if abs(seconds) <= APART:
+def check_history_clock(difference: timedelta) -> Diagnosis:
+    """Check by how much the history's clock is ahead of this machine's, plus or minus the time an answer takes."""
+    seconds = difference.total_seconds()
+    if abs(seconds) <= MAX_CLOCK_DIFFERENCE:
         return Diagnosis("clock", Grade.OK, "this machine and the ClickHouse server agree")
     way = "behind" if seconds > 0 else "ahead of"
-    message = f"this machine's clock is {_span(abs(seconds))} {way} the ClickHouse server's"
+    message = f"this machine's clock is {_format_duration(abs(seconds))} {way} the ClickHouse server's"
     return Diagnosis("clock", Grade.WARNING, message, f"{CLOCK_HINT}, or the server's")
 
 
-def _size(size: float) -> str:
+def _format_size(size: float) -> str:
     for unit in ("B", "KB", "MB", "GB"):
         if size < 1024:  # noqa: PLR2004
             return f"{size:.0f} {unit}"
@@ -80,7 +77,7 @@ def _size(size: float) -> str:
     return f"{size:.1f} TB"
 
 
-def _span(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"

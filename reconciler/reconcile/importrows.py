@@ -1,4 +1,4 @@
-"""Existing rows become files of a repository: judged with all that it holds, then compared with what was written."""
+"""Importing existing rows as files: validated with the whole repository, then compared with what was written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reconciler.scaffold.yamltext import document_text
 from reconciler.snapshot import tree
 from reconciler.snapshot.base import EmptyBase
 from reconciler.snapshot.tree import tree_problems
-from reconciler.validate.resources import resource
+from reconciler.validate.resources import resource as build_resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RowImport:
-    """What importing comes to.
+    """The result of planning an import.
 
-    `rows` are the rows as resources. `files` holds the text of a new file, by its path from the root, for each row that
+    `rows` are the rows as resources. `files` has the text of a new file, by its path from the root, for each row that
     the repository does not declare yet. Both are empty when any of `problems` is an error. `plan` is what git would
-    change in the rows once the files are there: those that it declares with other values already.
+    change in the rows once the files are there: those that it declares with other values.
     """
 
     problems: tuple[Problem, ...]
@@ -49,100 +49,103 @@ class RowImport:
     @property
     def created(self) -> tuple[Resource, ...]:
         """The resources of the new files, by kind and name."""
-        return tuple(sorted((one for one in self.rows.values() if one.path in self.files), key=lambda one: one.key))
+        new = (resource for resource in self.rows.values() if resource.path in self.files)
+        return tuple(sorted(new, key=lambda resource: resource.key))
 
 
 def plan_import(
-    tables: Iterable[RawTable], checked: CheckResult, folders: Folders, first_line: Callable[[Kind, str], str]
+    tables: Iterable[RawTable], check: CheckResult, folders: Folders, first_line: Callable[[Kind, str], str]
 ) -> RowImport:
     """Work out the files for some rows, in a repository that was checked.
 
-    `first_line` is the comment that a new file of a kind at a path begins with, empty for none.
+    `first_line` gives the comment that a new file of a kind at a path begins with, empty for none.
     """
-    arrived = arrivals(tables)
-    declared = _declared(checked)
-    whole = list(documents(arrived.rows, checked.kinds, declared))
-    entries = list(_entries(checked.kinds, arrived.rows, whole)) if whole else []
-    found = (*checked.problems, *arrived.problems, *_between(checked, declared, arrived.rows, entries))
-    problems = tuple(sorted({*found, *(problem for row in arrived.rows for problem in row.problems)}))
+    incoming = arrivals(tables)
+    rows, kinds = incoming.rows, check.kinds
+    declared = _declared_resources(check)
+    row_documents = list(documents(rows, kinds, declared))
+    entries = list(_validate(kinds, rows, row_documents)) if row_documents else []
+    row_problems = (problem for row in rows for problem in row.problems)
+    between = _cross_check(check, declared, rows, entries)
+    problems = tuple(sorted({*check.problems, *incoming.problems, *between, *row_problems}))
     if any(problem.is_error for problem in problems):
-        return RowImport(problems, {}, {}, _plan({}, {}))
-    rows: dict[RowId, Resource] = {}
+        return RowImport(problems, {}, {}, _plan_updates({}, {}))
+    imported: dict[RowId, Resource] = {}
     files: dict[str, str] = {}
-    for row, document, entry in zip(arrived.rows, whole, entries, strict=True):
-        one = resource(row.kind, entry.resources[0].name, document, row.place, row.line)
-        if one.row_id not in declared:
-            path = folders.place(row.kind, one.name)
-            head = first_line(row.kind, path)
-            files[path] = document_text(document, head)
-            one = replace(one, path=path, line=2 if head else 1)
-        rows[one.row_id] = one
-    return RowImport(problems, rows, files, _plan(rows, declared))
+    for row, document, entry in zip(rows, row_documents, entries, strict=True):
+        resource = build_resource(row.kind, entry.resources[0].name, document, row.place, row.line)
+        if resource.row_id not in declared:
+            path = folders.place(row.kind, resource.name)
+            comment = first_line(row.kind, path)
+            files[path] = document_text(document, comment)
+            resource = replace(resource, path=path, line=2 if comment else 1)
+        imported[resource.row_id] = resource
+    return RowImport(problems, imported, files, _plan_updates(imported, declared))
 
 
-def verify_import(adoption: RowImport, checked: CheckResult) -> None:
-    """Raise `BugError` unless the repository, checked again, declares what the rows are but for the planned changes."""
-    declared = _declared(checked)
-    lost = [one.key for row_id, one in adoption.rows.items() if row_id not in declared]
-    if lost or any(problem.is_error for problem in checked.problems):
+def verify_import(row_import: RowImport, check: CheckResult) -> None:
+    """Raise `BugError` unless the repository, checked again, declares the rows but for the planned changes."""
+    declared = _declared_resources(check)
+    is_lost = any(row_id not in declared for row_id in row_import.rows)
+    if is_lost or any(problem.is_error for problem in check.problems):
         raise BugError("not all of the files that were written can be read back", hint="delete them, and report this")
-    if _plan(adoption.rows, declared).changes != adoption.plan.changes:
+    if _plan_updates(row_import.rows, declared).changes != row_import.plan.changes:
         raise BugError("the files that were written say other than the rows", hint="delete them, and report this")
 
 
-def _declared(checked: CheckResult) -> Resources:
-    return {one.row_id: one for entry in checked.entries.values() for one in entry.resources}
+def _declared_resources(check: CheckResult) -> Resources:
+    return {resource.row_id: resource for entry in check.entries.values() for resource in entry.resources}
 
 
-def _plan(rows: Resources, declared: Resources) -> Plan:
+def _plan_updates(rows: Resources, declared: Resources) -> Plan:
     """From the rows to what git declares under their ids."""
-    pairs = ((one, declared[row_id]) for row_id, one in rows.items() if row_id in declared)
+    pairs = ((row, declared[row_id]) for row_id, row in rows.items() if row_id in declared)
     return Plan(None, "", ordered(Change(Op.UPDATE, old, new) for old, new in pairs if old.digest != new.digest))
 
 
-def _entries(kinds: Kinds, rows: Sequence[Incoming], whole: Sequence[Document]) -> Iterator[FileEntry]:
-    """What the validator says of each row's text, as if it stood in the row's place."""
-    texts = ((row.place, document_text(document).encode()) for row, document in zip(rows, whole, strict=True))
+def _validate(kinds: Kinds, rows: Sequence[Incoming], row_documents: Sequence[Document]) -> Iterator[FileEntry]:
+    """Validate the document of each row, as if it stood at the row's place."""
+    texts = ((row.place, document_text(document).encode()) for row, document in zip(rows, row_documents, strict=True))
     for row, entry in zip(rows, FileReader(kinds).read_files(texts, len(rows)), strict=True):
-        # A name is made of the id: where that is wrong, it is told already that this is.
+        # A missing name is derived from the id: a wrong id is reported already.
         known = row.told | ({"/metadata/name"} if row.name is None and (row.id is not None or row.told) else set())
+        new = (problem for problem in entry.problems if problem.pointer not in known)
         yield FileEntry(
-            resources=tuple(replace(one, line=row.line) for one in entry.resources),
-            problems=tuple(replace(one, line=row.line, column=1) for one in entry.problems if one.pointer not in known),
-            identified=tuple(replace(one, line=row.line) for one in entry.identified),
+            resources=tuple(replace(resource, line=row.line) for resource in entry.resources),
+            problems=tuple(replace(problem, line=row.line, column=1) for problem in new),
+            identified=tuple(replace(identified, line=row.line) for identified in entry.identified),
             unreadable=entry.unreadable,
             documents=entry.documents,
         )
 
 
-def _between(
-    checked: CheckResult, declared: Resources, rows: Sequence[Incoming], entries: Sequence[FileEntry]
+def _cross_check(
+    check: CheckResult, declared: Resources, rows: Sequence[Incoming], entries: Sequence[FileEntry]
 ) -> Iterator[Problem]:
-    """The problems of rows, by themselves and among each other and the repository's resources.
+    """The problems of rows by themselves, among each other, and with the repository's resources.
 
-    A row that the repository declares already is no second one.
+    A row that the repository declares already is not a duplicate of it.
     """
-    parts: dict[str, list[FileEntry]] = defaultdict(list)
+    entries_by_place: dict[str, list[FileEntry]] = defaultdict(list)
     for row, entry in zip(rows, entries, strict=True):
-        new = tuple(one for one in entry.resources if one.row_id not in declared)
-        parts[row.place].append(replace(entry, resources=new))
-    places = {place: _joined(some) for place, some in parts.items()}
-    kinds = checked.kinds
-    whole = tree.advance(tree.plant(EmptyBase(), kinds), kinds, {**checked.entries, **places}).tree
+        new = tuple(resource for resource in entry.resources if resource.row_id not in declared)
+        entries_by_place[row.place].append(replace(entry, resources=new))
+    places = {place: _merge_entries(place_entries) for place, place_entries in entries_by_place.items()}
+    kinds = check.kinds
+    whole = tree.advance(tree.plant(EmptyBase(), kinds), kinds, {**check.entries, **places}).tree
     nameless = {(row.place, row.line) for row in rows if row.name is None}
     for problem in tree_problems(whole):
-        # One id twice makes one name twice, which is no news.
-        follows = problem.code == "duplicate-name" and (problem.path, problem.line) in nameless
-        if problem.path in places and not follows:
+        # A duplicate id implies a duplicate name when the name is derived from it.
+        is_implied = problem.code == "duplicate-name" and (problem.path, problem.line) in nameless
+        if problem.path in places and not is_implied:
             yield replace(problem, column=1)
 
 
-def _joined(entries: Iterable[FileEntry]) -> FileEntry:
-    parts = list(entries)
+def _merge_entries(entries: Sequence[FileEntry]) -> FileEntry:
     return FileEntry(
-        resources=tuple(one for part in parts for one in part.resources),
-        problems=tuple(one for part in parts for one in part.problems),
-        identified=tuple(one for part in parts for one in part.identified),
-        unreadable=any(part.unreadable for part in parts),
-        documents=sum(part.documents for part in parts),
+        resources=tuple(resource for entry in entries for resource in entry.resources),
+        problems=tuple(problem for entry in entries for problem in entry.problems),
+        identified=tuple(identified for entry in entries for identified in entry.identified),
+        unreadable=any(entry.unreadable for entry in entries),
+        documents=sum(entry.documents for entry in entries),
     )
