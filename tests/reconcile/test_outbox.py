@@ -12,7 +12,7 @@ from reconciler.kinds.kind import Kinds
 from reconciler.reconcile.outbox import Outbox
 from tests.adapters.ledger.versions import aside
 from tests.support.kinds import GADGET, KINDS, commit
-from tests.support.shipping import entry
+from tests.support.uploads import entry
 
 if TYPE_CHECKING:
     from reconciler.reconcile.record import PendingVersion

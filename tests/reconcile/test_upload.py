@@ -15,7 +15,7 @@ from reconciler.reconcile import upload
 from reconciler.reconcile.upload import HistoryUploader, UploadTarget
 from tests.support.kinds import FixedClock, commit
 from tests.support.memory.ledger import MemoryLedger
-from tests.support.shipping import Host
+from tests.support.uploads import Host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

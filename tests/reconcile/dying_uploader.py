@@ -1,6 +1,6 @@
-"""A host that commits, applies and ships, and is killed at one of its steps: run by test_shipping_killed.
+"""A host that commits, applies and ships, and is killed at one of its steps: run by test_upload_killed.
 
-`python -m tests.reconcile.dying_shipper FOLDER URL` forks one process after the other.
+`python -m tests.reconcile.dying_uploader FOLDER URL` forks one process after the other.
 """
 
 from __future__ import annotations

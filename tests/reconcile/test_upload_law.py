@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.support.kinds import KINDS, FixedClock, step
 from tests.support.memory.ledger import MemoryLedger
 from tests.support.memory.store import MemoryStore
-from tests.support.shipping import Host
+from tests.support.uploads import Host
 
 if TYPE_CHECKING:
     from reconciler.ports import Ledger

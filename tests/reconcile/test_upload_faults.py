@@ -15,7 +15,7 @@ from tests.adapters.ledger.conftest import IMPATIENT
 from tests.support.fronts import RunningFront, running
 from tests.support.kinds import KINDS, FixedClock, step
 from tests.support.memory.store import MemoryStore
-from tests.support.shipping import Host
+from tests.support.uploads import Host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -35,7 +35,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFront]:
 def test_killed_between_any_two_steps(tmp_path: Path, front: RunningFront) -> None:
     url = front.url("killed")
     repo = GitRepo.create(tmp_path / "config")
-    command = [sys.executable, "-m", "tests.reconcile.dying_shipper", str(tmp_path), url]
+    command = [sys.executable, "-m", "tests.reconcile.dying_uploader", str(tmp_path), url]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= 6  # before and after: rows, versions, events, cursor; the last of them ends it
