@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from reconciler.adapters.machine import SystemClock
+from tests.support.laws import load_profile
 from tests.support.world import engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-settings.register_profile(
-    "project", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True, derandomize=True
-)
-settings.load_profile("project")
+if sys.dont_write_bytecode and sys.prefix != sys.base_prefix:
+    # Where nothing may be written beside the sources, every worker of every run would compile all tests anew
+    sys.dont_write_bytecode, sys.pycache_prefix = False, f"{sys.prefix}/pycache"
+
+load_profile()
 
 GOLDEN = Path(__file__).parent / "golden"
 DAWN = datetime(2026, 1, 5, 6, 0, tzinfo=UTC)
@@ -56,12 +59,27 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{mark}: {meaning}")
 
 
+SLOW_FILE = re.compile(r"^pytestmark = .*\bpytest\.mark\.(?:slow|soak)\b", re.MULTILINE)
+"""A module of which `make test` runs nothing. It is not even imported: some need half a second for that."""
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave modules out of which nothing would be run."""
+    if not config.option.markexpr and collection_path.suffix == ".py" and _is_whole(config):
+        return bool(SLOW_FILE.search(collection_path.read_text(encoding="utf-8"))) or None
+    return None
+
+
+def _is_whole(config: pytest.Config) -> bool:
+    """Whether all tests are asked for, none by its name."""
+    return all(Path(argument).resolve() in {config.rootpath, config.rootpath / "tests"} for argument in config.args)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave them out, unless somebody asks for marks, or names tests: then only what takes minutes."""
     if config.option.markexpr:
         return
-    whole = all(Path(argument).resolve() in {config.rootpath, config.rootpath / "tests"} for argument in config.args)
-    out = set(MARKS) if whole else {"soak"}
+    out = set(MARKS) if _is_whole(config) else {"soak"}
     left = [item for item in items if any(item.get_closest_marker(mark) for mark in out)]
     items[:] = [item for item in items if item not in left]
     config.hook.pytest_deselected(items=left)

@@ -15,6 +15,7 @@ from reconciler.format.format import Formatted, format_file
 from tests.decode.test_laws import FRAGMENTS
 from tests.format.orders import ORDER
 from tests.format.writing import files
+from tests.support.laws import examples
 
 COMMENT = re.compile(r"#[ #]?\d+: [^.]*\.")
 
@@ -52,7 +53,7 @@ def check(text: bytes) -> Formatted:
     return formatted
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(files())
 @example(("a: |+\n  x\n\n\nspec: 1\nkind: |\n  y", ()))
 @example(("- - |2\n     x\n  - a: >\n     b\n\n", ()))
@@ -67,13 +68,13 @@ def test_the_laws(written: tuple[str, tuple[str, ...]]) -> None:
     assert b"\r" not in after
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(st.lists(FRAGMENTS, max_size=20).map(b"".join) | st.text("ab:-# \n[]{}|>'\"&*?,", max_size=40).map(str.encode))
 def test_any_bytes_are_formatted_or_left_alone(text: bytes) -> None:
     check(text)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(files())
 def test_canonical_text_has_canonical_lines(written: tuple[str, tuple[str, ...]]) -> None:
     text, _ = written

@@ -18,6 +18,7 @@ from tests.importing.conftest import HEADER
 from tests.importing.widgets import COLUMNS, FIELDS, SCHEMA_FILE
 from tests.importing.widgets import rows as widgets
 from tests.support.gitrepo import GitRepo
+from tests.support.laws import examples
 from tests.support.world import World
 
 TYPES = {"FLOAT": "DOUBLE", **{name: name for name in ("UUID", "INTEGER", "BOOLEAN", "JSON")}}
@@ -72,7 +73,7 @@ def _cells(row: dict[str, Any]) -> list[Any]:
     return [parts if name == "parts" else row[name] for name in COLUMNS]
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(tables)
 def test_through_duckdb(given_rows: tuple[list[dict[str, Any]], list[tuple[Any, ...]]]) -> None:
     rows, people = given_rows
@@ -91,7 +92,7 @@ def test_through_duckdb(given_rows: tuple[list[dict[str, Any]], list[tuple[Any, 
         assert _live_after_import(Path(name), file) == _expected(rows, people, empty_is_none=False)
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(
     tables, st.sampled_from([",", ";", "\t"]), st.sampled_from(["\n", "\r\n"]), st.sampled_from(["utf-8", "utf-8-sig"])
 )

@@ -17,6 +17,7 @@ from reconciler.kinds.build import build_kind
 from reconciler.kinds.kind import Kinds, SqlType
 from reconciler.kinds.load import load_kinds
 from tests.kinds.loading import example, load, meta, shipped
+from tests.support.laws import examples
 
 CASES = Path(__file__).parent.parent / "cases" / "schemas"
 POSITIVE = sorted((CASES / "positive").glob("*.schema.json"))
@@ -152,7 +153,7 @@ def broken_schemas(draw: st.DrawFn) -> Any:
     return schema
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(broken_schemas())
 def test_whatever_is_wrong_is_a_problem_and_never_an_exception(schema: Any) -> None:
     text = json.dumps(schema, indent=1).encode()

@@ -17,6 +17,7 @@ from reconciler.wiring import example_repository, policy_engine
 from tests.reconcile.test_laws import scratch
 from tests.support import configs, world
 from tests.support.gitrepo import GitRepo
+from tests.support.laws import examples
 from tests.support.world import World
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def attempt(host: World, engine: PolicyEngine, approval: CommitApproval | None) 
         return host.attempt(approval).plan
 
 
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(6), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(pushes, min_size=4, max_size=7))
 def test_following_and_starting_over_come_to_the_same(
     engines: tuple[PolicyEngine, PolicyEngine], history: list[Push]

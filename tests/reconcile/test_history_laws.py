@@ -19,6 +19,7 @@ from reconciler.wiring import answers
 from reconciler.wiring.past import Past
 from tests.reconcile.test_laws import Edit, build, edits, histories, scratch
 from tests.support import configs
+from tests.support.laws import examples
 from tests.support.world import CLOCK, SHIPPED, World
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def test_what_left_git_is_shown_as_it_was_got(mode: Prune) -> None:
     )
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(pruning)
 def test_a_row_is_shown_as_it_was_got(history: list[Edit]) -> None:
     with scratch() as folder:
@@ -78,7 +79,7 @@ def test_a_row_is_shown_as_it_was_got(history: list[Edit]) -> None:
                     assert one["values"] == answers.rows(host.store, kind.name, row["name"])["rows"][0]["values"]
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(pruning, st.lists(edits, min_size=1, max_size=3))
 def test_what_a_force_push_dropped_is_shown_as_it_was_got(history: list[Edit], instead: list[Edit]) -> None:
     with scratch() as folder:
@@ -101,7 +102,7 @@ def where_it_is(change: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in change.items() if name not in ("path", "line", "text")}
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(histories)
 def test_a_diff_is_the_plan_from_one_commit_to_the_other(history: list[Edit]) -> None:
     with scratch() as folder:
@@ -118,7 +119,7 @@ def test_a_diff_is_the_plan_from_one_commit_to_the_other(history: list[Edit]) ->
                 assert diff["summary"]["unchanged"] == plan.unchanged
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(pruning)
 def test_the_changes_of_a_history_lead_to_what_is_there(history: list[Edit]) -> None:
     """All changes, oldest first, one upon the other; and blame says of each field where that value came from."""

@@ -19,6 +19,7 @@ from reconciler.reconcile.rules import Layout
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
 from tests.support.history import state_at
+from tests.support.laws import examples
 from tests.support.world import CLOCK, SHIPPED, World
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def tree_of(repo: GitRepo, commit: str) -> dict[str, bytes | EntryType]:
     return tree
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(histories)
 def test_seeing_every_commit_equals_sleeping_for_a_week_equals_starting_anew(history: list[Edit]) -> None:
     with scratch() as folder:
@@ -103,7 +104,7 @@ def test_seeing_every_commit_equals_sleeping_for_a_week_equals_starting_anew(his
         assert awake.ledger.recorded() == asleep.ledger.recorded() == anew.ledger.recorded()
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(histories)
 def test_the_running_database_is_the_one_rebuilt_from_nothing(history: list[Edit]) -> None:
     with scratch() as folder:
@@ -122,7 +123,7 @@ def test_the_running_database_is_the_one_rebuilt_from_nothing(history: list[Edit
             assert running.live() == anew.live()
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(histories)
 def test_every_commit_has_one_version_that_says_what_its_tree_is(history: list[Edit]) -> None:
     with scratch() as folder:
@@ -138,7 +139,7 @@ def test_every_commit_has_one_version_that_says_what_its_tree_is(history: list[E
             assert version.mainline == (sha in mainline)
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(histories)
 def test_the_ledger_at_a_height_is_the_store_after_applying_it(history: list[Edit]) -> None:
     with scratch() as folder:
@@ -158,7 +159,7 @@ def test_the_ledger_at_a_height_is_the_store_after_applying_it(history: list[Edi
                     assert {row[kind.key]: {field: row[field] for field in fields} for row in kept} == live
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(histories)
 def test_applying_twice_and_recording_twice_change_nothing(history: list[Edit]) -> None:
     with scratch() as folder:
@@ -173,7 +174,7 @@ def test_applying_twice_and_recording_twice_change_nothing(history: list[Edit]) 
         assert (world.rows(), world.ledger.versions(limit=1000)) == (rows, versions)
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(histories, edits)
 def test_an_invalid_commit_changes_no_row_and_has_its_version(history: list[Edit], last: Edit) -> None:
     with scratch() as folder:

@@ -16,6 +16,7 @@ from reconciler.reconcile.rules import Layout
 from tests.reconcile.test_laws import NAMES, PATHS, Edit, build, histories, scratch, tree_of
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
+from tests.support.laws import examples
 from tests.support.world import SHIPPED, World
 
 if TYPE_CHECKING:
@@ -58,13 +59,13 @@ def steps(plan: Plan) -> list[tuple[object, ...]]:
     return [(one.op, one.old, one.new) for one in plan.changes]
 
 
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 @given(histories)
 def test_searching_for_what_matters_equals_reading_everything(history: list[Edit]) -> None:
     searching_equals_reading(history)
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(tidy_histories)
 def test_searching_equals_reading_where_little_is_wrong(history: list[Edit]) -> None:
     searching_equals_reading(history)
@@ -89,7 +90,7 @@ def searching_equals_reading(history: list[Edit]) -> None:
                 assert near.changes == whole.changes or near.state == base  # what is wrong may be out of sight
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(histories)
 def test_a_plan_is_what_a_reconcile_then_does(history: list[Edit]) -> None:
     with scratch() as folder:
@@ -107,7 +108,7 @@ def test_a_plan_is_what_a_reconcile_then_does(history: list[Edit]) -> None:
             assert between.unchanged == ahead.unchanged
 
 
-@settings(max_examples=5)
+@settings(max_examples=examples(5))
 @given(histories)
 def test_from_a_commit_to_itself_nothing_changes(history: list[Edit]) -> None:
     with scratch() as folder:

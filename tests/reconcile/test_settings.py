@@ -13,6 +13,7 @@ from tests.reconcile.test_laws import PATHS, build, contents, scratch, tree_of
 from tests.reconcile.test_laws import Edit as LawEdit
 from tests.support import configs
 from tests.support.gitrepo import GitRepo, symlink
+from tests.support.laws import examples
 from tests.support.world import SHIPPED, World
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ edits = st.builds(
 )
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(st.lists(edits, min_size=1, max_size=6))
 def test_walking_equals_reading_the_last_tree_at_once(history: list[LawEdit]) -> None:
     with scratch() as folder:

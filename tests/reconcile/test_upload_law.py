@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.kinds import KINDS, FixedClock, step
+from tests.support.laws import examples
 from tests.support.memory.ledger import MemoryLedger
 from tests.support.memory.store import MemoryStore
 from tests.support.uploads import Host
@@ -39,7 +40,7 @@ def complete(host: Host) -> bool:
     )
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.lists(DEEDS, min_size=5, max_size=30))
 def test_one_version_per_commit(deeds: list[tuple[str, object]]) -> None:
     clock = FixedClock()
@@ -77,7 +78,7 @@ def test_one_version_per_commit(deeds: list[tuple[str, object]]) -> None:
             assert complete(host), deed
 
 
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 @given(st.lists(st.sampled_from([*COMMITS * 3, *FAILS, *PLAIN, ("restart", 0)]), min_size=5, max_size=25))
 def test_one_of_each_host_event(deeds: list[tuple[str, object]]) -> None:
     clock = FixedClock()

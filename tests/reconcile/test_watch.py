@@ -17,6 +17,7 @@ from reconciler.reconcile import read
 from reconciler.reconcile.check import CheckResult, WatchedTree, check_tree, read_layout
 from tests.reconcile.test_laws import documents, scratch
 from tests.support import configs
+from tests.support.laws import examples
 from tests.support.world import SHIPPED
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def watch(files: WorkingTree) -> WatchedTree:
     return WatchedTree(files.file, files.read, "", SHIPPED)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(st.lists(st.tuples(edits, noise), min_size=1, max_size=8))
 def test_after_any_edits_it_says_what_checking_everything_says(
     history: list[tuple[dict[str, str | None], set[str]]],

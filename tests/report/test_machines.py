@@ -32,6 +32,7 @@ from tests.docs.markdown import anchors, headings, read
 from tests.report.rich import CHECKED, CLEAN, EMPTY, PLAN, RICH_KINDS, delete
 from tests.report.texts import CHECKS, PLANS, TEXTS
 from tests.support.kinds import KINDS, gadget
+from tests.support.laws import examples
 
 if TYPE_CHECKING:
     from reconciler.plan import Plan
@@ -71,7 +72,7 @@ def test_a_workflow_command_comes_back_as_it_was(message: str, value: str) -> No
     assert _command(line) == ("error", {"file": value, "line": "3"}, message)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(CHECKS)
 def test_each_problem_is_an_annotation_on_its_line(found: CheckResult) -> None:
     *lines, notice = map(_command, PROBLEM_FORMATS["github"](found).split("\n"))
@@ -99,7 +100,7 @@ def _sarif(text: str) -> dict[str, Any]:
     return log["runs"][0]
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(CHECKS)
 def test_sarif_is_valid_whatever_is_in_it(found: CheckResult) -> None:
     run = _sarif(PROBLEM_FORMATS["sarif"](found))
@@ -116,7 +117,7 @@ def test_sarif_is_valid_whatever_is_in_it(found: CheckResult) -> None:
     assert len(set(prints)) == len(prints)
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(PLANS)
 def test_sarif_of_a_plan_holds_its_problems(found: Plan) -> None:
     assert len(_sarif(PLAN_FORMATS["sarif"](found, KINDS))["results"]) == len(found.problems)
@@ -181,7 +182,7 @@ def _junit(text: str) -> ElementTree.Element:
     return root
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(CHECKS)
 def test_junit_has_a_case_for_each_file(found: CheckResult) -> None:
     root = _junit(PROBLEM_FORMATS["junit"](found))
@@ -191,7 +192,7 @@ def test_junit_has_a_case_for_each_file(found: CheckResult) -> None:
     assert cases == [(escape_line(path), path in failed) for path in paths]
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(PLANS)
 def test_junit_has_a_case_for_each_change_and_fails_for_errors_only(found: Plan) -> None:
     root = _junit(PLAN_FORMATS["junit"](found, KINDS))

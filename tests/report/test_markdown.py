@@ -28,6 +28,7 @@ from reconciler.report.markdown import (
 from tests.report.rich import BASE, CALM, CHECKED, CLEAN, EMPTY, HEAD, NASTY, PLAN, RICH_KINDS, create, delete, update
 from tests.report.texts import CHECKS, PLANS, TEXTS
 from tests.support.kinds import GADGET, KINDS, WIDGET_COLUMNS, gadget, make_kind, widget
+from tests.support.laws import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,13 +90,13 @@ def _shown(markdown: str) -> str:
     return html.unescape(re.sub(r"</?code>", "", cell[1])).replace("\u200b", "")
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(PLANS)
 def test_a_plan_is_a_whole_comment(found: Plan) -> None:
     _check(PLAN_FORMATS["markdown"](found, KINDS))
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(CHECKS)
 def test_a_check_is_a_whole_comment(found: CheckResult) -> None:
     _check(PROBLEM_FORMATS["markdown"](found))

@@ -22,6 +22,7 @@ from reconciler.report.text import LineStyle, plan_lines
 from tests.report.rich import BASE, EMPTY, HEAD, PLAN, RICH_KINDS, create, delete, update
 from tests.report.texts import CHECKS, PLANS, TEXTS
 from tests.support.kinds import GADGET, KINDS, gadget, widget
+from tests.support.laws import examples
 
 if TYPE_CHECKING:
     from reconciler.model.change import Change
@@ -53,7 +54,7 @@ def test_what_is_harmless_stays_as_it_is(calm: str) -> None:
     assert escape_line(calm) == calm
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(PLANS)
 def test_a_plan_is_lines_of_its_own_making(found: Plan) -> None:
     told = PLAN_FORMATS["text"](found, KINDS)
@@ -62,7 +63,7 @@ def test_a_plan_is_lines_of_its_own_making(found: Plan) -> None:
     assert told.split("\n")[-1] == plan_summary(found)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(CHECKS)
 def test_a_check_is_a_line_for_each_problem_and_one_more(found: CheckResult) -> None:
     told = PROBLEM_FORMATS["text"](found)
@@ -170,7 +171,7 @@ def test_a_problem_without_a_column_is_told_at_the_first() -> None:
     assert problem_line(Problem("a.yaml", 3, 0, "x", "", "y")) == "a.yaml:3:1: error [x]: y"
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(PLANS)
 def test_json_has_the_shape_of_the_contract_and_no_raw_control_character(found: Plan) -> None:
     told = PLAN_FORMATS["json"](found, KINDS)

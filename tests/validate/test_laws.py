@@ -13,6 +13,7 @@ from reconciler.validate.explain import violations
 from reconciler.validate.resources import unfit_integers
 from reconciler.validate.validator import names_secret
 from tests.kinds.loading import example
+from tests.support.laws import examples
 from tests.validate.samples import KINDS, check_value, codes, sample, validator
 
 COMPILED = {
@@ -63,7 +64,7 @@ def mutants(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     return kind, document
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(mutants())
 def test_both_validators_agree_and_so_does_the_verdict(mutant: tuple[str, dict[str, Any]]) -> None:
     name, document = mutant
@@ -77,7 +78,7 @@ def test_both_validators_agree_and_so_does_the_verdict(mutant: tuple[str, dict[s
     assert bool(entry.problems) is not fine
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(st.lists(VALUES | mutants().map(lambda mutant: mutant[1]), max_size=3), st.data())
 def test_a_check_never_raises_and_accounts_for_every_document(values: list[Any], data: st.DataObject) -> None:
     documents = []
@@ -94,7 +95,7 @@ def test_a_check_never_raises_and_accounts_for_every_document(values: list[Any],
     assert list(entry.problems) == sorted(entry.problems)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(mutants(), st.sampled_from(["password", "Passwd", "api-key", "mt5Login", "TOKEN", "private_key"]), st.data())
 def test_no_message_contains_a_secret(mutant: tuple[str, dict[str, Any]], key: str, data: st.DataObject) -> None:
     _, document = mutant
@@ -122,7 +123,7 @@ def _shuffled(value: Any, data: st.DataObject) -> Any:
     return float(value) if type(value) is int and data.draw(st.booleans()) else value
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(st.sampled_from(KINDS), st.data())
 def test_spelling_does_not_matter(kind: str, data: st.DataObject) -> None:
     """Key order, order of names, 30 or 30.0 in a FLOAT, case of a UUID."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from reconciler.adapters.git.repository import GitSource, open_repository
 from reconciler.model.commit import EntryType, FileChange
 from tests.support.gitrepo import GitRepo, symlink
+from tests.support.laws import examples
 
 if TYPE_CHECKING:
     import pytest
@@ -67,7 +68,7 @@ def told(delta: CommitDelta) -> list[str]:
     return [commit.sha, " ".join(commit.parents), *people, commit.message]
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(commits=st.lists(COMMITS, min_size=1, max_size=9))
 def test_any_history_is_what_other_git_commands_say(
     commits: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from reconciler.adapters.log import Redactor
 from tests.adapters.logs.conftest import Opened
+from tests.support.laws import examples
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +36,7 @@ def _leaves(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(SECRETS, AROUND, AROUND)
 @example('pass"word\\\n', "", "")
 @example("p@ss wörd/äöü", "url://", "@host")

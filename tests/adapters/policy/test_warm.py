@@ -15,6 +15,7 @@ from reconciler.model.change import Prune, Row
 from reconciler.ports import Between
 from tests.adapters.policy.conftest import policy
 from tests.support.kinds import GADGET, KINDS, WIDGET, gadget, make_kind, resource, row, tombstone, widget
+from tests.support.laws import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +109,7 @@ def cold() -> Iterator[Sandbox]:
         yield engine
 
 
-@settings(max_examples=9, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(9), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(moves, min_size=2, max_size=7))
 def test_told_what_changed_it_says_the_same(sandbox: Sandbox, cold: Sandbox, history: list[Move]) -> None:
     live: State = {}

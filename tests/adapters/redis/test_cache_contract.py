@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from reconciler.adapters.redis.cache import CHUNK, RedisCache
 from reconciler.model.live import OVERHEAD, CacheState, Use, ViewMark, ViewStep, ViewWrite
 from tests.adapters.redis.views import MB, LookUp, RedisLookUp, fill, mark, write
+from tests.support.laws import examples
 from tests.support.memory.cache import MemoryCache
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ WRITES = st.dictionaries(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(WRITES, st.integers(500, 2500)), max_size=6))
 def test_redis_and_the_dictionary_agree(
     link: Link, steps: list[tuple[dict[str, tuple[str, str | None, Use, int]], int]]

@@ -13,6 +13,7 @@ from reconciler import canonical
 from reconciler.adapters.redis.connection import Script, script
 from reconciler.adapters.redis.sessions import RedisSessions
 from reconciler.model.live import IDLE_TIMEOUT, RETENTION, Cursor, NewSession, milliseconds
+from tests.support.laws import examples
 from tests.support.memory.sessions import MemorySessions
 from tests.support.valkey import ForwardClock, uuid
 
@@ -76,10 +77,10 @@ def machine(link: Link) -> type[RuleBasedStateMachine]:
 
 
 def test_redis_and_the_dictionary_agree(link: Link) -> None:
-    run_state_machine_as_test(machine(link), settings=settings(max_examples=60, stateful_step_count=25))
+    run_state_machine_as_test(machine(link), settings=settings(max_examples=examples(60), stateful_step_count=25))
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moment=st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2999, 12, 31)))  # noqa: DTZ001
 def test_scripts_have_our_calendar(moment: datetime, link: Link) -> None:
     whole = moment.replace(tzinfo=UTC, microsecond=moment.microsecond // 1000 * 1000)

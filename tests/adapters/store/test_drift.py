@@ -16,6 +16,7 @@ from reconciler.model.resource import RowId
 from tests.adapters.store.observing import observe, typed
 from tests.adapters.store.tampering import change, delete, events, insert, real_step
 from tests.support.kinds import KINDS, WIDGET, FixedClock, gadget, row, stamp, step, tombstone, uid, widget
+from tests.support.laws import examples
 from tests.support.memory.store import MemoryStore
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ def test_values_of_two_types_are_never_the_same() -> None:
     assert same(None, None)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(st.lists(st.tuples(st.sampled_from(["a", "b", "g", "x"]), st.sampled_from([None, 1.0, 30.0, math.nan]))))
 def test_heal_leaves_nothing_to_heal(edits: list[tuple[str, float | None]]) -> None:
     store = MemoryStore(FixedClock())

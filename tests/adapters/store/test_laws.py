@@ -27,6 +27,7 @@ from tests.support.kinds import (
     step,
     uid,
 )
+from tests.support.laws import examples
 from tests.support.memory.store import MemoryStore
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def valid(found: list[Row], rows: dict[RowId, Row]) -> list[Row]:
     return found if len(kept) == len(found) else valid(kept, rows)
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(history=histories, widened=st.integers(1, 5))
 def test_the_database_does_what_the_dictionary_does(history: list[list[Edit]], widened: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

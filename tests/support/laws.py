@@ -1,0 +1,36 @@
+"""How many examples a law is tried on: a third in `make test`, all with HYPOTHESIS_PROFILE=full, as in `make slow`."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+PROFILE = "HYPOTHESIS_PROFILE"
+SHARES = {"quick": 3, "full": 1}
+"""By which part of its examples a law is tried."""
+USUAL = 100
+"""The examples of a law that says no number."""
+
+
+def examples(number: int) -> int:
+    """Of so many examples the part that the profile asks for."""
+    return -(-number // SHARES[_profile()])
+
+
+def load_profile() -> None:
+    """Make the profile that the environment names hypothesis' own."""
+    for name, share in SHARES.items():
+        settings.register_profile(
+            name,
+            max_examples=-(-USUAL // share),
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+            print_blob=True,
+            derandomize=True,
+        )
+    settings.load_profile(_profile())
+
+
+def _profile() -> str:
+    return os.environ.get(PROFILE, "quick")
