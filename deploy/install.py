@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import ast
 import os
+import shutil
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +27,7 @@ CONTENT = {
     "dev": "what checks and tests it: 400 MB on disk, 5 to 60 s",
 }
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
-UV = (sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable)
+UV = ("pip", "install", "--quiet", "--python", sys.executable)
 CONSTRAINTS = ("--constraint", "constraints.txt")
 LOOK_AGAIN = 10
 """Seconds after which it says that it is still at work."""
@@ -63,13 +65,16 @@ def main() -> int:
 
 
 def _try_uv(project: tuple[str, ...]) -> int:
-    code = _run((*PIP, "--retries", "1", "--only-binary", "uv", *CONSTRAINTS, "uv"), shown=False)
-    if code:
-        _say("uv, the faster installer, cannot be had here")
-        return code
+    found = shutil.which("uv") if find_spec("pip") is None else None  # who makes environments without pip has it
+    if found is None:
+        code = _run((*PIP, "--retries", "1", "--only-binary", "uv", *CONSTRAINTS, "uv"), shown=False)
+        if code:
+            _say("uv, the faster installer, cannot be had here")
+            return code
+    program = (sys.executable, "-m", "uv") if found is None else (found,)
     settings = _pip_settings()
     compiling = ("--compile-bytecode",) if sys.dont_write_bytecode else ()  # else each start would, and throw it away
-    code = _run((*UV, *compiling, *options(settings), *project), variables(settings))
+    code = _run((*program, *UV, *compiling, *options(settings), *project), variables(settings))
     if code:
         _say(f"uv has failed (exit code {code})")
     return code
