@@ -47,9 +47,9 @@ class Histories:
         return self.closing.enter_context(ledger)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningFront]:
-    """A server for all tests of a worker; each takes a database of its own."""
+    """A server for all tests here; each takes a database of its own."""
     with running(tmp_path_factory.mktemp("front") / "engine") as front:
         yield front
 
@@ -64,7 +64,9 @@ def databases() -> Iterator[int]:
 def histories(request: pytest.FixtureRequest, tmp_path: Path, databases: Iterator[int]) -> Iterator[Histories]:
     """An empty place for histories, of each make in turn."""
     url = request.param
-    if url == "http":
-        url = request.getfixturevalue("front").url(f"test {next(databases)}")
     with ExitStack() as closing:
+        if url == "http":
+            front, database = request.getfixturevalue("front"), f"test {next(databases)}"
+            closing.callback(front.drop, database)
+            url = front.url(database)
         yield Histories(url, tmp_path, closing)
