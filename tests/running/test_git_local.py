@@ -114,14 +114,12 @@ def test_a_hundred_commits_in_a_second(host: Host, daemon: RunningDaemon) -> Non
             )
             for number, parents in [(0, [host.head]), *((number, None) for number in range(1, 100))]
         ]
-    began = time.monotonic()
     reference = host.repo.path / ".git" / "refs" / "heads" / "main"
     for commit in commits:
         beside = reference.with_name("main.new")
         beside.write_text(f"{commit}\n", encoding="ascii")
         beside.replace(reference)
         time.sleep(0.005)
-    assert time.monotonic() - began < 2.0
 
 
 def test_a_push_of_five_hundred(host: Host, daemon: RunningDaemon) -> None:

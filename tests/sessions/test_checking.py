@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 from uuid import UUID
 
@@ -86,9 +85,7 @@ def test_what_is_refused(change: dict[str, Any], code: str, column: str) -> None
 @pytest.mark.parametrize("column", GIVEN)
 def test_a_megabyte_is_refused_and_not_shown(column: str) -> None:
     refused({column: "\n"})  # what explains is imported by now
-    began = time.perf_counter()
     found = CHECKER.new({**GIVEN, column: "x" * 1_000_000})
-    assert time.perf_counter() - began < 2
     assert isinstance(found, tuple)
     assert all(len(one.message) + len(one.hint) < 500 for one in found)
 

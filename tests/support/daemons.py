@@ -16,13 +16,11 @@ import duckdb
 from reconciler.adapters.client import DaemonClient
 from reconciler.adapters.daemonfile import find
 from reconciler.errors import ReconcilerError
+from tests.support.patience import DEADLINE, PAUSE, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
-
-DEADLINE = 60.0
-PAUSE, LONGEST_PAUSE = 0.01, 0.25
 
 
 class RunningDaemon:
@@ -129,12 +127,3 @@ def turn(state: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             time.sleep(PAUSE)
     with store:
         yield store
-
-
-def until(holds: Callable[[], bool], why: Callable[[], object] = lambda: "", seconds: float = DEADLINE) -> None:
-    """Wait until something holds. The longer it takes, the less often is it looked at: that keeps both sides busy."""
-    limit, pause = time.monotonic() + seconds, PAUSE
-    while not holds():
-        assert time.monotonic() < limit, f"it did not happen within {seconds:g} s: {why()}"
-        time.sleep(pause)
-        pause = min(pause * 1.5, LONGEST_PAUSE)

@@ -8,6 +8,8 @@ import struct
 import time
 from typing import TYPE_CHECKING
 
+from tests.support.patience import DEADLINE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -28,7 +30,7 @@ class Crowd:
                 opened.sendall(f"GET /v1/watch HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
                 self._heard[opened] = b""
                 self._ready.register(opened, selectors.EVENT_READ)
-            self.hear(b"\nid: ", 10)
+            self.hear(b"\nid: ", DEADLINE)
         for opened in self._heard:
             self._heard[opened] = b""
 

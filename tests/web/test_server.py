@@ -8,7 +8,7 @@ import socket
 import struct
 import threading
 import time
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -18,10 +18,8 @@ from reconciler.web.address import Listen, parse
 from reconciler.web.connections import Connection
 from reconciler.web.server import HttpServer
 from reconciler.web.serving import Serving
+from tests.support.patience import DEADLINE, NEVER, until
 from tests.web.harness import HOOK, TOKEN, Daemon, reply, running
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def test_port_zero_becomes_a_real_one_before_anybody_listens() -> None:
@@ -105,7 +103,7 @@ def test_its_thread_has_a_name() -> None:
     assert not site.server.alive
 
 
-def test_a_stop_under_load_is_quick_and_leaves_no_thread(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_stop_under_load_leaves_no_thread(caplog: pytest.LogCaptureFixture) -> None:
     """Idle, half-sent, waiting and busy clients: all of them are answered or hung up on, and nobody waits for them."""
     daemon = Daemon(hold_futures=True)
     answers: list[tuple[int, str]] = []
@@ -139,17 +137,14 @@ def test_a_stop_under_load_is_quick_and_leaves_no_thread(caplog: pytest.LogCaptu
         ]
         for client in clients:
             client.start()
-        _until(lambda: len(daemon.futures) == 5)
-        began = time.monotonic()
+        until(lambda: len(daemon.futures) == 5)
         site.server.stop()
-        took = time.monotonic() - began
         busy.set()
         for client in clients:
-            client.join(5)
+            client.join(DEADLINE)
         for opened in (idle, half, silent):
             opened.close()
     assert answers == [(503, "stopping")] * 5
-    assert took < 1.5
     assert not caplog.records
 
 
@@ -169,22 +164,23 @@ def test_a_request_that_does_not_come_is_hung_up_on(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(connections, "HEAD", 0.3)
     with running() as site:
         for beginning in (b"", b"GET /healthz HTTP/1.1\r\nHost: loc"):
-            with socket.create_connection(("127.0.0.1", site.server.address.port), timeout=5) as opened:
+            with socket.create_connection(("127.0.0.1", site.server.address.port), timeout=DEADLINE) as opened:
                 opened.sendall(beginning)
-                began = time.monotonic()
                 assert opened.recv(1000) == b""
-                assert time.monotonic() - began < 2
         asked = site.operate("/v1/sync")
         assert asked.status == 200
 
 
 def test_a_request_that_takes_longer_than_its_head_may_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "HEAD", 0.2)
+    monkeypatch.setattr(connections, "HEAD", 1.0)
     daemon = Daemon()
     daemon.gate.clear()
-    threading.Timer(0.6, daemon.gate.set).start()
-    with running(daemon) as site:
-        assert site.ask("GET", "/v1/status").status == 200
+    with running(daemon, read=NEVER) as site, ThreadPoolExecutor(1) as clients:
+        asked = clients.submit(site.ask, "GET", "/v1/status")
+        until(lambda: bool(daemon.asked))
+        time.sleep(1.5)  # by then the time for a head is over
+        daemon.gate.set()
+        assert asked.result(DEADLINE).status == 200
 
 
 def test_there_are_only_so_many_connections(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,28 +191,22 @@ def test_there_are_only_so_many_connections(monkeypatch: pytest.MonkeyPatch) -> 
             site.ask("GET", "/healthz")
         for one in opened:
             one.close()
-        _until(lambda: not site.server._server.server_state.connections)
+        until(lambda: not site.server._server.server_state.connections)
         assert site.ask("GET", "/healthz").status == 200
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    limit = time.monotonic() + 5
-    while not holds():
-        assert time.monotonic() < limit
-        time.sleep(0.01)
 
 
 def test_nothing_is_left_of_a_connection_that_was_reset() -> None:
     """Who hangs up on an answer leaves no timer behind, which would keep what was sent."""
     with running() as site:
+        site.server._server.config.timeout_keep_alive = NEVER  # uvicorn's own timer would end them within 5 s
         for _ in range(20):
             with socket.create_connection(("127.0.0.1", site.server.address.port)) as connection:
                 connection.sendall(b"POST /v1/nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nabcde")
                 connection.recv(1)
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        limit = time.monotonic() + 3  # uvicorn's own timer is one of 5 s
-        while left := [one for one in gc.get_objects() if isinstance(one, Connection)]:
-            del left
-            assert time.monotonic() < limit, "connections that are gone are still in memory"
-            gc.collect()
-            time.sleep(0.05)
+        until(lambda: not _connections(), lambda: "connections that are gone are still in memory")
+
+
+def _connections() -> int:
+    gc.collect()
+    return sum(isinstance(one, Connection) for one in gc.get_objects())

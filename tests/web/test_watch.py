@@ -6,7 +6,6 @@ import asyncio
 import gc
 import socket
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from reconciler.daemon.events import Feed
 from reconciler.web import connections, eventstream, pulse
 from reconciler.web.pulse import Pulse
+from tests.support.patience import DEADLINE, NEVER, until
 from tests.web.crowd import Crowd
 from tests.web.harness import TOKEN, Daemon, running
 from tests.web.streams import watching
@@ -150,10 +150,10 @@ def test_silence_is_broken_and_says_where_the_stream_is(site: Site, monkeypatch:
     with watching(_address(site), "?kind=account") as stream:
         stream.placed()
         feed.publish("applied", _applied("ann"))
-        time.sleep(0.3)
+        while stream.response.readline() != b": still here\n":
+            pass
         feed.publish("applied", _applied("op-demo", kind="Account"))
-        stream.next()
-        assert "still here" in stream.comments
+        assert stream.next() is not None
     with watching(_address(site), "?kind=account") as stream:
         stream.placed()
         feed.publish("applied", _applied("ann"))
@@ -218,39 +218,35 @@ def test_a_client_that_takes_nothing_is_hung_up_on(monkeypatch: pytest.MonkeyPat
         opened.sendall(f"GET /v1/watch HTTP/1.1\r\nHost: {_address(site)}\r\n\r\n".encode())
         with watching(_address(site)) as other:
             other.placed()
-            _await(lambda: _pulse(site).sleepers == 2)
+            until(lambda: _pulse(site).sleepers == 2)
             for _ in range(10):
                 site.daemon.feed.publish("state", {"text": "x" * 1_000_000})
                 told = other.next()  # nobody else is kept waiting
                 assert told is not None
-            _await(lambda: _pulse(site).sleepers == 1)
+            until(lambda: _pulse(site).sleepers == 1)
 
 
 def test_a_stopping_server_ends_every_stream_well() -> None:
     with running() as site:
         crowd = Crowd(site.server.address.host, site.server.address.port, 200)
-        began = time.monotonic()
         stopping = threading.Thread(target=site.server.stop)
         stopping.start()
-        assert crowd.await_end(5) == 200
-        stopping.join(5)
-        assert time.monotonic() - began < 3
+        assert crowd.await_end(DEADLINE) == 200
+        stopping.join(DEADLINE)
         crowd.end(abruptly=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("abruptly", [True, False])
-def test_a_thousand_hear_of_a_commit_at_once_and_leave_nothing_behind(*, abruptly: bool) -> None:
+def test_a_thousand_hear_of_a_commit_and_leave_nothing_behind(*, abruptly: bool) -> None:
     with running() as site:
         threads = threading.active_count()
         crowd = Crowd(site.server.address.host, site.server.address.port, CROWD)
         assert threading.active_count() <= threads + 4  # not one for each
-        taken = []
         for number in range(3):
             crowd.forget()
-            began = time.perf_counter()
             site.daemon.feed.publish("applied", {**_applied("ann"), "number": number})
-            taken.append(crowd.hear(b'"number":%d' % number, 10)[-1] - began)
-        assert min(taken) < 0.5
+            crowd.hear(b'"number":%d' % number, DEADLINE)
         crowd.end(abruptly=abruptly)
         _await_nobody(site)
         assert site.ask("GET", "/healthz").status == 200
@@ -262,20 +258,17 @@ def test_who_waits_for_a_change_is_woken_by_it_and_by_the_end() -> None:
     async def waiting() -> list[int]:
         pulse = Pulse(feed := Feed())
         with pulse.beating():
-            began = time.monotonic()
             found = [await pulse.changed(0, 0.05)]
-            assert 0.04 < time.monotonic() - began < 2
-            many = [asyncio.ensure_future(pulse.changed(0, 30)) for _ in range(100)]
+            many = [asyncio.ensure_future(pulse.changed(0, NEVER)) for _ in range(100)]
             await asyncio.sleep(0)
             threading.Thread(target=feed.publish, args=("state", {})).start()
             found += set(await asyncio.gather(*many))
-            found.append(await pulse.changed(0, 30))  # it has happened already
-            last = asyncio.ensure_future(pulse.changed(1, 30))
+            found.append(await pulse.changed(0, NEVER))  # it has happened already
+            last = asyncio.ensure_future(pulse.changed(1, NEVER))
             await asyncio.sleep(0)
             pulse.end()
             found.append(await last)
             assert pulse.sleepers == 0
-            assert time.monotonic() - began < 10
         feed.publish("state", {})  # nobody listens any more
         return found
 
@@ -287,12 +280,4 @@ def _pulse(site: Site) -> Pulse:
 
 
 def _await_nobody(site: Site) -> None:
-    _await(lambda: _pulse(site).sleepers == 0)
-
-
-def _await(holds: object) -> None:
-    assert callable(holds)
-    limit = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < limit
-        time.sleep(0.01)
+    until(lambda: _pulse(site).sleepers == 0)

@@ -6,7 +6,6 @@ import functools
 import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -177,11 +176,12 @@ def test_what_a_server_answers_instead(status: int, said: str, server: GitServer
 
 def test_a_request_that_is_never_answered(server: GitServer, tmp_path: Path) -> None:
     server.silent.set()
-    with Mirror(f"{server.url}/config.git", tmp_path / "state", timeouts=Timeouts(stall=1)) as mirror:
-        start = time.monotonic()
-        with pytest.raises(RetryLater, match=r"there is no answer from http://.*too slow"):
-            mirror.fetch()
-        assert time.monotonic() - start < 8
+    impatient = Timeouts(stall=1)
+    with (
+        Mirror(f"{server.url}/config.git", tmp_path / "state", timeouts=impatient) as mirror,
+        pytest.raises(RetryLater, match=r"there is no answer from http://.*too slow"),
+    ):
+        mirror.fetch()
 
 
 @posix

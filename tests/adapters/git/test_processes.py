@@ -125,10 +125,8 @@ def test_a_git_that_hangs_is_stopped(repo: GitRepo) -> None:
     folder.mkdir(exist_ok=True)
     os.mkfifo(folder / lost[2:])  # git waits for ever for somebody to write into it
     with open_repository(repo.path, silence=0.5) as source:
-        start = time.monotonic()
         with pytest.raises(RetryLater, match="git cat-file was silent") as caught:
             list(source.blobs([lost]))
-        assert time.monotonic() - start < 5
         assert "disk" in caught.value.hint
         assert source.resolve("main") == head
 

@@ -12,6 +12,7 @@ from reconciler.model.rows import Limits
 from tests.adapters.ledger.versions import aside, created, sha, updated, version
 from tests.support.history import state_at
 from tests.support.kinds import GADGET, KINDS, START, WIDGET, gadget, uid, widget
+from tests.support.patience import NEVER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,7 +171,7 @@ def test_what_takes_too_long_is_stopped(ledger: ClickHouseLedger) -> None:
 
 def test_what_takes_too_much_is_stopped(ledger: ClickHouseLedger) -> None:
     with pytest.raises(UsageError, match="memory"):
-        ledger.query("SELECT groupArray(number) FROM numbers(1000000000)", Limits())
+        ledger.query("SELECT groupArray(number) FROM numbers(1000000000)", Limits(seconds=NEVER))
 
 
 def test_an_error_is_told_with_its_place(ledger: ClickHouseLedger) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -14,6 +13,7 @@ from reconciler.adapters.duckdb.sandbox.database import Database
 from reconciler.adapters.duckdb.sandbox.messages import Look
 from reconciler.errors import UsageError
 from reconciler.model.rows import Limits
+from tests.support.patience import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,18 +163,18 @@ def test_more_rows_than_are_told(store: duckdb.DuckDBPyConnection) -> None:
     ],
 )
 def test_what_takes_too_long_is_stopped(store: duckdb.DuckDBPyConnection, sql: str) -> None:
-    began = time.monotonic()
     with pytest.raises(UsageError, match=r"took more than 0\.3 s and was stopped"):
         ask(store, sql, seconds=0.3)
-    assert time.monotonic() - began < 10
 
 
-@pytest.mark.parametrize(
-    "sql", ["SELECT lpad('x', 2000000000::BIGINT::INT, 'y')", "SELECT list(n) FROM range(1000000000) AS t(n)"]
-)
-def test_what_takes_too_much_is_stopped(store: duckdb.DuckDBPyConnection, sql: str) -> None:
+def test_what_takes_too_much_is_stopped(store: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(UsageError, match="memory"):
-        ask(store, sql, seconds=1)
+        ask(store, "SELECT list(n) FROM range(1000000000) AS t(n)", seconds=NEVER)
+
+
+def test_what_does_not_hear_that_it_shall_stop_is_ended(store: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(UsageError, match="did not stop"):
+        ask(store, "SELECT lpad('x', 2000000000::BIGINT::INT, 'y')", seconds=0.3)
 
 
 def test_an_error_is_told_with_its_place(store: duckdb.DuckDBPyConnection) -> None:
