@@ -105,8 +105,8 @@ def _branch(at: Target) -> Iterator[Diagnosis]:
 
 
 def _history(url: str, at: Target) -> Iterator[Diagnosis]:
+    from reconciler.adapters.clickhouse.connection import ask
     from reconciler.adapters.clickhouse.ledger import is_started
-    from reconciler.adapters.clickhouse.probe import ask
     from reconciler.adapters.lock import holder
     from reconciler.adapters.machine import SystemClock
 

@@ -1,27 +1,75 @@
-"""One connection to either engine, with the three things the ledger does: ask, command, insert."""
+"""A connection to either engine, embedded or a server: where it is, what it is asked, and what its failures mean."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, NamedTuple
+import os
+import re
+import sys
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 import clickhouse_connect
-from clickhouse_connect.driver.exceptions import ProgrammingError
+from clickhouse_connect.driver.exceptions import Error, ProgrammingError
+from urllib3.exceptions import SSLError
 
-from reconciler.adapters.clickhouse.failures import translated
-from reconciler.adapters.clickhouse.lock import holder
-from reconciler.errors import NeedsHuman, RetryLater
+from reconciler import canonical
+from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater, UsageError
 from reconciler.tables.clickhouse import DEFAULT_DATABASE, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from clickhouse_connect.driver.client import Client
     from clickhouse_connect.driver.query import QueryResult
 
-    from reconciler.adapters.clickhouse.address import Server
+EMBEDDED = "chdb"
+_PORTS = {"clickhouse": 8123, "clickhouses": 8443}
+_HINT = "history.url is chdb, clickhouse://login:password@host:8123/database, clickhouses://… (TLS), or none"
 
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A ClickHouse server's HTTP interface. The password stays out of the repr, as out of everything else."""
+
+    host: str
+    port: int
+    login: str
+    password: str = field(repr=False)
+    database: str
+    secure: bool
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def parse(url: str) -> Server | None:
+    """The server a URL names, None for the embedded engine. Raises `UsageError`, never quoting the URL."""
+    if url == EMBEDDED:
+        return None
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise UsageError("history.url cannot be read: its host or port is malformed", hint=_HINT) from None
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise UsageError("history.url names no ClickHouse server", hint=_HINT)
+    return Server(
+        host=parts.hostname,
+        port=port or _PORTS[parts.scheme],
+        login=unquote(parts.username or "") or "default",
+        password=unquote(parts.password or ""),
+        database=unquote(parts.path.strip("/")) or DEFAULT_DATABASE,
+        secure=parts.scheme == "clickhouses",
+    )
+
+
+EMBEDDED_FOLDER = "history"
+"""In the state folder."""
 ROW_FORMAT = "JSONCompactEachRow"
 _INSERT_SETTINGS = {
     "precise_float_parsing": 1,  # the fast parser is off by a bit in the last place for one number in six
@@ -170,3 +218,131 @@ def _held(place: str, process: str) -> RetryLater:
 def _quiet() -> None:
     """The driver logs what it raises as well; without any handler that would land on stderr."""
     logging.getLogger("clickhouse_connect").addHandler(_DRIVER_LOG)
+
+
+_LOGIN = frozenset({192, 193, 194, 516})
+"""UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD, AUTHENTICATION_FAILED"""
+_RIGHTS = frozenset({81, 164, 497})
+"""UNKNOWN_DATABASE, READONLY, ACCESS_DENIED"""
+_PASSING = frozenset({159, 202, 203, 209, 210, 236, 241, 242, 243, 252, 319, 373, 394, 425, 439, 999})
+"""Timeouts, too many queries or parts, network, memory, disk space, read-only replica, shutdown, keeper.
+
+Numbers: https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
+"""
+_LONGEST = 300
+IN_THE_WAY = _LOGIN | _PASSING
+"""Errors that are not about what was asked."""
+
+
+@contextmanager
+def translated(place: str) -> Iterator[None]:
+    """Turn the driver's exceptions into `RetryLater` or `NeedsHuman`; `place` says which ledger, without secrets."""
+    try:
+        yield
+    except Error as error:
+        raise meaning(place, error) from error
+
+
+def meaning(place: str, error: Error) -> ReconcilerError:
+    """What the driver's exception says to a caller."""
+    if error.code in _LOGIN:
+        return NeedsHuman(
+            f"{place} refused the login",
+            hint="check the login and the password in history.url (reserved characters as %XX)",
+        )
+    if error.code in _RIGHTS:
+        return NeedsHuman(
+            f"{place} does not let this login do that: {_first_line(error)}",
+            hint="create the database, or grant it CREATE, ALTER, SELECT and INSERT on it",
+        )
+    if error.code in _PASSING:
+        return RetryLater(
+            f"{place} cannot answer now: {_first_line(error)}", hint="nothing is lost: git holds the history"
+        )
+    if error.code is not None:
+        return NeedsHuman(f"{place} failed: {_first_line(error)}", hint="look the error up in the server's log")
+    if _by_tls(error):
+        return NeedsHuman(
+            f"{place} cannot be trusted, or does not speak TLS: {_reason(error)}",
+            hint="check the server's certificate, and the port: clickhouses:// is TLS, clickhouse:// is not",
+        )
+    return RetryLater(
+        f"{place} did not answer: {_reason(error)}",
+        hint="check that the server runs and can be reached; what is missing is recorded when it is back",
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The exceptions behind one: urllib3 keeps the telling one as the `reason` of its last."""
+    at: BaseException | None = error
+    while at is not None:
+        yield at
+        reason = getattr(at, "reason", None)
+        at = reason if isinstance(reason, BaseException) else at.__cause__
+
+
+def _by_tls(error: Error) -> bool:
+    return any(isinstance(cause, SSLError) for cause in _causes(error))
+
+
+def _reason(error: Error) -> str:
+    return _shortened(str(list(_causes(error))[-1]))
+
+
+def _first_line(error: Error) -> str:
+    return _shortened(str(error))
+
+
+def _shortened(text: str) -> str:
+    line = text.strip().partition("\n")[0]
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+
+
+if sys.platform == "win32":
+
+    def _is_locked(file: IO[bytes]) -> bool:
+        """It is not: the engine does not exist for Windows."""
+        return False
+
+else:
+    import fcntl
+
+    def _is_locked(file: IO[bytes]) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
+def holder(folder: Path) -> str | None:
+    """The id of another process that has the folder open ("?" when it cannot be told), None when nobody has."""
+    status = folder / "status"
+    if not status.exists():
+        return None
+    with status.open("rb") as file:
+        if not _is_locked(file):
+            return None
+        found = re.search(rb"PID: (\d+)", file.read())
+    process = found[1].decode() if found else "?"
+    return None if process == str(os.getpid()) else process
+
+
+BRIEF = Timeouts(connect=5, read=10)
+
+
+class Answer(NamedTuple):
+    """What the engine says of itself. `now` is its time, in UTC; `place` is where it is, in words."""
+
+    place: str
+    version: str
+    now: datetime
+
+
+def ask(url: str, folder: Path) -> Answer:
+    """Ask the engine of the setting history.url; `folder` is the state folder. Raises as `open_ledger` does."""
+    server = parse(url)
+    opened = connect_server(server, BRIEF) if server else open_embedded(folder / EMBEDDED_FOLDER)
+    with closing(opened) as connection:
+        ((version, now),) = connection.ask("SELECT version(), now64(6, 'UTC')")
+        return Answer(connection.place, str(version), canonical.utc(now))

@@ -1,16 +1,28 @@
-"""The ledger: git's history as rows of ClickHouse. One code path for the embedded engine and a server."""
+"""The ledger: git's history as rows of ClickHouse. One code path for the embedded engine and a server.
+
+Nothing is formatted into a statement: names are bound as well, as `Identifier`. FINAL leaves the newest of a commit's
+rows, merged by the engine already or not. Which history rows count is decided by the table of versions alone: those of
+valid commits on the mainline that are not orphaned.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from reconciler.adapters.clickhouse import encoding, statements
-from reconciler.adapters.clickhouse.address import parse
-from reconciler.adapters.clickhouse.catalog import Catalog, bound_columns
-from reconciler.adapters.clickhouse.connection import PATIENT, connect_server, open_embedded
-from reconciler.adapters.clickhouse.past import HIGHEST, PastQueries
-from reconciler.adapters.clickhouse.queries import OwnQueries
+from reconciler.adapters.clickhouse.connection import EMBEDDED_FOLDER, PATIENT, connect_server, open_embedded, parse
+from reconciler.adapters.clickhouse.history import HIGHEST, PastQueries
+from reconciler.adapters.clickhouse.sql import OwnQueries
+from reconciler.adapters.clickhouse.tables import (
+    Catalog,
+    bound_columns,
+    event_values,
+    lines,
+    recorded_event,
+    row_values,
+    version_row,
+    version_values,
+)
 from reconciler.errors import BugError, UsageError
 from reconciler.history.points import as_recorded, merged_by, newest_first, sha_prefix
 from reconciler.tables.clickhouse import EVENT_COLUMNS, EVENTS_TABLE, VERSION_COLUMNS, VERSIONS_TABLE, history_columns
@@ -27,7 +39,65 @@ if TYPE_CHECKING:
     from reconciler.model.host import HostEvent
     from reconciler.ports import Clock
 
-EMBEDDED_FOLDER = "history"
+GENERATION = """
+SELECT max(generation) FROM {database:Identifier}.config_versions
+WHERE repository = {repository:String} AND branch = {branch:String}
+"""
+
+RECORDED = """
+SELECT commit_sha, mainline FROM {database:Identifier}.config_versions FINAL
+WHERE repository = {repository:String} AND branch = {branch:String} AND NOT orphaned
+"""
+
+RECORDED_AMONG = RECORDED + "  AND commit_sha IN {shas:Array(String)}"
+
+ABBREVIATED = """
+SELECT * EXCEPT (repository, branch, generation) FROM {database:Identifier}.config_versions FINAL
+WHERE repository = {repository:String} AND branch = {branch:String} AND startsWith(commit_sha, {sha:String})
+ORDER BY commit_sha LIMIT 5
+"""
+"""Orphaned ones too; five are enough to say that a sha is ambiguous."""
+
+BY_SHA = """
+SELECT * EXCEPT (repository, branch, generation) FROM {database:Identifier}.config_versions FINAL
+WHERE repository = {repository:String} AND branch = {branch:String} AND commit_sha IN {shas:Array(String)}
+"""
+"""Orphaned ones too."""
+
+NEWEST_ON_MAINLINE = """
+SELECT * EXCEPT (repository, branch, generation) FROM {database:Identifier}.config_versions FINAL
+WHERE repository = {repository:String} AND branch = {branch:String} AND mainline AND NOT orphaned
+  AND height <= {upto:UInt32}
+ORDER BY height DESC LIMIT {limit:UInt64}
+"""
+
+MERGES = """
+SELECT commit_sha, parents FROM {database:Identifier}.config_versions FINAL
+WHERE repository = {repository:String} AND branch = {branch:String} AND mainline AND NOT orphaned
+  AND length(parents) > 1
+ORDER BY height
+"""
+
+SIDE = """
+SELECT commit_sha, parents FROM {database:Identifier}.config_versions FINAL
+WHERE repository = {repository:String} AND branch = {branch:String} AND NOT mainline AND NOT orphaned
+"""
+
+ROW_COUNTS = """
+SELECT {commit_column:Identifier}, count() FROM {database:Identifier}.{table:Identifier} FINAL
+WHERE {repository_column:Identifier} = {repository:String} AND {branch_column:Identifier} = {branch:String}
+  AND {commit_column:Identifier} IN {shas:Array(String)}
+GROUP BY {commit_column:Identifier}
+"""
+
+EVENTS = """
+SELECT host, seq, happened_at, event, commit_sha, digest, duration_ms, detail, store
+FROM {database:Identifier}.host_events FINAL
+WHERE repository = {repository:String} AND branch = {branch:String} AND ({host:String} = '' OR host = {host:String})
+ORDER BY happened_at DESC, host, store, seq DESC LIMIT {limit:UInt64}
+"""
+
+
 CANDIDATE_CHARACTERS = 6
 """How much longer than what was asked the candidates for an ambiguous sha are shown."""
 
@@ -81,16 +151,16 @@ class ClickHouseLedger(PastQueries, OwnQueries):
     def recorded(self, among: Collection[str] | None = None) -> Mapping[str, bool]:
         """The recorded commits that are not orphaned (of some, or all), and whether each is on the mainline."""
         if among is None or len(among) > MANY:
-            found = {str(sha): bool(mainline) for sha, mainline in self._ask(statements.RECORDED)}
+            found = {str(sha): bool(mainline) for sha, mainline in self._ask(RECORDED)}
             return found if among is None else {sha: found[sha] for sha in among if sha in found}
-        rows = self._ask(statements.RECORDED_AMONG, shas=list(among)) if among else ()
+        rows = self._ask(RECORDED_AMONG, shas=list(among)) if among else ()
         return {str(sha): bool(mainline) for sha, mainline in rows}
 
     def record(self, versions: Sequence[Version]) -> None:
         """Record versions: one insert for each kind with rows among them, then one for the versions."""
         for name, rows in self._rows_by_kind(versions).items():
             kind = self._kinds[name]
-            self._connection.insert(kind.table, list(history_columns(kind)), encoding.lines(rows))
+            self._connection.insert(kind.table, list(history_columns(kind)), lines(rows))
         now = self._clock.now()
         self._write([as_recorded(version, now) for version in versions])
 
@@ -102,15 +172,15 @@ class ClickHouseLedger(PastQueries, OwnQueries):
         """Record what happened on a host: one insert, into a table that is made when it is missing."""
         if events:
             self._catalog.fit_events()
-            values = ((*self._ours.values(), *encoding.event_values(host, event)) for event in events)
-            self._connection.insert(EVENTS_TABLE, list(EVENT_COLUMNS), encoding.lines(values))
+            values = ((*self._ours.values(), *event_values(host, event)) for event in events)
+            self._connection.insert(EVENTS_TABLE, list(EVENT_COLUMNS), lines(values))
 
     def events(self, *, limit: int, host: str | None = None) -> tuple[RecordedEvent, ...]:
         """The newest host events first, of one host or of all."""
         if not self._catalog.columns(EVENTS_TABLE):
             return ()
-        found = self._connection.ask(statements.EVENTS, limit=limit, host=host or "", **self._ours)
-        return tuple(map(encoding.recorded_event, found))
+        found = self._connection.ask(EVENTS, limit=limit, host=host or "", **self._ours)
+        return tuple(map(recorded_event, found))
 
     def look_up(self, shas: Collection[str]) -> tuple[VersionRow, ...]:
         """The versions of some commits in no particular order, orphaned ones too."""
@@ -122,7 +192,7 @@ class ClickHouseLedger(PastQueries, OwnQueries):
         for kind in kinds if shas else ():
             if self._catalog.columns(kind.table):
                 rows = self._connection.ask(
-                    statements.ROW_COUNTS, table=kind.table, shas=list(shas), **bound_columns(kind), **self._ours
+                    ROW_COUNTS, table=kind.table, shas=list(shas), **bound_columns(kind), **self._ours
                 )
                 for sha, count in rows:
                     counts[sha] += count
@@ -130,11 +200,11 @@ class ClickHouseLedger(PastQueries, OwnQueries):
 
     def versions(self, *, limit: int, upto: int | None = None) -> tuple[VersionRow, ...]:
         """The newest versions first, orphaned ones left out: each side branch after the commit that merged it."""
-        found = self._ask(statements.NEWEST_ON_MAINLINE, limit=limit, upto=HIGHEST if upto is None else upto)
-        mainline = [encoding.version_row(values) for values in found]
+        found = self._ask(NEWEST_ON_MAINLINE, limit=limit, upto=HIGHEST if upto is None else upto)
+        mainline = [version_row(values) for values in found]
         merged: Mapping[str, Sequence[str]] = {}
         if any(len(row.commit.parents) > 1 for row in mainline):
-            merged = merged_by(self._parents(statements.MERGES).items(), self._parents(statements.SIDE))
+            merged = merged_by(self._parents(MERGES).items(), self._parents(SIDE))
         rows = {row.commit.sha: row for row in mainline}
         listed = newest_first(list(rows), merged, limit)
         rows |= {row.commit.sha: row for row in self._by_sha([sha for sha in listed if sha not in rows])}
@@ -143,7 +213,7 @@ class ClickHouseLedger(PastQueries, OwnQueries):
     def version(self, sha: str) -> VersionRow | None:
         """One version, orphaned ones too, by its sha or the start of it. Raises `UsageError` if that is not enough."""
         start = sha_prefix(sha)
-        rows = [encoding.version_row(values) for values in self._ask(statements.ABBREVIATED, sha=start)]
+        rows = [version_row(values) for values in self._ask(ABBREVIATED, sha=start)]
         found = [row for row in rows if row.commit.sha == start] or rows
         if len(found) > 1:
             candidates = ", ".join(row.commit.sha[: len(start) + CANDIDATE_CHARACTERS] for row in found)
@@ -157,19 +227,19 @@ class ClickHouseLedger(PastQueries, OwnQueries):
                 kind = self._kinds.get(change.row.resource.kind)
                 if kind is None:
                     raise BugError(f"the ledger was not prepared for kind {change.row.resource.kind}")
-                values = (*self._ours.values(), *encoding.row_values(kind, version, change))
+                values = (*self._ours.values(), *row_values(kind, version, change))
                 rows.setdefault(kind.name, []).append(values)
         return rows
 
     def _write(self, rows: Sequence[VersionRow]) -> None:
         if rows:
-            generation = self._ask(statements.GENERATION)[0][0] + 1
-            values = ((*self._ours.values(), *encoding.version_values(row, generation)) for row in rows)
-            self._connection.insert(VERSIONS_TABLE, list(VERSION_COLUMNS), encoding.lines(values))
+            generation = self._ask(GENERATION)[0][0] + 1
+            values = ((*self._ours.values(), *version_values(row, generation)) for row in rows)
+            self._connection.insert(VERSIONS_TABLE, list(VERSION_COLUMNS), lines(values))
 
     def _by_sha(self, shas: Collection[str]) -> list[VersionRow]:
-        found = self._ask(statements.BY_SHA, shas=list(shas)) if shas else ()
-        return [encoding.version_row(values) for values in found]
+        found = self._ask(BY_SHA, shas=list(shas)) if shas else ()
+        return [version_row(values) for values in found]
 
     def _parents(self, statement: str) -> dict[str, tuple[str, ...]]:
         return {sha: tuple(parents) for sha, parents in self._ask(statement)}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import clickhouse_connect
 import pytest
 
-from reconciler.adapters.clickhouse.address import parse
+from reconciler.adapters.clickhouse.connection import parse
 from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import Column, Kinds, SqlType
 from tests.adapters.ledger.versions import created, sha, version

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.clickhouse.probe import ask
+from reconciler.adapters.clickhouse.connection import ask
 from reconciler.errors import RetryLater, UsageError
 from tests.support.fronts import running
 

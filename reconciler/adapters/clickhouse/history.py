@@ -1,0 +1,367 @@
+"""What is asked about the past of one repository and branch.
+
+Nothing from outside is formatted into a statement: `$PARTS` are the constants here, and names are bound as
+`Identifier`. A history row counts if its commit is valid, on the mainline and not orphaned, or one of some commits that
+were.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, date, datetime
+from string import Template
+from typing import TYPE_CHECKING, Any
+
+from reconciler.adapters.clickhouse.tables import (
+    bound_columns,
+    past_row,
+    version_row,
+)
+from reconciler.model.change import ORDER
+from reconciler.model.history import ORPHANED, ActiveDay, Aside, ChangePlace, PastChange
+from reconciler.tables.clickhouse import EVENTS_TABLE, VERSIONS_TABLE, kind_of_table
+from reconciler.tables.rows import name_column
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from reconciler.adapters.clickhouse.connection import Connection
+    from reconciler.adapters.clickhouse.tables import Catalog
+    from reconciler.kinds.kind import Kind, Kinds
+    from reconciler.model.history import PastRow, Point, VersionRow
+    from reconciler.ports import VersionFilter
+
+PARTS = {
+    "OURS": "repository = {repository:String} AND branch = {branch:String}",
+    "ROWS_OF_OURS": (
+        "{repository_column:Identifier} = {repository:String} AND {branch_column:Identifier} = {branch:String}"
+    ),
+    "TABLE": "{database:Identifier}.{table:Identifier}",
+    "VERSIONS": "{database:Identifier}.config_versions",
+    "VERSION": "* EXCEPT (repository, branch, generation)",
+    "COMMIT": "{commit_column:Identifier}",
+    "HEIGHT": "{height_column:Identifier}",
+    "KEY": "{key:Identifier}",
+}
+
+
+def _made(text: str, **more: str) -> str:
+    return Template(text).substitute(PARTS | more)
+
+
+PARTS["VALID"] = _made("$OURS AND mainline AND NOT orphaned AND status = 'VALID'")
+
+PARTS["NAMED"] = _made("""
+SELECT $KEY FROM $TABLE
+WHERE $ROWS_OF_OURS AND ({name_column:Identifier} = {name:String} OR $KEY IN {ids:Array(UUID)})
+""")
+"""The resources that ever went by a name. FINAL makes no difference to which they are."""
+
+FOUND = _made("""
+SELECT $VERSION FROM $VERSIONS FINAL
+WHERE $OURS AND orphaned = {orphaned:Bool} AND ({status:String} = '' OR status = {status:String})
+  AND positionCaseInsensitiveUTF8(concat(author_name, ' <', author_email, '>'), {author:String}) > 0
+  AND committer_time >= {since:DateTime64(6, 'UTC')} AND committer_time < {until:DateTime64(6, 'UTC')}
+  AND ({after_sha:String} = '' OR committer_time < {after:DateTime64(6, 'UTC')}
+    OR committer_time = {after:DateTime64(6, 'UTC')} AND (
+      height < {after_height:UInt32} OR height = {after_height:UInt32} AND commit_sha > {after_sha:String}
+    ))
+""")
+"""An empty author is part of every one."""
+
+NEWEST_FIRST = "ORDER BY committer_time DESC, height DESC, commit_sha LIMIT {limit:UInt64}"
+
+ACTIVITY = _made("""
+SELECT toString(toDate(committer_time, 'UTC')) AS day, count(), countIf(status = 'INVALID'),
+  sum(creates), sum(updates), sum(deletes)
+FROM $VERSIONS FINAL
+WHERE $OURS AND mainline AND NOT orphaned AND committer_time >= {since:DateTime64(6, 'UTC')}
+GROUP BY day ORDER BY day
+""")
+
+ORPHANS = _made("SELECT count() FROM $VERSIONS FINAL WHERE $OURS AND orphaned")
+
+OFF_THE_MAINLINE = _made("""
+SELECT commit_sha, parents, mainline AND status = 'VALID' FROM $VERSIONS FINAL
+WHERE $OURS AND (orphaned OR NOT mainline)
+""")
+
+LIVE_AT = _made("""
+SELECT commit_sha FROM {database:Identifier}.host_events FINAL
+WHERE $OURS AND host = {host:String} AND happened_at <= {moment:DateTime64(6, 'UTC')}
+  AND event IN ('applied', 'restored') AND commit_sha IS NOT NULL
+ORDER BY happened_at DESC, seq DESC LIMIT 1
+""")
+
+COMMITTED_BY = _made("""
+SELECT $VERSION FROM $VERSIONS FINAL
+WHERE $OURS AND mainline AND NOT orphaned AND committer_time <= {moment:DateTime64(6, 'UTC')}
+ORDER BY height DESC LIMIT 1
+""")
+
+_AT = """
+SELECT * FROM $TABLE FINAL
+WHERE $ROWS_OF_OURS AND $WHICH AND ($COMMIT IN {${POINT}_dropped:Array(String)}
+  OR $HEIGHT <= {$POINT:UInt32} AND $COMMIT IN (
+    SELECT commit_sha FROM $VERSIONS FINAL WHERE $VALID AND height <= {$POINT:UInt32} AND $THOSE
+  ))
+ORDER BY $KEY, $HEIGHT DESC
+LIMIT 1 BY $KEY
+"""
+
+
+def _at(point: str, keys: str) -> str:
+    """The newest row up to a point of each of some keys. Only the commits that touched them are looked up."""
+    which = _made("$KEY IN ($KEYS)", KEYS=keys)
+    those = _made("commit_sha IN (SELECT $COMMIT FROM $TABLE WHERE $ROWS_OF_OURS AND $WHICH)", WHICH=which)
+    return _made(_AT, POINT=point, WHICH=which, THOSE=those)
+
+
+_TOUCHED = _made("""
+SELECT $KEY FROM $TABLE
+WHERE $ROWS_OF_OURS AND (
+  $HEIGHT > {low:UInt32} AND $HEIGHT <= {high:UInt32}
+  OR $COMMIT IN {old_dropped:Array(String)} OR $COMMIT IN {new_dropped:Array(String)}
+)
+""")
+"""The rows with anything of only one of two points; others may be among them."""
+
+STATE = _made(_AT, POINT="new", WHICH="true", THOSE="true")
+
+DECLARED = _made("""
+SELECT countIf(last != 'delete') AS declared FROM (
+  SELECT argMax({op_column:Identifier}, $HEIGHT) AS last FROM $TABLE
+  WHERE $ROWS_OF_OURS AND ($COMMIT IN {new_dropped:Array(String)}
+    OR $HEIGHT <= {new:UInt32} AND $COMMIT IN (
+      SELECT commit_sha FROM $VERSIONS FINAL WHERE $VALID AND height <= {new:UInt32}
+    ))
+  GROUP BY $KEY
+)
+""")
+"""Without FINAL, which takes four times as long: a row that was recorded again says the same here."""
+
+STATE_OF = _at("new", PARTS["NAMED"])
+
+BETWEEN = _made(
+    "SELECT 'old' AS history_side, * FROM ($OLD) UNION ALL SELECT 'new', * FROM ($NEW)",
+    OLD=_at("old", _TOUCHED),
+    NEW=_at("new", _TOUCHED),
+)
+
+PAST_OF = _made("""
+SELECT history_version, row.* FROM (
+  SELECT * FROM $TABLE FINAL WHERE $ROWS_OF_OURS AND $KEY IN ($NAMED)
+) AS row INNER JOIN (
+  SELECT commit_sha AS history_commit, tuple($VERSION) AS history_version FROM $VERSIONS FINAL
+  WHERE $OURS AND mainline AND status = 'VALID' AND commit_sha IN (
+    SELECT $COMMIT FROM $TABLE WHERE $ROWS_OF_OURS AND $KEY IN ($NAMED)
+  )
+) AS versions ON row.$COMMIT = versions.history_commit
+ORDER BY row.$HEIGHT DESC, row.$COMMIT, row.$KEY
+""")
+
+PARTS["WITHIN"] = _made("indexOf({order:Array(String)}, {op_column:Identifier}) - 1, {name_column:Identifier}")
+"""The order of the changes of a commit, but for the id."""
+
+PARTS["AFTER"] = _made("""
+($HEIGHT < {after_height:UInt32} OR $HEIGHT = {after_height:UInt32}
+  AND (
+    indexOf({order:Array(String)}, {op_column:Identifier}) - 1, {kind:String}, {name_column:Identifier}, toString($KEY)
+  ) > ({after_rank:UInt8}, {after_kind:String}, {after_name:String}, {after_id:String}))
+""")
+
+PARTS["HIGH_ENOUGH"] = _made("""
+$HEIGHT >= (SELECT min(high) FROM (
+  SELECT DISTINCT $HEIGHT AS high FROM $TABLE
+  WHERE $ROWS_OF_OURS AND $HEIGHT < {after_height:UInt32}
+    AND $COMMIT IN (SELECT commit_sha FROM $VERSIONS FINAL WHERE $VALID)
+  ORDER BY high DESC LIMIT {limit:UInt64}
+))
+""")
+"""As many commits hold at least as many changes: the others need not be put in order. All, where there are fewer."""
+
+PARTS["NEWEST_KEYS"] = _made("""
+SELECT DISTINCT $KEY, $HEIGHT, $WITHIN FROM $TABLE
+WHERE $ROWS_OF_OURS AND $HIGH_ENOUGH AND $AFTER AND $COMMIT IN (SELECT commit_sha FROM $VERSIONS FINAL WHERE $VALID)
+ORDER BY $HEIGHT DESC, $WITHIN, toString($KEY) LIMIT {limit:UInt64}
+""")
+
+NEWEST = _made("""
+SELECT history_version, row.* FROM (
+  SELECT * FROM $TABLE FINAL
+  WHERE $ROWS_OF_OURS AND $KEY IN (SELECT $KEY FROM ($NEWEST_KEYS)) AND $AFTER
+    AND $COMMIT IN (SELECT commit_sha FROM $VERSIONS FINAL WHERE $VALID)
+  ORDER BY $HEIGHT DESC LIMIT {limit:UInt64} + 1 BY $KEY
+) AS row INNER JOIN (
+  SELECT commit_sha AS history_commit, tuple($VERSION) AS history_version FROM $VERSIONS FINAL WHERE $VALID
+) AS versions ON row.$COMMIT = versions.history_commit
+ORDER BY row.$HEIGHT DESC, $WITHIN, toString(row.$KEY)
+""")
+
+_OF_A_KIND = ("table", "key", "name_column", "repository_column", "branch_column", "commit_column")
+
+
+def touching(number: int, *, named: bool) -> str:
+    """The commits that changed a resource of the kind with this number, or one that went by a name."""
+    which = _made("$KEY IN ($NAMED)") if named else "true"
+    statement = _made("SELECT $COMMIT FROM $TABLE WHERE $ROWS_OF_OURS AND $WHICH", WHICH=which)
+    for name in _OF_A_KIND:
+        statement = statement.replace(f"{{{name}:", f"{{{name}_{number}:")
+    return statement
+
+
+EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2299, 12, 31, tzinfo=UTC)
+"""What ClickHouse's DateTime64 holds: https://clickhouse.com/docs/sql-reference/data-types/datetime64."""
+HIGHEST = 2**32 - 1
+"""No commit has this height."""
+
+
+class PastQueries:
+    """What is asked of one repository's and branch's past; the ledger adds the rest."""
+
+    _connection: Connection
+    _catalog: Catalog
+    _ours: Mapping[str, str]
+
+    def found(self, only: VersionFilter, *, limit: int) -> tuple[VersionRow, ...]:
+        """The versions that a filter lets through, newest committer time first."""
+        if not self._catalog.columns(VERSIONS_TABLE):
+            return ()
+        orphaned = only.status == ORPHANED
+        after, height, sha = only.after or (LATEST, HIGHEST, "")
+        bound: dict[str, object] = {
+            "orphaned": orphaned,
+            "status": "" if orphaned else only.status or "",
+            "author": only.author or "",
+            "since": _bounded(only.since or EARLIEST),
+            "until": _bounded(only.until or LATEST),
+            "limit": limit,
+            "after": _bounded(after),
+            "after_height": height,
+            "after_sha": sha,
+        }
+        statement = FOUND
+        if only.kinds is not None:
+            touching, more = self._touching(only.kinds, only.name)
+            statement, bound = f"{statement} AND commit_sha IN ({touching})\n", bound | more
+        statement += NEWEST_FIRST
+        return tuple(map(version_row, self._connection.ask(statement, **self._ours, **bound)))
+
+    def activity(self, since: datetime) -> tuple[ActiveDay, ...]:
+        """The days since a moment on which anything was committed to the mainline."""
+        if not self._catalog.columns(VERSIONS_TABLE):
+            return ()
+        rows = self._connection.ask(ACTIVITY, since=_bounded(since), **self._ours)
+        return tuple(ActiveDay(date.fromisoformat(day), *map(int, counts)) for day, *counts in rows)
+
+    def orphans(self) -> int:
+        """How many versions the branch no longer reaches."""
+        if not self._catalog.columns(VERSIONS_TABLE):
+            return 0
+        return int(self._connection.ask(ORPHANS, **self._ours)[0][0])
+
+    def aside(self) -> Mapping[str, Aside]:
+        """All versions that are not on the mainline now, by their commits."""
+        if not self._catalog.columns(VERSIONS_TABLE):
+            return {}
+        rows = self._connection.ask(OFF_THE_MAINLINE, **self._ours)
+        return {sha: Aside(tuple(parents), bool(has_rows)) for sha, parents, has_rows in rows}
+
+    def live_at(self, host: str, moment: datetime) -> str | None:
+        """The commit that was live on a host at a moment; None when the host has not told."""
+        if not self._catalog.columns(EVENTS_TABLE):
+            return None
+        rows = self._connection.ask(LIVE_AT, host=host, moment=_bounded(moment), **self._ours)
+        return str(rows[0][0]) if rows else None
+
+    def committed_by(self, moment: datetime) -> VersionRow | None:
+        """The highest commit of the mainline whose committer time is not after a moment."""
+        if not self._catalog.columns(VERSIONS_TABLE):
+            return None
+        rows = self._connection.ask(COMMITTED_BY, moment=_bounded(moment), **self._ours)
+        return version_row(rows[0]) if rows else None
+
+    def other_kinds(self, known: Kinds) -> tuple[Kind, ...]:
+        """Kinds that have a table here and nothing else, each by its table's name."""
+        tables = {kind.table for kind in known} | {VERSIONS_TABLE, EVENTS_TABLE}
+        others = (kind_of_table(*one) for one in self._catalog.tables().items() if one[0] not in tables)
+        return tuple(sorted((kind for kind in others if kind is not None), key=lambda kind: kind.name))
+
+    def rows_at(self, kind: Kind, point: Point, name: str | None = None) -> tuple[PastRow, ...]:
+        """Each row of a kind at a point, or those that went by a name or id there, in order of the key column."""
+        statement = STATE if name is None else STATE_OF
+        bound = {"new": point.height, "new_dropped": list(point.dropped), **_known_as(name or "")}
+        found = [past_row(kind, row) for row in self._ask_kind(kind, statement, **bound)]
+        called = name_column(kind)
+        rows = (row for row in found if name is None or name in (row.values[called], row.values[kind.key]))
+        return tuple(sorted(rows, key=lambda row: str(row.values[kind.key])))
+
+    def declared(self, kind: Kind, point: Point) -> int:
+        """How many resources of a kind git declares at a point."""
+        bound = {"new": point.height, "new_dropped": list(point.dropped)}
+        counted = self._ask_kind(kind, DECLARED, **bound)
+        return int(counted[0]["declared"]) if counted else 0
+
+    def between(self, kind: Kind, old: Point, new: Point) -> tuple[tuple[PastRow | None, PastRow | None], ...]:
+        """Each row that is another one at two points, as it is at both, in order of the key column."""
+        heights = {"old": old.height, "new": new.height}
+        bound = {
+            **heights,
+            "low": min(heights.values()),
+            "high": max(heights.values()),
+            "old_dropped": list(old.dropped),
+            "new_dropped": list(new.dropped),
+        }
+        sides: dict[str, dict[str, PastRow]] = {"old": {}, "new": {}}
+        for row in self._ask_kind(kind, BETWEEN, **bound):
+            sides[row["history_side"]][str(row[kind.key])] = past_row(kind, row)
+        keys = sorted({*sides["old"], *sides["new"]})
+        pairs = ((sides["old"].get(key), sides["new"].get(key)) for key in keys)
+        return tuple((before, after) for before, after in pairs if before != after)
+
+    def past_of(self, kind: Kind, name: str) -> tuple[PastChange, ...]:
+        """Every change of the resources that ever went by a name or id, the highest first; orphaned ones too."""
+        return self._changes(kind, PAST_OF, **_known_as(name))
+
+    def newest(self, kind: Kind, *, limit: int, after: ChangePlace | None = None) -> tuple[PastChange, ...]:
+        """The highest changes of a kind first, so many at most, and of each row among them the change before."""
+        place = after or ChangePlace(HIGHEST, 0, "", "", "")
+        bound = {f"after_{part}": value for part, value in place._asdict().items()}
+        return self._changes(kind, NEWEST, limit=limit, order=list(ORDER), kind=kind.name, **bound)
+
+    def _changes(self, kind: Kind, statement: str, /, **bound: object) -> tuple[PastChange, ...]:
+        rows = self._ask_kind(kind, statement, **bound)
+        return tuple(PastChange(past_row(kind, row), version_row(row["history_version"])) for row in rows)
+
+    def _ask_kind(self, kind: Kind, statement: str, /, **bound: object) -> Sequence[Mapping[str, Any]]:
+        """Ask about a kind's rows; nothing where it has no table yet."""
+        if not self._catalog.columns(kind.table) or not self._catalog.columns(VERSIONS_TABLE):
+            return ()
+        return self._connection.ask_named(statement, **self._columns(kind), **self._ours, **bound)
+
+    def _columns(self, kind: Kind) -> dict[str, str]:
+        return {"table": kind.table, "key": kind.key, "name_column": name_column(kind), **bound_columns(kind)}
+
+    def _touching(self, kinds: Sequence[Kind], name: str | None) -> tuple[str, dict[str, object]]:
+        bound: dict[str, object] = _known_as(name or "")
+        parts = ["SELECT ''"]
+        for number, kind in enumerate(kinds):
+            if self._catalog.columns(kind.table):
+                parts.append(touching(number, named=name is not None))
+                bound |= {f"{what}_{number}": column for what, column in self._columns(kind).items()}
+        return " UNION ALL ".join(parts), bound
+
+
+def _known_as(name: str) -> dict[str, object]:
+    """A name, and the id that it may be."""
+    try:
+        return {"name": name, "ids": [uuid.UUID(name)] if len(name) == CHARACTERS_OF_ID else []}
+    except ValueError:
+        return {"name": name, "ids": []}
+
+
+def _bounded(moment: datetime) -> datetime:
+    return min(max(moment, EARLIEST), LATEST)
+
+
+CHARACTERS_OF_ID = 36

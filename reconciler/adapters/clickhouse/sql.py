@@ -1,0 +1,341 @@
+"""Queries that somebody else wrote, on the history.
+
+They see tables of one repository and branch, each row once, and no row that does not count. ClickHouse has functions
+that read files and addresses, and its embedded engine has no users whose rights would end there. So a query is read
+twice before it runs: as one statement, written anew by ClickHouse itself (`formatQuerySingleLine`), and as the tree
+of that (`EXPLAIN AST`), neither of which runs anything. A name in the tree may hold line ends and so add lines to it;
+it cannot take any away, so every rule here is about a line alone, or about what precedes all names. Functions and
+their categories: https://clickhouse.com/docs/operations/system-tables/functions.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+
+from clickhouse_connect.driver.exceptions import Error
+
+from reconciler.adapters.clickhouse.connection import IN_THE_WAY, meaning
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.model.rows import MOST_BYTES, Queried, Sheet
+from reconciler.policy import plain
+from reconciler.tables.clickhouse import EVENTS_TABLE, VERSIONS_TABLE, kind_of_table, quoted
+from reconciler.tables.rows import cell, fitting
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from reconciler.adapters.clickhouse.connection import Connection
+    from reconciler.adapters.clickhouse.tables import Catalog
+    from reconciler.model.rows import Limits
+
+    Tables = Mapping[str, Mapping[str, str]]
+
+VERSIONS = "versions"
+"""What the table of versions is called here."""
+HIDDEN = ("generation",)
+COUNTS = "mainline AND NOT orphaned AND status = 'VALID'"
+ORDERS = {VERSIONS: ("height", "commit_sha"), EVENTS_TABLE: ("host", "store", "seq")}
+WRAPPED = re.compile(r"(?:Nullable|LowCardinality)\((.*)\)")
+DUCKDB_TYPES = {
+    "String": "VARCHAR",
+    "UUID": "UUID",
+    "Float64": "DOUBLE",
+    "Int64": "BIGINT",
+    "Int16": "SMALLINT",
+    "UInt32": "UINTEGER",
+    "UInt64": "UBIGINT",
+    "Bool": "BOOLEAN",
+    "DateTime64(6, 'UTC')": "TIMESTAMP",
+    "Array(String)": "VARCHAR[]",
+}
+
+
+class Offered(NamedTuple):
+    """A table: what it is called, its columns as name and DuckDB type, and the query and order of its rows."""
+
+    name: str
+    columns: tuple[tuple[str, str], ...]
+    query: str
+    order: str
+
+
+def offered(database: str, tables: Tables) -> Iterator[Offered]:
+    """All that there is. The queries are bound to `repository` and `branch`."""
+    versions = _rows(database, VERSIONS_TABLE, tables[VERSIONS_TABLE])
+    if VERSIONS not in tables:
+        yield Offered(VERSIONS, _columns(tables[VERSIONS_TABLE]), versions, _ordered(ORDERS[VERSIONS]))
+    if EVENTS_TABLE in tables:
+        events = _rows(database, EVENTS_TABLE, tables[EVENTS_TABLE])
+        yield Offered(EVENTS_TABLE, _columns(tables[EVENTS_TABLE]), events, _ordered(ORDERS[EVENTS_TABLE]))
+    counting = f"SELECT commit_sha FROM ({versions}) WHERE {COUNTS}"  # noqa: S608  of our own making
+    for table, columns in sorted(tables.items()):
+        kind = kind_of_table(table, columns) if table not in (VERSIONS_TABLE, EVENTS_TABLE) else None
+        if kind is not None:
+            query = f"{_rows(database, table, columns)} AND {_own('commit_sha', columns)} IN ({counting})"
+            order = _ordered((_own("height", columns), kind.key))
+            yield Offered(table, _columns(columns), query, order)
+
+
+def _rows(database: str, table: str, columns: Mapping[str, str]) -> str:
+    shown = ", ".join(quoted(name) for name, _ in _columns(columns))
+    repository, branch = (_own(name, columns) for name in ("repository", "branch"))
+    ours = f"{repository} = {{repository:String}} AND {branch} = {{branch:String}}"
+    return f"SELECT {shown} FROM {quoted(database)}.{quoted(table)} FINAL WHERE {ours}"  # noqa: S608  names only, quoted
+
+
+def _columns(columns: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    left_out = {*HIDDEN, *(_own(name, columns) for name in ("repository", "branch"))}
+    return tuple((name, _type(type_)) for name, type_ in columns.items() if name not in left_out)
+
+
+def _type(type_: str) -> str:
+    while wrapped := WRAPPED.fullmatch(type_):
+        type_ = wrapped[1]
+    return DUCKDB_TYPES.get(type_, "VARCHAR")
+
+
+def _own(name: str, columns: Mapping[str, str]) -> str:
+    """The history's own column; it is prefixed where the kind has a field of that name."""
+    return f"history_{name}" if f"history_{name}" in columns else name
+
+
+def _ordered(columns: tuple[str, ...]) -> str:
+    return "ORDER BY " + ", ".join(map(quoted, columns))
+
+
+ONE_SELECT = "a query is one SELECT; everything else is done by commits"
+TABLES_ONLY = "a query sees versions, host_events and the tables of the kinds, each by its name alone"
+
+SELECT = "SelectWithUnionQuery"
+TABLE, CALL = "TableExpression", "Function "
+NAMES = ("TableIdentifier ", "Identifier ")
+SETTINGS = "Set"
+OUTPUT = re.compile(r" (?! |ExpressionList)")
+"""What stands right below the whole query beside its parts: FORMAT, INTO OUTFILE."""
+NO_TABLE = "system.one"
+"""Where a SELECT without FROM is from."""
+PATH = re.compile(r"[/\\*?]|:/")
+"""What a path or a pattern of paths has in it, and a name of ours never: the embedded engine takes such for files."""
+HARMLESS_TABLES = frozenset({"numbers", "zeros", "values", "generateseries", "generate_series"})
+"""Functions that make a table of nothing but their arguments."""
+REFUSED_CATEGORIES = frozenset(
+    {"AI", "Dictionary", "Embedded Dictionary", "Internal", "Introspection", "Machine Learning"}
+)
+"""These ask other services or the server itself."""
+OTHER = "Other"
+HARMLESS_OTHERS = frozenset(
+    """bar bytesize countdigits defaultvalueofargumenttype formatreadabledecimalsize formatreadablequantity
+    formatreadablesize formatreadabletimedelta identity ignore initializeaggregation finalizeaggregation isconstant
+    lowcardinalityindices lowcardinalitykeys materialize neighbor parsereadablesize parsereadablesizeornull
+    parsereadablesizeorzero parsetimedelta rownumberinallblocks rownumberinblock runningaccumulate runningdifference
+    runningdifferencestartingwithfirstvalue throwif tocolumntypename totypename transform variantelement varianttype
+    version visiblewidth""".split()  # noqa: SIM905  a list of forty would take forty lines
+)
+"""Of a category in which all the rest is."""
+REFUSED = re.compile(
+    r"file|filesystem.*|dict.*|joinget.*|ai[a-z]+|sleep.*|catboost.*|addressto.*|demangle|logtrace|trap|tid|"
+    r"getserver.*|getmacro|getclient.*|currentrequest.*|show.*|globalvariable|getsetting.*|getmergetree.*|__.*|"
+    r"hascolumnintable|getmaxtablename.*|evalmlmethod|region.*|zookeeper.*|gethostname|hostname|fqdn|fullhostname|"
+    r"tcpport|serveruuid|buildid|displayname"
+)
+"""What older servers, which have no categories, know of all that."""
+OF_USERS = "UserDefined"
+"""How the origin of functions ends that somebody has added."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A function of the engine's: its category and whether it is built in; of an alias, those of what it stands for."""
+
+    category: str
+    built_in: bool
+    aggregate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What an engine has, names in lower case: functions, functions that make tables, and databases."""
+
+    functions: dict[str, Known]
+    table_functions: frozenset[str]
+    databases: frozenset[str]
+
+
+def engine(functions: Iterable[Sequence[str]], table_functions: Iterable[str], databases: Iterable[str]) -> Engine:
+    """From `system.functions` (name, alias_to, category, origin, is_aggregate), `table_functions` and `databases`."""
+    rows = {str(row[0]).lower(): row for row in functions}
+    known: dict[str, Known] = {}
+    for name, row in rows.items():
+        _, _, category, origin, aggregate = rows.get(str(row[1]).lower(), row)
+        known[name] = Known(str(category).strip(), not str(origin).endswith(OF_USERS), bool(aggregate))
+    return Engine(known, frozenset(map(str.lower, table_functions)), frozenset(map(str.lower, databases)))
+
+
+def check(tree: str, engine: Engine) -> None:
+    """Raise `UsageError` for what a query may not ask for, given its tree."""
+    lines = tree.split("\n")
+    if not lines[0].startswith(SELECT):
+        raise _refused("this is no SELECT", ONE_SELECT)
+    for line, after in zip(lines, [*lines[1:], ""], strict=True):
+        if OUTPUT.match(line):
+            raise _refused("it says itself where its result goes, or how it looks", "leave out FORMAT and INTO OUTFILE")
+        _check_line(line.strip(" "), after.strip(" "), engine)
+
+
+def _check_line(line: str, after: str, engine: Engine) -> None:
+    if line.partition(" ")[0] == SETTINGS:
+        raise _refused("it changes settings", "leave out SETTINGS")
+    if line.startswith(TABLE) and after.startswith(CALL) and _called(after) not in HARMLESS_TABLES:
+        raise _refused(f"{_called(after)}(…) cannot be a table in it", TABLES_ONLY)
+    if line.startswith(CALL):
+        _check_function(_called(line), engine)
+    for kind in NAMES:
+        if line.startswith(kind):
+            _check_name(line.removeprefix(kind), engine.databases)
+
+
+def _check_function(name: str, engine: Engine) -> None:
+    known = engine.functions.get(name)
+    if known is None:
+        allowed = name not in engine.table_functions or name in HARMLESS_TABLES
+    else:
+        allowed = known.built_in and (known.aggregate or _is_harmless(name, known.category))
+    if not allowed:
+        raise _refused(f"the function {name} cannot be used in it", "it looks at more than the history")
+
+
+def _is_harmless(name: str, category: str) -> bool:
+    if category == OTHER:
+        return name in HARMLESS_OTHERS
+    return category not in REFUSED_CATEGORIES and not REFUSED.fullmatch(name)
+
+
+def _check_name(line: str, databases: Collection[str]) -> None:
+    name = line.partition(" (")[0]
+    if name == NO_TABLE:
+        return
+    if PATH.search(name):
+        raise _refused(f"it names {name[:100]}", TABLES_ONLY)
+    first, dot, _ = name.partition(".")
+    if dot and first.lower() in databases:
+        raise _refused(f"it names {name[:100]}, with a database", TABLES_ONLY)
+
+
+def _called(line: str) -> str:
+    return line.removeprefix(CALL).partition(" (")[0].lower()
+
+
+def _refused(why: str, hint: str) -> UsageError:
+    return UsageError(f"the query was not run: {why}", hint=hint)
+
+
+MEMORY = 1024**3
+LATE, LARGE = frozenset({159, 160}), frozenset({241, 396, 307})
+"""TIMEOUT_EXCEEDED, TOO_SLOW; MEMORY_LIMIT_EXCEEDED, TOO_MANY_ROWS_OR_BYTES, TOO_MANY_BYTES"""
+SMALLER = "look for less at a time: LIMIT, WHERE, fewer columns"
+ONE_STATEMENT = "SELECT formatQuerySingleLine({sql:String})"
+FUNCTIONS = "SELECT name, alias_to, {categories}, toString(origin), is_aggregate FROM system.functions"
+HAS_CATEGORIES = (
+    "SELECT count() FROM system.columns WHERE database = 'system' AND table = 'functions' AND name = 'categories'"
+)
+TABLE_FUNCTIONS = "SELECT name FROM system.table_functions"
+DATABASES = "SELECT name FROM system.databases"
+
+SAYS = re.compile(
+    r"(?:Received ClickHouse exception, code: \d+, server response: )?"
+    r"(?:Code: \d+\. )?(?:DB::Exception: )*(?P<says>.*)",
+    re.DOTALL,
+)
+AFTER = re.compile(r"(?:: |\. )?(?:In scope .*|While .*|Expected one of.*|\(version .*|\([A-Z_]+\)\s*)$", re.DOTALL)
+"""What ClickHouse adds to what it says: the query, as it is run, and the error's name."""
+
+
+class OwnQueries:
+    """The part of a ledger that runs what somebody else wrote."""
+
+    _connection: Connection
+    _catalog: Catalog
+    _ours: Mapping[str, str]
+
+    def query(self, sql: str, limits: Limits) -> Queried:
+        """What a query finds in `versions`, `host_events` and the tables of the kinds.
+
+        Raises `UsageError` for what cannot be run, or takes too long or too much.
+        """
+        if not self._catalog.columns(VERSIONS_TABLE):
+            raise UsageError("the history is empty", hint="`reconciler sync` records every commit of the branch")
+        try:
+            statement = self._screened(sql)
+            return self._found(statement, limits)
+        except Error as error:
+            raise _understood(error, self._connection.place, limits) from error
+
+    def _screened(self, sql: str) -> str:
+        """The query as ClickHouse itself writes it: one statement, without comments."""
+        ((statement,),) = self._connection.run(ONE_STATEMENT, {"readonly": 1}, sql=sql).rows
+        check(self._connection.explain(str(statement)), self._engine())
+        return str(statement)
+
+    def _engine(self) -> Engine:
+        run = self._connection.run
+        ((has_categories,),) = run(HAS_CATEGORIES, {}).rows
+        functions = FUNCTIONS.format(categories="categories" if has_categories else "''")
+        table_functions = [str(name) for (name,) in run(TABLE_FUNCTIONS, {}).rows]
+        databases = [str(name) for (name,) in run(DATABASES, {}).rows]
+        return engine(run(functions, {}).rows, table_functions, databases)
+
+    def _found(self, statement: str, limits: Limits) -> Queried:
+        text = statement.lower()
+        tables = {one.name: one.query for one in self._offered() if one.name.lower() in text}
+        if VERSIONS in tables:
+            tables[VERSIONS_TABLE] = tables[VERSIONS]
+        settings = {
+            "max_execution_time": math.ceil(limits.seconds),
+            "max_memory_usage": MEMORY,
+            "max_result_bytes": 4 * MOST_BYTES,
+            "result_overflow_mode": "throw",
+            "readonly": 1,  # the last: after it no setting can be changed
+        }
+        named = ",\n".join(f"{quoted(name)} AS ({query})" for name, query in tables.items())
+        whole = f"{f'WITH {named}' if named else ''}\nSELECT * FROM (\n{statement}\n) LIMIT {limits.rows + 1}"
+        found = self._connection.run(whole, settings, database=True, **self._ours)
+        rows = (tuple(map(cell, row)) for row in found.rows)
+        kept, cut = fitting(rows, limits.rows, MOST_BYTES)
+        return Queried(found.columns, tuple(kept), cut)
+
+    def sheets(self) -> dict[str, Sheet]:
+        """All tables for files, by name; their rows are to be read while the ledger is open."""
+        if not self._catalog.columns(VERSIONS_TABLE):
+            return {}
+        return {one.name: Sheet(one.name, one.columns, self._blocks(one)) for one in self._offered()}
+
+    def _blocks(self, table: Offered) -> Iterator[list[tuple[Any, ...]]]:
+        for block in self._connection.blocks(f"{table.query} {table.order}", **self._ours):
+            yield [tuple(str(value) if isinstance(value, UUID) else value for value in row) for row in block]
+
+    def _offered(self) -> Iterator[Offered]:
+        return offered(self._connection.database, self._catalog.tables())
+
+
+def _understood(error: Error, place: str, limits: Limits) -> ReconcilerError:
+    if error.code in LATE:
+        return UsageError(f"the query took more than {limits.seconds:g} s and was stopped", hint=SMALLER)
+    if error.code in LARGE:
+        return UsageError("the query used more memory than there is for it, or found too much", hint=SMALLER)
+    if error.code is None or error.code in IN_THE_WAY:
+        return meaning(place, error)
+    found = SAYS.match(str(error))
+    says = AFTER.sub("", found["says"] if found else str(error))
+    return UsageError(f"the query cannot be run: {plain(says)[:500].rstrip(' .!')}", hint=_hint(says))
+
+
+def _hint(says: str) -> str:
+    if "readonly mode" in says:
+        return ONE_SELECT
+    if "Unknown table" in says:
+        return TABLES_ONLY
+    return ""
