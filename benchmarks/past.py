@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.measure import Figure
 from reconciler.adapters.clickhouse.ledger import open_ledger
-from reconciler.model.history import Point
+from reconciler.model.history import HistoryPoint
 from reconciler.ports import VersionFilter
 from tests.adapters.ledger.versions import created, version
 from tests.support.kinds import KINDS, WIDGET, FixedClock, commit, uid, widget
@@ -43,7 +43,7 @@ def questions(folder: Path) -> Iterator[Figure]:
     """Each question, over a million rows of ten thousand commits."""
     with open_ledger("chdb", folder, "origin", "main", FixedClock()) as ledger:
         fill(ledger)
-        middle, near = Point(COMMITS // 2), Point(COMMITS // 2 - 1)
+        middle, near = HistoryPoint(COMMITS // 2), HistoryPoint(COMMITS // 2 - 1)
         name = f"w{RESOURCES // 2}"
         asked: dict[str, tuple[Callable[[], object], str]] = {
             "count of what was declared at a commit": (lambda: ledger.declared(WIDGET, middle), "100 ms"),

@@ -44,7 +44,7 @@ def number(value: float) -> float:
     return result + 0.0  # -0.0 + 0.0 is 0.0
 
 
-def normal(value: Value) -> Value:
+def normalize(value: Value) -> Value:
     """A JSON value with one spelling for each number: integral doubles that are exact become integers."""
     if isinstance(value, bool) or value is None or isinstance(value, (str, int)):
         return value
@@ -52,8 +52,8 @@ def normal(value: Value) -> Value:
         exact = number(value)
         return int(exact) if exact.is_integer() and abs(exact) < EXACT_INTEGER else exact
     if isinstance(value, list):
-        return [normal(item) for item in value]
-    return {key: normal(value[key]) for key in sorted(value)}
+        return [normalize(item) for item in value]
+    return {key: normalize(value[key]) for key in sorted(value)}
 
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -64,7 +64,7 @@ def dumps(value: object) -> str:
 
     The shape of RFC 8785 (JCS) but for the order of keys outside the basic multilingual plane.
     """
-    return _ENCODER.encode(normal(value))  # type: ignore[arg-type]
+    return _ENCODER.encode(normalize(value))  # type: ignore[arg-type]
 
 
 def digest(value: object) -> str:
@@ -78,7 +78,7 @@ def add_digests(start: str, *, added: Iterable[str] = (), removed: Iterable[str]
     The members' digests are summed modulo 2**256, so the result does not depend on any order and costs only
     what changed.
     """
-    total = int(start, 16) + sum(int(one, 16) for one in added) - sum(int(one, 16) for one in removed)
+    total = int(start, 16) + sum(int(digest, 16) for digest in added) - sum(int(digest, 16) for digest in removed)
     return f"{total % (1 << DIGEST_BITS):064x}"
 
 
@@ -93,22 +93,22 @@ def text(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return str(normal(value))
+        return str(normalize(value))
     if isinstance(value, (list, dict)):
         return dumps(value)
     return str(value)
 
 
-def plain(value: Any) -> Value:
+def to_json_value(value: Any) -> Value:
     """A value as JSON has it. Somebody may have written what no schema allows: NaN, infinity, a date, a year 20000."""
     if isinstance(value, dict):
-        return {str(key): plain(value[key]) for key in sorted(value, key=str)}
+        return {str(key): to_json_value(value[key]) for key in sorted(value, key=str)}
     if isinstance(value, list):
-        return [plain(one) for one in value]
+        return [to_json_value(item) for item in value]
     if isinstance(value, datetime):
         return timestamp(value)
     if isinstance(value, float):
-        return normal(value) if math.isfinite(value) else json.dumps(value)
+        return normalize(value) if math.isfinite(value) else json.dumps(value)
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)
 
 
@@ -122,6 +122,6 @@ def timestamp(moment: datetime) -> str:
     return utc(moment).isoformat().replace("+00:00", "Z")
 
 
-def counted(counts: Mapping[str, int]) -> str:
+def join_counts(counts: Mapping[str, int]) -> str:
     """`3 to create, 1 to update` style lists: each count with its words, in the order given."""
     return ", ".join(f"{count} {words}" for words, count in counts.items())

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from reconciler.model.drift import MOST_TOLD
+from reconciler.model.drift import MAX_REPORTED
 from reconciler.model.host import Level
 
 if TYPE_CHECKING:
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from reconciler.model.drift import Drifts
     from reconciler.model.history import (
         ActiveDay,
-        Aside,
-        ChangePlace,
-        PastChange,
-        PastRow,
-        Point,
+        ChangeCursor,
+        HistoryChange,
+        HistoryPoint,
+        HistoryRow,
         RecordedEvent,
+        SideVersion,
         VersionRow,
     )
     from reconciler.model.host import HostEvent, Suspension
     from reconciler.model.live import (
         CacheState,
-        Cursor,
         NewSession,
         Session,
+        SessionCursor,
         SessionPage,
         ViewMark,
         ViewStep,
@@ -254,7 +254,7 @@ class StoreReader(Protocol):
         """The newest host event that the ledger has, and with it all before; 0 when it has none."""
         ...
 
-    def drift(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MOST_TOLD) -> Drifts:
+    def drift(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MAX_REPORTED) -> Drifts:
         """Where the live rows, or their tables, are not what git says; all are counted, so many told.
 
         `kinds` are those of the tables. `leaving` are left out: with `RowId(kind, "")`, all of a kind. Raises
@@ -282,7 +282,7 @@ class Store(StoreReader, Protocol):
         """Record that a commit was refused; no row changes."""
         ...
 
-    def heal(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MOST_TOLD) -> Drifts:
+    def heal(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MAX_REPORTED) -> Drifts:
         """Make the live rows what git says, the first so many that drifted; gives those, and how many there were.
 
         One host event `drift-healed` says what was found and what was made of it. A table that was altered is made
@@ -374,7 +374,7 @@ class LedgerReader(Protocol):
         """How many versions the branch no longer reaches."""
         ...
 
-    def aside(self) -> Mapping[str, Aside]:
+    def aside(self) -> Mapping[str, SideVersion]:
         """All versions that are not on the mainline now, by their commits."""
         ...
 
@@ -390,26 +390,28 @@ class LedgerReader(Protocol):
         """What else has a table here: kinds that are no more, as far as the table tells, each by its table's name."""
         ...
 
-    def rows_at(self, kind: Kind, point: Point, name: str | None = None) -> tuple[PastRow, ...]:
+    def rows_at(self, kind: Kind, point: HistoryPoint, name: str | None = None) -> tuple[HistoryRow, ...]:
         """Each row of a kind at a point, or those that went by a name or id there, in order of the key column."""
         ...
 
-    def declared(self, kind: Kind, point: Point) -> int:
+    def declared(self, kind: Kind, point: HistoryPoint) -> int:
         """How many resources of a kind git declares at a point."""
         ...
 
-    def between(self, kind: Kind, old: Point, new: Point) -> tuple[tuple[PastRow | None, PastRow | None], ...]:
+    def between(
+        self, kind: Kind, old: HistoryPoint, new: HistoryPoint
+    ) -> tuple[tuple[HistoryRow | None, HistoryRow | None], ...]:
         """Each row that is another one at two points, as it is at both, in order of the key column."""
         ...
 
-    def past_of(self, kind: Kind, name: str) -> tuple[PastChange, ...]:
+    def past_of(self, kind: Kind, name: str) -> tuple[HistoryChange, ...]:
         """Every change of the resources that ever went by a name or id, the highest first; orphaned ones too."""
         ...
 
-    def newest(self, kind: Kind, *, limit: int, after: ChangePlace | None = None) -> tuple[PastChange, ...]:
+    def newest(self, kind: Kind, *, limit: int, after: ChangeCursor | None = None) -> tuple[HistoryChange, ...]:
         """The highest changes of a kind first, so many at most, and of each row among them the change before.
 
-        Within a commit by what happened, name and id, as `ChangePlace` has it; only those that come after a place,
+        Within a commit by what happened, name and id, as `ChangeCursor` has it; only those that come after a place,
         when one is given. None that is orphaned is among them.
         """
         ...
@@ -462,7 +464,7 @@ class Sessions(Protocol):
         """End all sessions of an owner, at once for whoever looks. Gives how many records this call changed."""
         ...
 
-    def page(self, owner: str, limit: int, after: Cursor | None = None) -> SessionPage:
+    def page(self, owner: str, limit: int, after: SessionCursor | None = None) -> SessionPage:
         """Up to so many sessions of an owner, the one used last first.
 
         One that is used while somebody turns the pages moves to the first of them.

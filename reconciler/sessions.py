@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 from reconciler import canonical
 from reconciler.kinds.kind import Kind, Kinds
 from reconciler.kinds.pointers import child
-from reconciler.model.live import Cursor, NewSession
+from reconciler.model.live import NewSession, SessionCursor
 from reconciler.model.problem import Problem
 from reconciler.model.resource import Document
 from reconciler.validate.finding import SECRET, Finding, problems, settled
@@ -129,11 +129,11 @@ class Checker:
         """The key of an owner's row, in lower case."""
         return self._id(self._layout.owner_column, given)
 
-    def cursor(self, given: object) -> Cursor | Checked:
+    def cursor(self, given: object) -> SessionCursor | Checked:
         """Where a page goes on, as an earlier page said."""
         match = CURSOR.fullmatch(given) if isinstance(given, str) else None
         if match is not None:
-            return Cursor(int(match[1]), match[2])
+            return SessionCursor(int(match[1]), match[2])
         message = f"{shown(given)} is no place in a list of sessions"
         finding = Finding(child("", CURSOR_FIELD), "bad-format", message, "pass on what the page before said")
         return self._found([finding], given)

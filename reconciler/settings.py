@@ -140,7 +140,7 @@ def load(config: Path | None, flags: Mapping[str, str], environ: Mapping[str, st
     values.update(flags)
     resolved = {name: _dereference(name, value, environ) for name, value in values.items()}
     found = partial(_looked_up, "http.tokens", environ=environ)
-    allowed, tokens = grants.granted(resolved["http.tokens"], found)
+    allowed, tokens = grants.parse_grants(resolved["http.tokens"], found)
     return Settings(
         origin=_origin(resolved),
         branch=resolved["repository.branch"] or None,

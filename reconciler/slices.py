@@ -20,12 +20,12 @@ T = TypeVar("T")
 
 def slices(values: Iterable[T], size: int = SLICE) -> Iterator[list[T]]:
     """The values in lists of that many, the last one with what is left."""
-    rest = iter(values)
-    while found := list(islice(rest, size)):
-        yield found
+    iterator = iter(values)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
 
 
 def in_order(values: Iterable[T], key: Callable[[T], Any] | None = None) -> list[T]:
     """What `sorted` gives."""
-    runs = [sorted(some, key=key) for some in slices(values)]  # type: ignore[type-var,arg-type]
+    runs = [sorted(chunk, key=key) for chunk in slices(values)]  # type: ignore[type-var,arg-type]
     return list(merge(*runs, key=key))  # type: ignore[arg-type]

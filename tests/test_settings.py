@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import UsageError
-from reconciler.model.grants import Role, entry, grant
+from reconciler.model.grants import Role, format_entry, make_grant
 from reconciler.settings import SETTINGS, Settings, load
 
 
@@ -102,10 +102,12 @@ def test_tokens_are_listed_with_their_roles(tmp_path: Path) -> None:
     (tmp_path / "to,ken").write_text("  a-token-of-some-length\n", encoding="utf-8")
     elsewhere = json.dumps(f"operate:file:{tmp_path / 'to,ken'}")
     file = tmp_path / "reconciler.toml"
-    file.write_text(f'[http]\ntokens = ["{entry(Role.READ, "s3cret-of-somebody")}", {elsewhere}]\n', encoding="utf-8")
+    file.write_text(
+        f'[http]\ntokens = ["{format_entry(Role.READ, "s3cret-of-somebody")}", {elsewhere}]\n', encoding="utf-8"
+    )
     found = load(file, {}, {})
-    operates = grant("a-token-of-some-length", Role.OPERATE)
-    assert found.grants == (grant("s3cret-of-somebody", Role.READ), operates)
+    operates = make_grant("a-token-of-some-length", Role.OPERATE)
+    assert found.grants == (make_grant("s3cret-of-somebody", Role.READ), operates)
     assert found.secrets == ("a-token-of-some-length",)
     assert "a-token-of-some-length" not in repr(found)
     assert repr(operates.digest) not in repr(found)
@@ -113,13 +115,13 @@ def test_tokens_are_listed_with_their_roles(tmp_path: Path) -> None:
 
 def test_the_variable_has_commas_between_tokens_and_is_over_the_file(tmp_path: Path) -> None:
     (tmp_path / "reconciler.toml").write_text('[http]\ntokens = ["read:env:GONE"]\n', encoding="utf-8")
-    first, second = (entry(Role.READ, one) for one in ("one", "two"))
+    first, second = (format_entry(Role.READ, one) for one in ("one", "two"))
     variables = {"RECONCILER_HTTP_TOKENS": f"{first}, {second},operate:env:DESK", "DESK": "twenty-characters-ok"}
     found = load(None, {}, variables)
     assert found.grants == (
-        grant("one", Role.READ),
-        grant("two", Role.READ),
-        grant("twenty-characters-ok", Role.OPERATE),
+        make_grant("one", Role.READ),
+        make_grant("two", Role.READ),
+        make_grant("twenty-characters-ok", Role.OPERATE),
     )
     assert load(None, {}, {"RECONCILER_HTTP_TOKENS": ""}).grants == ()
 
@@ -133,13 +135,13 @@ def test_the_variable_has_commas_between_tokens_and_is_over_the_file(tmp_path: P
         "read:sha256:hunter2",
         "READ:env:HUNTER2",
         "read:env:",
-        entry(Role.READ, "")[:-1] + "5",
+        format_entry(Role.READ, "")[:-1] + "5",
         "operate:sha256:" + "é" * 64,
     ],
 )
 def test_a_token_itself_is_refused_and_not_repeated(told: str) -> None:
     with pytest.raises(UsageError, match=r"^http\.tokens: entry 2 is not ROLE:sha256:HEX$") as caught:
-        _loaded(HTTP_TOKENS=f"{entry(Role.READ, 'x')},{told}")
+        _loaded(HTTP_TOKENS=f"{format_entry(Role.READ, 'x')},{told}")
     assert "reconciler token" in caught.value.hint
     assert "sha256sum" in caught.value.hint
     assert "unter2" not in f"{caught.value} {caught.value.hint}".lower()

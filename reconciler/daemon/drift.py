@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reconciler.model.drift import MOST_TOLD
+from reconciler.model.drift import MAX_REPORTED
 from reconciler.model.host import Level, Outlook
 from reconciler.report.problems import plural
 from reconciler.status import Scan
@@ -111,7 +111,7 @@ class Healer:
 
     def _heal(self, store: Store, kinds: Kinds, found: Drifts, left: frozenset[RowId], now: float) -> int:
         healed = 0
-        for _ in range(0, found.total, MOST_TOLD):
+        for _ in range(0, found.total, MAX_REPORTED):
             done = store.heal(kinds, leaving=left)
             self._fighting.healed([one.row_id for one in done.told], now)
             healed += len(done.told)

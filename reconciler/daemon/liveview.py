@@ -22,7 +22,7 @@ from reconciler.daemon.hostconfig import DEFAULT
 from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, TIMESTAMPS, SqlType
 from reconciler.model.change import Op
 from reconciler.model.host import Level
-from reconciler.model.live import Use, ViewMark, ViewStep, ViewWrite, milliseconds
+from reconciler.model.live import Use, ViewMark, ViewStep, ViewWrite, to_milliseconds
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.tables.rows import is_live, last_stamp, live_values
 
@@ -281,7 +281,7 @@ def view_write(kind: Kind, row: Row) -> ViewWrite:
         id=resource.id,
         json=text,
         use=_use(row),
-        changed=milliseconds(last_stamp(row).time),
+        changed=to_milliseconds(last_stamp(row).time),
     )
 
 

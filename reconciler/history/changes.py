@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from reconciler.kinds.kind import Kind
-    from reconciler.model.history import Aside, PastChange, PastRow, VersionRow
+    from reconciler.model.history import HistoryChange, HistoryRow, SideVersion, VersionRow
 
 
-def change(kind: Kind, old: PastRow | None, new: PastRow | None) -> Change | None:
+def change(kind: Kind, old: HistoryRow | None, new: HistoryRow | None) -> Change | None:
     """What happened to a resource from one state of its row to another; None when git declares the same at both.
 
     As `snapshot.difference` has it: what was a tombstone and is declared again is a create.
@@ -36,17 +36,17 @@ def change(kind: Kind, old: PastRow | None, new: PastRow | None) -> Change | Non
     return Change(Op.DELETE, was, None, _prune(new) if new is not None else Prune.DELETE)
 
 
-def removal(kind: Kind, row: PastRow) -> Change:
+def removal(kind: Kind, row: HistoryRow) -> Change:
     """What a commit did that removed a resource, where what was there before it is not known."""
     return Change(Op.DELETE, resource(kind, row), None, _prune(row))
 
 
-def is_declared(row: PastRow) -> bool:
+def is_declared(row: HistoryRow) -> bool:
     """Whether git declared it then."""
     return row.op != Op.DELETE
 
 
-def is_live(row: PastRow) -> bool:
+def is_live(row: HistoryRow) -> bool:
     """Whether the row stood in the live table then: what left git may have left its row, switched off or as it was.
 
     The projection has switched it off wherever that is what became of it. So its status tells, whatever the kind is
@@ -58,7 +58,7 @@ def is_live(row: PastRow) -> bool:
     return prune is Prune.DEACTIVATE and row.values.get(STATUS_FIELD) == INACTIVE
 
 
-def live_row(kind: Kind, row: PastRow) -> LiveRow:
+def live_row(kind: Kind, row: HistoryRow) -> LiveRow:
     """The row as `get` would have shown it."""
     declared = _declaration(kind, row)
     fields = (*(column.name for column in kind.columns), *TIMESTAMPS)
@@ -66,17 +66,17 @@ def live_row(kind: Kind, row: PastRow) -> LiveRow:
     return LiveRow(kind.name, declared["name"], values, declared["path"], declared["line"])
 
 
-def best_first(kind: Kind, rows: Iterable[PastRow], name: str) -> list[PastRow]:
+def best_first(kind: Kind, rows: Iterable[HistoryRow], name: str) -> list[HistoryRow]:
     """Those that went by a name before the one that goes by an id, what git declared before what it no longer did."""
     return sorted(rows, key=lambda row: (names(kind, row)[0] != name, not is_declared(row), row.values[kind.key]))
 
 
-def names(kind: Kind, row: PastRow) -> tuple[Any, Any]:
+def names(kind: Kind, row: HistoryRow) -> tuple[Any, Any]:
     """What the row went by: its name and its id."""
     return row.values[name_column(kind)], row.values[kind.key]
 
 
-def resource(kind: Kind, row: PastRow) -> Resource:
+def resource(kind: Kind, row: HistoryRow) -> Resource:
     """The resource that the row was made from. Its place is empty where it had left git; a removed one's may say
     INACTIVE where it did not.
     """
@@ -95,19 +95,19 @@ def resource(kind: Kind, row: PastRow) -> Resource:
     )
 
 
-def value(kind: Kind, row: PastRow, field: str) -> Any:
+def value(kind: Kind, row: HistoryRow, field: str) -> Any:
     """A field's value as git has it: JSON is a value, not its text."""
     found, column = row.values.get(field), kind.column(field)
     is_json = column is not None and column.type is SqlType.JSON and isinstance(found, str)
     return json.loads(str(found)) if is_json else found
 
 
-def _declaration(kind: Kind, row: PastRow) -> dict[str, Any]:
+def _declaration(kind: Kind, row: HistoryRow) -> dict[str, Any]:
     pairs = zip(DECLARATION_COLUMNS, declaration_columns(kind), strict=True)
     return {plain: row.values[column] for (plain, _), (column, _) in pairs}
 
 
-def _prune(row: PastRow) -> Prune:
+def _prune(row: HistoryRow) -> Prune:
     """Rows that were recorded before the ledger kept it were removed in the usual way."""
     return Prune(row.prune) if row.prune else Prune.DEACTIVATE
 
@@ -119,7 +119,7 @@ class Entry(NamedTuple):
     change: Change
 
 
-def timeline(kind: Kind, past: Sequence[PastChange], aside: Mapping[str, Aside], limit: int) -> list[Entry]:
+def timeline(kind: Kind, past: Sequence[HistoryChange], aside: Mapping[str, SideVersion], limit: int) -> list[Entry]:
     """What happened, the highest commit first, so many at most.
 
     `past` is in that order and has of each row among the first so many the change before, too. `aside` are the versions
@@ -141,7 +141,9 @@ def together(timelines: Iterable[Iterable[Entry]], limit: int) -> list[Entry]:
     return sorted((entry for entries in timelines for entry in entries), key=_rank)[:limit]
 
 
-def _before(kind: Kind, one: PastChange, past: Sequence[PastChange], aside: Mapping[str, Aside]) -> PastRow | None:
+def _before(
+    kind: Kind, one: HistoryChange, past: Sequence[HistoryChange], aside: Mapping[str, SideVersion]
+) -> HistoryRow | None:
     """The row as the commit found it."""
     place = place_of(one.version, aside)
     id_, own = one.row.values[kind.key], one.row.commit
@@ -175,7 +177,7 @@ class Blamed(NamedTuple):
     version: VersionRow
 
 
-def blame(kind: Kind, past: Iterable[PastChange]) -> list[Blamed]:
+def blame(kind: Kind, past: Iterable[HistoryChange]) -> list[Blamed]:
     """Every field of one row: its columns, then name, labels, annotations and references.
 
     `past` holds its changes, the oldest first. What comes back after it had left git begins anew.
@@ -194,7 +196,7 @@ def blame(kind: Kind, past: Iterable[PastChange]) -> list[Blamed]:
     return list(blamed.values())
 
 
-def _fields(kind: Kind, row: PastRow) -> dict[str, Any]:
+def _fields(kind: Kind, row: HistoryRow) -> dict[str, Any]:
     found = resource(kind, row)
     fields: dict[str, Any] = {**found.values, "name": found.name}
     fields |= {f"labels.{key}": text for key, text in sorted(found.labels.items())}

@@ -12,7 +12,7 @@ from reconciler import canonical
 from reconciler.errors import UsageError
 from reconciler.history.changes import timeline, together
 from reconciler.model.change import ORDER, Op
-from reconciler.model.history import ChangePlace
+from reconciler.model.history import ChangeCursor
 from reconciler.tables.rows import name_column
 
 if TYPE_CHECKING:
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
     from reconciler.history.changes import Entry
     from reconciler.kinds.kind import Kind
-    from reconciler.model.history import Aside, PastChange, VersionRow
+    from reconciler.model.history import HistoryChange, SideVersion, VersionRow
 
 
 Order = tuple[int, int, str, str, str]
 
 
-def change_place(kind: Kind, change: PastChange) -> ChangePlace:
+def change_place(kind: Kind, change: HistoryChange) -> ChangeCursor:
     """The place of a change of a kind's row."""
     row = change.row
     rank, id_ = ORDER.index(Op(row.op)), str(row.values[kind.key])
-    return ChangePlace(row.height, rank, kind.name, str(row.values[name_column(kind)]), id_)
+    return ChangeCursor(row.height, rank, kind.name, str(row.values[name_column(kind)]), id_)
 
 
-def order_of(place: ChangePlace) -> Order:
+def order_of(place: ChangeCursor) -> Order:
     """What places are sorted by: the highest commit first."""
     return -place.height, *place[1:]
 
@@ -44,13 +44,13 @@ MOST = 2**32 - 1
 
 
 def past_page(
-    kind: Kind, past: Iterable[PastChange], aside: Mapping[str, Aside], limit: int, after: Place | None
+    kind: Kind, past: Iterable[HistoryChange], aside: Mapping[str, SideVersion], limit: int, after: Place | None
 ) -> tuple[list[Entry], Place | None]:
     """So many changes of one resource after a place, the highest commit first; and where the next page goes on."""
     if after is not None and not _is(after, int, bool, str, str):
         raise not_a_place()
 
-    def place(one: PastChange) -> Place:
+    def place(one: HistoryChange) -> Place:
         return -one.row.height, one.version.orphaned, one.row.commit, str(one.row.values[kind.key])
 
     left = sorted(past, key=place)
@@ -64,8 +64,8 @@ def past_page(
 
 
 def newest_page(
-    newest: Iterable[tuple[Kind, Sequence[PastChange]]], limit: int
-) -> tuple[list[Entry], ChangePlace | None]:
+    newest: Iterable[tuple[Kind, Sequence[HistoryChange]]], limit: int
+) -> tuple[list[Entry], ChangeCursor | None]:
     """The first so many of the newest changes of several kinds; and where the next page goes on.
 
     Of each kind there is one more than that, where there are so many, and what was before each.
@@ -80,13 +80,13 @@ def newest_page(
     return together(timelines, limit), last
 
 
-def change_after(after: Place | None) -> ChangePlace | None:
+def change_after(after: Place | None) -> ChangeCursor | None:
     """A place among the changes of all kinds, as it came back."""
     if after is None:
         return None
     if not _is(after, int, int, str, str, str) or after[1] not in range(3):
         raise not_a_place()
-    return ChangePlace(*after)
+    return ChangeCursor(*after)
 
 
 def listed_page(

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import UsageError
 from reconciler.model.commit import Status
-from reconciler.model.history import Point, VersionRow
+from reconciler.model.history import HistoryPoint, VersionRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from reconciler.model.commit import Version
-    from reconciler.model.history import Aside
+    from reconciler.model.history import SideVersion
     from reconciler.ports import LedgerReader
 
     Resolve = Callable[[str], str | None]
@@ -85,7 +85,7 @@ def _brought_in(heads: Parents, side: Mapping[str, Parents], claimed: set[str]) 
     return finished[::-1]
 
 
-def place_of(version: VersionRow, aside: Mapping[str, Aside]) -> Point:
+def place_of(version: VersionRow, aside: Mapping[str, SideVersion]) -> HistoryPoint:
     """The place of a version of the mainline, or of what was the mainline before it was rewritten.
 
     `aside` are all versions that are not on it now.
@@ -96,7 +96,7 @@ def place_of(version: VersionRow, aside: Mapping[str, Aside]) -> Point:
         if not aside[sha].parents:
             break
         sha = aside[sha].parents[0]
-    return Point(version.height - len(left), tuple(one for one in left if aside[one].has_rows))
+    return HistoryPoint(version.height - len(left), tuple(one for one in left if aside[one].has_rows))
 
 
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -139,7 +139,7 @@ class Place:
 
     name: str
     version: VersionRow
-    point: Point
+    point: HistoryPoint
     by_host: bool = False
 
 
@@ -177,10 +177,10 @@ def known(ledger: LedgerReader, revision: str, resolve: Resolve) -> VersionRow:
     return version
 
 
-def place(ledger: LedgerReader, version: VersionRow) -> Point:
+def place(ledger: LedgerReader, version: VersionRow) -> HistoryPoint:
     """The place of a version. Raises `UsageError` for one that was never on the mainline."""
     if version.mainline and not version.orphaned:
-        return Point(version.height)
+        return HistoryPoint(version.height)
     if not version.mainline:
         raise UsageError(
             f"{version.commit.sha[:8]} is of a side branch, which never was live by itself",
@@ -189,9 +189,9 @@ def place(ledger: LedgerReader, version: VersionRow) -> Point:
     return place_of(version, ledger.aside())
 
 
-def before(point: Point, version: VersionRow) -> Point:
+def before(point: HistoryPoint, version: VersionRow) -> HistoryPoint:
     """The place before that of a valid version."""
     assert version.status == Status.VALID
     if version.commit.sha in point.dropped:
-        return Point(point.height, tuple(sha for sha in point.dropped if sha != version.commit.sha))
-    return Point(point.height - 1)
+        return HistoryPoint(point.height, tuple(sha for sha in point.dropped if sha != version.commit.sha))
+    return HistoryPoint(point.height - 1)

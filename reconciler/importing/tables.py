@@ -139,7 +139,7 @@ def from_json(raw: Raw) -> Value | Unfit:
     if not isinstance(raw, str):
         return raw
     try:
-        value = canonical.normal(json.loads(raw))
+        value = canonical.normalize(json.loads(raw))
         canonical.dumps(value).encode()
     except UnicodeEncodeError:
         return Unfit("wrong-type", f"{_quoted(raw)} holds half a character", r"delete the lone \ud800 to \udfff in it")

@@ -37,7 +37,7 @@ def build_kind(schema: Mapping[str, Any], origin: str) -> Kind:
     )
 
 
-def resolved(schema: Mapping[str, Any], part: Mapping[str, Any]) -> Mapping[str, Any]:
+def resolve_refs(schema: Mapping[str, Any], part: Mapping[str, Any]) -> Mapping[str, Any]:
     """A part of a schema with its own `$ref` followed; what stands beside a `$ref` goes before what it refers to."""
     while "$ref" in part:
         beside = {keyword: value for keyword, value in part.items() if keyword != "$ref"}
@@ -45,7 +45,7 @@ def resolved(schema: Mapping[str, Any], part: Mapping[str, Any]) -> Mapping[str,
     return part
 
 
-def sql_type(text: str) -> tuple[SqlType, int | None]:
+def parse_sql_type(text: str) -> tuple[SqlType, int | None]:
     """`VARCHAR(20)` as its type and length; the length of all others is None."""
     name, _, length = text.removesuffix(")").partition("(")
     return SqlType(name), int(length) if length else None
@@ -54,8 +54,8 @@ def sql_type(text: str) -> tuple[SqlType, int | None]:
 def _column(schema: Mapping[str, Any], name: str) -> Column:
     annotation = schema[ANNOTATION]
     spec = schema["properties"]["spec"]
-    field = resolved(schema, spec["properties"][name])
-    kind, length = sql_type(annotation["columns"][name])
+    field = resolve_refs(schema, spec["properties"][name])
+    kind, length = parse_sql_type(annotation["columns"][name])
     return Column(
         name=name,
         type=kind,

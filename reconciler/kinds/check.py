@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jsonschema_rs import Draft202012Validator, ValidationError, ValidationErrorKind
 
 from reconciler import canonical
-from reconciler.kinds.build import ANNOTATION, resolved, sql_type
+from reconciler.kinds.build import ANNOTATION, parse_sql_type, resolve_refs
 from reconciler.kinds.kind import TIMESTAMPS, SqlType, closest, did_you_mean
 from reconciler.kinds.pointers import child, is_within, join, value_at
 
@@ -34,70 +34,72 @@ class Flaw:
     instead: str = ""
 
 
-class Grammar:
+class MetaSchema:
     """The compiled meta-schema (schemas/kind.schema.json)."""
 
     def __init__(self, meta: Mapping[str, Any]) -> None:
         self._meta = meta
         self._validator = Draft202012Validator(dict(meta), offline=True, validate_formats=True)
 
-    def flaws(self, schema: Any) -> tuple[Flaw, ...]:
+    def find_flaws(self, schema: Any) -> tuple[Flaw, ...]:
         """What the meta-schema does not allow."""
         if self._validator.is_valid(schema):
             return ()
-        found = [flaw for error in self._validator.iter_errors(schema) for flaw in self._explained(error)]
-        meant = {flaw.instead for flaw in found if flaw.instead}
-        return tuple(flaw for flaw in found if flaw.pointer not in meant)
+        flaws = [flaw for error in self._validator.iter_errors(schema) for flaw in self._explain(error)]
+        meant = {flaw.instead for flaw in flaws if flaw.instead}
+        return tuple(flaw for flaw in flaws if flaw.pointer not in meant)
 
-    def _explained(self, error: ValidationError) -> Iterator[Flaw]:
+    def _explain(self, error: ValidationError) -> Iterator[Flaw]:
         pointer = join(error.instance_path)
-        around: Mapping[str, Any] = value_at(self._meta, join(error.schema_path[:-1]))
-        description = around.get("description", "")
+        subschema: Mapping[str, Any] = value_at(self._meta, join(error.schema_path[:-1]))
+        description = subschema.get("description", "")
         match error.kind:
             case ValidationErrorKind.AdditionalProperties(unexpected=keywords):
                 for keyword in keywords:
-                    yield _unknown(pointer, keyword, around["properties"])
+                    yield _unknown_keyword(pointer, keyword, subschema["properties"])
             case ValidationErrorKind.Required(property=keyword):
-                yield Flaw(child(pointer, keyword), f"{keyword} is missing here", _about(around, keyword), at_key=True)
+                yield Flaw(
+                    child(pointer, keyword), f"{keyword} is missing here", _describe(subschema, keyword), at_key=True
+                )
             case ValidationErrorKind.PropertyNames(error=inner):
                 name = str(inner.instance)
                 yield Flaw(child(pointer, name), f"{name} is no possible name", description, at_key=True)
             case _ if description:
-                yield Flaw(pointer, f"{_shortened(error.instance)} is not possible here", description)
+                yield Flaw(pointer, f"{_shorten(error.instance)} is not possible here", description)
             case _:
                 yield Flaw(pointer, error.message)
 
 
-def _shortened(value: Any) -> str:
+def _shorten(value: Any) -> str:
     longest = 60
     text = canonical.dumps(value)
     return text if len(text) <= longest else f"{text[:longest]}…"
 
 
-def _unknown(pointer: str, keyword: str, known: Mapping[str, Any]) -> Flaw:
-    meant = closest(keyword, known)
-    if meant is not None:
-        message = f"unknown keyword (did you mean {meant}?)"
-        return Flaw(child(pointer, keyword), message, at_key=True, instead=child(pointer, meant))
+def _unknown_keyword(pointer: str, keyword: str, known: Mapping[str, Any]) -> Flaw:
+    suggestion = closest(keyword, known)
+    if suggestion is not None:
+        message = f"unknown keyword (did you mean {suggestion}?)"
+        return Flaw(child(pointer, keyword), message, at_key=True, instead=child(pointer, suggestion))
     hint = f"known are {', '.join(known)}"
     return Flaw(child(pointer, keyword), "unknown keyword", hint, at_key=True)
 
 
-def _about(around: Mapping[str, Any], keyword: str) -> str:
-    about = around.get("properties", {}).get(keyword, {})
-    return str(about.get("description", "")) if isinstance(about, dict) else ""
+def _describe(subschema: Mapping[str, Any], keyword: str) -> str:
+    keyword_schema = subschema.get("properties", {}).get(keyword, {})
+    return str(keyword_schema.get("description", "")) if isinstance(keyword_schema, dict) else ""
 
 
 _DATA = frozenset({ANNOTATION, "const", "enum"})
 """Keywords whose values are not schemas."""
 
 
-def link_flaws(schema: Mapping[str, Any]) -> Iterator[Flaw]:
+def find_link_flaws(schema: Mapping[str, Any]) -> Iterator[Flaw]:
     """References that lead nowhere or in circles, and patterns that only some regular expression engines know."""
     links: dict[str, str] = {}
-    for pointer, keyword, text in _keywords(schema, ""):
+    for pointer, keyword, text in _iter_keywords(schema, ""):
         if keyword == "pattern":
-            yield from _pattern(pointer, text)
+            yield from _check_pattern(pointer, text)
         elif _exists(schema, text):
             links[pointer] = text.removeprefix("#")
         else:
@@ -107,7 +109,7 @@ def link_flaws(schema: Mapping[str, Any]) -> Iterator[Flaw]:
             yield Flaw(pointer, "this $ref leads back to itself", "write the schema out: values of kinds have an end")
 
 
-def compile_flaws(schema: Mapping[str, Any]) -> Iterator[Flaw]:
+def find_compile_flaws(schema: Mapping[str, Any]) -> Iterator[Flaw]:
     """What the validator itself refuses."""
     try:
         Draft202012Validator(dict(schema), offline=True, validate_formats=True)
@@ -115,20 +117,20 @@ def compile_flaws(schema: Mapping[str, Any]) -> Iterator[Flaw]:
         yield Flaw(join(error.instance_path), error.message)
 
 
-def _keywords(part: Any, pointer: str) -> Iterator[tuple[str, str, str]]:
+def _iter_keywords(part: Any, pointer: str) -> Iterator[tuple[str, str, str]]:
     """Each `$ref` and `pattern` as its pointer, keyword and text. Fields may have these names: theirs are no texts."""
     if isinstance(part, list):
         for position, member in enumerate(part):
-            yield from _keywords(member, child(pointer, position))
+            yield from _iter_keywords(member, child(pointer, position))
     elif isinstance(part, dict):
         for keyword, member in part.items():
             if isinstance(member, str) and keyword in {"$ref", "pattern"}:
                 yield child(pointer, keyword), keyword, member
             elif keyword not in _DATA or pointer.endswith("/properties"):
-                yield from _keywords(member, child(pointer, keyword))
+                yield from _iter_keywords(member, child(pointer, keyword))
 
 
-def _pattern(pointer: str, text: str) -> Iterator[Flaw]:
+def _check_pattern(pointer: str, text: str) -> Iterator[Flaw]:
     try:
         re.compile(text)
     except re.error as error:
@@ -146,14 +148,14 @@ def _exists(schema: Mapping[str, Any], reference: str) -> bool:
 def _is_circular(links: Mapping[str, str], start: str) -> bool:
     """Whether following a `$ref`, and every other one inside what it names, comes to where it started from."""
     seen: set[str] = set()
-    ahead = [links[start]]
-    while ahead:
-        target = ahead.pop()
+    pending = [links[start]]
+    while pending:
+        target = pending.pop()
         if is_within(start, target):
             return True
         if target not in seen:
             seen.add(target)
-            ahead += [links[inner] for inner in links if is_within(inner, target)]
+            pending += [links[inner] for inner in links if is_within(inner, target)]
     return False
 
 
@@ -173,24 +175,24 @@ JSON_TYPES = {
 """The JSON Schema types whose values a column of a SQL type can hold."""
 
 
-def cross_flaws(schema: Mapping[str, Any]) -> Iterator[Flaw]:
+def find_cross_flaws(schema: Mapping[str, Any]) -> Iterator[Flaw]:
     """Where a schema that the meta-schema allows contradicts itself; its `$ref`s must be sound."""
     annotation, spec = schema[ANNOTATION], schema["properties"]["spec"]
-    yield from _pairs(annotation["columns"], spec["properties"])
-    yield from _key(annotation)
-    yield from _unknown_columns(annotation)
+    yield from _check_columns_and_fields(annotation["columns"], spec["properties"])
+    yield from _check_key(annotation)
+    yield from _check_column_names(annotation)
     for position, name in enumerate(spec["required"]):
         if name not in spec["properties"]:
             message = f"{name} is required and no field of spec{did_you_mean(name, spec['properties'])}"
             yield Flaw(f"{_SPEC}/required/{position}", message)
     for name in annotation["columns"]:
         if name in spec["properties"]:
-            yield from _types(schema, name)
-    yield from _metadata(schema)
-    yield from _roles(schema)
+            yield from _check_type(schema, name)
+    yield from _check_metadata(schema)
+    yield from _check_roles(schema)
 
 
-def _pairs(columns: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[Flaw]:
+def _check_columns_and_fields(columns: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[Flaw]:
     for name in columns:
         if name in TIMESTAMPS:
             yield Flaw(child(f"{_NOTE}/columns", name), f"{name} comes from git: every table has it", at_key=True)
@@ -203,7 +205,7 @@ def _pairs(columns: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[Fl
             yield Flaw(child(_FIELDS, name), message, f"add it to {ANNOTATION}.columns", at_key=True)
 
 
-def _key(annotation: Mapping[str, Any]) -> Iterator[Flaw]:
+def _check_key(annotation: Mapping[str, Any]) -> Iterator[Flaw]:
     key, columns = annotation["key"], annotation["columns"]
     if key not in columns:
         yield Flaw(f"{_NOTE}/key", f"the key {key} is none of the columns{did_you_mean(key, columns)}")
@@ -212,7 +214,7 @@ def _key(annotation: Mapping[str, Any]) -> Iterator[Flaw]:
         yield Flaw(f"{_NOTE}/key", message, "left out by a resource, it is made from kind and name")
 
 
-def _unknown_columns(annotation: Mapping[str, Any]) -> Iterator[Flaw]:
+def _check_column_names(annotation: Mapping[str, Any]) -> Iterator[Flaw]:
     columns = annotation["columns"]
     for number, index in enumerate(annotation["indexes"]):
         for position, name in enumerate(index):
@@ -225,29 +227,29 @@ def _unknown_columns(annotation: Mapping[str, Any]) -> Iterator[Flaw]:
             yield Flaw(child(f"{_NOTE}/units", name), message, at_key=True)
 
 
-def _types(schema: Mapping[str, Any], name: str) -> Iterator[Flaw]:
+def _check_type(schema: Mapping[str, Any], name: str) -> Iterator[Flaw]:
     pointer = child(_FIELDS, name)
-    field = resolved(schema, schema["properties"]["spec"]["properties"][name])
-    written = schema[ANNOTATION]["columns"][name]
-    kind, length = sql_type(written)
-    possible = JSON_TYPES[kind]
-    if field.get("type") not in possible:
-        yield Flaw(pointer, f"the column {name} is {written}: the field's type must be {' or '.join(possible)}")
-    elif kind is SqlType.UUID and field.get("format") != "uuid":
+    field = resolve_refs(schema, schema["properties"]["spec"]["properties"][name])
+    column_type = schema[ANNOTATION]["columns"][name]
+    sql_type, length = parse_sql_type(column_type)
+    json_types = JSON_TYPES[sql_type]
+    if field.get("type") not in json_types:
+        yield Flaw(pointer, f"the column {name} is {column_type}: the field's type must be {' or '.join(json_types)}")
+    elif sql_type is SqlType.UUID and field.get("format") != "uuid":
         yield Flaw(pointer, f"the column {name} is a UUID: the field's format must be uuid")
     elif length is not None:
-        yield from _lengths(pointer, field, length, written)
+        yield from _check_length(pointer, field, length, column_type)
 
 
-def _lengths(pointer: str, field: Mapping[str, Any], length: int, written: str) -> Iterator[Flaw]:
+def _check_length(pointer: str, field: Mapping[str, Any], length: int, column_type: str) -> Iterator[Flaw]:
     longest = field.get("maxLength", max((len(str(word)) for word in field.get("enum", ())), default=None))
     if longest is None:
-        yield Flaw(pointer, f"the column is {written}: the field needs a maxLength of at most {length}")
+        yield Flaw(pointer, f"the column is {column_type}: the field needs a maxLength of at most {length}")
     elif longest > length:
-        yield Flaw(pointer, f"the field may have {longest} characters, and its column is {written}")
+        yield Flaw(pointer, f"the field may have {longest} characters, and its column is {column_type}")
 
 
-def _metadata(schema: Mapping[str, Any]) -> Iterator[Flaw]:
+def _check_metadata(schema: Mapping[str, Any]) -> Iterator[Flaw]:
     parts = schema["properties"]["metadata"]["properties"]
     if "name" not in schema["properties"]["metadata"]["required"]:
         yield Flaw("/properties/metadata/required", "name must be required: nothing else tells resources apart")
@@ -260,13 +262,13 @@ def _metadata(schema: Mapping[str, Any]) -> Iterator[Flaw]:
 
 
 def _is_text_map(schema: Mapping[str, Any], part: Any) -> bool:
-    group = _object(schema, part)
-    values = _object(schema, group.get("additionalProperties"))
+    group = _resolve_object(schema, part)
+    values = _resolve_object(schema, group.get("additionalProperties"))
     return group.get("type") == "object" and values.get("type") == "string" and "properties" not in group
 
 
-def _roles(schema: Mapping[str, Any]) -> Iterator[Flaw]:
-    refs = _object(schema, schema["properties"]["metadata"]["properties"].get("refs", {"type": "object"}))
+def _check_roles(schema: Mapping[str, Any]) -> Iterator[Flaw]:
+    refs = _resolve_object(schema, schema["properties"]["metadata"]["properties"].get("refs", {"type": "object"}))
     if refs.get("type") != "object" or ("properties" in refs and refs.get("additionalProperties") is not False):
         yield Flaw(f"{_METADATA}/refs", "refs must be of type object, with additionalProperties false")
         return
@@ -277,8 +279,8 @@ def _roles(schema: Mapping[str, Any]) -> Iterator[Flaw]:
             message = f"the role {role} is none of metadata.refs{did_you_mean(role, roles)}"
             yield Flaw(pointer, message, "add it to metadata.properties.refs.properties", at_key=True)
         elif not _SHAPES[reference["many"]](schema, roles[role]):
-            wanted = "a list of names" if reference["many"] else "one name"
-            yield Flaw(child(f"{_METADATA}/refs/properties", role), f"the role {role} must hold {wanted}")
+            expected = "a list of names" if reference["many"] else "one name"
+            yield Flaw(child(f"{_METADATA}/refs/properties", role), f"the role {role} must hold {expected}")
     for role in roles:
         if role not in references:
             pointer = child(f"{_METADATA}/refs/properties", role)
@@ -286,16 +288,16 @@ def _roles(schema: Mapping[str, Any]) -> Iterator[Flaw]:
 
 
 def _is_name(schema: Mapping[str, Any], part: Any) -> bool:
-    return _object(schema, part).get("type") == "string"
+    return _resolve_object(schema, part).get("type") == "string"
 
 
 def _is_list_of_names(schema: Mapping[str, Any], part: Any) -> bool:
-    role = _object(schema, part)
+    role = _resolve_object(schema, part)
     return role.get("type") == "array" and _is_name(schema, role.get("items"))
 
 
 _SHAPES: Mapping[bool, Callable[[Mapping[str, Any], Any], bool]] = {False: _is_name, True: _is_list_of_names}
 
 
-def _object(schema: Mapping[str, Any], part: Any) -> Mapping[str, Any]:
-    return resolved(schema, part) if isinstance(part, dict) else {}
+def _resolve_object(schema: Mapping[str, Any], part: Any) -> Mapping[str, Any]:
+    return resolve_refs(schema, part) if isinstance(part, dict) else {}

@@ -118,9 +118,13 @@ class Kinds:
 
     def changed_from(self, other: Kinds) -> frozenset[str]:
         """Names of the kinds that came, went or have another schema than in `other`."""
-        mine = {kind.name: kind.digest for kind in self.members}
-        theirs = {kind.name: kind.digest for kind in other.members}
-        return frozenset(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name))
+        own_digests = {kind.name: kind.digest for kind in self.members}
+        other_digests = {kind.name: kind.digest for kind in other.members}
+        return frozenset(
+            name
+            for name in own_digests.keys() | other_digests.keys()
+            if own_digests.get(name) != other_digests.get(name)
+        )
 
 
 SIMILAR = 0.7
@@ -132,7 +136,7 @@ LONGEST = 80
 
 def closest(word: str, known: Iterable[str]) -> str | None:
     """The known word that was probably meant; case, hyphens and underscores do not count. None when none is alike."""
-    by_shape = {_shape(one): one for one in known}
+    by_shape = {_shape(name): name for name in known}
     if len(word) > LONGEST:
         return None
     matches = get_close_matches(_shape(word), by_shape, n=1, cutoff=SIMILAR)
@@ -141,8 +145,8 @@ def closest(word: str, known: Iterable[str]) -> str | None:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` (did you mean X?)` to put behind a message, or nothing."""
-    found = closest(word, known)
-    return f" (did you mean {found}?)" if found else ""
+    suggestion = closest(word, known)
+    return f" (did you mean {suggestion}?)" if suggestion else ""
 
 
 def _shape(word: str) -> str:

@@ -31,7 +31,7 @@ class Narrowing:
     hint: str
 
 
-def narrowings(old: Kind, new: Kind) -> tuple[Narrowing, ...]:
+def find_narrowings(old: Kind, new: Kind) -> tuple[Narrowing, ...]:
     """Every change from `old` to `new` that could make existing rows impossible; none when all of it only adds."""
     return (*_identity(old, new), *_columns(old, new))
 
@@ -85,12 +85,12 @@ def _words(field: str, before: Column, after: Column) -> Iterator[Narrowing]:
 
 
 def _bounds(field: str, before: Column, after: Column) -> Iterator[Narrowing]:
-    was, becomes = _lowest(before), _lowest(after)
-    if becomes is not None and (was is None or was < becomes):
-        yield Narrowing(field, f"{after.name} must now be {_side(becomes, 'more than', 'at least')}", _WIDEN)
-    was, becomes = _highest(before), _highest(after)
-    if becomes is not None and (was is None or was < becomes):
-        limit = (-becomes[0], becomes[1])
+    old_limit, new_limit = _lowest(before), _lowest(after)
+    if new_limit is not None and (old_limit is None or old_limit < new_limit):
+        yield Narrowing(field, f"{after.name} must now be {_side(new_limit, 'more than', 'at least')}", _WIDEN)
+    old_limit, new_limit = _highest(before), _highest(after)
+    if new_limit is not None and (old_limit is None or old_limit < new_limit):
+        limit = (-new_limit[0], new_limit[1])
         yield Narrowing(field, f"{after.name} must now be {_side(limit, 'less than', 'at most')}", _WIDEN)
 
 

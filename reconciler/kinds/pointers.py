@@ -48,7 +48,7 @@ def value_at(root: Any, pointer: str) -> Any:
     return value
 
 
-def place(marks: Mapping[str, Mark], pointer: str, *, of_key: bool = False) -> Mark:
+def locate(marks: Mapping[str, Mark], pointer: str, *, of_key: bool = False) -> Mark:
     """Where a value stands, or its key; what is not in the text stands where the nearest thing around it does."""
     for candidate in _nearest(pointer, of_key=of_key):
         mark = marks.get(candidate)

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
     from reconciler.canonical import Value
 
-MOST_TOLD = 1_000
+MAX_REPORTED = 1_000
 """Drifts that are told at a time: with before and after they are a megabyte or so."""
 
 TABLE_ITSELF = ""
 """The id of a drift that is about a table, not about one of its rows."""
 
-FOUND, HEALED, GONE = "drift-found", "drift-healed", "drift-gone"
+DRIFT_FOUND, DRIFT_HEALED, DRIFT_GONE = "drift-found", "drift-healed", "drift-gone"
 """Host events: drift was seen and left alone, was put right, is no more although nobody here put it right."""
 
 
-class What(StrEnum):
+class DriftType(StrEnum):
     """How something differs from what git says."""
 
     MISSING = "missing"
@@ -46,7 +46,7 @@ class Drift:
     kind: str
     id: str
     name: str | None
-    what: What
+    what: DriftType
     before: Mapping[str, Any] | None
     after: Mapping[str, Any] | None
     fields: tuple[str, ...] = ()
@@ -104,28 +104,28 @@ class Drifts:
         return {"counts": dict(self.counts or {}), "rows": [drift.as_json() for drift in self.told]}
 
 
-def same(one: Any, other: Any) -> bool:
+def is_same(one: Any, other: Any) -> bool:
     """Whether two values of a column are the same: nothing is itself, and so is NaN; 0.0 and -0.0 are one number."""
     if isinstance(one, float) and isinstance(other, float) and math.isnan(one):
         return math.isnan(other)
     return type(one) is type(other) and bool(one == other)
 
 
-def differing(columns: Iterable[str], before: Iterable[Any], after: Iterable[Any]) -> tuple[str, ...]:
+def differing_columns(columns: Iterable[str], before: Iterable[Any], after: Iterable[Any]) -> tuple[str, ...]:
     """The columns whose values are not the same."""
-    return tuple(name for name, old, new in zip(columns, before, after, strict=True) if not same(old, new))
+    return tuple(name for name, old, new in zip(columns, before, after, strict=True) if not is_same(old, new))
 
 
-def is_news(found: Drifts, last: tuple[str, str] | None) -> str | None:
-    """The event that a scan gives rise to: `FOUND`, `GONE`, or None when the last one says it already.
+def next_drift_event(found: Drifts, last: tuple[str, str] | None) -> str | None:
+    """The event that a scan gives rise to: `DRIFT_FOUND`, `DRIFT_GONE`, or None when the last one says it already.
 
     `last` is the newest of the events about drift, and the digest of what was found then.
     """
-    event, digest = last or (GONE, "")
+    event, digest = last or (DRIFT_GONE, "")
     if found.total:
-        return None if event == FOUND and digest == found.digest else FOUND
-    return GONE if event == FOUND else None
+        return None if event == DRIFT_FOUND and digest == found.digest else DRIFT_FOUND
+    return DRIFT_GONE if event == DRIFT_FOUND else None
 
 
 def _plain(values: Mapping[str, Any] | None) -> dict[str, Value] | None:
-    return None if values is None else {name: canonical.plain(value) for name, value in values.items()}
+    return None if values is None else {name: canonical.to_json_value(value) for name, value in values.items()}

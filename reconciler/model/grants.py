@@ -56,22 +56,22 @@ class Entry:
     rest: str = field(repr=False)
 
 
-def grant(token: str, role: Role) -> Grant:
+def make_grant(token: str, role: Role) -> Grant:
     """What this token allows."""
-    return Grant(role, digest(token))
+    return Grant(role, hash_token(token))
 
 
-def digest(token: str) -> bytes:
+def hash_token(token: str) -> bytes:
     """All that is kept of a token."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
-def entry(role: Role, token: str) -> str:
+def format_entry(role: Role, token: str) -> str:
     """A token as it stands in settings."""
-    return f"{role.word}:{SHA256}:{digest(token).hex()}"
+    return f"{role.word}:{SHA256}:{hash_token(token).hex()}"
 
 
-def granted(lines: str, look_up: Callable[[str, str], str]) -> tuple[tuple[Grant, ...], tuple[str, ...]]:
+def parse_grants(lines: str, look_up: Callable[[str, str], str]) -> tuple[tuple[Grant, ...], tuple[str, ...]]:
     """What the entries of `http.tokens`, one a line, allow; and those tokens that `look_up` found elsewhere.
 
     Raises `UsageError` for what is no entry. It is not repeated: it may be a token.
@@ -79,7 +79,7 @@ def granted(lines: str, look_up: Callable[[str, str], str]) -> tuple[tuple[Grant
     found: list[Grant] = []
     tokens: list[str] = []
     for number, line in enumerate((one for one in lines.splitlines() if one.strip()), 1):
-        told = parse(line)
+        told = parse_entry(line)
         if told is None:
             raise UsageError(f"http.tokens: entry {number} is not {FORM}", hint=HINT)
         if told.scheme == SHA256:
@@ -89,12 +89,12 @@ def granted(lines: str, look_up: Callable[[str, str], str]) -> tuple[tuple[Grant
         if not _GOOD.fullmatch(token):
             message = f"http.tokens: the token of entry {number} is shorter than {SHORTEST} characters"
             raise UsageError(f"{message}, or has some that no header takes", hint="`reconciler token` makes one")
-        found.append(grant(token, told.role))
+        found.append(make_grant(token, told.role))
         tokens.append(token)
     return tuple(found), tuple(tokens)
 
 
-def parse(text: str) -> Entry | None:
+def parse_entry(text: str) -> Entry | None:
     """An entry of `http.tokens`; None for what is none."""
     word, _, place = text.strip().partition(":")
     scheme, _, rest = place.partition(":")
@@ -102,6 +102,6 @@ def parse(text: str) -> Entry | None:
     if role is None or not rest:
         return None
     if scheme == SHA256:
-        known = _HEX.fullmatch(rest.lower()) and bytes.fromhex(rest) != digest("")
+        known = _HEX.fullmatch(rest.lower()) and bytes.fromhex(rest) != hash_token("")
         return Entry(role, scheme, rest.lower()) if known else None
     return Entry(role, scheme, rest) if scheme in ELSEWHERE else None

@@ -45,7 +45,7 @@ class RecordedEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class HistoryPoint:
     """A place in the history: so many commits of the mainline, and then some that the branch no longer reaches.
 
     Of those only the valid ones are named. An invalid commit is the same place as the last valid one before it.
@@ -56,7 +56,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
+class SideVersion:
     """A version beside the mainline: its parents, and whether it was on it once, and valid: its rows are here then."""
 
     parents: tuple[str, ...]
@@ -64,7 +64,7 @@ class Aside:
 
 
 @dataclass(frozen=True, slots=True)
-class PastRow:
+class HistoryRow:
     """A row as a mainline commit left it. `values` has the columns of the desired table, with their projection.
 
     `op` is what the commit did; `prune` what became of the row if that was a delete, else empty.
@@ -78,14 +78,14 @@ class PastRow:
 
 
 @dataclass(frozen=True, slots=True)
-class PastChange:
+class HistoryChange:
     """What a commit left of a row, and its version."""
 
-    row: PastRow
+    row: HistoryRow
     version: VersionRow
 
 
-class ChangePlace(NamedTuple):
+class ChangeCursor(NamedTuple):
     """Where a change of a row stands among all that ever were: heights downwards, then by the rest.
 
     `rank` is the position of what happened in `model.change.ORDER`.

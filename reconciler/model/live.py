@@ -53,7 +53,7 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
-class Cursor:
+class SessionCursor:
     """Where a page of sessions ended: the last one's moment, in milliseconds since 1970, and its id."""
 
     moment: int
@@ -68,7 +68,7 @@ class SessionPage:
     """Some sessions of one owner, the one used last first; `after` is where the next page goes on, None at the end."""
 
     sessions: tuple[Session, ...]
-    after: Cursor | None = None
+    after: SessionCursor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Lifetimes:
     retention: timedelta = RETENTION
 
 
-def milliseconds(moment: datetime) -> int:
+def to_milliseconds(moment: datetime) -> int:
     """Whole milliseconds since 1970, rounded down: the resolution of sessions."""
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 

@@ -27,7 +27,7 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class QueryLimits:
     """What a query may ask for: rows that are told, and seconds that it may take."""
 
     rows: int = 1_000
@@ -35,7 +35,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Queried:
+class QueryResult:
     """Columns as name and SQL type, and rows of JSON values below them; `cut` when there are more rows than told."""
 
     columns: tuple[tuple[str, str], ...]
@@ -43,14 +43,14 @@ class Queried:
     cut: bool = False
 
 
-MOST_ROWS = 100_000
+MAX_QUERY_ROWS = 100_000
 """What `Limits.rows` may be."""
-MOST_BYTES = 16 * 1024 * 1024
+MAX_QUERY_BYTES = 16 * 1024 * 1024
 """Bytes of JSON that rows are told up to, so that neither side has to hold more."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class TableExport:
     """A table: its name, its columns as name and DuckDB's SQL type, and its rows in blocks, to be read once.
 
     Values are those of Python; ids and JSON are text, moments are in UTC.

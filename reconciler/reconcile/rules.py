@@ -13,7 +13,7 @@ from reconciler.decode.document import decode
 from reconciler.kinds.build import build_kind
 from reconciler.kinds.kind import Kinds
 from reconciler.kinds.load import load_kinds
-from reconciler.kinds.narrowing import narrowings
+from reconciler.kinds.narrowing import find_narrowings
 from reconciler.model.commit import EntryType, FileChange, RepositorySpec
 from reconciler.model.problem import NOT_LOCATED, Problem, Severity
 from reconciler.reconcile.read import not_a_file_problem
@@ -179,7 +179,7 @@ def migration_problems(old: Kinds, new: Kinds) -> tuple[Problem, ...]:
             continue
         problems.extend(
             Problem(successor.origin, 1, NOT_LOCATED, "schema-narrowed", finding.pointer, finding.message, finding.hint)
-            for finding in narrowings(kind, successor)
+            for finding in find_narrowings(kind, successor)
         )
     return tuple(problems)
 

@@ -243,7 +243,7 @@ def _value_differences(actual: Mapping[str, Any], expected: Mapping[str, Any]) -
 
 
 def _to_text(value: Any) -> str:
-    return canonical.text(canonical.plain(value))
+    return canonical.text(canonical.to_json_value(value))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler import answers, canonical
-from reconciler.model.drift import What
+from reconciler.model.drift import DriftType
 from reconciler.report.commits import short_sha
 from reconciler.report.escape import escape_line
 from reconciler.report.problems import plural
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reconciler.reconcile.verify import Verification
 
 
-SIGNS = {What.MISSING: "-", What.EXTRA: "+", What.CHANGED: "~"}
+SIGNS = {DriftType.MISSING: "-", DriftType.EXTRA: "+", DriftType.CHANGED: "~"}
 NO_DRIFT = "the live rows are what git says"
 
 
@@ -29,7 +29,7 @@ def build_drift(drifts: Drifts) -> answers.Drift:
 def drift_lines(drift: answers.Drift) -> Iterator[str]:
     """Each row with the fields that differ, live and in git."""
     for row in drift.drift:
-        yield f"{SIGNS[What(row.what)]} {_heading(row)}"
+        yield f"{SIGNS[DriftType(row.what)]} {_heading(row)}"
         yield from _field_lines(row)
     more = sum(drift.summary.values()) - len(drift.drift)
     if more:
@@ -48,7 +48,7 @@ def _heading(row: answers.DriftedRow) -> str:
         state = "missing" if row.before is None else "altered"
         return escape_line(f"{row.kind}: the table {row.name} is {state}")
     name = f"{row.kind} {row.name}" if row.name is not None else f"{row.kind} {row.id}, unknown to git"
-    return escape_line(f"{name} is missing" if row.what == What.MISSING else name)
+    return escape_line(f"{name} is missing" if row.what == DriftType.MISSING else name)
 
 
 def _field_lines(row: answers.DriftedRow) -> Iterator[str]:

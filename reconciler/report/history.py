@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reconciler.history.points import Place
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Change
-    from reconciler.model.history import PastRow, VersionRow
+    from reconciler.model.history import HistoryRow, VersionRow
     from reconciler.plan import Plan
 
 
@@ -66,14 +66,14 @@ def build_history_point(place: Place) -> answers.HistoryPoint:
     )
 
 
-def build_blame(kind: Kind, row: PastRow, blamed: Iterable[Blamed]) -> answers.Blame:
+def build_blame(kind: Kind, row: HistoryRow, blamed: Iterable[Blamed]) -> answers.Blame:
     """Each field of a row with the commit that last set it."""
     name, id_ = names(kind, row)
     units = {column.name: column.unit for column in kind.columns}
     fields = tuple(
         answers.BlamedField(
             field=field.field,
-            value=canonical.plain(field.value),
+            value=canonical.to_json_value(field.value),
             unit=units.get(field.field, ""),
             **_commit_fields(field.version),
         )
@@ -101,7 +101,7 @@ def diff_lines(diff: answers.Diff) -> Iterator[tuple[LineStyle, str]]:
     nothing = "" if diff.changes else "no changes, "
     yield LineStyle.NOTE, f"{nothing}{counts.unchanged:,} unchanged"
     to_do = {"to create": counts.create, "to update": counts.update, "to delete": counts.delete}
-    yield LineStyle.NOTE, canonical.counted(to_do) + "."
+    yield LineStyle.NOTE, canonical.join_counts(to_do) + "."
 
 
 def history_point_text(point: answers.HistoryPoint) -> str:

@@ -195,7 +195,7 @@ def _kind_sections(plan: Plan, kinds: Kinds) -> Iterator[Section]:
     for kind in sorted({change.resource.kind for change in rest}):
         changes = [change for change in rest if change.resource.kind == kind]
         counts = Counter(f"to {change.op}" for change in changes)
-        opening = f"\n<details><summary><b>{escape_markdown(kind)}</b>: {canonical.counted(counts)}</summary>\n\n"
+        opening = f"\n<details><summary><b>{escape_markdown(kind)}</b>: {canonical.join_counts(counts)}</summary>\n\n"
         table = "| | Name | Field | Old | New |\n|:--|:--|:--|:--|:--|\n"
         rows = [_change_rows(change, kinds) for change in changes]
         yield Section("change", opening + table, rows, "\n</details>\n")

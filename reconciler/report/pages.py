@@ -91,7 +91,7 @@ def build_row_comparison(kind: Kind, name: str, live: LiveRow | None, declared: 
 
 
 def _compare_field(name: str, unit: str, live: Any, declared: Any) -> dict[str, Any]:
-    live, declared = canonical.plain(live), canonical.plain(declared)
+    live, declared = canonical.to_json_value(live), canonical.to_json_value(declared)
     same = canonical.dumps(live) == canonical.dumps(declared)
     return {"field": name, "unit": unit, "live": live, "declared": declared, "same": same}
 

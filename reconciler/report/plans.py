@@ -39,7 +39,9 @@ def build_change(change: Change) -> answers.Change:
         path=resource.path,
         line=resource.line,
         fields=tuple(
-            answers.FieldChange(field=field.field, old=canonical.normal(field.old), new=canonical.normal(field.new))
+            answers.FieldChange(
+                field=field.field, old=canonical.normalize(field.old), new=canonical.normalize(field.new)
+            )
             for field in change.fields
         ),
         destructive=change.destructive,
@@ -112,12 +114,12 @@ def change_title(change: Change) -> str:
 
 def plan_summary(plan: Plan) -> str:
     """`3 to create, 1 to update, 0 to delete.`"""
-    return canonical.counted({f"to {op}": plan.count(op) for op in (Op.CREATE, Op.UPDATE, Op.DELETE)}) + "."
+    return canonical.join_counts({f"to {op}": plan.count(op) for op in (Op.CREATE, Op.UPDATE, Op.DELETE)}) + "."
 
 
 def applied_counts(plan: Plan) -> str:
     """`3 created, 1 updated, 0 deleted`"""
-    return canonical.counted({f"{op}d": plan.count(op) for op in (Op.CREATE, Op.UPDATE, Op.DELETE)})
+    return canonical.join_counts({f"{op}d": plan.count(op) for op in (Op.CREATE, Op.UPDATE, Op.DELETE)})
 
 
 class Missing(Enum):

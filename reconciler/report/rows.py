@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from reconciler.kinds.kind import Kind
-    from reconciler.model.rows import LiveRow, Queried, Record, Sheet
+    from reconciler.model.rows import LiveRow, QueryResult, Record, TableExport
 
 
 NULL = "NULL"
@@ -40,7 +40,7 @@ def build_row(row: LiveRow) -> answers.Row:
 
 def plain_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """Values as JSON has them, in their order."""
-    return {field: canonical.plain(value) for field, value in values.items()}
+    return {field: canonical.to_json_value(value) for field, value in values.items()}
 
 
 def flatten_row(row: answers.Row) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def format_value(value: Any) -> str:
     return escape_line(canonical.text(value))
 
 
-def build_query_result(queried: Queried) -> answers.QueryResult:
+def build_query_result(queried: QueryResult) -> answers.QueryResult:
     columns = tuple(answers.QueryColumn(name=name, type=type_) for name, type_ in queried.columns)
     return answers.QueryResult(columns=columns, rows=tuple(queried.rows), cut=queried.cut)
 
@@ -98,7 +98,7 @@ def _query_cell(value: Any) -> str:
     return escape_line(canonical.text(value))
 
 
-def csv_lines(sheet: Sheet) -> Iterator[str]:
+def csv_lines(sheet: TableExport) -> Iterator[str]:
     """The header, then the rows."""
     return csv_records((name for name, _ in sheet.columns), _records(sheet))
 
@@ -123,7 +123,7 @@ class _LastWrite:
         self.text = text
 
 
-def json_lines(sheet: Sheet) -> Iterator[str]:
+def json_lines(sheet: TableExport) -> Iterator[str]:
     """One array; each row is an object on its own line."""
     before = "[\n"
     for record in _records(sheet):
@@ -144,11 +144,11 @@ def _json_value(type_: str, value: Any) -> Any:
     if type_ != JSON_TYPE or not isinstance(value, str):
         return cells.cell(value)
     try:
-        return canonical.normal(json.loads(value))
+        return canonical.normalize(json.loads(value))
     except ValueError:  # DuckDB's JSON type accepts more than JSON, such as NaN
         return value
 
 
-def _records(sheet: Sheet) -> Iterator[Record]:
+def _records(sheet: TableExport) -> Iterator[Record]:
     for block in sheet.blocks:
         yield from block

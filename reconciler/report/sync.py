@@ -80,7 +80,7 @@ def _applied_line(applied: answers.Applied | None, counts: Counter[tuple[Op, str
     if applied is None:
         return "live: nothing yet"
     done = {f"{op}d": sum(number for (changed, _), number in counts.items() if changed is op) for op in Op}
-    return f"live: {short_sha(applied.commit)}, {canonical.counted(done) if counts else 'no rows changed'}"
+    return f"live: {short_sha(applied.commit)}, {canonical.join_counts(done) if counts else 'no rows changed'}"
 
 
 def _recording_line(history: answers.Recording | None) -> Iterator[str]:

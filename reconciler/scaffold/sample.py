@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jsonschema_rs import Draft202012Validator, ValidationErrorKind
 
 from reconciler import canonical
-from reconciler.kinds.build import BOUNDS, resolved
+from reconciler.kinds.build import BOUNDS, resolve_refs
 from reconciler.kinds.kind import INACTIVE
 from reconciler.kinds.pointers import child, join
 from reconciler.scaffold.yamltext import written
@@ -108,7 +108,7 @@ class _Draft:
     added: set[str] = field(default_factory=set)
 
     def fill(self, part: Mapping[str, Any], pointer: str) -> Value:
-        part = resolved(self.schema, part)
+        part = resolve_refs(self.schema, part)
         if pointer in self.given:
             return self.given[pointer]
         match part.get("type"):
@@ -220,7 +220,7 @@ def allowed(part: Mapping[str, Any], unit: str) -> str:
 
 def _column(kind: Kind, column: Column) -> FieldRow:
     spec = kind.schema["properties"]["spec"]
-    part = resolved(kind.schema, spec["properties"][column.name])
+    part = resolve_refs(kind.schema, spec["properties"][column.name])
     length = part.get("maxLength")
     values = allowed(part, "") or (f"at most {length} characters" if length is not None else "")
     written = f"{column.type}({column.length})" if column.length is not None else str(column.type)
@@ -229,9 +229,9 @@ def _column(kind: Kind, column: Column) -> FieldRow:
 
 def _references(kind: Kind) -> Iterator[FieldRow]:
     metadata = kind.schema["properties"]["metadata"]
-    roles = resolved(kind.schema, metadata["properties"].get("refs", {}))
+    roles = resolve_refs(kind.schema, metadata["properties"].get("refs", {}))
     for reference in kind.references:
-        part = resolved(kind.schema, roles["properties"][reference.role])
+        part = resolve_refs(kind.schema, roles["properties"][reference.role])
         required = "refs" in metadata["required"] and reference.role in roles.get("required", ())
         what = f"names of {reference.kind}" if reference.many else f"name of {reference.kind}"
         yield FieldRow(f"refs.{reference.role}", what, "", "", required, str(part.get("description", "")))
@@ -286,7 +286,7 @@ def _mapping(
         if value is None or (name not in least and value == {}):
             continue
         here = place if name in least or place.off is not None else replace(place, off=place.depth)
-        member = resolved(place.kind.schema, properties.get(name, part.get("additionalProperties", {})))
+        member = resolve_refs(place.kind.schema, properties.get(name, part.get("additionalProperties", {})))
         yield from _field(here, member, child(pointer, name), value, most.get(name))
 
 

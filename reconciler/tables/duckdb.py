@@ -112,7 +112,7 @@ def _literal(text: str) -> str:
 
 def _number(value: float) -> str:
     """A bound as a literal of DuckDB's. `0.01` alone would be a DECIMAL, which is another number than the double."""
-    exact = canonical.normal(value)
+    exact = canonical.normalize(value)
     text = repr(exact)
     return f"{text}e0" if isinstance(exact, float) and "e" not in text else text
 

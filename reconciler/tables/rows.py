@@ -158,5 +158,5 @@ def _number(value: float | Decimal) -> Value:
         return str(value).replace("inf", "Infinity").replace("nan", "NaN") if isinstance(value, float) else str(value)
     near = float(value)
     if isinstance(value, float) or (math.isfinite(near) and Decimal(repr(near)) == value):
-        return canonical.normal(near)
+        return canonical.normalize(near)
     return f"{value:f}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.kinds.pointers import is_within, place
+from reconciler.kinds.pointers import is_within, locate
 from reconciler.model.problem import Problem
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def problems(path: str, document: Document, findings: Iterable[Finding], known: 
 
 
 def _placed(path: str, document: Document, finding: Finding) -> Problem:
-    mark = place(document.marks, finding.pointer, of_key=finding.at_key)
+    mark = locate(document.marks, finding.pointer, of_key=finding.at_key)
     return Problem(path, mark.line, mark.column, finding.code, finding.pointer, finding.message, finding.hint)
 
 

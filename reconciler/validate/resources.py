@@ -54,7 +54,7 @@ def _unfit(field: str, value: Any) -> Iterator[Finding]:
 _CANONICAL: Mapping[SqlType, Callable[[Any], Value]] = {
     SqlType.FLOAT: canonical.number,
     SqlType.UUID: str.lower,
-    SqlType.JSON: canonical.normal,
+    SqlType.JSON: canonical.normalize,
 }
 
 

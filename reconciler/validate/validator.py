@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from jsonschema_rs import Draft202012Validator
 
 from reconciler.kinds.kind import closest, did_you_mean
-from reconciler.kinds.pointers import child, join, place
+from reconciler.kinds.pointers import child, join, locate
 from reconciler.model.resource import FileEntry, Identified, Key
 from reconciler.validate.finding import AMBIGUOUS, MISSING, SECRET, Finding, problems, settled
 from reconciler.validate.resources import resource, unfit_integers
@@ -196,7 +196,7 @@ class Validator:
         unreadable = any(problem.code in UNREADABLE_CODES for problem in decoded.problems)
         for document in decoded.documents:
             envelope = read_envelope(document.value, self.kinds)
-            kind, name, line = envelope.kind, envelope.name, place(document.marks, "").line
+            kind, name, line = envelope.kind, envelope.name, locate(document.marks, "").line
             findings = [*envelope.findings, *self.findings(kind, document)]
             if findings:
                 found.extend(problems(path, document, settled(findings), decoded.problems))

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
-from reconciler.kinds.build import resolved
+from reconciler.kinds.build import resolve_refs
 from reconciler.kinds.pointers import child, split
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _member(schema: Mapping[str, Any], part: Mapping[str, Any], token: str) -> M
         found = part.get("items")
     else:
         found = part.get("properties", {}).get(token, part.get("additionalProperties"))
-    return resolved(schema, found) if isinstance(found, dict) else {}
+    return resolve_refs(schema, found) if isinstance(found, dict) else {}
 
 
 def _mappings(

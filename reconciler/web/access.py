@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from reconciler.model.grants import Grant, Role, digest
+from reconciler.model.grants import Grant, Role, hash_token
 from reconciler.web.answers import HttpError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Access:
     def granted(self, headers: Mapping[str, str]) -> Grant | None:
         """What the token of a request allows; None for none, or one that is not known."""
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        given = digest(token.strip() if scheme.lower() == "bearer" else "")
+        given = hash_token(token.strip() if scheme.lower() == "bearer" else "")
         # Every grant is compared: how long it takes says nothing about which one it was
         found = [one for one in (self.own, *self.grants) if hmac.compare_digest(one.digest, given)]
         return max(found, key=lambda one: one.role, default=None)

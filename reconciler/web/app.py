@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Route
 
 from reconciler.errors import BugError, ReconcilerError
-from reconciler.model.grants import Role, grant
+from reconciler.model.grants import Role, make_grant
 from reconciler.web import answers
 from reconciler.web.access import Access
 from reconciler.web.deliveries import Webhooks
@@ -37,7 +37,7 @@ LOG = logging.getLogger(__name__)
 def create_app(operations: Operations, serving: Serving, waiting: Waiting) -> Starlette:
     """The application in front of a daemon. `waiting` ends what is under way when the server stops."""
     hooks = Webhooks(operations, serving.webhook_secret, serving.deadlines.body)
-    access = Access(grant(serving.token, Role.OPERATE), serving.grants, serving.hosts)
+    access = Access(make_grant(serving.token, Role.OPERATE), serving.grants, serving.hosts)
     limits = Limits(serving.reading, serving.failing)
     routes = [*Routes(operations, waiting, serving.deadlines).table(), *metrics_table(operations.measures)]
     routes += PageRoutes(operations, waiting, serving.deadlines).table()

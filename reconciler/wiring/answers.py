@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.answers import Restored, to_json
 from reconciler.errors import RefusedError, UsageError
-from reconciler.model.drift import MOST_TOLD
+from reconciler.model.drift import MAX_REPORTED
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.commits import build_applied
 from reconciler.report.rows import build_rows
@@ -67,7 +67,7 @@ def healed(store: Store) -> Drifts:
     """Put right all that drifted, so many rows in each transaction; gives what was found."""
     kinds = stored_kinds(store.kinds())
     found = store.drift(kinds)
-    for _ in range(0, found.total, MOST_TOLD):
+    for _ in range(0, found.total, MAX_REPORTED):
         store.heal(kinds)
     return found
 

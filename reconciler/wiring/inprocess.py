@@ -1,4 +1,4 @@
-"""The commands' questions answered in this process, while no daemon runs. Implements `Application`."""
+"""The commands' questions answered in this process, while no daemon runs. Implements `StoreUpdate`."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from reconciler.history.changes import blame
 from reconciler.history.points import moment
 from reconciler.kinds.kind import Kinds
 from reconciler.model.commit import Status
-from reconciler.model.history import ORPHANED, Point
+from reconciler.model.history import ORPHANED, HistoryPoint
 from reconciler.plan import Plan, ordered
 from reconciler.ports import VersionFilter
 from reconciler.report.commits import build_version
@@ -163,7 +163,7 @@ class Past:
     def _place(self, ledger: LedgerReader, at: str) -> Place:
         return points.find(ledger, at, self.host, self.resolve)
 
-    def _between(self, ledger: LedgerReader, kind: Kind, old: Point, new: Point) -> Iterator[Change]:
+    def _between(self, ledger: LedgerReader, kind: Kind, old: HistoryPoint, new: HistoryPoint) -> Iterator[Change]:
         for before, after in ledger.between(kind, old, new):
             change = rows.change(kind, before, after)
             if change is not None:
@@ -182,7 +182,7 @@ class Past:
         return Kinds(tuple(sorted((*known, *ledger.other_kinds(known)), key=lambda kind: kind.name)))
 
     def _unknown(self, ledger: LedgerReader, kind: Kind, name: str) -> UsageError:
-        now = Point(points.HIGHEST)
+        now = HistoryPoint(points.HIGHEST)
         names = [str(rows.names(kind, row)[0]) for row in ledger.rows_at(kind, now)]
         close = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {close[0]}?" if close else f"see `reconciler log --kind {kind.name.lower()}`"

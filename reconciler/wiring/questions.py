@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from reconciler.answers import to_json
 from reconciler.errors import RetryLater, UsageError
-from reconciler.model.rows import Limits, Sheet
+from reconciler.model.rows import QueryLimits, TableExport
 from reconciler.report.rows import build_query_result, csv_lines, json_lines
 from reconciler.tables.rows import sheet_columns
 from reconciler.wiring.answers import found_kind
@@ -50,7 +50,7 @@ class Questions:
 
     def query(self, sql: str, rows: int, *, history: bool) -> Answer:
         """What a query finds: columns, and so many rows at most. Raises `UsageError` for what cannot be run."""
-        limits = Limits(rows=rows)
+        limits = QueryLimits(rows=rows)
         with self._turn():
             if history:
                 with self._history() as ledger:
@@ -86,14 +86,14 @@ class Questions:
             yield from _nothing(known_kinds(None)) if reader is None else reader.copies(sql)
 
     @contextmanager
-    def _sheet(self, word: str, *, history: bool) -> Iterator[Sheet]:
+    def _sheet(self, word: str, *, history: bool) -> Iterator[TableExport]:
         if history:
             with self._history() as ledger:
                 yield _found_sheet(ledger.sheets(), self.kinds(), word)
             return
         with self.reading() as reader:
             kind = found_kind(known_kinds(reader), word)
-            yield reader.sheet(kind) if reader else Sheet(kind.table, sheet_columns(kind), ())
+            yield reader.sheet(kind) if reader else TableExport(kind.table, sheet_columns(kind), ())
 
     @contextmanager
     def _history(self) -> Iterator[ClickHouseLedger]:
@@ -132,7 +132,7 @@ def _nothing(kinds: Kinds) -> Iterable[Fill]:
         yield Fill("desired", kind.table, columns, ())
 
 
-def _found_sheet(sheets: dict[str, Sheet], kinds: Kinds, word: str) -> Sheet:
+def _found_sheet(sheets: dict[str, TableExport], kinds: Kinds, word: str) -> TableExport:
     kind = kinds.find(word)
     name = kind.table if kind is not None and kind.table in sheets else word
     if name not in sheets:
@@ -141,7 +141,7 @@ def _found_sheet(sheets: dict[str, Sheet], kinds: Kinds, word: str) -> Sheet:
     return sheets[name]
 
 
-def _write(sheet: Sheet, form: str, file: Path) -> int:
+def _write(sheet: TableExport, form: str, file: Path) -> int:
     if form not in FORMATS:
         raise UsageError(f"there is no format {form}", hint=f"there are: {', '.join(FORMATS)}")
     if form == "parquet":
@@ -158,10 +158,10 @@ def _write(sheet: Sheet, form: str, file: Path) -> int:
 class _Counter:
     """Counts the rows of a sheet as they go by."""
 
-    def __init__(self, sheet: Sheet) -> None:
+    def __init__(self, sheet: TableExport) -> None:
         self.rows = 0
         self._blocks = sheet.blocks
-        self.sheet = Sheet(sheet.table, sheet.columns, self._counted())
+        self.sheet = TableExport(sheet.table, sheet.columns, self._counted())
 
     def _counted(self) -> Iterator[Any]:
         for block in self._blocks:

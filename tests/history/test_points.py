@@ -9,7 +9,7 @@ import pytest
 from reconciler.errors import NeedsHuman, UsageError
 from reconciler.history import points
 from reconciler.history.points import is_moment, moment
-from reconciler.model.history import Point
+from reconciler.model.history import HistoryPoint
 from reconciler.model.host import HostEvent
 from tests.adapters.ledger.versions import aside, sha, version
 from tests.support.kinds import KINDS, START, FixedClock, uid
@@ -39,7 +39,7 @@ def resolve(name: str) -> str | None:
 
 def place(ledger: MemoryLedger, name: str, host: str = "here") -> tuple[int, bool]:
     found = points.find(ledger, name, host, resolve)
-    assert found.point == Point(found.version.height)
+    assert found.point == HistoryPoint(found.version.height)
     return found.version.height, found.by_host
 
 

@@ -60,7 +60,7 @@ def _live_after_import(folder: Path, *files: Path) -> dict[str, dict[str, Any]]:
 def _expected(
     rows: list[dict[str, Any]], people: list[tuple[Any, ...]], *, empty_is_none: bool
 ) -> dict[str, dict[str, Any]]:
-    expected = {row["widget_id"]: {**row, "parts": canonical.normal(row["parts"])} for row in rows}
+    expected = {row["widget_id"]: {**row, "parts": canonical.normalize(row["parts"])} for row in rows}
     for row in expected.values():
         row["weight"] = canonical.number(row["weight"])
         if empty_is_none and row["note"] == "":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.kinds.narrowing import narrowings
+from reconciler.kinds.narrowing import find_narrowings
 from tests.kinds.loading import load, shipped
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ FIELD = "/properties/spec/properties"
     ],
 )
 def test_narrowing(edit: Edit, pointers: list[str]) -> None:
-    found = narrowings(_kind(_base()), _edited(edit))
+    found = find_narrowings(_kind(_base()), _edited(edit))
     assert [one.pointer for one in found] == pointers
     assert all(one.message and one.hint for one in found)
 
@@ -130,15 +130,15 @@ def test_narrowing(edit: Edit, pointers: list[str]) -> None:
     ],
 )
 def test_widening(edit: Edit) -> None:
-    assert narrowings(_kind(_base()), _edited(edit)) == ()
+    assert find_narrowings(_kind(_base()), _edited(edit)) == ()
 
 
 def test_the_message_names_the_limit() -> None:
-    (found,) = narrowings(_kind(_base()), _edited(_set("floor", exclusiveMaximum=50)))
+    (found,) = find_narrowings(_kind(_base()), _edited(_set("floor", exclusiveMaximum=50)))
     assert found.message == "floor must now be less than 50"
     assert "policy" in found.hint
 
 
 @pytest.mark.parametrize("kind", shipped().members, ids=lambda kind: str(kind.name))
 def test_nothing_is_narrower_than_itself(kind: Kind) -> None:
-    assert narrowings(kind, kind) == ()
+    assert find_narrowings(kind, kind) == ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.kinds.kind import closest, did_you_mean
-from reconciler.kinds.pointers import child, is_within, join, place, split, value_at
+from reconciler.kinds.pointers import child, is_within, join, locate, split, value_at
 from reconciler.model.problem import Mark
 
 
@@ -37,11 +37,11 @@ def test_within_is_by_whole_tokens() -> None:
 
 def test_the_place_of_what_is_not_there_is_the_nearest_key_around_it() -> None:
     marks = {"": Mark(2, 1), "/spec#": Mark(5, 1), "/spec": Mark(6, 3), "/spec/a": Mark(6, 6), "/spec/a#": Mark(6, 3)}
-    assert place(marks, "/spec/a") == Mark(6, 6)
-    assert place(marks, "/spec/a", of_key=True) == Mark(6, 3)
-    assert place(marks, "/spec/b", of_key=True) == Mark(5, 1)
-    assert place(marks, "/other/b") == Mark(2, 1)
-    assert place({}, "/spec") == Mark(1, 1)
+    assert locate(marks, "/spec/a") == Mark(6, 6)
+    assert locate(marks, "/spec/a", of_key=True) == Mark(6, 3)
+    assert locate(marks, "/spec/b", of_key=True) == Mark(5, 1)
+    assert locate(marks, "/other/b") == Mark(2, 1)
+    assert locate({}, "/spec") == Mark(1, 1)
 
 
 @pytest.mark.parametrize(

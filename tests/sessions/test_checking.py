@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
 from reconciler.adapters.bundled import record_schema
-from reconciler.model.live import Cursor, NewSession, Session, SessionStatus, from_milliseconds
+from reconciler.model.live import NewSession, Session, SessionCursor, SessionStatus, from_milliseconds
 from reconciler.sessions import Checker, fingerprint_hash, read_layout
 
 LAYOUT = read_layout(record_schema("session_state"))
@@ -149,7 +149,7 @@ def test_what_is_no_cursor(given: object) -> None:
 
 @given(moment=st.integers(0, 10**15 - 1), number=st.uuids())
 def test_a_cursor_comes_back_as_it_was(moment: int, number: UUID) -> None:
-    assert CHECKER.cursor(str(Cursor(moment, str(number)))) == Cursor(moment, str(number))
+    assert CHECKER.cursor(str(SessionCursor(moment, str(number)))) == SessionCursor(moment, str(number))
 
 
 @pytest.mark.parametrize(

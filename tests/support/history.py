@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.model.history import Point
+from reconciler.model.history import HistoryPoint
 from reconciler.tables.clickhouse import own_column
 
 if TYPE_CHECKING:
@@ -17,4 +17,4 @@ if TYPE_CHECKING:
 
 def state_at(ledger: LedgerReader, kind: Kind, height: int) -> tuple[Mapping[str, Value], ...]:
     """Each row of a kind as of a mainline height, in order of the key column: `op` and the desired table's columns."""
-    return tuple({own_column(kind, "op"): row.op, **row.values} for row in ledger.rows_at(kind, Point(height)))
+    return tuple({own_column(kind, "op"): row.op, **row.values} for row in ledger.rows_at(kind, HistoryPoint(height)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.model.grants import Role, grant
+from reconciler.model.grants import Role, make_grant
 from reconciler.web.limits import Rate
 from tests.support.daemons import running as running_daemon
 from tests.support.gitrepo import GitRepo
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 READING, OPERATING = "a-token-to-read-with", "a-token-to-operate-with"
-GRANTS = (grant(READING, Role.READ), grant(OPERATING, Role.OPERATE))
+GRANTS = (make_grant(READING, Role.READ), make_grant(OPERATING, Role.OPERATE))
 TOKENS = {"none": None, "read": READING, "operate": OPERATING, "own": TOKEN, "wrong": "some-other-token", "empty": ""}
 FROM = {"here": {}, "a proxy": {"X_Forwarded_For": "203.0.113.7"}, "elsewhere": {"Forwarded": "for=203.0.113.7"}}
 READS = {"none": 200, "read": 200, "operate": 200, "own": 200, "wrong": 401, "empty": 401}
@@ -59,7 +59,7 @@ def test_operations(site: Site, token: str, place: str) -> None:
 
 
 def test_of_two_roles_of_one_token_the_higher_counts() -> None:
-    with running(grants=(grant(READING, Role.OPERATE), grant(READING, Role.READ))) as site:
+    with running(grants=(make_grant(READING, Role.OPERATE), make_grant(READING, Role.READ))) as site:
         assert site.ask("POST", "/v1/sync", **_given(READING)).status == 200
 
 

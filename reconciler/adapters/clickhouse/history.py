@@ -18,7 +18,7 @@ from reconciler.adapters.clickhouse.tables import (
     version_row,
 )
 from reconciler.model.change import ORDER
-from reconciler.model.history import ORPHANED, ActiveDay, Aside, ChangePlace, PastChange
+from reconciler.model.history import ORPHANED, ActiveDay, ChangeCursor, HistoryChange, SideVersion
 from reconciler.tables.clickhouse import EVENTS_TABLE, VERSIONS_TABLE, kind_of_table
 from reconciler.tables.rows import name_column
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.clickhouse.connection import Connection
     from reconciler.adapters.clickhouse.tables import Catalog
     from reconciler.kinds.kind import Kind, Kinds
-    from reconciler.model.history import PastRow, Point, VersionRow
+    from reconciler.model.history import HistoryPoint, HistoryRow, VersionRow
     from reconciler.ports import VersionFilter
 
 PARTS = {
@@ -260,12 +260,12 @@ class PastQueries:
             return 0
         return int(self._connection.ask(ORPHANS, **self._ours)[0][0])
 
-    def aside(self) -> Mapping[str, Aside]:
+    def aside(self) -> Mapping[str, SideVersion]:
         """All versions that are not on the mainline now, by their commits."""
         if not self._catalog.columns(VERSIONS_TABLE):
             return {}
         rows = self._connection.ask(OFF_THE_MAINLINE, **self._ours)
-        return {sha: Aside(tuple(parents), bool(has_rows)) for sha, parents, has_rows in rows}
+        return {sha: SideVersion(tuple(parents), bool(has_rows)) for sha, parents, has_rows in rows}
 
     def live_at(self, host: str, moment: datetime) -> str | None:
         """The commit that was live on a host at a moment; None when the host has not told."""
@@ -287,7 +287,7 @@ class PastQueries:
         others = (kind_of_table(*one) for one in self._catalog.tables().items() if one[0] not in tables)
         return tuple(sorted((kind for kind in others if kind is not None), key=lambda kind: kind.name))
 
-    def rows_at(self, kind: Kind, point: Point, name: str | None = None) -> tuple[PastRow, ...]:
+    def rows_at(self, kind: Kind, point: HistoryPoint, name: str | None = None) -> tuple[HistoryRow, ...]:
         """Each row of a kind at a point, or those that went by a name or id there, in order of the key column."""
         statement = STATE if name is None else STATE_OF
         bound = {"new": point.height, "new_dropped": list(point.dropped), **_known_as(name or "")}
@@ -296,13 +296,15 @@ class PastQueries:
         rows = (row for row in found if name is None or name in (row.values[called], row.values[kind.key]))
         return tuple(sorted(rows, key=lambda row: str(row.values[kind.key])))
 
-    def declared(self, kind: Kind, point: Point) -> int:
+    def declared(self, kind: Kind, point: HistoryPoint) -> int:
         """How many resources of a kind git declares at a point."""
         bound = {"new": point.height, "new_dropped": list(point.dropped)}
         counted = self._ask_kind(kind, DECLARED, **bound)
         return int(counted[0]["declared"]) if counted else 0
 
-    def between(self, kind: Kind, old: Point, new: Point) -> tuple[tuple[PastRow | None, PastRow | None], ...]:
+    def between(
+        self, kind: Kind, old: HistoryPoint, new: HistoryPoint
+    ) -> tuple[tuple[HistoryRow | None, HistoryRow | None], ...]:
         """Each row that is another one at two points, as it is at both, in order of the key column."""
         heights = {"old": old.height, "new": new.height}
         bound = {
@@ -312,26 +314,26 @@ class PastQueries:
             "old_dropped": list(old.dropped),
             "new_dropped": list(new.dropped),
         }
-        sides: dict[str, dict[str, PastRow]] = {"old": {}, "new": {}}
+        sides: dict[str, dict[str, HistoryRow]] = {"old": {}, "new": {}}
         for row in self._ask_kind(kind, BETWEEN, **bound):
             sides[row["history_side"]][str(row[kind.key])] = past_row(kind, row)
         keys = sorted({*sides["old"], *sides["new"]})
         pairs = ((sides["old"].get(key), sides["new"].get(key)) for key in keys)
         return tuple((before, after) for before, after in pairs if before != after)
 
-    def past_of(self, kind: Kind, name: str) -> tuple[PastChange, ...]:
+    def past_of(self, kind: Kind, name: str) -> tuple[HistoryChange, ...]:
         """Every change of the resources that ever went by a name or id, the highest first; orphaned ones too."""
         return self._changes(kind, PAST_OF, **_known_as(name))
 
-    def newest(self, kind: Kind, *, limit: int, after: ChangePlace | None = None) -> tuple[PastChange, ...]:
+    def newest(self, kind: Kind, *, limit: int, after: ChangeCursor | None = None) -> tuple[HistoryChange, ...]:
         """The highest changes of a kind first, so many at most, and of each row among them the change before."""
-        place = after or ChangePlace(HIGHEST, 0, "", "", "")
+        place = after or ChangeCursor(HIGHEST, 0, "", "", "")
         bound = {f"after_{part}": value for part, value in place._asdict().items()}
         return self._changes(kind, NEWEST, limit=limit, order=list(ORDER), kind=kind.name, **bound)
 
-    def _changes(self, kind: Kind, statement: str, /, **bound: object) -> tuple[PastChange, ...]:
+    def _changes(self, kind: Kind, statement: str, /, **bound: object) -> tuple[HistoryChange, ...]:
         rows = self._ask_kind(kind, statement, **bound)
-        return tuple(PastChange(past_row(kind, row), version_row(row["history_version"])) for row in rows)
+        return tuple(HistoryChange(past_row(kind, row), version_row(row["history_version"])) for row in rows)
 
     def _ask_kind(self, kind: Kind, statement: str, /, **bound: object) -> Sequence[Mapping[str, Any]]:
         """Ask about a kind's rows; nothing where it has no table yet."""

@@ -20,7 +20,7 @@ from clickhouse_connect.driver.exceptions import Error
 
 from reconciler.adapters.clickhouse.connection import IN_THE_WAY, meaning
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.model.rows import MOST_BYTES, Queried, Sheet
+from reconciler.model.rows import MAX_QUERY_BYTES, QueryResult, TableExport
 from reconciler.policy import plain
 from reconciler.tables.clickhouse import EVENTS_TABLE, VERSIONS_TABLE, kind_of_table, quoted
 from reconciler.tables.rows import cell, fitting
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.clickhouse.connection import Connection
     from reconciler.adapters.clickhouse.tables import Catalog
-    from reconciler.model.rows import Limits
+    from reconciler.model.rows import QueryLimits
 
     Tables = Mapping[str, Mapping[str, str]]
 
@@ -261,7 +261,7 @@ class OwnQueries:
     _catalog: Catalog
     _ours: Mapping[str, str]
 
-    def query(self, sql: str, limits: Limits) -> Queried:
+    def query(self, sql: str, limits: QueryLimits) -> QueryResult:
         """What a query finds in `versions`, `host_events` and the tables of the kinds.
 
         Raises `UsageError` for what cannot be run, or takes too long or too much.
@@ -288,7 +288,7 @@ class OwnQueries:
         databases = [str(name) for (name,) in run(DATABASES, {}).rows]
         return engine(run(functions, {}).rows, table_functions, databases)
 
-    def _found(self, statement: str, limits: Limits) -> Queried:
+    def _found(self, statement: str, limits: QueryLimits) -> QueryResult:
         text = statement.lower()
         tables = {one.name: one.query for one in self._offered() if one.name.lower() in text}
         if VERSIONS in tables:
@@ -296,7 +296,7 @@ class OwnQueries:
         settings = {
             "max_execution_time": math.ceil(limits.seconds),
             "max_memory_usage": MEMORY,
-            "max_result_bytes": 4 * MOST_BYTES,
+            "max_result_bytes": 4 * MAX_QUERY_BYTES,
             "result_overflow_mode": "throw",
             "readonly": 1,  # the last: after it no setting can be changed
         }
@@ -304,14 +304,14 @@ class OwnQueries:
         whole = f"{f'WITH {named}' if named else ''}\nSELECT * FROM (\n{statement}\n) LIMIT {limits.rows + 1}"
         found = self._connection.run(whole, settings, database=True, **self._ours)
         rows = (tuple(map(cell, row)) for row in found.rows)
-        kept, cut = fitting(rows, limits.rows, MOST_BYTES)
-        return Queried(found.columns, tuple(kept), cut)
+        kept, cut = fitting(rows, limits.rows, MAX_QUERY_BYTES)
+        return QueryResult(found.columns, tuple(kept), cut)
 
-    def sheets(self) -> dict[str, Sheet]:
+    def sheets(self) -> dict[str, TableExport]:
         """All tables for files, by name; their rows are to be read while the ledger is open."""
         if not self._catalog.columns(VERSIONS_TABLE):
             return {}
-        return {one.name: Sheet(one.name, one.columns, self._blocks(one)) for one in self._offered()}
+        return {one.name: TableExport(one.name, one.columns, self._blocks(one)) for one in self._offered()}
 
     def _blocks(self, table: Offered) -> Iterator[list[tuple[Any, ...]]]:
         for block in self._connection.blocks(f"{table.query} {table.order}", **self._ours):
@@ -321,7 +321,7 @@ class OwnQueries:
         return offered(self._connection.database, self._catalog.tables())
 
 
-def _understood(error: Error, place: str, limits: Limits) -> ReconcilerError:
+def _understood(error: Error, place: str, limits: QueryLimits) -> ReconcilerError:
     if error.code in LATE:
         return UsageError(f"the query took more than {limits.seconds:g} s and was stopped", hint=SMALLER)
     if error.code in LARGE:

@@ -16,7 +16,7 @@ from reconciler import canonical
 from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import SqlType
 from reconciler.model.commit import Commit, Signature
-from reconciler.model.history import PastRow, RecordedEvent, VersionRow
+from reconciler.model.history import HistoryRow, RecordedEvent, VersionRow
 from reconciler.model.host import HostEvent
 from reconciler.model.problem import Problem, Severity
 from reconciler.tables import clickhouse as ddl
@@ -219,12 +219,12 @@ def states(kind: Kind, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]
     return [{name: _plain(read, row.get(name)) for name, read in readers} for row in rows]
 
 
-def past_row(kind: Kind, row: Mapping[str, Any]) -> PastRow:
+def past_row(kind: Kind, row: Mapping[str, Any]) -> HistoryRow:
     """A history row by column. Rows from before there was a column `prune` leave it empty."""
     (values,) = states(kind, [row])
     op, prune, commit, height = (own_column(kind, name) for name in ("op", "prune", "commit_sha", "height"))
     del values[op]
-    return PastRow(row[op], row.get(prune, ""), row[commit], row[height], values)
+    return HistoryRow(row[op], row.get(prune, ""), row[commit], row[height], values)
 
 
 def _plain(read: Callable[[Any], Any], value: Any) -> Any:

@@ -11,7 +11,7 @@ from reconciler.adapters.duckdb import codec, structure
 from reconciler.adapters.duckdb.connection import REBUILD, fetch_first, fetch_number
 from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import TIMESTAMPS
-from reconciler.model.drift import TABLE_ITSELF, Drift, Drifts, What, differing
+from reconciler.model.drift import TABLE_ITSELF, Drift, Drifts, DriftType, differing_columns
 from reconciler.tables.duckdb import DESIRED, LIVE, listed, qualified, quoted
 
 if TYPE_CHECKING:
@@ -69,10 +69,10 @@ def _table(stored: StoredKind, live: Parts, should: Parts) -> list[Drift]:
     if live == should:
         return []
     if not live:
-        return [Drift(stored.name, TABLE_ITSELF, stored.table, What.MISSING, None, should)]
+        return [Drift(stored.name, TABLE_ITSELF, stored.table, DriftType.MISSING, None, should)]
     fields = tuple(part for part in dict.fromkeys((*should, *live)) if live.get(part) != should.get(part))
     before, after = ({part: of[part] for part in fields if part in of} for of in (live, should))
-    return [Drift(stored.name, TABLE_ITSELF, stored.table, What.CHANGED, before, after, fields)]
+    return [Drift(stored.name, TABLE_ITSELF, stored.table, DriftType.CHANGED, before, after, fields)]
 
 
 class _Pair:
@@ -165,10 +165,10 @@ class _Pair:
             kind=self._kind.name,
             id=str(row_id),
             name=name,
-            what=What.MISSING if is_missing else What.EXTRA if is_extra else What.CHANGED,
+            what=DriftType.MISSING if is_missing else DriftType.EXTRA if is_extra else DriftType.CHANGED,
             before=None if is_missing else self._values(found),
             after=None if is_extra else self._values(said),
-            fields=() if is_missing or is_extra else differing(self._compared, found, said),
+            fields=() if is_missing or is_extra else differing_columns(self._compared, found, said),
         )
 
     def _values(self, record: Sequence[Any]) -> dict[str, Any]:

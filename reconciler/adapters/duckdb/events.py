@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
 from reconciler.adapters.duckdb.connection import fetch_first, fetch_number
-from reconciler.model.drift import FOUND, GONE, HEALED
+from reconciler.model.drift import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED
 from reconciler.model.host import HostEvent
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def newest_about_drift(connection: duckdb.DuckDBPyConnection) -> tuple[str, str]
     found = fetch_first(
         connection,
         "SELECT event, detail->>'found' FROM gitops.events WHERE event IN (?, ?, ?) ORDER BY seq DESC LIMIT 1",
-        *(FOUND, HEALED, GONE),
+        *(DRIFT_FOUND, DRIFT_HEALED, DRIFT_GONE),
     )
     return None if found is None else (found[0], found[1])
 

@@ -10,7 +10,7 @@ from reconciler.adapters.duckdb import structure
 from reconciler.adapters.duckdb.connection import REBUILD, first_line
 from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import TIMESTAMPS
-from reconciler.model.drift import What
+from reconciler.model.drift import DriftType
 from reconciler.tables.duckdb import DESIRED, LIVE, listed, qualified, quoted
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ def heal(connection: duckdb.DuckDBPyConnection, catalog: Catalog, found: Drifts)
 def _copy(connection: duckdb.DuckDBPyConnection, stored: StoredKind, drifts: Sequence[Drift]) -> None:
     live, desired = qualified(LIVE, stored.table), qualified(DESIRED, stored.table)
     these = f"{quoted(stored.key)} IN (SELECT unnest(?::UUID[]))"
-    if extra := [drift.id for drift in drifts if drift.what is What.EXTRA]:
+    if extra := [drift.id for drift in drifts if drift.what is DriftType.EXTRA]:
         connection.execute(f"DELETE FROM {live} WHERE {these}", [extra])
-    if others := [drift.id for drift in drifts if drift.what is not What.EXTRA]:
+    if others := [drift.id for drift in drifts if drift.what is not DriftType.EXTRA]:
         columns = listed((*stored.columns, *TIMESTAMPS))
         query = f"INSERT OR REPLACE INTO {live} ({columns}) SELECT {columns} FROM {desired} WHERE {these}"
         connection.execute(query, [others])

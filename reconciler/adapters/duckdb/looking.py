@@ -12,7 +12,7 @@ from reconciler.adapters.duckdb.sandbox.faults import CANDIDATES, NO_MEMORY, PRE
 from reconciler.adapters.duckdb.sandbox.messages import MEMORY, Fill, Look
 from reconciler.adapters.duckdb.sandbox.process import Process
 from reconciler.errors import UsageError
-from reconciler.model.rows import MOST_BYTES, Queried
+from reconciler.model.rows import MAX_QUERY_BYTES, QueryResult
 from reconciler.policy import plain
 from reconciler.tables.duckdb import qualified, quoted
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from reconciler.adapters.duckdb.sandbox.messages import Seen
-    from reconciler.model.rows import Limits
+    from reconciler.model.rows import QueryLimits
 
     Fills = Iterable[Fill]
 
@@ -40,7 +40,7 @@ TABLES = (
 )
 
 
-def look(copies: Callable[[], Fills], sql: str, limits: Limits) -> Queried:
+def look(copies: Callable[[], Fills], sql: str, limits: QueryLimits) -> QueryResult:
     """What a query finds. `copies` reads the tables, once the process is there: they are not held open longer.
 
     Raises `UsageError` for what cannot be run, or takes too long or too much; `RetryLater` where there is no memory.
@@ -48,14 +48,14 @@ def look(copies: Callable[[], Fills], sql: str, limits: Limits) -> Queried:
     with closing(Process()) as process:
         for fill in copies():
             process.fill(fill)
-        seen = process.look(Look(sql, limits.seconds, limits.rows, MOST_BYTES))
+        seen = process.look(Look(sql, limits.seconds, limits.rows, MAX_QUERY_BYTES))
     if seen is None:
         message = f"the query used more memory than there is for it, or did not stop after {limits.seconds:g} s"
         raise UsageError(message, hint=SMALLER)
     if "rows" not in seen:
         raise _error(seen, sql, limits)
     columns = tuple((name, type_) for name, type_ in seen["columns"])
-    return Queried(columns, tuple(map(tuple, seen["rows"])), seen["cut"])
+    return QueryResult(columns, tuple(map(tuple, seen["rows"])), seen["cut"])
 
 
 def copies(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterator[Fill]:
@@ -91,7 +91,7 @@ def _as_written(table: str) -> str:
     return quoted(table)[1:-1].lower()
 
 
-def _error(seen: Seen, sql: str, limits: Limits) -> UsageError:
+def _error(seen: Seen, sql: str, limits: QueryLimits) -> UsageError:
     if seen.get("slow"):
         return UsageError(f"the query took more than {limits.seconds:g} s and was stopped", hint=SMALLER)
     if "refused" in seen:

@@ -14,7 +14,7 @@ from reconciler.tables.duckdb import quoted
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reconciler.model.rows import Record, Sheet
+    from reconciler.model.rows import Record, TableExport
 
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
@@ -24,7 +24,7 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
-def write_parquet(sheet: Sheet, file: Path) -> int:
+def write_parquet(sheet: TableExport, file: Path) -> int:
     """Write a file that is not there yet; how many rows it has. Raises `RetryLater` when there is no room."""
     try:
         with duckdb.connect(":memory:", config={**CONFIG, "temp_directory": str(file.parent)}) as connection:

@@ -11,8 +11,8 @@ from reconciler.adapters.duckdb.base import DuckDBBase
 from reconciler.adapters.duckdb.browsing import Rows
 from reconciler.adapters.duckdb.connection import fetch_first
 from reconciler.adapters.duckdb.sheets import live_sheet
-from reconciler.model.drift import MOST_TOLD
-from reconciler.model.rows import Sheet
+from reconciler.model.drift import MAX_REPORTED
+from reconciler.model.rows import TableExport
 from reconciler.tables.duckdb import LIVE, qualified
 from reconciler.tables.rows import sheet_columns
 
@@ -112,7 +112,7 @@ class DuckDBReader:
         """The newest host event that the ledger has; 0 when it has none."""
         return events.last_uploaded_event(self._connection)
 
-    def drift(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MOST_TOLD) -> Drifts:
+    def drift(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MAX_REPORTED) -> Drifts:
         """Where the live rows, or their tables, are not what git says. `leaving` are left out.
 
         Raises `NeedsHuman` when the tables of what git says were altered.
@@ -134,11 +134,11 @@ class DuckDBReader:
         """The tables, and the rows of those that a query names, for `looking.look`."""
         return looking.copies(self._connection, sql)
 
-    def sheet(self, kind: Kind) -> Sheet:
+    def sheet(self, kind: Kind) -> TableExport:
         """The live rows of a kind for a file. To be read before anything else is asked."""
         stored = self._catalog.get(kind.name)
         if stored is None:
-            return Sheet(kind.table, sheet_columns(kind), ())
+            return TableExport(kind.table, sheet_columns(kind), ())
         return live_sheet(self._connection, kind, stored)
 
     def live_after(self, kind: Kind, place: Place | None, limit: int) -> tuple[LiveRow, ...]:

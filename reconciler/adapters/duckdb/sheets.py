@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.adapters.duckdb.altered import live_tables
 from reconciler.kinds.kind import TIMESTAMPS
-from reconciler.model.rows import Sheet
+from reconciler.model.rows import TableExport
 from reconciler.tables.duckdb import DESIRED, LIVE, qualified, quoted
 from reconciler.tables.rows import BESIDE, sheet_columns
 
@@ -22,10 +22,10 @@ BLOCK = 5_000
 AS_TEXT = frozenset({"UUID", "JSON"})
 
 
-def live_sheet(connection: duckdb.DuckDBPyConnection, kind: Kind, stored: StoredKind) -> Sheet:
+def live_sheet(connection: duckdb.DuckDBPyConnection, kind: Kind, stored: StoredKind) -> TableExport:
     """The rows in order of name, then id. To be read before the connection does anything else."""
     columns = sheet_columns(kind)
-    return Sheet(kind.table, columns, _blocks(connection, _query(stored, columns)))
+    return TableExport(kind.table, columns, _blocks(connection, _query(stored, columns)))
 
 
 def _blocks(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[Sequence[tuple[Any, ...]]]:

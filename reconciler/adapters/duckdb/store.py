@@ -16,7 +16,7 @@ from reconciler.adapters.duckdb.moment import Moments
 from reconciler.adapters.duckdb.reader import DuckDBReader
 from reconciler.errors import BugError
 from reconciler.model.commit import Applied, Attempt
-from reconciler.model.drift import HEALED, MOST_TOLD, is_news
+from reconciler.model.drift import DRIFT_HEALED, MAX_REPORTED, next_drift_event
 from reconciler.model.host import HostEvent
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class DuckDBStore(DuckDBReader):
                 detail: dict[str, Value] = {"problems": len(attempt.problems)}
                 events.add(self._connection, HostEvent(0, attempt.at, "refused", attempt.stamp.commit, None, 0, detail))
 
-    def heal(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MOST_TOLD) -> Drifts:
+    def heal(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MAX_REPORTED) -> Drifts:
         """Make the live rows what git says, but those in `leaving`, at most so many; gives what was put right.
 
         Raises `NeedsHuman` when what git says was altered, too, or something of somebody's depends on a table.
@@ -164,14 +164,14 @@ class DuckDBStore(DuckDBReader):
             found = drift.scan(self._connection, self._catalog, drift.Asked(kinds, leaving, limit))
             if found.told:
                 healing.heal(self._connection, self._catalog, found)
-                self._record_drift(HEALED, found)
+                self._record_drift(DRIFT_HEALED, found)
         return found
 
     def note_drift(self, kinds: Kinds) -> Drifts:
         """What `drift` finds. That there is some, other than before, or none any more, is written down as an event."""
         with self._transaction():
-            found = drift.scan(self._connection, self._catalog, drift.Asked(kinds, (), MOST_TOLD))
-            news = is_news(found, events.newest_about_drift(self._connection))
+            found = drift.scan(self._connection, self._catalog, drift.Asked(kinds, (), MAX_REPORTED))
+            news = next_drift_event(found, events.newest_about_drift(self._connection))
             if news is not None:
                 self._record_drift(news, found)
         return found
@@ -186,7 +186,7 @@ class DuckDBStore(DuckDBReader):
             found = drift.altered(self._connection, self._catalog)
             if found.told:
                 healing.heal(self._connection, self._catalog, found)
-                self._record_drift(HEALED, found)
+                self._record_drift(DRIFT_HEALED, found)
         return bool(found.told)
 
     def _record_drift(self, event: str, found: Drifts) -> None:

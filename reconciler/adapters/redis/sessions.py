@@ -18,7 +18,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from reconciler.adapters.redis.connection import script
-from reconciler.model.live import Cursor, Lifetimes, Session, SessionPage, SessionStatus, milliseconds
+from reconciler.model.live import Lifetimes, Session, SessionCursor, SessionPage, SessionStatus, to_milliseconds
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -81,7 +81,7 @@ class RedisSessions:
                 break
         return changed
 
-    def page(self, owner: str, limit: int, after: Cursor | None = None) -> SessionPage:
+    def page(self, owner: str, limit: int, after: SessionCursor | None = None) -> SessionPage:
         """Up to so many sessions of an owner, the one used last first."""
         place = (after.moment, after.id) if after else ("", "")
         records, more = self._run(_script("page"), self._index(owner), owner, limit, *place)
@@ -89,7 +89,7 @@ class RedisSessions:
         if not more:
             return SessionPage(sessions)
         last = sessions[-1] if sessions else None
-        return SessionPage(sessions, Cursor(milliseconds(last.last_active), last.id) if last else after)
+        return SessionPage(sessions, SessionCursor(to_milliseconds(last.last_active), last.id) if last else after)
 
     def owners(self) -> tuple[str, ...]:
         """The owners who may have active sessions."""
@@ -105,7 +105,7 @@ class RedisSessions:
         return _session(self._run(_script(what), f"session:{session_id}", session_id))
 
     def _run(self, what: Script, key: str, *arguments: str | int) -> Any:
-        now = milliseconds(self._clock.now()) if self._clock else ""
+        now = to_milliseconds(self._clock.now()) if self._clock else ""
         idle, retention = (_span(one) for one in (self._lifetimes.idle, self._lifetimes.retention))
         return self._link.run(what, (key,), (now, idle, retention, self._column, self._prefix, *arguments))
 

@@ -7,7 +7,7 @@ import click
 from reconciler import wiring
 from reconciler.cli import output
 from reconciler.cli.options import Globals, format_option, global_options
-from reconciler.model.grants import Role, digest, entry
+from reconciler.model.grants import Role, format_entry, hash_token
 
 
 @click.command(short_help="a fresh token for HTTP")
@@ -21,9 +21,9 @@ def token(given: Globals, role: str, form: str) -> None:
     Nothing is kept: who loses it makes another one.
     """
     made, allowed = wiring.new_token(), Role[role.upper()]
-    setting = entry(allowed, made)
+    setting = format_entry(allowed, made)
     if form == "json":
-        output.json_data({"role": role, "token": made, "sha256": digest(made).hex(), "setting": setting})
+        output.json_data({"role": role, "token": made, "sha256": hash_token(made).hex(), "setting": setting})
     else:
         output.data(made)
     given.say(f'into reconciler.toml of that host, then start its daemon again:\n\n[http]\ntokens = ["{setting}"]')

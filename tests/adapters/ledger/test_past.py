@@ -13,7 +13,7 @@ from reconciler.history.points import as_recorded, place_of
 from reconciler.kinds.kind import Column, Kinds, SqlType
 from reconciler.model.change import Change, Op, Prune
 from reconciler.model.commit import RowChange, Signature, Status
-from reconciler.model.history import ORPHANED, ActiveDay, Point
+from reconciler.model.history import ORPHANED, ActiveDay, HistoryPoint
 from reconciler.model.host import HostEvent
 from reconciler.ports import VersionFilter
 from tests.adapters.ledger.versions import aside, created, deleted, sha, updated, version, with_parents
@@ -36,7 +36,7 @@ from tests.support.kinds import commit as plain_commit
 if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind
     from reconciler.model.commit import Version
-    from reconciler.model.history import ChangePlace, PastChange, PastRow
+    from reconciler.model.history import ChangeCursor, HistoryChange, HistoryRow
     from reconciler.ports import Ledger
     from tests.adapters.ledger.conftest import Histories
 
@@ -77,11 +77,11 @@ def found(ledger: Ledger, limit: int = 100, **only: object) -> list[str]:
     return [row.commit.sha for row in rows]
 
 
-def told(past: tuple[PastChange, ...]) -> list[tuple[str, str, str]]:
+def told(past: tuple[HistoryChange, ...]) -> list[tuple[str, str, str]]:
     return [(str(one.row.values["name"]), one.row.op, one.row.commit) for one in past]
 
 
-def brief(row: PastRow | None) -> tuple[str, str, object] | None:
+def brief(row: HistoryRow | None) -> tuple[str, str, object] | None:
     return row and (row.op, row.commit, row.values["pieces"])
 
 
@@ -89,10 +89,10 @@ def test_nothing_is_there_before_anything_was_recorded(histories: Histories) -> 
     ledger = histories.open()
     for _ in ("before", "after"):
         assert found(ledger) == found(ledger, kinds=(WIDGET,), name="a") == []
-        assert (ledger.orphans(), ledger.aside(), ledger.declared(WIDGET, Point(9))) == (0, {}, 0)
+        assert (ledger.orphans(), ledger.aside(), ledger.declared(WIDGET, HistoryPoint(9))) == (0, {}, 0)
         assert ledger.live_at("host", datetime.now(UTC)) is None
         assert ledger.committed_by(datetime.now(UTC)) is None
-        assert ledger.rows_at(WIDGET, Point(9)) == ledger.between(WIDGET, Point(0), Point(9)) == ()
+        assert ledger.rows_at(WIDGET, HistoryPoint(9)) == ledger.between(WIDGET, HistoryPoint(0), HistoryPoint(9)) == ()
         assert ledger.past_of(WIDGET, "a") == ledger.newest(WIDGET, limit=9) == ()
         ledger.prepare(KINDS)
 
@@ -121,16 +121,16 @@ def test_the_past_of_a_resource_through_names_and_removal(ledger: Ledger) -> Non
 @pytest.mark.parametrize("mode", list(Prune))
 def test_what_became_of_a_row_is_recorded(ledger: Ledger, mode: Prune) -> None:
     ledger.record([version(1, created(widget("a"), 1)), version(2, pruned("a", mode, 2))])
-    (row,) = ledger.rows_at(WIDGET, Point(2), "a")
+    (row,) = ledger.rows_at(WIDGET, HistoryPoint(2), "a")
     assert (row.op, row.prune) == ("delete", mode)
-    assert ledger.rows_at(WIDGET, Point(1), "a")[0].prune == ""
+    assert ledger.rows_at(WIDGET, HistoryPoint(1), "a")[0].prune == ""
 
 
 def test_names_are_only_names(ledger: Ledger) -> None:
     ledger.record([version(1, created(widget("plain"), 1), *(created(widget(name), 1) for name in HOSTILE))])
     for name in HOSTILE:
         assert told(ledger.past_of(WIDGET, name)) == [(name, "create", sha(1))]
-        assert [row.values["name"] for row in ledger.rows_at(WIDGET, Point(1), name)] == [name]
+        assert [row.values["name"] for row in ledger.rows_at(WIDGET, HistoryPoint(1), name)] == [name]
         assert found(ledger, kinds=(WIDGET, GADGET), name=name) == [sha(1)]
         assert found(ledger, kinds=(GADGET,), name=name) == []
         assert found(ledger, author=name) == []
@@ -147,11 +147,14 @@ def test_rows_at_a_point(ledger: Ledger) -> None:
             version(5, deleted(other, 2, 5)),
         ]
     )
-    assert ledger.rows_at(WIDGET, Point(0)) == ()
-    assert [brief(row) for row in ledger.rows_at(WIDGET, Point(2))] == [("create", sha(2), 3), ("create", sha(1), 3)]
-    assert [brief(row) for row in ledger.rows_at(WIDGET, Point(4), "a")] == [("update", sha(3), 7)]
-    assert [brief(row) for row in ledger.rows_at(WIDGET, Point(9), uid(1))] == [("delete", sha(5), 3)]
-    assert [ledger.declared(WIDGET, Point(height)) for height in range(6)] == [0, 1, 2, 2, 2, 1]
+    assert ledger.rows_at(WIDGET, HistoryPoint(0)) == ()
+    assert [brief(row) for row in ledger.rows_at(WIDGET, HistoryPoint(2))] == [
+        ("create", sha(2), 3),
+        ("create", sha(1), 3),
+    ]
+    assert [brief(row) for row in ledger.rows_at(WIDGET, HistoryPoint(4), "a")] == [("update", sha(3), 7)]
+    assert [brief(row) for row in ledger.rows_at(WIDGET, HistoryPoint(9), uid(1))] == [("delete", sha(5), 3)]
+    assert [ledger.declared(WIDGET, HistoryPoint(height)) for height in range(6)] == [0, 1, 2, 2, 2, 1]
 
 
 def test_a_name_counts_as_it_was_at_the_point(ledger: Ledger) -> None:
@@ -161,9 +164,9 @@ def test_a_name_counts_as_it_was_at_the_point(ledger: Ledger) -> None:
             version(2, updated(widget("b", widget_id=uid(1)), 1, 2), created(widget("a", widget_id=uid(2)), 2)),
         ]
     )
-    assert [row.values["widget_id"] for row in ledger.rows_at(WIDGET, Point(1), "a")] == [uid(1)]
-    assert [row.values["widget_id"] for row in ledger.rows_at(WIDGET, Point(2), "a")] == [uid(2)]
-    assert ledger.rows_at(WIDGET, Point(1), "b") == ()
+    assert [row.values["widget_id"] for row in ledger.rows_at(WIDGET, HistoryPoint(1), "a")] == [uid(1)]
+    assert [row.values["widget_id"] for row in ledger.rows_at(WIDGET, HistoryPoint(2), "a")] == [uid(2)]
+    assert ledger.rows_at(WIDGET, HistoryPoint(1), "b") == ()
 
 
 def test_what_differs_between_two_points(ledger: Ledger) -> None:
@@ -178,14 +181,17 @@ def test_what_differs_between_two_points(ledger: Ledger) -> None:
     )
 
     def between(old: int, new: int) -> list[object]:
-        return [(brief(before), brief(after)) for before, after in ledger.between(WIDGET, Point(old), Point(new))]
+        return [
+            (brief(before), brief(after))
+            for before, after in ledger.between(WIDGET, HistoryPoint(old), HistoryPoint(new))
+        ]
 
     forth = [(("create", sha(1), 3), ("update", sha(2), 7)), (None, ("create", sha(3), 3))]
     assert between(1, 3) == forth
     assert between(3, 1) == [(after, before) for before, after in forth]
     assert between(2, 2) == []
     assert between(0, 1) == [(None, ("create", sha(1), 3)), (None, ("create", sha(1), 3))]
-    assert ledger.between(GADGET, Point(0), Point(3)) == ()
+    assert ledger.between(GADGET, HistoryPoint(0), HistoryPoint(3)) == ()
 
 
 def test_after_the_history_was_rewritten(ledger: Ledger) -> None:
@@ -215,8 +221,8 @@ def test_after_the_history_was_rewritten(ledger: Ledger) -> None:
     dropped = place_of(lost, ledger.aside())
     assert (dropped.height, set(dropped.dropped)) == (1, {sha(2), sha(4)})
     assert [brief(row) for row in ledger.rows_at(WIDGET, dropped)] == [("update", sha(4), 40)]
-    assert [brief(row) for row in ledger.rows_at(WIDGET, Point(3))] == [("update", sha(12), 120)]
-    ((before, after),) = ledger.between(WIDGET, dropped, Point(3))
+    assert [brief(row) for row in ledger.rows_at(WIDGET, HistoryPoint(3))] == [("update", sha(12), 120)]
+    ((before, after),) = ledger.between(WIDGET, dropped, HistoryPoint(3))
     assert (brief(before), brief(after)) == (("update", sha(4), 40), ("update", sha(12), 120))
     assert [one.row.commit for one in ledger.past_of(WIDGET, "a")] == [sha(4), sha(2), sha(12), sha(1)]
     assert [one.version.orphaned for one in ledger.past_of(WIDGET, "a")] == [True, True, False, False]
@@ -255,7 +261,7 @@ def test_pages_of_the_newest_changes_are_the_whole(ledger: Ledger, size: int) ->
         ]
     )
     walked: list[tuple[str, str, str]] = []
-    place: ChangePlace | None = None
+    place: ChangeCursor | None = None
     for _ in range(20):
         page = ledger.newest(WIDGET, limit=size, after=place)[:size]
         if not page:
@@ -307,7 +313,10 @@ def test_recording_twice_leaves_one_past(ledger: Ledger) -> None:
         ledger.record(steps)
     assert [one.row.commit for one in ledger.past_of(WIDGET, "a")] == [sha(2), sha(1)]
     assert [one.row.commit for one in ledger.newest(WIDGET, limit=1)] == [sha(2), sha(1)]
-    assert (len(ledger.between(WIDGET, Point(0), Point(2))), ledger.declared(WIDGET, Point(2))) == (1, 1)
+    assert (
+        len(ledger.between(WIDGET, HistoryPoint(0), HistoryPoint(2))),
+        ledger.declared(WIDGET, HistoryPoint(2)),
+    ) == (1, 1)
 
 
 def test_commits_by_filter(ledger: Ledger) -> None:
@@ -413,7 +422,7 @@ def test_repositories_do_not_mix(histories: Histories) -> None:
         assert {one.row.values["pieces"] for one in ledger.past_of(WIDGET, "a")} == {at}
         assert len(ledger.past_of(WIDGET, "a")) == at
         assert len(found(ledger, kinds=(WIDGET,), name="a")) == at - 1
-        assert ledger.declared(WIDGET, Point(9)) == min(at - 1, 1)
+        assert ledger.declared(WIDGET, HistoryPoint(9)) == min(at - 1, 1)
         assert len(ledger.newest(WIDGET, limit=9)) == at - 1
 
 

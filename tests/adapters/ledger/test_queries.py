@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.errors import RetryLater, UsageError
 from reconciler.model.host import HostEvent
-from reconciler.model.rows import Limits
+from reconciler.model.rows import QueryLimits
 from tests.adapters.ledger.versions import aside, created, sha, updated, version
 from tests.support.history import state_at
 from tests.support.kinds import GADGET, KINDS, START, WIDGET, gadget, uid, widget
@@ -103,17 +103,17 @@ def ledger(histories: Histories) -> ClickHouseLedger:
 
 
 def test_each_row_is_there_once_and_is_ours(ledger: ClickHouseLedger) -> None:
-    found = ledger.query("SELECT op, height, name, ratio, weight FROM widget_config ORDER BY height;", Limits())
+    found = ledger.query("SELECT op, height, name, ratio, weight FROM widget_config ORDER BY height;", QueryLimits())
     assert found.rows == (("create", 1, "a", 0.1, 30), ("update", 2, "a", 0.25, 30))
     assert [name for name, _ in found.columns] == ["op", "height", "name", "ratio", "weight"]
     for table in ("versions", "config_versions"):
-        assert ledger.query(f"SELECT count() FROM {table}", Limits()).rows == ((3,),)
+        assert ledger.query(f"SELECT count() FROM {table}", QueryLimits()).rows == ((3,),)
 
 
 def test_what_left_the_branch_does_not_count(ledger: ClickHouseLedger) -> None:
     ledger.orphan([sha(2)])
-    assert ledger.query("SELECT height FROM widget_config", Limits()).rows == ((1,),)
-    assert ledger.query("SELECT height FROM versions WHERE orphaned", Limits()).rows == ((2,),)
+    assert ledger.query("SELECT height FROM widget_config", QueryLimits()).rows == ((1,),)
+    assert ledger.query("SELECT height FROM versions WHERE orphaned", QueryLimits()).rows == ((2,),)
 
 
 def test_tables_are_joined_and_named_as_one_likes(ledger: ClickHouseLedger) -> None:
@@ -123,14 +123,14 @@ def test_tables_are_joined_and_named_as_one_likes(ledger: ClickHouseLedger) -> N
         FROM mine JOIN versions AS v USING (commit_sha) WHERE v.height IN (SELECT number FROM numbers(10))
         GROUP BY v.author_name HAVING day > '2000-01-01' AND author LIKE '%n%' ORDER BY ALL LIMIT 5
     """
-    ((author, count, highest, day),) = ledger.query(sql, Limits()).rows
+    ((author, count, highest, day),) = ledger.query(sql, QueryLimits()).rows
     assert (author, count, highest, day) == ("Ann", 2, 0.25, "2026-01-05")
 
 
 def test_a_table_whose_columns_have_the_names_of_the_historys(ledger: ClickHouseLedger) -> None:
     one = gadget("g", gadget_id=uid(5), path="C:/MT5")  # where it is declared
     ledger.record([version(4, created(one, 4), height=3)])
-    found = ledger.query("SELECT path, declared_path FROM gadget_config", Limits())
+    found = ledger.query("SELECT path, declared_path FROM gadget_config", QueryLimits())
     assert found.rows == ((one.values["path"], "C:/MT5"),)
     assert GADGET.table == "gadget_config"
 
@@ -138,13 +138,13 @@ def test_a_table_whose_columns_have_the_names_of_the_historys(ledger: ClickHouse
 def test_host_events(ledger: ClickHouseLedger) -> None:
     event = HostEvent(1, START, "applied", sha(1), "0" * 64, 1.5, {"rows": 1}, str(uid(7)))
     ledger.record_events("desk", [event])
-    assert ledger.query("SELECT host, event FROM host_events", Limits()).rows == (("desk", "applied"),)
+    assert ledger.query("SELECT host, event FROM host_events", QueryLimits()).rows == (("desk", "applied"),)
 
 
 def test_values_come_as_they_are(ledger: ClickHouseLedger) -> None:
     changes = [created(widget(str(n), widget_id=uid(20 + n), note=text), 5) for n, text in enumerate(HOSTILE)]
     ledger.record([version(5, *changes, height=4)])
-    found = ledger.query("SELECT note FROM widget_config WHERE height = 4 ORDER BY name", Limits())
+    found = ledger.query("SELECT note FROM widget_config WHERE height = 4 ORDER BY name", QueryLimits())
     assert [note for (note,) in found.rows] == list(HOSTILE)
 
 
@@ -153,54 +153,54 @@ def test_nothing_of_this_is_run(histories: Histories, ledger: ClickHouseLedger, 
     secret.write_text("x\n", encoding="utf-8")
     for sql in REFUSED if histories.url == "chdb" else REFUSED[::6]:  # the front takes its time for each
         with pytest.raises(UsageError, match=r"^the query (was not|cannot be) run: "):
-            pytest.fail(f"{sql} found {ledger.query(sql.replace('{file}', str(secret)), Limits())}")
+            pytest.fail(f"{sql} found {ledger.query(sql.replace('{file}', str(secret)), QueryLimits())}")
     assert not list(tmp_path.glob("secret.csv.*"))
-    assert ledger.query("SELECT count() FROM versions", Limits()).rows == ((3,),)
+    assert ledger.query("SELECT count() FROM versions", QueryLimits()).rows == ((3,),)
 
 
 def test_more_rows_than_are_told(ledger: ClickHouseLedger) -> None:
-    some = ledger.query("SELECT number FROM numbers(11) ORDER BY number DESC", Limits(rows=10))
+    some = ledger.query("SELECT number FROM numbers(11) ORDER BY number DESC", QueryLimits(rows=10))
     assert (some.rows[0], len(some.rows), some.cut) == ((10,), 10, True)
-    assert not ledger.query("SELECT number FROM numbers(10)", Limits(rows=10)).cut
+    assert not ledger.query("SELECT number FROM numbers(10)", QueryLimits(rows=10)).cut
 
 
 def test_what_takes_too_long_is_stopped(ledger: ClickHouseLedger) -> None:
     with pytest.raises(UsageError, match="took more than 1 s and was stopped"):
-        ledger.query("SELECT sum(number) FROM numbers(100000000000000)", Limits(seconds=1))
+        ledger.query("SELECT sum(number) FROM numbers(100000000000000)", QueryLimits(seconds=1))
 
 
 def test_what_takes_too_much_is_stopped(ledger: ClickHouseLedger) -> None:
     with pytest.raises(UsageError, match="memory"):
-        ledger.query("SELECT groupArray(number) FROM numbers(1000000000)", Limits(seconds=NEVER))
+        ledger.query("SELECT groupArray(number) FROM numbers(1000000000)", QueryLimits(seconds=NEVER))
 
 
 def test_an_error_is_told_with_its_place(ledger: ClickHouseLedger) -> None:
     with pytest.raises(UsageError, match=r"cannot be run: Syntax error: .*line 2, col 6"):
-        ledger.query("SELECT 1\nFROM (versions", Limits())
+        ledger.query("SELECT 1\nFROM (versions", QueryLimits())
     with pytest.raises(UsageError, match="cannot be run: Unknown expression identifier `colour_`") as caught:
-        ledger.query("SELECT colour_ FROM widget_config", Limits())
+        ledger.query("SELECT colour_ FROM widget_config", QueryLimits())
     assert "config_versions" not in str(caught.value)
     with pytest.raises(UsageError, match="widgets") as caught:
-        ledger.query("SELECT * FROM widgets", Limits())
+        ledger.query("SELECT * FROM widgets", QueryLimits())
     assert "versions, host_events" in caught.value.hint
 
 
 def test_before_anything_is_recorded(histories: Histories) -> None:
     with pytest.raises(UsageError, match="the history is empty"):
-        histories.open_clickhouse().query("SELECT 1", Limits())
+        histories.open_clickhouse().query("SELECT 1", QueryLimits())
 
 
 def test_types_that_no_kind_has(ledger: ClickHouseLedger) -> None:
     sql = (
         "SELECT toUUID('6f4b1d9a-0000-4000-8000-000000000001'), toDecimal64('1.50', 2), nan, [1, 2], map('a', 1), NULL"
     )
-    assert ledger.query(sql, Limits()).rows == (
+    assert ledger.query(sql, QueryLimits()).rows == (
         ("6f4b1d9a-0000-4000-8000-000000000001", 1.5, "NaN", [1, 2], {"a": 1}, None),
     )
 
 
 def test_the_ledger_goes_on_as_before(ledger: ClickHouseLedger) -> None:
-    ledger.query("SELECT 1", Limits())
+    ledger.query("SELECT 1", QueryLimits())
     ledger.record([version(6, height=5)])
     assert ledger.version(sha(6)) is not None
     assert state_at(ledger, WIDGET, 9)
@@ -214,4 +214,4 @@ def test_a_server_that_is_in_trouble_is_not_the_querys_fault(
     front: RunningFront = request.getfixturevalue("front")
     front.fault("code-202", match="formatQuery", times=1)
     with pytest.raises(RetryLater):
-        ledger.query("SELECT 1", Limits())
+        ledger.query("SELECT 1", QueryLimits())

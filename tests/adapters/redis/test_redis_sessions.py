@@ -14,7 +14,7 @@ import pytest
 from reconciler.adapters.redis.connection import Script, connect, script
 from reconciler.adapters.redis.sessions import CHUNK, RedisSessions
 from reconciler.errors import NeedsHuman, RetryLater
-from reconciler.model.live import RETENTION, Lifetimes, NewSession, Session, milliseconds
+from reconciler.model.live import RETENTION, Lifetimes, NewSession, Session, to_milliseconds
 from tests.support.patience import until
 from tests.support.valkey import ForwardClock, keys, uuid
 
@@ -51,7 +51,7 @@ def begin(sessions: RedisSessions, owner: str = ANN) -> Session:
 def many(link: Link, owner: str, number: int) -> None:
     """Sessions that were there already, written the quick way."""
     moment = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=5)
-    text, score = moment.isoformat().replace("+00:00", "Z"), milliseconds(moment)
+    text, score = moment.isoformat().replace("+00:00", "Z"), to_milliseconds(moment)
     for start in range(0, number, 5000):
         link.run(WRITE, (), (owner, text, score, start, min(number, start + 5000) - 1))
     link.ask("ZADD", "sessions:owners", score, owner)
@@ -64,7 +64,7 @@ def test_keys_and_columns_are_those_of_the_contract(link: Link) -> None:
     found = link.ask("HGETALL", f"session:{session.id}")
     assert {key.decode() for key in found} == set(columns)
     assert found[b"last_active"].decode() == session.last_active.isoformat().replace("+00:00", "Z")
-    assert int(link.ask("ZSCORE", f"user:{ANN}:sessions", session.id)) == milliseconds(session.last_active)
+    assert int(link.ask("ZSCORE", f"user:{ANN}:sessions", session.id)) == to_milliseconds(session.last_active)
     assert link.ask("OBJECT", "ENCODING", f"session:{session.id}") == b"listpack", "it takes three times the memory"
 
 
@@ -141,7 +141,7 @@ def test_concurrent_touches_lose_nothing(shared_server: EmbeddedServer, link: Li
     found = sessions.get(session.id)
     assert found is not None
     assert found.last_active == max(moments)
-    assert int(link.ask("ZSCORE", f"user:{ANN}:sessions", session.id)) == milliseconds(found.last_active)
+    assert int(link.ask("ZSCORE", f"user:{ANN}:sessions", session.id)) == to_milliseconds(found.last_active)
 
 
 def test_no_touch_brings_back_what_was_ended(link: Link) -> None:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.model.live import IDLE_TIMEOUT, RETENTION, Cursor, NewSession, Session, SessionStatus, milliseconds
+from reconciler.model.live import (
+    IDLE_TIMEOUT,
+    RETENTION,
+    NewSession,
+    Session,
+    SessionCursor,
+    SessionStatus,
+    to_milliseconds,
+)
 from tests.support.valkey import uuid
 
 if TYPE_CHECKING:
@@ -159,5 +167,5 @@ def test_the_last_page_says_so(sessions: Sessions) -> None:
     begin(sessions, 2)
     assert sessions.page(ANN, 2).after is None
     first = sessions.page(ANN, 1)
-    assert first.after == Cursor(milliseconds(first.sessions[0].last_active), first.sessions[0].id)
+    assert first.after == SessionCursor(to_milliseconds(first.sessions[0].last_active), first.sessions[0].id)
     assert sessions.page(ANN, 1, first.after).after is None

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from reconciler import canonical
 from reconciler.adapters.redis.connection import Script, script
 from reconciler.adapters.redis.sessions import RedisSessions
-from reconciler.model.live import IDLE_TIMEOUT, RETENTION, Cursor, NewSession, milliseconds
+from reconciler.model.live import IDLE_TIMEOUT, RETENTION, NewSession, SessionCursor, to_milliseconds
 from tests.support.laws import examples
 from tests.support.memory.sessions import MemorySessions
 from tests.support.valkey import ForwardClock, uuid
@@ -56,7 +56,7 @@ def machine(link: Link) -> type[RuleBasedStateMachine]:
 
         @rule(owner=OWNERS, limit=st.integers(1, 4), back=st.integers(0, 3_000_000), session=SESSIONS)
         def page(self, owner: str, limit: int, back: int, session: str) -> None:
-            after = Cursor(milliseconds(self.clock.now()) - back, session) if back % 2 else None
+            after = SessionCursor(to_milliseconds(self.clock.now()) - back, session) if back % 2 else None
             while True:
                 real, model = self.real.page(owner, limit, after), self.model.page(owner, limit, after)
                 assert real == model
@@ -84,7 +84,7 @@ def test_redis_and_the_dictionary_agree(link: Link) -> None:
 @given(moment=st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2999, 12, 31)))  # noqa: DTZ001
 def test_scripts_have_our_calendar(moment: datetime, link: Link) -> None:
     whole = moment.replace(tzinfo=UTC, microsecond=moment.microsecond // 1000 * 1000)
-    number = milliseconds(whole)
+    number = to_milliseconds(whole)
     stamp, back = link.run(CALENDAR, (), ("", 1, 1, "user_id", "user:", number))
     assert stamp.decode() == canonical.timestamp(whole)
     assert int(back) == number

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.model.drift import Drift, Drifts, What, same
+from reconciler.model.drift import Drift, Drifts, DriftType, is_same
 from reconciler.model.resource import RowId
 from tests.adapters.store.observing import observe, typed
 from tests.adapters.store.tampering import change, delete, events, insert, real_step
@@ -71,7 +71,7 @@ def test_a_changed_row_is_found_and_healed(filled: Store, how: str) -> None:
     change(filled, B, **{column: value})
     (drift,) = filled.drift(KINDS).told
     found = {**values, column: value}
-    assert typed(drift) == typed(Drift("Widget", B.id, "b", What.CHANGED, found, dict(values), (column,)))
+    assert typed(drift) == typed(Drift("Widget", B.id, "b", DriftType.CHANGED, found, dict(values), (column,)))
     assert filled.heal(KINDS) == Drifts((drift,), {"Widget": 1})
     assert observe(filled, KINDS) == before
     assert filled.drift(KINDS).total == 0
@@ -82,8 +82,8 @@ def test_a_missing_row_comes_back(filled: Store) -> None:
     delete(filled, A, G)
     found = filled.drift(KINDS)
     assert [(one.kind, one.id, one.name, one.what, one.before, one.fields) for one in found.told] == [
-        ("Gadget", G.id, "g", What.MISSING, None, ()),
-        ("Widget", A.id, "a", What.MISSING, None, ()),
+        ("Gadget", G.id, "g", DriftType.MISSING, None, ()),
+        ("Widget", A.id, "a", DriftType.MISSING, None, ()),
     ]
     assert found.told[1].after == {**A.values, "created_at": stamp(1).time, "updated_at": stamp(1).time}
     assert found.counts == {"Gadget": 1, "Widget": 1}
@@ -96,7 +96,7 @@ def test_an_extra_row_goes(filled: Store) -> None:
     insert(filled, RowId("Gadget", uid(9)), path="p", created_at=LATER, updated_at=LATER)
     (drift,) = filled.drift(KINDS).told
     values = {"gadget_id": uid(9), "path": "p", "speed": None, "created_at": LATER, "updated_at": LATER}
-    assert typed(drift) == typed(Drift("Gadget", uid(9), None, What.EXTRA, values, None))
+    assert typed(drift) == typed(Drift("Gadget", uid(9), None, DriftType.EXTRA, values, None))
     assert [one.name for one in filled.live(KINDS.by_name["Gadget"])] == [uid(9), "g"]
     assert filled.heal(KINDS).told == (drift,)
     assert observe(filled, KINDS) == before
@@ -108,9 +108,9 @@ def test_what_left_git_is_part_of_what_should_be(filled: Store) -> None:
     (drift,) = filled.heal(KINDS).told
     assert (drift.name, drift.fields) == ("gone", ("status",))
     delete(filled, GONE)
-    assert [one.what for one in filled.heal(KINDS).told] == [What.MISSING]
+    assert [one.what for one in filled.heal(KINDS).told] == [DriftType.MISSING]
     insert(filled, gadget("h").row_id, path="p", created_at=LATER, updated_at=LATER)
-    assert [one.what for one in filled.heal(KINDS).told] == [What.EXTRA]
+    assert [one.what for one in filled.heal(KINDS).told] == [DriftType.EXTRA]
     assert observe(filled, KINDS) == before
 
 
@@ -133,7 +133,7 @@ def test_numbers_that_are_none_are_told_and_healed(filled: Store, value: float) 
     change(filled, G, speed=value)
     (drift,) = filled.heal(KINDS).told
     assert drift.before is not None
-    assert same(drift.before["speed"], value)
+    assert is_same(drift.before["speed"], value)
     (event,) = events(filled)
     (told,) = event.detail["rows"]
     assert isinstance(told, dict)
@@ -231,16 +231,16 @@ floats = st.floats(width=64) | st.sampled_from([0.0, -0.0, 1.0])
 
 @given(floats, floats)
 def test_sameness_of_numbers_is_an_equivalence(one: float, other: float) -> None:
-    assert same(one, one)
-    assert same(one, other) == same(other, one)
-    assert same(one, other) == (one == other or (math.isnan(one) and math.isnan(other)))
+    assert is_same(one, one)
+    assert is_same(one, other) == is_same(other, one)
+    assert is_same(one, other) == (one == other or (math.isnan(one) and math.isnan(other)))
 
 
 def test_values_of_two_types_are_never_the_same() -> None:
-    assert not same(1, True)
-    assert not same(1, 1.0)
-    assert not same(None, False)
-    assert same(None, None)
+    assert not is_same(1, True)
+    assert not is_same(1, 1.0)
+    assert not is_same(None, False)
+    assert is_same(None, None)
 
 
 @settings(max_examples=examples(25))

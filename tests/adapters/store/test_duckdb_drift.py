@@ -11,7 +11,7 @@ import pytest
 from reconciler.adapters.duckdb.store import DuckDBStore, open_reader, open_store
 from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import Kinds
-from reconciler.model.drift import What
+from reconciler.model.drift import DriftType
 from reconciler.model.resource import RowId
 from tests.adapters.store.observing import observe
 from tests.adapters.store.tampering import change, events, real_step
@@ -49,50 +49,50 @@ TABLE = "main.widget_config"
 DROP_INDEX = "DROP INDEX main.widget_config_widget_id_status_index"
 INDEX = "index widget_config_widget_id_status_index"
 RENAMED = f"ALTER TABLE {TABLE} RENAME TO widgets"
-ALTERED: dict[str, tuple[list[str], What, set[str]]] = {
-    "dropped": ([f"DROP TABLE {TABLE}"], What.MISSING, set()),
-    "renamed": ([DROP_INDEX, RENAMED], What.MISSING, set()),
-    "an index less": ([DROP_INDEX], What.CHANGED, {INDEX}),
-    "an index more": ([f"CREATE INDEX more ON {TABLE} (note)"], What.CHANGED, {"index more"}),
-    "a unique index": ([f"CREATE UNIQUE INDEX once ON {TABLE} (note, widget_id)"], What.CHANGED, {"index once"}),
+ALTERED: dict[str, tuple[list[str], DriftType, set[str]]] = {
+    "dropped": ([f"DROP TABLE {TABLE}"], DriftType.MISSING, set()),
+    "renamed": ([DROP_INDEX, RENAMED], DriftType.MISSING, set()),
+    "an index less": ([DROP_INDEX], DriftType.CHANGED, {INDEX}),
+    "an index more": ([f"CREATE INDEX more ON {TABLE} (note)"], DriftType.CHANGED, {"index more"}),
+    "a unique index": ([f"CREATE UNIQUE INDEX once ON {TABLE} (note, widget_id)"], DriftType.CHANGED, {"index once"}),
     "a column less": (
         [DROP_INDEX, f"ALTER TABLE {TABLE} DROP COLUMN note"],
-        What.CHANGED,
+        DriftType.CHANGED,
         {INDEX, "table", "column note"},
     ),
     "a column more": (
         [DROP_INDEX, f"ALTER TABLE {TABLE} ADD COLUMN mine INTEGER"],
-        What.CHANGED,
+        DriftType.CHANGED,
         {INDEX, "table", "column mine"},
     ),
     "a column renamed": (
         [DROP_INDEX, f"ALTER TABLE {TABLE} RENAME note TO notes"],
-        What.CHANGED,
+        DriftType.CHANGED,
         {INDEX, "table", "column note", "column notes"},
     ),
     "another type": (
         [DROP_INDEX, f"ALTER TABLE {TABLE} ALTER COLUMN note TYPE BLOB USING note::BLOB"],
-        What.CHANGED,
+        DriftType.CHANGED,
         {INDEX, "table", "column note"},
     ),
     "NULLs allowed": (
         [DROP_INDEX, f"ALTER TABLE {TABLE} ALTER COLUMN label DROP NOT NULL"],
-        What.CHANGED,
+        DriftType.CHANGED,
         {INDEX, "table"},
     ),
     "a default": (
         [DROP_INDEX, f"ALTER TABLE {TABLE} ALTER COLUMN label SET DEFAULT 'x'"],
-        What.CHANGED,
+        DriftType.CHANGED,
         {INDEX, "table"},
     ),
     "made anew without checks": (
         [f"CREATE TABLE main.o AS FROM {TABLE}", f"DROP TABLE {TABLE}", "ALTER TABLE main.o RENAME TO widget_config"],
-        What.CHANGED,
+        DriftType.CHANGED,
         {INDEX, "table"},
     ),
     "a view in its place": (
         [DROP_INDEX, RENAMED, "CREATE VIEW main.Widget_Config AS SELECT 1 AS one"],
-        What.CHANGED,
+        DriftType.CHANGED,
         {"table", "view", INDEX, "column one"},
     ),
 }
@@ -133,7 +133,7 @@ def test_rows_of_an_altered_table_are_told_as_far_as_they_can_be_compared(filled
     assert changed.before is not None
     assert changed.before["pieces"] == 999
     assert not {"note", "weight"} & changed.before.keys()
-    assert (missing.name, missing.what) == ("b", What.MISSING)
+    assert (missing.name, missing.what) == ("b", DriftType.MISSING)
     assert filled.drift(ALL).total == 0
 
 
@@ -150,7 +150,7 @@ def test_odd_names_are_made_anew(filled: DuckDBStore) -> None:
     run(filled, f'UPDATE main.{ODD_TABLE} SET "ÄÖ.x" = 7')
     assert [one.fields for one in filled.heal(ALL).told] == [("ÄÖ.x",)]
     run(filled, f"DROP TABLE main.{ODD_TABLE}")
-    assert [one.what for one in filled.heal(ALL).told] == [What.MISSING]
+    assert [one.what for one in filled.heal(ALL).told] == [DriftType.MISSING]
     assert filled.drift(ALL).total == 0
     assert observe(filled, ALL) == before
 

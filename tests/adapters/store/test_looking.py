@@ -12,14 +12,14 @@ from reconciler.adapters.duckdb.sandbox import looking as sandbox
 from reconciler.adapters.duckdb.sandbox.database import Database
 from reconciler.adapters.duckdb.sandbox.messages import Look
 from reconciler.errors import UsageError
-from reconciler.model.rows import Limits
+from reconciler.model.rows import QueryLimits
 from tests.support.patience import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from reconciler.model.rows import Queried
+    from reconciler.model.rows import QueryResult
 
 HOSTILE = ("<script>", "' OR 1=1 --", "\N{RIGHT-TO-LEFT OVERRIDE}evil", "\x1b[31mred", "x" * 10_240, "a\x00b", "{}")
 REFUSED = (
@@ -74,8 +74,8 @@ def store() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def ask(store: duckdb.DuckDBPyConnection, sql: str, **limits: float) -> Queried:
-    return look(lambda: copies(store, sql), sql, Limits(**limits))  # type: ignore[arg-type]
+def ask(store: duckdb.DuckDBPyConnection, sql: str, **limits: float) -> QueryResult:
+    return look(lambda: copies(store, sql), sql, QueryLimits(**limits))  # type: ignore[arg-type]
 
 
 def test_rows_are_what_they_are_in_the_store(store: duckdb.DuckDBPyConnection) -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from reconciler.model.drift import TABLE_ITSELF, Drift, Drifts, What, differing
+from reconciler.model.drift import TABLE_ITSELF, Drift, Drifts, DriftType, differing_columns
 from reconciler.model.rows import LiveRow
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def scan(said: Rows, written: Written, leaving: Collection[RowId], limit: int) -
 def _drift(row_id: RowId, said: LiveRow | None, found: Mapping[str, Any] | None) -> Drift | None:
     name, after = (said.name, said.values) if said else (None, None)
     if after is None or found is None:
-        what = What.MISSING if found is None else What.EXTRA
+        what = DriftType.MISSING if found is None else DriftType.EXTRA
         return None if after is found else Drift(row_id.kind, row_id.id, name, what, found, after)
-    fields = differing(after, found.values(), after.values())
-    return Drift(row_id.kind, row_id.id, name, What.CHANGED, found, after, fields) if fields else None
+    fields = differing_columns(after, found.values(), after.values())
+    return Drift(row_id.kind, row_id.id, name, DriftType.CHANGED, found, after, fields) if fields else None

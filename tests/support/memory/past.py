@@ -10,7 +10,7 @@ from reconciler.history.pages import change_place, order_of
 from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.model.change import Op
 from reconciler.model.commit import Status
-from reconciler.model.history import ORPHANED, ActiveDay, Aside, PastChange, PastRow
+from reconciler.model.history import ORPHANED, ActiveDay, HistoryChange, HistoryRow, SideVersion
 from reconciler.tables.rows import declaration_columns, desired_values, name_column
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.commit import RowChange
-    from reconciler.model.history import ChangePlace, Point, RecordedEvent, VersionRow
+    from reconciler.model.history import ChangeCursor, HistoryPoint, RecordedEvent, VersionRow
     from reconciler.ports import VersionFilter
 
 
@@ -68,10 +68,10 @@ class PastQueries:
         """How many versions the branch no longer reaches."""
         return sum(entry.row.orphaned for entry in self._entries.values())
 
-    def aside(self) -> Mapping[str, Aside]:
+    def aside(self) -> Mapping[str, SideVersion]:
         """All versions that are not on the mainline now, by their commits."""
         return {
-            sha: Aside(row.commit.parents, row.mainline and row.status == Status.VALID)
+            sha: SideVersion(row.commit.parents, row.mainline and row.status == Status.VALID)
             for sha, (row, _) in self._entries.items()
             if row.orphaned or not row.mainline
         }
@@ -96,28 +96,30 @@ class PastQueries:
         tables = {kind.table for kind in known}
         return tuple(self._kinds[name] for name in sorted(self._kinds) if self._kinds[name].table not in tables)
 
-    def rows_at(self, kind: Kind, point: Point, name: str | None = None) -> tuple[PastRow, ...]:
+    def rows_at(self, kind: Kind, point: HistoryPoint, name: str | None = None) -> tuple[HistoryRow, ...]:
         """Each row of a kind at a point, or those that went by a name or id there, in order of the key column."""
         rows = self._state(kind, point)
         return tuple(rows[key] for key in sorted(rows) if name is None or name in _names(kind, rows[key]))
 
-    def declared(self, kind: Kind, point: Point) -> int:
+    def declared(self, kind: Kind, point: HistoryPoint) -> int:
         """How many resources of a kind git declares at a point."""
         return sum(row.op != Op.DELETE for row in self._state(kind, point).values())
 
-    def between(self, kind: Kind, old: Point, new: Point) -> tuple[tuple[PastRow | None, PastRow | None], ...]:
+    def between(
+        self, kind: Kind, old: HistoryPoint, new: HistoryPoint
+    ) -> tuple[tuple[HistoryRow | None, HistoryRow | None], ...]:
         """Each row that is another one at two points, as it is at both, in order of the key column."""
         before, after = self._state(kind, old), self._state(kind, new)
         pairs = ((before.get(key), after.get(key)) for key in sorted({*before, *after}))
         return tuple((one, other) for one, other in pairs if one != other)
 
-    def past_of(self, kind: Kind, name: str) -> tuple[PastChange, ...]:
+    def past_of(self, kind: Kind, name: str) -> tuple[HistoryChange, ...]:
         """Every change of the resources that ever went by a name or id, the highest first; orphaned ones too."""
         past = list(self._past(kind, lambda row: row.mainline and row.status == Status.VALID))
         keys = {one.row.values[kind.key] for one in past if name in _names(kind, one.row)}
         return _highest_first(kind, [one for one in past if one.row.values[kind.key] in keys])
 
-    def newest(self, kind: Kind, *, limit: int, after: ChangePlace | None = None) -> tuple[PastChange, ...]:
+    def newest(self, kind: Kind, *, limit: int, after: ChangeCursor | None = None) -> tuple[HistoryChange, ...]:
         """The highest changes of a kind first, so many at most, and of each row among them those before."""
         placed = [(order_of(change_place(kind, one)), one) for one in self._past(kind, _counts)]
         past = [one for place, one in sorted(placed, key=itemgetter(0)) if after is None or place > order_of(after)]
@@ -137,19 +139,19 @@ class PastQueries:
         wanted = {one.row_id for _, one in touched if only.name in (None, one.name, one.id)}
         return {sha for sha, one in touched if one.row_id in wanted}
 
-    def _state(self, kind: Kind, point: Point) -> dict[str, PastRow]:
+    def _state(self, kind: Kind, point: HistoryPoint) -> dict[str, HistoryRow]:
         def reached(row: VersionRow) -> bool:
             return row.commit.sha in point.dropped or (_counts(row) and row.height <= point.height)
 
         past = sorted(self._past(kind, reached), key=lambda one: one.row.height)
         return {str(one.row.values[kind.key]): one.row for one in past}
 
-    def _past(self, kind: Kind, wanted: Callable[[VersionRow], bool]) -> Iterator[PastChange]:
+    def _past(self, kind: Kind, wanted: Callable[[VersionRow], bool]) -> Iterator[HistoryChange]:
         for version, changes in self._entries.values():
             if wanted(version):
                 for change in changes:
                     if change.row.resource.kind == kind.name:
-                        yield PastChange(_past_row(kind, version, change), version)
+                        yield HistoryChange(_past_row(kind, version, change), version)
 
 
 def values_of(kind: Kind, change: RowChange) -> dict[str, Any]:
@@ -159,20 +161,20 @@ def values_of(kind: Kind, change: RowChange) -> dict[str, Any]:
     return dict(zip(names, values, strict=True))
 
 
-def _past_row(kind: Kind, version: VersionRow, change: RowChange) -> PastRow:
+def _past_row(kind: Kind, version: VersionRow, change: RowChange) -> HistoryRow:
     prune = str(change.row.removed.prune) if change.row.removed else ""
-    return PastRow(str(change.change.op), prune, version.commit.sha, version.height, values_of(kind, change))
+    return HistoryRow(str(change.change.op), prune, version.commit.sha, version.height, values_of(kind, change))
 
 
 def _counts(row: VersionRow) -> bool:
     return row.mainline and not row.orphaned and row.status == Status.VALID
 
 
-def _names(kind: Kind, row: PastRow) -> tuple[Any, Any]:
+def _names(kind: Kind, row: HistoryRow) -> tuple[Any, Any]:
     return row.values[name_column(kind)], row.values[kind.key]
 
 
-def _highest_first(kind: Kind, past: list[PastChange]) -> tuple[PastChange, ...]:
+def _highest_first(kind: Kind, past: list[HistoryChange]) -> tuple[HistoryChange, ...]:
     return tuple(sorted(past, key=lambda one: (-one.row.height, one.row.commit, str(one.row.values[kind.key]))))
 
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.model.live import (
-    Cursor,
     Lifetimes,
     Session,
+    SessionCursor,
     SessionPage,
     SessionStatus,
     from_milliseconds,
-    milliseconds,
+    to_milliseconds,
 )
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class MemorySessions:
         """Begin a session; None when its id is taken."""
         if self.get(new.id) is not None:
             return None
-        began = from_milliseconds(max(milliseconds(self._now()), self._ended.get(new.owner, -1) + 1))
+        began = from_milliseconds(max(to_milliseconds(self._now()), self._ended.get(new.owner, -1) + 1))
         session = Session(new.id, new.owner, new.ip_address, began, new.device_fingerprint, SessionStatus.ACTIVE)
         self._sessions[new.id] = session
         self._owners.add(new.owner)
@@ -71,14 +71,14 @@ class MemorySessions:
         """End all sessions of an owner."""
         sessions = self._kept(owner)
         if sessions:
-            newest = max(milliseconds(one.last_active) for one in sessions)
-            self._ended[owner] = max(milliseconds(self._now()), newest, self._ended.get(owner, -1))
+            newest = max(to_milliseconds(one.last_active) for one in sessions)
+            self._ended[owner] = max(to_milliseconds(self._now()), newest, self._ended.get(owner, -1))
         for one in sessions:
             self.expire(one.id)
         self._owners.discard(owner)
         return sum(one.is_active for one in sessions)
 
-    def page(self, owner: str, limit: int, after: Cursor | None = None) -> SessionPage:
+    def page(self, owner: str, limit: int, after: SessionCursor | None = None) -> SessionPage:
         """Up to so many sessions of an owner, the one used last first."""
         sessions = sorted(self._kept(owner), key=_order, reverse=True)
         start = 0
@@ -89,7 +89,7 @@ class MemorySessions:
         some = [self.get(one.id) for one in sessions[start : start + limit]]
         found = tuple(one for one in some if one is not None)
         more = start + len(found) < len(sessions) and found
-        return SessionPage(found, Cursor(*_order(found[-1])) if more else None)
+        return SessionPage(found, SessionCursor(*_order(found[-1])) if more else None)
 
     def owners(self) -> tuple[str, ...]:
         """The owners who may have active sessions."""
@@ -101,8 +101,8 @@ class MemorySessions:
         return [one for one in self._sessions.values() if one.owner == owner and one.last_active > oldest]
 
     def _now(self) -> datetime:
-        return from_milliseconds(milliseconds(self._clock.now()))
+        return from_milliseconds(to_milliseconds(self._clock.now()))
 
 
 def _order(session: Session) -> tuple[int, str]:
-    return milliseconds(session.last_active), session.id
+    return to_milliseconds(session.last_active), session.id

@@ -12,7 +12,7 @@ from reconciler import canonical
 from reconciler.errors import BugError, NeedsHuman
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
 from reconciler.model.commit import Applied, Attempt
-from reconciler.model.drift import FOUND, GONE, HEALED, MOST_TOLD, is_news
+from reconciler.model.drift import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED, MAX_REPORTED, next_drift_event
 from reconciler.model.host import HostEvent
 from reconciler.model.rows import LiveRow
 from reconciler.tables.rows import is_live, live_values
@@ -165,24 +165,28 @@ class MemoryStore:
         """Write what git says of a row in the same way."""
         self._rows[row.row_id] = row
 
-    def drift(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MOST_TOLD) -> Drifts:
+    def drift(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MAX_REPORTED) -> Drifts:
         """Where the live rows are not what git says."""
         return scan(self._said(kinds), self._written, leaving, limit)
 
-    def heal(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MOST_TOLD) -> Drifts:
+    def heal(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MAX_REPORTED) -> Drifts:
         """Make the live rows what git says."""
         found = self.drift(kinds, leaving=leaving, limit=limit)
         for drift in found.told:
             del self._written[drift.row_id]
         if found.told:
-            self._drifted(HEALED, found)
+            self._drifted(DRIFT_HEALED, found)
         return found
 
     def note_drift(self, kinds: Kinds) -> Drifts:
         """What `drift` finds, and an event when it is news."""
         found = self.drift(kinds)
-        told = [(one.event, str(one.detail["found"])) for one in self._events if one.event in {FOUND, HEALED, GONE}]
-        news = is_news(found, told[-1] if told else None)
+        told = [
+            (one.event, str(one.detail["found"]))
+            for one in self._events
+            if one.event in {DRIFT_FOUND, DRIFT_HEALED, DRIFT_GONE}
+        ]
+        news = next_drift_event(found, told[-1] if told else None)
         if news is not None:
             self._drifted(news, found)
         return found

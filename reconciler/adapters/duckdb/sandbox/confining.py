@@ -20,7 +20,7 @@ else:
     import resource
 
     def limit_memory() -> None:
-        """No more memory than `MOST_BYTES`, and no core file of what did not get it."""
+        """No more memory than `MAX_QUERY_BYTES`, and no core file of what did not get it."""
         _lower(resource.RLIMIT_DATA, MOST_BYTES)
         _lower(resource.RLIMIT_CORE, 0)
 
