@@ -73,7 +73,7 @@ def _settings_file(config: Path | None) -> str:
 
 
 def _git() -> Iterator[Diagnosis]:
-    from reconciler.adapters.git.version import git_version
+    from reconciler.adapters.git.process import git_version
 
     yield hostchecks.check_git_version(git_version())
 

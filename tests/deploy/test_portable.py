@@ -110,7 +110,7 @@ def test_windows_lacks_nothing_that_it_comes_to(trees: dict[str, ast.Module]) ->
 
 
 def test_the_whole_program_is_looked_at() -> None:
-    assert {"reconciler.adapters.lock", "reconciler.cli.main", "reconciler.adapters.git.errand"} <= set(SOURCES)
+    assert {"reconciler.adapters.lock", "reconciler.cli.main", "reconciler.adapters.git.run"} <= set(SOURCES)
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,27 @@
 """A bare mirror of a repository elsewhere, so that what was fetched once can be read whatever the network does.
 
 `fetch` brings it up to date; `open` reads it as any other repository. Objects only ever come in, so nobody who reads
-is held up by a fetch, and nobody who fetches by a reader. The mirror is a copy and nothing else: when it is damaged, or
-made from another address, it is cloned again beside the old one and takes its place only when it is complete.
+is held up by a fetch, and nobody who fetches by a reader. The mirror is a copy and nothing else: when it is damaged,
+or made from another address, it is cloned again beside the old one and takes its place only when it is complete.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from reconciler.adapters.git.address import read_address
-from reconciler.adapters.git.bare import Bare, DamagedError
-from reconciler.adapters.git.barefolder import discard, on_disk, remove, set_aside
-from reconciler.adapters.git.errand import Supervision
+from filelock import lock_descriptor, unlock_descriptor
+
+from reconciler.adapters.git.bare import Bare, DamagedError, discard, on_disk, remove, set_aside
 from reconciler.adapters.git.remote import OtherFormatError, Remote
-from reconciler.adapters.git.repository import GitSource, open_repository
-from reconciler.adapters.git.revisions import NOT_IN_NAMES
-from reconciler.adapters.git.transport import Credentials, Timeouts
-from reconciler.adapters.git.turn import take_turn
+from reconciler.adapters.git.repository import NOT_IN_NAMES, GitSource, open_repository
+from reconciler.adapters.git.run import Supervision
+from reconciler.adapters.git.transport import Credentials, Timeouts, read_address
 from reconciler.errors import RetryLater, UsageError
 
 if TYPE_CHECKING:
@@ -270,3 +271,29 @@ class Mirror:
             if default:
                 bare.point_head(default)
         return bare.head()
+
+
+PAUSE = 0.02
+
+
+@contextlib.contextmanager
+def take_turn(file: Path, seconds: float, stop: threading.Event) -> Iterator[int]:
+    """Hold the lock on a file, which is made when missing; gives the handle that child processes may inherit.
+
+    Raises `RetryLater` when somebody else holds it for longer than `seconds`.
+    """
+    handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        start = time.monotonic()
+        while not lock_descriptor(handle, blocking=False):
+            if time.monotonic() - start > seconds or stop.wait(PAUSE):
+                raise RetryLater(
+                    f"another process is fetching: {file} is locked", hint="it ends by itself; or is a command running?"
+                )
+        try:
+            yield handle
+        finally:
+            if sys.platform == "win32":  # elsewhere it would take the lock from a git that still runs: closing does not
+                unlock_descriptor(handle)
+    finally:
+        os.close(handle)

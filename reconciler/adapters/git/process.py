@@ -1,21 +1,108 @@
-"""One running git: requests in, answers out, and a deadline on every wait."""
+"""One running git: how it is started, requests in, answers out, and a deadline on every wait.
+
+Neither the repository nor the caller's environment decides what git runs or answers. System and global configuration
+stay in force, because `safe.directory` is only heard there; whatever in any configuration could start a program or
+change an answer is overridden on the command line, which wins over all files. Sources: git(1), git-config(1), and the
+list of variables in `git rev-parse --local-env-vars`.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
+import sys
 import tempfile
 import threading
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
-from reconciler.adapters.git import failures
-from reconciler.adapters.git.isolation import start
-from reconciler.errors import ReconcilerError, RetryLater
+from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
+
+PIPE_BUFFER = 1 << 18
+"""Bytes read from git at once."""
+
+VARIABLES = {
+    "GIT_ALLOW_PROTOCOL": "none",  # no transport goes by that name: nothing is ever fetched
+    "GIT_NO_LAZY_FETCH": "1",  # git 2.45 and later do not even try, in a partial clone
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_GRAFT_FILE": os.devnull,
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "LANGUAGE": "C",
+    "LC_ALL": "C",
+}
+
+OVERRIDES = {
+    "core.hooksPath": os.devnull,
+    "core.fsmonitor": "false",
+    "core.attributesFile": os.devnull,
+    "core.alternateRefsCommand": "",
+    "core.sshCommand": "",
+    "core.askPass": "",
+    "credential.helper": "",
+    "protocol.allow": "never",
+    "diff.external": "",
+    "diff.ignoreSubmodules": "none",
+    "diff.renames": "false",
+    "diff.relative": "false",
+    "log.showSignature": "false",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+}
+
+EXECUTABLE = "GIT_PYTHON_GIT_EXECUTABLE"
+"""GitPython's variable for a git that is not on PATH."""
+
+
+def environment() -> dict[str, str]:
+    """This process's environment for git: every `GIT_*` variable taken out, then the few of our own."""
+    inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("GIT_")}
+    return {**inherited, **VARIABLES}
+
+
+def start(arguments: Sequence[str], *, cwd: Path, git_dir: Path | None, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start git with pipes for input and output. Raises `NeedsHuman` when git is not installed.
+
+    GitPython's own `execute` would hand on the whole environment, and a pipe for errors that nobody empties.
+    """
+    overrides = [part for name, value in OVERRIDES.items() for part in ("-c", f"{name}={value}")]
+    place = [f"--git-dir={git_dir}"] if git_dir else []
+    own_group: dict[str, Any] = {} if sys.platform == "win32" else {"process_group": 0}  # ^C is for us to handle
+    try:
+        process: subprocess.Popen[bytes] = popen()(
+            [os.environ.get(EXECUTABLE) or "git", "--no-pager", *overrides, *place, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            bufsize=PIPE_BUFFER,
+            cwd=cwd,
+            env=environment(),
+            **own_group,
+        )
+    except FileNotFoundError as error:
+        raise NeedsHuman(
+            f"git cannot be started in {cwd}", hint="install git, put it on PATH, and see that the folder exists"
+        ) from error
+    return process
+
+
+def popen() -> Callable[..., subprocess.Popen[bytes]]:
+    """What starts a process. On Windows GitPython's way: there, a `git.exe` in the repository would be found first.
+
+    Importing GitPython takes 80 ms and starts a git: only Windows pays for it.
+    """
+    if sys.platform == "win32":
+        from git.cmd import safer_popen
+
+        return safer_popen
+    return subprocess.Popen
+
 
 SILENCE = 120.0
 """Seconds that git may stay silent while somebody waits. A disk that spins up or a busy share stays far below."""
@@ -87,7 +174,7 @@ class Process:
                 f"{self._name} was silent for {self._overdue:.0f} seconds in {self._place} and was stopped",
                 hint="see whether the disk or network share that holds the repository hangs",
             )
-        return failures.failure(self.complaints(), code, self._place, asked)
+        return failure(self.complaints(), code, self._place, asked)
 
     def complaints(self) -> str:
         """What git wrote to its error stream."""
@@ -153,3 +240,63 @@ class Watchdog:
             with self._guard:
                 for process in self._watched:
                     process.stop_if_silent(self._silence)
+
+
+def git_version() -> str:
+    """What `git --version` says. Raises `NeedsHuman` when there is no git."""
+    process = Process(("--version",), cwd=Path(), git_dir=None)
+    try:
+        return process.read().decode(errors="replace").strip()
+    finally:
+        process.close()
+
+
+PREFIXES = ("fatal: ", "error: ")
+LACKING = ("promisor remote", "lazy fetch", "could not fetch", "missing blob", "not allowed")
+EXHAUSTED = ("Cannot allocate memory", "Too many open files", "Out of memory", "Resource temporarily unavailable")
+
+
+def complaint(stderr: str) -> str:
+    """The line that says why: the first that starts with `fatal:`, else with `error:`, else the last one."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    for prefix in PREFIXES:
+        found = [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]
+        if found:
+            return found[0]
+    return lines[-1] if lines else "git ended without a word"
+
+
+def failure(stderr: str, code: int, place: Path, asked: str = "") -> ReconcilerError:
+    """The error for a git that ended with `code`; `asked` names the object or revision that was being read."""
+    said = complaint(stderr)
+    about = f" at {asked}" if asked else ""
+    if "dubious ownership" in stderr:
+        return NeedsHuman(
+            f"the repository {place} belongs to another user, and git refuses to read it",
+            hint=f"if you trust it: git config --global --add safe.directory '{place.as_posix()}'",
+        )
+    if "not a git repository" in stderr:
+        return not_a_repository(place)
+    if any(words in stderr for words in LACKING):
+        return lacks(place, asked)
+    if code < 0 or any(words in stderr for words in EXHAUSTED):
+        return RetryLater(f"git was stopped in {place}{about}: {said}", hint="see whether memory or disk ran out")
+    return NeedsHuman(f"git cannot read the repository {place}{about}: {said}", hint=repair(place))
+
+
+def not_a_repository(place: Path) -> UsageError:
+    """There is no repository around a path."""
+    return UsageError(f"{place} is not in a git repository", hint="name one with --repo PATH, or make one: git init")
+
+
+def lacks(place: Path, name: str) -> NeedsHuman:
+    """An object that should be there is not: a partial clone, or a damaged repository."""
+    return NeedsHuman(
+        f"the repository {place} lacks the object {name or 'that was asked for'}",
+        hint=f"a partial clone (--filter) is not enough: clone again in full; otherwise {repair(place)}",
+    )
+
+
+def repair(place: Path) -> str:
+    """What to do about a damaged repository."""
+    return f"run `git -C '{place.as_posix()}' fsck --full`, and clone again when it finds damage"

@@ -1,15 +1,16 @@
-"""A repository on disk as the port `Source`."""
+"""A repository on disk as the port `Source`, and what its commits are called."""
 
 from __future__ import annotations
 
+import difflib
 import re
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from reconciler.adapters.git import failures, history, lookup, revisions, search
+from reconciler.adapters.git import queries
 from reconciler.adapters.git.plumbing import Plumbing
-from reconciler.adapters.git.process import SILENCE, Process
+from reconciler.adapters.git.process import SILENCE, Process, lacks
 from reconciler.errors import BugError, NeedsHuman, UsageError
 
 if TYPE_CHECKING:
@@ -83,23 +84,23 @@ class GitSource:
 
     def head_branch(self) -> str | None:
         """The branch that HEAD stands for, by its short name; None when it is detached."""
-        return revisions.branch_in(self.own_dir / "HEAD") or revisions.head_branch(self._plumbing)
+        return branch_in(self.own_dir / "HEAD") or head_branch(self._plumbing)
 
     def is_shallow(self) -> bool:
         """Whether history was cut off when this was cloned."""
         return self._plumbing.output("rev-parse", "--is-shallow-repository") == "true"
 
     def resolve(self, revision: str) -> str | None:
-        """The sha of the commit a revision names; None for a branch without commits; see `revisions.resolve`."""
-        return revisions.resolve(self._plumbing, revision)
+        """The sha of the commit a revision names; None for a branch without commits; see `resolve`."""
+        return resolve(self._plumbing, revision)
 
     def commit(self, sha: str) -> Commit:
         """One commit, by any of its names."""
-        return history.commit(self._plumbing, self._commit(sha))
+        return queries.commit(self._plumbing, self._commit(sha))
 
     def grep(self, commit: str, folder: str, patterns: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """Path and text of each matching line in the YAML files below a folder; see `search.grep`."""
-        return search.grep(self._plumbing, self._commit(commit), folder, patterns)
+        """Path and text of each matching line in the YAML files below a folder; see `queries.grep`."""
+        return queries.grep(self._plumbing, self._commit(commit), folder, patterns)
 
     def parents(self, head: str, *, known: str | None = None) -> Mapping[str, tuple[str, ...]]:
         """The parents of every commit reachable from `head` and not from `known`, in the order of `history`."""
@@ -107,44 +108,44 @@ class GitSource:
         line = self._straight(head, known)
         if line is not None:
             return dict(line)
-        return history.parents(self._plumbing, self._commit(head), self._commit(known) if known else None)
+        return queries.parents(self._plumbing, self._commit(head), self._commit(known) if known else None)
 
     def height(self, commit: str) -> int:
         """The number of commits on the first-parent chain, the commit itself included: 1 for a root."""
-        return history.height(self._plumbing, self._commit(commit))
+        return queries.height(self._plumbing, self._commit(commit))
 
     def history(self, head: str, *, known: str | None = None) -> Iterator[CommitDelta]:
         """Every commit reachable from `head` and not from `known`, parents before children, as one stream."""
         line = self._straight(head, known)
         if line is not None:
-            return history.along(self._plumbing, line)
-        return history.history(self._plumbing, self._commit(head), self._commit(known) if known else None)
+            return queries.along(self._plumbing, line)
+        return queries.history(self._plumbing, self._commit(head), self._commit(known) if known else None)
 
     def changes(self, old: str | None, new: str) -> tuple[FileChange, ...]:
         """The paths that differ between the trees of two commits; `old` None stands for the empty tree."""
-        return history.changes(self._plumbing, self._commit(old) if old else None, self._commit(new))
+        return queries.changes(self._plumbing, self._commit(old) if old else None, self._commit(new))
 
     def files(self, commit: str, paths: Collection[str]) -> tuple[FileChange, ...]:
         """Those of the given paths that the commit's tree has, as they are there, in order."""
-        return lookup.files(self._plumbing, self._commit(commit), paths)
+        return queries.files(self._plumbing, self._commit(commit), paths)
 
     def paths(self, commit: str) -> tuple[str, ...]:
         """All paths of the commit's tree but those of its folders, in git's order."""
-        return lookup.paths(self._plumbing, self._commit(commit))
+        return queries.paths(self._plumbing, self._commit(commit))
 
     def has_folder(self, commit: str, folder: str) -> bool:
         """Whether the commit's tree has a folder."""
-        return lookup.has_folder(self._plumbing, self._commit(commit), folder)
+        return queries.has_folder(self._plumbing, self._commit(commit), folder)
 
     def listing(self, commit: str, folder: str) -> tuple[FileChange, ...]:
         """What stands directly in a folder of the commit's tree, in order; nothing when there is no such folder."""
-        return lookup.listing(self._plumbing, self._commit(commit), folder)
+        return queries.listing(self._plumbing, self._commit(commit), folder)
 
     def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """The contents of blobs, in the order asked for, as one stream. Raises `NeedsHuman` for one that is missing."""
         for blob, kind, content in self._plumbing.objects((blob, blob) for blob in ids):
             if content is None:
-                raise failures.lacks(self.git_dir, blob)
+                raise lacks(self.git_dir, blob)
             if kind != b"blob":
                 raise BugError(f"{blob} is a {kind.decode()}, no blob")
             yield blob, content
@@ -153,13 +154,13 @@ class GitSource:
         """The way from a commit to a head where it is short and straight, and this git has other parents for none."""
         if known is None or any((self.git_dir / place).exists() for place in ALTERING):
             return None
-        return history.straight(self._plumbing, self._commit(head), self._commit(known))
+        return queries.straight(self._plumbing, self._commit(head), self._commit(known))
 
     def _commit(self, name: str) -> str:
         """The sha of a commit that has to be there. Those that were found lately are not asked for again."""
         if name in self._found:
             return name
-        sha = revisions.resolve(self._plumbing, name)
+        sha = resolve(self._plumbing, name)
         if sha is None:
             raise UsageError(f"{name} has no commits yet", hint="make a first commit")
         if len(self._found) >= REMEMBERED:
@@ -194,3 +195,68 @@ def _discover(start: Path) -> list[str]:
     if len(answers) != ANSWERS:
         raise NeedsHuman(f"the path of {start} has a line break in it", hint="move the repository to another folder")
     return answers
+
+
+BRANCHES = "refs/heads/"
+FULL_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+ELSEWHERE = ".invalid"
+"""What HEAD names where refs are in tables: gitformat-reftable."""
+NOT_IN_NAMES = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|^-|^$")
+"""What no branch's name has in it (git-check-ref-format)."""
+
+
+def resolve(plumbing: Plumbing, revision: str) -> str | None:
+    """The sha of the commit that a revision names; None for a branch that has no commits yet.
+
+    A branch is preferred to a tag of the same name, as it is the branch that is followed; otherwise gitrevisions(7)
+    applies. Raises `UsageError`, with the nearest name, when there is no such commit.
+    """
+    sha = _lookup(plumbing, revision)
+    if sha is None and not _unborn(plumbing, revision):
+        raise unknown(plumbing, revision)
+    return sha
+
+
+def head_branch(plumbing: Plumbing) -> str | None:
+    """The short name of the branch that HEAD stands for; None when it is detached."""
+    name = plumbing.output("symbolic-ref", "--quiet", "HEAD")
+    return name.removeprefix(BRANCHES) if name else None
+
+
+def branch_in(file: Path) -> str | None:
+    """The branch that a HEAD file names; None when it names none, or git has to be asked, as with reftables."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    name = text.removesuffix("\n").removeprefix(f"ref: {BRANCHES}")
+    return None if name == text.removesuffix("\n") or name == ELSEWHERE or NOT_IN_NAMES.search(name) else name
+
+
+def unknown(plumbing: Plumbing, revision: str) -> UsageError:
+    """There is no such commit; the hint names the nearest branch or tag."""
+    listed = plumbing.output("for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads", "refs/tags", "refs/remotes")
+    names = (listed or "").splitlines()
+    near = difflib.get_close_matches(revision, names, n=1)
+    hint = f"did you mean {near[0]}?" if near else "git branch --all and git log show what there is"
+    return UsageError(f"no commit goes by {revision!r} in {plumbing.git_dir}", hint=hint)
+
+
+def _lookup(plumbing: Plumbing, revision: str) -> str | None:
+    """Revisions go in through a pipe, one a line: none can be taken for an option."""
+    if "\n" in revision or "\0" in revision:
+        return None
+    candidates = [revision]
+    if not NOT_IN_NAMES.search(revision) and not FULL_SHA.fullmatch(revision) and revision != "HEAD":
+        candidates.insert(0, BRANCHES + revision)
+    found = (plumbing.name(f"{candidate}^{{commit}}") for candidate in candidates)
+    return next(filter(None, found), None)
+
+
+def _unborn(plumbing: Plumbing, revision: str) -> bool:
+    name = revision.removeprefix(BRANCHES)
+    if NOT_IN_NAMES.search(name) or FULL_SHA.fullmatch(name):
+        return False
+    if name in ("HEAD", head_branch(plumbing)):
+        return True
+    return not plumbing.output("for-each-ref", "--count=1", "--format=%(refname)")

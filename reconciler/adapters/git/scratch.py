@@ -10,8 +10,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.git.failures import failure
-from reconciler.adapters.git.isolation import OVERRIDES, environment
+from reconciler.adapters.git.process import OVERRIDES, environment, failure
 from reconciler.errors import NeedsHuman
 
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # else a git that is missing is an ImportError

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.adapters.git.address import read_address
 from reconciler.adapters.git.mirror import Mirror
-from reconciler.adapters.git.refusals import refusal, without_secrets
-from reconciler.adapters.git.transport import LOGIN, PASSWORD, Credentials, Timeouts, transport
+from reconciler.adapters.git.remote import refusal, without_secrets
+from reconciler.adapters.git.transport import LOGIN, PASSWORD, Credentials, Timeouts, read_address, transport
 from reconciler.errors import RetryLater, UsageError
 
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.git.errand import Supervision, run
 from reconciler.adapters.git.mirror import Mirror
+from reconciler.adapters.git.run import Supervision, run
 from reconciler.adapters.git.transport import Timeouts
 from reconciler.errors import NeedsHuman, RetryLater
 from tests.support.gitrepo import GitRepo, environment

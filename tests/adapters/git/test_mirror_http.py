@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.git import isolation
-from reconciler.adapters.git.address import read_address
+from reconciler.adapters.git import process
 from reconciler.adapters.git.mirror import Mirror
-from reconciler.adapters.git.transport import Credentials, Timeouts, transport
+from reconciler.adapters.git.transport import Credentials, Timeouts, read_address, transport
 from reconciler.errors import NeedsHuman, RetryLater
 from tests.support.githttp import GitServer, serving
 from tests.support.gitrepo import GitRepo
@@ -93,7 +92,7 @@ def test_the_password_is_on_no_command_line(
 ) -> None:
     """Every program that git starts is recorded by git's own trace, which our environment otherwise shuts off."""
     server.login, server.password = "ann", SECRET
-    monkeypatch.setitem(isolation.VARIABLES, "GIT_TRACE", str(tmp_path / "trace"))
+    monkeypatch.setitem(process.VARIABLES, "GIT_TRACE", str(tmp_path / "trace"))
     with Mirror(f"{server.url}/config.git", tmp_path / "state", None, lambda: Credentials("ann", SECRET)) as mirror:
         mirror.fetch()
     trace = (tmp_path / "trace").read_text()

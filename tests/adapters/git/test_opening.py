@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.git.failures import failure
+from reconciler.adapters.git.process import failure
 from reconciler.adapters.git.repository import GitSource, open_repository, without_credentials
 from reconciler.errors import BugError, NeedsHuman, RetryLater, UsageError
 from tests.support.gitrepo import GitRepo

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reconciler.adapters.git.isolation import EXECUTABLE, popen
+from reconciler.adapters.git.process import EXECUTABLE, popen
 from reconciler.errors import NeedsHuman
 
 if TYPE_CHECKING:

@@ -1,0 +1,223 @@
+"""What is asked of a repository: its commits as streams, chosen paths of one commit, lines of many files at once."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import TYPE_CHECKING, TypeAlias
+
+from reconciler.adapters.git.objects import (
+    FOLDER,
+    entry_type,
+    parent_ids,
+    parse_changes,
+    parse_commit,
+    path_text,
+    tree_entries,
+    tree_id,
+)
+from reconciler.adapters.git.process import lacks
+from reconciler.model.commit import CommitDelta, FileChange
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+
+    from reconciler.adapters.git.plumbing import Plumbing
+    from reconciler.model.commit import Commit
+
+FEW = 4
+"""Commits that are looked at one by one before git is asked for all."""
+
+
+def history(plumbing: Plumbing, head: str, known: str | None) -> Iterator[CommitDelta]:
+    """Every commit that `head` reaches and `known` does not, parents before children.
+
+    The three processes work at the same time, each a few requests ahead of the next.
+    """
+    with contextlib.closing(_graph(plumbing, head, known)) as graph:
+        yield from along(plumbing, graph)
+
+
+def along(plumbing: Plumbing, graph: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[CommitDelta]:
+    """These commits, with the parents that they have here."""
+    requests = (_request(commit, tree) for commit, tree in read_commits(plumbing, graph))
+    for commit, raw in plumbing.differences(requests):
+        yield CommitDelta(commit, parse_changes(raw))
+
+
+def straight(plumbing: Plumbing, head: str, known: str) -> tuple[tuple[str, tuple[str, ...]], ...] | None:
+    """The commits from `known` to a head with their parents, when they are few and in one line; None for any others.
+
+    Where nothing is cut off or grafted that is what `git rev-list` says, without starting it: a commit of today costs
+    no new process.
+    """
+    line: list[tuple[str, tuple[str, ...]]] = []
+    at = head
+    while at != known and len(line) < FEW:
+        ((_, kind, raw),) = plumbing.objects([(at, at)])
+        above = parent_ids(raw) if raw is not None and kind == b"commit" else ()
+        if len(above) != 1:
+            return None
+        line.append((at, above))
+        at = above[0]
+    return tuple(reversed(line)) if at == known else None
+
+
+def parents(plumbing: Plumbing, head: str, known: str | None) -> dict[str, tuple[str, ...]]:
+    """The parents of every commit that `head` reaches and `known` does not, in the order of `history`."""
+    with contextlib.closing(_graph(plumbing, head, known)) as graph:
+        return dict(graph)
+
+
+def commit(plumbing: Plumbing, sha: str) -> Commit:
+    """One commit, with the parents that it has here."""
+    with contextlib.closing(_graph(plumbing, sha, None, "--max-count=1")) as graph:
+        ((found, _),) = read_commits(plumbing, graph)
+    return found
+
+
+def height(plumbing: Plumbing, commit: str) -> int:
+    """The number of commits on the first-parent chain, the commit itself included."""
+    return int(plumbing.output("rev-list", "--first-parent", "--count", commit, "--") or 0)
+
+
+def changes(plumbing: Plumbing, old: str | None, new: str) -> tuple[FileChange, ...]:
+    """The paths that differ between two commits' trees; `old` None stands for the empty tree."""
+    ((commit, tree),) = read_commits(plumbing, [(new, ())])
+    ((_, raw),) = plumbing.differences([(old, commit.sha if old else tree, None)])
+    return parse_changes(raw)
+
+
+def read_commits(plumbing: Plumbing, wanted: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[tuple[Commit, str]]:
+    """Commits by sha, with the parents that they shall have here, each with the id of its tree."""
+    named = ((sha, (sha, parents)) for sha, parents in wanted)
+    for (sha, parents), _, raw in plumbing.objects(named):
+        if raw is None:
+            raise lacks(plumbing.git_dir, sha)
+        yield parse_commit(sha, parents, raw), tree_id(raw)
+
+
+def _graph(
+    plumbing: Plumbing, head: str, known: str | None, *options: str
+) -> Generator[tuple[str, tuple[str, ...]], None, None]:
+    excluded = (f"^{known}",) if known else ()
+    lines = plumbing.lines("rev-list", "--topo-order", "--reverse", "--parents", *options, head, *excluded, "--")
+    with contextlib.closing(lines):
+        for line in lines:
+            sha, *above = line.split()
+            yield sha, tuple(above)
+
+
+def _request(commit: Commit, tree: str) -> tuple[str | None, str, Commit]:
+    first = commit.parents[0] if commit.parents else None
+    return first, commit.sha if first else tree, commit
+
+
+Wanted: TypeAlias = "dict[str, Wanted]"
+"""Names that are wanted in a folder, each with what is wanted below it: nothing, for a file."""
+
+Folder: TypeAlias = tuple[str, Wanted]
+"""The path of a folder, empty or with a slash at its end, and what is wanted in it."""
+
+
+def files(plumbing: Plumbing, commit: str, paths: Collection[str]) -> tuple[FileChange, ...]:
+    """Those of the paths that the commit's tree has, in order; a folder is none of them."""
+    asked, found = set(paths), []
+    level: list[tuple[str, Folder]] = [(f"{commit}^{{tree}}", ("", _wanted(paths)))] if paths else []
+    while level:
+        deeper: list[tuple[str, Folder]] = []
+        for (prefix, wanted), _, raw in plumbing.objects((tree, folder) for tree, folder in level):
+            for name, mode, oid in tree_entries(_present(plumbing, raw, prefix or commit), len(commit) // 2):
+                below, path = wanted.get(name), prefix + name
+                if below and mode == FOLDER:
+                    deeper.append((oid, (f"{path}/", below)))
+                elif below is not None and mode != FOLDER and path in asked:
+                    found.append(FileChange(path, oid, entry_type(mode)))
+        level = deeper
+    return tuple(sorted(found, key=_path))
+
+
+def paths(plumbing: Plumbing, commit: str) -> tuple[str, ...]:
+    """All paths of the commit's tree but those of its folders: a quarter of what their ids would cost as well."""
+    listed = plumbing.output("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit) or ""
+    found = listed.split("\0")[:-1]
+    if listed.isascii() and "\\x" not in listed:
+        return tuple(found)
+    return tuple(path_text(path.encode("utf-8", "surrogateescape")) for path in found)
+
+
+def has_folder(plumbing: Plumbing, commit: str, folder: str) -> bool:
+    """Whether the commit's tree has a folder."""
+    return _tree(plumbing, commit, folder) is not None
+
+
+def listing(plumbing: Plumbing, commit: str, folder: str) -> tuple[FileChange, ...]:
+    """What stands directly in a folder, in order, but for other folders; nothing when there is no such folder."""
+    tree = _tree(plumbing, commit, folder)
+    if tree is None:
+        return ()
+    prefix = "".join(f"{name}/" for name in folder.split("/") if name)
+    entries = _entries(plumbing, commit, tree)
+    changes = (FileChange(prefix + name, oid, entry_type(mode)) for name, mode, oid in entries if mode != FOLDER)
+    return tuple(sorted(changes, key=_path))
+
+
+def _tree(plumbing: Plumbing, commit: str, folder: str) -> str | None:
+    """The name of a folder's tree object, found step by step, as a path may hold what no object name can."""
+    tree = f"{commit}^{{tree}}"
+    for name in filter(None, folder.split("/")):
+        found = [oid for entry, mode, oid in _entries(plumbing, commit, tree) if entry == name and mode == FOLDER]
+        if not found:
+            return None
+        tree = found[0]
+    return tree
+
+
+def _entries(plumbing: Plumbing, commit: str, tree: str) -> list[tuple[str, bytes, str]]:
+    ((_, _, raw),) = plumbing.objects([(tree, None)])
+    return list(tree_entries(_present(plumbing, raw, tree), len(commit) // 2))
+
+
+def _present(plumbing: Plumbing, raw: bytes | None, name: str) -> bytes:
+    if raw is None:
+        raise lacks(plumbing.git_dir, f"tree of {name}")
+    return raw
+
+
+def _wanted(paths: Collection[str]) -> Wanted:
+    root: Wanted = {}
+    for path in paths:
+        folder = root
+        for name in path.split("/"):
+            folder = folder.setdefault(name, {})
+    return root
+
+
+def _path(change: FileChange) -> str:
+    return change.path
+
+
+OPTIONS = (
+    *("grep", "--extended-regexp", "--text", "--null", "-H", "--no-line-number", "--no-column", "--threads=1"),
+    *("--full-name", "--no-color", "--no-textconv", "--no-recurse-submodules", "--no-heading", "--no-break"),
+)
+"""One thread: more of them wait for each other at every object, and take half as long again."""
+SUFFIXES = ("yaml", "yml")
+WILD = re.compile(r"[\\*?\[\]]")
+
+
+def grep(plumbing: Plumbing, commit: str, folder: str, patterns: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Path and text of each line that matches a pattern, in the YAML files below a folder; bytes that are not UTF-8
+    come as lone surrogates.
+
+    The output of git is `commit:path`, NUL, line, line break: a path may hold anything but NUL, a line no line break.
+    """
+    asked = [part for pattern in patterns for part in ("-e", pattern)]
+    below = "".join(f"{WILD.sub(_escaped, name)}/" for name in folder.split("/") if name)
+    found = plumbing.output(*OPTIONS, *asked, commit, "--", *(f":(top,glob){below}**/*.{end}" for end in SUFFIXES))
+    for path, line in re.findall(rf"{commit}:([^\0]*)\0([^\n]*)\n?", found or ""):
+        yield path_text(path.encode("utf-8", "surrogateescape")), line
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\{found[0]}"
