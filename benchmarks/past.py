@@ -46,14 +46,14 @@ def questions(folder: Path) -> Iterator[Figure]:
         middle, near = HistoryPoint(COMMITS // 2), HistoryPoint(COMMITS // 2 - 1)
         name = f"w{RESOURCES // 2}"
         asked: dict[str, tuple[Callable[[], object], str]] = {
-            "count of what was declared at a commit": (lambda: ledger.declared(WIDGET, middle), "100 ms"),
+            "count of what was declared at a commit": (lambda: ledger.count_declared(WIDGET, middle), "100 ms"),
             "one resource as of a commit": (lambda: ledger.rows_at(WIDGET, middle, name), "20 ms"),
             "the same by its id": (lambda: ledger.rows_at(WIDGET, middle, uid(RESOURCES // 2)), "20 ms"),
-            "one resource's history": (lambda: ledger.past_of(WIDGET, name), "20 ms"),
-            "the newest changes": (lambda: ledger.newest(WIDGET, limit=20), "100 ms"),
-            "what one commit changed": (lambda: ledger.between(WIDGET, near, middle), "100 ms"),
+            "one resource's history": (lambda: ledger.changes_of(WIDGET, name), "20 ms"),
+            "the newest changes": (lambda: ledger.newest_changes(WIDGET, limit=20), "100 ms"),
+            "what one commit changed": (lambda: ledger.changed_rows(WIDGET, near, middle), "100 ms"),
             "commits that changed a resource": (lambda: _found(ledger, name), "20 ms"),
-            "commits of an author": (lambda: ledger.found(VersionFilter(author="ann"), limit=20), "20 ms"),
+            "commits of an author": (lambda: ledger.find_versions(VersionFilter(author="ann"), limit=20), "20 ms"),
         }
         for what, (work, target) in asked.items():
             yield Figure(f"{what} (1,000,000 rows)", f"{_typical(work):.0f} ms", target)
@@ -68,7 +68,7 @@ def fill(ledger: ClickHouseLedger) -> None:
 
 
 def _found(ledger: ClickHouseLedger, name: str) -> object:
-    return ledger.found(VersionFilter(kinds=(WIDGET,), name=name), limit=20)
+    return ledger.find_versions(VersionFilter(kinds=(WIDGET,), name=name), limit=20)
 
 
 def _typical(work: Callable[[], object]) -> float:

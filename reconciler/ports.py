@@ -171,7 +171,7 @@ class PolicyEngine(Protocol):
         """
         ...
 
-    def rest(self) -> None:
+    def close_idle(self) -> None:
         """Let go of all memory and processes until somebody asks again."""
         ...
 
@@ -179,11 +179,11 @@ class PolicyEngine(Protocol):
 class Base(Protocol):
     """The valid state that is already in a store, looked up piece by piece so that cost follows the change."""
 
-    def in_file(self, path: str) -> tuple[Resource, ...]:
+    def declared_in(self, path: str) -> tuple[Resource, ...]:
         """What a file declares."""
         ...
 
-    def named(self, key: Key) -> tuple[Resource, ...]:
+    def by_name(self, key: Key) -> tuple[Resource, ...]:
         """What goes by this kind and name: one resource or none, as the state is valid."""
         ...
 
@@ -191,7 +191,7 @@ class Base(Protocol):
         """The row with this id, a tombstone too."""
         ...
 
-    def referring(self, key: Key) -> tuple[Resource, ...]:
+    def referrers_of(self, key: Key) -> tuple[Resource, ...]:
         """The resources with a reference to this kind and name."""
         ...
 
@@ -219,7 +219,7 @@ class StoreReader(Protocol):
         """The JSON Schemas its tables were made from, by kind."""
         ...
 
-    def attempted(self) -> Attempt | None:
+    def last_attempt(self) -> Attempt | None:
         """The newest attempt; None before the first."""
         ...
 
@@ -290,7 +290,7 @@ class Store(StoreReader, Protocol):
         """
         ...
 
-    def note_drift(self, kinds: Kinds) -> Drifts:
+    def record_drift(self, kinds: Kinds) -> Drifts:
         """What `drift` finds; host event `drift-found` when it is not what it was, `drift-gone` when it is over."""
         ...
 
@@ -306,7 +306,7 @@ class Store(StoreReader, Protocol):
         """End the suspension if it has expired, host event `suspension-expired`; gives it, None when nothing ended."""
         ...
 
-    def note(self, event: str, detail: Mapping[str, Value]) -> None:
+    def record_event(self, event: str, detail: Mapping[str, Value]) -> None:
         """Write down as a host event what this host did beside the rows."""
         ...
 
@@ -336,14 +336,14 @@ class VersionFilter:
 class LedgerReader(Protocol):
     """What can be asked of the ledger, for one repository and branch."""
 
-    def recorded(self, among: Collection[str] | None = None) -> Mapping[str, bool]:
+    def recorded_commits(self, among: Collection[str] | None = None) -> Mapping[str, bool]:
         """The recorded commits that are not orphaned (of some, or all), and whether each is on the mainline.
 
         Commits are recorded parents first: where one is recorded, all that it reaches are.
         """
         ...
 
-    def look_up(self, shas: Collection[str]) -> tuple[VersionRow, ...]:
+    def find_by_sha(self, shas: Collection[str]) -> tuple[VersionRow, ...]:
         """The versions of some commits in no particular order, orphaned ones too."""
         ...
 
@@ -362,7 +362,7 @@ class LedgerReader(Protocol):
         """
         ...
 
-    def found(self, only: VersionFilter, *, limit: int) -> tuple[VersionRow, ...]:
+    def find_versions(self, only: VersionFilter, *, limit: int) -> tuple[VersionRow, ...]:
         """The versions that a filter lets through, newest committer time first; orphaned ones only if asked for."""
         ...
 
@@ -370,11 +370,11 @@ class LedgerReader(Protocol):
         """The days since a moment on which anything was committed to the mainline, in order; orphaned commits apart."""
         ...
 
-    def orphans(self) -> int:
+    def count_orphans(self) -> int:
         """How many versions the branch no longer reaches."""
         ...
 
-    def aside(self) -> Mapping[str, SideVersion]:
+    def side_versions(self) -> Mapping[str, SideVersion]:
         """All versions that are not on the mainline now, by their commits."""
         ...
 
@@ -382,7 +382,7 @@ class LedgerReader(Protocol):
         """The commit that was live on a host at a moment; None when the host has not told."""
         ...
 
-    def committed_by(self, moment: datetime) -> VersionRow | None:
+    def version_at(self, moment: datetime) -> VersionRow | None:
         """The highest commit of the mainline whose committer time is not after a moment."""
         ...
 
@@ -394,21 +394,21 @@ class LedgerReader(Protocol):
         """Each row of a kind at a point, or those that went by a name or id there, in order of the key column."""
         ...
 
-    def declared(self, kind: Kind, point: HistoryPoint) -> int:
+    def count_declared(self, kind: Kind, point: HistoryPoint) -> int:
         """How many resources of a kind git declares at a point."""
         ...
 
-    def between(
+    def changed_rows(
         self, kind: Kind, old: HistoryPoint, new: HistoryPoint
     ) -> tuple[tuple[HistoryRow | None, HistoryRow | None], ...]:
         """Each row that is another one at two points, as it is at both, in order of the key column."""
         ...
 
-    def past_of(self, kind: Kind, name: str) -> tuple[HistoryChange, ...]:
+    def changes_of(self, kind: Kind, name: str) -> tuple[HistoryChange, ...]:
         """Every change of the resources that ever went by a name or id, the highest first; orphaned ones too."""
         ...
 
-    def newest(self, kind: Kind, *, limit: int, after: ChangeCursor | None = None) -> tuple[HistoryChange, ...]:
+    def newest_changes(self, kind: Kind, *, limit: int, after: ChangeCursor | None = None) -> tuple[HistoryChange, ...]:
         """The highest changes of a kind first, so many at most, and of each row among them the change before.
 
         Within a commit by what happened, name and id, as `ChangeCursor` has it; only those that come after a place,

@@ -162,7 +162,7 @@ def describe(place: Place, stored: Stored, running: Running | None, now: datetim
 
 def stored(store: StoreReader) -> Stored:
     """What a store says about itself."""
-    return Stored(store.applied(), store.attempted(), store.suspension(), store.counts())
+    return Stored(store.applied(), store.last_attempt(), store.suspension(), store.counts())
 
 
 def _sync(head: str | None, applied: Applied | None) -> Sync:

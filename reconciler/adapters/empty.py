@@ -34,7 +34,7 @@ def _empty_mapping(*_: object, **__: object) -> Mapping[str, Any]:
 class EmptyStore:
     """Implements the port `StoreReader`. It has no identity: a store is given one when it is created."""
 
-    applied = attempted = suspension = _none
+    applied = last_attempt = suspension = _none
     live = events_after = _empty
     kinds = counts = _empty_mapping
     last_uploaded_event = _zero
@@ -52,10 +52,12 @@ class EmptyStore:
 class EmptyLedger:
     """Implements the port `LedgerReader`."""
 
-    look_up = events = versions = found = activity = other_kinds = rows_at = between = past_of = newest = _empty
-    live_at = committed_by = _none
-    recorded = aside = _empty_mapping
-    orphans = declared = _zero
+    find_by_sha = events = versions = find_versions = activity = other_kinds = rows_at = changed_rows = changes_of = (
+        newest_changes
+    ) = _empty
+    live_at = version_at = _none
+    recorded_commits = side_versions = _empty_mapping
+    count_orphans = count_declared = _zero
 
     def version(self, sha: str) -> None:
         sha_prefix(sha)

@@ -94,11 +94,11 @@ class Healer:
     def scan(self, store: Store, kinds: Kinds) -> Scan:
         """Look, and put right what may be."""
         found, now = store.drift(kinds), time.monotonic()
-        left = self._fighting.leave_alone({one.row_id: one.digest for one in found.told}, now)
+        left = self._fighting.leave_alone({one.row_id: one.digest for one in found.reported}, now)
         healed = self._heal(store, kinds, found, left, now)
-        names = tuple(_name(one) for one in found.told if one.row_id in left)
+        names = tuple(_name(one) for one in found.reported if one.row_id in left)
         if healed:
-            who = _listed([_name(one) for one in found.told if one.row_id not in left], healed)
+            who = _listed([_name(one) for one in found.reported if one.row_id not in left], healed)
             message = f"something else wrote there, and what git says was put back: {who}"
             self._log.event("DriftHealed", message, level=Level.WARN, rows=healed)
         if names:
@@ -113,8 +113,8 @@ class Healer:
         healed = 0
         for _ in range(0, found.total, MAX_REPORTED):
             done = store.heal(kinds, leaving=left)
-            self._fighting.healed([one.row_id for one in done.told], now)
-            healed += len(done.told)
+            self._fighting.healed([one.row_id for one in done.reported], now)
+            healed += len(done.reported)
         return healed
 
 
@@ -135,7 +135,7 @@ class Teller:
 
     def scan(self, store: Store, kinds: Kinds) -> Scan:
         """Look, and say so."""
-        found = store.note_drift(kinds)
+        found = store.record_drift(kinds)
         if found.total:
             message = f"{plural(found.total, 'live row')} not as git says"
             hint = "`reconciler drift` shows what differs, `reconciler drift --heal` puts it right"

@@ -266,9 +266,9 @@ class TimedPolicyEngine:
             self._metrics.policies.observe(time.perf_counter() - began)
         return verdicts
 
-    def rest(self) -> None:
+    def close_idle(self) -> None:
         """Let go of all memory and processes."""
-        self._engine.rest()
+        self._engine.close_idle()
 
 
 def count_reconcile(metrics: Metrics, result: SyncResult | None, seconds: float) -> None:

@@ -155,7 +155,7 @@ def find(ledger: LedgerReader, name: str, host: str, resolve: Resolve) -> Place:
     at = moment(name)
     live = ledger.live_at(host, at)
     told = ledger.version(live) if live else None
-    version_then = told or ledger.committed_by(at)
+    version_then = told or ledger.version_at(at)
     if version_then is None:
         raise UsageError(f"nothing was committed by {name}", hint="see `reconciler log`")
     return Place(name, version_then, place(ledger, version_then), by_host=told is not None)
@@ -186,7 +186,7 @@ def place(ledger: LedgerReader, version: VersionRow) -> HistoryPoint:
             f"{version.commit.sha[:8]} is of a side branch, which never was live by itself",
             hint="name the merge that brought it: `reconciler log`",
         )
-    return place_of(version, ledger.aside())
+    return place_of(version, ledger.side_versions())
 
 
 def before(point: HistoryPoint, version: VersionRow) -> HistoryPoint:

@@ -83,7 +83,7 @@ class Drift:
 class Drifts:
     """What was found. `told` holds the first of it, in order of kind and id; `counts` is all of it, by kind."""
 
-    told: tuple[Drift, ...] = ()
+    reported: tuple[Drift, ...] = ()
     counts: Mapping[str, int] | None = None
 
     @property
@@ -101,7 +101,7 @@ class Drifts:
         return {"found": self.digest, **self._content()}
 
     def _content(self) -> dict[str, Value]:
-        return {"counts": dict(self.counts or {}), "rows": [drift.as_json() for drift in self.told]}
+        return {"counts": dict(self.counts or {}), "rows": [drift.as_json() for drift in self.reported]}
 
 
 def is_same(one: Any, other: Any) -> bool:

@@ -279,7 +279,7 @@ def propose_update(start: WalkStart, commit: ProcessedCommit, approved: frozense
     changes = ordered(change for change in row_changes if change is not None)
     snapshot, base = before.snapshot, before.base
     old = CommitState(str(start.commit), before.rules, snapshot.kinds, base.rows, snapshot.lineage.digest)
-    delta = RowDelta(rows, base.named)
+    delta = RowDelta(rows, base.by_name)
     request = AdmissionRequest(old, _commit_state(commit), changes, base.count, approved, delta)
     return Proposal(commit, rows, request, replaces=False)
 

@@ -119,7 +119,7 @@ class Recorder:
             pass
 
     def _record(self, ledger: Ledger) -> None:
-        known = ledger.recorded((self._start, *self._reachable) if self._start else None)
+        known = ledger.recorded_commits((self._start, *self._reachable) if self._start else None)
         if self._start is not None and self._start not in known:
             self.result = RecordResult(behind=True)
             self._drain()
@@ -174,7 +174,7 @@ class LedgerComparison:
     def __init__(self, source: Source, head: str, ledger: Ledger) -> None:
         self.parents = source.parents(head)
         mainline = frozenset(first_parents(self.parents, head))
-        known = ledger.recorded()
+        known = ledger.recorded_commits()
         self.missing = {sha: sha in mainline for sha in self.parents if known.get(sha) is not (sha in mainline)}
         self.unreachable = known.keys() - self.parents.keys()
 

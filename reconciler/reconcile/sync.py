@@ -107,7 +107,7 @@ class Reconciler:
         self.store.claim(self.repository, self.branch)
         head = self.source.resolve(self.branch)
         if head is None:
-            return SyncResult(None, self.store.applied(), self.store.attempted(), Plan(None, "", ()), None)
+            return SyncResult(None, self.store.applied(), self.store.last_attempt(), Plan(None, "", ()), None)
         walk = self._history_walk
         walk.check_folder(head, self.branch)
         start, parents = walk.find_start(head)
@@ -118,7 +118,7 @@ class Reconciler:
         history = recorder.result if recorder else None
         if history is not None and history.error is None and (history.behind or rewritten):
             history = self._backfill(head, history.versions, progress)
-        return SyncResult(head, self.store.applied(), self.store.attempted(), plan, history, step)
+        return SyncResult(head, self.store.applied(), self.store.last_attempt(), plan, history, step)
 
     def kinds(self) -> Kinds:
         """The kinds of the live rows."""
@@ -137,7 +137,7 @@ class Reconciler:
 
     def _is_rewritten(self, start: WalkStart, parents: Parents) -> bool:
         """Whether the last attempted commit is gone although the applied commit before it is there."""
-        attempt = self.store.attempted()
+        attempt = self.store.last_attempt()
         return start.commit is not None and attempt is not None and attempt.stamp.commit not in {*parents, start.commit}
 
     def _backfill(self, head: str, recorded: int, progress: Progress) -> RecordResult:

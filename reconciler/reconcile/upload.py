@@ -152,7 +152,7 @@ class BatchUploader:
             ledger = self.connection.ledger()
             shas = {pending.version.commit.sha for pending in versions}
             parents = {parent for pending in versions for parent in pending.version.commit.parents} - shas
-            known = ledger.recorded((*shas, *parents))
+            known = ledger.recorded_commits((*shas, *parents))
             if not parents <= known.keys():
                 return False
             self._add_recorded(_record_unknown(ledger, versions, known))

@@ -105,7 +105,7 @@ class HistoryCheck:
     def finish(self, reachable: Collection[str]) -> None:
         """Compare the rest. Whatever else is reachable in the ledger than these commits is gone from git."""
         self._flush()
-        for sha in sorted(self._ledger.recorded().keys() - set(reachable)):
+        for sha in sorted(self._ledger.recorded_commits().keys() - set(reachable)):
             self._differences.add("not-orphaned", sha, "recorded as reachable, but the branch does not reach it")
 
     def _flush(self) -> None:
@@ -114,7 +114,7 @@ class HistoryCheck:
             return
         self._versions = {}
         recorded: defaultdict[str, list[VersionRow]] = defaultdict(list)
-        for row in self._ledger.look_up(versions.keys()):
+        for row in self._ledger.find_by_sha(versions.keys()):
             recorded[row.commit.sha].append(row)
         for version in versions.values():
             self._compare(version, recorded[version.commit.sha])

@@ -22,7 +22,7 @@ NO_DRIFT = "the live rows are what git says"
 
 
 def build_drift(drifts: Drifts) -> answers.Drift:
-    rows = tuple(answers.from_json(drift.as_json(), answers.DriftedRow) for drift in drifts.told)
+    rows = tuple(answers.from_json(drift.as_json(), answers.DriftedRow) for drift in drifts.reported)
     return answers.Drift(drift=rows, summary=dict(drifts.counts or {}))
 
 

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 class EmptyBase:
     """The state before the first commit. Implements the port `Base`."""
 
-    def in_file(self, path: str) -> tuple[Resource, ...]:
+    def declared_in(self, path: str) -> tuple[Resource, ...]:
         """Nothing."""
         return ()
 
-    def named(self, key: Key) -> tuple[Resource, ...]:
+    def by_name(self, key: Key) -> tuple[Resource, ...]:
         """Nothing."""
         return ()
 
@@ -30,7 +30,7 @@ class EmptyBase:
         """Nothing."""
         return None
 
-    def referring(self, key: Key) -> tuple[Resource, ...]:
+    def referrers_of(self, key: Key) -> tuple[Resource, ...]:
         """Nothing."""
         return ()
 
@@ -63,11 +63,11 @@ class LoadedBase:
                 for name in one.refs.get(reference.role, ()):
                     self._referring[Key(reference.kind, name)].append(one)
 
-    def in_file(self, path: str) -> tuple[Resource, ...]:
+    def declared_in(self, path: str) -> tuple[Resource, ...]:
         """What a file declares, in order of line."""
         return tuple(sorted(self._files.get(path, ()), key=lambda one: (one.line, one.key)))
 
-    def named(self, key: Key) -> tuple[Resource, ...]:
+    def by_name(self, key: Key) -> tuple[Resource, ...]:
         """What goes by this kind and name."""
         return (self._names[key],) if key in self._names else ()
 
@@ -75,7 +75,7 @@ class LoadedBase:
         """The row with this id, a tombstone too."""
         return self._rows.get(row_id)
 
-    def referring(self, key: Key) -> tuple[Resource, ...]:
+    def referrers_of(self, key: Key) -> tuple[Resource, ...]:
         """The resources with a reference to this kind and name, in order of kind and name."""
         return tuple(sorted(self._referring.get(key, ()), key=lambda one: one.key))
 

@@ -130,18 +130,18 @@ def plant(base: Base, kinds: Kinds) -> Tree:
     """The tree of a valid state that a base holds."""
 
     def named(key: Key) -> tuple[Place, ...]:
-        return tuple(Place(found.path, found.line) for found in base.named(key))
+        return tuple(Place(found.path, found.line) for found in base.by_name(key))
 
     def identified(row_id: RowId) -> tuple[Resource, ...]:
         row = base.row(row_id)
         return (row.resource,) if row is not None and row.removed is None else ()
 
     def referring(key: Key) -> Referrers:
-        return HashTrieMap({Place(found.path, found.line): found for found in base.referring(key)})
+        return HashTrieMap({Place(found.path, found.line): found for found in base.referrers_of(key)})
 
     return Tree(
         kinds=kinds,
-        files=Overlay(lambda path: FileEntry(resources=base.in_file(path))),
+        files=Overlay(lambda path: FileEntry(resources=base.declared_in(path))),
         names=Overlay(named),
         ids=Overlay(identified),
         referrers=Overlay(referring),

@@ -44,7 +44,7 @@ class Errands:
 
     def note(self, event: str, detail: Mapping[str, Value]) -> None:
         """Write down as a host event what this host did beside the rows."""
-        self._parts.keeper.store().note(event, detail)
+        self._parts.keeper.store().record_event(event, detail)
         self._host.look()
 
     def restore(self, file: Path) -> Answer:

@@ -211,7 +211,7 @@ class Host:
         self.parts.following.tidy()
         if time.monotonic() - self._worked > RESTING:
             self._worked = math.inf
-            self.parts.engine.rest()
+            self.parts.engine.close_idle()
 
     def look(self) -> None:
         """See what there is to know about the store, and obey it."""

@@ -71,17 +71,17 @@ class Past:
         with self._opened() as ledger:
             if kind is None:
                 kinds, place = self._all(ledger), paging.change_after(after)
-                newest = [(one, ledger.newest(one, limit=limit + 1, after=place)) for one in kinds]
+                newest = [(one, ledger.newest_changes(one, limit=limit + 1, after=place)) for one in kinds]
                 told, following = paging.newest_page(newest, limit)
             else:
                 found, kinds = self._kind(ledger, kind)
-                past = ledger.past_of(found, name or "")
+                past = ledger.changes_of(found, name or "")
                 if not past:
                     raise self._unknown(ledger, found, name or "")
-                aside = ledger.aside() if any(one.version.orphaned for one in past) else {}
+                aside = ledger.side_versions() if any(one.version.orphaned for one in past) else {}
                 told, following = paging.past_page(found, past, aside, limit, after)
             changes = [to_json(build_recorded_change(entry.version, entry.change, kinds)) for entry in told]
-            return {"changes": changes, "orphaned": ledger.orphans(), "next": following}
+            return {"changes": changes, "orphaned": ledger.count_orphans(), "next": following}
 
     def show(self, kind: str, name: str | None, at: str) -> Answer:
         """The live rows of a kind, or the one that went by a name, as they were at a commit or moment."""
@@ -103,7 +103,7 @@ class Past:
             old, new = self._place(ledger, base), self._place(ledger, head)
             kinds = self._all(ledger)
             changes = ordered(change for kind in kinds for change in self._between(ledger, kind, old.point, new.point))
-            declared = sum(ledger.declared(kind, new.point) for kind in kinds)
+            declared = sum(ledger.count_declared(kind, new.point) for kind in kinds)
             unchanged = declared - sum(change.new is not None for change in changes)
             plan = Plan(old.version.commit.sha, new.version.commit.sha, changes, (), unchanged)
             return to_json(build_diff(plan, kinds))
@@ -112,7 +112,7 @@ class Past:
         """For each field of a live row the commit that last set it."""
         with self._opened() as ledger:
             found, _ = self._kind(ledger, kind)
-            past = [one for one in ledger.past_of(found, name) if not one.version.orphaned]
+            past = [one for one in ledger.changes_of(found, name) if not one.version.orphaned]
             newest = {one.row.values[found.key]: one.row for one in reversed(past)}
             live = rows.best_first(found, filter(rows.is_live, newest.values()), name)
             ours = [row for row in live if name in rows.names(found, row)]
@@ -130,14 +130,14 @@ class Past:
         with self._opened() as ledger:
             if filters:
                 only = replace(self._filter(ledger, filters), after=paging.found_after(after))
-                page, following = paging.found_page(ledger.found(only, limit=limit + 1), limit)
+                page, following = paging.found_page(ledger.find_versions(only, limit=limit + 1), limit)
             else:
                 place = paging.listed_after(after)
                 many = limit + 1 + (place[1] if place else 0)
                 listed = ledger.versions(limit=many, upto=place[0] if place else None)
                 page, following = paging.listed_page(listed, limit, place)
             told = [to_json(build_version(one)) for one in page]
-            return {"versions": told, "orphaned": ledger.orphans(), "next": following}
+            return {"versions": told, "orphaned": ledger.count_orphans(), "next": following}
 
     def version(self, revision: str) -> Answer:
         """One version, and what it changed."""
@@ -164,7 +164,7 @@ class Past:
         return points.find(ledger, at, self.host, self.resolve)
 
     def _between(self, ledger: LedgerReader, kind: Kind, old: HistoryPoint, new: HistoryPoint) -> Iterator[Change]:
-        for before, after in ledger.between(kind, old, new):
+        for before, after in ledger.changed_rows(kind, old, new):
             change = rows.change(kind, before, after)
             if change is not None:
                 yield change

@@ -72,5 +72,5 @@ def host(repository: Path | str, state: Path, figure: Metrics | None = None, **s
         stack.callback(made.keeper.rest)
         stack.callback(made.following.drop)
         stack.callback(made.shipment.stop)
-        stack.callback(made.engine.rest)
+        stack.callback(made.engine.close_idle)
         yield Host(made)

@@ -115,7 +115,7 @@ class Forgetful:
 
     def rest(self) -> None:
         """Let go."""
-        self._engine.rest()
+        self._engine.close_idle()
 
 
 @pytest.fixture(scope="module")

@@ -84,17 +84,17 @@ def as_git_says(daemon: World, repo: GitRepo) -> bool:
     """Whether the ledger is what another host would record from nothing."""
     anew = World(repo.path, branch=daemon.branch)
     anew.sync()
-    known = anew.ledger.recorded()
+    known = anew.ledger.recorded_commits()
 
     same = [
         replace(mine, recorded_at=theirs.recorded_at) == theirs
         for mine, theirs in zip(
-            sorted(daemon.ledger.look_up(known.keys()), key=lambda row: row.commit.sha),
-            sorted(anew.ledger.look_up(known.keys()), key=lambda row: row.commit.sha),
+            sorted(daemon.ledger.find_by_sha(known.keys()), key=lambda row: row.commit.sha),
+            sorted(anew.ledger.find_by_sha(known.keys()), key=lambda row: row.commit.sha),
             strict=True,
         )
     ]
-    return daemon.ledger.recorded() == known and all(same)
+    return daemon.ledger.recorded_commits() == known and all(same)
 
 
 def test_commits_are_shipped_as_they_come(daemon: Daemon, repo: GitRepo) -> None:
@@ -112,7 +112,7 @@ def test_rows_are_live_whatever_the_ledger_does(daemon: Daemon, repo: GitRepo) -
     result = daemon.attempt()
     assert result.applied is not None
     assert result.applied.stamp.commit == head
-    assert daemon.ledger.recorded() == {}
+    assert daemon.ledger.recorded_commits() == {}
 
 
 def test_a_new_process_finds_out_what_the_last_one_left_undone(daemon: Daemon, repo: GitRepo) -> None:
@@ -170,7 +170,7 @@ def test_a_refused_head_that_is_dropped_is_marked_orphaned(daemon: Daemon, repo:
     daemon.attempt()
     daemon.ship()
     assert as_git_says(daemon, repo)
-    assert broken not in daemon.ledger.recorded()
+    assert broken not in daemon.ledger.recorded_commits()
 
 
 def test_a_dropped_head_that_comes_back_counts_again(daemon: Daemon, repo: GitRepo) -> None:
@@ -189,7 +189,7 @@ def test_a_side_branch_that_becomes_the_mainline(daemon: Daemon, repo: GitRepo) 
     repo.merge("side")
     daemon.attempt()
     daemon.ship()
-    assert daemon.ledger.recorded()[side] is False
+    assert daemon.ledger.recorded_commits()[side] is False
     repo.git("update-ref", "refs/heads/main", side)
     daemon.attempt()
     daemon.ship()
@@ -204,7 +204,7 @@ def test_a_branch_that_is_deleted_for_a_while_loses_nothing(daemon: Daemon, repo
     daemon.restart()
     daemon.attempt()
     daemon.ship()
-    assert daemon.ledger.recorded() == {head: True}
+    assert daemon.ledger.recorded_commits() == {head: True}
     repo.git("update-ref", "refs/heads/main", head)
     daemon.attempt()
     daemon.ship()
@@ -222,7 +222,7 @@ def test_a_clone_that_was_cut_off_ships_what_it_has(tmp_path: Path, repo: GitRep
     GitRepo(tmp_path / "clone").commit({"a.yaml": configs.user("ann", risk=2.0)})
     daemon.attempt()
     daemon.ship()
-    assert len(daemon.ledger.recorded()) == 3
+    assert len(daemon.ledger.recorded_commits()) == 3
 
 
 def test_sync_without_a_daemon_marks_a_dropped_head_too(repo: GitRepo) -> None:

@@ -52,7 +52,11 @@ def version(world: World, sha: str) -> VersionRow:
 def same_as_anew(world: World) -> bool:
     anew = World(world.repository, world.branch)
     anew.sync()
-    return (world.rows(), world.live(), world.ledger.recorded()) == (anew.rows(), anew.live(), anew.ledger.recorded())
+    return (world.rows(), world.live(), world.ledger.recorded_commits()) == (
+        anew.rows(),
+        anew.live(),
+        anew.ledger.recorded_commits(),
+    )
 
 
 def test_a_rewritten_history_replaces_rows_and_orphans_commits(repo: GitRepo) -> None:
@@ -69,7 +73,7 @@ def test_a_rewritten_history_replaces_rows_and_orphans_commits(repo: GitRepo) ->
         (Op.UPDATE, "ann"),
         (Op.UPDATE, "bob"),
     }
-    assert set(world.ledger.recorded()) == {first, kept}
+    assert set(world.ledger.recorded_commits()) == {first, kept}
     assert version(world, dropped).orphaned
     repo.git("reset", "-q", "--soft", dropped)
     world.sync()
@@ -97,7 +101,7 @@ def test_a_merge_the_other_way_round_makes_another_mainline(repo: GitRepo) -> No
     merge = repo.commit({"a.yaml": configs.user("ann", risk=1.0)}, branch="theirs", parents=[theirs, ours])
     repo.git("update-ref", "refs/heads/main", merge)
     world.sync()
-    assert world.ledger.recorded() == {root: True, ours: False, theirs: True, merge: True}
+    assert world.ledger.recorded_commits() == {root: True, ours: False, theirs: True, merge: True}
     assert same_as_anew(world)
 
 
@@ -263,7 +267,7 @@ def test_an_interrupted_recording_resumes_and_records_nothing_twice(
     result = world.sync()
     assert result.history is not None
     assert isinstance(result.history.error, RetryLater)
-    assert list(world.ledger.recorded()) == shas[:2]
+    assert list(world.ledger.recorded_commits()) == shas[:2]
     assert names(world) == {"ann": 1.5}
     repo.commit({"a.yaml": configs.user("ann")})
     world.sync()

@@ -101,7 +101,7 @@ def test_seeing_every_commit_equals_sleeping_for_a_week_equals_starting_anew(his
         anew.sync()
         assert awake.rows() == asleep.rows() == anew.rows()
         assert awake.live() == asleep.live() == anew.live()
-        assert awake.ledger.recorded() == asleep.ledger.recorded() == anew.ledger.recorded()
+        assert awake.ledger.recorded_commits() == asleep.ledger.recorded_commits() == anew.ledger.recorded_commits()
 
 
 @settings(max_examples=examples(8))

@@ -52,7 +52,7 @@ def shipper(host: Host, interval: float = 600, pauses: ShortBackoff | None = Non
 def test_it_ships_at_its_interval_and_says_how_it_stands(host: Host) -> None:
     host.outbox.offer(host.history.extend())
     with shipper(host, interval=0.02) as running:
-        until(lambda: len(host.ledger.recorded()) == 1)
+        until(lambda: len(host.ledger.recorded_commits()) == 1)
         until(lambda: running.state().versions == 0)
         host.outbox.offer(host.history.extend())
         until(lambda: running.state().recorded == 2)
@@ -76,7 +76,7 @@ def test_a_flush_waits_for_what_was_offered_before(host: Host) -> None:
         for _ in range(3):
             host.outbox.offer(host.history.extend())
             assert running.flush(DEADLINE)
-            assert len(host.ledger.recorded()) == len(host.history.entries)
+            assert len(host.ledger.recorded_commits()) == len(host.history.entries)
 
 
 def test_a_flush_that_fails_says_so_and_keeps_everything(host: Host) -> None:
@@ -101,7 +101,7 @@ def test_it_tries_again_by_itself_and_pauses_begin_anew(host: Host) -> None:
     with shipper(host, interval=0.01, pauses=pauses) as running:
         until(lambda: running.state().versions == 0 and pauses.resets > 0)
     assert pauses.failures == 3
-    assert len(host.ledger.recorded()) == 1
+    assert len(host.ledger.recorded_commits()) == 1
 
 
 def test_what_needs_a_human_is_kept_and_tried_seldom(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +192,7 @@ def test_batches_shrink_while_the_ledger_refuses_them(host: Host, monkeypatch: p
     host.ledger = Small(FixedClock())
     with shipper(host, interval=0.01) as running:
         until(lambda: running.state().versions == 0)
-    assert len(host.ledger.recorded()) == 8
+    assert len(host.ledger.recorded_commits()) == 8
 
 
 def test_it_ends_between_two_steps(host: Host) -> None:
@@ -214,7 +214,7 @@ def test_it_ends_between_two_steps(host: Host) -> None:
     with running:
         assert reached.wait(DEADLINE)
     assert "shipping" not in [thread.name for thread in threading.enumerate()]
-    assert len(host.ledger.recorded()) == 0
+    assert len(host.ledger.recorded_commits()) == 0
 
 
 def test_a_ledger_that_hangs_does_not_hold_up_the_end(host: Host) -> None:

@@ -44,7 +44,7 @@ def test_killed_between_any_two_steps(tmp_path: Path, front: RunningFront) -> No
         open_store(tmp_path / "state", FixedClock()) as store,
         open_ledger(url, Path("unused"), str(repo.path), "main", FixedClock()) as ledger,
     ):
-        assert ledger.recorded() == dict.fromkeys(commits, True)
+        assert ledger.recorded_commits() == dict.fromkeys(commits, True)
         assert [row.commit.sha for row in ledger.versions(limit=99)] == repo.git("rev-list", "main").splitlines()
         assert set(ledger.row_counts(SHIPPED.kinds, commits).values()) == {1}
         events = list(store.events_after(0, 1_000))

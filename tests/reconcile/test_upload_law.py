@@ -26,8 +26,8 @@ DEEDS = st.sampled_from([*COMMITS * 3, *FAILS, *PLAIN, *RARE])
 
 def vouched_for(ledger: Ledger) -> bool:
     """Whether each recorded commit has its parents recorded."""
-    known = ledger.recorded()
-    rows = ledger.look_up(known.keys())
+    known = ledger.recorded_commits()
+    rows = ledger.find_by_sha(known.keys())
     return all(parent in known for row in rows for parent in row.commit.parents)
 
 
@@ -35,7 +35,7 @@ def complete(host: Host) -> bool:
     """Whether the ledger has each commit of the history with its rows, and nothing else."""
     versions = {entry.version.commit.sha: entry.version for entry in host.history.entries}
     counts = host.ledger.row_counts(KINDS, versions.keys())
-    return host.ledger.recorded() == dict.fromkeys(versions, True) and all(
+    return host.ledger.recorded_commits() == dict.fromkeys(versions, True) and all(
         counts[sha] == len(one.rows) for sha, one in versions.items()
     )
 

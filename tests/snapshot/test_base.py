@@ -30,9 +30,9 @@ def test_both_give_the_same_answers(texts: dict[str, str], gone: set[str]) -> No
         return  # no valid state holds a name twice
     loaded, reference = LoadedBase(rows.values(), KINDS), MemoryBase(rows, KINDS)
     keys = [Key(kind, name) for kind in ("User", "Signal", "Nothing") for name in NAMES]
-    assert [loaded.in_file(path) for path in PATHS] == [reference.in_file(path) for path in PATHS]
-    assert [loaded.named(key) for key in keys] == [reference.named(key) for key in keys]
-    assert [loaded.referring(key) for key in keys] == [reference.referring(key) for key in keys]
+    assert [loaded.declared_in(path) for path in PATHS] == [reference.declared_in(path) for path in PATHS]
+    assert [loaded.by_name(key) for key in keys] == [reference.by_name(key) for key in keys]
+    assert [loaded.referrers_of(key) for key in keys] == [reference.referrers_of(key) for key in keys]
     assert [loaded.row(row_id) for row_id in rows] == [reference.row(row_id) for row_id in rows]
     assert loaded.row(RowId("User", "nobody")) is None
     assert loaded.paths({"User"}) == reference.paths({"User"})

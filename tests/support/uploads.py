@@ -44,7 +44,7 @@ class History:
         if not self.entries:
             return None
         opened = ledger()
-        known, batch = opened.recorded(), VersionBatch(opened)
+        known, batch = opened.recorded_commits(), VersionBatch(opened)
         self.walks += 1
         for one in self.entries:
             pulse()

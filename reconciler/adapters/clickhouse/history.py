@@ -223,7 +223,7 @@ class PastQueries:
     _catalog: Catalog
     _ours: Mapping[str, str]
 
-    def found(self, only: VersionFilter, *, limit: int) -> tuple[VersionRow, ...]:
+    def find_versions(self, only: VersionFilter, *, limit: int) -> tuple[VersionRow, ...]:
         """The versions that a filter lets through, newest committer time first."""
         if not self._catalog.columns(VERSIONS_TABLE):
             return ()
@@ -254,13 +254,13 @@ class PastQueries:
         rows = self._connection.ask(ACTIVITY, since=_bounded(since), **self._ours)
         return tuple(ActiveDay(date.fromisoformat(day), *map(int, counts)) for day, *counts in rows)
 
-    def orphans(self) -> int:
+    def count_orphans(self) -> int:
         """How many versions the branch no longer reaches."""
         if not self._catalog.columns(VERSIONS_TABLE):
             return 0
         return int(self._connection.ask(ORPHANS, **self._ours)[0][0])
 
-    def aside(self) -> Mapping[str, SideVersion]:
+    def side_versions(self) -> Mapping[str, SideVersion]:
         """All versions that are not on the mainline now, by their commits."""
         if not self._catalog.columns(VERSIONS_TABLE):
             return {}
@@ -274,7 +274,7 @@ class PastQueries:
         rows = self._connection.ask(LIVE_AT, host=host, moment=_bounded(moment), **self._ours)
         return str(rows[0][0]) if rows else None
 
-    def committed_by(self, moment: datetime) -> VersionRow | None:
+    def version_at(self, moment: datetime) -> VersionRow | None:
         """The highest commit of the mainline whose committer time is not after a moment."""
         if not self._catalog.columns(VERSIONS_TABLE):
             return None
@@ -296,13 +296,13 @@ class PastQueries:
         rows = (row for row in found if name is None or name in (row.values[called], row.values[kind.key]))
         return tuple(sorted(rows, key=lambda row: str(row.values[kind.key])))
 
-    def declared(self, kind: Kind, point: HistoryPoint) -> int:
+    def count_declared(self, kind: Kind, point: HistoryPoint) -> int:
         """How many resources of a kind git declares at a point."""
         bound = {"new": point.height, "new_dropped": list(point.dropped)}
         counted = self._ask_kind(kind, DECLARED, **bound)
         return int(counted[0]["declared"]) if counted else 0
 
-    def between(
+    def changed_rows(
         self, kind: Kind, old: HistoryPoint, new: HistoryPoint
     ) -> tuple[tuple[HistoryRow | None, HistoryRow | None], ...]:
         """Each row that is another one at two points, as it is at both, in order of the key column."""
@@ -321,11 +321,11 @@ class PastQueries:
         pairs = ((sides["old"].get(key), sides["new"].get(key)) for key in keys)
         return tuple((before, after) for before, after in pairs if before != after)
 
-    def past_of(self, kind: Kind, name: str) -> tuple[HistoryChange, ...]:
+    def changes_of(self, kind: Kind, name: str) -> tuple[HistoryChange, ...]:
         """Every change of the resources that ever went by a name or id, the highest first; orphaned ones too."""
         return self._changes(kind, PAST_OF, **_known_as(name))
 
-    def newest(self, kind: Kind, *, limit: int, after: ChangeCursor | None = None) -> tuple[HistoryChange, ...]:
+    def newest_changes(self, kind: Kind, *, limit: int, after: ChangeCursor | None = None) -> tuple[HistoryChange, ...]:
         """The highest changes of a kind first, so many at most, and of each row among them the change before."""
         place = after or ChangeCursor(HIGHEST, 0, "", "", "")
         bound = {f"after_{part}": value for part, value in place._asdict().items()}

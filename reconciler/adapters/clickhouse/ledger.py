@@ -148,7 +148,7 @@ class ClickHouseLedger(PastQueries, OwnQueries):
         self._catalog.fit(kinds)
         self._kinds |= kinds.by_name
 
-    def recorded(self, among: Collection[str] | None = None) -> Mapping[str, bool]:
+    def recorded_commits(self, among: Collection[str] | None = None) -> Mapping[str, bool]:
         """The recorded commits that are not orphaned (of some, or all), and whether each is on the mainline."""
         if among is None or len(among) > MANY:
             found = {str(sha): bool(mainline) for sha, mainline in self._ask(RECORDED)}
@@ -182,7 +182,7 @@ class ClickHouseLedger(PastQueries, OwnQueries):
         found = self._connection.ask(EVENTS, limit=limit, host=host or "", **self._ours)
         return tuple(map(recorded_event, found))
 
-    def look_up(self, shas: Collection[str]) -> tuple[VersionRow, ...]:
+    def find_by_sha(self, shas: Collection[str]) -> tuple[VersionRow, ...]:
         """The versions of some commits in no particular order, orphaned ones too."""
         return tuple(self._by_sha(shas))
 

@@ -55,12 +55,12 @@ class DuckDBBase:
         self._kinds = kinds
         self._rows: dict[RowId, Row | None] = {}
 
-    def in_file(self, path: str) -> tuple[Resource, ...]:
+    def declared_in(self, path: str) -> tuple[Resource, ...]:
         """What a file declares, in order of line."""
         found = [one for table in self._declaring(path) for one in self._where(table, "path", path)]
         return tuple(sorted(found, key=lambda one: (one.line, one.key)))
 
-    def named(self, key: Key) -> tuple[Resource, ...]:
+    def by_name(self, key: Key) -> tuple[Resource, ...]:
         """What goes by this kind and name."""
         table = self._tables.get(key.kind)
         return () if table is None else tuple(self._where(table, "name", key.name))
@@ -81,7 +81,7 @@ class DuckDBBase:
                 return table.row(record)
         return tombstones.find(self._connection, row_id.kind, row_id.id)
 
-    def referring(self, key: Key) -> tuple[Resource, ...]:
+    def referrers_of(self, key: Key) -> tuple[Resource, ...]:
         """The resources with a reference to this kind and name, in order of kind and name."""
         found = [one for kind in self._kinds for one in self._referring(kind, key)]
         return tuple(sorted(found, key=lambda one: one.key))

@@ -26,7 +26,7 @@ def heal(connection: duckdb.DuckDBPyConnection, catalog: Catalog, found: Drifts)
     Raises `NeedsHuman` when what should be does not fit, or when something of somebody's depends on a table.
     """
     by_kind: dict[str, list[Drift]] = {}
-    for drift in found.told:
+    for drift in found.reported:
         by_kind.setdefault(drift.kind, []).append(drift)
     for name, drifts in by_kind.items():
         try:

@@ -63,7 +63,7 @@ class DuckDBReader:
         """The applied commit."""
         return state.applied(self._connection)
 
-    def attempted(self) -> Attempt | None:
+    def last_attempt(self) -> Attempt | None:
         """The newest attempt."""
         return state.attempted(self._connection)
 

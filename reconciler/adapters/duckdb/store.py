@@ -99,9 +99,9 @@ class DuckDBStore(DuckDBReader):
         """The applied commit."""
         return self._remembered("applied", super().applied)
 
-    def attempted(self) -> Attempt | None:
+    def last_attempt(self) -> Attempt | None:
         """The newest attempt."""
-        return self._remembered("attempted", super().attempted)
+        return self._remembered("attempted", super().last_attempt)
 
     def suspension(self) -> Suspension | None:
         """The suspension that was asked for last, expired or not."""
@@ -147,7 +147,7 @@ class DuckDBStore(DuckDBReader):
         """Record that a commit was refused. Hearing it again about the same commit is no second event."""
         if not attempt.refused:
             raise BugError(f"the attempt at {attempt.stamp.commit} was not refused")
-        before = self.attempted()
+        before = self.last_attempt()
         again = before is not None and before.refused and before.stamp == attempt.stamp
         with self._transaction():
             state.set_attempted(self._connection, attempt)
@@ -162,12 +162,12 @@ class DuckDBStore(DuckDBReader):
         """
         with self._transaction():
             found = drift.scan(self._connection, self._catalog, drift.Asked(kinds, leaving, limit))
-            if found.told:
+            if found.reported:
                 healing.heal(self._connection, self._catalog, found)
                 self._record_drift(DRIFT_HEALED, found)
         return found
 
-    def note_drift(self, kinds: Kinds) -> Drifts:
+    def record_drift(self, kinds: Kinds) -> Drifts:
         """What `drift` finds. That there is some, other than before, or none any more, is written down as an event."""
         with self._transaction():
             found = drift.scan(self._connection, self._catalog, drift.Asked(kinds, (), MAX_REPORTED))
@@ -184,10 +184,10 @@ class DuckDBStore(DuckDBReader):
         """Whether any live table was altered, and is as it should be now."""
         with self._transaction():
             found = drift.altered(self._connection, self._catalog)
-            if found.told:
+            if found.reported:
                 healing.heal(self._connection, self._catalog, found)
                 self._record_drift(DRIFT_HEALED, found)
-        return bool(found.told)
+        return bool(found.reported)
 
     def _record_drift(self, event: str, found: Drifts) -> None:
         applied = self.applied()
@@ -222,7 +222,7 @@ class DuckDBStore(DuckDBReader):
             events.add(self._connection, event)
         return found
 
-    def note(self, event: str, detail: Mapping[str, Value]) -> None:
+    def record_event(self, event: str, detail: Mapping[str, Value]) -> None:
         """Write down as a host event what this host did beside the rows."""
         with self._transaction():
             events.add(self._connection, HostEvent(0, self._clock.now(), event, None, None, 0, detail))

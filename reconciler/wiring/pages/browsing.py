@@ -81,7 +81,7 @@ def _declared(reader: DuckDBReader, kind: Kind, name: str, id_: str | None) -> R
     base = reader.base(stored_kinds(reader.kinds()))
     if id_ is not None:
         return base.row(RowId(kind.name, id_))
-    found = next(iter(base.named(Key(kind.name, name))), None)
+    found = next(iter(base.by_name(Key(kind.name, name))), None)
     return base.row(found.row_id) if found else None
 
 

@@ -63,11 +63,11 @@ def test_an_interrupted_batch_is_neither_seen_nor_doubled(histories: Histories) 
         ledger.record(batch)
     client.command("RENAME TABLE elsewhere TO config_versions")
     assert client.command("SELECT count() FROM widget_config FINAL") == 3
-    assert sha(2) not in ledger.recorded([sha(2)])
+    assert sha(2) not in ledger.recorded_commits([sha(2)])
     assert [row["name"] for row in state_at(ledger, WIDGET, 9)] == ["a"]
 
     ledger.record(batch)
-    assert sha(3) in ledger.recorded([sha(3)])
+    assert sha(3) in ledger.recorded_commits([sha(3)])
     assert client.command("SELECT count() FROM widget_config FINAL") == 3
     assert client.command("SELECT count() FROM config_versions FINAL") == 3
 
@@ -94,7 +94,7 @@ def test_a_write_that_arrives_late_changes_nothing(histories: Histories) -> None
     client.command("CREATE TABLE late ENGINE = Memory AS SELECT * FROM config_versions")
     ledger.orphan([sha(1)])
     client.command("INSERT INTO config_versions SELECT * FROM late")
-    assert sha(1) not in ledger.recorded([sha(1)])
+    assert sha(1) not in ledger.recorded_commits([sha(1)])
 
 
 def test_half_a_character_does_not_stop_the_history(histories: Histories) -> None:
@@ -140,4 +140,4 @@ def test_a_history_without_a_mark_is_of_the_first_format(histories: Histories, c
     outside(histories).command(f"ALTER TABLE config_versions MODIFY COMMENT '{comment.replace(chr(39), chr(39) * 2)}'")
     again = histories.open_clickhouse()
     again.prepare(KINDS)
-    assert sha(1) in again.recorded([sha(1)])
+    assert sha(1) in again.recorded_commits([sha(1)])

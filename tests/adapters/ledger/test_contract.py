@@ -39,8 +39,8 @@ def shas(ledger: Ledger, limit: int = 100) -> list[str]:
 def test_nothing_is_there_before_anything_was_recorded(histories: Histories) -> None:
     ledger = histories.open()
     for _ in ("before", "after"):
-        assert sha(1) not in ledger.recorded([sha(1)])
-        assert ledger.recorded() == {}
+        assert sha(1) not in ledger.recorded_commits([sha(1)])
+        assert ledger.recorded_commits() == {}
         assert ledger.versions(limit=9) == ()
         assert ledger.version(sha(1)) is None
         assert state_at(ledger, WIDGET, 9) == ()
@@ -105,7 +105,7 @@ def test_recording_twice_leaves_one(histories: Histories, ledger: Ledger) -> Non
     other.record([*versions, versions[0]])
     assert shas(ledger) == [sha(2), sha(1)]
     assert [row["pieces"] for row in state_at(ledger, WIDGET, 2)] == [4]
-    assert ledger.recorded() == {sha(1): True, sha(2): True}
+    assert ledger.recorded_commits() == {sha(1): True, sha(2): True}
 
 
 def test_what_is_recorded_again_replaces_what_was(ledger: Ledger) -> None:
@@ -136,22 +136,22 @@ def test_the_newest_write_wins_when_the_clock_stands_still_or_goes_back(historie
 def test_orphaned_and_back(ledger: Ledger) -> None:
     ledger.record([version(1, created(widget("a"), 1)), version(2, created(widget("b"), 2))])
     ledger.orphan([sha(2), sha(9)])
-    assert ledger.recorded() == {sha(1): True}
-    assert (sha(1) in ledger.recorded(), sha(2) in ledger.recorded()) == (True, False)
+    assert ledger.recorded_commits() == {sha(1): True}
+    assert (sha(1) in ledger.recorded_commits(), sha(2) in ledger.recorded_commits()) == (True, False)
     assert shas(ledger) == [sha(1)]
     assert [row["name"] for row in state_at(ledger, WIDGET, 2)] == ["a"]
     lost = ledger.version(sha(2))
     assert lost is not None
     assert lost.orphaned
     ledger.record([version(2, created(widget("b"), 2))])
-    assert sha(2) in ledger.recorded([sha(2)])
+    assert sha(2) in ledger.recorded_commits([sha(2)])
     assert len(state_at(ledger, WIDGET, 2)) == 2
 
 
 def test_many_commits_are_orphaned_at_once(ledger: Ledger) -> None:
     ledger.record([version(number) for number in range(1, 1201)])
     ledger.orphan([sha(number) for number in range(2, 1201)])
-    assert ledger.recorded() == {sha(1): True}
+    assert ledger.recorded_commits() == {sha(1): True}
 
 
 def test_history_rows_count_only_on_the_mainline(ledger: Ledger) -> None:
@@ -160,7 +160,7 @@ def test_history_rows_count_only_on_the_mainline(ledger: Ledger) -> None:
     assert [row["name"] for row in state_at(ledger, WIDGET, 2)] == ["ours"]
     ledger.record([replace(ours, mainline=False, rows=()), theirs])
     assert [row["name"] for row in state_at(ledger, WIDGET, 2)] == ["theirs"]
-    assert ledger.recorded() == {sha(1): True, sha(2): False, sha(3): True}
+    assert ledger.recorded_commits() == {sha(1): True, sha(2): False, sha(3): True}
 
 
 def test_rows_of_a_commit_that_became_invalid_do_not_count(ledger: Ledger) -> None:
@@ -274,7 +274,7 @@ def test_repositories_and_branches_do_not_mix(histories: Histories) -> None:
     for at, place in enumerate(places, start=1):
         ledger = histories.open(*place)
         reachable = min(at, 3)
-        assert ledger.recorded() == {sha(number): True for number in range(1, reachable + 1)}
+        assert ledger.recorded_commits() == {sha(number): True for number in range(1, reachable + 1)}
         assert len(ledger.versions(limit=9)) == reachable
         assert {row["name"] for row in state_at(ledger, WIDGET, 9)} == {f"w{at}"}
         assert ledger.version(sha(at + 1)) is None
@@ -336,4 +336,4 @@ def test_a_kind_nobody_prepared_is_a_bug(histories: Histories) -> None:
     ledger.prepare(Kinds((GADGET,)))
     with pytest.raises(BugError, match="not prepared for kind Widget"):
         ledger.record([version(1, created(widget("a"), 1))])
-    assert ledger.recorded() == {}
+    assert ledger.recorded_commits() == {}

@@ -41,7 +41,7 @@ def test_the_history_outlives_its_engine_and_is_its_owners_alone(tmp_path: Path)
         ledger.prepare(KINDS)
         ledger.record([version(1)])
     with opened(tmp_path) as ledger:
-        assert sha(1) in ledger.recorded([sha(1)])
+        assert sha(1) in ledger.recorded_commits([sha(1)])
     assert stat.S_IMODE((tmp_path / "history").stat().st_mode) == 0o700
 
 
@@ -49,7 +49,7 @@ def test_two_ledgers_of_one_process_share_the_engine(tmp_path: Path) -> None:
     with opened(tmp_path) as one, opened(tmp_path) as other:
         one.prepare(KINDS)
         one.record([version(1)])
-        assert sha(1) in other.recorded([sha(1)])
+        assert sha(1) in other.recorded_commits([sha(1)])
 
 
 def test_a_folder_that_another_process_uses_is_for_later(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -58,7 +58,7 @@ def test_a_folder_that_another_process_uses_is_for_later(tmp_path: Path, capfd: 
             opened(tmp_path)
         assert capfd.readouterr().err == ""
     with opened(tmp_path) as ledger:
-        assert ledger.recorded() == {}
+        assert ledger.recorded_commits() == {}
 
 
 def test_without_the_engine_the_message_says_what_to_install(tmp_path: Path) -> None:

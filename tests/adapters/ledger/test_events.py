@@ -71,13 +71,13 @@ def test_events_need_no_kinds(histories: Histories) -> None:
 
 def test_versions_are_looked_up_by_their_commits(histories: Histories) -> None:
     ledger = histories.open()
-    assert ledger.look_up([sha(1)]) == ()
+    assert ledger.find_by_sha([sha(1)]) == ()
     ledger.prepare(KINDS)
     ledger.record([version(number) for number in (1, 2, 3)])
     ledger.orphan([sha(2)])
-    found = {row.commit.sha: row.orphaned for row in ledger.look_up([sha(2), sha(3), sha(9)])}
+    found = {row.commit.sha: row.orphaned for row in ledger.find_by_sha([sha(2), sha(3), sha(9)])}
     assert found == {sha(2): True, sha(3): False}
-    assert ledger.look_up([]) == ()
+    assert ledger.find_by_sha([]) == ()
 
 
 @pytest.mark.parametrize("times", [1, 2])

@@ -57,10 +57,10 @@ def test_a_fault_while_recording_is_for_later(
     with pytest.raises(RetryLater, match=told) as caught:
         ledger.record(BATCH)
     assert "for url" not in str(caught.value)
-    assert ledger.recorded() == {}
+    assert ledger.recorded_commits() == {}
     assert state_at(ledger, WIDGET, 9) == ()
     ledger.record(BATCH)
-    assert ledger.recorded() == {sha(1): True, sha(2): True}
+    assert ledger.recorded_commits() == {sha(1): True, sha(2): True}
     assert len(state_at(ledger, WIDGET, 9)) == 2
 
 
@@ -71,7 +71,7 @@ def test_an_answer_lost_after_recording_doubles_nothing(front: RunningFront, led
     front.fault("lose", times=100, match="`config_versions` (")
     with pytest.raises(RetryLater):
         ledger.record(BATCH)
-    assert ledger.recorded() == {sha(1): True, sha(2): True}
+    assert ledger.recorded_commits() == {sha(1): True, sha(2): True}
     front.fault("", times=0)
     ledger.record(BATCH)
     assert [row.commit.sha for row in ledger.versions(limit=9)] == [sha(2), sha(1)]
@@ -85,9 +85,9 @@ def test_a_fault_while_reading_is_for_later(
     ledger.record(BATCH)
     front.fault(fault, times=9, match="config_versions FINAL")
     with pytest.raises(RetryLater, match=told):
-        ledger.recorded()
+        ledger.recorded_commits()
     front.fault("", times=0)
-    assert ledger.recorded() == {sha(1): True, sha(2): True}
+    assert ledger.recorded_commits() == {sha(1): True, sha(2): True}
 
 
 @pytest.mark.parametrize(("code", "told"), [(497, "does not let this login do that"), (62, "failed: .*Code: 62")])
@@ -114,7 +114,7 @@ def test_a_refused_login_needs_a_human_and_keeps_the_password_to_itself(
             ledger.prepare(KINDS)
             front.fault("refuse")
             with pytest.raises(RetryLater) as unlucky:
-                ledger.recorded()
+                ledger.recorded_commits()
         with pytest.raises(NeedsHuman, match="refused the login") as wrong:
             opened(front.url("x", login=f"ann:not{SECRET.replace('/', '%2F')}@"))
     told = "".join("".join(traceback.format_exception(one.value)) + one.value.hint for one in (unlucky, wrong))

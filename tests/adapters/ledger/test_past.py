@@ -73,7 +73,7 @@ def pruned(name: str, mode: Prune, number: int, **values: object) -> RowChange:
 
 
 def found(ledger: Ledger, limit: int = 100, **only: object) -> list[str]:
-    rows = ledger.found(VersionFilter(**only), limit=limit)  # type: ignore[arg-type]
+    rows = ledger.find_versions(VersionFilter(**only), limit=limit)  # type: ignore[arg-type]
     return [row.commit.sha for row in rows]
 
 
@@ -89,11 +89,19 @@ def test_nothing_is_there_before_anything_was_recorded(histories: Histories) -> 
     ledger = histories.open()
     for _ in ("before", "after"):
         assert found(ledger) == found(ledger, kinds=(WIDGET,), name="a") == []
-        assert (ledger.orphans(), ledger.aside(), ledger.declared(WIDGET, HistoryPoint(9))) == (0, {}, 0)
+        assert (ledger.count_orphans(), ledger.side_versions(), ledger.count_declared(WIDGET, HistoryPoint(9))) == (
+            0,
+            {},
+            0,
+        )
         assert ledger.live_at("host", datetime.now(UTC)) is None
-        assert ledger.committed_by(datetime.now(UTC)) is None
-        assert ledger.rows_at(WIDGET, HistoryPoint(9)) == ledger.between(WIDGET, HistoryPoint(0), HistoryPoint(9)) == ()
-        assert ledger.past_of(WIDGET, "a") == ledger.newest(WIDGET, limit=9) == ()
+        assert ledger.version_at(datetime.now(UTC)) is None
+        assert (
+            ledger.rows_at(WIDGET, HistoryPoint(9))
+            == ledger.changed_rows(WIDGET, HistoryPoint(0), HistoryPoint(9))
+            == ()
+        )
+        assert ledger.changes_of(WIDGET, "a") == ledger.newest_changes(WIDGET, limit=9) == ()
         ledger.prepare(KINDS)
 
 
@@ -110,10 +118,10 @@ def test_the_past_of_a_resource_through_names_and_removal(ledger: Ledger) -> Non
     )
     past = [("c", "delete", sha(4)), ("c", "update", sha(2)), ("a", "create", sha(1))]
     for name in ("a", "c", uid(1), uid(1)):
-        assert told(ledger.past_of(WIDGET, name)) == past
-    assert told(ledger.past_of(WIDGET, "b")) == [("b", "create", sha(1))]
-    assert ledger.past_of(WIDGET, "nobody") == ledger.past_of(WIDGET, uid(9)) == ()
-    newest = ledger.past_of(WIDGET, "a")[0]
+        assert told(ledger.changes_of(WIDGET, name)) == past
+    assert told(ledger.changes_of(WIDGET, "b")) == [("b", "create", sha(1))]
+    assert ledger.changes_of(WIDGET, "nobody") == ledger.changes_of(WIDGET, uid(9)) == ()
+    newest = ledger.changes_of(WIDGET, "a")[0]
     assert newest.version == replace(as_recorded(version(4), newest.version.recorded_at), deletes=1)
     assert (newest.row.prune, newest.row.height, newest.row.values["status"]) == ("deactivate", 4, "INACTIVE")
 
@@ -129,7 +137,7 @@ def test_what_became_of_a_row_is_recorded(ledger: Ledger, mode: Prune) -> None:
 def test_names_are_only_names(ledger: Ledger) -> None:
     ledger.record([version(1, created(widget("plain"), 1), *(created(widget(name), 1) for name in HOSTILE))])
     for name in HOSTILE:
-        assert told(ledger.past_of(WIDGET, name)) == [(name, "create", sha(1))]
+        assert told(ledger.changes_of(WIDGET, name)) == [(name, "create", sha(1))]
         assert [row.values["name"] for row in ledger.rows_at(WIDGET, HistoryPoint(1), name)] == [name]
         assert found(ledger, kinds=(WIDGET, GADGET), name=name) == [sha(1)]
         assert found(ledger, kinds=(GADGET,), name=name) == []
@@ -154,7 +162,7 @@ def test_rows_at_a_point(ledger: Ledger) -> None:
     ]
     assert [brief(row) for row in ledger.rows_at(WIDGET, HistoryPoint(4), "a")] == [("update", sha(3), 7)]
     assert [brief(row) for row in ledger.rows_at(WIDGET, HistoryPoint(9), uid(1))] == [("delete", sha(5), 3)]
-    assert [ledger.declared(WIDGET, HistoryPoint(height)) for height in range(6)] == [0, 1, 2, 2, 2, 1]
+    assert [ledger.count_declared(WIDGET, HistoryPoint(height)) for height in range(6)] == [0, 1, 2, 2, 2, 1]
 
 
 def test_a_name_counts_as_it_was_at_the_point(ledger: Ledger) -> None:
@@ -183,7 +191,7 @@ def test_what_differs_between_two_points(ledger: Ledger) -> None:
     def between(old: int, new: int) -> list[object]:
         return [
             (brief(before), brief(after))
-            for before, after in ledger.between(WIDGET, HistoryPoint(old), HistoryPoint(new))
+            for before, after in ledger.changed_rows(WIDGET, HistoryPoint(old), HistoryPoint(new))
         ]
 
     forth = [(("create", sha(1), 3), ("update", sha(2), 7)), (None, ("create", sha(3), 3))]
@@ -191,7 +199,7 @@ def test_what_differs_between_two_points(ledger: Ledger) -> None:
     assert between(3, 1) == [(after, before) for before, after in forth]
     assert between(2, 2) == []
     assert between(0, 1) == [(None, ("create", sha(1), 3)), (None, ("create", sha(1), 3))]
-    assert ledger.between(GADGET, HistoryPoint(0), HistoryPoint(3)) == ()
+    assert ledger.changed_rows(GADGET, HistoryPoint(0), HistoryPoint(3)) == ()
 
 
 def test_after_the_history_was_rewritten(ledger: Ledger) -> None:
@@ -214,19 +222,19 @@ def test_after_the_history_was_rewritten(ledger: Ledger) -> None:
             replace(with_parents(13, 12), height=3),
         ]
     )
-    assert ledger.orphans() == 3
+    assert ledger.count_orphans() == 3
     assert found(ledger, status=ORPHANED) == [sha(4), sha(3), sha(2)]
     lost = ledger.version(sha(4))
     assert lost is not None
-    dropped = place_of(lost, ledger.aside())
+    dropped = place_of(lost, ledger.side_versions())
     assert (dropped.height, set(dropped.dropped)) == (1, {sha(2), sha(4)})
     assert [brief(row) for row in ledger.rows_at(WIDGET, dropped)] == [("update", sha(4), 40)]
     assert [brief(row) for row in ledger.rows_at(WIDGET, HistoryPoint(3))] == [("update", sha(12), 120)]
-    ((before, after),) = ledger.between(WIDGET, dropped, HistoryPoint(3))
+    ((before, after),) = ledger.changed_rows(WIDGET, dropped, HistoryPoint(3))
     assert (brief(before), brief(after)) == (("update", sha(4), 40), ("update", sha(12), 120))
-    assert [one.row.commit for one in ledger.past_of(WIDGET, "a")] == [sha(4), sha(2), sha(12), sha(1)]
-    assert [one.version.orphaned for one in ledger.past_of(WIDGET, "a")] == [True, True, False, False]
-    assert [one.row.commit for one in ledger.newest(WIDGET, limit=9)] == [sha(12), sha(1)]
+    assert [one.row.commit for one in ledger.changes_of(WIDGET, "a")] == [sha(4), sha(2), sha(12), sha(1)]
+    assert [one.version.orphaned for one in ledger.changes_of(WIDGET, "a")] == [True, True, False, False]
+    assert [one.row.commit for one in ledger.newest_changes(WIDGET, limit=9)] == [sha(12), sha(1)]
 
 
 def test_the_newest_changes_with_what_was_before(ledger: Ledger) -> None:
@@ -240,14 +248,14 @@ def test_the_newest_changes_with_what_was_before(ledger: Ledger) -> None:
             version(5, created(gadget("g"), 5)),
         ]
     )
-    assert told(ledger.newest(WIDGET, limit=1))[:2] == [("a", "update", sha(4)), ("a", "update", sha(3))]
-    assert told(ledger.newest(WIDGET, limit=2))[:3] == [
+    assert told(ledger.newest_changes(WIDGET, limit=1))[:2] == [("a", "update", sha(4)), ("a", "update", sha(3))]
+    assert told(ledger.newest_changes(WIDGET, limit=2))[:3] == [
         ("a", "update", sha(4)),
         ("a", "update", sha(3)),
         ("a", "create", sha(1)),
     ]
-    assert len(ledger.newest(WIDGET, limit=99)) == 5
-    assert told(ledger.newest(GADGET, limit=1)) == [("g", "create", sha(5))]
+    assert len(ledger.newest_changes(WIDGET, limit=99)) == 5
+    assert told(ledger.newest_changes(GADGET, limit=1)) == [("g", "create", sha(5))]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 99])
@@ -263,7 +271,7 @@ def test_pages_of_the_newest_changes_are_the_whole(ledger: Ledger, size: int) ->
     walked: list[tuple[str, str, str]] = []
     place: ChangeCursor | None = None
     for _ in range(20):
-        page = ledger.newest(WIDGET, limit=size, after=place)[:size]
+        page = ledger.newest_changes(WIDGET, limit=size, after=place)[:size]
         if not page:
             break
         walked += told(page)
@@ -283,10 +291,15 @@ def test_pages_of_the_newest_changes_are_the_whole(ledger: Ledger, size: int) ->
 def test_a_page_of_changes_has_what_was_before_each(ledger: Ledger) -> None:
     row = widget("a")
     ledger.record([version(1, created(row, 1)), version(2, updated(row, 1, 2)), version(3, updated(row, 1, 3))])
-    place = change_place(WIDGET, ledger.newest(WIDGET, limit=1)[0])
-    assert told(ledger.newest(WIDGET, limit=1, after=place)) == [("a", "update", sha(2)), ("a", "create", sha(1))]
+    place = change_place(WIDGET, ledger.newest_changes(WIDGET, limit=1)[0])
+    assert told(ledger.newest_changes(WIDGET, limit=1, after=place)) == [
+        ("a", "update", sha(2)),
+        ("a", "create", sha(1)),
+    ]
     other_kind = place._replace(kind="Aaa")
-    assert told(ledger.newest(WIDGET, limit=1, after=other_kind))[0] == ("a", "update", sha(3)), "comes after that one"
+    assert told(ledger.newest_changes(WIDGET, limit=1, after=other_kind))[0] == ("a", "update", sha(3)), (
+        "comes after that one"
+    )
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])
@@ -298,7 +311,7 @@ def test_pages_of_filtered_versions_are_the_whole(ledger: Ledger, size: int) -> 
     walked: list[str] = []
     after: tuple[datetime, int, str] | None = None
     for _ in range(len(whole) + 1):
-        page = ledger.found(VersionFilter(author="", after=after), limit=size)
+        page = ledger.find_versions(VersionFilter(author="", after=after), limit=size)
         if not page:
             break
         walked += [one.commit.sha for one in page]
@@ -311,11 +324,11 @@ def test_recording_twice_leaves_one_past(ledger: Ledger) -> None:
     steps = [version(1, created(widget("a"), 1)), version(2, updated(widget("a", pieces=4), 1, 2))]
     for _ in range(3):
         ledger.record(steps)
-    assert [one.row.commit for one in ledger.past_of(WIDGET, "a")] == [sha(2), sha(1)]
-    assert [one.row.commit for one in ledger.newest(WIDGET, limit=1)] == [sha(2), sha(1)]
+    assert [one.row.commit for one in ledger.changes_of(WIDGET, "a")] == [sha(2), sha(1)]
+    assert [one.row.commit for one in ledger.newest_changes(WIDGET, limit=1)] == [sha(2), sha(1)]
     assert (
-        len(ledger.between(WIDGET, HistoryPoint(0), HistoryPoint(2))),
-        ledger.declared(WIDGET, HistoryPoint(2)),
+        len(ledger.changed_rows(WIDGET, HistoryPoint(0), HistoryPoint(2))),
+        ledger.count_declared(WIDGET, HistoryPoint(2)),
     ) == (1, 1)
 
 
@@ -369,7 +382,7 @@ def test_what_was_committed_by_a_moment(ledger: Ledger) -> None:
     ledger.orphan([sha(4)])
 
     def committed(days: float) -> str | None:
-        row = ledger.committed_by(START + timedelta(days=days))
+        row = ledger.version_at(START + timedelta(days=days))
         return row and row.commit.sha
 
     assert [committed(-1), committed(0), committed(1), committed(2), committed(500)] == [
@@ -384,12 +397,12 @@ def test_what_was_committed_by_a_moment(ledger: Ledger) -> None:
 def test_a_column_that_came_later_and_one_that_went(histories: Histories, ledger: Ledger) -> None:
     ledger.record([version(1, created(widget("a"), 1))])
     newer = make_kind("Widget", (*WIDGET_COLUMNS, Column("finish", SqlType.FLOAT)))
-    (before,) = histories.open().past_of(newer, "a")
+    (before,) = histories.open().changes_of(newer, "a")
     assert before.row.values["finish"] is None
     ledger.prepare(Kinds((GADGET, newer)))
     ledger.record([version(2, updated(widget("a", kind=newer, finish=0.5), 1, 2))])
-    assert [one.row.values["finish"] for one in ledger.past_of(newer, "a")] == [0.5, None]
-    assert ["finish" in one.row.values for one in ledger.past_of(WIDGET, "a")] == [False, False]
+    assert [one.row.values["finish"] for one in ledger.changes_of(newer, "a")] == [0.5, None]
+    assert ["finish" in one.row.values for one in ledger.changes_of(WIDGET, "a")] == [False, False]
 
 
 def kinds_left(ledger: Ledger, *known: Kind) -> dict[str, Kind]:
@@ -406,8 +419,8 @@ def test_a_kind_that_is_no_more_still_has_its_past(ledger: Ledger) -> None:
     for kind, name in ((GADGET, "g"), (ODD, "o")):
         remnant = left[kind.table]
         assert remnant.key == kind.key
-        (one,) = ledger.past_of(remnant, name)
-        (as_known,) = ledger.past_of(kind, name)
+        (one,) = ledger.changes_of(remnant, name)
+        (as_known,) = ledger.changes_of(kind, name)
         assert one == as_known
     assert found(ledger, kinds=tuple(left.values()), name="o") == [sha(1)]
 
@@ -418,12 +431,12 @@ def test_repositories_do_not_mix(histories: Histories) -> None:
         ledger.prepare(KINDS)
         ledger.record([version(number, created(widget("a", pieces=at), number)) for number in range(1, at + 1)])
         ledger.orphan([sha(at)])
-        assert ledger.orphans() == 1
-        assert {one.row.values["pieces"] for one in ledger.past_of(WIDGET, "a")} == {at}
-        assert len(ledger.past_of(WIDGET, "a")) == at
+        assert ledger.count_orphans() == 1
+        assert {one.row.values["pieces"] for one in ledger.changes_of(WIDGET, "a")} == {at}
+        assert len(ledger.changes_of(WIDGET, "a")) == at
         assert len(found(ledger, kinds=(WIDGET,), name="a")) == at - 1
-        assert ledger.declared(WIDGET, HistoryPoint(9)) == min(at - 1, 1)
-        assert len(ledger.newest(WIDGET, limit=9)) == at - 1
+        assert ledger.count_declared(WIDGET, HistoryPoint(9)) == min(at - 1, 1)
+        assert len(ledger.newest_changes(WIDGET, limit=9)) == at - 1
 
 
 def test_what_was_done_on_each_day(ledger: Ledger) -> None:

@@ -80,7 +80,7 @@ def test_a_state_it_has_not_seen_is_loaded(warm: Sandbox) -> None:
 def test_at_rest_it_has_no_process_and_wakes_with_all_rows(warm: Sandbox) -> None:
     process = warm._process
     assert process is not None
-    warm.rest()
+    warm.close_idle()
     assert process.has_ended
     assert warm._process is None
     (verdict,) = warm.run([BOTH], KINDS, [ONE, TWO], [ONE, TWO_LATER], Between("b", "c", (TWO_LATER,)))

@@ -133,7 +133,7 @@ def happen(warm: Sandbox, move: Move, live: State, state: State, step: Between) 
         warm._process._process.kill()
         warm._process._process.wait()
     elif move.accident == "rest":
-        warm.rest()
+        warm.close_idle()
     elif move.accident == "stranger":
         warm.run([RULES[0]], move.kinds, (), [row(widget("stranger"), 1)])
     elif move.accident in {"slow", "deadly"}:

@@ -23,9 +23,9 @@ def observe(store: Store, kinds: Kinds) -> dict[str, Any]:
         "live": {kind.name: [typed(one) for one in store.live(kind)] for kind in kinds},
         "rows": [typed(row) for row in rows],
         "row": [typed(base.row(row.row_id)) for row in rows],
-        "named": {key: [typed(one) for one in base.named(key)] for key in keys},
-        "in_file": {path: [typed(one) for one in base.in_file(path)] for path in paths},
-        "referring": {key: [one.key for one in base.referring(key)] for key in keys},
+        "named": {key: [typed(one) for one in base.by_name(key)] for key in keys},
+        "in_file": {path: [typed(one) for one in base.declared_in(path)] for path in paths},
+        "referring": {key: [one.key for one in base.referrers_of(key)] for key in keys},
         "paths": {kind.name: base.paths([kind.name]) for kind in kinds},
     }
 

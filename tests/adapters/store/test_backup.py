@@ -48,7 +48,7 @@ def folder(origin: Path, tmp_path: Path) -> Path:
 def everything(folder: Path) -> object:
     """All that can be asked of a store."""
     with open_store(folder, FixedClock()) as store:
-        return observe(store, KINDS), store.applied(), store.attempted(), store.events(99), store.drift(KINDS).total
+        return observe(store, KINDS), store.applied(), store.last_attempt(), store.events(99), store.drift(KINDS).total
 
 
 def go_on(folder: Path) -> None:

@@ -47,18 +47,18 @@ def names(found: tuple[Resource, ...]) -> list[str]:
 
 
 def test_a_new_store_is_empty(store: Store) -> None:
-    assert (store.applied(), store.attempted(), store.kinds(), store.counts()) == (None, None, {}, {})
+    assert (store.applied(), store.last_attempt(), store.kinds(), store.counts()) == (None, None, {}, {})
     assert store.live(WIDGET) == ()
     base = store.base(KINDS)
     assert list(base.rows()) == []
-    assert (base.in_file("a.yaml"), base.named(Key("Widget", "a")), base.paths(["Widget"])) == ((), (), ())
-    assert (base.row(RowId("Widget", uid(1))), base.referring(Key("Widget", "a"))) == (None, ())
+    assert (base.declared_in("a.yaml"), base.by_name(Key("Widget", "a")), base.paths(["Widget"])) == ((), (), ())
+    assert (base.row(RowId("Widget", uid(1))), base.referrers_of(Key("Widget", "a"))) == (None, ())
 
 
 def test_applied_and_attempted_commit(store: Store) -> None:
     applied = step(3, row(widget("a"), 3), warnings=[WARNING])
     store.apply(KINDS, applied)
-    found, attempt = store.applied(), store.attempted()
+    found, attempt = store.applied(), store.last_attempt()
     assert found is not None
     assert attempt is not None
     assert (found.stamp, found.height, found.digest) == (stamp(3), 3, applied.digest)
@@ -111,8 +111,8 @@ def test_resources_come_back_as_they_went_in(store: Store) -> None:
     for one in rows:
         assert typed(base.row(one.row_id)) == typed(one)
         assert base.row(one.row_id) == one
-        assert typed(base.named(one.resource.key)) == typed((one.resource,))
-    assert base.in_file("d/ü \n.yaml") == (linked, odd)
+        assert typed(base.by_name(one.resource.key)) == typed((one.resource,))
+    assert base.declared_in("d/ü \n.yaml") == (linked, odd)
     assert sorted(map(repr, map(typed, base.rows()))) == sorted(map(repr, map(typed, rows)))
 
 
@@ -137,14 +137,14 @@ def test_an_update_replaces_the_whole_row(store: Store) -> None:
     (live,) = store.live(WIDGET)
     assert (live.values["note"], live.values["weight"]) == (None, 5.0)
     assert (live.values["created_at"], live.values["updated_at"]) == (stamp(1).time, stamp(2).time)
-    assert store.base(KINDS).named(new.key) == (new,)
+    assert store.base(KINDS).by_name(new.key) == (new,)
 
 
 def test_a_moved_file_takes_its_rows_along(store: Store) -> None:
     store.apply(KINDS, step(1, row(widget("a", path="old.yaml"), 1)))
     store.apply(KINDS, step(2, row(widget("a", path="new.yaml", line=4), 1)))
     base = store.base(KINDS)
-    assert (names(base.in_file("old.yaml")), names(base.in_file("new.yaml"))) == ([], ["a"])
+    assert (names(base.declared_in("old.yaml")), names(base.declared_in("new.yaml"))) == ([], ["a"])
     assert base.paths(["Widget", "Gadget"]) == ("new.yaml",)
     assert (store.live(WIDGET)[0].path, store.live(WIDGET)[0].line) == ("new.yaml", 4)
 
@@ -157,9 +157,9 @@ def test_what_left_git_stays_inactive(store: Store) -> None:
     assert (live.values["status"], live.path, live.line) == ("INACTIVE", None, None)
     assert live.values["updated_at"] == stamp(3).time
     base = store.base(KINDS)
-    assert base.named(one.key) == base.in_file(one.path) == base.paths(["Widget"]) == ()
+    assert base.by_name(one.key) == base.declared_in(one.path) == base.paths(["Widget"]) == ()
     assert typed(base.row(one.row_id)) == typed(tombstone(one, 1, 3, updated=2))
-    assert names(base.referring(one.key)) == ["g"]
+    assert names(base.referrers_of(one.key)) == ["g"]
 
 
 def test_what_left_git_is_deleted_where_it_cannot_be_inactive(store: Store) -> None:
@@ -169,7 +169,7 @@ def test_what_left_git_is_deleted_where_it_cannot_be_inactive(store: Store) -> N
     assert [live.name for live in store.live(GADGET)] == ["h"]
     base = store.base(KINDS)
     assert base.row(one.row_id) == tombstone(one, 1, 2)
-    assert base.referring(Key("Gadget", "h")) == ()
+    assert base.referrers_of(Key("Gadget", "h")) == ()
 
 
 @pytest.mark.parametrize("one", [widget("a"), gadget("a")], ids=["inactive", "deleted"])
@@ -179,7 +179,7 @@ def test_what_comes_back_is_no_tombstone_any_more(store: Store, one: Resource) -
     store.apply(KINDS, step(3, row(one, 1, 3)))
     base = store.base(KINDS)
     assert list(base.rows()) == [row(one, 1, 3)]
-    assert base.named(one.key) == (one,)
+    assert base.by_name(one.key) == (one,)
     store.apply(KINDS, step(4, tombstone(one, 1, 4)))
     assert list(store.base(KINDS).rows()) == [tombstone(one, 1, 4)]
 
@@ -192,7 +192,7 @@ def test_a_name_may_be_taken_over_from_what_left(store: Store) -> None:
         (uid(1), False),
         (uid(2), True),
     ]
-    assert store.base(KINDS).named(new.key) == (new,)
+    assert store.base(KINDS).by_name(new.key) == (new,)
 
 
 def test_names_change_hands_within_a_step(store: Store) -> None:
@@ -200,7 +200,7 @@ def test_names_change_hands_within_a_step(store: Store) -> None:
     swapped = [widget("y", widget_id=uid(1)), widget("x", widget_id=uid(2))]
     store.apply(KINDS, step(2, *(row(one, 1, 2) for one in swapped)))
     base = store.base(KINDS)
-    assert [one.id for name in "xy" for one in base.named(Key("Widget", name))] == [uid(2), uid(1)]
+    assert [one.id for name in "xy" for one in base.by_name(Key("Widget", name))] == [uid(2), uid(1)]
     assert store.counts()["Widget"] == 2
 
 
@@ -215,9 +215,9 @@ def test_referring_goes_by_role_kind_and_the_whole_name(store: Store) -> None:
     ]
     store.apply(KINDS, step(1, *(row(one, 1) for one in found)))
     base = store.base(KINDS)
-    assert names(base.referring(Key("Widget", name))) == ["by-list", "by-role"]
-    assert names(base.referring(Key("Gadget", name))) == ["other-kind"]
-    assert base.referring(Key("Nothing", name)) == ()
+    assert names(base.referrers_of(Key("Widget", name))) == ["by-list", "by-role"]
+    assert names(base.referrers_of(Key("Gadget", name))) == ["other-kind"]
+    assert base.referrers_of(Key("Nothing", name)) == ()
 
 
 def test_paths_are_those_of_the_kinds_asked_for(store: Store) -> None:
@@ -262,7 +262,7 @@ def test_a_kind_may_join(store: Store) -> None:
     assert store.live(GADGET) == ()
     store.apply(KINDS, step(2, row(gadget("g", widget=("a",)), 2)))
     assert [one.name for one in store.live(WIDGET)] == ["a"]
-    assert names(store.base(KINDS).referring(Key("Widget", "a"))) == ["g"]
+    assert names(store.base(KINDS).referrers_of(Key("Widget", "a"))) == ["g"]
 
 
 def test_rows_stay_when_their_kind_gains_a_field(store: Store) -> None:
@@ -288,7 +288,7 @@ def test_the_base_can_be_read_with_kinds_that_come_next(store: Store) -> None:
     store.apply(Kinds((WIDGET,)), step(1, row(widget("a"), 1)))
     base = store.base(TALLER_KINDS)
     assert base.row(widget("a").row_id) == row(widget("a"), 1)
-    assert base.named(Key("Gadget", "a")) == base.referring(Key("Widget", "a")) == ()
+    assert base.by_name(Key("Gadget", "a")) == base.referrers_of(Key("Widget", "a")) == ()
 
 
 def test_a_kind_may_go_with_its_last_row(store: Store) -> None:
@@ -319,10 +319,10 @@ def test_a_refusal_changes_no_row(store: Store) -> None:
     before, applied = observe(store, KINDS), store.applied()
     attempt = Attempt(stamp(2), commit(9).stamp.time, refused=True, problems=(ERROR, WARNING))
     store.refuse(attempt)
-    assert store.attempted() == attempt
+    assert store.last_attempt() == attempt
     assert (observe(store, KINDS), store.applied()) == (before, applied)
     store.apply(KINDS, step(3))
-    after = store.attempted()
+    after = store.last_attempt()
     assert after is not None
     assert (after.stamp, after.refused, after.problems) == (stamp(3), False, ())
 
@@ -330,7 +330,7 @@ def test_a_refusal_changes_no_row(store: Store) -> None:
 def test_a_refusal_may_come_first(store: Store) -> None:
     attempt = Attempt(stamp(1), stamp(1).time, refused=True, problems=(ERROR,))
     store.refuse(attempt)
-    assert (store.applied(), store.attempted()) == (None, attempt)
+    assert (store.applied(), store.last_attempt()) == (None, attempt)
 
 
 def test_only_refused_attempts_are_refusals(store: Store) -> None:

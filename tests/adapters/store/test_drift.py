@@ -55,7 +55,7 @@ def filled(store: Store) -> Store:
 
 def test_a_store_that_nobody_touched_has_no_drift(filled: Store, store: Store) -> None:
     assert filled.drift(KINDS) == Drifts((), {})
-    assert filled.heal(KINDS).total == filled.note_drift(KINDS).total == 0
+    assert filled.heal(KINDS).total == filled.record_drift(KINDS).total == 0
     assert events(filled) == []
 
 
@@ -69,7 +69,7 @@ def test_a_changed_row_is_found_and_healed(filled: Store, how: str) -> None:
     column, value = ODD[how]
     values = filled.live(WIDGET, "b")[0].values
     change(filled, B, **{column: value})
-    (drift,) = filled.drift(KINDS).told
+    (drift,) = filled.drift(KINDS).reported
     found = {**values, column: value}
     assert typed(drift) == typed(Drift("Widget", B.id, "b", DriftType.CHANGED, found, dict(values), (column,)))
     assert filled.heal(KINDS) == Drifts((drift,), {"Widget": 1})
@@ -81,11 +81,11 @@ def test_a_missing_row_comes_back(filled: Store) -> None:
     before = observe(filled, KINDS)
     delete(filled, A, G)
     found = filled.drift(KINDS)
-    assert [(one.kind, one.id, one.name, one.what, one.before, one.fields) for one in found.told] == [
+    assert [(one.kind, one.id, one.name, one.what, one.before, one.fields) for one in found.reported] == [
         ("Gadget", G.id, "g", DriftType.MISSING, None, ()),
         ("Widget", A.id, "a", DriftType.MISSING, None, ()),
     ]
-    assert found.told[1].after == {**A.values, "created_at": stamp(1).time, "updated_at": stamp(1).time}
+    assert found.reported[1].after == {**A.values, "created_at": stamp(1).time, "updated_at": stamp(1).time}
     assert found.counts == {"Gadget": 1, "Widget": 1}
     assert filled.heal(KINDS) == found
     assert observe(filled, KINDS) == before
@@ -94,23 +94,23 @@ def test_a_missing_row_comes_back(filled: Store) -> None:
 def test_an_extra_row_goes(filled: Store) -> None:
     before = observe(filled, KINDS)
     insert(filled, RowId("Gadget", uid(9)), path="p", created_at=LATER, updated_at=LATER)
-    (drift,) = filled.drift(KINDS).told
+    (drift,) = filled.drift(KINDS).reported
     values = {"gadget_id": uid(9), "path": "p", "speed": None, "created_at": LATER, "updated_at": LATER}
     assert typed(drift) == typed(Drift("Gadget", uid(9), None, DriftType.EXTRA, values, None))
     assert [one.name for one in filled.live(KINDS.by_name["Gadget"])] == [uid(9), "g"]
-    assert filled.heal(KINDS).told == (drift,)
+    assert filled.heal(KINDS).reported == (drift,)
     assert observe(filled, KINDS) == before
 
 
 def test_what_left_git_is_part_of_what_should_be(filled: Store) -> None:
     before = observe(filled, KINDS)
     change(filled, GONE, status="ACTIVE")
-    (drift,) = filled.heal(KINDS).told
+    (drift,) = filled.heal(KINDS).reported
     assert (drift.name, drift.fields) == ("gone", ("status",))
     delete(filled, GONE)
-    assert [one.what for one in filled.heal(KINDS).told] == [DriftType.MISSING]
+    assert [one.what for one in filled.heal(KINDS).reported] == [DriftType.MISSING]
     insert(filled, gadget("h").row_id, path="p", created_at=LATER, updated_at=LATER)
-    assert [one.what for one in filled.heal(KINDS).told] == [DriftType.EXTRA]
+    assert [one.what for one in filled.heal(KINDS).reported] == [DriftType.EXTRA]
     assert observe(filled, KINDS) == before
 
 
@@ -131,7 +131,7 @@ def test_minus_zero_is_zero(store: Store) -> None:
 def test_numbers_that_are_none_are_told_and_healed(filled: Store, value: float) -> None:
     before = observe(filled, KINDS)
     change(filled, G, speed=value)
-    (drift,) = filled.heal(KINDS).told
+    (drift,) = filled.heal(KINDS).reported
     assert drift.before is not None
     assert is_same(drift.before["speed"], value)
     (event,) = events(filled)
@@ -168,20 +168,20 @@ def test_healing_is_on_record(filled: Store) -> None:
 
 def test_drift_that_stays_is_noted_once(filled: Store) -> None:
     change(filled, A, weight=99.0)
-    first = filled.note_drift(KINDS)
-    assert filled.note_drift(KINDS) == first
+    first = filled.record_drift(KINDS)
+    assert filled.record_drift(KINDS) == first
     assert [event.event for event in events(filled)] == ["drift-found"]
     change(filled, A, weight=98.0)
-    filled.note_drift(KINDS)
+    filled.record_drift(KINDS)
     change(filled, A, weight=30.0)
-    filled.note_drift(KINDS)
-    filled.note_drift(KINDS)
+    filled.record_drift(KINDS)
+    filled.record_drift(KINDS)
     change(filled, A, weight=98.0)
-    filled.note_drift(KINDS)
+    filled.record_drift(KINDS)
     filled.heal(KINDS)
-    filled.note_drift(KINDS)
+    filled.record_drift(KINDS)
     change(filled, A, weight=98.0)
-    filled.note_drift(KINDS)
+    filled.record_drift(KINDS)
     assert [event.event.removeprefix("drift-") for event in events(filled)] == [
         *("found", "found", "gone", "found", "healed", "found")
     ]
@@ -195,9 +195,9 @@ def test_some_rows_are_left_alone(filled: Store) -> None:
     change(filled, B, weight=98.0)
     delete(filled, G)
     leaving = {A.row_id, RowId("Gadget", "")}
-    assert [one.name for one in filled.drift(KINDS, leaving=leaving).told] == ["b"]
-    assert [one.name for one in filled.heal(KINDS, leaving=leaving).told] == ["b"]
-    assert [one.name for one in filled.drift(KINDS).told] == ["g", "a"]
+    assert [one.name for one in filled.drift(KINDS, leaving=leaving).reported] == ["b"]
+    assert [one.name for one in filled.heal(KINDS, leaving=leaving).reported] == ["b"]
+    assert [one.name for one in filled.drift(KINDS).reported] == ["g", "a"]
     assert filled.heal(KINDS).counts == {"Gadget": 1, "Widget": 1}
 
 
@@ -209,11 +209,11 @@ def test_so_many_at_a_time(store: Store) -> None:
     for one in found[5:]:
         change(store, one, weight=1.0)
     some = store.drift(KINDS, limit=4)
-    assert [one.name for one in some.told] == ["g", "w0", "w1", "w2"]
+    assert [one.name for one in some.reported] == ["g", "w0", "w1", "w2"]
     assert (some.total, some.counts) == (11, {"Gadget": 1, "Widget": 10})
     assert some.digest != store.drift(KINDS, limit=3).digest
     healed = [store.heal(KINDS, limit=4) for _ in range(4)]
-    assert [(len(one.told), one.total) for one in healed] == [(4, 11), (4, 7), (3, 3), (0, 0)]
+    assert [(len(one.reported), one.total) for one in healed] == [(4, 11), (4, 7), (3, 3), (0, 0)]
     assert observe(store, KINDS) == before
 
 
@@ -221,7 +221,7 @@ def test_rows_that_a_commit_touches_are_written_and_others_stay_as_they_are(fill
     change(filled, A, weight=99.0)
     change(filled, B, weight=98.0)
     filled.apply(KINDS, step(3, row(replace(A, path="elsewhere.yaml"), 1)))
-    assert [one.name for one in filled.drift(KINDS).told] == ["b"]
+    assert [one.name for one in filled.drift(KINDS).reported] == ["b"]
     filled.replace(KINDS, real_step(4, *ROWS))
     assert filled.drift(KINDS).total == 0
 

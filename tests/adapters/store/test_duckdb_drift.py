@@ -104,7 +104,7 @@ def test_an_altered_table_is_found_and_made_anew(filled: DuckDBStore, how: str) 
     statements, what, fields = ALTERED[how]
     run(filled, *statements)
     found = filled.drift(ALL)
-    (drift,) = found.told
+    (drift,) = found.reported
     assert (drift.kind, drift.id, drift.name, drift.what) == ("Widget", "", "widget_config", what)
     assert fields <= set(drift.fields)
     assert drift.is_table
@@ -126,7 +126,7 @@ def test_rows_of_an_altered_table_are_told_as_far_as_they_can_be_compared(filled
         "INSERT INTO main.widget_config (widget_id, label) VALUES (NULL, 'nobody')",
     )
     found = filled.heal(ALL)
-    table, changed, missing = found.told
+    table, changed, missing = found.reported
     assert table.is_table
     assert found.counts == {"Widget": 3}
     assert (changed.name, changed.fields) == ("a", ("label", "pieces"))
@@ -141,16 +141,16 @@ def test_twice_the_same_id_is_an_altered_table(filled: DuckDBStore) -> None:
     before = observe(filled, ALL)
     run(filled, "CREATE TABLE main.o AS FROM main.gadget_config UNION ALL FROM main.gadget_config")
     run(filled, "DROP TABLE main.gadget_config", "ALTER TABLE main.o RENAME TO gadget_config")
-    assert [one.is_table for one in filled.heal(ALL).told] == [True]
+    assert [one.is_table for one in filled.heal(ALL).reported] == [True]
     assert observe(filled, ALL) == before
 
 
 def test_odd_names_are_made_anew(filled: DuckDBStore) -> None:
     before = observe(filled, ALL)
     run(filled, f'UPDATE main.{ODD_TABLE} SET "ÄÖ.x" = 7')
-    assert [one.fields for one in filled.heal(ALL).told] == [("ÄÖ.x",)]
+    assert [one.fields for one in filled.heal(ALL).reported] == [("ÄÖ.x",)]
     run(filled, f"DROP TABLE main.{ODD_TABLE}")
-    assert [one.what for one in filled.heal(ALL).told] == [DriftType.MISSING]
+    assert [one.what for one in filled.heal(ALL).reported] == [DriftType.MISSING]
     assert filled.drift(ALL).total == 0
     assert observe(filled, ALL) == before
 
@@ -188,7 +188,7 @@ def test_values_that_python_has_no_words_for(filled: DuckDBStore) -> None:
         3: """updated_at = 'infinity', parts = '1e400'""",
     }
     run(filled, *(f"UPDATE {TABLE} SET {what} WHERE widget_id = '{uid(number)}'" for number, what in written.items()))
-    first, second, third = filled.heal(ALL).told
+    first, second, third = filled.heal(ALL).reported
     assert [one.fields for one in (first, second, third)] == [
         ("parts", "updated_at"),
         ("parts", "created_at"),
@@ -208,7 +208,7 @@ def test_json_counts_as_it_is_written(filled: DuckDBStore) -> None:
         filled,
         'UPDATE main.widget_config SET parts = \'{ "screws": [1, 2.5, null], "ä": "ö" }\' WHERE parts IS NOT NULL',
     )
-    assert [one.fields for one in filled.heal(ALL).told] == [("parts",), ("parts",)]
+    assert [one.fields for one in filled.heal(ALL).reported] == [("parts",), ("parts",)]
     assert filled.drift(ALL).total == 0
 
 
@@ -235,7 +235,7 @@ def test_a_kind_that_somebody_struck_off_is_mended_by_a_replay(tmp_path: Path) -
 def test_nothing_is_compared_with_what_was_altered(filled: DuckDBStore) -> None:
     run(filled, "DROP TABLE desired.gadget_config")
     change(filled, A, weight=1.0)
-    for ask in (filled.drift, filled.heal, filled.note_drift):
+    for ask in (filled.drift, filled.heal, filled.record_drift):
         with pytest.raises(NeedsHuman, match=r"desired\.gadget_config was altered"):
             ask(ALL)
     assert events(filled) == []

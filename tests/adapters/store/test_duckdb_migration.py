@@ -141,7 +141,7 @@ def test_a_column_may_take_a_name_of_the_declaration(duckdb_store: DuckDBStore) 
     kinds = Kinds((GADGET, named))
     duckdb_store.apply(kinds, step(2, row(widget("b", kind=named, name_=1), 2)))
     assert [(one.name, one.values["name"]) for one in duckdb_store.live(named)] == [("a", None), ("b", None)]
-    assert [one.id for one in duckdb_store.base(kinds).named(widget("a").key)] == [widget("a").id]
+    assert [one.id for one in duckdb_store.base(kinds).by_name(widget("a").key)] == [widget("a").id]
 
 
 def test_odd_names_live_through_everything(duckdb_store: DuckDBStore) -> None:
@@ -153,7 +153,7 @@ def test_odd_names_live_through_everything(duckdb_store: DuckDBStore) -> None:
     duckdb_store.apply(Kinds((*KINDS, wider)), step(3, row(resource(wider, "z", {"select": "it's", "ÄÖ.x": 1.0}), 3)))
     assert [found.name for found in duckdb_store.live(wider)] == ["x", "z"]
     base = duckdb_store.base(Kinds((wider,)))
-    assert [found.name for found in base.in_file("y.yaml")] == ["x"]
+    assert [found.name for found in base.declared_in("y.yaml")] == ["x"]
     duckdb_store.apply(
         KINDS, step(4, tombstone(one, 1, 4), tombstone(resource(wider, "z", {"select": "it's", "ÄÖ.x": 1.0}), 3, 4))
     )
@@ -177,8 +177,8 @@ def test_many_rows_are_written_like_few(duckdb_store: DuckDBStore, tmp_path: Pat
     assert {live[uid(number)].values["weight"] for number in range(1210, 1498)} == {30.0}
     assert live[uid(1499)].values["weight"] == 99.0
     base = duckdb_store.base(KINDS)
-    assert [one.id for one in base.named(later[7].resource.key)] == [uid(7)]
-    assert [one.id for one in base.in_file(first[1400].resource.path)] == [uid(1400)]
+    assert [one.id for one in base.by_name(later[7].resource.key)] == [uid(7)]
+    assert [one.id for one in base.declared_in(first[1400].resource.path)] == [uid(1400)]
     assert base.row(first[1200].row_id) == gone[0]
     assert len(catalog_indexes(tmp_path)) == 6
 
@@ -190,7 +190,7 @@ def test_many_rows_of_a_larger_table_are_written_in_place(duckdb_store: DuckDBSt
     moved = [row(replace(one.resource, path="new.yaml"), 1) for one in rows[:1001]]
     duckdb_store.apply(KINDS, step(2, *moved))
     base = duckdb_store.base(KINDS)
-    assert len(base.in_file("new.yaml")) == 1001
+    assert len(base.declared_in("new.yaml")) == 1001
     assert base.row(rows[1001].row_id) == rows[1001]
     assert duckdb_store.counts() == {"Gadget": 4100, "Widget": 0}
 

@@ -40,16 +40,16 @@ def fill(store: DuckDBStore) -> None:
 def test_everything_is_there_after_reopening(tmp_path: Path) -> None:
     with open_store(tmp_path, FixedClock()) as store:
         fill(store)
-        before = (observe(store, KINDS), store.applied(), store.attempted(), store.events(9))
+        before = (observe(store, KINDS), store.applied(), store.last_attempt(), store.events(9))
     with open_store(tmp_path, FixedClock()) as store:
-        assert (observe(store, KINDS), store.applied(), store.attempted(), store.events(9)) == before
+        assert (observe(store, KINDS), store.applied(), store.last_attempt(), store.events(9)) == before
         assert list(store.kinds()["Widget"]) == list(WIDGET.schema)
         assert list(store.kinds()["Widget"]["about"]) == ["z", "a"]
         store.claim("repo", "main")
     reader = open_reader(tmp_path)
     assert reader is not None
     with reader:
-        assert (reader.applied(), reader.attempted(), reader.events(9)) == before[1:]
+        assert (reader.applied(), reader.last_attempt(), reader.events(9)) == before[1:]
         assert [one.name for one in reader.live(WIDGET)] == ["a", "b"]
 
 
@@ -231,10 +231,10 @@ def test_a_row_that_slipped_past_validation_changes_nothing(
     duckdb_store: DuckDBStore, how: str, wrong: dict[str, object], words: str
 ) -> None:
     fill(duckdb_store)
-    before = (observe(duckdb_store, KINDS), duckdb_store.applied(), duckdb_store.attempted(), duckdb_store.events(9))
+    before = (observe(duckdb_store, KINDS), duckdb_store.applied(), duckdb_store.last_attempt(), duckdb_store.events(9))
     with pytest.raises(BugError, match=words):
         getattr(duckdb_store, how)(KINDS, step(3, row(gadget("h"), 3), row(widget("c", **wrong), 3)))
-    after = (observe(duckdb_store, KINDS), duckdb_store.applied(), duckdb_store.attempted(), duckdb_store.events(9))
+    after = (observe(duckdb_store, KINDS), duckdb_store.applied(), duckdb_store.last_attempt(), duckdb_store.events(9))
     assert after == before
     duckdb_store.apply(KINDS, step(4, row(widget("c"), 4)))
     assert duckdb_store.counts() == {"Gadget": 1, "Widget": 3}

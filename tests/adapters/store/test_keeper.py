@@ -87,7 +87,7 @@ def test_it_tells_of_somebody_who_waits_at_the_door(
         close(store)
         _write_past(tmp_path)
 
-    keeper.store().note("something", {})
+    keeper.store().record_event("something", {})
     monkeypatch.setattr(DuckDBStore, "close", closed)
     keeper.rest()
     assert keeper.touched()
@@ -96,10 +96,10 @@ def test_it_tells_of_somebody_who_waits_at_the_door(
 
 def test_a_reader_sees_the_moment_it_began_at(keeper: Keeper) -> None:
     store = keeper.store()
-    store.note("first", {})
+    store.record_event("first", {})
     with keeper.reading() as reader:
         assert [event.event for event in reader.events(10)] == ["first", "bound"]
-        store.note("second", {})
+        store.record_event("second", {})
         assert [event.event for event in reader.events(10)] == ["first", "bound"]
     with keeper.reading() as reader:
         assert next(event.event for event in reader.events(10)) == "second"
@@ -122,7 +122,7 @@ def test_many_read_while_one_writes(keeper: Keeper) -> None:
     with ThreadPoolExecutor(4) as readers:
         reading = [readers.submit(read, number) for number in range(4)]
         for number in range(20):
-            keeper.store().note(f"event-{number}", {})
+            keeper.store().record_event(f"event-{number}", {})
             keeper.rest()
         assert all(one.result(30) >= 1 for one in reading)
 
@@ -144,7 +144,7 @@ def test_a_reader_that_does_not_end_keeps_it_from_going_away(keeper: Keeper, mon
 def test_the_zone_of_the_machine_counts_for_no_reader(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
-    keeper.store().note("first", {})
+    keeper.store().record_event("first", {})
     with keeper.reading() as reader:
         assert reader.events(1)[0].at.utcoffset() is not None
         assert abs((reader.events(1)[0].at - keeper.store().events(1)[0].at).total_seconds()) == 0

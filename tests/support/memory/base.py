@@ -19,12 +19,12 @@ class MemoryBase:
         self._rows = rows
         self._kinds = kinds
 
-    def in_file(self, path: str) -> tuple[Resource, ...]:
+    def declared_in(self, path: str) -> tuple[Resource, ...]:
         """What a file declares, in order of line."""
         found = (one for one in self._declared() if one.path == path)
         return tuple(sorted(found, key=lambda one: (one.line, one.key)))
 
-    def named(self, key: Key) -> tuple[Resource, ...]:
+    def by_name(self, key: Key) -> tuple[Resource, ...]:
         """What goes by this kind and name."""
         return tuple(one for one in self._declared() if one.key == key)
 
@@ -32,7 +32,7 @@ class MemoryBase:
         """The row with this id, a tombstone too."""
         return self._rows.get(row_id)
 
-    def referring(self, key: Key) -> tuple[Resource, ...]:
+    def referrers_of(self, key: Key) -> tuple[Resource, ...]:
         """The resources with a reference to this kind and name, in order of kind and name."""
         return tuple(sorted((one for one in self._declared() if self._refers(one, key)), key=lambda one: one.key))
 

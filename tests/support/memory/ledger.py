@@ -33,7 +33,7 @@ class MemoryLedger(PastQueries):
         """Remember the kinds."""
         self._kinds |= kinds.by_name
 
-    def recorded(self, among: Collection[str] | None = None) -> Mapping[str, bool]:
+    def recorded_commits(self, among: Collection[str] | None = None) -> Mapping[str, bool]:
         """The recorded commits that are not orphaned (of some, or all), and whether each is on the mainline."""
         found = {row.commit.sha: row.mainline for row in self._reachable()}
         return found if among is None else {sha: found[sha] for sha in among if sha in found}
@@ -62,7 +62,7 @@ class MemoryLedger(PastQueries):
         in_store = sorted(found, key=lambda one: (one.host, one.event.store, -one.event.seq))
         return tuple(sorted(in_store, key=lambda one: one.event.at, reverse=True)[:limit])
 
-    def look_up(self, shas: Collection[str]) -> tuple[VersionRow, ...]:
+    def find_by_sha(self, shas: Collection[str]) -> tuple[VersionRow, ...]:
         """The versions of some commits, orphaned ones too."""
         return tuple(self._entries[sha].row for sha in shas if sha in self._entries)
 

@@ -37,7 +37,7 @@ class PastQueries:
     _entries: dict[str, Entry]
     _events: dict[tuple[str, str, int], RecordedEvent]
 
-    def found(self, only: VersionFilter, *, limit: int) -> tuple[VersionRow, ...]:
+    def find_versions(self, only: VersionFilter, *, limit: int) -> tuple[VersionRow, ...]:
         """The versions that a filter lets through, newest committer time first."""
         touching = self._touching(only)
         found = [row for row, _ in self._entries.values() if _passes(row, only)]
@@ -64,11 +64,11 @@ class PastQueries:
             for day, rows in sorted(days.items())
         )
 
-    def orphans(self) -> int:
+    def count_orphans(self) -> int:
         """How many versions the branch no longer reaches."""
         return sum(entry.row.orphaned for entry in self._entries.values())
 
-    def aside(self) -> Mapping[str, SideVersion]:
+    def side_versions(self) -> Mapping[str, SideVersion]:
         """All versions that are not on the mainline now, by their commits."""
         return {
             sha: SideVersion(row.commit.parents, row.mainline and row.status == Status.VALID)
@@ -86,7 +86,7 @@ class PastQueries:
         newest = max((one for one in told if one.commit), key=lambda one: (one.at, one.seq), default=None)
         return newest.commit if newest else None
 
-    def committed_by(self, moment: datetime) -> VersionRow | None:
+    def version_at(self, moment: datetime) -> VersionRow | None:
         """The highest commit of the mainline whose committer time is not after a moment."""
         rows = [entry.row for entry in self._entries.values() if entry.row.mainline and not entry.row.orphaned]
         return max((r for r in rows if r.commit.committer.time <= moment), key=lambda row: row.height, default=None)
@@ -101,11 +101,11 @@ class PastQueries:
         rows = self._state(kind, point)
         return tuple(rows[key] for key in sorted(rows) if name is None or name in _names(kind, rows[key]))
 
-    def declared(self, kind: Kind, point: HistoryPoint) -> int:
+    def count_declared(self, kind: Kind, point: HistoryPoint) -> int:
         """How many resources of a kind git declares at a point."""
         return sum(row.op != Op.DELETE for row in self._state(kind, point).values())
 
-    def between(
+    def changed_rows(
         self, kind: Kind, old: HistoryPoint, new: HistoryPoint
     ) -> tuple[tuple[HistoryRow | None, HistoryRow | None], ...]:
         """Each row that is another one at two points, as it is at both, in order of the key column."""
@@ -113,13 +113,13 @@ class PastQueries:
         pairs = ((before.get(key), after.get(key)) for key in sorted({*before, *after}))
         return tuple((one, other) for one, other in pairs if one != other)
 
-    def past_of(self, kind: Kind, name: str) -> tuple[HistoryChange, ...]:
+    def changes_of(self, kind: Kind, name: str) -> tuple[HistoryChange, ...]:
         """Every change of the resources that ever went by a name or id, the highest first; orphaned ones too."""
         past = list(self._past(kind, lambda row: row.mainline and row.status == Status.VALID))
         keys = {one.row.values[kind.key] for one in past if name in _names(kind, one.row)}
         return _highest_first(kind, [one for one in past if one.row.values[kind.key] in keys])
 
-    def newest(self, kind: Kind, *, limit: int, after: ChangeCursor | None = None) -> tuple[HistoryChange, ...]:
+    def newest_changes(self, kind: Kind, *, limit: int, after: ChangeCursor | None = None) -> tuple[HistoryChange, ...]:
         """The highest changes of a kind first, so many at most, and of each row among them those before."""
         placed = [(order_of(change_place(kind, one)), one) for one in self._past(kind, _counts)]
         past = [one for place, one in sorted(placed, key=itemgetter(0)) if after is None or place > order_of(after)]

@@ -65,7 +65,7 @@ class MemoryStore:
         """The applied commit."""
         return self._applied
 
-    def attempted(self) -> Attempt | None:
+    def last_attempt(self) -> Attempt | None:
         """The newest attempt."""
         return self._attempted
 
@@ -134,7 +134,7 @@ class MemoryStore:
         """The newest host event that the ledger has."""
         return self._shipped
 
-    def note(self, event: str, detail: Mapping[str, Value]) -> None:
+    def record_event(self, event: str, detail: Mapping[str, Value]) -> None:
         """Write down as a host event what this host did beside the rows."""
         self._happened(HostEvent(0, self._clock.now(), event, None, None, 0, detail))
 
@@ -172,13 +172,13 @@ class MemoryStore:
     def heal(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MAX_REPORTED) -> Drifts:
         """Make the live rows what git says."""
         found = self.drift(kinds, leaving=leaving, limit=limit)
-        for drift in found.told:
+        for drift in found.reported:
             del self._written[drift.row_id]
-        if found.told:
+        if found.reported:
             self._drifted(DRIFT_HEALED, found)
         return found
 
-    def note_drift(self, kinds: Kinds) -> Drifts:
+    def record_drift(self, kinds: Kinds) -> Drifts:
         """What `drift` finds, and an event when it is news."""
         found = self.drift(kinds)
         told = [

@@ -48,7 +48,7 @@ class Sandbox:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.rest()
+        self.close_idle()
 
     def run(
         self,
@@ -69,7 +69,7 @@ class Sandbox:
                 self._end()
                 raise
 
-    def rest(self) -> None:
+    def close_idle(self) -> None:
         """End the process: its memory is free, and the next run starts another one with all rows."""
         with self._turn:
             self._end()
