@@ -8,7 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import Figure
-from reconciler.web.limits import READING
+from reconciler.web.auth import READING
 from tests.running.hosts import Host
 from tests.web.crowd import Crowd
 

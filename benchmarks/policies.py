@@ -15,13 +15,14 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import Figure
+from reconciler.adapters.bundled import example_repository
 from reconciler.adapters.duckdb.sandbox.engine import Sandbox
 from reconciler.model.change import Row, Stamp
 from reconciler.ports import Between
 from reconciler.reconcile.check import check_tree
 from reconciler.reconcile.policytests import read_policies
 from reconciler.reconcile.rules import Layout, Role
-from reconciler.wiring import example_repository, shipped
+from reconciler.wiring.checkout import bundled_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +73,7 @@ def _example() -> tuple[tuple[Policy, ...], Kinds, tuple[Resource, ...]]:
     root, layout = example_repository(), Layout()
     tree = {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
     checked = check_tree(
-        {path: data for path, data in tree.items() if layout.role(path) is not None}, layout, shipped()
+        {path: data for path, data in tree.items() if layout.role(path) is not None}, layout, bundled_kinds()
     )
     policies = read_policies({path: data for path, data in tree.items() if layout.role(path) is Role.POLICY}, layout)
     return policies.members, checked.kinds, tuple(one for entry in checked.entries.values() for one in entry.resources)

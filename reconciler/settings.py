@@ -73,6 +73,10 @@ SETTINGS = (
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
+EMBEDDED_HISTORY, NO_HISTORY = "chdb", "none"
+"""Values of history.url that are no server."""
+EMBEDDED_REDIS, NO_REDIS = "embedded", "none"
+"""Values of redis.url that are no server."""
 DRIFT_MODES = ("heal", "report")
 SHORTEST_POLL = 1.0
 

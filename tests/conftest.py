@@ -113,7 +113,7 @@ def fences(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFac
 @pytest.fixture
 def one_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """All commands of a worker judge with one policy engine: starting it takes longer than most of them."""
-    monkeypatch.setattr("reconciler.wiring.stores.policy_engine", engine)
+    monkeypatch.setattr("reconciler.wiring.local.policy_engine", engine)
 
 
 @pytest.fixture

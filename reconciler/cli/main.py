@@ -14,8 +14,8 @@ import click
 
 from reconciler import __version__
 from reconciler.cli import output
-from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, global_options
+from reconciler.cli.output import Exit
 from reconciler.errors import ReconcilerError, RefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -30,40 +30,40 @@ COMPLETING = "_RECONCILER_COMPLETE"
 """What a shell sets to ask for completions."""
 
 COMMANDS = {
-    "demo": "a two-minute tour on the example repository",
-    "init": "start a config repository",
-    "new": "start a resource: a commented file that validates",
-    "validate": "check files; needs no store, no history, no network",
-    "fmt": "canonical layout of YAML files; comments and values stay",
-    "plan": "what a commit would change in the live rows, and what speaks against it",
-    "policy": "the rules in policies/, and their tests",
-    "run": "the daemon: every commit goes live at once",
-    "sync": "one reconcile to the branch's head",
-    "suspend": "keep the live rows as they are for a while, and say why",
-    "resume": "end that",
-    "status": "what is live, and whether it is what git says",
-    "get": "the live rows of a kind, or one of them",
-    "drift": "where the live rows are not what git says, because something else wrote there",
-    "backup": "a consistent copy of the store",
-    "restore": "make a copy the store again",
-    "session": "who is signed in: begin, look at, use and end sessions",
-    "log": "every commit that was recorded, newest first",
-    "history": "who changed a resource, when and how; also when git is away",
-    "show": "a live row as it was at a commit or moment",
-    "diff": "what is otherwise at one commit or moment than at another",
-    "blame": "for each field of a live row the commit that last set it",
-    "sql": "read-only SQL on the live rows, or on the history",
-    "export": "rows to Parquet, CSV or JSON files",
-    "doctor": "check this host, and say how to mend what is wrong",
-    "verify": "both databases against git, from the first commit on",
-    "import": "existing rows to YAML files",
-    "token": "let a program elsewhere read or operate a daemon over HTTP",
-    "completion": "completion of commands, kinds and names for a shell",
-    "schema": "the kinds, and their JSON Schemas for editors",
+    "demo": ("start", "take a two-minute tour on the example repository"),
+    "init": ("start", "create a config repository"),
+    "new": ("start", "create a resource: a commented file that validates"),
+    "validate": ("check", "check files; needs no store, no history, no network"),
+    "fmt": ("check", "rewrite YAML files in the canonical layout; comments and values stay"),
+    "plan": ("reconcile", "show what a commit would change in the live rows, and which rules refuse it"),
+    "policy": ("check", "list the rules in policies/, and run their tests"),
+    "run": ("host", "run the daemon: every commit goes live at once"),
+    "sync": ("reconcile", "reconcile once to the branch's head"),
+    "suspend": ("reconcile", "stop reconciling for a while, and say why"),
+    "resume": ("reconcile", "resume reconciling"),
+    "status": ("rows", "show what is live, and whether it is what git says"),
+    "get": ("rows", "show the live rows of a kind, or one of them"),
+    "drift": ("reconcile", "show where live rows are not what git says, because something else changed them"),
+    "backup": ("host", "make a consistent copy of the store"),
+    "restore": ("host", "replace the store by a copy"),
+    "session": ("session", "begin, show, use and end sessions of users"),
+    "log": ("history", "show every recorded commit, newest first"),
+    "history": ("history", "show who changed a resource, when and how; also when git is away"),
+    "show": ("history", "show a live row as it was at a commit or point in time"),
+    "diff": ("history", "compare two commits or points in time"),
+    "blame": ("history", "show for each field of a live row the commit that last set it"),
+    "sql": ("rows", "run read-only SQL on the live rows, or on the history"),
+    "export": ("rows", "write rows to Parquet, CSV or JSON files"),
+    "doctor": ("host", "check this host, and say how to fix what is wrong"),
+    "verify": ("reconcile", "compare both databases with git, from the first commit on"),
+    "import": ("start", "write existing rows as YAML files"),
+    "token": ("host", "make a token for a program elsewhere to read or operate a daemon over HTTP"),
+    "completion": ("host", "print completion of commands, kinds and names for a shell"),
+    "schema": ("start", "show the kinds, and write their JSON Schemas for editors"),
 }
-"""Each is a module of `reconciler.cli.commands` with a command of that name, imported when it is called.
+"""Each command: the module of `reconciler.cli.commands` that has it, imported when it is called, and what it does.
 
-Where Python keeps the name for itself, an underscore follows it.
+Where Python keeps the name for itself, an underscore follows it in the module.
 """
 
 
@@ -78,9 +78,8 @@ class LazyGroup(click.Group):
         """A command by its name."""
         if cmd_name not in COMMANDS:
             return None
-        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
-        module = importlib.import_module(f"reconciler.cli.commands.{name}")
-        command = getattr(module, name)
+        module = importlib.import_module(f"reconciler.cli.commands.{COMMANDS[cmd_name][0]}")
+        command = getattr(module, f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name)
         assert isinstance(command, click.Command)
         return command
 
@@ -88,13 +87,13 @@ class LazyGroup(click.Group):
         """The commands, without importing any of them, or the global options."""
         from click.shell_completion import CompletionItem
 
-        found = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
-        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
+        items = [CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)]
+        return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list in `--help`, without importing any of them."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
 @click.group(
@@ -120,7 +119,7 @@ def cli(context: click.Context) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; whatever goes wrong is told on stderr."""
     if COMPLETING in os.environ:
-        from reconciler.cli.shells import install
+        from reconciler.cli.completion import install
 
         install()
     try:

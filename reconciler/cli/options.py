@@ -15,7 +15,9 @@ from reconciler.cli import output
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from reconciler.service.context import Progress
     from reconciler.settings import Settings
+    from reconciler.wiring.host import Host
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -39,13 +41,19 @@ class Globals:
         """The settings in force for this command."""
         return settings.load(self.config, self.flags)
 
+    def host(self, progress: Progress | None = None) -> Host:
+        """The host that the settings name; `progress` hears how far an operation in this process has come."""
+        from reconciler.wiring.host import open_host
+
+        return open_host(self.settings(), progress)
+
     def say(self, text: str) -> None:
-        """Tell something that is worth knowing, unless `--quiet`."""
+        """Print something that is worth knowing, unless `--quiet`."""
         if self.verbosity >= 0:
             output.note(text)
 
     def explain(self, text: str) -> None:
-        """Tell a detail, with `--verbose` only."""
+        """Print a detail, with `--verbose` only."""
         if self.verbosity > 0:
             output.note(text)
 

@@ -7,20 +7,39 @@ import os
 import sys
 import time
 from contextlib import contextmanager
+from enum import IntEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from reconciler import answers
+from reconciler.report import problems
+from reconciler.report.rows import flatten_row, row_cells, row_headers, row_lines
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from reconciler.errors import ReconcilerError
+    from reconciler.model.problem import Problem
 
-PATIENCE = 1.0
+
+BAR_DELAY = 1.0
 """Seconds before a progress bar appears."""
-WIDE = 1_000_000
+MAX_WIDTH = 1_000_000
 """Columns for tables that are not shown on a terminal: nothing is folded or cut."""
+LABEL_WIDTH = 26
 COLOURS = {"+": "green", "~": "yellow", "-": "red"}
+
+
+class Exit(IntEnum):
+    """Exit codes, as scripts and CI rely on them."""
+
+    OK = 0
+    PROBLEMS = 1
+    DIFFERENT = 2
+    FAILED = 3
+    INTERRUPTED = 130
 
 
 def data(text: str) -> None:
@@ -44,27 +63,49 @@ def json_data(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def builtins(value: answers.Answer) -> dict[str, Any]:
+    """The JSON object of an answer."""
+    return answers.to_json(value)
+
+
+def answer(value: answers.Answer) -> None:
+    """Print an answer as JSON."""
+    json_data(answers.to_json(value))
+
+
+def rows(found: answers.Rows, form: str, *, single: bool) -> None:
+    """Print live rows, or the single one, as `get` does."""
+    if form == "json":
+        flat = [flatten_row(row) for row in found.rows]
+        json_data(flat[0] if single else flat)
+    elif single:
+        for label, text in row_lines(found.rows[0], found):
+            data(f"{label:<{LABEL_WIDTH}}{text}")
+    else:
+        table(row_headers(found), [row_cells(row, found) for row in found.rows])
+
+
 def note(text: str) -> None:
-    """Say something that is not the result."""
+    """Print something that is not the result."""
     click.echo(text, err=True, color=_colour(sys.stderr.isatty()))
 
 
 def failure(error: ReconcilerError) -> None:
-    """Say what kept the command from its work, and what to do about it."""
+    """Print what kept the command from its work, and what to do about it."""
     note(f"{click.style('error:', fg='red', bold=True)} {error}")
     if error.hint:
         hint(error.hint)
 
 
 def refusal(error: ReconcilerError) -> None:
-    """Say what was not done, for whose reason, and what to do about it."""
+    """Print what was not done, for whose reason, and what to do about it."""
     note(f"refused: {error}")
     if error.hint:
         hint(error.hint)
 
 
 def hint(text: str) -> None:
-    """Say what to do about it."""
+    """Print what to do about it."""
     note(f"{click.style('hint:', fg='cyan')} {text}")
 
 
@@ -73,6 +114,17 @@ def problem(line: str) -> str:
     return line.replace(": error [", f": {click.style('error', fg='red', bold=True)} [", 1).replace(
         ": warning [", f": {click.style('warning', fg='yellow', bold=True)} [", 1
     )
+
+
+def note_problems(found: Iterable[Problem]) -> None:
+    """Print problems to stderr."""
+    for one in found:
+        note(problem(problems.problem_line(one)))
+
+
+def problems_code(found: Iterable[Problem]) -> Exit:
+    """The exit code where nothing but problems decides."""
+    return Exit.PROBLEMS if any(one.is_error for one in found) else Exit.OK
 
 
 def change(line: str) -> str:
@@ -93,7 +145,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         grid.add_row(*row)
     console = Console(
-        width=None if terminal else WIDE, no_color=_colour(terminal) is False, highlight=False, markup=False
+        width=None if terminal else MAX_WIDTH, no_color=_colour(terminal) is False, highlight=False, markup=False
     )
     with console.capture() as captured:
         console.print(grid)
@@ -114,10 +166,16 @@ def progress(label: str) -> Iterator[Callable[[int, int], None]]:
         task = bar.add_task(label, visible=False)
 
         def show(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, visible=time.monotonic() - began > PATIENCE)
+            bar.update(task, completed=done, total=total, visible=time.monotonic() - began > BAR_DELAY)
 
         yield show
 
 
 def _colour(terminal: bool) -> bool:
     return terminal and "NO_COLOR" not in os.environ
+
+
+def short_path(path: Path) -> str:
+    """A path relative to the working directory if it is inside, else absolute."""
+    whole, here = path.resolve(), Path.cwd().resolve()
+    return str(whole.relative_to(here)) if whole.is_relative_to(here) else str(whole)

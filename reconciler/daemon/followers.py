@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -20,7 +21,7 @@ from reconciler.model.host import Level, Outlook
 from reconciler.status import FollowerStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from reconciler.adapters.duckdb.keeper import Keeper
@@ -88,6 +89,10 @@ class Follower(ABC):
 
     def configure(self, config: Orders) -> None:  # noqa: B027  most have nothing to configure
         """The host config is another one. For any thread; `catch_up` or `apply` is called soon."""
+
+
+MakeFollower = Callable[[FollowerContext], Follower | None]
+"""Makes a follower, or None where the settings do without."""
 
 
 class FollowerThread:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from reconciler.model.problem import Policy, Verdict
     from reconciler.ports import Between, PolicyEngine
     from reconciler.reconcile.sync import SyncResult
+    from reconciler.service.context import Heartbeat
     from reconciler.status import Running, Status
-    from reconciler.web.operations import Heartbeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,11 +215,8 @@ def _takes_open_metrics(accept: str) -> bool:
     return False
 
 
-class DaemonMeasures:
-    """What the HTTP side counts with, and what it answers at `/metrics`. Implements `web.measures.Measures`.
-
-    All three callables answer at once; `backup_interval` is in seconds.
-    """
+class Exposition:
+    """The text at `/metrics`. All three callables answer at once; `backup_interval` is in seconds."""
 
     def __init__(
         self,
@@ -230,10 +227,8 @@ class DaemonMeasures:
     ) -> None:
         self._metrics, self._status, self._heartbeats = metrics, status, heartbeats
         self._backup_interval = backup_interval
-        self.begun, self.answered, self.ended = metrics.http.begun, metrics.http.answered, metrics.http.ended
-        self.delivered = metrics.http.delivered
 
-    def exposition(self, accept: str) -> tuple[str, bytes]:
+    def expose(self, accept: str) -> tuple[str, bytes]:
         """All metrics as of now."""
         scrape = Scrape(
             status=self._status(),

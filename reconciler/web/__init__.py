@@ -1,4 +1,4 @@
-"""The HTTP side of a daemon. It knows the daemon by one protocol, `operations.Operations`, and no adapter.
+"""HTTP as a transport: routes, the OpenAPI document and the dashboard. Answers come from `reconciler.service`.
 
 starlette and uvicorn are imported here and nowhere else: nothing but a daemon needs them.
 """

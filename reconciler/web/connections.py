@@ -15,7 +15,7 @@ STALL = 20.0
 READ = 16 * 1024
 """Bytes read at once. asyncio's own 256 KiB, cut to what came and freed again, tear holes into the heap: a hundred MB
 after as many thousand requests, although nothing is kept."""
-MOST = 2_000
+MAX_CONNECTIONS = 2_000
 """Connections at once; more are hung up on. A process may have some thousand files open."""
 
 
@@ -30,7 +30,7 @@ class Connection(H11Protocol):
         assert isinstance(transport, asyncio.Transport)
         transport.max_size = READ  # type: ignore[attr-defined]  # asyncio documents no way to ask for less
         super().connection_made(transport)
-        if len(self.connections) > MOST:
+        if len(self.connections) > MAX_CONNECTIONS:
             transport.abort()
         else:
             self._wait_for_head()
@@ -75,7 +75,7 @@ class Connection(H11Protocol):
                 self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
 
-    def hang_up_on_half(self) -> None:
+    def drop_unfinished_request(self) -> None:
         """When the server stops: whoever has not sent all of a request need not go on."""
         if self.cycle is not None and self.cycle.more_body and not self.cycle.response_complete:
             self.transport.abort()

@@ -5,26 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import re
 import socket
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import uvicorn
 
-from reconciler.errors import BugError, NeedsHuman
-from reconciler.web.address import Listen
-from reconciler.web.app import create_app
+from reconciler.errors import BugError, NeedsHuman, UsageError
+from reconciler.web.app import App
 from reconciler.web.connections import Connection
-from reconciler.web.descriptors import allow_files
-from reconciler.web.pulse import Pulse
-from reconciler.web.waiting import Waiting
+from reconciler.web.waiting import EventHub, Waiting
 
 if TYPE_CHECKING:
-    from reconciler.web.operations import Operations
-    from reconciler.web.serving import Serving
+    from reconciler.web.app import ServedHost
+    from reconciler.web.auth import ServerConfig
 
 THREAD = "http"
 WORKERS = 4
@@ -36,20 +34,50 @@ FILES = 4096
 """Files that this process should be allowed to have open: each client is one."""
 
 
+_LISTEN = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.%\w]+)\]|(?P<host>[^\s:\[\]/]+)):(?P<port>[0-9]{1,5})")
+MAX_PORT = 65_535
+HINT = "http.listen is an address and a port: 127.0.0.1:8642, [::1]:8642; port 0 is any free one"
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """An address and a port; as text as it stands in a URL."""
+
+    host: str
+    port: int
+
+    @property
+    def local(self) -> Listen:
+        """How programs on this host get there: an address that stands for all of them is not one to call."""
+        return Listen({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host), self.port)  # noqa: S104  a key
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def parse_listen(text: str) -> Listen:
+    """Raises `UsageError` for what is no address and port."""
+    match = _LISTEN.fullmatch(text.strip())
+    if match is None or int(match["port"]) > MAX_PORT:
+        raise UsageError(f"cannot listen on {text!r}", hint=HINT)
+    return Listen(match["six"] or match["host"], int(match["port"]))
+
+
 class HttpServer:
     """The HTTP side of a daemon. A context manager: it listens inside, and its threads are gone outside."""
 
-    def __init__(self, operations: Operations, serving: Serving, listen: Listen) -> None:
+    def __init__(self, host: ServedHost, config: ServerConfig, listen: Listen) -> None:
         """Takes the address at once. Raises `NeedsHuman` when that is not to be had.
 
         `address` is the one taken, with its port; `address.local` is how programs on this host call it.
         """
-        self._waiting = Waiting(Pulse(operations.feed))
-        self._socket = _bound(listen)
+        self._waiting = Waiting(EventHub(host.events))
+        self._socket = _bind(listen)
         allow_files(FILES)
         self.address = Listen(listen.host, self._socket.getsockname()[1])
-        config = uvicorn.Config(
-            create_app(operations, replace(serving, hosts=serving.hosts | {listen.host}), self._waiting),
+        self._app = App(host, replace(config, hosts=config.hosts | {listen.host}), self._waiting)
+        uvicorn_config = uvicorn.Config(
+            self._app.starlette,
             http=Connection,
             ws="none",
             lifespan="off",
@@ -61,7 +89,7 @@ class HttpServer:
             backlog=BACKLOG,
             timeout_graceful_shutdown=GRACE,
         )
-        self._server = _Server(config)
+        self._server = _Server(uvicorn_config)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
@@ -86,6 +114,7 @@ class HttpServer:
         self._server.should_exit = True
         if self._thread.ident is not None:
             self._end()
+        self._app.close()
         self._socket.close()
 
     def _end(self) -> None:
@@ -107,7 +136,7 @@ class HttpServer:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._loop.set_default_executor(ThreadPoolExecutor(WORKERS, thread_name_prefix=f"{THREAD}-call"))
-        with self._waiting.pulse.beating():
+        with self._waiting.hub.listen():
             await self._server.serve(sockets=[self._socket])
 
 
@@ -125,11 +154,11 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for connection in list(self.server_state.connections):
             if isinstance(connection, Connection):
-                connection.hang_up_on_half()
+                connection.drop_unfinished_request()
         await super().shutdown(sockets)
 
 
-def _bound(listen: Listen) -> socket.socket:
+def _bind(listen: Listen) -> socket.socket:
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     # With the protocol named, asyncio switches Nagle's algorithm off: else each answer waits 40 ms for its other half
     opened = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -142,11 +171,11 @@ def _bound(listen: Listen) -> socket.socket:
         opened.listen(BACKLOG)
     except OSError as error:
         opened.close()
-        raise _refused(listen, error) from error
+        raise _bind_error(listen, error) from error
     return opened
 
 
-def _refused(listen: Listen, error: OSError) -> NeedsHuman:
+def _bind_error(listen: Listen, error: OSError) -> NeedsHuman:
     if error.errno == errno.EADDRINUSE:
         asked = f"`ss -ltnp 'sport = :{listen.port}'`, on Windows `Get-NetTCPConnection -LocalPort {listen.port}`"
         hint = f"ask who it is ({asked}), or set http.listen to another port"
@@ -154,3 +183,16 @@ def _refused(listen: Listen, error: OSError) -> NeedsHuman:
     why = (error.strerror or str(error)).lower()
     hint = "set http.listen to an address of this host, and a free port"
     return NeedsHuman(f"cannot listen on {listen}: {why}", hint=hint)
+
+
+def allow_files(wanted: int) -> None:
+    """Raise the limit to so many, as far as that may be done. On Windows there is none to raise."""
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415  Windows has no such module
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(OSError, ValueError):  # a container may forbid it: the server takes fewer clients then
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -1,4 +1,4 @@
-"""Waiting for the daemon on the thread that serves everybody: blocking nobody, within deadlines, not past its end."""
+"""Waiting on the event loop for calls on other threads, queued operations and news, always with a deadline."""
 
 from __future__ import annotations
 
@@ -6,43 +6,131 @@ import asyncio
 import contextlib
 from concurrent.futures import CancelledError
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from reconciler.web.answers import RETRY_AFTER, HttpError
+from reconciler.web.http import RETRY_AFTER, HttpError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from concurrent.futures import Future
+    from collections.abc import Callable, Iterator
+    from concurrent.futures import Executor, Future
 
-    from reconciler.web.pulse import Pulse
+    from starlette.types import Receive
+
+    from reconciler.model.host import Happening
 
 T = TypeVar("T")
 LATER = {"retry-after": str(RETRY_AFTER)}
+MAX_WAITERS = 1_500
+"""Streams, and others who wait for news, at once. A server takes 2,000 connections: requests must still get through."""
+DELAY_EACH = 0.00004
+"""Seconds for which news is held back for each waiter: a third of what it takes to send it to one.
+
+A commit is several events within some milliseconds. Sending the first to a thousand would hold up the commit itself.
+"""
+
+
+class EventLog(Protocol):
+    """The newest events of this run of the daemon, `run`; `newest` is the number of the newest, 0 before the first."""
+
+    run: str
+
+    @property
+    def newest(self) -> int: ...
+
+    def after(self, number: int) -> tuple[Happening, ...] | None:
+        """The events after the one with this number; None when some of them are kept no longer, or never were."""
+        ...
+
+    def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call `wake` on any thread whenever there is a new event; gives what ends that."""
+        ...
+
+
+class EventHub:
+    """Wakes those who wait for news. All but its making is for the event loop's thread."""
+
+    def __init__(self, events: EventLog) -> None:
+        self.events = events
+        self.ended = False
+        self._waking = False
+        self._waiters: set[asyncio.Event] = set()
+
+    @contextlib.contextmanager
+    def listen(self) -> Iterator[None]:
+        """Hear of events inside the block, on the loop that runs."""
+        loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
+                loop.call_soon_threadsafe(self._wake_later)
+
+        unsubscribe = self.events.subscribe(wake)
+        try:
+            yield
+        finally:
+            unsubscribe()
+
+    @property
+    def waiters(self) -> int:
+        """How many wait for news."""
+        return len(self._waiters)
+
+    def admit(self, hint: str) -> None:
+        """Raise `HttpError` (503) when there is no room for one more to wait. `hint` is what can be done instead."""
+        if self.waiters >= MAX_WAITERS:
+            message = f"{MAX_WAITERS:,} wait for news here, and there is room for no more"
+            raise HttpError(HTTPStatus.SERVICE_UNAVAILABLE, "retry-later", message, hint=hint, headers=LATER)
+
+    @contextlib.contextmanager
+    def waiter(self) -> Iterator[asyncio.Event]:
+        """An event that is set whenever something has happened, and when the server stops."""
+        waiter = asyncio.Event()
+        self._waiters.add(waiter)
+        try:
+            yield waiter
+        finally:
+            self._waiters.discard(waiter)
+
+    def end(self) -> None:
+        """The server stops: whoever waits need not."""
+        self.ended = True
+        self._wake()
+
+    def _wake_later(self) -> None:
+        """Wake all a little later, if they are many: what happens next goes out with this, once to each."""
+        if not self._waking:
+            self._waking = True
+            asyncio.get_running_loop().call_later(len(self._waiters) * DELAY_EACH, self._wake)
+
+    def _wake(self) -> None:
+        self._waking = False
+        for waiter in self._waiters:
+            waiter.set()
 
 
 class Waiting:
-    """Ends all waits at once when the server stops. To be used on the event loop's thread.
+    """Ends all waits at once when the server stops. To be used on the event loop's thread."""
 
-    `pulse` is what to wait on for something to happen.
-    """
-
-    def __init__(self, pulse: Pulse) -> None:
-        self.pulse = pulse
+    def __init__(self, hub: EventHub) -> None:
+        self.hub = hub
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
         """Answer everybody who waits, and everybody who comes: the daemon is stopping."""
         self._stopping.set()
-        self.pulse.end()
+        self.hub.end()
 
-    async def call(self, work: Callable[[], T], deadline: float) -> T:
-        """What a call returns, made on another thread. Nobody waits for it longer than `deadline` seconds."""
-        calling = asyncio.ensure_future(asyncio.to_thread(work))
+    async def call(self, work: Callable[[], T], deadline: float, executor: Executor | None = None) -> T:
+        """What a call returns on another thread. Nobody waits for it longer than `deadline` seconds."""
+        calling = asyncio.ensure_future(asyncio.get_running_loop().run_in_executor(executor, work))
         await self._until(calling, deadline)
         return calling.result()
 
-    async def answer(self, future: Future[T], deadline: float) -> T:
-        """What a queued operation comes to. Who gives up waiting does not cancel it: it may be half done."""
+    async def result(self, future: Future[T], deadline: float, too_late: Exception | None = None) -> T:
+        """What a queued operation gives. Who gives up waiting does not cancel it: it may be half done.
+
+        `too_late` is raised after the deadline, instead of a 504.
+        """
         loop, done = asyncio.get_running_loop(), asyncio.Event()
 
         def wake(_: Future[T]) -> None:
@@ -50,22 +138,29 @@ class Waiting:
                 loop.call_soon_threadsafe(done.set)
 
         future.add_done_callback(wake)
-        await self._until(asyncio.ensure_future(done.wait()), deadline)
+        await self._until(asyncio.ensure_future(done.wait()), deadline, too_late)
         try:
             return future.result(timeout=0)
         except CancelledError:
             raise _stopping() from None
 
-    async def _until(self, wanted: asyncio.Future[Any], deadline: float) -> None:
+    async def _until(self, wanted: asyncio.Future[Any], deadline: float, too_late: Exception | None = None) -> None:
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
             await asyncio.wait({wanted, stopping}, timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
             if wanted.done():
                 return
-            raise _stopping() if stopping.done() else _too_late(deadline)
+            raise _stopping() if stopping.done() else too_late or _too_late(deadline)
         finally:
             wanted.cancel()
             stopping.cancel()
+
+
+async def wake_on_disconnect(receive: Receive, waiter: asyncio.Event) -> None:
+    """Return, and wake who waits, when the client has hung up."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    waiter.set()
 
 
 def _stopping() -> HttpError:

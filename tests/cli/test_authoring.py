@@ -14,10 +14,10 @@ import pytest
 import yaml
 from reconciler_ci.__main__ import JOBS
 
-from reconciler import wiring
-from reconciler.adapters.bundled import editor_schemas, scaffold_templates, shipped_schemas
+from reconciler.adapters.bundled import editor_schemas, example_repository, scaffold_templates, shipped_schemas
 from reconciler.cli.main import COMMANDS, run
 from reconciler.format.format import Order, format_file
+from reconciler.wiring.checkout import bundled_kinds
 from tests.cli.conftest import Answer
 from tests.docs.markdown import ROOT, blocks, read
 
@@ -55,9 +55,9 @@ def desk(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def example(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the example repository; the working directory is inside."""
     folder = tmp_path / "example"
-    for file in wiring.example_repository().rglob("*"):
+    for file in example_repository().rglob("*"):
         if file.is_file():
-            copy = folder / file.relative_to(wiring.example_repository())
+            copy = folder / file.relative_to(example_repository())
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(file.read_bytes())
     monkeypatch.chdir(folder)
@@ -81,7 +81,7 @@ class TestInit:
         assert shell("validate") == Answer(0, "5 resources in 5 files: no problems\n", "")
 
     def test_it_is_canonical(self, desk: Path) -> None:
-        order = Order(wiring.shipped().kinds, {"Repository": wiring.shipped().repository})
+        order = Order(bundled_kinds().kinds, {"Repository": bundled_kinds().repository})
         for name, text in files(desk).items():
             if name.endswith(YAML_SUFFIXES):
                 assert format_file(name, text, order).after == text, name

@@ -211,7 +211,7 @@ def test_the_tour_runs_and_touches_no_other_repository(
 def test_the_tour_goes_on_without_the_embedded_engine(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reconciler.wiring.has_embedded_history", lambda: False)
+    monkeypatch.setattr("reconciler.cli.tour.has_embedded_history", lambda: False)
     assert run(["demo"]) == 0
     out, err = capsys.readouterr()
     assert "reconciler log" not in out

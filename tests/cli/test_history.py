@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.adapters.bundled import example_repository
+from reconciler.service.history import History
 from tests.support import configs
 from tests.support.daemons import running
 
@@ -378,5 +379,5 @@ def test_a_daemon_answers_the_same(desk: Host) -> None:
         assert [(one.code, one.out) for one in served] == [(one.code, one.out) for one in alone]
         unknown = desk.run("history", "user", "' OR 1=1 --")
         assert (unknown.code, unknown.err.splitlines()[0]) == (3, "error: the history knows no User ' OR 1=1 --")
-        told = daemon.client()._ask("GET", f"/v1/versions/{shas(desk)[1]}", timeout=20)
+        told = daemon.client().ask(History.version, shas(desk)[1])
         assert (told["version"]["height"], told["changes"][0]["op"]) == (2, "update")

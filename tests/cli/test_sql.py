@@ -19,8 +19,8 @@ import yaml
 from tree_sitter import Language, Parser
 
 from reconciler.adapters.bundled import example_repository
+from reconciler.cli.completion import SHELLS
 from reconciler.cli.main import COMMANDS, run
-from reconciler.cli.shells import SHELLS
 from tests.support.gitrepo import GitRepo
 
 if TYPE_CHECKING:
@@ -265,7 +265,7 @@ def test_powershell_is_answered(
     monkeypatch.setenv("_RECONCILER_TYPED", "'bla")
     with pytest.raises(SystemExit):
         run([])
-    assert capsys.readouterr().out == f"blame\tplain\t{COMMANDS['blame']}\n"
+    assert capsys.readouterr().out == f"blame\tplain\t{COMMANDS['blame'][1]}\n"
 
 
 @pytest.mark.parametrize("shell", SHELLS)

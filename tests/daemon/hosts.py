@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.adapters.duckdb.keeper import Keeper
 from reconciler.adapters.machine import SystemClock
+from reconciler.daemon.backups import Backups
 from reconciler.daemon.conditions import Board
 from reconciler.daemon.drift import Healer
+from reconciler.daemon.following import Following
+from reconciler.daemon.host import Host, Parts
 from reconciler.daemon.hostconfig import Obedience
+from reconciler.daemon.shipment import Backfill, Shipment
 from reconciler.settings import load
-from reconciler.wiring.backups import Backups
-from reconciler.wiring.following import Following
-from reconciler.wiring.host import Host, Parts
-from reconciler.wiring.pasthere import past_of_daemon
-from reconciler.wiring.policies import policy_engine
-from reconciler.wiring.shipment import Shipment
+from reconciler.wiring.checkout import bundled_kinds
+from reconciler.wiring.local import make_openers, open_mirror, policy_engine
 from tests.support.standings import metrics
 
 if TYPE_CHECKING:
@@ -47,12 +47,14 @@ def parts(repository: str, state: Path, figure: Metrics | None = None, **setting
     read = load(None, {}, {f"RECONCILER_{name}": value for name, value in given.items()})
     log, clock, figure = Lines(), SystemClock(), figure or metrics()
     board, keeper = Board(clock, lambda turn: None), Keeper(state, clock)
-    shipment = Shipment(read, "desk", clock, lambda error: None, figure)
+    openers, bundled = make_openers(read), bundled_kinds()
+    backfill = Backfill(read, openers.source, bundled)
+    shipment = Shipment(openers, backfill, "desk", clock, lambda error: None, figure)
+    mirror = open_mirror(read) if read.origin.url is not None else None
     return Parts(
-        following=Following(read, log, figure),
+        following=Following(read, openers, mirror, log, figure),
         keeper=keeper,
         shipment=shipment,
-        past=past_of_daemon(read, "desk", shipment, keeper),
         engine=policy_engine().__enter__(),
         scanner=Healer(board, log, clock),
         backups=Backups(state, keeper, clock, log, figure),
@@ -73,4 +75,4 @@ def host(repository: Path | str, state: Path, figure: Metrics | None = None, **s
         stack.callback(made.following.drop)
         stack.callback(made.shipment.stop)
         stack.callback(made.engine.close_idle)
-        yield Host(made)
+        yield Host(made, bundled_kinds())

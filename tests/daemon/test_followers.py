@@ -13,7 +13,7 @@ from reconciler.daemon.conditions import Board
 from reconciler.daemon.followers import Follower, FollowerContext, FollowerThread
 from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.settings import load
-from reconciler.wiring.daemon import daemon
+from reconciler.wiring.local import run_daemon
 from tests.daemon.hosts import Lines, host
 from tests.running.hosts import Host
 from tests.support import configs
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from reconciler.daemon.host import Host as DaemonHost
     from reconciler.model.commit import Applied
     from reconciler.reconcile.sync import AppliedStep
-    from reconciler.wiring.host import Host as DaemonHost
 
 
 class CommitFile(Follower):
@@ -188,7 +188,7 @@ def there(tmp_path: Path) -> Iterator[Host]:
         **made.settings,
     }
     read = load(None, {}, {f"RECONCILER_{name}": value for name, value in settings.items()})
-    with daemon(read, "run", io.StringIO(), {}, followers=(CommitFile,)):
+    with run_daemon(read, "run", io.StringIO(), {}, followers=(CommitFile,)):
         yield made
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reconciler.daemon.hostconfig import DEFAULT, MB, Changed, Orders, changes, orders
 from reconciler.model.host import Level
-from reconciler.wiring import shipped
+from reconciler.wiring.checkout import bundled_kinds
 
 if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind
@@ -26,7 +26,7 @@ COLUMNS = tuple(ROW)
 
 
 def _obeyed_kind() -> Kind:
-    (found,) = [kind for kind in shipped().kinds if all(kind.column(name) for name in COLUMNS)]
+    (found,) = [kind for kind in bundled_kinds().kinds if all(kind.column(name) for name in COLUMNS)]
     return found
 
 

@@ -55,7 +55,7 @@ def reconciler(arguments: Sequence[str], folder: Path, environment: Mapping[str,
         chdir(folder),
         patch.dict(os.environ, {**environment, **WIDTH}, clear=True),
         patch.object(SystemClock, "now", NOW),
-        patch("reconciler.wiring.stores.policy_engine", engine),
+        patch("reconciler.wiring.local.policy_engine", engine),
         redirect_stdout(out),
         redirect_stderr(err),
     ):

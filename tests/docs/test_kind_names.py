@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SOURCES = ROOT / "reconciler"
-STORY = Path("cli/commands/demo.py")
+STORY = Path("cli/tour.py")
 """The tour tells what happens to two files of the example repository: it needs their names, as any user does."""
 
 ORDINARY = {
     (Path("adapters/git/repository.py"), "user"): "the user information of a URL (RFC 3986, section 3.2.1)",
-    (Path("cli/commands/run.py"), "signal"): "the module of the standard library",
+    (Path("cli/commands/host.py"), "signal"): "the module of the standard library",
     (Path("kinds/check.py"), "instance"): "JSON Schema's word for the value that is checked",
     (Path("validate/explain.py"), "instance"): "JSON Schema's word for the value that is checked",
     (Path("adapters/duckdb/sandbox/child.py"), "signal"): "the module of the standard library",

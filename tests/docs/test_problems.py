@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler import settings, wiring
+from reconciler import settings
 from reconciler.report.problems import problem_line
+from reconciler.wiring.checkout import open_checkout
+from reconciler.wiring.local import open_planner
 from tests.docs.codes import source_codes
 from tests.docs.markdown import EXAMPLE, Block, blocks, edit, headings, read
 from tests.support.gitrepo import GitRepo
-from tests.support.world import World
+from tests.support.world import World, engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +74,7 @@ def test_every_code_has_an_example() -> None:
 @pytest.mark.parametrize(("change", "told"), CHECKED, ids=[change.section for change, _ in CHECKED])
 def test_an_example_gives_what_the_page_says(change: Block, told: str, desk: Path) -> None:
     edit(change).apply(desk)
-    found = wiring.check_folder(desk, "", ()).problems
+    found = open_checkout(desk, "").check_paths(()).problems
     assert _lines(found) == told.splitlines()
     assert change.section in {problem.code for problem in found}
 
@@ -84,7 +86,7 @@ def test_a_plan_says_what_the_page_says(change: Block, told: str, desk: Path, tm
     base = repo.commit(_files(desk))
     edit(change).apply(desk)
     head = repo.commit(_files(desk))
-    with wiring.planner(settings.load(None, {"repository.url": str(repo.path)}, {})) as planner:
+    with open_planner(settings.load(None, {"repository.url": str(repo.path)}, {})) as planner:
         plan, _ = planner.plan_commits(base, head)
     assert _lines(plan.problems) == told.splitlines()
     assert change.section.removesuffix("NAME") in plan.problems[0].code
@@ -98,13 +100,15 @@ def test_a_test_of_a_policy_says_what_the_page_says(section: str, desk: Path) ->
         shutil.rmtree(tests)
     else:
         (tests / "pass").rename(tests / OF_TESTS[section])
-    assert _lines(wiring.test_policies(desk, "", ["total-risk"]).problems) == told.splitlines()
+    with engine() as opened:
+        tested = open_checkout(desk, "").test_policies(opened, ["total-risk"])
+    assert _lines(tested.problems) == told.splitlines()
 
 
 def test_the_link_of_the_page_gives_what_it_says(desk: Path) -> None:
     told = next(block.body for block in blocks(PAGE, "text") if block.section == OF_LINKS)
     (desk / told.partition(":")[0]).symlink_to("fx-majors-01.yaml")
-    assert _lines(wiring.check_folder(desk, "", ()).problems) == told.splitlines()
+    assert _lines(open_checkout(desk, "").check_paths(()).problems) == told.splitlines()
 
 
 def test_the_narrowed_schema_of_the_page_is_refused_as_it_says(tmp_path: Path, desk: Path) -> None:

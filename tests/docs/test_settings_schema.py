@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from reconciler import settings
 from reconciler.adapters.bundled import editor_schemas
 from reconciler.errors import UsageError
-from reconciler.web.address import parse
+from reconciler.web.server import parse_listen
 from tests.docs.markdown import ROOT, blocks, read
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def test_what_it_refuses_the_program_refuses(name: str, value: object, tmp_path:
 def test_an_address_that_it_refuses_is_none(address: str) -> None:
     assert _wrong("http.listen", address)
     with pytest.raises(UsageError):
-        parse(address)
+        parse_listen(address)
 
 
 @pytest.mark.parametrize("page", ["docs/settings.md", "README.md"])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from reconciler.adapters.bundled import example_repository
 from reconciler.format.format import Order
 from reconciler.reconcile.rules import read_kinds
-from reconciler.wiring import shipped
+from reconciler.wiring.checkout import bundled_kinds
 
-_SHIPPED = shipped()
+_SHIPPED = bundled_kinds()
 _OWN = {f"schemas/{file.name}": file.read_bytes() for file in (example_repository() / "schemas").glob("*.schema.json")}
 
 ORDER = Order(read_kinds(_OWN, _SHIPPED)[0], {"Repository": _SHIPPED.repository})

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from reconciler import wiring
 from reconciler.adapters.bundled import example_repository
 from reconciler.adapters.duckdb.store import open_store
 from reconciler.adapters.machine import SystemClock
+from reconciler.wiring.checkout import open_checkout
 from tests.importing.conftest import HEADER, USERS, Desk, user_row, users
 from tests.support.gitrepo import GitRepo
 from tests.support.world import World
@@ -44,7 +44,7 @@ def state(tmp_path: Path) -> Path:
 
 
 def _declared(folder: Path) -> dict[Any, tuple[Any, ...]]:
-    checked = wiring.check_folder(folder, "", ())
+    checked = open_checkout(folder, "").check_paths(())
     assert not [problem for problem in checked.problems if problem.is_error]
     return {
         one.row_id: (one.digest, one.path, one.refs, one.labels)

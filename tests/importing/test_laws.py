@@ -12,8 +12,9 @@ import duckdb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler import canonical, wiring
+from reconciler import canonical
 from reconciler.settings import load
+from reconciler.wiring.local import import_files
 from tests.importing.conftest import HEADER
 from tests.importing.widgets import COLUMNS, FIELDS, SCHEMA_FILE
 from tests.importing.widgets import rows as widgets
@@ -41,7 +42,7 @@ def _live_after_import(folder: Path, *files: Path) -> dict[str, dict[str, Any]]:
     for path, text in SCHEMA_FILE.items():
         (repository / path).parent.mkdir()
         (repository / path).write_text(text, encoding="utf-8")
-    imported = wiring.import_files(files, load(None, {"repository.url": str(repository)}, {}), None, None)
+    imported = import_files(files, load(None, {"repository.url": str(repository)}, {}), None, None)
     assert imported.adoption.problems == ()
     assert imported.adoption.plan.changes == ()
     found = [path for path in repository.rglob("*") if path.is_file() and ".git" not in path.parts]

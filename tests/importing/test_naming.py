@@ -6,12 +6,12 @@ import uuid
 
 import pytest
 
-from reconciler import wiring
 from reconciler.importing.documents import Folders, derived_names
+from reconciler.wiring.checkout import bundled_kinds
 
 
 def test_ids_that_begin_alike_keep_their_names_whatever_the_order() -> None:
-    kind = wiring.shipped().kinds.members[0]
+    kind = bundled_kinds().kinds.members[0]
     ids = [str(uuid.UUID(int=number << 64)) for number in (1, 2, 1 << 40, (1 << 40) + 1)]
     names = derived_names(kind, ids, {f"{kind.name.lower()}-{'0' * 15}1"})
     assert names == derived_names(kind, reversed(ids), {f"{kind.name.lower()}-{'0' * 15}1"})
@@ -20,7 +20,7 @@ def test_ids_that_begin_alike_keep_their_names_whatever_the_order() -> None:
 
 
 def test_what_is_no_uuid_gets_no_name() -> None:
-    assert derived_names(wiring.shipped().kinds.members[0], ["", "x", "0" * 36], ()) == {}
+    assert derived_names(bundled_kinds().kinds.members[0], ["", "x", "0" * 36], ()) == {}
 
 
 @pytest.mark.parametrize(
@@ -38,4 +38,4 @@ def test_what_is_no_uuid_gets_no_name() -> None:
 )
 def test_a_name_becomes_a_file_that_every_system_can_have(name: str, path: str) -> None:
     folders = Folders("desk", {}, ["desk/users/taken.yaml", "desk/users/TAKEN-2.yaml"])
-    assert folders.place(wiring.shipped().kinds.by_name["User"], name) == path
+    assert folders.place(bundled_kinds().kinds.by_name["User"], name) == path

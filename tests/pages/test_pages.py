@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.report.escape import escape_line
-from reconciler.web.pages import rendering, responses
+from reconciler.web.pages import responses, templates
 from tests.pages import world
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def test_a_page_is_made_from_what_its_twin_says(desk: Site, page: str) -> None:
     for _ in range(20):  # until the daemon did nothing else meanwhile
         before, shown, after = desk.get(twin_of(page)), desk.get(page), desk.get(twin_of(page))
         assert (before.status, shown.status) == (200, 200), shown.text
-        made = [quiet(rendering.page(template, twin.json)) for twin in (before, after)]
+        made = [quiet(templates.render_page(template, twin.json)) for twin in (before, after)]
         if made[0] == made[1]:
             break
     assert made == [quiet(shown.text)] * 2

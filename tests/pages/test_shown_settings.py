@@ -7,7 +7,7 @@ import json
 import pytest
 
 from reconciler import settings
-from reconciler.wiring.pages.settings import shown, without_secret
+from reconciler.service.hostinfo import list_settings, without_secret
 
 SECRET = "hunter2-0123456789abcdef"
 GIVEN = {
@@ -23,7 +23,7 @@ GIVEN = {
 
 
 def test_every_setting_is_shown_and_no_secret() -> None:
-    told = {one["name"]: one["value"] for one in shown(settings.load(None, GIVEN, {}))}
+    told = {one["name"]: one["value"] for one in list_settings(settings.load(None, GIVEN, {}))}
     assert list(told) == [one.name for one in settings.SETTINGS]
     assert not [secret for secret in (SECRET, "abab") if secret in json.dumps(told)]
     assert told["http.tokens"] == "1 of them"
@@ -35,7 +35,7 @@ def test_every_setting_is_shown_and_no_secret() -> None:
 
 
 def test_whether_there_is_a_secret() -> None:
-    told = {one["name"]: one["value"] for one in shown(settings.load(None, {}, {}))}
+    told = {one["name"]: one["value"] for one in list_settings(settings.load(None, {}, {}))}
     assert (told["repository.credentials"], told["repository.webhook_secret"]) == ("not set", "not set")
     assert (told["history.url"], told["redis.url"]) == ("chdb", "embedded")
 

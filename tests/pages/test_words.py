@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reconciler.web.pages import words
-from reconciler.web.pages.rendering import environment
+from reconciler.web.pages import templates
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -27,16 +26,16 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
     ],
 )
 def test_how_long_ago(seconds: float, told: str) -> None:
-    assert words.ago(NOW - timedelta(seconds=seconds), NOW) == told
+    assert templates.format_age(NOW - timedelta(seconds=seconds), NOW) == told
 
 
 def test_a_moment_is_absolute_and_relative_in_utc() -> None:
-    told = words.moment("2026-11-23T12:30:00.5+01:00", NOW)
+    told = templates.format_moment("2026-11-23T12:30:00.5+01:00", NOW)
     assert told == (
         '<time datetime="2026-11-23T11:30:00.500000Z"><span class="at">2026-11-23 11:30:00 UTC</span> '
         '<span class="ago">29 min ago</span></time>'
     )
-    assert words.moment(None, NOW) == "–"  # noqa: RUF001
+    assert templates.format_moment(None, NOW) == "–"  # noqa: RUF001
 
 
 @pytest.mark.parametrize(
@@ -55,13 +54,13 @@ def test_a_moment_is_absolute_and_relative_in_utc() -> None:
     ],
 )
 def test_a_value_is_canonical_escaped_and_isolated(value: object, told: str) -> None:
-    assert words.said(value) == f"<bdi>{told}</bdi>"
+    assert templates.format_value(value) == f"<bdi>{told}</bdi>"
 
 
 def test_a_cell_is_cut_and_a_page_about_one_thing_is_not() -> None:
     text = "x" * 10_000
-    assert len(words.cell(text)) < 200
-    assert text in words.said(text)
+    assert len(templates.format_cell(text)) < 200
+    assert text in templates.format_value(text)
 
 
 @pytest.mark.parametrize(
@@ -74,29 +73,29 @@ def test_a_cell_is_cut_and_a_page_about_one_thing_is_not() -> None:
     ],
 )
 def test_a_name_in_an_address_stays_a_name(parts: tuple[str, ...], told: str) -> None:
-    assert words.path(*parts) == told
+    assert templates.page_address(*parts) == told
 
 
 def test_parameters_that_say_nothing_are_left_out() -> None:
-    assert words.query(q="a&b", page=None, status="") == "?q=a%26b"
-    assert words.query(q="") == ""
+    assert templates.page_query(q="a&b", page=None, status="") == "?q=a%26b"
+    assert templates.page_query(q="") == ""
 
 
 @pytest.mark.parametrize(
     ("number", "told"), [(0, "0 bytes"), (1023, "1,023 bytes"), (1024, "1.0 KB"), (13_119_488, "12.5 MB")]
 )
 def test_sizes(number: int, told: str) -> None:
-    assert words.size(number) == told
+    assert templates.format_size(number) == told
 
 
 def test_what_a_template_does_not_know_is_an_error() -> None:
     with pytest.raises(Exception, match="'nobody' is undefined"):
-        environment().from_string("{{ nobody }}").render()
+        templates.load_environment().from_string("{{ nobody }}").render()
 
 
 def test_text_that_nobody_marked_is_escaped() -> None:
-    assert environment().from_string("{{ it }}").render(it="<b>") == "&lt;b&gt;"
+    assert templates.load_environment().from_string("{{ it }}").render(it="<b>") == "&lt;b&gt;"
 
 
 def test_backquotes_become_code_and_nothing_else_becomes_html() -> None:
-    assert words.marked("`<a>` or <b>") == "<code>&lt;a&gt;</code> or &lt;b&gt;"
+    assert templates.mark_code("`<a>` or <b>") == "<code>&lt;a&gt;</code> or &lt;b&gt;"

@@ -23,7 +23,7 @@ from reconciler.reconcile import policytests
 from reconciler.reconcile.check import check_tree
 from reconciler.reconcile.policytests import Expectation, PolicyTest, read_policies
 from reconciler.reconcile.rules import Layout, Role
-from reconciler.wiring import shipped
+from reconciler.wiring.checkout import bundled_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from reconciler.reconcile.policytests import PolicyTestRun
 
 EXAMPLE = Path(__file__).parents[2] / "config-repo-example"
-SHIPPED = shipped()
+SHIPPED = bundled_kinds()
 LAYOUT = Layout()
 EXPECTED = re.compile(r"^# expect: (.+)$", re.MULTILINE)
 WARNING = "warning"

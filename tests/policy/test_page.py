@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler import wiring
 from reconciler.adapters.duckdb.sandbox import functions, messages
 from reconciler.adapters.duckdb.sandbox.engine import SECONDS_FOR_ALL, Sandbox
 from reconciler.policy import LONGEST, read_policy
 from reconciler.reconcile.rules import read_kinds
 from reconciler.tables.rows import DECLARATION_COLUMNS
+from reconciler.wiring.checkout import bundled_kinds
 from tests.adapters.policy.conftest import policy
 from tests.docs.markdown import EXAMPLE, blocks, read
 
@@ -26,7 +26,7 @@ RULES = [block.body for block in blocks(PAGE, "sql")]
 @pytest.fixture(scope="module")
 def kinds() -> Kinds:
     files = {f"schemas/{file.name}": file.read_bytes() for file in (EXAMPLE / "schemas").glob("*.schema.json")}
-    return read_kinds(files, wiring.shipped())[0]
+    return read_kinds(files, bundled_kinds())[0]
 
 
 @pytest.fixture(scope="module")

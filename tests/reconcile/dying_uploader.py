@@ -9,18 +9,18 @@ import itertools
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
 from reconciler.adapters.duckdb.store import DuckDBStore
+from reconciler.daemon.shipment import SILENCE, Backfill
 from reconciler.reconcile.outbox import EventOutbox, Outbox
 from reconciler.reconcile.sync import Reconciler
-from reconciler.reconcile.upload import BatchUploader, PendingUploads
+from reconciler.reconcile.upload import BatchUploader, PendingUploads, UploadTarget
 from reconciler.settings import load
-from reconciler.wiring.origins import target
-from reconciler.wiring.shipping import route
-from reconciler.wiring.stores import reconciler as open_reconciler
+from reconciler.wiring.local import local_host
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
 
@@ -58,12 +58,14 @@ def live(folder: Path, url: str) -> None:
     settings = load(
         None, {"repository.url": str(folder / "config"), "state.dir": str(folder / "state"), "history.url": url}, {}
     )
-    outbox, feed = Outbox(), EventOutbox()
-    with target(settings) as at:
-        way = route(settings, at)
-    assert way is not None
+    host, outbox, feed = local_host(settings), Outbox(), EventOutbox()
+    assert host.openers.ledger is not None
+    with host.open_target() as at:
+        open_ledger = partial(host.openers.ledger, at.state, at.repository, at.branch, SILENCE)
+    backfill = Backfill(settings, host.openers.source, host.bundled)
+    way = UploadTarget(open_ledger, partial(backfill.record_missing, at.branch))
     uploader = BatchUploader(PendingUploads(outbox, feed, "host-1"), way, lambda: None, lambda recorded: None)
-    with open_reconciler(settings) as reconciler:
+    with host.open_reconciler() as reconciler:
         Reconciler(
             **{
                 name: getattr(reconciler, name)
@@ -76,7 +78,7 @@ def live(folder: Path, url: str) -> None:
         feed.exchange(reconciler.store)
     uploader.upload(0)
     uploader.connection.close()
-    with open_reconciler(settings) as reconciler:
+    with host.open_reconciler() as reconciler:
         feed.exchange(reconciler.store)
 
 

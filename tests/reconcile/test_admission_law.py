@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from reconciler.adapters.bundled import example_repository
 from reconciler.reconcile.sync import CommitApproval
-from reconciler.wiring import example_repository, policy_engine
+from reconciler.wiring.local import policy_engine
 from tests.reconcile.test_laws import scratch
 from tests.support import configs, world
 from tests.support.gitrepo import GitRepo

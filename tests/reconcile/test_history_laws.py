@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,8 +16,9 @@ from reconciler.answers import to_json
 from reconciler.model.change import Prune
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.plans import build_change
-from reconciler.wiring import answers
-from reconciler.wiring.past import Past
+from reconciler.service.context import History as OpenHistory
+from reconciler.service.history import History
+from reconciler.service.rows import Rows
 from tests.reconcile.test_laws import Edit, build, edits, histories, scratch
 from tests.support import configs
 from tests.support.laws import examples
@@ -25,6 +27,7 @@ from tests.support.world import CLOCK, SHIPPED, World
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from reconciler import answers
     from reconciler.ports import Ledger, Store
 
 RULES = "apiVersion: reconciler/v1\nkind: Repository\nspec:\n  prune:\n    mode: {mode}\n"
@@ -32,22 +35,37 @@ modes = st.sampled_from(list(Prune)).map(lambda mode: Edit({"reconciler.yaml": R
 pruning = st.lists(st.one_of(edits, edits, modes), min_size=1, max_size=8)
 
 
-def past_of(ledger: Ledger, store: Store) -> Past:
-    def unasked(revision: str) -> str | None:
+class Past:
+    """The questions to a host with these rows and this history. Git is not asked."""
+
+    def __init__(self, ledger: Ledger, store: Store) -> None:
+        history = OpenHistory(ledger, None, lambda: stored_kinds(store.kinds()), self._unasked)
+        context: Any = SimpleNamespace(
+            name="host",
+            bundled=SHIPPED,
+            open_rows=lambda: nullcontext(store),
+            open_history=lambda wait: nullcontext(history),
+        )
+        self.rows, self.history = Rows(context), History(context)
+
+    @staticmethod
+    def _unasked(revision: str) -> str | None:
         raise AssertionError(f"git was asked about {revision}")
 
-    return Past(lambda: lambda: nullcontext(ledger), lambda: stored_kinds(store.kinds()), unasked, "host")
 
-
-def said(answer: dict[str, Any]) -> list[Any]:
+def said(answer: answers.Rows) -> list[Any]:
     """Rows less where they are declared: a file that moved is no change, so the history does not know of it."""
-    return [(row["name"], row["path"] is None, row["values"]) for row in answer["rows"]]
+    return [(row.name, row.path is None, row.values) for row in answer.rows]
 
 
-def got(store: Store, kind: str) -> list[Any]:
-    if kind not in store.kinds():
+def got(world: World, kind: str) -> list[Any]:
+    if kind not in world.store.kinds():
         return []
-    return said(answers.rows(store, kind, None))
+    return said(past_of(world).rows.page(kind))
+
+
+def past_of(world: World) -> Past:
+    return Past(world.ledger, world.store)
 
 
 @pytest.mark.parametrize("mode", list(Prune))
@@ -67,16 +85,16 @@ def test_a_row_is_shown_as_it_was_got(history: list[Edit]) -> None:
         repo, mainline = build(folder, history)
         whole, host = World(folder), World(folder, branch="host")
         whole.sync()
-        past = past_of(whole.ledger, whole.store)
+        past = past_of(whole)
         for commit in mainline:
             repo.git("update-ref", "refs/heads/host", commit)
             host.sync()
             for kind in SHIPPED.kinds:
-                shown = past.show(kind.name, None, commit[:12])
-                assert sorted(said(shown), key=str) == sorted(got(host.store, kind.name), key=str)
-                for row in shown["rows"]:
-                    (one,) = past.show(kind.name, row["name"], commit)["rows"]
-                    assert one["values"] == answers.rows(host.store, kind.name, row["name"])["rows"][0]["values"]
+                shown = past.rows.page(kind.name, commit[:12])
+                assert sorted(said(shown), key=str) == sorted(got(host, kind.name), key=str)
+                for row in shown.rows:
+                    (one,) = past.rows.row(kind.name, row.name, commit).rows
+                    assert one.values == past_of(host).rows.row(kind.name, row.name).rows[0].values
 
 
 @settings(max_examples=examples(8))
@@ -86,16 +104,16 @@ def test_what_a_force_push_dropped_is_shown_as_it_was_got(history: list[Edit], i
         repo, mainline = build(folder, history)
         host = World(folder)
         host.sync()
-        before = {kind.name: got(host.store, kind.name) for kind in SHIPPED.kinds}
+        before = {kind.name: got(host, kind.name) for kind in SHIPPED.kinds}
         repo.git("update-ref", "refs/heads/main", mainline[len(mainline) // 2])
         for edit in instead:
             repo.commit(edit.files, "Another way")
         host.sync()
-        past = past_of(host.ledger, host.store)
+        past = past_of(host)
         for kind, rows in before.items():
-            assert sorted(said(past.show(kind, None, mainline[-1])), key=str) == sorted(rows, key=str)
-            now = said(past.show(kind, None, repo.git("rev-parse", "main")))
-            assert sorted(now, key=str) == sorted(got(host.store, kind), key=str)
+            assert sorted(said(past.rows.page(kind, mainline[-1])), key=str) == sorted(rows, key=str)
+            now = said(past.rows.page(kind, repo.git("rev-parse", "main")))
+            assert sorted(now, key=str) == sorted(got(host, kind), key=str)
 
 
 def where_it_is(change: dict[str, Any]) -> dict[str, Any]:
@@ -109,14 +127,14 @@ def test_a_diff_is_the_plan_from_one_commit_to_the_other(history: list[Edit]) ->
         _, mainline = build(folder, history)
         world = World(folder)
         world.sync()
-        past = past_of(world.ledger, world.store)
+        past = past_of(world)
         valid = {row.commit.sha for row in world.ledger.versions(limit=1_000) if row.mainline and row.status == "VALID"}
         for base in mainline:
             for head in mainline[-1:] if mainline[-1] in valid else ():
-                plan, diff = world.between(base, head), past.diff(base, head)
+                plan, diff = world.between(base, head), past.history.diff(base, head)
                 planned = [where_it_is(to_json(build_change(change))) for change in plan.changes]
-                assert [where_it_is(change) for change in diff["changes"]] == planned
-                assert diff["summary"]["unchanged"] == plan.unchanged
+                assert [where_it_is(to_json(change)) for change in diff.changes] == planned
+                assert diff.summary.unchanged == plan.unchanged
 
 
 @settings(max_examples=examples(8))
@@ -127,18 +145,18 @@ def test_the_changes_of_a_history_lead_to_what_is_there(history: list[Edit]) -> 
         build(folder, history)
         world = World(folder)
         world.sync()
-        past = past_of(world.ledger, world.store)
+        past = past_of(world)
         for kind in SHIPPED.kinds:
-            for row in past.show(kind.name, None, "2999-01-01")["rows"]:
-                blamed = {one["field"]: one for one in past.blame(kind.name, row["name"])["fields"]}
-                told = past.history(kind.name, row["values"][kind.key], 1_000)["changes"]
-                told = [one for one in told if one["id"] == row["values"][kind.key]]
+            for row in past.rows.page(kind.name, "2999-01-01").rows:
+                blamed = {one.field: one for one in past.history.blame(kind.name, row.name).fields}
+                told = past.history.changes(kind.name, row.values[kind.key], 1_000).changes
+                told = tuple(one for one in told if one.id == row.values[kind.key])
                 for column in kind.columns:
-                    of_field = [(one, step) for one in told for step in one["fields"] if step["field"] == column.name]
-                    assert blamed[column.name]["value"] == row["values"][column.name]
+                    of_field = [(one, step) for one in told for step in one.fields if step.field == column.name]
+                    assert blamed[column.name].value == row.values[column.name]
                     last = next((one for one, step in of_field), None)
-                    if last is not None and told[0]["op"] != "delete":
-                        assert (blamed[column.name]["commit"], told[0]["op"]) == (last["commit"], told[0]["op"])
+                    if last is not None and told[0].op != "delete":
+                        assert (blamed[column.name].commit, told[0].op) == (last.commit, told[0].op)
 
 
 def test_two_hundred_commits_of_a_random_history(tmp_path: Path) -> None:
@@ -154,13 +172,13 @@ def test_two_hundred_commits_of_a_random_history(tmp_path: Path) -> None:
     with open_ledger("chdb", tmp_path, "config", "main", CLOCK) as ledger:
         whole, host = World(tmp_path / "config", ledger=ledger), World(tmp_path / "config", branch="host")
         whole.sync()
-        past = past_of(ledger, whole.store)
+        past = past_of(whole)
         shown = 0
         with host.awake():
             for commit in mainline:
                 repo.git("update-ref", "refs/heads/host", commit)
                 host.sync()
-                rows = said(past.show("user", None, commit))
-                assert sorted(rows, key=str) == sorted(got(host.store, "User"), key=str)
+                rows = said(past.rows.page("user", commit))
+                assert sorted(rows, key=str) == sorted(got(host, "User"), key=str)
                 shown += len(rows)
         assert shown > 200

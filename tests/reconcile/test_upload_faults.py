@@ -58,7 +58,7 @@ class Server:
         self.uploader.connection.close()
         shas = {entry.version.commit.sha: True for entry in self.host.history.entries}
         with self.open() as ledger:
-            assert ledger.recorded() == shas
+            assert ledger.recorded_commits() == shas
             assert len(ledger.versions(limit=99)) == len(shas)
             assert set(ledger.row_counts(KINDS, shas).values()) == {1}
             assert [one.event.seq for one in ledger.events(limit=99)] == list(range(len(shas), 0, -1))
@@ -117,7 +117,7 @@ def test_a_server_that_lost_its_database_gets_everything_again(front: RunningFro
     server.uploader.connection.close()
     server.uploader.upload(0)
     with server.open() as ledger:
-        assert ledger.recorded() == {entry.version.commit.sha: True for entry in server.host.history.entries}
+        assert ledger.recorded_commits() == {entry.version.commit.sha: True for entry in server.host.history.entries}
 
 
 def test_a_server_that_is_killed_and_comes_back(tmp_path: Path) -> None:

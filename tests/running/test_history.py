@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.daemon.shipment import Backfill
 from reconciler.errors import RetryLater
 from reconciler.settings import load
-from reconciler.wiring.origins import target
-from reconciler.wiring.shipping import route
+from reconciler.wiring.local import local_host
 from tests.running import storms
 from tests.running.hosts import Host, check
 from tests.support import fronts
@@ -132,11 +132,11 @@ def test_git_that_cannot_be_read_keeps_shipping_waiting_no_longer_than_a_server(
     """The branch was deleted, or git collected the head: whose business it is knows the operations thread."""
     host = Host.create(tmp_path)
     settings = load(None, {"repository.url": host.origin, "repository.branch": "main"}, {})
-    with target(settings) as at:
-        way = route(settings, at)
-    assert way is not None
+    local = local_host(settings)
+    with local.open_target() as at:
+        backfill = Backfill(settings, local.openers.source, local.bundled)
     host.repo.commit({}, branch="other", parents=[])
     host.repo.git("symbolic-ref", "HEAD", "refs/heads/other")
     host.repo.git("update-ref", "-d", "refs/heads/main")
     with pytest.raises(RetryLater):
-        way.backfill(lambda: MemoryLedger(FixedClock()), {}, lambda: None)
+        backfill.record_missing(at.branch, lambda: MemoryLedger(FixedClock()), {}, lambda: None)

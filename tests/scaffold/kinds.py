@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from reconciler import wiring
+from reconciler.adapters.bundled import example_repository
 from reconciler.decode.document import decode
 from reconciler.kinds.kind import Kinds
 from reconciler.reconcile.rules import read_kinds
 from reconciler.validate.validator import Validator
+from reconciler.wiring.checkout import bundled_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind
     from reconciler.model.resource import FileEntry
 
-SHIPPED = wiring.shipped()
+SHIPPED = bundled_kinds()
 ROW = "7d1f0af0-0000-4000-8000-000000000001"
 OWN = "schemas/broker.schema.json"
 SQL = {"number": "FLOAT", "integer": "INTEGER", "boolean": "BOOLEAN", "object": "JSON", "array": "JSON"}
@@ -25,7 +26,7 @@ SQL = {"number": "FLOAT", "integer": "INTEGER", "boolean": "BOOLEAN", "object": 
 
 def example_kinds() -> Kinds:
     """The kinds of the example repository: those that ship and its own."""
-    return own_kinds({OWN: (wiring.example_repository() / OWN).read_bytes()})
+    return own_kinds({OWN: (example_repository() / OWN).read_bytes()})
 
 
 def own_kinds(files: Mapping[str, bytes]) -> Kinds:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler import wiring
 from reconciler.format.format import Order, format_file
 from reconciler.scaffold.sample import NIL_UUID, WIDTH, skeleton
+from reconciler.wiring.checkout import bundled_kinds
 from tests.scaffold.kinds import ROW, checked, example_kinds, thing
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def test_columns_come_in_the_order_of_the_table() -> None:
 
 
 def test_two_skeletons_differ_in_name_and_id_only() -> None:
-    kind = wiring.shipped().kinds.members[0]
+    kind = bundled_kinds().kinds.members[0]
     one, other = skeleton(kind, "a", ROW, ADDRESS), skeleton(kind, "b", NIL_UUID, ADDRESS)
     differing = [pair for pair in itertools.zip_longest(one.splitlines(), other.splitlines()) if pair[0] != pair[1]]
     assert len(differing) == 2

@@ -11,14 +11,14 @@ from reconciler.reconcile.read import FileReader
 from reconciler.snapshot import tree
 from reconciler.snapshot.base import EmptyBase
 from reconciler.snapshot.tree import tree_problems
-from reconciler.wiring import shipped
+from reconciler.wiring.checkout import bundled_kinds
 from tests.support import configs
 
 if TYPE_CHECKING:
     from reconciler.model.problem import Problem
     from reconciler.snapshot.tree import Tree
 
-KINDS = shipped().kinds
+KINDS = bundled_kinds().kinds
 READER = FileReader(KINDS)
 NAMES = ("ann", "bob", "cai")
 PATHS = tuple(f"{letter}.yaml" for letter in "abcd")

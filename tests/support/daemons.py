@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from reconciler.adapters.client import DaemonClient
 from reconciler.adapters.daemonfile import find
 from reconciler.errors import ReconcilerError
+from tests.support.asking import AskedDaemon
 from tests.support.patience import DEADLINE, PAUSE, until
 
 if TYPE_CHECKING:
@@ -40,12 +40,12 @@ class RunningDaemon:
                 stderr=stream,
             )
 
-    def client(self) -> DaemonClient:
+    def client(self) -> AskedDaemon:
         """A way to talk to it, once it listens."""
         until(lambda: self._found() is not None, self.log)
         found = self._found()
         assert found is not None
-        return DaemonClient(found.address, found.token)
+        return AskedDaemon(found.address, found.token)
 
     def status(self) -> dict[str, Any]:
         """What it says about itself."""

@@ -18,7 +18,8 @@ from reconciler.reconcile.plan import Planner
 from reconciler.reconcile.processor import CommitProcessor
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.sync import CommitApproval, Reconciler, SyncResult
-from reconciler.wiring import policy_engine, shipped
+from reconciler.wiring.checkout import bundled_kinds
+from reconciler.wiring.local import policy_engine
 from tests.support.memory.ledger import MemoryLedger
 from tests.support.memory.store import MemoryStore
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from reconciler.plan import Plan
     from reconciler.ports import Ledger, PolicyEngine, Store
 
-SHIPPED = shipped()
+SHIPPED = bundled_kinds()
 CLOCK = SystemClock()
 
 

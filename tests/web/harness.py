@@ -1,33 +1,39 @@
-"""A daemon that does nothing but note what it is asked, behind the real server, and plain HTTP to ask it."""
+"""A host that does nothing but note what it is asked, behind the real server, and plain HTTP to ask it."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import http.client
+import inspect
 import json
 import threading
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from reconciler.daemon.events import Feed
-from reconciler.web.address import Listen
-from reconciler.web.limits import Rate
-from reconciler.web.operations import Heartbeat
-from reconciler.web.server import HttpServer
-from reconciler.web.serving import Deadlines, Serving
+from reconciler.service.context import Heartbeat
+from reconciler.service.endpoints import ENDPOINTS
+from reconciler.service.host import Host
+from reconciler.service.operations import new_suspension
+from reconciler.web.app import ServedHost
+from reconciler.web.auth import Deadlines, Rate, ServerConfig
+from reconciler.web.server import HttpServer, Listen
 from reconciler.web.webhooks import path_secret
+from reconciler.wiring.local import session_layout
+from tests.support.samples import sample
 from tests.web.measuring import Noted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Iterator, Mapping
 
     from reconciler.model.grants import Grant
-    from reconciler.web.catalogue import Catalogue
 
 TOKEN = "the-token-of-daemon.json"
 SECRET = "It's a Secret to Everybody"
@@ -40,19 +46,21 @@ PAYLOADS = Path(__file__).parent / "payloads"
 
 @dataclass
 class Daemon:
-    """Implements `Operations`. `error` is raised by what may fail, `gate` keeps its calls waiting until it is set."""
+    """The services of a host, and all else that is served. What is asked is noted: method, and arguments but None.
+
+    `error` is raised by what may fail, `gate` keeps its calls waiting until it is set.
+    """
 
     beats: list[Heartbeat] = field(default_factory=lambda: [Heartbeat("operations", "Idle", 0.1, 60.0)])
     is_ready: bool = True
     error: Exception | None = None
     gate: threading.Event = field(default_factory=threading.Event)
-    asked: list[tuple[Any, ...]] = field(default_factory=list)
+    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
     futures: list[Future[Mapping[str, Any]]] = field(default_factory=list)
     hold_futures: bool = False
     measures: Noted = field(default_factory=Noted)
     feed: Feed = field(default_factory=Feed)
-    sessions: Any = None
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -61,93 +69,83 @@ class Daemon:
         """Be as when it was made."""
         vars(self).update(vars(type(self)()))
 
-    def heartbeats(self) -> Sequence[Heartbeat]:
-        return self.beats
-
-    def ready(self) -> bool:
-        return self.is_ready
-
-    def hint(self, source: str) -> None:
-        self.hints.append(source)
-
-    def submit_sync(self, approve: str | None, by: str, *, force: bool) -> Future[Mapping[str, Any]]:
-        return self._queued("sync", approve, by, force)
-
-    def submit_verify(self, by: str) -> Future[Mapping[str, Any]]:
-        return self._queued("verify", by)
-
-    def status(self) -> Mapping[str, Any]:
-        return self._called("status")
-
-    def drift(self) -> Mapping[str, Any]:
-        return self._called("drift")
-
-    def rows(self, kind: str, name: str | None) -> Mapping[str, Any]:
-        return self._called("rows", kind, name)
-
-    def page(self, kind: str, limit: int, after: tuple[str, str] | None) -> Mapping[str, Any]:
-        return self._called("page", kind, limit, *([after] if after else []))
-
-    def versions(
-        self, limit: int, filters: Mapping[str, str], after: tuple[Any, ...] | None = None
-    ) -> Mapping[str, Any]:
-        return self._called("versions", limit, dict(filters), *([after] if after else []))
-
-    def version(self, revision: str) -> Mapping[str, Any]:
-        return self._called("version", revision)
-
-    def history(
-        self, kind: str | None, name: str | None, limit: int, after: tuple[Any, ...] | None = None
-    ) -> Mapping[str, Any]:
-        return self._called("history", kind, name, limit, *([after] if after else []))
-
-    def show(self, kind: str, name: str | None, at: str) -> Mapping[str, Any]:
-        return {**self._called("show", kind, name, at), "rows": [], "key": "id"}
-
-    def diff(self, base: str, head: str) -> Mapping[str, Any]:
-        return self._called("diff", base, head)
-
-    def blame(self, kind: str, name: str) -> Mapping[str, Any]:
-        return self._called("blame", kind, name)
+    @property
+    def served(self) -> ServedHost:
+        """What the server is made with."""
+        pages = SimpleNamespace(heading=dict)
+        return ServedHost(self, pages, self.feed, self.hint, self.measures, self.measures.expose)  # type: ignore[arg-type]
 
     @property
-    def catalogue(self) -> Catalogue:
-        return self
+    def context(self) -> Any:
+        """The part of a service's context that needs no store."""
+        return SimpleNamespace(
+            heartbeats=lambda: self.beats, ready=lambda: self.is_ready, session_layout=session_layout
+        )
 
-    def kinds(self) -> Mapping[str, Any]:
-        return self._called("kinds")
+    def bind(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """What answers a method of a service: for probes the real one."""
+        if call in (Host.health, Host.readiness):
+            return partial(call, Host(self.context))
+        answer = self._queued if call.__qualname__.startswith("HostControl.") else self._called
 
-    def kind(self, word: str) -> Mapping[str, Any]:
-        return self._called("kind", word)
+        def asked(**given: Any) -> Any:
+            bound = inspect.signature(call).bind(None, **given)
+            bound.apply_defaults()
+            arguments = {name: value for name, value in list(bound.arguments.items())[1:] if value is not None}
+            return answer(call.__qualname__, arguments)
 
-    def plan(self) -> Mapping[str, Any]:
-        return self._called("plan")
+        return asked
 
-    def schemas(self) -> Mapping[str, Mapping[str, Any]]:
+    def ask(self, call: Callable[..., Any]) -> Any:
+        """No schemas, which is all that is asked so."""
         return {}
 
-    def suspend(self, reason: str, until: datetime | None, by: str) -> Mapping[str, Any]:
-        return self._called("suspend", reason, until, by)
+    def hint(self, source: str) -> None:
+        """Note who says that something may have changed."""
+        self.hints.append(source)
 
-    def resume(self, by: str) -> Mapping[str, Any]:
-        return self._called("resume", by)
+    def answer(self, name: str) -> Mapping[str, Any]:
+        """The answer to a method."""
+        return {"asked": name, "sync": "Synced"}
 
-    def _called(self, *what: Any) -> Mapping[str, Any]:
-        self.asked.append(what)
+    def _called(self, name: str, arguments: dict[str, Any]) -> Mapping[str, Any]:
+        self.asked.append((name, arguments))
         assert self.gate.wait(30)
         if self.error is not None:
             raise self.error
-        return {"asked": what[0], "sync": "Synced"}
+        return self.answer(name)
 
-    def _queued(self, *what: Any) -> Future[Mapping[str, Any]]:
-        self.asked.append(what)
+    def _queued(self, name: str, arguments: dict[str, Any]) -> Future[Mapping[str, Any]]:
+        if name == "HostControl.suspend":
+            new_suspension(arguments["by"], arguments["reason"], arguments.get("until"), RealClock())
+        self.asked.append((name, arguments))
         future: Future[Mapping[str, Any]] = Future()
         self.futures.append(future)
         if self.error is not None:
             future.set_exception(self.error)
         elif not self.hold_futures:
-            future.set_result({"asked": what[0]})
+            future.set_result(self.answer(name))
         return future
+
+
+class TypedDaemon(Daemon):
+    """The same with answers of the types that the endpoints name."""
+
+    def answer(self, name: str) -> Mapping[str, Any]:
+        """As little as may be said."""
+        return next(
+            sample(endpoint.answer)
+            for endpoint in ENDPOINTS
+            if endpoint.call is not None and endpoint.call.__qualname__ == name
+        )
+
+
+class RealClock:
+    """Not the stopped one of tests: what a suspension is until is compared with now."""
+
+    def now(self) -> datetime:
+        """The moment."""
+        return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -216,8 +214,8 @@ def running(
     """The real server on a free port of 127.0.0.1; every thread of it is gone afterwards."""
     found = daemon or Daemon()
     before = set(threading.enumerate())
-    serving = Serving(TOKEN, secret, hosts, Deadlines(**deadlines), grants, failing=failing)
-    with HttpServer(found, serving, Listen("127.0.0.1", 0)) as server:
+    config = ServerConfig(TOKEN, secret, hosts, Deadlines(**deadlines), grants, failing=failing)
+    with HttpServer(found.served, config, Listen("127.0.0.1", 0)) as server:
         yield Site(found, server)
     left = set(threading.enumerate()) - before
     assert not left

@@ -1,4 +1,4 @@
-"""What counts requests in tests: it notes what it is told."""
+"""What counts requests in tests: it notes what it counts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TEXT = "# EOF\n"
 
 @dataclass
 class Noted:
-    """Implements `Measures`."""
+    """Stands for `HttpMetrics`, and for what makes the text of `/metrics`."""
 
     answers: list[tuple[str, str, int]] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
@@ -30,6 +30,6 @@ class Noted:
     def delivered(self, answer: str) -> None:
         self.deliveries.append(answer)
 
-    def exposition(self, accept: str) -> tuple[str, bytes]:
+    def expose(self, accept: str) -> tuple[str, bytes]:
         self.accepted.append(accept)
         return "text/plain; version=0.0.4; charset=utf-8", TEXT.encode()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.web.openapi.entries import ENTRIES
+from reconciler.service.endpoints import ENDPOINTS
 from tests.docs.commandline import reconciler
 from tests.docs.test_readme import environment
 from tests.support.daemons import running, until
@@ -116,8 +116,8 @@ def test_the_page_shows_all_of_it_and_asks_for_nothing_elsewhere(desk: Desk) -> 
     status, text, headers = _page(desk)
     page = Page(text)
     assert status == 200
-    for entry in ENTRIES:
-        assert f"<code>{entry.path}</code>" in text
+    for endpoint in ENDPOINTS:
+        assert f"<code>{endpoint.path}</code>" in text
     assert "shape-Values.Broker" in page.ids
     assert len(page.ids) == len(set(page.ids))
     assert {link for link in page.links if link.startswith("#")} <= {f"#{one}" for one in page.ids}

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.web.deliveries import MAX_BODY
-from reconciler.web.webhooks import WINDOW, path_secret
+from reconciler.web.webhooks import MAX_BODY, WINDOW, path_secret
 from tests.support.patience import DEADLINE, until
 from tests.web.deliveries import NAMES, delivery
 from tests.web.harness import HOOK, SECRET, Daemon, Site, reply, running, signed

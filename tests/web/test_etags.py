@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.web import pulse, reads
-from reconciler.web.encoding import PIECE, encoded
-from reconciler.web.etags import CLOCKS, known, preferred_wait, weak
+from reconciler.web import api, waiting
+from reconciler.web.http import PIECE, VOLATILE, encode_json, has_tag, preferred_wait, weak_tag
 from tests.support.patience import DEADLINE, until
 from tests.web.harness import Daemon, Reply, Site, running
 
@@ -49,18 +48,9 @@ class Telling(Daemon):
 
     says: dict[str, Any] = field(default_factory=lambda: {"sync": "Synced"})
 
-    def _called(self, *what: Any) -> Mapping[str, Any]:
-        super()._called(*what)
+    def answer(self, name: str) -> Mapping[str, Any]:
+        """What it says now."""
         return dict(self.says)
-
-    @property
-    def questions(self) -> Telling:
-        """What runs queries."""
-        return self
-
-    def query(self, sql: str, rows: int, *, history: bool) -> Mapping[str, Any]:
-        """Run one."""
-        return self._called("query", sql, rows, history)
 
     def say(self, says: dict[str, Any]) -> None:
         """Change it, and let everybody know."""
@@ -138,9 +128,9 @@ def test_a_status_is_the_same_while_only_time_passes(site: Site) -> None:
 
 
 def test_only_clocks_are_left_out_of_a_status() -> None:
-    body = {name: dict.fromkeys((*fields, "other"), 1) for name, fields in CLOCKS.items()}
-    for name in CLOCKS:
-        assert weak({**body, name: {**body[name], "other": 2}}, b"") != weak(body, b"")
+    body = {name: dict.fromkeys((*fields, "other"), 1) for name, fields in VOLATILE.items()}
+    for name in VOLATILE:
+        assert weak_tag({**body, name: {**body[name], "other": 2}}, b"") != weak_tag(body, b"")
 
 
 def test_whoever_waits_is_told_at_once(site: Site) -> None:
@@ -170,7 +160,7 @@ def test_news_that_change_nothing_do_not_end_a_wait(site: Site) -> None:
 
 def test_what_is_no_news_is_found_as_well(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(site.daemon, Telling)
-    monkeypatch.setattr(reads, "LOOK", 0.2)
+    monkeypatch.setattr(api, "LOOK_AGAIN", 0.2)
     tag = site.ask("GET", "/v1/versions").headers["etag"]
     timer = threading.Timer(0.3, lambda: setattr(site.daemon, "says", {"versions": []}))
     timer.start()
@@ -197,12 +187,12 @@ def test_what_is_not_asked_again_and_again_is_answered_at_once(site: Site) -> No
 
 def test_whoever_hangs_up_is_waited_for_no_longer(site: Site) -> None:
     tag = site.ask("GET", "/v1/status").headers["etag"]
-    pulse = site.server._waiting.pulse
+    hub = site.server._waiting.hub
     connection = site.connect()
     connection.request("GET", "/v1/status", headers={"If-None-Match": tag, "Prefer": "wait=60"})
-    until(lambda: pulse.sleepers == 1)
+    until(lambda: hub.waiters == 1)
     connection.close()
-    until(lambda: pulse.sleepers == 0)
+    until(lambda: hub.waiters == 0)
 
 
 def test_the_end_of_the_server_ends_all_waits() -> None:
@@ -211,14 +201,14 @@ def test_the_end_of_the_server_ends_all_waits() -> None:
         found: list[int] = []
         asking = threading.Thread(target=lambda: found.append(_waiting(site, "/v1/status", tag, LONGEST).status))
         asking.start()
-        until(lambda: site.server._waiting.pulse.sleepers == 1)
+        until(lambda: site.server._waiting.hub.waiters == 1)
         site.server.stop()
         asking.join(DEADLINE)
     assert found in ([304], [503])
 
 
 def test_there_is_room_for_so_many(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulse, "MOST", 0)
+    monkeypatch.setattr(waiting, "MAX_WAITERS", 0)
     tag = site.ask("GET", "/v1/status").headers["etag"]
     answer = site.ask("GET", "/v1/status", If_None_Match=tag, Prefer="wait=5")
     assert (answer.status, answer.code) == (503, "retry-later")
@@ -250,15 +240,15 @@ def test_a_preference_is_read_as_rfc_7240_has_it(headers: list[str], seconds: in
     ],
 )
 def test_tags_are_compared_weakly(header: str, tag: str, same: bool) -> None:
-    assert known(header, tag) == same
+    assert has_tag(header, tag) == same
 
 
 @given(st.dictionaries(st.text(max_size=5), VALUES, max_size=4), st.integers(0, 2 * PIECE + 2))
 def test_pieces_make_the_same_text(body: dict[str, Any], many: int) -> None:
     whole = {**body, "rows": [{"name": str(one), "é": [one]} for one in range(many)]}
     text = json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
-    assert encoded(whole) == text.encode("utf-8", "replace")
-    assert encoded({}) == b"{}"
+    assert encode_json(whole) == text.encode("utf-8", "replace")
+    assert encode_json({}) == b"{}"
 
 
 def test_a_large_answer_keeps_nobody_waiting() -> None:
@@ -267,7 +257,7 @@ def test_a_large_answer_keeps_nobody_waiting() -> None:
     body = {"rows": [dict(row) for _ in range(100_000)]}
 
     async def rounds() -> int:
-        making, gone = asyncio.ensure_future(asyncio.to_thread(encoded, body)), 0
+        making, gone = asyncio.ensure_future(asyncio.to_thread(encode_json, body)), 0
         while not making.done():
             await asyncio.sleep(0.001)
             gone += 1

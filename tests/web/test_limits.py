@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.web.answers import HttpError
-from reconciler.web.gate import Limits
-from reconciler.web.limits import Buckets, Rate, client_of
+from reconciler.web.auth import Buckets, Limits, Rate, client_key
+from reconciler.web.http import HttpError
 
 RATES = st.builds(Rate, st.sampled_from([0.5, 1.0, 10.0, 200.0]), st.integers(1, 20))
 STEPS = st.lists(st.floats(0, 3), min_size=1, max_size=80)
@@ -90,7 +89,7 @@ def test_a_full_bucket_is_forgotten() -> None:
     ],
 )
 def test_a_client_is_an_address_or_its_network(address: str | None, client: str) -> None:
-    assert client_of(address) == client
+    assert client_key(address) == client
 
 
 def test_the_door_counts_requests_and_wrong_tokens_apart() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.web.measures import ELSEWHERE, UNANSWERED
+from reconciler.web.metrics import OTHER, UNANSWERED
 from reconciler.web.server import WORKERS
 from tests.support.daemons import until
 from tests.web.harness import HOOK, SECRET, TOKEN, Daemon, Site, running, signed
@@ -43,9 +43,9 @@ def counted(site: Site, method: str, path: str, **headers: str) -> list[tuple[st
         ("GET", "/v1/history", ("/v1/history", "GET", 200)),
         ("GET", "/v1/history?limit=none", ("/v1/history", "GET", 422)),
         ("GET", "/healthz", ("/healthz", "GET", 200)),
-        ("GET", "/no/such/address", (ELSEWHERE, "GET", 404)),
-        ("POST", "/v1/status", (ELSEWHERE, "POST", 401)),
-        ("PROPFIND", "/v1/status", (ELSEWHERE, ELSEWHERE, 401)),
+        ("GET", "/no/such/address", (OTHER, "GET", 404)),
+        ("POST", "/v1/status", (OTHER, "POST", 401)),
+        ("PROPFIND", "/v1/status", (OTHER, OTHER, 401)),
         ("POST", "/webhooks/guessed", ("/webhooks/{secret}", "POST", 404)),
     ],
 )
@@ -54,7 +54,7 @@ def test_a_request_counts_by_its_template(site: Site, method: str, path: str, ex
 
 
 def test_who_is_turned_away_at_the_door_is_counted(site: Site) -> None:
-    assert counted(site, "GET", "/v1/status", Host="evil.example") == [(ELSEWHERE, "GET", 421)]
+    assert counted(site, "GET", "/v1/status", Host="evil.example") == [(OTHER, "GET", 421)]
 
 
 def test_a_bug_is_counted_as_its_client_sees_it() -> None:

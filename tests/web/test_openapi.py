@@ -5,40 +5,46 @@ from __future__ import annotations
 import html
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from jsonschema import Draft202012Validator
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 from starlette.routing import Route
 
-from reconciler import wiring
 from reconciler.daemon.events import Feed
-from reconciler.web import etags
-from reconciler.web.app import create_app
-from reconciler.web.openapi.document import REFUSALS, document
-from reconciler.web.openapi.entries import ENTRIES
-from reconciler.web.openapi.page import shown
-from reconciler.web.openapi.parameters import PARAMETERS
-from reconciler.web.openapi.shapes import SHAPES
+from reconciler.service.endpoints import ENDPOINTS, MAX_WAIT
+from reconciler.web.app import App
+from reconciler.web.auth import Deadlines, ServerConfig
+from reconciler.web.docs import describe
+from reconciler.web.openapi import COMPONENTS, REFUSALS, build_document
 from reconciler.web.pages.routes import PageRoutes
-from reconciler.web.pulse import Pulse
-from reconciler.web.serving import Deadlines, Serving
-from reconciler.web.waiting import Waiting
+from reconciler.web.waiting import EventHub, Waiting
+from reconciler.wiring.checkout import bundled_kinds
+from tests.conftest import GOLDEN
 from tests.docs.markdown import read
+from tests.support.openapi import outline
 from tests.web.harness import Daemon
 
-KINDS = {kind.name: kind.schema for kind in wiring.shipped().kinds}
-DOCUMENT = document(KINDS, "user", "1")
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REFERRED = ("schemas", "responses", "headers")
+OF_KINDS = (f"{COMPONENTS}Document.", f"{COMPONENTS}Values.", f"{COMPONENTS}Row")
+"""What is there for each kind, whether or not an operation leads to it."""
+KINDS = {kind.name: kind.schema for kind in bundled_kinds().kinds}
+DOCUMENT = build_document(KINDS, "user", "1")
 
 
 def _routes() -> set[tuple[str, str]]:
     """Method and template of every route but the pages'."""
-    waiting, deadlines = Waiting(Pulse(Feed())), Deadlines()
-    pages = {route.path for route in PageRoutes(Daemon(), waiting, deadlines).table()}
+    waiting, host = Waiting(EventHub(Feed())), Daemon().served
+    pages = {route.path for route in PageRoutes(host.pages, waiting, Deadlines()).table()}
+    app = App(host, ServerConfig("t"), waiting)
+    app.close()
     return {
         (method, route.path)
-        for route in create_app(Daemon(), Serving("t"), waiting).routes
+        for route in app.starlette.routes
         if isinstance(route, Route) and route.path not in pages
         for method in (route.methods or set()) - {"HEAD"}
     }
@@ -53,22 +59,51 @@ def test_it_is_a_document_of_its_form() -> None:
 def test_it_names_the_routes_that_there_are() -> None:
     told = {(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods}
     assert told == _routes()
-    assert len(ENTRIES) == len(told), "none twice"
+    assert len(ENDPOINTS) == len(told), "none twice"
 
 
-def test_every_part_is_used_and_every_reference_leads_somewhere() -> None:
-    text = json.dumps(DOCUMENT)
-    for reference in set(re.findall(r'"\$ref": "#/([^"]+)"', text)):
-        place: Any = DOCUMENT
-        for part in reference.split("/"):
-            place = place[part.replace("~1", "/").replace("~0", "~")]
-    for name in SHAPES:
-        assert f'#/components/schemas/{name}"' in text, name
-    for name in DOCUMENT["components"]["responses"]:
-        assert f'#/components/responses/{name}"' in text, name
-    asked = {name for entry in ENTRIES for name in (*entry.query, *entry.headers)}
-    asked |= {name for entry in ENTRIES for name in re.findall(r"\{(\w+)\}", entry.path)}
-    assert asked | {"if-none-match", "prefer"} == set(PARAMETERS)
+def test_nothing_of_it_is_lost() -> None:
+    """The addresses, parameters, statuses and fields that clients were made for; there may be more fields."""
+    expected, now = json.loads((GOLDEN / "openapi.json").read_text(encoding="utf-8")), outline(DOCUMENT)
+    assert [(path, *methods) for path, methods in now.items()] == [
+        (path, *methods) for path, methods in expected.items()
+    ]
+    for path, methods in expected.items():
+        for method, operation in methods.items():
+            found = now[path][method]
+            assert (found["parameters"], found["statuses"]) == (operation["parameters"], operation["statuses"]), path
+            assert set(operation["body"]) == set(found["body"]), path
+            assert found["answers"].keys() == operation["answers"].keys(), path
+            for media, fields in operation["answers"].items():
+                assert set(fields) - set(found["answers"][media]) == set(), path
+
+
+def test_every_part_is_used_and_every_reference_leads_to_a_component() -> None:
+    """A flat document is what generators of clients take: they know no other places, and no parts of parts."""
+    components = DOCUMENT["components"]
+    used = set(re.findall(r'"\$ref": "([^"]+)"', json.dumps(DOCUMENT)))
+    there = {f"#/components/{group}/{name}" for group in REFERRED for name in components[group]}
+    assert used <= there
+    assert {one for one in there - used if not one.startswith(OF_KINDS)} == set()
+
+
+def test_it_is_flat() -> None:
+    for schema in _schemas(DOCUMENT):
+        assert not schema.keys() & {"$defs", "$id", "$schema"}
+        assert not any("oneOf" in _resolved(one) for one in schema.get("allOf", ())), schema
+
+
+def _schemas(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object of the document, of which schemas are some."""
+    if isinstance(value, dict):
+        yield value
+    for member in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _schemas(member)
+
+
+def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    name = schema.get("$ref", "").removeprefix(COMPONENTS)
+    return DOCUMENT["components"]["schemas"].get(name, schema)
 
 
 def test_every_operation_has_a_name_of_its_own() -> None:
@@ -103,18 +138,18 @@ def test_the_schema_of_a_kind_is_the_same_where_it_stands_now(kind: str) -> None
 
 def test_another_kind_is_another_document() -> None:
     schema = json.loads(json.dumps(KINDS["Account"]).replace("Account", "Venue"))
-    told = document({"Venue": schema}, "desk", "1")
+    told = build_document({"Venue": schema}, "desk", "1")
     assert told["components"]["schemas"]["Rows"] == {"anyOf": [{"$ref": "#/components/schemas/Rows.Venue"}]}
     owners = [one["name"] for one in told["paths"]["/v1/sessions"]["get"]["parameters"]]
     assert owners[0] == "desk"
-    assert document({}, "desk", "1")["components"]["schemas"]["Rows"] == {}
+    assert build_document({}, "desk", "1")["components"]["schemas"]["Rows"] == {}
 
 
 def test_operations_need_a_token_and_reads_need_none() -> None:
-    for entry in ENTRIES:
-        security = DOCUMENT["paths"][entry.path][entry.method.lower()]["security"]
-        assert {} not in security or entry.method == "GET" or entry.path == "/v1/sql"
-        assert security != [] or entry.path in {"/healthz", "/readyz", "/webhooks/{secret}"}
+    for endpoint in ENDPOINTS:
+        security = DOCUMENT["paths"][endpoint.path][endpoint.method.lower()]["security"]
+        assert {} not in security or endpoint.method == "GET" or endpoint.path == "/v1/sql"
+        assert security != [] or endpoint.path in {"/healthz", "/readyz", "/webhooks/{secret}"}
 
 
 def test_the_statuses_are_those_of_the_page() -> None:
@@ -124,7 +159,7 @@ def test_the_statuses_are_those_of_the_page() -> None:
 
 
 def test_the_longest_wait_is_that_of_the_page() -> None:
-    assert f"after so many seconds, {etags.LONGEST_WAIT} at most" in read("docs/http.md")
+    assert f"after so many seconds, {MAX_WAIT} at most" in read("docs/http.md")
 
 
 def _columns(kind: str) -> list[str]:
@@ -132,9 +167,9 @@ def _columns(kind: str) -> list[str]:
 
 
 def test_the_page_shows_every_operation_and_shape() -> None:
-    told = shown(DOCUMENT)
+    told = describe(DOCUMENT)
     operations = [one for group in told["groups"] for one in group["operations"]]
-    assert len(operations) == len(ENTRIES)
+    assert len(operations) == len(ENDPOINTS)
     assert {one["name"] for one in told["shapes"]} == set(DOCUMENT["components"]["schemas"])
     linked = {one["shape"] for shape in told["shapes"] for one in shape["fields"]} - {""}
     assert linked <= {one["name"] for one in told["shapes"]}

@@ -8,10 +8,10 @@ from io import StringIO
 from pathlib import Path
 
 from reconciler.daemon.events import Feed
-from reconciler.web.app import create_app
-from reconciler.web.pulse import Pulse
-from reconciler.web.serving import Deadlines, Serving
-from reconciler.web.waiting import Waiting
+from reconciler.service.endpoints import ENDPOINTS
+from reconciler.web.app import App
+from reconciler.web.auth import Deadlines, ServerConfig
+from reconciler.web.waiting import EventHub, Waiting
 from reconciler.web.webhooks import path_secret
 from tests.docs.markdown import blocks, read
 from tests.web.harness import SECRET, Daemon, running
@@ -21,8 +21,9 @@ SOURCES = Path(__file__).parents[2] / "reconciler" / "web"
 
 
 def test_every_address_is_documented() -> None:
-    app = create_app(Daemon(), Serving("t"), Waiting(Pulse(Feed())))
-    there = {(next(iter(route.methods - {"HEAD"})), route.path) for route in app.routes}
+    app = App(Daemon().served, ServerConfig("t"), Waiting(EventHub(Feed())))
+    there = {(next(iter(route.methods - {"HEAD"})), route.path) for route in app.starlette.routes}
+    app.close()
     told = set(re.findall(r"^\| `(GET|POST) (\S+)`", PAGE, re.MULTILINE))
     assert told == there
 
@@ -31,7 +32,7 @@ def test_every_error_code_is_documented() -> None:
     sources = "".join(file.read_text(encoding="utf-8") for file in SOURCES.glob("*.py"))
     raised = set(
         re.findall(r'(?:HttpError\(\s*(?:HTTPStatus\.\w+|status), |HTTPStatus\.\w+, |"code": )"([a-z-]+)"', sources)
-    )
+    ) | {endpoint.unavailable for endpoint in ENDPOINTS if endpoint.unavailable}
     table = PAGE.partition("\n## Errors")[2].partition("\n## ")[0]
     told = set(re.findall(r"`([a-z-]+)`", "".join(re.findall(r"^\| \d+ \| (.*?) \|", table, re.MULTILINE))))
     assert told == raised

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.web.paging import LARGEST, ROWS, page, with_cursor
+from reconciler import answers
+from reconciler.answers import Row
+from reconciler.service.cursors import ROWS, parse_row_cursor
+from reconciler.service.rows import MAX_PAGE, Rows, _page_of
+from reconciler.wiring.checkout import bundled_kinds
 from tests.support.daemons import running
 from tests.support.gitrepo import GitRepo
 from tests.web.desk import SETTINGS, Desk, begun, example_files
-from tests.web.harness import Daemon, Site
-from tests.web.harness import running as serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from reconciler.kinds.kind import Kind
 
 pytestmark = pytest.mark.slow
 
@@ -42,13 +48,6 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         head = repo.git("rev-parse", "main")
         daemon.await_live(head)
         yield Desk(repo, daemon)
-
-
-@pytest.fixture(scope="module")
-def site() -> Iterator[Site]:
-    """A server whose daemon notes what it is asked."""
-    with serving(Daemon()) as found:
-        yield found
 
 
 def _paged(path: str, size: int) -> str:
@@ -156,28 +155,54 @@ def test_a_cursor_of_one_list_is_none_of_another(desk: Desk) -> None:
             desk.ask(f"{_paged(path, 1)}&cursor={cursor}", 200 if same else 422)
 
 
-def test_a_page_has_so_many_at_most(site: Site) -> None:
-    for path, asked in (
-        ("/v1/resources/user?limit=5", ("page", "user", 5)),
-        ("/v1/resources/user?limit=999999", ("page", "user", LARGEST)),
-        (f"/v1/resources/user?cursor={_text(ROWS, 'a', 'x')}", ("page", "user", LARGEST, ("a", "x"))),
-        ("/v1/resources/user", ("rows", "user", None)),
-    ):
-        site.daemon.begin_anew()
-        assert site.ask("GET", path).status == 200
-        assert site.daemon.asked == [asked]
-    assert site.ask("GET", "/v1/resources/user?limit=0").status == 422
+class Asked:
+    """A store without rows that notes which it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+
+    def kinds(self) -> dict[str, Any]:
+        """Those of the program."""
+        return {}
+
+    def live(self, kind: Kind) -> tuple[Any, ...]:
+        """All."""
+        self.asked.append((kind.name,))
+        return ()
+
+    def live_after(self, kind: Kind, place: object, many: int) -> tuple[Any, ...]:
+        """Some."""
+        self.asked.append((kind.name, place, many))
+        return ()
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ({"limit": 5}, ("User", None, 6)),
+        ({"limit": 999_999}, ("User", None, MAX_PAGE + 1)),
+        ({"cursor": _text(ROWS, "a", "x")}, ("User", ("a", "x"), MAX_PAGE + 1)),
+        ({}, ("User",)),
+    ],
+)
+def test_a_page_has_so_many_at_most(given: dict[str, Any], asked: tuple[Any, ...]) -> None:
+    """One more than the page has is looked for: whether there is another page."""
+    store = Asked()
+    context: Any = SimpleNamespace(open_rows=lambda: nullcontext(store), bundled=bundled_kinds())
+    assert Rows(context).page("user", **given).rows == ()
+    assert store.asked == [asked]
 
 
 def test_namesakes_have_places_of_their_own() -> None:
     rows = [
-        {"name": name, "path": path, "values": {"id": id_}}
+        Row(name=name, path=path, line=None, values={"id": id_})
         for name, path, id_ in (("a", None, "0"), ("a", "a.yaml", "1"), ("a", None, "2"), ("b", "b.yaml", "0"))
     ]
-    answer, walked, place = {"key": "id", "rows": rows[::-1]}, [], None
+    answer = answers.Rows(kind="Thing", key="id", columns=(), rows=tuple(rows[::-1]))
+    walked, place = list[Row](), None
     for _ in rows:
-        found = page(answer, 1, place)
-        walked += found["rows"]
-        place = found["next"]
+        found = _page_of(answer, 1, place)
+        walked += found.rows
+        place = parse_row_cursor(found.next)
     assert (walked, place) == (rows, None)
-    assert with_cursor({"next": None}, ROWS) == {"next": None}
+    assert _page_of(answer, None, None).next is None

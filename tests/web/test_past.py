@@ -1,4 +1,4 @@
-"""The addresses of the past: what each asks the daemon for."""
+"""The addresses of reads: what each asks the services for, and what the commands' client makes of their methods."""
 
 from __future__ import annotations
 
@@ -6,14 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.adapters.client import DaemonClient
+from reconciler.client.daemon import DaemonClient
 from reconciler.errors import UsageError
-from tests.web.harness import TOKEN, Site, running
+from reconciler.service.history import History
+from reconciler.service.host import Host
+from reconciler.service.kinds import Kinds
+from reconciler.service.plans import Plans
+from reconciler.service.rows import Rows
+from reconciler.service.sessions import Sessions
+from reconciler.service.sql import DEFAULT_ROWS, Sql
+from tests.web.harness import TOKEN, Site, TypedDaemon, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 NASTY = "' OR 1=1 --&at=x#?%2F\n\N{RIGHT-TO-LEFT OVERRIDE}é+"
+ANN = {"kind": "user", "name": "ann"}
 
 
 @pytest.fixture(scope="module")
@@ -31,24 +39,29 @@ def site(lasting: Site) -> Site:
 
 
 @pytest.mark.parametrize(
-    ("address", "asked"),
+    ("address", "method", "arguments"),
     [
-        ("/v1/history", ("history", None, None, 20)),
-        ("/v1/history?limit=3", ("history", None, None, 3)),
-        ("/v1/resources/user/ann/history?limit=7", ("history", "user", "ann", 7)),
-        ("/v1/resources/user/ann/blame", ("blame", "user", "ann")),
-        ("/v1/resources/user/ann?at=2026-11-23T08:00%2B01:00", ("show", "user", "ann", "2026-11-23T08:00+01:00")),
-        ("/v1/resources/user?at=main~2", ("show", "user", None, "main~2")),
-        ("/v1/resources/user/ann", ("rows", "user", "ann")),
-        ("/v1/versions", ("versions", 20, {})),
-        ("/v1/versions?limit=2&author=ann&status=orphaned", ("versions", 2, {"author": "ann", "status": "orphaned"})),
-        ("/v1/versions/abcd", ("version", "abcd")),
-        ("/v1/diff?base=a&head=b", ("diff", "a", "b")),
+        ("/v1/history", "History.newest", {"limit": 20}),
+        ("/v1/history?limit=3", "History.newest", {"limit": 3}),
+        ("/v1/history?limit=3&cursor=xyz", "History.newest", {"limit": 3, "cursor": "xyz"}),
+        ("/v1/resources/user/ann/history?limit=7", "History.changes", {"kind": "user", "name": "ann", "limit": 7}),
+        ("/v1/resources/user/ann/blame", "History.blame", {"kind": "user", "name": "ann"}),
+        ("/v1/resources/user/ann?at=2026-11-23T08:00%2B01:00", "Rows.row", {**ANN, "at": "2026-11-23T08:00+01:00"}),
+        ("/v1/resources/user?at=main~2", "Rows.page", {"kind": "user", "at": "main~2"}),
+        ("/v1/resources/user/ann", "Rows.row", ANN),
+        ("/v1/versions", "History.versions", {"limit": 20}),
+        (
+            "/v1/versions?limit=2&author=ann&status=orphaned",
+            "History.versions",
+            {"limit": 2, "author": "ann", "status": "orphaned"},
+        ),
+        ("/v1/versions/abcd", "History.version", {"revision": "abcd"}),
+        ("/v1/diff?base=a&head=b", "History.diff", {"base": "a", "head": "b"}),
     ],
 )
-def test_an_address_asks_for(site: Site, address: str, asked: tuple[Any, ...]) -> None:
+def test_an_address_asks_for(site: Site, address: str, method: str, arguments: dict[str, Any]) -> None:
     assert site.ask("GET", address).status == 200
-    assert site.daemon.asked == [asked]
+    assert site.daemon.asked == [(method, arguments)]
 
 
 @pytest.mark.parametrize(
@@ -82,19 +95,30 @@ def test_what_the_history_does_not_know(site: Site) -> None:
     assert answer.json["error"]["hint"] == "did you mean y?"
 
 
-CALLS: dict[str, tuple[Callable[[DaemonClient], object], tuple[Any, ...]]] = {
-    "history": (lambda client: client.history(NASTY, NASTY, 5), ("history", NASTY, NASTY, 5)),
-    "all": (lambda client: client.history(None, None, 5), ("history", None, None, 5)),
-    "blame": (lambda client: client.blame(NASTY, NASTY), ("blame", NASTY, NASTY)),
-    "show": (lambda client: client.show(NASTY, NASTY, NASTY), ("show", NASTY, NASTY, NASTY)),
-    "show all": (lambda client: client.show(NASTY, None, NASTY), ("show", NASTY, None, NASTY)),
-    "diff": (lambda client: client.diff(NASTY, NASTY), ("diff", NASTY, NASTY)),
-    "versions": (lambda client: client.versions(5, {"author": NASTY}), ("versions", 5, {"author": NASTY})),
+CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any], dict[str, Any]]] = {
+    "changes": (History.changes, {"kind": NASTY, "name": NASTY, "limit": 5}, {}),
+    "newest": (History.newest, {"limit": 5}, {}),
+    "blame": (History.blame, {"kind": NASTY, "name": NASTY}, {}),
+    "row": (Rows.row, {"kind": NASTY, "name": NASTY, "at": NASTY}, {}),
+    "page": (Rows.page, {"kind": NASTY, "at": NASTY, "limit": 7, "cursor": NASTY}, {}),
+    "diff": (History.diff, {"base": NASTY, "head": NASTY}, {}),
+    "versions": (History.versions, {"limit": 5, "author": NASTY}, {}),
+    "version": (History.version, {"revision": NASTY}, {}),
+    "status": (Host.status, {}, {}),
+    "drift": (Rows.drift, {}, {}),
+    "plan": (Plans.ahead, {}, {}),
+    "kinds": (Kinds.all, {}, {}),
+    "kind": (Kinds.schema, {"kind": NASTY}, {}),
+    "query": (Sql.query, {"query": NASTY, "history": True}, {"limit": DEFAULT_ROWS}),
+    "tables": (Sql.tables, {"history": False}, {}),
+    "use": (Sessions.touch, {"session_id": NASTY}, {}),
 }
+"""Methods, with what they are given, and what they take by default."""
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_the_client_passes_on_what_it_is_given(site: Site, call: str) -> None:
-    ask, asked = CALLS[call]
-    ask(DaemonClient(str(site.server.address.local), TOKEN))
-    assert site.daemon.asked == [asked]
+def test_the_client_passes_on_what_it_is_given(call: str) -> None:
+    method, given, default = CALLS[call]
+    with running(TypedDaemon()) as site:
+        DaemonClient(str(site.server.address.local), TOKEN).ask(method, **given)
+        assert site.daemon.asked == [(method.__qualname__, given | default)]

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RetryLater, UsageError
-from reconciler.web.access import is_local
-from reconciler.web.operations import Heartbeat
+from reconciler.service.context import Heartbeat
+from reconciler.web.auth import is_local
 from tests.web.harness import TOKEN, Daemon, Site, reply, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 OPERATIONS = ("/v1/sync", "/v1/verify", "/v1/suspend", "/v1/resume")
-READS = ("/v1/status", "/v1/drift")
+READS = {"/v1/status": "Host.status", "/v1/drift": "Rows.drift"}
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +67,9 @@ def test_ready_is_after_the_first_reconcile(site: Site) -> None:
 
 
 def test_reads_are_what_the_daemon_says(site: Site) -> None:
-    for path in READS:
+    for path, method in READS.items():
         answer = site.ask("GET", path)
-        assert (answer.status, answer.json["asked"]) == (200, path.removeprefix("/v1/"))
+        assert (answer.status, answer.json["asked"]) == (200, method)
         assert answer.headers["cache-control"] == "private, no-cache"
         assert answer.headers["content-type"] == "application/json"
         assert "server" not in answer.headers
@@ -93,13 +93,13 @@ def test_operations_are_passed_on(site: Site) -> None:
     assert site.operate("/v1/resume", {"by": "maren"}).status == 200
     nobody = "somebody with the daemon's token"
     assert site.daemon.asked == [
-        ("sync", "2e527c27", "maren", True),
-        ("sync", None, nobody, False),
-        ("sync", None, nobody, False),
-        ("verify", "maren"),
-        ("suspend", "NFP", later, "maren"),
-        ("suspend", "NFP", None, nobody),
-        ("resume", "maren"),
+        ("HostControl.sync", {"by": "maren", "approve": "2e527c27", "force": True}),
+        ("HostControl.sync", {"by": nobody, "force": False}),
+        ("HostControl.sync", {"by": nobody, "force": False}),
+        ("HostControl.verify", {"by": "maren"}),
+        ("HostControl.suspend", {"by": "maren", "reason": "NFP", "until": later.isoformat()}),
+        ("HostControl.suspend", {"by": nobody, "reason": " NFP "}),
+        ("HostControl.resume", {"by": "maren"}),
     ]
 
 

@@ -14,16 +14,15 @@ import pytest
 
 from reconciler.errors import BugError, NeedsHuman, UsageError
 from reconciler.web import connections, server
-from reconciler.web.address import Listen, parse
+from reconciler.web.auth import ServerConfig
 from reconciler.web.connections import Connection
-from reconciler.web.server import HttpServer
-from reconciler.web.serving import Serving
+from reconciler.web.server import HttpServer, Listen, parse_listen
 from tests.support.patience import DEADLINE, NEVER, until
 from tests.web.harness import HOOK, TOKEN, Daemon, reply, running
 
 
 def test_port_zero_becomes_a_real_one_before_anybody_listens() -> None:
-    serving = HttpServer(Daemon(), Serving(TOKEN), Listen("127.0.0.1", 0))
+    serving = HttpServer(Daemon().served, ServerConfig(TOKEN), Listen("127.0.0.1", 0))
     assert serving.address.port > 0
     assert not serving.alive
     serving.stop()
@@ -34,22 +33,22 @@ def test_an_address_in_use_names_who_to_ask() -> None:
     with running() as site:
         listen = site.server.address
         with pytest.raises(NeedsHuman, match=f"cannot listen on {listen}: another program does already") as caught:
-            HttpServer(Daemon(), Serving(TOKEN), listen)
+            HttpServer(Daemon().served, ServerConfig(TOKEN), listen)
         assert f"sport = :{listen.port}" in caught.value.hint
         assert "http.listen" in caught.value.hint
         assert site.ask("GET", "/healthz").status == 200
-    with HttpServer(Daemon(), Serving(TOKEN), listen) as again:
+    with HttpServer(Daemon().served, ServerConfig(TOKEN), listen) as again:
         assert again.address == listen
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
 def test_an_address_of_another_host_needs_a_human(host: str) -> None:
     with pytest.raises(NeedsHuman, match="cannot listen on"):
-        HttpServer(Daemon(), Serving(TOKEN), Listen(host, 8642))
+        HttpServer(Daemon().served, ServerConfig(TOKEN), Listen(host, 8642))
 
 
 def test_it_listens_on_ipv6() -> None:
-    with HttpServer(Daemon(), Serving(TOKEN), Listen("::1", 0)) as serving:
+    with HttpServer(Daemon().served, ServerConfig(TOKEN), Listen("::1", 0)) as serving:
         connection = http.client.HTTPConnection(str(serving.address), timeout=5)
         connection.request("GET", "/v1/status")
         assert reply(connection).status == 200
@@ -66,14 +65,14 @@ def test_it_listens_on_ipv6() -> None:
     ],
 )
 def test_an_address_is_read_and_written(text: str, host: str, port: int) -> None:
-    assert parse(text) == Listen(host, port)
-    assert str(parse(text)) == text
+    assert parse_listen(text) == Listen(host, port)
+    assert str(parse_listen(text)) == text
 
 
 @pytest.mark.parametrize("text", ["", "8642", ":8642", "::1:80", "http://x:80", "a b:1", "127.0.0.1:65536", "x:-1"])
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="cannot listen on"):
-        parse(text)
+        parse_listen(text)
 
 
 def test_an_address_for_all_is_called_on_loopback() -> None:
@@ -184,7 +183,7 @@ def test_a_request_that_takes_longer_than_its_head_may_is_answered(monkeypatch: 
 
 
 def test_there_are_only_so_many_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "MOST", 5)
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 5)
     with running() as site:
         opened = [socket.create_connection(("127.0.0.1", site.server.address.port), timeout=5) for _ in range(5)]
         with pytest.raises((OSError, http.client.HTTPException)):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.model.grants import Role, make_grant
-from reconciler.web.limits import Rate
+from reconciler.web.auth import Rate
 from tests.support.daemons import running as running_daemon
 from tests.support.gitrepo import GitRepo
 from tests.web.harness import TOKEN, Site, running

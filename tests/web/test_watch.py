@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import socket
 import threading
@@ -11,9 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.daemon.events import Feed
-from reconciler.web import connections, eventstream, pulse
-from reconciler.web.pulse import Pulse
-from tests.support.patience import DEADLINE, NEVER, until
+from reconciler.web import connections, events, waiting
+from tests.support.patience import DEADLINE, until
 from tests.web.crowd import Crowd
 from tests.web.harness import TOKEN, Daemon, running
 from tests.web.streams import watching
@@ -145,7 +143,7 @@ def test_a_stream_may_be_about_a_kind_or_a_name(site: Site, query: str, names: l
 
 
 def test_silence_is_broken_and_says_where_the_stream_is(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(eventstream, "HEARTBEAT", 0.05)
+    monkeypatch.setattr(events, "HEARTBEAT", 0.05)
     feed = site.daemon.feed
     with watching(_address(site), "?kind=account") as stream:
         stream.placed()
@@ -198,7 +196,7 @@ def test_what_is_asked_has_to_make_sense(site: Site) -> None:
 
 
 def test_there_is_an_end_to_how_many_may_follow(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulse, "MOST", 2)
+    monkeypatch.setattr(waiting, "MAX_WAITERS", 2)
     with watching(_address(site)) as one, watching(_address(site)) as two:
         one.placed(), two.placed()
         refused = site.ask("GET", "/v1/watch")
@@ -218,12 +216,12 @@ def test_a_client_that_takes_nothing_is_hung_up_on(monkeypatch: pytest.MonkeyPat
         opened.sendall(f"GET /v1/watch HTTP/1.1\r\nHost: {_address(site)}\r\n\r\n".encode())
         with watching(_address(site)) as other:
             other.placed()
-            until(lambda: _pulse(site).sleepers == 2)
+            until(lambda: _hub(site).waiters == 2)
             for _ in range(10):
                 site.daemon.feed.publish("state", {"text": "x" * 1_000_000})
                 told = other.next()  # nobody else is kept waiting
                 assert told is not None
-            until(lambda: _pulse(site).sleepers == 1)
+            until(lambda: _hub(site).waiters == 1)
 
 
 def test_a_stopping_server_ends_every_stream_well() -> None:
@@ -251,33 +249,12 @@ def test_a_thousand_hear_of_a_commit_and_leave_nothing_behind(*, abruptly: bool)
         _await_nobody(site)
         assert site.ask("GET", "/healthz").status == 200
         gc.collect()
-        assert not [one for one in gc.get_objects() if isinstance(one, eventstream.EventStream)]
+        assert not [one for one in gc.get_objects() if isinstance(one, events.EventStream)]
 
 
-def test_who_waits_for_a_change_is_woken_by_it_and_by_the_end() -> None:
-    async def waiting() -> list[int]:
-        pulse = Pulse(feed := Feed())
-        with pulse.beating():
-            found = [await pulse.changed(0, 0.05)]
-            many = [asyncio.ensure_future(pulse.changed(0, NEVER)) for _ in range(100)]
-            await asyncio.sleep(0)
-            threading.Thread(target=feed.publish, args=("state", {})).start()
-            found += set(await asyncio.gather(*many))
-            found.append(await pulse.changed(0, NEVER))  # it has happened already
-            last = asyncio.ensure_future(pulse.changed(1, NEVER))
-            await asyncio.sleep(0)
-            pulse.end()
-            found.append(await last)
-            assert pulse.sleepers == 0
-        feed.publish("state", {})  # nobody listens any more
-        return found
-
-    assert asyncio.run(waiting()) == [0, 1, 1, 1]
-
-
-def _pulse(site: Site) -> Pulse:
-    return site.server._waiting.pulse
+def _hub(site: Site) -> waiting.EventHub:
+    return site.server._waiting.hub
 
 
 def _await_nobody(site: Site) -> None:
-    until(lambda: _pulse(site).sleepers == 0)
+    until(lambda: _hub(site).waiters == 0)

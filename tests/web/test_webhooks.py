@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.web import webhooks
-from reconciler.web.payloads import Event
-from reconciler.web.webhooks import REMEMBERED, WINDOW, Refusal, Seen, Verdict, is_path, path_secret, verify
+from reconciler.web.webhooks import REMEMBERED, WINDOW, Event, Refusal, Seen, Verdict, is_path, path_secret, verify
 from tests.web.deliveries import NAMES, STANDARD_SECRET, delivery, lowered
 from tests.web.harness import SECRET, signed
 

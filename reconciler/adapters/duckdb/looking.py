@@ -15,13 +15,17 @@ from reconciler.errors import UsageError
 from reconciler.model.rows import MAX_QUERY_BYTES, QueryResult
 from reconciler.policy import plain
 from reconciler.tables.duckdb import qualified, quoted
+from reconciler.tables.rows import sheet_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
 
     import duckdb
 
+    from reconciler.adapters.duckdb.reader import DuckDBReader
     from reconciler.adapters.duckdb.sandbox.messages import Seen
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.rows import QueryLimits
 
     Fills = Iterable[Fill]
@@ -38,6 +42,28 @@ TABLES = (
     "USING (database_name, schema_name, table_name) WHERE database_name = current_database() "
     "ORDER BY schema_name, table_name, column_index"
 )
+
+
+def query_rows(
+    open_reader: Callable[[], AbstractContextManager[DuckDBReader | None]],
+    bundled: Kinds,
+    sql: str,
+    limits: QueryLimits,
+) -> QueryResult:
+    """What a query finds in the live rows. Before there are any, the tables of the bundled kinds are empty."""
+
+    def copy_tables() -> Iterator[Fill]:
+        with open_reader() as reader:
+            yield from _empty_tables(bundled) if reader is None else reader.copies(sql)
+
+    return look(copy_tables, sql, limits)
+
+
+def _empty_tables(kinds: Kinds) -> Iterator[Fill]:
+    for kind in kinds:
+        columns = sheet_columns(kind)
+        yield Fill("main", kind.table, columns[: len(kind.columns) + 2], ())
+        yield Fill("desired", kind.table, columns, ())
 
 
 def look(copies: Callable[[], Fills], sql: str, limits: QueryLimits) -> QueryResult:

@@ -13,7 +13,7 @@ but `create` work while the server is out of memory: a session can always be end
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -21,16 +21,21 @@ from reconciler.adapters.redis.connection import script
 from reconciler.model.live import Lifetimes, Session, SessionCursor, SessionPage, SessionStatus, to_milliseconds
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from reconciler.adapters.redis.connection import Link, Script
     from reconciler.model.live import NewSession
     from reconciler.ports import Clock
+    from reconciler.sessions import SessionLayout
 
 CHUNK = 256
 """Records that are written at a time: a few milliseconds, in which nobody else is served."""
 OWNERS = 1000
 """Owners that are read at a time."""
+
+
+def make_sessions(link: Link, layout: SessionLayout, idle_timeout: float) -> RedisSessions:
+    """The sessions on a server; an idle one expires after so many seconds."""
+    lifetimes = Lifetimes(idle=timedelta(seconds=idle_timeout))
+    return RedisSessions(link, layout.owner_prefix, layout.owner_column, lifetimes)
 
 
 class RedisSessions:

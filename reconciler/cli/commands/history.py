@@ -1,37 +1,132 @@
-"""`reconciler history`."""
+"""What the history knows: `history`, `log`, `show`, `diff`, `blame`."""
 
 from __future__ import annotations
 
 import click
 
-from reconciler import wiring
-from reconciler.answers import RecordedChange, from_json
-from reconciler.cli import completing, output
+from reconciler.cli import completion, output
 from reconciler.cli.options import Globals, format_option, global_options
+from reconciler.cli.output import Exit
 from reconciler.errors import UsageError
-from reconciler.report.history import history_lines, orphans_note
+from reconciler.report.commits import VERSION_HEADERS, version_cells
+from reconciler.report.history import (
+    BLAME_HEADERS,
+    blame_cells,
+    diff_lines,
+    history_lines,
+    history_point_text,
+    orphans_note,
+)
 from reconciler.report.text import LineStyle
+from reconciler.service.history import DEFAULT_LIMIT, History
+from reconciler.service.rows import Rows
+
+STATUSES = ("valid", "invalid", "orphaned")
+LIMIT = click.option("-n", "--limit", default=DEFAULT_LIMIT, show_default=True, type=click.IntRange(1), help="Maximum.")
 
 
 @click.command(short_help="who changed what")
-@click.argument("kind", required=False, shell_complete=completing.kinds)
-@click.argument("name", required=False, shell_complete=completing.names)
-@click.option("-n", "--limit", default=20, show_default=True, type=click.IntRange(1), help="How many at most.")
+@click.argument("kind", required=False, shell_complete=completion.kinds)
+@click.argument("name", required=False, shell_complete=completion.names)
+@LIMIT
 @format_option("text", "json")
 @global_options
 @click.pass_obj
 def history(given: Globals, kind: str | None, name: str | None, limit: int, form: str) -> None:
     """Show every change of a resource, newest first: who, when, in which commit, and each field's old and new value.
 
-    Also of one that is gone. Without KIND and NAME, the newest changes of all.
+    Deleted resources have a history too. Without KIND and NAME, show the newest changes of all resources.
     """
-    if kind is not None and name is None:
+    host = given.host()
+    if kind is None:
+        changes = host.ask(History.newest, limit)
+    elif name is None:
         raise UsageError(f"whose history? {kind} is a kind", hint=f"name one, or see `reconciler log --kind {kind}`")
-    answer = wiring.application(given.settings()).history(kind, name, limit)
+    else:
+        changes = host.ask(History.changes, kind, name, limit)
     if form == "json":
-        output.json_data(answer["changes"])
+        output.json_data(output.builtins(changes)["changes"])
         return
-    for style, line in history_lines(from_json(one, RecordedChange) for one in answer["changes"]):
+    for style, line in history_lines(changes.changes):
         output.data(output.change(line) if style is LineStyle.CHANGE else line)
-    if note := orphans_note(answer["orphaned"]):
+    if note := orphans_note(changes.orphaned):
         given.say(note)
+
+
+@click.command(short_help="recorded commits")
+@format_option("text", "json")
+@LIMIT
+@click.option("--author", metavar="TEXT", help="Only authors whose `Name <email>` contains this, in any case.")
+@click.option("--kind", metavar="KIND", shell_complete=completion.kinds, help="Only commits that changed this kind.")
+@click.option(
+    "--name", metavar="NAME", shell_complete=completion.names, help="Only commits that changed this name or id."
+)
+@click.option("--since", metavar="TIME", help="Only commits of this time or later.")
+@click.option("--until", metavar="TIME", help="Only commits before this time; of a date alone, all of its day.")
+@click.option(
+    "--status",
+    type=click.Choice(STATUSES, case_sensitive=False),
+    help="Only these; orphaned commits have left the branch.",
+)
+@global_options
+@click.pass_obj
+def log(given: Globals, /, limit: int, form: str, **filters: str | None) -> None:
+    """Show the recorded commits, newest first, and how many rows each changed.
+
+    With several filters, show the commits that match all of them.
+    """
+    versions = given.host().ask(History.versions, limit, **filters)
+    if form == "json":
+        output.json_data(output.builtins(versions)["versions"])
+        return
+    output.table(VERSION_HEADERS, [version_cells(version) for version in versions.versions])
+    if filters["status"] is None and (note := orphans_note(versions.orphaned)):
+        given.say(note)
+
+
+@click.command(short_help="a live row as it was")
+@click.argument("kind", shell_complete=completion.kinds)
+@click.argument("name", required=False, shell_complete=completion.names)
+@click.option("--at", "at", metavar="REV|TIME", required=True, help="A commit, tag or point in time.")
+@format_option("text", "json")
+@global_options
+@click.pass_obj
+def show(given: Globals, kind: str, name: str | None, at: str, form: str) -> None:
+    """Show a live row, or all rows of a KIND, as they were at a commit or point in time."""
+    host = given.host()
+    rows = host.ask(Rows.row, kind, name, at) if name is not None else host.ask(Rows.page, kind, at)
+    output.rows(rows, form, single=name is not None)
+    if form == "text" and rows.at:
+        given.say(f"as of {history_point_text(rows.at)}")
+
+
+@click.command(short_help="compare two points in time")
+@click.argument("base")
+@click.argument("head")
+@format_option("text", "json")
+@global_options
+@click.pass_obj
+def diff(given: Globals, base: str, head: str, form: str) -> int:
+    """Compare BASE with HEAD, each a commit, tag or point in time, from the history alone."""
+    found = given.host().ask(History.diff, base, head)
+    if form == "json":
+        output.answer(found)
+    else:
+        for style, line in diff_lines(found):
+            output.data(output.change(line) if style is LineStyle.CHANGE else line)
+    return Exit.DIFFERENT if found.changes else Exit.OK
+
+
+@click.command(short_help="who set each field")
+@click.argument("kind", shell_complete=completion.kinds)
+@click.argument("name", shell_complete=completion.names)
+@format_option("text", "json")
+@global_options
+@click.pass_obj
+def blame(given: Globals, kind: str, name: str, form: str) -> None:
+    """Show for each field of a live row the commit that last set it."""
+    found = given.host().ask(History.blame, kind, name)
+    if form == "json":
+        output.answer(found)
+    else:
+        output.table(BLAME_HEADERS, [blame_cells(field) for field in found.fields])

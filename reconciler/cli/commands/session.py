@@ -2,48 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
-from reconciler import wiring
 from reconciler.cli import output
-from reconciler.cli.exits import Exit
 from reconciler.cli.options import Globals, format_option, global_options
+from reconciler.cli.output import Exit
 from reconciler.errors import UsageError
+from reconciler.report import problems
 from reconciler.report.escape import escape_line
-from reconciler.report.problems import plural, problem_line
+from reconciler.service.sessions import PAGE, SessionEnded, SessionRejected
+from reconciler.wiring.host import open_sessions
 
 if TYPE_CHECKING:
-    from reconciler.model.live import Session
-    from reconciler.model.problem import Problem
-
-T = TypeVar("T")
-PAGE = 100
+    from reconciler import answers
 
 
-class Refused(Exception):
-    """A request that was refused, and why."""
-
-    def __init__(self, found: tuple[Problem, ...]) -> None:
-        super().__init__()
-        self.found = found
-
-
-class Sessions(click.Group):
-    """A group whose commands tell problems and give the exit code for them."""
+class SessionGroup(click.Group):
+    """A group whose commands report problems and give the exit code for them."""
 
     def invoke(self, ctx: click.Context) -> object:
-        """Carry a command out."""
+        """Run a command."""
         try:
             return super().invoke(ctx)
-        except Refused as refused:
-            for problem in refused.found:
-                output.note(output.problem(problem_line(problem)))
+        except SessionRejected as rejected:
+            for problem in rejected.problems:
+                output.note(output.problem(problems.problem_line(problem)))
             return Exit.PROBLEMS
 
 
-@click.group(cls=Sessions, short_help="who is signed in")
+@click.group(cls=SessionGroup, short_help="who is signed in")
 @global_options
 def session() -> None:
     """Begin, look at, use and end sessions. They live in Redis, for 7 days after they were last active."""
@@ -59,10 +48,8 @@ def session() -> None:
 @click.pass_obj
 def create(given: Globals, owner: str, address: str, device: str, session_id: str | None, form: str) -> None:
     """Begin a session of OWNER: a name in git, or an id."""
-    settings = given.settings()
-    with wiring.session_desk(settings) as desk:
-        asked = wiring.new_session(wiring.owner_id(settings, owner), address, device, session_id)
-        _show(_accepted(desk.create(asked)), form)
+    sessions = open_sessions(given.settings())
+    _show(sessions.create(sessions.record(owner, address, device, session_id)), form)
 
 
 @session.command(short_help="look at one")
@@ -72,8 +59,7 @@ def create(given: Globals, owner: str, address: str, device: str, session_id: st
 @click.pass_obj
 def get(given: Globals, session_id: str, form: str) -> None:
     """Show a session; looking does not keep it alive."""
-    with wiring.session_desk(given.settings()) as desk:
-        _show(_there(_accepted(desk.get(session_id)), session_id), form)
+    _show(open_sessions(given.settings()).get(session_id), form)
 
 
 @session.command(short_help="use one")
@@ -83,10 +69,12 @@ def get(given: Globals, session_id: str, form: str) -> None:
 @click.pass_obj
 def touch(given: Globals, session_id: str, form: str) -> int:
     """Note that a session is used. One that is EXPIRED stays so: exit code 1."""
-    with wiring.session_desk(given.settings()) as desk:
-        found = _there(_accepted(desk.touch(session_id)), session_id)
-    _show(found, form)
-    return Exit.OK if found.is_active else Exit.PROBLEMS
+    try:
+        _show(open_sessions(given.settings()).touch(session_id), form)
+    except SessionEnded as ended:
+        _show(ended.session, form)
+        return Exit.PROBLEMS
+    return Exit.OK
 
 
 @session.command("list", short_help="those of an owner")
@@ -98,17 +86,14 @@ def touch(given: Globals, session_id: str, form: str) -> int:
 @click.pass_obj
 def list_(given: Globals, owner: str, limit: int, after: str | None, form: str) -> None:
     """List the sessions of OWNER, a name in git or an id, the one used last first."""
-    settings = given.settings()
-    with wiring.session_desk(settings) as desk:
-        page = _accepted(desk.page(wiring.owner_id(settings, owner), limit, after))
-    records = [wiring.session_record(one) for one in page.sessions]
+    page = open_sessions(given.settings()).page(owner, limit, after)
     if form == "json":
-        output.json_data({"sessions": records, "after": None if page.after is None else str(page.after)})
+        output.json_data({"sessions": list(page.sessions), "after": page.next})
         return
-    columns = list(records[0]) if records else []
-    output.table(columns, [[escape_line(record[column]) for column in columns] for record in records])
-    if page.after is not None:
-        given.say(f"there are more: --after {page.after}")
+    columns = list(page.sessions[0]) if page.sessions else []
+    output.table(columns, [[escape_line(record[column]) for column in columns] for record in page.sessions])
+    if page.next is not None:
+        given.say(f"there are more: --after {page.next}")
 
 
 @session.command(short_help="end one, or all of an owner")
@@ -121,32 +106,18 @@ def expire(given: Globals, session_id: str | None, owner: str | None, form: str)
     """End a session, or with --all every session of an owner. The records stay for 7 days."""
     if (session_id is None) == (owner is None):
         raise UsageError("say which session to end, or whose with --all")
-    settings = given.settings()
-    with wiring.session_desk(settings) as desk:
-        if session_id is not None:
-            _show(_there(_accepted(desk.expire(session_id)), session_id), form)
-            return
-        ended = _accepted(desk.expire_all(wiring.owner_id(settings, owner or "")))
+    sessions = open_sessions(given.settings())
+    if session_id is not None:
+        _show(sessions.expire(session_id), form)
+        return
+    ended = sessions.expire_all(owner or "").ended
     if form == "json":
         output.json_data({"ended": ended})
     else:
-        output.data(f"{plural(ended, 'session')} ended")
+        output.data(f"{problems.plural(ended, 'session')} ended")
 
 
-def _accepted(answer: T | tuple[Problem, ...]) -> T:
-    if isinstance(answer, tuple):
-        raise Refused(answer)
-    return answer
-
-
-def _there(found: Session | None, session_id: str) -> Session:
-    if found is None:
-        raise UsageError(f"there is no session {session_id}", hint="it may be gone: 7 days after it was last active")
-    return found
-
-
-def _show(found: Session, form: str) -> None:
-    record = wiring.session_record(found)
+def _show(record: answers.Session, form: str) -> None:
     if form == "json":
         output.json_data(record)
         return

@@ -1,5 +1,5 @@
 """The dashboard: pages made on the server, each from exactly the JSON that its twin answers with.
 
-`views` is what is asked of the daemon, `routes` the addresses, `rendering` and `words` make HTML of answers, `chart`
-makes a picture, `refusals` dresses errors. Nothing here knows a store.
+`routes` has the addresses, `templates` makes HTML, `chart` computes a picture, `responses` adds the headers that keep
+other sites out. What the pages show comes from `reconciler.service.pages`.
 """

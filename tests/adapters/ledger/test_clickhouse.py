@@ -126,7 +126,7 @@ def test_a_newer_format_is_not_touched(histories: Histories) -> None:
     with pytest.raises(NeedsHuman, match="has format 2, this version of reconciler reads format 1") as caught:
         ledger.prepare(KINDS)
     assert "update reconciler" in caught.value.hint
-    for ask in (lambda one: one.versions(limit=1), lambda one: one.events(limit=1), lambda one: one.recorded()):
+    for ask in (lambda one: one.versions(limit=1), lambda one: one.events(limit=1), lambda one: one.recorded_commits()):
         with pytest.raises(NeedsHuman, match="format 2"):
             ask(histories.open_clickhouse())
     assert client.query("SELECT name, comment FROM system.tables").result_rows == before

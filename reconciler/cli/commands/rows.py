@@ -1,0 +1,117 @@
+"""What is live: `get`, `status`, `sql`, `export`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import click
+
+from reconciler.cli import completion, output
+from reconciler.cli.options import Globals, format_option, global_options
+from reconciler.errors import UsageError
+from reconciler.report.escape import dump_json
+from reconciler.report.problems import parse_problem, problem_line
+from reconciler.report.rows import query_cells, query_csv, query_headers
+from reconciler.report.status import status_lines
+from reconciler.service.host import Host
+from reconciler.service.rows import Rows
+from reconciler.service.sql import DEFAULT_ROWS, FORMATS, MAX_ROWS, Sql
+from reconciler.wiring.host import export_table
+
+STDIN = "-"
+COMMENT = re.compile(r"--\s")
+
+
+@click.command(short_help="the live rows of a kind")
+@click.argument("kind", shell_complete=completion.kinds)
+@click.argument("name", required=False, shell_complete=completion.names)
+@format_option("text", "json")
+@global_options
+@click.pass_obj
+def get(given: Globals, kind: str, name: str | None, form: str) -> None:
+    """Show the live rows of a KIND, or the one called NAME.
+
+    KIND is a kind or its table, in any case, singular or plural.
+    """
+    host = given.host()
+    rows = host.ask(Rows.row, kind, name) if name is not None else host.ask(Rows.page, kind)
+    output.rows(rows, form, single=name is not None)
+
+
+@click.command(short_help="what is live")
+@format_option("text", "json")
+@global_options
+@click.pass_obj
+def status(given: Globals, form: str) -> None:
+    """Show what is live, whether it is what git says, which commit was refused and why, and how the daemon is."""
+    found = given.host().ask(Host.status)
+    if form == "json":
+        output.answer(found)
+        return
+    for label, text in status_lines(found):
+        output.data(f"{label:<12}{text}")
+    for problem in found.refused.problems if found.refused else ():
+        output.data("  " + output.problem(problem_line(parse_problem(problem))))
+
+
+class SqlCommand(click.Command):
+    """A query may begin with a comment, which looks like an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put a blank before such a word: click takes it for no option then, and no option has one after its dashes."""
+        return super().parse_args(ctx, [f" {word}" if COMMENT.match(word) else word for word in args])
+
+
+@click.command(cls=SqlCommand, short_help="read-only SQL on the live rows or the history")
+@click.argument("query")
+@click.option("--history", is_flag=True, help="Query the history, in ClickHouse's SQL.")
+@click.option(
+    "-n", "--limit", default=DEFAULT_ROWS, show_default=True, type=click.IntRange(1, MAX_ROWS), help="Maximum of rows."
+)
+@format_option("text", "json", "csv")
+@global_options
+@click.pass_obj
+def sql(given: Globals, query: str, history: bool, limit: int, form: str) -> None:
+    """Run one SELECT on the live rows; `-` reads it from stdin.
+
+    The live rows are main.TABLE, what git says is desired.TABLE. With --history: versions, host_events and the
+    tables of the kinds, with every change of every row.
+    """
+    found = given.host().ask(Sql.query, _read_query(query), history, limit)
+    if form == "json":
+        output.data(dump_json(output.builtins(found)))
+    elif form == "csv":
+        output.raw(query_csv(found))
+    else:
+        output.table(query_headers(found), [query_cells(row) for row in found.rows])
+    if found.cut:
+        given.say(f"there are more rows than these {len(found.rows)}: --limit tells more, up to {MAX_ROWS:,}")
+
+
+@click.command(short_help="rows to Parquet, CSV or JSON files")
+@click.argument("kinds", nargs=-1, metavar="[KIND]...", shell_complete=completion.kinds)
+@click.option("--to", required=True, type=click.Path(path_type=Path, file_okay=False), help="The folder for the files.")
+@click.option("--history", is_flag=True, help="Export every change of every row, the versions and the host events.")
+@format_option(*FORMATS)
+@global_options
+@click.pass_obj
+def export(given: Globals, kinds: tuple[str, ...], to: Path, history: bool, form: str) -> None:
+    """Write the live rows into files, one for each KIND, or for all.
+
+    A file of the same name is replaced once the new one is complete.
+    """
+    host = given.host()
+    for word in kinds or [table.table for table in host.ask(Sql.tables, history).tables]:
+        file, rows = export_table(host, word, form, to, history=history)
+        output.data(f"{file}  {'1 row' if rows == 1 else f'{rows:,} rows'}, {file.stat().st_size:,} bytes")
+
+
+def _read_query(query: str) -> str:
+    if query != STDIN:
+        return query
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError("the query on stdin is not UTF-8", hint="save it as UTF-8") from error

@@ -1,0 +1,211 @@
+"""What starts a repository and its files: `demo`, `init`, `new`, `import`, `schema`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import click
+
+from reconciler.adapters.files import Folder
+from reconciler.cli import completion, output
+from reconciler.cli.options import Globals, format_option, global_options
+from reconciler.cli.output import Exit
+from reconciler.reconcile.rules import Role
+from reconciler.report import plans, problems
+from reconciler.report.authoring import FIELD_HEADERS, KIND_HEADERS, build_kind_summary, field_cells, kind_cells
+from reconciler.report.problems import plural
+from reconciler.scaffold.paths import EDITOR_FOLDER, below
+from reconciler.scaffold.sample import field_rows
+from reconciler.service.scaffolding import new_repository
+from reconciler.wiring.checkout import bundled_files, bundled_kinds, open_scaffold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.reconcile.importrows import RowImport
+    from reconciler.service.scaffolding import Imported, Scaffold
+
+STDOUT = Path("-")
+MAX_LISTED = 20
+"""New files that are listed; more are counted by kind."""
+
+
+@click.command(short_help="a tour")
+@global_options
+@click.pass_obj
+def demo(given: Globals) -> None:
+    """Take a two-minute tour on the example repository: no questions asked, nothing left behind."""
+    from reconciler.cli.tour import take_tour
+
+    if not take_tour():
+        given.say(
+            "the tour went without the history: it needs the embedded engine (`pip install reconciler[embedded]`)"
+        )
+
+
+@click.command(short_help="start a config repository")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@global_options
+@click.pass_obj
+def init(given: Globals, folder: Path) -> None:
+    """Write the files of a new config repository into DIR, and print their paths.
+
+    DIR may be there and hold files: none of them is touched. It is put under git unless it is already.
+    """
+    from reconciler.wiring.local import init_repository
+
+    target = Folder(folder.resolve())
+    files = new_repository(bundled_kinds().kinds, bundled_files(), lambda: str(uuid4()))
+    target.make()
+    is_new = init_repository(folder)
+    kept = [path for path in files if target.exists(path)]
+    for path, content in files.items():
+        if path not in kept:
+            target.create(path, content)
+            output.data(str(folder / path))
+    for path in kept:
+        given.say(f"kept {folder / path}: it was there already")
+    given.say(f"{folder} is a new git repository" if is_new else f"{folder} is inside a git repository already")
+    given.say(f"next: reconciler validate{_repo_option(folder)}")
+    given.say(f"      reconciler schema list{_repo_option(folder)}")
+
+
+def _repo_option(folder: Path) -> str:
+    if folder == Path():
+        return ""
+    return f' --repo "{folder}"' if " " in str(folder) else f" --repo {folder}"
+
+
+@click.command(short_help="start a resource")
+@click.argument("kind", shell_complete=completion.kinds)
+@click.argument("name")
+@click.option("--file", "file", metavar="PATH", type=click.Path(path_type=Path), help="Where to; - for stdout.")
+@global_options
+@click.pass_obj
+def new(given: Globals, kind: str, name: str, file: Path | None) -> None:
+    """Write a commented file that declares a new resource, and print its path.
+
+    What is required has the most cautious value that the schema allows; what is optional is commented out.
+    """
+    scaffold, folder = open_scaffold(given.settings())
+    author = scaffold.author
+    path = None if file in {None, STDOUT} else scaffold.relative_path(file or STDOUT)
+    draft = author.draft(author.kind(kind), name, str(uuid4()), path)
+    if file == STDOUT:
+        output.data(draft.text.rstrip("\n"))
+    else:
+        folder.create(draft.path, draft.text.encode())
+        output.data(output.short_path(scaffold.root / draft.path))
+    for problem in draft.problems:
+        given.say(output.problem(problems.problem_line(problem)))
+    if not draft.schema_exists:
+        given.say(f"hint: `reconciler schema export` writes {draft.schema}, which editors complete the file from")
+
+
+@click.command("import", short_help="existing rows to YAML files")
+@click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
+@click.option("--to", metavar="DIR", type=click.Path(path_type=Path), help="Folder of a repository for the new files.")
+@click.option("--kind", metavar="KIND", help="The kind of the CSV files' rows; of a DuckDB file, only this kind's.")
+@global_options
+@click.pass_obj
+def import_(given: Globals, files: tuple[Path, ...], to: Path | None, kind: str | None) -> int:
+    """Write the rows of DuckDB and CSV FILEs as YAML files, one for each row, and prove that they say the same.
+
+    Nothing is written unless all of it is valid. What the repository declares already is compared, never overwritten.
+    """
+    from reconciler.wiring.local import import_files
+
+    imported = import_files(files, given.settings(), to, kind)
+    if imported.skipped:
+        given.say(f"left alone, as no kind has such a table: {', '.join(imported.skipped)}")
+    adoption = imported.adoption
+    errors = [problem for problem in adoption.problems if problem.is_error]
+    for problem in adoption.problems:
+        output.data(output.problem(problems.problem_line(problem)))
+    if errors:
+        output.data(f"nothing was written: {plural(len(errors), 'error')}")
+        return Exit.PROBLEMS
+    for line in _lines(adoption, imported):
+        output.data(output.change(line))
+    if adoption.files:
+        given.say("created_at and updated_at are not imported: they come from the commits")
+    return Exit.DIFFERENT if adoption.plan.changes else Exit.OK
+
+
+def _lines(adoption: RowImport, imported: Imported) -> Iterator[str]:
+    created = adoption.created
+    if len(created) > MAX_LISTED:
+        yield from (f"+ {number:,} {kind}" for kind, number in Counter(one.kind for one in created).items())
+    else:
+        yield from (f"+ {one.kind} {one.name}  {one.path}" for one in created)
+    yield from plans.plan_change_lines(adoption.plan, imported.kinds)
+    rows, unchanged = len(adoption.rows), len(adoption.rows) - len(created) - len(adoption.plan.changes)
+    yield f"{plural(rows, 'row')}: {plural(len(created), 'file')} written, {unchanged:,} declared already"
+    yield plans.plan_summary(adoption.plan)
+
+
+@click.group(short_help="kinds and their JSON Schemas", no_args_is_help=False)
+@global_options
+def schema() -> None:
+    """The kinds in force: those that come with the program, and the repository's own."""
+
+
+@schema.command("list", short_help="all kinds")
+@format_option("text", "json")
+@global_options
+@click.pass_obj
+def list_kinds(given: Globals, form: str) -> int:
+    """List the kinds: table, key, number of columns, and where each is from."""
+    scaffold = _open_schemas(given)
+    author = scaffold.author
+    summaries = [build_kind_summary(kind, author.origin(kind)) for kind in author.kinds]
+    if form == "json":
+        output.json_data([output.builtins(summary) for summary in summaries])
+    else:
+        output.table(KIND_HEADERS, [kind_cells(summary) for summary in summaries])
+    return output.problems_code(scaffold.author.problems)
+
+
+@schema.command(short_help="the fields of a kind")
+@click.argument("kind", shell_complete=completion.kinds)
+@format_option("text", "json")
+@global_options
+@click.pass_obj
+def show(given: Globals, kind: str, form: str) -> int:
+    """Show the fields of a KIND, or its JSON Schema as it is."""
+    scaffold = _open_schemas(given)
+    found = scaffold.author.kind(kind)
+    if form == "json":
+        output.json_data(found.schema)
+    else:
+        output.data(f"{found.name}: {found.schema['description']}")
+        output.data(f"table {found.table}, {scaffold.author.origin(found)}\n")
+        output.table(FIELD_HEADERS, [field_cells(row) for row in field_rows(found)])
+    return output.problems_code(scaffold.author.problems)
+
+
+@schema.command(short_help="write the schemas for editors")
+@click.option("--to", "to", metavar="DIR", type=click.Path(path_type=Path), help="Where to (default: the repository).")
+@global_options
+@click.pass_obj
+def export(given: Globals, to: Path | None) -> int:
+    """Write every schema that editors need to complete and check files, and print the paths.
+
+    Files of the same names are replaced.
+    """
+    scaffold = _open_schemas(given)
+    folder = to or scaffold.root / below(scaffold.author.base, EDITOR_FOLDER)
+    target = Folder(folder.resolve())
+    for name, content in sorted(scaffold.schemas.items()):
+        target.replace(name, content)
+        output.data(output.short_path(folder / name))
+    return output.problems_code(scaffold.author.problems)
+
+
+def _open_schemas(given: Globals) -> Scaffold:
+    scaffold, _ = open_scaffold(given.settings(), (Role.SCHEMA,))
+    output.note_problems(scaffold.author.problems)
+    return scaffold

@@ -1,0 +1,161 @@
+"""Operations that somebody asks a daemon for: each runs on the operations thread, in its turn."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from reconciler import answers
+from reconciler.daemon.loop import Wish
+from reconciler.reconcile.processor import CommitProcessor
+from reconciler.reconcile.sync import CommitApproval
+from reconciler.reconcile.verify import Verifier
+from reconciler.report.drift import build_drift, build_verification
+from reconciler.report.status import build_suspension
+from reconciler.report.sync import build_sync
+from reconciler.service.operations import build_restored, end_suspension, heal_store, new_suspension
+from reconciler.status import Scan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from reconciler.canonical import Value
+    from reconciler.daemon.host import Host
+    from reconciler.daemon.loop import Loop
+    from reconciler.reconcile.sync import SyncResult
+
+T = TypeVar("T")
+U = TypeVar("U")
+UPLOAD_WAIT = 30.0
+"""Seconds that a verification waits for what is on its way to the history."""
+
+
+class DaemonControl:
+    """For any thread. Implements `HostControl`."""
+
+    def __init__(self, host: Host, loop: Loop) -> None:
+        self._host, self._parts, self._loop = host, host.parts, loop
+
+    def sync(self, by: str, approve: str | None = None, *, force: bool = False) -> Future[answers.Sync]:
+        """Reconcile once."""
+        consent = CommitApproval(approve, f"{by} with --approve") if approve else None
+        return _map(self._loop.sync(Wish(consent, force)), self._build_sync)
+
+    def heal(self, by: str) -> Future[answers.Drift]:
+        """Make the live rows what git says, whoever else writes there."""
+        self._parts.log.event("Healing", by=by)
+        return self._loop.do(lambda beat: self._heal())
+
+    def verify(self, by: str) -> Future[answers.Verification]:
+        """Compare the history and the live rows with git, at the head that was reconciled."""
+        self._parts.log.event("Verifying", by=by)
+        return self._loop.do(self._verify)
+
+    def back_up(self, by: str) -> Future[answers.Backup]:
+        """Copy the store."""
+        self._parts.log.event("BackingUp", by=by)
+        return _map(self._loop.back_up(), lambda file: answers.Backup(file=str(file)))
+
+    def restore(self, by: str, file: str) -> Future[answers.Restored]:
+        """Replace the store by a backup, and reconcile."""
+        self._parts.log.event("Restoring", by=by, file=file)
+        return self._loop.do(lambda beat: self._restore(Path(file)))
+
+    def suspend(self, by: str, reason: str, until: str | None = None) -> Future[answers.Suspension]:
+        """Stop automatic reconciling."""
+        suspension = new_suspension(by, reason, until, self._parts.clock)
+
+        def suspend_store() -> answers.Suspension:
+            self._parts.keeper.store().suspend(suspension)
+            self._parts.log.event("Suspended", suspension.reason, by=by)
+            return build_suspension(suspension)
+
+        return self._in_turn(suspend_store)
+
+    def resume(self, by: str) -> Future[answers.Resumed]:
+        """Start reconciling again, with what was committed meanwhile."""
+
+        def resume_store() -> answers.Resumed:
+            return answers.Resumed(ended=end_suspension(self._parts.keeper.store(), by))
+
+        def look_anew(resumed: answers.Resumed) -> answers.Resumed:
+            self._parts.log.event("Resumed", by=by)
+            self._loop.look_anew()
+            return resumed
+
+        return _map(self._in_turn(resume_store), look_anew)
+
+    def note(self, event: str, detail: Mapping[str, Value]) -> None:
+        """Record as a host event what this host did beside the rows; returns at once."""
+
+        def note_event() -> None:
+            self._parts.keeper.store().record_event(event, detail)
+            self._host.look()
+
+        self._loop.do(lambda beat: note_event())
+
+    def _build_sync(self, result: SyncResult) -> answers.Sync:
+        upload = self._parts.shipment.state()
+        return build_sync(result, self._host.kinds(), upload.versions if upload else None)
+
+    def _heal(self) -> answers.Drift:
+        with self._host.trusting():
+            drift = heal_store(self._parts.keeper.store())
+            self._parts.metrics.drift.count(drift.total, drift.total)
+            scan = Scan(self._parts.clock.now(), 0, 0)  # as it is now
+            self._host.facts = replace(self._host.facts, scan=scan)
+            self._host.look()
+            return build_drift(drift)
+
+    def _verify(self, beat: Callable[[], None]) -> answers.Verification:
+        self._parts.shipment.flush(UPLOAD_WAIT)
+        return self._host.once_more(lambda: self._verify_once(beat))
+
+    def _verify_once(self, beat: Callable[[], None]) -> answers.Verification:
+        with self._host.trusting():
+            target = self._parts.following.at()
+            verifier = Verifier(
+                source=target.source,
+                processor=CommitProcessor(target.source, target.folder, self._host.bundled),
+                repository=target.repository,
+                branch=target.branch,
+                store=self._parts.keeper.store(),
+                open_ledger=self._parts.shipment.open_ledger,
+            )
+            return build_verification(verifier.verify(lambda done, total: beat()))
+
+    def _restore(self, file: Path) -> answers.Restored:
+        restored = self._parts.backups.restore(file, self._parts.following.at().repository)
+        self._host.facts = replace(self._host.facts, scan=None)
+        self._host.look()
+        self._loop.look_anew()
+        return build_restored(restored)
+
+    def _in_turn(self, work: Callable[[], T]) -> Future[T]:
+        """Do something short with the store, and let the host see what came of it."""
+
+        def work_and_look(beat: Callable[[], None]) -> T:
+            done = work()
+            self._host.look()
+            return done
+
+        return self._loop.do(work_and_look)
+
+
+def _map(future: Future[T], make: Callable[[T], U]) -> Future[U]:
+    """What a future gives, made into something else on the thread that it ended on."""
+    mapped: Future[U] = Future()
+    future.add_done_callback(lambda source: _copy(source, mapped, make))
+    return mapped
+
+
+def _copy(source: Future[T], target: Future[U], make: Callable[[T], U]) -> None:
+    if source.cancelled():
+        target.cancel()
+        return
+    try:
+        target.set_result(make(source.result()))
+    except Exception as error:  # noqa: BLE001  whoever waits has to hear of it
+        target.set_exception(error)

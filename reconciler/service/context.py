@@ -1,0 +1,139 @@
+"""What a host's questions are answered from: opened stores, the source, the clock and the kinds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
+    from reconciler.adapters.duckdb.backup import Backup
+    from reconciler.adapters.duckdb.reader import DuckDBReader
+    from reconciler.adapters.duckdb.restoring import Restored as StoreRestored
+    from reconciler.adapters.duckdb.store import DuckDBStore
+    from reconciler.adapters.git.repository import GitSource
+    from reconciler.kinds.kind import Kinds
+    from reconciler.model.rows import QueryLimits, QueryResult, TableExport
+    from reconciler.ports import Clock, LedgerReader, PolicyEngine
+    from reconciler.ports import Sessions as SessionStore
+    from reconciler.reconcile.plan import Planner
+    from reconciler.reconcile.rules import BundledSchemas
+    from reconciler.sessions import SessionLayout
+    from reconciler.settings import Settings
+    from reconciler.status import Status
+
+    Progress = Callable[[int, int], None]
+    OpenLedger = Callable[[Path, str, str, int], AbstractContextManager[ClickHouseLedger]]
+
+UPLOAD_WAIT = 5.0
+"""Seconds that a question to the history waits for versions on their way there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An open repository, the branch to follow, this host's state folder, and the folder the configuration is in."""
+
+    source: GitSource
+    branch: str
+    state: Path
+    folder: str
+
+    @property
+    def repository(self) -> str:
+        """What store and ledger know the configuration by: `repository//folder`, as two folders are two of them."""
+        return f"{self.source.repository}//{self.folder}" if self.folder else self.source.repository
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """An open history. `kinds` gives those of the store.
+
+    `resolve` asks git what a tag or branch names, and raises what git has to say. `sql` is None while nothing has
+    been recorded.
+    """
+
+    ledger: LedgerReader
+    sql: ClickHouseLedger | None
+    kinds: Callable[[], Kinds]
+    resolve: Callable[[str], str | None]
+
+
+class Heartbeat(NamedTuple):
+    """What a thread is doing, how many seconds ago it last reported, and how many it may be silent."""
+
+    thread: str
+    doing: str
+    age: float
+    limit: float
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it has been silent for too long."""
+        return self.age > self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Openers:
+    """How the parts of a host are opened. The composition root makes it: it alone knows the drivers.
+
+    `source` opens the repository that the settings name, `fetch` brings a mirror of it up to date. `reader` gives None
+    where a state folder has no store. `ledger` opens the history of a repository and branch in a state folder, with so
+    many whole seconds for which a server may say nothing; it is None on a host that keeps none. `recorded` tells
+    whether there is anything in the embedded one.
+    """
+
+    source: Callable[[], AbstractContextManager[GitSource]]
+    fetch: Callable[[], None]
+    reader: Callable[[Path], DuckDBReader | None]
+    store: Callable[[Path], AbstractContextManager[DuckDBStore]]
+    ledger: OpenLedger | None
+    recorded: Callable[[Path], bool]
+    policy_engine: Callable[[], AbstractContextManager[PolicyEngine]]
+    sessions: Callable[[], AbstractContextManager[SessionStore]]
+    query: Callable[[Callable[[], AbstractContextManager[DuckDBReader | None]], Kinds, str, QueryLimits], QueryResult]
+    write_table: Callable[[TableExport, Iterable[str] | None, Path], None]
+    back_up: Callable[[Path], Path]
+    restore: Callable[[Path, Path, str], StoreRestored]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A host, opened by one command or shared by the threads of a daemon. All members may be called from any thread.
+
+    `open_rows` gives None before the first sync; `open_own_rows` raises `NeedsHuman` where they are another
+    repository's. `open_history` waits up to so many seconds for versions on their way to the history, and raises
+    `UsageError` on a host that keeps none. `open_planner` gives the branch beside it. `write_table` writes text lines,
+    or Parquet where there are none. `spool` opens what is written to a temporary file; it and what follows are for a
+    daemon.
+    """
+
+    settings: Settings
+    name: str
+    state: Path
+    clock: Clock
+    bundled: BundledSchemas
+    keeps_history: bool
+    open_rows: Callable[[], AbstractContextManager[DuckDBReader | None]]
+    open_own_rows: Callable[[], AbstractContextManager[DuckDBReader | None]]
+    open_history: Callable[[float], AbstractContextManager[History]]
+    open_planner: Callable[[], AbstractContextManager[tuple[Planner, str]]]
+    open_sessions: Callable[[], AbstractContextManager[SessionStore]]
+    session_layout: Callable[[], SessionLayout]
+    query_rows: Callable[[str, QueryLimits], QueryResult]
+    write_table: Callable[[TableExport, Iterable[str] | None, Path], None]
+    status: Callable[[], Status]
+    spool: Callable[[Callable[[Path], None]], IO[bytes]] | None = None
+    list_backups: Callable[[], Sequence[Backup]] = tuple
+    heartbeats: Callable[[], Sequence[Heartbeat]] = tuple
+    ready: Callable[[], bool] = lambda: True
+
+
+class Service:
+    """Answers questions about the host of a context."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context

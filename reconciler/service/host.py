@@ -1,0 +1,40 @@
+"""How this host is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler import answers
+from reconciler.errors import RetryLater
+from reconciler.report.status import build_status
+from reconciler.service.context import Service
+
+if TYPE_CHECKING:
+    from reconciler.service.context import Heartbeat
+
+
+class Host(Service):
+    """What the operations thread saw last; never waits for it."""
+
+    def status(self) -> answers.Status:
+        """What is live, and whether it is what git says."""
+        return build_status(self.context.status())
+
+    def health(self) -> answers.Health:
+        """What each thread is doing. Raises `RetryLater` when one has been silent for too long."""
+        heartbeats = self.context.heartbeats()
+        stuck = ", ".join(_silence(heartbeat) for heartbeat in heartbeats if heartbeat.stuck)
+        if stuck:
+            raise RetryLater(stuck, hint="restart the daemon; it goes on where it was")
+        return answers.Health(healthy=True, threads={beat.thread: beat.doing for beat in heartbeats})
+
+    def readiness(self) -> answers.Ready:
+        """Raises `RetryLater` until the first reconcile has ended, however it ended."""
+        if not self.context.ready():
+            raise RetryLater("the first reconcile has not ended yet")
+        return answers.Ready(ready=True)
+
+
+def _silence(heartbeat: Heartbeat) -> str:
+    allowed = f"{heartbeat.limit:.0f} s allowed"
+    return f"{heartbeat.thread} ({heartbeat.doing}) has given no sign of life for {heartbeat.age:.0f} s, {allowed}"

@@ -1,0 +1,323 @@
+"""A host in this process, for one command while no daemon runs: everything is opened for a call and closed after it."""
+
+from __future__ import annotations
+
+import socket
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from reconciler import answers
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.model.drift import Drifts
+from reconciler.reconcile.admission import AdmissionController
+from reconciler.reconcile.empty import EmptyLedger, EmptyStore
+from reconciler.reconcile.plan import Planner
+from reconciler.reconcile.processor import CommitProcessor
+from reconciler.reconcile.rules import stored_kinds
+from reconciler.reconcile.sync import CommitApproval, Reconciler, current_suspension
+from reconciler.reconcile.verify import Verifier
+from reconciler.report.drift import build_drift, build_verification
+from reconciler.report.status import build_suspension
+from reconciler.report.sync import build_sync
+from reconciler.service.context import Context, History, Target
+from reconciler.service.kinds import known_kinds
+from reconciler.service.operations import (
+    build_restored,
+    end_suspension,
+    heal_store,
+    history_off,
+    new_suspension,
+    raise_unresolved,
+    suspension_error,
+)
+from reconciler.service.repository import describe_target, known_state_folder
+from reconciler.status import Place, Stored, describe, stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+    from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
+    from reconciler.adapters.duckdb.reader import DuckDBReader
+    from reconciler.adapters.duckdb.store import DuckDBStore
+    from reconciler.kinds.kind import Kinds
+    from reconciler.model.rows import QueryLimits, QueryResult
+    from reconciler.plan import Plan
+    from reconciler.ports import Clock, LedgerReader
+    from reconciler.reconcile.rules import BundledSchemas
+    from reconciler.service.context import Openers, Progress
+    from reconciler.sessions import SessionLayout
+    from reconciler.settings import Settings
+    from reconciler.status import Status
+
+T = TypeVar("T")
+COMMAND_SILENCE = 60
+"""Seconds that a ClickHouse server may say nothing to a command, which is in no hurry."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOwner:
+    """What a store says of the repository and branch that it belongs to."""
+
+    state: Path
+    repository: str
+    branch: str
+
+
+def no_progress(done: int, total: int) -> None:
+    """Report progress to nobody."""
+
+
+class LocalHost:
+    """The host that settings name. Nothing is created by reading it; `progress` hears how far an operation has come."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        openers: Openers,
+        bundled: BundledSchemas,
+        clock: Clock,
+        progress: Progress = no_progress,
+    ) -> None:
+        self.settings, self.openers, self.bundled, self.clock = settings, openers, bundled, clock
+        self.progress = progress
+        self.name = settings.host or socket.gethostname()
+
+    def context(self, session_layout: Callable[[], SessionLayout]) -> Context:
+        """What services answer from."""
+        return Context(
+            settings=self.settings,
+            name=self.name,
+            state=known_state_folder(self.settings) or Path(),
+            clock=self.clock,
+            bundled=self.bundled,
+            keeps_history=self.openers.ledger is not None,
+            open_rows=self.open_rows,
+            open_own_rows=self.open_own_rows,
+            open_history=self.open_history,
+            open_planner=self.open_planner,
+            open_sessions=self.openers.sessions,
+            session_layout=session_layout,
+            query_rows=self.query_rows,
+            write_table=self.openers.write_table,
+            status=self.status,
+        )
+
+    @contextmanager
+    def open_target(self) -> Iterator[Target]:
+        """The repository with its branch and state folder. Raises `UsageError` when there is none."""
+        with self.openers.source() as source:
+            yield describe_target(source, self.settings)
+
+    @contextmanager
+    def open_rows(self) -> Iterator[DuckDBReader | None]:
+        """The live rows; None before the first sync."""
+        with self.open_target() as target, self.openers.reader(target.state) or nullcontext() as store:
+            yield store
+
+    @contextmanager
+    def open_own_rows(self) -> Iterator[DuckDBReader | None]:
+        """The same. Raises `NeedsHuman` where they are another repository's."""
+        with self.open_target() as target, self.openers.reader(target.state) or nullcontext() as store:
+            if store is not None:
+                store.check_owner(target.repository)
+            yield store
+
+    @contextmanager
+    def open_history(self, wait: float = 0.0) -> Iterator[History]:
+        """The history of the repository that the settings name; while git cannot be read, of the store's owner."""
+        with ExitStack() as stack:
+            owner: Target | StoreOwner
+            try:
+                owner = stack.enter_context(self.open_target())
+                resolve = owner.source.resolve
+            except ReconcilerError as error:
+                owner, resolve = self._store_owner(error), partial(raise_unresolved, error)
+            opener = self._ledger_opener(owner)
+            if opener is None:
+                raise history_off()
+            ledger = stack.enter_context(opener()) if self.openers.recorded(owner.state) else None
+            yield History(ledger or EmptyLedger(), ledger, partial(self._kinds_in, owner.state), resolve)
+
+    @contextmanager
+    def open_planner(self) -> Iterator[tuple[Planner, str]]:
+        """Plans in the repository; its branch, or HEAD."""
+        with self.openers.source() as source:
+            processor = CommitProcessor(source, self.settings.path, self.bundled)
+            judge = AdmissionController(processor.rules, self.openers.policy_engine)
+            yield Planner(source, processor, judge, self.bundled.kinds), self.settings.branch or "HEAD"
+
+    @contextmanager
+    def open_verifier(self) -> Iterator[Verifier]:
+        """Raises `UsageError` when nothing was synced here, `NeedsHuman` when the store is another repository's."""
+        with self.open_target() as target:
+            opened = self.openers.reader(target.state)
+            if opened is None:
+                raise UsageError("nothing is live yet: there is nothing to verify", hint="run `reconciler sync` first")
+            with opened as store:
+                store.check_owner(target.repository)
+                yield Verifier(
+                    source=target.source,
+                    processor=CommitProcessor(target.source, self.settings.path, self.bundled),
+                    repository=target.repository,
+                    branch=target.branch,
+                    store=store,
+                    open_ledger=self._ledger_reader(target),
+                )
+
+    @contextmanager
+    def open_reconciler(self) -> Iterator[Reconciler]:
+        """Everything that one reconcile needs, with a repository elsewhere fetched before."""
+        self.openers.fetch()
+        with self.open_target() as target, self.openers.store(target.state) as store:
+            processor = CommitProcessor(target.source, self.settings.path, self.bundled)
+            yield Reconciler(
+                source=target.source,
+                repository=target.repository,
+                branch=target.branch,
+                store=store,
+                open_ledger=self._ledger_opener(target),
+                processor=processor,
+                admission=AdmissionController(processor.rules, self.openers.policy_engine),
+                bundled=self.bundled.kinds,
+                clock=self.clock,
+            )
+
+    @contextmanager
+    def open_store(self) -> Iterator[DuckDBStore]:
+        """The live rows for writing, bound to this repository."""
+        with self.open_target() as target, self.openers.store(target.state) as store:
+            store.claim(target.repository, target.branch)
+            yield store
+
+    def status(self) -> Status:
+        """What is live, and whether it is what git says."""
+        with self.open_target() as target, self.openers.reader(target.state) or nullcontext() as store:
+            source = target.source
+            place = Place(target.repository, target.branch, source.resolve(target.branch), source.is_shallow())
+            return describe(place, stored(store) if store else Stored(), None, self.clock.now())
+
+    def plan_ahead(self, head: str, live: Callable[[Target], str | None] | None) -> tuple[Plan, Kinds]:
+        """From the live rows to a commit; and the kinds that it is described in.
+
+        `live` says which commit is live where a daemon has the store: so nobody waits for a turn at it, and the daemon
+        with the next commit least of all. Raises `NeedsHuman` when the state folder belongs to another repository.
+        """
+        self.openers.fetch()
+        with self.open_target() as target, self.open_planner() as (planner, _):
+            if live is not None:
+                base = live(target)
+                return (
+                    planner.plan_commits(base, head) if base else planner.plan_sync(EmptyStore(), head, self.progress)
+                )
+            with self.openers.reader(target.state) or nullcontext() as store:
+                if store is not None:
+                    store.check_owner(target.repository)
+                return planner.plan_sync(store or EmptyStore(), head, self.progress)
+
+    def query_rows(self, sql: str, limits: QueryLimits) -> QueryResult:
+        """What a query on the live rows finds."""
+        return self.openers.query(self.open_rows, self.bundled.kinds, sql, limits)
+
+    def _ledger_opener(
+        self, owner: Target | StoreOwner
+    ) -> Callable[[], AbstractContextManager[ClickHouseLedger]] | None:
+        open_ledger = self.openers.ledger
+        if open_ledger is None:
+            return None
+        # Asked for now: the repository may have been closed, and opened anew, by the time the ledger is opened
+        return partial(open_ledger, owner.state, owner.repository, owner.branch, COMMAND_SILENCE)
+
+    def _ledger_reader(self, owner: Target) -> Callable[[], AbstractContextManager[LedgerReader]] | None:
+        """Opens the history for reading: the embedded one is not created for it."""
+        opener = self._ledger_opener(owner)
+        if opener is None or self.openers.recorded(owner.state):
+            return opener
+        return lambda: nullcontext(EmptyLedger())
+
+    def _store_owner(self, error: ReconcilerError) -> StoreOwner:
+        """The owner of a store whose repository cannot be opened. Raises the given error when there is none."""
+        state = known_state_folder(self.settings)
+        store = None if state is None else self.openers.reader(state)
+        if state is None or store is None:
+            raise error
+        with store:
+            owner = store.owner()
+        if owner is None:
+            raise error
+        return StoreOwner(state, *owner)
+
+    def _kinds_in(self, state: Path) -> Kinds:
+        with self.openers.reader(state) or nullcontext() as store:
+            return known_kinds(store, self.bundled)
+
+
+class LocalControl:
+    """The operations of a local host, each done at once. Implements `HostControl`."""
+
+    def __init__(self, host: LocalHost) -> None:
+        self._host = host
+
+    def sync(self, by: str, approve: str | None = None, *, force: bool = False) -> Future[answers.Sync]:
+        """Reconcile once."""
+        consent = CommitApproval(approve, f"{by} with --approve") if approve else None
+        with self._host.open_reconciler() as reconciler:
+            suspension = None if force else current_suspension(reconciler.store)
+            if suspension is not None:
+                raise suspension_error(suspension)
+            return _done(build_sync(reconciler.sync(self._host.progress, consent), reconciler.kinds()))
+
+    def heal(self, by: str) -> Future[answers.Drift]:
+        """Make the live rows what git says."""
+        drift = self.find_drift()
+        if not drift.total:
+            return _done(build_drift(drift))
+        with self._host.open_store() as store:
+            return _done(build_drift(heal_store(store)))
+
+    def find_drift(self) -> Drifts:
+        """Where the live rows are not what git says."""
+        with self._host.open_target() as target:
+            opened = self._host.openers.reader(target.state)
+            if opened is None:
+                return Drifts()
+            with opened as store:
+                store.check_owner(target.repository)
+                return store.drift(stored_kinds(store.kinds()))
+
+    def verify(self, by: str) -> Future[answers.Verification]:
+        """Compare the history and the live rows with git. Nothing is written."""
+        with self._host.open_verifier() as verifier:
+            return _done(build_verification(verifier.verify(self._host.progress)))
+
+    def back_up(self, by: str) -> Future[answers.Backup]:
+        """Copy the store into the state folder's `backups`."""
+        with self._host.open_target() as target:
+            return _done(answers.Backup(file=str(self._host.openers.back_up(target.state))))
+
+    def restore(self, by: str, file: str) -> Future[answers.Restored]:
+        """Replace the store by a backup."""
+        with self._host.open_target() as target:
+            return _done(build_restored(self._host.openers.restore(Path(file), target.state, target.repository)))
+
+    def suspend(self, by: str, reason: str, until: str | None = None) -> Future[answers.Suspension]:
+        """Stop reconciling, in place of a suspension that is there. Raises `UsageError` for an empty reason."""
+        suspension = new_suspension(by, reason, until, self._host.clock)
+        with self._host.open_store() as store:
+            store.suspend(suspension)
+        return _done(build_suspension(suspension))
+
+    def resume(self, by: str) -> Future[answers.Resumed]:
+        """Start reconciling again."""
+        with self._host.open_store() as store:
+            return _done(answers.Resumed(ended=end_suspension(store, by)))
+
+
+def _done(answer: T) -> Future[T]:
+    future: Future[T] = Future()
+    future.set_result(answer)
+    return future

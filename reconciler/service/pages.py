@@ -1,0 +1,281 @@
+"""What the dashboard shows: each method gives one page as the JSON object that the page's twin answers with.
+
+What does not exist raises `UsageError`, what cannot be had now other `ReconcilerError`s. A history that is off or
+away raises nothing where the page can do without: the answer says why in `without_history`.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+
+from reconciler import answers
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.history import points
+from reconciler.model.resource import Key, RowId
+from reconciler.model.rows import Search
+from reconciler.reconcile.rules import stored_kinds
+from reconciler.report import commits
+from reconciler.report.escape import format_time
+from reconciler.report.pages import (
+    build_days,
+    build_kind_details,
+    build_row_comparison,
+    build_search_page,
+    filter_choices,
+)
+from reconciler.report.status import build_status
+from reconciler.service import hostinfo
+from reconciler.service.context import Context, Service
+from reconciler.service.history import FILTERS, History
+from reconciler.service.kinds import find_kind, known_kinds
+from reconciler.service.rows import Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from reconciler.adapters.duckdb.reader import DuckDBReader
+    from reconciler.kinds.kind import Kind
+    from reconciler.model.change import Row
+
+    Page = dict[str, Any]
+    Query = Mapping[str, str]
+
+UPLOAD_WAIT = 2.0
+"""Seconds that a page waits for versions on their way to the history."""
+ROWS_PAGE = 100
+PAGE_NUMBER = re.compile("[1-9][0-9]{0,6}", re.ASCII)
+REPEATED = 40
+"""Characters of a parameter that an error repeats."""
+TIMELINE = 50
+"""Changes of a resource on its page."""
+CHART_DAYS, RECENT_COMMITS = 30, 8
+"""Days of the chart, and commits beside it."""
+VERSION_STEPS = (50, 200, 1000)
+"""How many versions the page of versions may show."""
+MAX_CHANGES = 300
+"""Changes of a commit on its page; of a larger commit it gives the numbers only."""
+MAX_OWNERS, SESSIONS_EACH = 200, 10
+"""Owners on the page of sessions, and sessions of each, the one used last first."""
+OWNER = "owner"
+NO_HISTORY = ("this host keeps no history", "set history.url to chdb or a ClickHouse server")
+
+
+class Pages(Service):
+    """All pages of this host. Methods may take their time; they are called from several threads at once."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(replace(context, open_history=lambda _: context.open_history(UPLOAD_WAIT)))
+        self._history = History(self.context)
+
+    def heading(self) -> Page:
+        """What stands on every page: this host's name, and how it is."""
+        return self._heading(build_status(self.context.status()))
+
+    def overview(self) -> Page:
+        """How this host stands, and what happened lately."""
+        status = build_status(self.context.status())
+        return {"host": self._heading(status), "status": answers.to_json(status), **self._recent()}
+
+    def kinds(self) -> Page:
+        """The kinds, and how many live rows each has."""
+        with self.context.open_rows() as store:
+            counts = store.counts() if store else {}
+            known = known_kinds(store, self.context.bundled)
+            kinds = [{**build_kind_details(kind), "rows": counts.get(kind.name, 0)} for kind in known]
+        return self._page({"kinds": kinds})
+
+    def rows(self, kind: str, query: Query) -> Page:
+        """A page of the live rows of a kind: those that `q` and the other parameters select."""
+        with self._open_rows() as store:
+            found = find_kind(known_kinds(store, self.context.bundled), kind)
+            search = _parse_search(found, query)
+            number, rows = store.found(found, search)
+            return self._page(build_search_page(found, search, number, rows))
+
+    def resource(self, kind: str, name: str) -> Page:
+        """A live row beside what git says, with its history and who set each field.
+
+        What is neither live nor declared may have been once: then it has a history.
+        """
+        with self._open_rows() as store:
+            found = find_kind(known_kinds(store, self.context.bundled), kind)
+            live = next(iter(store.live(found, name)), None)
+            declared = _declared(store, found, name, None if live is None else str(live.values[found.key]))
+            page = build_row_comparison(found, live.name if live else name, live, declared)
+        past = self._resource_history(found, page)
+        if live is None and declared is None and not past["changes"]:
+            raise UsageError(f"there is no {found.name} {name}", hint=f"see the list of every {found.name}")
+        return self._page(page | past)
+
+    def versions(self, query: Query) -> Page:
+        """The recorded commits that filters let through, and whether there are more."""
+        step = query.get("limit", str(VERSION_STEPS[0]))
+        if step not in map(str, VERSION_STEPS):
+            raise UsageError("limit is none of the steps", hint=f"there are: {', '.join(map(str, VERSION_STEPS))}")
+        limit = int(step)
+        filters = {name: text.strip() for name, text in query.items() if name != "limit" and text.strip()}
+        page: Page = {"filters": filters, "limit": limit, "more": None, "versions": [], "orphaned": 0}
+        if not self.context.keeps_history:
+            return self._page(page | {"without_history": _reason(_history_off())})
+        unknown = sorted(filters.keys() - set(FILTERS))
+        if unknown:
+            raise UsageError(f"there is no filter {unknown[0]}", hint=f"there are: {', '.join(FILTERS)}")
+        found = answers.to_json(self._history.versions(limit + 1, **filters))
+        is_cut = len(found["versions"]) > limit
+        more = next((step for step in VERSION_STEPS if step > limit), None) if is_cut else None
+        shown = list(found["versions"][:limit])
+        return self._page(
+            page | {"more": more, "versions": shown, "orphaned": found["orphaned"], "without_history": None}
+        )
+
+    def version(self, revision: str) -> Page:
+        """A version, and what it changed unless that is too much for a page."""
+        with self.context.open_history(UPLOAD_WAIT) as history:
+            version = points.known(history.ledger, revision, history.resolve)
+        if version.creates + version.updates + version.deletes > MAX_CHANGES:
+            found = answers.to_json(commits.build_version(version))
+            return self._page({"version": found, "changes": [], "cut": True})
+        return self._page({**answers.to_json(self._history.version(version.commit.sha)), "cut": False})
+
+    def drift(self) -> Page:
+        """Where the live rows are not what git says."""
+        status = answers.to_json(build_status(self.context.status()))
+        drift = answers.to_json(Rows(self.context).drift())
+        return {"host": self.heading(), "scan": status["drift"], **drift}
+
+    def sessions(self, query: Query) -> Page:
+        """The sessions of those who may have active ones, or of one owner; or why they are not known here."""
+        layout, owner = self.context.session_layout(), query.get(OWNER, "").strip()
+        page: Page = {"kind": layout.owner_kind, OWNER: owner, "owners": [], "more": 0, "without_sessions": None}
+        try:
+            with self.context.open_sessions() as sessions:
+                ids = self._owner_ids(owner) if owner else sessions.owners()
+                pages = {id_: sessions.page(id_, SESSIONS_EACH) for id_ in sorted(ids)[:MAX_OWNERS]}
+        except ReconcilerError as error:
+            return self._page(page | {"without_sessions": _reason(error)})
+        names = self._owner_names(pages)
+        owners = [
+            {
+                "id": id_,
+                "name": names.get(id_),
+                "sessions": [
+                    {column: value for column, value in layout.record(session).items() if column != layout.owner_column}
+                    for session in found.sessions
+                ],
+                "more": found.after is not None,
+            }
+            for id_, found in pages.items()
+            if found.sessions
+        ]
+        owners.sort(key=lambda entry: str(entry["name"] or entry["id"]))
+        return self._page(page | {"owners": owners, "more": max(0, len(ids) - MAX_OWNERS)})
+
+    def events(self, query: Query) -> Page:
+        """What this host did: the newest events, or those before one."""
+        with self._open_rows() as store:
+            return self._page(hostinfo.events(store, query))
+
+    def host(self) -> Page:
+        """This host's health: its threads, its folder, the disk that is on, its settings."""
+        status = build_status(self.context.status())
+        info = hostinfo.describe(self.context, self.context.clock.now())
+        return {"host": self._heading(status), "status": answers.to_json(status), **info}
+
+    def _page(self, page: Page) -> Page:
+        return {"host": self.heading(), **page}
+
+    def _heading(self, status: answers.Status) -> Page:
+        return {
+            "name": self.context.name,
+            "repository": status.repository,
+            "branch": status.branch,
+            "sync": status.sync,
+            "health": status.health,
+            "applied": status.applied and status.applied.commit,
+            "at": format_time(self.context.clock.now()),
+        }
+
+    def _recent(self) -> Page:
+        """The newest commits, and what the last days changed."""
+        today = self.context.clock.now().astimezone(UTC).date()
+        first = today - timedelta(days=CHART_DAYS - 1)
+        page: Page = {"recent": [], "activity": None, "without_history": None}
+        try:
+            with self.context.open_history(UPLOAD_WAIT) as history:
+                newest = history.ledger.versions(limit=RECENT_COMMITS)
+                days = history.ledger.activity(datetime.combine(first, time(), UTC))
+        except ReconcilerError as error:
+            return page | {"without_history": _reason(error)}
+        activity = {
+            "since": first.isoformat(),
+            "until": today.isoformat(),
+            "days": build_days(day for day in days if day.day <= today),
+        }
+        recent = [answers.to_json(commits.build_version(version)) for version in newest]
+        return page | {"recent": recent, "activity": activity}
+
+    def _resource_history(self, kind: Kind, page: Page) -> Page:
+        past: Page = {"changes": [], "blame": {}, "without_history": None}
+        name = page["id"] or page["name"]
+        try:
+            past["changes"] = answers.to_json(self._history.changes(kind.name, name, TIMELINE))["changes"]
+            if page["live"]:
+                fields = answers.to_json(self._history.blame(kind.name, name))["fields"]
+                past["blame"] = {field["field"]: field for field in fields}
+        except UsageError as error:
+            past["without_history"] = None if self.context.keeps_history else _reason(error)
+        except ReconcilerError as error:
+            past["without_history"] = _reason(error)
+        return past
+
+    def _owner_ids(self, name: str) -> tuple[str, ...]:
+        """The key of the owner who goes by a name or an id; none when nobody does."""
+        with self._open_rows() as store:
+            kind = stored_kinds(store.kinds()).find(self.context.session_layout().owner_kind)
+            return tuple(str(row.values[kind.key]) for row in store.live(kind, name)[:1]) if kind else ()
+
+    def _owner_names(self, ids: Iterable[str]) -> dict[str, str]:
+        kind = self.context.session_layout().owner_kind
+        with self._open_rows() as store:
+            base = store.base(stored_kinds(store.kinds()))
+            rows = ((id_, base.row(RowId(kind, id_))) for id_ in ids)
+            return {id_: row.resource.name for id_, row in rows if row is not None}
+
+    @contextmanager
+    def _open_rows(self) -> Iterator[DuckDBReader]:
+        with self.context.open_rows() as store:
+            assert store is not None  # a daemon makes it
+            yield store
+
+
+def _reason(error: ReconcilerError) -> Page:
+    return {"message": str(error), "hint": error.hint}
+
+
+def _history_off() -> UsageError:
+    message, hint = NO_HISTORY
+    return UsageError(message, hint=hint)
+
+
+def _declared(store: DuckDBReader, kind: Kind, name: str, id_: str | None) -> Row | None:
+    base = store.base(stored_kinds(store.kinds()))
+    if id_ is not None:
+        return base.row(RowId(kind.name, id_))
+    named = next(iter(base.by_name(Key(kind.name, name))), None)
+    return base.row(named.row_id) if named else None
+
+
+def _parse_search(kind: Kind, query: Query) -> Search:
+    known = filter_choices(kind)
+    unknown = sorted(query.keys() - known.keys() - {"q", "page"})
+    if unknown:
+        raise UsageError(f"there is no filter {unknown[0][:REPEATED]}", hint=f"there are: {', '.join(('q', *known))}")
+    page = query.get("page", "1")
+    if not PAGE_NUMBER.fullmatch(page):
+        raise UsageError(f"there is no page {page[:REPEATED]}", hint="write a number from 1 on")
+    equals = {field: query[field] for field in known if query.get(field)}
+    return Search(query.get("q", "").strip(), equals, (int(page) - 1) * ROWS_PAGE, ROWS_PAGE)

@@ -1,0 +1,92 @@
+"""The live rows, and where they are not what git says."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from reconciler import answers
+from reconciler.errors import UsageError
+from reconciler.model.drift import Drifts
+from reconciler.reconcile.rules import stored_kinds
+from reconciler.report.drift import build_drift
+from reconciler.report.rows import build_rows
+from reconciler.service.context import UPLOAD_WAIT, Service
+from reconciler.service.cursors import ROWS, format_cursor, parse_row_cursor
+from reconciler.service.history import rows_at
+from reconciler.service.kinds import find_kind, known_kinds
+
+if TYPE_CHECKING:
+    from reconciler.kinds.kind import Kind
+    from reconciler.ports import StoreReader
+
+MAX_PAGE = 10_000
+"""Rows of a page."""
+
+
+class Rows(Service):
+    """Live rows, as they are or as they were at a commit or point in time (`at`)."""
+
+    def page(
+        self, kind: str, at: str | None = None, limit: int | None = None, cursor: str | None = None
+    ) -> answers.RowsPage:
+        """The live rows of a kind in order of name: all of them, or up to `limit` after a cursor.
+
+        Raises `UsageError` when there is no such kind.
+        """
+        place = parse_row_cursor(cursor)
+        if at is not None:
+            with self.context.open_history(UPLOAD_WAIT) as history:
+                return _page_of(rows_at(history, self.context.name, kind, None, at), limit, place)
+        with self.context.open_rows() as store:
+            found = find_kind(known_kinds(store, self.context.bundled), kind)
+            if store is None or (limit is None and place is None):
+                rows = build_rows(found, store.live(found) if store else ())
+                return answers.RowsPage(kind=rows.kind, key=rows.key, columns=rows.columns, rows=rows.rows)
+            many = min(limit or MAX_PAGE, MAX_PAGE)
+            live = store.live_after(found, place, many + 1)
+            rows = build_rows(found, live[:many])
+        last = rows.rows[-1] if len(live) > many else None
+        following = format_cursor(_place(last, rows.key) if last else None, ROWS)
+        return answers.RowsPage(kind=rows.kind, key=rows.key, columns=rows.columns, rows=rows.rows, next=following)
+
+    def row(self, kind: str, name: str, at: str | None = None) -> answers.Rows:
+        """The live row that goes by a name or id; of several the first. Raises `UsageError` when there is none."""
+        if at is not None:
+            with self.context.open_history(UPLOAD_WAIT) as history:
+                return rows_at(history, self.context.name, kind, name, at)
+        with self.context.open_rows() as store:
+            found = find_kind(known_kinds(store, self.context.bundled), kind)
+            live = store.live(found, name) if store else ()
+            if not live:
+                raise _unknown_name(store, found, name)
+            return build_rows(found, live[:1])
+
+    def drift(self) -> answers.Drift:
+        """Where the live rows are not what git says."""
+        with self.context.open_own_rows() as store:
+            return build_drift(store.drift(stored_kinds(store.kinds())) if store else Drifts())
+
+
+def _unknown_name(store: StoreReader | None, kind: Kind, name: str) -> UsageError:
+    names = [row.name for row in store.live(kind)] if store else []
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"see `reconciler get {kind.name.lower()}`"
+    return UsageError(f"no {kind.name} {name} is live", hint=hint)
+
+
+def _page_of(rows: answers.Rows, limit: int | None, after: tuple[str, str] | None) -> answers.RowsPage:
+    """A page out of all rows."""
+    page = rows.rows
+    if limit is not None or after is not None:
+        page = tuple(sorted(page, key=lambda row: _place(row, rows.key)))
+    if after is not None:
+        page = tuple(row for row in page if _place(row, rows.key) > after)
+    cut = limit is not None and len(page) > limit
+    page = page[:limit]
+    following = format_cursor(_place(page[-1], rows.key), ROWS) if cut else None
+    return answers.RowsPage(kind=rows.kind, key=rows.key, columns=rows.columns, rows=page, at=rows.at, next=following)
+
+
+def _place(row: answers.Row, key: str) -> tuple[str, str]:
+    return str(row.name), str(row.values[key])

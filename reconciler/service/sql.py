@@ -1,0 +1,134 @@
+"""Read-only queries, and whole tables as files."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
+
+from reconciler import answers
+from reconciler.errors import RetryLater, UsageError
+from reconciler.model.rows import QueryLimits, TableExport
+from reconciler.report.rows import build_query_result, csv_lines, json_lines
+from reconciler.service.context import UPLOAD_WAIT, Context, Service
+from reconciler.service.kinds import find_kind, known_kinds
+from reconciler.tables.rows import sheet_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
+    from reconciler.service.context import History
+
+CSV = "csv"
+FORMATS: Final = ("parquet", CSV, "json")
+DEFAULT_ROWS, MAX_ROWS = 1_000, 100_000
+"""Rows of a query's answer."""
+PARALLEL, TURN_WAIT = 2, 5.0
+"""Queries and exports that run at once, each of which may take a core, and seconds that others wait for their turn."""
+EMPTY_HINT = "`reconciler sync` records every commit of the branch"
+
+
+class ExportedFile(NamedTuple):
+    """A table as a file, which is gone when `content` is closed."""
+
+    table: str
+    form: str
+    rows: int
+    content: IO[bytes]
+
+
+class Sql(Service):
+    """Queries on the live rows, or on the history. They take turns."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._turns = threading.BoundedSemaphore(PARALLEL)
+
+    def query(self, query: str, history: bool = False, limit: int = DEFAULT_ROWS) -> answers.QueryResult:
+        """Run one SELECT; `limit` rows at most. Raises `UsageError` for what cannot be run."""
+        limits = QueryLimits(rows=limit)
+        with self._turn():
+            if not history:
+                return build_query_result(self.context.query_rows(query, limits))
+            with self.context.open_history(UPLOAD_WAIT) as opened:
+                return build_query_result(_recorded(opened).query(query, limits))
+
+    def tables(self, history: bool = False) -> answers.Tables:
+        """The tables that can be exported, and the kinds whose they are."""
+        if history:
+            with self.context.open_history(UPLOAD_WAIT) as opened:
+                kinds = {kind.table: kind.name for kind in opened.kinds()}
+                names = _recorded(opened).sheets()
+                tables = tuple(answers.Table(table=name, kind=kinds.get(name)) for name in names)
+                return answers.Tables(tables=tables)
+        with self.context.open_rows() as store:
+            known = known_kinds(store, self.context.bundled)
+            return answers.Tables(tables=tuple(answers.Table(table=kind.table, kind=kind.name) for kind in known))
+
+    def write(self, table: str, form: str, file: Path, history: bool = False) -> tuple[str, int]:
+        """Write a table, named by itself or its kind, into a new file; its name, and how many rows it has."""
+        if form not in FORMATS:
+            raise UsageError(f"there is no format {form}", hint=f"there are: {', '.join(FORMATS)}")
+        with self._turn(), self._open_table(table, history=history) as sheet:
+            counter = _RowCounter(sheet)
+            lines = {CSV: csv_lines, "json": json_lines}.get(form)
+            self.context.write_table(counter.sheet, None if lines is None else lines(counter.sheet), file)
+            return sheet.table, counter.rows
+
+    def export(self, table: str, form: str = CSV, history: bool = False) -> ExportedFile:
+        """The same, opened for reading."""
+        assert self.context.spool is not None
+        written: list[tuple[str, int]] = []
+        stream = self.context.spool(lambda file: written.append(self.write(table, form, file, history)))
+        (name, rows) = written[0]
+        return ExportedFile(name, form, rows, stream)
+
+    @contextmanager
+    def _open_table(self, word: str, *, history: bool) -> Iterator[TableExport]:
+        if history:
+            with self.context.open_history(UPLOAD_WAIT) as opened:
+                yield _find_table(opened, word)
+            return
+        with self.context.open_rows() as store:
+            kind = find_kind(known_kinds(store, self.context.bundled), word)
+            yield store.sheet(kind) if store else TableExport(kind.table, sheet_columns(kind), ())
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._turns.acquire(timeout=TURN_WAIT):
+            raise RetryLater(f"{PARALLEL} queries or exports are under way already", hint="try again in a moment")
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+
+def _recorded(history: History) -> ClickHouseLedger:
+    if history.sql is None:
+        raise UsageError("the history is empty", hint=EMPTY_HINT)
+    return history.sql
+
+
+def _find_table(history: History, word: str) -> TableExport:
+    sheets, kind = _recorded(history).sheets(), history.kinds().find(word)
+    name = kind.table if kind is not None and kind.table in sheets else word
+    if name not in sheets:
+        hint = f"there are: {', '.join(sheets)}" if sheets else EMPTY_HINT
+        raise UsageError(f"the history has no table {word}", hint=hint)
+    return sheets[name]
+
+
+class _RowCounter:
+    """Counts the rows of a table as they go by."""
+
+    def __init__(self, sheet: TableExport) -> None:
+        self.rows = 0
+        self._blocks = sheet.blocks
+        self.sheet = TableExport(sheet.table, sheet.columns, self._counted())
+
+    def _counted(self) -> Iterator[Any]:
+        for block in self._blocks:
+            self.rows += len(block)
+            yield block

@@ -1,0 +1,147 @@
+"""The files of a working tree as they lie on disk: checked, formatted, watched. No git, no store."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from reconciler.errors import UsageError
+from reconciler.reconcile.check import CheckResult, WatchedTree, check_tree
+from reconciler.reconcile.format import ROLES, FormattedTree, format_tree
+from reconciler.reconcile.policytests import Policies, PolicyTester, PolicyTestRun, is_policy_file, read_policies
+from reconciler.reconcile.rules import RESOURCE_SUFFIXES, SCHEMA_SUFFIX, BundledSchemas, Layout, Role, read_kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from reconciler.adapters.watchtree import Watcher
+    from reconciler.adapters.worktree import WorkingTree
+    from reconciler.kinds.kind import Kinds
+    from reconciler.model.commit import EntryType
+    from reconciler.model.problem import Problem
+    from reconciler.ports import PolicyEngine
+
+    OpenWatcher = Callable[[Path, str, Callable[[str], bool]], AbstractContextManager[Watcher]]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """A working tree from one folder in it on: its layout, and what is wrong with the settings that say so."""
+
+    root: Path
+    folder: str
+    layout: Layout
+    problems: tuple[Problem, ...]
+    bundled: BundledSchemas
+    tree: WorkingTree
+
+    def read(self, wanted: Callable[[str], bool] | None = None) -> dict[str, bytes | EntryType]:
+        """The files that count, or those that are wanted, by their paths from the root."""
+        counts = wanted or (lambda path: self.layout.role(path) is not None)
+        return dict(self.tree.read(counts, self.folder))
+
+    def check(self, files: dict[str, bytes | EntryType]) -> CheckResult:
+        """Check files of it as if they were all."""
+        return check_tree(files, self.layout, self.bundled, self.problems)
+
+    def check_paths(self, paths: Sequence[Path]) -> CheckResult:
+        """Check all files; with paths, give the problems of these only.
+
+        Raises `UsageError` for a path outside the tree, and for a file that does not count as configuration.
+        """
+        files = self.read()
+        selected = self.select(paths, files.__contains__)
+        return self.check(files).select(selected) if paths else self.check(files)
+
+    def format_paths(self, paths: Sequence[Path]) -> FormattedTree:
+        """The canonical form of all files, or of some. Of other files than these, only schemas are read."""
+        role = self.layout.role
+        selected = self.select(paths, lambda path: role(path) in ROLES)
+        files = self.read(lambda path: role(path) is Role.SCHEMA or (role(path) in ROLES and selected(path)))
+        return format_tree(files, self.layout, self.bundled)
+
+    @contextmanager
+    def watch(self, paths: Sequence[Path], open_watcher: OpenWatcher) -> Iterator[Watch]:
+        """Check all files and go on watching them; raises as `check_paths` does."""
+        tree = WatchedTree(self.tree.file, self.tree.read, self.folder, self.bundled)
+        with open_watcher(self.root, self.folder, _may_count) as watcher:
+            first = tree.check()
+            selected = self.select(paths, first.entries.__contains__) if paths else None
+            yield Watch(first.select(selected) if selected else first, watcher.trouble, tree, watcher, selected)
+
+    def policies(self) -> Policies:
+        """The policies and their tests."""
+        policies, _ = self._read_policies()
+        return policies
+
+    def test_policies(self, engine: PolicyEngine, names: Collection[str]) -> PolicyTestRun:
+        """Test all policies, or those with some names. Raises `UsageError` for a name that none has."""
+        policies, kinds = self._read_policies()
+        return PolicyTester(engine, kinds, self.layout.spec.prune.mode).test(policies, names)
+
+    def select(self, paths: Sequence[Path], counts: Callable[[str], bool]) -> Callable[[str], bool]:
+        """Whether a path from the root is one of some paths of the command line, or below one; all are when none is.
+
+        Raises `UsageError` for one outside the tree, and for a file that does not count.
+        """
+        selected = tuple(relative_path(self.root, path) for path in paths)
+        for relative, path in zip(selected, paths, strict=True):
+            if path.is_file() and not counts(str(relative)):
+                raise UsageError(f"{path} is not part of the configuration", hint="files are named *.yaml or *.yml")
+        if not all(relative.parts for relative in selected) or not selected:
+            return lambda path: True
+        prefixes = tuple(f"{relative}/" for relative in selected)  # as text: it is asked for every file
+        return lambda path: f"{path}/".startswith(prefixes)
+
+    def _read_policies(self) -> tuple[Policies, Kinds]:
+        role = self.layout.role
+        files = self.read(lambda path: role(path) is Role.SCHEMA or is_policy_file(self.layout, path))
+        schemas = {path: data for path, data in files.items() if role(path) is Role.SCHEMA and isinstance(data, bytes)}
+        kinds, schema_problems = read_kinds(schemas, self.bundled)
+        policies = read_policies(files, self.layout)
+        problems = tuple(sorted((*self.problems, *schema_problems, *policies.problems)))
+        return replace(policies, problems=problems), kinds
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A working tree under watch. `trouble` says why the operating system reports no changes; empty when it does."""
+
+    first: CheckResult
+    trouble: str
+    _tree: WatchedTree
+    _watcher: Watcher
+    _selected: Callable[[str], bool] | None
+
+    def await_change(self) -> tuple[frozenset[str], CheckResult]:
+        """Wait for a change: the files that changed, and what is wrong now. Raises as `WatchedTree.follow` does."""
+        changed, checked = self._tree.follow(self._watcher.wait)
+        return changed, checked.select(self._selected) if self._selected else checked
+
+
+def relative_path(root: Path, path: Path) -> PurePosixPath:
+    """A path of the command line as one from the root. Raises `UsageError` for one outside of it."""
+    whole = path.resolve()
+    if not whole.is_relative_to(root):
+        raise UsageError(f"{path} is outside the repository {root}", hint="name the other repository with --repo")
+    return PurePosixPath(whole.relative_to(root).as_posix())
+
+
+def start_folder(paths: Sequence[Path], repository: Path) -> Path:
+    """Where to look for a working tree: at the repository that is set, else at the first path.
+
+    Raises `UsageError` for a path that is not there.
+    """
+    missing = next((path for path in paths if not path.exists()), None)
+    if missing is not None:
+        raise UsageError(f"there is no file or folder {missing}")
+    return paths[0] if paths and repository == Path() else repository
+
+
+def _may_count(path: str) -> bool:
+    """Whether any layout could count a file. A name that is not UTF-8 is reported in another spelling, once."""
+    is_candidate = path.endswith((*RESOURCE_SUFFIXES, SCHEMA_SUFFIX))
+    return is_candidate and not any("\ud800" <= letter <= "\udfff" for letter in path)

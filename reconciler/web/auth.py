@@ -1,0 +1,243 @@
+"""Who may do what: reads are free on this host, operations need a token, and no web page may ask for either.
+
+A page somewhere in the web can make a browser on this host send requests. It cannot choose the Host header, which
+gives a rebound name away, nor the Origin header of a POST, nor add a token.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import math
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+
+from reconciler.model.grants import Grant, Role, hash_token
+from reconciler.service.endpoints import ENDPOINTS
+from reconciler.service.endpoints import Role as Needs
+from reconciler.web.http import HttpError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+"""Headers of a proxy: the client is then not on this host, although its connection comes from here."""
+READS = frozenset({"GET", "HEAD"})
+READ_BY_POST = frozenset(
+    endpoint.path for endpoint in ENDPOINTS if endpoint.method not in READS and endpoint.role is Needs.READ
+)
+"""Addresses where a POST is a read: the question is too long for an address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The tokens, and the names besides the local ones that this server goes by. `own` is the one in daemon.json."""
+
+    own: Grant
+    grants: tuple[Grant, ...] = ()
+    hosts: frozenset[str] = frozenset()
+
+    def granted(self, headers: Mapping[str, str]) -> Grant | None:
+        """What the token of a request allows; None for none, or one that is not known."""
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        given = hash_token(token.strip() if scheme.lower() == "bearer" else "")
+        # Every grant is compared: how long it takes says nothing about which one it was
+        matching = [grant for grant in (self.own, *self.grants) if hmac.compare_digest(grant.digest, given)]
+        return max(matching, key=lambda grant: grant.role, default=None)
+
+    def check(self, method: str, path: str, headers: Mapping[str, str], client: str | None) -> None:
+        """Raise `HttpError` unless this request may go on: 421 unknown Host, 403 foreign Origin or role, 401 token."""
+        granted = self.granted(headers)
+        host = headers.get("host", "")
+        # No page can know a token: whoever has one may call this server as it is called where they are
+        if granted is None and host_name(host) not in LOCAL_NAMES | self.hosts:
+            hint = "use 127.0.0.1 or localhost; with a token any name will do"
+            raise HttpError(HTTPStatus.MISDIRECTED_REQUEST, "unknown-host", "this server has another name", hint=hint)
+        origin = headers.get("origin")
+        if method not in READS and origin is not None and origin.lower().partition("://")[2] != host.lower():
+            raise HttpError(HTTPStatus.FORBIDDEN, "foreign-origin", "pages of other sites may not operate this host")
+        needed = Role.READ if method in READS or path in READ_BY_POST else Role.OPERATE
+        if "authorization" not in headers and needed is Role.READ and is_local(headers, client):
+            return
+        if granted is None:
+            raise _no_token()
+        if granted.role < needed:
+            raise HttpError(HTTPStatus.FORBIDDEN, "read-only-token", "this token may only read")
+
+
+def _no_token() -> HttpError:
+    hint = "send `Authorization: Bearer TOKEN`: one of http.tokens, or on this host the one in daemon.json"
+    headers = {"www-authenticate": "Bearer"}
+    return HttpError(HTTPStatus.UNAUTHORIZED, "no-token", "this needs a token", hint=hint, headers=headers)
+
+
+def is_local(headers: Mapping[str, str], client: str | None) -> bool:
+    """Whether a request was made on this host, and not passed on by a proxy here."""
+    if client is None or any(name in headers for name in FORWARDED):
+        return False
+    address = ipaddress.ip_address(client.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header (RFC 9110, section 7.2): without port, brackets and the root's dot, in lower case."""
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    return name.lower().removesuffix(".")
+
+
+OPEN = frozenset(endpoint.path for endpoint in ENDPOINTS if endpoint.role is Needs.OPEN)
+SIGNED = tuple(endpoint.path.partition("{")[0] for endpoint in ENDPOINTS if endpoint.role is Needs.SIGNED)
+"""Addresses without Host, Origin and token: probes say nothing worth hiding, webhooks have their signature."""
+
+
+class Limits:
+    """How often each client has asked, and how often with a token that is wrong. `now` is in monotonic seconds."""
+
+    def __init__(self, reading: Rate, failing: Rate, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._asked, self._failed = Buckets(reading), Buckets(failing)
+
+    def admit(self, client: str, *, with_token: bool) -> None:
+        """Count a request. Raises `HttpError` (429) when there were too many, or too many tokens that are wrong."""
+        now = self._now()
+        wait = self._asked.wait(client, now)
+        if wait:
+            raise _too_many("you ask more often than this host answers", wait)
+        self._asked.take(client, now)
+        wait = self._failed.wait(client, now) if with_token else 0.0
+        if wait:
+            raise _too_many("too many tokens from your address were wrong", wait)
+
+    def failed(self, client: str) -> None:
+        """Count a token that is wrong."""
+        self._failed.take(client, self._now())
+
+
+class AuthMiddleware:
+    """Admits a request, or raises `HttpError`."""
+
+    def __init__(self, app: ASGIApp, access: Access, limits: Limits) -> None:
+        self._app, self._access, self._limits = app, access, limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Every address but the open ones, those that do not exist too."""
+        path: str = scope["path"]
+        if not (path in OPEN or path.startswith(SIGNED)):
+            self._check(Request(scope))
+        await self._app(scope, receive, send)
+
+    def _check(self, request: Request) -> None:
+        address = request.client.host if request.client else None
+        client, given = client_key(address), "authorization" in request.headers
+        granted = self._access.granted(request.headers)
+        # The daemon's own token nobody guesses, so whoever has it is never kept waiting by those who try
+        if granted is not self._access.own:
+            self._limits.admit(client, with_token=given)
+        if given and granted is None:
+            self._limits.failed(client)
+        self._access.check(request.method, request.url.path, request.headers, address)
+
+
+def _too_many(message: str, wait: float) -> HttpError:
+    seconds = str(math.ceil(wait))
+    headers = {"retry-after": seconds}
+    return HttpError(HTTPStatus.TOO_MANY_REQUESTS, "too-many", message, hint=f"wait {seconds} s", headers=headers)
+
+
+MAX_BUCKETS = 10_000
+WAIT_DIGITS = 6
+"""Of a second: less is an error of rounding, and nobody waits for that."""
+NETWORK_BITS = 64
+"""Bits of an IPv6 address that are one client: whoever has one address of these has them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many in a second on average, and so many at once."""
+
+    per_second: float
+    burst: int
+
+
+READING = Rate(1_000.0, 5_000)
+"""Requests of any kind: more than one program asks for by mistake, and room for a thousand streams opened together."""
+FAILING = Rate(10 / 60, 10)
+"""Tokens that are wrong."""
+
+
+class Buckets:
+    """A token bucket for each client: it fills at a rate, and each request takes one.
+
+    As in GCRA (ITU-T I.371) one number stands for a bucket: the monotonic second at which it is full again. So a full
+    one need not be kept.
+    """
+
+    def __init__(self, rate: Rate, most: int = MAX_BUCKETS) -> None:
+        self._interval = 1 / rate.per_second
+        self._room = (rate.burst - 1) * self._interval
+        self._most = most
+        self._full_at: OrderedDict[str, float] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._full_at)
+
+    def wait(self, client: str, now: float) -> float:
+        """Seconds until this client may ask again; 0 when it may now."""
+        return max(0.0, round(self._full_at.get(client, now) - now - self._room, WAIT_DIGITS))
+
+    def take(self, client: str, now: float) -> None:
+        """Count a request. The bucket that was used longest ago is forgotten when there are too many."""
+        self._full_at[client] = max(self._full_at.get(client, now), now) + self._interval
+        self._full_at.move_to_end(client)
+        while self._full_at and (len(self._full_at) > self._most or self._oldest() <= now):
+            self._full_at.popitem(last=False)
+
+    def _oldest(self) -> float:
+        return next(iter(self._full_at.values()))
+
+
+def client_key(address: str | None) -> str:
+    """Who asks from an address: itself, or of IPv6 its network."""
+    if address is None:
+        return ""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.IPv6Network((parsed, NETWORK_BITS), strict=False))
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds: for a body to arrive, a short answer, the turn of a short operation, and the end of a long one."""
+
+    body: float = 10.0
+    read: float = 10.0
+    turn: float = 9.0
+    operation: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """`token` is the one in daemon.json, `grants` are of other tokens, `hosts` the names besides the local ones.
+
+    No webhook secret, no webhooks. `reading` is how often a client may ask, `failing` how often with a wrong token.
+    """
+
+    token: str = field(repr=False)
+    webhook_secret: str = field(default="", repr=False)
+    hosts: frozenset[str] = frozenset()
+    deadlines: Deadlines = Deadlines()
+    grants: tuple[Grant, ...] = ()
+    reading: Rate = READING
+    failing: Rate = FAILING

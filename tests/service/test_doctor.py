@@ -1,0 +1,104 @@
+"""What a doctor makes of facts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.model.host import Diagnosis, Grade
+from reconciler.service.doctor import (
+    check_clone,
+    check_commit_clock,
+    check_disk,
+    check_git_version,
+    check_history_clock,
+)
+
+NOW = datetime(2026, 11, 22, 17, 4, 50, 999, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("said", "grade", "told"),
+    [
+        ("git version 2.39.5", Grade.OK, "git 2.39.5"),
+        ("git version 2.45.1.windows.1", Grade.OK, "git 2.45.1"),
+        ("git version 2.39.5 (Apple Git-154)", Grade.OK, "git 2.39.5"),
+        ("git version 2.31.0", Grade.OK, "git 2.31.0"),
+        ("git version 2.30.9", Grade.PROBLEM, "too old"),
+        ("git version 1.99", Grade.PROBLEM, "too old"),
+        ("git version 3.0", Grade.OK, "git 3.0"),
+        ("", Grade.WARNING, "does not tell"),
+    ],
+)
+def test_git_version(said: str, grade: Grade, told: str) -> None:
+    found = check_git_version(said)
+    assert found.grade is grade
+    assert told in found.message
+
+
+def test_a_shallow_clone_dates_rows_differently() -> None:
+    assert check_clone(False).grade is Grade.OK
+    shallow = check_clone(True)
+    assert shallow.grade is Grade.WARNING
+    assert "created_at and updated_at" in shallow.message
+    assert "--unshallow" in shallow.hint
+
+
+@pytest.mark.parametrize(
+    ("free", "grade", "told"),
+    [
+        (0, Grade.PROBLEM, "0 B of 10 GB"),
+        ((100 << 20) - 1, Grade.PROBLEM, "100 MB of 10 GB"),
+        (100 << 20, Grade.WARNING, "100 MB of 10 GB"),
+        (1 << 30, Grade.OK, "1 GB of 10 GB"),
+    ],
+)
+def test_disk(free: int, grade: Grade, told: str) -> None:
+    found = check_disk(free, 10 << 30)
+    assert found.grade is grade
+    assert told in found.message
+
+
+@pytest.mark.parametrize(
+    ("ahead", "grade", "told"),
+    [
+        (timedelta(days=-900), Grade.OK, "2026-11-22T17:04:50Z"),
+        (timedelta(minutes=5), Grade.OK, "later than"),
+        (timedelta(minutes=6), Grade.WARNING, "6 min ahead"),
+        (timedelta(days=3), Grade.WARNING, "3 d ahead"),
+    ],
+)
+def test_the_newest_commit_and_the_clock(ahead: timedelta, grade: Grade, told: str) -> None:
+    found = check_commit_clock(NOW, NOW + ahead)
+    assert found.grade is grade
+    assert told in found.message
+
+
+@pytest.mark.parametrize(
+    ("seconds", "grade", "told"),
+    [
+        (30, Grade.OK, "agree"),
+        (-30, Grade.OK, "agree"),
+        (31, Grade.WARNING, "31 s behind the"),
+        (-7200, Grade.WARNING, "2 h ahead of the"),
+    ],
+)
+def test_two_clocks(seconds: int, grade: Grade, told: str) -> None:
+    found = check_history_clock(timedelta(seconds=seconds))
+    assert found.grade is grade
+    assert told in found.message
+
+
+@given(st.text(), st.integers(0, 1 << 60), st.integers(0, 1 << 60), st.integers(-(10**9), 10**9))
+def test_whatever_is_not_well_can_be_mended(said: str, free: int, total: int, seconds: int) -> None:
+    apart = timedelta(seconds=seconds)
+    found: list[Diagnosis] = [
+        check_git_version(said),
+        check_disk(free, total),
+        check_history_clock(apart),
+    ]
+    found.append(check_commit_clock(NOW, NOW + apart))
+    assert all(bool(one.hint) == (one.grade is not Grade.OK) for one in found)
