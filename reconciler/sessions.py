@@ -11,8 +11,9 @@ import hmac
 import ipaddress
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from reconciler import canonical
 from reconciler.kinds.kind import Kind, Kinds
@@ -25,7 +26,7 @@ from reconciler.validate.validator import Validator
 from reconciler.validate.wording import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from uuid import UUID
 
     from reconciler.canonical import Value
@@ -230,15 +231,11 @@ Refusal: TypeAlias = tuple[Problem, ...]
 """Why a request was not carried out; never empty."""
 
 
-class Owners(Protocol):
-    """The question whether somebody may have sessions, asked of the live rows."""
+Owners: TypeAlias = Callable[[str], "bool | None"]
+"""Whether the row with a key may have sessions; None when there is no such row.
 
-    def __call__(self, owner: str) -> bool | None:
-        """Whether the row with this key says so; None when there is no such row.
-
-        Raises `RetryLater` when that cannot be told: nobody loses a session for it, and nobody begins one.
-        """
-        ...
+Raises `RetryLater` when that cannot be told: nobody loses a session for it, and nobody begins one.
+"""
 
 
 class SessionDesk:

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.client.row import REBUILD, NoSuchRow, Row
-from reconciler.client.served import HttpSource, announced_place, read_place
-from reconciler.client.sources import RedisSource, embedded_url
+from reconciler.client.sources import HttpSource, RedisSource, announced_place, embedded_url, read_place
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from reconciler.daemon.backups import Backups
 from reconciler.daemon.conditions import Board, Phase, Telling, history_trouble
 from reconciler.daemon.control import DaemonControl
 from reconciler.daemon.drift import Healer, Teller
-from reconciler.daemon.events import Feed, News
+from reconciler.daemon.events import News
 from reconciler.daemon.followers import FollowerContext, FollowerThread
 from reconciler.daemon.following import Following
 from reconciler.daemon.gitwatch import Watcher
@@ -43,6 +43,7 @@ from reconciler.reconcile.plan import Planner
 from reconciler.reconcile.processor import CommitProcessor
 from reconciler.report.status import build_status
 from reconciler.service.context import Context, History
+from reconciler.service.events import EventBuffer
 from reconciler.service.kinds import known_kinds
 from reconciler.service.operations import history_off, raise_unresolved
 from reconciler.service.pages import Pages
@@ -162,15 +163,15 @@ def run_daemon(
         host_state = HostState(host, loop, watcher.blind)
         sessions = stack.enter_context(SharedSessions(given.find_redis, given.session_layout, settings.idle_timeout))
         context = _context(given, host_state, keeper, shipment, sessions)
-        services, feed = Services(context, control), Feed()
+        services, events = Services(context, control), EventBuffer()
         exposition = Exposition(
             metrics, host_state.status, host_state.heartbeats, lambda: parts.obedience.orders.backup_interval
         )
-        served = ServedHost(services, Pages(context), feed, host_state.hint, metrics.http, exposition.expose)
+        served = ServedHost(services, Pages(context), events, host_state.hint, metrics.http, exposition.expose)
         config = ServerConfig(token, settings.webhook_secret, grants=settings.grants)
         server = HttpServer(served, config, parse_listen(settings.listen))
         host_state.address = str(server.address.local)
-        news = News(feed, lambda: to_json(build_status(host_state.status())))
+        news = News(events, lambda: to_json(build_status(host_state.status())))
         host.telling, board.seen = news.reconciled, news.look
         parts.obedience.hear(partial(_obey, log, shipment, host.followers))
         log.events.event("Starting", unwritten, repository=at.repository, branch=at.branch)

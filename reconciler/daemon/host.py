@@ -6,7 +6,7 @@ import math
 import time
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.daemon.following import gone
 from reconciler.daemon.metrics import count_reconcile
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.git.repository import GitSource
     from reconciler.daemon.backups import Backups
     from reconciler.daemon.conditions import Board
+    from reconciler.daemon.drift import Healer, Teller
     from reconciler.daemon.followers import FollowerThread
     from reconciler.daemon.following import Following
     from reconciler.daemon.hostconfig import Obedience
@@ -44,14 +45,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 RESTING = 600.0
 """Seconds without a reconcile after which the policies' process lets its memory go."""
-
-
-class Scanner(Protocol):
-    """What becomes of drift."""
-
-    def scan(self, store: Store, kinds: Kinds) -> Scan:
-        """Look for it, and do something about it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +64,7 @@ class Parts:
     keeper: Keeper
     shipment: Shipment
     engine: PolicyEngine
-    scanner: Scanner
+    scanner: Healer | Teller
     backups: Backups
     obedience: Obedience
     board: Board

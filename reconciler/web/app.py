@@ -31,10 +31,11 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from reconciler.metrics import HttpMetrics
+    from reconciler.service.events import EventBuffer
     from reconciler.service.pages import Pages
     from reconciler.service.services import Services
     from reconciler.web.auth import ServerConfig
-    from reconciler.web.waiting import EventLog, Waiting
+    from reconciler.web.waiting import Waiting
 
 LOG = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class ServedHost:
 
     services: Services
     pages: Pages
-    events: EventLog
+    events: EventBuffer
     hint: Callable[[str], None]
     traffic: HttpMetrics
     expose: Callable[[str], tuple[str, bytes]]

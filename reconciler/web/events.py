@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from reconciler.model.host import Happening
-    from reconciler.web.waiting import EventHub, EventLog
+    from reconciler.service.events import EventBuffer
+    from reconciler.web.waiting import EventHub
 
 
 WATCH = "/v1/watch"
@@ -118,7 +119,7 @@ class EventStream:
         return f'event: {RESET}\ndata: {{"reason":"{reason}"}}\n{self._position()}'
 
 
-def _resume(log: EventLog, last_id: str) -> tuple[int, str]:
+def _resume(log: EventBuffer, last_id: str) -> tuple[int, str]:
     """The number to go on after, and why events before it cannot be sent; empty when none is missed."""
     if not last_id:
         return log.newest, ""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from concurrent.futures import CancelledError
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from reconciler.web.http import RETRY_AFTER, HttpError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive
 
-    from reconciler.model.host import Happening
+    from reconciler.service.events import EventBuffer
 
 T = TypeVar("T")
 LATER = {"retry-after": str(RETRY_AFTER)}
@@ -29,27 +29,10 @@ A commit is several events within some milliseconds. Sending the first to a thou
 """
 
 
-class EventLog(Protocol):
-    """The newest events of this run of the daemon, `run`; `newest` is the number of the newest, 0 before the first."""
-
-    run: str
-
-    @property
-    def newest(self) -> int: ...
-
-    def after(self, number: int) -> tuple[Happening, ...] | None:
-        """The events after the one with this number; None when some of them are kept no longer, or never were."""
-        ...
-
-    def subscribe(self, wake: Callable[[], None]) -> Callable[[], None]:
-        """Call `wake` on any thread whenever there is a new event; gives what ends that."""
-        ...
-
-
 class EventHub:
     """Wakes those who wait for news. All but its making is for the event loop's thread."""
 
-    def __init__(self, events: EventLog) -> None:
+    def __init__(self, events: EventBuffer) -> None:
         self.events = events
         self.ended = False
         self._waking = False

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.adapters.daemonfile import find as find_daemon
 from reconciler.adapters.files import write_named
-from reconciler.client.daemon import DaemonClient
 from reconciler.errors import UsageError
+from reconciler.service.remote import DaemonClient
 from reconciler.service.repository import known_state_folder
 from reconciler.service.rows import Rows
 from reconciler.service.sessions import Sessions

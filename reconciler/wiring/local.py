@@ -26,13 +26,13 @@ from reconciler.adapters.git.repository import open_repository
 from reconciler.adapters.git.scratch import ScratchRepository, begin_repository
 from reconciler.adapters.git.transport import ANY_LOGIN, Credentials
 from reconciler.adapters.machine import SystemClock
-from reconciler.client.daemon import DaemonClient
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
 from reconciler.kinds.kind import Kinds
 from reconciler.service.context import Openers
 from reconciler.service.doctor import Probes, examine
 from reconciler.service.host import Host as HostService
 from reconciler.service.local import LocalControl, LocalHost, no_progress
+from reconciler.service.remote import DaemonClient
 from reconciler.service.repository import known_state_folder, remote_state_folder, state_folder
 from reconciler.service.scaffolding import choose_kind, import_rows
 from reconciler.service.services import Services

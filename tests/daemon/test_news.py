@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from reconciler.daemon.events import Feed, News
+from reconciler.daemon.events import News
+from reconciler.service.events import EventBuffer
 
 QUIET: dict[str, Any] = {
     "sync": "Synced",
@@ -21,7 +22,7 @@ QUIET: dict[str, Any] = {
 
 def _told(*said: dict[str, Any]) -> list[tuple[str, Any]]:
     """What is told when the status says these things, one after the other."""
-    feed, sights = Feed(), [QUIET | one for one in said]
+    feed, sights = EventBuffer(), [QUIET | one for one in said]
     news = News(feed, lambda: sights.pop(0))
     for _ in said:
         news.look()
@@ -68,7 +69,7 @@ def test_drift_that_is_put_right_is_told_each_time() -> None:
 
 
 def test_threads_that_look_at_once_tell_nothing_twice() -> None:
-    feed, health = Feed(), ["Healthy"]
+    feed, health = EventBuffer(), ["Healthy"]
     news = News(feed, lambda: QUIET | {"health": health[0]})
 
     def look() -> None:

@@ -17,9 +17,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from reconciler.daemon.events import Feed
 from reconciler.service.context import Heartbeat
 from reconciler.service.endpoints import ENDPOINTS
+from reconciler.service.events import EventBuffer
 from reconciler.service.host import Host
 from reconciler.service.operations import new_suspension
 from reconciler.web.app import ServedHost
@@ -60,7 +60,7 @@ class Daemon:
     futures: list[Future[Mapping[str, Any]]] = field(default_factory=list)
     hold_futures: bool = False
     measures: Noted = field(default_factory=Noted)
-    feed: Feed = field(default_factory=Feed)
+    feed: EventBuffer = field(default_factory=EventBuffer)
 
     def __post_init__(self) -> None:
         self.gate.set()

@@ -12,8 +12,8 @@ from jsonschema import Draft202012Validator
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 from starlette.routing import Route
 
-from reconciler.daemon.events import Feed
 from reconciler.service.endpoints import ENDPOINTS, MAX_WAIT
+from reconciler.service.events import EventBuffer
 from reconciler.web.app import App
 from reconciler.web.auth import Deadlines, ServerConfig
 from reconciler.web.docs import describe
@@ -38,7 +38,7 @@ DOCUMENT = build_document(KINDS, "user", "1")
 
 def _routes() -> set[tuple[str, str]]:
     """Method and template of every route but the pages'."""
-    waiting, host = Waiting(EventHub(Feed())), Daemon().served
+    waiting, host = Waiting(EventHub(EventBuffer())), Daemon().served
     pages = {route.path for route in PageRoutes(host.pages, waiting, Deadlines()).table()}
     app = App(host, ServerConfig("t"), waiting)
     app.close()

@@ -7,8 +7,8 @@ from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
-from reconciler.daemon.events import Feed
 from reconciler.service.endpoints import ENDPOINTS
+from reconciler.service.events import EventBuffer
 from reconciler.web.app import App
 from reconciler.web.auth import Deadlines, ServerConfig
 from reconciler.web.waiting import EventHub, Waiting
@@ -21,7 +21,7 @@ SOURCES = Path(__file__).parents[2] / "reconciler" / "web"
 
 
 def test_every_address_is_documented() -> None:
-    app = App(Daemon().served, ServerConfig("t"), Waiting(EventHub(Feed())))
+    app = App(Daemon().served, ServerConfig("t"), Waiting(EventHub(EventBuffer())))
     there = {(next(iter(route.methods - {"HEAD"})), route.path) for route in app.starlette.routes}
     app.close()
     told = set(re.findall(r"^\| `(GET|POST) (\S+)`", PAGE, re.MULTILINE))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.daemon.events import Feed
+from reconciler.service.events import EventBuffer
 from reconciler.web import connections, events, waiting
 from tests.support.patience import DEADLINE, until
 from tests.web.crowd import Crowd
@@ -104,7 +104,7 @@ def test_who_was_with_another_run_is_told_to_look_anew(site: Site, told: str, re
 
 
 def test_who_was_away_for_too_long_is_told_to_look_anew() -> None:
-    with running(Daemon(feed=Feed(most=3))) as site:
+    with running(Daemon(feed=EventBuffer(max_events=3))) as site:
         feed = site.daemon.feed
         with watching(_address(site)) as stream:
             place = stream.placed()
@@ -163,7 +163,7 @@ def test_silence_is_broken_and_says_where_the_stream_is(site: Site, monkeypatch:
 
 
 def test_a_reader_that_falls_behind_is_told_so_and_goes_on() -> None:
-    with running(Daemon(feed=Feed(most=5))) as site:
+    with running(Daemon(feed=EventBuffer(max_events=5))) as site:
         feed, loop = site.daemon.feed, site.server._loop
         assert loop is not None
         with watching(_address(site)) as stream:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 
-from reconciler.daemon.events import Feed
+from reconciler.service.events import EventBuffer
 
 
 def test_who_follows_gets_all_that_came_after_in_order() -> None:
-    feed = Feed()
+    feed = EventBuffer()
     for number in range(5):
         feed.publish("applied", {"height": number})
     assert feed.newest == 5
@@ -17,7 +17,7 @@ def test_who_follows_gets_all_that_came_after_in_order() -> None:
 
 
 def test_what_is_kept_no_longer_or_was_never_told_is_not_made_up() -> None:
-    feed = Feed(most=3)
+    feed = EventBuffer(max_events=3)
     for number in range(5):
         feed.publish("applied", {"height": number})
     assert feed.after(1) is None
@@ -26,7 +26,7 @@ def test_what_is_kept_no_longer_or_was_never_told_is_not_made_up() -> None:
 
 
 def test_large_steps_make_room_for_less_but_the_newest_stays() -> None:
-    feed = Feed(heaviest=100)
+    feed = EventBuffer(max_weight=100)
     for _ in range(4):
         feed.publish("applied", {}, 40)
     assert feed.after(1) is None
@@ -39,7 +39,7 @@ def test_large_steps_make_room_for_less_but_the_newest_stays() -> None:
 
 
 def test_a_listener_hears_of_each_until_it_leaves() -> None:
-    feed, heard = Feed(), []
+    feed, heard = EventBuffer(), []
     leave = feed.subscribe(lambda: heard.append(feed.newest))
     feed.publish("state", {})
     feed.publish("state", {})
@@ -49,11 +49,11 @@ def test_a_listener_hears_of_each_until_it_leaves() -> None:
 
 
 def test_two_runs_have_different_names() -> None:
-    assert Feed().run != Feed().run
+    assert EventBuffer().run != EventBuffer().run
 
 
 def test_threads_that_publish_at_once_lose_nothing() -> None:
-    feed = Feed(most=4_000)
+    feed = EventBuffer(max_events=4_000)
 
     def publish(which: int) -> None:
         for number in range(1_000):

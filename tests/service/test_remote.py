@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler import answers
-from reconciler.client import daemon
-from reconciler.client.daemon import DaemonClient
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RetryLater, UsageError
+from reconciler.service import remote
 from reconciler.service.control import HostControl
 from reconciler.service.host import Host
+from reconciler.service.remote import DaemonClient
 from reconciler.service.rows import Rows
 from tests.web.harness import TOKEN, Daemon, Site, TypedDaemon, running
 
@@ -84,7 +84,7 @@ def test_nobody_there_is_to_be_asked_later() -> None:
 
 
 def test_a_daemon_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemon, "SHORT_TIMEOUT", 0.3)
+    monkeypatch.setattr(remote, "SHORT_TIMEOUT", 0.3)
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
         pytest.raises(RetryLater, match=r"has not answered within 0\.3 s"),
