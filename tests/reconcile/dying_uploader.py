@@ -1,4 +1,4 @@
-"""A host that commits, applies and ships, and is killed at one of its steps: run by test_upload_killed.
+"""A host that commits, applies and uploads, and is killed at one of its steps: run by test_upload_killed.
 
 `python -m tests.reconcile.dying_uploader FOLDER URL` forks one process after the other.
 """
@@ -54,17 +54,17 @@ def _deadly(inner: Any, reached: Any) -> Any:
 
 
 def live(folder: Path, url: str) -> None:
-    """What a daemon does: reconcile, pass on, ship, and tell the store."""
+    """What a daemon does: reconcile, upload, and tell the store."""
     settings = load(
         None, {"repository.url": str(folder / "config"), "state.dir": str(folder / "state"), "history.url": url}, {}
     )
-    host, outbox, feed = local_host(settings), Outbox(), EventOutbox()
+    host, outbox, events = local_host(settings), Outbox(), EventOutbox()
     assert host.openers.ledger is not None
     with host.open_target() as at:
         open_ledger = partial(host.openers.ledger, at.state, at.repository, at.branch, SILENCE)
     backfill = Backfill(settings, host.openers.source, host.bundled)
     way = UploadTarget(open_ledger, partial(backfill.record_missing, at.branch))
-    uploader = BatchUploader(PendingUploads(outbox, feed, "host-1"), way, lambda: None, lambda recorded: None)
+    uploader = BatchUploader(PendingUploads(outbox, events, "host-1"), way, lambda: None, lambda recorded: None)
     with host.open_reconciler() as reconciler:
         Reconciler(
             **{
@@ -75,11 +75,11 @@ def live(folder: Path, url: str) -> None:
             open_ledger=None,
             outbox=outbox,
         ).sync()
-        feed.exchange(reconciler.store)
+        events.exchange(reconciler.store)
     uploader.upload(0)
     uploader.connection.close()
     with host.open_reconciler() as reconciler:
-        feed.exchange(reconciler.store)
+        events.exchange(reconciler.store)
 
 
 def in_child(folder: Path, url: str, point: int) -> bool:
@@ -96,7 +96,7 @@ def in_child(folder: Path, url: str, point: int) -> bool:
 
 
 def main(folder: Path, url: str) -> None:
-    """Each process dies one step later than the one before, each with a commit more to ship; prints how many died."""
+    """Each process dies one step later than the one before, each with a commit more to upload; prints how many died."""
     repo = GitRepo(folder / "config")
     for point in itertools.count():
         repo.commit({"a.yaml": configs.user("ann", risk=0.5 + point / 100)})

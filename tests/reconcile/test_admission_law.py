@@ -1,4 +1,4 @@
-"""A host whose policy engine follows every step judges like one that gives it everything each time."""
+"""A host whose policy engine follows every step decides like one that gives it everything each time."""
 
 from __future__ import annotations
 

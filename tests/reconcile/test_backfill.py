@@ -1,4 +1,4 @@
-"""The ledger against git: what a host ships that saw everything, missed something, or saw history rewritten."""
+"""The ledger against git: what a host uploads that saw everything, missed something, or saw history rewritten."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Daemon(World):
-    """A host that reconciles into an outbox and ships from there.
+    """A host that reconciles into an outbox and uploads from there.
 
     `steps` has an item for each comparison with git: how many versions were gone through for it.
     """
@@ -43,18 +43,18 @@ class Daemon(World):
         with super().reconciler() as plain:
             yield replace(plain, open_ledger=None, outbox=self.outbox)
 
-    def ship(self) -> None:
-        """One attempt of a shipping thread."""
+    def upload(self) -> None:
+        """One attempt of an uploading thread."""
         pending = PendingUploads(self.outbox, EventOutbox(), "host-1")
         BatchUploader(
-            pending, UploadTarget(lambda: nullcontext(self.ledger), self._catch_up), lambda: None, lambda _: None
+            pending, UploadTarget(lambda: nullcontext(self.ledger), self._backfill), lambda: None, lambda _: None
         ).upload(0)
 
     def restart(self) -> None:
         """A new process."""
         self.outbox = Outbox()
 
-    def _catch_up(
+    def _backfill(
         self, ledger: Callable[[], Ledger], waiting: Mapping[str, PendingVersion], pulse: Callable[[], None]
     ) -> int | None:
         with open_repository(self.repository) as source:
@@ -97,12 +97,12 @@ def as_git_says(daemon: World, repo: GitRepo) -> bool:
     return daemon.ledger.recorded_commits() == known and all(same)
 
 
-def test_commits_are_shipped_as_they_come(daemon: Daemon, repo: GitRepo) -> None:
+def test_commits_are_uploaded_as_they_come(daemon: Daemon, repo: GitRepo) -> None:
     for risk in (0.5, 1.0, 1.5):
         repo.commit({"a.yaml": configs.user("ann", risk=risk)})
         result: SyncResult = daemon.attempt()
         assert result.history is None
-        daemon.ship()
+        daemon.upload()
     assert as_git_says(daemon, repo)
     assert daemon.steps == [1]  # compared once, at the start, with what waited
 
@@ -118,16 +118,16 @@ def test_rows_are_live_whatever_the_ledger_does(daemon: Daemon, repo: GitRepo) -
 def test_a_new_process_finds_out_what_the_last_one_left_undone(daemon: Daemon, repo: GitRepo) -> None:
     repo.commit({"a.yaml": configs.user("ann")})
     daemon.attempt()
-    daemon.ship()
+    daemon.upload()
     for name in ("bob", "cai"):
         repo.commit({f"{name}.yaml": configs.user(name)})
     daemon.attempt()
     daemon.restart()
-    daemon.ship()
+    daemon.upload()
     assert as_git_says(daemon, repo)
     assert daemon.steps == [1, 3]
     daemon.restart()
-    daemon.ship()
+    daemon.upload()
     assert daemon.steps == [1, 3, 0]  # nothing was missing, so no history was walked
 
 
@@ -136,7 +136,7 @@ def test_too_much_at_once_is_taken_from_git(daemon: Daemon, repo: GitRepo) -> No
     for number in range(9):
         repo.commit({f"{number}.yaml": configs.user(f"user-{number}")})
     daemon.attempt()
-    daemon.ship()
+    daemon.upload()
     assert as_git_says(daemon, repo)
 
 
@@ -144,11 +144,11 @@ def test_rewritten_history_is_marked_orphaned(daemon: Daemon, repo: GitRepo) -> 
     first = repo.commit({"a.yaml": configs.user("ann")})
     lost = repo.commit({"a.yaml": configs.user("ann", risk=1.0)})
     daemon.attempt()
-    daemon.ship()
+    daemon.upload()
     repo.git("update-ref", "refs/heads/main", first)
     repo.commit({"b.yaml": configs.user("bob")})
     daemon.attempt()
-    daemon.ship()
+    daemon.upload()
     assert as_git_says(daemon, repo)
     row = daemon.ledger.version(lost)
     assert row is not None
@@ -160,15 +160,15 @@ def test_a_refused_head_that_is_dropped_is_marked_orphaned(daemon: Daemon, repo:
     """The applied commit is where it was: only what had been looked at after it is gone."""
     valid = repo.commit({"a.yaml": configs.user("ann")})
     daemon.attempt()
-    daemon.ship()
+    daemon.upload()
     broken = repo.commit({"b.yaml": configs.BROKEN})
     daemon.attempt()
     if not waits:
-        daemon.ship()
+        daemon.upload()
     repo.git("update-ref", "refs/heads/main", valid)
     repo.commit({"b.yaml": configs.user("bob")})
     daemon.attempt()
-    daemon.ship()
+    daemon.upload()
     assert as_git_says(daemon, repo)
     assert broken not in daemon.ledger.recorded_commits()
 
@@ -179,7 +179,7 @@ def test_a_dropped_head_that_comes_back_counts_again(daemon: Daemon, repo: GitRe
     for head in (broken, valid, broken):
         repo.git("update-ref", "refs/heads/main", head)
         daemon.attempt()
-        daemon.ship()
+        daemon.upload()
         assert as_git_says(daemon, repo)
 
 
@@ -188,40 +188,40 @@ def test_a_side_branch_that_becomes_the_mainline(daemon: Daemon, repo: GitRepo) 
     side = repo.commit({"b.yaml": configs.user("bob")}, branch="side", parents=[first])
     repo.merge("side")
     daemon.attempt()
-    daemon.ship()
+    daemon.upload()
     assert daemon.ledger.recorded_commits()[side] is False
     repo.git("update-ref", "refs/heads/main", side)
     daemon.attempt()
-    daemon.ship()
+    daemon.upload()
     assert as_git_says(daemon, repo)
 
 
 def test_a_branch_that_is_deleted_for_a_while_loses_nothing(daemon: Daemon, repo: GitRepo) -> None:
     head = repo.commit({"a.yaml": configs.user("ann")})
     daemon.attempt()
-    daemon.ship()
+    daemon.upload()
     repo.git("update-ref", "-d", "refs/heads/main")
     daemon.restart()
     daemon.attempt()
-    daemon.ship()
+    daemon.upload()
     assert daemon.ledger.recorded_commits() == {head: True}
     repo.git("update-ref", "refs/heads/main", head)
     daemon.attempt()
-    daemon.ship()
+    daemon.upload()
     assert as_git_says(daemon, repo)
 
 
-def test_a_clone_that_was_cut_off_ships_what_it_has(tmp_path: Path, repo: GitRepo) -> None:
+def test_a_clone_that_was_cut_off_uploads_what_it_has(tmp_path: Path, repo: GitRepo) -> None:
     for risk in (0.5, 1.0, 1.5):
         repo.commit({"a.yaml": configs.user("ann", risk=risk)})
     repo.git("clone", "-q", "--depth", "2", f"file://{repo.path}", str(tmp_path / "clone"))
     daemon = Daemon(tmp_path / "clone")
     daemon.attempt()
-    daemon.ship()
+    daemon.upload()
     daemon.restart()
     GitRepo(tmp_path / "clone").commit({"a.yaml": configs.user("ann", risk=2.0)})
     daemon.attempt()
-    daemon.ship()
+    daemon.upload()
     assert len(daemon.ledger.recorded_commits()) == 3
 
 

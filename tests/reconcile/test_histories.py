@@ -44,9 +44,9 @@ def names(world: World) -> dict[str, Any]:
 
 
 def version(world: World, sha: str) -> VersionRow:
-    found = world.ledger.version(sha)
-    assert found is not None
-    return found
+    recorded = world.ledger.version(sha)
+    assert recorded is not None
+    return recorded
 
 
 def same_as_anew(world: World) -> bool:
@@ -115,9 +115,9 @@ def test_a_side_branch_from_before_the_applied_commit_is_recorded_as_it_was(repo
     repo.commit({"d.yaml": configs.user("dan")})
     repo.commit({"b.yaml": configs.user("bob", risk=2.0)}, parents=[repo.git("rev-parse", "main"), side])
     world.sync()
-    found = version(world, side)
-    assert (found.status, found.height, found.mainline) == (Status.VALID, 3, False)
-    assert (found.creates, found.updates, found.deletes) == (0, 1, 0)
+    recorded = version(world, side)
+    assert (recorded.status, recorded.height, recorded.mainline) == (Status.VALID, 3, False)
+    assert (recorded.creates, recorded.updates, recorded.deletes) == (0, 1, 0)
     assert same_as_anew(world)
 
 

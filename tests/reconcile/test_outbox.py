@@ -77,7 +77,7 @@ def test_a_batch_has_one_set_of_kinds() -> None:
     assert [one.kinds for one in outbox.take(100)] == [KINDS]
 
 
-def test_what_waits_or_was_shipped_is_not_taken_twice() -> None:
+def test_what_waits_or_was_uploaded_is_not_taken_twice() -> None:
     """Every look at a refused head walks through the same commits."""
     outbox = settled()
     for _ in range(2):
@@ -133,7 +133,7 @@ def test_one_huge_version_may_wait_alone() -> None:
     assert is_behind(outbox)
 
 
-def test_what_was_shipped_is_forgotten_when_something_may_be_missing() -> None:
+def test_what_was_uploaded_is_forgotten_when_something_may_be_missing() -> None:
     outbox = settled()
     outbox.offer(entry(1))
     outbox.mark_uploaded(outbox.take(9))

@@ -49,7 +49,7 @@ def is_valid(repo: GitRepo, sha: str) -> bool:
     return not any(problem.is_error for problem in check_tree(tree_of(repo, sha), Layout(), SHIPPED).problems)
 
 
-def told(plan: Plan) -> tuple[object, ...]:
+def shown(plan: Plan) -> tuple[object, ...]:
     """What a plan says but where its changes begin."""
     return plan.head, plan.changes, plan.problems, plan.unchanged
 
@@ -84,7 +84,7 @@ def searching_equals_reading(history: list[Edit]) -> None:
                 with patch.object(partialtree, "MAX_FILES_READ_WHOLE", 0):
                     near = world.between(base, head)
             if is_valid(repo, base):
-                assert told(near) == told(whole)
+                assert shown(near) == shown(whole)
                 assert near.state == whole.state == base
             elif ends_well:
                 assert near.changes == whole.changes or near.state == base  # what is wrong may be out of sight

@@ -1,4 +1,4 @@
-"""The shipping thread: when it tries, when it tries again, what it tells, and that it ends."""
+"""The uploading thread: when it tries, when it tries again, what it reports, and that it ends."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ def host() -> Host:
     return Host(MemoryLedger(FixedClock()))
 
 
-def shipper(host: Host, interval: float = 600, pauses: ShortBackoff | None = None, **more: Any) -> HistoryUploader:
+def start(host: Host, interval: float = 600, pauses: ShortBackoff | None = None, **more: Any) -> HistoryUploader:
     idle = more.pop("idle", 60.0)
     return HistoryUploader(
         host.pending, host.route(idle), pauses or ShortBackoff(), FixedClock(), interval=interval, **more
     )
 
 
-def test_it_ships_at_its_interval_and_says_how_it_stands(host: Host) -> None:
+def test_it_uploads_at_its_interval_and_says_how_it_stands(host: Host) -> None:
     host.outbox.offer(host.history.extend())
-    with shipper(host, interval=0.02) as running:
+    with start(host, interval=0.02) as running:
         until(lambda: len(host.ledger.recorded_commits()) == 1)
         until(lambda: running.state().versions == 0)
         host.outbox.offer(host.history.extend())
@@ -63,7 +63,7 @@ def test_it_ships_at_its_interval_and_says_how_it_stands(host: Host) -> None:
 
 def test_the_interval_may_change_at_run_time(host: Host) -> None:
     host.outbox.offer(host.history.extend())
-    with shipper(host, interval=600) as running:
+    with start(host, interval=600) as running:
         time.sleep(0.05)
         assert host.opened == 0
         assert running.state().oldest == commit(1).stamp.time
@@ -72,7 +72,7 @@ def test_the_interval_may_change_at_run_time(host: Host) -> None:
 
 
 def test_a_flush_waits_for_what_was_offered_before(host: Host) -> None:
-    with shipper(host) as running:
+    with start(host) as running:
         for _ in range(3):
             host.outbox.offer(host.history.extend())
             assert running.flush(DEADLINE)
@@ -82,8 +82,8 @@ def test_a_flush_waits_for_what_was_offered_before(host: Host) -> None:
 def test_a_flush_that_fails_says_so_and_keeps_everything(host: Host) -> None:
     host.outbox.offer(host.history.extend())
     host.faults[:] = ["open"]
-    told: list[Exception | None] = []
-    with shipper(host, pauses=ShortBackoff(600), on_failure=told.append) as running:
+    reported: list[Exception | None] = []
+    with start(host, pauses=ShortBackoff(600), on_failure=reported.append) as running:
         assert not running.flush(DEADLINE)
         state = running.state()
         assert (state.versions, state.failures) == (1, 1)
@@ -91,14 +91,14 @@ def test_a_flush_that_fails_says_so_and_keeps_everything(host: Host) -> None:
         assert (state.failure.message, state.failure.stalled) == ("the ledger cannot be opened", False)
         assert running.flush(DEADLINE)
         assert running.state().failure is None
-    assert [str(one) for one in told] == ["the ledger cannot be opened", "None"]
+    assert [str(one) for one in reported] == ["the ledger cannot be opened", "None"]
 
 
 def test_it_tries_again_by_itself_and_pauses_begin_anew(host: Host) -> None:
     pauses = ShortBackoff()
     host.outbox.offer(host.history.extend())
     host.faults[:] = ["open", "before", "after"]
-    with shipper(host, interval=0.01, pauses=pauses) as running:
+    with start(host, interval=0.01, pauses=pauses) as running:
         until(lambda: running.state().versions == 0 and pauses.resets > 0)
     assert pauses.failures == 3
     assert len(host.ledger.recorded_commits()) == 1
@@ -135,14 +135,14 @@ def test_a_bug_does_not_end_the_thread(host: Host) -> None:
             raise ZeroDivisionError(f"oops, {broken.pop()}")
         return host.history.backfill(ledger, waiting, pulse)
 
-    told: list[Exception | None] = []
+    reported: list[Exception | None] = []
     host.outbox.offer(host.history.extend())
     route = UploadTarget(host.route().open_ledger, backfill)
     with HistoryUploader(
-        host.pending, route, ShortBackoff(), FixedClock(), interval=0.01, on_failure=told.append
+        host.pending, route, ShortBackoff(), FixedClock(), interval=0.01, on_failure=reported.append
     ) as running:
         until(lambda: running.state().versions == 0)
-    assert isinstance(told[0], ZeroDivisionError)
+    assert isinstance(reported[0], ZeroDivisionError)
 
 
 def test_the_ledger_is_opened_when_there_is_something_and_closed_when_idle(host: Host) -> None:
@@ -171,7 +171,7 @@ def test_the_ledger_is_opened_when_there_is_something_and_closed_when_idle(host:
 
 
 def test_a_branch_without_commits_waits_without_opening_anything(host: Host) -> None:
-    with shipper(host) as running:
+    with start(host) as running:
         assert not running.flush(DEADLINE)
         assert (host.opened, running.state().failures, running.state().behind) == (0, 0, True)
 
@@ -190,7 +190,7 @@ def test_batches_shrink_while_the_ledger_refuses_them(host: Host, monkeypatch: p
 
     monkeypatch.setattr("reconciler.reconcile.upload.BATCH_ROWS", 32)
     host.ledger = Small(FixedClock())
-    with shipper(host, interval=0.01) as running:
+    with start(host, interval=0.01) as running:
         until(lambda: running.state().versions == 0)
     assert len(host.ledger.recorded_commits()) == 8
 
@@ -227,13 +227,15 @@ def test_a_ledger_that_hangs_does_not_hold_up_the_end(host: Host) -> None:
         yield host.ledger
 
     host.history.extend()
-    told: list[Exception | None] = []
+    reported: list[Exception | None] = []
     route = UploadTarget(open_ledger, host.history.backfill)
-    running = HistoryUploader(host.pending, route, ShortBackoff(), FixedClock(), interval=0.001, on_failure=told.append)
+    running = HistoryUploader(
+        host.pending, route, ShortBackoff(), FixedClock(), interval=0.001, on_failure=reported.append
+    )
     with running:
         assert hanging.wait(DEADLINE)
         assert running.state().under_way is not None
         assert not running.flush(0.05)
         running.stop(timeout=0.05)
-        assert isinstance(told[-1], RetryLater)
+        assert isinstance(reported[-1], RetryLater)
         released.set()

@@ -47,14 +47,14 @@ class Server:
         for _ in range(times):
             self.host.outbox.offer(self.host.history.extend())
             self.store.apply(KINDS, step(len(self.host.history.entries)))
-        self.host.feed.exchange(self.store)
+        self.host.events.exchange(self.store)
 
-    def ship(self) -> None:
+    def upload(self) -> None:
         self.uploader.upload(0)
-        self.host.feed.exchange(self.store)
+        self.host.events.exchange(self.store)
 
     def check(self) -> None:
-        """Everything once, told by a client of its own."""
+        """Everything once, read by a client of its own."""
         self.uploader.connection.close()
         shas = {entry.version.commit.sha: True for entry in self.host.history.entries}
         with self.open() as ledger:
@@ -67,13 +67,13 @@ class Server:
 
 @pytest.fixture
 def server(front: RunningFront, request: pytest.FixtureRequest) -> Iterator[Server]:
-    found = Server(lambda: front.url(request.node.name))
-    found.commit()
-    found.ship()
-    found.commit()
-    yield found
+    server = Server(lambda: front.url(request.node.name))
+    server.commit()
+    server.upload()
+    server.commit()
+    yield server
     front.fault("", times=0)
-    found.uploader.connection.close()
+    server.uploader.connection.close()
 
 
 @pytest.mark.parametrize("table", ["widget_config", "config_versions", "host_events"])
@@ -81,9 +81,9 @@ def server(front: RunningFront, request: pytest.FixtureRequest) -> Iterator[Serv
 def test_a_fault_while_writing(front: RunningFront, server: Server, table: str, fault: str) -> None:
     front.fault(fault, times=2 if fault == "lose" else 1, match=f"`{table}` (")
     with pytest.raises(RetryLater):
-        server.ship()
+        server.upload()
     server.commit(1)
-    server.ship()
+    server.upload()
     server.check()
 
 
@@ -91,9 +91,9 @@ def test_a_fault_while_writing(front: RunningFront, server: Server, table: str, 
 def test_a_fault_while_reading(front: RunningFront, server: Server, fault: str) -> None:
     front.fault(fault, times=9, match="config_versions FINAL")
     with pytest.raises(RetryLater):
-        server.ship()
+        server.upload()
     front.fault("", times=0)
-    server.ship()
+    server.upload()
     server.check()
 
 
@@ -101,14 +101,14 @@ def test_an_outage_over_many_commits_and_a_new_process(front: RunningFront, serv
     front.fault("refuse", times=1_000)
     for _ in range(3):
         with pytest.raises(RetryLater):
-            server.ship()
+            server.upload()
         server.commit(2)
     server.uploader.connection.close()
     successor = Server(server.url)
     successor.host.history.entries, successor.store = server.host.history.entries, server.store
-    successor.host.feed.exchange(successor.store)
+    successor.host.events.exchange(successor.store)
     front.fault("", times=0)
-    successor.ship()
+    successor.upload()
     successor.check()
 
 
@@ -126,14 +126,14 @@ def test_a_server_that_is_killed_and_comes_back(tmp_path: Path) -> None:
     with running(tmp_path / "engine") as first:
         ports.append(first.port)
         server.commit()
-        server.ship()
+        server.upload()
         server.commit()
         first.process.kill()
         first.process.wait()
         with pytest.raises(RetryLater):
-            server.ship()
+            server.upload()
     server.commit()
     with running(tmp_path / "engine") as second:
         ports.append(second.port)
-        server.ship()
+        server.upload()
         server.check()

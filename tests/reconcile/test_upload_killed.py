@@ -1,4 +1,4 @@
-"""kill -9 between any two steps of shipping: the next process leaves one version per commit and one of each event."""
+"""kill -9 between any two steps of an upload: the next process leaves one version per commit and one of each event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The law of shipping: any interleaving of offers, failures and restarts ends with one version per commit."""
+"""The law of uploads: any interleaving of offers, failures and restarts ends with one version per commit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 COMMITS = [("commit", rows) for rows in (0, 1, 2, 3, 6)]
 FAILS = [("fail", [*[""] * well, fault]) for well in range(5) for fault in ("before", "after")] + [("fail", ["open"])]
 """Some calls of the ledger go well, and the next one does not."""
-PLAIN = [("again", 1), ("again", 4), *[("ship", 0)] * 4]
+PLAIN = [("again", 1), ("again", 4), *[("upload", 0)] * 4]
 RARE = [("restart", 0), ("lost database", 0), ("unseen", 1), ("unseen", 2)]
 DEEDS = st.sampled_from([*COMMITS * 3, *FAILS, *PLAIN, *RARE])
 
@@ -45,8 +45,8 @@ def complete(host: Host) -> bool:
 def test_one_version_per_commit(deeds: list[tuple[str, object]]) -> None:
     clock = FixedClock()
     host, emptied = Host(MemoryLedger(clock), max_rows=12), False
-    for deed, how in [*deeds, ("ship", 0)]:
-        shipped = False
+    for deed, how in [*deeds, ("upload", 0)]:
+        uploaded = False
         match deed:
             case "commit":
                 host.outbox.offer(host.history.extend(rows=int(str(how))))
@@ -60,11 +60,11 @@ def test_one_version_per_commit(deeds: list[tuple[str, object]]) -> None:
             case "fail":
                 assert isinstance(how, list)
                 host.faults[:] = how
-                shipped = host.attempt()
+                uploaded = host.attempt()
                 host.faults.clear()
-            case "ship":
-                shipped = host.attempt()
-                assert shipped
+            case "upload":
+                uploaded = host.attempt()
+                assert uploaded
             case "lost database":
                 host.ledger = MemoryLedger(clock)
                 host.uploader.connection.close()
@@ -74,7 +74,7 @@ def test_one_version_per_commit(deeds: list[tuple[str, object]]) -> None:
         # One that was emptied behind our back shows at the next offer, or after the next start
         emptied = emptied and deed not in {"restart", "unseen"}
         assert vouched_for(host.ledger), deed
-        if shipped and host.history.entries and not emptied:
+        if uploaded and host.history.entries and not emptied:
             assert complete(host), deed
 
 
@@ -87,7 +87,7 @@ def test_one_of_each_host_event(deeds: list[tuple[str, object]]) -> None:
         if deed == "commit":
             host.history.extend()
             store.apply(KINDS, step(len(host.history.entries)))
-            host.feed.exchange(store)
+            host.events.exchange(store)
         elif deed == "fail":
             assert isinstance(how, list)
             host.faults[:] = how
@@ -97,10 +97,10 @@ def test_one_of_each_host_event(deeds: list[tuple[str, object]]) -> None:
             host.start()
         else:
             host.attempt()
-    host.feed.exchange(store)
+    host.events.exchange(store)
     assert host.attempt()
-    host.feed.exchange(store)
+    host.events.exchange(store)
     recorded = [one.event for one in reversed(host.ledger.events(limit=1_000))]
     assert recorded == list(store.events_after(0, 1_000))
     assert store.last_uploaded_event() == (recorded[-1].seq if recorded else 0)
-    assert host.feed.count() == 0
+    assert host.events.count() == 0

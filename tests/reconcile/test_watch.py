@@ -87,7 +87,7 @@ def test_after_any_edits_it_says_what_checking_everything_says(
 
 
 @pytest.mark.parametrize("later", [None, _widget(1000), "{", LINK])
-def test_a_schema_that_comes_and_goes_has_its_files_judged_again(tmp_path: Path, later: str | None) -> None:
+def test_a_schema_that_comes_and_goes_has_its_files_validated_again(tmp_path: Path, later: str | None) -> None:
     write(tmp_path, {"a.yaml": WIDGET, "b.yaml": configs.user("bob")})
     watched = watch(WorkingTree(tmp_path))
     unknown = watched.check()

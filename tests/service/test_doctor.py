@@ -21,7 +21,7 @@ NOW = datetime(2026, 11, 22, 17, 4, 50, 999, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("said", "grade", "told"),
+    ("output", "grade", "text"),
     [
         ("git version 2.39.5", Grade.OK, "git 2.39.5"),
         ("git version 2.45.1.windows.1", Grade.OK, "git 2.45.1"),
@@ -33,10 +33,10 @@ NOW = datetime(2026, 11, 22, 17, 4, 50, 999, tzinfo=UTC)
         ("", Grade.WARNING, "does not tell"),
     ],
 )
-def test_git_version(said: str, grade: Grade, told: str) -> None:
-    found = check_git_version(said)
-    assert found.grade is grade
-    assert told in found.message
+def test_git_version(output: str, grade: Grade, text: str) -> None:
+    diagnosis = check_git_version(output)
+    assert diagnosis.grade is grade
+    assert text in diagnosis.message
 
 
 def test_a_shallow_clone_dates_rows_differently() -> None:
@@ -48,7 +48,7 @@ def test_a_shallow_clone_dates_rows_differently() -> None:
 
 
 @pytest.mark.parametrize(
-    ("free", "grade", "told"),
+    ("free", "grade", "text"),
     [
         (0, Grade.PROBLEM, "0 B of 10 GB"),
         ((100 << 20) - 1, Grade.PROBLEM, "100 MB of 10 GB"),
@@ -56,14 +56,14 @@ def test_a_shallow_clone_dates_rows_differently() -> None:
         (1 << 30, Grade.OK, "1 GB of 10 GB"),
     ],
 )
-def test_disk(free: int, grade: Grade, told: str) -> None:
-    found = check_disk(free, 10 << 30)
-    assert found.grade is grade
-    assert told in found.message
+def test_disk(free: int, grade: Grade, text: str) -> None:
+    diagnosis = check_disk(free, 10 << 30)
+    assert diagnosis.grade is grade
+    assert text in diagnosis.message
 
 
 @pytest.mark.parametrize(
-    ("ahead", "grade", "told"),
+    ("ahead", "grade", "text"),
     [
         (timedelta(days=-900), Grade.OK, "2026-11-22T17:04:50Z"),
         (timedelta(minutes=5), Grade.OK, "later than"),
@@ -71,14 +71,14 @@ def test_disk(free: int, grade: Grade, told: str) -> None:
         (timedelta(days=3), Grade.WARNING, "3 d ahead"),
     ],
 )
-def test_the_newest_commit_and_the_clock(ahead: timedelta, grade: Grade, told: str) -> None:
-    found = check_commit_clock(NOW, NOW + ahead)
-    assert found.grade is grade
-    assert told in found.message
+def test_the_newest_commit_and_the_clock(ahead: timedelta, grade: Grade, text: str) -> None:
+    diagnosis = check_commit_clock(NOW, NOW + ahead)
+    assert diagnosis.grade is grade
+    assert text in diagnosis.message
 
 
 @pytest.mark.parametrize(
-    ("seconds", "grade", "told"),
+    ("seconds", "grade", "text"),
     [
         (30, Grade.OK, "agree"),
         (-30, Grade.OK, "agree"),
@@ -86,19 +86,19 @@ def test_the_newest_commit_and_the_clock(ahead: timedelta, grade: Grade, told: s
         (-7200, Grade.WARNING, "2 h ahead of the"),
     ],
 )
-def test_two_clocks(seconds: int, grade: Grade, told: str) -> None:
-    found = check_history_clock(timedelta(seconds=seconds))
-    assert found.grade is grade
-    assert told in found.message
+def test_two_clocks(seconds: int, grade: Grade, text: str) -> None:
+    diagnosis = check_history_clock(timedelta(seconds=seconds))
+    assert diagnosis.grade is grade
+    assert text in diagnosis.message
 
 
 @given(st.text(), st.integers(0, 1 << 60), st.integers(0, 1 << 60), st.integers(-(10**9), 10**9))
-def test_whatever_is_not_well_can_be_mended(said: str, free: int, total: int, seconds: int) -> None:
+def test_whatever_is_not_well_can_be_mended(output: str, free: int, total: int, seconds: int) -> None:
     apart = timedelta(seconds=seconds)
-    found: list[Diagnosis] = [
-        check_git_version(said),
+    diagnosis: list[Diagnosis] = [
+        check_git_version(output),
         check_disk(free, total),
         check_history_clock(apart),
     ]
-    found.append(check_commit_clock(NOW, NOW + apart))
-    assert all(bool(one.hint) == (one.grade is not Grade.OK) for one in found)
+    diagnosis.append(check_commit_clock(NOW, NOW + apart))
+    assert all(bool(one.hint) == (one.grade is not Grade.OK) for one in diagnosis)

@@ -1,4 +1,4 @@
-"""Shipping without git: a history made by hand, and a ledger that fails when a test says so."""
+"""Uploading without git: a history made by hand, and a ledger that fails when a test says so."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Flaky:
 
 @dataclass
 class Host:
-    """The shipping side of one process after another; `ledger` and `history` outlive them."""
+    """The uploading side of one process after another; `ledger` and `history` outlive them."""
 
     ledger: Ledger
     history: History = field(default_factory=History)
@@ -92,8 +92,8 @@ class Host:
 
     def start(self) -> None:
         """A new process."""
-        self.outbox, self.feed = Outbox(self.max_rows), EventOutbox()
-        self.pending = PendingUploads(self.outbox, self.feed, "host-1")
+        self.outbox, self.events = Outbox(self.max_rows), EventOutbox()
+        self.pending = PendingUploads(self.outbox, self.events, "host-1")
         self.uploader = BatchUploader(self.pending, self.route(), lambda: None, lambda recorded: None)
 
     def route(self, idle: float = 60.0) -> UploadTarget:
@@ -101,7 +101,7 @@ class Host:
         return UploadTarget(self._open, self.history.backfill, idle)
 
     def attempt(self) -> bool:
-        """One attempt to ship everything; whether it went through."""
+        """One attempt to upload everything; whether it went through."""
         try:
             self.uploader.upload(self.failures)
         except RetryLater:
