@@ -50,22 +50,22 @@ class Outbox:
         self._losses, self._losses_repaired = 1, 0
         self._uploaded: dict[str, bool] = {}
 
-    def offer(self, version: PendingVersion) -> None:
+    def offer(self, new: PendingVersion) -> None:
         """Add a version, unless it is pending or was uploaded already."""
-        sha, mainline = version.version.commit.sha, version.version.mainline
+        sha, mainline = new.sha, new.version.mainline
         with self._lock:
             before = self._pending.get(sha)
             if before is not None and before[1].version.mainline is mainline:
                 return
             if before is None and self._uploaded.get(sha) is mainline:
                 return
-            if self._pending and self._rows + version.rows > self._max_rows:
+            if self._pending and self._rows + new.rows > self._max_rows:
                 self._drop_all()
                 return
             self._last = next(self._numbers)
             # A version that is pending keeps its place: its parents are before it
-            self._pending[sha] = (self._last, version)
-            self._rows += version.rows - (before[1].rows if before else 0)
+            self._pending[sha] = (self._last, new)
+            self._rows += new.rows - (before[1].rows if before else 0)
 
     def require_backfill(self) -> None:
         """From now on be `behind`: the ledger may lack commits, or have commits that are gone from git."""
@@ -93,23 +93,22 @@ class Outbox:
         """
         taken: list[PendingVersion] = []
         with self._lock:
-            for _, version in self._pending.values():
-                rows -= version.rows
-                if taken and (rows < 0 or version.kinds.digest != taken[0].kinds.digest):
+            for _, pending in self._pending.values():
+                rows -= pending.rows
+                if taken and (rows < 0 or pending.kinds.digest != taken[0].kinds.digest):
                     break
-                taken.append(version)
+                taken.append(pending)
         return tuple(taken)
 
     def mark_uploaded(self, versions: Collection[PendingVersion]) -> None:
         """Remove versions that the ledger has."""
         with self._lock:
-            for version in versions:
-                sha = version.version.commit.sha
-                pending = self._pending.get(sha)
-                if pending is not None and pending[1] is version:
-                    self._remove(sha)
+            for uploaded in versions:
+                pending = self._pending.get(uploaded.sha)
+                if pending is not None and pending[1] is uploaded:
+                    self._remove(uploaded.sha)
                 if self._losses == self._losses_repaired:
-                    self._remember_uploaded(sha, version.version.mainline)
+                    self._remember_uploaded(uploaded.sha, uploaded.version.mainline)
 
     def checkpoint(self) -> Checkpoint:
         """The present point, for `mark_backfilled`."""
@@ -119,7 +118,7 @@ class Outbox:
     def pending(self) -> Mapping[str, PendingVersion]:
         """The pending versions by commit, in order."""
         with self._lock:
-            return {sha: version for sha, (_, version) in self._pending.items()}
+            return {sha: pending for sha, (_, pending) in self._pending.items()}
 
     def mark_backfilled(self, checkpoint: Checkpoint) -> None:
         """The ledger was compared with git after a checkpoint: remove all versions that were pending then."""
@@ -129,8 +128,8 @@ class Outbox:
             self._losses_repaired = max(self._losses_repaired, checkpoint.losses)
 
     def _remove(self, sha: str) -> None:
-        _, version = self._pending.pop(sha)
-        self._rows -= version.rows
+        _, removed = self._pending.pop(sha)
+        self._rows -= removed.rows
 
     def _drop_all(self) -> None:
         self._pending.clear()

@@ -38,6 +38,11 @@ class PendingVersion(NamedTuple):
     kinds: Kinds
 
     @property
+    def sha(self) -> str:
+        """The commit's."""
+        return self.version.commit.sha
+
+    @property
     def rows(self) -> int:
         """The number of rows it takes in the ledger, its own included."""
         return 1 + len(self.version.rows)
@@ -201,7 +206,7 @@ def backfill(
         enough = all(sha in at_hand and at_hand[sha].version.mainline is mainline for sha, mainline in missing.items())
         versions = iter(at_hand.values()) if enough else _walk_all(source, processor, head, comparison.parents)
         for done, pending in enumerate(versions, 1):
-            if pending.version.commit.sha in missing:
+            if pending.sha in missing:
                 batch.add(pending)
             progress(done, len(comparison.parents))
         batch.flush()

@@ -150,7 +150,7 @@ class BatchUploader:
         while versions := self._pending.outbox.take(rows):
             self._heartbeat()
             ledger = self.connection.ledger()
-            shas = {pending.version.commit.sha for pending in versions}
+            shas = {pending.sha for pending in versions}
             parents = {parent for pending in versions for parent in pending.version.commit.parents} - shas
             known = ledger.recorded_commits((*shas, *parents))
             if not parents <= known.keys():
@@ -164,7 +164,7 @@ def _record_unknown(ledger: Ledger, versions: Sequence[PendingVersion], known: M
     """Record the versions that the ledger lacks; how many they were. `known` says which commits are mainline."""
     batch = VersionBatch(ledger)
     for pending in versions:
-        if known.get(pending.version.commit.sha) is not pending.version.mainline:
+        if known.get(pending.sha) is not pending.version.mainline:
             batch.add(pending)
     batch.flush()
     return batch.written

@@ -95,10 +95,10 @@ def test_two_clocks(seconds: int, grade: Grade, text: str) -> None:
 @given(st.text(), st.integers(0, 1 << 60), st.integers(0, 1 << 60), st.integers(-(10**9), 10**9))
 def test_whatever_is_not_well_can_be_mended(output: str, free: int, total: int, seconds: int) -> None:
     apart = timedelta(seconds=seconds)
-    diagnosis: list[Diagnosis] = [
+    diagnoses: list[Diagnosis] = [
         check_git_version(output),
         check_disk(free, total),
         check_history_clock(apart),
     ]
-    diagnosis.append(check_commit_clock(NOW, NOW + apart))
-    assert all(bool(one.hint) == (one.grade is not Grade.OK) for one in diagnosis)
+    diagnoses.append(check_commit_clock(NOW, NOW + apart))
+    assert all(bool(one.hint) == (one.grade is not Grade.OK) for one in diagnoses)
