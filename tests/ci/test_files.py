@@ -49,6 +49,7 @@ def as_workflow(steps: list[Mapping[str, Any]]) -> str:
     return yaml.safe_dump({"on": {"workflow_call": {"inputs": inputs}}, "jobs": {"action": job}}, sort_keys=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("schema", "file"),
     [

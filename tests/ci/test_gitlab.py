@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+import pytest
 import yaml
 
 from tests.ci.conftest import PLACE
@@ -61,6 +62,7 @@ def report(work: Path, name: str) -> ElementTree.Element:
     return ElementTree.parse(work / TEMPLATE[template]["artifacts"]["reports"]["junit"]).getroot()
 
 
+@pytest.mark.slow
 def test_a_merge_request_has_one_note(desk: Desk, forge: Forge) -> None:
     base = desk.origin.git("rev-parse", "main")
     source = desk.commit({"users/ann.yaml": user("ann", risk=1.0)}, branch="change")
@@ -89,6 +91,7 @@ def test_a_merge_request_has_one_note(desk: Desk, forge: Forge) -> None:
     assert report(work, "validate").findall(".//failure[@type='out-of-range']")
 
 
+@pytest.mark.slow
 def test_without_a_token_or_with_a_wrong_one_the_log_tells_it(desk: Desk, forge: Forge) -> None:
     base = desk.origin.git("rev-parse", "main")
     source = desk.commit({"users/ann.yaml": user("ann", risk=1.0)}, branch="change")

@@ -73,6 +73,7 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path) -> GitRepo:
     return repo
 
 
+@pytest.mark.slow
 def test_what_is_committed_is_right(desk: GitRepo, tmp_path: Path) -> None:
     done = commit(desk, {"users/ann.yaml": user("ann", risk=-1.0)}, home=tmp_path)
     assert done.returncode == 1

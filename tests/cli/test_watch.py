@@ -102,6 +102,7 @@ def edit(file: Path, old: str, new: str) -> None:
 FINE = "28 resources in 28 files: no problems"
 
 
+@pytest.mark.slow
 def test_each_edit_is_answered_and_interrupting_ends_it_quietly(desk: Path) -> None:
     with Watching(desk) as watching:
         assert watching.block() == [FINE]
@@ -122,6 +123,7 @@ def test_each_edit_is_answered_and_interrupting_ends_it_quietly(desk: Path) -> N
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_with_paths_only_these_are_told(desk: Path) -> None:
     with Watching(desk, "accounts", "--quiet") as watching:
         assert watching.block() == ["8 resources in 8 files: no problems"]
@@ -132,6 +134,7 @@ def test_with_paths_only_these_are_told(desk: Path) -> None:
     assert (code, said.strip()) == (130, "")
 
 
+@pytest.mark.slow
 def test_it_goes_on_in_text_only(desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["validate", "--watch", "--format", "json", "--repo", str(desk)]) == 3
     assert "hint: leave out --format" in capsys.readouterr().err

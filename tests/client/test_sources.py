@@ -54,6 +54,7 @@ def _seen(config: Config, **about: str) -> queue.Queue[Change]:
     return seen
 
 
+@pytest.mark.slow
 def test_rows_are_had_from_a_daemon(host: Host, daemon: RunningDaemon) -> None:
     with Config(_url(daemon)) as config:
         row = config.user("ann")
@@ -73,11 +74,13 @@ def test_rows_are_had_from_a_daemon(host: Host, daemon: RunningDaemon) -> None:
             config.user(row.user_id)  # a name is what it goes by, as in Redis
 
 
+@pytest.mark.slow
 def test_the_state_folder_says_where_the_daemon_is(host: Host, daemon: RunningDaemon) -> None:
     with Config(host.state) as config:
         assert config.user("ben").age == 0.0
 
 
+@pytest.mark.slow
 def test_watching_over_http_misses_nothing(host: Host, daemon: RunningDaemon) -> None:
     with Config(_url(daemon)) as config:
         seen, ben = _seen(config), _seen(config, kind="User", name="ben")
@@ -92,6 +95,7 @@ def test_watching_over_http_misses_nothing(host: Host, daemon: RunningDaemon) ->
         assert seen.empty()
 
 
+@pytest.mark.slow
 def test_a_daemon_that_is_started_again_is_followed_again(tmp_path: Path) -> None:
     host = Host.create(tmp_path)
     with host.daemon() as running, Config(host.state) as config:
@@ -116,6 +120,7 @@ def test_a_daemon_that_is_started_again_is_followed_again(tmp_path: Path) -> Non
             assert (told.commit, told.name) == (later, "ann")
 
 
+@pytest.mark.slow
 def test_when_redis_dies_the_daemon_is_asked_and_when_both_are_gone_memory(tmp_path: Path) -> None:
     with server() as redis:
         host = Host.create(tmp_path, REDIS_URL=redis.url)
@@ -145,6 +150,7 @@ def test_when_redis_dies_the_daemon_is_asked_and_when_both_are_gone_memory(tmp_p
                 assert (row.risk_per_trade_percent, row.is_current) == (0.25, False)
 
 
+@pytest.mark.slow
 def test_an_empty_host_takes_no_known_row_away(tmp_path: Path, host: Host, daemon: RunningDaemon) -> None:
     repo = GitRepo.create(tmp_path / "config")
     repo.commit({"users/ann.yaml": "not: [valid"})

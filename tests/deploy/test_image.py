@@ -126,6 +126,7 @@ def test_nothing_secret_is_built_in() -> None:
         assert not ignore.lets_in(PurePosixPath(path)), path
 
 
+@pytest.mark.slow
 def test_what_is_let_in_is_enough_to_build_and_run(tmp_path: Path) -> None:
     """The wheel out of the build's context is that of the checkout, and works where nothing else of it is."""
     sources, wheels, place = tmp_path / "src", tmp_path / "wheels", tmp_path / "place"

@@ -34,11 +34,13 @@ def test_prometheus_takes_the_settings_and_the_rules() -> None:
     assert f"{len(RULES)} rules found" in done.stdout
 
 
+@pytest.mark.slow
 def test_alerts_are_raised_when_they_have_to_be() -> None:
     done = promtool("test", "rules", "rules.test.yml", folder=FOLDER)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_tests_of_the_alerts_can_fail(tmp_path: Path) -> None:
     """With every threshold out of reach."""
     text = read("deploy/prometheus/rules.yml")

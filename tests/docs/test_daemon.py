@@ -80,27 +80,32 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     return Told(log, said.out.splitlines(), status, rows, session)
 
 
+@pytest.mark.slow
 def test_the_log_of_the_page_is_that_of_a_daemon(told: Told) -> None:
     page = next(block.body for block in blocks(PAGE, "text") if block.section == "run" and " Starting " in block.body)
     assert sorted(_text(page.splitlines(), PLACE)) == sorted(_text(told.log, "desk"))
 
 
+@pytest.mark.slow
 def test_the_status_of_the_page_is_that_of_a_daemon(told: Told) -> None:
     page = next(block.body for block in blocks(PAGE, "text") if block.section == "status" and "daemon " in block.body)
     assert _text(page.splitlines(), PLACE) == _text(told.text, "desk")
 
 
+@pytest.mark.slow
 def test_a_session_of_the_page_is_one(told: Told) -> None:
     text, found = (block.body for block in blocks(PAGE) if block.section == "session" and "bfe13562" in block.body)
     assert _text(text.splitlines(), PLACE) == _text(told.session[0].splitlines(), PLACE)
     assert _json(json.loads(found)) == _json(json.loads(told.session[1]))
 
 
+@pytest.mark.slow
 def test_the_daemons_part_of_the_status_is_as_on_the_page(told: Told) -> None:
     page = next(json.loads(block.body) for block in blocks(PAGE, "json") if '"beat_at"' in block.body)
     assert _json(page) == _json({name: told.status[name] for name in OURS})
 
 
+@pytest.mark.slow
 def test_the_live_rows_of_the_page_are_those_of_a_daemon(told: Told) -> None:
     page = next(block.body for block in blocks(read("docs/http.md"), "json") if '"columns"' in block.body)
     assert _json(json.loads(page)) == _json(told.rows)

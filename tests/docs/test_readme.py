@@ -202,6 +202,7 @@ def terminal(tmp_path_factory: pytest.TempPathFactory, tour: str) -> Terminal:
     return Terminal(checkout, tour)
 
 
+@pytest.mark.slow
 def test_the_session_of_the_readme(terminal: Terminal) -> None:
     for block in blocks(README):
         terminal.follow(block)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from tests.support.daemons import RunningDaemon
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Host:

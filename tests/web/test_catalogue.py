@@ -19,6 +19,8 @@ from tests.web.desk import Desk, begun, example_files
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 USER = "users/fx-majors-01.yaml"
 
 
