@@ -6,7 +6,7 @@ import json
 import re
 
 import yaml
-from hypothesis import assume, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from yaml.nodes import MappingNode, Node, ScalarNode
 
@@ -74,7 +74,7 @@ def test_any_bytes_are_formatted_or_left_alone(text: bytes) -> None:
     check(text)
 
 
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.filter_too_much])
 @given(files())
 def test_canonical_text_has_canonical_lines(written: tuple[str, tuple[str, ...]]) -> None:
     text, _ = written

@@ -159,11 +159,12 @@ def test_the_changes_of_a_history_lead_to_what_is_there(history: list[Edit]) -> 
                         assert (blamed[column.name].commit, told[0].op) == (last.commit, told[0].op)
 
 
-def test_two_hundred_commits_of_a_random_history(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [40, pytest.param(200, marks=pytest.mark.slow)])
+def test_many_commits_of_a_random_history(tmp_path: Path, number: int) -> None:
     """In the embedded engine, on one kind whose rows stay when they leave git."""
     chance = random.Random(6)
     drawn = [
-        chance.choice([configs.user(name, risk=risk) for name in "abcd" for risk in (0.5, 1.0)]) for _ in range(200)
+        chance.choice([configs.user(name, risk=risk) for name in "abcd" for risk in (0.5, 1.0)]) for _ in range(number)
     ]
     texts: list[str | None] = [None if chance.random() < 0.25 else text for text in drawn]
     texts = [configs.BROKEN if chance.random() < 0.1 else text for text in texts]
@@ -181,4 +182,4 @@ def test_two_hundred_commits_of_a_random_history(tmp_path: Path) -> None:
                 rows = said(past.rows.page("user", commit))
                 assert sorted(rows, key=str) == sorted(got(host, "User"), key=str)
                 shown += len(rows)
-        assert shown > 200
+        assert shown > number

@@ -17,6 +17,7 @@ from reconciler.model.history import ORPHANED, ActiveDay, HistoryPoint
 from reconciler.model.host import HostEvent
 from reconciler.ports import VersionFilter
 from tests.adapters.ledger.versions import aside, created, deleted, sha, updated, version, with_parents
+from tests.support.cases import some
 from tests.support.kinds import (
     GADGET,
     KINDS,
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from reconciler.model.history import ChangeCursor, HistoryChange, HistoryRow
     from reconciler.ports import Ledger
     from tests.adapters.ledger.conftest import Histories
+
+pytestmark = pytest.mark.parametrize("histories", some(["memory", "chdb", "http"], 2), indirect=True)
 
 HOSTILE = (
     "' OR 1=1 --",

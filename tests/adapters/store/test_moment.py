@@ -11,6 +11,7 @@ from reconciler.adapters.duckdb import moment
 from reconciler.adapters.duckdb.store import open_store
 from reconciler.errors import NeedsHuman
 from tests.adapters.store import tampering
+from tests.support.cases import some
 from tests.support.kinds import KINDS, WIDGET, FixedClock, row, step, tombstone, widget
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _one_for_another(store: DuckDBStore) -> None:
     _one_foreign(store)
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+@pytest.mark.parametrize("limit", some([1, 3, 2, 100], 2))
 @pytest.mark.parametrize("tamper", [_untouched, _one_missing, _one_foreign, _one_for_another])
 def test_pages_are_every_live_row_once_whatever_drifted(store: DuckDBStore, tamper: object, limit: int) -> None:
     assert callable(tamper)
