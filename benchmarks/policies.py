@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.measure import Figure
 from reconciler.adapters.bundled import example_repository
-from reconciler.adapters.duckdb.sandbox.engine import Sandbox
+from reconciler.adapters.sandbox.engine import Sandbox
 from reconciler.model.change import Row, Stamp
 from reconciler.ports import Between
 from reconciler.reconcile.check import check_tree

@@ -15,9 +15,8 @@ from reconciler.adapters import lock, machine
 from reconciler.adapters.bundled import record_schema
 from reconciler.adapters.csvfile import read_csv
 from reconciler.adapters.daemonfile import find as find_daemon
-from reconciler.adapters.duckdb import backup, looking, parquet, restoring
+from reconciler.adapters.duckdb import backup, parquet, query, restoring
 from reconciler.adapters.duckdb.foreign import is_duckdb, read_foreign
-from reconciler.adapters.duckdb.sandbox.engine import Sandbox
 from reconciler.adapters.duckdb.store import open_reader, open_store
 from reconciler.adapters.files import write_lines, write_new
 from reconciler.adapters.git.mirror import Mirror
@@ -26,6 +25,7 @@ from reconciler.adapters.git.repository import open_repository
 from reconciler.adapters.git.scratch import ScratchRepository, begin_repository
 from reconciler.adapters.git.transport import ANY_LOGIN, Credentials
 from reconciler.adapters.machine import SystemClock
+from reconciler.adapters.sandbox.engine import Sandbox
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
 from reconciler.kinds.kind import Kinds
 from reconciler.service.context import Openers
@@ -156,7 +156,7 @@ def make_openers(settings: Settings) -> Openers:
         recorded=partial(_is_recorded, url),
         policy_engine=policy_engine,
         sessions=partial(_connect_sessions, settings),
-        query=looking.query_rows,
+        query=query.query_rows,
         write_table=_write_table,
         back_up=lambda state: backup.back_up(state, clock.now()),
         restore=lambda file, state, repository: restoring.restore(file, state, repository, clock.now()),

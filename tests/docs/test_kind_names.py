@@ -30,7 +30,7 @@ ORDINARY = {
     (Path("cli/commands/host.py"), "signal"): "the module of the standard library",
     (Path("kinds/check.py"), "instance"): "JSON Schema's word for the value that is checked",
     (Path("validate/explain.py"), "instance"): "JSON Schema's word for the value that is checked",
-    (Path("adapters/duckdb/sandbox/child.py"), "signal"): "the module of the standard library",
+    (Path("adapters/sandbox/child.py"), "signal"): "the module of the standard library",
     (Path("reconcile/read.py"), "signal"): "the module of the standard library",
 }
 """Words that happen to be a kind's too, and mean something else in this module."""

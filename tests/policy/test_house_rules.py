@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.duckdb.sandbox.engine import Sandbox
+from reconciler.adapters.sandbox.engine import Sandbox
 from reconciler.model.change import Prune, Removal, Row, Stamp
 from reconciler.model.problem import Severity
 from reconciler.policy import rulings

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.duckdb.sandbox import functions, messages
-from reconciler.adapters.duckdb.sandbox.engine import SECONDS_FOR_ALL, Sandbox
+from reconciler.adapters.sandbox import protocol, screen
+from reconciler.adapters.sandbox.engine import SECONDS_FOR_ALL, Sandbox
 from reconciler.policy import LONGEST, read_policy
 from reconciler.reconcile.rules import read_kinds
 from reconciler.tables.rows import DECLARATION_COLUMNS
@@ -52,10 +52,10 @@ def test_an_expression_of_the_page_is_one(words: str, kinds: Kinds, sandbox: San
 def test_the_limits_are_those_in_force() -> None:
     told = " ".join(PAGE.split())
     for words in (
-        f"{messages.SECONDS:g} seconds for each, {SECONDS_FOR_ALL:g} for all of them",
-        messages.MEMORY.replace("MB", " MB of memory"),
+        f"{protocol.SECONDS:g} seconds for each, {SECONDS_FOR_ALL:g} for all of them",
+        protocol.MEMORY.replace("MB", " MB of memory"),
         f"cut after {LONGEST:,} characters",
-        f"more than {messages.MOST_ROWS:,} rows",
+        f"more than {protocol.MOST_ROWS:,} rows",
     ):
         assert words in told
 
@@ -63,8 +63,8 @@ def test_the_limits_are_those_in_force() -> None:
 def test_every_column_and_function_is_named() -> None:
     named = set(re.findall(r"`([a-z_]+)`", PAGE))
     assert named >= {name for name, _ in DECLARATION_COLUMNS}
-    assert named >= functions.TABLE_FUNCTIONS
-    assert named >= set(messages.COLUMNS)
+    assert named >= screen.TABLE_FUNCTIONS
+    assert named >= set(protocol.COLUMNS)
 
 
 def test_the_number_of_house_rules_is_right() -> None:

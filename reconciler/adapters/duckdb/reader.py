@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from reconciler.adapters.duckdb import catalog, drift, events, looking, state, structure, suspending
+from reconciler.adapters.duckdb import catalog, drift, events, querycopies, state, structure, suspending
 from reconciler.adapters.duckdb.base import DuckDBBase
 from reconciler.adapters.duckdb.browsing import Rows
 from reconciler.adapters.duckdb.connection import fetch_first
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.duckdb.browsing import Place
     from reconciler.adapters.duckdb.catalog import Catalog, StoredKind
-    from reconciler.adapters.duckdb.sandbox.messages import Fill
+    from reconciler.adapters.sandbox.protocol import Fill
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.commit import Applied, Attempt
     from reconciler.model.drift import Drifts
@@ -131,8 +131,8 @@ class DuckDBReader:
         return rows.all() if name is None else rows.called(name)
 
     def copies(self, sql: str) -> Iterator[Fill]:
-        """The tables, and the rows of those that a query names, for `looking.look`."""
-        return looking.copies(self._connection, sql)
+        """The tables, and the rows of those that a query names, for a query in the sandbox."""
+        return querycopies.copies(self._connection, sql)
 
     def sheet(self, kind: Kind) -> TableExport:
         """The live rows of a kind for a file. To be read before anything else is asked."""

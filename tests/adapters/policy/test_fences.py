@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from reconciler.adapters.duckdb.sandbox import asking, tables
-from reconciler.adapters.duckdb.sandbox.database import Database
-from reconciler.adapters.duckdb.sandbox.engine import Sandbox
-from reconciler.adapters.duckdb.sandbox.functions import AGE, TABLE_FUNCTIONS, WHY
-from reconciler.adapters.duckdb.sandbox.messages import Ask
-from reconciler.adapters.duckdb.sandbox.process import Process
+from reconciler.adapters.sandbox import engine, runner
+from reconciler.adapters.sandbox.database import Database
+from reconciler.adapters.sandbox.engine import Sandbox
+from reconciler.adapters.sandbox.process import Process
+from reconciler.adapters.sandbox.protocol import Ask
+from reconciler.adapters.sandbox.screen import AGE, TABLE_FUNCTIONS, WHY
 from tests.adapters.policy.conftest import policy
 from tests.support.kinds import KINDS, row, widget
 from tests.support.patience import DEADLINE, until
@@ -161,7 +161,7 @@ def test_duckdb_itself_would_not_change_a_row() -> None:
     with closing(Database().connection) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 1 AS i")
         with closing(connection.cursor()) as cursor, pytest.raises(duckdb.Error, match="read-only"):
-            asking._rows(cursor, gone)
+            runner._rows(cursor, gone)
         assert connection.execute("FROM kept").fetchall() == [(1,)]
 
 
@@ -186,10 +186,10 @@ def test_the_system_would_not_let_it_either(canary: Path) -> None:
 import os
 import signal
 import sys
-from reconciler.adapters.duckdb.sandbox import confining
-confining.limit_memory()
+from reconciler.adapters.sandbox import child
+child.limit_memory()
 held = open(sys.argv[1], "a")
-confining.close_doors()
+child.close_doors()
 def tried(what):
     try:
         return f"done: {what()}"
@@ -306,7 +306,7 @@ def test_a_policy_has_two_seconds() -> None:
 def test_all_of_them_together_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     with Sandbox(seconds=0.3) as engine:
         engine.run([policy(COUNT)], KINDS, (), ())
-        monkeypatch.setattr("reconciler.adapters.duckdb.sandbox.engine.SECONDS_FOR_ALL", 0.5)
+        monkeypatch.setattr("reconciler.adapters.sandbox.engine.SECONDS_FOR_ALL", 0.5)
         verdicts = engine.run([policy(ENDLESS[3])] * 6, KINDS, (), ())
     assert "took more than" in str(verdicts[0].fault)
     assert "was not run" in str(verdicts[-1].fault)
@@ -323,7 +323,7 @@ def test_nothing_is_left_running(canary: Path) -> None:
 
 def test_it_ends_itself_when_nobody_is_left_to_end_it() -> None:
     started = Process()
-    started.hold(tables.load((), KINDS, ()))
+    started.hold(engine.load((), KINDS, ()))
     inside = started._process
     assert inside.stdin is not None
     inside.stdin.write(pickle.dumps(Ask(ENDLESS[11], 0.2)))

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.duckdb.sandbox import tables
-from reconciler.adapters.duckdb.sandbox.asking import Judge
-from reconciler.adapters.duckdb.sandbox.database import Database
-from reconciler.adapters.duckdb.sandbox.engine import Sandbox
-from reconciler.adapters.duckdb.sandbox.reading import Planner
+from reconciler.adapters.sandbox import engine
+from reconciler.adapters.sandbox.database import Database
+from reconciler.adapters.sandbox.engine import Sandbox
+from reconciler.adapters.sandbox.reads import Planner
+from reconciler.adapters.sandbox.runner import Judge
 from reconciler.ports import Between
 from tests.adapters.policy.conftest import policy
 from tests.support.kinds import KINDS, row, widget
@@ -25,8 +25,8 @@ from tests.support.patience import until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.adapters.duckdb.sandbox.changes import Reads
-    from reconciler.adapters.duckdb.sandbox.messages import Answer
+    from reconciler.adapters.sandbox.database import Reads
+    from reconciler.adapters.sandbox.protocol import Answer
     from reconciler.model.change import Row
 
 BOTH = policy(
@@ -134,7 +134,7 @@ READS: list[tuple[str, Reads | None]] = [
 @pytest.fixture(scope="module")
 def planner() -> Iterator[Planner]:
     found = Planner()
-    request = tables.load((), KINDS, ())
+    request = engine.load((), KINDS, ())
     found.learn(request.statements, request.pairs)
     with closing(found.connection):
         yield found
@@ -156,7 +156,7 @@ def test_what_reads_nothing_that_changed_is_not_run_again(monkeypatch: pytest.Mo
     database = Database()
     judge = Judge(database, Planner())
     names = frozenset({"Widget"})
-    database.load(tables.load(names, KINDS, [ONE, TWO]))
+    database.load(engine.load(names, KINDS, [ONE, TWO]))
     ran: list[str] = []
     run = Judge._run
 
@@ -169,7 +169,7 @@ def test_what_reads_nothing_that_changed_is_not_run_again(monkeypatch: pytest.Mo
     pieces = "SELECT label AS message FROM main.widget_config WHERE pieces > 2"
     rows = []
     for step in ((TWO_LATER,), (), (row(widget("two", weight=3.0, pieces=1), 1, 3),), (), ()):
-        database.advance(tables.advance(names, KINDS, step, settled=True))
+        database.advance(engine.advance(names, KINDS, step, settled=True))
         rows.append([judge.answer(sql, 15)["rows"] for sql in (weight, pieces)])
         ran.append("|")
     assert "".join({weight: "w", pieces: "p"}.get(one, one) for one in ran) == "wp|||p||"
@@ -178,7 +178,7 @@ def test_what_reads_nothing_that_changed_is_not_run_again(monkeypatch: pytest.Mo
 
 PARENT = """
 import sys
-from reconciler.adapters.duckdb.sandbox.engine import Sandbox
+from reconciler.adapters.sandbox.engine import Sandbox
 from reconciler.model.problem import Policy
 from tests.support.kinds import KINDS
 engine = Sandbox(seconds=2)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.duckdb.sandbox.engine import Sandbox
+from reconciler.adapters.sandbox.engine import Sandbox
 from reconciler.kinds.kind import Column, Kinds, SqlType
 from reconciler.model.change import Prune
 from reconciler.model.problem import Severity, Verdict, Violation

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.adapters.duckdb.sandbox.engine import Sandbox
+from reconciler.adapters.sandbox.engine import Sandbox
 from reconciler.kinds.kind import Column, Kinds, SqlType
 from reconciler.model.change import Prune, Row
 from reconciler.ports import Between

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from reconciler.adapters.duckdb.sandbox.database import connect, lock
-from reconciler.adapters.duckdb.sandbox.functions import TABLE_FUNCTIONS
+from reconciler.adapters.sandbox.database import connect, lock
+from reconciler.adapters.sandbox.screen import TABLE_FUNCTIONS
 from reconciler.tables.duckdb import DESIRED, LIVE, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from reconciler.adapters.duckdb.sandbox.changes import Place, Reads
-    from reconciler.adapters.duckdb.sandbox.messages import Pair
+    from reconciler.adapters.sandbox.database import Place, Reads
+    from reconciler.adapters.sandbox.protocol import Pair
 
 DROPS_COLUMNS = "unused_columns"
 SCAN = "SEQ_SCAN"

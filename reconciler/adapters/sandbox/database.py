@@ -1,20 +1,24 @@
-"""The database inside the process: in memory, fenced in, and with the rows of two states."""
+"""The database inside the process: in memory, fenced in, with the rows of two states, and what became of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import duckdb
 
-from reconciler.adapters.duckdb.sandbox.changes import WHICH, Changes, differing
-from reconciler.adapters.duckdb.sandbox.messages import MEMORY, Answer, Touched
+from reconciler.adapters.sandbox.protocol import MEMORY, Answer, Touched
 from reconciler.tables.duckdb import DESIRED, LIVE, listed, qualified, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from reconciler.adapters.duckdb.sandbox.messages import Advance, Load, Pair, Records
+    from reconciler.adapters.sandbox.protocol import Advance, Load, Pair, Records
+
+    Place = tuple[str, str]
+    Reads = Mapping[Place, Collection[str]]
 
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",
@@ -165,3 +169,64 @@ def _among(pair: Pair, ids: tuple[str, ...]) -> tuple[str, list[Any]]:
     if len(ids) > FEW:
         return f"WHERE {key} IN (SELECT unnest(CAST(? AS UUID[])))", [list(ids)]
     return f"WHERE {key} IN ({', '.join('?' * len(ids))})", list(ids)
+
+
+WHICH = ""
+"""Stands for which rows there are, among the columns of a table."""
+
+
+class Changes:
+    """A moment for each column of each table: when it last changed."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self._loaded = 0
+        self._moments: dict[tuple[Place, str], int] = {}
+
+    def everything(self) -> None:
+        """Other rows everywhere."""
+        self.now += 1
+        self._loaded = self.now
+        self._moments.clear()
+
+    def note(self, schema: str, table: str, columns: Iterable[str]) -> None:
+        """Some columns of a table are not what they were."""
+        self.now += 1
+        self._moments.update((((schema, table), column), self.now) for column in columns)
+
+    def everything_since(self, moment: int) -> bool:
+        """Whether all rows are others since then."""
+        return self._loaded > moment
+
+    def since(self, moment: int, reads: Reads) -> bool:
+        """Whether anything that is read has changed since then."""
+        read = ((place, column) for place, columns in reads.items() for column in (WHICH, *columns))
+        return any(self._moments.get(one, 0) > moment for one in read)
+
+
+def differing(
+    columns: Sequence[str], key: int, before: Iterable[Sequence[Any]], after: Iterable[Sequence[Any]]
+) -> frozenset[str]:
+    """The columns in which rows differ, matched by their key; all of them, and `WHICH`, when rows came or went.
+
+    A value that is only written in another way may pass for another one.
+    """
+    was = {one[key]: one for one in map(_comparable, before)}
+    now = {one[key]: one for one in map(_comparable, after)}
+    if was.keys() != now.keys():
+        return frozenset({WHICH, *columns})
+    pairs = [(was[one], now[one]) for one in now]
+    return frozenset(
+        column for position, column in enumerate(columns) if any(old[position] != new[position] for old, new in pairs)
+    )
+
+
+def _comparable(row: Sequence[Any]) -> list[str]:
+    return list(map(_text, row))
+
+
+def _text(value: Any) -> str:
+    """As text: to Python, 0.0 is -0.0. The database gives UUIDs for texts, and moments (UTC) without their zone."""
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=None).isoformat()
+    return repr(str(value) if isinstance(value, UUID) else value)

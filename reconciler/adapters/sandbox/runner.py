@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 
-from reconciler.adapters.duckdb.sandbox.messages import COLUMNS, LAST_WORD, LONGEST_CELL, MOST_ROWS, Answer
-from reconciler.adapters.duckdb.sandbox.screening import Query, screened
+from reconciler.adapters.sandbox.protocol import COLUMNS, LAST_WORD, LONGEST_CELL, MOST_ROWS, Answer
+from reconciler.adapters.sandbox.screen import Query, screened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.adapters.duckdb.sandbox.changes import Reads
-    from reconciler.adapters.duckdb.sandbox.database import Database
-    from reconciler.adapters.duckdb.sandbox.reading import Planner
+    from reconciler.adapters.sandbox.database import Database, Reads
+    from reconciler.adapters.sandbox.reads import Planner
 
     Rows = list[tuple[str | None, ...]]
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from reconciler.adapters.duckdb.looking import copies, look
-from reconciler.adapters.duckdb.sandbox import looking as sandbox
-from reconciler.adapters.duckdb.sandbox.database import Database
-from reconciler.adapters.duckdb.sandbox.messages import Look
+from reconciler.adapters.duckdb.query import look
+from reconciler.adapters.duckdb.querycopies import copies
+from reconciler.adapters.sandbox import child
+from reconciler.adapters.sandbox.database import Database
+from reconciler.adapters.sandbox.protocol import Look
 from reconciler.errors import UsageError
 from reconciler.model.rows import QueryLimits
 from tests.support.patience import NEVER
@@ -124,11 +125,11 @@ def test_nothing_of_this_is_run(store: duckdb.DuckDBPyConnection, tmp_path: Path
     secret.write_text("x\n", encoding="utf-8")
     inside = Database()  # what the process has, without waiting for one each time
     for fill in copies(store, "live"):
-        assert sandbox.fill(inside.connection, fill) == {}
+        assert child.fill(inside.connection, fill) == {}
     for sql in REFUSED:
-        seen = sandbox.look(inside.connection, Look(sql.replace("{file}", str(secret)), 10, 10, 1_000))
+        seen = child.look(inside.connection, Look(sql.replace("{file}", str(secret)), 10, 10, 1_000))
         assert seen.keys() & {"error", "refused"}, f"{sql} found {seen}"
-    count = sandbox.look(inside.connection, Look("SELECT count(*) FROM live", 10, 10, 1_000))
+    count = child.look(inside.connection, Look("SELECT count(*) FROM live", 10, 10, 1_000))
     assert [tuple(row) for row in count["rows"]] == [(12_000,)]
     assert list(tmp_path.iterdir()) == [secret]
     inside.connection.close()

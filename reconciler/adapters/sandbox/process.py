@@ -1,4 +1,4 @@
-"""The process that policies run in, from the outside: start it, ask it, end it."""
+"""The process that policies and queries run in, from the outside: start it, ask it, end it in time."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from reconciler.adapters.duckdb.sandbox.deadline import Deadline
-from reconciler.adapters.duckdb.sandbox.messages import LAST_WORD
+from reconciler.adapters.sandbox.protocol import LAST_WORD
 from reconciler.errors import NeedsHuman, RetryLater
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from reconciler.adapters.duckdb.sandbox.messages import Advance, Answer, Batch, Fill, Load, Look, Seen
+    from reconciler.adapters.sandbox.protocol import Advance, Answer, Batch, Fill, Load, Look, Seen
 
-CHILD = "reconciler.adapters.duckdb.sandbox.child"
+CHILD = "reconciler.adapters.sandbox.child"
 INHERITED = ("SYSTEMROOT", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PATH")
 """All that a Python needs of its environment; passwords that stand in the rest are nothing for policies."""
 TO_LOAD = 60.0
@@ -126,3 +127,37 @@ def _environment() -> dict[str, str]:
     """The same modules as here, and not those of the working directory: that is a repository of somebody's."""
     paths = os.pathsep.join(str(Path(path).absolute()) for path in sys.path if path)
     return {name: os.environ[name] for name in INHERITED if name in os.environ} | {"PYTHONPATH": paths}
+
+
+class Deadline:
+    """A context manager. Unless it is put off or left in time, `end` is called, in a thread of its own."""
+
+    def __init__(self, end: Callable[[], None], seconds: float) -> None:
+        self._end = end
+        self._at: float | None = time.monotonic() + seconds
+        self._left = threading.Condition()
+        self._thread = threading.Thread(target=self._watch, name="policy-process-deadline", daemon=True)
+
+    def __enter__(self) -> Deadline:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._left:
+            self._at = None
+            self._left.notify()
+        self._thread.join()
+
+    def put_off(self, seconds: float) -> None:
+        """So many seconds from now. It only moves on: who watches looks again when the old time has come."""
+        with self._left:
+            self._at = time.monotonic() + seconds
+
+    def _watch(self) -> None:
+        with self._left:
+            while self._at is not None:
+                left = self._at - time.monotonic()
+                if left <= 0:
+                    self._end()
+                    return
+                self._left.wait(left)

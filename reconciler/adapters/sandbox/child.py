@@ -1,21 +1,68 @@
-"""Somebody's own query, inside the process: it is given copies of the tables, so nothing it does can reach a row."""
+"""The process that policies and queries run in: `python -m reconciler.adapters.sandbox.child`.
+
+Requests come pickled on stdin, from the process that started this one; answers go out as JSON, a line each. It ends
+when stdin does, and by itself when a policy does not stop. What the system is asked to keep it from holds should
+DuckDB's own fences fail; Windows has none of it. Somebody's own query is given copies of the tables, so nothing it
+does can reach a row.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import pickle
+import signal
+import sys
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from reconciler.adapters.duckdb.sandbox.asking import READ_ONLY, deadline
-from reconciler.adapters.duckdb.sandbox.messages import Answer, Seen
+from reconciler.adapters.sandbox.database import Database
+from reconciler.adapters.sandbox.protocol import Advance, Answer, Ask, Batch, Fill, Load, Look, Seen
+from reconciler.adapters.sandbox.reads import Planner
+from reconciler.adapters.sandbox.runner import READ_ONLY, Judge, deadline
 from reconciler.tables.duckdb import qualified, quoted
 from reconciler.tables.rows import cell, fitting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.adapters.duckdb.sandbox.messages import Fill, Look
+    Request = Load | Advance | Ask | Batch | Fill | Look
+
+
+MOST_BYTES = 2 * 1024**3
+"""What the process may allocate in all: four times what DuckDB keeps to, for what it does not count."""
+
+if sys.platform == "win32":
+
+    def limit_memory() -> None:
+        """Nothing: DuckDB's own limit and the deadline have to do."""
+
+    def close_doors() -> None:
+        """Nothing: DuckDB's own fences have to do."""
+
+else:
+    import resource
+
+    def limit_memory() -> None:
+        """No more memory than `MAX_QUERY_BYTES`, and no core file of what did not get it."""
+        _lower(resource.RLIMIT_DATA, MOST_BYTES)
+        _lower(resource.RLIMIT_CORE, 0)
+
+    def close_doors() -> None:
+        """No file can be opened from now on, no connection be made, and no byte be written to a file."""
+        lowest = os.dup(0)
+        os.close(lowest)
+        _lower(resource.RLIMIT_NOFILE, lowest)
+        _lower(resource.RLIMIT_FSIZE, 0)
+
+    def _lower(what: int, to: int) -> None:
+        _, hard = resource.getrlimit(what)
+        most = to if hard == resource.RLIM_INFINITY else min(to, hard)
+        resource.setrlimit(what, (most, most))
+
 
 BLOCK = 1_000
 WITH_ZONE = "TIME ZONE"
@@ -103,3 +150,47 @@ def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
     while block := result.fetchmany(BLOCK):
         for row in block:
             yield tuple(map(cell, row))
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C is for the process that started this one
+    limit_memory()
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever else prints must not look like an answer
+    database, planner = Database(), Planner()
+    judge = Judge(database, planner)
+    planner.warm_up()
+    warm_up(database.connection)
+    close_doors()
+    for request in _requests():
+        for answer in _answers(database, judge, request):
+            answers.write(json.dumps(answer).encode() + b"\n")
+            answers.flush()
+
+
+def _answers(database: Database, judge: Judge, request: Request) -> Iterator[Answer | Seen]:
+    if isinstance(request, Batch):
+        end = time.monotonic() + request.seconds
+        for ask in request.asks:
+            yield judge.answer(ask.sql, ask.seconds) if time.monotonic() < end else Answer(late=True)
+    elif isinstance(request, Ask):
+        yield judge.answer(request.sql, request.seconds)
+    elif isinstance(request, Look):
+        yield look(database.connection, request)
+    elif isinstance(request, Fill):
+        yield fill(database.connection, request)
+    else:
+        yield database.load(request) if isinstance(request, Load) else database.advance(request)
+
+
+def _requests() -> Iterator[Request]:
+    while True:
+        try:
+            yield pickle.load(sys.stdin.buffer)  # noqa: S301  our own process is at the other end
+        except EOFError:
+            return
+
+
+if __name__ == "__main__":
+    main()

@@ -6,12 +6,12 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.duckdb.sandbox.messages import MEMORY
+from reconciler.adapters.sandbox.protocol import MEMORY
 from reconciler.model.problem import Fault
 from reconciler.policy import plain
 
 if TYPE_CHECKING:
-    from reconciler.adapters.duckdb.sandbox.messages import Answer
+    from reconciler.adapters.sandbox.protocol import Answer
 
 EXCERPT = re.compile(r"^(?P<lead>LINE (?P<line>\d+): )(?P<text>.*)\n(?P<blank> *)\^", re.MULTILINE)
 """How DuckDB shows the place: a line of the query, and carets under what is wrong."""
