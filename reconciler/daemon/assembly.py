@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
 from reconciler.adapters.daemonfile import announced, new_token
 from reconciler.adapters.duckdb import backup
-from reconciler.adapters.duckdb.keeper import Keeper
+from reconciler.adapters.duckdb.sharing import Keeper
 from reconciler.adapters.files import write_spooled
 from reconciler.adapters.lock import hold
 from reconciler.adapters.log import DaemonLog, style_of

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.duckdb import backup, restoring
+from reconciler.adapters.duckdb import backup
 from reconciler.daemon.retention import superfluous
 from reconciler.metrics import timed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reconciler.adapters.duckdb.keeper import Keeper
-    from reconciler.adapters.duckdb.restoring import Restored
+    from reconciler.adapters.duckdb.backup import Restored
+    from reconciler.adapters.duckdb.sharing import Keeper
     from reconciler.metrics import Metrics
     from reconciler.ports import Clock, Log
 
@@ -56,6 +56,6 @@ class Backups:
     def restore(self, file: Path, repository: str) -> Restored:
         """Make a copy the store."""
         with self._keeper.away():
-            done = restoring.restore(file, self._state, repository, self._clock.now())
+            done = backup.restore(file, self._state, repository, self._clock.now())
         self._log.event("Restored", file=file.name)
         return done

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from reconciler.adapters.duckdb.keeper import Keeper
+    from reconciler.adapters.duckdb.sharing import Keeper
     from reconciler.canonical import Value
     from reconciler.daemon.conditions import Board
     from reconciler.daemon.hostconfig import Orders

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from reconciler.adapters.duckdb.keeper import Keeper
+    from reconciler.adapters.duckdb.sharing import Keeper
     from reconciler.adapters.git.repository import GitSource
     from reconciler.daemon.backups import Backups
     from reconciler.daemon.conditions import Board

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from reconciler.adapters.duckdb.keeper import Keeper
+    from reconciler.adapters.duckdb.sharing import Keeper
     from reconciler.adapters.redis.connection import Link
     from reconciler.daemon.followers import FollowerContext
     from reconciler.daemon.hostconfig import Orders

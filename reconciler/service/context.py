@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
     from reconciler.adapters.duckdb.backup import Backup
+    from reconciler.adapters.duckdb.backup import Restored as StoreRestored
     from reconciler.adapters.duckdb.reader import DuckDBReader
-    from reconciler.adapters.duckdb.restoring import Restored as StoreRestored
     from reconciler.adapters.duckdb.store import DuckDBStore
     from reconciler.adapters.git.repository import GitSource
     from reconciler.kinds.kind import Kinds

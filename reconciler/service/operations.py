@@ -13,7 +13,7 @@ from reconciler.report.commits import build_applied
 from reconciler.report.status import build_suspension, suspension_line
 
 if TYPE_CHECKING:
-    from reconciler.adapters.duckdb.restoring import Restored
+    from reconciler.adapters.duckdb.backup import Restored
     from reconciler.model.drift import Drifts
     from reconciler.ports import Clock, Store
 

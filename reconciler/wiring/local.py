@@ -15,8 +15,8 @@ from reconciler.adapters import lock, machine
 from reconciler.adapters.bundled import record_schema
 from reconciler.adapters.csvfile import read_csv
 from reconciler.adapters.daemonfile import find as find_daemon
-from reconciler.adapters.duckdb import backup, parquet, query, restoring
-from reconciler.adapters.duckdb.foreign import is_duckdb, read_foreign
+from reconciler.adapters.duckdb import backup, query
+from reconciler.adapters.duckdb.files import is_duckdb, read_foreign, write_parquet
 from reconciler.adapters.duckdb.store import open_reader, open_store
 from reconciler.adapters.files import write_lines, write_new
 from reconciler.adapters.git.mirror import Mirror
@@ -159,7 +159,7 @@ def make_openers(settings: Settings) -> Openers:
         query=query.query_rows,
         write_table=_write_table,
         back_up=lambda state: backup.back_up(state, clock.now()),
-        restore=lambda file, state, repository: restoring.restore(file, state, repository, clock.now()),
+        restore=lambda file, state, repository: backup.restore(file, state, repository, clock.now()),
     )
 
 
@@ -261,7 +261,7 @@ def server_url(settings: Settings, state: Callable[[], Path]) -> str:
 
 def _write_table(sheet: TableExport, lines: Iterable[str] | None, file: Path) -> None:
     if lines is None:
-        parquet.write_parquet(sheet, file)
+        write_parquet(sheet, file)
     else:
         write_lines(lines, file)
 

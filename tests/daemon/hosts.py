@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from reconciler.adapters.duckdb.keeper import Keeper
+from reconciler.adapters.duckdb.sharing import Keeper
 from reconciler.adapters.machine import SystemClock
 from reconciler.daemon.backups import Backups
 from reconciler.daemon.conditions import Board

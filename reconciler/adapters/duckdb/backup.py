@@ -1,19 +1,166 @@
-"""Copies of the store, each whole and consistent, in the folder `backups` of a state folder."""
+"""Copies of the store, each whole and consistent, in the folder `backups` of a state folder; and one put in its
+place.
+
+The store's own connection may reach no file but its own, so another one makes the copy, on which nobody's SQL but
+this is ever run. It holds the lock of what it reads: nobody writes meanwhile. Copying the bytes would not do: what
+was committed may still stand in the log beside the file, and closing a file that DuckDB has open gives up its lock
+(POSIX).
+"""
 
 from __future__ import annotations
 
+import errno
+import itertools
+import os
 import re
+import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from reconciler.adapters.duckdb.connection import FILE_NAME
-from reconciler.adapters.duckdb.copying import copy, remove, settle, writing
-from reconciler.errors import NeedsHuman
+import duckdb
+
+from reconciler.adapters.duckdb import state
+from reconciler.adapters.duckdb.connection import (
+    CONFIG,
+    DAMAGED,
+    FILE_NAME,
+    fetch_number,
+    first_line,
+    not_opened,
+    open_readable,
+    open_writable,
+    transaction,
+)
+from reconciler.adapters.duckdb.state import EVENT_COLUMNS, add_event, set_suspension, suspension
+from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RetryLater, UsageError
+from reconciler.model.host import HostEvent
+from reconciler.tables.duckdb import qualified, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Sequence
+
+    from reconciler.model.commit import Applied
+    from reconciler.model.host import Suspension
+
+UNFENCED = {key: value for key, value in CONFIG.items() if key != "enable_external_access"}
+FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
+"""The disk, or our share of it, is full."""
+
+Fingerprint = dict[str, tuple[Any, ...]]
+"""For each table its statement, its indexes, how many rows it has and a hash of them all."""
+
+
+def copy(source: Path, target: Path) -> Fingerprint:
+    """Copy a database to a new file, readable by its owner only and on the disk for good; the contents of both.
+
+    Whatever has the target's name is replaced, but only once the source is locked. Raises `RetryLater` while the source
+    is in use or when the disk is full, `NeedsHuman` when it is damaged, `BugError` when this process has it open.
+    """
+    config = {**UNFENCED, "temp_directory": f"{target}.tmp"}
+    with writing(target), duckdb.connect(":memory:", config=config) as connection:
+        _attach(connection, source)
+        remove(target)
+        try:
+            before = _fingerprint(connection, "source")
+            connection.execute(f"ATTACH '{_escaped(target)}' AS target")
+            connection.execute("COPY FROM DATABASE source TO target")
+            connection.execute("DETACH target")
+        except duckdb.Error as error:
+            raise _not_copied(source, target, error) from error
+    with writing(target):
+        target.chmod(0o600)
+        with target.open("rb+") as written:
+            os.fsync(written.fileno())
+    if contents(target) != before:
+        raise BugError(f"the copy {target} is not what {source} is")
+    return before
+
+
+def contents(file: Path) -> Fingerprint:
+    """What a database file holds, every row of it read. Raises like `open_readable`."""
+    connection = open_readable(file)
+    with connection:
+        try:
+            (database,) = connection.execute("SELECT current_database()").fetchall()[0]
+            return _fingerprint(connection, database)
+        except duckdb.Error as error:
+            raise not_opened(file, error) from error
+
+
+def remove(file: Path) -> None:
+    """Delete a database file, and whatever DuckDB left beside it."""
+    for found in file.parent.glob(f"{file.name}*"):
+        if found.is_dir():
+            shutil.rmtree(found)
+        else:
+            found.unlink(missing_ok=True)
+
+
+def settle(folder: Path) -> None:
+    """Make names that changed in a folder last. Windows does so by itself."""
+    if os.name == "posix":
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+
+@contextmanager
+def writing(file: Path) -> Iterator[None]:
+    """Errors of the operating system as ours."""
+    try:
+        yield
+    except OSError as error:
+        raise _not_written(file, error) from error
+
+
+def _not_written(file: Path, error: OSError) -> ReconcilerError:
+    message = f"cannot write {file}: {(error.strerror or str(error)).lower()}; the store is as it was"
+    if error.errno in FULL:
+        return RetryLater(message, hint="free some disk space, then try again")
+    return NeedsHuman(message, hint="make the state folder writable for whoever runs this")
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, source: Path) -> None:
+    try:
+        connection.execute(f"ATTACH '{_escaped(source)}' AS source")
+    except duckdb.ResourceInUseException as error:
+        raise BugError(f"{source} is open in this process, which has to close it first") from error
+    except duckdb.Error as error:
+        raise not_opened(source, error) from error
+
+
+def _not_copied(source: Path, target: Path, error: duckdb.Error) -> ReconcilerError:
+    if any(words in str(error) for words in DAMAGED):
+        return not_opened(source, error)
+    return RetryLater(
+        f"the copy {target} could not be written, the store is as it was: {first_line(error)}",
+        hint="free some disk space, then try again",
+    )
+
+
+def _fingerprint(connection: duckdb.DuckDBPyConnection, database: str) -> Fingerprint:
+    tables = connection.execute(
+        "SELECT schema_name, table_name, sql, (SELECT list(i.sql ORDER BY i.sql) FROM duckdb_indexes() AS i "
+        "WHERE i.database_name = t.database_name AND i.schema_name = t.schema_name AND i.table_name = t.table_name) "
+        "FROM duckdb_tables() AS t WHERE database_name = ? ORDER BY ALL",
+        [database],
+    ).fetchall()
+    found: Fingerprint = {}
+    for schema, table, statement, indexes in tables:
+        place = f"{quoted(database)}.{qualified(schema, table)}"
+        records = connection.execute(f"SELECT count(*), sum(hash(t)) FROM {place} AS t").fetchall()
+        found[f"{schema}.{table}"] = (statement, str(indexes), *records[0])
+    return found
+
+
+def _escaped(file: Path) -> str:
+    return str(file).replace("'", "''")
+
 
 FOLDER = "backups"
 UNFINISHED = "unfinished.duckdb"
@@ -75,3 +222,151 @@ def _named(folder: Path) -> Iterator[Backup]:
             continue
         if at is not None:
             yield Backup(at, file)
+
+
+RESTORING = "restoring.duckdb"
+ASIDE = "before-restore"
+WAL = ".wal"
+"""What DuckDB appends to a database's name for the log of what was committed and is not in the file yet."""
+
+ANOTHER = "choose another backup; the store is as it was"
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """The commit whose rows are live now (None: a store before its first), and where the store before it is kept."""
+
+    applied: Applied | None
+    aside: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What the store that is replaced still tells: its commit, its host events, as records, and its suspension."""
+
+    commit: str | None = None
+    events: Sequence[tuple[Any, ...]] = ()
+    suspension: Suspension | None = None
+
+
+def restore(backup: Path, folder: Path, repository: str, now: datetime) -> Restored:
+    """Make a backup the store of a state folder; the next sync brings it to git's head.
+
+    Host events that the backup does not know are taken over from the store before. Nothing is changed until the copy is
+    there and proved. Raises `RetryLater` while anybody has the store or the backup open or when the disk is full,
+    `UsageError` when there is no such file, `NeedsHuman` when it is damaged, no store, or another repository's.
+    """
+    store, restoring = folder / FILE_NAME, folder / RESTORING
+    held = _read(backup)
+    before = _before(store, repository)
+    try:
+        with writing(restoring):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            remove(restoring)
+            for suffix in ("", WAL):
+                if Path(f"{backup}{suffix}").exists():
+                    shutil.copyfile(f"{backup}{suffix}", f"{restoring}{suffix}")
+        if _read(restoring) != held:
+            raise BugError(f"the copy {restoring} is not what {backup} is")
+        applied = _adopt(restoring, backup, repository, before, now)
+        return Restored(applied, _exchange(restoring, store))
+    finally:
+        with writing(restoring):
+            remove(restoring)
+
+
+def _read(backup: Path) -> object:
+    if not _is_file(backup):
+        raise UsageError(
+            f"there is no file {backup}", hint="the backups of a host are in `backups` of its state folder"
+        )
+    try:
+        return contents(backup)
+    except NeedsHuman as error:
+        raise NeedsHuman(str(error), hint=ANOTHER) from error
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # no file has a name that is too long for this system
+        return False
+
+
+def _before(store: Path, repository: str) -> _Before:
+    """What the present store tells. One that is damaged tells nothing: it may be the reason for all this."""
+    if not store.exists():
+        return _Before()
+    try:
+        connection = open_writable(store)
+    except NeedsHuman:
+        return _Before()
+    with connection:
+        try:
+            owner = state.owner(connection) if state.has_format(connection) else None
+        except NeedsHuman:
+            return _Before()
+        if owner is None or owner[0] != repository:
+            return _Before()
+        applied = state.applied(connection)
+        records = connection.execute(f"SELECT seq, {EVENT_COLUMNS} FROM gitops.events ORDER BY seq").fetchall()
+        return _Before(applied.stamp.commit if applied else None, records, suspension(connection))
+
+
+def _adopt(restoring: Path, backup: Path, repository: str, before: _Before, now: datetime) -> Applied | None:
+    """Make the copy the store of this repository from now on."""
+    with open_writable(restoring) as connection:
+        if not state.has_format(connection):
+            raise NeedsHuman(f"{backup} is an empty database, no store", hint=ANOTHER)
+        owner = state.owner(connection)
+        if owner is not None and owner[0] != repository:
+            raise NeedsHuman(f"{backup} belongs to the repository {owner[0]}, not to {repository}", hint=ANOTHER)
+        applied = state.applied(connection)
+        commit, digest = (applied.stamp.commit, applied.digest) if applied else (None, None)
+        with transaction(connection):
+            _take_over(connection, before.events)
+            if before.commit is not None:  # who suspended this host meant it, whatever is brought back
+                set_suspension(connection, before.suspension)
+            state.renew_id(connection)
+            detail = {"file": backup.name, "before": before.commit}
+            add_event(connection, HostEvent(0, now, "restored", commit, digest, 0, detail))
+    with writing(restoring), restoring.open("rb+") as written:
+        os.fsync(written.fileno())
+    return applied
+
+
+def _take_over(connection: duckdb.DuckDBPyConnection, records: Sequence[tuple[Any, ...]]) -> None:
+    """Add the events that are newer than all there are, and let the numbers go on after them."""
+    newest = fetch_number(connection, "SELECT coalesce(max(seq), 0) FROM gitops.events")
+    newer = [record for record in records if record[0] > newest]
+    if newer:
+        marks = ", ".join("?" for _ in newer[0])
+        connection.executemany(f"INSERT INTO gitops.events (seq, {EVENT_COLUMNS}) VALUES ({marks})", newer)
+        gap = newer[-1][0] - newest
+        connection.execute("SELECT max(nextval('gitops.event_seq')) FROM range(?)", [gap]).fetchall()
+
+
+def _exchange(restoring: Path, store: Path) -> Path | None:
+    """Two renames; the log of the store goes first, so that it never meets another file."""
+    with writing(store):
+        aside = _aside(store) if store.exists() else None
+        log = Path(f"{store}{WAL}")
+        if log.exists():
+            log.replace(f"{aside or _aside(store)}{WAL}")
+        if aside is not None:
+            store.replace(aside)
+        try:
+            restoring.replace(store)
+        except OSError:
+            if aside is not None:
+                aside.replace(store)
+            raise
+        settle(store.parent)
+    return aside
+
+
+def _aside(store: Path) -> Path:
+    """A name that is not taken yet."""
+    names = itertools.chain([ASIDE], (f"{ASIDE}-{number}" for number in itertools.count(2)))
+    places = (Path(f"{store}.{name}") for name in names)
+    return next(place for place in places if not place.exists() and not Path(f"{place}{WAL}").exists())

@@ -6,9 +6,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
-from reconciler.adapters.duckdb import codec, tombstones
-from reconciler.adapters.duckdb.altered import desired_tables
-from reconciler.adapters.duckdb.connection import fetch_first
+from reconciler.adapters.duckdb.codec import TOMBSTONE_RECORD, declared_row, find_tombstone, tombstone_row, values_of
+from reconciler.adapters.duckdb.connection import desired_tables, fetch_first
 from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.tables.duckdb import DESIRED, listed, qualified, quoted
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from reconciler.adapters.duckdb.catalog import Catalog, StoredKind
+    from reconciler.adapters.duckdb.tables import Catalog, StoredKind
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row
     from reconciler.model.resource import Key, Resource, RowId
@@ -42,8 +41,8 @@ class _Table:
 
     def row(self, record: Sequence[Any]) -> Row:
         width = len(self.columns)
-        values = codec.values_of(self.kind, self.columns, record[:width])
-        return codec.declared_row(self.kind, values, record[width : width + 2], record[width + 2 :])
+        values = values_of(self.kind, self.columns, record[:width])
+        return declared_row(self.kind, values, record[width : width + 2], record[width + 2 :])
 
 
 class DuckDBBase:
@@ -79,7 +78,7 @@ class DuckDBBase:
                 record = fetch_first(self._connection, query, row_id.id)
             if record is not None:
                 return table.row(record)
-        return tombstones.find(self._connection, row_id.kind, row_id.id)
+        return find_tombstone(self._connection, row_id.kind, row_id.id)
 
     def referrers_of(self, key: Key) -> tuple[Resource, ...]:
         """The resources with a reference to this kind and name, in order of kind and name."""
@@ -108,8 +107,8 @@ class DuckDBBase:
         for table in self._tables.values():
             for record in self._stream(f"{table.select} WHERE {table.is_declared}"):
                 yield table.row(record)
-        for record in self._stream(tombstones.RECORD):
-            yield codec.tombstone_row(record)
+        for record in self._stream(TOMBSTONE_RECORD):
+            yield tombstone_row(record)
 
     def _stream(self, query: str) -> Iterator[tuple[Any, ...]]:
         with closing(self._connection.cursor()) as cursor:  # look-ups may come in between

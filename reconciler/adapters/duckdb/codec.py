@@ -1,4 +1,7 @@
-"""Records of DuckDB's to values of ours and back."""
+"""Records of DuckDB's to values of ours and back; tombstones, which are kept whole.
+
+A tombstone is what left git, as it last was, whether or not a table still has a row for it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
+from reconciler.adapters.duckdb.connection import fetch_first
 from reconciler.kinds.kind import SqlType
 from reconciler.model.change import Prune, Removal, Row, Stamp
 from reconciler.model.problem import Problem, Severity
@@ -15,6 +19,8 @@ from reconciler.model.resource import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    import duckdb
 
     from reconciler.kinds.kind import Kind
 
@@ -110,3 +116,34 @@ def dump_problems(problems: Iterable[Problem]) -> str:
 def load_problems(text: str) -> tuple[Problem, ...]:
     """Problems from JSON."""
     return tuple(Problem(**{**one, "severity": Severity(one["severity"])}) for one in json.loads(text))
+
+
+TOMBSTONE_TABLE = "gitops.tombstones"
+TOMBSTONE_RECORD = (
+    "SELECT resource, created_commit, created_at, updated_commit, updated_at, removed_commit, removed_at, prune "
+    "FROM gitops.tombstones"
+)
+
+
+def find_tombstone(connection: duckdb.DuckDBPyConnection, kind: str, row_id: str) -> Row | None:
+    """The tombstone with this id."""
+    record = fetch_first(connection, f"{TOMBSTONE_RECORD} WHERE kind = ? AND id = ?", kind, row_id)
+    return None if record is None else tombstone_row(record)
+
+
+def tombstones_of_kind(connection: duckdb.DuckDBPyConnection, kind: str) -> list[Row]:
+    """All tombstones of a kind."""
+    return [tombstone_row(one) for one in connection.execute(f"{TOMBSTONE_RECORD} WHERE kind = ?", [kind]).fetchall()]
+
+
+def clear_tombstones(connection: duckdb.DuckDBPyConnection) -> None:
+    """Remove all."""
+    connection.execute(f"DELETE FROM {TOMBSTONE_TABLE}")
+
+
+def write_tombstones(connection: duckdb.DuckDBPyConnection, rows: Iterable[Row]) -> None:
+    """Write some, over those that have the same ids."""
+    records = [tombstone_record(row) for row in rows]
+    if records:
+        with connection.appender(TOMBSTONE_TABLE, action="upsert") as appender:
+            appender.append_rows(records)

@@ -127,3 +127,28 @@ def fetch_number(connection: duckdb.DuckDBPyConnection, query: str, *parameters:
 def first_line(error: duckdb.Error) -> str:
     """What a DuckDB error says, without the advice and the excerpts that follow."""
     return str(error).partition("\n")[0].strip()
+
+
+UNREADABLE = (duckdb.BinderException, duckdb.CatalogException, duckdb.ConversionException)
+"""What DuckDB says of a table that is not there, and of columns that are not, or are of another type."""
+HEAL = "`reconciler drift` tells what was altered, `reconciler drift --heal` puts it right"
+
+
+@contextmanager
+def live_tables() -> Iterator[None]:
+    """Live rows are read. Raises `NeedsHuman` when their table is not such that they can be."""
+    try:
+        yield
+    except UNREADABLE as error:
+        raise NeedsHuman(
+            f"a live table was altered, its rows cannot be read: {first_line(error)}", hint=HEAL
+        ) from error
+
+
+@contextmanager
+def desired_tables() -> Iterator[None]:
+    """What git says is read. Raises `NeedsHuman` when its tables are not such that it can be."""
+    try:
+        yield
+    except UNREADABLE as error:
+        raise NeedsHuman(f"the store cannot tell what git says: {first_line(error)}", hint=REBUILD) from error

@@ -1,4 +1,7 @@
-"""The search for drift: `main.<table>` held against `desired.<table>`, column by column."""
+"""The search for drift: `main.<table>` held against `desired.<table>`, column by column.
+
+Drift is put right by copying what should be from `desired`, inside a transaction of the caller's.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+
 from reconciler import canonical
-from reconciler.adapters.duckdb import codec, structure
-from reconciler.adapters.duckdb.connection import REBUILD, fetch_first, fetch_number
+from reconciler.adapters.duckdb.codec import values_as_found
+from reconciler.adapters.duckdb.connection import REBUILD, fetch_first, fetch_number, first_line
+from reconciler.adapters.duckdb.tables import (
+    COLUMN,
+    TABLE,
+    create_indexes,
+    create_table,
+    drop_table,
+    expected_structure,
+    parts_of,
+    read_structure,
+)
 from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.model.drift import TABLE_ITSELF, Drift, Drifts, DriftType, differing_columns
@@ -17,16 +32,13 @@ from reconciler.tables.duckdb import DESIRED, LIVE, listed, qualified, quoted
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    import duckdb
-
-    from reconciler.adapters.duckdb.catalog import Catalog, StoredKind
-    from reconciler.adapters.duckdb.structure import Parts
+    from reconciler.adapters.duckdb.tables import Catalog, Parts, StoredKind
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.resource import RowId
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DriftScope:
     """What to look for: these kinds, less the rows (or tables) that are left alone, at most so many told."""
 
     kinds: Kinds
@@ -34,21 +46,21 @@ class Asked:
     limit: int
 
 
-def scan(connection: duckdb.DuckDBPyConnection, catalog: Catalog, asked: Asked) -> Drifts:
+def scan_drift(connection: duckdb.DuckDBPyConnection, catalog: Catalog, asked: DriftScope) -> Drifts:
     """What drifted, in order of kind and id, a kind's table before its rows.
 
     Raises `NeedsHuman` when `desired` was altered itself, so that nothing says what should be.
     """
-    there, made = structure.found(connection), structure.wanted(catalog)
+    there, made = read_structure(connection), expected_structure(catalog)
     told: list[Drift] = []
     counts: dict[str, int] = {}
     for kind in (kind for kind in asked.kinds if kind.name in catalog):
         stored = catalog[kind.name]
-        _check_desired(stored, structure.of(there, DESIRED, stored), structure.of(made, DESIRED, stored))
+        _check_desired(stored, parts_of(there, DESIRED, stored), parts_of(made, DESIRED, stored))
         left = frozenset(row.id for row in asked.leaving if row.kind == kind.name)
         if TABLE_ITSELF in left:
             continue
-        parts = structure.of(there, LIVE, stored), structure.of(made, LIVE, stored)
+        parts = parts_of(there, LIVE, stored), parts_of(made, LIVE, stored)
         pair = _Pair(connection, kind, stored, parts, left)
         room = asked.limit - len(told)
         found = [*pair.table(), *pair.rows(room + 1)]
@@ -57,10 +69,10 @@ def scan(connection: duckdb.DuckDBPyConnection, catalog: Catalog, asked: Asked) 
     return Drifts(tuple(told), {name: count for name, count in counts.items() if count})
 
 
-def altered(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> Drifts:
+def altered_tables(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> Drifts:
     """The live tables that are not as they were made, without their rows."""
-    there, made = structure.found(connection), structure.wanted(catalog)
-    pairs = ((one, structure.of(there, LIVE, one), structure.of(made, LIVE, one)) for one in catalog.values())
+    there, made = read_structure(connection), expected_structure(catalog)
+    pairs = ((one, parts_of(there, LIVE, one), parts_of(made, LIVE, one)) for one in catalog.values())
     told = tuple(drift for pair in pairs for drift in _table(*pair))
     return Drifts(told, {drift.kind: 1 for drift in told})
 
@@ -119,11 +131,11 @@ class _Pair:
         return rows + len(self.table())
 
     def _is_comparable(self, column: str) -> bool:
-        part = structure.COLUMN + column
+        part = COLUMN + column
         return part in self._live and self._live[part] == self._should[part]
 
     def _are_comparable(self) -> bool:
-        return structure.TABLE in self._live and self._stored.key in self._columns
+        return TABLE in self._live and self._stored.key in self._columns
 
     def _is_alike(self) -> bool:
         """Whether all rows are the same, as far as 64 bits of each tell: in a twentieth of the time of a join."""
@@ -173,7 +185,7 @@ class _Pair:
 
     def _values(self, record: Sequence[Any]) -> dict[str, Any]:
         width = len(self._columns)
-        values = codec.values_as_found(self._kind, self._columns, record[:width])
+        values = values_as_found(self._kind, self._columns, record[:width])
         stamps = zip(self._stamps, record[width:], strict=True)
         return {**values, **{name: canonical.utc(at) if isinstance(at, datetime) else at for name, at in stamps}}
 
@@ -184,3 +196,47 @@ def _check_desired(stored: StoredKind, found: Parts, should: Parts) -> None:
             f"{DESIRED}.{stored.table} was altered, so the store cannot tell what git says: no row was compared",
             hint=REBUILD,
         )
+
+
+def heal(connection: duckdb.DuckDBPyConnection, catalog: Catalog, found: Drifts) -> None:
+    """Put right what is told: rows by their ids, a table by making it anew with all of its rows.
+
+    Raises `NeedsHuman` when what should be does not fit, or when something of somebody's depends on a table.
+    """
+    by_kind: dict[str, list[Drift]] = {}
+    for drift in found.reported:
+        by_kind.setdefault(drift.kind, []).append(drift)
+    for name, drifts in by_kind.items():
+        try:
+            if drifts[0].is_table:
+                _make_anew(connection, catalog, name)
+            else:
+                _copy(connection, catalog[name], drifts)
+        except duckdb.ConstraintException as error:
+            raise NeedsHuman(
+                f"what {DESIRED}.{catalog[name].table} holds as {name} does not fit, so somebody wrote there; "
+                f"nothing was changed: {first_line(error)}",
+                hint=REBUILD,
+            ) from error
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, stored: StoredKind, drifts: Sequence[Drift]) -> None:
+    live, desired = qualified(LIVE, stored.table), qualified(DESIRED, stored.table)
+    these = f"{quoted(stored.key)} IN (SELECT unnest(?::UUID[]))"
+    if extra := [drift.id for drift in drifts if drift.what is DriftType.EXTRA]:
+        connection.execute(f"DELETE FROM {live} WHERE {these}", [extra])
+    if others := [drift.id for drift in drifts if drift.what is not DriftType.EXTRA]:
+        columns = listed((*stored.columns, *TIMESTAMPS))
+        query = f"INSERT OR REPLACE INTO {live} ({columns}) SELECT {columns} FROM {desired} WHERE {these}"
+        connection.execute(query, [others])
+
+
+def _make_anew(connection: duckdb.DuckDBPyConnection, catalog: Catalog, kind: str) -> None:
+    stored, wanted = catalog[kind], expected_structure(catalog)
+    parts = parts_of(wanted, LIVE, stored)
+    drop_table(connection, LIVE, stored, parts_of(read_structure(connection), LIVE, stored))
+    create_table(connection, parts)
+    columns = listed((*stored.columns, *TIMESTAMPS))
+    live, desired = qualified(LIVE, stored.table), qualified(DESIRED, stored.table)
+    connection.execute(f"INSERT INTO {live} ({columns}) SELECT {columns} FROM {desired}")
+    create_indexes(connection, parts)

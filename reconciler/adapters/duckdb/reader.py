@@ -1,27 +1,41 @@
-"""What can be asked of the store without the right to write. Implements the port `StoreReader`."""
+"""What can be asked of the store without the right to write. Implements the port `StoreReader`.
+
+Readers of the store as it is at one moment find out once what all readers of that moment ask for. While one process
+has the store open nobody else writes, and no row changes without a host event: what was found is right for whoever
+sees the same newest event. A page that a hundred browsers look at is one query for each change.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
-from reconciler.adapters.duckdb import catalog, drift, events, querycopies, state, structure, suspending
+from reconciler.adapters.duckdb import state
 from reconciler.adapters.duckdb.base import DuckDBBase
-from reconciler.adapters.duckdb.browsing import Rows
-from reconciler.adapters.duckdb.connection import fetch_first
-from reconciler.adapters.duckdb.sheets import live_sheet
+from reconciler.adapters.duckdb.connection import fetch_first, fetch_number, live_tables
+from reconciler.adapters.duckdb.drift import DriftScope, scan_drift
+from reconciler.adapters.duckdb.rows import Rows, copy_for_query, live_sheet
+from reconciler.adapters.duckdb.state import (
+    events_after,
+    last_uploaded_event,
+    newest_event_number,
+    newest_events,
+    suspension,
+)
+from reconciler.adapters.duckdb.tables import load_catalog, parts_of, read_structure
 from reconciler.model.drift import MAX_REPORTED
 from reconciler.model.rows import TableExport
-from reconciler.tables.duckdb import LIVE, qualified
+from reconciler.tables.duckdb import DESIRED, LIVE, qualified, quoted
 from reconciler.tables.rows import sheet_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from types import TracebackType
 
-    from reconciler.adapters.duckdb.browsing import Place
-    from reconciler.adapters.duckdb.catalog import Catalog, StoredKind
+    from reconciler.adapters.duckdb.rows import Place
+    from reconciler.adapters.duckdb.tables import Catalog, StoredKind
     from reconciler.adapters.sandbox.protocol import Fill
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.commit import Applied, Attempt
@@ -37,7 +51,7 @@ class DuckDBReader:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, tables: Catalog | None = None) -> None:
         self._connection = connection
-        self._catalog = catalog.load(connection) if tables is None else tables
+        self._catalog = load_catalog(connection) if tables is None else tables
 
     def __enter__(self) -> DuckDBReader:
         return self
@@ -83,8 +97,8 @@ class DuckDBReader:
             return self._counts_of_what_is_there()
 
     def _counts_of_what_is_there(self) -> dict[str, int]:
-        there = structure.found(self._connection)
-        left = [stored for stored in self._catalog.values() if structure.of(there, LIVE, stored)]
+        there = read_structure(self._connection)
+        left = [stored for stored in self._catalog.values() if parts_of(there, LIVE, stored)]
         return dict.fromkeys(self._catalog, 0) | self._counts(left)
 
     def _counts(self, kinds: Collection[StoredKind]) -> dict[str, int]:
@@ -94,11 +108,11 @@ class DuckDBReader:
 
     def events(self, limit: int, before: int | None = None) -> tuple[HostEvent, ...]:
         """The newest host events first, of all or of those before one."""
-        return events.newest(self._connection, limit, before)
+        return newest_events(self._connection, limit, before)
 
     def suspension(self) -> Suspension | None:
         """The suspension that was asked for last, expired or not."""
-        return suspending.get(self._connection)
+        return suspension(self._connection)
 
     def identity(self) -> str:
         """The store's id, which a new file or a restored one does not share."""
@@ -106,18 +120,18 @@ class DuckDBReader:
 
     def events_after(self, seq: int, limit: int) -> tuple[HostEvent, ...]:
         """The host events that follow one, the oldest first."""
-        return events.after(self._connection, seq, limit)
+        return events_after(self._connection, seq, limit)
 
     def last_uploaded_event(self) -> int:
         """The newest host event that the ledger has; 0 when it has none."""
-        return events.last_uploaded_event(self._connection)
+        return last_uploaded_event(self._connection)
 
     def drift(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MAX_REPORTED) -> Drifts:
         """Where the live rows, or their tables, are not what git says. `leaving` are left out.
 
         Raises `NeedsHuman` when the tables of what git says were altered.
         """
-        return drift.scan(self._connection, self._catalog, drift.Asked(kinds, leaving, limit))
+        return scan_drift(self._connection, self._catalog, DriftScope(kinds, leaving, limit))
 
     def live(self, kind: Kind, name: str | None = None) -> tuple[LiveRow, ...]:
         """The live rows of a kind in order of name, or those that go by a name (what left git may share one) or id.
@@ -132,7 +146,7 @@ class DuckDBReader:
 
     def copies(self, sql: str) -> Iterator[Fill]:
         """The tables, and the rows of those that a query names, for a query in the sandbox."""
-        return querycopies.copies(self._connection, sql)
+        return copy_for_query(self._connection, sql)
 
     def sheet(self, kind: Kind) -> TableExport:
         """The live rows of a kind for a file. To be read before anything else is asked."""
@@ -150,3 +164,80 @@ class DuckDBReader:
         """How many live rows of a kind a search finds, and those of them that it asks for, in order of name."""
         stored = self._catalog.get(kind.name)
         return (0, ()) if stored is None else Rows(self._connection, kind, stored).found(search)
+
+
+MOST_ANSWERS, MOST_ROWS = 64, 128
+"""Answers that are remembered, and the rows of the longest of them: some megabytes."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A state of the store. `newest` is the number of its newest host event."""
+
+    newest: int
+    catalog: Catalog
+    _found: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+
+    def once(self, question: tuple[Any, ...], ask: Callable[[], T]) -> T:
+        """The answer to a question, from whoever asked it first or by asking now. For any thread."""
+        if question in self._found:
+            found: T = self._found[question]
+            return found
+        answer = ask()
+        if not isinstance(answer, tuple) or len(answer) <= MOST_ROWS:
+            if len(self._found) >= MOST_ANSWERS:
+                self._found.clear()
+            self._found[question] = answer
+        return answer
+
+
+class MomentReader(DuckDBReader):
+    """A reader whose transaction has begun, and so sees one moment until it is closed."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, moment: Moment) -> None:
+        super().__init__(connection, moment.catalog)
+        self._moment = moment
+
+    def counts(self) -> Mapping[str, int]:
+        """Live rows by kind. What is there is asked first: a query that fails would end the transaction."""
+        return self._moment.once(("counts",), self._counts_of_what_is_there)
+
+    def live(self, kind: Kind, name: str | None = None) -> tuple[LiveRow, ...]:
+        """The live rows of a kind, or those that go by a name."""
+        if name is None:
+            return super().live(kind)
+        return self._moment.once((kind, name), lambda: super(MomentReader, self).live(kind, name))
+
+    def live_after(self, kind: Kind, place: Place | None, limit: int) -> tuple[LiveRow, ...]:
+        """So many live rows of a kind after a place, in order of name and id."""
+        return self._moment.once((kind, place, limit), lambda: self._page(kind, place, limit))
+
+    def _page(self, kind: Kind, place: Place | None, limit: int) -> tuple[LiveRow, ...]:
+        stored = self._catalog.get(kind.name)
+        if stored is None or not self._moment.once((kind,), lambda: self._is_paired(stored)):
+            return super().live_after(kind, place, limit)
+        return Rows(self._connection, kind, stored).paired_after(place, limit)
+
+    def _is_paired(self, stored: StoredKind) -> bool:
+        """Whether the live rows are those that git says, in number and id, whatever is in them."""
+        key = quoted(stored.key)
+        both = f"{qualified(LIVE, stored.table)} AS row FULL JOIN {qualified(DESIRED, stored.table)} AS said"
+        alone = f"FROM {both} ON row.{key} = said.{key} WHERE row.{key} IS NULL OR said.{key} IS NULL"
+        with live_tables():
+            return fetch_number(self._connection, f"SELECT count(*) {alone}") == 0
+
+
+class Moments:
+    """Remembers the last moment that somebody looked at. For any thread."""
+
+    def __init__(self) -> None:
+        self._last: Moment | None = None
+
+    def reader(self, connection: duckdb.DuckDBPyConnection) -> MomentReader:
+        """A reader through a connection of its own, of the store as it is now."""
+        connection.begin()
+        newest, last = newest_event_number(connection), self._last  # the transaction sees what is there at this query
+        if last is None or last.newest != newest:
+            self._last = last = Moment(newest, load_catalog(connection))
+        return MomentReader(connection, last)

@@ -1,20 +1,27 @@
-"""What the store keeps beside the rows: format, owner, applied and attempted commit, host events."""
+"""What the store keeps beside the rows: format, owner, applied and attempted commit, host events, suspension.
+
+Host events are written in the transaction they are about.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from reconciler import canonical
-from reconciler.adapters.duckdb import codec
+from reconciler.adapters.duckdb.codec import dump_problems, load_problems
 from reconciler.adapters.duckdb.connection import fetch_first, fetch_number
 from reconciler.errors import NeedsHuman
 from reconciler.model.change import Stamp
 from reconciler.model.commit import Applied, Attempt
+from reconciler.model.drift import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED
+from reconciler.model.host import HostEvent, Suspension
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from reconciler.model.problem import Problem
 
@@ -142,7 +149,7 @@ def applied(connection: duckdb.DuckDBPyConnection) -> Applied | None:
 def set_applied(connection: duckdb.DuckDBPyConnection, applied: Applied, warnings: Sequence[Problem]) -> None:
     """Replace the applied commit."""
     values = (applied.stamp.commit, applied.stamp.time, applied.height, applied.digest, applied.at)
-    _put(connection, "gitops.applied", APPLIED, (*values, codec.dump_problems(warnings)))
+    _put(connection, "gitops.applied", APPLIED, (*values, dump_problems(warnings)))
 
 
 def attempted(connection: duckdb.DuckDBPyConnection) -> Attempt | None:
@@ -153,13 +160,13 @@ def attempted(connection: duckdb.DuckDBPyConnection) -> Attempt | None:
     if found is None:
         return None
     commit, time, at, refused, problems = found
-    return Attempt(Stamp(commit, canonical.utc(time)), canonical.utc(at), refused, codec.load_problems(problems))
+    return Attempt(Stamp(commit, canonical.utc(time)), canonical.utc(at), refused, load_problems(problems))
 
 
 def set_attempted(connection: duckdb.DuckDBPyConnection, attempt: Attempt) -> None:
     """Replace the newest attempt."""
     values = (attempt.stamp.commit, attempt.stamp.time, attempt.at, attempt.refused)
-    _put(connection, "gitops.attempted", ATTEMPTED, (*values, codec.dump_problems(attempt.problems)))
+    _put(connection, "gitops.attempted", ATTEMPTED, (*values, dump_problems(attempt.problems)))
 
 
 def _put(connection: duckdb.DuckDBPyConnection, table: str, columns: tuple[str, ...], values: Sequence[object]) -> None:
@@ -168,3 +175,87 @@ def _put(connection: duckdb.DuckDBPyConnection, table: str, columns: tuple[str, 
     if not fetch_number(connection, f"UPDATE {table} SET {settings}", *values):
         marks = ", ".join("?" for _ in columns)
         connection.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", list(values))
+
+
+EVENT_COLUMNS = "happened_at, event, commit_sha, digest, duration_ms, detail, store"
+EVENT_CURSOR = "host_events"
+
+
+def add_event(connection: duckdb.DuckDBPyConnection, event: HostEvent) -> None:
+    """Write an event down. The database gives it the next number and its own id; what it brings is not looked at."""
+    connection.execute(
+        f"INSERT INTO gitops.events ({EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, (SELECT store FROM gitops.format))",
+        [event.at, event.event, event.commit, event.digest, event.duration_ms, canonical.dumps(event.detail)],
+    )
+
+
+def newest_events(
+    connection: duckdb.DuckDBPyConnection, limit: int, before: int | None = None
+) -> tuple[HostEvent, ...]:
+    """The newest events first, of all or of those before one."""
+    query = f"SELECT seq, {EVENT_COLUMNS} FROM gitops.events WHERE seq < coalesce(?, seq + 1) ORDER BY seq DESC LIMIT ?"
+    records = connection.execute(query, [before, limit]).fetchall()
+    return _events(records)
+
+
+def newest_event_number(connection: duckdb.DuckDBPyConnection) -> int:
+    """The number of the newest event; 0 when there is none."""
+    return fetch_number(connection, "SELECT coalesce(max(seq), 0) FROM gitops.events")
+
+
+def events_after(connection: duckdb.DuckDBPyConnection, seq: int, limit: int) -> tuple[HostEvent, ...]:
+    """The events that follow one, the oldest first."""
+    records = connection.execute(
+        f"SELECT seq, {EVENT_COLUMNS} FROM gitops.events WHERE seq > ? ORDER BY seq LIMIT ?", [seq, limit]
+    ).fetchall()
+    return _events(records)
+
+
+def last_drift_event(connection: duckdb.DuckDBPyConnection) -> tuple[str, str] | None:
+    """The newest event that says how it is with drift, and the digest of what was found."""
+    found = fetch_first(
+        connection,
+        "SELECT event, detail->>'found' FROM gitops.events WHERE event IN (?, ?, ?) ORDER BY seq DESC LIMIT 1",
+        *(DRIFT_FOUND, DRIFT_HEALED, DRIFT_GONE),
+    )
+    return None if found is None else (found[0], found[1])
+
+
+def last_uploaded_event(connection: duckdb.DuckDBPyConnection) -> int:
+    """The newest event that the ledger has; 0 when it has none."""
+    found = fetch_first(connection, "SELECT position FROM gitops.cursors WHERE name = ?", EVENT_CURSOR)
+    return 0 if found is None else int(found[0])
+
+
+def mark_events_uploaded(connection: duckdb.DuckDBPyConnection, seq: int, kept_since: datetime) -> None:
+    """Move the cursor to an event, never back, and delete what it has passed that happened before a moment."""
+    connection.execute(
+        "INSERT INTO gitops.cursors VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET position = excluded.position "
+        "WHERE excluded.position > position",
+        [EVENT_CURSOR, seq],
+    )
+    connection.execute("DELETE FROM gitops.events WHERE seq <= ? AND happened_at < ?", [seq, kept_since])
+
+
+def _events(records: Sequence[Sequence[Any]]) -> tuple[HostEvent, ...]:
+    return tuple(
+        HostEvent(seq, canonical.utc(at), event, commit, digest, duration, json.loads(detail), str(store))
+        for seq, at, event, commit, digest, duration, detail, store in records
+    )
+
+
+def suspension(connection: duckdb.DuckDBPyConnection) -> Suspension | None:
+    """What was asked for last, expired or not; None when nothing is suspended."""
+    found = fetch_first(connection, "SELECT reason, actor, since, until FROM gitops.suspension")
+    if found is None:
+        return None
+    reason, actor, since, until = found
+    return Suspension(reason, actor, canonical.utc(since), None if until is None else canonical.utc(until))
+
+
+def set_suspension(connection: duckdb.DuckDBPyConnection, suspension: Suspension | None) -> None:
+    """Replace it, or with None take it away."""
+    connection.execute("DELETE FROM gitops.suspension")
+    if suspension is not None:
+        values = [suspension.reason, suspension.actor, suspension.since, suspension.until]
+        connection.execute("INSERT INTO gitops.suspension VALUES (?, ?, ?, ?)", values)

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
-from reconciler.adapters.duckdb import catalog, drift, events, healing, state, suspending, writing
+from reconciler.adapters.duckdb import state
 from reconciler.adapters.duckdb.connection import FILE_NAME, open_readable, open_writable, transaction
-from reconciler.adapters.duckdb.moment import Moments
-from reconciler.adapters.duckdb.reader import DuckDBReader
+from reconciler.adapters.duckdb.drift import DriftScope, altered_tables, heal, scan_drift
+from reconciler.adapters.duckdb.reader import DuckDBReader, Moments
+from reconciler.adapters.duckdb.state import add_event, last_drift_event, mark_events_uploaded, set_suspension
+from reconciler.adapters.duckdb.tables import catalog_of, save_catalog
+from reconciler.adapters.duckdb.writing import advance, start_over
 from reconciler.errors import BugError
 from reconciler.model.commit import Applied, Attempt
 from reconciler.model.drift import DRIFT_HEALED, MAX_REPORTED, next_drift_event
@@ -124,7 +127,7 @@ class DuckDBStore(DuckDBReader):
                 "branch": branch,
                 "before": owner[1] if owner else None,
             }
-            events.add(self._connection, HostEvent(0, self._clock.now(), "bound", None, None, 0, detail))
+            add_event(self._connection, HostEvent(0, self._clock.now(), "bound", None, None, 0, detail))
 
     def apply(self, kinds: Kinds, step: StoreUpdate) -> None:
         """Advance from the applied commit. Raises `NeedsHuman` when rows that stay do not fit a changed schema.
@@ -141,7 +144,7 @@ class DuckDBStore(DuckDBReader):
     def replace(self, kinds: Kinds, step: StoreUpdate) -> None:
         """Become the given state, whatever was there."""
         with self._step(kinds, step, "replace"):
-            writing.start_over(self._connection, self._catalog, kinds, step.rows)
+            start_over(self._connection, self._catalog, kinds, step.rows)
 
     def refuse(self, attempt: Attempt) -> None:
         """Record that a commit was refused. Hearing it again about the same commit is no second event."""
@@ -153,7 +156,7 @@ class DuckDBStore(DuckDBReader):
             state.set_attempted(self._connection, attempt)
             if not again:
                 detail: dict[str, Value] = {"problems": len(attempt.problems)}
-                events.add(self._connection, HostEvent(0, attempt.at, "refused", attempt.stamp.commit, None, 0, detail))
+                add_event(self._connection, HostEvent(0, attempt.at, "refused", attempt.stamp.commit, None, 0, detail))
 
     def heal(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MAX_REPORTED) -> Drifts:
         """Make the live rows what git says, but those in `leaving`, at most so many; gives what was put right.
@@ -161,45 +164,45 @@ class DuckDBStore(DuckDBReader):
         Raises `NeedsHuman` when what git says was altered, too, or something of somebody's depends on a table.
         """
         with self._transaction():
-            found = drift.scan(self._connection, self._catalog, drift.Asked(kinds, leaving, limit))
+            found = scan_drift(self._connection, self._catalog, DriftScope(kinds, leaving, limit))
             if found.reported:
-                healing.heal(self._connection, self._catalog, found)
+                heal(self._connection, self._catalog, found)
                 self._record_drift(DRIFT_HEALED, found)
         return found
 
     def record_drift(self, kinds: Kinds) -> Drifts:
         """What `drift` finds. That there is some, other than before, or none any more, is written down as an event."""
         with self._transaction():
-            found = drift.scan(self._connection, self._catalog, drift.Asked(kinds, (), MAX_REPORTED))
-            news = next_drift_event(found, events.newest_about_drift(self._connection))
+            found = scan_drift(self._connection, self._catalog, DriftScope(kinds, (), MAX_REPORTED))
+            news = next_drift_event(found, last_drift_event(self._connection))
             if news is not None:
                 self._record_drift(news, found)
         return found
 
     def _advance(self, kinds: Kinds, step: StoreUpdate) -> None:
         with self._step(kinds, step, "advance"):
-            writing.advance(self._connection, self._catalog, kinds, step.rows)
+            advance(self._connection, self._catalog, kinds, step.rows)
 
     def _mend_tables(self) -> bool:
         """Whether any live table was altered, and is as it should be now."""
         with self._transaction():
-            found = drift.altered(self._connection, self._catalog)
+            found = altered_tables(self._connection, self._catalog)
             if found.reported:
-                healing.heal(self._connection, self._catalog, found)
+                heal(self._connection, self._catalog, found)
                 self._record_drift(DRIFT_HEALED, found)
         return bool(found.reported)
 
     def _record_drift(self, event: str, found: Drifts) -> None:
         applied = self.applied()
         commit, digest = (applied.stamp.commit, applied.digest) if applied else (None, None)
-        events.add(self._connection, HostEvent(0, self._clock.now(), event, commit, digest, 0, found.detail()))
+        add_event(self._connection, HostEvent(0, self._clock.now(), event, commit, digest, 0, found.detail()))
 
     def suspend(self, suspension: Suspension) -> None:
         """Suspend reconciling, in place of a suspension that is there."""
         with self._transaction():
-            suspending.put(self._connection, suspension)
+            set_suspension(self._connection, suspension)
             event = HostEvent(0, self._clock.now(), "suspended", None, None, 0, suspension.detail())
-            events.add(self._connection, event)
+            add_event(self._connection, event)
 
     def resume(self, actor: str) -> Suspension | None:
         """End the suspension; gives it, None when there was none."""
@@ -217,20 +220,20 @@ class DuckDBStore(DuckDBReader):
         if found is None:
             return None
         with self._transaction():
-            suspending.put(self._connection, None)
+            set_suspension(self._connection, None)
             event = HostEvent(0, self._clock.now(), how, None, None, 0, {**found.detail(), **more})
-            events.add(self._connection, event)
+            add_event(self._connection, event)
         return found
 
     def record_event(self, event: str, detail: Mapping[str, Value]) -> None:
         """Write down as a host event what this host did beside the rows."""
         with self._transaction():
-            events.add(self._connection, HostEvent(0, self._clock.now(), event, None, None, 0, detail))
+            add_event(self._connection, HostEvent(0, self._clock.now(), event, None, None, 0, detail))
 
     def mark_uploaded(self, seq: int) -> None:
         """The ledger has the host events up to this one. Those of them that are older than a week go."""
         with self._transaction():
-            events.ship(self._connection, seq, self._clock.now() - EVENTS_KEPT)
+            mark_events_uploaded(self._connection, seq, self._clock.now() - EVENTS_KEPT)
 
     def _remembered(self, what: str, ask: Callable[[], T]) -> T:
         """What was found once: nobody else writes while this is open, and what is written here is forgotten."""
@@ -251,7 +254,7 @@ class DuckDBStore(DuckDBReader):
     @contextmanager
     def _step(self, kinds: Kinds, step: StoreUpdate, how: str) -> Iterator[None]:
         began = perf_counter()
-        now, stamp, known = self._clock.now(), step.commit.stamp, catalog.of_kinds(kinds)
+        now, stamp, known = self._clock.now(), step.commit.stamp, catalog_of(kinds)
         detail: dict[str, Value] = {
             "how": how,
             "creates": step.creates,
@@ -264,9 +267,9 @@ class DuckDBStore(DuckDBReader):
         with self._transaction():
             yield
             if known != self._catalog:
-                catalog.save(self._connection, known)
+                save_catalog(self._connection, known)
             state.set_applied(self._connection, Applied(stamp, step.height, step.digest, now), step.warnings)
             state.set_attempted(self._connection, Attempt(stamp, now, refused=False, problems=step.warnings))
             elapsed = (perf_counter() - began) * 1000
-            events.add(self._connection, replace(event, duration_ms=elapsed))
+            add_event(self._connection, replace(event, duration_ms=elapsed))
         self._catalog = known

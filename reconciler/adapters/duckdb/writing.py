@@ -1,25 +1,135 @@
-"""From one state of the rows to the next, inside a transaction of the caller's."""
+"""From one state of the rows to the next, inside a transaction of the caller's.
+
+A kind's two tables are made anew for a first state, for another schema, and when most rows change. The way is always
+the same, so that a table that was migrated is like one that was always so: set the rows that stay aside, drop,
+create, fill, bring the rows back, and index at the end (an index that is there while most rows change costs five
+times what they do).
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from reconciler.adapters.duckdb import rebuild, tombstones
-from reconciler.adapters.duckdb.catalog import of_kinds
-from reconciler.adapters.duckdb.connection import fetch_number
-from reconciler.adapters.duckdb.touched import Touched, sort
-from reconciler.errors import NeedsHuman
+import duckdb
+
+from reconciler.adapters.duckdb.codec import TOMBSTONE_TABLE, clear_tombstones, tombstones_of_kind, write_tombstones
+from reconciler.adapters.duckdb.connection import fetch_number, first_line
+from reconciler.adapters.duckdb.tables import catalog_of, drop_table, parts_of, read_structure
+from reconciler.errors import BugError, NeedsHuman
+from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.tables.duckdb import DESIRED, LIVE, declared_columns, listed, live_columns, qualified, quoted, tables
-from reconciler.tables.rows import desired_values, live_values
+from reconciler.tables.rows import desired_values, is_live, live_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    import duckdb
-
-    from reconciler.adapters.duckdb.catalog import Catalog, StoredKind
+    from reconciler.adapters.duckdb.tables import Catalog, StoredKind
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row
+
+
+@dataclass(slots=True)
+class Touched:
+    """One kind's rows of a step: what git declares, and what left it."""
+
+    declared: list[Row] = field(default_factory=list)
+    removed: list[Row] = field(default_factory=list)
+
+    def ids(self) -> list[str]:
+        """The ids of all of them."""
+        return [row.resource.id for row in (*self.declared, *self.removed)]
+
+    def live(self, kind: Kind) -> list[Row]:
+        """Those that stand in the tables."""
+        return self.declared + [row for row in self.removed if is_live(kind, row)]
+
+    def dead(self, kind: Kind) -> list[str]:
+        """The ids of those that leave the tables."""
+        return [row.resource.id for row in self.removed if not is_live(kind, row)]
+
+
+def sort_by_kind(kinds: Kinds, rows: Iterable[Row]) -> dict[str, Touched]:
+    """The rows by the names of their kinds, each of the given kinds among them.
+
+    Raises `BugError` for a row that comes twice, or that is declared but of none of these kinds.
+    """
+    seen = set()
+    sorted_rows = {kind.name: Touched() for kind in kinds}
+    for row in rows:
+        name = row.resource.kind
+        if row.row_id in seen:
+            raise BugError(f"a step holds {name} {row.resource.id} twice")
+        seen.add(row.row_id)
+        if row.removed is not None:
+            sorted_rows.setdefault(name, Touched()).removed.append(row)
+        elif name in kinds.by_name:
+            sorted_rows[name].declared.append(row)
+        else:
+            raise BugError(f"a step declares {name}/{row.resource.name}, but there is no kind {name}")
+    return sorted_rows
+
+
+def set_rows_aside(connection: duckdb.DuckDBPyConnection, stored: StoredKind, without: Sequence[str]) -> None:
+    """Copy the rows of both tables to temporary ones, less those with some ids."""
+    for schema in (LIVE, DESIRED):
+        connection.execute(
+            f"CREATE TEMPORARY TABLE {_aside(schema, stored)} AS SELECT * FROM {qualified(schema, stored.table)} "
+            f"WHERE {quoted(stored.key)} NOT IN (SELECT unnest(?::UUID[]))",
+            [without],
+        )
+
+
+def drop_tables(connection: duckdb.DuckDBPyConnection, stored: StoredKind) -> None:
+    """Drop both tables, or what somebody made of them. Raises `NeedsHuman` when something depends on one."""
+    there = read_structure(connection)
+    for schema in (LIVE, DESIRED):
+        drop_table(connection, schema, stored, parts_of(there, schema, stored))
+
+
+def create_tables(connection: duckdb.DuckDBPyConnection, kind: Kind, rows: Iterable[Row]) -> None:
+    """Create both tables, without their indexes, with some rows."""
+    made = tables(kind)
+    connection.execute(made.live)
+    connection.execute(made.desired)
+    desired = qualified(DESIRED, kind.table)
+    with connection.appender(desired) as appender:
+        appender.append_rows(desired_values(kind, row) for row in rows)
+    columns = listed(live_columns(kind))
+    connection.execute(f"INSERT INTO {qualified(LIVE, kind.table)} SELECT {columns} FROM {desired}")
+
+
+def bring_rows_back(connection: duckdb.DuckDBPyConnection, kind: Kind, stored: StoredKind) -> None:
+    """Copy what was set aside into the new tables. Raises `NeedsHuman` for rows that do not fit there."""
+    mapping = {name: name for name in live_columns(kind) if name in (*stored.columns, *TIMESTAMPS)}
+    declared = dict(zip(declared_columns(kind), stored.declared, strict=True))
+    try:
+        _copy_back(connection, LIVE, kind, stored, mapping)
+        _copy_back(connection, DESIRED, kind, stored, mapping | declared)
+    except (duckdb.ConstraintException, duckdb.ConversionException) as error:
+        raise NeedsHuman(
+            f"rows of {kind.name} do not fit its new schema, nothing was changed: {first_line(error)}",
+            hint=f"let the schema of {kind.name} allow what these rows hold, as the one before did",
+        ) from error
+
+
+def _copy_back(
+    connection: duckdb.DuckDBPyConnection, schema: str, kind: Kind, stored: StoredKind, mapping: dict[str, str]
+) -> None:
+    aside, made = _aside(schema, stored), qualified(schema, kind.table)
+    connection.execute(f"INSERT INTO {made} ({listed(mapping)}) SELECT {listed(mapping.values())} FROM {aside}")
+    connection.execute(f"DROP TABLE {aside}")
+
+
+def index_tables(connection: duckdb.DuckDBPyConnection, kind: Kind) -> None:
+    """Create the indexes of both tables."""
+    for statement in tables(kind).indexes:
+        connection.execute(statement)
+
+
+def _aside(schema: str, stored: StoredKind) -> str:
+    return f"temp.{quoted(f'{schema}.{stored.table}')}"
+
 
 FEW = 16
 """Rows that are written one by one."""
@@ -30,12 +140,12 @@ MOST = 0.25
 
 def advance(connection: duckdb.DuckDBPyConnection, catalog: Catalog, kinds: Kinds, rows: Iterable[Row]) -> None:
     """Write the touched rows; every other stays, in tables that are those of these kinds."""
-    touched = sort(kinds, rows)
-    tombstones.update(connection, touched)
+    touched = sort_by_kind(kinds, rows)
+    _update_tombstones(connection, touched)
     gone = [stored for name, stored in catalog.items() if name not in kinds.by_name]
     for stored in gone:
         _check_empty(connection, stored, touched.get(stored.name, Touched()).ids())
-        rebuild.drop(connection, stored)
+        drop_tables(connection, stored)
     anew = [kind for kind in kinds if _anew(connection, kind, catalog.get(kind.name), touched[kind.name])]
     _rebuild(connection, catalog, anew, touched)
     names = {kind.name for kind in anew}
@@ -46,14 +156,25 @@ def advance(connection: duckdb.DuckDBPyConnection, catalog: Catalog, kinds: Kind
 
 def start_over(connection: duckdb.DuckDBPyConnection, catalog: Catalog, kinds: Kinds, rows: Iterable[Row]) -> None:
     """Drop everything, whatever somebody made of it, and hold exactly these rows."""
-    touched = sort(kinds, rows)
-    for stored in (*catalog.values(), *of_kinds(kinds).values()):
-        rebuild.drop(connection, stored)
-    tombstones.clear(connection)
-    tombstones.write(connection, [row for rows in touched.values() for row in rows.removed])
+    touched = sort_by_kind(kinds, rows)
+    for stored in (*catalog.values(), *catalog_of(kinds).values()):
+        drop_tables(connection, stored)
+    clear_tombstones(connection)
+    write_tombstones(connection, [row for rows in touched.values() for row in rows.removed])
     for kind in kinds:
-        rebuild.create(connection, kind, touched[kind.name].live(kind))
-        rebuild.index(connection, kind)
+        create_tables(connection, kind, touched[kind.name].live(kind))
+        index_tables(connection, kind)
+
+
+def _update_tombstones(connection: duckdb.DuckDBPyConnection, touched: Mapping[str, Touched]) -> None:
+    """Write those of a step, and remove those of what is declared again."""
+    for kind, rows in touched.items():
+        ids = [row.resource.id for row in rows.declared]
+        if ids:
+            connection.execute(
+                f"DELETE FROM {TOMBSTONE_TABLE} WHERE kind = ? AND id IN (SELECT unnest(?::UUID[]))", [kind, ids]
+            )
+    write_tombstones(connection, [row for rows in touched.values() for row in rows.removed])
 
 
 def _anew(connection: duckdb.DuckDBPyConnection, kind: Kind, stored: StoredKind | None, touched: Touched) -> bool:
@@ -73,18 +194,18 @@ def _rebuild(
     Tombstones are written again, as a rebuilt store would have them: under another schema they may look different.
     """
     rows = {
-        kind.name: Touched(touched[kind.name].declared, tombstones.of_kind(connection, kind.name)) for kind in kinds
+        kind.name: Touched(touched[kind.name].declared, tombstones_of_kind(connection, kind.name)) for kind in kinds
     }
     before = {name: catalog[name] for name in rows if name in catalog}
     for name, stored in before.items():
-        rebuild.set_aside(connection, stored, rows[name].ids())
+        set_rows_aside(connection, stored, rows[name].ids())
     for stored in before.values():
-        rebuild.drop(connection, stored)
+        drop_tables(connection, stored)
     for kind in kinds:
-        rebuild.create(connection, kind, rows[kind.name].live(kind))
+        create_tables(connection, kind, rows[kind.name].live(kind))
         if kind.name in before:
-            rebuild.bring_back(connection, kind, before[kind.name])
-        rebuild.index(connection, kind)
+            bring_rows_back(connection, kind, before[kind.name])
+        index_tables(connection, kind)
 
 
 def _write(connection: duckdb.DuckDBPyConnection, kind: Kind, touched: Touched) -> None:

@@ -13,8 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from reconciler.adapters.duckdb.backup import Backup, back_up, backups, delete
-from reconciler.adapters.duckdb.restoring import restore
+from reconciler.adapters.duckdb.backup import Backup, back_up, backups, delete, restore
 from reconciler.adapters.duckdb.store import open_store
 from reconciler.errors import BugError, NeedsHuman, RetryLater, UsageError
 from tests.adapters.store.observing import observe
@@ -163,7 +162,7 @@ import resource, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from reconciler.adapters.duckdb.backup import back_up
-from reconciler.adapters.duckdb.restoring import restore
+from reconciler.adapters.duckdb.backup import restore
 from reconciler.errors import RetryLater
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

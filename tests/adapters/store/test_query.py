@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from reconciler.adapters.duckdb.query import look
-from reconciler.adapters.duckdb.querycopies import copies
+from reconciler.adapters.duckdb.rows import copy_for_query
 from reconciler.adapters.sandbox import child
 from reconciler.adapters.sandbox.database import Database
 from reconciler.adapters.sandbox.protocol import Look
@@ -76,7 +76,7 @@ def store() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def ask(store: duckdb.DuckDBPyConnection, sql: str, **limits: float) -> QueryResult:
-    return look(lambda: copies(store, sql), sql, QueryLimits(**limits))  # type: ignore[arg-type]
+    return look(lambda: copy_for_query(store, sql), sql, QueryLimits(**limits))  # type: ignore[arg-type]
 
 
 def test_rows_are_what_they_are_in_the_store(store: duckdb.DuckDBPyConnection) -> None:
@@ -124,7 +124,7 @@ def test_nothing_of_this_is_run(store: duckdb.DuckDBPyConnection, tmp_path: Path
     secret = tmp_path / "secret.csv"
     secret.write_text("x\n", encoding="utf-8")
     inside = Database()  # what the process has, without waiting for one each time
-    for fill in copies(store, "live"):
+    for fill in copy_for_query(store, "live"):
         assert child.fill(inside.connection, fill) == {}
     for sql in REFUSED:
         seen = child.look(inside.connection, Look(sql.replace("{file}", str(secret)), 10, 10, 1_000))

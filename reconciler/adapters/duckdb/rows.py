@@ -1,7 +1,7 @@
-"""The live rows of a kind, all or some of them, each with where git declares it.
+"""Live rows as they are read: some of a kind, all of them for a file, and copies for somebody's query.
 
-`row` is the live one and `said` what git says of it, in all conditions here. What something else put there has no name
-in git: it goes by its id.
+`row` is the live one and `said` what git says of it, in all conditions here. What something else put there has no
+name in git: it goes by its id.
 """
 
 from __future__ import annotations
@@ -9,19 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from reconciler.adapters.duckdb import codec
-from reconciler.adapters.duckdb.altered import live_tables
-from reconciler.adapters.duckdb.connection import fetch_number
+from reconciler.adapters.duckdb.codec import stamp_as_found, values_as_found
+from reconciler.adapters.duckdb.connection import fetch_number, live_tables
+from reconciler.adapters.sandbox.protocol import Fill
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
-from reconciler.model.rows import LiveRow
+from reconciler.model.rows import LiveRow, TableExport
 from reconciler.tables.duckdb import DESIRED, LIVE, qualified, quoted
+from reconciler.tables.rows import BESIDE, sheet_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import duckdb
 
-    from reconciler.adapters.duckdb.catalog import StoredKind
+    from reconciler.adapters.duckdb.tables import StoredKind
     from reconciler.kinds.kind import Kind
     from reconciler.model.rows import Search
 
@@ -127,11 +128,94 @@ class Rows:
 
 def _live_row(kind: Kind, columns: Sequence[str], record: Sequence[Any]) -> LiveRow:
     name, path, line, *values = record
-    stamps = zip(TIMESTAMPS, map(codec.stamp_as_found, values[len(columns) :]), strict=True)
+    stamps = zip(TIMESTAMPS, map(stamp_as_found, values[len(columns) :]), strict=True)
     return LiveRow(
         kind=kind.name,
         name=name,
-        values={**codec.values_as_found(kind, columns, values[: len(columns)]), **dict(stamps)},
+        values={**values_as_found(kind, columns, values[: len(columns)]), **dict(stamps)},
         path=path,
         line=line,
     )
+
+
+EXPORTED_AT_ONCE = 5_000
+AS_TEXT = frozenset({"UUID", "JSON"})
+
+
+def live_sheet(connection: duckdb.DuckDBPyConnection, kind: Kind, stored: StoredKind) -> TableExport:
+    """The rows in order of name, then id. To be read before the connection does anything else."""
+    columns = sheet_columns(kind)
+    return TableExport(kind.table, columns, _export_blocks(connection, _export_query(stored, columns)))
+
+
+def _export_blocks(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[Sequence[tuple[Any, ...]]]:
+    with live_tables():
+        found = connection.execute(query)
+        while block := found.fetchmany(EXPORTED_AT_ONCE):
+            yield block
+
+
+def _export_query(stored: StoredKind, columns: Sequence[tuple[str, str]]) -> str:
+    own = len(columns) - len(BESIDE)
+    cells = [_export_cell("row", name, type_, stored) for name, type_ in columns[:own]]
+    name, path, key = (quoted(stored.declaration("name")), quoted(stored.declaration("path")), quoted(stored.key))
+    # What left git may share its name with what took its place, and refer to what has left, too: as `import` sees it
+    gone = f"said.{path} IS NULL"
+    hidden = {"name": f"{gone} AND count(*) OVER (PARTITION BY said.{name}) > 1", "refs": gone}
+    for plain, (column, _) in zip(BESIDE, columns[own:], strict=True):
+        cells.append(f"CASE WHEN {hidden.get(plain, 'false')} THEN NULL ELSE said.{quoted(column)}::VARCHAR END")
+    live, desired = qualified(LIVE, stored.table), qualified(DESIRED, stored.table)
+    return (
+        f"SELECT {', '.join(cells)} FROM {live} AS row LEFT JOIN {desired} AS said ON row.{key} = said.{key} "
+        f"ORDER BY said.{name}, {gone}, row.{key}"
+    )
+
+
+def _export_cell(side: str, name: str, type_: str, stored: StoredKind) -> str:
+    if name not in (*stored.columns, *TIMESTAMPS):
+        return "NULL"
+    return f"{side}.{quoted(name)}::{'VARCHAR' if type_ in AS_TEXT else type_}"  # whatever somebody made of the column
+
+
+COPIED_AT_ONCE = 5_000
+"""Rows that are on their way to the process at once."""
+AS_THEY_ARE = frozenset({"BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "DOUBLE", "VARCHAR"})
+"""Types whose values get there as Python has them; those of others as text."""
+QUERY_TABLES = (
+    "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() JOIN duckdb_tables() "
+    "USING (database_name, schema_name, table_name) WHERE database_name = current_database() "
+    "ORDER BY schema_name, table_name, column_index"
+)
+
+
+def copy_for_query(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterator[Fill]:
+    """All tables of a store, and the rows of those that a query names: there is no other way to them."""
+    text = sql.lower()
+    for (schema, table), columns in _tables(connection).items():
+        named = _as_written(table) in text
+        yield from _copy(connection, schema, table, columns, rows=named)
+
+
+def _copy(
+    connection: duckdb.DuckDBPyConnection, schema: str, table: str, columns: dict[str, str], *, rows: bool
+) -> Iterator[Fill]:
+    types = tuple(columns.items())
+    yield Fill(schema, table, types, ())
+    if rows:
+        cells = ", ".join(quoted(name) if type_ in AS_THEY_ARE else f"{quoted(name)}::VARCHAR" for name, type_ in types)
+        found = connection.execute(f"SELECT {cells} FROM {qualified(schema, table)} ORDER BY rowid")
+        while block := found.fetchmany(COPIED_AT_ONCE):
+            yield Fill(schema, table, (), block)
+
+
+def _tables(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], dict[str, str]]:
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    records: list[tuple[Any, ...]] = connection.execute(QUERY_TABLES).fetchall()
+    for schema, table, column, type_ in records:
+        found.setdefault((schema, table), {})[column] = type_
+    return found
+
+
+def _as_written(table: str) -> str:
+    """A table's name as a query has to write it, in lower case: quotes are doubled."""
+    return quoted(table)[1:-1].lower()

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from reconciler.adapters.duckdb import keeper as keeping
+from reconciler.adapters.duckdb import sharing
 from reconciler.adapters.duckdb.connection import FILE_NAME
-from reconciler.adapters.duckdb.keeper import Keeper
+from reconciler.adapters.duckdb.sharing import Keeper
 from reconciler.adapters.duckdb.store import DuckDBStore, open_store
 from reconciler.errors import RetryLater
 from tests.support.kinds import FixedClock
@@ -56,7 +56,7 @@ def test_it_makes_ready_unless_another_process_has_its_turn(
         opened.append(told)
         return open_store(*told)
 
-    monkeypatch.setattr(keeping, "open_store", opening)
+    monkeypatch.setattr(sharing, "open_store", opening)
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         other.stdout.readline()
@@ -128,7 +128,7 @@ def test_many_read_while_one_writes(keeper: Keeper) -> None:
 
 
 def test_while_it_is_away_nobody_reads_and_afterwards_all_may(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeping, "TURN", 0.05)
+    monkeypatch.setattr(sharing, "TURN", 0.05)
     with keeper.away(), pytest.raises(RetryLater, match="is being copied"), keeper.reading():
         raise AssertionError("it was open")
     with keeper.reading() as reader:
@@ -136,7 +136,7 @@ def test_while_it_is_away_nobody_reads_and_afterwards_all_may(keeper: Keeper, mo
 
 
 def test_a_reader_that_does_not_end_keeps_it_from_going_away(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeping, "TURN", 0.05)
+    monkeypatch.setattr(sharing, "TURN", 0.05)
     with keeper.reading(), pytest.raises(RetryLater, match="is being read"), keeper.away():
         raise AssertionError("it went away")
 

@@ -1,13 +1,19 @@
-"""A DuckDB file that need not be ours: opened to be read only, and shut off from everything else on the machine."""
+"""Files that others wrote or read: a DuckDB file that need not be ours, and rows as a Parquet file.
+
+A foreign file is opened to be read only, and shut off from everything else on the machine. Parquet is written by a
+DuckDB that holds nothing else: the store's own may touch no file.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import duckdb
 
+from reconciler import canonical
 from reconciler.adapters.duckdb.connection import CONFIG, DAMAGED, HOLDER, IN_USE, first_line
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
 from reconciler.importing.tables import METADATA, RawTable
@@ -19,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.kinds.kind import Kind, Kinds
+    from reconciler.model.rows import Record, TableExport
 
 MAGIC = b"DUCK"
 MAGIC_AT = 8
@@ -153,3 +160,36 @@ def _not_read(file: Path, error: duckdb.Error) -> ReconcilerError:
     if any(words in text for words in DAMAGED):
         return NeedsHuman(f"{file} is damaged, or no DuckDB file: {first_line(error)}", hint="import a backup of it")
     return NeedsHuman(f"cannot read {file}: {first_line(error)}", hint="see to what it says, then import again")
+
+
+PARQUET_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "python_enable_replacements": "false",
+    "memory_limit": "1GB",
+    "threads": "1",
+}
+
+
+def write_parquet(sheet: TableExport, file: Path) -> int:
+    """Write a file that is not there yet; how many rows it has. Raises `RetryLater` when there is no room."""
+    try:
+        with duckdb.connect(":memory:", config={**PARQUET_CONFIG, "temp_directory": str(file.parent)}) as connection:
+            columns = ", ".join(f"{quoted(name)} {type_}" for name, type_ in sheet.columns)
+            connection.execute(f"CREATE TABLE sheet ({columns})")
+            rows = 0
+            for block in sheet.blocks:
+                with connection.appender("sheet") as appender:
+                    appender.append_rows([_naive(record) for record in block])
+                rows += len(block)
+            connection.execute("COPY sheet TO ? (FORMAT parquet, COMPRESSION zstd)", [str(file)])
+            return rows
+    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        why = str(error).partition("\n")[0]
+        raise RetryLater(
+            f"{sheet.table} could not be exported: {why}", hint="free some disk space or memory"
+        ) from error
+
+
+def _naive(record: Record) -> list[Any]:
+    """A row whose moments are as DuckDB's TIMESTAMP has them: in UTC, without saying so."""
+    return [canonical.utc(value).replace(tzinfo=None) if isinstance(value, datetime) else value for value in record]

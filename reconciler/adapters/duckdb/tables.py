@@ -1,4 +1,4 @@
-"""What the tables of a kind look like, and what they should: their columns and types, statements and indexes.
+"""Which tables the store has, what kinds they were made from, what they look like and what they should.
 
 What they should look like is asked of the database itself: the statements they were made with are run in an empty one
 in memory, so that only its own words are compared with its own words.
@@ -6,17 +6,88 @@ in memory, so that only its own words are compared with its own words.
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from reconciler.adapters.duckdb.connection import CONFIG, first_line
 from reconciler.errors import NeedsHuman
-from reconciler.tables.duckdb import DESIRED, qualified
+from reconciler.tables.duckdb import DESIRED, declared_columns, qualified, tables
+from reconciler.tables.rows import DECLARATION_COLUMNS
 
 if TYPE_CHECKING:
-    from reconciler.adapters.duckdb.catalog import Catalog, StoredKind
+    from collections.abc import Mapping
+
+    from reconciler.kinds.kind import Kind, Kinds
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKind:
+    """A kind as the tables have it: names of its value columns and of its declaration columns, and all their DDL."""
+
+    name: str
+    table: str
+    key: str
+    columns: tuple[str, ...]
+    declared: tuple[str, ...]
+    definition: str
+    schema: Mapping[str, Any]
+
+    def declaration(self, name: str) -> str:
+        """The column behind one of `DECLARATION_COLUMNS`, as this table names it."""
+        return next(own for (plain, _), own in zip(DECLARATION_COLUMNS, self.declared, strict=True) if plain == name)
+
+    @classmethod
+    def of(cls, kind: Kind) -> StoredKind:
+        """What the tables of a kind will be."""
+        return cls(
+            name=kind.name,
+            table=kind.table,
+            key=kind.key,
+            columns=tuple(column.name for column in kind.columns),
+            declared=declared_columns(kind),
+            definition=tables(kind).definition,
+            schema=kind.schema,
+        )
+
+
+Catalog = dict[str, StoredKind]
+
+
+def catalog_of(kinds: Kinds) -> Catalog:
+    """What the catalog is when all tables are those of these kinds."""
+    return {kind.name: StoredKind.of(kind) for kind in kinds}
+
+
+def load_catalog(connection: duckdb.DuckDBPyConnection) -> Catalog:
+    """The kinds that have tables, by name."""
+    records = connection.execute(
+        "SELECT name, table_name, key, columns, declared, definition, schema FROM gitops.kinds ORDER BY name"
+    ).fetchall()
+    return {
+        name: StoredKind(name, table, key, tuple(columns), tuple(declared), definition, json.loads(schema))
+        for name, table, key, columns, declared, definition, schema in records
+    }
+
+
+def save_catalog(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
+    """Record that the tables are these now."""
+    connection.execute("DELETE FROM gitops.kinds")
+    for one in catalog.values():
+        connection.execute(
+            "INSERT INTO gitops.kinds (name, table_name, key, columns, declared, definition, schema) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [one.name, one.table, one.key, one.columns, one.declared, one.definition, _ordered(one.schema)],
+        )
+
+
+def _ordered(schema: Mapping[str, Any]) -> str:
+    """JSON with its keys in the order they have: the order of a schema's properties is that of the columns."""
+    return json.dumps(dict(schema), ensure_ascii=False)
+
 
 Parts = dict[str, str]
 """Definitions by part: `column <name>` has a type, `table`, `view`, `index <name>` and `trigger <name>` a statement."""
@@ -41,7 +112,7 @@ SELECT schema_name, lower(table_name), 'trigger ' || trigger_name, sql FROM duck
 """
 
 
-def found(connection: duckdb.DuckDBPyConnection) -> Structure:
+def read_structure(connection: duckdb.DuckDBPyConnection) -> Structure:
     """What there is in the schemas of rows, whosever it is."""
     structure: Structure = {}
     for schema, table, part, definition in connection.execute(PARTS).fetchall():
@@ -49,22 +120,22 @@ def found(connection: duckdb.DuckDBPyConnection) -> Structure:
     return structure
 
 
-def wanted(catalog: Catalog) -> Structure:
+def expected_structure(catalog: Catalog) -> Structure:
     """What the tables of a catalog were made as."""
     return _made(tuple(stored.definition for stored in catalog.values()))
 
 
-def of(structure: Structure, schema: str, stored: StoredKind) -> Parts:
+def parts_of(structure: Structure, schema: str, stored: StoredKind) -> Parts:
     """The parts of one of a kind's tables; none when it is not there."""
     return structure.get((schema, stored.table.lower()), {})
 
 
-def make(connection: duckdb.DuckDBPyConnection, parts: Parts) -> None:
+def create_table(connection: duckdb.DuckDBPyConnection, parts: Parts) -> None:
     """Create a table without rows or indexes."""
     connection.execute(parts[TABLE])
 
 
-def index(connection: duckdb.DuckDBPyConnection, parts: Parts) -> None:
+def create_indexes(connection: duckdb.DuckDBPyConnection, parts: Parts) -> None:
     """Create its indexes. Raises `NeedsHuman` when another table of somebody's has one of that name."""
     for statement in (statement for part, statement in parts.items() if part.startswith(INDEX)):
         try:
@@ -76,7 +147,7 @@ def index(connection: duckdb.DuckDBPyConnection, parts: Parts) -> None:
             ) from error
 
 
-def drop(connection: duckdb.DuckDBPyConnection, schema: str, stored: StoredKind, parts: Parts) -> None:
+def drop_table(connection: duckdb.DuckDBPyConnection, schema: str, stored: StoredKind, parts: Parts) -> None:
     """Drop whatever has the table's name. Raises `NeedsHuman` when something of somebody's depends on it."""
     if not parts:
         return
@@ -96,4 +167,4 @@ def _made(definitions: tuple[str, ...]) -> Structure:
         scratch.execute(f"CREATE SCHEMA {DESIRED}")
         for definition in definitions:
             scratch.execute(definition)
-        return found(scratch)
+        return read_structure(scratch)
