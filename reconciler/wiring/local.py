@@ -22,7 +22,6 @@ from reconciler.adapters.files import write_lines, write_new
 from reconciler.adapters.git.mirror import Mirror
 from reconciler.adapters.git.process import git_version
 from reconciler.adapters.git.repository import open_repository
-from reconciler.adapters.git.scratch import ScratchRepository, begin_repository
 from reconciler.adapters.git.transport import ANY_LOGIN, Credentials
 from reconciler.adapters.machine import SystemClock
 from reconciler.adapters.sandbox.engine import Sandbox
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.clickhouse.connection import Answer
     from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
     from reconciler.adapters.git.repository import GitSource
+    from reconciler.adapters.git.scratch import ScratchRepository
     from reconciler.adapters.redis.sessions import RedisSessions
     from reconciler.daemon.assembly import Daemon
     from reconciler.daemon.followers import MakeFollower
@@ -268,11 +268,15 @@ def _write_table(sheet: TableExport, lines: Iterable[str] | None, file: Path) ->
 
 def init_repository(path: Path) -> bool:
     """Put an existing folder under git; False when it is already."""
+    from reconciler.adapters.git.scratch import begin_repository  # GitPython takes 80 ms
+
     return begin_repository(path.resolve())
 
 
 def scratch_repository(folder: Path) -> ScratchRepository:
     """A new git repository in a folder, for the tour."""
+    from reconciler.adapters.git.scratch import ScratchRepository  # GitPython takes 80 ms
+
     return ScratchRepository(folder)
 
 
