@@ -15,7 +15,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks.measure import Figure
-from reconciler.adapters.bundled import example_repository
+from reconciler.adapters.bundled import find_example_repository
 from reconciler.adapters.sandbox.engine import Sandbox
 from reconciler.model.change import Row, Stamp
 from reconciler.ports import Between
@@ -70,7 +70,7 @@ def _steps(policies: tuple[Policy, ...], kinds: Kinds, rows: list[Row]) -> Itera
 
 
 def _example() -> tuple[tuple[Policy, ...], Kinds, tuple[Resource, ...]]:
-    root, layout = example_repository(), Layout()
+    root, layout = find_example_repository(), Layout()
     tree = {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
     checked = check_tree(
         {path: data for path, data in tree.items() if layout.role(path) is not None}, layout, bundled_kinds()

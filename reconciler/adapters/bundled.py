@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PACKAGE = Path(__file__).resolve().parent.parent
-_PLACES = (_PACKAGE / "_data", _PACKAGE.parent)
+_FOLDERS = (_PACKAGE / "_data", _PACKAGE.parent)
 """A wheel carries the folders inside the package; in a checkout they stand beside it."""
 
 _SUFFIX = ".schema.json"
@@ -21,15 +21,15 @@ _OF_FILES = ("reconciler-toml", "repository")
 """The schemas of a host's settings and of `reconciler.yaml`."""
 
 
-def shipped_schemas() -> Mapping[str, bytes]:
+def load_bundled_schemas() -> Mapping[str, bytes]:
     """The schema files of the shipped kinds, by a path that messages can name (`schemas/NAME.schema.json`)."""
-    texts = {f"schemas/{file.name}": file.read_bytes() for file in sorted(_folder("schemas").glob(f"*{_SUFFIX}"))}
+    texts = {f"schemas/{file.name}": file.read_bytes() for file in sorted(_find_folder("schemas").glob(f"*{_SUFFIX}"))}
     return {path: text for path, text in texts.items() if _KIND_MARK in json.loads(text)}
 
 
-def record_schema(name: str) -> dict[str, Any]:
+def load_schema(name: str) -> dict[str, Any]:
     """A shipped JSON Schema by the first part of its file name, such as `kind` or `session_state`."""
-    file = _folder("schemas") / f"{name}{_SUFFIX}"
+    file = _find_folder("schemas") / f"{name}{_SUFFIX}"
     try:
         schema = json.loads(file.read_bytes())
     except OSError as error:
@@ -38,26 +38,26 @@ def record_schema(name: str) -> dict[str, Any]:
     return schema
 
 
-def example_repository() -> Path:
+def find_example_repository() -> Path:
     """The folder of the example configuration repository, to be copied and never written to."""
-    return _folder("config-repo-example")
+    return _find_folder("config-repo-example")
 
 
-def editor_schemas() -> Mapping[str, bytes]:
+def load_editor_schemas() -> Mapping[str, bytes]:
     """The schemas of files that hold no resources, such as `reconciler.yaml`, by file name: for editors."""
-    files = [_folder("schemas") / f"{name}{_SUFFIX}" for name in _OF_FILES]
+    files = [_find_folder("schemas") / f"{name}{_SUFFIX}" for name in _OF_FILES]
     return {file.name: file.read_bytes() for file in files}
 
 
-def scaffold_templates() -> Mapping[str, bytes]:
+def load_scaffold_templates() -> Mapping[str, bytes]:
     """The files of a new config repository that are the same in each, by path."""
-    folder = _folder("scaffold")
+    folder = _find_folder("scaffold")
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
 
 
-def _folder(name: str) -> Path:
-    for place in _PLACES:
+def _find_folder(name: str) -> Path:
+    for place in _FOLDERS:
         if (place / name).is_dir():
             return place / name
     raise BugError(f"this installation lacks its folder {name}", hint="install the program again")

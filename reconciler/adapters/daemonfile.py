@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reconciler.adapters.files import retry_while_read, write_atomically
-from reconciler.adapters.processes import UNKNOWN, birth
+from reconciler.adapters.processes import UNKNOWN_START, read_start_time
 from reconciler.errors import NeedsHuman
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = "daemon.json"
 TOKEN_BYTES = 32
-MOST = 65_536
+MAX_FILE_BYTES = 65_536
 """Bytes read of a file in which one line is expected."""
 
 
@@ -38,10 +38,15 @@ def new_token() -> str:
 
 
 @contextmanager
-def announced(state: Path, address: str, token: str) -> Iterator[None]:
+def announce(state: Path, address: str, token: str) -> Iterator[None]:
     """Say in the state folder that this process listens there, while the block lasts. Raises `NeedsHuman`."""
     path = state / FILE_NAME
-    said = {"pid": os.getpid(), "began": birth(os.getpid()) or UNKNOWN, "address": address, "token": token}
+    said = {
+        "pid": os.getpid(),
+        "began": read_start_time(os.getpid()) or UNKNOWN_START,
+        "address": address,
+        "token": token,
+    }
     try:
         write_atomically(path, (json.dumps(said) + "\n").encode(), private=True)
     except OSError as error:
@@ -55,7 +60,7 @@ def announced(state: Path, address: str, token: str) -> Iterator[None]:
             retry_while_read(lambda: path.unlink(missing_ok=True))
 
 
-def find(state: Path) -> Daemon | None:
+def find_daemon(state: Path) -> Daemon | None:
     """The daemon of a state folder, as it announced itself; None without one.
 
     What a killed daemon left behind is nothing: its process is gone, or its id belongs to another program now. Raises
@@ -64,8 +69,8 @@ def find(state: Path) -> Daemon | None:
     said = _read(state / FILE_NAME)
     match said:
         case {"pid": int(pid), "began": str(began), "address": str(address), "token": str(token)} if pid > 0:
-            now = birth(pid)
-            alive = now is not None and (UNKNOWN in {now, began} or now == began)
+            now = read_start_time(pid)
+            alive = now is not None and (UNKNOWN_START in {now, began} or now == began)
             return Daemon(pid, address, token) if alive else None
     return None
 
@@ -73,7 +78,7 @@ def find(state: Path) -> Daemon | None:
 def _read(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
-            found = json.loads(file.read(MOST))
+            found = json.loads(file.read(MAX_FILE_BYTES))
     except FileNotFoundError:
         return {}
     except ValueError:  # no daemon writes half a file

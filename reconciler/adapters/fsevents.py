@@ -45,7 +45,7 @@ EVENTS: list[type[FileSystemEvent]] = [
 ]
 """Not that a file was modified: Windows also says so when one was read. What is renamed into place is moved."""
 
-ENDING = 0.4
+END_SECONDS = 0.4
 """Seconds that the threads have to end."""
 
 
@@ -83,7 +83,7 @@ class FolderEvents(FileSystemEventHandler):
     def close(self) -> None:
         """Stop watching, and end all threads."""
         self._observer.stop()
-        self._observer.join(ENDING)
+        self._observer.join(END_SECONDS)
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Pass on the paths of an event."""

@@ -31,18 +31,18 @@ DAEMON_FILE = "daemon.json"
 FIRST_READABLE = 1 if sys.platform == "win32" else 0
 """Windows lets nobody else read what is locked: filelock locks the first byte, a line end, and JSON follows it."""
 
-TRIES, PAUSE = 5, 0.05
+LOCK_ATTEMPTS, LOCK_PAUSE = 5, 0.05
 """How often the lock is tried for, seconds apart: somebody who only asks who holds it is done by then."""
 
-FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
+DISK_FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 """The disk, or our share of it, is full."""
 
-MOST = 65_536
+MAX_NOTE_BYTES = 65_536
 """Bytes read of a file in which a few lines are expected."""
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class LockHolder:
     """Who holds a state folder, as far as its files say: process id, since when (RFC 3339, UTC), command, address."""
 
     pid: int | None = None
@@ -60,23 +60,23 @@ class Holder:
 
 
 @contextmanager
-def hold(folder: Path, clock: Clock, command: str) -> Iterator[str]:
+def hold_folder(folder: Path, clock: Clock, command: str) -> Iterator[str]:
     """Be the one daemon of a state folder, which is made when missing; until the block or the process ends.
 
     Gives why nobody else can be told who holds it, empty when they can: a full disk is no reason not to start.
     Raises `RetryLater`, naming the holder, while somebody else holds the folder, or when a full disk has no room for
     the file; `NeedsHuman` when the folder cannot be written.
     """
-    fd = _acquired(folder)
+    fd = _acquire(folder)
     try:
-        yield _introduce(fd, {"pid": os.getpid(), "since": canonical.timestamp(clock.now()), "command": command})
+        yield _write_holder(fd, {"pid": os.getpid(), "since": canonical.timestamp(clock.now()), "command": command})
     finally:
         with suppress(OSError):  # a disk gone bad by now: what is left in the file is no lock
             os.ftruncate(fd, 0)
         _release(fd)
 
 
-def holder(folder: Path) -> Holder | None:
+def find_holder(folder: Path) -> LockHolder | None:
     """Who holds a state folder; None when nobody does. Writes nothing. Raises `NeedsHuman` when it cannot be told."""
     file = folder / LOCK_FILE
     try:
@@ -84,42 +84,42 @@ def holder(folder: Path) -> Holder | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _refused(folder, error) from error
+        raise _lock_error(folder, error) from error
     try:
         if lock_descriptor(fd, blocking=False):
             return None  # closing it unlocks it
     except OSError as error:
-        raise _refused(folder, error) from error
+        raise _lock_error(folder, error) from error
     finally:
         os.close(fd)
-    return _described(folder)
+    return _read_holder(folder)
 
 
-def left_behind(folder: Path) -> tuple[str, ...]:
+def find_stale_files(folder: Path) -> tuple[str, ...]:
     """The files of a folder that nobody holds which speak of a daemon all the same: it was killed, not stopped."""
     files = (folder / LOCK_FILE, folder / DAEMON_FILE)
-    return tuple(file.name for file in files if _read(file).get("pid") is not None)
+    return tuple(file.name for file in files if _read_object(file).get("pid") is not None)
 
 
-def _acquired(folder: Path) -> int:
+def _acquire(folder: Path) -> int:
     """A descriptor of the lock file, locked. Children do not inherit it."""
-    for attempt in range(TRIES):
+    for attempt in range(LOCK_ATTEMPTS):
         if attempt:
-            time.sleep(PAUSE)
+            time.sleep(LOCK_PAUSE)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise _refused(folder, error) from error
+            raise _lock_error(folder, error) from error
         try:
-            if lock_descriptor(fd, blocking=False) and _is_the_one(fd, folder / LOCK_FILE):
+            if lock_descriptor(fd, blocking=False) and _is_current_file(fd, folder / LOCK_FILE):
                 return fd
         except OSError as error:
             os.close(fd)
-            raise _refused(folder, error) from error
+            raise _lock_error(folder, error) from error
         os.close(fd)
     raise RetryLater(
-        f"the state folder {folder} is held by {_described(folder)}",
+        f"the state folder {folder} is held by {_read_holder(folder)}",
         hint="one daemon serves a state folder: ask that one, end it first, or choose another folder with --state",
     )
 
@@ -131,7 +131,7 @@ def _release(fd: int) -> None:
         os.close(fd)
 
 
-def _is_the_one(fd: int, file: Path) -> bool:
+def _is_current_file(fd: int, file: Path) -> bool:
     """Whether the file that is locked is still the one of that name: somebody may have deleted the folder."""
     try:
         return os.path.samestat(os.fstat(fd), file.stat())
@@ -139,7 +139,7 @@ def _is_the_one(fd: int, file: Path) -> bool:
         return False
 
 
-def _introduce(fd: int, who: dict[str, Any]) -> str:
+def _write_holder(fd: int, who: dict[str, Any]) -> str:
     """Write down who holds the lock, over what the one before left; gives why that could not be done."""
     text = ("\n" + json.dumps(who, ensure_ascii=False) + "\n").encode(errors="replace")
     try:
@@ -152,30 +152,30 @@ def _introduce(fd: int, who: dict[str, Any]) -> str:
     return "" if written == len(text) else f"cannot write {LOCK_FILE}: no space left on device"
 
 
-def _described(folder: Path) -> Holder:
+def _read_holder(folder: Path) -> LockHolder:
     """What the files of a held folder say about its holder. An address counts only when it is that process's."""
-    who, daemon = _read(folder / LOCK_FILE, FIRST_READABLE), _read(folder / DAEMON_FILE)
+    who, daemon = _read_object(folder / LOCK_FILE, FIRST_READABLE), _read_object(folder / DAEMON_FILE)
     pid = who.get("pid")
     if not isinstance(pid, int):
-        return Holder()
+        return LockHolder()
     address = daemon.get("address") if daemon.get("pid") == pid else None
-    return Holder(pid, *(str(one) if one else None for one in (who.get("since"), who.get("command"), address)))
+    return LockHolder(pid, *(str(one) if one else None for one in (who.get("since"), who.get("command"), address)))
 
 
-def _read(file: Path, start: int = 0) -> dict[str, Any]:
+def _read_object(file: Path, start: int = 0) -> dict[str, Any]:
     """A small JSON object, empty when there is none: half of one is nothing."""
     try:
         with file.open("rb") as opened:
             opened.seek(start)
-            found = json.loads(opened.read(MOST))
+            found = json.loads(opened.read(MAX_NOTE_BYTES))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def _refused(folder: Path, error: OSError) -> ReconcilerError:
+def _lock_error(folder: Path, error: OSError) -> ReconcilerError:
     why = (error.strerror or str(error)).lower()
     message = f"cannot use {folder / LOCK_FILE}: {why}"
-    if error.errno in FULL:
+    if error.errno in DISK_FULL:
         return RetryLater(message, hint="free some disk space, or choose another folder with --state")
     return NeedsHuman(message, hint="make the state folder writable for whoever runs this, or choose another")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 LOG_FOLDER, LOG_FILE = "log", "reconciler.jsonl"
 ROOT = "reconciler"
-ADOPTED = ("py.warnings", "uvicorn.error")
+ADOPTED_LOGGERS = ("py.warnings", "uvicorn.error")
 """Loggers of others that the daemon speaks for: Python's warnings, and the HTTP server's."""
 
 MAX_BYTES = 64 << 20
@@ -59,19 +59,19 @@ class EventLog:
     ) -> None:
         """Write down what happened: a CamelCase word, a sentence, and fields such as commit or duration_ms."""
         extra = {"event": event, "fields": {**self._shared, **fields}}
-        self._logger.log(NUMBERS[level], "%s", message, extra=extra, exc_info=error)
+        self._logger.log(LEVEL_NUMBERS[level], "%s", message, extra=extra, exc_info=error)
 
 
-LONGEST = 16_384
+MAX_TEXT = 16_384
 """Characters of one text; the middle of a longer one is left out, as a trace says most at its ends."""
 
-NUMBERS = {
+LEVEL_NUMBERS = {
     Level.DEBUG: logging.DEBUG,
     Level.INFO: logging.INFO,
     Level.WARN: logging.WARNING,
     Level.ERROR: logging.ERROR,
 }
-OWN = frozenset({"time", "level", "event", "message", "exception", "logger"})
+OWN_FIELDS = frozenset({"time", "level", "event", "message", "exception", "logger"})
 
 
 class JsonLines(JsonFormatter):
@@ -89,14 +89,14 @@ class JsonLines(JsonFormatter):
 
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
         """Put into `log_data` what the line has, in its order and without secrets."""
-        fields = {f"{name}_" if name in OWN else name: value for name, value in fields_of(record).items()}
+        fields = {f"{name}_" if name in OWN_FIELDS else name: value for name, value in fields_of(record).items()}
         said = {"event": event_of(record), "message": record.message, **fields}
         if not hasattr(record, "event"):
             said["logger"] = record.name  # somebody else's line
         if record.exc_info and record.exc_info[1]:
             said["exception"] = message_dict["exc_info"]
-        log_data.update({"time": moment(record), "level": level_of(record)})
-        log_data.update(short(self._redactor.value(plain(said))))
+        log_data.update({"time": format_time(record), "level": level_of(record)})
+        log_data.update(shorten(self._redactor.value(to_plain(said))))
 
     def serialize_log_record(self, log_data: dict[str, Any]) -> str:
         """JSON on one line."""
@@ -108,14 +108,14 @@ def printable(line: str) -> str:
     return line if line.isprintable() else "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in line)
 
 
-def moment(record: logging.LogRecord) -> str:
+def format_time(record: logging.LogRecord) -> str:
     """When it happened: RFC 3339 in UTC, with milliseconds."""
     return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def level_of(record: logging.LogRecord) -> Level:
     """Our word for the level; one between two of ours is called by the lower one."""
-    return next((level for level in reversed(NUMBERS) if record.levelno >= NUMBERS[level]), Level.DEBUG)
+    return next((level for level in reversed(LEVEL_NUMBERS) if record.levelno >= LEVEL_NUMBERS[level]), Level.DEBUG)
 
 
 def event_of(record: logging.LogRecord) -> str:
@@ -137,7 +137,7 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
     return dict(fields) if isinstance(fields, dict) else {}
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """A value as JSON can have it."""
     match value:
         case datetime():
@@ -147,22 +147,22 @@ def plain(value: Any) -> Any:
         case None | bool() | int() | float():
             return value
         case dict():
-            return {str(key): plain(one) for key, one in value.items()}
+            return {str(key): to_plain(one) for key, one in value.items()}
         case list() | tuple() | set() | frozenset():
-            return [plain(one) for one in value]
+            return [to_plain(one) for one in value]
     return str(value)
 
 
-def short(value: Any) -> Any:
+def shorten(value: Any) -> Any:
     """A plain value with no text longer than a line can bear. Secrets are out by then: half of one is one, too."""
     match value:
-        case str() if len(value) > LONGEST:
-            half = LONGEST // 2
-            return f"{value[:half]} … {len(value) - LONGEST} characters left out … {value[-half:]}"
+        case str() if len(value) > MAX_TEXT:
+            half = MAX_TEXT // 2
+            return f"{value[:half]} … {len(value) - MAX_TEXT} characters left out … {value[-half:]}"
         case dict():
-            return {key: short(one) for key, one in value.items()}
+            return {key: shorten(one) for key, one in value.items()}
         case list():
-            return [short(one) for one in value]
+            return [shorten(one) for one in value]
     return value
 
 
@@ -210,9 +210,9 @@ class ConsoleLines(logging.Formatter):
             case Style.JOURNAL:
                 return f"<{PRIORITIES[level]}>{text}"
             case Style.COLOUR:
-                return f"{moment(record)} {COLOURS[level]}{level:<5}{PLAIN_AGAIN} {text}"
+                return f"{format_time(record)} {COLOURS[level]}{level:<5}{PLAIN_AGAIN} {text}"
             case Style.PLAIN:
-                return f"{moment(record)} {level:<5} {text}"
+                return f"{format_time(record)} {level:<5} {text}"
 
 
 class Console(logging.Handler):
@@ -240,7 +240,7 @@ class Console(logging.Handler):
 
 
 def _text(record: logging.LogRecord) -> str:
-    fields = " ".join(f"{name}={_field(name, plain(value))}" for name, value in fields_of(record).items())
+    fields = " ".join(f"{name}={_field(name, to_plain(value))}" for name, value in fields_of(record).items())
     error = record.exc_info[1] if record.exc_info else None
     wrong = f"({type(error).__name__}: {error})" if error else ""
     return " ".join(part for part in (event_of(record), message_of(record), fields, wrong) if part)
@@ -262,7 +262,7 @@ def _escaped(letter: str) -> str:
     return letter.encode("unicode_escape").decode("ascii")
 
 
-INSTEAD = "***"
+REDACTED = "***"
 
 USER_INFO = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<who>[^\s/?#\"'<>]*)@", re.IGNORECASE)
 """The user information of a URL (RFC 3986, section 3.2.1), up to the last `@` before its path."""
@@ -300,12 +300,12 @@ class Redactor:
     def text(self, text: str) -> str:
         """The text with `***` for each secret, and for the credentials of any URL."""
         if self._known is not None:
-            text = self._known.sub(INSTEAD, text)
+            text = self._known.sub(REDACTED, text)
         if "://" in text:
             text = USER_INFO.sub(_without_password, text)
         if "=" in text:
-            text = PARAMETER.sub(rf"\g<name>{INSTEAD}", text)
-        return AUTHORIZATION.sub(rf"\g<scheme> {INSTEAD}", text)
+            text = PARAMETER.sub(rf"\g<name>{REDACTED}", text)
+        return AUTHORIZATION.sub(rf"\g<scheme> {REDACTED}", text)
 
     def value(self, value: Any) -> Any:
         """The same for anything that can be logged, inside lists and mappings too."""
@@ -326,7 +326,7 @@ def _without_password(found: re.Match[str]) -> str:
     """Over ssh the name belongs to the address; anywhere else it may be a token."""
     if "ssh" in found["scheme"].lower() and ":" not in found["who"]:
         return found[0]
-    return f"{found['scheme']}{INSTEAD}@"
+    return f"{found['scheme']}{REDACTED}@"
 
 
 class DaemonLog:
@@ -337,7 +337,7 @@ class DaemonLog:
     """
 
     def __init__(
-        self, folder: Path, stream: TextIO, style: Style = Style.PLAIN, *, adopted: Sequence[str] = ADOPTED
+        self, folder: Path, stream: TextIO, style: Style = Style.PLAIN, *, adopted: Sequence[str] = ADOPTED_LOGGERS
     ) -> None:
         self.redactor = Redactor()
         self.file = folder / LOG_FOLDER / LOG_FILE
@@ -380,7 +380,7 @@ class DaemonLog:
     def set_level(self, level: Level) -> None:
         """Write down what is at least this serious, from now on; of what others say, warnings at least."""
         for logger, _, _ in self._before:
-            logger.setLevel(max(NUMBERS[level], NUMBERS[Level.WARN] if logger.name in self._adopted else 0))
+            logger.setLevel(max(LEVEL_NUMBERS[level], LEVEL_NUMBERS[Level.WARN] if logger.name in self._adopted else 0))
 
     def set_max_size(self, max_bytes: int) -> None:
         """Rotate the file when it would grow beyond this, from now on."""

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-KEPT = 5
+KEPT_FILES = 5
 """Rotated files, `NAME.1` being the youngest: with the one that is written, six times the size at most."""
 
-OVERDUE = 2
+MAX_GROWTH = 2
 """While rotating is refused, the file may grow to this many times its size."""
 
 
@@ -78,7 +78,7 @@ class RotatingFile(logging.Handler):
         try:
             self._rotate()
         except OSError:  # another program has one of them open, on Windows
-            if length + size > OVERDUE * self._max_bytes:
+            if length + size > MAX_GROWTH * self._max_bytes:
                 raise
         return self._open()
 
@@ -88,7 +88,7 @@ class RotatingFile(logging.Handler):
             self._shut()
         if self._file is None:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._file = io.FileIO(self._path, "a+", opener=_owners)
+            self._file = io.FileIO(self._path, "a+", opener=_open_private)
             _end_line(self._file)
         return self._file
 
@@ -100,7 +100,7 @@ class RotatingFile(logging.Handler):
 
     def _rotate(self) -> None:
         self._shut()
-        for number in range(KEPT - 1, 0, -1):
+        for number in range(KEPT_FILES - 1, 0, -1):
             older = self._path.with_name(f"{self._path.name}.{number}")
             if older.exists():
                 older.replace(self._path.with_name(f"{self._path.name}.{number + 1}"))
@@ -135,7 +135,7 @@ class RotatingFile(logging.Handler):
             self._file = None
 
 
-def _owners(path: str, flags: int) -> int:
+def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 

@@ -15,17 +15,17 @@ from reconciler.errors import NeedsHuman
 if TYPE_CHECKING:
     from pathlib import Path
 
-OTHERS = stat.S_IRWXG | stat.S_IRWXO
+MODE_OF_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-class Room(NamedTuple):
+class DiskSpace(NamedTuple):
     """Bytes on a disk."""
 
     free: int
     total: int
 
 
-def room(folder: Path) -> Room:
+def measure_disk(folder: Path) -> DiskSpace:
     """The room on the disk that a folder is on, or would be on. Raises `NeedsHuman` when the disk does not answer."""
     place = folder.absolute()
     while not place.exists() and place != place.parent:
@@ -36,7 +36,7 @@ def room(folder: Path) -> Room:
         raise NeedsHuman(
             f"the disk of {place} does not answer: {error.strerror}", hint="see that it is mounted"
         ) from error
-    return Room(usage.free, usage.total)
+    return DiskSpace(usage.free, usage.total)
 
 
 def check_writable(folder: Path) -> None:
@@ -51,12 +51,12 @@ def check_writable(folder: Path) -> None:
         ) from error
 
 
-def open_to_others(path: Path) -> bool:
+def is_open_to_others(path: Path) -> bool:
     """Whether others on this machine may look into a file or folder. Windows: they may not, so far as modes tell."""
-    return sys.platform != "win32" and bool(path.stat().st_mode & OTHERS)
+    return sys.platform != "win32" and bool(path.stat().st_mode & MODE_OF_OTHERS)
 
 
-def foreign_owner(path: Path) -> int | None:
+def find_foreign_owner(path: Path) -> int | None:
     """The user id that a file belongs to, when it is not ours; None when it is, and on Windows."""
     if sys.platform == "win32":
         return None

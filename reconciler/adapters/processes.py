@@ -12,19 +12,19 @@ from typing import NamedTuple
 
 import psutil
 
-UNKNOWN = ""
+UNKNOWN_START = ""
 """There is such a process, and this system does not tell when it began."""
-BOOT = Path("/proc/sys/kernel/random/boot_id")
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-def birth(pid: int) -> str | None:
+def read_start_time(pid: int) -> str | None:
     """A mark that no other process has; None when there is no such process."""
     try:
-        return _mark(psutil.Process(pid).create_time()) if psutil.pid_exists(pid) else None
+        return _format_start_time(psutil.Process(pid).create_time()) if psutil.pid_exists(pid) else None
     except (psutil.NoSuchProcess, OverflowError):
         return None
     except (psutil.Error, OSError):  # it is somebody else's, or there is no /proc
-        return UNKNOWN
+        return UNKNOWN_START
 
 
 def is_zombie(pid: int) -> bool:
@@ -35,10 +35,10 @@ def is_zombie(pid: int) -> bool:
         return False
 
 
-def _mark(began: float) -> str:
+def _format_start_time(began: float) -> str:
     """Linux counts from the boot on: the clock that the time of day is worked out with may be set meanwhile."""
     if sys.platform == "linux":
-        mark = f"{BOOT.read_text(encoding='utf-8').strip()}/{began - psutil.boot_time():.2f}"
+        mark = f"{BOOT_ID.read_text(encoding='utf-8').strip()}/{began - psutil.boot_time():.2f}"
     else:
         mark = f"{began:.3f}"
     return mark
@@ -53,7 +53,7 @@ class Usage(NamedTuple):
     most_files: int | None = None
 
 
-def usage() -> Usage:
+def measure_usage() -> Usage:
     """As of now; on Windows, handles count as open files."""
     cpu = time.process_time()
     try:

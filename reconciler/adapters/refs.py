@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.fsevents import Identity
 
-Mark: TypeAlias = tuple[int, int, int, bytes] | None
+FileMark: TypeAlias = tuple[int, int, int, bytes] | None
 """Time of the last change in nanoseconds, size and number on its disk of a file, and what it holds when it is small.
 
 Both are needed: clocks of disks tick every few milliseconds, and a branch may go back to where it was. None: no file.
@@ -28,21 +28,21 @@ Both are needed: clocks of disks tick every few milliseconds, and a branch may g
 NAMESPACES = ("refs/heads", "refs/tags", "refs/remotes")
 """Where a short name is looked for (gitrevisions)."""
 SYMBOLIC = re.compile(rb"ref:\s*(refs/(?:(?!\.\.)[^\x00-\x20\x7f])+)\s*")
-DEPTH = 5
+MAX_SYMBOLIC_DEPTH = 5
 """Symbolic refs that git follows, one to the next."""
-SMALL = 1 << 16
+MAX_CONTENT_BYTES = 1 << 16
 """Bytes read of a file: a ref has 41 or 65 and a symbolic one hardly more, a list of reftables a line for each."""
 
 
 @dataclass(frozen=True)
-class Sight:
+class RefState:
     """What was found: the deciding files, and the folders on the way to them that are there."""
 
-    marks: Mapping[Path, Mark]
+    marks: Mapping[Path, FileMark]
     folders: Mapping[Path, Identity]
 
 
-class RefPlaces:
+class RefFiles:
     """The deciding places of one branch, or without one of whatever HEAD stands for.
 
     `git_dir` is the work tree's own folder (HEAD), `common_dir` the one that all work trees share (refs).
@@ -53,25 +53,25 @@ class RefPlaces:
         self._starts = list(self._starting(branch))
         # In repositories that keep refs as reftables, each work tree's HEAD is in a table of its own
         tops = dict.fromkeys((self._common_dir, self._git_dir))
-        self._lists = [top / "reftable" / "tables.list" for top in tops]
+        self._reftable_lists = [top / "reftable" / "tables.list" for top in tops]
         self._packed = self._common_dir / "packed-refs"
 
-    def look(self) -> Sight:
+    def look(self) -> RefState:
         """See what is there now. What cannot be looked at is taken to be gone."""
-        marks: dict[Path, Mark] = {}
+        marks: dict[Path, FileMark] = {}
         for start in self._starts:
             self._follow(start, marks)
-        marks.update((place, _small(place)) for place in self._lists)
-        marks[self._packed] = _large(self._packed)
-        ways = self._ways(marks)
+        marks.update((place, _read_mark(place)) for place in self._reftable_lists)
+        marks[self._packed] = _stat_mark(self._packed)
+        ways = self._folders_to(marks)
         found = ((folder, _identity(folder)) for folder in sorted(ways))
-        return Sight(marks, {folder: identity for folder, identity in found if identity is not None})
+        return RefState(marks, {folder: identity for folder, identity in found if identity is not None})
 
-    def telling(self, sight: Sight) -> frozenset[str]:
-        """The paths, as `plain` gives them, of which it matters that something came, went or changed there."""
-        return frozenset(plain(str(place)) for place in (*sight.marks, *self._ways(sight.marks)))
+    def relevant_paths(self, sight: RefState) -> frozenset[str]:
+        """The paths, as `normalize_path` gives them, of which it matters that something came, went or changed there."""
+        return frozenset(normalize_path(str(place)) for place in (*sight.marks, *self._folders_to(sight.marks)))
 
-    def missing(self, sight: Sight) -> Path | None:
+    def missing(self, sight: RefState) -> Path | None:
         """The repository's folder, when it is not there."""
         return next((top for top in (self._common_dir, self._git_dir) if top not in sight.folders), None)
 
@@ -83,15 +83,15 @@ class RefPlaces:
         else:
             yield from (self._common_dir.joinpath(*space.split("/"), *branch.split("/")) for space in NAMESPACES)
 
-    def _follow(self, place: Path, marks: dict[Path, Mark]) -> None:
-        for _ in range(DEPTH):
-            marks[place] = mark = _small(place)
+    def _follow(self, place: Path, marks: dict[Path, FileMark]) -> None:
+        for _ in range(MAX_SYMBOLIC_DEPTH):
+            marks[place] = mark = _read_mark(place)
             target = SYMBOLIC.fullmatch(mark[-1] if mark else b"")
             if target is None:
                 return
             place = self._common_dir.joinpath(*os.fsdecode(target[1]).split("/"))
 
-    def _ways(self, places: Iterable[Path]) -> set[Path]:
+    def _folders_to(self, places: Iterable[Path]) -> set[Path]:
         """The folders between the repository's own and some places in it, with the repository's own."""
         ways = {self._git_dir, self._common_dir}
         for place in places:
@@ -102,27 +102,27 @@ class RefPlaces:
         return ways
 
 
-def plain(path: str) -> str:
+def normalize_path(path: str) -> str:
     """A path in the one form that is compared, where the operating system's rules know more than one."""
     return os.path.normcase(path)
 
 
-def _small(place: Path) -> Mark:
+def _read_mark(place: Path) -> FileMark:
     try:
         with place.open("rb") as file:
-            return _mark(os.fstat(file.fileno()), file.read(SMALL))
+            return _mark(os.fstat(file.fileno()), file.read(MAX_CONTENT_BYTES))
     except (OSError, ValueError):  # a name that no file can have is a ValueError
         return None
 
 
-def _large(place: Path) -> Mark:
+def _stat_mark(place: Path) -> FileMark:
     try:
         return _mark(place.stat(), b"")
     except OSError:
         return None
 
 
-def _mark(found: os.stat_result, content: bytes) -> Mark:
+def _mark(found: os.stat_result, content: bytes) -> FileMark:
     return found.st_mtime_ns, found.st_size, found.st_ino, content
 
 

@@ -39,17 +39,17 @@ EVENTS: list[type[FileSystemEvent]] = [
 ]
 """Not those of reading. That a folder was modified says nothing that the events of its files do not say."""
 
-QUIET = 0.1
+QUIET_SECONDS = 0.1
 """Seconds without an event after which a change is complete: editors write a file in several steps."""
-LONGEST = 1.0
+MAX_SETTLE_SECONDS = 1.0
 """Seconds after which changes are told although more are coming."""
-TICK = 0.5
+WAIT_SECONDS = 0.5
 """Seconds after which a wait for events is begun anew: on Windows, ^C is only heard in between."""
-ENDING = 5.0
+END_SECONDS = 5.0
 """Seconds that the threads have to end."""
-PAUSE, BLIND_PAUSE = 5.0, 1.0
+SCAN_PAUSE, SCAN_PAUSE_WITHOUT_EVENTS = 5.0, 1.0
 """Seconds between two looks at all files: with events, and without."""
-SHARE, BLIND_SHARE = 50, 10
+SCAN_COST_FACTOR, SCAN_COST_FACTOR_WITHOUT_EVENTS = 50, 10
 """A look that takes long is paid for by a pause of this many times as long."""
 
 
@@ -66,7 +66,7 @@ class Watcher:
     def __init__(self, root: Path, folder: str, wanted: Callable[[str], bool]) -> None:
         top = "/".join(filter(None, folder.replace(os.sep, "/").split("/")))
         self._top = root.joinpath(*top.split("/"))
-        self._stamps = Stamps(root, top, wanted)
+        self._stats = FileStats(root, top, wanted)
         self._hints = _Hints(str(self._top), top, wanted)
         self._observer: BaseObserver | None = None
         self._due = 0.0
@@ -92,23 +92,27 @@ class Watcher:
         while (now := time.monotonic()) < deadline:
             if now >= self._due:
                 self._hints.add(self._look_at_all())
-            if self._hints.wait(min(TICK, deadline - now)) and (found := self._settled()):
+            if self._hints.wait(min(WAIT_SECONDS, deadline - now)) and (found := self._settled()):
                 return found
         return frozenset()
 
     def _settled(self) -> frozenset[str]:
         """What the hints so far lead to, once no more are coming."""
-        deadline = time.monotonic() + LONGEST
+        deadline = time.monotonic() + MAX_SETTLE_SECONDS
         places = self._hints.take()
-        while time.monotonic() < deadline and self._hints.wait(QUIET):
+        while time.monotonic() < deadline and self._hints.wait(QUIET_SECONDS):
             places |= self._hints.take()
-        return frozenset().union(*(self._stamps.look(place) for place in sorted(places)))
+        return frozenset().union(*(self._stats.look(place) for place in sorted(places)))
 
     def _look_at_all(self) -> frozenset[str]:
         began = time.monotonic()
-        found = self._stamps.differing()
+        found = self._stats.changed()
         ended = time.monotonic()
-        pause, share = (PAUSE, SHARE) if self._observer else (BLIND_PAUSE, BLIND_SHARE)
+        pause, share = (
+            (SCAN_PAUSE, SCAN_COST_FACTOR)
+            if self._observer
+            else (SCAN_PAUSE_WITHOUT_EVENTS, SCAN_COST_FACTOR_WITHOUT_EVENTS)
+        )
         self._due = ended + max(pause, share * (ended - began))
         return found
 
@@ -118,7 +122,7 @@ class Watcher:
             return
         observer.stop()
         if observer.is_alive():
-            observer.join(ENDING)
+            observer.join(END_SECONDS)
 
 
 class _Hints(FileSystemEventHandler):
@@ -158,11 +162,11 @@ class _Hints(FileSystemEventHandler):
         return taken
 
 
-Stamp: TypeAlias = tuple[int, int, int, int]
+FileStat: TypeAlias = tuple[int, int, int, int]
 """Kind of file, size in bytes, time of the last change in nanoseconds, and number on its disk."""
 
 
-class Stamps:
+class FileStats:
     """The stamps of the wanted files below a folder, by their paths from `root`, without those in hidden folders.
 
     What cannot be looked at, because it is gone already or not ours to see, is taken to be gone.
@@ -171,9 +175,9 @@ class Stamps:
     def __init__(self, root: Path, folder: str, wanted: Callable[[str], bool]) -> None:
         self._root, self._wanted = str(root), wanted
         self._top = folder
-        self._known: dict[str, Stamp] = {}
+        self._known: dict[str, FileStat] = {}
 
-    def differing(self) -> frozenset[str]:
+    def changed(self) -> frozenset[str]:
         """The files that came, went or changed since they were looked at the last time."""
         now = dict(self._below(self._top))
         known, self._known = self._known, now
@@ -182,17 +186,17 @@ class Stamps:
     def look(self, place: str) -> frozenset[str]:
         """The wanted files at or below a path from the root that is said to have changed, or that used to be there."""
         if self._wanted(place) and not os.path.isdir(self._place(place)):  # noqa: PTH112  a folder may have any name
-            return self._replace({place} & self._known.keys(), {place: _stamp(self._place(place))})
+            return self._replace({place} & self._known.keys(), {place: _read_stat(self._place(place))})
         prefix = f"{place}/" if place else ""
         return self._replace({path for path in self._known if path.startswith(prefix)}, dict(self._below(place)))
 
-    def _replace(self, known: Collection[str], now: Mapping[str, Stamp | None]) -> frozenset[str]:
+    def _replace(self, known: Collection[str], now: Mapping[str, FileStat | None]) -> frozenset[str]:
         for path in known:
             del self._known[path]
         self._known |= {path: stamp for path, stamp in now.items() if stamp is not None}
         return frozenset((*known, *now))
 
-    def _below(self, top: str) -> Iterator[tuple[str, Stamp]]:
+    def _below(self, top: str) -> Iterator[tuple[str, FileStat]]:
         folders = [top]
         while folders:
             folder = folders.pop()
@@ -202,7 +206,7 @@ class Stamps:
                 if entry.is_dir(follow_symlinks=False):
                     if not entry.name.startswith("."):
                         folders.append(path)
-                elif self._wanted(path) and (stamp := _stamp(entry.path)):
+                elif self._wanted(path) and (stamp := _read_stat(entry.path)):
                     yield path, stamp
 
     def _place(self, path: str) -> str:
@@ -217,7 +221,7 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
         return []
 
 
-def _stamp(place: str) -> Stamp | None:
+def _read_stat(place: str) -> FileStat | None:
     try:
         found = os.lstat(place)
     except OSError:

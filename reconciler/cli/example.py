@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.bundled import example_repository
+from reconciler.adapters.bundled import find_example_repository
 from reconciler.wiring.local import scratch_repository
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def prepare(folder: Path) -> Mapping[str, str]:
     """Make the copy a repository in `folder`, unless it is there; the settings that lead to it and its state folder."""
     config = folder / CONFIG
     if not (config / ".git").exists():
-        shutil.copytree(example_repository(), config, dirs_exist_ok=True)
+        shutil.copytree(find_example_repository(), config, dirs_exist_ok=True)
         repository = scratch_repository(config)
         repository.commit("Bring the desk's configuration under review", MAINTAINER)
         repository.sign_as(MAINTAINER)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.adapters.bundled import example_repository
+from reconciler.adapters.bundled import find_example_repository
 from reconciler.cli import output
 from reconciler.cli.main import run
 from reconciler.cli.output import Exit
@@ -36,7 +36,7 @@ class Tour:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        shutil.copytree(example_repository(), folder, dirs_exist_ok=True)
+        shutil.copytree(find_example_repository(), folder, dirs_exist_ok=True)
         self._repository = scratch_repository(folder)
         self._chapter = 0
 

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import quote, urlsplit
 
-from reconciler.adapters.daemonfile import find
+from reconciler.adapters.daemonfile import find_daemon
 from reconciler.adapters.redis.cache import ViewReader
 from reconciler.adapters.redis.connection import connect
 from reconciler.adapters.redis.server import found
@@ -31,10 +31,10 @@ STREAM_WAIT, ANSWER_MARGIN = 1.0, 0.5
 
 
 class RedisSource:
-    """The live view of a Redis server. `find` gives its URL, which may be another one after a restart."""
+    """The live view of a Redis server. `find_daemon` gives its URL, which may be another one after a restart."""
 
-    def __init__(self, find: Callable[[], str]) -> None:
-        self._find = find
+    def __init__(self, find_daemon: Callable[[], str]) -> None:
+        self._find = find_daemon
         self._url = ""
         self._link: Link | None = None
 
@@ -71,8 +71,8 @@ class RedisSource:
 class RedisFollower:
     """A place in a Redis server's stream of changes: the newest that was told, empty when that is not known."""
 
-    def __init__(self, find: Callable[[], str], last: str) -> None:
-        self._find, self._last = find, last
+    def __init__(self, find_daemon: Callable[[], str], last: str) -> None:
+        self._find, self._last = find_daemon, last
 
     def changes(self) -> Iterator[Change | None]:
         """The changes after those told already."""
@@ -119,10 +119,10 @@ class Place:
 
 
 class HttpSource:
-    """The live rows of a daemon. `find` says where it is, which may be elsewhere after a restart."""
+    """The live rows of a daemon. `find_daemon` says where it is, which may be elsewhere after a restart."""
 
-    def __init__(self, find: Callable[[], Place]) -> None:
-        self._find = find
+    def __init__(self, find_daemon: Callable[[], Place]) -> None:
+        self._find = find_daemon
 
     def row(self, kind: str, name: str) -> Mapping[str, Any] | None:
         """The live row. That there is none is believed of a daemon on which something is live."""
@@ -155,8 +155,8 @@ class HttpSource:
 class HttpFollower:
     """A place in a daemon's stream: the id that was told last, empty when that is not known."""
 
-    def __init__(self, find: Callable[[], Place]) -> None:
-        self._find, self._last = find, ""
+    def __init__(self, find_daemon: Callable[[], Place]) -> None:
+        self._find, self._last = find_daemon, ""
 
     def come(self) -> None:
         """Take one's place at the end of the stream."""
@@ -186,7 +186,7 @@ class HttpFollower:
 
 def announced_place(state: Path) -> Place:
     """Where the daemon of a state folder listens. Raises `RetryLater` when none runs."""
-    daemon = find(state)
+    daemon = find_daemon(state)
     if daemon is None:
         raise RetryLater(f"no daemon runs in {state}", hint="`reconciler run` starts it")
     return Place(daemon.address, daemon.token)

@@ -8,11 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
-from reconciler.adapters.daemonfile import announced, new_token
+from reconciler.adapters.daemonfile import announce, new_token
 from reconciler.adapters.duckdb import backup
 from reconciler.adapters.duckdb.sharing import Keeper
 from reconciler.adapters.files import write_spooled
-from reconciler.adapters.lock import hold
+from reconciler.adapters.lock import hold_folder
 from reconciler.adapters.log import DaemonLog, style_of
 from reconciler.adapters.machine import SystemClock
 from reconciler.adapters.redis.sessions import make_sessions
@@ -121,7 +121,7 @@ def run_daemon(
     """
     settings, state, clock = given.settings, given.state, SystemClock()
     with ExitStack() as stack:
-        unwritten = stack.enter_context(hold(state, clock, command))
+        unwritten = stack.enter_context(hold_folder(state, clock, command))
         log = stack.enter_context(DaemonLog(state, stream, style_of(stream, environ)))
         token = new_token()
         for secret in (*settings.secrets, token):
@@ -178,7 +178,7 @@ def run_daemon(
         stack.enter_context(loop)
         for thread in host.followers:
             stack.enter_context(thread)
-        for part in (watcher, server, announced(state, host_state.address, token)):
+        for part in (watcher, server, announce(state, host_state.address, token)):
             stack.enter_context(part)
         stack.callback(parts.following.stop)
         log.events.event("Listening", address=f"http://{host_state.address}")

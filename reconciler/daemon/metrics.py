@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 
 from reconciler import __version__
-from reconciler.adapters.processes import usage
+from reconciler.adapters.processes import measure_usage
 from reconciler.metrics import Outcome
 from reconciler.report.commits import short_sha
 
@@ -235,7 +235,7 @@ class Exposition:
             version=__version__,
             silences={beat.thread: beat.age for beat in self._heartbeats()},
             backup_interval=self._backup_interval(),
-            process=Process(*usage()),
+            process=Process(*measure_usage()),
         )
         return exposition(self._metrics, host_metrics(scrape, self._metrics), accept)
 

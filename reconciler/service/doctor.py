@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from reconciler.adapters.clickhouse.connection import Answer
-    from reconciler.adapters.machine import Room
+    from reconciler.adapters.machine import DiskSpace
     from reconciler.service.context import Target
     from reconciler.service.local import LocalHost
     from reconciler.settings import Settings
@@ -36,7 +36,7 @@ class Probes:
 
     git_version: Callable[[], str]
     ask_history: Callable[[str, Path], Answer]
-    measure_disk: Callable[[Path], Room]
+    measure_disk: Callable[[Path], DiskSpace]
     check_writable: Callable[[Path], None]
     foreign_owner: Callable[[Path], int | None]
     open_to_others: Callable[[Path], bool]

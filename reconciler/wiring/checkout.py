@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.bundled import editor_schemas, record_schema, scaffold_templates, shipped_schemas
+from reconciler.adapters.bundled import load_bundled_schemas, load_editor_schemas, load_scaffold_templates, load_schema
 from reconciler.adapters.files import Folder, replace_content
 from reconciler.adapters.worktree import WorkingTree, find_root
 from reconciler.reconcile.check import read_layout
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @lru_cache(maxsize=1)
 def bundled_kinds() -> BundledSchemas:
     """The kinds that come with the program."""
-    return load_bundled(shipped_schemas(), record_schema("kind"), record_schema("repository"))
+    return load_bundled(load_bundled_schemas(), load_schema("kind"), load_schema("repository"))
 
 
 def open_checkout(start: Path, folder: str) -> Checkout:
@@ -47,7 +47,7 @@ def open_scaffold(settings: Settings, roles: Collection[Role] = tuple(Role)) -> 
 
 def bundled_files() -> BundledFiles:
     """The files that come with the program."""
-    return BundledFiles(shipped_schemas(), editor_schemas(), scaffold_templates())
+    return BundledFiles(load_bundled_schemas(), load_editor_schemas(), load_scaffold_templates())
 
 
 def write_formatted(root: Path, path: str, content: bytes) -> None:

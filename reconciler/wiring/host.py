@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from reconciler.adapters.daemonfile import find as find_daemon
+from reconciler.adapters.daemonfile import find_daemon
 from reconciler.adapters.files import write_named
 from reconciler.errors import UsageError
 from reconciler.service.remote import DaemonClient

@@ -12,9 +12,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from reconciler.adapters import lock, machine
-from reconciler.adapters.bundled import record_schema
+from reconciler.adapters.bundled import load_schema
 from reconciler.adapters.csvfile import read_csv
-from reconciler.adapters.daemonfile import find as find_daemon
+from reconciler.adapters.daemonfile import find_daemon
 from reconciler.adapters.duckdb import backup, query
 from reconciler.adapters.duckdb.files import is_duckdb, read_foreign, write_parquet
 from reconciler.adapters.duckdb.store import open_reader, open_store
@@ -286,7 +286,7 @@ def has_embedded_history() -> bool:
 
 
 def _lock_holder(state: Path) -> str | None:
-    holder = lock.holder(state)
+    holder = lock.find_holder(state)
     return None if holder is None else str(holder)
 
 
@@ -301,12 +301,12 @@ def diagnose(config: Path | None, load: Callable[[], Settings]) -> Iterator[Diag
     probes = Probes(
         git_version=git_version,
         ask_history=_ask_history,
-        measure_disk=machine.room,
+        measure_disk=machine.measure_disk,
         check_writable=machine.check_writable,
-        foreign_owner=machine.foreign_owner,
-        open_to_others=machine.open_to_others,
+        foreign_owner=machine.find_foreign_owner,
+        open_to_others=machine.is_open_to_others,
         lock_holder=_lock_holder,
-        left_behind=lock.left_behind,
+        left_behind=lock.find_stale_files,
     )
     return examine(config, load, local_host, probes)
 
@@ -341,4 +341,4 @@ def _read_tables(files: Sequence[Path], word: str | None, kinds: Kinds) -> tuple
 @lru_cache(maxsize=1)
 def session_layout() -> SessionLayout:
     """The columns of sessions, and whose they are."""
-    return read_layout(record_schema("session_state"))
+    return read_layout(load_schema("session_state"))

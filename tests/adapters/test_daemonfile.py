@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from reconciler.adapters.daemonfile import Daemon, announced, find, new_token
+from reconciler.adapters.daemonfile import Daemon, announce, find_daemon, new_token
 from reconciler.adapters.files import retry_while_read
-from reconciler.adapters.processes import UNKNOWN, birth
+from reconciler.adapters.processes import UNKNOWN_START, read_start_time
 from reconciler.errors import NeedsHuman
 
 if TYPE_CHECKING:
@@ -32,17 +32,17 @@ def process() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_it_is_there_while_the_daemon_is(tmp_path: Path) -> None:
-    assert find(tmp_path) is None
-    with announced(tmp_path, ADDRESS, "secret"):
-        assert find(tmp_path) == Daemon(os.getpid(), ADDRESS, "secret")
+    assert find_daemon(tmp_path) is None
+    with announce(tmp_path, ADDRESS, "secret"):
+        assert find_daemon(tmp_path) == Daemon(os.getpid(), ADDRESS, "secret")
         said = json.loads((tmp_path / "daemon.json").read_text(encoding="utf-8"))
         assert (said["pid"], said["address"], said["token"]) == (os.getpid(), ADDRESS, "secret")
     assert list(tmp_path.iterdir()) == []
-    assert find(tmp_path) is None
+    assert find_daemon(tmp_path) is None
 
 
 def test_it_is_gone_after_a_failure(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), announced(tmp_path, ADDRESS, "secret"):
+    with pytest.raises(ZeroDivisionError), announce(tmp_path, ADDRESS, "secret"):
         raise ZeroDivisionError
     assert list(tmp_path.iterdir()) == []
 
@@ -59,7 +59,7 @@ def test_only_its_owner_reads_it_at_any_moment(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(Path, "replace", watched)
     before = os.umask(0)
     try:
-        with announced(tmp_path, ADDRESS, "secret"):
+        with announce(tmp_path, ADDRESS, "secret"):
             modes.append((tmp_path / "daemon.json").stat().st_mode & 0o777)
     finally:
         os.umask(before)
@@ -77,48 +77,48 @@ def test_tokens_are_long_and_differ() -> None:
 
 
 def test_what_a_killed_daemon_left_is_nothing(tmp_path: Path, process: subprocess.Popen[bytes]) -> None:
-    mark = birth(process.pid)
+    mark = read_start_time(process.pid)
     _say(tmp_path, process.pid, mark)
-    assert find(tmp_path) == Daemon(process.pid, ADDRESS, "secret")
+    assert find_daemon(tmp_path) == Daemon(process.pid, ADDRESS, "secret")
     process.kill()
     process.wait(5)
-    assert find(tmp_path) is None
+    assert find_daemon(tmp_path) is None
 
 
 def test_a_process_with_the_same_id_is_another_one(tmp_path: Path, process: subprocess.Popen[bytes]) -> None:
-    mark = birth(process.pid)
+    mark = read_start_time(process.pid)
     assert mark
     _say(tmp_path, process.pid, f"{mark}0")
-    assert find(tmp_path) is None
+    assert find_daemon(tmp_path) is None
 
 
 def test_a_system_that_tells_no_beginnings_is_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path / "no-proc"))
-    assert birth(os.getpid()) == UNKNOWN
-    with announced(tmp_path, ADDRESS, "secret"):
+    assert read_start_time(os.getpid()) == UNKNOWN_START
+    with announce(tmp_path, ADDRESS, "secret"):
         monkeypatch.undo()
-        assert find(tmp_path) is not None
+        assert find_daemon(tmp_path) is not None
 
 
 def test_a_beginning_is_one_of_one_process(process: subprocess.Popen[bytes]) -> None:
-    assert birth(os.getpid()) == birth(os.getpid())
-    assert birth(os.getpid()) != birth(process.pid)
-    assert birth(2**22 + 1) is None
-    assert birth(2**70) is None
+    assert read_start_time(os.getpid()) == read_start_time(os.getpid())
+    assert read_start_time(os.getpid()) != read_start_time(process.pid)
+    assert read_start_time(2**22 + 1) is None
+    assert read_start_time(2**70) is None
 
 
 def test_a_beginning_stays_when_the_clock_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    before, boot_time = birth(os.getpid()), psutil.boot_time
+    before, boot_time = read_start_time(os.getpid()), psutil.boot_time
     moved = boot_time() + 3600
     monkeypatch.setattr(psutil, "boot_time", lambda: moved)
     monkeypatch.setattr(psutil._psplatform, "boot_time", lambda: moved)
-    assert birth(os.getpid()) == before
+    assert read_start_time(os.getpid()) == before
 
 
 def test_a_newer_daemon_keeps_its_file(tmp_path: Path) -> None:
-    with announced(tmp_path, ADDRESS, "old"):
-        _say(tmp_path, os.getpid(), birth(os.getpid()), token="new")
-    assert find(tmp_path) == Daemon(os.getpid(), ADDRESS, "new")
+    with announce(tmp_path, ADDRESS, "old"):
+        _say(tmp_path, os.getpid(), read_start_time(os.getpid()), token="new")
+    assert find_daemon(tmp_path) == Daemon(os.getpid(), ADDRESS, "new")
 
 
 @pytest.mark.parametrize(
@@ -130,11 +130,11 @@ def test_a_newer_daemon_keeps_its_file(tmp_path: Path) -> None:
 )
 def test_what_is_no_announcement_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "daemon.json").write_text(text, encoding="latin-1")
-    assert find(tmp_path) is None
+    assert find_daemon(tmp_path) is None
 
 
 def test_a_folder_that_cannot_be_written_needs_a_human(tmp_path: Path) -> None:
-    with pytest.raises(NeedsHuman, match="cannot write"), announced(tmp_path / "missing", ADDRESS, "secret"):
+    with pytest.raises(NeedsHuman, match="cannot write"), announce(tmp_path / "missing", ADDRESS, "secret"):
         pass
     assert not (tmp_path / "missing").exists()
 
@@ -142,8 +142,8 @@ def test_a_folder_that_cannot_be_written_needs_a_human(tmp_path: Path) -> None:
 def test_a_file_that_may_not_be_read_needs_a_human(tmp_path: Path) -> None:
     (tmp_path / "daemon.json").mkdir()
     with pytest.raises(NeedsHuman, match="cannot read"):
-        find(tmp_path)
-    with pytest.raises(NeedsHuman, match="cannot write"), announced(tmp_path, ADDRESS, "secret"):
+        find_daemon(tmp_path)
+    with pytest.raises(NeedsHuman, match="cannot write"), announce(tmp_path, ADDRESS, "secret"):
         pass
     assert [file.name for file in tmp_path.iterdir()] == ["daemon.json"], "nothing is left beside it"
 

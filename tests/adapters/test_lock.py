@@ -16,7 +16,7 @@ import pytest
 from filelock import lock_descriptor
 
 from reconciler.adapters import lock
-from reconciler.adapters.lock import DAEMON_FILE, LOCK_FILE, hold, holder, left_behind
+from reconciler.adapters.lock import DAEMON_FILE, LOCK_FILE, find_holder, find_stale_files, hold_folder
 from reconciler.errors import NeedsHuman, RetryLater
 from tests.support.disks import Disk, tiny_disk
 from tests.support.kinds import FixedClock
@@ -29,8 +29,8 @@ HOLDING = """
 import sys, time
 from pathlib import Path
 from reconciler.adapters.machine import SystemClock
-from reconciler.adapters.lock import hold
-with hold(Path(sys.argv[1]), SystemClock(), "reconciler run --state x") as trouble:
+from reconciler.adapters.lock import hold_folder
+with hold_folder(Path(sys.argv[1]), SystemClock(), "reconciler run --state x") as trouble:
     print(trouble or "held", flush=True)
     sys.stdin.read()
 print("done", flush=True)
@@ -72,14 +72,14 @@ def other(tmp_path: Path) -> Iterator[Other]:
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not wait for what will not come."""
-    monkeypatch.setattr(lock, "PAUSE", 0.001)
+    monkeypatch.setattr(lock, "LOCK_PAUSE", 0.001)
 
 
 def test_a_second_one_hears_who_holds_it(tmp_path: Path, other: Other) -> None:
     folder = tmp_path / "state"
     daemon = {"pid": other.process.pid, "address": "http://127.0.0.1:8642", "token": "not-for-messages"}
     (folder / DAEMON_FILE).write_text(json.dumps(daemon), encoding="utf-8")
-    with pytest.raises(RetryLater) as refused, hold(folder, FixedClock(), "reconciler run"):
+    with pytest.raises(RetryLater) as refused, hold_folder(folder, FixedClock(), "reconciler run"):
         pass
     told = str(refused.value)
     assert f"process {other.process.pid}, since 20" in told
@@ -92,17 +92,20 @@ def test_a_second_one_hears_who_holds_it(tmp_path: Path, other: Other) -> None:
 
 
 def test_nobody_in_this_process_gets_it_either(tmp_path: Path) -> None:
-    with hold(tmp_path, FixedClock(), "a"):
-        with pytest.raises(RetryLater, match=f"process {os.getpid()}, since 2026"), hold(tmp_path, FixedClock(), "b"):
+    with hold_folder(tmp_path, FixedClock(), "a"):
+        with (
+            pytest.raises(RetryLater, match=f"process {os.getpid()}, since 2026"),
+            hold_folder(tmp_path, FixedClock(), "b"),
+        ):
             pass
-        assert holder(tmp_path) is not None
-    assert holder(tmp_path) is None
+        assert find_holder(tmp_path) is not None
+    assert find_holder(tmp_path) is None
 
 
 def test_the_address_of_another_process_is_not_the_holders(tmp_path: Path) -> None:
     (tmp_path / DAEMON_FILE).write_text('{"pid": 1, "address": "http://elsewhere"}', encoding="utf-8")
-    with hold(tmp_path, FixedClock(), "a"):
-        found = holder(tmp_path)
+    with hold_folder(tmp_path, FixedClock(), "a"):
+        found = find_holder(tmp_path)
     assert found is not None
     assert (found.pid, found.command, found.address) == (os.getpid(), "a", None)
 
@@ -111,36 +114,36 @@ def test_the_address_of_another_process_is_not_the_holders(tmp_path: Path) -> No
 def test_after_kill_9_nothing_has_to_be_mended(tmp_path: Path, other: Other) -> None:
     folder = tmp_path / "state"
     pid = other.process.pid
-    assert holder(folder) is not None
+    assert find_holder(folder) is not None
     other.kill()
     assert json.loads((folder / LOCK_FILE).read_text(encoding="utf-8"))["pid"] == pid
-    assert holder(folder) is None
-    assert left_behind(folder) == (LOCK_FILE,)
-    with hold(folder, FixedClock(), "next") as trouble:
+    assert find_holder(folder) is None
+    assert find_stale_files(folder) == (LOCK_FILE,)
+    with hold_folder(folder, FixedClock(), "next") as trouble:
         assert trouble == ""
         assert json.loads((folder / LOCK_FILE).read_text(encoding="utf-8"))["command"] == "next"
-    assert left_behind(folder) == ()
+    assert find_stale_files(folder) == ()
 
 
 def test_what_is_written_is_read_behind_the_locked_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "FIRST_READABLE", 1)  # as on Windows
-    with hold(tmp_path, FixedClock(), "a"):
-        found = holder(tmp_path)
+    with hold_folder(tmp_path, FixedClock(), "a"):
+        found = find_holder(tmp_path)
     assert found is not None
     assert (found.pid, found.command) == (os.getpid(), "a")
 
 
 def test_a_longer_name_before_leaves_nothing_of_itself(tmp_path: Path) -> None:
     (tmp_path / LOCK_FILE).write_text('{"pid": 1, "command": "' + "x" * 5000 + '"}\n', encoding="utf-8")
-    with hold(tmp_path, FixedClock(), "short"):
-        assert str(holder(tmp_path)).endswith("(short)")
+    with hold_folder(tmp_path, FixedClock(), "short"):
+        assert str(find_holder(tmp_path)).endswith("(short)")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="children inherit no descriptor there")
 def test_a_child_of_the_daemon_does_not_hold_it(tmp_path: Path) -> None:
-    with hold(tmp_path, FixedClock(), "a"):
+    with hold_folder(tmp_path, FixedClock(), "a"):
         child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
-    with hold(tmp_path, FixedClock(), "b"):
+    with hold_folder(tmp_path, FixedClock(), "b"):
         pass
     child.communicate(b"", timeout=30)
 
@@ -156,8 +159,8 @@ def test_whoever_only_asks_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.
         os.close(fd)
 
     monkeypatch.setattr(time, "sleep", let_go)
-    with hold(tmp_path, FixedClock(), "a"):
-        assert waits == [lock.PAUSE]
+    with hold_folder(tmp_path, FixedClock(), "a"):
+        assert waits == [lock.LOCK_PAUSE]
 
 
 def test_a_folder_deleted_between_opening_and_locking_is_made_again(
@@ -171,20 +174,23 @@ def test_a_folder_deleted_between_opening_and_locking_is_made_again(
         return lock_descriptor(fd, blocking=blocking)
 
     monkeypatch.setattr(lock, "lock_descriptor", delete_first)
-    with hold(folder, FixedClock(), "a"):
-        assert holder(folder) is not None
+    with hold_folder(folder, FixedClock(), "a"):
+        assert find_holder(folder) is not None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="modes say nothing there")
 def test_only_its_owner_may_look(tmp_path: Path) -> None:
-    with hold(tmp_path / "new" / "state", FixedClock(), "a"):
+    with hold_folder(tmp_path / "new" / "state", FixedClock(), "a"):
         assert stat.S_IMODE((tmp_path / "new" / "state").stat().st_mode) == 0o700
         assert stat.S_IMODE((tmp_path / "new" / "state" / LOCK_FILE).stat().st_mode) == 0o600
 
 
 def test_a_place_that_is_no_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(NeedsHuman, match=r"cannot use .*daemon\.lock"), hold(tmp_path / "file", FixedClock(), "a"):
+    with (
+        pytest.raises(NeedsHuman, match=r"cannot use .*daemon\.lock"),
+        hold_folder(tmp_path / "file", FixedClock(), "a"),
+    ):
         pass
 
 
@@ -201,14 +207,14 @@ def test_a_full_disk_keeps_nobody_from_starting(tmp_path: Path) -> None:
     with tiny_disk(tmp_path / "disk") as disk:
         (disk.folder / LOCK_FILE).touch()
         disk.fill()
-        with hold(disk.folder, FixedClock(), "a") as trouble:
+        with hold_folder(disk.folder, FixedClock(), "a") as trouble:
             assert trouble == "cannot write daemon.lock: no space left on device"
-            assert str(holder(disk.folder)).startswith("another process, which could not write down")
+            assert str(find_holder(disk.folder)).startswith("another process, which could not write down")
         disk.empty()
-        with hold(disk.folder, FixedClock(), "a") as trouble:
+        with hold_folder(disk.folder, FixedClock(), "a") as trouble:
             assert trouble == ""
 
 
 def _hold_once(disk: Disk) -> None:
-    with hold(disk.folder, FixedClock(), "a"):
+    with hold_folder(disk.folder, FixedClock(), "a"):
         pass

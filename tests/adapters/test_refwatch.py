@@ -63,9 +63,9 @@ def how(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     way: str = request.param
     if way == "sought":
         monkeypatch.setattr(refwatch, "FolderEvents", limited)
-        monkeypatch.setattr(refwatch, "BLIND_PAUSE", 0.05)
+        monkeypatch.setattr(refwatch, "CHECK_PAUSE_WITHOUT_EVENTS", 0.05)
     else:
-        monkeypatch.setattr(refwatch, "PAUSE", 3600.0)
+        monkeypatch.setattr(refwatch, "CHECK_PAUSE", 3600.0)
     return way
 
 
@@ -276,7 +276,7 @@ class TestReplaced:
 
     @pytest.fixture(autouse=True)
     def usual(self, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(refwatch, "PAUSE", 0.5)
+        monkeypatch.setattr(refwatch, "CHECK_PAUSE", 0.5)
 
     def test_deleted_and_created_again(self, watch: Start, repo: GitRepo, how: str) -> None:
         refs = watch()
@@ -309,8 +309,8 @@ class TestReplaced:
 
     def test_events_that_were_lost(self, watch: Start, repo: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
         refs = watch()
-        monkeypatch.setattr(refs._places, "telling", lambda _: frozenset())
-        monkeypatch.setattr(refs, "_telling", frozenset())
+        monkeypatch.setattr(refs._files, "relevant_paths", lambda _: frozenset())
+        monkeypatch.setattr(refs, "_relevant", frozenset())
         assert told(refs, lambda: repo.commit({"a.yaml": "3"}))
 
 
@@ -416,7 +416,7 @@ class TestThroughRefs:
     @pytest.fixture(autouse=True)
     def elsewhere(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(fsevents, "_is_recursive", lambda path: path.name == "refs")
-        monkeypatch.setattr(refwatch, "PAUSE", 3600.0)
+        monkeypatch.setattr(refwatch, "CHECK_PAUSE", 3600.0)
 
     def test_a_branch(self, repo: GitRepo) -> None:
         git_dir = repo.path / ".git"
@@ -440,12 +440,12 @@ class TestThroughRefs:
 
     def test_the_repository_is_replaced(self, repo: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
         git_dir = repo.path / ".git"
-        monkeypatch.setattr(refwatch, "PAUSE", 0.2)
+        monkeypatch.setattr(refwatch, "CHECK_PAUSE", 0.2)
         with RefWatch(git_dir, git_dir, "main") as refs:
             assert told(refs, lambda: shutil.rmtree(repo.path))
             assert told(refs, lambda: GitRepo.create(repo.path).commit({"a.yaml": "3"}))
             assert refs.alive
-            monkeypatch.setattr(refwatch, "PAUSE", 3600.0)
+            monkeypatch.setattr(refwatch, "CHECK_PAUSE", 3600.0)
             assert told(refs, lambda: repo.commit({"a.yaml": "4"}))
 
     def test_leaving_leaves_no_thread(self, repo: GitRepo) -> None:
@@ -462,7 +462,7 @@ class TestLimits:
     def test_then_it_can_again(self, repo: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
         git_dir, genuine = repo.path / ".git", fsevents.FolderEvents
         monkeypatch.setattr(refwatch, "FolderEvents", limited)
-        monkeypatch.setattr(refwatch, "RETRY", 0.3)
+        monkeypatch.setattr(refwatch, "EVENTS_RETRY_SECONDS", 0.3)
         with RefWatch(git_dir, git_dir, "main") as refs:
             assert refs.reason == "inotify instance limit reached"
             monkeypatch.setattr(refwatch, "FolderEvents", genuine)
@@ -489,7 +489,7 @@ class TestLimits:
             assert refs._events is not None
             ended = refs._events
             ended.close()
-            monkeypatch.setattr(refwatch, "PAUSE", 3600.0)
+            monkeypatch.setattr(refwatch, "CHECK_PAUSE", 3600.0)
             refs.wait(1.0)
             assert refs._events is not ended
             assert refs.alive

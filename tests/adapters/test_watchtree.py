@@ -54,9 +54,9 @@ def watcher(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     write(tmp_path, "a.yaml", "deep/b.yaml", "deep/er/c.yaml", "notes.txt", ".git/x.yaml", "deep/.venv/x.yaml")
     if request.param == "sought":
         monkeypatch.setattr(ADD_WATCH, limited)
-        monkeypatch.setattr(watchtree, "BLIND_PAUSE", 0.05)
+        monkeypatch.setattr(watchtree, "SCAN_PAUSE_WITHOUT_EVENTS", 0.05)
     else:
-        monkeypatch.setattr(watchtree, "PAUSE", 3600.0)
+        monkeypatch.setattr(watchtree, "SCAN_PAUSE", 3600.0)
     with Watcher(tmp_path, "", is_yaml) as started:
         assert bool(started.trouble) == (request.param == "sought")
         yield started
@@ -112,7 +112,7 @@ class TestChanges:
 @pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
 def test_changes_that_nobody_tells_of_are_found_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, "a.yaml")
-    monkeypatch.setattr(watchtree, "PAUSE", 0.2)
+    monkeypatch.setattr(watchtree, "SCAN_PAUSE", 0.2)
     monkeypatch.setattr(watchtree._Hints, "on_any_event", lambda self, event: None)
     with Watcher(tmp_path, "", is_yaml) as watcher:
         write(tmp_path, "a.yaml", text="bb")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 
-from reconciler.adapters.bundled import example_repository
+from reconciler.adapters.bundled import find_example_repository
 from reconciler.cli.main import run
 from tests.support.gitrepo import GitRepo
 
@@ -83,7 +83,7 @@ class Stage:
 
 def founded(host: Host) -> None:
     """The first commit is there, and nothing has looked at it."""
-    folder = example_repository()
+    folder = find_example_repository()
     files = {
         path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
         for path in sorted(folder.rglob("*"))

@@ -14,7 +14,12 @@ import pytest
 import yaml
 from reconciler_ci.__main__ import JOBS
 
-from reconciler.adapters.bundled import editor_schemas, example_repository, scaffold_templates, shipped_schemas
+from reconciler.adapters.bundled import (
+    find_example_repository,
+    load_bundled_schemas,
+    load_editor_schemas,
+    load_scaffold_templates,
+)
 from reconciler.cli.main import COMMANDS, run
 from reconciler.format.format import Order, format_file
 from reconciler.wiring.checkout import bundled_kinds
@@ -55,9 +60,9 @@ def desk(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def example(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the example repository; the working directory is inside."""
     folder = tmp_path / "example"
-    for file in example_repository().rglob("*"):
+    for file in find_example_repository().rglob("*"):
         if file.is_file():
-            copy = folder / file.relative_to(example_repository())
+            copy = folder / file.relative_to(find_example_repository())
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(file.read_bytes())
     monkeypatch.chdir(folder)
@@ -276,14 +281,14 @@ class TestSchema:
         written = {Path(line) for line in answer.out.splitlines()}
         assert written == {path.relative_to(example) for path in (example / ".reconciler/schemas").iterdir()}
         assert {path.name for path in written} == {
-            *(Path(name).name for name in shipped_schemas()),
-            *editor_schemas(),
+            *(Path(name).name for name in load_bundled_schemas()),
+            *load_editor_schemas(),
             "broker.schema.json",
         }
         own = (example / ".reconciler/schemas/broker.schema.json").read_bytes()
         assert own == (example / "schemas/broker.schema.json").read_bytes()
         shipped = (example / ".reconciler/schemas/user.schema.json").read_bytes()
-        assert shipped == shipped_schemas()["schemas/user.schema.json"]
+        assert shipped == load_bundled_schemas()["schemas/user.schema.json"]
 
     def test_export_elsewhere(self, example: Path, shell: Shell, tmp_path: Path) -> None:
         before = files(example)
@@ -312,13 +317,13 @@ class TestSchema:
 
 
 def test_the_schemas_of_both_settings_files_are_among_the_editors() -> None:
-    schemas: dict[str, Any] = {name: json.loads(text) for name, text in editor_schemas().items()}
+    schemas: dict[str, Any] = {name: json.loads(text) for name, text in load_editor_schemas().items()}
     assert {schema["title"] for schema in schemas.values()} == {"Repository", "reconciler.toml"}
-    assert not {f"schemas/{name}" for name in schemas} & shipped_schemas().keys()
+    assert not {f"schemas/{name}" for name in schemas} & load_bundled_schemas().keys()
 
 
 def test_the_templates_are_those_of_the_checkout_and_part_of_a_wheel() -> None:
-    assert scaffold_templates() == files(ROOT / "scaffold")
+    assert load_scaffold_templates() == files(ROOT / "scaffold")
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert '"scaffold" = "reconciler/_data/scaffold"\n' in project
     assert re.search(r'^include = \[[^]]*"scaffold"', project, re.MULTILINE)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.adapters.bundled import example_repository
+from reconciler.adapters.bundled import find_example_repository
 from reconciler.cli.main import run
 from tests.support.gitrepo import GitRepo
 
@@ -36,7 +36,7 @@ class Example:
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Example:
-    folder = example_repository()
+    folder = find_example_repository()
     found = sorted(path for path in folder.rglob("*") if path.is_file())
     files = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in found}
     repo = GitRepo.create(tmp_path_factory.mktemp("example") / "config")

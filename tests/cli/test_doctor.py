@@ -13,7 +13,7 @@ import pytest
 
 from reconciler.adapters.clickhouse.ledger import open_ledger
 from reconciler.adapters.duckdb.store import open_store
-from reconciler.adapters.lock import DAEMON_FILE, LOCK_FILE, hold
+from reconciler.adapters.lock import DAEMON_FILE, LOCK_FILE, hold_folder
 from reconciler.adapters.machine import SystemClock
 from reconciler.cli.main import run
 from tests.support.disks import tiny_disk
@@ -121,7 +121,7 @@ def test_a_commit_from_the_future(begun: Host) -> None:
 
 
 def test_the_daemon_and_what_a_killed_one_left(begun: Host) -> None:
-    with hold(begun.state, SystemClock(), "reconciler run"):
+    with hold_folder(begun.state, SystemClock(), "reconciler run"):
         found = _found(begun)
         assert found["daemon"]["message"].startswith(f"running: process {os.getpid()}, since 2026-")
         text = (begun.state / LOCK_FILE).read_text(encoding="utf-8")
@@ -144,7 +144,7 @@ def test_a_store_that_somebody_has_open(begun: Host) -> None:
         found = _found(begun)
         assert found["store"]["grade"] == "warning"
         assert f"process {other.pid}" in found["store"]["message"]
-        with hold(begun.state, SystemClock(), "reconciler run"):
+        with hold_folder(begun.state, SystemClock(), "reconciler run"):
             assert _found(begun)["store"]["grade"] == "ok"
         other.stdin.close()
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.adapters.bundled import example_repository
+from reconciler.adapters.bundled import find_example_repository
 from reconciler.service.history import History
 from tests.support import configs
 from tests.support.daemons import running
@@ -30,7 +30,7 @@ ANN = ("Ann Lee", "ann@desk.example")
 
 def eventful(host: Host) -> None:
     """One user: made, changed by somebody else, invalid, taken out and back again; a system beside it."""
-    text = (example_repository() / RISK).read_text(encoding="utf-8")
+    text = (find_example_repository() / RISK).read_text(encoding="utf-8")
     less = text.replace("risk_per_trade_percent: 0.75", "risk_per_trade_percent: 0.5")
     host.repo.commit({RISK: text, "systems/s.yaml": configs.system("desk")}, "Begin\n\nWith one user.")
     host.repo.commit({RISK: less}, "Cut risk \N{RIGHT-TO-LEFT OVERRIDE}on the majors", author=ANN)
@@ -333,8 +333,8 @@ def test_before_the_first_sync(host: Host) -> None:
 
 
 def test_a_kind_that_came_and_a_field_that_came_later(desk: Host) -> None:
-    schema = json.loads((example_repository() / "schemas" / "broker.schema.json").read_text(encoding="utf-8"))
-    broker = (example_repository() / "brokers" / "caldervale-eu.yaml").read_text(encoding="utf-8")
+    schema = json.loads((find_example_repository() / "schemas" / "broker.schema.json").read_text(encoding="utf-8"))
+    broker = (find_example_repository() / "brokers" / "caldervale-eu.yaml").read_text(encoding="utf-8")
     desk.repo.commit({"schemas/broker.schema.json": json.dumps(schema), "brokers/b.yaml": broker}, "Brokers")
     assert desk.run("sync").code == 0
     made = asked(desk, "history", "broker", "caldervale-eu")
@@ -356,8 +356,8 @@ def test_a_kind_that_came_and_a_field_that_came_later(desk: Host) -> None:
 
 
 def test_a_kind_that_a_force_push_took_away(desk: Host) -> None:
-    schema = (example_repository() / "schemas" / "broker.schema.json").read_text(encoding="utf-8")
-    broker = (example_repository() / "brokers" / "caldervale-eu.yaml").read_text(encoding="utf-8")
+    schema = (find_example_repository() / "schemas" / "broker.schema.json").read_text(encoding="utf-8")
+    broker = (find_example_repository() / "brokers" / "caldervale-eu.yaml").read_text(encoding="utf-8")
     made = desk.repo.commit({"schemas/broker.schema.json": schema, "brokers/b.yaml": broker}, "Brokers")
     assert desk.run("sync").code == 0
     desk.repo.git("update-ref", "refs/heads/main", f"{made}~1")

@@ -18,7 +18,7 @@ import tree_sitter_powershell
 import yaml
 from tree_sitter import Language, Parser
 
-from reconciler.adapters.bundled import example_repository
+from reconciler.adapters.bundled import find_example_repository
 from reconciler.cli.completion import SHELLS
 from reconciler.cli.main import COMMANDS, run
 from tests.support.gitrepo import GitRepo
@@ -135,11 +135,11 @@ def test_an_export_read_back_is_what_is_live(synced: Host, tmp_path: Path) -> No
 def test_an_export_imported_is_what_was_declared(synced: Host, tmp_path: Path) -> None:
     assert synced.run("export", "--to", str(tmp_path), "--format", "csv").code == 0
     anew = GitRepo.create(tmp_path / "anew")
-    shutil.copytree(example_repository() / "schemas", anew.path / "schemas")
+    shutil.copytree(find_example_repository() / "schemas", anew.path / "schemas")
     files = [str(file) for file in tmp_path.glob("*.csv")]
     imported = replace(synced, repo=anew, state=tmp_path / "state").run("import", *files)
     assert imported.code == 0, imported.err
-    assert declared(anew.path) == declared(example_repository())
+    assert declared(anew.path) == declared(find_example_repository())
 
 
 def declared(folder: Path) -> dict[tuple[str, str], object]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.bundled import example_repository
+from reconciler.adapters.bundled import find_example_repository
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ def maren(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def one_file(host: Host) -> None:
     """The repository holds one file, and nothing has looked at it."""
-    host.repo.commit({RISK[0]: (example_repository() / RISK[0]).read_text(encoding="utf-8")})
+    host.repo.commit({RISK[0]: (find_example_repository() / RISK[0]).read_text(encoding="utf-8")})
 
 
 def one_file_live(host: Host) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 
-from reconciler.adapters.bundled import example_repository
+from reconciler.adapters.bundled import find_example_repository
 from reconciler.cli.main import run
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Watching:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Path:
-    shutil.copytree(example_repository(), tmp_path / "desk")
+    shutil.copytree(find_example_repository(), tmp_path / "desk")
     return tmp_path / "desk"
 
 

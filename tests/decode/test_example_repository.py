@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from reconciler.adapters.bundled import shipped_schemas
+from reconciler.adapters.bundled import load_bundled_schemas
 from reconciler.decode.document import decode
 
 EXAMPLE = Path(__file__).parents[2] / "config-repo-example"
@@ -150,7 +150,7 @@ def test_the_schema_of_its_kind_is_where_the_editor_looks_for_it(file: Path) -> 
 
 def test_the_editors_copies_are_the_shipped_schemas() -> None:
     copies = {path.name: path.read_bytes() for path in (EXAMPLE / ".reconciler" / "schemas").iterdir()}
-    assert copies == {PurePosixPath(path).name: text for path, text in shipped_schemas().items()}
+    assert copies == {PurePosixPath(path).name: text for path, text in load_bundled_schemas().items()}
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

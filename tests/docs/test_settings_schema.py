@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from reconciler import settings
-from reconciler.adapters.bundled import editor_schemas
+from reconciler.adapters.bundled import load_editor_schemas
 from reconciler.errors import UsageError
 from reconciler.web.server import parse_listen
 from tests.docs.markdown import ROOT, blocks, read
@@ -30,7 +30,7 @@ FOUND = {
 
 def test_it_is_a_schema_that_editors_get() -> None:
     Draft202012Validator.check_schema(SCHEMA)
-    assert json.loads(editor_schemas()[NAME]) == SCHEMA
+    assert json.loads(load_editor_schemas()[NAME]) == SCHEMA
 
 
 def test_it_has_the_settings_there_are() -> None:

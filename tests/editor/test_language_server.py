@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from reconciler.adapters.bundled import example_repository
+from reconciler.adapters.bundled import find_example_repository
 from reconciler.cli.main import run
 from tests.editor.client import Editor
 
@@ -71,7 +71,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Repository]
         assert os.environ.get("REQUIRE_EDITOR_TESTS") != "1", missing
         pytest.skip(missing)
     folder = tmp_path_factory.mktemp("editor") / "desk"
-    shutil.copytree(example_repository(), folder)
+    shutil.copytree(find_example_repository(), folder)
     assert run(["schema", "export", "--repo", str(folder)]) == 0
     assert run(["new", "user", "scalper-01", "--repo", str(folder)]) == 0
     with Editor(SERVER, folder, folder.parent / "server.log") as editor:

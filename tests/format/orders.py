@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from reconciler.adapters.bundled import example_repository
+from reconciler.adapters.bundled import find_example_repository
 from reconciler.format.format import Order
 from reconciler.reconcile.rules import read_kinds
 from reconciler.wiring.checkout import bundled_kinds
 
 _SHIPPED = bundled_kinds()
-_OWN = {f"schemas/{file.name}": file.read_bytes() for file in (example_repository() / "schemas").glob("*.schema.json")}
+_OWN = {
+    f"schemas/{file.name}": file.read_bytes() for file in (find_example_repository() / "schemas").glob("*.schema.json")
+}
 
 ORDER = Order(read_kinds(_OWN, _SHIPPED)[0], {"Repository": _SHIPPED.repository})

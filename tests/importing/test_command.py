@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from reconciler.adapters.bundled import example_repository
+from reconciler.adapters.bundled import find_example_repository
 from reconciler.adapters.duckdb.store import open_store
 from reconciler.adapters.machine import SystemClock
 from reconciler.wiring.checkout import open_checkout
@@ -21,7 +21,7 @@ from tests.support.world import World
 if TYPE_CHECKING:
     from pathlib import Path
 
-EXAMPLE = example_repository()
+EXAMPLE = find_example_repository()
 
 
 def _example_files() -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from reconciler.adapters.bundled import example_repository, record_schema, shipped_schemas
+from reconciler.adapters.bundled import find_example_repository, load_bundled_schemas, load_schema
 from reconciler.decode.document import decode
 from reconciler.kinds.load import load_kinds
 
@@ -21,7 +21,7 @@ BROKER = "schemas/broker.schema.json"
 @lru_cache(maxsize=1)
 def meta() -> dict[str, Any]:
     """The meta-schema."""
-    return record_schema("kind")
+    return load_schema("kind")
 
 
 def load(files: Mapping[str, bytes], shipped: Kinds | None = None) -> tuple[Kinds, tuple[Problem, ...]]:
@@ -32,7 +32,7 @@ def load(files: Mapping[str, bytes], shipped: Kinds | None = None) -> tuple[Kind
 @lru_cache(maxsize=1)
 def shipped() -> Kinds:
     """The five kinds that ship."""
-    kinds, problems = load(shipped_schemas())
+    kinds, problems = load(load_bundled_schemas())
     assert not problems
     return kinds
 
@@ -40,6 +40,6 @@ def shipped() -> Kinds:
 @lru_cache(maxsize=1)
 def example() -> Kinds:
     """The shipped kinds and the example repository's own."""
-    kinds, problems = load({BROKER: (example_repository() / BROKER).read_bytes()}, shipped())
+    kinds, problems = load({BROKER: (find_example_repository() / BROKER).read_bytes()}, shipped())
     assert not problems
     return kinds

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.adapters.bundled import shipped_schemas
+from reconciler.adapters.bundled import load_bundled_schemas
 from reconciler.decode.document import decode
 from reconciler.kinds.build import build_kind
 from reconciler.kinds.kind import Kinds, SqlType
@@ -23,7 +23,7 @@ CASES = Path(__file__).parent.parent / "cases" / "schemas"
 POSITIVE = sorted((CASES / "positive").glob("*.schema.json"))
 NEGATIVE = sorted((CASES / "negative").glob("*.schema.json"))
 DESK = (CASES / "positive" / "desk.schema.json").read_bytes()
-SHIPPED = {path: json.loads(text) for path, text in shipped_schemas().items()}
+SHIPPED = {path: json.loads(text) for path, text in load_bundled_schemas().items()}
 
 
 def test_there_are_cases() -> None:
@@ -118,7 +118,7 @@ def test_kinds_are_in_order_and_found_by_what_people_type() -> None:
 
 
 def test_the_digest_follows_the_content_and_not_the_layout() -> None:
-    (path, text), *_ = shipped_schemas().items()
+    (path, text), *_ = load_bundled_schemas().items()
     respaced, _ = load({path: json.dumps(json.loads(text)).encode()})
     changed, _ = load({path: text.replace(b"A trading account", b"An account")})
     kind = shipped().by_name["Account"]

@@ -13,7 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from reconciler.adapters import bundled as adapter
-from reconciler.adapters.bundled import example_repository, record_schema, shipped_schemas
+from reconciler.adapters.bundled import find_example_repository, load_bundled_schemas, load_schema
 from reconciler.errors import BugError
 from tests.kinds.loading import example, shipped
 
@@ -141,7 +141,7 @@ def test_editors_show_something_for_every_field(kind: Any) -> None:
 
 @pytest.mark.parametrize(
     "schema",
-    [*map(json.loads, shipped_schemas().values()), record_schema("kind"), record_schema("session_state")],
+    [*map(json.loads, load_bundled_schemas().values()), load_schema("kind"), load_schema("session_state")],
     ids=lambda schema: schema["title"],
 )
 def test_schemas_are_json_schema(schema: dict[str, Any]) -> None:
@@ -197,18 +197,18 @@ SESSION = {
     ids=str,
 )
 def test_session_state(change: dict[str, str], valid: bool) -> None:
-    validator = Draft202012Validator(record_schema("session_state"), format_checker=FormatChecker())
+    validator = Draft202012Validator(load_schema("session_state"), format_checker=FormatChecker())
     assert validator.is_valid({**SESSION, **change}) is valid
 
 
 def test_every_column_of_a_session_is_required() -> None:
-    validator = Draft202012Validator(record_schema("session_state"))
+    validator = Draft202012Validator(load_schema("session_state"))
     assert [name for name in SESSION if validator.is_valid({k: v for k, v in SESSION.items() if k != name})] == []
 
 
 def test_an_unknown_record_is_a_bug() -> None:
     with pytest.raises(BugError, match="nonsense"):
-        record_schema("nonsense")
+        load_schema("nonsense")
 
 
 def test_an_installed_wheel_finds_its_own_data(tmp_path: Path) -> None:
@@ -217,12 +217,12 @@ def test_an_installed_wheel_finds_its_own_data(tmp_path: Path) -> None:
     for module in ("__init__.py", "errors.py", "adapters/__init__.py", "adapters/bundled.py"):
         (package / module).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source / module, package / module)
-    shutil.copytree(example_repository().parent / "schemas", package / "_data" / "schemas")
+    shutil.copytree(find_example_repository().parent / "schemas", package / "_data" / "schemas")
     (package / "_data" / "config-repo-example").mkdir()
     program = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from reconciler.adapters.bundled import *\n"
-        "print(*shipped_schemas(), record_schema('session_state')['title'], example_repository())\n"
+        "print(*load_bundled_schemas(), load_schema('session_state')['title'], find_example_repository())\n"
     )
     done = subprocess.run(
         [sys.executable, "-I", "-c", program, str(tmp_path)], check=True, capture_output=True, text=True

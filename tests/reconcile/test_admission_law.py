@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.adapters.bundled import example_repository
+from reconciler.adapters.bundled import find_example_repository
 from reconciler.reconcile.sync import CommitApproval
 from reconciler.wiring.local import policy_engine
 from tests.reconcile.test_laws import scratch
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from reconciler.ports import Between, PolicyEngine
 
 BROKER_SCHEMA = "schemas/broker.schema.json"
-PLAIN = (example_repository() / BROKER_SCHEMA).read_text(encoding="utf-8")
+PLAIN = (find_example_repository() / BROKER_SCHEMA).read_text(encoding="utf-8")
 
 
 def with_note() -> str:

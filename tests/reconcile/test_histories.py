@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.adapters.bundled import example_repository
+from reconciler.adapters.bundled import find_example_repository
 from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.model.change import Op
 from reconciler.model.commit import Status
@@ -162,7 +162,7 @@ def test_moving_a_file_changes_no_row(repo: GitRepo) -> None:
 
 
 def example(repo: GitRepo) -> dict[str, str]:
-    folder = example_repository()
+    folder = find_example_repository()
     return {
         path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
         for path in sorted(folder.rglob("*"))

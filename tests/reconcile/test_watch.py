@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.adapters.bundled import shipped_schemas
+from reconciler.adapters.bundled import load_bundled_schemas
 from reconciler.adapters.worktree import WorkingTree
 from reconciler.decode import document
 from reconciler.errors import NeedsHuman
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def _widget(limit: int) -> str:
     """The schema of a kind of the repository's own."""
-    text = json.dumps(json.loads(shipped_schemas()["schemas/system.schema.json"]))
+    text = json.dumps(json.loads(load_bundled_schemas()["schemas/system.schema.json"]))
     for old, new in (("System", "Widget"), ("system_config", "widget_config"), ("604800", str(limit))):
         text = text.replace(old, new)
     return text

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import pytest
 
-from reconciler.adapters.daemonfile import find
+from reconciler.adapters.daemonfile import find_daemon
 from reconciler.adapters.redis.connection import connect
 from tests.running.hosts import Host
 from tests.support import configs
@@ -83,7 +83,7 @@ def caller(daemon: RunningDaemon) -> Caller:
 
 def _caller(daemon: RunningDaemon) -> Caller:
     daemon.client()
-    found = find(daemon.state)
+    found = find_daemon(daemon.state)
     assert found is not None
     return Caller(found.address, found.token)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from reconciler.adapters.bundled import example_repository
+from reconciler.adapters.bundled import find_example_repository
 from reconciler.decode.document import decode
 from reconciler.kinds.kind import Kinds
 from reconciler.reconcile.rules import read_kinds
@@ -26,7 +26,7 @@ SQL = {"number": "FLOAT", "integer": "INTEGER", "boolean": "BOOLEAN", "object": 
 
 def example_kinds() -> Kinds:
     """The kinds of the example repository: those that ship and its own."""
-    return own_kinds({OWN: (example_repository() / OWN).read_bytes()})
+    return own_kinds({OWN: (find_example_repository() / OWN).read_bytes()})
 
 
 def own_kinds(files: Mapping[str, bytes]) -> Kinds:

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
-from reconciler.adapters.bundled import record_schema
+from reconciler.adapters.bundled import load_schema
 from reconciler.model.live import NewSession, Session, SessionCursor, SessionStatus, from_milliseconds
 from reconciler.sessions import Checker, fingerprint_hash, read_layout
 
-LAYOUT = read_layout(record_schema("session_state"))
+LAYOUT = read_layout(load_schema("session_state"))
 CHECKER = Checker(LAYOUT, lambda: UUID(int=7), "request")
 OWNER = "bfe13562-dae7-5660-82da-24b6330334bd"
 GIVEN = {"user_id": OWNER, "ip_address": "203.0.113.7", "device_fingerprint": "Chrome 120 on Windows 11"}

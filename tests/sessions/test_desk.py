@@ -6,14 +6,14 @@ from uuid import uuid4
 
 import pytest
 
-from reconciler.adapters.bundled import record_schema
+from reconciler.adapters.bundled import load_schema
 from reconciler.errors import RetryLater
 from reconciler.model.live import NewSession, Session, SessionPage
 from reconciler.sessions import Checker, Refusal, SessionDesk, read_layout
 from tests.support.memory.sessions import MemorySessions
 from tests.support.valkey import ForwardClock, uuid
 
-LAYOUT = read_layout(record_schema("session_state"))
+LAYOUT = read_layout(load_schema("session_state"))
 ANN, BEN, NOBODY = uuid(1), uuid(2), uuid(3)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from reconciler.adapters.daemonfile import find
+from reconciler.adapters.daemonfile import find_daemon
 from reconciler.errors import ReconcilerError
 from tests.support.asking import AskedDaemon
 from tests.support.patience import DEADLINE, PAUSE, until
@@ -97,7 +97,7 @@ class RunningDaemon:
     def _found(self) -> Any:
         if self.process.poll() is not None:
             raise AssertionError(f"the daemon ended with {self.process.returncode}: {self.log()}")
-        found = find(self.state)
+        found = find_daemon(self.state)
         return found if found is not None and found.pid == self.process.pid else None
 
 

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reconciler.adapters.bundled import example_repository
+from reconciler.adapters.bundled import find_example_repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,7 +54,7 @@ class Desk:
 
 def example_files() -> dict[str, str | None]:
     """The example repository's files by path."""
-    root = example_repository()
+    root = find_example_repository()
     return {
         file.relative_to(root).as_posix(): file.read_text(encoding="utf-8")
         for file in sorted(root.rglob("*.*"))

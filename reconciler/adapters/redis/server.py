@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from reconciler.adapters.files import write_atomically
-from reconciler.adapters.processes import UNKNOWN, birth, is_zombie
+from reconciler.adapters.processes import UNKNOWN_START, is_zombie, read_start_time
 from reconciler.adapters.redis.connection import connect, is_silence
 from reconciler.errors import NeedsHuman, RetryLater
 
@@ -150,7 +150,7 @@ class EmbeddedServer:
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # ^C at the daemon's terminal is the daemon's: it still needs its server
         )
-        note(self._folder, Running(self._process.pid, birth(self._process.pid) or UNKNOWN, self.url))
+        note(self._folder, Running(self._process.pid, read_start_time(self._process.pid) or UNKNOWN_START, self.url))
 
     def _await(self) -> None:
         assert self._process is not None
@@ -268,8 +268,8 @@ def end(server: Running) -> None:
 
 
 def _lives(pid: int, began: str) -> bool:
-    now = birth(pid)
-    return now is not None and (UNKNOWN in {now, began} or now == began) and not is_zombie(pid)
+    now = read_start_time(pid)
+    return now is not None and (UNKNOWN_START in {now, began} or now == began) and not is_zombie(pid)
 
 
 def _ended(server: Running) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.logfile import KEPT
+from reconciler.adapters.logfile import KEPT_FILES
 from tests.adapters.logs.conftest import Opened
 from tests.support.disks import tiny_disk
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 def _numbers(opened: Opened) -> list[int]:
     """The numbers in all files, from the oldest line on."""
     folder = opened.log.file.parent
-    names = [f"{opened.log.file.name}.{number}" for number in range(KEPT + 3, 0, -1)] + [opened.log.file.name]
+    names = [f"{opened.log.file.name}.{number}" for number in range(KEPT_FILES + 3, 0, -1)] + [opened.log.file.name]
     texts = [(folder / name).read_text(encoding="utf-8") for name in names if (folder / name).exists()]
     return [json.loads(line)["number"] for text in texts for line in text.splitlines()]
 
@@ -41,7 +41,7 @@ def _sizes(opened: Opened) -> list[int]:
 def test_it_is_rotated_and_bounded(opened: Opened) -> None:
     opened.log.set_max_size(1000)
     _say(opened, *range(200))
-    assert len(_sizes(opened)) == KEPT + 1
+    assert len(_sizes(opened)) == KEPT_FILES + 1
     assert max(_sizes(opened)) <= 1000
     kept = _numbers(opened)
     assert kept == list(range(200 - len(kept), 200))
