@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from reconciler.model.host import Outlook
+from reconciler.model.host import ConditionSeverity
 from reconciler.model.problem import APPROVABLE
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.model.commit import Applied, Attempt
-    from reconciler.model.host import Suspension, Trouble
+    from reconciler.model.host import HostCondition, Suspension
     from reconciler.model.live import CacheState
     from reconciler.model.upload import UploadState
     from reconciler.ports import StoreReader
@@ -96,7 +96,7 @@ class Running:
     beat: datetime
     working: bool
     last_sync: datetime | None
-    troubles: tuple[Trouble, ...]
+    conditions: tuple[HostCondition, ...]
     history: UploadState | None
     scan: Scan | None
     blind: str = ""
@@ -174,7 +174,7 @@ def _sync(head: str | None, applied: Applied | None) -> Sync:
 def _health(sync: Sync, suspension: Suspension | None, running: Running | None, *, degraded: bool) -> Health:
     if suspension is not None:
         return Health.SUSPENDED
-    if degraded or (running is not None and running.troubles):
+    if degraded or (running is not None and running.conditions):
         return Health.DEGRADED
     return Health.HEALTHY if sync is Sync.SYNCED else Health.PROGRESSING
 
@@ -203,7 +203,11 @@ def _suspended(suspension: Suspension | None) -> Condition:
 
 
 def _stalled(refused: Attempt | None, running: Running | None) -> Condition:
-    stuck = next((one for one in running.troubles if one.outlook is Outlook.STALLED), None) if running else None
+    stuck = (
+        next((one for one in running.conditions if one.severity is ConditionSeverity.STALLED), None)
+        if running
+        else None
+    )
     if stuck is not None:
         return Condition("Stalled", True, stuck.reason, stuck.message, stuck.since)
     if refused is None:

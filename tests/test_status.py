@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.model.change import Stamp
 from reconciler.model.commit import Applied, Attempt
-from reconciler.model.host import Outlook, Suspension, Trouble
+from reconciler.model.host import ConditionSeverity, HostCondition, Suspension
 from reconciler.model.problem import Problem
 from reconciler.status import Place, Running, Status, Stored, describe
 
@@ -23,12 +23,12 @@ def _refused(*problems: Problem) -> Attempt:
     return Attempt(Stamp(HEAD, NOW), NOW, refused=True, problems=problems)
 
 
-def _running(*troubles: Trouble, working: bool = False) -> Running:
+def _running(*troubles: HostCondition, working: bool = False) -> Running:
     return Running(7, "127.0.0.1:8642", NOW, "Idle", NOW, NOW, working, NOW, troubles, None, None)
 
 
-def _trouble(outlook: Outlook) -> Trouble:
-    return Trouble("History", outlook, "RetryLater", "no answer", "wait", NOW)
+def _trouble(outlook: ConditionSeverity) -> HostCondition:
+    return HostCondition("History", outlook, "RetryLater", "no answer", "wait", NOW)
 
 
 def _status(stored: Stored, running: Running | None = None, head: str | None = HEAD) -> Status:
@@ -60,7 +60,8 @@ def test_sync_and_health(stored: Stored, head: str | None, sync: str, health: st
 
 def test_a_trouble_of_the_daemon_is_degraded_and_one_for_a_human_is_stalled() -> None:
     waiting, stuck = (
-        _status(Stored(APPLIED), _running(_trouble(outlook))) for outlook in (Outlook.RETRYING, Outlook.STALLED)
+        _status(Stored(APPLIED), _running(_trouble(outlook)))
+        for outlook in (ConditionSeverity.RETRYING, ConditionSeverity.STALLED)
     )
     assert (waiting.health, _condition(waiting, "Stalled")[0]) == ("Degraded", False)
     assert (stuck.health, _condition(stuck, "Stalled")) == ("Degraded", (True, "RetryLater"))

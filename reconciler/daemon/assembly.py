@@ -20,24 +20,23 @@ from reconciler.answers import to_json
 from reconciler.backoff import Backoff
 from reconciler.daemon import gc
 from reconciler.daemon.backups import Backups
-from reconciler.daemon.conditions import Board, Phase, Telling, history_trouble
+from reconciler.daemon.conditions import ConditionLog, Conditions, Phase, show_upload_error
 from reconciler.daemon.control import DaemonControl
-from reconciler.daemon.drift import Healer, Teller
-from reconciler.daemon.events import News
+from reconciler.daemon.drift import DriftHealer, DriftReporter
+from reconciler.daemon.events import EventPublisher
 from reconciler.daemon.followers import FollowerContext, FollowerThread
-from reconciler.daemon.following import Following
-from reconciler.daemon.gitwatch import Watcher
-from reconciler.daemon.host import Host, Parts
-from reconciler.daemon.hostconfig import Obedience
+from reconciler.daemon.history import Backfill, HistoryUpload
+from reconciler.daemon.host import Dependencies, Host
+from reconciler.daemon.hostconfig import HostConfigReader
 from reconciler.daemon.liveview import LiveView
-from reconciler.daemon.loop import Loop, Pace
+from reconciler.daemon.loop import Intervals, Loop
 from reconciler.daemon.metrics import Exposition, TimedPolicyEngine
+from reconciler.daemon.repository import FollowedRepository, GitWatcher
 from reconciler.daemon.sessions import SharedSessions
-from reconciler.daemon.shipment import Backfill, Shipment
 from reconciler.daemon.state import HostState
 from reconciler.errors import BugError, RetryLater
 from reconciler.metrics import About, Metrics
-from reconciler.model.host import Level, Outlook
+from reconciler.model.host import ConditionSeverity, Level
 from reconciler.reconcile.admission import AdmissionController
 from reconciler.reconcile.plan import Planner
 from reconciler.reconcile.processor import CommitProcessor
@@ -61,8 +60,9 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.git.mirror import Mirror
     from reconciler.daemon.followers import MakeFollower
-    from reconciler.daemon.hostconfig import Orders
+    from reconciler.daemon.hostconfig import HostConfig
     from reconciler.kinds.kind import Kinds
+    from reconciler.ports import Log
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.service.context import Openers
     from reconciler.sessions import SessionLayout
@@ -93,17 +93,17 @@ class Daemon:
     repository: str
     branch: str
     log: DaemonLog
-    _board: Board
+    _conditions: Conditions
 
     def check(self) -> None:
         """To be called now and then: sees to what nobody else would notice."""
-        if self._board.look().phase is Phase.IDLE:
-            gc.tidy()
+        if self._conditions.snapshot().phase is Phase.IDLE:
+            gc.collect_if_due()
         if self.log.trouble:
             hint = "what happens is still told on stderr; see that the disk has room and may be written"
-            self._board.trouble(LOG, Outlook.RETRYING, "NotWritten", self.log.trouble, hint)
+            self._conditions.set(LOG, ConditionSeverity.RETRYING, "NotWritten", self.log.trouble, hint)
         else:
-            self._board.well(LOG)
+            self._conditions.clear(LOG)
 
 
 @contextmanager
@@ -126,74 +126,81 @@ def run_daemon(
         token = new_token()
         for secret in (*settings.secrets, token):
             log.redactor.add(secret)
-        board = Board(clock, Telling(log.events).hear)
         metrics = Metrics(About(given.name, settings.origin.poll_interval, settings.redis_url != NO_REDIS))
-        tell = partial(history_trouble, board, log.events)
-        keeper = Keeper(state, clock)
-        backfill = Backfill(settings, given.openers.source, given.bundled)
-        shipment = Shipment(given.openers, backfill, given.name, clock, tell, metrics)
-        parts = Parts(
-            following=Following(settings, given.openers, given.mirror, log.events, metrics),
-            keeper=keeper,
-            shipment=shipment,
-            engine=TimedPolicyEngine(stack.enter_context(given.openers.policy_engine()), metrics),
-            scanner=Healer(board, log.events, clock) if settings.heals else Teller(board, clock),
-            backups=Backups(state, keeper, clock, log.events, metrics),
-            obedience=Obedience(settings.obeys, log.events),
-            board=board,
-            metrics=metrics,
-            log=log.events,
-            clock=clock,
-        )
-        stack.callback(keeper.rest)
-        stack.callback(parts.following.drop)
-        stack.callback(shipment.stop)
-        host = Host(parts, given.bundled)
-        at, refs = parts.following.at(), parts.following.refs()
-        loop = Loop(host, board, Backoff, Pace(poll=settings.origin.poll_interval), partial(_bug, log))
-        watcher = Watcher(refs, loop.look, loop.make_ready)
+        deps = make_dependencies(given, log.events, metrics, stack)
+        conditions = deps.conditions
+        host = Host(deps, given.bundled)
+        target = deps.repository.open()
+        loop = Loop(host, conditions, Backoff, Intervals(poll=settings.origin.poll_interval), partial(_bug, log))
+        watcher = GitWatcher(deps.repository.refs(), loop.trigger, loop.prepare)
         control = DaemonControl(host, loop)
-        follower_context = FollowerContext(settings, state, keeper, log.events, control.note)
+        follower_context = FollowerContext(settings, state, deps.store, log.events, control.note)
         makers: tuple[MakeFollower, ...] = (partial(_live_view, given.session_layout, settings), *followers)
         host.followers = tuple(
-            FollowerThread(follower, lambda: host.facts.stored.applied, board, log.events)
+            FollowerThread(follower, lambda: host.observed.stored.applied, conditions, log.events)
             for make in makers
             if (follower := make(follower_context)) is not None
         )
-        host_state = HostState(host, loop, watcher.blind)
+        host_state = HostState(host, loop, watcher.blind_reason)
         sessions = stack.enter_context(SharedSessions(given.find_redis, given.session_layout, settings.idle_timeout))
-        context = _context(given, host_state, keeper, shipment, sessions)
+        context = _context(given, host_state, deps, sessions)
         services, events = Services(context, control), EventBuffer()
         exposition = Exposition(
-            metrics, host_state.status, host_state.heartbeats, lambda: parts.obedience.orders.backup_interval
+            metrics, host_state.status, host_state.heartbeats, lambda: deps.host_config.config.backup_interval
         )
         served = ServedHost(services, Pages(context), events, host_state.hint, metrics.http, exposition.expose)
         config = ServerConfig(token, settings.webhook_secret, grants=settings.grants)
         server = HttpServer(served, config, parse_listen(settings.listen))
         host_state.address = str(server.address.local)
-        news = News(events, lambda: to_json(build_status(host_state.status())))
-        host.telling, board.seen = news.reconciled, news.look
-        parts.obedience.hear(partial(_obey, log, shipment, host.followers))
-        log.events.event("Starting", unwritten, repository=at.repository, branch=at.branch)
+        publisher = EventPublisher(events, lambda: to_json(build_status(host_state.status())))
+        host.on_sync, conditions.on_update = publisher.publish_sync, publisher.publish_state
+        deps.host_config.on_change(partial(_apply_host_config, log, deps.upload, host.followers))
+        log.events.event("Starting", unwritten, repository=target.repository, branch=target.branch)
         stack.enter_context(loop)
         for thread in host.followers:
             stack.enter_context(thread)
         for part in (watcher, server, announce(state, host_state.address, token)):
             stack.enter_context(part)
-        stack.callback(parts.following.stop)
+        stack.callback(deps.repository.stop_fetch)
         log.events.event("Listening", address=f"http://{host_state.address}")
-        yield Daemon(host_state.address, at.repository, at.branch, log, board)
+        yield Daemon(host_state.address, target.repository, target.branch, log, conditions)
         log.events.event("Stopping")
 
 
-def _context(
-    given: DaemonParts, host_state: HostState, keeper: Keeper, shipment: Shipment, sessions: SharedSessions
-) -> Context:
+def make_dependencies(given: DaemonParts, log: Log, metrics: Metrics, stack: ExitStack) -> Dependencies:
+    """What the host works with; `stack` closes it."""
+    settings, openers, clock = given.settings, given.openers, SystemClock()
+    conditions = Conditions(clock, ConditionLog(log).log_change)
+    store = Keeper(given.state, clock)
+    stack.callback(store.rest)
+    repository = FollowedRepository(settings, openers.source, given.mirror, log, metrics)
+    stack.callback(repository.close)
+    backfill = Backfill(settings, openers.source, given.bundled)
+    on_error = partial(show_upload_error, conditions, log)
+    upload = HistoryUpload(openers, backfill, given.name, clock, on_error, metrics)
+    stack.callback(upload.stop)
+    return Dependencies(
+        repository=repository,
+        store=store,
+        upload=upload,
+        policy_engine=TimedPolicyEngine(stack.enter_context(openers.policy_engine()), metrics),
+        drift=DriftHealer(conditions, log, clock) if settings.heals else DriftReporter(conditions, clock),
+        backups=Backups(given.state, store, clock, log, metrics),
+        host_config=HostConfigReader(settings.obeys, log),
+        conditions=conditions,
+        metrics=metrics,
+        log=log,
+        clock=clock,
+    )
+
+
+def _context(given: DaemonParts, host_state: HostState, deps: Dependencies, sessions: SharedSessions) -> Context:
     """What the services of this daemon answer from."""
+    store, upload = deps.store, deps.upload
 
     def kinds() -> Kinds:
-        with keeper.reading() as store:
-            return known_kinds(store, given.bundled)
+        with store.reading() as reader:
+            return known_kinds(reader, given.bundled)
 
     def resolve(revision: str) -> str | None:
         try:
@@ -204,10 +211,10 @@ def _context(
 
     @contextmanager
     def open_history(wait: float) -> Iterator[History]:
-        shipment.flush(wait)
-        if shipment.open_ledger is None:
+        upload.flush(wait)
+        if upload.open_ledger is None:
             raise history_off()
-        with shipment.open_ledger() as ledger:
+        with upload.open_ledger() as ledger:
             yield History(ledger, ledger if isinstance(ledger, ClickHouseLedger) else None, kinds, resolve)
 
     @contextmanager
@@ -222,16 +229,16 @@ def _context(
         settings=given.settings,
         name=given.name,
         state=given.state,
-        clock=SystemClock(),
+        clock=deps.clock,
         bundled=given.bundled,
         keeps_history=given.openers.ledger is not None,
-        open_rows=keeper.reading,
-        open_own_rows=keeper.reading,
+        open_rows=store.reading,
+        open_own_rows=store.reading,
         open_history=open_history,
         open_planner=open_planner,
         open_sessions=sessions.open,
         session_layout=lambda: given.session_layout,
-        query_rows=partial(given.openers.query, keeper.reading, given.bundled.kinds),
+        query_rows=partial(given.openers.query, store.reading, given.bundled.kinds),
         write_table=given.openers.write_table,
         status=host_state.status,
         spool=partial(write_spooled, given.state),
@@ -248,12 +255,14 @@ def _live_view(layout: SessionLayout, settings: Settings, context: FollowerConte
     return LiveView(context, lambda link: make_sessions(link, layout, settings.idle_timeout), layout)
 
 
-def _obey(log: DaemonLog, shipment: Shipment, followers: Sequence[FollowerThread], orders: Orders) -> None:
-    log.set_level(orders.log_level)
-    log.set_max_size(orders.max_log_size_bytes)
-    shipment.every(orders.ship_interval)
+def _apply_host_config(
+    log: DaemonLog, upload: HistoryUpload, followers: Sequence[FollowerThread], config: HostConfig
+) -> None:
+    log.set_level(config.log_level)
+    log.set_max_size(config.max_log_size_bytes)
+    upload.set_interval(config.ship_interval)
     for follower in followers:
-        follower.configure(orders)
+        follower.configure(config)
 
 
 def _bug(log: DaemonLog, error: Exception) -> str:

@@ -1,14 +1,16 @@
-"""The backups of a daemon's store: made when they are due, kept for a while, brought back when asked."""
+"""The backups of a daemon's store: made when they are due, deleted when there are newer ones, restored when asked."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from reconciler.adapters.duckdb import backup
-from reconciler.daemon.retention import superfluous
 from reconciler.metrics import timed
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import datetime
     from pathlib import Path
 
     from reconciler.adapters.duckdb.backup import Restored
@@ -16,16 +18,19 @@ if TYPE_CHECKING:
     from reconciler.metrics import Metrics
     from reconciler.ports import Clock, Log
 
-FIRST = 60.0
+FIRST_BACKUP = 60.0
 """Seconds until the first backup of a host that has none."""
+NEWEST = 8
+HOURLY = timedelta(hours=24)
+DAILY = timedelta(days=14)
 
 
 class Backups:
-    """For the operations thread. `state` is the state folder."""
+    """For the operations thread."""
 
-    def __init__(self, state: Path, keeper: Keeper, clock: Clock, log: Log, metrics: Metrics) -> None:
-        self._state, self._keeper, self._clock, self._log, self._metrics = state, keeper, clock, log, metrics
-        made = backup.backups(state)
+    def __init__(self, state_folder: Path, store: Keeper, clock: Clock, log: Log, metrics: Metrics) -> None:
+        self._folder, self._store, self._clock, self._log, self._metrics = state_folder, store, clock, log, metrics
+        made = backup.backups(state_folder)
         if made:  # by an earlier daemon
             metrics.set_backup_age((clock.now() - made[-1].at).total_seconds())
 
@@ -38,24 +43,37 @@ class Backups:
 
     def _make(self) -> Path:
         now = self._clock.now()
-        with self._keeper.away():
-            made = backup.back_up(self._state, now)
-        found = {one.at: one for one in backup.backups(self._state)}
-        for at in superfluous(found.keys(), now):
-            backup.delete(found[at])
+        with self._store.away():
+            made = backup.back_up(self._folder, now)
+        copies = {copy.at: copy for copy in backup.backups(self._folder)}
+        for at in superfluous(copies.keys(), now):
+            backup.delete(copies[at])
         self._log.event("BackedUp", file=made.name)
         return made
 
     def until_next(self, interval: float) -> float:
         """Seconds until the next one is due; a clock that was put back does not put it off for long."""
-        made = backup.backups(self._state)
+        made = backup.backups(self._folder)
         if not made:
-            return min(FIRST, interval)
+            return min(FIRST_BACKUP, interval)
         return min(max(interval - (self._clock.now() - made[-1].at).total_seconds(), 1.0), interval)
 
     def restore(self, file: Path, repository: str) -> Restored:
-        """Make a copy the store."""
-        with self._keeper.away():
-            done = backup.restore(file, self._state, repository, self._clock.now())
+        """Replace the store by a backup."""
+        with self._store.away():
+            restored = backup.restore(file, self._folder, repository, self._clock.now())
         self._log.event("Restored", file=file.name)
-        return done
+        return restored
+
+
+def superfluous(made: Collection[datetime], now: datetime) -> frozenset[datetime]:
+    """The backups to delete, by when they were made (UTC).
+
+    Kept are the newest eight, the last of each hour for a day, and the last of each day for two weeks: never more than
+    48. Those from the future, made before a clock was put back, wait until it has come: they must not push out what is
+    made now.
+    """
+    past = sorted((at for at in made if at <= now), reverse=True)
+    hourly = {at.strftime("%Y%m%d%H"): at for at in reversed(past) if now - at < HOURLY}
+    daily = {at.date(): at for at in reversed(past) if now - at < DAILY}
+    return frozenset(past) - {*past[:NEWEST], *hourly.values(), *daily.values()}

@@ -1,4 +1,4 @@
-"""What the daemon is doing and how it fares, for whoever asks: written by its threads, read by any."""
+"""What the daemon does and how it fares: written by its threads, read by any."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from reconciler.errors import NeedsHuman, ReconcilerError
-from reconciler.model.host import Level, Outlook, Trouble
+from reconciler.model.host import ConditionSeverity, HostCondition, Level
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 
     from reconciler.ports import Clock, Log
 
+HISTORY = "History"
+SHOW_INTERVAL = 1.0
+"""Seconds after which an operation is shown although it has not ended."""
+
 
 class Phase(StrEnum):
-    """What the operations thread is at."""
+    """What the operations thread does."""
 
     STARTING = "Starting"
     IDLE = "Idle"
@@ -32,116 +36,114 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """The board at one moment.
+class Snapshot:
+    """The conditions at one moment, by what they are about.
 
-    `phase_since` and `beat` are UTC; `beat` is the newest sign of life, `pulse` the same in monotonic seconds, which no
-    change of the clock makes older. `ready` says that a first reconcile has ended.
+    `phase_since` and `heartbeat_at` are UTC; `heartbeat` is the latter in monotonic seconds, which no change of the
+    clock makes older. `ready` says that a first reconcile has ended.
     """
 
     started: datetime
     phase: Phase
     phase_since: datetime
-    beat: datetime
-    pulse: float
+    heartbeat_at: datetime
+    heartbeat: float
     ready: bool = False
-    troubles: Mapping[str, Trouble] = field(default_factory=dict)
+    active: Mapping[str, HostCondition] = field(default_factory=dict)
     last_sync: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """A trouble that came, changed or went: `before` is None when it came, `after` when it went."""
+class Change:
+    """A condition that came, changed or went: `before` is None when it came, `after` when it went."""
 
-    before: Trouble | None
-    after: Trouble | None
-
-
-LONG = 1.0
-"""Seconds after which something that goes on is shown although it has not ended."""
+    before: HostCondition | None
+    after: HostCondition | None
 
 
-class Board:
-    """Safe for several threads. `tell` hears of every turn, once, on the thread that brought it.
+class Conditions:
+    """Safe for several threads. `on_change` is called with each change, on the thread that made it.
 
-    `seen` is called, on any thread, when there may be something else to see than before.
+    `on_update` is called, on any thread, when the snapshot may look otherwise to a reader.
     """
 
-    def __init__(self, clock: Clock, tell: Callable[[Turn], None]) -> None:
+    def __init__(self, clock: Clock, on_change: Callable[[Change], None]) -> None:
         now = clock.now()
-        self._clock, self._tell = clock, tell
-        self._guard = threading.Lock()
-        self._sight = Sight(now, Phase.STARTING, now, now, time.monotonic())
+        self._clock, self._on_change = clock, on_change
+        self._lock = threading.Lock()
+        self._snapshot = Snapshot(now, Phase.STARTING, now, now, time.monotonic())
         self._shown = time.monotonic()
-        self.seen: Callable[[], None] = lambda: None
+        self.on_update: Callable[[], None] = lambda: None
 
-    def look(self) -> Sight:
-        """What is to be seen now."""
-        with self._guard:
-            return self._sight
+    def snapshot(self) -> Snapshot:
+        """The conditions now."""
+        with self._lock:
+            return self._snapshot
 
     def enter(self, phase: Phase) -> None:
         """The operations thread goes over to something else."""
         now = self._clock.now()
-        with self._guard:
-            same = self._sight.phase is phase
-            since = self._sight.phase_since if same else now
-            self._sight = replace(self._sight, phase=phase, phase_since=since, beat=now, pulse=time.monotonic())
-        if phase is Phase.IDLE and not same:  # what is short is seen at its end: no commit waits for that
-            self._show()
+        with self._lock:
+            same = self._snapshot.phase is phase
+            since = self._snapshot.phase_since if same else now
+            self._snapshot = replace(
+                self._snapshot, phase=phase, phase_since=since, heartbeat_at=now, heartbeat=time.monotonic()
+            )
+        if phase is Phase.IDLE and not same:  # what is short is shown at its end: no commit waits for that
+            self._update()
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         """The operations thread is alive."""
-        now, pulse = self._clock.now(), time.monotonic()
-        with self._guard:
-            self._sight = replace(self._sight, beat=now, pulse=pulse)
-        if pulse - self._shown > LONG:
-            self._show()
+        now, monotonic = self._clock.now(), time.monotonic()
+        with self._lock:
+            self._snapshot = replace(self._snapshot, heartbeat_at=now, heartbeat=monotonic)
+        if monotonic - self._shown > SHOW_INTERVAL:
+            self._update()
 
-    def synced(self) -> None:
-        """A reconcile has ended, whatever came of it."""
+    def mark_synced(self) -> None:
+        """A reconcile has ended, with whatever result."""
         now = self._clock.now()
-        with self._guard:
-            self._sight = replace(self._sight, ready=True, last_sync=now)
+        with self._lock:
+            self._snapshot = replace(self._snapshot, ready=True, last_sync=now)
 
-    def trouble(self, about: str, outlook: Outlook, reason: str, message: str, hint: str = "") -> None:
-        """Something does not work; the same again is no news."""
-        with self._guard:
-            before = self._sight.troubles.get(about)
+    def set(self, about: str, severity: ConditionSeverity, reason: str, message: str, hint: str = "") -> None:
+        """Something does not work; the same again is no change."""
+        with self._lock:
+            before = self._snapshot.active.get(about)
             since = before.since if before else self._clock.now()
-            after = Trouble(about, outlook, reason, message, hint, since)
-            self._sight = replace(self._sight, troubles={**self._sight.troubles, about: after})
-        if before is None or (before.reason, before.outlook, before.message) != (reason, outlook, message):
-            self._tell(Turn(before, after))
-            self._show()
+            after = HostCondition(about, severity, reason, message, hint, since)
+            self._snapshot = replace(self._snapshot, active={**self._snapshot.active, about: after})
+        if before is None or (before.reason, before.severity, before.message) != (reason, severity, message):
+            self._on_change(Change(before, after))
+            self._update()
 
-    def well(self, about: str) -> None:
+    def clear(self, about: str) -> None:
         """It works, or works again."""
-        with self._guard:
-            before = self._sight.troubles.get(about)
-            left = {name: trouble for name, trouble in self._sight.troubles.items() if name != about}
-            self._sight = replace(self._sight, troubles=left)
+        with self._lock:
+            before = self._snapshot.active.get(about)
+            left = {name: condition for name, condition in self._snapshot.active.items() if name != about}
+            self._snapshot = replace(self._snapshot, active=left)
         if before is not None:
-            self._tell(Turn(before, None))
-            self._show()
+            self._on_change(Change(before, None))
+            self._update()
 
-    def _show(self) -> None:
+    def _update(self) -> None:
         self._shown = time.monotonic()
-        self.seen()
+        self.on_update()
 
 
-class News(StrEnum):
-    """What is told."""
+class NoticeType(StrEnum):
+    """Whether something began to fail, or works again."""
 
-    TROUBLE = "Trouble"
+    FAILED = "Failed"
     RECOVERED = "Recovered"
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One line for the log. `lasted` is seconds since the object's first trouble; of a new one 0."""
+    """One line for the log. `lasted` is seconds since the object failed first; 0 when it does so now."""
 
-    news: News
+    type: NoticeType
     level: Level
     object: str
     reason: str
@@ -151,87 +153,89 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """The troubles of one object since it was last well. `told` are the reasons given at `commit`, the newest last."""
+    """The failures of one object since it last worked. `reasons` were given at `commit`, the newest last."""
 
     since: float
     commit: str | None
-    told: tuple[str, ...]
+    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Transitions:
-    """The outages under way, by object. Moments are seconds of a clock that never jumps, such as `time.monotonic`."""
+class Outages:
+    """Those under way, by object. Moments are seconds of a clock that never jumps, such as `time.monotonic`.
+
+    A failure is known by its object, its reason and its commit. However often it is met, it is logged once; that the
+    object works again is logged once, with how long the outage lasted.
+    """
 
     outages: Mapping[str, Outage] = field(default_factory=dict)
 
-    def troubled(
+    def with_failure(
         self, about: str, reason: str, commit: str | None, now: float, level: Level = Level.WARN
-    ) -> tuple[Transitions, Notice | None]:
-        """An object has a trouble: what is known from now on, and what to tell; None when it was told already.
+    ) -> tuple[Outages, Notice | None]:
+        """An object failed: the outages from now on, and what to log; None when it was logged already.
 
-        Reasons that take turns (a timeout, then a refusal, then a timeout) are told once each.
+        Reasons that take turns (a timeout, then a refusal, then a timeout) are logged once each.
         """
         before = self.outages.get(about)
         same_commit = before is not None and before.commit == commit
-        told = before.told if before is not None and same_commit else ()
-        if reason in told:
+        reasons = before.reasons if before is not None and same_commit else ()
+        if reason in reasons:
             return self, None
         since = before.since if before is not None else now
-        after = Transitions({**self.outages, about: Outage(since, commit, (*told, reason))})
-        return after, Notice(News.TROUBLE, level, about, reason, commit, max(0.0, now - since))
+        after = Outages({**self.outages, about: Outage(since, commit, (*reasons, reason))})
+        return after, Notice(NoticeType.FAILED, level, about, reason, commit, max(0.0, now - since))
 
-    def well(self, about: str, now: float) -> tuple[Transitions, Notice | None]:
-        """An object is well: what is known from now on, and what to tell; None when it was well already."""
+    def with_recovery(self, about: str, now: float) -> tuple[Outages, Notice | None]:
+        """An object works: the outages from now on, and what to log; None when it worked already."""
         outage = self.outages.get(about)
         if outage is None:
             return self, None
         left = {name: one for name, one in self.outages.items() if name != about}
         lasted = max(0.0, now - outage.since)
-        return Transitions(left), Notice(News.RECOVERED, Level.INFO, about, outage.told[-1], outage.commit, lasted)
+        notice = Notice(NoticeType.RECOVERED, Level.INFO, about, outage.reasons[-1], outage.commit, lasted)
+        return Outages(left), notice
 
 
-HISTORY = "History"
-
-
-class Telling:
-    """Hears of the board's turns, from any thread."""
+class ConditionLog:
+    """Logs when a condition begins, changes and ends. For any thread."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
-        self._guard = threading.Lock()
-        self._known = Transitions()
+        self._lock = threading.Lock()
+        self._outages = Outages()
 
-    def hear(self, turn: Turn) -> None:
-        """Something came, changed or went."""
+    def log_change(self, change: Change) -> None:
+        """A condition came, changed or went."""
         now = time.monotonic()
-        with self._guard:
-            if turn.after is not None:
-                level = Level.ERROR if turn.after.outlook is Outlook.STALLED else Level.WARN
-                self._known, notice = self._known.troubled(turn.after.about, turn.after.reason, None, now, level)
+        with self._lock:
+            if change.after is not None:
+                level = Level.ERROR if change.after.severity is ConditionSeverity.STALLED else Level.WARN
+                about, reason = change.after.about, change.after.reason
+                self._outages, notice = self._outages.with_failure(about, reason, None, now, level)
             else:
-                assert turn.before is not None
-                self._known, notice = self._known.well(turn.before.about, now)
+                assert change.before is not None
+                self._outages, notice = self._outages.with_recovery(change.before.about, now)
         if notice is not None:
-            self._say(notice, turn)
+            self._write(notice, change)
 
-    def _say(self, notice: Notice, turn: Turn) -> None:
-        if notice.news is News.RECOVERED:
+    def _write(self, notice: Notice, change: Change) -> None:
+        if notice.type is NoticeType.RECOVERED:
             self._log.event("Recovered", about=notice.object, reason=notice.reason, lasted_s=round(notice.lasted, 1))
-        elif turn.after is not None:
-            after = turn.after
+        elif change.after is not None:
+            after = change.after
             message = f"{after.message} ({after.hint})" if after.hint else after.message
             self._log.event(notice.reason, message, level=notice.level, about=notice.object)
 
 
-def history_trouble(board: Board, log: Log, error: Exception | None) -> None:
-    """Shipping failed, or works again (None)."""
+def show_upload_error(conditions: Conditions, log: Log, error: Exception | None) -> None:
+    """The upload to the history failed, or works again (None)."""
     if error is None:
-        board.well(HISTORY)
+        conditions.clear(HISTORY)
     elif isinstance(error, ReconcilerError):
-        outlook = Outlook.STALLED if isinstance(error, NeedsHuman) else Outlook.RETRYING
-        board.trouble(HISTORY, outlook, type(error).__name__, str(error), error.hint)
+        severity = ConditionSeverity.STALLED if isinstance(error, NeedsHuman) else ConditionSeverity.RETRYING
+        conditions.set(HISTORY, severity, type(error).__name__, str(error), error.hint)
     else:
         log.event("Bug", str(error), level=Level.ERROR, error=error)
-        board.trouble(
-            HISTORY, Outlook.RETRYING, "UnexpectedError", str(error), "this is a bug; its trace is in the log"
-        )
+        hint = "this is a bug; its trace is in the log"
+        conditions.set(HISTORY, ConditionSeverity.RETRYING, "UnexpectedError", str(error), hint)

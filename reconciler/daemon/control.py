@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from reconciler import answers
-from reconciler.daemon.loop import Wish
+from reconciler.daemon.host import SyncRequest
 from reconciler.reconcile.processor import CommitProcessor
 from reconciler.reconcile.sync import CommitApproval
 from reconciler.reconcile.verify import Verifier
@@ -36,40 +36,40 @@ class DaemonControl:
     """For any thread. Implements `HostControl`."""
 
     def __init__(self, host: Host, loop: Loop) -> None:
-        self._host, self._parts, self._loop = host, host.parts, loop
+        self._host, self._deps, self._loop = host, host.deps, loop
 
     def sync(self, by: str, approve: str | None = None, *, force: bool = False) -> Future[answers.Sync]:
         """Reconcile once."""
-        consent = CommitApproval(approve, f"{by} with --approve") if approve else None
-        return _map(self._loop.sync(Wish(consent, force)), self._build_sync)
+        approval = CommitApproval(approve, f"{by} with --approve") if approve else None
+        return _map(self._loop.sync(SyncRequest(approval, force)), self._build_sync)
 
     def heal(self, by: str) -> Future[answers.Drift]:
         """Make the live rows what git says, whoever else writes there."""
-        self._parts.log.event("Healing", by=by)
-        return self._loop.do(lambda beat: self._heal())
+        self._deps.log.event("Healing", by=by)
+        return self._loop.submit(lambda heartbeat: self._heal())
 
     def verify(self, by: str) -> Future[answers.Verification]:
         """Compare the history and the live rows with git, at the head that was reconciled."""
-        self._parts.log.event("Verifying", by=by)
-        return self._loop.do(self._verify)
+        self._deps.log.event("Verifying", by=by)
+        return self._loop.submit(self._verify)
 
     def back_up(self, by: str) -> Future[answers.Backup]:
         """Copy the store."""
-        self._parts.log.event("BackingUp", by=by)
+        self._deps.log.event("BackingUp", by=by)
         return _map(self._loop.back_up(), lambda file: answers.Backup(file=str(file)))
 
     def restore(self, by: str, file: str) -> Future[answers.Restored]:
         """Replace the store by a backup, and reconcile."""
-        self._parts.log.event("Restoring", by=by, file=file)
-        return self._loop.do(lambda beat: self._restore(Path(file)))
+        self._deps.log.event("Restoring", by=by, file=file)
+        return self._loop.submit(lambda heartbeat: self._restore(Path(file)))
 
     def suspend(self, by: str, reason: str, until: str | None = None) -> Future[answers.Suspension]:
         """Stop automatic reconciling."""
-        suspension = new_suspension(by, reason, until, self._parts.clock)
+        suspension = new_suspension(by, reason, until, self._deps.clock)
 
         def suspend_store() -> answers.Suspension:
-            self._parts.keeper.store().suspend(suspension)
-            self._parts.log.event("Suspended", suspension.reason, by=by)
+            self._deps.store.store().suspend(suspension)
+            self._deps.log.event("Suspended", suspension.reason, by=by)
             return build_suspension(suspension)
 
         return self._in_turn(suspend_store)
@@ -78,70 +78,70 @@ class DaemonControl:
         """Start reconciling again, with what was committed meanwhile."""
 
         def resume_store() -> answers.Resumed:
-            return answers.Resumed(ended=end_suspension(self._parts.keeper.store(), by))
+            return answers.Resumed(ended=end_suspension(self._deps.store.store(), by))
 
-        def look_anew(resumed: answers.Resumed) -> answers.Resumed:
-            self._parts.log.event("Resumed", by=by)
-            self._loop.look_anew()
+        def reconcile_again(resumed: answers.Resumed) -> answers.Resumed:
+            self._deps.log.event("Resumed", by=by)
+            self._loop.reconcile_again()
             return resumed
 
-        return _map(self._in_turn(resume_store), look_anew)
+        return _map(self._in_turn(resume_store), reconcile_again)
 
     def note(self, event: str, detail: Mapping[str, Value]) -> None:
         """Record as a host event what this host did beside the rows; returns at once."""
 
         def note_event() -> None:
-            self._parts.keeper.store().record_event(event, detail)
-            self._host.look()
+            self._deps.store.store().record_event(event, detail)
+            self._host.refresh()
 
-        self._loop.do(lambda beat: note_event())
+        self._loop.submit(lambda heartbeat: note_event())
 
     def _build_sync(self, result: SyncResult) -> answers.Sync:
-        upload = self._parts.shipment.state()
+        upload = self._deps.upload.state()
         return build_sync(result, self._host.kinds(), upload.versions if upload else None)
 
     def _heal(self) -> answers.Drift:
-        with self._host.trusting():
-            drift = heal_store(self._parts.keeper.store())
-            self._parts.metrics.drift.count(drift.total, drift.total)
-            scan = Scan(self._parts.clock.now(), 0, 0)  # as it is now
-            self._host.facts = replace(self._host.facts, scan=scan)
-            self._host.look()
+        with self._host.close_on_error():
+            drift = heal_store(self._deps.store.store())
+            self._deps.metrics.drift.count(drift.total, drift.total)
+            scan = Scan(self._deps.clock.now(), 0, 0)  # as it is now
+            self._host.observed = replace(self._host.observed, scan=scan)
+            self._host.refresh()
             return build_drift(drift)
 
-    def _verify(self, beat: Callable[[], None]) -> answers.Verification:
-        self._parts.shipment.flush(UPLOAD_WAIT)
-        return self._host.once_more(lambda: self._verify_once(beat))
+    def _verify(self, heartbeat: Callable[[], None]) -> answers.Verification:
+        self._deps.upload.flush(UPLOAD_WAIT)
+        return self._host.retry_read(lambda: self._verify_once(heartbeat))
 
-    def _verify_once(self, beat: Callable[[], None]) -> answers.Verification:
-        with self._host.trusting():
-            target = self._parts.following.at()
+    def _verify_once(self, heartbeat: Callable[[], None]) -> answers.Verification:
+        with self._host.close_on_error():
+            target = self._deps.repository.open()
             verifier = Verifier(
                 source=target.source,
                 processor=CommitProcessor(target.source, target.folder, self._host.bundled),
                 repository=target.repository,
                 branch=target.branch,
-                store=self._parts.keeper.store(),
-                open_ledger=self._parts.shipment.open_ledger,
+                store=self._deps.store.store(),
+                open_ledger=self._deps.upload.open_ledger,
             )
-            return build_verification(verifier.verify(lambda done, total: beat()))
+            return build_verification(verifier.verify(lambda done, total: heartbeat()))
 
     def _restore(self, file: Path) -> answers.Restored:
-        restored = self._parts.backups.restore(file, self._parts.following.at().repository)
-        self._host.facts = replace(self._host.facts, scan=None)
-        self._host.look()
-        self._loop.look_anew()
+        restored = self._deps.backups.restore(file, self._deps.repository.open().repository)
+        self._host.observed = replace(self._host.observed, scan=None)
+        self._host.refresh()
+        self._loop.reconcile_again()
         return build_restored(restored)
 
     def _in_turn(self, work: Callable[[], T]) -> Future[T]:
         """Do something short with the store, and let the host see what came of it."""
 
-        def work_and_look(beat: Callable[[], None]) -> T:
+        def work_and_refresh(heartbeat: Callable[[], None]) -> T:
             done = work()
-            self._host.look()
+            self._host.refresh()
             return done
 
-        return self._loop.do(work_and_look)
+        return self._loop.submit(work_and_refresh)
 
 
 def _map(future: Future[T], make: Callable[[T], U]) -> Future[U]:

@@ -1,4 +1,7 @@
-"""Looking for live rows that are not as git says, and putting them right, or telling."""
+"""What a daemon does about live rows that are not as git says: heal them, or report them.
+
+A row that is healed again and again has another writer. It is left alone until one of the two stops.
+"""
 
 from __future__ import annotations
 
@@ -7,139 +10,137 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler.model.drift import MAX_REPORTED
-from reconciler.model.host import Level, Outlook
+from reconciler.model.host import ConditionSeverity, Level
 from reconciler.report.problems import plural
 from reconciler.status import Scan
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from reconciler.daemon.conditions import Board
+    from reconciler.daemon.conditions import Conditions
     from reconciler.kinds.kind import Kinds
     from reconciler.model.drift import Drift, Drifts
     from reconciler.model.resource import RowId
     from reconciler.ports import Clock, Log, Store
 
-REWRITES = 5
-WINDOW = 60.0
-"""So many rewrites of one row in so many seconds, and it is left alone when it drifts once more."""
-
-QUIET = 300.0
-"""Seconds without a change of what is found before a row is put right again."""
+MAX_HEALS = 5
+HEAL_WINDOW = 60.0
+"""So many heals of one row in so many seconds, and it is left alone when it drifts once more."""
+QUIET_PERIOD = 300.0
+"""Seconds without a change of how a row is found before it is healed again."""
+CONDITION = "Drift"
+MAX_NAMED = 5
+"""Rows that are named in a message; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fight:
-    """A row that is left alone: since when, what was found last (None when it was right), and since when that."""
+class Conflict:
+    """A row that is left alone: since when, how it was found last (None when it was right), and since when that."""
 
     since: float
     state: str | None
     unchanged_since: float
 
 
-class Fighting:
-    """Counts rewrites of each row. All moments are monotonic seconds; it has no clock of its own.
+class Conflicts:
+    """Counts heals of each row. All moments are monotonic seconds; it has no clock of its own.
 
-    For each scan call `leave_alone` with what was found, heal the others, and call `healed` with those.
+    For each scan call `update` with what drifted, heal the other rows, and call `count_heals` with those.
     """
 
     def __init__(self) -> None:
-        self._rewrites: dict[RowId, tuple[float, ...]] = {}
-        self._fights: dict[RowId, Fight] = {}
+        self._heals: dict[RowId, tuple[float, ...]] = {}
+        self._conflicts: dict[RowId, Conflict] = {}
 
     @property
-    def rows(self) -> Mapping[RowId, Fight]:
+    def rows(self) -> Mapping[RowId, Conflict]:
         """The rows that were left alone at the last scan."""
-        return dict(self._fights)
+        return dict(self._conflicts)
 
-    def leave_alone(self, found: Mapping[RowId, str], now: float) -> frozenset[RowId]:
-        """The rows not to heal, given all that drifted and the digest of how each was found."""
-        self._forget(now)
-        self._fights = {
+    def update(self, drifted: Mapping[RowId, str], now: float) -> frozenset[RowId]:
+        """The rows to leave alone, given a digest of how each drifted row was found."""
+        self._forget_old_heals(now)
+        self._conflicts = {
             row: after
-            for row, fight in self._fights.items()
-            if now - (after := _observed(fight, found.get(row), now)).unchanged_since < QUIET
+            for row, conflict in self._conflicts.items()
+            if now - (after := _observe(conflict, drifted.get(row), now)).unchanged_since < QUIET_PERIOD
         }
-        for row, state in found.items():
-            if row not in self._fights and len(self._rewrites.get(row, ())) >= REWRITES:
-                self._fights[row] = Fight(now, state, now)
-        return frozenset(self._fights)
+        for row, state in drifted.items():
+            if row not in self._conflicts and len(self._heals.get(row, ())) >= MAX_HEALS:
+                self._conflicts[row] = Conflict(now, state, now)
+        return frozenset(self._conflicts)
 
-    def healed(self, rows: Collection[RowId], now: float) -> None:
-        """These were put right at this moment."""
+    def count_heals(self, rows: Collection[RowId], now: float) -> None:
+        """These rows were healed at this moment."""
         for row in rows:
-            self._rewrites[row] = (*self._rewrites.get(row, ()), now)[-REWRITES:]
+            self._heals[row] = (*self._heals.get(row, ()), now)[-MAX_HEALS:]
 
-    def _forget(self, now: float) -> None:
-        recent = {row: tuple(at for at in times if now - at < WINDOW) for row, times in self._rewrites.items()}
-        self._rewrites = {row: times for row, times in recent.items() if times}
-
-
-def _observed(fight: Fight, state: str | None, now: float) -> Fight:
-    return fight if state == fight.state else replace(fight, state=state, unchanged_since=now)
+    def _forget_old_heals(self, now: float) -> None:
+        recent = {row: tuple(at for at in times if now - at < HEAL_WINDOW) for row, times in self._heals.items()}
+        self._heals = {row: times for row, times in recent.items() if times}
 
 
-ABOUT = "Drift"
-NAMED = 5
-"""Rows that are named in a message; the others are counted."""
+def _observe(conflict: Conflict, state: str | None, now: float) -> Conflict:
+    return conflict if state == conflict.state else replace(conflict, state=state, unchanged_since=now)
 
 
-class Healer:
-    """Puts right what drifted, but not what something else writes again and again."""
+class DriftHealer:
+    """Heals what drifted, but not what something else writes again and again."""
 
-    def __init__(self, board: Board, log: Log, clock: Clock) -> None:
-        self._board, self._log, self._clock = board, log, clock
-        self._fighting = Fighting()
+    def __init__(self, conditions: Conditions, log: Log, clock: Clock) -> None:
+        self._conditions, self._log, self._clock = conditions, log, clock
+        self._conflicts = Conflicts()
 
     def scan(self, store: Store, kinds: Kinds) -> Scan:
-        """Look, and put right what may be."""
-        found, now = store.drift(kinds), time.monotonic()
-        left = self._fighting.leave_alone({one.row_id: one.digest for one in found.reported}, now)
-        healed = self._heal(store, kinds, found, left, now)
-        names = tuple(_name(one) for one in found.reported if one.row_id in left)
+        """Look for drift, and heal it."""
+        drifts, now = store.drift(kinds), time.monotonic()
+        left = self._conflicts.update({drift.row_id: drift.digest for drift in drifts.reported}, now)
+        healed = self._heal(store, kinds, drifts, left, now)
+        conflicting = tuple(_name(drift) for drift in drifts.reported if drift.row_id in left)
         if healed:
-            who = _listed([_name(one) for one in found.reported if one.row_id not in left], healed)
-            message = f"something else wrote there, and what git says was put back: {who}"
+            rows = _list_names([_name(drift) for drift in drifts.reported if drift.row_id not in left], healed)
+            message = f"something else wrote there, and what git says was put back: {rows}"
             self._log.event("DriftHealed", message, level=Level.WARN, rows=healed)
-        if names:
-            message = f"something else writes to {_listed(names, len(names))} again and again, so it is left alone"
+        if conflicting:
+            rows = _list_names(conflicting, len(conflicting))
+            message = f"something else writes to {rows} again and again, so it is left alone"
             hint = "find what writes there, and stop it; after five quiet minutes it is put right again"
-            self._board.trouble(ABOUT, Outlook.STALLED, "Fighting", message, hint)
+            self._conditions.set(CONDITION, ConditionSeverity.STALLED, "Fighting", message, hint)
         else:
-            self._board.well(ABOUT)
-        return Scan(self._clock.now(), found.total, healed, names)
+            self._conditions.clear(CONDITION)
+        return Scan(self._clock.now(), drifts.total, healed, conflicting)
 
-    def _heal(self, store: Store, kinds: Kinds, found: Drifts, left: frozenset[RowId], now: float) -> int:
+    def _heal(self, store: Store, kinds: Kinds, drifts: Drifts, left: frozenset[RowId], now: float) -> int:
         healed = 0
-        for _ in range(0, found.total, MAX_REPORTED):
-            done = store.heal(kinds, leaving=left)
-            self._fighting.healed([one.row_id for one in done.reported], now)
-            healed += len(done.reported)
+        for _ in range(0, drifts.total, MAX_REPORTED):
+            batch = store.heal(kinds, leaving=left)
+            self._conflicts.count_heals([drift.row_id for drift in batch.reported], now)
+            healed += len(batch.reported)
         return healed
 
 
-def _name(one: Drift) -> str:
-    return f"{one.kind} {one.name or one.id}"
+def _name(drift: Drift) -> str:
+    return f"{drift.kind} {drift.name or drift.id}"
 
 
-def _listed(names: Sequence[str], many: int) -> str:
-    """The first names of so many."""
-    return ", ".join(names[:NAMED]) + (f" and {many - NAMED:,} more" if many > NAMED else "")
+def _list_names(names: Sequence[str], count: int) -> str:
+    """The first of so many names."""
+    return ", ".join(names[:MAX_NAMED]) + (f" and {count - MAX_NAMED:,} more" if count > MAX_NAMED else "")
 
 
-class Teller:
-    """Tells of drift, and leaves it as it is."""
+class DriftReporter:
+    """Shows drift as a condition, and leaves it as it is."""
 
-    def __init__(self, board: Board, clock: Clock) -> None:
-        self._board, self._clock = board, clock
+    def __init__(self, conditions: Conditions, clock: Clock) -> None:
+        self._conditions, self._clock = conditions, clock
 
     def scan(self, store: Store, kinds: Kinds) -> Scan:
-        """Look, and say so."""
-        found = store.record_drift(kinds)
-        if found.total:
-            message = f"{plural(found.total, 'live row')} not as git says"
+        """Look for drift, and show it."""
+        drifts = store.record_drift(kinds)
+        if drifts.total:
+            message = f"{plural(drifts.total, 'live row')} not as git says"
             hint = "`reconciler drift` shows what differs, `reconciler drift --heal` puts it right"
-            self._board.trouble(ABOUT, Outlook.STALLED, "Drifted", message, hint)
+            self._conditions.set(CONDITION, ConditionSeverity.STALLED, "Drifted", message, hint)
         else:
-            self._board.well(ABOUT)
-        return Scan(self._clock.now(), found.total, 0)
+            self._conditions.clear(CONDITION)
+        return Scan(self._clock.now(), drifts.total, 0)

@@ -1,4 +1,4 @@
-"""Turns what the daemon did into events for whoever follows."""
+"""Publishes what the daemon does as events, for event streams and for whoever waits."""
 
 from __future__ import annotations
 
@@ -16,22 +16,25 @@ if TYPE_CHECKING:
 
     Answer = Mapping[str, Any]
 
-NOTHING: Mapping[str, Any] = {"found": 0, "healed": 0, "fighting": ()}
-"""What a scan says that found nothing."""
+NO_DRIFT: Mapping[str, Any] = {"found": 0, "healed": 0, "fighting": ()}
+"""A scan that found nothing, in the form of `status`."""
 
 
-class News:
-    """Safe for several threads. `status` gives what `status --format json` prints."""
+class EventPublisher:
+    """Publishes what goes live, what is refused, what drifts, and the state when it changes. For any thread.
+
+    `status` gives what `status --format json` prints.
+    """
 
     def __init__(self, events: EventBuffer, status: Callable[[], Answer]) -> None:
         self._events, self._status = events, status
-        self._guard = threading.Lock()
+        self._lock = threading.Lock()
         self._state: Answer | None = None
         self._refused: Answer | None = None
         self._scan: Answer | None = None
 
-    def reconciled(self, result: SyncResult) -> None:
-        """A reconcile has ended: tell what it changed, and what it refused unless that is known."""
+    def publish_sync(self, result: SyncResult) -> None:
+        """Publish what a reconcile changed, and what it refused unless that was published."""
         applied = build_applied_event(result)
         if applied is not None:
             self._events.publish(APPLIED, applied, max(1, len(applied["changes"])))
@@ -40,12 +43,12 @@ class News:
             self._events.publish(REFUSED, refused)
         self._refused = refused
 
-    def look(self) -> None:
-        """Something may be other than it was: tell it if so."""
-        with self._guard:  # held to the end: what is seen later is told later
+    def publish_state(self) -> None:
+        """Publish the state, and the newest scan, if they changed."""
+        with self._lock:  # held to the end: events are in the order of the states
             status = self._status()
             scan, state = status["drift"], build_state_event(status)
-            if scan not in (None, self._scan) and _is_news(self._scan or NOTHING, scan):
+            if scan not in (None, self._scan) and _is_worth_an_event(self._scan or NO_DRIFT, scan):
                 self._events.publish(DRIFT, scan)
             self._scan = scan
             if state != self._state:
@@ -53,6 +56,6 @@ class News:
                 self._state = state
 
 
-def _is_news(before: Answer, now: Answer) -> bool:
-    """Whether a scan says something else than the one before, or put something right again."""
-    return bool(now["healed"]) or any(now[part] != before[part] for part in NOTHING)
+def _is_worth_an_event(before: Answer, scan: Answer) -> bool:
+    """Whether a scan differs from the one before, or healed something again."""
+    return bool(scan["healed"]) or any(scan[field] != before[field] for field in NO_DRIFT)

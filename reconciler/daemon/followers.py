@@ -10,24 +10,23 @@ from __future__ import annotations
 import queue
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from reconciler.backoff import Backoff
 from reconciler.errors import NeedsHuman, ReconcilerError
-from reconciler.model.host import Level, Outlook
+from reconciler.model.host import ConditionSeverity, Level
 from reconciler.status import FollowerStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from reconciler.adapters.duckdb.sharing import Keeper
     from reconciler.canonical import Value
-    from reconciler.daemon.conditions import Board
-    from reconciler.daemon.hostconfig import Orders
+    from reconciler.daemon.conditions import Conditions
+    from reconciler.daemon.hostconfig import HostConfig
     from reconciler.model.commit import Applied
     from reconciler.ports import Log
     from reconciler.reconcile.sync import AppliedStep
@@ -87,20 +86,22 @@ class Follower(ABC):
         """What `status` says of it while all is well. For any thread."""
         return ""
 
-    def configure(self, config: Orders) -> None:  # noqa: B027  most have nothing to configure
+    def configure(self, config: HostConfig) -> None:  # noqa: B027  most have nothing to configure
         """The host config is another one. For any thread; `catch_up` or `apply` is called soon."""
 
 
-MakeFollower = Callable[[FollowerContext], Follower | None]
-"""Makes a follower, or None where the settings do without."""
+MakeFollower: TypeAlias = "Callable[[FollowerContext], Follower | None]"
+"""Makes a follower, or none where the settings do without; a follower's class is one."""
 
 
 class FollowerThread:
     """Runs a follower. A context manager around its thread; `applied` gives the commit that is live."""
 
-    def __init__(self, follower: Follower, applied: Callable[[], Applied | None], board: Board, log: Log) -> None:
+    def __init__(
+        self, follower: Follower, applied: Callable[[], Applied | None], conditions: Conditions, log: Log
+    ) -> None:
         self.follower = follower
-        self._applied, self._board, self._log = applied, board, log
+        self._applied, self._conditions, self._log = applied, conditions, log
         self._backoff = Backoff(*follower.retry_seconds)
         self._steps: queue.SimpleQueue[AppliedStep | None] = queue.SimpleQueue()
         self._connected = False
@@ -122,7 +123,7 @@ class FollowerThread:
         if self._connected:  # what it does not hear of, it finds when it catches up
             self._steps.put(step)
 
-    def configure(self, config: Orders) -> None:
+    def configure(self, config: HostConfig) -> None:
         """The host config is another one. For any thread; returns at once."""
         self.follower.configure(config)
         self._steps.put(None)
@@ -172,12 +173,12 @@ class FollowerThread:
         about = self.follower.condition
         if error is None:
             self._state, self._message = "Following", ""
-            self._board.well(about)
+            self._conditions.clear(about)
             return
-        outlook = Outlook.STALLED if isinstance(error, NeedsHuman) else Outlook.RETRYING
+        severity = ConditionSeverity.STALLED if isinstance(error, NeedsHuman) else ConditionSeverity.RETRYING
         reason, hint = type(error).__name__, getattr(error, "hint", "")
         if not isinstance(error, ReconcilerError):
             self._log.event("Bug", str(error), level=Level.ERROR, error=error)
             reason, hint = "UnexpectedError", "a bug: see the log"
-        self._state, self._message = str(outlook), str(error)
-        self._board.trouble(about, outlook, reason, str(error), hint)
+        self._state, self._message = str(severity), str(error)
+        self._conditions.set(about, severity, reason, str(error), hint)

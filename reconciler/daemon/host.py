@@ -1,4 +1,4 @@
-"""What the loop asks of this host, done: one repository, its store and its history. Implements `Works`."""
+"""The host that the loop works on: one repository, its store and its history."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from reconciler.daemon.following import gone
 from reconciler.daemon.metrics import count_reconcile
+from reconciler.daemon.repository import branch_gone
 from reconciler.errors import NeedsHuman, RefusedError, UsageError
 from reconciler.metrics import Outcome
-from reconciler.model.host import Level, Outlook
+from reconciler.model.host import ConditionSeverity, Level
 from reconciler.reconcile.admission import AdmissionController
 from reconciler.reconcile.processor import CommitProcessor
 from reconciler.reconcile.rules import stored_kinds
@@ -28,28 +28,36 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.sharing import Keeper
     from reconciler.adapters.git.repository import GitSource
     from reconciler.daemon.backups import Backups
-    from reconciler.daemon.conditions import Board
-    from reconciler.daemon.drift import Healer, Teller
+    from reconciler.daemon.conditions import Conditions
+    from reconciler.daemon.drift import DriftHealer, DriftReporter
     from reconciler.daemon.followers import FollowerThread
-    from reconciler.daemon.following import Following
-    from reconciler.daemon.hostconfig import Obedience
-    from reconciler.daemon.loop import Wish
-    from reconciler.daemon.shipment import Shipment
+    from reconciler.daemon.history import HistoryUpload
+    from reconciler.daemon.hostconfig import HostConfigReader
+    from reconciler.daemon.repository import FollowedRepository
     from reconciler.kinds.kind import Kinds
     from reconciler.metrics import Metrics
     from reconciler.ports import Clock, Log, PolicyEngine, Store
     from reconciler.reconcile.rules import BundledSchemas
-    from reconciler.reconcile.sync import SyncResult
+    from reconciler.reconcile.sync import CommitApproval, SyncResult
     from reconciler.service.context import Target
 
 T = TypeVar("T")
-RESTING = 600.0
-"""Seconds without a reconcile after which the policies' process lets its memory go."""
+POLICY_ENGINE_IDLE = 600.0
+"""Seconds without a reconcile after which the policies' process frees its memory."""
+CONFIG_CONDITION = "Orders"
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What the operations thread saw last, for whoever asks. `place` is None before the first look at git."""
+class SyncRequest:
+    """A reconcile that somebody waits for: with approval of what is refused, or although reconciling is suspended."""
+
+    approval: CommitApproval | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What the operations thread saw last. `place` is None before the first look at git."""
 
     place: Place | None = None
     stored: Stored = field(default_factory=Stored)
@@ -57,25 +65,25 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What a host is made of."""
+class Dependencies:
+    """What a host works with."""
 
-    following: Following
-    keeper: Keeper
-    shipment: Shipment
-    engine: PolicyEngine
-    scanner: Healer | Teller
+    repository: FollowedRepository
+    store: Keeper
+    upload: HistoryUpload
+    policy_engine: PolicyEngine
+    drift: DriftHealer | DriftReporter
     backups: Backups
-    obedience: Obedience
-    board: Board
+    host_config: HostConfigReader
+    conditions: Conditions
     metrics: Metrics
     log: Log
     clock: Clock
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
-    """What is remembered of an open repository from one reconcile to the next."""
+class OpenRepository:
+    """What is kept of an open repository from one reconcile to the next."""
 
     source: GitSource
     processor: CommitProcessor
@@ -83,173 +91,189 @@ class Tools:
 
 
 class Host:
-    """Everything is for the operations thread, but `facts`, which any may read."""
+    """For the operations thread, but for `observed`, which any may read.
 
-    def __init__(self, parts: Parts, bundled: BundledSchemas) -> None:
-        self.parts, self.bundled = parts, bundled
-        self._tools: Tools | None = None
-        self._worked = time.monotonic()
-        self._recalled = False
-        self.facts = Facts()
+    Each operation raises `RetryLater` when trying again may help, `NeedsHuman` when it will not. Long ones call
+    `heartbeat` now and then, which may raise to end them.
+    """
+
+    def __init__(self, deps: Dependencies, bundled: BundledSchemas) -> None:
+        self.deps, self.bundled = deps, bundled
+        self._open_repository: OpenRepository | None = None
+        self._reconciled_at = time.monotonic()
+        self._recovered = False
+        self.observed = Observation()
         self.followers: tuple[FollowerThread, ...] = ()
-        """Hear of every commit that goes live."""
-        self.telling: Callable[[SyncResult], None] = lambda result: None
-        """Hears of every reconcile."""
+        self.on_sync: Callable[[SyncResult], None] = lambda result: None
 
-    def fetch(self, beat: Callable[[], None]) -> None:
-        """Bring the mirror up to date. What is live has to stay readable whatever happened elsewhere."""
-        if not self._recalled:
-            self._recall()
-        self.parts.following.fetch(beat)
+    def fetch(self, heartbeat: Callable[[], None]) -> None:
+        """Bring the mirror up to date."""
+        if not self._recovered:
+            self._recover()
+        self.deps.repository.fetch(heartbeat)
 
-    def _recall(self) -> None:
-        """What was live when the last process ended is known at once, and its history shipped, wherever git is."""
-        at = self.parts.following.at()
-        self.parts.shipment.follow(at)
-        self.facts = replace(self.facts, place=Place(at.repository, at.branch, None, self.parts.following.shallow))
-        self.look()
-        if self.facts.stored.applied is not None:
-            self.parts.following.keep(self.facts.stored.applied.stamp.commit)
-        self._recalled = True
+    def _recover(self) -> None:
+        """Find what was live when the last process ended, and upload its history: readable even where git is not."""
+        target = self.deps.repository.open()
+        self.deps.upload.follow(target)
+        place = Place(target.repository, target.branch, None, self.deps.repository.shallow)
+        self.observed = replace(self.observed, place=place)
+        self.refresh()
+        if self.observed.stored.applied is not None:
+            self.deps.repository.keep(self.observed.stored.applied.stamp.commit)
+        self._recovered = True
 
     def head(self) -> str | None:
-        """The commit that the branch is at."""
-        at, head = self.once_more(self._looked)
-        self.parts.shipment.follow(at)
-        place = Place(at.repository, at.branch, head, self.parts.following.shallow)
-        self.facts = replace(self.facts, place=place)
-        self.parts.log.event("Looked", level=Level.DEBUG, branch=at.branch, commit=head)
-        applied = self.facts.stored.applied
+        """The commit that the branch is at; None for a branch without commits."""
+        target, head = self.retry_read(self._resolve_branch)
+        self.deps.upload.follow(target)
+        place = Place(target.repository, target.branch, head, self.deps.repository.shallow)
+        self.observed = replace(self.observed, place=place)
+        self.deps.log.event("Looked", level=Level.DEBUG, branch=target.branch, commit=head)
+        applied = self.observed.stored.applied
         if applied is not None and applied.stamp.commit == head:
-            self.parts.metrics.in_sync.reset()
+            self.deps.metrics.in_sync.reset()
         return head
 
-    def _looked(self) -> tuple[Target, str | None]:
-        with self.trusting():
-            at, head = self.parts.following.look()
-            if head is None and self.facts.stored.applied is not None:
-                raise gone(at.branch)
-            return at, head
+    def _resolve_branch(self) -> tuple[Target, str | None]:
+        with self.close_on_error():
+            target, head = self.deps.repository.resolve_branch()
+            if head is None and self.observed.stored.applied is not None:
+                raise branch_gone(target.branch)
+            return target, head
 
-    def reconcile(self, wish: Wish | None, beat: Callable[[], None]) -> SyncResult | None:
-        """Bring the live rows to the head, or do nothing while that is suspended."""
+    def reconcile(self, request: SyncRequest | None, heartbeat: Callable[[], None]) -> SyncResult | None:
+        """Bring the live rows to the head, or do nothing (None) while that is suspended.
+
+        With a request, a suspension raises `RefusedError`.
+        """
         began = time.perf_counter()
         try:
-            result = self.once_more(lambda: self._reconciled(wish, beat))
+            result = self.retry_read(lambda: self._reconcile(request, heartbeat))
         except Exception as error:
             outcome = Outcome.SUSPENDED if isinstance(error, RefusedError) else Outcome.FAILED
-            self.parts.metrics.reconciles[outcome].observe(time.perf_counter() - began)
+            self.deps.metrics.reconciles[outcome].observe(time.perf_counter() - began)
             raise
-        count_reconcile(self.parts.metrics, result, time.perf_counter() - began)
+        count_reconcile(self.deps.metrics, result, time.perf_counter() - began)
         if result is not None:
-            self._pass_on(result)
+            self._publish(result)
         return result
 
-    def _reconciled(self, wish: Wish | None, beat: Callable[[], None]) -> SyncResult | None:
-        self._worked = time.monotonic()
-        with self.trusting():
-            at, store = self.parts.following.at(), self.parts.keeper.store()
-            pause = None if wish and wish.force else current_suspension(store)
-            if pause is None:
-                result = self._reconciler(at, store).sync(lambda done, total: beat(), wish.approval if wish else None)
-                self.look()
+    def _reconcile(self, request: SyncRequest | None, heartbeat: Callable[[], None]) -> SyncResult | None:
+        self._reconciled_at = time.monotonic()
+        with self.close_on_error():
+            target, store = self.deps.repository.open(), self.deps.store.store()
+            suspension = None if request and request.force else current_suspension(store)
+            if suspension is None:
+                approval = request.approval if request else None
+                result = self._make_reconciler(target, store).sync(lambda done, total: heartbeat(), approval)
+                self.refresh()
                 return result
-            self.look()
-        if wish is None:
+            self.refresh()
+        if request is None:
             return None
-        raise suspension_error(pause)
+        raise suspension_error(suspension)
+
+    def _publish(self, result: SyncResult) -> None:
+        log, plan = self.deps.log, result.plan
+        self.on_sync(result)
+        if result.applied_step is not None:
+            for follower in self.followers:
+                follower.hear(result.applied_step)
+            log.event("Applied", applied_message(plan), commit=result.applied and result.applied.stamp.commit)
+        if plan.refused:
+            log.event("Refused", refused_message(plan), level=Level.WARN, commit=result.head)
 
     def kinds(self) -> Kinds:
         """The kinds that the live rows were made under."""
-        return stored_kinds(self.parts.keeper.store().kinds())
+        return stored_kinds(self.deps.store.store().kinds())
 
     def scan(self) -> None:
-        """Look for live rows that are not as git says, and put them right or tell."""
-        with self.trusting():
-            store = self.parts.keeper.store()
+        """Look for live rows that are not as git says, and heal or report them."""
+        with self.close_on_error():
+            store = self.deps.store.store()
             if store.applied() is not None and current_suspension(store) is None:
-                scan = self.parts.scanner.scan(store, self.kinds())
-                self.facts = replace(self.facts, scan=scan)
-                self.parts.metrics.drift.count(scan.found, scan.healed, scan.fighting)
-                self.parts.log.event("Scanned", level=Level.DEBUG, found=scan.found, healed=scan.healed)
-                self.look()
+                scan = self.deps.drift.scan(store, self.kinds())
+                self.observed = replace(self.observed, scan=scan)
+                self.deps.metrics.drift.count(scan.found, scan.healed, scan.fighting)
+                self.deps.log.event("Scanned", level=Level.DEBUG, found=scan.found, healed=scan.healed)
+                self.refresh()
 
     def back_up(self) -> Path:
         """Copy the store, and delete copies that are too old."""
-        return self.parts.backups.make()
+        return self.deps.backups.make()
 
     def until_backup(self) -> float:
         """Seconds until the next backup is due."""
-        return self.parts.backups.until_next(self.parts.obedience.orders.backup_interval)
+        return self.deps.backups.until_next(self.deps.host_config.config.backup_interval)
 
-    def make_ready(self) -> None:
-        """A commit is about to come: open the store, unless another process has its turn at it."""
-        if self._recalled:
-            self.parts.keeper.make_ready()
+    def prepare(self) -> None:
+        """Open the store, unless another process has it: a commit is about to come."""
+        if self._recovered:
+            self.deps.store.make_ready()
 
-    def touched(self) -> bool:
-        """Whether something else wrote to the store since this process let go of it."""
-        return self.parts.keeper.touched()
+    def changed_externally(self) -> bool:
+        """Whether something else wrote to the store since this process closed it."""
+        return self.deps.store.touched()
 
-    def rest(self) -> None:
-        """Give the store's file free, and pack the mirror when it is time."""
-        self.parts.keeper.rest()
-        self.parts.following.tidy()
-        if time.monotonic() - self._worked > RESTING:
-            self._worked = math.inf
-            self.parts.engine.close_idle()
+    def close_idle(self) -> None:
+        """Close the store, so that others may open it, and pack the mirror when it is time."""
+        self.deps.store.rest()
+        self.deps.repository.maintain()
+        if time.monotonic() - self._reconciled_at > POLICY_ENGINE_IDLE:
+            self._reconciled_at = math.inf
+            self.deps.policy_engine.close_idle()
 
-    def look(self) -> None:
-        """See what there is to know about the store, and obey it."""
-        store, parts = self.parts.keeper.store(), self.parts
-        before = self.facts.stored.applied
-        self.facts = replace(self.facts, stored=replace(self.facts.stored, applied=store.applied()))
-        self.facts = replace(self.facts, stored=stored(store))
-        parts.shipment.exchange(store)
-        applied = self.facts.stored.applied
+    def refresh(self) -> None:
+        """Observe the store, and apply the host config."""
+        store, deps = self.deps.store.store(), self.deps
+        before = self.observed.stored.applied
+        self.observed = replace(self.observed, stored=replace(self.observed.stored, applied=store.applied()))
+        self.observed = replace(self.observed, stored=stored(store))
+        deps.upload.exchange_events(store)
+        applied = self.observed.stored.applied
         if applied is None or applied == before:
             return
         try:
-            parts.obedience.heed(store, self.kinds())
+            deps.host_config.refresh(store, self.kinds())
         except NeedsHuman as error:
-            parts.board.trouble("Orders", Outlook.STALLED, "NoSuchRow", str(error), error.hint)
+            deps.conditions.set(CONFIG_CONDITION, ConditionSeverity.STALLED, "NoSuchRow", str(error), error.hint)
         else:
-            parts.board.well("Orders")
+            deps.conditions.clear(CONFIG_CONDITION)
 
-    def _reconciler(self, at: Target, store: Store) -> Reconciler:
-        if self._tools is None or self._tools.source is not at.source:
-            processor = CommitProcessor(at.source, at.folder, self.bundled)
-            self._tools = Tools(
-                at.source, processor, AdmissionController(processor.rules, lambda: nullcontext(self.parts.engine))
-            )
+    def _make_reconciler(self, target: Target, store: Store) -> Reconciler:
+        if self._open_repository is None or self._open_repository.source is not target.source:
+            processor = CommitProcessor(target.source, target.folder, self.bundled)
+            admission = AdmissionController(processor.rules, lambda: nullcontext(self.deps.policy_engine))
+            self._open_repository = OpenRepository(target.source, processor, admission)
         return Reconciler(
-            source=at.source,
-            repository=at.repository,
-            branch=at.branch,
+            source=target.source,
+            repository=target.repository,
+            branch=target.branch,
             store=store,
             open_ledger=None,
-            processor=self._tools.processor,
-            admission=self._tools.admission,
+            processor=self._open_repository.processor,
+            admission=self._open_repository.admission,
             bundled=self.bundled.kinds,
-            clock=self.parts.clock,
-            outbox=self.parts.shipment.outbox,
+            clock=self.deps.clock,
+            outbox=self.deps.upload.outbox,
         )
 
     @contextmanager
-    def trusting(self) -> Iterator[None]:
-        """After a failure nothing that was open is trusted: the next operation opens it anew."""
+    def close_on_error(self) -> Iterator[None]:
+        """After an error nothing that is open is trusted: the next operation opens it anew."""
         try:
             yield
         except NeedsHuman:
-            self._let_go()
-            self.parts.following.mend()
+            self._close()
+            self.deps.repository.repair()
             raise
         except Exception:
-            self._let_go()
+            self._close()
             raise
 
-    def once_more(self, work: Callable[[], T]) -> T:
-        """What could not be read is read once more, opened anew: git moves its objects about, and may collect some."""
+    def retry_read(self, work: Callable[[], T]) -> T:
+        """Do it again, opened anew, when it could not be read: git moves its objects about, and may collect some."""
         try:
             return work()
         except UsageError:
@@ -257,18 +281,7 @@ class Host:
         except NeedsHuman:
             return work()
 
-    def _let_go(self) -> None:
-        """After a failure nothing that is open is trusted."""
-        self._tools = None
-        self.parts.following.drop()
-        self.parts.keeper.rest()
-
-    def _pass_on(self, result: SyncResult) -> None:
-        log, plan = self.parts.log, result.plan
-        self.telling(result)
-        if result.applied_step is not None:
-            for follower in self.followers:
-                follower.hear(result.applied_step)
-            log.event("Applied", applied_message(plan), commit=result.applied and result.applied.stamp.commit)
-        if plan.refused:
-            log.event("Refused", refused_message(plan), level=Level.WARN, commit=result.head)
+    def _close(self) -> None:
+        self._open_repository = None
+        self.deps.repository.close()
+        self.deps.store.rest()

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.sharing import Keeper
     from reconciler.adapters.redis.connection import Link
     from reconciler.daemon.followers import FollowerContext
-    from reconciler.daemon.hostconfig import Orders
+    from reconciler.daemon.hostconfig import HostConfig
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row
     from reconciler.model.commit import Applied, StoreUpdate
@@ -80,7 +80,7 @@ class LiveView(Follower):
         """What the view held when it was last looked at; None while Redis is out of reach. For any thread."""
         return self._content
 
-    def configure(self, config: Orders) -> None:
+    def configure(self, config: HostConfig) -> None:
         """The view may take so many bytes from now on."""
         self._budget = config.cache_bytes
 

@@ -1,4 +1,8 @@
-"""The loop: one thread, one operation at a time. Every trigger says "look again"; what to do shows when it looks."""
+"""The loop: one thread, one operation at a time.
+
+It is level-based: a watcher, a webhook, a poll and a command all say "look again", and what to do shows when it looks.
+Asking a hundred times is asking once, and nothing is lost with a trigger, because polling never stops.
+"""
 
 from __future__ import annotations
 
@@ -9,84 +13,103 @@ import time
 from concurrent.futures import Future
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from reconciler.daemon.conditions import Phase
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
-from reconciler.model.host import Outlook
+from reconciler.model.host import ConditionSeverity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from reconciler.backoff import Backoff
-    from reconciler.daemon.conditions import Board
-    from reconciler.reconcile.sync import CommitApproval, SyncResult
+    from reconciler.daemon.conditions import Conditions
+    from reconciler.daemon.host import Host, SyncRequest
+    from reconciler.reconcile.sync import SyncResult
+
+POLL_JITTER = (0.9, 1.1)
+"""So that a hundred hosts do not ask one server in the same second."""
+HEARTBEAT_INTERVAL = 1.0
+"""Seconds between two heartbeats of an idle thread."""
+STALLED_RETRY = 300.0
+"""Seconds until something is tried again that needs a human, in case one was there."""
+OPERATION_TIMEOUT = 3600.0
+"""Seconds that one operation may take: at its next heartbeat it is ended, and later begun anew."""
+STOP_TIMEOUT = 4.0
+"""Seconds that an operation has to end when the daemon stops."""
+T = TypeVar("T")
 
 
 class Task(IntEnum):
     """What the operations thread does. Of several that are due, the first in this order goes first."""
 
-    ERRAND = 0
+    REQUEST = 0
     RECONCILE = 1
     SCAN = 2
     BACK_UP = 3
-    MAKE_READY = 4
+    PREPARE = 4
+
+
+PHASES = {
+    Task.REQUEST: Phase.ANSWERING,
+    Task.RECONCILE: Phase.RECONCILING,
+    Task.SCAN: Phase.SCANNING,
+    Task.BACK_UP: Phase.BACKING_UP,
+    Task.PREPARE: Phase.IDLE,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A task to run now. `requests` are those who wait for what comes of it; `argument` came with the first of them."""
+    """A task to run now. `futures` get its result; `argument` came with the first of them."""
 
     task: Task
     argument: Any = None
-    requests: tuple[Future[Any], ...] = ()
+    futures: tuple[Future[Any], ...] = ()
 
 
 class Agenda:
-    """Safe for several threads. Asking for the same task twice before it runs is asking once.
-
-    `now` gives monotonic seconds.
-    """
+    """Tasks that fall due, and tasks that are asked for. Safe for several threads; `now` gives monotonic seconds."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._changed = threading.Condition()
         self._due: dict[Task, float] = {}
-        self._asked: list[tuple[Task, int, Any, Future[Any]]] = []
+        self._requests: list[tuple[Task, int, Any, Future[Any]]] = []
         self._number = 0
         self._closed = False
 
-    def at(self, task: Task, moment: float) -> None:
-        """Do a task at a moment, unless it is due sooner."""
+    def schedule(self, task: Task, at: float) -> None:
+        """Run a task at a moment, unless it is due sooner."""
         with self._changed:
-            self._due[task] = min(moment, self._due.get(task, moment))
+            self._due[task] = min(at, self._due.get(task, at))
             self._changed.notify()
 
-    def put_off(self, task: Task, moment: float) -> None:
-        """Do a task at a moment and not before, unless somebody asks for it."""
+    def reschedule(self, task: Task, at: float) -> None:
+        """Run a task at a moment and not before, unless somebody asks for it."""
         with self._changed:
-            self._due[task] = moment
+            self._due[task] = at
             self._changed.notify()
 
-    def ask(self, task: Task, argument: Any = None) -> Future[Any]:
-        """Do a task now. The future gets what comes of it; with an argument, a task is not joined with another one."""
-        request: Future[Any] = Future()
+    def request(self, task: Task, argument: Any = None) -> Future[Any]:
+        """Run a task now. Requests for the same task are answered by one run, unless they have an argument."""
+        future: Future[Any] = Future()
         with self._changed:
             if self._closed:
-                request.cancel()
-                return request
+                future.cancel()
+                return future
             self._number += 1
-            heapq.heappush(self._asked, (task, self._number, argument, request))
+            heapq.heappush(self._requests, (task, self._number, argument, future))
             self._changed.notify()
-        return request
+        return future
 
-    def next(self, longest: float) -> Job | None:
-        """The next job, waited for; None after so many seconds, or when the agenda is closed."""
-        limit = self._now() + longest
+    def next(self, timeout: float) -> Job | None:
+        """Wait for the next job; None after so many seconds, or when the agenda is closed."""
+        limit = self._now() + timeout
         with self._changed:
             while not self._closed:
-                job = self._taken()
+                job = self._take()
                 if job is not None:
                     return job
                 if self._now() >= limit:
@@ -95,128 +118,59 @@ class Agenda:
         return None
 
     def close(self) -> None:
-        """No more jobs; who still waits is told so by a cancelled future."""
+        """Give no more jobs, and cancel the futures of those that were asked for."""
         with self._changed:
             self._closed = True
-            for *_, request in self._asked:
-                request.cancel()
-            self._asked.clear()
+            for *_, future in self._requests:
+                future.cancel()
+            self._requests.clear()
             self._changed.notify_all()
 
-    def _taken(self) -> Job | None:
-        due = sorted(task for task, moment in self._due.items() if moment <= self._now())
-        if self._asked and (not due or self._asked[0][0] <= due[0]):
-            return self._answering()
+    def _take(self) -> Job | None:
+        due = sorted(task for task, at in self._due.items() if at <= self._now())
+        if self._requests and (not due or self._requests[0][0] <= due[0]):
+            return self._take_request()
         if not due:
             return None
         del self._due[due[0]]
         return Job(due[0])
 
-    def _answering(self) -> Job:
-        task, _, argument, request = heapq.heappop(self._asked)
-        requests = [request]
-        while argument is None and self._asked and self._asked[0][0] is task and self._asked[0][2] is None:
-            requests.append(heapq.heappop(self._asked)[3])
+    def _take_request(self) -> Job:
+        task, _, argument, future = heapq.heappop(self._requests)
+        futures = [future]
+        while argument is None and self._requests and self._requests[0][0] is task and self._requests[0][2] is None:
+            futures.append(heapq.heappop(self._requests)[3])
         if argument is None:
             self._due.pop(task, None)
-        return Job(task, argument, tuple(requests))
+        return Job(task, argument, tuple(futures))
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What somebody wants who waits for a reconcile: to approve what is refused, to have a suspension ignored."""
-
-    approval: CommitApproval | None = None
-    force: bool = False
-
-
-class Works(Protocol):
-    """One repository, its store and its ledger on this host. All calls come from the operations thread.
-
-    Each raises `RetryLater` when trying again may help, `NeedsHuman` when it will not.
-    """
-
-    def fetch(self, beat: Callable[[], None]) -> None:
-        """Bring the mirror up to date; nothing to do for a repository on disk. `beat` is called now and then."""
-        ...
-
-    def head(self) -> str | None:
-        """The commit that the branch is at; None for a branch without commits."""
-        ...
-
-    def reconcile(self, wish: Wish | None, beat: Callable[[], None]) -> SyncResult | None:
-        """Bring the live rows to the head, or do nothing (None) while that is suspended.
-
-        With a wish a suspension raises `RefusedError` instead. `beat` is called now and then, and may raise to end it.
-        """
-        ...
-
-    def scan(self) -> None:
-        """Look for live rows that are not as git says, and put them right or tell."""
-        ...
-
-    def back_up(self) -> Path:
-        """Copy the store, and delete copies that are too old."""
-        ...
-
-    def until_backup(self) -> float:
-        """Seconds until the next backup is due."""
-        ...
-
-    def make_ready(self) -> None:
-        """A commit is about to come: open what takes a while, unless somebody else has it now."""
-        ...
-
-    def touched(self) -> bool:
-        """Whether something else wrote to the live rows since `rest`."""
-        ...
-
-    def rest(self) -> None:
-        """Let go of what others may want, such as the store's file."""
-        ...
-
-
-JITTER = (0.9, 1.1)
-"""So that a hundred hosts do not ask one server in the same second."""
-BREATH = 1.0
-"""Seconds after which the thread shows that it lives, with nothing to do."""
-PATIENCE = 300.0
-"""Seconds until something is tried again that needs a human, in case one was there."""
-LONGEST = 3600.0
-"""Seconds that one operation may take: at its next sign of life it is broken off, and begun anew."""
-GRACE = 4.0
-"""Seconds that an operation has to end when the daemon stops."""
-PHASES = {
-    Task.ERRAND: Phase.ANSWERING,
-    Task.RECONCILE: Phase.RECONCILING,
-    Task.SCAN: Phase.SCANNING,
-    Task.BACK_UP: Phase.BACKING_UP,
-    Task.MAKE_READY: Phase.IDLE,
-}
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Seconds: between two looks without a trigger, between two scans for drift, and until an idle store is let go."""
+class Intervals:
+    """Seconds between two polls, between two scans for drift, and until an idle store is closed."""
 
     poll: float = 60.0
     scan: float = 60.0
-    rest: float = 2.0
+    close_idle: float = 2.0
 
 
 class Loop:
     """Owns the thread `operations`. A context manager: leaving it ends the operation that runs, and then the thread.
 
-    `bug` is given an exception nobody expected, and says where its trace is.
+    `log_bug` is given an exception nobody expected, and says where its trace is.
     """
 
     def __init__(
-        self, works: Works, board: Board, backoff: Callable[[], Backoff], pace: Pace, bug: Callable[[Exception], str]
+        self,
+        host: Host,
+        conditions: Conditions,
+        make_backoff: Callable[[], Backoff],
+        intervals: Intervals,
+        log_bug: Callable[[Exception], str],
     ) -> None:
         self.agenda = Agenda(time.monotonic)
-        self._works, self._board, self._pace, self._bug = works, board, pace, bug
-        self._backoffs = {task: backoff() for task in Task}
+        self._host, self._conditions, self._intervals, self._log_bug = host, conditions, intervals, log_bug
+        self._backoffs = {task: make_backoff() for task in Task}
         self._settled: str | None = None
         self._used = self._begun = time.monotonic()
         self._stopping = threading.Event()
@@ -224,149 +178,153 @@ class Loop:
 
     def __enter__(self) -> Loop:
         now = time.monotonic()
-        self.agenda.at(Task.RECONCILE, now)
-        self.agenda.at(Task.SCAN, now + self._pace.scan)
+        self.agenda.schedule(Task.RECONCILE, now)
+        self.agenda.schedule(Task.SCAN, now + self._intervals.scan)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def stop(self, grace: float = GRACE) -> bool:
-        """End the operation at its next sign of life, or the transaction it is in, and then the thread.
+    def stop(self, timeout: float = STOP_TIMEOUT) -> bool:
+        """End the operation at its next heartbeat, or with its transaction, and then the thread.
 
         False when it has not ended after so many seconds: it dies with the process, and what was begun is undone.
         """
         self._stopping.set()
         self.agenda.close()
-        self._thread.join(grace)
+        self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def look(self) -> None:
-        """Something may have changed: look as soon as possible."""
-        self.agenda.at(Task.RECONCILE, time.monotonic())
+    def trigger(self) -> None:
+        """Reconcile soon: something may have changed in git."""
+        self.agenda.schedule(Task.RECONCILE, time.monotonic())
 
-    def make_ready(self) -> None:
-        """A commit may come in a moment: what takes a while to open is open then."""
-        self.agenda.at(Task.MAKE_READY, time.monotonic())
+    def prepare(self) -> None:
+        """Open what takes a while to open: a commit may come in a moment."""
+        self.agenda.schedule(Task.PREPARE, time.monotonic())
 
-    def look_anew(self) -> None:
-        """Reconcile as soon as possible, even if nothing seems to have changed in git."""
+    def reconcile_again(self) -> None:
+        """Reconcile soon, even if nothing has changed in git."""
         self._settled = None
-        self.look()
+        self.trigger()
 
-    def sync(self, wish: Wish) -> Future[SyncResult]:
-        """Reconcile for somebody who waits for what comes of it."""
-        return self.agenda.ask(Task.RECONCILE, wish)
+    def sync(self, request: SyncRequest) -> Future[SyncResult]:
+        """Reconcile for somebody who waits for the result."""
+        return self.agenda.request(Task.RECONCILE, request)
 
     def back_up(self) -> Future[Path]:
         """Make a backup for somebody who waits for it."""
-        return self.agenda.ask(Task.BACK_UP)
+        return self.agenda.request(Task.BACK_UP)
 
-    def do(self, errand: Callable[[Callable[[], None]], T]) -> Future[T]:
-        """Do something on the operations thread, in its turn. The errand is given what to call as a sign of life."""
-        return self.agenda.ask(Task.ERRAND, errand)
+    def submit(self, operation: Callable[[Callable[[], None]], T]) -> Future[T]:
+        """Run an operation on the operations thread, in its turn. It is given what to call as a heartbeat."""
+        return self.agenda.request(Task.REQUEST, operation)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            job = self.agenda.next(BREATH)
-            self._board.beat()
+            job = self.agenda.next(HEARTBEAT_INTERVAL)
+            self._conditions.heartbeat()
             if job is not None:
                 self._do(job)
                 self._used = time.monotonic()
-            elif time.monotonic() - self._used > self._pace.rest:
-                self._rest()
-        self._board.enter(Phase.STOPPING)
-        self._works.rest()
+            elif time.monotonic() - self._used > self._intervals.close_idle:
+                self._close_idle()
+        self._conditions.enter(Phase.STOPPING)
+        self._host.close_idle()
 
-    def _rest(self) -> None:
-        """Let others have their turn; what one of them wrote is looked at without waiting for the next scan."""
+    def _close_idle(self) -> None:
+        """Let other processes have the store. What one of them wrote is looked at without waiting for the next scan."""
         try:
-            self._works.rest()
-            if self._works.touched():
-                self.agenda.at(Task.SCAN, time.monotonic())
+            self._host.close_idle()
+            if self._host.changed_externally():
+                self.agenda.schedule(Task.SCAN, time.monotonic())
         except Exception as error:  # noqa: BLE001  the thread must outlive it; the next operation meets it again
-            self._board.trouble("Resting", Outlook.RETRYING, type(error).__name__, str(error), self._bug(error))
+            self._conditions.set(
+                "Resting", ConditionSeverity.RETRYING, type(error).__name__, str(error), self._log_bug(error)
+            )
         else:
-            self._board.well("Resting")
+            self._conditions.clear("Resting")
 
     def _do(self, job: Job) -> None:
         self._begun = time.monotonic()
-        self._board.enter(PHASES[job.task])
+        self._conditions.enter(PHASES[job.task])
         try:
-            outcome = self._outcome(job)
+            result = self._execute(job)
         except _Stopping:
-            for request in job.requests:
-                request.cancel()
+            for future in job.futures:
+                future.cancel()
         except Exception as error:  # noqa: BLE001  the thread must outlive whatever happens to one operation
-            self._failed(job, error)
-            for request in job.requests:
-                request.set_exception(error)
+            self._handle_error(job, error)
+            for future in job.futures:
+                future.set_exception(error)
         else:
             self._backoffs[job.task].reset()
-            self._board.well(PHASES[job.task])
-            for request in job.requests:
-                request.set_result(outcome)
-        self._board.enter(Phase.IDLE)
+            self._conditions.clear(PHASES[job.task])
+            for future in job.futures:
+                future.set_result(result)
+        self._conditions.enter(Phase.IDLE)
 
-    def _outcome(self, job: Job) -> Any:
-        if job.task is Task.ERRAND:
-            return job.argument(self._pulse)
+    def _execute(self, job: Job) -> Any:
+        if job.task is Task.REQUEST:
+            return job.argument(self._heartbeat)
         now = time.monotonic()
         if job.task is Task.RECONCILE:
-            self.agenda.put_off(Task.RECONCILE, now + self._pace.poll * random.uniform(*JITTER))  # noqa: S311  no secret
+            poll = self._intervals.poll * random.uniform(*POLL_JITTER)  # noqa: S311  no secret
+            self.agenda.reschedule(Task.RECONCILE, now + poll)
             return self._reconcile(job.argument)
         if job.task is Task.SCAN:
-            self.agenda.put_off(Task.SCAN, now + self._pace.scan)
-            return self._works.scan()
-        if job.task is Task.MAKE_READY:
-            return self._works.make_ready()
-        copy = self._works.back_up()
+            self.agenda.reschedule(Task.SCAN, now + self._intervals.scan)
+            return self._host.scan()
+        if job.task is Task.PREPARE:
+            return self._host.prepare()
+        backup = self._host.back_up()
         self._schedule_backup()
-        return copy
+        return backup
 
-    def _reconcile(self, wish: Wish | None) -> SyncResult | None:
-        """What a reconcile came to; None when nobody waits for it and nothing has moved since the last one."""
-        self._board.enter(Phase.FETCHING)
-        self._works.fetch(self._pulse)
-        head = self._works.head()
-        if wish is None and head is not None and head == self._settled:
+    def _reconcile(self, request: SyncRequest | None) -> SyncResult | None:
+        """The result; None when nobody waits for one and nothing has changed in git since the last one."""
+        self._conditions.enter(Phase.FETCHING)
+        self._host.fetch(self._heartbeat)
+        head = self._host.head()
+        if request is None and head is not None and head == self._settled:
             return None
-        self._board.enter(Phase.RECONCILING)
+        self._conditions.enter(Phase.RECONCILING)
         self._settled = None
-        result = self._works.reconcile(wish, self._pulse)
+        result = self._host.reconcile(request, self._heartbeat)
         self._settled = result.head if result else None
-        self._board.synced()
-        if Phase.BACKING_UP not in self._board.look().troubles:
+        self._conditions.mark_synced()
+        if Phase.BACKING_UP not in self._conditions.snapshot().active:
             self._schedule_backup()
         return result
 
     def _schedule_backup(self) -> None:
-        self.agenda.put_off(Task.BACK_UP, time.monotonic() + self._works.until_backup())
+        self.agenda.reschedule(Task.BACK_UP, time.monotonic() + self._host.until_backup())
 
-    def _pulse(self) -> None:
-        """A sign of life from within an operation; raises when it has to end."""
-        self._board.beat()
+    def _heartbeat(self) -> None:
+        """A heartbeat from within an operation; raises when that has to end."""
+        self._conditions.heartbeat()
         if self._stopping.is_set():
             raise _Stopping
-        if time.monotonic() - self._begun > LONGEST:
-            raise RetryLater(f"the operation was not done after {LONGEST:g} s, and was broken off", hint="see the log")
+        if time.monotonic() - self._begun > OPERATION_TIMEOUT:
+            message = f"the operation was not done after {OPERATION_TIMEOUT:g} s, and was broken off"
+            raise RetryLater(message, hint="see the log")
 
-    def _failed(self, job: Job, error: Exception) -> None:
-        """Say so, and try again: soon, late, or not before something changes."""
+    def _handle_error(self, job: Job, error: Exception) -> None:
+        """Show it as a condition, and schedule the next try."""
         known = isinstance(error, ReconcilerError) and not isinstance(error, BugError)
-        if known and job.requests and (job.task is Task.ERRAND or isinstance(error, (UsageError, RefusedError))):
-            return  # it is the request that could not be met, and who made it is told
-        outlook, pause = Outlook.RETRYING, PATIENCE
+        if known and job.futures and (job.task is Task.REQUEST or isinstance(error, (UsageError, RefusedError))):
+            return  # it is the request that could not be met, and its future tells who made it
+        severity, pause = ConditionSeverity.RETRYING, STALLED_RETRY
         if isinstance(error, NeedsHuman):
-            outlook = Outlook.STALLED
+            severity = ConditionSeverity.STALLED
         else:
             pause = self._backoffs[job.task].next()
         reason = type(error).__name__ if known else "UnexpectedError"
-        hint = str(getattr(error, "hint", "")) if known else f"this is a bug; its trace is in {self._bug(error)}"
-        self._board.trouble(PHASES[job.task], outlook, reason, str(error), hint)
-        if job.task is not Task.ERRAND:
-            self.agenda.put_off(job.task, time.monotonic() + pause)
+        hint = str(getattr(error, "hint", "")) if known else f"this is a bug; its trace is in {self._log_bug(error)}"
+        self._conditions.set(PHASES[job.task], severity, reason, str(error), hint)
+        if job.task is not Task.REQUEST:
+            self.agenda.reschedule(job.task, time.monotonic() + pause)
 
 
 class _Stopping(Exception):

@@ -1,7 +1,4 @@
-"""The answer of `/metrics`: how the host stands at the moment of a scrape, what was counted, and both as text.
-
-Made of what is known: nobody is asked.
-"""
+"""The text at `/metrics`: the state of the host at a scrape, and what was counted. Waits for nobody."""
 
 from __future__ import annotations
 
@@ -60,7 +57,7 @@ def host_metrics(scrape: Scrape, metrics: Metrics) -> Iterator[Metric]:
     yield _info(scrape, metrics.about.host)
     yield _conditions(status)
     yield _gauge("head_refused", "1 while the newest commit is refused", float(status.refused is not None))
-    yield _by("resources", "Live rows", "kind", status.resources)
+    yield _labelled_gauge("resources", "Live rows", "kind", status.resources)
     since = metrics.in_sync.seconds()
     yield _gauge("seconds_since_last_successful_sync", "Since the live rows were last seen to be the head's", since)
     if status.applied is not None:
@@ -69,7 +66,7 @@ def host_metrics(scrape: Scrape, metrics: Metrics) -> Iterator[Metric]:
         yield from _running(running, metrics)
     if metrics.about.live_view:
         yield from _live_view(running)
-    yield _by("thread_silence_seconds", "Since a thread gave a sign of life", "thread", scrape.silences)
+    yield _labelled_gauge("thread_silence_seconds", "Since a thread gave a sign of life", "thread", scrape.silences)
     yield _gauge("poll_interval_seconds", "Between two polls, as set", metrics.about.poll_interval)
     yield _gauge("backup_interval_seconds", "Between two backups, as ordered", scrape.backup_interval)
     if metrics.backup is not None:
@@ -93,22 +90,22 @@ def _info(scrape: Scrape, host: str) -> Metric:
 
 
 def _conditions(status: Status) -> Metric:
-    found = GaugeMetricFamily(
+    family = GaugeMetricFamily(
         "reconciler_condition", "1 for the status that a condition has", labels=["type", "status"]
     )
-    for one in status.conditions:
-        for word in (True, False):
-            found.add_metric([one.type, str(word)], float(one.holds is word))
-    return found
+    for condition in status.conditions:
+        for holds in (True, False):
+            family.add_metric([condition.type, str(holds)], float(condition.holds is holds))
+    return family
 
 
 def _running(running: Running, metrics: Metrics) -> Iterator[Metric]:
-    troubles = GaugeMetricFamily(
+    conditions = GaugeMetricFamily(
         "reconciler_trouble", "1 for what does not work", labels=["about", "reason", "outlook"]
     )
-    for one in running.troubles:
-        troubles.add_metric([one.about, one.reason, str(one.outlook)], 1)
-    yield troubles
+    for condition in running.conditions:
+        conditions.add_metric([condition.about, condition.reason, str(condition.severity)], 1)
+    yield conditions
     if running.scan is not None:
         left = running.scan.found - running.scan.healed
         yield _gauge("drift_rows", "Live rows that the last look left other than git says", left)
@@ -135,26 +132,26 @@ def _process(scrape: Scrape) -> Iterator[Metric]:
     process, running = scrape.process, scrape.status.running
     yield CounterMetricFamily("process_cpu_seconds", "CPU time of the daemon", process.cpu)
     started = running.started.timestamp() if running else None
-    told: Sequence[tuple[str, str, float | None]] = (
+    gauges: Sequence[tuple[str, str, float | None]] = (
         ("start_time_seconds", "When the daemon started, in Unix time", started),
         ("resident_memory_bytes", "Memory of the daemon", process.memory),
         ("open_fds", "Files the daemon has open; on Windows, handles", process.open_files),
         ("max_fds", "Files it may have open", process.most_files),
     )
-    for name, text, value in told:
+    for name, help_text, value in gauges:
         if value is not None:
-            yield GaugeMetricFamily(f"process_{name}", text, value)
+            yield GaugeMetricFamily(f"process_{name}", help_text, value)
 
 
-def _gauge(name: str, told: str, value: float) -> Metric:
-    return GaugeMetricFamily(f"reconciler_{name}", told, value)
+def _gauge(name: str, help_text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"reconciler_{name}", help_text, value)
 
 
-def _by(name: str, told: str, label: str, values: Mapping[str, float]) -> Metric:
-    found = GaugeMetricFamily(f"reconciler_{name}", told, labels=[label])
+def _labelled_gauge(name: str, help_text: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(f"reconciler_{name}", help_text, labels=[label])
     for word, value in values.items():
-        found.add_metric([word], value)
-    return found
+        family.add_metric([word], value)
+    return family
 
 
 OPEN_METRICS = "application/openmetrics-text"
@@ -185,8 +182,8 @@ def exposition(metrics: Metrics, host: Iterable[Metric], accept: str) -> tuple[s
     The library's own writers look at every name at every scrape, on the thread that serves everybody: with OpenMetrics
     that takes three times as long.
     """
-    form = OPEN_METRICS_1 if _takes_open_metrics(accept) else TEXT
-    lines = chain.from_iterable(_lines(one, form) for one in chain(host, metrics.registry.collect()))
+    form = OPEN_METRICS_1 if _accepts_open_metrics(accept) else TEXT
+    lines = chain.from_iterable(_lines(metric, form) for metric in chain(host, metrics.registry.collect()))
     return form.media_type, ("".join(lines) + form.end).encode()
 
 
@@ -206,10 +203,10 @@ def _number(value: float) -> str:
     return "NaN" if math.isnan(value) else f"{'+' if value > 0 else '-'}Inf"
 
 
-def _takes_open_metrics(accept: str) -> bool:
+def _accepts_open_metrics(accept: str) -> bool:
     """Whether it is named, unless with the weight of never. Prometheus names what it likes best first."""
-    for one in accept.split(","):
-        name, *parameters = (part.strip().lower().replace(" ", "") for part in one.split(";"))
+    for media_type in accept.split(","):
+        name, *parameters = (part.strip().lower().replace(" ", "") for part in media_type.split(";"))
         if name == OPEN_METRICS:
             return not any(part.startswith("q=0") and not part.strip("q=0.") for part in parameters)
     return False
@@ -262,7 +259,7 @@ class TimedPolicyEngine:
         return verdicts
 
     def close_idle(self) -> None:
-        """Let go of all memory and processes."""
+        """Free all memory and processes."""
         self._engine.close_idle()
 
 

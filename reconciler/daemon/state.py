@@ -27,45 +27,45 @@ class HostState:
     """For any thread. `address` is where the daemon listens; `blind` says why it does not notice commits at once."""
 
     def __init__(self, host: Host, loop: Loop, blind: Callable[[], str]) -> None:
-        self._host, self._parts, self._loop, self._blind = host, host.parts, loop, blind
+        self._host, self._deps, self._loop, self._blind = host, host.deps, loop, blind
         self.address = ""
 
     def status(self) -> Status:
         """How the host is, as the operations thread saw it last."""
-        facts = self._host.facts
-        place = facts.place or Place("", "", None, shallow=False)
-        return describe(place, facts.stored, self._running(), self._parts.clock.now())
+        observed = self._host.observed
+        place = observed.place or Place("", "", None, shallow=False)
+        return describe(place, observed.stored, self._running(), self._deps.clock.now())
 
     def heartbeats(self) -> Sequence[Heartbeat]:
         """A sign of life of the thread that must not stand still."""
-        sight = self._parts.board.look()
-        return [Heartbeat("operations", str(sight.phase), time.monotonic() - sight.pulse, MAX_SILENCE)]
+        snapshot = self._deps.conditions.snapshot()
+        return [Heartbeat("operations", str(snapshot.phase), time.monotonic() - snapshot.heartbeat, MAX_SILENCE)]
 
     def is_ready(self) -> bool:
         """Whether the first reconcile has ended."""
-        return self._parts.board.look().ready
+        return self._deps.conditions.snapshot().ready
 
     def hint(self, source: str) -> None:
         """Something may have changed in git, says `source`: look soon."""
-        self._parts.log.event("Hinted", source=source)
-        self._loop.look()
+        self._deps.log.event("Hinted", source=source)
+        self._loop.trigger()
 
     def _running(self) -> Running:
-        sight = self._parts.board.look()
+        snapshot = self._deps.conditions.snapshot()
         followers = [thread.follower for thread in self._host.followers]
         return Running(
             pid=os.getpid(),
             address=self.address,
-            started=sight.started,
-            phase=str(sight.phase),
-            phase_since=sight.phase_since,
-            beat=sight.beat,
-            working=sight.phase in WORKING,
-            last_sync=sight.last_sync,
-            troubles=tuple(sight.troubles.values()),
-            history=self._parts.shipment.state(),
-            scan=self._host.facts.scan,
+            started=snapshot.started,
+            phase=str(snapshot.phase),
+            phase_since=snapshot.phase_since,
+            beat=snapshot.heartbeat_at,
+            working=snapshot.phase in WORKING,
+            last_sync=snapshot.last_sync,
+            conditions=tuple(snapshot.active.values()),
+            history=self._deps.upload.state(),
+            scan=self._host.observed.scan,
             blind=self._blind(),
-            view=next((one.content() for one in followers if isinstance(one, LiveView)), None),
-            followers=tuple(one.status() for one in self._host.followers if not one.follower.has_own_section),
+            view=next((follower.content() for follower in followers if isinstance(follower, LiveView)), None),
+            followers=tuple(thread.status() for thread in self._host.followers if not thread.follower.has_own_section),
         )

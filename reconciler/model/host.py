@@ -40,7 +40,7 @@ APPLIED, REFUSED, STATE, DRIFT = "applied", "refused", "state", "drift"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Happening:
+class StreamEvent:
     """One of them. `number` counts from 1 in each run of the daemon; `data` is JSON, as docs/http.md shows it."""
 
     number: int
@@ -57,7 +57,7 @@ class Level(StrEnum):
     ERROR = "ERROR"
 
 
-class Outlook(StrEnum):
+class ConditionSeverity(StrEnum):
     """What will come of it: nothing before a human has done something, or trying again may help."""
 
     STALLED = "Stalled"
@@ -65,11 +65,11 @@ class Outlook(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class HostCondition:
     """Something that does not work. `about` is what; `reason` one CamelCase word; `since` when it began (UTC)."""
 
     about: str
-    outlook: Outlook
+    severity: ConditionSeverity
     reason: str
     message: str
     hint: str

@@ -15,7 +15,7 @@ from reconciler.report.problems import plural
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from reconciler.model.host import Diagnosis, Suspension, Trouble
+    from reconciler.model.host import Diagnosis, HostCondition, Suspension
     from reconciler.model.live import CacheState
     from reconciler.model.upload import UploadState
     from reconciler.status import Condition, FollowerStatus, Running, Scan, Status
@@ -40,7 +40,7 @@ def build_status(status: Status) -> answers.Status:
         history=_build_upload(running.history) if running and running.history else None,
         live_view=_build_live_view(running.view) if running and running.view else None,
         drift=_build_scan(running.scan) if running and running.scan else None,
-        troubles=tuple(map(_build_trouble, running.troubles)) if running else (),
+        troubles=tuple(map(_build_trouble, running.conditions)) if running else (),
         followers=tuple(map(_build_follower, running.followers)) if running and running.followers else UNSET,
     )
 
@@ -116,14 +116,14 @@ def _build_follower(follower: FollowerStatus) -> answers.Follower:
     )
 
 
-def _build_trouble(trouble: Trouble) -> answers.Trouble:
+def _build_trouble(condition: HostCondition) -> answers.Trouble:
     return answers.Trouble(
-        about=trouble.about,
-        outlook=str(trouble.outlook),
-        reason=trouble.reason,
-        message=trouble.message,
-        hint=trouble.hint,
-        since=canonical.timestamp(trouble.since),
+        about=condition.about,
+        outlook=str(condition.severity),
+        reason=condition.reason,
+        message=condition.message,
+        hint=condition.hint,
+        since=canonical.timestamp(condition.since),
     )
 
 

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from reconciler.model.host import Happening
+from reconciler.model.host import StreamEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ class EventBuffer:
         self.run = secrets.token_hex(4)
         self._max_events, self._max_weight = max_events, max_weight
         self._guard = threading.Lock()
-        self._kept: deque[tuple[Happening, int]] = deque()
+        self._kept: deque[tuple[StreamEvent, int]] = deque()
         self._newest = self._weight = 0
         self._wakers: tuple[Callable[[], None], ...] = ()
 
@@ -39,7 +39,7 @@ class EventBuffer:
         """Something happened. `weight` is how many changes of rows are told in it."""
         with self._guard:
             self._newest += 1
-            self._kept.append((Happening(self._newest, event, data), weight))
+            self._kept.append((StreamEvent(self._newest, event, data), weight))
             self._weight += weight
             while len(self._kept) > self._max_events or (self._weight > self._max_weight and len(self._kept) > 1):
                 self._weight -= self._kept.popleft()[1]
@@ -47,7 +47,7 @@ class EventBuffer:
         for wake in wakers:
             wake()
 
-    def after(self, number: int) -> tuple[Happening, ...] | None:
+    def after(self, number: int) -> tuple[StreamEvent, ...] | None:
         """What happened after the one with this number; None when some of it is kept no longer, or never was."""
         with self._guard:
             missed = self._newest - number

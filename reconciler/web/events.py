@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from reconciler.model.host import Happening
+    from reconciler.model.host import StreamEvent
     from reconciler.service.events import EventBuffer
     from reconciler.web.waiting import EventHub
 
@@ -52,7 +52,7 @@ class EventFilter:
     kind: str = ""
     name: str = ""
 
-    def select(self, event: Happening) -> Mapping[str, Any] | None:
+    def select(self, event: StreamEvent) -> Mapping[str, Any] | None:
         """What the stream shows of an event; None for nothing."""
         if not (self.kind or self.name):
             return event.data
@@ -131,7 +131,7 @@ def _resume(log: EventBuffer, last_id: str) -> tuple[int, str]:
 
 
 @lru_cache(maxsize=CACHED_BLOCKS)
-def _format_block(run: str, event: Happening, filter_: EventFilter) -> str:
+def _format_block(run: str, event: StreamEvent, filter_: EventFilter) -> str:
     """An event as a block of the stream, empty where it is not what the stream is about."""
     data = filter_.select(event)
     if data is None:

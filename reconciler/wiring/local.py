@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.git.repository import GitSource
     from reconciler.adapters.git.scratch import ScratchRepository
     from reconciler.adapters.redis.sessions import RedisSessions
-    from reconciler.daemon.assembly import Daemon
+    from reconciler.daemon.assembly import Daemon, DaemonParts
     from reconciler.daemon.followers import MakeFollower
     from reconciler.importing.tables import RawTable
     from reconciler.model.host import Diagnosis
@@ -99,11 +99,18 @@ def run_daemon(
     followers: Sequence[MakeFollower] = (),
 ) -> Iterator[Daemon]:
     """Run the daemon while the block lasts. `command` tells others who holds the state folder."""
-    from reconciler.daemon.assembly import DaemonParts
     from reconciler.daemon.assembly import run_daemon as run
 
+    with run(daemon_parts(settings), command, stream, environ, followers) as daemon:
+        yield daemon
+
+
+def daemon_parts(settings: Settings) -> DaemonParts:
+    """What a daemon is made of."""
+    from reconciler.daemon.assembly import DaemonParts
+
     state = find_state_folder(settings)
-    parts = DaemonParts(
+    return DaemonParts(
         settings=settings,
         name=settings.host or socket.gethostname(),
         state=state,
@@ -113,8 +120,6 @@ def run_daemon(
         session_layout=session_layout(),
         find_redis=partial(server_url, settings, lambda: state),
     )
-    with run(parts, command, stream, environ, followers) as daemon:
-        yield daemon
 
 
 @contextmanager

@@ -5,18 +5,10 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from reconciler.adapters.duckdb.sharing import Keeper
-from reconciler.adapters.machine import SystemClock
-from reconciler.daemon.backups import Backups
-from reconciler.daemon.conditions import Board
-from reconciler.daemon.drift import Healer
-from reconciler.daemon.following import Following
-from reconciler.daemon.host import Host, Parts
-from reconciler.daemon.hostconfig import Obedience
-from reconciler.daemon.shipment import Backfill, Shipment
+from reconciler.daemon.assembly import make_dependencies
+from reconciler.daemon.host import Host
 from reconciler.settings import load
-from reconciler.wiring.checkout import bundled_kinds
-from reconciler.wiring.local import make_openers, open_mirror, policy_engine
+from reconciler.wiring.local import daemon_parts
 from tests.support.standings import metrics
 
 if TYPE_CHECKING:
@@ -24,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.metrics import Metrics
+    from reconciler.settings import Settings
 
 
 class Lines:
@@ -36,43 +29,16 @@ class Lines:
         self.events.append((name, message))
 
 
-def parts(repository: str, state: Path, figure: Metrics | None = None, **settings: str) -> Parts:
-    """The parts of a host without history and Redis. `settings` are variables without RECONCILER_."""
-    given = {
-        "REPOSITORY_URL": repository,
-        "STATE_DIR": str(state),
-        "HISTORY_URL": "none",
-        "REDIS_URL": "none",
-    } | settings
-    read = load(None, {}, {f"RECONCILER_{name}": value for name, value in given.items()})
-    log, clock, figure = Lines(), SystemClock(), figure or metrics()
-    board, keeper = Board(clock, lambda turn: None), Keeper(state, clock)
-    openers, bundled = make_openers(read), bundled_kinds()
-    backfill = Backfill(read, openers.source, bundled)
-    shipment = Shipment(openers, backfill, "desk", clock, lambda error: None, figure)
-    mirror = open_mirror(read) if read.origin.url is not None else None
-    return Parts(
-        following=Following(read, openers, mirror, log, figure),
-        keeper=keeper,
-        shipment=shipment,
-        engine=policy_engine().__enter__(),
-        scanner=Healer(board, log, clock),
-        backups=Backups(state, keeper, clock, log, figure),
-        obedience=Obedience(read.obeys, log),
-        board=board,
-        metrics=figure,
-        log=log,
-        clock=clock,
-    )
+def settings_of(repository: Path | str, state: Path, **settings: str) -> Settings:
+    """Those of a host without history and Redis; `settings` are variables without RECONCILER_."""
+    given = {"HISTORY_URL": "none", "REDIS_URL": "none", "HTTP_LISTEN": "127.0.0.1:0", **settings}
+    given |= {"REPOSITORY_URL": str(repository), "STATE_DIR": str(state)}
+    return load(None, {}, {f"RECONCILER_{name}": value for name, value in given.items()})
 
 
 @contextmanager
 def host(repository: Path | str, state: Path, figure: Metrics | None = None, **settings: str) -> Iterator[Host]:
-    """The host, which lets go of everything at the end."""
-    made = parts(str(repository), state, figure, **settings)
+    """The host, which closes everything at the end."""
+    parts = daemon_parts(settings_of(repository, state, **settings))
     with ExitStack() as stack:
-        stack.callback(made.keeper.rest)
-        stack.callback(made.following.drop)
-        stack.callback(made.shipment.stop)
-        stack.callback(made.engine.close_idle)
-        yield Host(made, bundled_kinds())
+        yield Host(make_dependencies(parts, Lines(), figure or metrics(), stack), parts.bundled)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.daemon.loop import Wish
+from reconciler.daemon.host import SyncRequest
 from reconciler.daemon.metrics import TimedPolicyEngine
 from reconciler.errors import RefusedError, RetryLater
 from reconciler.model.host import Suspension
 from reconciler.model.upload import UploadAttempt
-from tests.daemon.hosts import Lines, host, parts
+from tests.daemon.hosts import Lines, host
 from tests.metrics.test_counters import told
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from reconciler.metrics import Metrics
 
-WISH = Wish()
+WISH = SyncRequest()
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_reconciles_count_by_what_came_of_them(repo: GitRepo, tmp_path: Path) ->
         for _ in range(2):
             desk.reconcile(None, lambda: None)
         assert outcomes(figure, "reconcile") == {"applied": 1, "unchanged": 1, "refused": 2}
-        desk.parts.keeper.store().suspend(Suspension("a pause", "ann", NOON, None))
+        desk.deps.store.store().suspend(Suspension("a pause", "ann", NOON, None))
         assert desk.reconcile(None, lambda: None) is None
         with pytest.raises(RefusedError):
             desk.reconcile(WISH, lambda: None)
@@ -87,10 +87,10 @@ def test_only_what_is_elsewhere_is_fetched(repo: GitRepo, tmp_path: Path) -> Non
         desk.fetch(lambda: None)
     assert outcomes(near, "fetch") == {}
     with host(repo.path.as_uri(), tmp_path / "far", far) as desk:
-        desk.parts.following.fetch(lambda: None)
+        desk.deps.repository.fetch(lambda: None)
         repo.path.rename(tmp_path / "gone")
         with pytest.raises(RetryLater):
-            desk.parts.following.fetch(lambda: None)
+            desk.deps.repository.fetch(lambda: None)
     assert outcomes(far, "fetch") == {"done": 1, "failed": 1}
 
 
@@ -101,9 +101,9 @@ def test_a_scan_that_was_not_made_is_not_counted(repo: GitRepo, tmp_path: Path) 
         desk.scan()
         desk.reconcile(None, lambda: None)
         desk.scan()
-        desk.parts.keeper.store().suspend(Suspension("a pause", "ann", NOON, None))
+        desk.deps.store.store().suspend(Suspension("a pause", "ann", NOON, None))
         desk.scan()
-    assert [name for name, _ in log(desk.parts.log)].count("Scanned") == 1
+    assert [name for name, _ in log(desk.deps.log)].count("Scanned") == 1
 
 
 def test_the_age_of_a_backup_is_known_after_a_restart(repo: GitRepo, tmp_path: Path) -> None:
@@ -113,19 +113,19 @@ def test_the_age_of_a_backup_is_known_after_a_restart(repo: GitRepo, tmp_path: P
         desk.back_up()
     assert outcomes(figure, "backup") == {"done": 1}
     again = metrics()
-    parts(str(repo.path), tmp_path / "state", again)
-    assert again.backup is not None
+    with host(repo.path, tmp_path / "state", again):
+        assert again.backup is not None
 
 
-def test_attempts_with_nothing_to_upload_take_no_time(tmp_path: Path) -> None:
+def test_attempts_with_nothing_to_upload_take_no_time(repo: GitRepo, tmp_path: Path) -> None:
     clock = Ticks()
     figure = metrics(clock)
-    shipment = parts(".", tmp_path, figure).shipment
-    clock.now += 7
-    shipment._count(UploadAttempt(0.001, 0, failed=False, complete=True))
-    clock.now += 20
-    shipment._count(UploadAttempt(0.5, 3, failed=True, complete=False))
-    shipment._count(UploadAttempt(0.5, 12, failed=False, complete=False))
+    with host(repo.path, tmp_path / "state", figure) as desk:
+        clock.now += 7
+        desk.deps.upload._count(UploadAttempt(0.001, 0, failed=False, complete=True))
+        clock.now += 20
+        desk.deps.upload._count(UploadAttempt(0.5, 3, failed=True, complete=False))
+        desk.deps.upload._count(UploadAttempt(0.5, 12, failed=False, complete=False))
     assert outcomes(figure, "ship") == {"done": 1, "failed": 1}
     assert told(figure)("reconciler_versions_shipped_total") == 15
     assert figure.history_complete.seconds() == 20

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.daemon.conditions import Board
+from reconciler.daemon.conditions import Conditions
 from reconciler.daemon.followers import Follower, FollowerContext, FollowerThread
 from reconciler.errors import NeedsHuman, RetryLater
-from reconciler.settings import load
 from reconciler.wiring.local import run_daemon
-from tests.daemon.hosts import Lines, host
+from tests.daemon.hosts import Lines, host, settings_of
 from tests.running.hosts import Host
 from tests.support import configs
 from tests.support.daemons import until
@@ -68,13 +67,13 @@ class Desk:
 
     def __init__(self, folder: Path, repo: GitRepo) -> None:
         self.repo, self.folder, self.file = repo, folder, folder / "commit.txt"
-        self.board = Board(FixedClock(), lambda turn: None)
+        self.conditions = Conditions(FixedClock(), lambda turn: None)
         self.log = Lines()
 
     def follower(self, desk: DaemonHost, follower: type[Follower] = CommitFile) -> FollowerThread:
         """The follower's thread; the host tells it of commits."""
-        context = FollowerContext(None, self.folder / "state", desk.parts.keeper, self.log, lambda event, detail: None)
-        thread = FollowerThread(follower(context), lambda: desk.facts.stored.applied, self.board, self.log)
+        context = FollowerContext(None, self.folder / "state", desk.deps.store, self.log, lambda event, detail: None)
+        thread = FollowerThread(follower(context), lambda: desk.observed.stored.applied, self.conditions, self.log)
         desk.followers = (thread,)
         return thread
 
@@ -110,7 +109,7 @@ def test_it_catches_up_with_what_went_live_without_it(desk: Desk) -> None:
     with desk.host() as running:
         running.reconcile(None, lambda: None)
     with desk.host() as running, desk.follower(running):
-        running.look()
+        running.refresh()
         desk.await_file(missed)
         desk.file.write_text("somebody else was here")
         desk.await_file(missed)
@@ -121,13 +120,13 @@ def test_its_errors_are_a_condition_that_ends_when_it_can_write_again(desk: Desk
     with desk.host() as running, desk.follower(running) as thread:
         commit = desk.commit(0.25)
         running.reconcile(None, lambda: None)
-        until(lambda: "CommitFile" in desk.board.look().troubles)
-        shown = desk.board.look().troubles["CommitFile"]
-        assert (shown.outlook, shown.reason, shown.hint) == ("Retrying", "RetryLater", "see who may write there")
+        until(lambda: "CommitFile" in desk.conditions.snapshot().active)
+        shown = desk.conditions.snapshot().active["CommitFile"]
+        assert (shown.severity, shown.reason, shown.hint) == ("Retrying", "RetryLater", "see who may write there")
         assert (thread.status().state, thread.status().message) == ("Retrying", "cannot write commit.txt")
         desk.file.rmdir()
         desk.await_file(commit)
-        until(lambda: not desk.board.look().troubles)
+        until(lambda: not desk.conditions.snapshot().active)
         until(lambda: thread.status().state == "Following")
 
 
@@ -146,8 +145,8 @@ class Broken(CommitFile):
 
 def test_it_outlives_whatever_it_meets(desk: Desk) -> None:
     turns: list[tuple[str, str]] = []
-    desk.board = Board(
-        FixedClock(), lambda turn: turns.append((turn.after.reason, turn.after.outlook) if turn.after else ())
+    desk.conditions = Conditions(
+        FixedClock(), lambda turn: turns.append((turn.after.reason, turn.after.severity) if turn.after else ())
     )
     with desk.host() as running, desk.follower(running, Broken):
         commit = desk.commit(0.25)
@@ -181,14 +180,8 @@ def test_nothing_waits_for_it_while_it_is_out_of_reach(desk: Desk) -> None:
 def there(tmp_path: Path) -> Iterator[Host]:
     """A host whose daemon runs in this process, with the follower beside its own."""
     made = Host.create(tmp_path, REDIS_URL="none")
-    settings = {
-        "HTTP_LISTEN": "127.0.0.1:0",
-        "REPOSITORY_URL": made.origin,
-        "STATE_DIR": str(made.state),
-        **made.settings,
-    }
-    read = load(None, {}, {f"RECONCILER_{name}": value for name, value in settings.items()})
-    with run_daemon(read, "run", io.StringIO(), {}, followers=(CommitFile,)):
+    settings = settings_of(made.origin, made.state, **made.settings)
+    with run_daemon(settings, "run", io.StringIO(), {}, followers=(CommitFile,)):
         yield made
 
 

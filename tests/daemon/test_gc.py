@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.daemon import gc as pacing
+from reconciler.daemon import gc as collector
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ class Knot:
 @pytest.fixture
 def paced() -> Iterator[None]:
     before = gc.get_threshold()
-    pacing.pace()
+    collector.set_thresholds()
     yield
     gc.set_threshold(*before)
 
@@ -39,18 +39,18 @@ def _old() -> weakref.ref[Knot]:
 @pytest.mark.usefixtures("paced")
 def test_what_has_grown_old_goes_at_the_first_rest_that_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     knot = _old()
-    pacing.tidy()
+    collector.collect_if_due()
     assert knot() is not None
-    for _ in range(pacing.DUE):
+    for _ in range(collector.IDLE_COLLECTIONS):
         gc.collect(1)
     assert knot() is not None
-    pacing.tidy()
+    collector.collect_if_due()
     assert knot() is None
 
 
 @pytest.mark.usefixtures("paced")
 def test_while_values_are_made_nobody_looks_at_all_of_them() -> None:
     knot = _old()
-    made = [[number] for number in range(3 * pacing.YOUNG * pacing.MIDDLE)]
+    made = [[number] for number in range(3 * collector.YOUNG * collector.MIDDLE)]
     assert knot() is not None
     assert made

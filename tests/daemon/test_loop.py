@@ -1,4 +1,4 @@
-"""The loop: what it does when, what it does after a failure, and how it ends. Its works stand here for a whole host."""
+"""The loop: what it does when, what it does after a failure, and how it ends, with a stand-in for the host."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import pytest
 
 from reconciler.adapters.machine import SystemClock
 from reconciler.backoff import Backoff
-from reconciler.daemon.conditions import Board, Turn
-from reconciler.daemon.loop import Loop, Pace, Wish
+from reconciler.daemon.conditions import Change, Conditions
+from reconciler.daemon.host import SyncRequest
+from reconciler.daemon.loop import Intervals, Loop
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
-from reconciler.model.host import Outlook
+from reconciler.model.host import ConditionSeverity
 from reconciler.plan import Plan
 from reconciler.reconcile.sync import CommitApproval, SyncResult
 from tests.support.patience import until
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 DEADLINE = 10.0
-CALM = Pace()
+CALM = Intervals()
 
 
 class Host:
@@ -32,7 +33,7 @@ class Host:
 
     def __init__(self) -> None:
         self.commit = "a" * 40
-        self.synced: list[tuple[str, Wish | None]] = []
+        self.synced: list[tuple[str, SyncRequest | None]] = []
         self.threads: set[str] = set()
         self.scans = self.rests = self.fetches = self.readied = 0
         self.failures: list[Exception] = []
@@ -40,8 +41,8 @@ class Host:
         self.gate = threading.Event()
         self.gate.set()
 
-    def fetch(self, beat: Callable[[], None]) -> None:
-        beat()
+    def fetch(self, heartbeat: Callable[[], None]) -> None:
+        heartbeat()
         self.fetches += 1
         self.threads.add(threading.current_thread().name)
         if self.failures:
@@ -50,10 +51,10 @@ class Host:
     def head(self) -> str:
         return self.commit
 
-    def reconcile(self, wish: Wish | None, beat: Callable[[], None]) -> SyncResult | None:
+    def reconcile(self, request: SyncRequest | None, heartbeat: Callable[[], None]) -> SyncResult | None:
         assert self.gate.wait(DEADLINE)
-        beat()
-        self.synced.append((self.commit, wish))
+        heartbeat()
+        self.synced.append((self.commit, request))
         return SyncResult(self.commit, None, None, Plan(None, self.commit, ()), None)
 
     def scan(self) -> None:
@@ -65,23 +66,23 @@ class Host:
     def until_backup(self) -> float:
         return 3600.0
 
-    def make_ready(self) -> None:
+    def prepare(self) -> None:
         self.readied += 1
 
-    def touched(self) -> bool:
+    def changed_externally(self) -> bool:
         self.touches -= 1
         return self.touches >= 0
 
-    def rest(self) -> None:
+    def close_idle(self) -> None:
         self.rests += 1
 
 
 class Running:
-    def __init__(self, host: Host, pace: Pace) -> None:
-        self.turns: list[Turn] = []
+    def __init__(self, host: Host, intervals: Intervals) -> None:
+        self.turns: list[Change] = []
         self.bugs: list[Exception] = []
-        self.board = Board(SystemClock(), self.turns.append)
-        self.loop = Loop(host, self.board, lambda: Backoff(0.05, 0.2, jitter=0), pace, self._bug)
+        self.conditions = Conditions(SystemClock(), self.turns.append)
+        self.loop = Loop(host, self.conditions, lambda: Backoff(0.05, 0.2, jitter=0), intervals, self._bug)
 
     def _bug(self, error: Exception) -> str:
         self.bugs.append(error)
@@ -89,17 +90,17 @@ class Running:
 
 
 @contextmanager
-def running(host: Host, pace: Pace = CALM) -> Iterator[Running]:
-    run = Running(host, pace)
+def running(host: Host, intervals: Intervals = CALM) -> Iterator[Running]:
+    run = Running(host, intervals)
     with run.loop:
         yield run
 
 
 def test_it_looks_at_once_and_only_once_while_nothing_moves() -> None:
     host = Host()
-    with running(host, Pace(poll=0.05)) as run:
+    with running(host, Intervals(poll=0.05)) as run:
         until(lambda: host.fetches > 3)
-        assert run.board.look().ready
+        assert run.conditions.snapshot().ready
     assert len(host.synced) == 1
     assert host.threads == {"operations"}
 
@@ -110,10 +111,10 @@ def test_a_hint_is_a_look_and_a_storm_of_them_one_more() -> None:
         until(lambda: len(host.synced) == 1)
         host.gate.clear()
         host.commit = "b" * 40
-        run.loop.look()
-        until(lambda: run.board.look().phase == "Reconciling")
+        run.loop.trigger()
+        until(lambda: run.conditions.snapshot().phase == "Reconciling")
         for _ in range(1_000):
-            run.loop.look()
+            run.loop.trigger()
         host.gate.set()
         until(lambda: host.fetches == 3)
     assert [commit[0] for commit, _ in host.synced] == ["a", "b"]
@@ -123,7 +124,7 @@ def test_a_foreboding_makes_ready_and_does_no_more() -> None:
     host = Host()
     with running(host) as run:
         until(lambda: len(host.synced) == 1)
-        run.loop.make_ready()
+        run.loop.prepare()
         until(lambda: host.readied == 1)
     assert (host.fetches, host.scans) == (1, 0)
 
@@ -132,9 +133,9 @@ def test_a_request_is_answered_when_it_was_handled_even_without_news() -> None:
     host = Host()
     with running(host) as run:
         until(lambda: len(host.synced) == 1)
-        wish = Wish(CommitApproval("HEAD", "maren"))
-        assert run.loop.sync(wish).result(DEADLINE).head == host.commit
-    assert host.synced[-1] == (host.commit, wish)
+        request = SyncRequest(CommitApproval("HEAD", "maren"))
+        assert run.loop.sync(request).result(DEADLINE).head == host.commit
+    assert host.synced[-1] == (host.commit, request)
 
 
 def test_what_may_heal_is_tried_again_and_told_once_when_it_comes_and_once_when_it_goes() -> None:
@@ -145,8 +146,8 @@ def test_what_may_heal_is_tried_again_and_told_once_when_it_comes_and_once_when_
         until(lambda: len(run.turns) == 2)
     came, went = run.turns
     assert came.after is not None
-    told = (came.before, came.after.outlook, came.after.message)
-    assert told == (None, Outlook.RETRYING, "no answer from the remote")
+    told = (came.before, came.after.severity, came.after.message)
+    assert told == (None, ConditionSeverity.RETRYING, "no answer from the remote")
     assert (went.before, went.after) == (came.after, None)
 
 
@@ -154,12 +155,12 @@ def test_what_needs_a_human_is_not_tried_again_before_something_changes() -> Non
     host = Host()
     host.failures = [NeedsHuman("the store is damaged", hint="mend it")]
     with running(host) as run:
-        until(lambda: bool(run.board.look().troubles))
+        until(lambda: bool(run.conditions.snapshot().active))
         time.sleep(0.3)
         assert host.synced == []
-        run.loop.look()
+        run.loop.trigger()
         until(lambda: len(host.synced) == 1)
-        until(lambda: not run.board.look().troubles)
+        until(lambda: not run.conditions.snapshot().active)
 
 
 def test_a_wrong_request_is_no_trouble_of_the_host() -> None:
@@ -168,8 +169,8 @@ def test_a_wrong_request_is_no_trouble_of_the_host() -> None:
         until(lambda: len(host.synced) == 1)
         host.failures = [UsageError("no such commit")]
         with pytest.raises(UsageError, match="no such commit"):
-            run.loop.sync(Wish(CommitApproval("nonsense", "maren"))).result(DEADLINE)
-        assert run.board.look().troubles == {}
+            run.loop.sync(SyncRequest(CommitApproval("nonsense", "maren"))).result(DEADLINE)
+        assert run.conditions.snapshot().active == {}
 
 
 def test_a_bug_ends_one_operation_and_not_the_thread() -> None:
@@ -185,13 +186,13 @@ def test_a_bug_ends_one_operation_and_not_the_thread() -> None:
 
 def test_it_scans_by_itself() -> None:
     host = Host()
-    with running(host, Pace(scan=0.05)):
+    with running(host, Intervals(scan=0.05)):
         until(lambda: host.scans > 2)
 
 
 def test_with_nothing_to_do_it_lets_others_have_the_store() -> None:
     host = Host()
-    with running(host, Pace(rest=0.0)):
+    with running(host, Intervals(close_idle=0.0)):
         until(lambda: host.rests > 0)
 
 
@@ -199,12 +200,12 @@ def test_leaving_ends_the_operation_at_its_next_sign_of_life_and_the_thread() ->
     host = Host()
     host.gate.clear()
     with running(host) as run:
-        until(lambda: run.board.look().phase == "Reconciling")
+        until(lambda: run.conditions.snapshot().phase == "Reconciling")
         threading.Timer(0.1, host.gate.set).start()
-        waiting = run.loop.sync(Wish())
+        waiting = run.loop.sync(SyncRequest())
     assert host.synced == []
     assert waiting.cancelled()
-    assert not run.board.look().troubles
+    assert not run.conditions.snapshot().active
     assert "operations" not in {thread.name for thread in threading.enumerate()}
 
 
@@ -213,7 +214,7 @@ def test_an_operation_that_hangs_is_left_to_die_with_the_process() -> None:
     host.gate.clear()
     run = Running(host, CALM)
     with run.loop:
-        until(lambda: run.board.look().phase == "Reconciling")
+        until(lambda: run.conditions.snapshot().phase == "Reconciling")
         assert not run.loop.stop(0.05)
         host.gate.set()
 
@@ -221,24 +222,24 @@ def test_an_operation_that_hangs_is_left_to_die_with_the_process() -> None:
 def test_an_errand_is_done_in_its_turn_on_the_thread_that_has_the_store() -> None:
     host = Host()
     with running(host) as run:
-        assert run.loop.do(lambda beat: threading.current_thread().name).result(DEADLINE) == "operations"
+        assert run.loop.submit(lambda heartbeat: threading.current_thread().name).result(DEADLINE) == "operations"
 
 
 def test_an_errand_that_fails_is_told_to_whoever_sent_it_and_is_no_trouble() -> None:
-    def fail(beat: Callable[[], None]) -> None:
+    def fail(heartbeat: Callable[[], None]) -> None:
         raise RetryLater("the file is in use")
 
     host = Host()
     with running(host) as run:
         with pytest.raises(RetryLater):
-            run.loop.do(fail).result(DEADLINE)
-        assert not run.board.look().troubles
+            run.loop.submit(fail).result(DEADLINE)
+        assert not run.conditions.snapshot().active
 
 
 def test_what_somebody_else_wrote_is_scanned_at_once() -> None:
     host = Host()
     host.touches = 1
-    with running(host, Pace(rest=0.0)):
+    with running(host, Intervals(close_idle=0.0)):
         until(lambda: host.scans == 1)
 
 
@@ -246,13 +247,13 @@ def test_looking_anew_reconciles_although_nothing_has_moved() -> None:
     host = Host()
     with running(host) as run:
         until(lambda: len(host.synced) == 1)
-        run.loop.look_anew()
+        run.loop.reconcile_again()
         until(lambda: len(host.synced) == 2)
 
 
 def test_an_operation_that_takes_too_long_is_broken_off_and_begun_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("reconciler.daemon.loop.LONGEST", -1.0)
+    monkeypatch.setattr("reconciler.daemon.loop.OPERATION_TIMEOUT", -1.0)
     host = Host()
     with running(host) as run:
-        until(lambda: "Reconciling" in run.board.look().troubles)
-        assert "was broken off" in run.board.look().troubles["Reconciling"].message
+        until(lambda: "Reconciling" in run.conditions.snapshot().active)
+        assert "was broken off" in run.conditions.snapshot().active["Reconciling"].message

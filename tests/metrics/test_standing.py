@@ -54,7 +54,7 @@ def test_what_does_not_work() -> None:
     assert told(scrape()).having("reconciler_trouble") == [
         {"about": "Redis", "reason": "RetryLater", "outlook": "Retrying"}
     ]
-    assert told(scrape(troubles=())).having("reconciler_trouble") == []
+    assert told(scrape(conditions=())).having("reconciler_trouble") == []
 
 
 def test_drift_that_was_left_and_drift_that_is_fought_over() -> None:

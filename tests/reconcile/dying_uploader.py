@@ -13,9 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from reconciler.daemon.shipment import SILENCE, Backfill
+
 from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
 from reconciler.adapters.duckdb.store import DuckDBStore
-from reconciler.daemon.shipment import SILENCE, Backfill
 from reconciler.reconcile.outbox import EventOutbox, Outbox
 from reconciler.reconcile.sync import Reconciler
 from reconciler.reconcile.upload import BatchUploader, PendingUploads, UploadTarget

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.daemon.drift import REWRITES
+from reconciler.daemon.drift import MAX_HEALS
 from tests.running import storms
 from tests.running.hosts import Host
 from tests.support.daemons import turn, until
@@ -55,7 +55,7 @@ def test_an_edit_is_healed_and_on_record(tmp_path: Path, front: fronts.RunningFr
 def test_a_row_that_somebody_goes_on_writing_is_left_alone(tmp_path: Path) -> None:
     host = Host.create(tmp_path)
     with host.daemon() as daemon:
-        for number in range(REWRITES):
+        for number in range(MAX_HEALS):
             edit(host, "ann", 60.0 + number)
             until(lambda: daemon.log().count("DriftHealed") > number, daemon.log, SECONDS)  # noqa: B023  called at once
         with turn(host.state) as store:

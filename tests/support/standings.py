@@ -9,7 +9,7 @@ from reconciler.daemon.metrics import Process, Scrape
 from reconciler.metrics import About, Metrics
 from reconciler.model.change import Stamp
 from reconciler.model.commit import Applied, Attempt
-from reconciler.model.host import Outlook, Trouble
+from reconciler.model.host import ConditionSeverity, HostCondition
 from reconciler.model.live import CacheState
 from reconciler.model.upload import UploadState
 from reconciler.status import Place, Running, Scan, Stored, describe
@@ -39,7 +39,9 @@ def running(**more: Any) -> Running:
         "beat": NOON,
         "working": False,
         "last_sync": NOON,
-        "troubles": (Trouble("Redis", Outlook.RETRYING, "RetryLater", "it does not answer", "", NOON),),
+        "conditions": (
+            HostCondition("Redis", ConditionSeverity.RETRYING, "RetryLater", "it does not answer", "", NOON),
+        ),
         "history": UploadState(),
         "scan": Scan(NOON, 0, 0),
         "view": CacheState(None, 5, 2, 1024),

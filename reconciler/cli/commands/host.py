@@ -59,7 +59,7 @@ def run(given: Globals, example: Path | None) -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), stop.handle)
     sys.setswitchinterval(SWITCH_INTERVAL)
-    gc.pace()
+    gc.set_thresholds()
     command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
     with run_daemon(given.settings(), command, sys.stderr, os.environ) as daemon:
         if example is not None:

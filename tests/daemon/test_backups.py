@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.daemon.retention import DAILY, NEWEST, superfluous
+from reconciler.daemon.backups import DAILY, NEWEST, superfluous
 
 NOW = datetime(2026, 11, 22, 15, 31, 40, tzinfo=UTC)
 moments = st.sets(st.integers(-100_000, 3_000_000).map(lambda seconds: NOW - timedelta(seconds=seconds)), max_size=200)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from reconciler.daemon.events import News
+from reconciler.daemon.events import EventPublisher
 from reconciler.service.events import EventBuffer
 
 QUIET: dict[str, Any] = {
@@ -23,9 +23,9 @@ QUIET: dict[str, Any] = {
 def _told(*said: dict[str, Any]) -> list[tuple[str, Any]]:
     """What is told when the status says these things, one after the other."""
     feed, sights = EventBuffer(), [QUIET | one for one in said]
-    news = News(feed, lambda: sights.pop(0))
+    publisher = EventPublisher(feed, lambda: sights.pop(0))
     for _ in said:
-        news.look()
+        publisher.publish_state()
     return [(one.event, one.data) for one in feed.after(0) or ()]
 
 
@@ -70,11 +70,11 @@ def test_drift_that_is_put_right_is_told_each_time() -> None:
 
 def test_threads_that_look_at_once_tell_nothing_twice() -> None:
     feed, health = EventBuffer(), ["Healthy"]
-    news = News(feed, lambda: QUIET | {"health": health[0]})
+    publisher = EventPublisher(feed, lambda: QUIET | {"health": health[0]})
 
     def look() -> None:
         for _ in range(200):
-            news.look()
+            publisher.publish_state()
 
     for one in ("Healthy", "Degraded", "Healthy"):
         health[0] = one

@@ -1,4 +1,4 @@
-"""The history of the branch that a daemon follows: what waits for it, and the thread that ships it."""
+"""The upload of the history of the branch that a daemon follows: what waits for it, and the thread that sends it."""
 
 from __future__ import annotations
 
@@ -32,11 +32,10 @@ if TYPE_CHECKING:
     from reconciler.service.context import Openers, Target
     from reconciler.settings import Settings
 
-
-SILENCE = 20
+SERVER_TIMEOUT = 20
 """Seconds that a ClickHouse server may say nothing to a daemon: it tries again, and its status tells of what hangs."""
-LETTING_GO = 600.0
-"""Seconds between two looks for events that nobody will ship and that are old enough to go."""
+EVICTION_INTERVAL = 600.0
+"""Seconds between two looks for host events that nobody will upload and that are old enough to go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class Backfill:
         branch: str,
         open_ledger: Callable[[], Ledger],
         waiting: Mapping[str, PendingVersion],
-        pulse: Callable[[], None],
+        heartbeat: Callable[[], None],
     ) -> int | None:
         """How many versions the ledger of a branch has then; None where the branch has no commits."""
         ledger = open_ledger()
@@ -65,16 +64,18 @@ class Backfill:
                 head = source.resolve(target.branch)
                 if head is None:
                     return None
-                stepper = CommitProcessor(source, self.settings.path, self.bundled)
-                return backfill(source, stepper, head, ledger, waiting=waiting, progress=lambda done, total: pulse())
-        except NeedsHuman as error:  # of git's: the operations thread calls whoever is needed, or mends it
+                processor = CommitProcessor(source, self.settings.path, self.bundled)
+                report = lambda done, total: heartbeat()  # noqa: E731
+                return backfill(source, processor, head, ledger, waiting=waiting, progress=report)
+        except NeedsHuman as error:  # of git's: the operations thread calls whoever is needed, or repairs it
             raise RetryLater(str(error), hint=error.hint) from error
 
 
-class Shipment:
+class HistoryUpload:
     """One branch at a time: with another branch all begins anew, as its history is another one.
 
-    `follow` and `exchange` are for the thread that has the store; the rest for any. `tell` hears of failures.
+    `follow` and `exchange_events` are for the thread that has the store; the rest for any. `on_error` is called with
+    each error, and with None when the upload works again.
     """
 
     def __init__(
@@ -83,74 +84,74 @@ class Shipment:
         backfill: Backfill,
         host: str,
         clock: Clock,
-        tell: Callable[[Exception | None], None],
+        on_error: Callable[[Exception | None], None],
         metrics: Metrics,
     ) -> None:
         self._openers, self._backfill = openers, backfill
-        self._host, self._clock, self._tell = host, clock, tell
+        self._host, self._clock, self._on_error = host, clock, on_error
         self._metrics = metrics
         self._interval = DEFAULT.ship_interval
         self._branch: str | None = None
         self._uploader: HistoryUploader | None = None
-        self._feed: EventOutbox | None = None
-        self._let_go = 0.0
+        self._events: EventOutbox | None = None
+        self._evicted = 0.0
         self.outbox: Outbox | None = None
         """Where versions are put; None where no history is kept."""
         self.open_ledger: Callable[[], AbstractContextManager[LedgerReader]] | None = None
-        """What opens the ledger for reading; None where no history is kept."""
+        """Opens the ledger for reading; None where no history is kept."""
 
-    def follow(self, at: Target) -> None:
-        """Ship the history of this branch from now on."""
-        if at.branch == self._branch:
+    def follow(self, target: Target) -> None:
+        """Upload the history of this branch from now on."""
+        if target.branch == self._branch:
             return
         self.stop()
-        self._branch = at.branch
+        self._branch = target.branch
         if self._openers.ledger is None:
             return
-        open_ledger = partial(self._openers.ledger, at.state, at.repository, at.branch, SILENCE)
-        way = UploadTarget(open_ledger, partial(self._backfill.record_missing, at.branch))
-        self.open_ledger = partial(self._read_when_recorded, at, open_ledger)
-        self.outbox, self._feed = Outbox(), EventOutbox()
-        cargo = PendingUploads(self.outbox, self._feed, self._host)
+        open_ledger = partial(self._openers.ledger, target.state, target.repository, target.branch, SERVER_TIMEOUT)
+        route = UploadTarget(open_ledger, partial(self._backfill.record_missing, target.branch))
+        self.open_ledger = partial(self._open_recorded, target, open_ledger)
+        self.outbox, self._events = Outbox(), EventOutbox()
+        batch = PendingUploads(self.outbox, self._events, self._host)
         self._uploader = HistoryUploader(
-            cargo, way, Backoff(), self._clock, interval=self._interval, on_failure=self._tell
+            batch, route, Backoff(), self._clock, interval=self._interval, on_failure=self._on_error
         )
         self._uploader.on_attempt = self._count
         self._uploader.__enter__()
 
-    def exchange(self, store: Store) -> None:
+    def exchange_events(self, store: Store) -> None:
         """Take the host events that are new in the store, and tell it which of them the ledger has."""
-        if self._feed is not None:
-            self._feed.exchange(store)
-        elif self._branch is not None and time.monotonic() > self._let_go:
-            self._let_go = time.monotonic() + LETTING_GO
+        if self._events is not None:
+            self._events.exchange(store)
+        elif self._branch is not None and time.monotonic() > self._evicted:
+            self._evicted = time.monotonic() + EVICTION_INTERVAL
             discard_events(store)
 
-    def every(self, interval: float) -> None:
-        """Ship at another interval from now on, in seconds."""
-        self._interval = interval
+    def set_interval(self, seconds: float) -> None:
+        """Upload at another interval from now on."""
+        self._interval = seconds
         if self._uploader is not None:
-            self._uploader.set_interval(interval)
+            self._uploader.set_interval(seconds)
 
     def state(self) -> UploadState | None:
-        """How shipping stands; None where no history is kept."""
-        shipper = self._uploader
-        return None if shipper is None else shipper.state()
+        """How the upload stands; None where no history is kept."""
+        uploader = self._uploader
+        return None if uploader is None else uploader.state()
 
-    def flush(self, deadline: float) -> bool:
-        """Ship now, and wait so many seconds at most; whether all that was offered before is in the ledger."""
-        shipper = self._uploader
-        return shipper is None or shipper.flush(deadline)
+    def flush(self, timeout: float) -> bool:
+        """Upload now, and wait so many seconds at most; whether all that was offered before is in the ledger."""
+        uploader = self._uploader
+        return uploader is None or uploader.flush(timeout)
 
     def stop(self) -> None:
-        """End the thread; what was not shipped is found missing by the next one."""
-        shipper, self._uploader, self._feed, self.outbox = self._uploader, None, None, None
+        """End the thread; what was not uploaded is found missing by the next one."""
+        uploader, self._uploader, self._events, self.outbox = self._uploader, None, None, None
         self.open_ledger = None
-        if shipper is not None:
-            shipper.stop()
+        if uploader is not None:
+            uploader.stop()
 
     def _count(self, attempt: UploadAttempt) -> None:
-        """On the shipping thread. Attempts with nothing to ship take no time, and are not counted."""
+        """On the upload's thread. Attempts with nothing to upload take no time, and are not counted."""
         metrics = self._metrics
         if attempt.versions or attempt.failed:
             metrics.uploads[Outcome.FAILED if attempt.failed else Outcome.DONE].observe(attempt.seconds)
@@ -158,8 +159,8 @@ class Shipment:
         if attempt.complete:
             metrics.history_complete.reset()
 
-    def _read_when_recorded(
-        self, at: Target, open_ledger: Callable[[], AbstractContextManager[LedgerReader]]
+    def _open_recorded(
+        self, target: Target, open_ledger: Callable[[], AbstractContextManager[LedgerReader]]
     ) -> AbstractContextManager[LedgerReader]:
         """The embedded history is not created by reading it."""
-        return open_ledger() if self._openers.recorded(at.state) else nullcontext(EmptyLedger())
+        return open_ledger() if self._openers.recorded(target.state) else nullcontext(EmptyLedger())

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.daemon.hostconfig import DEFAULT, MB, Changed, Orders, changes, orders
+from reconciler.daemon.hostconfig import DEFAULT, MB, ConfigChange, HostConfig, diff_host_configs, parse_host_config
 from reconciler.model.host import Level
 from reconciler.wiring.checkout import bundled_kinds
 
@@ -31,13 +31,13 @@ def _obeyed_kind() -> Kind:
 
 
 def test_a_row_is_obeyed() -> None:
-    expected = Orders(Level.WARN, 1024 * 1536, 600.0, 7.0, 512 * 1024 * 1024)
-    assert orders(ROW) == expected
-    assert all(isinstance(getattr(orders(ROW), name), int) for name in ("max_log_size_bytes", "cache_bytes"))
+    expected = HostConfig(Level.WARN, 1024 * 1536, 600.0, 7.0, 512 * 1024 * 1024)
+    assert parse_host_config(ROW) == expected
+    assert all(isinstance(getattr(parse_host_config(ROW), name), int) for name in ("max_log_size_bytes", "cache_bytes"))
 
 
 def test_without_a_row_there_are_defaults() -> None:
-    assert orders(None) == orders({}) == DEFAULT == Orders()
+    assert parse_host_config(None) == parse_host_config({}) == DEFAULT == HostConfig()
 
 
 def test_a_shipped_kind_has_every_column_that_is_obeyed() -> None:
@@ -49,7 +49,7 @@ def test_a_shipped_kind_has_every_column_that_is_obeyed() -> None:
 @pytest.mark.parametrize("end", ["minimum", "maximum"])
 def test_what_the_schema_allows_is_obeyed(name: str, end: str) -> None:
     value = _obeyed_kind().schema["properties"]["spec"]["properties"][name][end]
-    (changed,) = changes(DEFAULT, orders({name: value}))
+    (changed,) = diff_host_configs(DEFAULT, parse_host_config({name: value}))
     assert changed.new == value * (MB if name.endswith("_mb") else 1)
 
 
@@ -65,16 +65,16 @@ def test_what_the_schema_allows_is_obeyed(name: str, end: str) -> None:
     )
 )
 def test_no_row_stops_the_daemon(row: dict[str, Any]) -> None:
-    found = orders(row)
+    found = parse_host_config(row)
     assert isinstance(found.log_level, Level)
     numbers = (found.max_log_size_bytes, found.backup_interval, found.ship_interval, found.cache_bytes)
     assert all(1 <= number <= 1e9 * MB for number in numbers)
 
 
 def test_what_changed_is_told() -> None:
-    assert changes(orders(ROW), orders(ROW)) == ()
-    new = orders({**ROW, "log_level": "DEBUG", "sync_interval_sec": 9})
-    assert changes(orders(ROW), new) == (
-        Changed("log_level", Level.WARN, Level.DEBUG),
-        Changed("ship_interval", 7.0, 9.0),
+    assert diff_host_configs(parse_host_config(ROW), parse_host_config(ROW)) == ()
+    new = parse_host_config({**ROW, "log_level": "DEBUG", "sync_interval_sec": 9})
+    assert diff_host_configs(parse_host_config(ROW), new) == (
+        ConfigChange("log_level", Level.WARN, Level.DEBUG),
+        ConfigChange("ship_interval", 7.0, 9.0),
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.daemon.conditions import News, Notice, Transitions
+from reconciler.daemon.conditions import Notice, NoticeType, Outages
 from reconciler.model.host import Level
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ STEPS = st.lists(
 
 
 def _run(steps: Sequence[tuple[str, str | None, str | None, float]]) -> list[tuple[float, Notice | None]]:
-    now, known, told = 0.0, Transitions(), []
+    now, known, told = 0.0, Outages(), []
     for about, reason, commit, passed in steps:
         now += passed
-        known, notice = known.troubled(about, reason, commit, now) if reason else known.well(about, now)
+        known, notice = known.with_failure(about, reason, commit, now) if reason else known.with_recovery(about, now)
         told.append((now, notice))
     return told
 
@@ -37,8 +37,8 @@ def _run(steps: Sequence[tuple[str, str | None, str | None, float]]) -> list[tup
 def test_one_outage_is_two_lines() -> None:
     told = _run([("history", "Timeout", None, 1.0)] * 100 + [("history", None, None, 5.0)] * 100)
     begun, over = (notice for _, notice in told if notice)
-    assert begun == Notice(News.TROUBLE, Level.WARN, "history", "Timeout", None, 0.0)
-    assert over == Notice(News.RECOVERED, Level.INFO, "history", "Timeout", None, 104.0)
+    assert begun == Notice(NoticeType.FAILED, Level.WARN, "history", "Timeout", None, 0.0)
+    assert over == Notice(NoticeType.RECOVERED, Level.INFO, "history", "Timeout", None, 104.0)
 
 
 def test_reasons_that_take_turns_are_told_once_each() -> None:
@@ -52,7 +52,7 @@ def test_another_commit_is_news() -> None:
 
 
 def test_the_level_is_that_of_whoever_asks() -> None:
-    _, notice = Transitions().troubled("store", "Damaged", None, 0.0, Level.ERROR)
+    _, notice = Outages().with_failure("store", "Damaged", None, 0.0, Level.ERROR)
     assert notice is not None
     assert notice.level is Level.ERROR
 
@@ -82,7 +82,7 @@ def test_recovery_is_told_once_with_how_long_it_lasted(steps: list[tuple[str, st
         began = since.pop(about, None)
         assert (notice is not None) == (began is not None)
         if notice is not None and began is not None:
-            assert (notice.news, notice.object, notice.lasted) == (News.RECOVERED, about, now - began)
+            assert (notice.type, notice.object, notice.lasted) == (NoticeType.RECOVERED, about, now - began)
 
 
 @given(STEPS)
@@ -95,8 +95,8 @@ def test_objects_do_not_hear_of_each_other(steps: list[tuple[str, str | None, st
 
 
 def test_months_of_troubles_take_no_more_room_than_the_last_commits() -> None:
-    known = Transitions()
+    known = Outages()
     for number in range(1000):
         for reason in ("A", "B"):
-            known, _ = known.troubled("head", reason, f"c{number}", float(number))
-    assert known.outages["head"].told == ("A", "B")
+            known, _ = known.with_failure("head", reason, f"c{number}", float(number))
+    assert known.outages["head"].reasons == ("A", "B")

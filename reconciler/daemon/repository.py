@@ -1,0 +1,189 @@
+"""The repository that a daemon follows: watched, fetched, opened, and opened anew after an error."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from reconciler.adapters.refwatch import RefWatch
+from reconciler.errors import RetryLater, UsageError
+from reconciler.metrics import timed
+from reconciler.model.host import Level
+from reconciler.service.repository import describe_target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from reconciler.adapters.git.mirror import Fetched, Mirror
+    from reconciler.adapters.git.repository import GitSource
+    from reconciler.metrics import Metrics
+    from reconciler.ports import Log
+    from reconciler.service.context import Target
+    from reconciler.settings import Settings
+
+MAINTENANCE_INTERVAL = 3600.0
+"""Seconds between two looks whether the mirror needs packing."""
+WAIT_INTERVAL = 5.0
+"""Seconds that the watcher waits at a time."""
+STOP_TIMEOUT = 2.0
+NOT_WATCHED = "the repository is elsewhere: it is fetched now and then, and when a webhook says so"
+
+
+@dataclass(frozen=True, slots=True)
+class Refs:
+    """Where git keeps what a branch is at: the work tree's own folder, the common one; the branch, if one is named."""
+
+    own: Path
+    common: Path
+    branch: str | None
+
+
+class FollowedRepository:
+    """For the operations thread, but for `stop_fetch`. `mirror` is None for a repository in a folder."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        open_source: Callable[[], AbstractContextManager[GitSource]],
+        mirror: Mirror | None,
+        log: Log,
+        metrics: Metrics,
+    ) -> None:
+        self._settings, self._open_source, self._mirror = settings, open_source, mirror
+        self._log, self._metrics = log, metrics
+        self._opened = ExitStack()
+        self._target: Target | None = None
+        self._maintained = time.monotonic()
+        self.shallow = False
+        """Whether the history was cut off when the repository was cloned."""
+
+    def refs(self) -> Refs | None:
+        """What to watch; None for a repository elsewhere, which nobody can."""
+        target = self.open()
+        return None if self._mirror else Refs(target.source.own_dir, target.source.git_dir, self._settings.branch)
+
+    def fetch(self, heartbeat: Callable[[], None]) -> None:
+        """Bring the mirror up to date, and log what moved there; nothing to do for a folder."""
+        if self._mirror is None:
+            return
+        with timed(self._metrics.fetches):
+            fetched = self._mirror.fetch(heartbeat)
+        if fetched.replaced:
+            self.close()
+        self._log_fetch(fetched)
+
+    def open(self) -> Target:
+        """The repository with the branch that is followed."""
+        if self._target is None:
+            self._target = describe_target(self._opened.enter_context(self._open_source()), self._settings)
+            self.shallow = self._target.source.is_shallow()
+        return self._target
+
+    def resolve_branch(self) -> tuple[Target, str | None]:
+        """The repository and the commit that the branch is at; None where it never had one.
+
+        Where no branch is named, it is the one that is checked out; while HEAD is detached, as in a rebase, the one of
+        before. Raises `RetryLater` for a branch that is gone.
+        """
+        target = self.open()
+        if self._settings.branch is None and self._mirror is None:
+            branch = target.source.head_branch()
+            if branch is not None and branch != target.branch:
+                self._log.event("BranchSwitched", f"{branch} is checked out now", before=target.branch, branch=branch)
+                target = self._target = replace(target, branch=branch)
+        try:
+            return target, target.source.resolve(target.branch)
+        except UsageError as error:
+            raise branch_gone(target.branch) from error
+
+    def keep(self, commit: str) -> None:
+        """Keep the applied commit readable, whatever becomes of its branch elsewhere."""
+        if self._mirror is not None:
+            self._mirror.keep(commit)
+
+    def repair(self) -> None:
+        """After reading failed: open it anew next time, and clone a mirror again that is damaged."""
+        self.close()
+        if self._mirror is not None:
+            damage = self._mirror.mend()
+            if damage:
+                self._log.event("MirrorReplaced", f"the mirror was damaged: {damage}", level=Level.WARN)
+
+    def maintain(self) -> None:
+        """Pack the mirror, now and then, when it is worth it."""
+        if self._mirror is not None and time.monotonic() - self._maintained > MAINTENANCE_INTERVAL:
+            self._maintained = time.monotonic()
+            self._mirror.maintain()
+
+    def close(self) -> None:
+        """Close the repository; it is opened again when it is needed."""
+        self._target = None
+        self._opened.close()
+
+    def stop_fetch(self) -> None:
+        """End a fetch that is under way. For any thread."""
+        if self._mirror is not None:
+            self._mirror.stop()
+
+    def _log_fetch(self, fetched: Fetched) -> None:
+        before, after = _short(fetched.before), _short(fetched.after)
+        if fetched.replaced:
+            self._log.event("MirrorReplaced", f"cloned again: {fetched.replaced}", level=Level.WARN)
+        if fetched.rewritten:
+            message = f"{fetched.branch} does not go on from where it was"
+            self._log.event("HistoryRewritten", message, level=Level.WARN, before=before, after=after)
+        elif fetched.changed and fetched.after:
+            self._log.event("Fetched", branch=fetched.branch, before=before, after=after)
+
+
+def branch_gone(branch: str) -> RetryLater:
+    """The error for a branch that was there before."""
+    message = f"the branch {branch} is gone: what is live stays live"
+    return RetryLater(message, hint="push it again, or name another one with repository.branch")
+
+
+def _short(sha: str | None) -> str | None:
+    return sha and sha[:8]
+
+
+class GitWatcher:
+    """A context manager around the thread that notices commits in a repository on this machine.
+
+    It calls `trigger` when the branch may have moved, and `prepare` when it may do so in a moment. Where there is
+    nothing to watch (None) it has no thread.
+    """
+
+    def __init__(self, refs: Refs | None, trigger: Callable[[], None], prepare: Callable[[], None]) -> None:
+        self._refs, self._trigger, self._prepare = refs, trigger, prepare
+        self._watch: RefWatch | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
+
+    def __enter__(self) -> GitWatcher:
+        if self._refs is not None:
+            self._watch = RefWatch(self._refs.own, self._refs.common, self._refs.branch, self._prepare)
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        if self._watch is not None:
+            self._watch.wake()
+            self._thread.join(STOP_TIMEOUT)
+
+    def blind_reason(self) -> str:
+        """Why commits are not noticed at once; empty when they are."""
+        return NOT_WATCHED if self._watch is None else self._watch.reason
+
+    def _run(self) -> None:
+        assert self._watch is not None
+        with self._watch as watch:
+            self._trigger()  # for what changed before it watched
+            while not self._stopping.is_set():
+                if watch.wait(WAIT_INTERVAL) and not self._stopping.is_set():
+                    self._trigger()

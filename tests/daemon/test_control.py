@@ -1,0 +1,115 @@
+"""Operations that somebody asks a daemon for: on the operations thread, in their turn, answered by a future."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.backoff import Backoff
+from reconciler.daemon.control import DaemonControl
+from reconciler.daemon.loop import Intervals, Loop
+from reconciler.errors import RefusedError, UsageError
+from tests.daemon.hosts import host
+from tests.support import configs
+from tests.support.gitrepo import GitRepo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DEADLINE = 60.0
+ANN = "user_id = (SELECT user_id FROM desired.user_config WHERE name = 'ann')"
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> GitRepo:
+    made = GitRepo.create(tmp_path / "config")
+    made.commit({"users/ann.yaml": configs.user("ann"), "users/ben.yaml": configs.user("ben")})
+    return made
+
+
+@contextmanager
+def controlled(repo: GitRepo, state: Path) -> Iterator[tuple[DaemonControl, Loop]]:
+    with host(repo.path, state) as desk:
+        loop = Loop(desk, desk.deps.conditions, Backoff, Intervals(), str)
+        with loop:
+            yield DaemonControl(desk, loop), loop
+
+
+def test_a_sync_gives_what_changed(repo: GitRepo, tmp_path: Path) -> None:
+    with controlled(repo, tmp_path / "state") as (control, _):
+        first = control.sync("ann").result(DEADLINE)
+        head = repo.commit({"users/ann.yaml": configs.user("ann", risk=0.75)})
+        done = control.sync("ann").result(DEADLINE)
+    assert first.applied is not None
+    assert (done.head, done.applied and done.applied.commit) == (head, head)
+    assert [(change.op, change.name) for change in done.changes] == [("update", "ann")]
+
+
+def test_a_suspended_host_refuses_a_sync_unless_it_is_forced(repo: GitRepo, tmp_path: Path) -> None:
+    with controlled(repo, tmp_path / "state") as (control, _):
+        control.sync("ann").result(DEADLINE)
+        suspension = control.suspend("ann", " a pause ", "2h").result(DEADLINE)
+        assert (suspension.reason, suspension.actor, suspension.until is not None) == ("a pause", "ann", True)
+        head = repo.commit({"users/ben.yaml": configs.user("ben", risk=0.75)})
+        with pytest.raises(RefusedError, match="suspended by ann"):
+            control.sync("ben").result(DEADLINE)
+        forced = control.sync("ben", force=True).result(DEADLINE)
+        assert forced.applied is not None
+        assert forced.applied.commit == head
+        assert control.resume("ben").result(DEADLINE).ended == suspension
+        assert control.resume("ben").result(DEADLINE).ended is None
+
+
+def test_a_suspension_without_a_reason_never_gets_to_the_loop(repo: GitRepo, tmp_path: Path) -> None:
+    with controlled(repo, tmp_path / "state") as (control, _), pytest.raises(UsageError):
+        control.suspend("ann", " ")
+
+
+def test_what_drifted_is_healed_and_verified(repo: GitRepo, tmp_path: Path) -> None:
+    with controlled(repo, tmp_path / "state") as (control, loop):
+        control.sync("ann").result(DEADLINE)
+        store = loop._host.deps.store
+
+        def spoil(heartbeat: object) -> None:
+            store.store()._connection.execute(f"UPDATE main.user_config SET risk_per_trade_percent = 9 WHERE {ANN}")
+
+        loop.submit(spoil).result(DEADLINE)
+        assert control.verify("ann").result(DEADLINE).differences
+        assert [row.name for row in control.heal("ann").result(DEADLINE).drift] == ["ann"]
+        verified = control.verify("ann").result(DEADLINE)
+    assert (verified.differences, verified.rows, verified.commits) == ((), 2, None)
+
+
+def test_a_backup_brings_back_what_was_live_and_git_goes_on_from_there(repo: GitRepo, tmp_path: Path) -> None:
+    with controlled(repo, tmp_path / "state") as (control, _):
+        before = control.sync("ann").result(DEADLINE).applied
+        backup = control.back_up("ann").result(DEADLINE)
+        head = repo.commit({"users/ben.yaml": configs.user("ben", risk=0.75)})
+        control.sync("ann").result(DEADLINE)
+        restored = control.restore("ann", backup.file).result(DEADLINE)
+        assert restored.applied == before
+        assert restored.aside is not None
+        after = control.sync("ann").result(DEADLINE).applied
+    assert after is not None
+    assert after.commit == head
+
+
+def test_operations_wait_their_turn_and_end_with_the_daemon(repo: GitRepo, tmp_path: Path) -> None:
+    gate, begun = threading.Event(), threading.Event()
+
+    def block(heartbeat: object) -> None:
+        begun.set()
+        assert gate.wait(DEADLINE)
+
+    with controlled(repo, tmp_path / "state") as (control, loop):
+        loop.submit(block)
+        assert begun.wait(DEADLINE)
+        waiting = control.heal("ann")
+        assert not waiting.done()
+        threading.Timer(0.05, gate.set).start()
+        loop.agenda.close()
+    assert waiting.cancelled()
