@@ -148,8 +148,8 @@ class LocalHost:
         """Plans in the repository; its branch, or HEAD."""
         with self.openers.source() as source:
             processor = CommitProcessor(source, self.settings.path, self.bundled)
-            judge = AdmissionController(processor.rules, self.openers.policy_engine)
-            yield Planner(source, processor, judge, self.bundled.kinds), self.settings.branch or "HEAD"
+            admission = AdmissionController(processor.rules, self.openers.policy_engine)
+            yield Planner(source, processor, admission, self.bundled.kinds), self.settings.branch or "HEAD"
 
     @contextmanager
     def open_verifier(self) -> Iterator[Verifier]:
@@ -264,12 +264,12 @@ class LocalControl:
 
     def sync(self, by: str, approve: str | None = None, *, force: bool = False) -> Future[answers.Sync]:
         """Reconcile once."""
-        consent = CommitApproval(approve, f"{by} with --approve") if approve else None
+        approval = CommitApproval(approve, f"{by} with --approve") if approve else None
         with self._host.open_reconciler() as reconciler:
             suspension = None if force else current_suspension(reconciler.store)
             if suspension is not None:
                 raise suspension_error(suspension)
-            return _done(build_sync(reconciler.sync(self._host.progress, consent), reconciler.kinds()))
+            return _done(build_sync(reconciler.sync(self._host.progress, approval), reconciler.kinds()))
 
     def heal(self, by: str) -> Future[answers.Drift]:
         """Make the live rows what git says."""
