@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import os
 import signal
 import sys
 from collections import OrderedDict, deque
-from concurrent import futures
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +20,7 @@ from reconciler.validate.validator import Validator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from concurrent.futures import Future
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.commit import FileChange
@@ -104,10 +103,14 @@ def not_a_file_problem(path: str, entry_type: EntryType, severity: Severity = Se
 
 def read_in_parallel(kinds: Kinds, files: Iterable[File]) -> Iterator[FileEntry]:
     """What each file declares, in order, read by worker processes."""
+    # Few repositories have so many files, and the imports would take a twentieth of the time of a small check
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
     workers = os.cpu_count() or 1
-    in_flight: deque[futures.Future[list[FileEntry]]] = deque()
-    context = multiprocessing.get_context("spawn")  # a fork would inherit the engines and threads of this process
-    with futures.ProcessPoolExecutor(workers, context, _start_worker, (kinds, gc.get_threshold())) as pool:
+    in_flight: deque[Future[list[FileEntry]]] = deque()
+    context = get_context("spawn")  # a fork would inherit the engines and threads of this process
+    with ProcessPoolExecutor(workers, context, _start_worker, (kinds, gc.get_threshold())) as pool:
         for chunk in slices(files, CHUNK):
             in_flight.append(pool.submit(_read_chunk, chunk))
             if len(in_flight) >= workers * CHUNKS_PER_WORKER:
