@@ -43,7 +43,7 @@ class Plan:
         return Counter(change.op for change in self.changes)[op]
 
 
-def ordered(changes: Iterable[Change]) -> tuple[Change, ...]:
+def sort_changes(changes: Iterable[Change]) -> tuple[Change, ...]:
     """Changes in the order they are shown: deletions, creations, updates, each by kind and name."""
     return tuple(in_order(changes, key=_rank))
 
@@ -53,11 +53,13 @@ def _rank(change: Change) -> tuple[int, str, str]:
 
 
 PRUNE_LIMIT = "guard/prune-limit"
-NAMED = 5
+MAX_NAMED = 5
 """Resources that a message names."""
 
 
-def prune_problems(rule: PruneRule, changes: Iterable[Change], before: Callable[[str], int]) -> tuple[Problem, ...]:
+def find_prune_problems(
+    rule: PruneRule, changes: Iterable[Change], before: Callable[[str], int]
+) -> tuple[Problem, ...]:
     """A problem for each kind of which more resources leave git at once than a rule allows.
 
     `before` says how many of a kind were declared. A change whose row stays as it is takes nothing away.
@@ -66,25 +68,27 @@ def prune_problems(rule: PruneRule, changes: Iterable[Change], before: Callable[
     for change in changes:
         if change.destructive:
             leaving[change.resource.kind].append(change.resource)
-    return tuple(sorted(_over(rule, leaving, before)))
+    return tuple(sorted(_find_exceeded(rule, leaving, before)))
 
 
-def _over(rule: PruneRule, leaving: dict[str, list[Resource]], before: Callable[[str], int]) -> Iterator[Problem]:
+def _find_exceeded(
+    rule: PruneRule, leaving: dict[str, list[Resource]], before: Callable[[str], int]
+) -> Iterator[Problem]:
     for kind, resources in leaving.items():
-        gone, total = len(resources), before(kind)
+        leaving_count, total = len(resources), before(kind)
         limits = []
-        if gone * 100 > rule.max_percent * total:
+        if leaving_count * 100 > rule.max_percent * total:
             limits.append(f"{canonical.text(rule.max_percent)} %")
-        if gone > rule.max_count:
+        if leaving_count > rule.max_count:
             limits.append(f"{rule.max_count:,}")
         if limits:
-            yield _problem(kind, sorted(resources, key=lambda one: one.name), total, " and ".join(limits))
+            yield _exceeded_problem(kind, sorted(resources, key=lambda one: one.name), total, " and ".join(limits))
 
 
-def _problem(kind: str, resources: list[Resource], total: int, limit: str) -> Problem:
-    first = min(resources, key=lambda one: (one.path, one.line))
-    names = ", ".join(one.name for one in resources[:NAMED])
-    more = f" and {len(resources) - NAMED:,} more" if len(resources) > NAMED else ""
+def _exceeded_problem(kind: str, resources: list[Resource], total: int, limit: str) -> Problem:
+    first = min(resources, key=lambda resource: (resource.path, resource.line))
+    names = ", ".join(resource.name for resource in resources[:MAX_NAMED])
+    more = f" and {len(resources) - MAX_NAMED:,} more" if len(resources) > MAX_NAMED else ""
     return Problem(
         path=first.path,
         line=first.line,

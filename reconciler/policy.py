@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 BAD_POLICY = "bad-policy"
 POLICY_SUFFIX = ".sql"
-MOST_BYTES = 100_000
+MAX_BYTES = 100_000
 POLICY_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 EXAMPLE = "SELECT 'what is wrong' AS message FROM desired.some_table WHERE …"
 
@@ -33,9 +33,9 @@ def read_policy(path: str, data: bytes) -> Policy | Problem:
     name = path.rpartition("/")[2].removesuffix(POLICY_SUFFIX)
     if not POLICY_NAME.fullmatch(name):
         message = f"the name of a policy is lower-case letters and digits with hyphens between: {name!a} is not"
-        return _refused(path, message, f"call the file {_suggested(name)}.sql: its name becomes the problem's code")
-    if len(data) > MOST_BYTES:
-        return _refused(path, f"this file has {len(data):,} bytes, and a policy has at most {MOST_BYTES:,}")
+        return _refused(path, message, f"call the file {_suggest_name(name)}.sql: its name becomes the problem's code")
+    if len(data) > MAX_BYTES:
+        return _refused(path, f"this file has {len(data):,} bytes, and a policy has at most {MAX_BYTES:,}")
     try:
         sql = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -44,16 +44,16 @@ def read_policy(path: str, data: bytes) -> Policy | Problem:
         return _refused(path, "there is a NUL character in this file", "save the file as plain text in UTF-8")
     if not sql.strip():
         return _refused(path, "this file is empty", f"a policy is one SELECT: {EXAMPLE}")
-    return Policy(name, path, _title(sql) or name, sql)
+    return Policy(name, path, _read_title(sql) or name, sql)
 
 
-def _title(sql: str) -> str:
+def _read_title(sql: str) -> str:
     """The first comment line, when nothing but blank ones come before it."""
     first = next((line.strip() for line in sql.splitlines() if line.strip()), "")
-    return plain(first.lstrip("-")) if first.startswith("--") else ""
+    return escape_line(first.lstrip("-")) if first.startswith("--") else ""
 
 
-def _suggested(name: str) -> str:
+def _suggest_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "some-rule"
 
 
@@ -65,92 +65,94 @@ METADATA = ("labels", "annotations", "refs")
 NAME_FIELD = "name"
 
 
-def rulings(verdicts: Iterable[Verdict], kinds: Kinds, find: Find) -> tuple[Problem, ...]:
+def locate_violations(verdicts: Iterable[Verdict], kinds: Kinds, find: Find) -> tuple[Problem, ...]:
     """The problems that verdicts amount to, in order.
 
     `find` looks up a resource by kind and name: the violation stands at its document, with column `NOT_LOCATED` and
     the pointer of the field. What names no resource, or one that is not there, stands at the policy's own file.
     """
-    return tuple(sorted(problem for verdict in verdicts for problem in _problems(verdict, kinds, find)))
+    return tuple(sorted(problem for verdict in verdicts for problem in _verdict_problems(verdict, kinds, find)))
 
 
-def code(policy: Policy) -> str:
+def problem_code(policy: Policy) -> str:
     """The code of the problems that a policy finds."""
     return f"policy/{policy.name}"
 
 
-def _problems(verdict: Verdict, kinds: Kinds, find: Find) -> Iterator[Problem]:
+def _verdict_problems(verdict: Verdict, kinds: Kinds, find: Find) -> Iterator[Problem]:
     if verdict.fault is not None:
-        yield _fault(verdict.policy, verdict.fault)
+        yield _fault_problem(verdict.policy, verdict.fault)
     for violation in verdict.violations:
-        yield _violation(verdict.policy, violation, kinds, find)
+        yield _violation_problem(verdict.policy, violation, kinds, find)
     if verdict.cut:
-        yield _cut(verdict)
+        yield _cut_problem(verdict)
 
 
-def _violation(policy: Policy, violation: Violation, kinds: Kinds, find: Find) -> Problem:
+def _violation_problem(policy: Policy, violation: Violation, kinds: Kinds, find: Find) -> Problem:
     kind = kinds.find(violation.kind) if violation.kind else None
     resource = find(Key(kind.name, violation.name)) if kind and violation.name else None
     if kind is None or resource is None:
         path, line, column, pointer = policy.path, 1, 1, ""
-        about = f"{violation.kind} {violation.name}".strip()
-        message = f"{about}: {violation.message}" if about else violation.message
+        subject = f"{violation.kind} {violation.name}".strip()
+        message = f"{subject}: {violation.message}" if subject else violation.message
     else:
-        path, line, column, pointer = resource.path, resource.line, NOT_LOCATED, pointer_of(kind, violation.field)
+        path, line, column, pointer = resource.path, resource.line, NOT_LOCATED, field_pointer(kind, violation.field)
         message = violation.message
-    return Problem(path, line, column, code(policy), pointer, message, f"rule: {policy.title}", violation.severity)
+    return Problem(
+        path, line, column, problem_code(policy), pointer, message, f"rule: {policy.title}", violation.severity
+    )
 
 
-def pointer_of(kind: Kind, field: str) -> str:
+def field_pointer(kind: Kind, field: str) -> str:
     """The JSON Pointer of a field as people name it, empty for what the kind has not.
 
     A column, a place inside a JSON column (`lot.step`), `labels.host`, `annotations.x`, `refs.broker` or `name`.
     """
     if kind.column(field):
         return join(("spec", field))
-    first, _, rest = field.partition(".")
-    if kind.column(first):
-        return join(("spec", first, *rest.split(".")))
-    if first in METADATA:
-        return join(("metadata", first, rest) if rest else ("metadata", first))  # a label's name may hold dots
+    head, _, rest = field.partition(".")
+    if kind.column(head):
+        return join(("spec", head, *rest.split(".")))
+    if head in METADATA:
+        return join(("metadata", head, rest) if rest else ("metadata", head))  # a label's name may hold dots
     return join(("metadata", NAME_FIELD)) if field == NAME_FIELD else ""
 
 
-def _fault(policy: Policy, fault: Fault) -> Problem:
+def _fault_problem(policy: Policy, fault: Fault) -> Problem:
     return Problem(policy.path, fault.line, fault.column, BAD_POLICY, "", fault.message, fault.hint)
 
 
-def _cut(verdict: Verdict) -> Problem:
+def _cut_problem(verdict: Verdict) -> Problem:
     """As bad as what is told: the errors are told before the warnings, so none is hidden behind a warning."""
-    told = len(verdict.violations)
-    worst = any(one.severity is Severity.ERROR for one in verdict.violations)
+    shown = len(verdict.violations)
+    has_error = any(violation.severity is Severity.ERROR for violation in verdict.violations)
     return Problem(
         path=verdict.policy.path,
         line=1,
         column=1,
-        code=code(verdict.policy),
+        code=problem_code(verdict.policy),
         pointer="",
-        message=f"this rule found more than {told:,} violations: {told:,} are told, the rest is left out",
+        message=f"this rule found more than {shown:,} violations: {shown:,} are told, the rest is left out",
         hint=f"rule: {verdict.policy.title}",
-        severity=Severity.ERROR if worst else Severity.WARNING,
+        severity=Severity.ERROR if has_error else Severity.WARNING,
     )
 
 
-LONGEST = 1_000
+MAX_MESSAGE = 1_000
 """Characters of a message."""
 CUT = "…"
 JOINERS = frozenset("\u200c\u200d")
 """Formatting characters that some languages and all composed emoji need."""
 
 
-def plain(text: str, longest: int = LONGEST) -> str:
+def escape_line(text: str, longest: int = MAX_MESSAGE) -> str:
     """The text on one line, what is not seen written as an escape (`\\x1b`), and at most so many characters of it."""
     line = " ".join(text[: longest + 1].split())
-    shown = "".join(map(_shown, line))
-    return shown if len(text) <= longest and len(shown) <= longest else f"{shown[: longest - 1]}{CUT}"
+    escaped = "".join(map(_escape, line))
+    return escaped if len(text) <= longest and len(escaped) <= longest else f"{escaped[: longest - 1]}{CUT}"
 
 
-def _shown(character: str) -> str:
+def _escape(character: str) -> str:
     """Control characters, and formatting ones, such as those that make text run backwards, are not seen."""
     if character.isprintable() or character in JOINERS:
         return character

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler import canonical
-from reconciler.history.points import place_of
+from reconciler.history.points import point_of
 from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, TIMESTAMPS, SqlType
 from reconciler.model.change import ORDER, Change, Op, Prune
 from reconciler.model.resource import Resource
@@ -20,37 +20,38 @@ if TYPE_CHECKING:
     from reconciler.model.history import HistoryChange, HistoryRow, SideVersion, VersionRow
 
 
-def change(kind: Kind, old: HistoryRow | None, new: HistoryRow | None) -> Change | None:
-    """What happened to a resource from one state of its row to another; None when git declares the same at both.
+def change_between(kind: Kind, old: HistoryRow | None, new: HistoryRow | None) -> Change | None:
+    """The change of a resource from one state of its row to another; None when git declares the same at both.
 
-    As `snapshot.difference` has it: what was a tombstone and is declared again is a create.
+    As in `snapshot.change_between`: a tombstone that is declared again is a create.
     """
-    was, now = (resource(kind, row) if row is not None and is_declared(row) else None for row in (old, new))
-    if was is not None and now is not None:
-        return Change(Op.UPDATE, was, now) if was.digest != now.digest else None
-    if now is not None:
-        return Change(Op.CREATE, None, now)
-    if was is None:
+    old_resource, new_resource = (
+        resource_of(kind, row) if row is not None and is_declared(row) else None for row in (old, new)
+    )
+    if old_resource is not None and new_resource is not None:
+        return Change(Op.UPDATE, old_resource, new_resource) if old_resource.digest != new_resource.digest else None
+    if new_resource is not None:
+        return Change(Op.CREATE, None, new_resource)
+    if old_resource is None:
         return None
     # Without a row there was nothing yet at the other point: going back there, nothing of it stays
-    return Change(Op.DELETE, was, None, _prune(new) if new is not None else Prune.DELETE)
+    return Change(Op.DELETE, old_resource, None, _prune(new) if new is not None else Prune.DELETE)
 
 
-def removal(kind: Kind, row: HistoryRow) -> Change:
-    """What a commit did that removed a resource, where what was there before it is not known."""
-    return Change(Op.DELETE, resource(kind, row), None, _prune(row))
+def removal_change(kind: Kind, row: HistoryRow) -> Change:
+    """The removal of a resource by a commit, when the row before it is not known."""
+    return Change(Op.DELETE, resource_of(kind, row), None, _prune(row))
 
 
 def is_declared(row: HistoryRow) -> bool:
-    """Whether git declared it then."""
+    """Whether git declared the resource then."""
     return row.op != Op.DELETE
 
 
 def is_live(row: HistoryRow) -> bool:
-    """Whether the row stood in the live table then: what left git may have left its row, switched off or as it was.
+    """Whether the row was in the live table then: a resource that left git may have left its row, deactivated or not.
 
-    The projection has switched it off wherever that is what became of it. So its status tells, whatever the kind is
-    by now.
+    The projection has set the status of a deactivated row, so the status decides, whatever the kind is by now.
     """
     prune = _prune(row)
     if is_declared(row) or prune is Prune.OFF:
@@ -58,153 +59,156 @@ def is_live(row: HistoryRow) -> bool:
     return prune is Prune.DEACTIVATE and row.values.get(STATUS_FIELD) == INACTIVE
 
 
-def live_row(kind: Kind, row: HistoryRow) -> LiveRow:
+def to_live_row(kind: Kind, row: HistoryRow) -> LiveRow:
     """The row as `get` would have shown it."""
-    declared = _declaration(kind, row)
+    declaration = _declaration(kind, row)
     fields = (*(column.name for column in kind.columns), *TIMESTAMPS)
-    values = {field: value(kind, row, field) for field in fields}
-    return LiveRow(kind.name, declared["name"], values, declared["path"], declared["line"])
+    values = {field: field_value(kind, row, field) for field in fields}
+    return LiveRow(kind.name, declaration["name"], values, declaration["path"], declaration["line"])
 
 
-def best_first(kind: Kind, rows: Iterable[HistoryRow], name: str) -> list[HistoryRow]:
-    """Those that went by a name before the one that goes by an id, what git declared before what it no longer did."""
-    return sorted(rows, key=lambda row: (names(kind, row)[0] != name, not is_declared(row), row.values[kind.key]))
+def sort_best_first(kind: Kind, rows: Iterable[HistoryRow], name: str) -> list[HistoryRow]:
+    """Rows with the name before the one with the id, declared ones before those that had left git."""
+    return sorted(rows, key=lambda row: (names_of(kind, row)[0] != name, not is_declared(row), row.values[kind.key]))
 
 
-def names(kind: Kind, row: HistoryRow) -> tuple[Any, Any]:
-    """What the row went by: its name and its id."""
+def names_of(kind: Kind, row: HistoryRow) -> tuple[Any, Any]:
+    """The row's name and id."""
     return row.values[name_column(kind)], row.values[kind.key]
 
 
-def resource(kind: Kind, row: HistoryRow) -> Resource:
-    """The resource that the row was made from. Its place is empty where it had left git; a removed one's may say
-    INACTIVE where it did not.
+def resource_of(kind: Kind, row: HistoryRow) -> Resource:
+    """The resource that the row was made from.
+
+    Its path is empty where it had left git. The status of a removed one may be INACTIVE where the resource's was not.
     """
-    declared = _declaration(kind, row)
+    declaration = _declaration(kind, row)
     return Resource(
         kind=kind.name,
-        name=declared["name"],
+        name=declaration["name"],
         id=str(row.values[kind.key]),
-        values={column.name: value(kind, row, column.name) for column in kind.columns},
-        labels=json.loads(declared["labels"]),
-        annotations=json.loads(declared["annotations"]),
-        refs={role: tuple(names) for role, names in json.loads(declared["refs"]).items()},
-        path=declared["path"] or "",
-        line=declared["line"] or 1,
-        digest=declared["digest"],
+        values={column.name: field_value(kind, row, column.name) for column in kind.columns},
+        labels=json.loads(declaration["labels"]),
+        annotations=json.loads(declaration["annotations"]),
+        refs={role: tuple(names) for role, names in json.loads(declaration["refs"]).items()},
+        path=declaration["path"] or "",
+        line=declaration["line"] or 1,
+        digest=declaration["digest"],
     )
 
 
-def value(kind: Kind, row: HistoryRow, field: str) -> Any:
-    """A field's value as git has it: JSON is a value, not its text."""
-    found, column = row.values.get(field), kind.column(field)
-    is_json = column is not None and column.type is SqlType.JSON and isinstance(found, str)
-    return json.loads(str(found)) if is_json else found
+def field_value(kind: Kind, row: HistoryRow, field: str) -> Any:
+    """A field's value as git has it: JSON as a value, not as text."""
+    value, column = row.values.get(field), kind.column(field)
+    is_json = column is not None and column.type is SqlType.JSON and isinstance(value, str)
+    return json.loads(str(value)) if is_json else value
 
 
 def _declaration(kind: Kind, row: HistoryRow) -> dict[str, Any]:
     pairs = zip(DECLARATION_COLUMNS, declaration_columns(kind), strict=True)
-    return {plain: row.values[column] for (plain, _), (column, _) in pairs}
+    return {name: row.values[column] for (name, _), (column, _) in pairs}
 
 
 def _prune(row: HistoryRow) -> Prune:
-    """Rows that were recorded before the ledger kept it were removed in the usual way."""
+    """What became of the row; rows recorded before the ledger kept it were removed in the default way."""
     return Prune(row.prune) if row.prune else Prune.DEACTIVATE
 
 
-class Entry(NamedTuple):
+class TimelineEntry(NamedTuple):
     """A change and the version that made it."""
 
     version: VersionRow
     change: Change
 
 
-def timeline(kind: Kind, past: Sequence[HistoryChange], aside: Mapping[str, SideVersion], limit: int) -> list[Entry]:
-    """What happened, the highest commit first, so many at most.
+def build_timeline(
+    kind: Kind, changes: Sequence[HistoryChange], side_versions: Mapping[str, SideVersion], limit: int
+) -> list[TimelineEntry]:
+    """Up to `limit` changes, the highest commit first.
 
-    `past` is in that order and has of each row among the first so many the change before, too. `aside` are the versions
-    beside the mainline: a commit that was dropped changed what it stood upon, not what took its place.
+    `changes` is in that order and holds, for each row among the first `limit`, the change before it too. A commit in
+    `side_versions` that was dropped changed what it stood upon, not what took its place.
     """
-    told = []
-    for position, one in enumerate(past[:limit]):
-        before = _before(kind, one, past[position + 1 :], aside)
-        happened = change(kind, before, one.row)
-        if happened is None and not is_declared(one.row):
-            happened = removal(kind, one.row)
-        if happened is not None:
-            told.append(Entry(one.version, happened))
-    return told
+    entries = []
+    for position, change in enumerate(changes[:limit]):
+        before = _row_before(kind, change, changes[position + 1 :], side_versions)
+        effect = change_between(kind, before, change.row)
+        if effect is None and not is_declared(change.row):
+            effect = removal_change(kind, change.row)
+        if effect is not None:
+            entries.append(TimelineEntry(change.version, effect))
+    return entries
 
 
-def together(timelines: Iterable[Iterable[Entry]], limit: int) -> list[Entry]:
-    """The newest of several kinds; within a commit as a plan has them, deletions first."""
+def merge_timelines(timelines: Iterable[Iterable[TimelineEntry]], limit: int) -> list[TimelineEntry]:
+    """The newest entries of several kinds; within a commit in the order of a plan, deletions first."""
     return sorted((entry for entries in timelines for entry in entries), key=_rank)[:limit]
 
 
-def _before(
-    kind: Kind, one: HistoryChange, past: Sequence[HistoryChange], aside: Mapping[str, SideVersion]
+def _row_before(
+    kind: Kind, change: HistoryChange, changes: Sequence[HistoryChange], side_versions: Mapping[str, SideVersion]
 ) -> HistoryRow | None:
-    """The row as the commit found it."""
-    place = place_of(one.version, aside)
-    id_, own = one.row.values[kind.key], one.row.commit
+    """The row before the commit."""
+    point = point_of(change.version, side_versions)
+    row_id, own_commit = change.row.values[kind.key], change.row.commit
     return next(
         (
             earlier.row
-            for earlier in past
-            if earlier.row.values[kind.key] == id_
-            and earlier.row.commit != own
-            and earlier.row.height < one.row.height
+            for earlier in changes
+            if earlier.row.values[kind.key] == row_id
+            and earlier.row.commit != own_commit
+            and earlier.row.height < change.row.height
             and (
-                earlier.row.commit in place.dropped
-                or (earlier.row.commit not in aside and earlier.row.height <= place.height)
+                earlier.row.commit in point.dropped
+                or (earlier.row.commit not in side_versions and earlier.row.height <= point.height)
             )
         ),
         None,
     )
 
 
-def _rank(entry: Entry) -> tuple[int, str, int, str, str]:
+def _rank(entry: TimelineEntry) -> tuple[int, str, int, str, str]:
     resource = entry.change.resource
     version = entry.version
     return -version.height, version.commit.sha, ORDER.index(entry.change.op), resource.kind, resource.name
 
 
-class Blamed(NamedTuple):
-    """A field with its present value, and the version that set it."""
+class FieldBlame(NamedTuple):
+    """A field with its present value, and the version that last set it."""
 
     field: str
     value: Any
     version: VersionRow
 
 
-def blame(kind: Kind, past: Iterable[HistoryChange]) -> list[Blamed]:
-    """Every field of one row: its columns, then name, labels, annotations and references.
+def blame_fields(kind: Kind, changes: Iterable[HistoryChange]) -> list[FieldBlame]:
+    """For every field of one row the version that last set it: columns, then name, labels, annotations, references.
 
-    `past` holds its changes, the oldest first. What comes back after it had left git begins anew.
+    `changes` are the row's, the oldest first. A row that comes back after it had left git starts again.
     """
-    blamed: dict[str, Blamed] = {}
+    blamed: dict[str, FieldBlame] = {}
     declared = False
-    for one in past:
-        before = blamed
-        anew, declared = is_declared(one.row) and not declared, is_declared(one.row)
+    for change in changes:
+        previous = blamed
+        is_new, declared = is_declared(change.row) and not declared, is_declared(change.row)
         blamed = {
-            field: before[field]
-            if not anew and field in before and _same(before[field].value, value)
-            else Blamed(field, value, one.version)
-            for field, value in _fields(kind, one.row).items()
+            field: previous[field]
+            if not is_new and field in previous and _is_same(previous[field].value, value)
+            else FieldBlame(field, value, change.version)
+            for field, value in _fields(kind, change.row).items()
         }
     return list(blamed.values())
 
 
 def _fields(kind: Kind, row: HistoryRow) -> dict[str, Any]:
-    found = resource(kind, row)
-    fields: dict[str, Any] = {**found.values, "name": found.name}
-    fields |= {f"labels.{key}": text for key, text in sorted(found.labels.items())}
-    fields |= {f"annotations.{key}": text for key, text in sorted(found.annotations.items())}
-    for role, names in sorted(found.refs.items()):
+    resource = resource_of(kind, row)
+    fields: dict[str, Any] = {**resource.values, "name": resource.name}
+    fields |= {f"labels.{key}": text for key, text in sorted(resource.labels.items())}
+    fields |= {f"annotations.{key}": text for key, text in sorted(resource.annotations.items())}
+    for role, names in sorted(resource.refs.items()):
         fields[f"refs.{role}"] = names[0] if len(names) == 1 else list(names)
     return fields
 
 
-def _same(one: Any, other: Any) -> bool:
-    return canonical.dumps(one) == canonical.dumps(other)  # as text: to Python, 1 is True
+def _is_same(left: Any, right: Any) -> bool:
+    return canonical.dumps(left) == canonical.dumps(right)  # as text: to Python, 1 is True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from reconciler import canonical
 from reconciler.errors import UsageError
-from reconciler.history.changes import timeline, together
+from reconciler.history.changes import build_timeline, merge_timelines
 from reconciler.model.change import ORDER, Op
 from reconciler.model.history import ChangeCursor
 from reconciler.tables.rows import name_column
@@ -18,7 +18,7 @@ from reconciler.tables.rows import name_column
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from reconciler.history.changes import Entry
+    from reconciler.history.changes import TimelineEntry
     from reconciler.kinds.kind import Kind
     from reconciler.model.history import HistoryChange, SideVersion, VersionRow
 
@@ -26,125 +26,139 @@ if TYPE_CHECKING:
 Order = tuple[int, int, str, str, str]
 
 
-def change_place(kind: Kind, change: HistoryChange) -> ChangeCursor:
-    """The place of a change of a kind's row."""
+def change_cursor(kind: Kind, change: HistoryChange) -> ChangeCursor:
+    """The cursor of a change of a kind's row."""
     row = change.row
-    rank, id_ = ORDER.index(Op(row.op)), str(row.values[kind.key])
-    return ChangeCursor(row.height, rank, kind.name, str(row.values[name_column(kind)]), id_)
+    rank, row_id = ORDER.index(Op(row.op)), str(row.values[kind.key])
+    return ChangeCursor(row.height, rank, kind.name, str(row.values[name_column(kind)]), row_id)
 
 
-def order_of(place: ChangeCursor) -> Order:
-    """What places are sorted by: the highest commit first."""
-    return -place.height, *place[1:]
+def cursor_order(cursor: ChangeCursor) -> Order:
+    """The sort key of cursors: the highest commit first."""
+    return -cursor.height, *cursor[1:]
 
 
-Place: TypeAlias = tuple[Any, ...]
-MOST = 2**32 - 1
-"""The greatest height that there could be."""
+Cursor: TypeAlias = tuple[Any, ...]
+MAX_HEIGHT = 2**32 - 1
+"""The greatest height that the ledger counts to."""
 
 
-def past_page(
-    kind: Kind, past: Iterable[HistoryChange], aside: Mapping[str, SideVersion], limit: int, after: Place | None
-) -> tuple[list[Entry], Place | None]:
-    """So many changes of one resource after a place, the highest commit first; and where the next page goes on."""
-    if after is not None and not _is(after, int, bool, str, str):
-        raise not_a_place()
+def page_of_resource(
+    kind: Kind,
+    changes: Iterable[HistoryChange],
+    side_versions: Mapping[str, SideVersion],
+    limit: int,
+    after: Cursor | None,
+) -> tuple[list[TimelineEntry], Cursor | None]:
+    """Up to `limit` changes of one resource after a cursor, the highest commit first, and the next page's cursor."""
+    if after is not None and not _has_types(after, int, bool, str, str):
+        raise bad_cursor()
 
-    def place(one: HistoryChange) -> Place:
-        return -one.row.height, one.version.orphaned, one.row.commit, str(one.row.values[kind.key])
+    def cursor_of(change: HistoryChange) -> Cursor:
+        return -change.row.height, change.version.orphaned, change.row.commit, str(change.row.values[kind.key])
 
-    left = sorted(past, key=place)
+    ordered = sorted(changes, key=cursor_of)
     if after is not None:
-        left = [one for one in left if place(one) > (-after[0], *after[1:])]
-    following = None
-    if len(left) > limit:
-        height, *rest = place(left[limit - 1])
-        following = (-height, *rest)
-    return timeline(kind, left, aside, limit), following
+        ordered = [change for change in ordered if cursor_of(change) > (-after[0], *after[1:])]
+    next_cursor = None
+    if len(ordered) > limit:
+        height, *rest = cursor_of(ordered[limit - 1])
+        next_cursor = (-height, *rest)
+    return build_timeline(kind, ordered, side_versions, limit), next_cursor
 
 
-def newest_page(
+def page_of_newest(
     newest: Iterable[tuple[Kind, Sequence[HistoryChange]]], limit: int
-) -> tuple[list[Entry], ChangeCursor | None]:
-    """The first so many of the newest changes of several kinds; and where the next page goes on.
+) -> tuple[list[TimelineEntry], ChangeCursor | None]:
+    """The newest changes of several kinds, up to `limit`, and the cursor of the next page.
 
-    Of each kind there is one more than that, where there are so many, and what was before each.
+    `newest` holds up to `limit` + 1 changes of each kind, and the change before each of them.
     """
-    asked = [(kind, past, [change_place(kind, one) for one in past[: limit + 1]]) for kind, past in newest]
-    places = sorted((place for _, _, found in asked for place in found), key=order_of)
-    last = places[limit - 1] if len(places) > limit else None
-    timelines = [
-        timeline(kind, past, {}, sum(last is None or order_of(one) <= order_of(last) for one in found))
-        for kind, past, found in asked
+    per_kind = [
+        (kind, changes, [change_cursor(kind, change) for change in changes[: limit + 1]]) for kind, changes in newest
     ]
-    return together(timelines, limit), last
+    cursors = sorted((cursor for _, _, kind_cursors in per_kind for cursor in kind_cursors), key=cursor_order)
+    last = cursors[limit - 1] if len(cursors) > limit else None
+    timelines = [
+        build_timeline(
+            kind,
+            changes,
+            {},
+            sum(last is None or cursor_order(change) <= cursor_order(last) for change in kind_cursors),
+        )
+        for kind, changes, kind_cursors in per_kind
+    ]
+    return merge_timelines(timelines, limit), last
 
 
-def change_after(after: Place | None) -> ChangeCursor | None:
-    """A place among the changes of all kinds, as it came back."""
+def parse_change_cursor(after: Cursor | None) -> ChangeCursor | None:
+    """The cursor among the changes of all kinds, as a client sent it back. Raises `UsageError`."""
     if after is None:
         return None
-    if not _is(after, int, int, str, str, str) or after[1] not in range(3):
-        raise not_a_place()
+    if not _has_types(after, int, int, str, str, str) or after[1] not in range(3):
+        raise bad_cursor()
     return ChangeCursor(*after)
 
 
-def listed_page(
-    listed: Sequence[VersionRow], limit: int, after: tuple[int, int, str] | None
-) -> tuple[Sequence[VersionRow], Place | None]:
-    """So many versions; and where the next page goes on: a height, how many of it are behind us, and the last one.
+def page_of_versions(
+    versions: Sequence[VersionRow], limit: int, after: tuple[int, int, str] | None
+) -> tuple[Sequence[VersionRow], Cursor | None]:
+    """Up to `limit` versions, and the cursor of the next page: a height, how many of it were shown, and the last sha.
 
-    `listed` is the newest ones from the height of the place on: as many as are behind us, so many, and one more. What a
-    merge brought in stays what it is. If the branch was rewritten and the commit is gone, all of its height is.
+    `versions` starts at the height of `after` and holds those shown already, `limit` more, and one more. What a merge
+    brought in never changes. If the branch was rewritten and the commit is gone, the whole height is skipped.
     """
-    height, passed = (after[0], after[1]) if after else (MOST, 0)
-    if after is not None and (len(listed) < passed or listed[passed - 1].commit.sha != after[2]):
-        passed = next((n for n, one in enumerate(listed) if one.mainline and one.height < height), len(listed))
-    page = listed[passed : passed + limit]
-    if len(listed) <= (after[1] if after else 0) + limit:
+    height, passed = (after[0], after[1]) if after else (MAX_HEIGHT, 0)
+    if after is not None and (len(versions) < passed or versions[passed - 1].commit.sha != after[2]):
+        passed = next(
+            (index for index, version in enumerate(versions) if version.mainline and version.height < height),
+            len(versions),
+        )
+    page = versions[passed : passed + limit]
+    if len(versions) <= (after[1] if after else 0) + limit:
         return page, None
     end = passed + len(page)
-    start = max(n for n, one in enumerate(listed[:end]) if one.mainline)
-    return page, (listed[start].height, end - start, listed[end - 1].commit.sha)
+    start = max(index for index, version in enumerate(versions[:end]) if version.mainline)
+    return page, (versions[start].height, end - start, versions[end - 1].commit.sha)
 
 
-def listed_after(after: Place | None) -> tuple[int, int, str] | None:
-    """A place among all versions, as it came back."""
+def parse_versions_cursor(after: Cursor | None) -> tuple[int, int, str] | None:
+    """The cursor among all versions, as a client sent it back. Raises `UsageError`."""
     if after is None:
         return None
-    if not _is(after, int, int, str) or not 1 <= after[1] <= MOST:
-        raise not_a_place()
+    if not _has_types(after, int, int, str) or not 1 <= after[1] <= MAX_HEIGHT:
+        raise bad_cursor()
     return after[0], after[1], after[2]
 
 
-def found_page(found: Sequence[VersionRow], limit: int) -> tuple[Sequence[VersionRow], Place | None]:
-    """The first so many of the versions that filters found, which has one more if there are more."""
-    page = found[:limit]
-    if len(found) <= limit:
+def page_of_found(versions: Sequence[VersionRow], limit: int) -> tuple[Sequence[VersionRow], Cursor | None]:
+    """Up to `limit` of the versions that a filter let through, of which there is one more if there is a next page."""
+    page = versions[:limit]
+    if len(versions) <= limit:
         return page, None
     commit = page[-1].commit
     return page, (canonical.timestamp(commit.committer.time), page[-1].height, commit.sha)
 
 
-def found_after(after: Place | None) -> tuple[datetime, int, str] | None:
-    """A place among the versions that filters find, as it came back."""
+def parse_found_cursor(after: Cursor | None) -> tuple[datetime, int, str] | None:
+    """The cursor among the versions that a filter lets through, as a client sent it back. Raises `UsageError`."""
     if after is None:
         return None
-    if not _is(after, str, int, str):
-        raise not_a_place()
+    if not _has_types(after, str, int, str):
+        raise bad_cursor()
     try:
         return canonical.utc(datetime.fromisoformat(after[0])), after[1], after[2]
     except (ValueError, OverflowError):
-        raise not_a_place() from None
+        raise bad_cursor() from None
 
 
-def not_a_place() -> UsageError:
-    """What is said to a client that goes on from nowhere."""
+def bad_cursor() -> UsageError:
+    """The error for a cursor that no page returned."""
     return UsageError("this cursor is none of this address", hint="begin again without one; `next` has those that are")
 
 
-def _is(place: Place, *types: type) -> bool:
-    if len(place) != len(types) or any(type(value) is not kind for value, kind in zip(place, types, strict=True)):
+def _has_types(cursor: Cursor, *types: type) -> bool:
+    if len(cursor) != len(types) or any(type(value) is not kind for value, kind in zip(cursor, types, strict=True)):
         return False
-    numbers = [value for value in place if type(value) is int]
-    return all(0 <= number <= MOST for number in numbers)
+    numbers = [value for value in cursor if type(value) is int]
+    return all(0 <= number <= MAX_HEIGHT for number in numbers)

@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 Parents = tuple[str, ...]
 
 
-SHORTEST_SHA = 4
+MIN_SHA = 4
 
 
 def sha_prefix(sha: str) -> str:
     """A full or abbreviated sha in lower case. Raises `UsageError` for one that is too short."""
-    if len(sha) < SHORTEST_SHA:
-        raise UsageError(f"{sha} is too short for a commit", hint=f"give at least {SHORTEST_SHA} of its characters")
+    if len(sha) < MIN_SHA:
+        raise UsageError(f"{sha} is too short for a commit", hint=f"give at least {MIN_SHA} of its characters")
     return sha.lower()
 
 
-def as_recorded(version: Version, at: datetime) -> VersionRow:
-    """A version as it is read back once it is recorded at this moment."""
+def to_version_row(version: Version, at: datetime) -> VersionRow:
+    """A version as it is read back when it was recorded at this time."""
     return VersionRow(
         commit=version.commit,
         height=version.height,
@@ -50,28 +50,28 @@ def as_recorded(version: Version, at: datetime) -> VersionRow:
     )
 
 
-def merged_by(merges: Iterable[tuple[str, Parents]], side: Mapping[str, Parents]) -> dict[str, list[str]]:
+def group_by_merge(merges: Iterable[tuple[str, Parents]], side: Mapping[str, Parents]) -> dict[str, list[str]]:
     """The commits that each mainline merge brought in, children before parents.
 
     `merges` are the mainline's merge commits from the oldest on: a side commit belongs to the first that reaches it.
     `side` maps every commit off the mainline to its parents.
     """
     claimed: set[str] = set()
-    return {sha: _brought_in(parents[1:], side, claimed) for sha, parents in merges}
+    return {sha: _collect_side(parents[1:], side, claimed) for sha, parents in merges}
 
 
-def newest_first(mainline: Sequence[str], merged: Mapping[str, Sequence[str]], limit: int) -> list[str]:
+def order_newest_first(mainline: Sequence[str], merged: Mapping[str, Sequence[str]], limit: int) -> list[str]:
     """At most `limit` commits: the given mainline, newest first, with what each of its merges brought in."""
-    listed: list[str] = []
+    ordered: list[str] = []
     for sha in mainline:
-        listed.append(sha)
-        listed.extend(merged.get(sha, ()))
-        if len(listed) >= limit:
+        ordered.append(sha)
+        ordered.extend(merged.get(sha, ()))
+        if len(ordered) >= limit:
             break
-    return listed[:limit]
+    return ordered[:limit]
 
 
-def _brought_in(heads: Parents, side: Mapping[str, Parents], claimed: set[str]) -> list[str]:
+def _collect_side(heads: Parents, side: Mapping[str, Parents], claimed: set[str]) -> list[str]:
     finished: list[str] = []
     stack = [(head, False) for head in heads]
     while stack:
@@ -85,56 +85,56 @@ def _brought_in(heads: Parents, side: Mapping[str, Parents], claimed: set[str]) 
     return finished[::-1]
 
 
-def place_of(version: VersionRow, aside: Mapping[str, SideVersion]) -> HistoryPoint:
-    """The place of a version of the mainline, or of what was the mainline before it was rewritten.
+def point_of(version: VersionRow, side_versions: Mapping[str, SideVersion]) -> HistoryPoint:
+    """The point of a version that is on the mainline, or was on it before it was rewritten.
 
-    `aside` are all versions that are not on it now.
+    `side_versions` are all versions that are not on the mainline now.
     """
-    left, sha = [], version.commit.sha
-    while sha in aside:
-        left.append(sha)
-        if not aside[sha].parents:
+    shas, sha = [], version.commit.sha
+    while sha in side_versions:
+        shas.append(sha)
+        if not side_versions[sha].parents:
             break
-        sha = aside[sha].parents[0]
-    return HistoryPoint(version.height - len(left), tuple(one for one in left if aside[one].has_rows))
+        sha = side_versions[sha].parents[0]
+    return HistoryPoint(version.height - len(shas), tuple(sha_ for sha_ in shas if side_versions[sha_].has_rows))
 
 
 DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 HINT = "write a date (UTC) or a moment with its zone: 2026-11-23, 2026-11-23T08:00Z, 2026-11-23 08:00+01:00"
 
 
-def is_moment(text: str) -> bool:
-    """Whether it is meant as a moment: it begins with a date, which no sha does."""
+def is_time(text: str) -> bool:
+    """Whether a text is meant as a time: it begins with a date, which no sha does."""
     return DATE.match(text) is not None
 
 
-def moment(text: str, *, end_of_day: bool = False) -> datetime:
-    """The moment (aware, UTC) that is meant; of a date alone its first, or with `end_of_day` the first after it.
+def parse_time(text: str, *, end_of_day: bool = False) -> datetime:
+    """A time (aware, UTC) from RFC 3339 or any other form of ISO 8601 with date, time and zone.
 
-    RFC 3339, and what else of ISO 8601 has date, time and zone. Raises `UsageError` for anything else.
+    A date alone stands for its first moment, with `end_of_day` for the first one after it. Raises `UsageError`.
     """
     try:
-        found = datetime.fromisoformat(text)
+        parsed = datetime.fromisoformat(text)
         if DATE.fullmatch(text):
-            return found.replace(tzinfo=UTC) + timedelta(days=end_of_day)
-        if found.tzinfo is None:
+            return parsed.replace(tzinfo=UTC) + timedelta(days=end_of_day)
+        if parsed.tzinfo is None:
             raise UsageError(f"{text} could be meant in any time zone", hint=HINT)
-        return found.astimezone(UTC)
+        return parsed.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise UsageError(f"{text!r} is no moment", hint=HINT) from error
 
 
 SHA: Final = re.compile("[0-9a-f]{4,64}", re.IGNORECASE)
-HIGHEST: Final = 2**32 - 1
-"""More commits than the ledger counts: the place after all of them."""
+MAX_HEIGHT: Final = 2**32 - 1
+"""More commits than the ledger counts to: the point after all of them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A place, and the version that was found for it.
+class NamedPoint:
+    """A point in the history, the version there, and the name that it was found by.
 
-    `by_host` says that it is the one that was live on this host at a moment; otherwise its committer time decided, or
-    it was named itself.
+    `by_host` says that this version was live on the host at the named time; otherwise its committer time decided, or
+    the name is a revision.
     """
 
     name: str
@@ -143,32 +143,32 @@ class Place:
     by_host: bool = False
 
 
-def find(ledger: LedgerReader, name: str, host: str, resolve: Resolve) -> Place:
-    """The place that is meant by a revision or a moment.
+def find_point(ledger: LedgerReader, name: str, host: str, resolve: Resolve) -> NamedPoint:
+    """The point that a revision or a time names.
 
-    At a moment it is what was live on this host then, as far as the host has told the ledger, else the highest commit
-    of the mainline that is not younger. Raises `UsageError` when there is no such place.
+    For a time: the commit that was live on the host then, as far as the ledger knows, else the highest commit of the
+    mainline that is not younger. Raises `UsageError` when there is none.
     """
-    if not is_moment(name):
-        version = known(ledger, name, resolve)
-        return Place(name, version, place(ledger, version))
-    at = moment(name)
+    if not is_time(name):
+        version = find_version(ledger, name, resolve)
+        return NamedPoint(name, version, require_point(ledger, version))
+    at = parse_time(name)
     live = ledger.live_at(host, at)
-    told = ledger.version(live) if live else None
-    version_then = told or ledger.version_at(at)
+    live_version = ledger.version(live) if live else None
+    version_then = live_version or ledger.version_at(at)
     if version_then is None:
         raise UsageError(f"nothing was committed by {name}", hint="see `reconciler log`")
-    return Place(name, version_then, place(ledger, version_then), by_host=told is not None)
+    return NamedPoint(name, version_then, require_point(ledger, version_then), by_host=live_version is not None)
 
 
-def known(ledger: LedgerReader, revision: str, resolve: Resolve) -> VersionRow:
-    """The version of a revision: the ledger knows shas itself, tags and branches are git's.
+def find_version(ledger: LedgerReader, revision: str, resolve: Resolve) -> VersionRow:
+    """The version of a revision: the ledger knows shas, git (`resolve`) knows tags and branches.
 
-    Raises `UsageError` when it is not recorded, or what `resolve` does.
+    Raises `UsageError` when it is not recorded, and what `resolve` raises.
     """
-    found = ledger.version(revision) if SHA.fullmatch(revision) else None
-    if found is not None:
-        return found
+    version_row = ledger.version(revision) if SHA.fullmatch(revision) else None
+    if version_row is not None:
+        return version_row
     sha = resolve(revision)
     version = ledger.version(sha) if sha else None
     if version is None:
@@ -177,8 +177,8 @@ def known(ledger: LedgerReader, revision: str, resolve: Resolve) -> VersionRow:
     return version
 
 
-def place(ledger: LedgerReader, version: VersionRow) -> HistoryPoint:
-    """The place of a version. Raises `UsageError` for one that was never on the mainline."""
+def require_point(ledger: LedgerReader, version: VersionRow) -> HistoryPoint:
+    """The point of a version. Raises `UsageError` for one that was never on the mainline."""
     if version.mainline and not version.orphaned:
         return HistoryPoint(version.height)
     if not version.mainline:
@@ -186,11 +186,11 @@ def place(ledger: LedgerReader, version: VersionRow) -> HistoryPoint:
             f"{version.commit.sha[:8]} is of a side branch, which never was live by itself",
             hint="name the merge that brought it: `reconciler log`",
         )
-    return place_of(version, ledger.side_versions())
+    return point_of(version, ledger.side_versions())
 
 
-def before(point: HistoryPoint, version: VersionRow) -> HistoryPoint:
-    """The place before that of a valid version."""
+def point_before(point: HistoryPoint, version: VersionRow) -> HistoryPoint:
+    """The point before that of a valid version."""
     assert version.status == Status.VALID
     if version.commit.sha in point.dropped:
         return HistoryPoint(point.height, tuple(sha for sha in point.dropped if sha != version.commit.sha))

@@ -15,8 +15,8 @@ from reconciler.errors import NeedsHuman, UsageError
 from reconciler.model.change import Op, Prune, Removal
 from reconciler.model.commit import Approval, StoreUpdate
 from reconciler.model.problem import APPROVABLE, Policy, Problem, Severity
-from reconciler.plan import ordered, prune_problems
-from reconciler.policy import read_policy, rulings
+from reconciler.plan import find_prune_problems, sort_changes
+from reconciler.policy import locate_violations, read_policy
 from reconciler.ports import Between
 from reconciler.reconcile.read import locate_problems
 from reconciler.snapshot.base import LoadedBase
@@ -151,8 +151,10 @@ class AdmissionController:
             rerun = engine.run(broken, old.kinds, (), ()) if old else ()
         ignored = {verdict.policy for verdict in rerun if verdict.fault}
         find = _ResourceFinder(live, desired, request.delta)
-        new_problems = rulings(new_verdicts, new.kinds, find)
-        old_problems = rulings([verdict for verdict in old_verdicts if verdict.policy not in ignored], new.kinds, find)
+        new_problems = locate_violations(new_verdicts, new.kinds, find)
+        old_problems = locate_violations(
+            [verdict for verdict in old_verdicts if verdict.policy not in ignored], new.kinds, find
+        )
         return (*problems, *new_problems, *_mark_earlier_rule(old_problems, new_problems))
 
     def _read_policies(self, rules: Rules) -> tuple[tuple[Policy, ...], tuple[Problem, ...]]:
@@ -212,12 +214,14 @@ def _check_guards(request: AdmissionRequest) -> AdmissionResult:
     if request.old is None:
         return AdmissionResult()
     limits = {request.old.rules.spec.prune, request.new.rules.spec.prune}
-    problems = {problem for rule in limits for problem in prune_problems(rule, request.changes, request.count_before)}
+    problems = {
+        problem for rule in limits for problem in find_prune_problems(rule, request.changes, request.count_before)
+    }
     if not problems or not request.approved:
         return AdmissionResult(tuple(problems))
     removed_by = {row.row_id: row.removed.commit for row in request.new.rows() if row.removed is not None}
     rest = [change for change in request.changes if removed_by.get(change.resource.row_id) not in request.approved]
-    unapproved = {problem for rule in limits for problem in prune_problems(rule, rest, request.count_before)}
+    unapproved = {problem for rule in limits for problem in find_prune_problems(rule, rest, request.count_before)}
     commits = ", ".join(sorted(commit[:8] for commit in request.approved))
     approved = AdmissionResult(tuple(problems - unapproved)).approve(f"the message of {commits}")
     return AdmissionResult((*unapproved, *approved.problems), approved.approvals)
@@ -276,7 +280,7 @@ def propose_update(start: WalkStart, commit: ProcessedCommit, approved: frozense
     before, state = start.state, commit.state
     rows = tuple(state.changed_rows().values())
     row_changes = (change_between(before.base.row(row.row_id), row) for row in rows)
-    changes = ordered(change for change in row_changes if change is not None)
+    changes = sort_changes(change for change in row_changes if change is not None)
     snapshot, base = before.snapshot, before.base
     old = CommitState(str(start.commit), before.rules, snapshot.kinds, base.rows, snapshot.lineage.digest)
     delta = RowDelta(rows, base.by_name)
@@ -299,7 +303,7 @@ def propose_replacement(
     ]
     old = CommitState(applied, _read_rules(rules, applied), kinds, before.values) if applied else None
     count = LoadedBase(before.values(), kinds).count
-    request = AdmissionRequest(old, _commit_state(commit), ordered(changes), count, approved)
+    request = AdmissionRequest(old, _commit_state(commit), sort_changes(changes), count, approved)
     return Proposal(commit, rows, request, replaces=True)
 
 

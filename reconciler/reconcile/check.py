@@ -15,7 +15,7 @@ from reconciler.reconcile.read import FileReader, locate_problems, not_a_file_pr
 from reconciler.reconcile.rules import Layout, Role, read_kinds
 from reconciler.snapshot import tree as trees
 from reconciler.snapshot.base import EmptyBase
-from reconciler.snapshot.tree import tree_problems
+from reconciler.snapshot.tree import find_tree_problems
 from reconciler.validate.repository import read_repository
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ def check_tree(
     schemas = {path: data for path, data in contents.items() if layout.role(path) is Role.SCHEMA}
     kinds, kind_problems = read_kinds(schemas, bundled)
     entries = _read_resources(FileReader(kinds), files, layout)
-    tree = trees.advance(trees.plant(EmptyBase(), kinds), kinds, entries).tree
-    problems = tuple(sorted((*layout_problems, *kind_problems, *tree_problems(tree))))
+    tree = trees.update_tree(trees.load_base_tree(EmptyBase(), kinds), kinds, entries).tree
+    problems = tuple(sorted((*layout_problems, *kind_problems, *find_tree_problems(tree))))
     return CheckResult(locate_problems(problems, lambda _: contents), entries, kinds)
 
 
@@ -126,7 +126,7 @@ class WatchedTree:
         self._read_file, self._read_folder = read_file, read_folder
         self._folder, self._bundled = folder, bundled
         self._reader = FileReader(bundled.kinds)
-        self._known = TreeContents(Layout(folder), trees.plant(EmptyBase(), bundled.kinds))
+        self._known = TreeContents(Layout(folder), trees.load_base_tree(EmptyBase(), bundled.kinds))
         self._unread: frozenset[str] = frozenset()
 
     def check(self) -> CheckResult:
@@ -186,10 +186,10 @@ class WatchedTree:
             self._reader = FileReader(kinds)
         entries = _read_resources(self._reader, files, known.layout)
         gone = (files.keys() & known.entries.keys()) - entries.keys()
-        tree = trees.advance(known.tree, kinds, {**entries, **dict.fromkeys(gone, trees.NOTHING)}).tree
+        tree = trees.update_tree(known.tree, kinds, {**entries, **dict.fromkeys(gone, trees.NO_ENTRY)}).tree
         kept = {path: entry for path, entry in known.entries.items() if path not in gone} if gone else known.entries
         known = replace(known, tree=tree, entries={**kept, **entries})
-        problems = (*known.settings_problems, *known.schema_problems, *tree_problems(tree))
+        problems = (*known.settings_problems, *known.schema_problems, *find_tree_problems(tree))
         located = locate_problems(tuple(sorted(problems)), self._read_texts)
         self._known, self._unread = known, frozenset()
         return CheckResult(located, known.entries, kinds)

@@ -11,12 +11,12 @@ from reconciler.importing.documents import documents
 from reconciler.importing.tables import arrivals
 from reconciler.model.change import Change, Op
 from reconciler.model.resource import FileEntry
-from reconciler.plan import Plan, ordered
+from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.read import FileReader
 from reconciler.scaffold.yamltext import document_text
 from reconciler.snapshot import tree
 from reconciler.snapshot.base import EmptyBase
-from reconciler.snapshot.tree import tree_problems
+from reconciler.snapshot.tree import find_tree_problems
 from reconciler.validate.resources import resource as build_resource
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _declared_resources(check: CheckResult) -> Resources:
 def _plan_updates(rows: Resources, declared: Resources) -> Plan:
     """From the rows to what git declares under their ids."""
     pairs = ((row, declared[row_id]) for row_id, row in rows.items() if row_id in declared)
-    return Plan(None, "", ordered(Change(Op.UPDATE, old, new) for old, new in pairs if old.digest != new.digest))
+    return Plan(None, "", sort_changes(Change(Op.UPDATE, old, new) for old, new in pairs if old.digest != new.digest))
 
 
 def _validate(kinds: Kinds, rows: Sequence[Incoming], row_documents: Sequence[Document]) -> Iterator[FileEntry]:
@@ -132,9 +132,9 @@ def _cross_check(
         entries_by_place[row.place].append(replace(entry, resources=new))
     places = {place: _merge_entries(place_entries) for place, place_entries in entries_by_place.items()}
     kinds = check.kinds
-    whole = tree.advance(tree.plant(EmptyBase(), kinds), kinds, {**check.entries, **places}).tree
+    whole = tree.update_tree(tree.load_base_tree(EmptyBase(), kinds), kinds, {**check.entries, **places}).tree
     nameless = {(row.place, row.line) for row in rows if row.name is None}
-    for problem in tree_problems(whole):
+    for problem in find_tree_problems(whole):
         # A duplicate id implies a duplicate name when the name is derived from it.
         is_implied = problem.code == "duplicate-name" and (problem.path, problem.line) in nameless
         if problem.path in places and not is_implied:

@@ -101,7 +101,7 @@ def _escape(word: str) -> str:
 
 
 def _references(kinds: Kinds, resource: Resource) -> Iterator[Key]:
-    return trees.plant(EmptyBase(), kinds).targets(resource)
+    return trees.load_base_tree(EmptyBase(), kinds).targets(resource)
 
 
 def _may_have_derived_ids(old: Entries, new: Entries) -> bool:
@@ -131,9 +131,9 @@ def _is_sound(kinds: Kinds, entries: Entries, old: Entries, new: Entries) -> boo
     """Whether nothing among these files of a tree is wrong, as far as the change is concerned."""
     if any(problem.is_error for entry in entries.values() for problem in entry.problems):
         return False
-    tree = trees.advance(trees.plant(EmptyBase(), kinds), kinds, entries).tree
-    if len(tree.suspects.names) or len(tree.suspects.ids):
+    tree = trees.update_tree(trees.load_base_tree(EmptyBase(), kinds), kinds, entries).tree
+    if len(tree.candidates.names) or len(tree.candidates.ids):
         return False
     needed = {key for entry in old.values() for resource in entry.resources for key in _references(kinds, resource)}
     declared = {resource.key for entry in chain(old.values(), new.values()) for resource in entry.resources}
-    return not any(key in tree.suspects.missing for key in needed | declared)
+    return not any(key in tree.candidates.missing for key in needed | declared)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from reconciler import canonical
 from reconciler.errors import UsageError
 from reconciler.model.change import Op
-from reconciler.plan import Plan, ordered
+from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.admission import PRUNE, AdmissionController, AdmissionRequest, CommitState
 from reconciler.reconcile.partialtree import load_affected
 from reconciler.reconcile.rules import Role
 from reconciler.reconcile.sync import HistoryWalk, Mainline
 from reconciler.reconcile.walk import StateAt, WalkStart, state_at
-from reconciler.snapshot.snapshot import evolve
+from reconciler.snapshot.snapshot import advance_lineage
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -116,7 +116,7 @@ class Planner:
     def _assume_valid(self, state: TreeState, base: str) -> TreeState:
         """An invalid state with all that can be read of its tree: a shallow clone lacks the valid commit before it."""
         snapshot, stamp = state.snapshot, self.source.commit(base).stamp
-        evolved, _ = evolve(snapshot.lineage, snapshot.tree, snapshot.pending, stamp, snapshot.prune)
+        evolved, _ = advance_lineage(snapshot.lineage, snapshot.tree, snapshot.pending, stamp, snapshot.prune)
         kinds = snapshot.tree.kinds
         return replace(state, snapshot=replace(snapshot, lineage=evolved, kinds=kinds, pending=frozenset()))
 
@@ -126,7 +126,7 @@ class Planner:
         kinds = state.snapshot.kinds
         if not outcome.valid:
             return Plan(base, head, (), outcome.problems, start.declared, start.valid_commit), kinds
-        changes = ordered(row.change for row in outcome.rows)
+        changes = sort_changes(row.change for row in outcome.rows)
         problems = outcome.problems + self._review(start.state, state, base, commit, changes)
         plan = Plan(base, head, changes, tuple(sorted(problems)), start.declared, start.valid_commit)
         return _subtract_changed(plan), kinds

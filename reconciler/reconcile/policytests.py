@@ -11,7 +11,7 @@ from reconciler.errors import UsageError
 from reconciler.kinds.kind import did_you_mean
 from reconciler.model.change import Removal, Row, Stamp
 from reconciler.model.problem import Policy, Problem, Severity
-from reconciler.policy import read_policy, rulings
+from reconciler.policy import locate_violations, read_policy
 from reconciler.reconcile.read import FileReader, not_a_file_problem
 from reconciler.reconcile.rules import RESOURCE_SUFFIXES, Layout, Role
 
@@ -220,7 +220,7 @@ class PolicyTester:
         return verdict
 
     def _fault_problems(self, verdict: Verdict) -> tuple[Problem, ...]:
-        return rulings([verdict], self.kinds, lambda _: None) if verdict.fault else ()
+        return locate_violations([verdict], self.kinds, lambda _: None) if verdict.fault else ()
 
 
 def _rows_after(before: Collection[Row], desired: Collection[Resource], prune: Prune) -> tuple[Row, ...]:

@@ -61,14 +61,14 @@ class CommitProcessor:
     def empty_state(self) -> TreeState:
         """The state before any commit."""
         base, rules = EmptyBase(), self.rules.default_rules()
-        snapshot = snapshots.start(base, self._bundled.kinds, canonical.EMPTY_SET, rules.spec.prune.mode)
+        snapshot = snapshots.start_snapshot(base, self._bundled.kinds, canonical.EMPTY_SET, rules.spec.prune.mode)
         return TreeState(snapshot, base, 0, rules)
 
     def load_state(self, commit: str, base: Base, digest: str, height: int) -> TreeState:
         """The state at a valid commit whose rows the base holds."""
         rules = self.rules.read_rules(commit)
         kinds, _ = self.rules.kinds_of(rules)
-        return TreeState(snapshots.start(base, kinds, digest, rules.spec.prune.mode), base, height, rules)
+        return TreeState(snapshots.start_snapshot(base, kinds, digest, rules.spec.prune.mode), base, height, rules)
 
     def process(self, state: TreeState, stamp: Stamp, changes: Collection[FileChange]) -> tuple[TreeState, Outcome]:
         """Go from the state at a commit to the state at one of its first-parent children."""
@@ -113,7 +113,7 @@ class CommitProcessor:
             files = {file.path: file for file in affected if file.path not in files} | files
         entries = self.read_entries(kinds, files.values())
         mode = target.rules.spec.prune.mode
-        outcome = snapshots.advance(state.snapshot, stamp, kinds, entries, mode, problems)
+        outcome = snapshots.advance_snapshot(state.snapshot, stamp, kinds, entries, mode, problems)
         located = locate_problems(outcome.problems, lambda paths: self.rules.read_files(stamp.commit, paths))
         return replace(target, snapshot=outcome.snapshot), replace(outcome, problems=located)
 

@@ -15,7 +15,7 @@ from reconciler.model.commit import EntryType
 from reconciler.model.problem import NOT_LOCATED, Mark, Problem, Severity
 from reconciler.model.resource import FileEntry
 from reconciler.slices import slices
-from reconciler.snapshot.tree import NOTHING
+from reconciler.snapshot.tree import NO_ENTRY
 from reconciler.validate.validator import Validator
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class FileReader:
         unread: list[tuple[str, str]] = []
         for change in changes:
             if change.blob is None:
-                entries[change.path] = NOTHING
+                entries[change.path] = NO_ENTRY
             elif change.type is not EntryType.FILE:
                 entries[change.path] = FileEntry(problems=(not_a_file_problem(change.path, change.type),))
             elif (change.path, change.blob) in self._cache:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from msgspec import structs
 
 from reconciler import answers, canonical
-from reconciler.history.changes import names
+from reconciler.history.changes import names_of
 from reconciler.model.commit import Status
 from reconciler.report.commits import build_person, short_sha, subject_line
 from reconciler.report.escape import escape_line, strip_fraction
@@ -20,8 +20,8 @@ from reconciler.report.text import LineStyle
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from reconciler.history.changes import Blamed
-    from reconciler.history.points import Place
+    from reconciler.history.changes import FieldBlame
+    from reconciler.history.points import NamedPoint
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Change
     from reconciler.model.history import HistoryRow, VersionRow
@@ -56,7 +56,7 @@ def build_diff(plan: Plan, kinds: Kinds) -> answers.Diff:
     )
 
 
-def build_history_point(place: Place) -> answers.HistoryPoint:
+def build_history_point(place: NamedPoint) -> answers.HistoryPoint:
     return answers.HistoryPoint(
         asked=place.name,
         **_commit_fields(place.version),
@@ -66,9 +66,9 @@ def build_history_point(place: Place) -> answers.HistoryPoint:
     )
 
 
-def build_blame(kind: Kind, row: HistoryRow, blamed: Iterable[Blamed]) -> answers.Blame:
+def build_blame(kind: Kind, row: HistoryRow, blamed: Iterable[FieldBlame]) -> answers.Blame:
     """Each field of a row with the commit that last set it."""
-    name, id_ = names(kind, row)
+    name, id_ = names_of(kind, row)
     units = {column.name: column.unit for column in kind.columns}
     fields = tuple(
         answers.BlamedField(

@@ -137,12 +137,12 @@ def json_lines(sheet: TableExport) -> Iterator[str]:
 def format_csv_value(value: Any) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else canonical.text(cells.cell(value))
+    return value if isinstance(value, str) else canonical.text(cells.to_json_cell(value))
 
 
 def _json_value(type_: str, value: Any) -> Any:
     if type_ != JSON_TYPE or not isinstance(value, str):
-        return cells.cell(value)
+        return cells.to_json_cell(value)
     try:
         return canonical.normalize(json.loads(value))
     except ValueError:  # DuckDB's JSON type accepts more than JSON, such as NaN

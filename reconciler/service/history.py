@@ -10,12 +10,12 @@ from reconciler import answers
 from reconciler.errors import UsageError
 from reconciler.history import changes as past_rows
 from reconciler.history import pages, points
-from reconciler.history.changes import blame
-from reconciler.history.points import moment
+from reconciler.history.changes import blame_fields
+from reconciler.history.points import parse_time
 from reconciler.kinds.kind import Kinds
 from reconciler.model.commit import Status
 from reconciler.model.history import ORPHANED, HistoryPoint
-from reconciler.plan import Plan, ordered
+from reconciler.plan import Plan, sort_changes
 from reconciler.ports import VersionFilter
 from reconciler.report.commits import build_version
 from reconciler.report.history import (
@@ -33,7 +33,7 @@ from reconciler.service.kinds import find_kind
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from reconciler.history.points import Place
+    from reconciler.history.points import NamedPoint
     from reconciler.kinds.kind import Kind
     from reconciler.model.change import Change
     from reconciler.ports import LedgerReader
@@ -58,7 +58,7 @@ class History(Service):
             if not past:
                 raise _unknown(ledger, found, name)
             aside = ledger.side_versions() if any(change.version.orphaned for change in past) else {}
-            entries, following = pages.past_page(found, past, aside, limit, place)
+            entries, following = pages.page_of_resource(found, past, aside, limit, place)
             return answers.Changes(
                 changes=tuple(build_recorded_change(entry.version, entry.change, kinds) for entry in entries),
                 orphaned=ledger.count_orphans(),
@@ -69,9 +69,9 @@ class History(Service):
         """The newest changes of all resources."""
         place = parse_cursor(cursor, CHANGES)
         with self.context.open_history(UPLOAD_WAIT) as history:
-            ledger, kinds, after = history.ledger, _all_kinds(history), pages.change_after(place)
+            ledger, kinds, after = history.ledger, _all_kinds(history), pages.parse_change_cursor(place)
             newest = [(kind, ledger.newest_changes(kind, limit=limit + 1, after=after)) for kind in kinds]
-            entries, following = pages.newest_page(newest, limit)
+            entries, following = pages.page_of_newest(newest, limit)
             return answers.Changes(
                 changes=tuple(build_recorded_change(entry.version, entry.change, kinds) for entry in entries),
                 orphaned=ledger.count_orphans(),
@@ -85,15 +85,15 @@ class History(Service):
             found, _ = _find_kind(history, kind)
             past = [change for change in ledger.changes_of(found, name) if not change.version.orphaned]
             newest = {change.row.values[found.key]: change.row for change in reversed(past)}
-            live = past_rows.best_first(found, filter(past_rows.is_live, newest.values()), name)
-            named = [row for row in live if name in past_rows.names(found, row)]
+            live = past_rows.sort_best_first(found, filter(past_rows.is_live, newest.values()), name)
+            named = [row for row in live if name in past_rows.names_of(found, row)]
             if not named:
                 if past:
                     hint = f"see `reconciler history {found.name.lower()} {name}`"
                     raise UsageError(f"no {found.name} {name} is live any more", hint=hint)
                 raise _unknown(ledger, found, name)
             id_ = named[0].values[found.key]
-            blamed = blame(found, (change for change in reversed(past) if change.row.values[found.key] == id_))
+            blamed = blame_fields(found, (change for change in reversed(past) if change.row.values[found.key] == id_))
             return build_blame(found, named[0], blamed)
 
     def versions(  # noqa: PLR0913  one parameter for each filter
@@ -116,13 +116,13 @@ class History(Service):
         with self.context.open_history(UPLOAD_WAIT) as history:
             ledger = history.ledger
             if filters:
-                only = replace(_version_filter(history, filters), after=pages.found_after(place))
-                page, following = pages.found_page(ledger.find_versions(only, limit=limit + 1), limit)
+                only = replace(_version_filter(history, filters), after=pages.parse_found_cursor(place))
+                page, following = pages.page_of_found(ledger.find_versions(only, limit=limit + 1), limit)
             else:
-                after = pages.listed_after(place)
+                after = pages.parse_versions_cursor(place)
                 many = limit + 1 + (after[1] if after else 0)
                 listed = ledger.versions(limit=many, upto=after[0] if after else None)
-                page, following = pages.listed_page(listed, limit, after)
+                page, following = pages.page_of_versions(listed, limit, after)
             return answers.Versions(
                 versions=tuple(map(build_version, page)),
                 orphaned=ledger.count_orphans(),
@@ -132,13 +132,13 @@ class History(Service):
     def version(self, revision: str) -> answers.VersionWithChanges:
         """One version, and what it changed."""
         with self.context.open_history(UPLOAD_WAIT) as history:
-            version = points.known(history.ledger, revision, history.resolve)
+            version = points.find_version(history.ledger, revision, history.resolve)
             changes: tuple[answers.DescribedChange, ...] = ()
             if version.mainline and version.status == Status.VALID:
-                point = points.place(history.ledger, version)
-                before = points.before(point, version)
+                point = points.require_point(history.ledger, version)
+                before = points.point_before(point, version)
                 kinds = _all_kinds(history)
-                changed = ordered(_changes_between(history.ledger, kinds, before, point))
+                changed = sort_changes(_changes_between(history.ledger, kinds, before, point))
                 changes = tuple(build_described_change(change, kinds) for change in changed)
             return answers.VersionWithChanges(version=build_version(version), changes=changes)
 
@@ -147,7 +147,7 @@ class History(Service):
         with self.context.open_history(UPLOAD_WAIT) as history:
             old, new = (_point(history, self.context.name, at) for at in (base, head))
             kinds = _all_kinds(history)
-            changes = ordered(_changes_between(history.ledger, kinds, old.point, new.point))
+            changes = sort_changes(_changes_between(history.ledger, kinds, old.point, new.point))
             declared = sum(history.ledger.count_declared(kind, new.point) for kind in kinds)
             unchanged = declared - sum(change.new is not None for change in changes)
             plan = build_plan(Plan(old.version.commit.sha, new.version.commit.sha, changes, (), unchanged))
@@ -172,19 +172,19 @@ def rows_at(history: OpenHistory, host: str, word: str, name: str | None, at: st
         if not past:
             hint = f"see `reconciler history {kind.name.lower()} {name}`"
             raise UsageError(f"no {kind.name} {name} was live at {point.name}", hint=hint)
-        past = past_rows.best_first(kind, past, name)[:1]
-    live = sorted((past_rows.live_row(kind, row) for row in past), key=lambda row: (row.name, row.path is None))
+        past = past_rows.sort_best_first(kind, past, name)[:1]
+    live = sorted((past_rows.to_live_row(kind, row) for row in past), key=lambda row: (row.name, row.path is None))
     return build_rows(kind, tuple(live), build_history_point(point))
 
 
-def _point(history: OpenHistory, host: str, at: str) -> Place:
-    return points.find(history.ledger, at, host, history.resolve)
+def _point(history: OpenHistory, host: str, at: str) -> NamedPoint:
+    return points.find_point(history.ledger, at, host, history.resolve)
 
 
 def _changes_between(ledger: LedgerReader, kinds: Kinds, old: HistoryPoint, new: HistoryPoint) -> Iterator[Change]:
     for kind in kinds:
         for before, after in ledger.changed_rows(kind, old, new):
-            change = past_rows.change(kind, before, after)
+            change = past_rows.change_between(kind, before, after)
             if change is not None:
                 yield change
 
@@ -206,7 +206,7 @@ def _all_kinds(history: OpenHistory) -> Kinds:
 
 
 def _unknown(ledger: LedgerReader, kind: Kind, name: str) -> UsageError:
-    names = [str(past_rows.names(kind, row)[0]) for row in ledger.rows_at(kind, HistoryPoint(points.HIGHEST))]
+    names = [str(past_rows.names_of(kind, row)[0]) for row in ledger.rows_at(kind, HistoryPoint(points.MAX_HEIGHT))]
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean {close[0]}?" if close else f"see `reconciler log --kind {kind.name.lower()}`"
     return UsageError(f"the history knows no {kind.name} {name}", hint=hint)
@@ -225,7 +225,7 @@ def _version_filter(history: OpenHistory, filters: Mapping[str, str]) -> Version
         author=filters.get("author"),
         kinds=kinds,
         name=filters.get("name"),
-        since=moment(filters["since"]) if "since" in filters else None,
-        until=moment(filters["until"], end_of_day=True) if "until" in filters else None,
+        since=parse_time(filters["since"]) if "since" in filters else None,
+        until=parse_time(filters["until"], end_of_day=True) if "until" in filters else None,
         status=status,
     )

@@ -135,7 +135,7 @@ class Pages(Service):
     def version(self, revision: str) -> Page:
         """A version, and what it changed unless that is too much for a page."""
         with self.context.open_history(UPLOAD_WAIT) as history:
-            version = points.known(history.ledger, revision, history.resolve)
+            version = points.find_version(history.ledger, revision, history.resolve)
         if version.creates + version.updates + version.deletes > MAX_CHANGES:
             found = answers.to_json(commits.build_version(version))
             return self._page({"version": found, "changes": [], "cut": True})

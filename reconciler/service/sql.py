@@ -12,7 +12,7 @@ from reconciler.model.rows import QueryLimits, TableExport
 from reconciler.report.rows import build_query_result, csv_lines, json_lines
 from reconciler.service.context import UPLOAD_WAIT, Context, Service
 from reconciler.service.kinds import find_kind, known_kinds
-from reconciler.tables.rows import sheet_columns
+from reconciler.tables.rows import export_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +93,7 @@ class Sql(Service):
             return
         with self.context.open_rows() as store:
             kind = find_kind(known_kinds(store, self.context.bundled), word)
-            yield store.sheet(kind) if store else TableExport(kind.table, sheet_columns(kind), ())
+            yield store.sheet(kind) if store else TableExport(kind.table, export_columns(kind), ())
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

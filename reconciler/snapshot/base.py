@@ -55,17 +55,17 @@ class LoadedBase:
         self._files: defaultdict[str, list[Resource]] = defaultdict(list)
         self._names: dict[Key, Resource] = {}
         self._referring: defaultdict[Key, list[Resource]] = defaultdict(list)
-        for one in (row.resource for row in self._rows.values() if row.removed is None):
-            self._files[one.path].append(one)
-            self._names[one.key] = one
-            kind = kinds.by_name.get(one.kind)
+        for resource in (row.resource for row in self._rows.values() if row.removed is None):
+            self._files[resource.path].append(resource)
+            self._names[resource.key] = resource
+            kind = kinds.by_name.get(resource.kind)
             for reference in kind.references if kind else ():
-                for name in one.refs.get(reference.role, ()):
-                    self._referring[Key(reference.kind, name)].append(one)
+                for name in resource.refs.get(reference.role, ()):
+                    self._referring[Key(reference.kind, name)].append(resource)
 
     def declared_in(self, path: str) -> tuple[Resource, ...]:
         """What a file declares, in order of line."""
-        return tuple(sorted(self._files.get(path, ()), key=lambda one: (one.line, one.key)))
+        return tuple(sorted(self._files.get(path, ()), key=lambda resource: (resource.line, resource.key)))
 
     def by_name(self, key: Key) -> tuple[Resource, ...]:
         """What goes by this kind and name."""
@@ -77,11 +77,15 @@ class LoadedBase:
 
     def referrers_of(self, key: Key) -> tuple[Resource, ...]:
         """The resources with a reference to this kind and name, in order of kind and name."""
-        return tuple(sorted(self._referring.get(key, ()), key=lambda one: one.key))
+        return tuple(sorted(self._referring.get(key, ()), key=lambda resource: resource.key))
 
     def paths(self, kinds: Collection[str]) -> tuple[str, ...]:
         """The files that declare any resource of these kinds, sorted."""
-        return tuple(sorted(path for path, found in self._files.items() if any(one.kind in kinds for one in found)))
+        return tuple(
+            sorted(
+                path for path, resources in self._files.items() if any(resource.kind in kinds for resource in resources)
+            )
+        )
 
     def count(self, kind: str) -> int:
         """How many resources of a kind are declared."""

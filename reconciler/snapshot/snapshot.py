@@ -14,7 +14,7 @@ from reconciler.model.change import Change, Op, Removal, Row
 from reconciler.model.commit import RowChange
 from reconciler.slices import in_order
 from reconciler.snapshot import tree
-from reconciler.snapshot.tree import Overlay, tree_problems
+from reconciler.snapshot.tree import Overlay, find_tree_problems
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -32,15 +32,15 @@ def change_between(old: Row | None, new: Row) -> Change | None:
 
     A tombstone that comes back is a create: what counts is what git declared before.
     """
-    was = None if old is None or old.removed is not None else old.resource
-    now = None if new.removed is not None else new.resource
-    if was is None and now is not None:
-        return Change(Op.CREATE, None, now)
-    if was is not None and now is None:
+    old_resource = None if old is None or old.removed is not None else old.resource
+    new_resource = None if new.removed is not None else new.resource
+    if old_resource is None and new_resource is not None:
+        return Change(Op.CREATE, None, new_resource)
+    if old_resource is not None and new_resource is None:
         assert new.removed is not None
-        return Change(Op.DELETE, was, None, new.removed.prune)
-    if was is not None and now is not None and was.digest != now.digest:
-        return Change(Op.UPDATE, was, now)
+        return Change(Op.DELETE, old_resource, None, new.removed.prune)
+    if old_resource is not None and new_resource is not None and old_resource.digest != new_resource.digest:
+        return Change(Op.UPDATE, old_resource, new_resource)
     return None
 
 
@@ -57,7 +57,7 @@ def begin_lineage(base: Base, digest: str) -> Lineage:
     return Lineage(Overlay(base.row), digest)
 
 
-def evolve(
+def advance_lineage(
     lineage: Lineage, tree: Tree, touched: Collection[RowId], stamp: Stamp, prune: Prune
 ) -> tuple[Lineage, tuple[RowChange, ...]]:
     """The lineage after a valid commit whose tree is given, and what the commit did to the rows it touched.
@@ -65,21 +65,21 @@ def evolve(
     `prune` is what becomes of the rows of what it removes.
     """
     rows = lineage.rows.draft()
-    done: list[RowChange] = []
+    changes: list[RowChange] = []
     for row_id in in_order(touched):
         old = lineage.rows[row_id]
         declared = tree.ids[row_id]
-        new = _next(old, declared[0] if declared else None, stamp, prune)
+        new = _next_row(old, declared[0] if declared else None, stamp, prune)
         if new is None or new == old:
             continue
         rows[row_id] = new
         change = change_between(old, new)
         if change is not None:
-            done.append(RowChange(change, new))
-    return Lineage(rows.settle(), _digest(lineage.digest, done)), tuple(done)
+            changes.append(RowChange(change, new))
+    return Lineage(rows.apply(), _digest(lineage.digest, changes)), tuple(changes)
 
 
-def _next(old: Row | None, declared: Resource | None, stamp: Stamp, prune: Prune) -> Row | None:
+def _next_row(old: Row | None, declared: Resource | None, stamp: Stamp, prune: Prune) -> Row | None:
     if declared is None:
         gone = old is None or old.removed is not None
         if gone or old is None:
@@ -91,8 +91,8 @@ def _next(old: Row | None, declared: Resource | None, stamp: Stamp, prune: Prune
     return Row(declared, old.created, updated=old.updated if same else stamp)
 
 
-def _digest(start: str, done: list[RowChange]) -> str:
-    changes = [step.change for step in done]
+def _digest(start: str, row_changes: list[RowChange]) -> str:
+    changes = [step.change for step in row_changes]
     return canonical.add_digests(
         start,
         added=[change.new.digest for change in changes if change.new is not None and change.op is not Op.DELETE],
@@ -129,12 +129,12 @@ class Outcome:
         return not any(problem.is_error for problem in self.problems)
 
 
-def start(base: Base, kinds: Kinds, digest: str, prune: Prune) -> Snapshot:
+def start_snapshot(base: Base, kinds: Kinds, digest: str, prune: Prune) -> Snapshot:
     """The snapshot of a valid state that a base holds; `prune` is the mode in force there."""
-    return Snapshot(tree.plant(base, kinds), begin_lineage(base, digest), kinds, prune)
+    return Snapshot(tree.load_base_tree(base, kinds), begin_lineage(base, digest), kinds, prune)
 
 
-def advance(
+def advance_snapshot(
     snapshot: Snapshot,
     stamp: Stamp,
     kinds: Kinds,
@@ -147,11 +147,11 @@ def advance(
     An invalid commit changes no row: what it touched waits for the next valid one. A commit cannot both choose a harder
     prune mode and use it: what it removes meets the milder of its own and that before it.
     """
-    growth = tree.advance(snapshot.tree, kinds, entries)
-    pending = snapshot.pending | growth.touched
-    found = tuple(sorted((*problems, *tree_problems(growth.tree))))
-    waiting = replace(snapshot, tree=growth.tree, pending=pending)
-    if any(problem.is_error for problem in found):
-        return Outcome(waiting, found, ())
-    grown, rows = evolve(snapshot.lineage, growth.tree, pending, stamp, snapshot.prune.milder(prune))
-    return Outcome(Snapshot(growth.tree, grown, kinds, prune), found, rows)
+    update = tree.update_tree(snapshot.tree, kinds, entries)
+    pending = snapshot.pending | update.touched
+    all_problems = tuple(sorted((*problems, *find_tree_problems(update.tree))))
+    waiting = replace(snapshot, tree=update.tree, pending=pending)
+    if any(problem.is_error for problem in all_problems):
+        return Outcome(waiting, all_problems, ())
+    new_lineage, rows = advance_lineage(snapshot.lineage, update.tree, pending, stamp, snapshot.prune.milder(prune))
+    return Outcome(Snapshot(update.tree, new_lineage, kinds, prune), all_problems, rows)

@@ -39,8 +39,8 @@ class Overlay(Generic[K, V]):
         self._changes: HashTrieMap[K, V] = HashTrieMap() if changes is None else changes
 
     def __getitem__(self, key: K) -> V:
-        found = self._changes.get(key, MISSING)  # no try: most keys of a first commit are not there
-        return self._below(key) if found is MISSING else found
+        value = self._changes.get(key, MISSING)  # no try: most keys of a first commit are not there
+        return self._below(key) if value is MISSING else value
 
     def changes(self) -> Iterator[tuple[K, V]]:
         """All that was ever set, in no particular order."""
@@ -50,16 +50,16 @@ class Overlay(Generic[K, V]):
         """A copy to write in; this map stays as it is."""
         return Draft(self)
 
-    def updated(self, changes: dict[K, V]) -> Overlay[K, V]:
+    def with_changes(self, changes: dict[K, V]) -> Overlay[K, V]:
         """The map with other values for some keys."""
-        now = self._changes
-        for some in slices(changes.items()):
-            now = now.update(dict(some))
-        return Overlay(self._below, now) if changes else self
+        merged = self._changes
+        for chunk in slices(changes.items()):
+            merged = merged.update(dict(chunk))
+        return Overlay(self._below, merged) if changes else self
 
 
 class Draft(Generic[K, V]):
-    """Changes to an overlay that are not settled yet."""
+    """Changes to an overlay, not yet part of it."""
 
     __slots__ = ("_over", "_written")
 
@@ -73,29 +73,29 @@ class Draft(Generic[K, V]):
     def __setitem__(self, key: K, value: V) -> None:
         self._written[key] = value
 
-    def settle(self) -> Overlay[K, V]:
-        """The overlay with all that was written here."""
-        return self._over.updated(self._written)
+    def apply(self) -> Overlay[K, V]:
+        """The overlay with all changes."""
+        return self._over.with_changes(self._written)
 
 
 T = TypeVar("T")
 
-NOTHING = FileEntry()
+NO_ENTRY = FileEntry()
 
 
-class Place(NamedTuple):
-    """Where a document stands."""
+class Location(NamedTuple):
+    """Where a document is."""
 
     path: str
     line: int
 
 
-Referrers: TypeAlias = "HashTrieMap[Place, Resource]"
+Referrers: TypeAlias = "HashTrieMap[Location, Resource]"
 
 
 @dataclass(frozen=True, slots=True)
-class Suspects:
-    """What may be wrong, kept as keys: the problems themselves are told only when somebody asks."""
+class Candidates:
+    """What may be wrong, kept as keys: the problems themselves are made on demand."""
 
     files: HashTrieSet[str]
     unreadable: HashTrieSet[str]
@@ -104,7 +104,7 @@ class Suspects:
     missing: HashTrieSet[Key]
 
 
-NO_SUSPECTS = Suspects(HashTrieSet(), HashTrieSet(), HashTrieSet(), HashTrieSet(), HashTrieSet())
+NO_CANDIDATES = Candidates(HashTrieSet(), HashTrieSet(), HashTrieSet(), HashTrieSet(), HashTrieSet())
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +113,10 @@ class Tree:
 
     kinds: Kinds
     files: Overlay[str, FileEntry]
-    names: Overlay[Key, tuple[Place, ...]]
+    names: Overlay[Key, tuple[Location, ...]]
     ids: Overlay[RowId, tuple[Resource, ...]]
     referrers: Overlay[Key, Referrers]
-    suspects: Suspects = NO_SUSPECTS
+    candidates: Candidates = NO_CANDIDATES
 
     def targets(self, resource: Resource) -> Iterator[Key]:
         """The keys a resource refers to."""
@@ -126,18 +126,18 @@ class Tree:
                 yield Key(reference.kind, name)
 
 
-def plant(base: Base, kinds: Kinds) -> Tree:
+def load_base_tree(base: Base, kinds: Kinds) -> Tree:
     """The tree of a valid state that a base holds."""
 
-    def named(key: Key) -> tuple[Place, ...]:
-        return tuple(Place(found.path, found.line) for found in base.by_name(key))
+    def named(key: Key) -> tuple[Location, ...]:
+        return tuple(Location(resource.path, resource.line) for resource in base.by_name(key))
 
     def identified(row_id: RowId) -> tuple[Resource, ...]:
         row = base.row(row_id)
         return (row.resource,) if row is not None and row.removed is None else ()
 
     def referring(key: Key) -> Referrers:
-        return HashTrieMap({Place(found.path, found.line): found for found in base.referrers_of(key)})
+        return HashTrieMap({Location(resource.path, resource.line): resource for resource in base.referrers_of(key)})
 
     return Tree(
         kinds=kinds,
@@ -149,157 +149,164 @@ def plant(base: Base, kinds: Kinds) -> Tree:
 
 
 @dataclass(frozen=True, slots=True)
-class Growth:
+class TreeUpdate:
     """A tree after some files changed, and the ids that were or are declared in those files."""
 
     tree: Tree
     touched: frozenset[RowId]
 
 
-def advance(tree: Tree, kinds: Kinds, entries: Mapping[str, FileEntry]) -> Growth:
-    """The tree with other contents in some files; `NOTHING` for a file that is gone.
+def update_tree(tree: Tree, kinds: Kinds, entries: Mapping[str, FileEntry]) -> TreeUpdate:
+    """The tree with other contents in some files; `NO_ENTRY` for a file that is gone.
 
     When `kinds` differs from the tree's, `entries` has to hold every file that declares one of the changed kinds.
     """
     old = {path: tree.files[path] for path in entries}
-    grown = replace(tree, kinds=kinds)
+    updated = replace(tree, kinds=kinds)
     names, ids, referrers = tree.names.draft(), tree.ids.draft(), tree.referrers.draft()
     touched, keys, targets = set[RowId](), set[Key](), set[Key]()
     for path, entry in old.items():
-        for key, place in _places(path, entry):
+        for key, location in _locate_keys(path, entry):
             keys.add(key)
-            names[key] = tuple(other for other in names[key] if other != place)
-        for one in entry.resources:
-            touched.add(one.row_id)
-            ids[one.row_id] = tuple(other for other in ids[one.row_id] if _place(other) != _place(one))
-            for target in tree.targets(one):
+            names[key] = tuple(other for other in names[key] if other != location)
+        for resource in entry.resources:
+            touched.add(resource.row_id)
+            ids[resource.row_id] = tuple(
+                other for other in ids[resource.row_id] if _location_of(other) != _location_of(resource)
+            )
+            for target in tree.targets(resource):
                 targets.add(target)
-                referrers[target] = referrers[target].discard(_place(one))
+                referrers[target] = referrers[target].discard(_location_of(resource))
     for path, entry in entries.items():
-        for key, place in _places(path, entry):
+        for key, location in _locate_keys(path, entry):
             keys.add(key)
-            names[key] = tuple(sorted((*names[key], place)))
-        for one in entry.resources:
-            touched.add(one.row_id)
-            ids[one.row_id] = tuple(sorted((*ids[one.row_id], one), key=_place))
-            for target in grown.targets(one):
+            names[key] = tuple(sorted((*names[key], location)))
+        for resource in entry.resources:
+            touched.add(resource.row_id)
+            ids[resource.row_id] = tuple(sorted((*ids[resource.row_id], resource), key=_location_of))
+            for target in updated.targets(resource):
                 targets.add(target)
-                referrers[target] = referrers[target].insert(_place(one), one)
-    grown = replace(
-        grown,
-        files=tree.files.updated(dict(entries)),
-        names=names.settle(),
-        ids=ids.settle(),
-        referrers=referrers.settle(),
+                referrers[target] = referrers[target].insert(_location_of(resource), resource)
+    updated = replace(
+        updated,
+        files=tree.files.with_changes(dict(entries)),
+        names=names.apply(),
+        ids=ids.apply(),
+        referrers=referrers.apply(),
     )
-    return Growth(replace(grown, suspects=_suspects(grown, entries, keys, touched, keys | targets)), frozenset(touched))
+    return TreeUpdate(
+        replace(updated, candidates=_update_candidates(updated, entries, keys, touched, keys | targets)),
+        frozenset(touched),
+    )
 
 
-def _place(resource: Resource) -> Place:
-    return Place(resource.path, resource.line)
+def _location_of(resource: Resource) -> Location:
+    return Location(resource.path, resource.line)
 
 
-def _places(path: str, entry: FileEntry) -> Iterator[tuple[Key, Place]]:
-    for one in entry.resources:
-        yield one.key, _place(one)
-    for known in entry.identified:
-        yield known.key, Place(path, known.line)
+def _locate_keys(path: str, entry: FileEntry) -> Iterator[tuple[Key, Location]]:
+    for resource in entry.resources:
+        yield resource.key, _location_of(resource)
+    for document in entry.identified:
+        yield document.key, Location(path, document.line)
 
 
-def _suspects(
+def _update_candidates(
     tree: Tree,
     entries: Mapping[str, FileEntry],
     keys: Iterable[Key],
     ids: Iterable[RowId],
     targets: Iterable[Key],
-) -> Suspects:
-    was = tree.suspects
-    return Suspects(
-        files=_members(was.files, {path: bool(entry.problems) for path, entry in entries.items()}),
-        unreadable=_members(was.unreadable, {path: entry.unreadable for path, entry in entries.items()}),
-        names=_members(was.names, {key: len(tree.names[key]) > 1 for key in keys}),
-        ids=_members(was.ids, {one: len(tree.ids[one]) > 1 for one in ids}),
-        missing=_members(was.missing, {key: not tree.names[key] and len(tree.referrers[key]) > 0 for key in targets}),
+) -> Candidates:
+    old = tree.candidates
+    return Candidates(
+        files=_update_members(old.files, {path: bool(entry.problems) for path, entry in entries.items()}),
+        unreadable=_update_members(old.unreadable, {path: entry.unreadable for path, entry in entries.items()}),
+        names=_update_members(old.names, {key: len(tree.names[key]) > 1 for key in keys}),
+        ids=_update_members(old.ids, {row_id: len(tree.ids[row_id]) > 1 for row_id in ids}),
+        missing=_update_members(
+            old.missing, {key: not tree.names[key] and len(tree.referrers[key]) > 0 for key in targets}
+        ),
     )
 
 
-def _members(members: HashTrieSet[T], now: Mapping[T, bool]) -> HashTrieSet[T]:
-    came = [one for one, is_member in now.items() if is_member and one not in members]
-    for one in [one for one, is_member in now.items() if not is_member and one in members]:
-        members = members.discard(one)
-    return members.update(came) if came else members
+def _update_members(members: HashTrieSet[T], now: Mapping[T, bool]) -> HashTrieSet[T]:
+    added = [member for member, is_member in now.items() if is_member and member not in members]
+    for member in [member for member, is_member in now.items() if not is_member and member in members]:
+        members = members.discard(member)
+    return members.update(added) if added else members
 
 
-NAMED = 3
-"""Places that a message names."""
+MAX_NAMED = 3
+"""Locations that a message names."""
 
 
-def tree_problems(tree: Tree) -> tuple[Problem, ...]:
+def find_tree_problems(tree: Tree) -> tuple[Problem, ...]:
     """All problems of a tree in order of path, line and column.
 
-    What stands between files carries the line of its document, and `NOT_LOCATED` for a column. References into
-    nothing are withheld while some file cannot be read: what they refer to may well be in there.
+    A problem between files has the line of its document, and `NOT_LOCATED` for a column. Dangling references are
+    withheld while some file cannot be read: what they refer to may be in there.
     """
-    found = [problem for path in tree.suspects.files for problem in tree.files[path].problems]
-    for key in tree.suspects.names:
-        found.extend(_duplicate_name(tree, key))
-    for row_id in tree.suspects.ids:
-        found.extend(_duplicate_id(tree, row_id))
-    if not tree.suspects.unreadable:
-        for key in tree.suspects.missing:
-            found.extend(_dangling(tree, key))
-    return tuple(sorted(found))
+    problems = [problem for path in tree.candidates.files for problem in tree.files[path].problems]
+    for key in tree.candidates.names:
+        problems.extend(_find_duplicate_name(tree, key))
+    for row_id in tree.candidates.ids:
+        problems.extend(_find_duplicate_id(tree, row_id))
+    if not tree.candidates.unreadable:
+        for key in tree.candidates.missing:
+            problems.extend(_find_dangling(tree, key))
+    return tuple(sorted(problems))
 
 
-def _duplicate_name(tree: Tree, key: Key) -> Iterator[Problem]:
-    places = tree.names[key]
-    for place in places:
+def _find_duplicate_name(tree: Tree, key: Key) -> Iterator[Problem]:
+    locations = tree.names[key]
+    for location in locations:
         yield Problem(
-            path=place.path,
-            line=place.line,
+            path=location.path,
+            line=location.line,
             column=NOT_LOCATED,
             code="duplicate-name",
             pointer="/metadata/name",
-            message=f"{key.kind} {key.name} is declared more than once: also in {_others(places, place)}",
+            message=f"{key.kind} {key.name} is declared more than once: also in {_list_others(locations, location)}",
             hint="give one of them another name, or delete one",
         )
 
 
-def _duplicate_id(tree: Tree, row_id: RowId) -> Iterator[Problem]:
+def _find_duplicate_id(tree: Tree, row_id: RowId) -> Iterator[Problem]:
     field = tree.kinds.by_name[row_id.kind].key
-    resources = {Place(one.path, one.line): one for one in tree.ids[row_id]}
-    for place, one in resources.items():
+    resources = {Location(resource.path, resource.line): resource for resource in tree.ids[row_id]}
+    for location, resource in resources.items():
         yield Problem(
-            path=one.path,
-            line=one.line,
+            path=resource.path,
+            line=resource.line,
             column=NOT_LOCATED,
             code="duplicate-id",
             pointer=f"/spec/{field}",
-            message=f"{field} {row_id.id} is declared more than once: also in {_others(resources, place)}",
+            message=f"{field} {row_id.id} is declared more than once: also in {_list_others(resources, location)}",
             hint=f"leave {field} out to get one made from the name, or write a fresh UUID",
         )
 
 
-def _others(places: Iterable[Place], place: Place) -> str:
-    others = [f"{other.path}:{other.line}" for other in places if other != place]
-    more = f" and {len(others) - NAMED:,} more" if len(others) > NAMED else ""
-    return ", ".join(others[:NAMED]) + more
+def _list_others(locations: Iterable[Location], location: Location) -> str:
+    others = [f"{other.path}:{other.line}" for other in locations if other != location]
+    more = f" and {len(others) - MAX_NAMED:,} more" if len(others) > MAX_NAMED else ""
+    return ", ".join(others[:MAX_NAMED]) + more
 
 
-def _dangling(tree: Tree, key: Key) -> Iterator[Problem]:
-    for one in tree.referrers[key].values():
-        for reference in tree.kinds.by_name[one.kind].references:
-            names = one.refs.get(reference.role, ())
+def _find_dangling(tree: Tree, key: Key) -> Iterator[Problem]:
+    for resource in tree.referrers[key].values():
+        for reference in tree.kinds.by_name[resource.kind].references:
+            names = resource.refs.get(reference.role, ())
             if reference.kind != key.kind or key.name not in names:
                 continue
-            at = f"/{names.index(key.name)}" if reference.many else ""
+            index = f"/{names.index(key.name)}" if reference.many else ""
             yield Problem(
-                path=one.path,
-                line=one.line,
+                path=resource.path,
+                line=resource.line,
                 column=NOT_LOCATED,
                 code="dangling-reference",
-                pointer=f"/metadata/refs/{reference.role}{at}",
-                message=f"{one.kind} {one.name} refers to {key.kind} {key.name}, which does not exist",
+                pointer=f"/metadata/refs/{reference.role}{index}",
+                message=f"{resource.kind} {resource.name} refers to {key.kind} {key.name}, which does not exist",
                 hint=_dangling_hint(tree, key),
             )
 

@@ -101,7 +101,7 @@ _SQL_TYPES = {type_: SqlType(sql) for sql, type_ in _TYPES.items() if sql != Sql
 _NULLABLE_DECLARATIONS = ("path", "line")
 
 
-def quoted(name: str) -> str:
+def quote(name: str) -> str:
     """An identifier as ClickHouse SQL wants it."""
     escaped = name.replace("\\", "\\\\").replace("`", "\\`")
     return f"`{escaped}`"
@@ -135,16 +135,20 @@ def kind_of_table(table: str, columns: Mapping[str, str]) -> Kind | None:
 
     It goes by the table's name. Units, limits and references are not known; JSON is text.
     """
-    own = {f"history_{name}": name for name in ROW_COLUMNS}
-    own |= {f"declared_{name}": name for name, _ in DECLARATION_COLUMNS}
-    theirs = {name for prefixed, name in own.items() if prefixed in columns}
-    ours = {*own, *(name for name in own.values() if name not in theirs), *TIMESTAMPS}
+    prefixed_names = {f"history_{name}": name for name in ROW_COLUMNS}
+    prefixed_names |= {f"declared_{name}": name for name, _ in DECLARATION_COLUMNS}
+    prefixed_own = {name for prefixed, name in prefixed_names.items() if prefixed in columns}
+    own_columns = {
+        *prefixed_names,
+        *(name for name in prefixed_names.values() if name not in prefixed_own),
+        *TIMESTAMPS,
+    }
     fields = tuple(
         Column(name, _SQL_TYPES.get(type_.removeprefix("Nullable(").removesuffix(")"), SqlType.VARCHAR), required=False)
         for name, type_ in columns.items()
-        if name not in ours
+        if name not in own_columns
     )
-    key = next((name for name, type_ in columns.items() if name not in ours and type_ == "UUID"), None)
+    key = next((name for name, type_ in columns.items() if name not in own_columns and type_ == "UUID"), None)
     if key is None or not {*TIMESTAMPS, "created_commit", "updated_commit"} <= columns.keys():
         return None
     ordered = tuple(sorted(fields, key=lambda column: column.name != key))
@@ -153,7 +157,7 @@ def kind_of_table(table: str, columns: Mapping[str, str]) -> Kind | None:
 
 def create_database(database: str) -> str:
     """The statement that makes the ledger's database."""
-    return f"CREATE DATABASE IF NOT EXISTS {quoted(database)}"
+    return f"CREATE DATABASE IF NOT EXISTS {quote(database)}"
 
 
 def create_versions(database: str) -> str:
@@ -191,21 +195,21 @@ def migrations(database: str, kind: Kind, existing: Mapping[str, str]) -> tuple[
     `existing` maps the table's columns to their types. Raises `NeedsHuman` when the key column is another one now,
     which ClickHouse cannot change in place.
     """
-    table = f"{quoted(database)}.{quoted(kind.table)}"
-    wanted = history_columns(kind)
-    if existing.get(kind.key) != wanted[kind.key]:
+    table = f"{quote(database)}.{quote(kind.table)}"
+    columns = history_columns(kind)
+    if existing.get(kind.key) != columns[kind.key]:
         raise NeedsHuman(
-            f"kind {kind.name}: the key of its history table {kind.table} is not {kind.key} {wanted[kind.key]}",
+            f"kind {kind.name}: the key of its history table {kind.table} is not {kind.key} {columns[kind.key]}",
             hint=f"keep the key in {kind.origin} as it was, or give the kind another table",
         )
     missing = tuple(
-        f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {quoted(name)} {type_}"
-        for name, type_ in wanted.items()
+        f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {quote(name)} {type_}"
+        for name, type_ in columns.items()
         if name not in existing
     )
-    wider = ((name, _wide_enough(existing[name], type_)) for name, type_ in wanted.items() if name in existing)
+    wider = ((name, _wide_enough(existing[name], type_)) for name, type_ in columns.items() if name in existing)
     return missing + tuple(
-        f"ALTER TABLE {table} MODIFY COLUMN {quoted(name)} {type_}" for name, type_ in wider if type_ != existing[name]
+        f"ALTER TABLE {table} MODIFY COLUMN {quote(name)} {type_}" for name, type_ in wider if type_ != existing[name]
     )
 
 
@@ -219,8 +223,8 @@ def _wide_enough(old: str, new: str) -> str:
 
 
 def _create(database: str, table: str, columns: Mapping[str, str], key: Iterable[str], version: str = "") -> str:
-    lines = ",\n".join(f"  {quoted(name)} {type_}" for name, type_ in columns.items())
-    order = ", ".join(quoted(name) for name in key)
-    engine = f"ReplacingMergeTree({quoted(version)})" if version else "ReplacingMergeTree"
-    name = f"{quoted(database)}.{quoted(table)}"
+    lines = ",\n".join(f"  {quote(name)} {type_}" for name, type_ in columns.items())
+    order = ", ".join(quote(name) for name in key)
+    engine = f"ReplacingMergeTree({quote(version)})" if version else "ReplacingMergeTree"
+    name = f"{quote(database)}.{quote(table)}"
     return f"CREATE TABLE IF NOT EXISTS {name} (\n{lines}\n)\nENGINE = {engine}\nORDER BY ({order})"

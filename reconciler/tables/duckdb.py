@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LIVE = "main"
 DESIRED = "desired"
 
-LOOKED_UP = ("name", "path")
+LOOKUP_COLUMNS = ("name", "path")
 """Declaration columns with an index of their own: a look-up must not cost a scan of 100,000 rows."""
 
 COMPARISONS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
@@ -39,7 +39,7 @@ class Tables:
 
 
 @lru_cache(maxsize=64)
-def tables(kind: Kind) -> Tables:
+def make_tables(kind: Kind) -> Tables:
     """The tables of a kind. Only the live one has the checks: its rows are what trading programs rely on."""
     return Tables(
         live=_create(LIVE, kind, (*map(_live_column, kind.columns), *_stamps(" NOT NULL"))),
@@ -58,32 +58,32 @@ def declared_columns(kind: Kind) -> tuple[str, ...]:
     return tuple(name for name, _ in declaration_columns(kind))
 
 
-def quoted(identifier: str) -> str:
+def quote(identifier: str) -> str:
     """An identifier that is taken literally, whatever it contains."""
     return '"' + identifier.replace('"', '""') + '"'
 
 
-def listed(identifiers: Iterable[str]) -> str:
+def quote_list(identifiers: Iterable[str]) -> str:
     """Quoted identifiers with commas between them."""
-    return ", ".join(map(quoted, identifiers))
+    return ", ".join(map(quote, identifiers))
 
 
-def qualified(schema: str, table: str) -> str:
+def qualify(schema: str, table: str) -> str:
     """A table with its schema, both quoted."""
-    return f"{quoted(schema)}.{quoted(table)}"
+    return f"{quote(schema)}.{quote(table)}"
 
 
 def _create(schema: str, kind: Kind, columns: tuple[str, ...]) -> str:
-    body = ",\n".join(f"    {column}" for column in (*columns, f"PRIMARY KEY ({quoted(kind.key)})"))
-    return f"CREATE TABLE {qualified(schema, kind.table)} (\n{body}\n)"
+    body = ",\n".join(f"    {column}" for column in (*columns, f"PRIMARY KEY ({quote(kind.key)})"))
+    return f"CREATE TABLE {qualify(schema, kind.table)} (\n{body}\n)"
 
 
 def _typed(column: Column) -> str:
-    return f"{quoted(column.name)} {_sql_type(column)}"
+    return f"{quote(column.name)} {_sql_type(column)}"
 
 
 def _live_column(column: Column) -> str:
-    name = quoted(column.name)
+    name = quote(column.name)
     checks = "".join(f" CHECK ({check})" for check in _checks(column, name))
     return f"{_typed(column)}{' NOT NULL' if column.required else ''}{checks}"
 
@@ -102,8 +102,8 @@ def _checks(column: Column, name: str) -> list[str]:
         checks.append(f"length({name}) <= {column.length}")  # DuckDB takes the n of VARCHAR(n) and ignores it
     if column.enum:
         checks.append(f"{name} IN ({', '.join(map(_literal, column.enum))})")
-    found = [(sign, column.bounds[word]) for word, sign in COMPARISONS.items() if word in column.bounds]
-    return checks + [f"{name} {sign} {_number(bound)}" for sign, bound in found]
+    bounds = [(sign, column.bounds[word]) for word, sign in COMPARISONS.items() if word in column.bounds]
+    return checks + [f"{name} {sign} {_number(bound)}" for sign, bound in bounds]
 
 
 def _literal(text: str) -> str:
@@ -118,11 +118,11 @@ def _number(value: float) -> str:
 
 
 def _stamps(suffix: str) -> tuple[str, ...]:
-    return tuple(f"{quoted(name)} TIMESTAMP{suffix}" for name in TIMESTAMPS)
+    return tuple(f"{quote(name)} TIMESTAMP{suffix}" for name in TIMESTAMPS)
 
 
 def _declaration(kind: Kind) -> tuple[str, ...]:
-    return tuple(f"{quoted(name)} {sql_type}" for name, sql_type in declaration_columns(kind))
+    return tuple(f"{quote(name)} {sql_type}" for name, sql_type in declaration_columns(kind))
 
 
 def _live_indexes(kind: Kind) -> tuple[str, ...]:
@@ -130,15 +130,15 @@ def _live_indexes(kind: Kind) -> tuple[str, ...]:
 
 
 def _desired_indexes(kind: Kind) -> tuple[str, ...]:
-    return tuple(_index(DESIRED, kind.table, (name,)) for name in looked_up(kind))
+    return tuple(_index(DESIRED, kind.table, (name,)) for name in lookup_columns(kind))
 
 
-def looked_up(kind: Kind) -> tuple[str, ...]:
-    """The columns behind `LOOKED_UP`, as this kind's table names them."""
+def lookup_columns(kind: Kind) -> tuple[str, ...]:
+    """The columns behind `LOOKUP_COLUMNS`, as this kind's table names them."""
     pairs = zip(DECLARATION_COLUMNS, declared_columns(kind), strict=True)
-    return tuple(name for (plain, _), name in pairs if plain in LOOKED_UP)
+    return tuple(name for (plain, _), name in pairs if plain in LOOKUP_COLUMNS)
 
 
 def _index(schema: str, table: str, columns: tuple[str, ...]) -> str:
     name = "_".join((table, *columns, "index"))
-    return f"CREATE INDEX {quoted(name)} ON {qualified(schema, table)} ({listed(columns)})"
+    return f"CREATE INDEX {quote(name)} ON {qualify(schema, table)} ({quote_list(columns)})"

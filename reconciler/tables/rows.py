@@ -68,9 +68,9 @@ def is_live(kind: Kind, row: Row) -> bool:
 
 def live_values(kind: Kind, row: Row) -> tuple[Any, ...]:
     """The kind's columns, then created_at and updated_at (aware, UTC). A deactivated tombstone's status is INACTIVE."""
-    written = row.resource.values
+    declared = row.resource.values
     deactivated = row.removed is not None and row.removed.prune is not Prune.OFF
-    values = [written.get(column.name) for column in kind.columns]
+    values = [declared.get(column.name) for column in kind.columns]
     for position, column in _special(kind):
         if column.type is SqlType.JSON:
             values[position] = None if values[position] is None else canonical.dumps(values[position])
@@ -115,7 +115,7 @@ BESIDE = ("name", "labels", "annotations", "refs")
 """What `import` makes the same documents of, with the columns."""
 
 
-def sheet_columns(kind: Kind) -> tuple[tuple[str, str], ...]:
+def export_columns(kind: Kind) -> tuple[tuple[str, str], ...]:
     """Names and DuckDB types, in order: the kind's columns, the time stamps, `BESIDE` as this kind's tables have it."""
     own = ((column.name, "DOUBLE" if column.type is SqlType.FLOAT else column.type.value) for column in kind.columns)
     stamps = ((name, "TIMESTAMP") for name in TIMESTAMPS)
@@ -126,7 +126,7 @@ def sheet_columns(kind: Kind) -> tuple[tuple[str, str], ...]:
 ITEMS = (list, tuple, set, frozenset)
 
 
-def cell(value: Any) -> Value:
+def to_json_cell(value: Any) -> Value:
     """One value."""
     if value is None or isinstance(value, (bool, int, str)):
         return value
@@ -137,19 +137,19 @@ def cell(value: Any) -> Value:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value).hex()
     if isinstance(value, Mapping):
-        return {str(cell(key)): cell(one) for key, one in value.items()}
-    return [cell(one) for one in value] if isinstance(value, ITEMS) else str(value)
+        return {str(to_json_cell(key)): to_json_cell(item) for key, item in value.items()}
+    return [to_json_cell(item) for item in value] if isinstance(value, ITEMS) else str(value)
 
 
-def fitting(rows: Iterable[JsonRow], most_rows: int, most_bytes: int) -> tuple[list[JsonRow], bool]:
+def take_fitting(rows: Iterable[JsonRow], most_rows: int, most_bytes: int) -> tuple[list[JsonRow], bool]:
     """The first rows, as many as there may be and as fit into so many bytes of JSON; and whether there are more."""
-    kept: list[JsonRow] = []
+    taken: list[JsonRow] = []
     for row in rows:
         most_bytes -= len(json.dumps(row))
-        if len(kept) == most_rows or most_bytes < 0:
-            return kept, True
-        kept.append(row)
-    return kept, False
+        if len(taken) == most_rows or most_bytes < 0:
+            return taken, True
+        taken.append(row)
+    return taken, False
 
 
 def _number(value: float | Decimal) -> Value:

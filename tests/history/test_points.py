@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.errors import NeedsHuman, UsageError
 from reconciler.history import points
-from reconciler.history.points import is_moment, moment
+from reconciler.history.points import is_time, parse_time
 from reconciler.model.history import HistoryPoint
 from reconciler.model.host import HostEvent
 from tests.adapters.ledger.versions import aside, sha, version
@@ -38,7 +38,7 @@ def resolve(name: str) -> str | None:
 
 
 def place(ledger: MemoryLedger, name: str, host: str = "here") -> tuple[int, bool]:
-    found = points.find(ledger, name, host, resolve)
+    found = points.find_point(ledger, name, host, resolve)
     assert found.point == HistoryPoint(found.version.height)
     return found.version.height, found.by_host
 
@@ -91,24 +91,24 @@ def test_a_side_branch_is_no_place(ledger: MemoryLedger) -> None:
     ],
 )
 def test_a_moment(text: str, expected: datetime) -> None:
-    assert is_moment(text)
-    assert moment(text) == expected
-    assert moment(text).tzinfo is UTC
+    assert is_time(text)
+    assert parse_time(text) == expected
+    assert parse_time(text).tzinfo is UTC
 
 
 def test_the_end_of_a_day_is_that_of_a_date_alone() -> None:
-    assert moment("2026-11-30", end_of_day=True) == datetime(2026, 12, 1, tzinfo=UTC)
-    assert moment("2026-11-30T00:00Z", end_of_day=True) == datetime(2026, 11, 30, tzinfo=UTC)
+    assert parse_time("2026-11-30", end_of_day=True) == datetime(2026, 12, 1, tzinfo=UTC)
+    assert parse_time("2026-11-30T00:00Z", end_of_day=True) == datetime(2026, 11, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("text", ["2026-11-23T08:00", "2026-02-30", "2026-11-23T25:00Z", "2026-11-23x", "9999-12-31"])
 def test_no_moment(text: str) -> None:
-    assert is_moment(text)
+    assert is_time(text)
     with pytest.raises(UsageError) as caught:
-        moment(text, end_of_day=True)
+        parse_time(text, end_of_day=True)
     assert "2026-11-23" in caught.value.hint
 
 
 @pytest.mark.parametrize("text", ["main", "2026", "20261123", "v2026-11-23", ""])
 def test_what_is_not_meant_as_one(text: str) -> None:
-    assert not is_moment(text)
+    assert not is_time(text)

@@ -5,23 +5,23 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.history.points import merged_by, newest_first
+from reconciler.history.points import group_by_merge, order_newest_first
 
 
 def test_a_side_commit_belongs_to_the_first_merge_that_reaches_it() -> None:
     side = {"a": ("A",), "b": ("a",), "c": ("b",), "d": ("A", "c")}
     merges = [("C", ("B", "b")), ("D", ("C", "d")), ("E", ("D", "c", "d"))]
-    assert merged_by(merges, side) == {"C": ["b", "a"], "D": ["d", "c"], "E": []}
+    assert group_by_merge(merges, side) == {"C": ["b", "a"], "D": ["d", "c"], "E": []}
 
 
 def test_an_octopus_lists_its_branches_in_order() -> None:
     side = dict.fromkeys("xyz", ("A",))
-    assert merged_by([("B", ("A", "x", "y", "z"))], side) == {"B": ["x", "y", "z"]}
+    assert group_by_merge([("B", ("A", "x", "y", "z"))], side) == {"B": ["x", "y", "z"]}
 
 
 def test_a_long_side_branch_does_not_exhaust_the_stack() -> None:
     side = {str(number): (str(number - 1),) for number in range(50_000)}
-    assert merged_by([("B", ("A", "49999"))], side)["B"] == [str(number) for number in reversed(range(50_000))]
+    assert group_by_merge([("B", ("A", "49999"))], side)["B"] == [str(number) for number in reversed(range(50_000))]
 
 
 graphs = st.lists(st.tuples(st.booleans(), st.lists(st.integers(0, 30), max_size=3)), min_size=1, max_size=30)
@@ -39,8 +39,8 @@ def test_children_come_before_their_parents_and_nothing_twice(graph: list[tuple[
         if on_mainline:
             mainline.append(str(number))
     side = {name: above for name, above in parents.items() if name not in mainline}
-    merged = merged_by([(name, parents[name]) for name in mainline], side)
-    listed = newest_first(mainline[::-1], merged, 1000)
+    merged = group_by_merge([(name, parents[name]) for name in mainline], side)
+    listed = order_newest_first(mainline[::-1], merged, 1000)
     assert len(listed) == len(set(listed))
     place = {name: at for at, name in enumerate(listed)}
     assert all(place[name] < place[parent] for name in listed for parent in parents[name] if parent in place)

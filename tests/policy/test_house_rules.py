@@ -18,7 +18,7 @@ import pytest
 from reconciler.adapters.sandbox.engine import Sandbox
 from reconciler.model.change import Prune, Removal, Row, Stamp
 from reconciler.model.problem import Severity
-from reconciler.policy import rulings
+from reconciler.policy import locate_violations
 from reconciler.reconcile import policytests
 from reconciler.reconcile.check import check_tree
 from reconciler.reconcile.policytests import Expectation, PolicyTest, read_policies
@@ -104,7 +104,7 @@ def told(engine: PolicyEngine, old: Mapping[str, bytes], new: Mapping[str, bytes
     verdicts = engine.run(list(RULES.values()), after.kinds, live, desired)
     return {
         f"{one.code.removeprefix('policy/')} {one.path} {one.pointer}".strip()
-        for one in rulings(verdicts, after.kinds, index.get)
+        for one in locate_violations(verdicts, after.kinds, index.get)
     }
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.adapters.sandbox import protocol, screen
 from reconciler.adapters.sandbox.engine import SECONDS_FOR_ALL, Sandbox
-from reconciler.policy import LONGEST, read_policy
+from reconciler.policy import MAX_MESSAGE, read_policy
 from reconciler.reconcile.rules import read_kinds
 from reconciler.tables.rows import DECLARATION_COLUMNS
 from reconciler.wiring.checkout import bundled_kinds
@@ -54,7 +54,7 @@ def test_the_limits_are_those_in_force() -> None:
     for words in (
         f"{protocol.SECONDS:g} seconds for each, {SECONDS_FOR_ALL:g} for all of them",
         protocol.MEMORY.replace("MB", " MB of memory"),
-        f"cut after {LONGEST:,} characters",
+        f"cut after {MAX_MESSAGE:,} characters",
         f"more than {protocol.MOST_ROWS:,} rows",
     ):
         assert words in told

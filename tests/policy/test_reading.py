@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.model.problem import Policy, Problem
-from reconciler.policy import MOST_BYTES, read_policy
+from reconciler.policy import MAX_BYTES, read_policy
 
 SQL = "-- Leverage has a cap\nSELECT 1 AS message\n"
 
@@ -60,7 +60,7 @@ def test_a_title_is_fit_for_a_terminal() -> None:
         ("policies/a.sql", b"SELECT '\xff'", "byte 9 is not UTF-8"),
         ("policies/a.sql", SQL.encode("utf-16"), "is not UTF-8"),
         ("policies/a.sql", b"SELECT 1\x00", "NUL"),
-        ("policies/a.sql", b" " * (MOST_BYTES + 1), "100,001 bytes"),
+        ("policies/a.sql", b" " * (MAX_BYTES + 1), "100,001 bytes"),
     ],
 )
 def test_what_is_none_says_why(path: str, data: bytes, words: str) -> None:
@@ -72,4 +72,4 @@ def test_what_is_none_says_why(path: str, data: bytes, words: str) -> None:
 
 
 def test_a_hundred_thousand_bytes_are_not_too_many() -> None:
-    assert read(SQL.encode() + b" " * (MOST_BYTES - len(SQL))).title == "Leverage has a cap"
+    assert read(SQL.encode() + b" " * (MAX_BYTES - len(SQL))).title == "Leverage has a cap"

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.model.problem import NOT_LOCATED, Fault, Policy, Problem, Severity, Verdict, Violation
 from reconciler.model.resource import Key
-from reconciler.policy import pointer_of, rulings
+from reconciler.policy import field_pointer, locate_violations
 from tests.support.kinds import KINDS, ODD, WIDGET, make_kind, widget
 
 POLICY = Policy("weight-cap", "policies/weight-cap.sql", "Widgets are light", "SELECT …")
@@ -17,7 +17,7 @@ KNOWN = {ONE.key: ONE}
 
 
 def problems(*violations: Violation, cut: bool = False) -> tuple[Problem, ...]:
-    return rulings([Verdict(POLICY, violations, cut)], KINDS, KNOWN.get)
+    return locate_violations([Verdict(POLICY, violations, cut)], KINDS, KNOWN.get)
 
 
 @pytest.mark.parametrize("kind", ["Widget", "widget", "widgets", "WIDGET_CONFIG"])
@@ -60,14 +60,14 @@ def test_without_a_field_it_is_about_the_document() -> None:
     ],
 )
 def test_fields_are_named_as_in_a_plan(field: str, pointer: str) -> None:
-    assert pointer_of(WIDGET, field) == pointer
+    assert field_pointer(WIDGET, field) == pointer
 
 
 def test_a_column_comes_before_what_has_its_name_elsewhere() -> None:
     odd = make_kind("Odd", (*ODD.columns, replace(ODD.columns[1], name="name"), replace(ODD.columns[1], name="labels")))
-    assert pointer_of(odd, "ÄÖ.x") == "/spec/ÄÖ.x"
-    assert pointer_of(odd, "name") == "/spec/name"
-    assert pointer_of(odd, "labels.x") == "/spec/labels/x"
+    assert field_pointer(odd, "ÄÖ.x") == "/spec/ÄÖ.x"
+    assert field_pointer(odd, "name") == "/spec/name"
+    assert field_pointer(odd, "labels.x") == "/spec/labels/x"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_what_names_no_resource_stands_at_the_policy(violation: Violation, messa
 
 def test_a_fault_stands_where_it_is_in_the_policy() -> None:
     verdict = Verdict(POLICY, fault=Fault("no such column", 3, 7, "did you mean x?"))
-    assert rulings([verdict], KINDS, KNOWN.get) == (
+    assert locate_violations([verdict], KINDS, KNOWN.get) == (
         Problem(POLICY.path, 3, 7, "bad-policy", "", "no such column", "did you mean x?"),
     )
 
@@ -109,7 +109,7 @@ def test_what_was_cut_is_told_and_as_bad_as_what_is_told(severities: str, worst:
 def test_all_of_them_come_in_order() -> None:
     other = replace(POLICY, name="other", path="a/other.sql")
     verdicts = [Verdict(POLICY, (Violation("b"), Violation("a", "Widget", "one"))), Verdict(other, (Violation("c"),))]
-    assert [problem.path for problem in rulings(verdicts, KINDS, KNOWN.get)] == [
+    assert [problem.path for problem in locate_violations(verdicts, KINDS, KNOWN.get)] == [
         "a/other.sql",
         POLICY.path,
         "w/all.yaml",
@@ -122,7 +122,7 @@ def test_only_resources_with_a_name_are_looked_up() -> None:
     def find(key: Key) -> None:
         asked.append(key)
 
-    rulings(
+    locate_violations(
         [Verdict(POLICY, (Violation("x"), Violation("x", "widgets", "two"), Violation("x", "?", "y")))], KINDS, find
     )
     assert asked == [Key("Widget", "two")]

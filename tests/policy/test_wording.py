@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.policy import LONGEST, plain
+from reconciler.policy import MAX_MESSAGE, escape_line
 
 
 @pytest.mark.parametrize(
@@ -24,18 +24,18 @@ from reconciler.policy import LONGEST, plain
     ],
 )
 def test_what_is_not_seen_is_written_out(text: str, shown: str) -> None:
-    assert plain(text) == shown
+    assert escape_line(text) == shown
 
 
 def test_a_long_text_is_cut() -> None:
-    assert plain("x" * LONGEST) == "x" * LONGEST
-    assert plain("x" * (LONGEST + 1)) == "x" * (LONGEST - 1) + "…"
-    assert len(plain("\x1b" * LONGEST)) == LONGEST
+    assert escape_line("x" * MAX_MESSAGE) == "x" * MAX_MESSAGE
+    assert escape_line("x" * (MAX_MESSAGE + 1)) == "x" * (MAX_MESSAGE - 1) + "…"
+    assert len(escape_line("\x1b" * MAX_MESSAGE)) == MAX_MESSAGE
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=50), st.integers(5, 40))
 def test_it_is_short_and_printable(text: str, longest: int) -> None:
-    shown = plain(text, longest)
+    shown = escape_line(text, longest)
     assert len(shown) <= longest
     assert "\n" not in shown
     assert all(character.isprintable() or character in "\u200c\u200d" for character in shown)

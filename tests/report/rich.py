@@ -9,7 +9,7 @@ from reconciler.kinds.kind import Kinds
 from reconciler.model.change import Change, Op, Prune
 from reconciler.model.problem import NOT_LOCATED, Problem, Severity
 from reconciler.model.resource import FileEntry
-from reconciler.plan import Plan, ordered
+from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.check import CheckResult
 from tests.support.kinds import GADGET, KINDS, WIDGET, WIDGET_COLUMNS, gadget, make_kind, widget
 
@@ -68,7 +68,7 @@ PROBLEMS = (
 PLAN = Plan(
     base=BASE,
     head=HEAD,
-    changes=ordered(
+    changes=sort_changes(
         (
             update(
                 widget("big", weight=30.0, parts={"screws": 4, "caps": {"gold": 20, "steel": None}}, ratio=0.1),

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from markdown_it import MarkdownIt
 
 from reconciler.model.problem import Problem, Severity
-from reconciler.plan import Plan, ordered
+from reconciler.plan import Plan, sort_changes
 from reconciler.report.escape import escape_line
 from reconciler.report.formats import PLAN_FORMATS, PROBLEM_FORMATS
 from reconciler.report.markdown import (
@@ -137,7 +137,7 @@ def test_only_what_would_end_a_span_of_code_is_an_element() -> None:
 def test_harm_in_every_place_does_nothing() -> None:
     problem = Problem(NASTY, 1, 1, NASTY, NASTY, NASTY, NASTY)
     odd = replace(widget("a"), name=NASTY, path=NASTY, kind=NASTY, labels={NASTY: NASTY})
-    plan = Plan(BASE, HEAD, ordered((create(odd), delete(odd), update(widget("a"), odd))), (problem,), 1, BASE)
+    plan = Plan(BASE, HEAD, sort_changes((create(odd), delete(odd), update(widget("a"), odd))), (problem,), 1, BASE)
     page = PLAN_FORMATS["markdown"](plan, KINDS)
     _check(page)
     assert "<script" not in READER.render(page)
@@ -195,7 +195,7 @@ def _many(number: int) -> tuple[Problem, ...]:
 def test_what_does_not_fit_is_counted() -> None:
     changes = [update(widget(f"w{n:05}"), widget(f"w{n:05}", note="€" * 60, weight=1.0 + n)) for n in range(2_000)]
     changes += [delete(gadget(f"g{n}")) for n in range(10)] + [create(gadget(f"h{n}")) for n in range(10)]
-    plan = Plan(BASE, HEAD, ordered(changes), _many(1_500), 3, BASE)
+    plan = Plan(BASE, HEAD, sort_changes(changes), _many(1_500), 3, BASE)
     page = PLAN_FORMATS["markdown"](plan, RICH_KINDS)
     _check(page)
     assert len(page.encode()) > MAX_COMMENT * 0.95

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reconciler.model.change import Prune
 from reconciler.model.problem import Problem, Severity
 from reconciler.model.resource import FileEntry
-from reconciler.plan import Plan, ordered
+from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.check import CheckResult
 from tests.report.rich import create, delete, update
 from tests.support.kinds import KINDS, widget
@@ -74,7 +74,7 @@ PLANS = st.builds(
     Plan,
     base=st.one_of(st.none(), SHAS),
     head=SHAS,
-    changes=st.lists(CHANGES, max_size=3).map(ordered),
+    changes=st.lists(CHANGES, max_size=3).map(sort_changes),
     problems=st.lists(PROBLEMS, max_size=3).map(lambda found: tuple(sorted(found))),
     unchanged=st.integers(0, 10**6),
     state=st.one_of(st.none(), SHAS),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reconciler.reconcile.read import FileReader
 from reconciler.snapshot import tree
 from reconciler.snapshot.base import EmptyBase
-from reconciler.snapshot.tree import tree_problems
+from reconciler.snapshot.tree import find_tree_problems
 from reconciler.wiring.checkout import bundled_kinds
 from tests.support import configs
 
@@ -37,10 +37,10 @@ trees = st.dictionaries(st.sampled_from(PATHS), files, max_size=4)
 
 def grow(start: Tree, texts: dict[str, str | None]) -> Tree:
     entries = {
-        path: READER.read_file(path, text.encode()) if text is not None else tree.NOTHING
+        path: READER.read_file(path, text.encode()) if text is not None else tree.NO_ENTRY
         for path, text in texts.items()
     }
-    return tree.advance(start, KINDS, entries).tree
+    return tree.update_tree(start, KINDS, entries).tree
 
 
 def empty() -> Tree:
@@ -48,7 +48,7 @@ def empty() -> Tree:
 
 
 def found(texts: dict[str, str]) -> tuple[Problem, ...]:
-    return tree_problems(grow(empty(), dict(texts)))
+    return find_tree_problems(grow(empty(), dict(texts)))
 
 
 def told(problems: tuple[Problem, ...]) -> list[tuple[str, str, int, str]]:
@@ -62,7 +62,7 @@ def test_walking_through_trees_ends_like_reading_the_last(steps: list[dict[str, 
         at = grow(at, {**dict.fromkeys(last), **texts})
         last = texts
     at_once = grow(empty(), dict(last))
-    assert tree_problems(at) == tree_problems(at_once)
+    assert find_tree_problems(at) == find_tree_problems(at_once)
     for path in PATHS:
         assert at.files[path] == at_once.files[path]
         for one in at_once.files[path].resources:
@@ -76,7 +76,7 @@ def test_order_of_files_does_not_matter(texts: dict[str, str], order: list[str])
     for path in order:
         if path in texts:
             one_by_one = grow(one_by_one, {path: texts[path]})
-    assert tree_problems(one_by_one) == found(texts)
+    assert find_tree_problems(one_by_one) == found(texts)
 
 
 def test_two_files_with_one_name_are_both_told() -> None:
@@ -96,11 +96,11 @@ def test_two_resources_with_one_id_are_both_told() -> None:
 
 def test_a_reference_into_nothing_is_told_until_it_is_declared() -> None:
     at = grow(empty(), {"s.yaml": configs.signal("s", users=["ann", "bob"]), "a.yaml": configs.user("ann")})
-    assert told(tree_problems(at)) == [("dangling-reference", "s.yaml", 1, "/metadata/refs/users/1")]
+    assert told(find_tree_problems(at)) == [("dangling-reference", "s.yaml", 1, "/metadata/refs/users/1")]
     at = grow(at, {"b.yaml": configs.user("bob")})
-    assert tree_problems(at) == ()
+    assert find_tree_problems(at) == ()
     at = grow(at, {"b.yaml": None})
-    assert told(tree_problems(at)) == [("dangling-reference", "s.yaml", 1, "/metadata/refs/users/1")]
+    assert told(find_tree_problems(at)) == [("dangling-reference", "s.yaml", 1, "/metadata/refs/users/1")]
 
 
 def test_references_are_withheld_while_a_file_cannot_be_read() -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.tables.rows import cell, fitting
+from reconciler.tables.rows import take_fitting, to_json_cell
 
 
 @pytest.mark.parametrize(
@@ -45,25 +45,25 @@ from reconciler.tables.rows import cell, fitting
     ],
 )
 def test_each_is_told_as_the_rest_of_the_program_would(value: Any, told: Any) -> None:
-    found = cell(value)
+    found = to_json_cell(value)
     assert (found, type(found)) == (told, type(told))
 
 
 @given(st.floats() | st.decimals() | st.dictionaries(st.floats(), st.lists(st.binary())))
 def test_whatever_it_is_it_is_json(value: Any) -> None:
-    json.dumps(cell(value), allow_nan=False)
+    json.dumps(to_json_cell(value), allow_nan=False)
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=2, max_value=10**30, min_value=-(10**30)))
 def test_no_decimal_loses_a_digit(value: Decimal) -> None:
-    found = cell(value)
+    found = to_json_cell(value)
     assert isinstance(found, (int, float, str))
     assert Decimal(repr(found) if isinstance(found, float) else str(found)) == value
 
 
 def test_as_many_rows_as_there_may_be_and_fit() -> None:
     rows = [(number, "x" * 10) for number in range(10)]
-    assert fitting(rows, 10, 1_000_000) == (rows, False)
-    assert fitting(rows, 9, 1_000_000) == (rows[:9], True)
-    assert fitting(rows, 10, 50) == (rows[:2], True)
-    assert fitting([], 1, 0) == ([], False)
+    assert take_fitting(rows, 10, 1_000_000) == (rows, False)
+    assert take_fitting(rows, 9, 1_000_000) == (rows[:9], True)
+    assert take_fitting(rows, 10, 50) == (rows[:2], True)
+    assert take_fitting([], 1, 0) == ([], False)

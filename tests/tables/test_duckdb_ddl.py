@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from reconciler.kinds.kind import Column, SqlType
-from reconciler.tables.duckdb import tables
+from reconciler.tables.duckdb import make_tables
 from reconciler.tables.rows import desired_values, live_values
 from tests.kinds.loading import shipped
 from tests.support.kinds import GADGET, ODD, WIDGET, gadget, make_kind, resource, row, uid, widget
@@ -33,7 +33,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 def create(connection: duckdb.DuckDBPyConnection, kind: Kind) -> None:
     """Make a kind's tables and indexes."""
-    made = tables(kind)
+    made = make_tables(kind)
     for statement in (made.live, made.desired, *made.indexes):
         connection.execute(statement)
 
@@ -49,7 +49,7 @@ def columns(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> l
 
 @pytest.mark.parametrize("kind", [*shipped(), WIDGET, GADGET], ids=lambda kind: kind.table)
 def test_ddl_is_the_golden_one(kind: Kind, golden: Callable[[str, str], None]) -> None:
-    golden(f"ddl/duckdb_{kind.table}.sql", tables(kind).definition + "\n")
+    golden(f"ddl/duckdb_{kind.table}.sql", make_tables(kind).definition + "\n")
 
 
 DOMAIN = {
@@ -101,9 +101,9 @@ def test_desired_table_has_the_live_columns_and_the_declaration(
 
 
 def test_a_column_named_like_one_of_the_declaration_keeps_its_name() -> None:
-    assert '"path" VARCHAR(255)' in tables(GADGET).desired
-    assert '"declared_path" VARCHAR' in tables(GADGET).desired
-    assert any('("declared_path")' in index for index in tables(GADGET).indexes)
+    assert '"path" VARCHAR(255)' in make_tables(GADGET).desired
+    assert '"declared_path" VARCHAR' in make_tables(GADGET).desired
+    assert any('("declared_path")' in index for index in make_tables(GADGET).indexes)
 
 
 def test_odd_names_are_taken_literally(connection: duckdb.DuckDBPyConnection) -> None:
@@ -193,4 +193,4 @@ def test_a_description_does_not_change_the_definition() -> None:
         make_kind("Cog", [Column("cog_id", SqlType.UUID), Column("size", SqlType.INTEGER, description=words)])
         for words in ("", "in millimetres")
     )
-    assert tables(plain).definition == tables(told).definition
+    assert make_tables(plain).definition == make_tables(told).definition

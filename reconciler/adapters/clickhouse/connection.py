@@ -17,7 +17,7 @@ from urllib3.exceptions import SSLError
 
 from reconciler import canonical
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater, UsageError
-from reconciler.tables.clickhouse import DEFAULT_DATABASE, quoted
+from reconciler.tables.clickhouse import DEFAULT_DATABASE, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -149,7 +149,7 @@ class Connection:
     def insert(self, table: str, columns: Sequence[str], rows: bytes) -> None:
         """Insert rows in `ROW_FORMAT`. Raw, as the driver's own conversion imports pandas first (0.25 s)."""
         with translated(self.place):
-            name = f"{quoted(self.database)}.{quoted(table)}"
+            name = f"{quote(self.database)}.{quote(table)}"
             self._client.raw_insert(name, columns, rows, settings=_INSERT_SETTINGS, fmt=ROW_FORMAT)
 
     def _query(self, query: str, parameters: dict[str, object]) -> QueryResult:

@@ -24,7 +24,7 @@ from reconciler.adapters.clickhouse.tables import (
     version_values,
 )
 from reconciler.errors import BugError, UsageError
-from reconciler.history.points import as_recorded, merged_by, newest_first, sha_prefix
+from reconciler.history.points import group_by_merge, order_newest_first, sha_prefix, to_version_row
 from reconciler.tables.clickhouse import EVENT_COLUMNS, EVENTS_TABLE, VERSION_COLUMNS, VERSIONS_TABLE, history_columns
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ class ClickHouseLedger(PastQueries, OwnQueries):
             kind = self._kinds[name]
             self._connection.insert(kind.table, list(history_columns(kind)), lines(rows))
         now = self._clock.now()
-        self._write([as_recorded(version, now) for version in versions])
+        self._write([to_version_row(version, now) for version in versions])
 
     def orphan(self, shas: Collection[str]) -> None:
         """Mark commits that the branch no longer reaches."""
@@ -204,9 +204,9 @@ class ClickHouseLedger(PastQueries, OwnQueries):
         mainline = [version_row(values) for values in found]
         merged: Mapping[str, Sequence[str]] = {}
         if any(len(row.commit.parents) > 1 for row in mainline):
-            merged = merged_by(self._parents(MERGES).items(), self._parents(SIDE))
+            merged = group_by_merge(self._parents(MERGES).items(), self._parents(SIDE))
         rows = {row.commit.sha: row for row in mainline}
-        listed = newest_first(list(rows), merged, limit)
+        listed = order_newest_first(list(rows), merged, limit)
         rows |= {row.commit.sha: row for row in self._by_sha([sha for sha in listed if sha not in rows])}
         return tuple(rows[sha] for sha in listed)
 

@@ -21,9 +21,9 @@ from clickhouse_connect.driver.exceptions import Error
 from reconciler.adapters.clickhouse.connection import IN_THE_WAY, meaning
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.rows import MAX_QUERY_BYTES, QueryResult, TableExport
-from reconciler.policy import plain
-from reconciler.tables.clickhouse import EVENTS_TABLE, VERSIONS_TABLE, kind_of_table, quoted
-from reconciler.tables.rows import cell, fitting
+from reconciler.policy import escape_line
+from reconciler.tables.clickhouse import EVENTS_TABLE, VERSIONS_TABLE, kind_of_table, quote
+from reconciler.tables.rows import take_fitting, to_json_cell
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -81,10 +81,10 @@ def offered(database: str, tables: Tables) -> Iterator[Offered]:
 
 
 def _rows(database: str, table: str, columns: Mapping[str, str]) -> str:
-    shown = ", ".join(quoted(name) for name, _ in _columns(columns))
+    shown = ", ".join(quote(name) for name, _ in _columns(columns))
     repository, branch = (_own(name, columns) for name in ("repository", "branch"))
     ours = f"{repository} = {{repository:String}} AND {branch} = {{branch:String}}"
-    return f"SELECT {shown} FROM {quoted(database)}.{quoted(table)} FINAL WHERE {ours}"  # noqa: S608  names only, quoted
+    return f"SELECT {shown} FROM {quote(database)}.{quote(table)} FINAL WHERE {ours}"  # noqa: S608  names only, quoted
 
 
 def _columns(columns: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -104,7 +104,7 @@ def _own(name: str, columns: Mapping[str, str]) -> str:
 
 
 def _ordered(columns: tuple[str, ...]) -> str:
-    return "ORDER BY " + ", ".join(map(quoted, columns))
+    return "ORDER BY " + ", ".join(map(quote, columns))
 
 
 ONE_SELECT = "a query is one SELECT; everything else is done by commits"
@@ -300,11 +300,11 @@ class OwnQueries:
             "result_overflow_mode": "throw",
             "readonly": 1,  # the last: after it no setting can be changed
         }
-        named = ",\n".join(f"{quoted(name)} AS ({query})" for name, query in tables.items())
+        named = ",\n".join(f"{quote(name)} AS ({query})" for name, query in tables.items())
         whole = f"{f'WITH {named}' if named else ''}\nSELECT * FROM (\n{statement}\n) LIMIT {limits.rows + 1}"
         found = self._connection.run(whole, settings, database=True, **self._ours)
-        rows = (tuple(map(cell, row)) for row in found.rows)
-        kept, cut = fitting(rows, limits.rows, MAX_QUERY_BYTES)
+        rows = (tuple(map(to_json_cell, row)) for row in found.rows)
+        kept, cut = take_fitting(rows, limits.rows, MAX_QUERY_BYTES)
         return QueryResult(found.columns, tuple(kept), cut)
 
     def sheets(self) -> dict[str, TableExport]:
@@ -330,7 +330,7 @@ def _understood(error: Error, place: str, limits: QueryLimits) -> ReconcilerErro
         return meaning(place, error)
     found = SAYS.match(str(error))
     says = AFTER.sub("", found["says"] if found else str(error))
-    return UsageError(f"the query cannot be run: {plain(says)[:500].rstrip(' .!')}", hint=_hint(says))
+    return UsageError(f"the query cannot be run: {escape_line(says)[:500].rstrip(' .!')}", hint=_hint(says))
 
 
 def _hint(says: str) -> str:

@@ -37,7 +37,7 @@ from reconciler.adapters.duckdb.connection import (
 from reconciler.adapters.duckdb.state import EVENT_COLUMNS, add_event, set_suspension, suspension
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RetryLater, UsageError
 from reconciler.model.host import HostEvent
-from reconciler.tables.duckdb import qualified, quoted
+from reconciler.tables.duckdb import qualify, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -152,7 +152,7 @@ def _fingerprint(connection: duckdb.DuckDBPyConnection, database: str) -> Finger
     ).fetchall()
     found: Fingerprint = {}
     for schema, table, statement, indexes in tables:
-        place = f"{quoted(database)}.{qualified(schema, table)}"
+        place = f"{quote(database)}.{qualify(schema, table)}"
         records = connection.execute(f"SELECT count(*), sum(hash(t)) FROM {place} AS t").fetchall()
         found[f"{schema}.{table}"] = (statement, str(indexes), *records[0])
     return found

@@ -9,7 +9,7 @@ from reconciler import canonical
 from reconciler.adapters.duckdb.codec import TOMBSTONE_RECORD, declared_row, find_tombstone, tombstone_row, values_of
 from reconciler.adapters.duckdb.connection import desired_tables, fetch_first
 from reconciler.kinds.kind import TIMESTAMPS
-from reconciler.tables.duckdb import DESIRED, listed, qualified, quoted
+from reconciler.tables.duckdb import DESIRED, qualify, quote, quote_list
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -32,12 +32,12 @@ class _Table:
         self.kind = kind
         self.columns = tuple(name for name in stored.columns if kind.column(name) is not None)
         self.stored = stored
-        self.source = qualified(DESIRED, stored.table)
-        self.select = f"SELECT {listed((*self.columns, *TIMESTAMPS, *stored.declared))} FROM {self.source}"
+        self.source = qualify(DESIRED, stored.table)
+        self.select = f"SELECT {quote_list((*self.columns, *TIMESTAMPS, *stored.declared))} FROM {self.source}"
         self.is_declared = f"{self.column('path')} IS NOT NULL"
 
     def column(self, name: str) -> str:
-        return quoted(self.stored.declaration(name))
+        return quote(self.stored.declaration(name))
 
     def row(self, record: Sequence[Any]) -> Row:
         width = len(self.columns)
@@ -73,7 +73,7 @@ class DuckDBBase:
     def _row(self, row_id: RowId) -> Row | None:
         table = self._tables.get(row_id.kind)
         if table is not None:
-            query = f"{table.select} WHERE {quoted(table.stored.key)} = ? AND {table.is_declared}"
+            query = f"{table.select} WHERE {quote(table.stored.key)} = ? AND {table.is_declared}"
             with desired_tables():
                 record = fetch_first(self._connection, query, row_id.id)
             if record is not None:

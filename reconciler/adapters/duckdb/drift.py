@@ -27,7 +27,7 @@ from reconciler.adapters.duckdb.tables import (
 from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.model.drift import TABLE_ITSELF, Drift, Drifts, DriftType, differing_columns
-from reconciler.tables.duckdb import DESIRED, LIVE, listed, qualified, quoted
+from reconciler.tables.duckdb import DESIRED, LIVE, qualify, quote, quote_list
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -116,8 +116,8 @@ class _Pair:
         """At most so many rows that differ, in order of id."""
         if not self._are_comparable() or self._is_alike():
             return []
-        name = quoted(self._stored.declaration("name"))
-        selected = (f"{side}.{quoted(column)}" for side in ("found", "said") for column in self._compared)
+        name = quote(self._stored.declaration("name"))
+        selected = (f"{side}.{quote(column)}" for side in ("found", "said") for column in self._compared)
         query = (
             f"SELECT {self._id}, said.{name}, found.{self._key} IS NULL, said.{self._key} IS NULL, "
             f"{', '.join(selected)} {self._differing} ORDER BY 1 LIMIT ?"
@@ -142,7 +142,7 @@ class _Pair:
         one, other = (
             fetch_first(
                 self._connection,
-                f"SELECT count(*), sum(hash({listed(self._compared)})) FROM {qualified(schema, self._stored.table)}",
+                f"SELECT count(*), sum(hash({quote_list(self._compared)})) FROM {qualify(schema, self._stored.table)}",
             )
             for schema in (LIVE, DESIRED)
         )
@@ -150,7 +150,7 @@ class _Pair:
 
     @property
     def _key(self) -> str:
-        return quoted(self._stored.key)
+        return quote(self._stored.key)
 
     @property
     def _id(self) -> str:
@@ -162,8 +162,8 @@ class _Pair:
 
         https://duckdb.org/docs/stable/sql/expressions/comparison_operators
         """
-        live, desired = (qualified(schema, self._stored.table) for schema in (LIVE, DESIRED))
-        columns = (quoted(column) for column in self._compared)
+        live, desired = (qualify(schema, self._stored.table) for schema in (LIVE, DESIRED))
+        columns = (quote(column) for column in self._compared)
         unlike = " OR ".join(f"found.{column} IS DISTINCT FROM said.{column}" for column in columns)
         return (
             f"FROM {live} AS found FULL JOIN {desired} AS said ON found.{self._key} = said.{self._key} "

@@ -17,7 +17,7 @@ from reconciler import canonical
 from reconciler.adapters.duckdb.connection import CONFIG, DAMAGED, HOLDER, IN_USE, first_line
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
 from reconciler.importing.tables import METADATA, RawTable
-from reconciler.tables.duckdb import DESIRED, LIVE, qualified, quoted
+from reconciler.tables.duckdb import DESIRED, LIVE, qualify, quote
 from reconciler.tables.rows import DECLARATION_COLUMNS, declaration_columns
 
 if TYPE_CHECKING:
@@ -121,31 +121,31 @@ def _beside(kind: Kind, live: Columns, desired: str, columns: Columns) -> _Besid
     has = {name.lower() for name in columns}
     own = {plain: name for (plain, _), (name, _) in zip(DECLARATION_COLUMNS, declaration_columns(kind), strict=True)}
     present = {name.lower() for name in live}
-    key = quoted(kind.key)
+    key = quote(kind.key)
     if not {kind.key.lower(), own["path"].lower()} <= has or kind.key.lower() not in present:
         return _Beside({}, "")
     wanted = [one for one in METADATA if own[one].lower() in has and own[one].lower() not in present]
-    gone = f"said.{quoted(own['path'])} IS NULL"
+    gone = f"said.{quote(own['path'])} IS NULL"
     hidden = {
-        "name": f"{gone} AND count(*) OVER (PARTITION BY said.{quoted(own['name'])}) > 1",
+        "name": f"{gone} AND count(*) OVER (PARTITION BY said.{quote(own['name'])}) > 1",
         "refs": gone,
     }
     expressions = {
-        own[one]: f"CASE WHEN {hidden.get(one, 'false')} THEN NULL ELSE said.{quoted(own[one])}::VARCHAR END"
+        own[one]: f"CASE WHEN {hidden.get(one, 'false')} THEN NULL ELSE said.{quote(own[one])}::VARCHAR END"
         for one in wanted
     }
-    source = qualified(DESIRED, desired)
+    source = qualify(DESIRED, desired)
     return _Beside(expressions, f" LEFT JOIN {source} AS said ON said.{key}::VARCHAR = live.{key}::VARCHAR")
 
 
 def _query(table: str, columns: Columns, beside: _Beside) -> str:
     cells = [_cell(name, data_type) for name, data_type in columns.items()]
     selected = ", ".join((*cells, *beside.expressions.values()))
-    return f"SELECT {selected} FROM {qualified(LIVE, table)} AS live{beside.join} ORDER BY live.rowid"
+    return f"SELECT {selected} FROM {qualify(LIVE, table)} AS live{beside.join} ORDER BY live.rowid"
 
 
 def _cell(name: str, data_type: str) -> str:
-    column = f"live.{quoted(name)}"
+    column = f"live.{quote(name)}"
     if _EXACT.fullmatch(data_type):
         return column
     return f"to_json({column})::VARCHAR" if _NESTED.fullmatch(data_type) else f"{column}::VARCHAR"

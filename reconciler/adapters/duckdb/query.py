@@ -13,8 +13,8 @@ from reconciler.adapters.sandbox.process import Process
 from reconciler.adapters.sandbox.protocol import MEMORY, Fill, Look
 from reconciler.errors import UsageError
 from reconciler.model.rows import MAX_QUERY_BYTES, QueryResult
-from reconciler.policy import plain
-from reconciler.tables.rows import sheet_columns
+from reconciler.policy import escape_line
+from reconciler.tables.rows import export_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -49,7 +49,7 @@ def query_rows(
 
 def _empty_tables(kinds: Kinds) -> Iterator[Fill]:
     for kind in kinds:
-        columns = sheet_columns(kind)
+        columns = export_columns(kind)
         yield Fill("main", kind.table, columns[: len(kind.columns) + 2], ())
         yield Fill("desired", kind.table, columns, ())
 
@@ -81,7 +81,7 @@ def _error(seen: Seen, sql: str, limits: QueryLimits) -> UsageError:
     if NO_MEMORY in text:
         return UsageError(f"the query used more memory than there is for it ({MEMORY})", hint=SMALLER)
     line, column = place(text, sql, 0)
-    said = plain(PREFIX.sub("", text.partition("\n")[0])).rstrip(".!")
+    said = escape_line(PREFIX.sub("", text.partition("\n")[0])).rstrip(".!")
     return UsageError(f"the query cannot be run: line {line}, column {column}: {said}", hint=_hint(text))
 
 
@@ -91,4 +91,4 @@ def _hint(text: str) -> str:
     if "disabled by configuration" in text:
         return NO_FILES
     found = CANDIDATES.search(text)
-    return f"did you mean {plain(found['names'])}?" if found else ""
+    return f"did you mean {escape_line(found['names'])}?" if found else ""

@@ -27,8 +27,8 @@ from reconciler.adapters.duckdb.state import (
 from reconciler.adapters.duckdb.tables import load_catalog, parts_of, read_structure
 from reconciler.model.drift import MAX_REPORTED
 from reconciler.model.rows import TableExport
-from reconciler.tables.duckdb import DESIRED, LIVE, qualified, quoted
-from reconciler.tables.rows import sheet_columns
+from reconciler.tables.duckdb import DESIRED, LIVE, qualify, quote
+from reconciler.tables.rows import export_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -102,7 +102,7 @@ class DuckDBReader:
         return dict.fromkeys(self._catalog, 0) | self._counts(left)
 
     def _counts(self, kinds: Collection[StoredKind]) -> dict[str, int]:
-        counts = (f"(SELECT count(*) FROM {qualified(LIVE, stored.table)})" for stored in kinds)
+        counts = (f"(SELECT count(*) FROM {qualify(LIVE, stored.table)})" for stored in kinds)
         found = fetch_first(self._connection, f"SELECT {', '.join(counts)}") if kinds else ()
         return dict(zip((stored.name for stored in kinds), found or (), strict=True))
 
@@ -152,7 +152,7 @@ class DuckDBReader:
         """The live rows of a kind for a file. To be read before anything else is asked."""
         stored = self._catalog.get(kind.name)
         if stored is None:
-            return TableExport(kind.table, sheet_columns(kind), ())
+            return TableExport(kind.table, export_columns(kind), ())
         return live_sheet(self._connection, kind, stored)
 
     def live_after(self, kind: Kind, place: Place | None, limit: int) -> tuple[LiveRow, ...]:
@@ -221,8 +221,8 @@ class MomentReader(DuckDBReader):
 
     def _is_paired(self, stored: StoredKind) -> bool:
         """Whether the live rows are those that git says, in number and id, whatever is in them."""
-        key = quoted(stored.key)
-        both = f"{qualified(LIVE, stored.table)} AS row FULL JOIN {qualified(DESIRED, stored.table)} AS said"
+        key = quote(stored.key)
+        both = f"{qualify(LIVE, stored.table)} AS row FULL JOIN {qualify(DESIRED, stored.table)} AS said"
         alone = f"FROM {both} ON row.{key} = said.{key} WHERE row.{key} IS NULL OR said.{key} IS NULL"
         with live_tables():
             return fetch_number(self._connection, f"SELECT count(*) {alone}") == 0

@@ -14,8 +14,8 @@ from reconciler.adapters.duckdb.connection import fetch_number, live_tables
 from reconciler.adapters.sandbox.protocol import Fill
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
 from reconciler.model.rows import LiveRow, TableExport
-from reconciler.tables.duckdb import DESIRED, LIVE, qualified, quoted
-from reconciler.tables.rows import BESIDE, sheet_columns
+from reconciler.tables.duckdb import DESIRED, LIVE, qualify, quote
+from reconciler.tables.rows import BESIDE, export_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,8 +45,8 @@ class Rows:
 
     def called(self, name: str) -> tuple[LiveRow, ...]:
         """Those that go by a name, before the one that goes by an id."""
-        declared = f"{qualified(DESIRED, self.stored.table)} AS said WHERE {self._said('name')} = $1"
-        these = f"SELECT said.{quoted(self.stored.key)} FROM {declared} UNION ALL SELECT TRY_CAST($1 AS UUID)"
+        declared = f"{qualify(DESIRED, self.stored.table)} AS said WHERE {self._said('name')} = $1"
+        these = f"SELECT said.{quote(self.stored.key)} FROM {declared} UNION ALL SELECT TRY_CAST($1 AS UUID)"
         which = f"WHERE {self._key} IN ({these})"  # through indexes, as a comparison of what is shown could not
         return self._read(f"{which} ORDER BY {self._known_as} <> $1, {self._order}", name)
 
@@ -56,8 +56,8 @@ class Rows:
 
     def paired_after(self, place: Place | None, limit: int) -> tuple[LiveRow, ...]:
         """The same in half the time, for live rows that are those that git says, in number and id."""
-        said = f"FROM {qualified(DESIRED, self.stored.table)} AS said"
-        return self._page(said, f"said.{quoted(self.stored.key)}", self._said("name"), place, limit)
+        said = f"FROM {qualify(DESIRED, self.stored.table)} AS said"
+        return self._page(said, f"said.{quote(self.stored.key)}", self._said("name"), place, limit)
 
     def found(self, search: Search) -> tuple[int, tuple[LiveRow, ...]]:
         """How many a search finds, and those of them that it asks for."""
@@ -69,7 +69,7 @@ class Rows:
 
     @property
     def _key(self) -> str:
-        return f"row.{quoted(self.stored.key)}"
+        return f"row.{quote(self.stored.key)}"
 
     @property
     def _known_as(self) -> str:
@@ -81,12 +81,12 @@ class Rows:
 
     @property
     def _source(self) -> str:
-        table, key = self.stored.table, quoted(self.stored.key)
-        live, desired = qualified(LIVE, table), qualified(DESIRED, table)
+        table, key = self.stored.table, quote(self.stored.key)
+        live, desired = qualify(LIVE, table), qualify(DESIRED, table)
         return f"FROM {live} AS row LEFT JOIN {desired} AS said ON row.{key} = said.{key}"
 
     def _said(self, name: str) -> str:
-        return f"said.{quoted(self.stored.declaration(name))}"
+        return f"said.{quote(self.stored.declaration(name))}"
 
     def _wanted(self, search: Search) -> tuple[str, list[object]]:
         conditions: list[str] = ["true"]
@@ -96,7 +96,7 @@ class Rows:
             conditions.append(f"({' OR '.join(f'contains(lower({text}), lower(?))' for text in texts)})")
             values += [search.text] * len(texts)
         for column, value in search.equals.items():
-            conditions.append(f"row.{quoted(column)}::VARCHAR = ?")
+            conditions.append(f"row.{quote(column)}::VARCHAR = ?")
             values.append(value)
         return " AND ".join(conditions), values
 
@@ -104,7 +104,7 @@ class Rows:
         yield self._known_as
         for column in self.kind.columns:
             if column.type in TEXT and column.name in self.stored.columns:
-                yield f"row.{quoted(column.name)}::VARCHAR"
+                yield f"row.{quote(column.name)}::VARCHAR"
         for declared in ("path", "labels"):
             yield f"{self._said(declared)}::VARCHAR"
 
@@ -119,7 +119,7 @@ class Rows:
         columns = tuple(column for column in self.stored.columns if self.kind.column(column) is not None)
         query = (
             f"{given} SELECT {self._known_as}, {self._said('path')}, {self._said('line')}, "
-            f"{', '.join(f'row.{quoted(column)}' for column in (*columns, *TIMESTAMPS))} {self._source} {which}"
+            f"{', '.join(f'row.{quote(column)}' for column in (*columns, *TIMESTAMPS))} {self._source} {which}"
         )
         with live_tables():
             records = self.connection.execute(query, list(values)).fetchall()
@@ -144,7 +144,7 @@ AS_TEXT = frozenset({"UUID", "JSON"})
 
 def live_sheet(connection: duckdb.DuckDBPyConnection, kind: Kind, stored: StoredKind) -> TableExport:
     """The rows in order of name, then id. To be read before the connection does anything else."""
-    columns = sheet_columns(kind)
+    columns = export_columns(kind)
     return TableExport(kind.table, columns, _export_blocks(connection, _export_query(stored, columns)))
 
 
@@ -158,13 +158,13 @@ def _export_blocks(connection: duckdb.DuckDBPyConnection, query: str) -> Iterato
 def _export_query(stored: StoredKind, columns: Sequence[tuple[str, str]]) -> str:
     own = len(columns) - len(BESIDE)
     cells = [_export_cell("row", name, type_, stored) for name, type_ in columns[:own]]
-    name, path, key = (quoted(stored.declaration("name")), quoted(stored.declaration("path")), quoted(stored.key))
+    name, path, key = (quote(stored.declaration("name")), quote(stored.declaration("path")), quote(stored.key))
     # What left git may share its name with what took its place, and refer to what has left, too: as `import` sees it
     gone = f"said.{path} IS NULL"
     hidden = {"name": f"{gone} AND count(*) OVER (PARTITION BY said.{name}) > 1", "refs": gone}
     for plain, (column, _) in zip(BESIDE, columns[own:], strict=True):
-        cells.append(f"CASE WHEN {hidden.get(plain, 'false')} THEN NULL ELSE said.{quoted(column)}::VARCHAR END")
-    live, desired = qualified(LIVE, stored.table), qualified(DESIRED, stored.table)
+        cells.append(f"CASE WHEN {hidden.get(plain, 'false')} THEN NULL ELSE said.{quote(column)}::VARCHAR END")
+    live, desired = qualify(LIVE, stored.table), qualify(DESIRED, stored.table)
     return (
         f"SELECT {', '.join(cells)} FROM {live} AS row LEFT JOIN {desired} AS said ON row.{key} = said.{key} "
         f"ORDER BY said.{name}, {gone}, row.{key}"
@@ -174,7 +174,7 @@ def _export_query(stored: StoredKind, columns: Sequence[tuple[str, str]]) -> str
 def _export_cell(side: str, name: str, type_: str, stored: StoredKind) -> str:
     if name not in (*stored.columns, *TIMESTAMPS):
         return "NULL"
-    return f"{side}.{quoted(name)}::{'VARCHAR' if type_ in AS_TEXT else type_}"  # whatever somebody made of the column
+    return f"{side}.{quote(name)}::{'VARCHAR' if type_ in AS_TEXT else type_}"  # whatever somebody made of the column
 
 
 COPIED_AT_ONCE = 5_000
@@ -202,8 +202,8 @@ def _copy(
     types = tuple(columns.items())
     yield Fill(schema, table, types, ())
     if rows:
-        cells = ", ".join(quoted(name) if type_ in AS_THEY_ARE else f"{quoted(name)}::VARCHAR" for name, type_ in types)
-        found = connection.execute(f"SELECT {cells} FROM {qualified(schema, table)} ORDER BY rowid")
+        cells = ", ".join(quote(name) if type_ in AS_THEY_ARE else f"{quote(name)}::VARCHAR" for name, type_ in types)
+        found = connection.execute(f"SELECT {cells} FROM {qualify(schema, table)} ORDER BY rowid")
         while block := found.fetchmany(COPIED_AT_ONCE):
             yield Fill(schema, table, (), block)
 
@@ -218,4 +218,4 @@ def _tables(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], dict
 
 def _as_written(table: str) -> str:
     """A table's name as a query has to write it, in lower case: quotes are doubled."""
-    return quoted(table)[1:-1].lower()
+    return quote(table)[1:-1].lower()

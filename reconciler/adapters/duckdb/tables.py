@@ -15,7 +15,7 @@ import duckdb
 
 from reconciler.adapters.duckdb.connection import CONFIG, first_line
 from reconciler.errors import NeedsHuman
-from reconciler.tables.duckdb import DESIRED, declared_columns, qualified, tables
+from reconciler.tables.duckdb import DESIRED, declared_columns, make_tables, qualify
 from reconciler.tables.rows import DECLARATION_COLUMNS
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class StoredKind:
             key=kind.key,
             columns=tuple(column.name for column in kind.columns),
             declared=declared_columns(kind),
-            definition=tables(kind).definition,
+            definition=make_tables(kind).definition,
             schema=kind.schema,
         )
 
@@ -151,7 +151,7 @@ def drop_table(connection: duckdb.DuckDBPyConnection, schema: str, stored: Store
     """Drop whatever has the table's name. Raises `NeedsHuman` when something of somebody's depends on it."""
     if not parts:
         return
-    name = qualified(schema, stored.table)
+    name = qualify(schema, stored.table)
     try:
         connection.execute(f"DROP {'TABLE' if TABLE in parts else 'VIEW'} {name}")
     except (duckdb.CatalogException, duckdb.DependencyException) as error:

@@ -18,7 +18,16 @@ from reconciler.adapters.duckdb.connection import fetch_number, first_line
 from reconciler.adapters.duckdb.tables import catalog_of, drop_table, parts_of, read_structure
 from reconciler.errors import BugError, NeedsHuman
 from reconciler.kinds.kind import TIMESTAMPS
-from reconciler.tables.duckdb import DESIRED, LIVE, declared_columns, listed, live_columns, qualified, quoted, tables
+from reconciler.tables.duckdb import (
+    DESIRED,
+    LIVE,
+    declared_columns,
+    live_columns,
+    make_tables,
+    qualify,
+    quote,
+    quote_list,
+)
 from reconciler.tables.rows import desired_values, is_live, live_values
 
 if TYPE_CHECKING:
@@ -74,8 +83,8 @@ def set_rows_aside(connection: duckdb.DuckDBPyConnection, stored: StoredKind, wi
     """Copy the rows of both tables to temporary ones, less those with some ids."""
     for schema in (LIVE, DESIRED):
         connection.execute(
-            f"CREATE TEMPORARY TABLE {_aside(schema, stored)} AS SELECT * FROM {qualified(schema, stored.table)} "
-            f"WHERE {quoted(stored.key)} NOT IN (SELECT unnest(?::UUID[]))",
+            f"CREATE TEMPORARY TABLE {_aside(schema, stored)} AS SELECT * FROM {qualify(schema, stored.table)} "
+            f"WHERE {quote(stored.key)} NOT IN (SELECT unnest(?::UUID[]))",
             [without],
         )
 
@@ -89,14 +98,14 @@ def drop_tables(connection: duckdb.DuckDBPyConnection, stored: StoredKind) -> No
 
 def create_tables(connection: duckdb.DuckDBPyConnection, kind: Kind, rows: Iterable[Row]) -> None:
     """Create both tables, without their indexes, with some rows."""
-    made = tables(kind)
+    made = make_tables(kind)
     connection.execute(made.live)
     connection.execute(made.desired)
-    desired = qualified(DESIRED, kind.table)
+    desired = qualify(DESIRED, kind.table)
     with connection.appender(desired) as appender:
         appender.append_rows(desired_values(kind, row) for row in rows)
-    columns = listed(live_columns(kind))
-    connection.execute(f"INSERT INTO {qualified(LIVE, kind.table)} SELECT {columns} FROM {desired}")
+    columns = quote_list(live_columns(kind))
+    connection.execute(f"INSERT INTO {qualify(LIVE, kind.table)} SELECT {columns} FROM {desired}")
 
 
 def bring_rows_back(connection: duckdb.DuckDBPyConnection, kind: Kind, stored: StoredKind) -> None:
@@ -116,19 +125,19 @@ def bring_rows_back(connection: duckdb.DuckDBPyConnection, kind: Kind, stored: S
 def _copy_back(
     connection: duckdb.DuckDBPyConnection, schema: str, kind: Kind, stored: StoredKind, mapping: dict[str, str]
 ) -> None:
-    aside, made = _aside(schema, stored), qualified(schema, kind.table)
-    connection.execute(f"INSERT INTO {made} ({listed(mapping)}) SELECT {listed(mapping.values())} FROM {aside}")
+    aside, made = _aside(schema, stored), qualify(schema, kind.table)
+    connection.execute(f"INSERT INTO {made} ({quote_list(mapping)}) SELECT {quote_list(mapping.values())} FROM {aside}")
     connection.execute(f"DROP TABLE {aside}")
 
 
 def index_tables(connection: duckdb.DuckDBPyConnection, kind: Kind) -> None:
     """Create the indexes of both tables."""
-    for statement in tables(kind).indexes:
+    for statement in make_tables(kind).indexes:
         connection.execute(statement)
 
 
 def _aside(schema: str, stored: StoredKind) -> str:
-    return f"temp.{quoted(f'{schema}.{stored.table}')}"
+    return f"temp.{quote(f'{schema}.{stored.table}')}"
 
 
 FEW = 16
@@ -178,12 +187,12 @@ def _update_tombstones(connection: duckdb.DuckDBPyConnection, touched: Mapping[s
 
 
 def _anew(connection: duckdb.DuckDBPyConnection, kind: Kind, stored: StoredKind | None, touched: Touched) -> bool:
-    if stored is None or stored.definition != tables(kind).definition:
+    if stored is None or stored.definition != make_tables(kind).definition:
         return True
     many = len(touched.declared) + len(touched.removed)
     if many <= MANY:
         return False
-    return many > MOST * fetch_number(connection, f"SELECT count(*) FROM {qualified(DESIRED, stored.table)}")
+    return many > MOST * fetch_number(connection, f"SELECT count(*) FROM {qualify(DESIRED, stored.table)}")
 
 
 def _rebuild(
@@ -209,8 +218,8 @@ def _rebuild(
 
 
 def _write(connection: duckdb.DuckDBPyConnection, kind: Kind, touched: Touched) -> None:
-    live, desired = qualified(LIVE, kind.table), qualified(DESIRED, kind.table)
-    these = f"{quoted(kind.key)} IN (SELECT unnest(?::UUID[]))"
+    live, desired = qualify(LIVE, kind.table), qualify(DESIRED, kind.table)
+    these = f"{quote(kind.key)} IN (SELECT unnest(?::UUID[]))"
     if dead := touched.dead(kind):
         connection.execute(f"DELETE FROM {live} WHERE {these}", [dead])
         connection.execute(f"DELETE FROM {desired} WHERE {these}", [dead])
@@ -218,7 +227,7 @@ def _write(connection: duckdb.DuckDBPyConnection, kind: Kind, touched: Touched) 
         with connection.appender(desired, action="upsert") as appender:
             appender.append_rows(desired_values(kind, row) for row in rows)
         ids = [row.resource.id for row in rows]
-        columns = listed(live_columns(kind))
+        columns = quote_list(live_columns(kind))
         connection.execute(
             f"INSERT OR REPLACE INTO {live} ({columns}) SELECT {columns} FROM {desired} WHERE {these}", [ids]
         )
@@ -234,30 +243,30 @@ def _not_there(connection: duckdb.DuckDBPyConnection, kind: Kind, rows: list[Row
 def _updated(connection: duckdb.DuckDBPyConnection, kind: Kind, row: Row) -> bool:
     columns = (*live_columns(kind), *declared_columns(kind))
     return _update(
-        connection, qualified(DESIRED, kind.table), kind, dict(zip(columns, desired_values(kind, row), strict=True))
+        connection, qualify(DESIRED, kind.table), kind, dict(zip(columns, desired_values(kind, row), strict=True))
     )
 
 
 def _updated_live(connection: duckdb.DuckDBPyConnection, kind: Kind, row: Row) -> bool:
     values = dict(zip(live_columns(kind), live_values(kind, row), strict=True))
-    return _update(connection, qualified(LIVE, kind.table), kind, values)
+    return _update(connection, qualify(LIVE, kind.table), kind, values)
 
 
 def _update(connection: duckdb.DuckDBPyConnection, table: str, kind: Kind, values: dict[str, Any]) -> bool:
     """Whether there was such a row."""
     key = values.pop(kind.key)
-    settings = ", ".join(f"{quoted(name)} = ?" for name in values)
-    query = f"UPDATE {table} SET {settings} WHERE {quoted(kind.key)} = ?::UUID"
+    settings = ", ".join(f"{quote(name)} = ?" for name in values)
+    query = f"UPDATE {table} SET {settings} WHERE {quote(kind.key)} = ?::UUID"
     return fetch_number(connection, query, *values.values(), key) > 0
 
 
 def _check_empty(connection: duckdb.DuckDBPyConnection, stored: StoredKind, leaving: Sequence[str]) -> None:
     """A kind may only go when git declares nothing of it any more; what was deactivated goes with it."""
-    path = quoted(stored.declaration("path"))
+    path = quote(stored.declaration("path"))
     left = fetch_number(
         connection,
-        f"SELECT count(*) FROM {qualified(DESIRED, stored.table)} "
-        f"WHERE {path} IS NOT NULL AND {quoted(stored.key)} NOT IN (SELECT unnest(?::UUID[]))",
+        f"SELECT count(*) FROM {qualify(DESIRED, stored.table)} "
+        f"WHERE {path} IS NOT NULL AND {quote(stored.key)} NOT IN (SELECT unnest(?::UUID[]))",
         leaving,
     )
     if left:

@@ -23,8 +23,8 @@ from reconciler.adapters.sandbox.database import Database
 from reconciler.adapters.sandbox.protocol import Advance, Answer, Ask, Batch, Fill, Load, Look, Seen
 from reconciler.adapters.sandbox.reads import Planner
 from reconciler.adapters.sandbox.runner import READ_ONLY, Judge, deadline
-from reconciler.tables.duckdb import qualified, quoted
-from reconciler.tables.rows import cell, fitting
+from reconciler.tables.duckdb import qualify, quote
+from reconciler.tables.rows import take_fitting, to_json_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,16 +77,16 @@ def warm_up(connection: duckdb.DuckDBPyConnection) -> None:
     """Have all be imported that values are converted with: later, no file can be opened any more."""
     with closing(connection.cursor()) as cursor:
         for row in cursor.execute(WARMING).fetchall():
-            cell(row)
+            to_json_cell(row)
 
 
 def fill(connection: duckdb.DuckDBPyConnection, request: Fill) -> Answer:
     """Make a table, or add rows to it."""
     try:
-        table = qualified(request.schema, request.table)
+        table = qualify(request.schema, request.table)
         if request.columns:
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(request.schema)}")
-            columns = ", ".join(f"{quoted(name)} {type_}" for name, type_ in request.columns)
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(request.schema)}")
+            columns = ", ".join(f"{quote(name)} {type_}" for name, type_ in request.columns)
             connection.execute(f"CREATE TABLE {table} ({columns})")
         if request.rows:
             with connection.appender(table) as appender:
@@ -128,7 +128,7 @@ def _asked(cursor: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -> du
     names = [column[0] for column in found.description]
     places = [f"c{number}" for number in range(len(types))]
     picked = (
-        f"{_plain(place, type_)} AS {quoted(name)}" for place, type_, name in zip(places, types, names, strict=True)
+        f"{_plain(place, type_)} AS {quote(name)}" for place, type_, name in zip(places, types, names, strict=True)
     )
     body = statement.query.rstrip().rstrip(";")
     return cursor.execute(f"SELECT {', '.join(picked)} FROM (\n{body}\n) AS found({', '.join(places)})")
@@ -142,14 +142,14 @@ def _plain(place: str, type_: str) -> str:
 
 def _found(result: duckdb.DuckDBPyConnection, request: Look) -> Seen:
     columns = [(str(column[0]), str(column[1])) for column in result.description]
-    rows, cut = fitting(_rows(result), request.most_rows, request.most_bytes)
+    rows, cut = take_fitting(_rows(result), request.most_rows, request.most_bytes)
     return Seen(columns=columns, rows=rows, cut=cut)
 
 
 def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
     while block := result.fetchmany(BLOCK):
         for row in block:
-            yield tuple(map(cell, row))
+            yield tuple(map(to_json_cell, row))
 
 
 def main() -> None:

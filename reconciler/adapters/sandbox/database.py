@@ -10,7 +10,7 @@ from uuid import UUID
 import duckdb
 
 from reconciler.adapters.sandbox.protocol import MEMORY, Answer, Touched
-from reconciler.tables.duckdb import DESIRED, LIVE, listed, qualified, quoted
+from reconciler.tables.duckdb import DESIRED, LIVE, qualify, quote, quote_list
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -93,7 +93,7 @@ class Database:
     def _append(self, schema: str, pair: Pair, rows: Records) -> None:
         if not rows:
             return
-        table = qualified(schema, pair.table)
+        table = qualify(schema, pair.table)
         self._filled.add(table)
         with self.connection.appender(table) as appender:
             appender.append_rows(rows)
@@ -101,11 +101,11 @@ class Database:
     def _settle_all(self) -> None:
         """The live tables have what the desired ones have."""
         for pair in self.pairs.values():
-            desired, live = qualified(DESIRED, pair.table), qualified(LIVE, pair.table)
+            desired, live = qualify(DESIRED, pair.table), qualify(LIVE, pair.table)
             if desired in self._filled or live in self._filled:
                 self.connection.execute(f"TRUNCATE {live}")
                 self.connection.execute(
-                    f"INSERT INTO {live} SELECT {listed(pair.columns[: pair.width])} FROM {desired}"
+                    f"INSERT INTO {live} SELECT {quote_list(pair.columns[: pair.width])} FROM {desired}"
                 )
                 self._filled.add(live)
 
@@ -128,7 +128,7 @@ class Database:
     def _put(self, name: str, touched: Touched) -> _Done:
         """Change rows of a desired table."""
         pair = self.pairs[name]
-        source = f"SELECT {listed(pair.columns)} FROM {qualified(DESIRED, pair.table)}"
+        source = f"SELECT {quote_list(pair.columns)} FROM {qualify(DESIRED, pair.table)}"
         where, values = _among(pair, touched.ids)
         before = self.connection.execute(f"{source} {where}", values).fetchall()
         self._delete(DESIRED, pair, touched.ids)
@@ -139,7 +139,7 @@ class Database:
 
     def _delete(self, schema: str, pair: Pair, ids: tuple[str, ...]) -> None:
         where, values = _among(pair, ids)
-        self.connection.execute(f"DELETE FROM {qualified(schema, pair.table)} {where}", values)
+        self.connection.execute(f"DELETE FROM {qualify(schema, pair.table)} {where}", values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def lock(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _among(pair: Pair, ids: tuple[str, ...]) -> tuple[str, list[Any]]:
     """The condition that a row has one of some ids, and its parameters."""
-    key = quoted(pair.key)
+    key = quote(pair.key)
     if len(ids) > FEW:
         return f"WHERE {key} IN (SELECT unnest(CAST(? AS UUID[])))", [list(ids)]
     return f"WHERE {key} IN ({', '.join('?' * len(ids))})", list(ids)

@@ -16,8 +16,17 @@ from reconciler.adapters.sandbox import faults
 from reconciler.adapters.sandbox.process import Process
 from reconciler.adapters.sandbox.protocol import SECONDS, Advance, Ask, Batch, Load, Pair, Touched
 from reconciler.model.problem import Severity, Verdict, Violation
-from reconciler.policy import plain
-from reconciler.tables.duckdb import DESIRED, LIVE, declared_columns, listed, live_columns, qualified, quoted, tables
+from reconciler.policy import escape_line
+from reconciler.tables.duckdb import (
+    DESIRED,
+    LIVE,
+    declared_columns,
+    live_columns,
+    make_tables,
+    qualify,
+    quote,
+    quote_list,
+)
 from reconciler.tables.rows import desired_values, is_live, live_values
 
 if TYPE_CHECKING:
@@ -152,7 +161,7 @@ class Sandbox:
 
 
 def _violation(cells: Sequence[str | None]) -> Violation:
-    message, kind, name, field = (plain(cell or "") for cell in cells[:4])
+    message, kind, name, field = (escape_line(cell or "") for cell in cells[:4])
     return Violation(message, kind, name, field, Severity((cells[4] or Severity.ERROR).lower()))
 
 
@@ -242,17 +251,17 @@ def advance(names: Collection[str], kinds: Kinds, rows: Iterable[Row], *, settle
 
 def _as_written(kind: Kind) -> str:
     """A table's name as a policy has to write it, in lower case: quotes are doubled."""
-    return quoted(kind.table)[1:-1].lower()
+    return quote(kind.table)[1:-1].lower()
 
 
 @lru_cache(maxsize=64)
 def _statements(kind: Kind) -> tuple[str, ...]:
     """A table that is made from a query has that one's columns and no constraint."""
-    desired, live = qualified(DESIRED, kind.table), qualified(LIVE, kind.table)
+    desired, live = qualify(DESIRED, kind.table), qualify(LIVE, kind.table)
     return (
-        tables(kind).desired,
+        make_tables(kind).desired,
         f"CREATE OR REPLACE TABLE {desired} AS FROM {desired}",
-        f"CREATE TABLE {live} AS SELECT {listed(live_columns(kind))} FROM {desired}",
+        f"CREATE TABLE {live} AS SELECT {quote_list(live_columns(kind))} FROM {desired}",
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.adapters.sandbox.protocol import MEMORY
 from reconciler.model.problem import Fault
-from reconciler.policy import plain
+from reconciler.policy import escape_line
 
 if TYPE_CHECKING:
     from reconciler.adapters.sandbox.protocol import Answer
@@ -35,11 +35,11 @@ def fault(answer: Answer, sql: str, seconds: float, seconds_for_all: float) -> F
     if answer.get("slow"):
         return took_too_long(seconds)
     if "refused" in answer:
-        return Fault(plain(answer["refused"]), answer["line"], answer["column"], answer["hint"])
+        return Fault(escape_line(answer["refused"]), answer["line"], answer["column"], answer["hint"])
     text = answer["error"]
     if NO_MEMORY in text:
         return too_large()
-    message = plain(PREFIX.sub("", text.partition("\n")[0])).rstrip(".!")
+    message = escape_line(PREFIX.sub("", text.partition("\n")[0])).rstrip(".!")
     line, column = place(text, sql, answer["above"])
     return Fault(message, line, column, _hint(text))
 
@@ -72,7 +72,7 @@ def _hint(text: str) -> str:
         if words in text:
             return hint
     found = CANDIDATES.search(text)
-    return f"did you mean {plain(found['names'])}?" if found else ""
+    return f"did you mean {escape_line(found['names'])}?" if found else ""
 
 
 def place(text: str, sql: str, above: int) -> tuple[int, int]:

@@ -15,7 +15,7 @@ import duckdb
 
 from reconciler.adapters.sandbox.database import connect, lock
 from reconciler.adapters.sandbox.screen import TABLE_FUNCTIONS
-from reconciler.tables.duckdb import DESIRED, LIVE, quoted
+from reconciler.tables.duckdb import DESIRED, LIVE, quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -67,7 +67,7 @@ class Planner:
             f"memory.{schema}.{name}": ((schema, pair.table), frozenset(pair.columns))
             for pair in pairs.values()
             for schema in (DESIRED, LIVE)
-            for name in (pair.table, quoted(pair.table))
+            for name in (pair.table, quote(pair.table))
         }
 
     def reads(self, query: str) -> Reads | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.errors import BugError, UsageError
-from reconciler.history.points import as_recorded
+from reconciler.history.points import to_version_row
 from reconciler.kinds.kind import Column, Kinds, SqlType
 from reconciler.model.commit import Commit, Signature, Status
 from reconciler.model.problem import Problem, Severity
@@ -92,7 +92,7 @@ def test_a_version_reads_back_as_it_was(histories: Histories, ledger: Ledger) ->
     ledger.record([one])
     row = histories.open().version(one.commit.sha)
     assert row is not None
-    assert row == as_recorded(one, row.recorded_at)
+    assert row == to_version_row(one, row.recorded_at)
     assert row.recorded_at.utcoffset() == timedelta(0)
     assert row.recorded_at < histories.clock.now()
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.history.pages import change_place
-from reconciler.history.points import as_recorded, place_of
+from reconciler.history.pages import change_cursor
+from reconciler.history.points import point_of, to_version_row
 from reconciler.kinds.kind import Column, Kinds, SqlType
 from reconciler.model.change import Change, Op, Prune
 from reconciler.model.commit import RowChange, Signature, Status
@@ -125,7 +125,7 @@ def test_the_past_of_a_resource_through_names_and_removal(ledger: Ledger) -> Non
     assert told(ledger.changes_of(WIDGET, "b")) == [("b", "create", sha(1))]
     assert ledger.changes_of(WIDGET, "nobody") == ledger.changes_of(WIDGET, uid(9)) == ()
     newest = ledger.changes_of(WIDGET, "a")[0]
-    assert newest.version == replace(as_recorded(version(4), newest.version.recorded_at), deletes=1)
+    assert newest.version == replace(to_version_row(version(4), newest.version.recorded_at), deletes=1)
     assert (newest.row.prune, newest.row.height, newest.row.values["status"]) == ("deactivate", 4, "INACTIVE")
 
 
@@ -229,7 +229,7 @@ def test_after_the_history_was_rewritten(ledger: Ledger) -> None:
     assert found(ledger, status=ORPHANED) == [sha(4), sha(3), sha(2)]
     lost = ledger.version(sha(4))
     assert lost is not None
-    dropped = place_of(lost, ledger.side_versions())
+    dropped = point_of(lost, ledger.side_versions())
     assert (dropped.height, set(dropped.dropped)) == (1, {sha(2), sha(4)})
     assert [brief(row) for row in ledger.rows_at(WIDGET, dropped)] == [("update", sha(4), 40)]
     assert [brief(row) for row in ledger.rows_at(WIDGET, HistoryPoint(3))] == [("update", sha(12), 120)]
@@ -278,7 +278,7 @@ def test_pages_of_the_newest_changes_are_the_whole(ledger: Ledger, size: int) ->
         if not page:
             break
         walked += told(page)
-        place = change_place(WIDGET, page[-1])
+        place = change_cursor(WIDGET, page[-1])
     assert walked == [
         ("b", "create", sha(3)),
         ("a", "update", sha(3)),
@@ -294,7 +294,7 @@ def test_pages_of_the_newest_changes_are_the_whole(ledger: Ledger, size: int) ->
 def test_a_page_of_changes_has_what_was_before_each(ledger: Ledger) -> None:
     row = widget("a")
     ledger.record([version(1, created(row, 1)), version(2, updated(row, 1, 2)), version(3, updated(row, 1, 3))])
-    place = change_place(WIDGET, ledger.newest_changes(WIDGET, limit=1)[0])
+    place = change_cursor(WIDGET, ledger.newest_changes(WIDGET, limit=1)[0])
     assert told(ledger.newest_changes(WIDGET, limit=1, after=place)) == [
         ("a", "update", sha(2)),
         ("a", "create", sha(1)),

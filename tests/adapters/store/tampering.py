@@ -9,7 +9,7 @@ from reconciler import canonical
 from reconciler.adapters.duckdb.store import DuckDBStore
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
 from reconciler.model.resource import content_digest
-from reconciler.tables.duckdb import listed, qualified, quoted
+from reconciler.tables.duckdb import qualify, quote, quote_list
 from tests.support.kinds import KINDS, step
 from tests.support.memory.store import MemoryStore
 
@@ -52,8 +52,8 @@ def change(store: Store, one: Resource, **values: Any) -> None:
     if isinstance(store, MemoryStore):
         store.write_past(one.row_id, {**_live(store, kind, one.row_id), **values})
     else:
-        written = ", ".join(f"{quoted(name)} = ?" for name in values)
-        query = f"UPDATE {qualified('main', kind.table)} SET {written} WHERE {quoted(kind.key)} = ?"
+        written = ", ".join(f"{quote(name)} = ?" for name in values)
+        query = f"UPDATE {qualify('main', kind.table)} SET {written} WHERE {quote(kind.key)} = ?"
         connection(store).execute(query, [*_stored(kind, values), one.id])
 
 
@@ -64,7 +64,7 @@ def delete(store: Store, *found: Resource) -> None:
         if isinstance(store, MemoryStore):
             store.write_past(one.row_id, None)
         else:
-            query = f"DELETE FROM {qualified('main', kind.table)} WHERE {quoted(kind.key)} = ?"
+            query = f"DELETE FROM {qualify('main', kind.table)} WHERE {quote(kind.key)} = ?"
             connection(store).execute(query, [one.id])
 
 
@@ -76,7 +76,7 @@ def insert(store: Store, row_id: RowId, **values: Any) -> None:
         store.write_past(row_id, whole)
     else:
         marks = ", ".join("?" for _ in whole)
-        query = f"INSERT INTO {qualified('main', kind.table)} ({listed(whole)}) VALUES ({marks})"
+        query = f"INSERT INTO {qualify('main', kind.table)} ({quote_list(whole)}) VALUES ({marks})"
         connection(store).execute(query, _stored(kind, whole))
 
 
@@ -86,8 +86,8 @@ def rewrite_git(store: Store, old: Row, new: Row) -> None:
         store.rewrite_git(new)
     else:
         kind = KINDS.by_name[old.resource.kind]
-        written = ", ".join(f"{quoted(column.name)} = ?" for column in kind.columns)
-        query = f"UPDATE {qualified('desired', kind.table)} SET {written} WHERE {quoted(kind.key)} = ?"
+        written = ", ".join(f"{quote(column.name)} = ?" for column in kind.columns)
+        query = f"UPDATE {qualify('desired', kind.table)} SET {written} WHERE {quote(kind.key)} = ?"
         connection(store).execute(query, [*_stored(kind, dict(new.resource.values)), old.resource.id])
 
 

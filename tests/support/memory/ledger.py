@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.errors import BugError, UsageError
-from reconciler.history.points import as_recorded, merged_by, newest_first, sha_prefix
+from reconciler.history.points import group_by_merge, order_newest_first, sha_prefix, to_version_row
 from reconciler.model.history import RecordedEvent
 from tests.support.memory.past import Entry, PastQueries
 
@@ -44,7 +44,7 @@ class MemoryLedger(PastQueries):
         if unknown:
             raise BugError(f"the ledger was not prepared for kind {min(unknown)}")
         now = self._clock.now()
-        self._entries |= {version.commit.sha: Entry(as_recorded(version, now), version.rows) for version in versions}
+        self._entries |= {version.commit.sha: Entry(to_version_row(version, now), version.rows) for version in versions}
 
     def orphan(self, shas: Collection[str]) -> None:
         """Mark commits that the branch no longer reaches."""
@@ -78,9 +78,9 @@ class MemoryLedger(PastQueries):
         """The newest versions first, orphaned ones left out: each side branch after the commit that merged it."""
         mainline = sorted((row for row in self._reachable() if row.mainline), key=lambda row: row.height)
         parents = {row.commit.sha: row.commit.parents for row in self._reachable() if not row.mainline}
-        merged = merged_by(((row.commit.sha, row.commit.parents) for row in mainline), parents)
+        merged = group_by_merge(((row.commit.sha, row.commit.parents) for row in mainline), parents)
         wanted = (row for row in reversed(mainline) if upto is None or row.height <= upto)
-        listed = newest_first([row.commit.sha for row in wanted], merged, limit)
+        listed = order_newest_first([row.commit.sha for row in wanted], merged, limit)
         return tuple(self._entries[sha].row for sha in listed)
 
     def version(self, sha: str) -> VersionRow | None:

@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler import canonical
-from reconciler.history.pages import change_place, order_of
+from reconciler.history.pages import change_cursor, cursor_order
 from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.model.change import Op
 from reconciler.model.commit import Status
@@ -121,8 +121,8 @@ class PastQueries:
 
     def newest_changes(self, kind: Kind, *, limit: int, after: ChangeCursor | None = None) -> tuple[HistoryChange, ...]:
         """The highest changes of a kind first, so many at most, and of each row among them those before."""
-        placed = [(order_of(change_place(kind, one)), one) for one in self._past(kind, _counts)]
-        past = [one for place, one in sorted(placed, key=itemgetter(0)) if after is None or place > order_of(after)]
+        placed = [(cursor_order(change_cursor(kind, one)), one) for one in self._past(kind, _counts)]
+        past = [one for place, one in sorted(placed, key=itemgetter(0)) if after is None or place > cursor_order(after)]
         keys = {one.row.values[kind.key] for one in past[:limit]}
         return tuple(one for one in past if one.row.values[kind.key] in keys)
 
