@@ -82,7 +82,7 @@ def read_layout(schema: Mapping[str, Any]) -> SessionLayout:
 PREFIX = "hmac-sha256:"
 
 
-def fingerprint_hash(owner: str, fingerprint: str) -> str:
+def hash_fingerprint(owner: str, fingerprint: str) -> str:
     """The hash that is kept: `hmac-sha256:` and 43 characters of base64url (RFC 4648). `owner` is in lower case.
 
     In hexadecimal it would be longer than the 64 bytes up to which Redis packs a hash: three times the memory.
@@ -92,16 +92,16 @@ def fingerprint_hash(owner: str, fingerprint: str) -> str:
 
 
 CURSOR = re.compile(r"([0-9]{1,15})-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
-LONGEST_PAGE = 1000
-LONGEST_ADDRESS = 50
+MAX_PAGE = 1000
+MAX_ADDRESS = 50
 
 ID, ADDRESS, DEVICE = "session_id", "ip_address", "device_fingerprint"
 LIMIT, CURSOR_FIELD = "limit", "cursor"
 
-Checked = tuple[Problem, ...]
+Refusals = tuple[Problem, ...]
 
 
-class Checker:
+class SessionChecker:
     """Checks what is given against the schema. `origin` stands where a file's path would: `request`, `command`…"""
 
     def __init__(self, layout: SessionLayout, new_id: Callable[[], UUID], origin: str = "session") -> None:
@@ -109,10 +109,12 @@ class Checker:
         self._new_id = new_id
         self._origin = origin
         self._validator = Validator(Kinds(()))
-        self._new = _kind("new session", _schema(layout, (layout.owner_column, ADDRESS, DEVICE), (ID,)))
-        self._ids = {column: _kind(column, _schema(layout, (column,))) for column in (ID, layout.owner_column)}
+        self._new = _schema_kind("new session", _subschema(layout, (layout.owner_column, ADDRESS, DEVICE), (ID,)))
+        self._ids = {
+            column: _schema_kind(column, _subschema(layout, (column,))) for column in (ID, layout.owner_column)
+        }
 
-    def new(self, given: object) -> NewSession | Checked:
+    def new(self, given: object) -> NewSession | Refusals:
         """The session that a mapping of columns describes; without `session_id` it gets one."""
         found = self._problems(self._new, given)
         if found:
@@ -120,17 +122,17 @@ class Checker:
         assert isinstance(given, dict)
         owner = given[self._layout.owner_column].lower()
         session_id = given[ID].lower() if ID in given else str(self._new_id())
-        return NewSession(session_id, owner, _address(given[ADDRESS]), fingerprint_hash(owner, given[DEVICE]))
+        return NewSession(session_id, owner, _normalize_address(given[ADDRESS]), hash_fingerprint(owner, given[DEVICE]))
 
-    def session_id(self, given: object) -> str | Checked:
+    def session_id(self, given: object) -> str | Refusals:
         """The id of a session, in lower case."""
         return self._id(ID, given)
 
-    def owner(self, given: object) -> str | Checked:
+    def owner(self, given: object) -> str | Refusals:
         """The key of an owner's row, in lower case."""
         return self._id(self._layout.owner_column, given)
 
-    def cursor(self, given: object) -> SessionCursor | Checked:
+    def cursor(self, given: object) -> SessionCursor | Refusals:
         """Where a page goes on, as an earlier page said."""
         match = CURSOR.fullmatch(given) if isinstance(given, str) else None
         if match is not None:
@@ -139,29 +141,29 @@ class Checker:
         finding = Finding(child("", CURSOR_FIELD), "bad-format", message, "pass on what the page before said")
         return self._found([finding], given)
 
-    def limit(self, given: object) -> int | Checked:
+    def limit(self, given: object) -> int | Refusals:
         """How many sessions a page may have."""
-        if isinstance(given, int) and not isinstance(given, bool) and 1 <= given <= LONGEST_PAGE:
+        if isinstance(given, int) and not isinstance(given, bool) and 1 <= given <= MAX_PAGE:
             return given
-        message = f"{shown(given)} is out of range: 1 to {LONGEST_PAGE} sessions"
+        message = f"{shown(given)} is out of range: 1 to {MAX_PAGE} sessions"
         return self._found([Finding(child("", LIMIT), "out-of-range", message)], given)
 
-    def problem(self, code: str, column: str, message: str, hint: str) -> Checked:
+    def problem(self, code: str, column: str, message: str, hint: str) -> Refusals:
         """A problem with a column that only the records or the live rows can tell."""
         return self._found([Finding(child("", column), code, message, hint)], None)
 
-    def _id(self, column: str, given: object) -> str | Checked:
+    def _id(self, column: str, given: object) -> str | Refusals:
         found = self._problems(self._ids[column], {column: given})
         return found or str(given).lower()
 
-    def _problems(self, kind: Kind, given: object) -> Checked:
-        unwritable = _unwritable(given)
+    def _problems(self, kind: Kind, given: object) -> Refusals:
+        unwritable = _find_unwritable(given)
         if unwritable:
             return self._found(unwritable, given)
         findings = [one for one in self._validator.findings(kind, _document(given)) if one.code != SECRET]
-        return self._found([*_bad_address(given), *findings], given)
+        return self._found([*_check_address(given), *findings], given)
 
-    def _found(self, findings: list[Finding], given: object) -> Checked:
+    def _found(self, findings: list[Finding], given: object) -> Refusals:
         return tuple(sorted(problems(self._origin, _document(given), settled(findings), ())))
 
 
@@ -170,18 +172,18 @@ def _document(given: object) -> Document:
     return Document(cast("Value", given), {})
 
 
-def _kind(name: str, schema: Mapping[str, Any]) -> Kind:
+def _schema_kind(name: str, schema: Mapping[str, Any]) -> Kind:
     # A kind without a table: the validator needs its schema and its name only.
     return Kind(name, "", "", (), (), (), schema, "", "")
 
 
-def _schema(layout: SessionLayout, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
+def _subschema(layout: SessionLayout, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
     columns = layout.schema["properties"]
     properties = {name: layout.given.get(name, columns[name]) for name in (*required, *optional)}
     return {"type": "object", "additionalProperties": False, "required": list(required), "properties": properties}
 
 
-def _address(text: str) -> str:
+def _normalize_address(text: str) -> str:
     """An address in its one spelling (RFC 5952); an IPv4 one that came in IPv6's clothes is an IPv4 one.
 
     Raises ValueError for anything else.
@@ -192,12 +194,12 @@ def _address(text: str) -> str:
     return (getattr(found, "ipv4_mapped", None) or found).compressed
 
 
-def _bad_address(given: object) -> Iterator[Finding]:
+def _check_address(given: object) -> Iterator[Finding]:
     """What is wrong with an address, in other words than the schema's alternatives, and before they are told."""
     text = given.get(ADDRESS) if isinstance(given, dict) else None
-    if isinstance(text, str) and 0 < len(text) <= LONGEST_ADDRESS:
+    if isinstance(text, str) and 0 < len(text) <= MAX_ADDRESS:
         try:
-            _address(text)
+            _normalize_address(text)
         except ValueError:
             hint = "write one such as 203.0.113.7 or 2001:db8::7, without a network or an interface"
             yield Finding(
@@ -205,7 +207,7 @@ def _bad_address(given: object) -> Iterator[Finding]:
             )
 
 
-def _unwritable(given: object) -> list[Finding]:
+def _find_unwritable(given: object) -> list[Finding]:
     """Columns whose value has half a character in it (a lone surrogate): no store and no message can take that."""
     members = given.items() if isinstance(given, dict) else ()
     message, hint = "this is no text that can be written down", "write it in Unicode characters that are whole"
@@ -224,7 +226,7 @@ def _is_text(value: object) -> bool:
     return True
 
 
-PAGE = 100
+DEFAULT_PAGE = 100
 """Sessions of a page, where nobody says how many."""
 
 Refusal: TypeAlias = tuple[Problem, ...]
@@ -238,13 +240,15 @@ Raises `RetryLater` when that cannot be told: nobody loses a session for it, and
 """
 
 
-class SessionDesk:
+class SessionService:
     """Sessions for the command line and for HTTP: what is given is as it came, and an answer or a refusal comes back.
 
     Raises what the port `Sessions` and the question about owners raise.
     """
 
-    def __init__(self, sessions: Sessions, may_have_sessions: Owners, checker: Checker, layout: SessionLayout) -> None:
+    def __init__(
+        self, sessions: Sessions, may_have_sessions: Owners, checker: SessionChecker, layout: SessionLayout
+    ) -> None:
         self._sessions = sessions
         self._may_have_sessions = may_have_sessions
         self._checker = checker
@@ -288,7 +292,7 @@ class SessionDesk:
         checked = self._checker.owner(owner)
         return checked if isinstance(checked, tuple) else self._sessions.expire_all(checked)
 
-    def page(self, owner: object, limit: object = PAGE, cursor: object = None) -> SessionPage | Refusal:
+    def page(self, owner: object, limit: object = DEFAULT_PAGE, cursor: object = None) -> SessionPage | Refusal:
         """A page of an owner's sessions, known or not; `cursor` is the text of an earlier page's `after`."""
         checked = self._checker.owner(owner)
         many = self._checker.limit(limit)

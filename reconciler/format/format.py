@@ -13,7 +13,15 @@ from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNo
 
 from reconciler.decode.document import decode, parser_for
 from reconciler.errors import BugError
-from reconciler.format.read import BLANKS, DOCUMENT_MARK, INDENT, TEXT_HEADER, BlockReader, NotUnderstoodError, spaced
+from reconciler.format.read import (
+    BLANKS,
+    DOCUMENT_MARK,
+    INDENT,
+    TEXT_HEADER,
+    BlockReader,
+    NotUnderstoodError,
+    join_comment,
+)
 from reconciler.kinds.pointers import child
 from reconciler.validate.wording import field_at
 
@@ -32,7 +40,7 @@ _SPEC = "/spec"
 
 
 @dataclass(frozen=True)
-class Order:
+class KeyOrder:
     """The order of keys by kind. `others` are schemas of documents that are no resources, by their kind's word."""
 
     kinds: Kinds
@@ -85,7 +93,7 @@ class Writer:
     def document(self, head: Iterable[str], block: Block) -> None:
         """Add a document."""
         self.comments(head, 0)
-        self._block(_lifted(block), 0)
+        self._block(_lift_comments(block), 0)
 
     def comments(self, comments: Iterable[str], indent: int) -> None:
         """Add comments and the blank lines among them."""
@@ -116,7 +124,7 @@ class Writer:
             self._block(entry.body, indent + INDENT)
             self.lines[first] = f"{' ' * indent}- {self.lines[first][indent + INDENT :]}"
             return
-        self._line(" " * indent + spaced(entry.opening, entry.comment), may_break=entry.body is None)
+        self._line(" " * indent + join_comment(entry.opening, entry.comment), may_break=entry.body is None)
         self.lines.extend(" " * indent + line if line else "" for line in entry.raw)
         if entry.body is not None:
             self._block(entry.body, indent + INDENT)
@@ -133,15 +141,15 @@ def _is_compact(entry: Entry) -> bool:
     return entry.opening == "-" and not entry.comment
 
 
-def _lifted(block: Block) -> Block:
+def _lift_comments(block: Block) -> Block:
     """The block with comments that would come between a dash and what is behind it above that dash."""
-    return block._replace(entries=tuple(_lifted_entry(entry) for entry in block.entries))
+    return block._replace(entries=tuple(_lift_entry(entry) for entry in block.entries))
 
 
-def _lifted_entry(entry: Entry) -> Entry:
+def _lift_entry(entry: Entry) -> Entry:
     if entry.body is None:
         return entry
-    body = _lifted(entry.body)
+    body = _lift_comments(entry.body)
     if not _is_compact(entry):
         return entry._replace(body=body)
     first, *others = body.entries
@@ -164,22 +172,22 @@ class _Section:
         return self.start if self.mark is None else self.start + 1
 
 
-def lay_out(text: str, order: Order) -> str:
+def format_text(text: str, order: KeyOrder) -> str:
     """The canonical text for a text without carriage returns and byte order mark that ends its lines.
 
     It has to be YAML as `decode` takes it.
     """
     lines = text.split("\n")[:-1]
     writer = Writer()
-    for section in _sections(lines, compose(text)):
+    for section in _sections(lines, compose_nodes(text)):
         try:
-            _write(section, lines, order, writer)
+            _write_section(section, lines, order, writer)
         except NotUnderstoodError:
             writer.verbatim(lines[section.start : section.end])
     return "".join(f"{line}\n" for line in writer.lines)
 
 
-def compose(text: str) -> list[Node]:
+def compose_nodes(text: str) -> list[Node]:
     """The roots of all documents."""
     parser = parser_for(text.encode())
     nodes: list[Node] = []
@@ -193,12 +201,12 @@ def compose(text: str) -> list[Node]:
     return nodes
 
 
-def _write(section: _Section, lines: Sequence[str], order: Order, writer: Writer) -> None:
+def _write_section(section: _Section, lines: Sequence[str], order: KeyOrder, writer: Writer) -> None:
     """Write a section, all of it or nothing."""
     root = section.root
-    mark = _mark(section, lines)
+    mark = _canonical_mark(section, lines)
     if root is None:
-        comments = [_loose(line) for line in lines[section.below : section.end]]
+        comments = [_loose_line(line) for line in lines[section.below : section.end]]
         while comments and not comments[-1]:
             comments.pop()
         writer.begin(mark)
@@ -208,7 +216,7 @@ def _write(section: _Section, lines: Sequence[str], order: Order, writer: Writer
         raise NotUnderstoodError
     head, block = BlockReader(lines, section.below, section.end).read(root)
     if not _has_alias(root, lines[section.start : section.end]):  # an alias has to come after its anchor
-        block = order.arranged(block, _kind(root))
+        block = order.arranged(block, _kind_of(root))
     writer.begin(mark)
     writer.document(head, block)
 
@@ -222,7 +230,7 @@ def _sections(lines: Sequence[str], roots: Sequence[Node]) -> Iterator[_Section]
         yield _Section(lines[start] if start in marks else None, start, end, root)
 
 
-def _mark(section: _Section, lines: Sequence[str]) -> str | None:
+def _canonical_mark(section: _Section, lines: Sequence[str]) -> str | None:
     """The canonical line of a section's mark. Raises `NotUnderstoodError` when a value is on it."""
     if section.mark is None:
         return None
@@ -232,7 +240,7 @@ def _mark(section: _Section, lines: Sequence[str]) -> str | None:
     return f"{mark}  {rest}" if rest else mark
 
 
-def _loose(line: str) -> str:
+def _loose_line(line: str) -> str:
     """A line of a section without a value: a comment, a directive or a blank line."""
     text = line.strip(BLANKS)
     if text and text[0] not in "#%":
@@ -246,7 +254,7 @@ def _is_nothing(node: Node) -> bool:
     return isinstance(node, ScalarNode) and (start.line, start.column) == (end.line, end.column)
 
 
-def _kind(root: Node) -> str:
+def _kind_of(root: Node) -> str:
     """What a document says its kind is; empty when it does not."""
     if isinstance(root, MappingNode):
         for key, value in root.value:
@@ -291,7 +299,7 @@ class Formatted:
         return self.before != self.after
 
 
-def format_file(path: str, data: bytes, order: Order) -> Formatted:
+def format_file(path: str, data: bytes, order: KeyOrder) -> Formatted:
     """The canonical form of a file.
 
     Raises `BugError` when that would not say the same as the file: whatever the reason, it is one of this program,
@@ -300,15 +308,15 @@ def format_file(path: str, data: bytes, order: Order) -> Formatted:
     decoded = decode(path, data)
     if any(problem.code in UNREADABLE_CODES for problem in decoded.problems):
         return Formatted(path, data, data, decoded.problems)
-    text = _completed(path, data, decoded)
-    formatted = lay_out(text, order)
+    text = _complete(path, data, decoded)
+    formatted = format_text(text, order)
     after = formatted.encode()
-    if after != data and not (_has_same_ink(text, formatted) and _say_the_same(decoded, decode(path, after))):
-        raise _unsafe(path)
+    if after != data and not (_has_same_ink(text, formatted) and _mean_the_same(decoded, decode(path, after))):
+        raise _unsafe_error(path)
     return Formatted(path, data, after)
 
 
-def _completed(path: str, data: bytes, decoded: Decoded) -> str:
+def _complete(path: str, data: bytes, decoded: Decoded) -> str:
     """The text with LF at the end of each line, also the last, and without a byte order mark.
 
     A block text at the end of a file without a last line end has none in its value either: there the indicator `-`
@@ -317,15 +325,15 @@ def _completed(path: str, data: bytes, decoded: Decoded) -> str:
     text = data.decode().removeprefix("\ufeff").replace("\r\n", "\n")
     if not text or text.endswith("\n"):
         return text
-    for candidate in (f"{text}\n", text.rstrip(" "), _stripped_at_end(text)):
-        if candidate.endswith("\n") and _say_the_same(decoded, decode(path, candidate.encode())):
+    for candidate in (f"{text}\n", text.rstrip(" "), _strip_at_end(text)):
+        if candidate.endswith("\n") and _mean_the_same(decoded, decode(path, candidate.encode())):
             return candidate
-    raise _unsafe(path)
+    raise _unsafe_error(path)
 
 
-def _stripped_at_end(text: str) -> str:
+def _strip_at_end(text: str) -> str:
     """The text with a line end, which the last block text is told not to count."""
-    scalars = [node for root in compose(text) for node in _scalars(root) if node.style in {"|", ">"}]
+    scalars = [node for root in compose_nodes(text) for node in _iter_scalars(root) if node.style in {"|", ">"}]
     if not scalars:
         return text
     start = max((node.start_mark.line, node.start_mark.column) for node in scalars)
@@ -339,16 +347,16 @@ def _stripped_at_end(text: str) -> str:
     return "\n".join([*lines, ""])
 
 
-def _scalars(node: Node) -> Iterator[ScalarNode]:
+def _iter_scalars(node: Node) -> Iterator[ScalarNode]:
     if isinstance(node, ScalarNode):
         yield node
     elif isinstance(node, SequenceNode):
         for item in node.value:
-            yield from _scalars(item)
+            yield from _iter_scalars(item)
     elif isinstance(node, MappingNode):
         for key, value in node.value:
-            yield from _scalars(key)
-            yield from _scalars(value)
+            yield from _iter_scalars(key)
+            yield from _iter_scalars(value)
 
 
 def _has_same_ink(one: str, other: str) -> bool:
@@ -356,7 +364,7 @@ def _has_same_ink(one: str, other: str) -> bool:
     return sorted("".join(one.split())) == sorted("".join(other.split()))
 
 
-def _say_the_same(one: Decoded, other: Decoded) -> bool:
+def _mean_the_same(one: Decoded, other: Decoded) -> bool:
     """Whether two decoded files have the same values and the same problems, wherever these stand."""
     return _meaning(one) == _meaning(other)
 
@@ -367,7 +375,7 @@ def _meaning(decoded: Decoded) -> tuple[list[str], list[dict[str, str]], list[tu
     return values, ambiguous, sorted((problem.code, problem.pointer) for problem in decoded.problems)
 
 
-def _unsafe(path: str) -> BugError:
+def _unsafe_error(path: str) -> BugError:
     return BugError(
         f"{path} stays as it is: formatting it would change what it says",
         hint="this is a bug: report it with that file; the other files are not affected",

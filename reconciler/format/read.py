@@ -65,7 +65,7 @@ TEXT_HEADER = re.compile(rf"(?:{PROPERTIES.pattern}[ \t]+)?[|>]([-+0-9]*)(?=[ \t
 """The first line of a block text and its indicators."""
 
 
-class Cursor:
+class LineCursor:
     """Stands on the line `at` of the lines of a file, and goes no further than `end`."""
 
     def __init__(self, lines: Sequence[str], at: int, end: int) -> None:
@@ -129,13 +129,15 @@ class Cursor:
 _CLOSING = re.compile(r"[ \t\]}]*")
 
 
-def block_text(lines: Sequence[str], start: int, end: int, column: int, indicators: str) -> tuple[int, tuple[str, ...]]:
+def read_block_text(
+    lines: Sequence[str], start: int, end: int, column: int, indicators: str
+) -> tuple[int, tuple[str, ...]]:
     """The line after a block text, and its lines; `column` is that of the key or dash it belongs to.
 
     `start` is the line below its header, and `end` the one where the document ends at the latest.
     """
     digits = indicators.strip("+-")
-    indent = column + int(digits) if digits else _detected(lines, start, end, column)
+    indent = column + int(digits) if digits else _detect_indent(lines, start, end, column)
     after = start
     while after < end and (not lines[after].strip(" ") or _depth(lines[after]) >= indent):
         after += 1
@@ -146,17 +148,17 @@ def block_text(lines: Sequence[str], start: int, end: int, column: int, indicato
     return after, tuple(margin + line[indent:] if len(line) > indent else "" for line in lines[start:after])
 
 
-def folded(lines: Sequence[str], node: Node) -> list[str]:
+def read_folded(lines: Sequence[str], node: Node) -> list[str]:
     """The lines of plain or quoted text, without indentation: what they are folded into has none."""
     start, end = node.start_mark, node.end_mark
     if start.line == end.line:
         return [lines[start.line][start.column : end.column]]
-    between = [_trimmed(line.lstrip(BLANKS)) for line in lines[start.line + 1 : end.line]]
+    between = [_trim(line.lstrip(BLANKS)) for line in lines[start.line + 1 : end.line]]
     last = lines[end.line][: end.column].lstrip(BLANKS)
-    return [_trimmed(lines[start.line][start.column :]), *between, last]
+    return [_trim(lines[start.line][start.column :]), *between, last]
 
 
-def flow(lines: Sequence[str], node: Node) -> list[str]:
+def read_flow(lines: Sequence[str], node: Node) -> list[str]:
     """The lines of a collection in brackets up to the closing one, indented by how deep inside of it they are."""
     start, end = node.start_mark, node.end_mark
     shape = _Shape()
@@ -174,7 +176,7 @@ def flow(lines: Sequence[str], node: Node) -> list[str]:
     return found
 
 
-def spaced(code: str, comment: str) -> str:
+def join_comment(code: str, comment: str) -> str:
     """A line with its trailing comment, two spaces apart."""
     return f"{code}  {comment}" if code and comment else code or comment
 
@@ -202,7 +204,7 @@ class _Shape:
             self.begins_inside.update(range(first.line + 1, last.line + 1))
             return
         self.brackets.append((first.line, last.line, last.column))
-        for part in _parts(node):
+        for part in _iter_parts(node):
             self.add(part, start)
 
     def depth(self, line: int, text: str) -> int:
@@ -217,14 +219,14 @@ class _Shape:
     def spaced(self, line: int, text: str, offset: int) -> str:
         """A line without indentation, its comment two spaces apart; `offset` is the column where the text begins."""
         if line + 1 in self.begins_inside:
-            return _trimmed(text.lstrip(BLANKS))
+            return _trim(text.lstrip(BLANKS))
         mark = text.find("#", max(self.ends.get(line, 0) - offset, 0))
         if mark < 0:
             return text.strip(BLANKS)
-        return spaced(text[:mark].strip(BLANKS), text[mark:].rstrip(BLANKS))
+        return join_comment(text[:mark].strip(BLANKS), text[mark:].rstrip(BLANKS))
 
 
-def _parts(node: Node) -> Iterator[Node]:
+def _iter_parts(node: Node) -> Iterator[Node]:
     if isinstance(node, MappingNode):
         for entry in node.value:
             yield from entry
@@ -232,13 +234,13 @@ def _parts(node: Node) -> Iterator[Node]:
         yield from node.value
 
 
-def _trimmed(text: str) -> str:
+def _trim(text: str) -> str:
     r"""Without the blanks at the end, unless a backslash is before them: in double quotes `\ ` is a space."""
     trimmed = text.rstrip(BLANKS)
     return text if trimmed.endswith("\\") else trimmed
 
 
-def _detected(lines: Sequence[str], start: int, end: int, column: int) -> int:
+def _detect_indent(lines: Sequence[str], start: int, end: int, column: int) -> int:
     """The indentation of a block text without an indicator for it: that of its first line."""
     depth = next((_depth(line) for line in lines[start:end] if line.strip(" ")), 0)
     return max(depth, column + 1)
@@ -255,7 +257,7 @@ class BlockReader:
     """Reads the mapping or list at the root of one document, from line `start` to the line before `end`."""
 
     def __init__(self, lines: Sequence[str], start: int, end: int) -> None:
-        self._cursor = Cursor(lines, start, end)
+        self._cursor = LineCursor(lines, start, end)
         self._lines = lines
 
     def read(self, root: CollectionNode) -> tuple[tuple[str, ...], Block]:
@@ -337,7 +339,7 @@ class BlockReader:
             found = PROPERTIES.match(self._lines[line], start.column)
             if found is None:
                 raise NotUnderstoodError
-            opened, after = _with(opened, found.group()), found.end()
+            opened, after = _with_opening(opened, found.group()), found.end()
         else:
             self._expect_bare(value)
         comment = self._cursor.rest(line, after)
@@ -351,8 +353,8 @@ class BlockReader:
             raise NotUnderstoodError
         self._cursor.expect_blank(line, after, start)
         comment = self._cursor.rest(line, header.end())
-        self._cursor.at, raw = block_text(self._lines, line + 1, self._cursor.end, column, header[1])
-        return _with(opened, header.group())._replace(comment=comment, raw=raw, keeps="+" in header[1])
+        self._cursor.at, raw = read_block_text(self._lines, line + 1, self._cursor.end, column, header[1])
+        return _with_opening(opened, header.group())._replace(comment=comment, raw=raw, keeps="+" in header[1])
 
     def _inline(self, opened: Entry, value: Node, column: int, after: int) -> Entry:
         """A scalar, or a collection in brackets."""
@@ -366,11 +368,11 @@ class BlockReader:
     def _over_lines(self, opened: Entry, value: Node, column: int, after: int) -> Entry:
         """A value that does not end on the line of its key; one that starts on a line of its own stays there."""
         line, start, end = self._cursor.at, value.start_mark, value.end_mark
-        texts = flow(self._lines, value) if isinstance(value, CollectionNode) else folded(self._lines, value)
+        texts = read_flow(self._lines, value) if isinstance(value, CollectionNode) else read_folded(self._lines, value)
         raw = [_DEEPER + text if text else "" for text in texts]
         if start.line == line:
             self._cursor.expect_blank(line, after, start.column)
-            opened = _with(opened, texts[0])
+            opened = _with_opening(opened, texts[0])
             raw.pop(0)
         else:
             opened = opened._replace(comment=self._cursor.rest(line, after))
@@ -378,7 +380,7 @@ class BlockReader:
             above = [_DEEPER + text for text in self._cursor.gap() if text]
             self._cursor.expect_blank(start.line, 0, start.column)
             raw = [*above, *raw]
-        raw[-1] = spaced(raw[-1], self._cursor.rest(end.line, end.column))
+        raw[-1] = join_comment(raw[-1], self._cursor.rest(end.line, end.column))
         self._cursor.at = end.line + 1
         below, _ = self._cursor.deeper(column)
         return opened._replace(raw=tuple(raw), below=below)
@@ -405,5 +407,5 @@ class BlockReader:
             raise NotUnderstoodError
 
 
-def _with(entry: Entry, text: str) -> Entry:
+def _with_opening(entry: Entry, text: str) -> Entry:
     return entry._replace(opening=f"{entry.opening} {text}")

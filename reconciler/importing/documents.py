@@ -6,21 +6,21 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from reconciler.importing.tables import METADATA, references
+from reconciler.importing.tables import METADATA, normalize_references
 from reconciler.model.resource import RowId
-from reconciler.scaffold.paths import below, file_name, usual_folder
+from reconciler.scaffold.paths import join_path, resource_file, usual_folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from reconciler.canonical import Value
-    from reconciler.importing.tables import Incoming
+    from reconciler.importing.tables import IncomingRow
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.resource import FileEntry, Resource
 
     Document = dict[str, Value]
 
-SHORTEST, LONGEST = 8, 32
+MIN_DIGITS, MAX_DIGITS = 8, 32
 """Hexadecimal digits of an id that go into a name: as many as it takes to be unique."""
 
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -29,21 +29,21 @@ DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNOR
 """Names that no file on Windows can have, whatever comes after the dot."""
 
 
-def derived_names(kind: Kind, ids: Iterable[str], taken: Collection[str]) -> dict[str, str]:
+def derive_names(kind: Kind, ids: Iterable[str], taken: Collection[str]) -> dict[str, str]:
     """A name for each id: the kind and the beginning of the id, as long as it takes to be unique.
 
     It does not depend on the order of the ids. What is no UUID gets no name.
     """
     names: dict[str, str] = {}
     left = {one for one in ids if UUID.fullmatch(one)}
-    for length in range(SHORTEST, LONGEST + 1):
+    for length in range(MIN_DIGITS, MAX_DIGITS + 1):
         groups: dict[str, list[str]] = defaultdict(list)
         for one in left:
             groups[f"{kind.name.lower()}-{one.replace('-', '')[:length]}"].append(one)
         settled = {
             members[0]: name
             for name, members in groups.items()
-            if (len(members) == 1 and name not in taken) or length == LONGEST
+            if (len(members) == 1 and name not in taken) or length == MAX_DIGITS
         }
         names |= settled
         left -= settled.keys()
@@ -58,21 +58,21 @@ class Folders:
 
     def __init__(self, top: str, entries: Mapping[str, FileEntry], taken: Iterable[str]) -> None:
         self._top = top
-        self._entries = {path: entry for path, entry in entries.items() if path.startswith(below(top, ""))}
+        self._entries = {path: entry for path, entry in entries.items() if path.startswith(join_path(top, ""))}
         self._taken = {path.lower() for path in taken}  # some file systems know no capitals
         self._homes: dict[str, str] = {}
 
     def place(self, kind: Kind, name: str) -> str:
         """The path for a new resource's file, which is taken from now on."""
-        stem = file_name(name).removesuffix(".yaml").strip(".")
+        stem = resource_file(name).removesuffix(".yaml").strip(".")
         if not stem or DEVICES.fullmatch(stem):
             stem = f"{kind.name.lower()}-{stem}"
         home, path, number = self._home(kind), f"{stem}.yaml", 1
-        while below(home, path).lower() in self._taken:
+        while join_path(home, path).lower() in self._taken:
             number += 1
             path = f"{stem}-{number}.yaml"
-        self._taken.add(below(home, path).lower())
-        return below(home, path)
+        self._taken.add(join_path(home, path).lower())
+        return join_path(home, path)
 
     def _home(self, kind: Kind) -> str:
         if kind.name not in self._homes:
@@ -83,29 +83,31 @@ class Folders:
 API_VERSION = "reconciler/v1"
 
 
-def documents(rows: Sequence[Incoming], kinds: Kinds, declared: Mapping[RowId, Resource]) -> Iterator[Document]:
+def build_documents(
+    rows: Sequence[IncomingRow], kinds: Kinds, declared: Mapping[RowId, Resource]
+) -> Iterator[Document]:
     """The document of each row, in order. `declared` is what the repository holds already.
 
     What a row does not say of itself is taken from the resource that the repository has under its id; where there is
     none, the name is made from the id, and references are found by the ids in columns named like another kind's key.
     A row that has neither name nor id becomes a document without a name.
     """
-    names = _names(rows, declared)
+    names = _name_rows(rows, declared)
     for row in rows:
         row_id = RowId(row.kind.name, row.id or "")
         if row_id in declared:
             before = _declared_metadata(row.kind, declared[row_id])
         else:
-            before = {"name": names.get(row_id), "refs": _found(row, kinds, names)}
+            before = {"name": names.get(row_id), "refs": _references_by_id(row, kinds, names)}
         metadata = {**before, **row.metadata}
         written = {key: metadata[key] for key in METADATA if metadata.get(key)}
         yield {"apiVersion": API_VERSION, "kind": row.kind.name, "metadata": written, "spec": dict(row.spec)}
 
 
-def _names(rows: Sequence[Incoming], declared: Mapping[RowId, Resource]) -> dict[RowId, str]:
+def _name_rows(rows: Sequence[IncomingRow], declared: Mapping[RowId, Resource]) -> dict[RowId, str]:
     """The name of every id that is known: declared already, given by its row, or made now."""
     names = {row_id: one.name for row_id, one in declared.items()}
-    nameless: dict[str, list[Incoming]] = defaultdict(list)
+    nameless: dict[str, list[IncomingRow]] = defaultdict(list)
     for row in rows:
         if row.id is not None and row.name is not None:
             names[RowId(row.kind.name, row.id)] = row.name
@@ -115,18 +117,18 @@ def _names(rows: Sequence[Incoming], declared: Mapping[RowId, Resource]) -> dict
         kind = members[0].kind
         taken = {name for row_id, name in names.items() if row_id.kind == kind.name}
         taken |= {row.name for row in rows if row.kind == kind and row.name is not None}
-        made = derived_names(kind, (row.id for row in members if row.id is not None), taken)
+        made = derive_names(kind, (row.id for row in members if row.id is not None), taken)
         names |= {RowId(kind.name, one): name for one, name in made.items()}
     return names
 
 
 def _declared_metadata(kind: Kind, known: Resource) -> dict[str, Value]:
     """The metadata of a resource, as its document has it."""
-    refs = references(kind, {role: list(names) for role, names in known.refs.items()})
+    refs = normalize_references(kind, {role: list(names) for role, names in known.refs.items()})
     return {"name": known.name, "labels": dict(known.labels), "annotations": dict(known.annotations), "refs": refs}
 
 
-def _found(row: Incoming, kinds: Kinds, names: Mapping[RowId, str]) -> Value:
+def _references_by_id(row: IncomingRow, kinds: Kinds, names: Mapping[RowId, str]) -> Value:
     """References by id. A kind that several roles point at says nothing: the column does not tell which is meant."""
     pointed = [reference.kind for reference in row.kind.references]
     refs: dict[str, Value] = {}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Column, Kind
 
 
-Raw: TypeAlias = "bool | int | float | str | None"
+RawValue: TypeAlias = "bool | int | float | str | None"
 """A cell: as the database types it where that is exact, else its text."""
 
 
@@ -36,7 +36,7 @@ class RawTable:
     place: str
     kind: Kind
     columns: Sequence[str]
-    rows: Mapping[int, Sequence[Raw]]
+    rows: Mapping[int, Sequence[RawValue]]
 
 
 METADATA = ("name", "labels", "annotations", "refs")
@@ -44,7 +44,7 @@ METADATA = ("name", "labels", "annotations", "refs")
 
 
 @dataclass(frozen=True, slots=True)
-class Matching:
+class ColumnMatch:
     """Where to find what: positions of cells by column of the kind, and by what of `METADATA` is there."""
 
     fields: Mapping[str, int]
@@ -52,7 +52,7 @@ class Matching:
     problems: tuple[Problem, ...]
 
 
-def match(table: RawTable) -> Matching:
+def match_columns(table: RawTable) -> ColumnMatch:
     """Match a table's columns, in any case, with those of its kind; every column has to be known."""
     kind = table.kind
     positions: dict[str, int] = {}
@@ -65,12 +65,12 @@ def match(table: RawTable) -> Matching:
         if name in positions:
             problems.append(_problem(table, "duplicate-key", written, f"the column {written} is there twice"))
         elif name not in known:
-            problems.append(_unknown(table, position, written, known))
+            problems.append(_unknown_problem(table, position, written, known))
         positions.setdefault(name, position)
     fields = {own: positions[name] for name, own in ours.items() if name in positions}
     metadata = {own: positions[name] for name, own in beside.items() if name in positions}
-    problems.extend(_missing(table, fields, metadata))
-    return Matching(fields, metadata, tuple(problems))
+    problems.extend(_find_missing(table, fields, metadata))
+    return ColumnMatch(fields, metadata, tuple(problems))
 
 
 def metadata_columns(kind: Kind) -> dict[str, str]:
@@ -79,7 +79,7 @@ def metadata_columns(kind: Kind) -> dict[str, str]:
     return {name.lower(): plain for (plain, _), (name, _) in pairs if plain in METADATA}
 
 
-def _missing(table: RawTable, fields: Mapping[str, int], metadata: Mapping[str, int]) -> Iterator[Problem]:
+def _find_missing(table: RawTable, fields: Mapping[str, int], metadata: Mapping[str, int]) -> Iterator[Problem]:
     kind = table.kind
     for column in kind.columns:
         if not column.required or column.name in fields:
@@ -91,15 +91,15 @@ def _missing(table: RawTable, fields: Mapping[str, int], metadata: Mapping[str, 
             yield _problem(table, "missing-field", kind.key, message, "rows are told apart by one of them")
 
 
-def _unknown(table: RawTable, position: int, written: str, known: set[str]) -> Problem:
+def _unknown_problem(table: RawTable, position: int, written: str, known: set[str]) -> Problem:
     if not written.strip():
         message = f"column {position + 1} has no name"
         return _problem(table, "unknown-field", "", message, "delete it, or give it the name of a column")
     message = f"{table.kind.name} has no column {written}{did_you_mean(written, known)}"
-    return _problem(table, "unknown-field", written, message, f"columns: {', '.join(_own(table.kind))}")
+    return _problem(table, "unknown-field", written, message, f"columns: {', '.join(_column_names(table.kind))}")
 
 
-def _own(kind: Kind) -> tuple[str, ...]:
+def _column_names(kind: Kind) -> tuple[str, ...]:
     return tuple(column.name for column in kind.columns)
 
 
@@ -107,9 +107,9 @@ def _problem(table: RawTable, code: str, name: str, message: str, hint: str = ""
     return Problem(table.place, 1, 1, code, f"/spec/{name}" if name else "", message, hint)
 
 
-LONGEST = 60
+MAX_QUOTED = 60
 """Characters of a cell that a message quotes."""
-DIGITS = 400
+MAX_DIGITS = 400
 """Decimal places to the left or right beyond which no double, and no integer of a table, reaches."""
 
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,9})?")
@@ -119,7 +119,7 @@ _BOOLEANS = {**dict.fromkeys(("true", "t", "1"), True), **dict.fromkeys(("false"
 
 
 @dataclass(frozen=True, slots=True)
-class Unfit:
+class CellError:
     """Why a cell is no value of its column: the code, message and hint of a problem."""
 
     code: str
@@ -127,14 +127,14 @@ class Unfit:
     hint: str = ""
 
 
-def convert(column: Column, raw: Raw) -> Value | Unfit:
+def convert_cell(column: Column, raw: RawValue) -> Value | CellError:
     """The value in a cell, None for none. Where the column holds anything but text, an empty text is none, too."""
     if raw is None or (raw == "" and column.type is not SqlType.VARCHAR):
         return None
     return _CONVERTERS[column.type](raw)
 
 
-def from_json(raw: Raw) -> Value | Unfit:
+def parse_json_cell(raw: RawValue) -> Value | CellError:
     """The value that a JSON text stands for."""
     if not isinstance(raw, str):
         return raw
@@ -142,85 +142,87 @@ def from_json(raw: Raw) -> Value | Unfit:
         value = canonical.normalize(json.loads(raw))
         canonical.dumps(value).encode()
     except UnicodeEncodeError:
-        return Unfit("wrong-type", f"{_quoted(raw)} holds half a character", r"delete the lone \ud800 to \udfff in it")
+        return CellError(
+            "wrong-type", f"{_quote(raw)} holds half a character", r"delete the lone \ud800 to \udfff in it"
+        )
     except RecursionError:
-        return Unfit("wrong-type", f"{_quoted(raw)} is nested too deep", "configuration needs three or four levels")
+        return CellError("wrong-type", f"{_quote(raw)} is nested too deep", "configuration needs three or four levels")
     except ValueError as error:
-        return Unfit("wrong-type", f"{_quoted(raw)} is no JSON: {error}", 'write JSON, such as {"a": 1}')
+        return CellError("wrong-type", f"{_quote(raw)} is no JSON: {error}", 'write JSON, such as {"a": 1}')
     return value
 
 
-def _text(raw: Raw) -> Value | Unfit:
+def _to_text(raw: RawValue) -> Value | CellError:
     if isinstance(raw, str):
         return raw
-    return Unfit("wrong-type", f"{canonical.text(raw)} is no text", "make the column of the table VARCHAR")
+    return CellError("wrong-type", f"{canonical.text(raw)} is no text", "make the column of the table VARCHAR")
 
 
-def _uuid(raw: Raw) -> Value | Unfit:
-    return raw.strip().lower() if isinstance(raw, str) else _text(raw)
+def _to_uuid(raw: RawValue) -> Value | CellError:
+    return raw.strip().lower() if isinstance(raw, str) else _to_text(raw)
 
 
-def _float(raw: Raw) -> Value | Unfit:
-    exact = _number(raw)
-    if isinstance(exact, Unfit):
+def _to_float(raw: RawValue) -> Value | CellError:
+    exact = _to_number(raw)
+    if isinstance(exact, CellError):
         return exact
     try:
         return canonical.number(float(exact))
     except (OverflowError, ValueError):
-        return _not_finite(raw)
+        return _not_finite_error(raw)
 
 
-def _integer(raw: Raw) -> Value | Unfit:
-    exact = _number(raw)
-    if isinstance(exact, Unfit):
+def _to_integer(raw: RawValue) -> Value | CellError:
+    exact = _to_number(raw)
+    if isinstance(exact, CellError):
         return exact
     if exact != exact.to_integral_value():
-        return Unfit("wrong-type", f"{_quoted(raw)} is no whole number", "this column holds whole numbers")
+        return CellError("wrong-type", f"{_quote(raw)} is no whole number", "this column holds whole numbers")
     return int(exact)
 
 
-def _number(raw: Raw) -> Decimal | Unfit:
+def _to_number(raw: RawValue) -> Decimal | CellError:
     """The number exactly as it is written."""
     if isinstance(raw, bool) or raw is None:
-        return Unfit("wrong-type", f"{canonical.text(raw)} is no number", "make the column of the table a number")
+        return CellError("wrong-type", f"{canonical.text(raw)} is no number", "make the column of the table a number")
     text = str(raw).strip()
     if _NOT_FINITE.fullmatch(text):
-        return _not_finite(raw)
+        return _not_finite_error(raw)
     if not _NUMBER.fullmatch(text):
         hint = f"write {text.replace(',', '.')}, with a point" if _DECIMAL_COMMA.fullmatch(text) else "write it as 0.75"
-        return Unfit("wrong-type", f"{_quoted(raw)} is no number", hint)
+        return CellError("wrong-type", f"{_quote(raw)} is no number", hint)
     number = Decimal(text)
-    return number if abs(number.adjusted()) < DIGITS or not number else _not_finite(raw)
+    return number if abs(number.adjusted()) < MAX_DIGITS or not number else _not_finite_error(raw)
 
 
-def _not_finite(raw: Raw) -> Unfit:
-    return Unfit("not-finite", f"{_quoted(raw)} is not a finite number", "write the number itself, such as 0.75")
+def _not_finite_error(raw: RawValue) -> CellError:
+    return CellError("not-finite", f"{_quote(raw)} is not a finite number", "write the number itself, such as 0.75")
 
 
-def _boolean(raw: Raw) -> Value | Unfit:
+def _to_boolean(raw: RawValue) -> Value | CellError:
     if isinstance(raw, bool):
         return raw
     found = _BOOLEANS.get(str(raw).strip().lower())
-    return Unfit("wrong-type", f"{_quoted(raw)} is neither true nor false") if found is None else found
+    return CellError("wrong-type", f"{_quote(raw)} is neither true nor false") if found is None else found
 
 
-def _quoted(raw: Raw) -> str:
+def _quote(raw: RawValue) -> str:
     text = str(raw)
-    return repr(text if len(text) <= LONGEST else f"{text[:LONGEST]}…")
+    return repr(text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}…")
 
 
-_CONVERTERS: Mapping[SqlType, Callable[[Raw], Value | Unfit]] = {
-    SqlType.UUID: _uuid,
-    SqlType.VARCHAR: _text,
-    SqlType.FLOAT: _float,
-    SqlType.INTEGER: _integer,
-    SqlType.BOOLEAN: _boolean,
-    SqlType.JSON: from_json,
+_CONVERTERS: Mapping[SqlType, Callable[[RawValue], Value | CellError]] = {
+    SqlType.UUID: _to_uuid,
+    SqlType.VARCHAR: _to_text,
+    SqlType.FLOAT: _to_float,
+    SqlType.INTEGER: _to_integer,
+    SqlType.BOOLEAN: _to_boolean,
+    SqlType.JSON: parse_json_cell,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Incoming:
+class IncomingRow:
     """One row: its place, its values by column, and what it says of the resource besides (some of `METADATA`).
 
     `problems` are about single cells. `told` holds the pointers of these and of columns that are wrong as a whole: what
@@ -251,64 +253,68 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrivals:
+class IncomingRows:
     """All rows of some tables, and what is wrong with the tables themselves."""
 
-    rows: tuple[Incoming, ...]
+    rows: tuple[IncomingRow, ...]
     problems: tuple[Problem, ...]
 
 
-def arrivals(tables: Iterable[RawTable]) -> Arrivals:
+def read_rows(tables: Iterable[RawTable]) -> IncomingRows:
     """The rows of tables, in order. Rows without anything in them are left out."""
-    rows: list[Incoming] = []
+    rows: list[IncomingRow] = []
     problems: list[Problem] = []
     for table in tables:
-        matching = match(table)
+        matching = match_columns(table)
         told = frozenset(problem.pointer for problem in matching.problems)
         problems.extend(matching.problems)
         for line, cells in table.rows.items():
             if len(cells) == len(table.columns):
-                rows.append(_incoming(table, line, cells, matching, told))
+                rows.append(_read_row(table, line, cells, matching, told))
             else:
-                problems.append(_ragged(table, line, len(cells)))
-    return Arrivals(tuple(rows), tuple(problems))
+                problems.append(_ragged_problem(table, line, len(cells)))
+    return IncomingRows(tuple(rows), tuple(problems))
 
 
-def _incoming(table: RawTable, line: int, cells: Sequence[Raw], matching: Matching, told: frozenset[str]) -> Incoming:
+def _read_row(
+    table: RawTable, line: int, cells: Sequence[RawValue], matching: ColumnMatch, told: frozenset[str]
+) -> IncomingRow:
     spec: dict[str, Value] = {}
     metadata: dict[str, Value] = {}
     problems: list[Problem] = []
-    for pointer, value in _values(table.kind, cells, matching):
-        if isinstance(value, Unfit):
+    for pointer, value in _iter_values(table.kind, cells, matching):
+        if isinstance(value, CellError):
             problems.append(Problem(table.place, line, 1, value.code, child(*pointer), value.message, value.hint))
         elif value is not None:
             (spec if pointer[0] == "/spec" else metadata)[pointer[1]] = value
     told |= {problem.pointer for problem in problems}
-    return Incoming(table.kind, table.place, line, spec, metadata, tuple(problems), told)
+    return IncomingRow(table.kind, table.place, line, spec, metadata, tuple(problems), told)
 
 
-def _values(kind: Kind, cells: Sequence[Raw], matching: Matching) -> Iterator[tuple[tuple[str, str], Value | Unfit]]:
+def _iter_values(
+    kind: Kind, cells: Sequence[RawValue], matching: ColumnMatch
+) -> Iterator[tuple[tuple[str, str], Value | CellError]]:
     """What the cells say, each with where in a document it belongs: the pointer of a mapping and a key there."""
     for column in kind.columns:
         if column.name in matching.fields:
-            yield ("/spec", column.name), convert(column, cells[matching.fields[column.name]])
+            yield ("/spec", column.name), convert_cell(column, cells[matching.fields[column.name]])
     for name, position in matching.metadata.items():
         raw = cells[position]
         if raw is not None and raw != "":
             yield ("/metadata", name), str(raw) if name == "name" else _mapping(kind, name, raw)
 
 
-def _mapping(kind: Kind, name: str, raw: Raw) -> Value | Unfit:
+def _mapping(kind: Kind, name: str, raw: RawValue) -> Value | CellError:
     """Labels, annotations or references, which stand in a cell as a JSON object."""
-    value = from_json(raw)
-    if isinstance(value, Unfit):
+    value = parse_json_cell(raw)
+    if isinstance(value, CellError):
         return value
     if not isinstance(value, dict):
-        return Unfit("wrong-type", f"{name} are a JSON object, and this is none", 'write {"key": "value"}')
-    return references(kind, value) if name == "refs" else value
+        return CellError("wrong-type", f"{name} are a JSON object, and this is none", 'write {"key": "value"}')
+    return normalize_references(kind, value) if name == "refs" else value
 
 
-def references(kind: Kind, written: dict[str, Value]) -> dict[str, Value]:
+def normalize_references(kind: Kind, written: dict[str, Value]) -> dict[str, Value]:
     """References as a document has them: a role for one has its name, where the tables have a list of one."""
     many = {reference.role for reference in kind.references if reference.many}
     ordered = [reference.role for reference in kind.references if reference.role in written]
@@ -319,7 +325,7 @@ def references(kind: Kind, written: dict[str, Value]) -> dict[str, Value]:
     return refs
 
 
-def _ragged(table: RawTable, line: int, count: int) -> Problem:
+def _ragged_problem(table: RawTable, line: int, count: int) -> Problem:
     message = f"this row has {count} cells, and the table has {len(table.columns)} columns"
     hint = "put double quotes around a cell with a separator in it"
     return Problem(table.place, line, 1, "wrong-type", "", message, hint)

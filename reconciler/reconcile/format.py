@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.errors import BugError
-from reconciler.format.format import Formatted, Order, format_file
+from reconciler.format.format import Formatted, KeyOrder, format_file
 from reconciler.reconcile.rules import Layout, Role, read_kinds
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ def format_tree(files: Mapping[str, bytes | EntryType], layout: Layout, bundled:
     texts = [(path, data) for path, data in files.items() if isinstance(data, bytes)]
     schemas = {path: data for path, data in texts if layout.role(path) is Role.SCHEMA}
     kinds, _ = read_kinds(schemas, bundled)
-    order = Order(kinds, {bundled.repository["properties"]["kind"]["const"]: bundled.repository})
+    order = KeyOrder(kinds, {bundled.repository["properties"]["kind"]["const"]: bundled.repository})
     return _format_files(((path, data) for path, data in texts if layout.role(path) in ROLES), order)
 
 
-def _format_files(texts: Iterable[tuple[str, bytes]], order: Order) -> FormattedTree:
+def _format_files(texts: Iterable[tuple[str, bytes]], order: KeyOrder) -> FormattedTree:
     files: list[Formatted] = []
     bugs: list[BugError] = []
     for path, data in texts:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler.errors import BugError
-from reconciler.importing.documents import documents
-from reconciler.importing.tables import arrivals
+from reconciler.importing.documents import build_documents
+from reconciler.importing.tables import read_rows
 from reconciler.model.change import Change, Op
 from reconciler.model.resource import FileEntry
 from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.read import FileReader
-from reconciler.scaffold.yamltext import document_text
+from reconciler.scaffold.yamltext import write_document
 from reconciler.snapshot import tree
 from reconciler.snapshot.base import EmptyBase
 from reconciler.snapshot.tree import find_tree_problems
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from reconciler.importing.documents import Document, Folders
-    from reconciler.importing.tables import Incoming, RawTable
+    from reconciler.importing.tables import IncomingRow, RawTable
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.problem import Problem
     from reconciler.model.resource import Resource, RowId
@@ -60,10 +60,10 @@ def plan_import(
 
     `first_line` gives the comment that a new file of a kind at a path begins with, empty for none.
     """
-    incoming = arrivals(tables)
+    incoming = read_rows(tables)
     rows, kinds = incoming.rows, check.kinds
     declared = _declared_resources(check)
-    row_documents = list(documents(rows, kinds, declared))
+    row_documents = list(build_documents(rows, kinds, declared))
     entries = list(_validate(kinds, rows, row_documents)) if row_documents else []
     row_problems = (problem for row in rows for problem in row.problems)
     between = _cross_check(check, declared, rows, entries)
@@ -77,7 +77,7 @@ def plan_import(
         if resource.row_id not in declared:
             path = folders.place(row.kind, resource.name)
             comment = first_line(row.kind, path)
-            files[path] = document_text(document, comment)
+            files[path] = write_document(document, comment)
             resource = replace(resource, path=path, line=2 if comment else 1)
         imported[resource.row_id] = resource
     return RowImport(problems, imported, files, _plan_updates(imported, declared))
@@ -103,9 +103,9 @@ def _plan_updates(rows: Resources, declared: Resources) -> Plan:
     return Plan(None, "", sort_changes(Change(Op.UPDATE, old, new) for old, new in pairs if old.digest != new.digest))
 
 
-def _validate(kinds: Kinds, rows: Sequence[Incoming], row_documents: Sequence[Document]) -> Iterator[FileEntry]:
+def _validate(kinds: Kinds, rows: Sequence[IncomingRow], row_documents: Sequence[Document]) -> Iterator[FileEntry]:
     """Validate the document of each row, as if it stood at the row's place."""
-    texts = ((row.place, document_text(document).encode()) for row, document in zip(rows, row_documents, strict=True))
+    texts = ((row.place, write_document(document).encode()) for row, document in zip(rows, row_documents, strict=True))
     for row, entry in zip(rows, FileReader(kinds).read_files(texts, len(rows)), strict=True):
         # A missing name is derived from the id: a wrong id is reported already.
         known = row.told | ({"/metadata/name"} if row.name is None and (row.id is not None or row.told) else set())
@@ -120,7 +120,7 @@ def _validate(kinds: Kinds, rows: Sequence[Incoming], row_documents: Sequence[Do
 
 
 def _cross_check(
-    check: CheckResult, declared: Resources, rows: Sequence[Incoming], entries: Sequence[FileEntry]
+    check: CheckResult, declared: Resources, rows: Sequence[IncomingRow], entries: Sequence[FileEntry]
 ) -> Iterator[Problem]:
     """The problems of rows by themselves, among each other, and with the repository's resources.
 

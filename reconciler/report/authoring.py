@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind
     from reconciler.model.problem import Violation
     from reconciler.reconcile.policytests import Policies, PolicyTestResult, PolicyTestRun
-    from reconciler.scaffold.sample import FieldRow
+    from reconciler.scaffold.sample import FieldDescription
 
 KIND_HEADERS = ("kind", "table", "key", "columns", "from")
 POLICY_HEADERS = ("name", "title", "tests")
@@ -37,7 +37,7 @@ def kind_cells(kind: answers.KindSummary) -> tuple[str, ...]:
     return (kind.kind, kind.table, kind.key, str(kind.columns), kind.origin)
 
 
-def field_cells(row: FieldRow) -> tuple[str, ...]:
+def field_cells(row: FieldDescription) -> tuple[str, ...]:
     """The cells of a field; `-` for an empty one."""
     required = "yes" if row.required else "no"
     cells = (row.name, row.type, row.unit, row.allowed, required, row.description)

@@ -9,8 +9,8 @@ from reconciler.decode.document import decode
 from reconciler.errors import UsageError
 from reconciler.kinds.kind import closest
 from reconciler.model.resource import Key
-from reconciler.scaffold.paths import EDITOR_FOLDER, address, below, file_name, schema_file, usual_folder
-from reconciler.scaffold.sample import skeleton
+from reconciler.scaffold.paths import EDITOR_FOLDER, join_path, path_between, resource_file, schema_file, usual_folder
+from reconciler.scaffold.sample import build_template
 from reconciler.validate.validator import Validator
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ NAME = "/metadata/name"
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class NewFile:
     """A file that could be written. `problems` is what still has to be filled in by hand.
 
     `schema` is the file that its first line names for editors, `schema_exists` whether it is there.
@@ -39,7 +39,7 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class Author:
+class NewFiles:
     """What has to be known of a repository to write for it.
 
     `base` is the folder where the configuration begins, empty for the root. `problems` are those of the repository's
@@ -68,13 +68,13 @@ class Author:
         """Where a kind is from: `shipped`, or its file in the repository."""
         return kind.origin if kind.name in self.own else "shipped"
 
-    def draft(self, kind: Kind, name: str, row_id: str, path: str | None = None) -> Draft:
+    def draft(self, kind: Kind, name: str, row_id: str, path: str | None = None) -> NewFile:
         """A file with one new resource. Raises `UsageError` for an impossible or taken name, and for a wrong path."""
         name = name.encode(errors="backslashreplace").decode()  # a command line may hold what no text can
         self._refuse_twin(Key(kind.name, name))
-        path = path or below(usual_folder(kind, self.entries, self.base), file_name(name))
+        path = path or join_path(usual_folder(kind, self.entries, self.base), resource_file(name))
         schema, there = self._schema(kind)
-        text = skeleton(kind, name, row_id, address(schema, path))
+        text = build_template(kind, name, row_id, path_between(schema, path))
         entry = Validator(self.kinds).check(path, decode(path, text.encode()))
         for problem in entry.problems:
             if problem.pointer == NAME or entry.unreadable:
@@ -82,7 +82,7 @@ class Author:
         if not self.counts(path):
             hint = "name a *.yaml or *.yml file below the configuration's folder, not in a hidden one"
             raise UsageError(f"{path} would not be part of the configuration", hint=hint)
-        return Draft(path, text, entry.problems, schema, there)
+        return NewFile(path, text, entry.problems, schema, there)
 
     def _refuse_twin(self, key: Key) -> None:
         for path, entry in self.entries.items():
@@ -94,13 +94,13 @@ class Author:
                     raise UsageError(message, hint="choose another name, or edit that file")
 
     def _schema(self, kind: Kind) -> tuple[str, bool]:
-        exported = below(self.base, f"{EDITOR_FOLDER}/{schema_file(kind)}")
+        exported = join_path(self.base, f"{EDITOR_FOLDER}/{schema_file(kind)}")
         if self.exists(exported):
             return exported, True
         return (kind.origin, True) if kind.name in self.own else (exported, False)
 
 
-def scaffold(
+def scaffold_repository(
     templates: Mapping[str, bytes], schemas: Mapping[str, bytes], kinds: Kinds, new_id: Callable[[], str]
 ) -> dict[str, bytes]:
     """Every file by its path: the templates as they are, the editors' schemas, and an example of each kind.
@@ -110,7 +110,7 @@ def scaffold(
     files = {**templates, **{f"{EDITOR_FOLDER}/{name}": data for name, data in schemas.items()}}
     for kind in kinds:
         name = f"example-{kind.name.lower()}"
-        path = below(usual_folder(kind, {}, ""), file_name(name))
-        schema = address(f"{EDITOR_FOLDER}/{schema_file(kind)}", path)
-        files[path] = skeleton(kind, name, new_id(), schema).encode()
+        path = join_path(usual_folder(kind, {}, ""), resource_file(name))
+        schema = path_between(f"{EDITOR_FOLDER}/{schema_file(kind)}", path)
+        files[path] = build_template(kind, name, new_id(), schema).encode()
     return dict(sorted(files.items()))

@@ -32,20 +32,20 @@ def usual_folder(kind: Kind, entries: Mapping[str, FileEntry], base: str) -> str
         for one in entry.resources
         if one.kind == kind.name
     )
-    return counts.most_common(1)[0][0] if counts else below(base, f"{kind.name.lower()}s")
+    return counts.most_common(1)[0][0] if counts else join_path(base, f"{kind.name.lower()}s")
 
 
-def file_name(name: str) -> str:
+def resource_file(name: str) -> str:
     """The file of a resource: its name, without what could lead out of the folder or what some systems refuse."""
     return f"{_UNFIT.sub('-', name)}.yaml"
 
 
-def below(folder: str, path: str) -> str:
+def join_path(folder: str, path: str) -> str:
     """A path inside a folder, which is empty for the root."""
     return f"{folder}/{path}" if folder else path
 
 
-def address(target: str, file: str) -> str:
+def path_between(target: str, file: str) -> str:
     """How one file is named in another: `../schemas/x.schema.json`."""
     to, at = target.split("/"), file.split("/")[:-1]
     while to[:-1] and at and to[0] == at[0]:

@@ -13,7 +13,7 @@ from reconciler import canonical
 from reconciler.kinds.build import BOUNDS, resolve_refs
 from reconciler.kinds.kind import INACTIVE
 from reconciler.kinds.pointers import child, join
-from reconciler.scaffold.yamltext import written
+from reconciler.scaffold.yamltext import write_value
 from reconciler.validate.wording import range_words, unit_at
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ FORMATS = {"uuid": NIL_UUID, "date": "2000-01-01", "ipv4": "192.0.2.1", "ipv6": 
 """The addresses are those kept for documentation (RFC 5737, RFC 3849)."""
 
 
-def candidates(part: Mapping[str, Any]) -> tuple[Value, ...]:
+def candidate_values(part: Mapping[str, Any]) -> tuple[Value, ...]:
     """Values for a part of a schema whose `$ref` is followed and which is neither an object nor an array."""
     if "const" in part:
         return (part["const"],)
@@ -89,7 +89,7 @@ _BY_TYPE: Mapping[str, Callable[[Mapping[str, Any]], tuple[Value, ...]]] = {
 }
 
 
-ATTEMPTS = 500
+MAX_ATTEMPTS = 500
 """Values that are exchanged before it is given up. The shipped kinds take a handful."""
 
 _KEY = "#"
@@ -117,7 +117,7 @@ class _Draft:
             case "array":
                 return self._sequence(part, pointer)
             case _:
-                return self._choose(pointer, candidates(part))
+                return self._choose(pointer, candidate_values(part))
 
     def _mapping(self, part: Mapping[str, Any], pointer: str) -> dict[str, Value]:
         properties, required = part.get("properties", {}), part.get("required", ())
@@ -163,26 +163,26 @@ class _Draft:
         return True
 
 
-def sample(kind: Kind, name: str, row_id: str) -> dict[str, Any]:
+def build_sample(kind: Kind, name: str, row_id: str) -> dict[str, Any]:
     """A document with all that the kind requires and nothing else, under a name and an id.
 
     Numbers are the smallest, words the first, a status INACTIVE where it can be. Where the schema's own rules cannot
     be met in this way, it is the nearest that was found.
     """
-    return _sampled(kind, name, row_id, generous=False)
+    return _build(kind, name, row_id, generous=False)
 
 
-def generous_sample(kind: Kind, name: str, row_id: str) -> dict[str, Any]:
+def build_full_sample(kind: Kind, name: str, row_id: str) -> dict[str, Any]:
     """The same with every optional field, and an entry in each map and list."""
-    return _sampled(kind, name, row_id, generous=True)
+    return _build(kind, name, row_id, generous=True)
 
 
-def _sampled(kind: Kind, name: str, row_id: str, *, generous: bool) -> dict[str, Any]:
+def _build(kind: Kind, name: str, row_id: str, *, generous: bool) -> dict[str, Any]:
     given: dict[str, Value] = {"/metadata/name": name, child("/spec", kind.key): row_id}
     draft = _Draft(kind.schema, given, generous)
     validator = Draft202012Validator(dict(kind.schema), offline=True, validate_formats=True)
     document = draft.fill(kind.schema, "")
-    for _ in range(ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         if not draft.mend(validator.iter_errors(document)):
             break
         document = draft.fill(kind.schema, "")
@@ -191,7 +191,7 @@ def _sampled(kind: Kind, name: str, row_id: str, *, generous: bool) -> dict[str,
 
 
 @dataclass(frozen=True, slots=True)
-class FieldRow:
+class FieldDescription:
     """One field: its name, SQL type, unit, the values that are possible, and what the schema says it is."""
 
     name: str
@@ -202,12 +202,12 @@ class FieldRow:
     description: str
 
 
-def field_rows(kind: Kind) -> tuple[FieldRow, ...]:
+def describe_fields(kind: Kind) -> tuple[FieldDescription, ...]:
     """The columns in their order, then the references (`refs.ROLE`, of type `Kind` or `Kind, …`)."""
     return (*(_column(kind, column) for column in kind.columns), *_references(kind))
 
 
-def allowed(part: Mapping[str, Any], unit: str) -> str:
+def allowed_values(part: Mapping[str, Any], unit: str) -> str:
     """The words or numbers that a field may have: `BUY, SELL or BOTH`, `1 to 1000 trades`; empty for free text."""
     if "enum" in part:
         *most, last = map(canonical.text, part["enum"])
@@ -218,23 +218,25 @@ def allowed(part: Mapping[str, Any], unit: str) -> str:
     return range_words(bounds, unit) if bounds else ""
 
 
-def _column(kind: Kind, column: Column) -> FieldRow:
+def _column(kind: Kind, column: Column) -> FieldDescription:
     spec = kind.schema["properties"]["spec"]
     part = resolve_refs(kind.schema, spec["properties"][column.name])
     length = part.get("maxLength")
-    values = allowed(part, "") or (f"at most {length} characters" if length is not None else "")
+    values = allowed_values(part, "") or (f"at most {length} characters" if length is not None else "")
     written = f"{column.type}({column.length})" if column.length is not None else str(column.type)
-    return FieldRow(column.name, written, column.unit, values, column.name in spec["required"], column.description)
+    return FieldDescription(
+        column.name, written, column.unit, values, column.name in spec["required"], column.description
+    )
 
 
-def _references(kind: Kind) -> Iterator[FieldRow]:
+def _references(kind: Kind) -> Iterator[FieldDescription]:
     metadata = kind.schema["properties"]["metadata"]
     roles = resolve_refs(kind.schema, metadata["properties"].get("refs", {}))
     for reference in kind.references:
         part = resolve_refs(kind.schema, roles["properties"][reference.role])
         required = "refs" in metadata["required"] and reference.role in roles.get("required", ())
         what = f"names of {reference.kind}" if reference.many else f"name of {reference.kind}"
-        yield FieldRow(f"refs.{reference.role}", what, "", "", required, str(part.get("description", "")))
+        yield FieldDescription(f"refs.{reference.role}", what, "", "", required, str(part.get("description", "")))
 
 
 WIDTH = 120
@@ -246,7 +248,7 @@ METADATA = ("name", "labels", "annotations", "refs")
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _Position:
     """Where a line goes: how deep, and from which depth on it is commented out (None when it counts)."""
 
     kind: Kind
@@ -265,54 +267,54 @@ class _Place:
         )
 
 
-def skeleton(kind: Kind, name: str, row_id: str, schema_address: str) -> str:
+def build_template(kind: Kind, name: str, row_id: str, schema_address: str) -> str:
     """The text of a file that declares one resource: what is required filled in, what is optional commented out.
 
     `schema_address` is where editors find the kind's schema, relative to the file.
     """
-    least, most = sample(kind, name, row_id), generous_sample(kind, name, row_id)
-    top = _Place(kind)
+    least, most = build_sample(kind, name, row_id), build_full_sample(kind, name, row_id)
+    top = _Position(kind)
     head = [f"# yaml-language-server: $schema={schema_address}", *top.remark(kind.schema["description"])]
-    return "\n".join([*head, *_mapping(top, kind.schema, "", least, most)]) + "\n"
+    return "\n".join([*head, *_mapping_lines(top, kind.schema, "", least, most)]) + "\n"
 
 
-def _mapping(
-    place: _Place, part: Mapping[str, Any], pointer: str, least: Mapping[str, Any], most: Mapping[str, Any]
+def _mapping_lines(
+    place: _Position, part: Mapping[str, Any], pointer: str, least: Mapping[str, Any], most: Mapping[str, Any]
 ) -> Iterator[str]:
     """The lines of a mapping: what `least` has counts, what only `most` has is commented out."""
     properties = part.get("properties", {})
-    for name in _ordered(place.kind, pointer, {**properties, **least, **most}):
+    for name in _sort_names(place.kind, pointer, {**properties, **least, **most}):
         value = least.get(name, most.get(name))
         if value is None or (name not in least and value == {}):
             continue
         here = place if name in least or place.off is not None else replace(place, off=place.depth)
         member = resolve_refs(place.kind.schema, properties.get(name, part.get("additionalProperties", {})))
-        yield from _field(here, member, child(pointer, name), value, most.get(name))
+        yield from _field_lines(here, member, child(pointer, name), value, most.get(name))
 
 
-def _ordered(kind: Kind, pointer: str, names: Iterable[str]) -> list[str]:
+def _sort_names(kind: Kind, pointer: str, names: Iterable[str]) -> list[str]:
     """The canonical order, as `fmt` has it: of the envelope, then of the columns; inside of them the schema's."""
     columns = tuple(column.name for column in kind.columns)
     first = {"": ENVELOPE, "/metadata": METADATA, "/spec": columns}.get(pointer, ())
     return sorted(names, key=lambda name: first.index(name) if name in first else len(first))
 
 
-def _field(place: _Place, part: Mapping[str, Any], pointer: str, value: Any, most: Any) -> Iterator[str]:
-    key = f"{written(pointer.rpartition('/')[2])}:"
+def _field_lines(place: _Position, part: Mapping[str, Any], pointer: str, value: Any, most: Any) -> Iterator[str]:
+    key = f"{write_value(pointer.rpartition('/')[2])}:"
     nested = isinstance(value, dict) and bool(value)
-    text = key if nested else f"{key} {written(value)}"
-    words = _words(place.kind, part, pointer)
+    text = key if nested else f"{key} {write_value(value)}"
+    words = _describe(place.kind, part, pointer)
     commented = place.line(f"{text}  # {words}") if words else place.line(text)
     if len(commented) > WIDTH:
         yield from place.remark(words)
         commented = place.line(text)
     yield commented
     if nested:
-        yield from _mapping(replace(place, depth=place.depth + 1), part, pointer, value, most or {})
+        yield from _mapping_lines(replace(place, depth=place.depth + 1), part, pointer, value, most or {})
 
 
-def _words(kind: Kind, part: Mapping[str, Any], pointer: str) -> str:
+def _describe(kind: Kind, part: Mapping[str, Any], pointer: str) -> str:
     """What to say about a field: the words or numbers that are possible, else what the schema says it is."""
     if pointer.count("/") == 1 or pointer == "/metadata/name":
         return ""
-    return allowed(part, unit_at(kind, pointer)) or str(part.get("description", ""))
+    return allowed_values(part, unit_at(kind, pointer)) or str(part.get("description", ""))

@@ -29,36 +29,36 @@ _WIDTHS = (("x", 2), ("u", 4), ("U", 8))
 _ESCAPES = {'"': r"\"", "\\": r"\\", "\n": r"\n", "\t": r"\t", "\r": r"\r", "\0": r"\0"}
 
 
-def written(value: Value) -> str:
+def write_value(value: Value) -> str:
     """A value as YAML text: `0.75`, `EURUSD`, `'#US30'`, `''`, `[a, b]`, `{}`."""
     if isinstance(value, list):
-        return f"[{', '.join(map(written, value))}]"
+        return f"[{', '.join(map(write_value, value))}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{_text(key)}: {written(item)}' for key, item in value.items())}}}"
-    return scalar(value)
+        return f"{{{', '.join(f'{_write_text(key)}: {write_value(item)}' for key, item in value.items())}}}"
+    return write_scalar(value)
 
 
-def scalar(value: Value) -> str:
+def write_scalar(value: Value) -> str:
     """A value that is no list or mapping with something in it, on one line."""
     if isinstance(value, str):
-        return _text(value)
+        return _write_text(value)
     if value is None:
         return "null"
     if isinstance(value, float):
-        return _number(value)
+        return _write_number(value)
     return canonical.text(value)
 
 
-def _number(value: float) -> str:
+def _write_number(value: float) -> str:
     """As it is canonical, with the point that YAML 1.1 wants before an exponent."""
     text = canonical.text(value)
     mantissa, exponent, power = text.partition("e")
     return f"{mantissa}.0e{power}" if exponent and "." not in mantissa else text
 
 
-def _text(text: str) -> str:
+def _write_text(text: str) -> str:
     if not text.isprintable():
-        return '"' + "".join(map(_escaped, text)) + '"'
+        return '"' + "".join(map(_escape, text)) + '"'
     return text if _is_plain(text) else "'" + text.replace("'", "''") + "'"
 
 
@@ -68,7 +68,7 @@ def _is_plain(text: str) -> bool:
     return resolve(text) == text
 
 
-def _escaped(character: str) -> str:
+def _escape(character: str) -> str:
     if character in _ESCAPES:
         return _ESCAPES[character]
     if character.isprintable():
@@ -81,32 +81,32 @@ def _escaped(character: str) -> str:
 INDENT = "  "
 
 
-def document_text(document: Mapping[str, Value], comment: str = "") -> str:
+def write_document(document: Mapping[str, Value], comment: str = "") -> str:
     """The text of a document, with a comment as its first line where there is one."""
     head = f"# {comment}\n" if comment else ""
-    return head + "".join(f"{line}\n" for line in _mapping(document))
+    return head + "".join(f"{line}\n" for line in _mapping_lines(document))
 
 
-def _mapping(mapping: Mapping[str, Value]) -> Iterator[str]:
+def _mapping_lines(mapping: Mapping[str, Value]) -> Iterator[str]:
     for key, value in mapping.items():
-        yield from _under(f"{scalar(key)}:", value)
+        yield from _lines_under(f"{write_scalar(key)}:", value)
 
 
-def _sequence(items: list[Value]) -> Iterator[str]:
+def _sequence_lines(items: list[Value]) -> Iterator[str]:
     for item in items:
-        lines = [*_under("-", item)]
+        lines = [*_lines_under("-", item)]
         if isinstance(item, dict) and item:  # the first key stands behind the hyphen
             lines = [f"- {lines[1].removeprefix(INDENT)}", *lines[2:]]
         yield from lines
 
 
-def _under(head: str, value: Value) -> Iterator[str]:
+def _lines_under(head: str, value: Value) -> Iterator[str]:
     """A value behind a key or hyphen: on the same line if it fits there, else indented below."""
     if isinstance(value, dict) and value:
         yield head
-        yield from (INDENT + line for line in _mapping(value))
+        yield from (INDENT + line for line in _mapping_lines(value))
     elif isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
         yield head
-        yield from (INDENT + line for line in _sequence(value))
+        yield from (INDENT + line for line in _sequence_lines(value))
     else:
-        yield f"{head} {written(value)}"
+        yield f"{head} {write_value(value)}"

@@ -10,7 +10,7 @@ from reconciler.errors import RefusedError, RetryLater, UsageError
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.service.context import Context, Service
 from reconciler.service.kinds import find_kind
-from reconciler.sessions import Checker, SessionDesk
+from reconciler.sessions import SessionChecker, SessionService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -111,10 +111,10 @@ class Sessions(Service):
                 raise UsageError(f"no {kind} {word} is live", hint=hint) from None
             return str(rows[0][key])
 
-    def _ask(self, question: Callable[[SessionDesk], T | tuple[Problem, ...]]) -> T:
+    def _ask(self, question: Callable[[SessionService], T | tuple[Problem, ...]]) -> T:
         layout = self.context.session_layout()
         with self.context.open_sessions() as sessions:
-            answer = question(SessionDesk(sessions, self._may_have_sessions, Checker(layout, uuid4), layout))
+            answer = question(SessionService(sessions, self._may_have_sessions, SessionChecker(layout, uuid4), layout))
         if isinstance(answer, tuple):
             raise SessionRejected(answer)
         return answer

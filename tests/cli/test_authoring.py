@@ -21,7 +21,7 @@ from reconciler.adapters.bundled import (
     load_scaffold_templates,
 )
 from reconciler.cli.main import COMMANDS, run
-from reconciler.format.format import Order, format_file
+from reconciler.format.format import KeyOrder, format_file
 from reconciler.wiring.checkout import bundled_kinds
 from tests.cli.conftest import Answer
 from tests.docs.markdown import ROOT, blocks, read
@@ -86,7 +86,7 @@ class TestInit:
         assert shell("validate") == Answer(0, "5 resources in 5 files: no problems\n", "")
 
     def test_it_is_canonical(self, desk: Path) -> None:
-        order = Order(bundled_kinds().kinds, {"Repository": bundled_kinds().repository})
+        order = KeyOrder(bundled_kinds().kinds, {"Repository": bundled_kinds().repository})
         for name, text in files(desk).items():
             if name.endswith(YAML_SUFFIXES):
                 assert format_file(name, text, order).after == text, name

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 STAGES = ("decode", "validate", "kinds", "snapshot", "reconcile", "plan", "policy", "tables")
 POSITIONS = {"Problem": 3, "Finding": 1}
 OF_A_POLICY = "policy/NAME"
-MADE = {"code(policy)": OF_A_POLICY, "code(verdict.policy)": OF_A_POLICY}
+MADE = {"problem_code(policy)": OF_A_POLICY, "problem_code(verdict.policy)": OF_A_POLICY}
 """Codes that are made of a file's name."""
 PASSED_ON = frozenset({"code", "finding.code"})
 """A code that came in as a variable: it was counted where it was made."""

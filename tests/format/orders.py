@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.adapters.bundled import find_example_repository
-from reconciler.format.format import Order
+from reconciler.format.format import KeyOrder
 from reconciler.reconcile.rules import read_kinds
 from reconciler.wiring.checkout import bundled_kinds
 
@@ -12,4 +12,4 @@ _OWN = {
     f"schemas/{file.name}": file.read_bytes() for file in (find_example_repository() / "schemas").glob("*.schema.json")
 }
 
-ORDER = Order(read_kinds(_OWN, _SHIPPED)[0], {"Repository": _SHIPPED.repository})
+ORDER = KeyOrder(read_kinds(_OWN, _SHIPPED)[0], {"Repository": _SHIPPED.repository})

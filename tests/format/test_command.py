@@ -164,7 +164,7 @@ def test_an_empty_folder_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_a_layout_that_would_change_a_file_is_a_bug_and_written_nowhere(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    lay_out = format_module.lay_out
+    lay_out = format_module.format_text
 
     def losing(text: str, order: object) -> str:
         after = lay_out(text, ORDER)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.importing.tables import Unfit, convert
+from reconciler.importing.tables import CellError, convert_cell
 from reconciler.kinds.kind import Column, SqlType
 
 
@@ -23,7 +23,7 @@ def column(sql_type: SqlType) -> Column:
         (SqlType.FLOAT, "-0.0", 0.0),
         (SqlType.FLOAT, "0.1000", 0.1),
         (SqlType.FLOAT, "1e-07", 1e-7),
-        (SqlType.FLOAT, "1E400000", Unfit),
+        (SqlType.FLOAT, "1E400000", CellError),
         (SqlType.INTEGER, "3", 3),
         (SqlType.INTEGER, "3.0", 3),
         (SqlType.INTEGER, 3.0, 3),
@@ -41,9 +41,9 @@ def column(sql_type: SqlType) -> Column:
     ],
 )
 def test_a_cell_is_its_value(sql_type: SqlType, raw: Any, value: Any) -> None:
-    found = convert(column(sql_type), raw)
-    if value is Unfit:
-        assert isinstance(found, Unfit)
+    found = convert_cell(column(sql_type), raw)
+    if value is CellError:
+        assert isinstance(found, CellError)
     else:
         assert (found, type(found)) == (value, type(value))
         assert str(found) == str(value)  # 0.0 is not -0.0
@@ -73,8 +73,8 @@ def test_a_cell_is_its_value(sql_type: SqlType, raw: Any, value: Any) -> None:
     ],
 )
 def test_a_cell_that_is_no_value_is_told(sql_type: SqlType, raw: Any, code: str, told: str) -> None:
-    found = convert(column(sql_type), raw)
-    assert isinstance(found, Unfit)
+    found = convert_cell(column(sql_type), raw)
+    assert isinstance(found, CellError)
     assert found.code == code
     assert told in f"{found.message} {found.hint}"
     assert len(found.message) < 200

@@ -6,21 +6,21 @@ import uuid
 
 import pytest
 
-from reconciler.importing.documents import Folders, derived_names
+from reconciler.importing.documents import Folders, derive_names
 from reconciler.wiring.checkout import bundled_kinds
 
 
 def test_ids_that_begin_alike_keep_their_names_whatever_the_order() -> None:
     kind = bundled_kinds().kinds.members[0]
     ids = [str(uuid.UUID(int=number << 64)) for number in (1, 2, 1 << 40, (1 << 40) + 1)]
-    names = derived_names(kind, ids, {f"{kind.name.lower()}-{'0' * 15}1"})
-    assert names == derived_names(kind, reversed(ids), {f"{kind.name.lower()}-{'0' * 15}1"})
+    names = derive_names(kind, ids, {f"{kind.name.lower()}-{'0' * 15}1"})
+    assert names == derive_names(kind, reversed(ids), {f"{kind.name.lower()}-{'0' * 15}1"})
     assert len(set(names.values())) == len(ids)
     assert f"{kind.name.lower()}-{'0' * 15}1" not in names.values()
 
 
 def test_what_is_no_uuid_gets_no_name() -> None:
-    assert derived_names(bundled_kinds().kinds.members[0], ["", "x", "0" * 36], ()) == {}
+    assert derive_names(bundled_kinds().kinds.members[0], ["", "x", "0" * 36], ()) == {}
 
 
 @pytest.mark.parametrize(

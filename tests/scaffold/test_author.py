@@ -10,8 +10,8 @@ import pytest
 from reconciler.errors import UsageError
 from reconciler.kinds.kind import Kinds
 from reconciler.model.resource import FileEntry, Identified, Key
-from reconciler.scaffold.files import Author
-from reconciler.scaffold.paths import address, file_name, usual_folder
+from reconciler.scaffold.files import NewFiles
+from reconciler.scaffold.paths import path_between, resource_file, usual_folder
 from tests.scaffold.kinds import ROW, checked, example_kinds, thing
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ EXPORTED = ".reconciler/schemas/user.schema.json"
 
 def author(
     entries: Mapping[str, FileEntry] | None = None, *, files: Collection[str] = (), base: str = "", counts: bool = True
-) -> Author:
-    return Author(
+) -> NewFiles:
+    return NewFiles(
         base=base,
         kinds=example_kinds(),
         own=frozenset({"Broker"}),
@@ -137,8 +137,8 @@ def test_what_is_left_to_fill_in_is_told() -> None:
 
 
 def test_file_names_lead_nowhere_else() -> None:
-    assert file_name("fx-majors.1") == "fx-majors.1.yaml"
-    assert file_name("../a/b:c\\d") == "..-a-b-c-d.yaml"
+    assert resource_file("fx-majors.1") == "fx-majors.1.yaml"
+    assert resource_file("../a/b:c\\d") == "..-a-b-c-d.yaml"
 
 
 @pytest.mark.parametrize(
@@ -153,4 +153,4 @@ def test_file_names_lead_nowhere_else() -> None:
     ],
 )
 def test_an_address_leads_from_one_file_to_another(target: str, file: str, told: str) -> None:
-    assert address(target, file) == told
+    assert path_between(target, file) == told

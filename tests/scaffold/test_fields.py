@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from reconciler.scaffold.sample import FieldRow, field_rows
+from reconciler.scaffold.sample import FieldDescription, describe_fields
 from tests.scaffold.kinds import example_kinds, thing
 
 KINDS = example_kinds().by_name
 
 
 def test_a_row_for_each_column_and_reference() -> None:
-    rows = {row.name: row for row in field_rows(KINDS["Account"])}
+    rows = {row.name: row for row in describe_fields(KINDS["Account"])}
     assert [*rows][:2] == ["account_id", "broker_id"]
     assert [*rows][-3:] == ["refs.broker", "refs.user", "refs.instance"]
     assert rows["refs.broker"].type == "name of Broker"
@@ -23,11 +23,11 @@ def test_a_row_for_each_column_and_reference() -> None:
 
 
 def test_a_list_of_names_is_told_as_one() -> None:
-    assert field_rows(KINDS["Signal"])[-1].type == "names of User"
+    assert describe_fields(KINDS["Signal"])[-1].type == "names of User"
 
 
 def test_required_references_and_single_words() -> None:
     kind = thing({"mode": {"type": "string", "enum": ["ONLY"]}, "on": {"type": "boolean"}}, refs=("parent",))
-    rows = field_rows(kind)
+    rows = describe_fields(kind)
     assert [row.allowed for row in rows] == ["", "ONLY", "true or false", ""]
-    assert rows[-1] == FieldRow("refs.parent", "name of Thing", "", "", True, "")
+    assert rows[-1] == FieldDescription("refs.parent", "name of Thing", "", "", True, "")

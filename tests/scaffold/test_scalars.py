@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.decode.document import decode
-from reconciler.scaffold.yamltext import written
+from reconciler.scaffold.yamltext import write_value
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 VALUES = st.one_of(
@@ -24,7 +24,7 @@ VALUES = st.one_of(
 
 @given(st.one_of(VALUES, st.lists(VALUES, max_size=3), st.dictionaries(TEXT, VALUES, max_size=2)))
 def test_what_is_written_is_read(value: object) -> None:
-    text = f"value: {written(value)}\n"  # type: ignore[arg-type]
+    text = f"value: {write_value(value)}\n"  # type: ignore[arg-type]
     decoded = decode("x.yaml", text.encode())
     assert decoded.problems == (), text
     assert decoded.documents[0].value == {"value": value}
@@ -54,5 +54,5 @@ def test_what_is_written_is_read(value: object) -> None:
     ],
 )
 def test_quotes_stand_where_they_are_needed(value: object, text: str) -> None:
-    assert written(value) == text  # type: ignore[arg-type]
+    assert write_value(value) == text  # type: ignore[arg-type]
     assert yaml.safe_load(f"value: {text}") == {"value": value}

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.format.format import Order, format_file
-from reconciler.scaffold.sample import NIL_UUID, WIDTH, skeleton
+from reconciler.format.format import KeyOrder, format_file
+from reconciler.scaffold.sample import NIL_UUID, WIDTH, build_template
 from reconciler.wiring.checkout import bundled_kinds
 from tests.scaffold.kinds import ROW, checked, example_kinds, thing
 
@@ -26,7 +26,7 @@ ADDRESS = "../.reconciler/schemas/x.schema.json"
 
 
 def of(kind: Kind, name: str = "first-one") -> str:
-    return skeleton(kind, name, ROW, ADDRESS)
+    return build_template(kind, name, ROW, ADDRESS)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.name))
@@ -78,7 +78,7 @@ class TestEachKind:
         assert entry.resources[0].refs.keys() == {reference.role for reference in kind.references}
 
     def test_it_is_canonical(self, kind: Kind) -> None:
-        formatted = format_file("x.yaml", of(kind).encode(), Order(example_kinds(), {}))
+        formatted = format_file("x.yaml", of(kind).encode(), KeyOrder(example_kinds(), {}))
         assert formatted.after.decode() == of(kind)
 
     def test_lines_are_short_and_ascii(self, kind: Kind) -> None:
@@ -208,6 +208,6 @@ def test_columns_come_in_the_order_of_the_table() -> None:
 
 def test_two_skeletons_differ_in_name_and_id_only() -> None:
     kind = bundled_kinds().kinds.members[0]
-    one, other = skeleton(kind, "a", ROW, ADDRESS), skeleton(kind, "b", NIL_UUID, ADDRESS)
+    one, other = build_template(kind, "a", ROW, ADDRESS), build_template(kind, "b", NIL_UUID, ADDRESS)
     differing = [pair for pair in itertools.zip_longest(one.splitlines(), other.splitlines()) if pair[0] != pair[1]]
     assert len(differing) == 2

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler import canonical
 from reconciler.decode.document import decode
-from reconciler.scaffold.yamltext import document_text, scalar
+from reconciler.scaffold.yamltext import write_document, write_scalar
 from tests.importing.widgets import NASTY, documents, texts
 
 
@@ -24,12 +24,12 @@ def _read(text: str) -> Any:
 
 @given(st.dictionaries(texts.filter(lambda text: len(text) < 30), documents, min_size=1, max_size=4))
 def test_our_reader_reads_the_same_values(document: dict[str, Any]) -> None:
-    assert canonical.normalize(_read(document_text(document))) == canonical.normalize(document)
+    assert canonical.normalize(_read(write_document(document))) == canonical.normalize(document)
 
 
 @given(st.dictionaries(texts, texts | st.lists(texts) | st.floats(allow_nan=False, allow_infinity=False), min_size=1))
 def test_a_reader_of_yaml_1_1_reads_the_same_values(document: dict[str, Any]) -> None:
-    found = yaml.safe_load(document_text(document))
+    found = yaml.safe_load(write_document(document))
     assert found == document
     assert [isinstance(value, (int, float)) for value in found.values()] == [
         isinstance(value, float) for value in document.values()
@@ -38,7 +38,7 @@ def test_a_reader_of_yaml_1_1_reads_the_same_values(document: dict[str, Any]) ->
 
 @pytest.mark.parametrize("text", NASTY)
 def test_a_nasty_text_is_one_line_and_itself(text: str) -> None:
-    written = document_text({"a": text, "b": [text], "c": [{"d": text}]})
+    written = write_document({"a": text, "b": [text], "c": [{"d": text}]})
     assert len(written.splitlines()) == 4
     assert _read(written) == {"a": text, "b": [text], "c": [{"d": text}]}
 
@@ -66,7 +66,7 @@ def test_a_nasty_text_is_one_line_and_itself(text: str) -> None:
     ],
 )
 def test_a_value_is_written_as_people_write_it(value: Any, written: str) -> None:
-    assert scalar(value) == written
+    assert write_scalar(value) == written
 
 
 def test_the_layout_is_that_of_hand_written_files() -> None:
@@ -75,7 +75,7 @@ def test_the_layout_is_that_of_hand_written_files() -> None:
         "metadata": {"name": "a", "refs": {"users": ["u-1", "u-2"]}},
         "spec": {"lot": {"min": 0.01, "steps": [{"a": 1, "b": {"c": 2}}, [1, [2]]]}, "none": []},
     }
-    assert document_text(document, "a comment").splitlines() == [
+    assert write_document(document, "a comment").splitlines() == [
         "# a comment",
         "kind: Thing",
         "metadata:",

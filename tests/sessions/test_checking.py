@@ -12,10 +12,10 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from reconciler.adapters.bundled import load_schema
 from reconciler.model.live import NewSession, Session, SessionCursor, SessionStatus, from_milliseconds
-from reconciler.sessions import Checker, fingerprint_hash, read_layout
+from reconciler.sessions import SessionChecker, hash_fingerprint, read_layout
 
 LAYOUT = read_layout(load_schema("session_state"))
-CHECKER = Checker(LAYOUT, lambda: UUID(int=7), "request")
+CHECKER = SessionChecker(LAYOUT, lambda: UUID(int=7), "request")
 OWNER = "bfe13562-dae7-5660-82da-24b6330334bd"
 GIVEN = {"user_id": OWNER, "ip_address": "203.0.113.7", "device_fingerprint": "Chrome 120 on Windows 11"}
 
@@ -136,7 +136,7 @@ def test_of_a_device_only_a_hash_is_kept() -> None:
 
 
 def test_a_hash_is_hashed_again() -> None:
-    given = fingerprint_hash(OWNER, "x")
+    given = hash_fingerprint(OWNER, "x")
     assert accepted({"device_fingerprint": given}).device_fingerprint != given
 
 

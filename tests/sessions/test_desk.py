@@ -9,7 +9,7 @@ import pytest
 from reconciler.adapters.bundled import load_schema
 from reconciler.errors import RetryLater
 from reconciler.model.live import NewSession, Session, SessionPage
-from reconciler.sessions import Checker, Refusal, SessionDesk, read_layout
+from reconciler.sessions import Refusal, SessionChecker, SessionService, read_layout
 from tests.support.memory.sessions import MemorySessions
 from tests.support.valkey import ForwardClock, uuid
 
@@ -43,9 +43,9 @@ def sessions() -> MemorySessions:
 
 
 @pytest.fixture
-def desk(sessions: MemorySessions, rows: Rows) -> SessionDesk:
+def desk(sessions: MemorySessions, rows: Rows) -> SessionService:
     """Where requests go."""
-    return SessionDesk(sessions, rows, Checker(LAYOUT, uuid4), LAYOUT)
+    return SessionService(sessions, rows, SessionChecker(LAYOUT, uuid4), LAYOUT)
 
 
 def request(owner: str = ANN, **more: str) -> dict[str, str]:
@@ -59,14 +59,14 @@ def codes(found: object) -> list[tuple[str, str]]:
     return [(one.code, one.pointer) for one in found]
 
 
-def begun(desk: SessionDesk, owner: str = ANN) -> Session:
+def begun(desk: SessionService, owner: str = ANN) -> Session:
     """A session that has begun."""
     found = desk.create(request(owner))
     assert isinstance(found, Session), found
     return found
 
 
-def test_who_may_gets_a_session(desk: SessionDesk) -> None:
+def test_who_may_gets_a_session(desk: SessionService) -> None:
     session = begun(desk)
     assert session.is_active
     assert desk.get(session.id) == session
@@ -74,7 +74,7 @@ def test_who_may_gets_a_session(desk: SessionDesk) -> None:
     assert desk.page(ANN) == SessionPage((session,))
 
 
-def test_who_is_switched_off_gets_none(desk: SessionDesk, sessions: MemorySessions) -> None:
+def test_who_is_switched_off_gets_none(desk: SessionService, sessions: MemorySessions) -> None:
     found = desk.create(request(BEN))
     assert codes(found) == [("not-allowed", "/user_id")]
     assert isinstance(found, tuple)
@@ -82,12 +82,12 @@ def test_who_is_switched_off_gets_none(desk: SessionDesk, sessions: MemorySessio
     assert sessions.page(BEN, 10).sessions == ()
 
 
-def test_who_is_unknown_gets_none(desk: SessionDesk) -> None:
+def test_who_is_unknown_gets_none(desk: SessionService) -> None:
     found = desk.create(request(NOBODY))
     assert codes(found) == [("dangling-reference", "/user_id")]
 
 
-def test_an_id_that_is_taken(desk: SessionDesk) -> None:
+def test_an_id_that_is_taken(desk: SessionService) -> None:
     session = begun(desk)
     assert codes(desk.create(request(session_id=session.id))) == [("duplicate-id", "/session_id")]
     assert desk.get(session.id) == session
@@ -101,12 +101,12 @@ def test_who_is_switched_off_meanwhile_has_no_session_left(rows: Rows) -> None:
             return super().create(new)
 
     sessions = SwitchedOffMeanwhile(ForwardClock())
-    desk = SessionDesk(sessions, rows, Checker(LAYOUT, uuid4), LAYOUT)
+    desk = SessionService(sessions, rows, SessionChecker(LAYOUT, uuid4), LAYOUT)
     assert codes(desk.create(request())) == [("not-allowed", "/user_id")]
     assert [one.is_active for one in sessions.page(ANN, 10).sessions] == [False]
 
 
-def test_while_nobody_knows_the_rows_no_session_begins_or_ends(desk: SessionDesk, rows: Rows) -> None:
+def test_while_nobody_knows_the_rows_no_session_begins_or_ends(desk: SessionService, rows: Rows) -> None:
     session = begun(desk)
     rows.away = True
     with pytest.raises(RetryLater):
@@ -114,7 +114,7 @@ def test_while_nobody_knows_the_rows_no_session_begins_or_ends(desk: SessionDesk
     assert desk.get(session.id) == session
 
 
-def test_touch_and_expire(desk: SessionDesk) -> None:
+def test_touch_and_expire(desk: SessionService) -> None:
     session = begun(desk)
     touched = desk.touch(session.id)
     assert isinstance(touched, Session)
@@ -127,12 +127,12 @@ def test_touch_and_expire(desk: SessionDesk) -> None:
 
 
 @pytest.mark.parametrize("what", ["get", "touch", "expire"])
-def test_what_is_not_there_and_what_is_no_id(desk: SessionDesk, what: str) -> None:
+def test_what_is_not_there_and_what_is_no_id(desk: SessionService, what: str) -> None:
     assert getattr(desk, what)(uuid(99)) is None
     assert codes(getattr(desk, what)("*")) == [("bad-format", "/session_id")]
 
 
-def test_pages_go_on_where_they_say(desk: SessionDesk) -> None:
+def test_pages_go_on_where_they_say(desk: SessionService) -> None:
     all_of_them = {begun(desk).id for _ in range(5)}
     found, cursor = set(), None
     while True:
@@ -146,7 +146,7 @@ def test_pages_go_on_where_they_say(desk: SessionDesk) -> None:
 
 
 def test_all_that_is_wrong_with_a_page_is_told() -> None:
-    desk = SessionDesk(MemorySessions(ForwardClock()), Rows(), Checker(LAYOUT, uuid4), LAYOUT)
+    desk = SessionService(MemorySessions(ForwardClock()), Rows(), SessionChecker(LAYOUT, uuid4), LAYOUT)
     found: SessionPage | Refusal = desk.page("*", 0, "x")
     assert sorted(codes(found)) == [("bad-format", "/cursor"), ("bad-format", "/user_id"), ("out-of-range", "/limit")]
 

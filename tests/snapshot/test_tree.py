@@ -44,7 +44,7 @@ def grow(start: Tree, texts: dict[str, str | None]) -> Tree:
 
 
 def empty() -> Tree:
-    return tree.plant(EmptyBase(), KINDS)
+    return tree.load_base_tree(EmptyBase(), KINDS)
 
 
 def found(texts: dict[str, str]) -> tuple[Problem, ...]:

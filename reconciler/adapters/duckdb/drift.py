@@ -221,12 +221,12 @@ def heal(connection: duckdb.DuckDBPyConnection, catalog: Catalog, found: Drifts)
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, stored: StoredKind, drifts: Sequence[Drift]) -> None:
-    live, desired = qualified(LIVE, stored.table), qualified(DESIRED, stored.table)
-    these = f"{quoted(stored.key)} IN (SELECT unnest(?::UUID[]))"
+    live, desired = qualify(LIVE, stored.table), qualify(DESIRED, stored.table)
+    these = f"{quote(stored.key)} IN (SELECT unnest(?::UUID[]))"
     if extra := [drift.id for drift in drifts if drift.what is DriftType.EXTRA]:
         connection.execute(f"DELETE FROM {live} WHERE {these}", [extra])
     if others := [drift.id for drift in drifts if drift.what is not DriftType.EXTRA]:
-        columns = listed((*stored.columns, *TIMESTAMPS))
+        columns = quote_list((*stored.columns, *TIMESTAMPS))
         query = f"INSERT OR REPLACE INTO {live} ({columns}) SELECT {columns} FROM {desired} WHERE {these}"
         connection.execute(query, [others])
 
@@ -236,7 +236,7 @@ def _make_anew(connection: duckdb.DuckDBPyConnection, catalog: Catalog, kind: st
     parts = parts_of(wanted, LIVE, stored)
     drop_table(connection, LIVE, stored, parts_of(read_structure(connection), LIVE, stored))
     create_table(connection, parts)
-    columns = listed((*stored.columns, *TIMESTAMPS))
-    live, desired = qualified(LIVE, stored.table), qualified(DESIRED, stored.table)
+    columns = quote_list((*stored.columns, *TIMESTAMPS))
+    live, desired = qualify(LIVE, stored.table), qualify(DESIRED, stored.table)
     connection.execute(f"INSERT INTO {live} ({columns}) SELECT {columns} FROM {desired}")
     create_indexes(connection, parts)

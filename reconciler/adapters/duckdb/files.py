@@ -174,7 +174,7 @@ def write_parquet(sheet: TableExport, file: Path) -> int:
     """Write a file that is not there yet; how many rows it has. Raises `RetryLater` when there is no room."""
     try:
         with duckdb.connect(":memory:", config={**PARQUET_CONFIG, "temp_directory": str(file.parent)}) as connection:
-            columns = ", ".join(f"{quoted(name)} {type_}" for name, type_ in sheet.columns)
+            columns = ", ".join(f"{quote(name)} {type_}" for name, type_ in sheet.columns)
             connection.execute(f"CREATE TABLE sheet ({columns})")
             rows = 0
             for block in sheet.blocks:

@@ -17,8 +17,8 @@ from reconciler.reconcile.rules import Role
 from reconciler.report import plans, problems
 from reconciler.report.authoring import FIELD_HEADERS, KIND_HEADERS, build_kind_summary, field_cells, kind_cells
 from reconciler.report.problems import plural
-from reconciler.scaffold.paths import EDITOR_FOLDER, below
-from reconciler.scaffold.sample import field_rows
+from reconciler.scaffold.paths import EDITOR_FOLDER, join_path
+from reconciler.scaffold.sample import describe_fields
 from reconciler.service.scaffolding import new_repository
 from reconciler.wiring.checkout import bundled_files, bundled_kinds, open_scaffold
 
@@ -183,7 +183,7 @@ def show(given: Globals, kind: str, form: str) -> int:
     else:
         output.data(f"{found.name}: {found.schema['description']}")
         output.data(f"table {found.table}, {scaffold.author.origin(found)}\n")
-        output.table(FIELD_HEADERS, [field_cells(row) for row in field_rows(found)])
+        output.table(FIELD_HEADERS, [field_cells(row) for row in describe_fields(found)])
     return output.problems_code(scaffold.author.problems)
 
 
@@ -197,7 +197,7 @@ def export(given: Globals, to: Path | None) -> int:
     Files of the same names are replaced.
     """
     scaffold = _open_schemas(given)
-    folder = to or scaffold.root / below(scaffold.author.base, EDITOR_FOLDER)
+    folder = to or scaffold.root / join_path(scaffold.author.base, EDITOR_FOLDER)
     target = Folder(folder.resolve())
     for name, content in sorted(scaffold.schemas.items()):
         target.replace(name, content)
