@@ -41,12 +41,11 @@ from reconciler.reconcile.admission import AdmissionController
 from reconciler.reconcile.plan import Planner
 from reconciler.reconcile.processor import CommitProcessor
 from reconciler.report.status import build_status
-from reconciler.service.context import Context, History
+from reconciler.service.context import Context, History, describe_target
 from reconciler.service.events import EventBuffer
+from reconciler.service.host import history_off, raise_unresolved
 from reconciler.service.kinds import known_kinds
-from reconciler.service.operations import history_off, raise_unresolved
 from reconciler.service.pages import Pages
-from reconciler.service.repository import describe_target
 from reconciler.service.services import Services
 from reconciler.settings import NO_REDIS
 from reconciler.web.app import ServedHost

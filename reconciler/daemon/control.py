@@ -15,7 +15,7 @@ from reconciler.reconcile.verify import Verifier
 from reconciler.report.drift import build_drift, build_verification
 from reconciler.report.status import build_suspension
 from reconciler.report.sync import build_sync
-from reconciler.service.operations import build_restored, end_suspension, heal_store, new_suspension
+from reconciler.service.host import build_restored, end_suspension, heal_store, new_suspension
 from reconciler.status import Scan
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from reconciler.reconcile.outbox import EventOutbox, Outbox, discard_events
 from reconciler.reconcile.processor import CommitProcessor
 from reconciler.reconcile.record import backfill
 from reconciler.reconcile.upload import HistoryUploader, PendingUploads, UploadTarget
-from reconciler.service.repository import describe_target
+from reconciler.service.context import describe_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -18,7 +18,7 @@ from reconciler.reconcile.processor import CommitProcessor
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.sync import Reconciler, current_suspension
 from reconciler.report.sync import applied_message, refused_message
-from reconciler.service.operations import suspension_error
+from reconciler.service.host import suspension_error
 from reconciler.status import Place, Scan, Stored, stored
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from reconciler.adapters.refwatch import RefWatch
 from reconciler.errors import RetryLater, UsageError
 from reconciler.metrics import timed
 from reconciler.model.host import Level
-from reconciler.service.repository import describe_target
+from reconciler.service.context import describe_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,15 +1,24 @@
-"""How this host is."""
+"""How this host is, and what changes it: one operation at a time, in the daemon or in this process."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from reconciler import answers
-from reconciler.errors import RetryLater
-from reconciler.report.status import build_status
+from reconciler.errors import NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
+from reconciler.model.drift import MAX_REPORTED
+from reconciler.model.host import Suspension, parse_until
+from reconciler.reconcile.rules import stored_kinds
+from reconciler.report.commits import build_applied
+from reconciler.report.status import build_status, build_suspension, suspension_line
 from reconciler.service.context import Service
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from reconciler.adapters.duckdb.restoring import Restored
+    from reconciler.model.drift import Drifts
+    from reconciler.ports import Clock, Store
     from reconciler.service.context import Heartbeat
 
 
@@ -38,3 +47,89 @@ class Host(Service):
 def _silence(heartbeat: Heartbeat) -> str:
     allowed = f"{heartbeat.limit:.0f} s allowed"
     return f"{heartbeat.thread} ({heartbeat.doing}) has given no sign of life for {heartbeat.age:.0f} s, {allowed}"
+
+
+class HostControl(Protocol):
+    """Operations on this host. `by` is who asks.
+
+    Each returns at once. Its future fails with a `ReconcilerError` for what could not be done.
+    """
+
+    def sync(self, by: str, approve: str | None = None, *, force: bool = False) -> Future[answers.Sync]:
+        """Reconcile once. `approve` is the revision of a refused commit to let through.
+
+        Fails with `RefusedError` while reconciling is suspended, unless `force`.
+        """
+        ...
+
+    def heal(self, by: str) -> Future[answers.Drift]:
+        """Make the live rows what git says; the answer is what differed."""
+        ...
+
+    def verify(self, by: str) -> Future[answers.Verification]:
+        """Compare the history and the live rows with git."""
+        ...
+
+    def back_up(self, by: str) -> Future[answers.Backup]:
+        """Copy the store."""
+        ...
+
+    def restore(self, by: str, file: str) -> Future[answers.Restored]:
+        """Replace the store by a backup on this host."""
+        ...
+
+    def suspend(self, by: str, reason: str, until: str | None = None) -> Future[answers.Suspension]:
+        """Stop reconciling; `until` is a moment with its zone or a span such as `2h`."""
+        ...
+
+    def resume(self, by: str) -> Future[answers.Resumed]:
+        """Start reconciling again."""
+        ...
+
+
+def heal_store(store: Store) -> Drifts:
+    """Make the live rows what git says, so many in each transaction; gives what differed."""
+    kinds = stored_kinds(store.kinds())
+    drift = store.drift(kinds)
+    for _ in range(0, drift.total, MAX_REPORTED):
+        store.heal(kinds)
+    return drift
+
+
+def new_suspension(by: str, reason: str, until: str | None, clock: Clock) -> Suspension:
+    """A suspension from now on. Raises `UsageError` for an empty reason, or an end that makes no sense."""
+    if not reason.strip():
+        raise UsageError("a suspension needs a reason", hint='tell others why: --reason "broker maintenance"')
+    now = clock.now()
+    return Suspension(reason.strip(), by, now, parse_until(until, now) if until else None)
+
+
+def end_suspension(store: Store, by: str) -> answers.Suspension | None:
+    """End a suspension; gives the one that held, None when none did."""
+    store.expire()
+    ended = store.resume(by)
+    return build_suspension(ended) if ended else None
+
+
+def suspension_error(suspension: Suspension) -> RefusedError:
+    """Why nothing was reconciled."""
+    line = suspension_line(build_suspension(suspension))
+    hint = "`reconciler resume` ends it, `reconciler sync --force` reconciles this once"
+    return RefusedError(f"reconciling is suspended {line}; no row was changed", hint=hint)
+
+
+def build_restored(restored: Restored) -> answers.Restored:
+    """The commit that is live after a restore, and where the store before is kept."""
+    aside = str(restored.aside) if restored.aside else None
+    return answers.Restored(applied=build_applied(restored.applied), aside=aside)
+
+
+def history_off() -> UsageError:
+    """The error for a question to the history on a host that keeps none."""
+    return UsageError("this host keeps no history", hint="set history.url to chdb or a ClickHouse server")
+
+
+def raise_unresolved(error: ReconcilerError, revision: str) -> NoReturn:
+    """Raise what there is to say about a revision that git, which cannot be read, would have to know."""
+    hint = f"shas and moments do without; git says: {error}"
+    raise NeedsHuman(f"{revision} is no sha of the history, and git, which knows tags, cannot be asked", hint=hint)

@@ -23,9 +23,8 @@ from reconciler.reconcile.verify import Verifier
 from reconciler.report.drift import build_drift, build_verification
 from reconciler.report.status import build_suspension
 from reconciler.report.sync import build_sync
-from reconciler.service.context import Context, History, Target
-from reconciler.service.kinds import known_kinds
-from reconciler.service.operations import (
+from reconciler.service.context import Context, History, Target, describe_target, known_state_folder
+from reconciler.service.host import (
     build_restored,
     end_suspension,
     heal_store,
@@ -34,7 +33,7 @@ from reconciler.service.operations import (
     raise_unresolved,
     suspension_error,
 )
-from reconciler.service.repository import describe_target, known_state_folder
+from reconciler.service.kinds import known_kinds
 from reconciler.status import Place, Stored, describe, stored
 
 if TYPE_CHECKING:

@@ -6,11 +6,17 @@ away raises nothing where the page can do without: the answer says why in `witho
 
 from __future__ import annotations
 
+import os
+import platform
 import re
+import shutil
+import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
 
 from reconciler import answers
 from reconciler.errors import ReconcilerError, UsageError
@@ -22,17 +28,18 @@ from reconciler.report import commits
 from reconciler.report.escape import format_time
 from reconciler.report.pages import (
     build_days,
+    build_host_events,
     build_kind_details,
     build_row_comparison,
     build_search_page,
     filter_choices,
 )
 from reconciler.report.status import build_status
-from reconciler.service import hostinfo
 from reconciler.service.context import Context, Service
 from reconciler.service.history import FILTERS, History
 from reconciler.service.kinds import find_kind, known_kinds
 from reconciler.service.rows import Rows
+from reconciler.settings import DRIFT_MODES, SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -43,6 +50,12 @@ if TYPE_CHECKING:
 
     Page = dict[str, Any]
     Query = Mapping[str, str]
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from reconciler.service.context import Context, Heartbeat
+    from reconciler.settings import Settings
+
 
 UPLOAD_WAIT = 2.0
 """Seconds that a page waits for versions on their way to the history."""
@@ -177,12 +190,12 @@ class Pages(Service):
     def events(self, query: Query) -> Page:
         """What this host did: the newest events, or those before one."""
         with self._open_rows() as store:
-            return self._page(hostinfo.events(store, query))
+            return self._page(list_events(store, query))
 
     def host(self) -> Page:
         """This host's health: its threads, its folder, the disk that is on, its settings."""
         status = build_status(self.context.status())
-        info = hostinfo.describe(self.context, self.context.clock.now())
+        info = describe_host(self.context, self.context.clock.now())
         return {"host": self._heading(status), "status": answers.to_json(status), **info}
 
     def _page(self, page: Page) -> Page:
@@ -279,3 +292,149 @@ def _parse_search(kind: Kind, query: Query) -> Search:
         raise UsageError(f"there is no page {page[:REPEATED]}", hint="write a number from 1 on")
     equals = {field: query[field] for field in known if query.get(field)}
     return Search(query.get("q", "").strip(), equals, (int(page) - 1) * ROWS_PAGE, ROWS_PAGE)
+
+
+EVENTS_PAGE = 50
+EVENT_NUMBER = re.compile("[1-9][0-9]{0,17}", re.ASCII)
+MAX_FILES = 20_000
+"""Files of a folder that are counted: a mirror may have a hundred thousand."""
+PARTS = {
+    "state.duckdb": "the live rows",
+    "history": "the embedded history",
+    "redis": "the embedded Redis",
+    "mirror.git": "the mirror of the repository",
+    "backups": "copies of the store",
+    "log": "what the daemon tells",
+}
+"""What a state folder holds, and what it is for."""
+SET, UNSET = "set", "not set"
+
+
+def list_events(store: DuckDBReader, query: Mapping[str, str]) -> Page:
+    """The newest events, or those before one."""
+    before = query.get("before", "")
+    if before and not EVENT_NUMBER.fullmatch(before):
+        raise UsageError("before is no event's number", hint="leave it away to see the newest")
+    found = store.events(EVENTS_PAGE + 1, int(before) if before else None)
+    shown, more = found[:EVENTS_PAGE], len(found) > EVENTS_PAGE
+    return {
+        "events": build_host_events(shown),
+        "before": int(before) if before else None,
+        "more": shown[-1].seq if more else None,
+    }
+
+
+def describe_host(context: Context, now: datetime) -> Page:
+    """The daemon's threads, what is in its folder, the disk that is on, its settings."""
+    folder = context.state
+    backups = sorted(context.list_backups(), reverse=True)
+    return {
+        "threads": _threads(context.heartbeats()),
+        "folder": str(folder),
+        "parts": [{"name": name, "purpose": what, **_size(folder / name)} for name, what in PARTS.items()],
+        "backups": [
+            {"file": backup.file.name, "at": format_time(backup.at), **_size(backup.file)} for backup in backups
+        ],
+        "disk": _disk(folder),
+        "settings": list_settings(context.settings),
+        "program": {"version": version("reconciler"), "python": platform.python_version(), "os": platform.platform()},
+        "at": format_time(now),
+    }
+
+
+def _threads(heartbeats: Sequence[Heartbeat]) -> list[Page]:
+    reported = {
+        beat.thread: {"doing": beat.doing, "age": round(beat.age, 1), "limit": beat.limit, "stuck": beat.stuck}
+        for beat in heartbeats
+    }
+    silent = {"doing": None, "age": None, "limit": None, "stuck": False}
+    names = sorted({*reported, *(thread.name for thread in threading.enumerate())})
+    return [{"name": name, **reported.get(name, silent)} for name in names]
+
+
+def _size(path: Path) -> Page:
+    """Bytes and number of files; `complete` is false where some were not counted."""
+    files = size = 0
+    for file in _files(path):
+        files += 1
+        try:
+            size += file.stat(follow_symlinks=False).st_size
+        except FileNotFoundError:  # it was deleted meanwhile
+            continue
+        if files >= MAX_FILES:
+            break
+    return {"bytes": size, "files": files, "complete": files < MAX_FILES}
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+    waiting = [path] if path.is_dir() else []
+    while waiting:
+        try:
+            entries = list(os.scandir(waiting.pop()))
+        except FileNotFoundError:
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(path / entry.path)
+            else:
+                yield path / entry.path
+
+
+def _disk(folder: Path) -> Page | None:
+    try:
+        usage = shutil.disk_usage(folder)
+    except OSError:
+        return None
+    return {"free": usage.free, "total": usage.total}
+
+
+def list_settings(settings: Settings) -> list[dict[str, Any]]:
+    """Each setting with its value, empty for one that has none."""
+    values = _values(settings)
+    return [
+        {
+            "name": setting.name,
+            "variable": setting.variable,
+            "value": values.get(setting.name, ""),
+            "default": setting.default,
+            "purpose": setting.purpose,
+        }
+        for setting in SETTINGS
+    ]
+
+
+def _values(settings: Settings) -> dict[str, str]:
+    origin = settings.origin
+    return {
+        "repository.url": without_secret(origin.url) if origin.url else str(origin.folder),
+        "repository.branch": settings.branch or "",
+        "repository.path": settings.path,
+        "repository.poll_interval": f"{origin.poll_interval:g}s",
+        "repository.credentials": _is_set(origin.credentials),
+        "repository.ssh_key": str(origin.ssh_key or ""),
+        "repository.known_hosts": str(origin.known_hosts or ""),
+        "repository.webhook_secret": _is_set(settings.webhook_secret),
+        "state.dir": str(settings.state or ""),
+        "history.url": without_secret(settings.history_url),
+        "redis.url": without_secret(settings.redis_url),
+        "sessions.idle_timeout": f"{settings.idle_timeout:g}s",
+        "http.listen": settings.listen,
+        "http.tokens": f"{len(settings.grants)} of them" if settings.grants else "",
+        "host.name": settings.host,
+        "host.system": settings.obeys or "",
+        "drift.mode": DRIFT_MODES[0] if settings.heals else DRIFT_MODES[1],
+    }
+
+
+def without_secret(url: str) -> str:
+    """A URL without who logs in, what follows a question mark and what follows a hash: secrets stand there."""
+    parts = urlsplit(url)
+    if not parts.netloc:
+        return url
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _is_set(secret: str) -> str:
+    return SET if secret else UNSET

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from io import FileIO
     from pathlib import Path
 
-    from reconciler.service.endpoints import Endpoint
+    from reconciler.service.endpoint import Endpoint
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -1,4 +1,4 @@
-"""The live rows, and where they are not what git says."""
+"""The live rows: as they are, where they are not what git says, and what the branch's head would change in them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from reconciler.errors import UsageError
 from reconciler.model.drift import Drifts
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.drift import build_drift
+from reconciler.report.plans import build_plan
 from reconciler.report.rows import build_rows
 from reconciler.service.context import UPLOAD_WAIT, Service
 from reconciler.service.cursors import ROWS, format_cursor, parse_row_cursor
@@ -19,6 +20,7 @@ from reconciler.service.kinds import find_kind, known_kinds
 if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind
     from reconciler.ports import StoreReader
+
 
 MAX_PAGE = 10_000
 """Rows of a page."""
@@ -90,3 +92,14 @@ def _page_of(rows: answers.Rows, limit: int | None, after: tuple[str, str] | Non
 
 def _place(row: answers.Row, key: str) -> tuple[str, str]:
     return str(row.name), str(row.values[key])
+
+
+class Plans(Service):
+    """Plans from the live rows to the head, as git was when it was last fetched. Nothing is written."""
+
+    def ahead(self) -> answers.Plan:
+        """What `plan --format json` prints."""
+        with self.context.open_planner() as (planner, branch), self.context.open_rows() as store:
+            assert store is not None
+            plan, _ = planner.plan_sync(store, branch)
+            return build_plan(plan)

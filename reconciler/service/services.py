@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 from reconciler.service.history import History
 from reconciler.service.host import Host
 from reconciler.service.kinds import Kinds
-from reconciler.service.plans import Plans
-from reconciler.service.rows import Rows
+from reconciler.service.rows import Plans, Rows
 from reconciler.service.sessions import Sessions
 from reconciler.service.sql import Sql
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.service.context import Context
-    from reconciler.service.control import HostControl
+    from reconciler.service.host import HostControl
 
 P = ParamSpec("P")
 T = TypeVar("T")

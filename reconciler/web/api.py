@@ -18,7 +18,8 @@ from starlette.routing import Route
 
 from reconciler.answers import Answer, to_json
 from reconciler.errors import ReconcilerError, RetryLater
-from reconciler.service.endpoints import ENDPOINTS, JSON, OWNER_NAME, Runs
+from reconciler.service.endpoint import JSON, OWNER_NAME, Runs
+from reconciler.service.endpoints import ENDPOINTS
 from reconciler.web.http import (
     NO_STORE,
     HttpError,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from reconciler.service.endpoints import Endpoint
+    from reconciler.service.endpoint import Endpoint
     from reconciler.service.services import Services
     from reconciler.service.sql import ExportedFile
     from reconciler.web.auth import Deadlines

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 
 from reconciler.model.grants import Grant, Role, hash_token
+from reconciler.service.endpoint import Role as Needs
 from reconciler.service.endpoints import ENDPOINTS
-from reconciler.service.endpoints import Role as Needs
 from reconciler.web.http import HttpError
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request  # noqa: TC002  Starlette looks at the annotation
 
 from reconciler.model.host import APPLIED
-from reconciler.service.endpoints import ENDPOINTS, MAX_TEXT
+from reconciler.service.endpoint import MAX_TEXT
+from reconciler.service.endpoints import ENDPOINTS
 from reconciler.web.api import read_parameters
 from reconciler.web.http import NO_STORE, HttpError, unprocessable
 from reconciler.web.waiting import wake_on_disconnect

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from reconciler.answers import to_json
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
 from reconciler.report.problems import build_problem
-from reconciler.service.endpoints import JSON, MAX_WAIT
+from reconciler.service.endpoint import JSON, MAX_WAIT
 from reconciler.service.sessions import NoSuchSession, SessionEnded, SessionRejected
 
 if TYPE_CHECKING:

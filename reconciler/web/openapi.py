@@ -13,12 +13,13 @@ import msgspec
 
 from reconciler import answers
 from reconciler.answers import Answer
-from reconciler.service.endpoints import ENDPOINTS, IF_NONE_MATCH, JSON, OWNER_NAME, PATH, PREFER, Role, text
+from reconciler.service.endpoint import IF_NONE_MATCH, JSON, OWNER_NAME, PATH, PREFER, Role, text
+from reconciler.service.endpoints import ENDPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from reconciler.service.endpoints import Endpoint, Parameter
+    from reconciler.service.endpoint import Endpoint, Parameter
 
     Json = dict[str, Any]
 

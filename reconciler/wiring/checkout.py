@@ -10,8 +10,7 @@ from reconciler.adapters.files import Folder, replace_content
 from reconciler.adapters.worktree import WorkingTree, find_root
 from reconciler.reconcile.check import read_layout
 from reconciler.reconcile.rules import Layout, Role, load_bundled
-from reconciler.service.scaffolding import BundledFiles, load_scaffold
-from reconciler.service.workingtree import Checkout
+from reconciler.service.workingtree import BundledFiles, Checkout, load_scaffold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.watchtree import Watcher
     from reconciler.reconcile.rules import BundledSchemas
-    from reconciler.service.scaffolding import Scaffold
+    from reconciler.service.workingtree import Scaffold
     from reconciler.settings import Settings
 
 

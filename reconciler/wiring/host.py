@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from reconciler.adapters.daemonfile import find_daemon
 from reconciler.adapters.files import write_named
 from reconciler.errors import UsageError
+from reconciler.service.context import known_state_folder
 from reconciler.service.remote import DaemonClient
-from reconciler.service.repository import known_state_folder
 from reconciler.service.rows import Rows
 from reconciler.service.sessions import Sessions
 

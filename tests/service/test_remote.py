@@ -12,8 +12,7 @@ import pytest
 from reconciler import answers
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RetryLater, UsageError
 from reconciler.service import remote
-from reconciler.service.control import HostControl
-from reconciler.service.host import Host
+from reconciler.service.host import Host, HostControl
 from reconciler.service.remote import DaemonClient
 from reconciler.service.rows import Rows
 from tests.web.harness import TOKEN, Daemon, Site, TypedDaemon, running

@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.service.context import Heartbeat
 from reconciler.service.endpoints import ENDPOINTS
 from reconciler.service.events import EventBuffer
-from reconciler.service.host import Host
-from reconciler.service.operations import new_suspension
+from reconciler.service.host import Host, new_suspension
 from reconciler.web.app import ServedHost
 from reconciler.web.auth import Deadlines, Rate, ServerConfig
 from reconciler.web.server import HttpServer, Listen

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.web.metrics import OTHER, UNANSWERED
+from reconciler.web.app import OTHER, UNANSWERED
 from reconciler.web.server import WORKERS
 from tests.support.daemons import until
 from tests.web.harness import HOOK, SECRET, TOKEN, Daemon, Site, running, signed

@@ -12,7 +12,8 @@ from jsonschema import Draft202012Validator
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 from starlette.routing import Route
 
-from reconciler.service.endpoints import ENDPOINTS, MAX_WAIT
+from reconciler.service.endpoint import MAX_WAIT
+from reconciler.service.endpoints import ENDPOINTS
 from reconciler.service.events import EventBuffer
 from reconciler.web.app import App
 from reconciler.web.auth import Deadlines, ServerConfig

@@ -10,9 +10,8 @@ from reconciler.errors import UsageError
 from reconciler.service.history import History
 from reconciler.service.host import Host
 from reconciler.service.kinds import Kinds
-from reconciler.service.plans import Plans
 from reconciler.service.remote import DaemonClient
-from reconciler.service.rows import Rows
+from reconciler.service.rows import Plans, Rows
 from reconciler.service.sessions import Sessions
 from reconciler.service.sql import DEFAULT_ROWS, Sql
 from tests.web.harness import TOKEN, Site, TypedDaemon, running

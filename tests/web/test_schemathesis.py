@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
 
-from reconciler.service.endpoints import ENDPOINTS, Endpoint, Role
+from reconciler.service.endpoint import Endpoint, Role
+from reconciler.service.endpoints import ENDPOINTS
 from tests.support.daemons import running
 from tests.support.gitrepo import GitRepo
 from tests.web.desk import SETTINGS, Desk, begun

@@ -13,10 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from reconciler.errors import BugError, NeedsHuman, UsageError
-from reconciler.web import connections, server
+from reconciler.web import server
 from reconciler.web.auth import ServerConfig
-from reconciler.web.connections import Connection
-from reconciler.web.server import HttpServer, Listen, parse_listen
+from reconciler.web.server import Connection, HttpServer, Listen, parse_listen
 from tests.support.patience import DEADLINE, NEVER, until
 from tests.web.harness import HOOK, TOKEN, Daemon, reply, running
 
@@ -160,7 +159,7 @@ def test_a_call_that_never_returns_is_told_of(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_request_that_does_not_come_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "HEAD", 0.3)
+    monkeypatch.setattr(server, "HEAD", 0.3)
     with running() as site:
         for beginning in (b"", b"GET /healthz HTTP/1.1\r\nHost: loc"):
             with socket.create_connection(("127.0.0.1", site.server.address.port), timeout=DEADLINE) as opened:
@@ -171,7 +170,7 @@ def test_a_request_that_does_not_come_is_hung_up_on(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_request_that_takes_longer_than_its_head_may_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "HEAD", 1.0)
+    monkeypatch.setattr(server, "HEAD", 1.0)
     daemon = Daemon()
     daemon.gate.clear()
     with running(daemon, read=NEVER) as site, ThreadPoolExecutor(1) as clients:
@@ -183,7 +182,7 @@ def test_a_request_that_takes_longer_than_its_head_may_is_answered(monkeypatch: 
 
 
 def test_there_are_only_so_many_connections(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 5)
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 5)
     with running() as site:
         opened = [socket.create_connection(("127.0.0.1", site.server.address.port), timeout=5) for _ in range(5)]
         with pytest.raises((OSError, http.client.HTTPException)):

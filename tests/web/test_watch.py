@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.service.events import EventBuffer
-from reconciler.web import connections, events, waiting
+from reconciler.web import events, server, waiting
 from tests.support.patience import DEADLINE, until
 from tests.web.crowd import Crowd
 from tests.web.harness import TOKEN, Daemon, running
@@ -209,7 +209,7 @@ def test_there_is_an_end_to_how_many_may_follow(site: Site, monkeypatch: pytest.
 
 
 def test_a_client_that_takes_nothing_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "STALL", 0.3)
+    monkeypatch.setattr(server, "STALL", 0.3)
     with running() as site, socket.socket() as opened:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         opened.connect((site.server.address.host, site.server.address.port))

@@ -22,7 +22,7 @@ from reconciler.model.grants import Role, format_entry, hash_token
 from reconciler.model.host import Diagnosis, Grade
 from reconciler.report.commits import short_sha
 from reconciler.report.status import build_diagnosis, diagnosis_lines, summarize_diagnoses
-from reconciler.service.control import HostControl
+from reconciler.service.host import HostControl
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -48,7 +48,7 @@ COLOURS = {Grade.OK: "green", Grade.WARNING: "yellow", Grade.PROBLEM: "red"}
 @click.pass_obj
 def run(given: Globals, example: Path | None) -> int:
     """Follow the branch: apply every commit at once, or report why not, until SIGTERM or ^C."""
-    from reconciler.cli import example as examples
+    from reconciler.cli import tour as examples
     from reconciler.daemon import gc
     from reconciler.wiring.local import run_daemon
 

@@ -18,7 +18,7 @@ from reconciler.report.problems import parse_problem, plural, problem_line
 from reconciler.report.status import suspension_line
 from reconciler.report.sync import sync_lines
 from reconciler.report.text import LineStyle, plan_lines
-from reconciler.service.control import HostControl
+from reconciler.service.host import HostControl
 from reconciler.service.rows import Rows
 
 if TYPE_CHECKING:

@@ -19,14 +19,14 @@ from reconciler.report.authoring import FIELD_HEADERS, KIND_HEADERS, build_kind_
 from reconciler.report.problems import plural
 from reconciler.scaffold.paths import EDITOR_FOLDER, join_path
 from reconciler.scaffold.sample import describe_fields
-from reconciler.service.scaffolding import new_repository
+from reconciler.service.workingtree import new_repository
 from reconciler.wiring.checkout import bundled_files, bundled_kinds, open_scaffold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.reconcile.importrows import RowImport
-    from reconciler.service.scaffolding import Imported, Scaffold
+    from reconciler.service.workingtree import Imported, Scaffold
 
 STDOUT = Path("-")
 MAX_LISTED = 20
