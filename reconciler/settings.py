@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from reconciler.errors import UsageError
 from reconciler.model import grants
+from reconciler.model.host import parse_span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -186,8 +187,6 @@ def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
 
 
 def _seconds(name: str, text: str) -> float:
-    from reconciler.model.host import parse_span
-
     span = parse_span(text)
     if span is None or span.total_seconds() < SHORTEST_POLL:
         raise UsageError(f"{name} is {text!r}", hint="write a span of at least a second: 30s, 5m, 1h")

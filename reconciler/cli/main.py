@@ -7,6 +7,7 @@ import importlib
 import keyword
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -158,7 +159,6 @@ def _unexpected(error: Exception) -> ReconcilerError:
 def _traced(error: Exception) -> str:
     """Write a trace down; where it is, or why it is nowhere."""
     import tempfile
-    import traceback
 
     try:
         with tempfile.NamedTemporaryFile(

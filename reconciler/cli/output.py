@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
@@ -24,10 +23,6 @@ if TYPE_CHECKING:
     from reconciler.model.problem import Problem
 
 
-BAR_DELAY = 1.0
-"""Seconds before a progress bar appears."""
-MAX_WIDTH = 1_000_000
-"""Columns for tables that are not shown on a terminal: nothing is folded or cut."""
 LABEL_WIDTH = 26
 COLOURS = {"+": "green", "~": "yellow", "-": "red"}
 
@@ -44,7 +39,7 @@ class Exit(IntEnum):
 
 def data(text: str) -> None:
     """Print a result."""
-    click.echo(text, color=_colour(sys.stdout.isatty()))
+    click.echo(text, color=_has_colour(sys.stdout.isatty()))
 
 
 def raw(text: str) -> None:
@@ -87,7 +82,7 @@ def rows(found: answers.Rows, form: str, *, single: bool) -> None:
 
 def note(text: str) -> None:
     """Print something that is not the result."""
-    click.echo(text, err=True, color=_colour(sys.stderr.isatty()))
+    click.echo(text, err=True, color=_has_colour(sys.stderr.isatty()))
 
 
 def failure(error: ReconcilerError) -> None:
@@ -134,22 +129,11 @@ def change(line: str) -> str:
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table: with rules on terminals, bare columns elsewhere."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+    from reconciler.cli.terminal import render_table
 
     terminal = sys.stdout.isatty()
-    grid = Table(box=box.SIMPLE_HEAD if terminal else None, pad_edge=False, header_style="bold")
-    for header in headers:
-        grid.add_column(header, no_wrap=not terminal, overflow="fold")
-    for row in rows:
-        grid.add_row(*row)
-    console = Console(
-        width=None if terminal else MAX_WIDTH, no_color=_colour(terminal) is False, highlight=False, markup=False
-    )
-    with console.capture() as captured:
-        console.print(grid)
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()), color=_colour(terminal))
+    text = render_table(headers, rows, terminal=terminal, coloured=_has_colour(terminal))
+    click.echo(text, color=_has_colour(terminal))
 
 
 @contextmanager
@@ -158,20 +142,13 @@ def progress(label: str) -> Iterator[Callable[[int, int], None]]:
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
-    from rich.console import Console
-    from rich.progress import Progress
+    from reconciler.cli.terminal import progress_bar
 
-    began = time.monotonic()
-    with Progress(console=Console(stderr=True), transient=True, disable=False) as bar:
-        task = bar.add_task(label, visible=False)
-
-        def show(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, visible=time.monotonic() - began > BAR_DELAY)
-
+    with progress_bar(label) as show:
         yield show
 
 
-def _colour(terminal: bool) -> bool:
+def _has_colour(terminal: bool) -> bool:
     return terminal and "NO_COLOR" not in os.environ
 
 

@@ -16,7 +16,7 @@ from reconciler.service.context import Service
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from reconciler.adapters.duckdb.restoring import Restored
+    from reconciler.adapters.duckdb.backup import Restored
     from reconciler.model.drift import Drifts
     from reconciler.ports import Clock, Store
     from reconciler.service.context import Heartbeat

@@ -15,8 +15,8 @@ from reconciler.reconcile.format import ROLES, FormattedTree, format_tree
 from reconciler.reconcile.importrows import RowImport, plan_import, verify_import
 from reconciler.reconcile.policytests import Policies, PolicyTester, PolicyTestRun, is_policy_file, read_policies
 from reconciler.reconcile.rules import RESOURCE_SUFFIXES, SCHEMA_SUFFIX, BundledSchemas, Layout, Role, read_kinds
-from reconciler.scaffold.files import Author, scaffold
-from reconciler.scaffold.paths import EDITOR_FOLDER, address, below, schema_file
+from reconciler.scaffold.files import NewFiles, scaffold_repository
+from reconciler.scaffold.paths import EDITOR_FOLDER, join_path, path_between, schema_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -167,7 +167,7 @@ class BundledFiles:
 class Scaffold:
     """A working tree to write new files into. `schemas` holds what its editors read, by file name."""
 
-    author: Author
+    author: NewFiles
     root: Path
     schemas: Mapping[str, bytes]
 
@@ -195,7 +195,7 @@ def load_scaffold(
     own = frozenset(kind.name for kind in checked.kinds) - checkout.bundled.kinds.by_name.keys()
     texts = {**files.schemas, **{path: data for path, data in contents.items() if isinstance(data, bytes)}}
     schemas = {schema_file(kind): texts[kind.origin] for kind in checked.kinds}
-    author = Author(
+    author = NewFiles(
         base=checkout.folder,
         kinds=checked.kinds,
         own=own,
@@ -210,7 +210,7 @@ def load_scaffold(
 def new_repository(kinds: Kinds, files: BundledFiles, new_id: Callable[[], str]) -> Mapping[str, bytes]:
     """The files of a new config repository, by path; `new_id` gives the ids of its examples."""
     schemas = {schema_file(kind): files.schemas[kind.origin] for kind in kinds}
-    return scaffold(files.templates, {**schemas, **files.editor_schemas}, kinds, new_id)
+    return scaffold_repository(files.templates, {**schemas, **files.editor_schemas}, kinds, new_id)
 
 
 def import_rows(
@@ -247,7 +247,7 @@ def choose_kind(kinds: Kinds, word: str, hint: str = "") -> Kind:
 
 def _schema_line(checkout: Checkout, files: Collection[str], kind: Kind, path: str) -> str:
     """The comment that names the schema for editors; empty when the repository has no file of it."""
-    exported = below(checkout.folder, f"{EDITOR_FOLDER}/{schema_file(kind)}")
+    exported = join_path(checkout.folder, f"{EDITOR_FOLDER}/{schema_file(kind)}")
     is_exported = (checkout.root / exported).is_file()
     schema = exported if is_exported else kind.origin if kind.origin in files else ""
-    return f"yaml-language-server: $schema={address(schema, path)}" if schema else ""
+    return f"yaml-language-server: $schema={path_between(schema, path)}" if schema else ""

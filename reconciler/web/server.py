@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol as HttpConnection
 
 from reconciler.errors import BugError, NeedsHuman, UsageError
 from reconciler.web.app import App
@@ -212,7 +212,7 @@ MAX_CONNECTIONS = 2_000
 """Connections at once; more are hung up on. A process may have some thousand files open."""
 
 
-class Connection(H11Protocol):
+class Connection(HttpConnection):
     """uvicorn's, with a deadline for what comes before the body. The body's is the application's business."""
 
     _head: asyncio.TimerHandle | None = None

@@ -212,10 +212,10 @@ def _open_or_fetch(mirror: Mirror) -> GitSource:
 
 
 def _open_ledger(url: str, state: Path, repository: str, branch: str, silence: int) -> ClickHouseLedger:
-    from reconciler.adapters.clickhouse.connection import PATIENT
-    from reconciler.adapters.clickhouse.ledger import open_ledger
+    from reconciler.adapters.clickhouse import connection, ledger
 
-    return open_ledger(url, state, repository, branch, SystemClock(), timeouts=PATIENT._replace(read=silence))
+    timeouts = connection.PATIENT._replace(read=silence)
+    return ledger.open_ledger(url, state, repository, branch, SystemClock(), timeouts=timeouts)
 
 
 def _is_recorded(url: str, state: Path) -> bool:
@@ -236,11 +236,10 @@ def policy_engine() -> Iterator[PolicyEngine]:
 
 @contextmanager
 def _connect_sessions(settings: Settings) -> Iterator[RedisSessions]:
-    from reconciler.adapters.redis.connection import connect
-    from reconciler.adapters.redis.sessions import make_sessions
+    from reconciler.adapters.redis import connection, sessions
 
-    with connect(server_url(settings, partial(find_state_folder, settings))) as link:
-        yield make_sessions(link, session_layout(), settings.idle_timeout)
+    with connection.connect(server_url(settings, partial(find_state_folder, settings))) as link:
+        yield sessions.make_sessions(link, session_layout(), settings.idle_timeout)
 
 
 def server_url(settings: Settings, state: Callable[[], Path]) -> str:

@@ -13,10 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reconciler.daemon.shipment import SILENCE, Backfill
-
 from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
 from reconciler.adapters.duckdb.store import DuckDBStore
+from reconciler.daemon.history import SERVER_TIMEOUT, Backfill
 from reconciler.reconcile.outbox import EventOutbox, Outbox
 from reconciler.reconcile.sync import Reconciler
 from reconciler.reconcile.upload import BatchUploader, PendingUploads, UploadTarget
@@ -62,7 +61,7 @@ def live(folder: Path, url: str) -> None:
     host, outbox, events = local_host(settings), Outbox(), EventOutbox()
     assert host.openers.ledger is not None
     with host.open_target() as at:
-        open_ledger = partial(host.openers.ledger, at.state, at.repository, at.branch, SILENCE)
+        open_ledger = partial(host.openers.ledger, at.state, at.repository, at.branch, SERVER_TIMEOUT)
     backfill = Backfill(settings, host.openers.source, host.bundled)
     way = UploadTarget(open_ledger, partial(backfill.record_missing, at.branch))
     uploader = BatchUploader(PendingUploads(outbox, events, "host-1"), way, lambda: None, lambda recorded: None)

@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from reconciler.daemon.shipment import Backfill
 
+from reconciler.daemon.history import Backfill
 from reconciler.errors import RetryLater
 from reconciler.settings import load
 from reconciler.wiring.local import local_host
