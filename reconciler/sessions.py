@@ -21,9 +21,9 @@ from reconciler.kinds.pointers import child
 from reconciler.model.live import NewSession, SessionCursor
 from reconciler.model.problem import Problem
 from reconciler.model.resource import Document
-from reconciler.validate.finding import SECRET, Finding, problems, settled
+from reconciler.validate.finding import SECRET, Finding, drop_consequences, locate_findings
 from reconciler.validate.validator import Validator
-from reconciler.validate.wording import shown
+from reconciler.validate.wording import quote_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -137,7 +137,7 @@ class SessionChecker:
         match = CURSOR.fullmatch(given) if isinstance(given, str) else None
         if match is not None:
             return SessionCursor(int(match[1]), match[2])
-        message = f"{shown(given)} is no place in a list of sessions"
+        message = f"{quote_value(given)} is no place in a list of sessions"
         finding = Finding(child("", CURSOR_FIELD), "bad-format", message, "pass on what the page before said")
         return self._found([finding], given)
 
@@ -145,7 +145,7 @@ class SessionChecker:
         """How many sessions a page may have."""
         if isinstance(given, int) and not isinstance(given, bool) and 1 <= given <= MAX_PAGE:
             return given
-        message = f"{shown(given)} is out of range: 1 to {MAX_PAGE} sessions"
+        message = f"{quote_value(given)} is out of range: 1 to {MAX_PAGE} sessions"
         return self._found([Finding(child("", LIMIT), "out-of-range", message)], given)
 
     def problem(self, code: str, column: str, message: str, hint: str) -> Refusals:
@@ -164,7 +164,7 @@ class SessionChecker:
         return self._found([*_check_address(given), *findings], given)
 
     def _found(self, findings: list[Finding], given: object) -> Refusals:
-        return tuple(sorted(problems(self._origin, _document(given), settled(findings), ())))
+        return tuple(sorted(locate_findings(self._origin, _document(given), drop_consequences(findings), ())))
 
 
 def _document(given: object) -> Document:
@@ -203,7 +203,7 @@ def _check_address(given: object) -> Iterator[Finding]:
         except ValueError:
             hint = "write one such as 203.0.113.7 or 2001:db8::7, without a network or an interface"
             yield Finding(
-                child("", ADDRESS), "bad-format", f"{shown(text)} is neither an IPv4 nor an IPv6 address", hint
+                child("", ADDRESS), "bad-format", f"{quote_value(text)} is neither an IPv4 nor an IPv6 address", hint
             )
 
 

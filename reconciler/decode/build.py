@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from reconciler.canonical import Value
 
 
-class Odd(Enum):
-    """What a plain scalar is when it is no value that every reader agrees on."""
+class OddScalar(Enum):
+    """Why a plain scalar is not a value that all YAML readers agree on."""
 
     AMBIGUOUS = "YAML 1.1 and YAML 1.2 readers take it for different things"
     NOT_FINITE = "a number that is infinite, not a number at all or beyond what a double holds"
@@ -35,13 +35,13 @@ class Odd(Enum):
 MAX_NUMBER_LENGTH = 1_000
 """Characters of the longest number: a double ends at 309 digits, and whatever is longer stays text."""
 
-_WORDS: dict[str, bool | Odd | None] = {
+_WORDS: dict[str, bool | OddScalar | None] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
     # Booleans to YAML 1.1 only: https://yaml.org/type/bool.html
     **{
-        word: Odd.AMBIGUOUS
+        word: OddScalar.AMBIGUOUS
         for base in ("y", "n", "yes", "no", "on", "off")
         for word in (base, base.capitalize(), base.upper())
     },
@@ -69,25 +69,25 @@ _NUMBER = re.compile(
 )
 
 
-def resolve(text: str) -> Value | Odd:
+def resolve_scalar(text: str) -> Value | OddScalar:
     """The meaning of a plain (unquoted) scalar. Dates are text: the core schema knows none."""
     if text in _WORDS:
         return _WORDS[text]
     return _number(text) if text[0] in _NUMBER_STARTS else text
 
 
-def _number(text: str) -> Value | Odd:
+def _number(text: str) -> Value | OddScalar:
     """The meaning of what starts like a number, which need not be one: `2026-01-01`, `-`, `1:500`."""
-    found = _NUMBER.fullmatch(text) if len(text) <= MAX_NUMBER_LENGTH else None
-    if found is None:
+    match = _NUMBER.fullmatch(text) if len(text) <= MAX_NUMBER_LENGTH else None
+    if match is None:
         return text
-    form = found.lastgroup
+    form = match.lastgroup
     if form == "ambiguous":
-        return Odd.AMBIGUOUS
+        return OddScalar.AMBIGUOUS
     if form == "special":
-        return Odd.NOT_FINITE
+        return OddScalar.NOT_FINITE
     number = float(text) if form == "decimal" else int(text, 16 if form == "hexadecimal" else 10)
-    return number if _is_finite(number) else Odd.NOT_FINITE
+    return number if _is_finite(number) else OddScalar.NOT_FINITE
 
 
 def _is_finite(number: float) -> bool:
@@ -98,25 +98,29 @@ def _is_finite(number: float) -> bool:
         return False
 
 
-def weigh(root: Node) -> int:
+def weigh_node(root: Node) -> int:
     """The weight of everything below a node, each alias counted as the whole that it stands for.
 
     Each node is visited once: an alias refers to something further up in the text, which has its weight by then,
     or to what it is itself inside of, which counts as nothing here and is refused elsewhere.
     """
-    return _weigh(root, {})
+    return _weigh_known(root, {})
 
 
-def _weigh(node: Node, known: dict[int, int]) -> int:
-    weight = known.get(id(node))
+def _weigh_known(node: Node, weights: dict[int, int]) -> int:
+    weight = weights.get(id(node))
     if weight is None:
-        known[id(node)] = 0
-        below = len(node.value) if isinstance(node, ScalarNode) else sum(_weigh(part, known) for part in _parts(node))
-        weight = known[id(node)] = NODE_WEIGHT + below
+        weights[id(node)] = 0
+        content = (
+            len(node.value)
+            if isinstance(node, ScalarNode)
+            else sum(_weigh_known(part, weights) for part in _iter_parts(node))
+        )
+        weight = weights[id(node)] = NODE_WEIGHT + content
     return weight
 
 
-def _parts(node: Node) -> Iterator[Node]:
+def _iter_parts(node: Node) -> Iterator[Node]:
     if isinstance(node, MappingNode):
         for entry in node.value:
             yield from entry
@@ -153,7 +157,7 @@ class Builder:
     def document(self, root: Node) -> Document:
         """The document of a root node. Raises `LimitExceededError`."""
         if self._may_alias:
-            self._weight += weigh(root)
+            self._weight += weigh_node(root)
             if self._weight > errors.MAX_WEIGHT:
                 raise errors.too_expanded(root)
         self._open.clear()
@@ -162,17 +166,17 @@ class Builder:
         return Document(value, Marks(root), self._ambiguous)
 
     def _value(self, node: Node, parent: str, token: str | None) -> Value:
-        """A value; its pointer is in two parts because most scalars never need it joined."""
+        """A value. Its pointer comes in two parts, because most scalars never need it joined."""
         if not isinstance(node, ScalarNode):
-            return self._collection(node, _join(parent, token))
+            return self._collection(node, _join_pointer(parent, token))
         if node.style or node.tag:
-            return self._written(node, _join(parent, token))
-        value = resolve(node.value)
-        return self._odd(node, value, _join(parent, token)) if isinstance(value, Odd) else value
+            return self._written(node, _join_pointer(parent, token))
+        value = resolve_scalar(node.value)
+        return self._odd(node, value, _join_pointer(parent, token)) if isinstance(value, OddScalar) else value
 
-    def _odd(self, node: ScalarNode, odd: Odd, pointer: str) -> str | None:
+    def _odd(self, node: ScalarNode, odd: OddScalar, pointer: str) -> str | None:
         text: str = node.value
-        if odd is Odd.AMBIGUOUS:
+        if odd is OddScalar.AMBIGUOUS:
             self._ambiguous[pointer] = text
             return text
         self._report(node, pointer, errors.not_finite(text))
@@ -190,7 +194,7 @@ class Builder:
         assert isinstance(node, CollectionNode)
         identity = id(node)
         if identity in self._open:
-            self._report(node, pointer, errors.recursive())
+            self._report(node, pointer, errors.recursive_alias())
             return None
         if len(self._open) == errors.MAX_DEPTH:
             raise errors.too_deep(node)
@@ -226,7 +230,7 @@ class Builder:
         for key_node, value_node in repeated:
             key, line = key_node.value, key_node.start_mark.line + 1
             below = child(pointer, key)
-            self._report(key_node, below, errors.duplicate(key, firsts[key], line))
+            self._report(key_node, below, errors.duplicate_key(key, firsts[key], line))
             self._check_only(value_node, below)
 
     def _key(self, node: Node, pointer: str) -> str | None:
@@ -239,23 +243,23 @@ class Builder:
             raise errors.long_key(node)
         if node.style or node.tag:
             return self._written(node, child(pointer, text))
-        value = resolve(text)
-        if value.__class__ is not str and value is not Odd.AMBIGUOUS:
-            self._report(node, child(pointer, text), errors.key_type(text))
+        value = resolve_scalar(text)
+        if value.__class__ is not str and value is not OddScalar.AMBIGUOUS:
+            self._report(node, child(pointer, text), errors.wrong_key(text))
         elif text == MERGE:
             self._report(node, child(pointer, text), errors.merge_key())
             return None
         return text
 
     def _check_only(self, node: Node, pointer: str) -> None:
-        """Find the problems in a value that has no place in the document."""
+        """Find the problems in a value that is not kept in the document."""
         kept, self._ambiguous = self._ambiguous, {}
         self._value(node, pointer, None)
         self._ambiguous = kept
 
     def _check_tag(self, node: Node, pointer: str) -> None:
         if node.tag and _HARMLESS_TAGS.get(node.tag) is not node.__class__:
-            self._report(node, pointer, errors.tag(node.tag))
+            self._report(node, pointer, errors.forbidden_tag(node.tag))
 
     def _report(self, node: Node, pointer: str, text: Text) -> None:
         code, message, hint = text
@@ -265,5 +269,5 @@ class Builder:
             raise errors.too_wrong(node)
 
 
-def _join(parent: str, token: str | None) -> str:
+def _join_pointer(parent: str, token: str | None) -> str:
     return parent if token is None else child(parent, token)

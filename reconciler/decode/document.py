@@ -50,8 +50,8 @@ _WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 _LFS = b"version https://git-lfs.github.com/"
 
 
-def refusal(path: str, data: bytes) -> Problem | None:
-    """Why these bytes are not even looked at as YAML; None when they can be."""
+def refuse_text(path: str, data: bytes) -> Problem | None:
+    """The problem of bytes that are refused before they are parsed as YAML; None when they can be parsed."""
     if len(data) > MAX_BYTES:
         message = f"the file has {len(data):,} bytes; {MAX_BYTES:,} are allowed"
         return Problem(path, 1, 1, CODE, "", message, "spread the documents over several files")
@@ -72,20 +72,20 @@ def _bad_character(path: str, data: bytes) -> Problem | None:
     except UnicodeDecodeError as error:
         before = data[: error.start].decode().removeprefix("\ufeff")
         message = f"the file is not UTF-8: byte 0x{data[error.start]:02X} does not belong here"
-        return _problem(path, before, message, "save it as UTF-8 (it may be Windows-1252 or Latin-1)")
-    found = _BAD.search(text)
-    if found is None:
+        return _text_problem(path, before, message, "save it as UTF-8 (it may be Windows-1252 or Latin-1)")
+    match = _BAD.search(text)
+    if match is None:
         return None
-    what, hint = _WHY.get(found.group(), _ELSE)
-    return _problem(path, text[: found.start()], f"{what} (U+{ord(found.group()):04X})", hint)
+    what, hint = _WHY.get(match.group(), _ELSE)
+    return _text_problem(path, text[: match.start()], f"{what} (U+{ord(match.group()):04X})", hint)
 
 
-def _problem(path: str, before: str, message: str, hint: str) -> Problem:
+def _text_problem(path: str, before: str, message: str, hint: str) -> Problem:
     line = before.count("\n") + 1
     return Problem(path, line, len(before) - before.rfind("\n"), CODE, "", message, hint)
 
 
-HARMLESS_INDICATORS = 200
+MAX_PLAIN_INDICATORS = 200
 """Of so few characters that may begin a node none can make too many of them, or nest deeper than the C stack bears."""
 
 _INDICATORS = (b":", b"-", b",", b"[", b"{", b"?")
@@ -129,13 +129,13 @@ class GuardedParser(PlainParser):
         self._depth -= 1
 
 
-def parser_for(data: bytes) -> PlainParser:
+def make_parser(data: bytes) -> PlainParser:
     """A parser that is safe on these bytes: the guarded one is a quarter slower and seldom needed.
 
     Every node but the first has an indicator of its own before or behind it.
     """
     indicators = sum(map(data.count, _INDICATORS))
-    return PlainParser(data) if indicators <= HARMLESS_INDICATORS else GuardedParser(data)
+    return PlainParser(data) if indicators <= MAX_PLAIN_INDICATORS else GuardedParser(data)
 
 
 _DOCUMENT_START = re.compile(rb"^---(?=[ \t\r\n]|\Z)", re.MULTILINE)
@@ -148,9 +148,9 @@ def decode(path: str, data: bytes) -> Decoded:
     values mean something: of a key that is there twice the first stays, a number that is not finite is None, a
     tagged value is its text. Empty documents are left out. Problems are sorted.
     """
-    refused = refusal(path, data)
-    if refused is not None:
-        return Decoded(problems=(refused,))
+    refusal = refuse_text(path, data)
+    if refusal is not None:
+        return Decoded(problems=(refusal,))
     builder = Builder(path, may_alias=b"*" in data)
     documents: list[Document] = []
     broken: list[Problem] = []
@@ -161,21 +161,23 @@ def decode(path: str, data: bytes) -> Decoded:
     return Decoded(tuple(documents), tuple(sorted((*builder.problems, *broken))))
 
 
-def _read_all(path: str, data: bytes, builder: Builder, documents: list[Document], broken: list[Problem]) -> None:
+def _read_all(
+    path: str, data: bytes, builder: Builder, documents: list[Document], syntax_problems: list[Problem]
+) -> None:
     """Read the documents; where the syntax of one is broken, go on with the one after it."""
     offset = 0
     for _ in range(MAX_RESTARTS + 1):
-        error = _read(_from(data, offset), builder, documents)
+        error = _read(_text_from(data, offset), builder, documents)
         if error is None:
             return
-        conflict = None if broken else errors.conflict_problem(path, data)
+        conflict = None if syntax_problems else errors.conflict_problem(path, data)
         if conflict is not None:
-            broken.append(conflict)
+            syntax_problems.append(conflict)
             return
         problem = errors.syntax_problem(path, data, error)
-        if problem not in broken:
-            broken.append(problem)
-        start = _next_start(data, offset, errors.noticed_on(error))
+        if problem not in syntax_problems:
+            syntax_problems.append(problem)
+        start = _next_start(data, offset, errors.error_line(error))
         if start is None:
             return
         offset = start
@@ -183,7 +185,7 @@ def _read_all(path: str, data: bytes, builder: Builder, documents: list[Document
 
 def _read(data: bytes, builder: Builder, documents: list[Document]) -> YAMLError | None:
     """Add the documents up to the end or to the error that is returned. Raises `LimitExceededError`."""
-    parser = parser_for(data)
+    parser = make_parser(data)
     try:
         while parser.check_node():
             root = parser.get_node()
@@ -198,13 +200,13 @@ def _read(data: bytes, builder: Builder, documents: list[Document]) -> YAMLError
     return None
 
 
-def _from(data: bytes, offset: int) -> bytes:
+def _text_from(data: bytes, offset: int) -> bytes:
     """The text from an offset on, in the same lines as before."""
     return b"\n" * data.count(b"\n", 0, offset) + data[offset:] if offset else data
 
 
 def _next_start(data: bytes, offset: int, line: int) -> int | None:
     """Where the first document after `offset` starts that is not above `line` (from 0); a `---` always starts one."""
-    above = sum(len(text) + 1 for text in data.split(b"\n", line)[:line])
-    found = _DOCUMENT_START.search(data, max(above, offset + 1))
-    return found.start() if found is not None else None
+    line_start = sum(len(text) + 1 for text in data.split(b"\n", line)[:line])
+    match = _DOCUMENT_START.search(data, max(line_start, offset + 1))
+    return match.start() if match is not None else None

@@ -36,7 +36,7 @@ MAX_WEIGHT = NODE_WEIGHT * MAX_NODES
 value, and one for each character of it."""
 
 MAX_PROBLEMS = 1_000
-"""Problems told about one file; by then somebody has to look at it as a whole."""
+"""Problems reported for one file."""
 
 MAX_RESTARTS = 10
 """Documents with broken syntax in one file that are skipped to look at those after them."""
@@ -90,7 +90,7 @@ _CORE = "tag:yaml.org,2002:"
 
 def not_finite(text: str) -> tuple[str, str, str]:
     """An infinite, undefined or overflowing number."""
-    return "not-finite", f"{_shortened(text)} is not a finite number", "write the number itself, such as 0.75"
+    return "not-finite", f"{_shorten(text)} is not a finite number", "write the number itself, such as 0.75"
 
 
 def escaped_nul() -> tuple[str, str, str]:
@@ -98,14 +98,14 @@ def escaped_nul() -> tuple[str, str, str]:
     return "unsafe-yaml", 'the escape "\\0" puts a NUL character into the value', "use single quotes, or delete it"
 
 
-def tag(full: str) -> tuple[str, str, str]:
+def forbidden_tag(full: str) -> tuple[str, str, str]:
     """A tag that asks for more than plain data."""
     short = f"!!{full.removeprefix(_CORE)}" if full.startswith(_CORE) else full
-    message = f"the tag {_shortened(short)} is not allowed: configuration is plain text, numbers, lists and mappings"
+    message = f"the tag {_shorten(short)} is not allowed: configuration is plain text, numbers, lists and mappings"
     return "unsafe-yaml", message, "delete the tag and write the value itself (in quotes when it is text)"
 
 
-def recursive() -> tuple[str, str, str]:
+def recursive_alias() -> tuple[str, str, str]:
     """An anchor that contains an alias to itself."""
     return "unsafe-yaml", "an alias (*name) stands inside the very value that it refers to", "write the value out"
 
@@ -122,20 +122,20 @@ def complex_key() -> tuple[str, str, str]:
     return "wrong-type", message, "put quotes around text that starts with { or ["
 
 
-def key_type(text: str) -> tuple[str, str, str]:
+def wrong_key(text: str) -> tuple[str, str, str]:
     """A number, a boolean or nothing as a key."""
     if not text:
         return "wrong-type", "a key must be text, and this one is empty", "write the field's name before the colon"
-    return "wrong-type", f"a key must be text: {_shortened(text)} is not", f'quote it: "{_shortened(text)}"'
+    return "wrong-type", f"a key must be text: {_shorten(text)} is not", f'quote it: "{_shorten(text)}"'
 
 
-def duplicate(key: str, first: int, second: int) -> tuple[str, str, str]:
+def duplicate_key(key: str, first: int, second: int) -> tuple[str, str, str]:
     """A key twice in one mapping; `first` and `second` are their lines."""
     where = f"on line {first}" if first == second else f"on lines {first} and {second}"
-    return "duplicate-key", f"{_shortened(key)} is there twice, {where}", "keep one of them"
+    return "duplicate-key", f"{_shorten(key)} is there twice, {where}", "keep one of them"
 
 
-def _shortened(text: str) -> str:
+def _shorten(text: str) -> str:
     longest = 60
     return text if len(text) <= longest else f"{text[:longest]}…"
 
@@ -214,7 +214,7 @@ _WORDS: dict[str, tuple[str, str]] = {
 }
 
 
-class _Place(NamedTuple):
+class _TextPosition(NamedTuple):
     """Line and column from 0, and the text of that line."""
 
     line: int
@@ -223,23 +223,23 @@ class _Place(NamedTuple):
 
 
 def conflict_problem(path: str, data: bytes) -> Problem | None:
-    """The problem for a file that git could not merge. To be asked when the syntax is broken, as it then is."""
-    found = _CONFLICT.search(data)
-    if found is None:
+    """The problem of a file with git's conflict marks, None for any other; to be called when the syntax is broken."""
+    match = _CONFLICT.search(data)
+    if match is None:
         return None
-    line = data.count(b"\n", 0, found.start()) + 1
-    message = f"a merge conflict is left in the file ({found.group().decode().strip()})"
+    line = data.count(b"\n", 0, match.start()) + 1
+    message = f"a merge conflict is left in the file ({match.group().decode().strip()})"
     return Problem(path, line, 1, SYNTAX, "", message, "decide which side stays and delete the marks")
 
 
 def syntax_problem(path: str, data: bytes, error: YAMLError) -> Problem:
     """The problem for libyaml's error on `data`."""
-    cause, place = _cause(data, error)
-    message, hint = _syntax_words(error, cause, place)
+    cause, place = _find_cause(data, error)
+    message, hint = _explain_cause(error, cause, place)
     return Problem(path, place.line + 1, place.column + 1, SYNTAX, "", message, hint)
 
 
-def noticed_on(error: YAMLError) -> int:
+def error_line(error: YAMLError) -> int:
     """The line, from 0, where libyaml gave up."""
     mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
     return mark.line if mark is not None else 0
@@ -252,40 +252,40 @@ def limit_problem(path: str, limit: LimitExceededError) -> Problem:
     return Problem(path, line, column, "unsafe-yaml", "", limit.message, limit.hint)
 
 
-def _cause(data: bytes, error: YAMLError) -> tuple[str, _Place]:
+def _find_cause(data: bytes, error: YAMLError) -> tuple[str, _TextPosition]:
     if not isinstance(error, MarkedYAMLError):
-        return "", _Place(0, 0, "")
+        return "", _TextPosition(0, 0, "")
     cause = error.problem or ""
     mark = error.context_mark if cause in _AT_CONTEXT and error.context_mark else error.problem_mark
-    place = _place(data, mark)
+    place = _locate(data, mark)
     backslash = place.text.rfind("\\", 0, place.column + 1) if cause in _ESCAPES else -1
     return cause, place if backslash < 0 else place._replace(column=backslash)
 
 
-def _place(data: bytes, mark: Mark | None) -> _Place:
+def _locate(data: bytes, mark: Mark | None) -> _TextPosition:
     if mark is None:
-        return _Place(0, 0, "")
+        return _TextPosition(0, 0, "")
     lines = data.split(b"\n", mark.line + 1)
     text = lines[mark.line].decode().removeprefix("\ufeff") if mark.line < len(lines) else ""
-    return _Place(mark.line, mark.column, text)
+    return _TextPosition(mark.line, mark.column, text)
 
 
-def _syntax_words(error: YAMLError, cause: str, place: _Place) -> tuple[str, str]:
+def _explain_cause(error: YAMLError, cause: str, place: _TextPosition) -> tuple[str, str]:
     if cause in _WORDS:
         return _WORDS[cause]
-    special = _SPECIAL.get(cause)
-    if special is not None:
-        return special(error, place)
+    explain_special = _SPECIAL.get(cause)
+    if explain_special is not None:
+        return explain_special(error, place)
     context = getattr(error, "context", None) or ""
     if "directive" in context:
         return _DIRECTIVE
     if "tag" in context:
         return _TAG
-    told = f"{context} {cause}".strip() or str(error)
-    return f"this is not YAML: {told}", "compare with the lines around it"
+    description = f"{context} {cause}".strip() or str(error)
+    return f"this is not YAML: {description}", "compare with the lines around it"
 
 
-def _second_colon(_error: YAMLError, place: _Place) -> tuple[str, str]:
+def _second_colon(_error: YAMLError, place: _TextPosition) -> tuple[str, str]:
     if ": " in place.text[: place.column]:
         return "a second colon in one line", "put quotes around a value that has a colon followed by a space"
     return (
@@ -294,14 +294,14 @@ def _second_colon(_error: YAMLError, place: _Place) -> tuple[str, str]:
     )
 
 
-def _bad_start(_error: YAMLError, place: _Place) -> tuple[str, str]:
+def _bad_start(_error: YAMLError, place: _TextPosition) -> tuple[str, str]:
     character = place.text[place.column : place.column + 1]
     if character == "\t":
         return "a tab in the indentation", "use spaces: YAML does not allow tabs there"
     return f"a value cannot start with {character}", f"put quotes around text that starts with {character}"
 
 
-def _no_key(_error: YAMLError, place: _Place) -> tuple[str, str]:
+def _no_key(_error: YAMLError, place: _TextPosition) -> tuple[str, str]:
     if place.text[: place.column].strip():
         return (
             "there is more text after the end of the value",
@@ -310,7 +310,7 @@ def _no_key(_error: YAMLError, place: _Place) -> tuple[str, str]:
     return "this line starts in a column where no line above it does", "keys of one mapping start in the same column"
 
 
-def _unclosed(error: YAMLError, _place: _Place) -> tuple[str, str]:
+def _unclosed(error: YAMLError, _place: _TextPosition) -> tuple[str, str]:
     start = error.context_mark if isinstance(error, MarkedYAMLError) else None
     where = f" on line {start.line + 1}" if start is not None else ""
     return (

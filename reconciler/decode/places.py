@@ -14,7 +14,7 @@ _Entry: TypeAlias = tuple[Node | None, Node]
 """A key, if there is one, and its value."""
 
 
-def mark(node: Node) -> Mark:
+def mark_of(node: Node) -> Mark:
     """The place where a node starts."""
     start = node.start_mark
     return Mark(start.line + 1, start.column + 1)
@@ -34,13 +34,13 @@ class Marks(Mapping[str, Mark]):
         self._entries: dict[int, dict[str, _Entry]] = {}
 
     def __getitem__(self, pointer: str) -> Mark:
-        found = self._find(pointer)
-        if found is not None:
-            return mark(found[1])
+        entry = self._find(pointer)
+        if entry is not None:
+            return mark_of(entry[1])
         owner = self._find(pointer[:-1]) if pointer.endswith("#") else None
         if owner is None or owner[0] is None:
             raise KeyError(pointer)
-        return mark(owner[0])
+        return mark_of(owner[0])
 
     def __iter__(self) -> Iterator[str]:
         return self._pointers(self._root, "", frozenset())
@@ -56,13 +56,13 @@ class Marks(Mapping[str, Mark]):
             return None, self._root.value[0][0] if starts else self._root
         if not pointer.startswith("/"):
             return None
-        found: _Entry = (None, self._root)
+        entry: _Entry = (None, self._root)
         for token in split(pointer):
-            step = self._below(found[1]).get(token)
-            if step is None:
+            below = self._below(entry[1]).get(token)
+            if below is None:
                 return None
-            found = step
-        return found
+            entry = below
+        return entry
 
     def _below(self, node: Node) -> dict[str, _Entry]:
         """What stands directly below a node: its key and its value by token. Of a repeated key the first counts."""

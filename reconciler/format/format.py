@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
-from reconciler.decode.document import decode, parser_for
+from reconciler.decode.document import decode, make_parser
 from reconciler.errors import BugError
 from reconciler.format.read import (
     BLANKS,
@@ -189,7 +189,7 @@ def format_text(text: str, order: KeyOrder) -> str:
 
 def compose_nodes(text: str) -> list[Node]:
     """The roots of all documents."""
-    parser = parser_for(text.encode())
+    parser = make_parser(text.encode())
     nodes: list[Node] = []
     try:
         while parser.check_node():

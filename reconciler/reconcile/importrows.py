@@ -17,7 +17,7 @@ from reconciler.scaffold.yamltext import write_document
 from reconciler.snapshot import tree
 from reconciler.snapshot.base import EmptyBase
 from reconciler.snapshot.tree import find_tree_problems
-from reconciler.validate.resources import resource as build_resource
+from reconciler.validate.resources import build_resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -14,7 +14,7 @@ from reconciler.kinds.build import BOUNDS, resolve_refs
 from reconciler.kinds.kind import INACTIVE
 from reconciler.kinds.pointers import child, join
 from reconciler.scaffold.yamltext import write_value
-from reconciler.validate.wording import range_words, unit_at
+from reconciler.validate.wording import describe_range, unit_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -215,7 +215,7 @@ def allowed_values(part: Mapping[str, Any], unit: str) -> str:
     if part.get("type") == "boolean":
         return "true or false"
     bounds = {bound: part[bound] for bound in BOUNDS if bound in part}
-    return range_words(bounds, unit) if bounds else ""
+    return describe_range(bounds, unit) if bounds else ""
 
 
 def _column(kind: Kind, column: Column) -> FieldDescription:

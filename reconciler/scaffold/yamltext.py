@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from reconciler import canonical
-from reconciler.decode.build import resolve
+from reconciler.decode.build import resolve_scalar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,7 +65,7 @@ def _write_text(text: str) -> str:
 def _is_plain(text: str) -> bool:
     if not text or text != text.strip() or text[0] in _INDICATORS or _BREAKING.search(text) or _DATE.fullmatch(text):
         return False
-    return resolve(text) == text
+    return resolve_scalar(text) == text
 
 
 def _escape(character: str) -> str:

@@ -22,14 +22,14 @@ from reconciler.validate.finding import MISSING, Finding
 from reconciler.validate.wording import (
     TYPES,
     column_at,
+    describe_range,
+    describe_type,
     field_at,
-    home_of,
-    listed,
+    find_home,
+    join_words,
     number_hint,
-    range_words,
-    shown,
+    quote_value,
     unit_at,
-    written_type,
 )
 
 if TYPE_CHECKING:
@@ -56,13 +56,13 @@ class Violation:
     conditional: bool
 
 
-def violations(schema: Mapping[str, Any], value: Any) -> list[Violation]:
-    """Everything the reference has against a document; of several alternatives, the one that came closest."""
+def find_violations(schema: Mapping[str, Any], value: Any) -> list[Violation]:
+    """All violations in a document; of several alternatives, those of the one that came closest."""
     errors = _Reference(schema, format_checker=_formats()).iter_errors(value)
-    return [_violation(best_match([error]) or error) for error in errors]
+    return [_to_violation(best_match([error]) or error) for error in errors]
 
 
-def _violation(error: ValidationError) -> Violation:
+def _to_violation(error: ValidationError) -> Violation:
     through = set(error.absolute_schema_path)
     return Violation(
         pointer=join(error.absolute_path),
@@ -76,14 +76,14 @@ def _violation(error: ValidationError) -> Violation:
 
 
 @lru_cache(maxsize=256)
-def ecma(pattern: str) -> re.Pattern[str]:
+def compile_pattern(pattern: str) -> re.Pattern[str]:
     """A pattern with the meaning of ECMA-262, which JSON Schema prescribes: `$` is the very end, `\\d` is 0 to 9."""
     ended = _ESCAPE_CLASS_OR_END.sub(lambda found: r"\Z" if found[0] == "$" else found[0], pattern)
     return re.compile(ended, re.ASCII)
 
 
 def _pattern(_validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[ValidationError]:
-    if isinstance(value, str) and not ecma(pattern).search(value):
+    if isinstance(value, str) and not compile_pattern(pattern).search(value):
         yield ValidationError(f"does not match {pattern!r}")
 
 
@@ -102,40 +102,42 @@ CODE = "wrong-type"
 _NUMBERS = frozenset({"number", "integer"})
 
 
-def wrong_type(kind: Kind, pointer: str, value: Any, wanted: Sequence[str]) -> Finding:
+def explain_wrong_type(kind: Kind, pointer: str, value: Any, types: Sequence[str]) -> Finding:
     """The finding for a value whose type is none of the wanted ones (JSON Schema's names)."""
-    words = " or ".join(TYPES[one] for one in wanted)
+    words = " or ".join(TYPES[type_] for type_ in types)
     if value is None:
-        return Finding(pointer, CODE, f"there is no value here, and {words} is wanted", _empty(kind, pointer, wanted))
-    what = "this" if isinstance(value, (dict, list)) else shown(value)
-    message = f"{what} is {written_type(value)}, and {words} is wanted"
-    return Finding(pointer, CODE, message, _hint(kind, pointer, value, wanted))
+        return Finding(
+            pointer, CODE, f"there is no value here, and {words} is wanted", _empty_hint(kind, pointer, types)
+        )
+    subject = "this" if isinstance(value, (dict, list)) else quote_value(value)
+    message = f"{subject} is {describe_type(value)}, and {words} is wanted"
+    return Finding(pointer, CODE, message, _type_hint(kind, pointer, value, types))
 
 
-def _empty(kind: Kind, pointer: str, wanted: Sequence[str]) -> str:
-    """Why there may be nothing where something seems to be: a # after white space starts a comment."""
-    if "object" in wanted:
+def _empty_hint(kind: Kind, pointer: str, types: Sequence[str]) -> str:
+    """Why a value may be missing although something was written: a # after white space starts a comment."""
+    if "object" in types:
         return "its fields stand on the lines below it, indented"
     column, field = column_at(kind, pointer), field_at(kind.schema, pointer)
-    leave = "" if column is None or (column.required and column.name != kind.key) else "leave the field out, or: "
+    prefix = "" if column is None or (column.required and column.name != kind.key) else "leave the field out, or: "
     if field.get("enum"):
-        return f"{leave}write one of {listed(field['enum'])}"
-    if "string" in wanted and "format" not in field:
-        return f"{leave}an unquoted # starts a comment: a value with # in front must be quoted, as in '#US30'"
-    return f"{leave}{field.get('description', 'write a value')}"
+        return f"{prefix}write one of {join_words(field['enum'])}"
+    if "string" in types and "format" not in field:
+        return f"{prefix}an unquoted # starts a comment: a value with # in front must be quoted, as in '#US30'"
+    return f"{prefix}{field.get('description', 'write a value')}"
 
 
-def _hint(kind: Kind, pointer: str, value: Any, wanted: Sequence[str]) -> str:
+def _type_hint(kind: Kind, pointer: str, value: Any, types: Sequence[str]) -> str:
     field = field_at(kind.schema, pointer)
-    if isinstance(value, str) and _NUMBERS & set(wanted):
+    if isinstance(value, str) and _NUMBERS & set(types):
         return number_hint(value, field, unit_at(kind, pointer), quoted=True)
     if field.get("enum"):
-        return f"allowed: {listed(field['enum'])}"
-    if "string" in wanted and isinstance(value, (bool, int, float)):
-        return f"if it is meant as text, quote it: '{shown(value)}'"
-    if "boolean" in wanted and isinstance(value, str) and value.lower() in {"true", "false"}:
+        return f"allowed: {join_words(field['enum'])}"
+    if "string" in types and isinstance(value, (bool, int, float)):
+        return f"if it is meant as text, quote it: '{quote_value(value)}'"
+    if "boolean" in types and isinstance(value, str) and value.lower() in {"true", "false"}:
         return f"write it without quotes: {value.lower()}"
-    if "array" in wanted and isinstance(value, str):
+    if "array" in types and isinstance(value, str):
         return f"write a list: [{value}]"
     return str(field.get("description", ""))
 
@@ -153,19 +155,19 @@ _RULES = {
 _FROM_GIT = "delete the line: it is the time of the commit that first, or last, changed this resource"
 
 
-def explanations(kind: Kind, value: Any) -> Iterator[Finding]:
-    """Everything the reference validator has against a document, the most telling first."""
-    for violation in sorted(violations(kind.schema, value), key=lambda one: not one.conditional):
+def explain(kind: Kind, value: Any) -> Iterator[Finding]:
+    """Every violation that the reference validator finds in a document, those of a condition first."""
+    for violation in sorted(find_violations(kind.schema, value), key=lambda violation: not violation.conditional):
         handler = _bad_key if violation.of_key else _HANDLERS.get(violation.keyword, _other)
         yield from handler(kind, violation)
 
 
-def _unknown(kind: Kind, found: Violation) -> Iterator[Finding]:
-    pointer, known = found.pointer, found.schema.get("properties", {})
-    patterns = [ecma(pattern) for pattern in found.schema.get("patternProperties", {})]
-    for key in found.value:
+def _unknown(kind: Kind, violation: Violation) -> Iterator[Finding]:
+    pointer, known = violation.pointer, violation.schema.get("properties", {})
+    patterns = [compile_pattern(pattern) for pattern in violation.schema.get("patternProperties", {})]
+    for key in violation.value:
         if key not in known and not any(pattern.search(key) for pattern in patterns):
-            yield _unknown_field(kind, pointer, key, {name: name in found.value for name in known})
+            yield _unknown_field(kind, pointer, key, {name: name in violation.value for name in known})
 
 
 def _unknown_field(kind: Kind, pointer: str, key: str, known: Mapping[str, bool]) -> Finding:
@@ -174,88 +176,90 @@ def _unknown_field(kind: Kind, pointer: str, key: str, known: Mapping[str, bool]
     if key in TIMESTAMPS:
         return Finding(at, "unknown-field", f"{key} comes from git and cannot be set", _FROM_GIT, at_key=True)
     absent = [name for name, present in known.items() if not present]
-    meant = closest(key, absent) or closest(key, known)
-    if meant:
-        message = f"unknown field (did you mean {meant}?)"
-        return Finding(at, "unknown-field", message, at_key=True, instead=child(pointer, meant))
-    home = home_of(kind.schema, key)
+    suggestion = closest(key, absent) or closest(key, known)
+    if suggestion:
+        message = f"unknown field (did you mean {suggestion}?)"
+        return Finding(at, "unknown-field", message, at_key=True, instead=child(pointer, suggestion))
+    home = find_home(kind.schema, key)
     if home is not None:
         where = f"under {'.'.join(split(home))}" if home else "at the start of a line"
         return Finding(at, "unknown-field", f"{key} belongs {where}", at_key=True, instead=child(home, key))
-    possible = f"possible here: {listed(known)}" if known else "no field is possible here"
+    possible = f"possible here: {join_words(known)}" if known else "no field is possible here"
     return Finding(at, "unknown-field", "unknown field", possible, at_key=True)
 
 
-def _missing(kind: Kind, found: Violation) -> Iterator[Finding]:
-    for name in found.limit:
-        if name not in found.value:
-            pointer = child(found.pointer, name)
-            yield Finding(pointer, MISSING, f"{name} is missing", _about(kind, pointer, found), at_key=True)
+def _missing(kind: Kind, violation: Violation) -> Iterator[Finding]:
+    for name in violation.limit:
+        if name not in violation.value:
+            pointer = child(violation.pointer, name)
+            yield Finding(pointer, MISSING, f"{name} is missing", _describe(kind, pointer, violation), at_key=True)
 
 
-def _needed_with(kind: Kind, found: Violation) -> Iterator[Finding]:
-    for name, others in found.limit.items():
+def _needed_with(kind: Kind, violation: Violation) -> Iterator[Finding]:
+    for name, others in violation.limit.items():
         for other in others:
-            if name in found.value and other not in found.value:
-                pointer = child(found.pointer, other)
+            if name in violation.value and other not in violation.value:
+                pointer = child(violation.pointer, other)
                 message = f"{other} is missing: it is needed with {name}"
-                yield Finding(pointer, MISSING, message, _about(kind, pointer, found), at_key=True)
+                yield Finding(pointer, MISSING, message, _describe(kind, pointer, violation), at_key=True)
 
 
-def _type(kind: Kind, found: Violation) -> Iterator[Finding]:
-    pointer = found.pointer
-    wanted = found.limit if isinstance(found.limit, list) else [found.limit]
-    yield wrong_type(kind, pointer, found.value, wanted)
+def _type(kind: Kind, violation: Violation) -> Iterator[Finding]:
+    pointer = violation.pointer
+    types = violation.limit if isinstance(violation.limit, list) else [violation.limit]
+    yield explain_wrong_type(kind, pointer, violation.value, types)
 
 
-def _not_allowed(kind: Kind, found: Violation) -> Iterator[Finding]:
-    words = found.limit if found.keyword == "enum" else [found.limit]
-    suggestion = did_you_mean(found.value, map(str, words)) if isinstance(found.value, str) else ""
-    message = f"{shown(found.value)} is not allowed here{suggestion}"
-    yield Finding(found.pointer, "not-allowed", message, f"allowed: {listed(map(_plain, words))}")
+def _not_allowed(kind: Kind, violation: Violation) -> Iterator[Finding]:
+    words = violation.limit if violation.keyword == "enum" else [violation.limit]
+    suggestion = did_you_mean(violation.value, map(str, words)) if isinstance(violation.value, str) else ""
+    message = f"{quote_value(violation.value)} is not allowed here{suggestion}"
+    yield Finding(violation.pointer, "not-allowed", message, f"allowed: {join_words(map(_to_text, words))}")
 
 
-def _out_of_range(kind: Kind, found: Violation) -> Iterator[Finding]:
-    bounds = {bound: found.schema[bound] for bound in BOUNDS if bound in found.schema}
-    message = f"{shown(found.value)} is out of range: {range_words(bounds, unit_at(kind, found.pointer))}"
-    yield Finding(found.pointer, "out-of-range", message, _about(kind, found.pointer, found))
+def _out_of_range(kind: Kind, violation: Violation) -> Iterator[Finding]:
+    bounds = {bound: violation.schema[bound] for bound in BOUNDS if bound in violation.schema}
+    message = (
+        f"{quote_value(violation.value)} is out of range: {describe_range(bounds, unit_at(kind, violation.pointer))}"
+    )
+    yield Finding(violation.pointer, "out-of-range", message, _describe(kind, violation.pointer, violation))
 
 
-def _too_long(kind: Kind, found: Violation) -> Iterator[Finding]:
-    message = f"{len(found.value)} characters, and at most {found.limit} are possible"
-    yield Finding(found.pointer, "too-long", message, _about(kind, found.pointer, found))
+def _too_long(kind: Kind, violation: Violation) -> Iterator[Finding]:
+    message = f"{len(violation.value)} characters, and at most {violation.limit} are possible"
+    yield Finding(violation.pointer, "too-long", message, _describe(kind, violation.pointer, violation))
 
 
-def _bad_format(kind: Kind, found: Violation) -> Iterator[Finding]:
-    pointer = found.pointer
-    what = "is no UUID" if found.limit == "uuid" else "has the wrong format"
-    if found.value == "":
-        what = "is empty"
-    yield Finding(pointer, "bad-format", f"{shown(found.value)} {what}", _about(kind, pointer, found))
+def _bad_format(kind: Kind, violation: Violation) -> Iterator[Finding]:
+    pointer = violation.pointer
+    fault = "is no UUID" if violation.limit == "uuid" else "has the wrong format"
+    if violation.value == "":
+        fault = "is empty"
+    yield Finding(pointer, "bad-format", f"{quote_value(violation.value)} {fault}", _describe(kind, pointer, violation))
 
 
-def _bad_key(_kind: Kind, found: Violation) -> Iterator[Finding]:
-    pointer = child(found.pointer, str(found.value))
-    message = f"{shown(found.value)} cannot be used as a key here"
-    yield Finding(pointer, "bad-format", message, found.schema.get("description", ""), at_key=True)
+def _bad_key(_kind: Kind, violation: Violation) -> Iterator[Finding]:
+    pointer = child(violation.pointer, str(violation.value))
+    message = f"{quote_value(violation.value)} cannot be used as a key here"
+    yield Finding(pointer, "bad-format", message, violation.schema.get("description", ""), at_key=True)
 
 
-def _other(kind: Kind, found: Violation) -> Iterator[Finding]:
-    """The validators' own messages quote whole mappings, and a secret could be in one of them."""
-    rule = _RULES.get(found.keyword, f"does not satisfy {found.keyword}")
-    limit = shown(found.limit) if isinstance(found.limit, (int, float, str)) else ""
-    message = f"{shown(found.value)} {rule.format(limit=limit)}"
-    yield Finding(found.pointer, "bad-format", message, _about(kind, found.pointer, found))
+def _other(kind: Kind, violation: Violation) -> Iterator[Finding]:
+    """Never the validator's own message: it quotes whole mappings, and a secret could be in one of them."""
+    rule = _RULES.get(violation.keyword, f"does not satisfy {violation.keyword}")
+    limit = quote_value(violation.limit) if isinstance(violation.limit, (int, float, str)) else ""
+    message = f"{quote_value(violation.value)} {rule.format(limit=limit)}"
+    yield Finding(violation.pointer, "bad-format", message, _describe(kind, violation.pointer, violation))
 
 
-def _about(kind: Kind, pointer: str, found: Violation) -> str:
+def _describe(kind: Kind, pointer: str, violation: Violation) -> str:
     """What the schema says in words: the part that failed, or the field that it is about."""
-    own = found.schema.get("description", "") if pointer == found.pointer else ""
-    return str(own or field_at(kind.schema, pointer).get("description", ""))
+    own_description = violation.schema.get("description", "") if pointer == violation.pointer else ""
+    return str(own_description or field_at(kind.schema, pointer).get("description", ""))
 
 
-def _plain(word: Any) -> str:
-    return word if isinstance(word, str) else shown(word)
+def _to_text(word: Any) -> str:
+    return word if isinstance(word, str) else quote_value(word)
 
 
 _HANDLERS: Mapping[str, Callable[[Kind, Violation], Iterator[Finding]]] = {

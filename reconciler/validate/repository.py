@@ -8,7 +8,7 @@ from reconciler.kinds.kind import Kind, Kinds
 from reconciler.model.change import Prune
 from reconciler.model.commit import PruneRule, RepositorySpec
 from reconciler.model.problem import Problem
-from reconciler.validate.finding import AMBIGUOUS, problems, settled
+from reconciler.validate.finding import AMBIGUOUS, drop_consequences, locate_findings
 from reconciler.validate.validator import Validator
 
 if TYPE_CHECKING:
@@ -24,27 +24,27 @@ def read_repository(
     path: str, decoded: Decoded, schema: Mapping[str, Any]
 ) -> tuple[RepositorySpec | None, tuple[Problem, ...]]:
     """What the file says, None when something is wrong with it, and what that is."""
-    found = list(decoded.problems)
+    problems = list(decoded.problems)
     if len(decoded.documents) == 1:
-        found += _document_problems(path, decoded.documents[0], decoded, schema)
-    elif not found:
+        problems += _document_problems(path, decoded.documents[0], decoded, schema)
+    elif not problems:
         message = f"this file holds one document of kind Repository, and here are {len(decoded.documents)}"
         hint = "write apiVersion: reconciler/v1, kind: Repository and spec: {}"
-        found.append(Problem(path, 1, 1, "missing-field", "", message, hint))
-    if found:
-        return None, tuple(sorted(found))
-    return _spec(decoded.documents[0].value), ()
+        problems.append(Problem(path, 1, 1, "missing-field", "", message, hint))
+    if problems:
+        return None, tuple(sorted(problems))
+    return _read_spec(decoded.documents[0].value), ()
 
 
 def _document_problems(path: str, document: Document, decoded: Decoded, schema: Mapping[str, Any]) -> list[Problem]:
     # A kind without a table: the validator needs its schema and its name only.
     kind = Kind("Repository", "", "", (), (), (), schema, path, "")
     findings = Validator(Kinds(())).findings(kind, document)
-    counting = [one for one in findings if not (one.code == AMBIGUOUS and one.pointer == MODE)]
-    return problems(path, document, settled(counting), decoded.problems)
+    counted = [finding for finding in findings if not (finding.code == AMBIGUOUS and finding.pointer == MODE)]
+    return locate_findings(path, document, drop_consequences(counted), decoded.problems)
 
 
-def _spec(value: Any) -> RepositorySpec:
+def _read_spec(value: Any) -> RepositorySpec:
     spec, default = value["spec"], RepositorySpec()
     prune = spec.get("prune", {})
     return RepositorySpec(

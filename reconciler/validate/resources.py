@@ -20,29 +20,29 @@ INTEGER_MIN, INTEGER_MAX = -(2**31), 2**31 - 1
 """What a SQL INTEGER holds: 32 bits, in both databases."""
 
 
-def unfit_integers(kind: Kind, value: Any) -> Iterator[Finding]:
-    """Whole numbers that are written with a point, which JSON Schema takes for integers, or that are too large."""
+def find_unfit_integers(kind: Kind, value: Any) -> Iterator[Finding]:
+    """Integers written with a decimal point, which JSON Schema accepts, or beyond the column's range."""
     spec = value.get("spec") if isinstance(value, dict) else None
     if not isinstance(spec, dict):
         return
     for column in kind.columns:
-        written = spec.get(column.name)
-        if column.type is SqlType.INTEGER and written is not None:
-            yield from _unfit(column.name, written)
+        integer = spec.get(column.name)
+        if column.type is SqlType.INTEGER and integer is not None:
+            yield from _check_integer(column.name, integer)
 
 
-def resource(kind: Kind, name: str, value: Any, path: str, line: int) -> Resource:
+def build_resource(kind: Kind, name: str, value: Any, path: str, line: int) -> Resource:
     """The resource that a valid document declares."""
     metadata = value["metadata"]
-    values = {column.name: _canonical(column, value["spec"].get(column.name)) for column in kind.columns}
+    values = {column.name: _normalize_value(column, value["spec"].get(column.name)) for column in kind.columns}
     row_id = values[kind.key] = str(values[kind.key] or canonical.derived_id(kind.name, name))
     labels, annotations = metadata.get("labels", {}), metadata.get("annotations", {})
-    refs = _references(kind, metadata.get("refs", {}))
+    refs = _normalize_references(kind, metadata.get("refs", {}))
     digest = content_digest(Key(kind.name, name), values, labels, annotations, refs)
     return Resource(kind.name, name, row_id, values, labels, annotations, refs, path, line, digest)
 
 
-def _unfit(field: str, value: Any) -> Iterator[Finding]:
+def _check_integer(field: str, value: Any) -> Iterator[Finding]:
     if isinstance(value, float) and value.is_integer():
         message = f"{value} is written with a point, and a whole number is wanted"
         yield Finding(child("/spec", field), "wrong-type", message, f"write {canonical.text(value)}")
@@ -58,13 +58,13 @@ _CANONICAL: Mapping[SqlType, Callable[[Any], Value]] = {
 }
 
 
-def _canonical(column: Column, value: Value) -> Value:
+def _normalize_value(column: Column, value: Value) -> Value:
     convert = _CANONICAL.get(column.type)
     return value if value is None or convert is None else convert(value)
 
 
-def _references(kind: Kind, written: dict[str, Any]) -> dict[str, tuple[str, ...]]:
-    """The references by role; the order of several names means nothing, so it is theirs."""
+def _normalize_references(kind: Kind, written: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The references by role; the order of several names has no meaning, so they are sorted."""
     refs: dict[str, tuple[str, ...]] = {}
     for reference in kind.references:
         if reference.role in written:

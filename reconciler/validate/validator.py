@@ -17,9 +17,9 @@ from jsonschema_rs import Draft202012Validator
 from reconciler.kinds.kind import closest, did_you_mean
 from reconciler.kinds.pointers import child, join, locate
 from reconciler.model.resource import FileEntry, Identified, Key
-from reconciler.validate.finding import AMBIGUOUS, MISSING, SECRET, Finding, problems, settled
-from reconciler.validate.resources import resource, unfit_integers
-from reconciler.validate.wording import field_at, listed, number_hint, shown, unit_at, written_type
+from reconciler.validate.finding import AMBIGUOUS, MISSING, SECRET, Finding, drop_consequences, locate_findings
+from reconciler.validate.resources import build_resource, find_unfit_integers
+from reconciler.validate.wording import describe_type, field_at, join_words, number_hint, quote_value, unit_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,18 +39,18 @@ class Envelope:
 
 
 def read_envelope(value: Any, kinds: Kinds) -> Envelope:
-    """The envelope of a document. What else is wrong with it is for the kind's schema to say."""
+    """The envelope of a document. Everything else is checked by the kind's schema."""
     if not isinstance(value, dict):
         message = (
-            f"a document is a mapping of apiVersion, kind, metadata and spec, and this one is {written_type(value)}"
+            f"a document is a mapping of apiVersion, kind, metadata and spec, and this one is {describe_type(value)}"
         )
         return Envelope(findings=(Finding("", "wrong-type", message, "write it as lines of `field: value`"),))
     if "kind" not in value:
-        return Envelope(findings=(_without_kind(value, kinds),))
-    word = value["kind"]
-    kind = kinds.by_name.get(word) if isinstance(word, str) else None
+        return Envelope(findings=(_missing_kind(value, kinds),))
+    name = value["kind"]
+    kind = kinds.by_name.get(name) if isinstance(name, str) else None
     if kind is None:
-        return Envelope(findings=(_unknown_kind(word, kinds),))
+        return Envelope(findings=(_unknown_kind(name, kinds),))
     return Envelope(kind, _name(value))
 
 
@@ -60,22 +60,22 @@ def _name(value: dict[str, Any]) -> str | None:
     return name if isinstance(name, str) and name else None
 
 
-def _without_kind(value: dict[str, Any], kinds: Kinds) -> Finding:
+def _missing_kind(value: dict[str, Any], kinds: Kinds) -> Finding:
     meant = closest("kind", value)
     if meant is not None:
         return Finding(child("", meant), "unknown-field", "unknown field (did you mean kind?)", at_key=True)
-    hint = f"kinds: {listed(kinds.by_name)}; a file that is no configuration belongs in a hidden folder"
+    hint = f"kinds: {join_words(kinds.by_name)}; a file that is no configuration belongs in a hidden folder"
     return Finding("/kind", MISSING, "kind is missing: nothing says what this document declares", hint, at_key=True)
 
 
-def _unknown_kind(word: Any, kinds: Kinds) -> Finding:
-    hint = f"kinds: {listed(kinds.by_name)}"
-    if not isinstance(word, str):
-        return Finding("/kind", "wrong-type", f"the kind must be text, and this is {written_type(word)}", hint)
-    found = kinds.find(word)
-    meant = found.name if found is not None else closest(word, kinds.by_name)
-    suggestion = f" (did you mean {meant}?)" if meant else ""
-    return Finding("/kind", "unknown-kind", f"there is no kind {shown(word)}{suggestion}", hint)
+def _unknown_kind(name: Any, kinds: Kinds) -> Finding:
+    hint = f"kinds: {join_words(kinds.by_name)}"
+    if not isinstance(name, str):
+        return Finding("/kind", "wrong-type", f"the kind must be text, and this is {describe_type(name)}", hint)
+    kind = kinds.find(name)
+    suggestion = kind.name if kind is not None else closest(name, kinds.by_name)
+    question = f" (did you mean {suggestion}?)" if suggestion else ""
+    return Finding("/kind", "unknown-kind", f"there is no kind {quote_value(name)}{question}", hint)
 
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
@@ -90,45 +90,45 @@ _SECRET_MESSAGE = "no secrets in configuration: what is committed stays in the h
 _SECRET_HINT = "delete it, change the secret itself, and let the program read it from its host instead"  # noqa: S105
 
 
-def odd_values(value: Any) -> Iterator[Finding]:
+def find_odd_values(value: Any) -> Iterator[Finding]:
     """Every key that names a secret (its value is in no message), and every number beyond a double."""
     if _is_plain(value):  # nearly all documents: pointers are made only when there is something to point at
         return
-    yield from _odd(value, "")
+    yield from _iter_odd(value, "")
 
 
 @lru_cache(maxsize=4096)
-def names_secret(key: str) -> bool:
+def is_secret_name(key: str) -> bool:
     """Whether a key names a secret, however it is spelt: `password`, `API-Key`, `apiKey`, `mt5_login`."""
     words = [word.lower() for word in _WORD.findall(key)]
     return any("".join(words[-count:]) in _SECRETS for count in (1, 2) if words)
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether nothing is odd; a loop, as every document of a repository passes through it."""
-    ahead = [value]
-    for one in ahead:
-        if isinstance(one, dict):
-            if any(map(names_secret, one)):
+    """Whether nothing is odd. A loop, because every document of a repository passes through it."""
+    pending = [value]
+    for item in pending:
+        if isinstance(item, dict):
+            if any(map(is_secret_name, item)):
                 return False
-            ahead.extend(one.values())
-        elif isinstance(one, list):
-            ahead.extend(one)
-        elif isinstance(one, (int, float)) and not _is_finite(one):
+            pending.extend(item.values())
+        elif isinstance(item, list):
+            pending.extend(item)
+        elif isinstance(item, (int, float)) and not _is_finite(item):
             return False
     return True
 
 
-def _odd(value: Any, pointer: str) -> Iterator[Finding]:
+def _iter_odd(value: Any, pointer: str) -> Iterator[Finding]:
     if isinstance(value, dict):
         for key, member in value.items():
-            if names_secret(key):
+            if is_secret_name(key):
                 yield Finding(child(pointer, key), SECRET, _SECRET_MESSAGE, _SECRET_HINT, at_key=True)
             else:
-                yield from _odd(member, child(pointer, key))
+                yield from _iter_odd(member, child(pointer, key))
     elif isinstance(value, list):
         for position, member in enumerate(value):
-            yield from _odd(member, child(pointer, position))
+            yield from _iter_odd(member, child(pointer, position))
     elif isinstance(value, (int, float)) and not _is_finite(value):
         yield Finding(pointer, "not-finite", "this is not a finite number", "write the number itself, such as 0.75")
 
@@ -142,13 +142,13 @@ _TRUE = frozenset({"y", "yes", "on"})
 _FALSE = frozenset({"n", "no", "off"})
 
 
-def ambiguous_scalars(texts: Mapping[str, str], kind: Kind | None) -> Iterator[Finding]:
+def find_ambiguous_scalars(texts: Mapping[str, str], kind: Kind | None) -> Iterator[Finding]:
     """A finding for each ambiguous scalar of a document; `kind` is None when it is not known."""
     for pointer, text in texts.items():
-        yield Finding(pointer, AMBIGUOUS, f"{text} {_readings(text)}", _ambiguity_hint(pointer, text, kind))
+        yield Finding(pointer, AMBIGUOUS, f"{text} {_describe_readings(text)}", _ambiguity_hint(pointer, text, kind))
 
 
-def _readings(text: str) -> str:
+def _describe_readings(text: str) -> str:
     word = text.lower()
     if word in _TRUE | _FALSE:
         return f"is read as {'true' if word in _TRUE else 'false'} by some YAML readers and as text by others"
@@ -164,7 +164,7 @@ def _ambiguity_hint(pointer: str, text: str, kind: Kind | None) -> str:
     field = field_at(kind.schema, pointer) if kind is not None else {}
     words = [word for word in field.get("enum", ()) if isinstance(word, str)]
     if words:
-        return f"write one of {listed(words)}{did_you_mean(text, words)}"
+        return f"write one of {join_words(words)}{did_you_mean(text, words)}"
     match field.get("type"):
         case "number" | "integer":
             unit = unit_at(kind, pointer) if kind is not None else ""
@@ -178,11 +178,11 @@ def _ambiguity_hint(pointer: str, text: str, kind: Kind | None) -> str:
 
 
 UNREADABLE_CODES = frozenset({"yaml-syntax", "unsafe-yaml"})
-"""What decoding says when a part of a file could not be read, so that nobody knows what it declares."""
+"""The codes of problems that leave it unknown what a part of a file declares."""
 
 
 class Validator:
-    """Checks files against a set of kinds. Schemas are compiled when a document of their kind first comes along."""
+    """Checks files against a set of kinds. A schema is compiled for the first document of its kind."""
 
     def __init__(self, kinds: Kinds) -> None:
         self.kinds = kinds
@@ -192,28 +192,30 @@ class Validator:
         """What a file declares, and everything wrong with it. Never raises; problems are sorted."""
         resources: list[Resource] = []
         identified: list[Identified] = []
-        found: list[Problem] = list(decoded.problems)
+        all_problems: list[Problem] = list(decoded.problems)
         unreadable = any(problem.code in UNREADABLE_CODES for problem in decoded.problems)
         for document in decoded.documents:
             envelope = read_envelope(document.value, self.kinds)
             kind, name, line = envelope.kind, envelope.name, locate(document.marks, "").line
             findings = [*envelope.findings, *self.findings(kind, document)]
             if findings:
-                found.extend(problems(path, document, settled(findings), decoded.problems))
+                all_problems.extend(locate_findings(path, document, drop_consequences(findings), decoded.problems))
             if kind is None or name is None:
                 unreadable = True
             elif findings:
                 identified.append(Identified(Key(kind.name, name), line))
             else:
-                resources.append(resource(kind, name, document.value, path, line))
-        return FileEntry(tuple(resources), tuple(sorted(found)), tuple(identified), unreadable, len(decoded.documents))
+                resources.append(build_resource(kind, name, document.value, path, line))
+        return FileEntry(
+            tuple(resources), tuple(sorted(all_problems)), tuple(identified), unreadable, len(decoded.documents)
+        )
 
     def findings(self, kind: Kind | None, document: Document) -> list[Finding]:
         """What is wrong inside a document; `kind` is None when it is not known."""
-        findings = [*odd_values(document.value), *ambiguous_scalars(document.ambiguous, kind)]
+        findings = [*find_odd_values(document.value), *find_ambiguous_scalars(document.ambiguous, kind)]
         if kind is not None and not any(finding.code == "not-finite" for finding in findings):
             findings += self._violations(kind, document.value)
-            findings += unfit_integers(kind, document.value)
+            findings += find_unfit_integers(kind, document.value)
         return findings
 
     def _violations(self, kind: Kind, value: Any) -> list[Finding]:
@@ -221,9 +223,9 @@ class Validator:
         if validator.is_valid(value):
             return []
         # Only a wrong file pays the 150 ms that the reference takes to import.
-        from reconciler.validate.explain import explanations  # noqa: PLC0415
+        from reconciler.validate.explain import explain  # noqa: PLC0415
 
-        return [*explanations(kind, value)] or [
+        return [*explain(kind, value)] or [
             Finding(join(error.instance_path), "bad-format", f"the schema's {error.kind.name} does not allow this")
             for error in validator.iter_errors(value)
         ]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def field_at(schema: Mapping[str, Any], pointer: str) -> Mapping[str, Any]:
-    """The schema of the value at a pointer, `$ref` followed; empty when the schema does not speak of it."""
+    """The schema of the value at a pointer, `$ref` followed; empty when the schema does not describe it."""
     part: Mapping[str, Any] = schema
     for token in split(pointer):
         part = _member(schema, part, token)
@@ -34,8 +34,8 @@ def unit_at(kind: Kind, pointer: str) -> str:
     return column.unit if column is not None else ""
 
 
-def home_of(schema: Mapping[str, Any], field: str) -> str | None:
-    """The pointer of the mapping that has a field of this name; None when no mapping has it."""
+def find_home(schema: Mapping[str, Any], field: str) -> str | None:
+    """The pointer of the mapping that has a field of this name; None when none has."""
     for pointer, part in _mappings(schema, schema, ""):
         if field in part.get("properties", {}):
             return pointer
@@ -44,10 +44,10 @@ def home_of(schema: Mapping[str, Any], field: str) -> str | None:
 
 def _member(schema: Mapping[str, Any], part: Mapping[str, Any], token: str) -> Mapping[str, Any]:
     if part.get("type") == "array":
-        found = part.get("items")
+        member = part.get("items")
     else:
-        found = part.get("properties", {}).get(token, part.get("additionalProperties"))
-    return resolve_refs(schema, found) if isinstance(found, dict) else {}
+        member = part.get("properties", {}).get(token, part.get("additionalProperties"))
+    return resolve_refs(schema, member) if isinstance(member, dict) else {}
 
 
 def _mappings(
@@ -58,7 +58,7 @@ def _mappings(
         yield from _mappings(schema, _member(schema, part, name), child(pointer, name))
 
 
-LONGEST = 60
+MAX_QUOTED = 60
 """Characters of a value that are shown; more would hide the message."""
 
 TYPES = {
@@ -79,18 +79,20 @@ _COMMA = re.compile(r"([-+]?[0-9]+),([0-9]+)")
 _WITH_UNIT = re.compile(r"([-+]?[0-9]+(?:\.[0-9]+)?)\s*(?:%|[A-Za-z]+)")
 
 
-def shown(value: Any) -> str:
-    """A value as it is quoted in messages: text in single quotes, control characters made visible, at most a line."""
+def quote_value(value: Any) -> str:
+    """A value as messages quote it: text in single quotes, control characters escaped, at most one line."""
     if value is None or isinstance(value, (dict, list)):
-        return written_type(value)
+        return describe_type(value)
     if not isinstance(value, str):
         return canonical.text(value)
-    visible = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in value)
-    return f"'{visible}'" if len(visible) <= LONGEST else f"'{visible[:LONGEST]}…'"
+    visible = "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in value
+    )
+    return f"'{visible}'" if len(visible) <= MAX_QUOTED else f"'{visible[:MAX_QUOTED]}…'"
 
 
-def written_type(value: Any) -> str:
-    """What kind of thing a value is: `text`, `a list`, `a number`…"""
+def describe_type(value: Any) -> str:
+    """The type of a value in words: `text`, `a list`, `a number`…"""
     match value:
         case None:
             return "nothing"
@@ -106,13 +108,13 @@ def written_type(value: Any) -> str:
             return TYPES["object"]
 
 
-def listed(words: Iterable[object]) -> str:
-    """Words one after the other."""
+def join_words(words: Iterable[object]) -> str:
+    """Words with commas between them."""
     return ", ".join(str(word) for word in words)
 
 
 def number_hint(text: str, field: Mapping[str, Any], unit: str, *, quoted: bool) -> str:
-    """How to write what stands as text where a number is wanted; `quoted` when only its quotes are in the way."""
+    """How to write a text where a number is expected; `quoted` when it was written in quotes."""
     ratio = _RATIO.fullmatch(text)
     if ratio:
         return f"write {ratio[1]}, the number after the colon"
@@ -131,8 +133,8 @@ def number_hint(text: str, field: Mapping[str, Any], unit: str, *, quoted: bool)
     return f"write a plain {whole}number in decimal digits, such as {_example(field)}"
 
 
-def range_words(bounds: Mapping[str, float], unit: str) -> str:
-    """A range as people say it: `1 to 1000 trades`, `more than 0, at most 100 percent`."""
+def describe_range(bounds: Mapping[str, float], unit: str) -> str:
+    """A range in words: `1 to 1000 trades`, `more than 0, at most 100 percent`."""
     low, high = bounds.get("minimum"), bounds.get("maximum")
     above, below = bounds.get("exclusiveMinimum"), bounds.get("exclusiveMaximum")
     if above is not None and (low is None or above >= low):

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from reconciler.decode.build import Odd, resolve
+from reconciler.decode.build import OddScalar, resolve_scalar
 
 # Copied from YAML 1.2.2, section 10.3.2.
 INTEGER = re.compile(r"[-+]?[0-9]+")
@@ -44,34 +44,34 @@ def same(one: object, other: object) -> bool:
 
 @given(st.text(alphabet="0123456789._:+-xobaAfF", min_size=1, max_size=8))
 def test_numbers_are_those_of_1_2_and_ambiguous_where_1_1_differs(text: str) -> None:
-    old, new, found = as_yaml_1_1(text), as_yaml_1_2(text), resolve(text)
+    old, new, found = as_yaml_1_1(text), as_yaml_1_2(text), resolve_scalar(text)
     assume(not re.fullmatch(r"\d{4}-\d\d?-\d\d?", text))  # a date is text here: PyYAML makes it a date
     if re.fullmatch(r"[-+]?0[0-9]+", text):
-        assert found is Odd.AMBIGUOUS  # a leading zero always, also 00 to 07, which both read alike
+        assert found is OddScalar.AMBIGUOUS  # a leading zero always, also 00 to 07, which both read alike
     elif re.fullmatch(r"[-+]\.[0-9][0-9_]*", text):
         # PyYAML takes no sign here, though the specification of 1.1 has one.
-        assert found is Odd.AMBIGUOUS if "_" in text else same(found, new)
+        assert found is OddScalar.AMBIGUOUS if "_" in text else same(found, new)
     elif same(old, new):
         assert same(found, new)
     else:
-        assert found is Odd.AMBIGUOUS
+        assert found is OddScalar.AMBIGUOUS
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**300), 10**300))
 def test_numbers_as_python_writes_them_come_back(number: float) -> None:
-    assert same(resolve(repr(number)), number)
+    assert same(resolve_scalar(repr(number)), number)
 
 
 @pytest.mark.parametrize(
     "text", ["1e400", "-1e400", ".inf", "+.INF", "-.Inf", ".nan", ".NaN", "9" * 309, "0x" + "f" * 257]
 )
 def test_what_no_double_holds_is_not_finite(text: str) -> None:
-    assert resolve(text) is Odd.NOT_FINITE
+    assert resolve_scalar(text) is OddScalar.NOT_FINITE
 
 
 @pytest.mark.parametrize("text", ["1e3", "1E3", "1.5e-3", "1e-400", ".5", "1.", "01.5", "9" * 308])
 def test_what_a_double_holds_is_a_number(text: str) -> None:
-    value = resolve(text)
+    value = resolve_scalar(text)
     assert isinstance(value, (int, float))
     assert math.isclose(value, float(text))
 
@@ -80,9 +80,9 @@ def test_what_a_double_holds_is_a_number(text: str) -> None:
     "word", ["yes", "Yes", "YES", "no", "No", "NO", "on", "On", "ON", "off", "Off", "OFF", "y", "Y", "n", "N"]
 )
 def test_the_booleans_of_1_1_are_ambiguous(word: str) -> None:
-    assert resolve(word) is Odd.AMBIGUOUS
+    assert resolve_scalar(word) is OddScalar.AMBIGUOUS
 
 
 @pytest.mark.parametrize("word", ["yEs", "oFF", "tRUE", "nULL", "None", "nan", "inf", "-inf", "1e", "0x", "=", "--"])
 def test_other_words_are_text(word: str) -> None:
-    assert resolve(word) == word
+    assert resolve_scalar(word) == word

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 
 from reconciler.model.resource import Decoded, Document
-from reconciler.validate.explain import violations
-from reconciler.validate.resources import unfit_integers
-from reconciler.validate.validator import names_secret
+from reconciler.validate.explain import find_violations
+from reconciler.validate.resources import find_unfit_integers
+from reconciler.validate.validator import is_secret_name
 from tests.kinds.loading import example
 from tests.support.laws import examples
 from tests.validate.samples import KINDS, check_value, codes, sample, validator
@@ -70,9 +70,9 @@ def test_both_validators_agree_and_so_does_the_verdict(mutant: tuple[str, dict[s
     name, document = mutant
     kind = example().by_name[name]
     valid = COMPILED[name].is_valid(document)
-    assert valid is (not violations(kind.schema, document))
+    assert valid is (not find_violations(kind.schema, document))
     keys = {key for place in _places(document) for key in place if isinstance(key, str)}
-    fine = valid and not any(map(names_secret, keys)) and not [*unfit_integers(kind, document)]
+    fine = valid and not any(map(is_secret_name, keys)) and not [*find_unfit_integers(kind, document)]
     entry = check_value(document)
     assert bool(entry.resources) is fine
     assert bool(entry.problems) is not fine

@@ -15,9 +15,9 @@ from reconciler import canonical
 from reconciler.decode.document import decode
 from reconciler.model.problem import Mark, Problem
 from reconciler.model.resource import Decoded, Document, Identified, Key
-from reconciler.validate.explain import violations
-from reconciler.validate.validator import Validator, names_secret
-from reconciler.validate.wording import range_words, shown
+from reconciler.validate.explain import find_violations
+from reconciler.validate.validator import Validator, is_secret_name
+from reconciler.validate.wording import describe_range, quote_value
 from tests.kinds.loading import load
 from tests.validate.samples import CASES, check_text, check_value, codes, sample, validator
 
@@ -190,14 +190,14 @@ def test_json_columns_have_one_spelling() -> None:
     ],
 )
 def test_keys_that_name_secrets(key: str) -> None:
-    assert names_secret(key)
+    assert is_secret_name(key)
 
 
 @pytest.mark.parametrize(
     "key", ["", "key", "account_id", "tokens_per_day", "secretary", "login_timeout", "monkey", "12"]
 )
 def test_keys_that_do_not(key: str) -> None:
-    assert not names_secret(key)
+    assert not is_secret_name(key)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_keys_that_do_not(key: str) -> None:
     ],
 )
 def test_ranges_in_words(bounds: dict[str, float], words: str) -> None:
-    assert range_words(bounds, "lots") == words
+    assert describe_range(bounds, "lots") == words
 
 
 def test_the_order_of_names_in_a_reference_means_nothing() -> None:
@@ -246,14 +246,14 @@ def test_patterns_mean_to_the_reference_what_they_mean_to_the_fast_validator(
 ) -> None:
     schema = {"pattern": pattern}
     assert Draft202012Validator(schema).is_valid(text) is matches
-    assert (not violations(schema, text)) is matches
+    assert (not find_violations(schema, text)) is matches
 
 
 def test_values_are_shown_on_one_line() -> None:
-    assert shown("C:\\MT5\tnew\n") == "'C:\\MT5\\tnew\\n'"
-    assert len(shown("x" * 10_000)) < 80
-    assert shown({"password": "x"}) == "a mapping of fields"
-    assert shown(0.10) == "0.1"
+    assert quote_value("C:\\MT5\tnew\n") == "'C:\\MT5\\tnew\\n'"
+    assert len(quote_value("x" * 10_000)) < 80
+    assert quote_value({"password": "x"}) == "a mapping of fields"
+    assert quote_value(0.10) == "0.1"
 
 
 def test_a_valid_file_does_not_import_the_reference_validator() -> None:
