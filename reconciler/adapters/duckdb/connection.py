@@ -27,6 +27,7 @@ HOLDER = re.compile(r"lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
 """DuckDB's words on POSIX; Windows does not tell who holds a file."""
 
 IN_USE = ("Could not set lock on file", "being used by another process")
+FULL = ("No space left on device", "not enough space on the disk")
 DAMAGED = ("not a valid DuckDB database", "Corrupt database file", "Could not read enough bytes", "checksum")
 REBUILD = "stop every reconciler, delete this file and sync again: git rebuilds it"
 
@@ -72,6 +73,10 @@ def not_opened(file: Path, error: duckdb.Error) -> ReconcilerError:
         who = f"process {holder['pid']} ({holder['program']})" if holder else "another process"
         return RetryLater(
             f"the store {file} is in use by {who}", hint="wait until it is done, or end it if it should not be running"
+        )
+    if any(words in text for words in FULL):
+        return RetryLater(
+            f"cannot open the store {file}: {first_line(error)}", hint="free some disk space; the next sync tries again"
         )
     if any(words in text for words in DAMAGED):
         return NeedsHuman(f"the store {file} is damaged or no DuckDB file: {first_line(error)}", hint=REBUILD)
