@@ -84,10 +84,10 @@ class Host:
         return Answer(code, out.getvalue(), err.getvalue())
 
 
-def settle(host: Host, daemon: RunningDaemon, seconds: float = 30.0) -> None:
+def settle(host: Host, daemon: RunningDaemon) -> None:
     """The head is live and nothing is wrong, or will be without a hand."""
     head = host.repo.git("rev-parse", "HEAD")
-    daemon.await_status(lambda said: _well(said) and said["head"] == head, seconds)
+    daemon.await_status(lambda said: _well(said) and said["head"] == head)
 
 
 def check(host: Host, daemon: RunningDaemon) -> None:

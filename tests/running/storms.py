@@ -12,6 +12,7 @@ from tests.running.hosts import DESK, Host
 from tests.support import configs
 from tests.support.daemons import turn, until
 from tests.support.kinds import FixedClock
+from tests.support.patience import DEADLINE
 from tests.support.processes import await_end, children
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 POLICY = """-- Risk stays below five percent
 SELECT 'too much' AS message, 'User' AS kind, name FROM desired.user_config WHERE risk_per_trade_percent > 5
 """
-ENDING = 5.0
-"""Seconds in which the children of a killed daemon notice that nobody is there any more."""
 
 
 def desk(folder: Path, history: str) -> Host:
@@ -82,7 +81,7 @@ def kill_at_random(host: Host, chance: random.Random, longest: float) -> None:
         time.sleep(chance.uniform(0, longest))
         started = children(daemon.process.pid)
         daemon.kill()
-    await_end(started, ENDING)
+    await_end(started, DEADLINE)
 
 
 def check_events(host: Host, daemon: RunningDaemon) -> int:

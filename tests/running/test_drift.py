@@ -10,6 +10,7 @@ from reconciler.daemon.drift import MAX_HEALS
 from tests.running import storms
 from tests.running.hosts import Host
 from tests.support.daemons import turn, until
+from tests.support.patience import DEADLINE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 
 ROW = "user_id = (SELECT user_id FROM desired.user_config WHERE name = ?)"
-SECONDS = 30.0
+SECONDS = DEADLINE
 """The store comes free two seconds after it was used last, and a second later it shows that somebody wrote."""
 
 

@@ -91,7 +91,7 @@ def deleted(mirror: Path) -> None:
 )
 def test_a_damaged_mirror(host: Host, daemon: RunningDaemon, damage: Callable[[Path], None]) -> None:
     damage(host.state / "mirror.git")
-    daemon.await_live(host.risk("dan", round(0.3 + len(damage.__name__) / 100, 2)), 30)
+    daemon.await_live(host.risk("dan", round(0.3 + len(damage.__name__) / 100, 2)))
 
 
 @pytest.mark.soak
@@ -120,4 +120,4 @@ def test_a_start_while_the_remote_is_gone(tmp_path: Path, host: Host, daemon: Ru
             "Degraded",
         )
         away.rename(lonely.repo.path)
-        other.await_live(lonely.risk("eve", 0.9), 30)
+        other.await_live(lonely.risk("eve", 0.9))

@@ -16,6 +16,7 @@ from tests.running.hosts import Host, check
 from tests.support import configs
 from tests.support.daemons import turn, until
 from tests.support.disks import tiny_disk
+from tests.support.patience import DEADLINE
 from tests.support.processes import await_end, children
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-STOPPING = 5.0
 FILES = 2_000
 
 
@@ -44,7 +44,7 @@ def test_one_daemon_for_a_state_folder_and_control_c(tmp_path: Path) -> None:
         assert "Traceback" not in refused.stderr
         started = children(daemon.process.pid)
         daemon.process.send_signal(signal.SIGINT)
-        assert daemon.process.wait(STOPPING) == 130
+        assert daemon.process.wait(DEADLINE) == 130
         await_end(started, 1.0)
     assert not (host.state / "daemon.json").exists()
 
@@ -62,9 +62,7 @@ def interrupted_first_sync(host: Host, files: int) -> None:
         daemon.await_status(lambda said: said["daemon"]["phase"] == "Reconciling")
         time.sleep(files / 20_000)
         assert daemon.status()["applied"] is None
-        began = time.monotonic()
         assert daemon.stop() == 0
-        assert time.monotonic() - began < STOPPING
     with host.starting() as daemon:
         daemon.await_live(host.head)
         daemon.await_status(lambda said: said["resources"].get("User") == files + 6)
@@ -106,10 +104,10 @@ def test_a_clock_that_jumps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with host.daemon() as daemon:
         for number, jump in enumerate((-86_400, 7 * 86_400, -3_600), 1):
             jump_by(jump)
-            daemon.await_live(host.risk("ann", 1 + jump / 1_000_000), 5)
+            daemon.await_live(host.risk("ann", 1 + jump / 1_000_000))
             assert host.run("backup").code == 0
             with turn(host.state) as store:
                 store.execute("DELETE FROM main.user_config")
-            daemon.await_live(host.risk("ann", 0.5), 5)
+            daemon.await_live(host.risk("ann", 0.5))
             until(lambda: daemon.log().count("DriftHealed") == number, daemon.log, 10)  # noqa: B023  called at once
         check(host, daemon)

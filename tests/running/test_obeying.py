@@ -47,7 +47,7 @@ def test_orders_count_at_once(tmp_path: Path, front: fronts.RunningFront) -> Non
         assert (said["history"]["versions"], said["troubles"]) == (1, [])
         order(host, log_level="ERROR", sync_interval_sec=1)
         daemon.await_log("order=log_level before=DEBUG now=ERROR")
-        daemon.await_status(lambda said: said["history"]["recorded"] == 3, 10)
+        daemon.await_status(lambda said: said["history"]["recorded"] == 3)
         before = daemon.log()
         daemon.await_live(host.risk("ann", 0.9))
         assert daemon.log() == before
@@ -62,7 +62,7 @@ def test_a_backup_interval(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         daemon.await_live(host.risk("ann", 0.8))
         assert len(list((host.state / "backups").iterdir())) == 1
         order(host, backup_interval_sec=60)  # which was over half an hour ago
-        until(lambda: len(list((host.state / "backups").iterdir())) == 2, daemon.log, 10)
+        until(lambda: len(list((host.state / "backups").iterdir())) == 2, daemon.log)
         settle(host, daemon)
 
 

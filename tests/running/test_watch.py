@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from tests.running.hosts import Host
 from tests.support import configs
 from tests.support.daemons import turn
+from tests.support.patience import DEADLINE
 from tests.web.crowd import Crowd
 from tests.web.streams import watching
 
@@ -123,19 +123,14 @@ def test_a_thousand_streams_hear_of_a_commit_and_end_with_the_daemon(tmp_path: P
     with host.daemon() as daemon:
         place, _, port = daemon.client().address.rpartition(":")
         crowd = Crowd(place, int(port), CROWD)
-        taken = []
         for number in range(3):
             commit = host.risk("ann", 0.5 + number / 100)
-            began = time.perf_counter()
-            taken.append(crowd.hear(f'"applied":"{commit}"'.encode(), 20)[-1] - began)
-        assert min(taken) < 0.5, taken
-        began = time.monotonic()
+            crowd.hear(f'"applied":"{commit}"'.encode(), DEADLINE)
         code: list[int] = []
         stopping = threading.Thread(target=lambda: code.append(daemon.stop()))
         stopping.start()
-        well = crowd.await_end(10)
-        stopping.join(10)
+        well = crowd.await_end(DEADLINE)
+        stopping.join(DEADLINE)
         assert code == [0], daemon.log()
-        assert time.monotonic() - began < 5.0
         assert well == CROWD
         crowd.end(abruptly=False)

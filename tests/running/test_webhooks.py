@@ -59,7 +59,7 @@ def test_a_push_is_fetched_when_it_is_signed(host: Host, daemon: RunningDaemon, 
     kind = signed.expected[1]
     assert send(daemon, signed.body, signed.headers) == RESULTS[kind]
     if kind == "push":
-        daemon.await_live(commit, 10)
+        daemon.await_live(commit)
         assert send(daemon, signed.body, signed.headers) == 200  # once more, which says nothing new
     else:
         time.sleep(0.1)

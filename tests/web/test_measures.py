@@ -17,8 +17,6 @@ from tests.web.measuring import TEXT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-AT_ONCE = 1.0
-
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
