@@ -221,8 +221,8 @@ def _context(given: DaemonParts, host_state: HostState, deps: Dependencies, sess
         with given.openers.source() as source:
             target = describe_target(source, given.settings)
             processor = CommitProcessor(source, target.folder, given.bundled)
-            judge = AdmissionController(processor.rules, given.openers.policy_engine)
-            yield Planner(source, processor, judge, given.bundled.kinds), target.branch
+            admission = AdmissionController(processor.rules, given.openers.policy_engine)
+            yield Planner(source, processor, admission, given.bundled.kinds), target.branch
 
     return Context(
         settings=given.settings,
