@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 from reconciler.adapters.daemonfile import find_daemon
 from reconciler.adapters.redis.cache import ViewReader
 from reconciler.adapters.redis.connection import connect
-from reconciler.adapters.redis.server import found
+from reconciler.adapters.redis.server import find_server_url
 from reconciler.client.row import REBUILD, Change
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from reconciler.adapters.redis.connection import Link
+    from reconciler.adapters.redis.connection import Connection
 
     Answer = TypeVar("Answer")
 
@@ -31,12 +31,12 @@ STREAM_WAIT, ANSWER_MARGIN = 1.0, 0.5
 
 
 class RedisSource:
-    """The live view of a Redis server. `find_daemon` gives its URL, which may be another one after a restart."""
+    """The live view of a Redis server. `find` gives its URL, which may be another one after a restart."""
 
-    def __init__(self, find_daemon: Callable[[], str]) -> None:
-        self._find = find_daemon
+    def __init__(self, find: Callable[[], str]) -> None:
+        self._find = find
         self._url = ""
-        self._link: Link | None = None
+        self._link: Connection | None = None
 
     def row(self, kind: str, name: str) -> Mapping[str, Any] | None:
         """The live row, as it was at one commit."""
@@ -71,8 +71,8 @@ class RedisSource:
 class RedisFollower:
     """A place in a Redis server's stream of changes: the newest that was told, empty when that is not known."""
 
-    def __init__(self, find_daemon: Callable[[], str], last: str) -> None:
-        self._find, self._last = find_daemon, last
+    def __init__(self, find: Callable[[], str], last: str) -> None:
+        self._find, self._last = find, last
 
     def changes(self) -> Iterator[Change | None]:
         """The changes after those told already."""
@@ -92,7 +92,7 @@ class RedisFollower:
 
 def embedded_url(state: Path) -> str:
     """The URL of the server in a state folder. Raises `RetryLater` when none runs."""
-    url = found(state)
+    url = find_server_url(state)
     if url is None:
         raise RetryLater(f"no Redis server runs in {state}", hint="the daemon starts it: see `reconciler status`")
     return url
@@ -119,10 +119,10 @@ class Place:
 
 
 class HttpSource:
-    """The live rows of a daemon. `find_daemon` says where it is, which may be elsewhere after a restart."""
+    """The live rows of a daemon. `find` says where it is, which may be elsewhere after a restart."""
 
-    def __init__(self, find_daemon: Callable[[], Place]) -> None:
-        self._find = find_daemon
+    def __init__(self, find: Callable[[], Place]) -> None:
+        self._find = find
 
     def row(self, kind: str, name: str) -> Mapping[str, Any] | None:
         """The live row. That there is none is believed of a daemon on which something is live."""
@@ -155,8 +155,8 @@ class HttpSource:
 class HttpFollower:
     """A place in a daemon's stream: the id that was told last, empty when that is not known."""
 
-    def __init__(self, find_daemon: Callable[[], Place]) -> None:
-        self._find, self._last = find_daemon, ""
+    def __init__(self, find: Callable[[], Place]) -> None:
+        self._find, self._last = find, ""
 
     def come(self) -> None:
         """Take one's place at the end of the stream."""
@@ -222,12 +222,12 @@ def _json(response: http.client.HTTPResponse) -> dict[str, Any]:
     if response.length is None or response.length > MOST:
         raise _stranger()
     try:
-        found = json.loads(response.read())
+        value = json.loads(response.read())
     except ValueError as error:
         raise _stranger() from error
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise _stranger()
-    return found
+    return value
 
 
 def _stranger() -> http.client.HTTPException:

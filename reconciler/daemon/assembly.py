@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
 from reconciler.adapters.daemonfile import announce, new_token
 from reconciler.adapters.duckdb import backup
-from reconciler.adapters.duckdb.sharing import Keeper
+from reconciler.adapters.duckdb.sharing import SharedStore
 from reconciler.adapters.files import write_spooled
 from reconciler.adapters.lock import hold_folder
 from reconciler.adapters.log import DaemonLog, style_of
@@ -170,8 +170,8 @@ def make_dependencies(given: DaemonParts, log: Log, metrics: Metrics, stack: Exi
     """What the host works with; `stack` closes it."""
     settings, openers, clock = given.settings, given.openers, SystemClock()
     conditions = Conditions(clock, ConditionLog(log).log_change)
-    store = Keeper(given.state, clock)
-    stack.callback(store.rest)
+    store = SharedStore(given.state, clock)
+    stack.callback(store.close_idle)
     repository = FollowedRepository(settings, openers.source, given.mirror, log, metrics)
     stack.callback(repository.close)
     backfill = Backfill(settings, openers.source, given.bundled)

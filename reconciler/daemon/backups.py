@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.duckdb.backup import Restored
-    from reconciler.adapters.duckdb.sharing import Keeper
+    from reconciler.adapters.duckdb.sharing import SharedStore
     from reconciler.metrics import Metrics
     from reconciler.ports import Clock, Log
 
@@ -28,7 +28,7 @@ DAILY = timedelta(days=14)
 class Backups:
     """For the operations thread."""
 
-    def __init__(self, state_folder: Path, store: Keeper, clock: Clock, log: Log, metrics: Metrics) -> None:
+    def __init__(self, state_folder: Path, store: SharedStore, clock: Clock, log: Log, metrics: Metrics) -> None:
         self._folder, self._store, self._clock, self._log, self._metrics = state_folder, store, clock, log, metrics
         made = backup.backups(state_folder)
         if made:  # by an earlier daemon
@@ -43,11 +43,11 @@ class Backups:
 
     def _make(self) -> Path:
         now = self._clock.now()
-        with self._store.away():
+        with self._store.keep_closed():
             made = backup.back_up(self._folder, now)
         copies = {copy.at: copy for copy in backup.backups(self._folder)}
         for at in superfluous(copies.keys(), now):
-            backup.delete(copies[at])
+            backup.delete_backup(copies[at])
         self._log.event("BackedUp", file=made.name)
         return made
 
@@ -60,7 +60,7 @@ class Backups:
 
     def restore(self, file: Path, repository: str) -> Restored:
         """Replace the store by a backup."""
-        with self._store.away():
+        with self._store.keep_closed():
             restored = backup.restore(file, self._folder, repository, self._clock.now())
         self._log.event("Restored", file=file.name)
         return restored

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from reconciler.adapters.duckdb.sharing import Keeper
+    from reconciler.adapters.duckdb.sharing import SharedStore
     from reconciler.canonical import Value
     from reconciler.daemon.conditions import Conditions
     from reconciler.daemon.hostconfig import HostConfig
@@ -44,7 +44,7 @@ class FollowerContext:
 
     settings: Settings
     state_folder: Path
-    store: Keeper
+    store: SharedStore
     log: Log
     record: Callable[[str, Mapping[str, Value]], None]
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from reconciler.adapters.duckdb.sharing import Keeper
+    from reconciler.adapters.duckdb.sharing import SharedStore
     from reconciler.adapters.git.repository import GitSource
     from reconciler.daemon.backups import Backups
     from reconciler.daemon.conditions import Conditions
@@ -69,7 +69,7 @@ class Dependencies:
     """What a host works with."""
 
     repository: FollowedRepository
-    store: Keeper
+    store: SharedStore
     upload: HistoryUpload
     policy_engine: PolicyEngine
     drift: DriftHealer | DriftReporter
@@ -214,11 +214,11 @@ class Host:
 
     def changed_externally(self) -> bool:
         """Whether something else wrote to the store since this process closed it."""
-        return self.deps.store.touched()
+        return self.deps.store.changed_externally()
 
     def close_idle(self) -> None:
         """Close the store, so that others may open it, and pack the mirror when it is time."""
-        self.deps.store.rest()
+        self.deps.store.close_idle()
         self.deps.repository.maintain()
         if time.monotonic() - self._reconciled_at > POLICY_ENGINE_IDLE:
             self._reconciled_at = math.inf
@@ -284,4 +284,4 @@ class Host:
     def _close(self) -> None:
         self._open_repository = None
         self.deps.repository.close()
-        self.deps.store.rest()
+        self.deps.store.close_idle()

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
-from reconciler.adapters.redis.cache import Claim, RedisCache
+from reconciler.adapters.redis.cache import Lease, RedisCache
 from reconciler.adapters.redis.connection import connect
 from reconciler.adapters.redis.server import EmbeddedServer
 from reconciler.daemon.followers import Follower
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from reconciler.adapters.duckdb.sharing import Keeper
-    from reconciler.adapters.redis.connection import Link
+    from reconciler.adapters.duckdb.sharing import SharedStore
+    from reconciler.adapters.redis.connection import Connection
     from reconciler.daemon.followers import FollowerContext
     from reconciler.daemon.hostconfig import HostConfig
     from reconciler.kinds.kind import Kind, Kinds
@@ -65,7 +65,7 @@ class LiveView(Follower):
     has_own_section = True
 
     def __init__(
-        self, context: FollowerContext, open_sessions: Callable[[Link], Sessions], layout: SessionLayout
+        self, context: FollowerContext, open_sessions: Callable[[Connection], Sessions], layout: SessionLayout
     ) -> None:
         self._context, self._open_sessions, self._layout = context, open_sessions, layout
         self._host = _host_name(context.settings, context.state_folder)
@@ -93,7 +93,7 @@ class LiveView(Follower):
                 sessions=self._open_sessions(link),
                 layout=self._layout,
                 store=self._context.store,
-                lease=Claim(link, self._host),
+                lease=Lease(link, self._host),
                 expired=self._note_expired,
             )
             try:
@@ -172,7 +172,7 @@ class RedisView:
         cache: Cache,
         sessions: Sessions,
         layout: SessionLayout,
-        store: Keeper,
+        store: SharedStore,
         lease: Callable[[int], str],
         expired: Callable[[Mapping[str, int]], None],
     ) -> None:

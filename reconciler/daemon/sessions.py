@@ -15,7 +15,7 @@ from reconciler.service.sessions import RowsUnavailable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from reconciler.adapters.redis.connection import Link
+    from reconciler.adapters.redis.connection import Connection
     from reconciler.adapters.redis.sessions import RedisSessions
     from reconciler.sessions import SessionLayout
 
@@ -29,7 +29,7 @@ class SharedSessions:
     def __init__(self, url: Callable[[], str], layout: SessionLayout, idle_timeout: float) -> None:
         self._find_url, self._layout, self._idle_timeout = url, layout, idle_timeout
         self._lock = threading.Lock()
-        self._link: Link | None = None
+        self._link: Connection | None = None
         self._url = ""
         self._away: tuple[RetryLater, float] | None = None
 
@@ -64,7 +64,7 @@ class SharedSessions:
                 return
         raise RetryLater(str(error), hint=error.hint) from error
 
-    def _connect(self) -> Link:
+    def _connect(self) -> Connection:
         url = self._find_url()
         with self._lock:
             if self._link is None or self._url != url:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime, timedelta
 
-    from reconciler.adapters.clickhouse.connection import Answer
+    from reconciler.adapters.clickhouse.connection import ProbeAnswer
     from reconciler.adapters.machine import DiskSpace
     from reconciler.service.context import Target
     from reconciler.service.local import LocalHost
@@ -35,7 +35,7 @@ class Probes:
     """What is asked of this machine: each raises a `ReconcilerError` for what is wrong."""
 
     git_version: Callable[[], str]
-    ask_history: Callable[[str, Path], Answer]
+    ask_history: Callable[[str, Path], ProbeAnswer]
     measure_disk: Callable[[Path], DiskSpace]
     check_writable: Callable[[Path], None]
     foreign_owner: Callable[[Path], int | None]

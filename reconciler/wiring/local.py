@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TextIO
 
-    from reconciler.adapters.clickhouse.connection import Answer
+    from reconciler.adapters.clickhouse.connection import ProbeAnswer
     from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
     from reconciler.adapters.git.repository import GitSource
     from reconciler.adapters.git.scratch import ScratchRepository
@@ -214,7 +214,7 @@ def _open_or_fetch(mirror: Mirror) -> GitSource:
 def _open_ledger(url: str, state: Path, repository: str, branch: str, silence: int) -> ClickHouseLedger:
     from reconciler.adapters.clickhouse import connection, ledger
 
-    timeouts = connection.PATIENT._replace(read=silence)
+    timeouts = connection.DEFAULT_TIMEOUTS._replace(read=silence)
     return ledger.open_ledger(url, state, repository, branch, SystemClock(), timeouts=timeouts)
 
 
@@ -253,9 +253,9 @@ def server_url(settings: Settings, state: Callable[[], Path]) -> str:
         )
     if settings.redis_url != EMBEDDED_REDIS:
         return settings.redis_url
-    from reconciler.adapters.redis.server import found
+    from reconciler.adapters.redis.server import find_server_url
 
-    url = found(state())
+    url = find_server_url(state())
     if url is None:
         hint = "start it with `reconciler run`, or set redis.url to a server (redis://host:6379)"
         raise NeedsHuman("the embedded Redis server does not run: the daemon starts it", hint=hint)
@@ -293,10 +293,10 @@ def _lock_holder(state: Path) -> str | None:
     return None if holder is None else str(holder)
 
 
-def _ask_history(url: str, state: Path) -> Answer:
-    from reconciler.adapters.clickhouse.connection import ask
+def _ask_history(url: str, state: Path) -> ProbeAnswer:
+    from reconciler.adapters.clickhouse.connection import probe
 
-    return ask(url, state)
+    return probe(url, state)
 
 
 def diagnose(config: Path | None, load: Callable[[], Settings]) -> Iterator[Diagnosis]:

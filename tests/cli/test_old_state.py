@@ -26,7 +26,7 @@ from tests.support.valkey import MB, server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.adapters.redis.connection import Link
+    from reconciler.adapters.redis.connection import Connection
     from tests.conftest import Ticks
 
 OLD = sorted((Path(__file__).parents[1] / "data").glob("state-*.tar.xz"))
@@ -76,7 +76,7 @@ def redis_url(unpacked: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def link(redis_url: str) -> Iterator[Link]:
+def link(redis_url: str) -> Iterator[Connection]:
     """A link to it."""
     with connect(redis_url, answer_timeout=5) as opened:
         yield opened
@@ -88,7 +88,7 @@ def answers(unpacked: Path) -> dict[str, Any]:
     return found
 
 
-def load(link: Link, keys: dict[str, Any], later: int) -> None:
+def load(link: Connection, keys: dict[str, Any], later: int) -> None:
     """Fill a server with keys of sessions and of the live view; the times in them are so many milliseconds later."""
     for key, held in keys.items():
         value, is_sessions = held["value"], key.endswith(":sessions") or key == "sessions:owners"
@@ -194,7 +194,7 @@ def without_moments(said: Any) -> Any:
     return [without_moments(one) for one in said] if isinstance(said, list) else said
 
 
-def test_the_live_view_is_taken_as_it_is(host: Host, unpacked: Path, link: Link) -> None:
+def test_the_live_view_is_taken_as_it_is(host: Host, unpacked: Path, link: Connection) -> None:
     reader = open_reader(host.state)
     assert reader is not None
     with reader:

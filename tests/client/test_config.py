@@ -28,7 +28,7 @@ from tests.support.valkey import pid
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from reconciler.adapters.redis.connection import Link
+    from reconciler.adapters.redis.connection import Connection
 
 
 @pytest.fixture
@@ -46,14 +46,14 @@ def server(state: Path) -> Iterator[EmbeddedServer]:
 
 
 @pytest.fixture
-def link(server: EmbeddedServer) -> Iterator[Link]:
+def link(server: EmbeddedServer) -> Iterator[Connection]:
     """A patient link to it."""
     with connect(server.url, answer_timeout=5) as opened:
         yield opened
 
 
 @pytest.fixture
-def cache(link: Link) -> RedisCache:
+def cache(link: Connection) -> RedisCache:
     """The live view at commit 1: one row."""
     cache = RedisCache(link, MB)
     cache.rebuild([write("ann", "1", "one")], mark(1))
@@ -115,7 +115,9 @@ def test_a_row_that_is_not_there(config: Config, cache: RedisCache) -> None:
         config.user("ann")
 
 
-def test_while_nobody_answers_the_last_known_row_is_given(config: Config, server: EmbeddedServer, link: Link) -> None:
+def test_while_nobody_answers_the_last_known_row_is_given(
+    config: Config, server: EmbeddedServer, link: Connection
+) -> None:
     config.user("ann")
     process = pid(link)
     os.kill(process, signal.SIGSTOP)
@@ -134,7 +136,7 @@ def test_while_nobody_answers_the_last_known_row_is_given(config: Config, server
 
 
 def test_while_a_server_hangs_it_is_not_asked_for_a_known_row(
-    config: Config, link: Link, monkeypatch: pytest.MonkeyPatch
+    config: Config, link: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config.user("ann")
     process = pid(link)
@@ -149,7 +151,7 @@ def test_while_a_server_hangs_it_is_not_asked_for_a_known_row(
         os.kill(process, signal.SIGCONT)
 
 
-def test_a_flushed_server_takes_no_row_away(config: Config, cache: RedisCache, link: Link) -> None:
+def test_a_flushed_server_takes_no_row_away(config: Config, cache: RedisCache, link: Connection) -> None:
     config.user("ann")
     link.ask("FLUSHALL")
     assert config.user("ann").is_current is False
@@ -250,7 +252,7 @@ def test_watching_one_row(config: Config, cache: RedisCache) -> None:
     assert seen.get(timeout=DEADLINE).name == "ben"
 
 
-def test_watching_outlives_a_flush(config: Config, cache: RedisCache, link: Link) -> None:
+def test_watching_outlives_a_flush(config: Config, cache: RedisCache, link: Connection) -> None:
     seen = watching(config)
     link.ask("FLUSHALL")
     time.sleep(0.01)

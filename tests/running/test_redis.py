@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.adapters.redis.cache import ViewReader
 from reconciler.adapters.redis.connection import connect
-from reconciler.adapters.redis.server import found
+from reconciler.adapters.redis.server import find_server_url
 from reconciler.client import Config
 from tests.running.hosts import Host
 from tests.support import configs
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from reconciler.adapters.redis.connection import Link
+    from reconciler.adapters.redis.connection import Connection
     from reconciler.adapters.redis.server import EmbeddedServer
     from tests.support.daemons import RunningDaemon
 
@@ -57,7 +57,7 @@ def _await_view(daemon: RunningDaemon, commit: str, seconds: float = DEADLINE) -
     daemon.await_status(lambda said: _shown(said) == commit, seconds + 10)
 
 
-def _risk(link: Link, name: str) -> float:
+def _risk(link: Connection, name: str) -> float:
     row = ViewReader(link).row("user", name)
     assert row is not None
     risk = row["risk_per_trade_percent"]
@@ -194,8 +194,8 @@ def _embedded_pid(state: Path) -> int:
 
 
 def _embedded_url(state: Path) -> str:
-    until(lambda: found(state) is not None)
-    url = found(state)
+    until(lambda: find_server_url(state) is not None)
+    url = find_server_url(state)
     assert url is not None
     return url
 

@@ -27,7 +27,7 @@ from tests.support.valkey import MB, pid, server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.adapters.redis.connection import Link
+    from reconciler.adapters.redis.connection import Connection
     from tests.support.daemons import RunningDaemon
 
 pytestmark = pytest.mark.slow
@@ -88,7 +88,7 @@ def test_two_hosts_on_one_commit_do_not_rebuild_for_each_other(tmp_path: Path) -
 
 def test_a_replica_takes_the_place_of_its_primary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "reconciler.adapters.redis.server.LONGEST_SOCKET", 0
+        "reconciler.adapters.redis.server.MAX_SOCKET_PATH", 0
     )  # on loopback: a replica needs a port to follow
     with _tcp() as (primary, primary_port), _tcp() as (replica, replica_port), proxy(primary_port) as address:
         replica.ask("CONFIG", "SET", "masterauth", PASSWORD)
@@ -116,7 +116,7 @@ def test_a_replica_takes_the_place_of_its_primary(tmp_path: Path, monkeypatch: p
 
 
 @contextmanager
-def _tcp() -> Iterator[tuple[Link, int]]:
+def _tcp() -> Iterator[tuple[Connection, int]]:
     """A server with the shared password, and its port."""
     folder = tempfile.TemporaryDirectory(prefix="rv", ignore_cleanup_errors=True)
     with folder as state, EmbeddedServer(Path(state), MB) as running, connect(running.url, answer_timeout=5) as link:
@@ -130,11 +130,11 @@ def _await_view(daemon: RunningDaemon, commit: str, seconds: float = DEADLINE) -
     daemon.await_status(lambda said: bool(said["live_view"]) and said["live_view"]["commit"] == commit, seconds)
 
 
-def _rebuilds(link: Link) -> int:
+def _rebuilds(link: Connection) -> int:
     entries = link.ask("XRANGE", "config:changes", "-", "+")
     return sum(b"rebuild" in parts for _, parts in entries)
 
 
-def _risk(link: Link, name: str) -> float | None:
+def _risk(link: Connection, name: str) -> float | None:
     row = ViewReader(link).row("user", name)
     return row and row["risk_per_trade_percent"]

@@ -15,7 +15,7 @@ from reconciler.adapters.redis.server import EmbeddedServer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.adapters.redis.connection import Link
+    from reconciler.adapters.redis.connection import Connection
 
 MB = 1024 * 1024
 
@@ -43,13 +43,13 @@ def server(view_bytes: int = 64 * MB) -> Iterator[EmbeddedServer]:
         yield running
 
 
-def pid(link: Link) -> int:
+def pid(link: Connection) -> int:
     """The process id of a server."""
     lines = link.ask("INFO", "server").decode().splitlines()
     return next(int(line.partition(":")[2]) for line in lines if line.startswith("process_id:"))
 
 
-def keys(link: Link) -> set[str]:
+def keys(link: Connection) -> set[str]:
     """All keys of a server."""
     return {key.decode() for key in link.ask("KEYS", "*")}
 

@@ -47,7 +47,7 @@ class Server:
         return f"{self.host}:{self.port}"
 
 
-def parse(url: str) -> Server | None:
+def parse_url(url: str) -> Server | None:
     """The server a URL names, None for the embedded engine. Raises `UsageError`, never quoting the URL."""
     if url == EMBEDDED:
         return None
@@ -85,10 +85,10 @@ class Timeouts(NamedTuple):
     read: int
 
 
-PATIENT = Timeouts(connect=5, read=60)
+DEFAULT_TIMEOUTS = Timeouts(connect=5, read=60)
 
 
-class Found(NamedTuple):
+class QueryRows(NamedTuple):
     """Columns as name and type, and rows."""
 
     columns: tuple[tuple[str, str], ...]
@@ -109,16 +109,18 @@ class Connection:
 
     def ask(self, query: str, **parameters: object) -> Sequence[Sequence[Any]]:
         """The rows of a SELECT; `{name:Type}` in it is bound to the parameter of that name, or the database's."""
-        with translated(self.place):
+        with translate_errors(self.place):
             rows: Sequence[Sequence[Any]] = self._query(query, parameters).result_rows
             return rows
 
     def ask_named(self, query: str, **parameters: object) -> Sequence[Mapping[str, Any]]:
         """The rows of a SELECT by column."""
-        with translated(self.place):
+        with translate_errors(self.place):
             return tuple(self._query(query, parameters).named_results())
 
-    def run(self, query: str, settings: Mapping[str, object], *, database: bool = False, **parameters: object) -> Found:
+    def run(
+        self, query: str, settings: Mapping[str, object], *, database: bool = False, **parameters: object
+    ) -> QueryRows:
         """What a SELECT that somebody else wrote finds. Errors come as the driver has them: some are about the query.
 
         With `database` the tables that it names are looked for in the ledger's.
@@ -126,12 +128,12 @@ class Connection:
         self._client.database = self.database if database else self._client.database
         result = self._client.query(query, parameters=parameters or None, settings=dict(settings))
         types = (type_.name for type_ in result.column_types)
-        return Found(tuple(zip(result.column_names, types, strict=True)), result.result_rows)
+        return QueryRows(tuple(zip(result.column_names, types, strict=True)), result.result_rows)
 
     def blocks(self, query: str, **parameters: object) -> Iterator[Sequence[Sequence[Any]]]:
         """The rows of a SELECT a block at a time: all of them may be more than there is memory for."""
         with (
-            translated(self.place),
+            translate_errors(self.place),
             self._client.query_row_block_stream(query, parameters={"database": self.database, **parameters}) as stream,
         ):
             yield from stream
@@ -143,12 +145,12 @@ class Connection:
 
     def command(self, statement: str) -> None:
         """Run a statement that answers nothing."""
-        with translated(self.place):
+        with translate_errors(self.place):
             self._client.command(statement)
 
     def insert(self, table: str, columns: Sequence[str], rows: bytes) -> None:
         """Insert rows in `ROW_FORMAT`. Raw, as the driver's own conversion imports pandas first (0.25 s)."""
-        with translated(self.place):
+        with translate_errors(self.place):
             name = f"{quote(self.database)}.{quote(table)}"
             self._client.raw_insert(name, columns, rows, settings=_INSERT_SETTINGS, fmt=ROW_FORMAT)
 
@@ -160,7 +162,7 @@ def connect_server(server: Server, timeouts: Timeouts) -> Connection:
     """Connect to a server. Raises `RetryLater` or `NeedsHuman`."""
     _quiet()
     place = f"the ClickHouse server at {server}"
-    with translated(place):
+    with translate_errors(place):
         client = clickhouse_connect.get_client(
             interface="https" if server.secure else "http",
             host=server.host,
@@ -181,7 +183,7 @@ def open_embedded(folder: Path) -> Connection:
     """Open the embedded engine on its folder. Raises `RetryLater` when another process has it open."""
     _quiet()
     place = f"the embedded history in {folder}"
-    process = holder(folder)
+    process = find_engine_holder(folder)
     if process is not None:
         raise _held(place, process)
     try:
@@ -199,7 +201,7 @@ def open_embedded(folder: Path) -> Connection:
             f"{place} cannot be made: {error.strerror}", hint="check state.dir and its permissions"
         ) from error
     except ProgrammingError as error:
-        process = holder(folder)
+        process = find_engine_holder(folder)
         if process is not None:
             raise _held(place, process) from error
         raise NeedsHuman(
@@ -230,20 +232,20 @@ _PASSING = frozenset({159, 202, 203, 209, 210, 236, 241, 242, 243, 252, 319, 373
 Numbers: https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
 """
 _LONGEST = 300
-IN_THE_WAY = _LOGIN | _PASSING
+SERVER_ERRORS = _LOGIN | _PASSING
 """Errors that are not about what was asked."""
 
 
 @contextmanager
-def translated(place: str) -> Iterator[None]:
+def translate_errors(place: str) -> Iterator[None]:
     """Turn the driver's exceptions into `RetryLater` or `NeedsHuman`; `place` says which ledger, without secrets."""
     try:
         yield
     except Error as error:
-        raise meaning(place, error) from error
+        raise explain_error(place, error) from error
 
 
-def meaning(place: str, error: Error) -> ReconcilerError:
+def explain_error(place: str, error: Error) -> ReconcilerError:
     """What the driver's exception says to a caller."""
     if error.code in _LOGIN:
         return NeedsHuman(
@@ -315,7 +317,7 @@ else:
         return False
 
 
-def holder(folder: Path) -> str | None:
+def find_engine_holder(folder: Path) -> str | None:
     """The id of another process that has the folder open ("?" when it cannot be told), None when nobody has."""
     status = folder / "status"
     if not status.exists():
@@ -328,10 +330,10 @@ def holder(folder: Path) -> str | None:
     return None if process == str(os.getpid()) else process
 
 
-BRIEF = Timeouts(connect=5, read=10)
+PROBE_TIMEOUTS = Timeouts(connect=5, read=10)
 
 
-class Answer(NamedTuple):
+class ProbeAnswer(NamedTuple):
     """What the engine says of itself. `now` is its time, in UTC; `place` is where it is, in words."""
 
     place: str
@@ -339,10 +341,10 @@ class Answer(NamedTuple):
     now: datetime
 
 
-def ask(url: str, folder: Path) -> Answer:
+def probe(url: str, folder: Path) -> ProbeAnswer:
     """Ask the engine of the setting history.url; `folder` is the state folder. Raises as `open_ledger` does."""
-    server = parse(url)
-    opened = connect_server(server, BRIEF) if server else open_embedded(folder / EMBEDDED_FOLDER)
+    server = parse_url(url)
+    opened = connect_server(server, PROBE_TIMEOUTS) if server else open_embedded(folder / EMBEDDED_FOLDER)
     with closing(opened) as connection:
         ((version, now),) = connection.ask("SELECT version(), now64(6, 'UTC')")
-        return Answer(connection.place, str(version), canonical.utc(now))
+        return ProbeAnswer(connection.place, str(version), canonical.utc(now))

@@ -45,19 +45,19 @@ PARTS = {
 }
 
 
-def _made(text: str, **more: str) -> str:
+def _build(text: str, **more: str) -> str:
     return Template(text).substitute(PARTS | more)
 
 
-PARTS["VALID"] = _made("$OURS AND mainline AND NOT orphaned AND status = 'VALID'")
+PARTS["VALID"] = _build("$OURS AND mainline AND NOT orphaned AND status = 'VALID'")
 
-PARTS["NAMED"] = _made("""
+PARTS["NAMED"] = _build("""
 SELECT $KEY FROM $TABLE
 WHERE $ROWS_OF_OURS AND ({name_column:Identifier} = {name:String} OR $KEY IN {ids:Array(UUID)})
 """)
 """The resources that ever went by a name. FINAL makes no difference to which they are."""
 
-FOUND = _made("""
+FOUND = _build("""
 SELECT $VERSION FROM $VERSIONS FINAL
 WHERE $OURS AND orphaned = {orphaned:Bool} AND ({status:String} = '' OR status = {status:String})
   AND positionCaseInsensitiveUTF8(concat(author_name, ' <', author_email, '>'), {author:String}) > 0
@@ -71,7 +71,7 @@ WHERE $OURS AND orphaned = {orphaned:Bool} AND ({status:String} = '' OR status =
 
 NEWEST_FIRST = "ORDER BY committer_time DESC, height DESC, commit_sha LIMIT {limit:UInt64}"
 
-ACTIVITY = _made("""
+ACTIVITY = _build("""
 SELECT toString(toDate(committer_time, 'UTC')) AS day, count(), countIf(status = 'INVALID'),
   sum(creates), sum(updates), sum(deletes)
 FROM $VERSIONS FINAL
@@ -79,21 +79,21 @@ WHERE $OURS AND mainline AND NOT orphaned AND committer_time >= {since:DateTime6
 GROUP BY day ORDER BY day
 """)
 
-ORPHANS = _made("SELECT count() FROM $VERSIONS FINAL WHERE $OURS AND orphaned")
+ORPHANS = _build("SELECT count() FROM $VERSIONS FINAL WHERE $OURS AND orphaned")
 
-OFF_THE_MAINLINE = _made("""
+OFF_THE_MAINLINE = _build("""
 SELECT commit_sha, parents, mainline AND status = 'VALID' FROM $VERSIONS FINAL
 WHERE $OURS AND (orphaned OR NOT mainline)
 """)
 
-LIVE_AT = _made("""
+LIVE_AT = _build("""
 SELECT commit_sha FROM {database:Identifier}.host_events FINAL
 WHERE $OURS AND host = {host:String} AND happened_at <= {moment:DateTime64(6, 'UTC')}
   AND event IN ('applied', 'restored') AND commit_sha IS NOT NULL
 ORDER BY happened_at DESC, seq DESC LIMIT 1
 """)
 
-COMMITTED_BY = _made("""
+COMMITTED_BY = _build("""
 SELECT $VERSION FROM $VERSIONS FINAL
 WHERE $OURS AND mainline AND NOT orphaned AND committer_time <= {moment:DateTime64(6, 'UTC')}
 ORDER BY height DESC LIMIT 1
@@ -112,12 +112,12 @@ LIMIT 1 BY $KEY
 
 def _at(point: str, keys: str) -> str:
     """The newest row up to a point of each of some keys. Only the commits that touched them are looked up."""
-    which = _made("$KEY IN ($KEYS)", KEYS=keys)
-    those = _made("commit_sha IN (SELECT $COMMIT FROM $TABLE WHERE $ROWS_OF_OURS AND $WHICH)", WHICH=which)
-    return _made(_AT, POINT=point, WHICH=which, THOSE=those)
+    which = _build("$KEY IN ($KEYS)", KEYS=keys)
+    those = _build("commit_sha IN (SELECT $COMMIT FROM $TABLE WHERE $ROWS_OF_OURS AND $WHICH)", WHICH=which)
+    return _build(_AT, POINT=point, WHICH=which, THOSE=those)
 
 
-_TOUCHED = _made("""
+_TOUCHED = _build("""
 SELECT $KEY FROM $TABLE
 WHERE $ROWS_OF_OURS AND (
   $HEIGHT > {low:UInt32} AND $HEIGHT <= {high:UInt32}
@@ -126,9 +126,9 @@ WHERE $ROWS_OF_OURS AND (
 """)
 """The rows with anything of only one of two points; others may be among them."""
 
-STATE = _made(_AT, POINT="new", WHICH="true", THOSE="true")
+STATE = _build(_AT, POINT="new", WHICH="true", THOSE="true")
 
-DECLARED = _made("""
+DECLARED = _build("""
 SELECT countIf(last != 'delete') AS declared FROM (
   SELECT argMax({op_column:Identifier}, $HEIGHT) AS last FROM $TABLE
   WHERE $ROWS_OF_OURS AND ($COMMIT IN {new_dropped:Array(String)}
@@ -142,13 +142,13 @@ SELECT countIf(last != 'delete') AS declared FROM (
 
 STATE_OF = _at("new", PARTS["NAMED"])
 
-BETWEEN = _made(
+BETWEEN = _build(
     "SELECT 'old' AS history_side, * FROM ($OLD) UNION ALL SELECT 'new', * FROM ($NEW)",
     OLD=_at("old", _TOUCHED),
     NEW=_at("new", _TOUCHED),
 )
 
-PAST_OF = _made("""
+PAST_OF = _build("""
 SELECT history_version, row.* FROM (
   SELECT * FROM $TABLE FINAL WHERE $ROWS_OF_OURS AND $KEY IN ($NAMED)
 ) AS row INNER JOIN (
@@ -160,17 +160,17 @@ SELECT history_version, row.* FROM (
 ORDER BY row.$HEIGHT DESC, row.$COMMIT, row.$KEY
 """)
 
-PARTS["WITHIN"] = _made("indexOf({order:Array(String)}, {op_column:Identifier}) - 1, {name_column:Identifier}")
+PARTS["WITHIN"] = _build("indexOf({order:Array(String)}, {op_column:Identifier}) - 1, {name_column:Identifier}")
 """The order of the changes of a commit, but for the id."""
 
-PARTS["AFTER"] = _made("""
+PARTS["AFTER"] = _build("""
 ($HEIGHT < {after_height:UInt32} OR $HEIGHT = {after_height:UInt32}
   AND (
     indexOf({order:Array(String)}, {op_column:Identifier}) - 1, {kind:String}, {name_column:Identifier}, toString($KEY)
   ) > ({after_rank:UInt8}, {after_kind:String}, {after_name:String}, {after_id:String}))
 """)
 
-PARTS["HIGH_ENOUGH"] = _made("""
+PARTS["HIGH_ENOUGH"] = _build("""
 $HEIGHT >= (SELECT min(high) FROM (
   SELECT DISTINCT $HEIGHT AS high FROM $TABLE
   WHERE $ROWS_OF_OURS AND $HEIGHT < {after_height:UInt32}
@@ -180,13 +180,13 @@ $HEIGHT >= (SELECT min(high) FROM (
 """)
 """As many commits hold at least as many changes: the others need not be put in order. All, where there are fewer."""
 
-PARTS["NEWEST_KEYS"] = _made("""
+PARTS["NEWEST_KEYS"] = _build("""
 SELECT DISTINCT $KEY, $HEIGHT, $WITHIN FROM $TABLE
 WHERE $ROWS_OF_OURS AND $HIGH_ENOUGH AND $AFTER AND $COMMIT IN (SELECT commit_sha FROM $VERSIONS FINAL WHERE $VALID)
 ORDER BY $HEIGHT DESC, $WITHIN, toString($KEY) LIMIT {limit:UInt64}
 """)
 
-NEWEST = _made("""
+NEWEST = _build("""
 SELECT history_version, row.* FROM (
   SELECT * FROM $TABLE FINAL
   WHERE $ROWS_OF_OURS AND $KEY IN (SELECT $KEY FROM ($NEWEST_KEYS)) AND $AFTER
@@ -203,8 +203,8 @@ _OF_A_KIND = ("table", "key", "name_column", "repository_column", "branch_column
 
 def touching(number: int, *, named: bool) -> str:
     """The commits that changed a resource of the kind with this number, or one that went by a name."""
-    which = _made("$KEY IN ($NAMED)") if named else "true"
-    statement = _made("SELECT $COMMIT FROM $TABLE WHERE $ROWS_OF_OURS AND $WHICH", WHICH=which)
+    which = _build("$KEY IN ($NAMED)") if named else "true"
+    statement = _build("SELECT $COMMIT FROM $TABLE WHERE $ROWS_OF_OURS AND $WHICH", WHICH=which)
     for name in _OF_A_KIND:
         statement = statement.replace(f"{{{name}:", f"{{{name}_{number}:")
     return statement
@@ -216,7 +216,7 @@ HIGHEST = 2**32 - 1
 """No commit has this height."""
 
 
-class PastQueries:
+class HistoryQueries:
     """What is asked of one repository's and branch's past; the ledger adds the rest."""
 
     _connection: Connection
@@ -233,10 +233,10 @@ class PastQueries:
             "orphaned": orphaned,
             "status": "" if orphaned else only.status or "",
             "author": only.author or "",
-            "since": _bounded(only.since or EARLIEST),
-            "until": _bounded(only.until or LATEST),
+            "since": _clamp(only.since or EARLIEST),
+            "until": _clamp(only.until or LATEST),
             "limit": limit,
-            "after": _bounded(after),
+            "after": _clamp(after),
             "after_height": height,
             "after_sha": sha,
         }
@@ -251,7 +251,7 @@ class PastQueries:
         """The days since a moment on which anything was committed to the mainline."""
         if not self._catalog.columns(VERSIONS_TABLE):
             return ()
-        rows = self._connection.ask(ACTIVITY, since=_bounded(since), **self._ours)
+        rows = self._connection.ask(ACTIVITY, since=_clamp(since), **self._ours)
         return tuple(ActiveDay(date.fromisoformat(day), *map(int, counts)) for day, *counts in rows)
 
     def count_orphans(self) -> int:
@@ -271,14 +271,14 @@ class PastQueries:
         """The commit that was live on a host at a moment; None when the host has not told."""
         if not self._catalog.columns(EVENTS_TABLE):
             return None
-        rows = self._connection.ask(LIVE_AT, host=host, moment=_bounded(moment), **self._ours)
+        rows = self._connection.ask(LIVE_AT, host=host, moment=_clamp(moment), **self._ours)
         return str(rows[0][0]) if rows else None
 
     def version_at(self, moment: datetime) -> VersionRow | None:
         """The highest commit of the mainline whose committer time is not after a moment."""
         if not self._catalog.columns(VERSIONS_TABLE):
             return None
-        rows = self._connection.ask(COMMITTED_BY, moment=_bounded(moment), **self._ours)
+        rows = self._connection.ask(COMMITTED_BY, moment=_clamp(moment), **self._ours)
         return version_row(rows[0]) if rows else None
 
     def other_kinds(self, known: Kinds) -> tuple[Kind, ...]:
@@ -290,7 +290,7 @@ class PastQueries:
     def rows_at(self, kind: Kind, point: HistoryPoint, name: str | None = None) -> tuple[HistoryRow, ...]:
         """Each row of a kind at a point, or those that went by a name or id there, in order of the key column."""
         statement = STATE if name is None else STATE_OF
-        bound = {"new": point.height, "new_dropped": list(point.dropped), **_known_as(name or "")}
+        bound = {"new": point.height, "new_dropped": list(point.dropped), **_bind_name(name or "")}
         found = [past_row(kind, row) for row in self._ask_kind(kind, statement, **bound)]
         called = name_column(kind)
         rows = (row for row in found if name is None or name in (row.values[called], row.values[kind.key]))
@@ -323,7 +323,7 @@ class PastQueries:
 
     def changes_of(self, kind: Kind, name: str) -> tuple[HistoryChange, ...]:
         """Every change of the resources that ever went by a name or id, the highest first; orphaned ones too."""
-        return self._changes(kind, PAST_OF, **_known_as(name))
+        return self._changes(kind, PAST_OF, **_bind_name(name))
 
     def newest_changes(self, kind: Kind, *, limit: int, after: ChangeCursor | None = None) -> tuple[HistoryChange, ...]:
         """The highest changes of a kind first, so many at most, and of each row among them the change before."""
@@ -345,7 +345,7 @@ class PastQueries:
         return {"table": kind.table, "key": kind.key, "name_column": name_column(kind), **bound_columns(kind)}
 
     def _touching(self, kinds: Sequence[Kind], name: str | None) -> tuple[str, dict[str, object]]:
-        bound: dict[str, object] = _known_as(name or "")
+        bound: dict[str, object] = _bind_name(name or "")
         parts = ["SELECT ''"]
         for number, kind in enumerate(kinds):
             if self._catalog.columns(kind.table):
@@ -354,7 +354,7 @@ class PastQueries:
         return " UNION ALL ".join(parts), bound
 
 
-def _known_as(name: str) -> dict[str, object]:
+def _bind_name(name: str) -> dict[str, object]:
     """A name, and the id that it may be."""
     try:
         return {"name": name, "ids": [uuid.UUID(name)] if len(name) == CHARACTERS_OF_ID else []}
@@ -362,7 +362,7 @@ def _known_as(name: str) -> dict[str, object]:
         return {"name": name, "ids": []}
 
 
-def _bounded(moment: datetime) -> datetime:
+def _clamp(moment: datetime) -> datetime:
     return min(max(moment, EARLIEST), LATEST)
 
 

@@ -10,9 +10,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from reconciler.adapters.clickhouse.connection import EMBEDDED_FOLDER, PATIENT, connect_server, open_embedded, parse
-from reconciler.adapters.clickhouse.history import HIGHEST, PastQueries
-from reconciler.adapters.clickhouse.sql import OwnQueries
+from reconciler.adapters.clickhouse.connection import (
+    DEFAULT_TIMEOUTS,
+    EMBEDDED_FOLDER,
+    connect_server,
+    open_embedded,
+    parse_url,
+)
+from reconciler.adapters.clickhouse.history import HIGHEST, HistoryQueries
+from reconciler.adapters.clickhouse.sql import SqlQueries
 from reconciler.adapters.clickhouse.tables import (
     Catalog,
     bound_columns,
@@ -103,7 +109,7 @@ CANDIDATE_CHARACTERS = 6
 
 
 def open_ledger(
-    url: str, folder: Path, repository: str, branch: str, clock: Clock, *, timeouts: Timeouts = PATIENT
+    url: str, folder: Path, repository: str, branch: str, clock: Clock, *, timeouts: Timeouts = DEFAULT_TIMEOUTS
 ) -> ClickHouseLedger:
     """Open the ledger of one repository and branch.
 
@@ -111,7 +117,7 @@ def open_ledger(
     Raises `UsageError` for a URL that names nothing, `RetryLater` when the engine is in use or the server does not
     answer, `NeedsHuman` for a refused login or a missing engine.
     """
-    server = parse(url)
+    server = parse_url(url)
     connection = connect_server(server, timeouts) if server else open_embedded(folder / EMBEDDED_FOLDER)
     return ClickHouseLedger(connection, repository, branch, clock)
 
@@ -121,7 +127,7 @@ def is_started(folder: Path) -> bool:
     return (folder / EMBEDDED_FOLDER).is_dir()
 
 
-class ClickHouseLedger(PastQueries, OwnQueries):
+class ClickHouseLedger(HistoryQueries, SqlQueries):
     """The history of one repository and branch. A context manager: closing it gives the engine free."""
 
     def __init__(self, connection: Connection, repository: str, branch: str, clock: Clock) -> None:
@@ -150,7 +156,7 @@ class ClickHouseLedger(PastQueries, OwnQueries):
 
     def recorded_commits(self, among: Collection[str] | None = None) -> Mapping[str, bool]:
         """The recorded commits that are not orphaned (of some, or all), and whether each is on the mainline."""
-        if among is None or len(among) > MANY:
+        if among is None or len(among) > MAX_BOUND_SHAS:
             found = {str(sha): bool(mainline) for sha, mainline in self._ask(RECORDED)}
             return found if among is None else {sha: found[sha] for sha in among if sha in found}
         rows = self._ask(RECORDED_AMONG, shas=list(among)) if among else ()
@@ -251,5 +257,5 @@ class ClickHouseLedger(PastQueries, OwnQueries):
         return self._connection.ask(statement, **self._ours, **parameters)
 
 
-MANY = 10_000
+MAX_BOUND_SHAS = 10_000
 """Commits to ask about by name; of more than these all are fetched."""

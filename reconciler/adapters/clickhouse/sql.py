@@ -18,7 +18,7 @@ from uuid import UUID
 
 from clickhouse_connect.driver.exceptions import Error
 
-from reconciler.adapters.clickhouse.connection import IN_THE_WAY, meaning
+from reconciler.adapters.clickhouse.connection import SERVER_ERRORS, explain_error
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.rows import MAX_QUERY_BYTES, QueryResult, TableExport
 from reconciler.policy import escape_line
@@ -54,7 +54,7 @@ DUCKDB_TYPES = {
 }
 
 
-class Offered(NamedTuple):
+class OfferedTable(NamedTuple):
     """A table: what it is called, its columns as name and DuckDB type, and the query and order of its rows."""
 
     name: str
@@ -63,21 +63,21 @@ class Offered(NamedTuple):
     order: str
 
 
-def offered(database: str, tables: Tables) -> Iterator[Offered]:
+def list_tables(database: str, tables: Tables) -> Iterator[OfferedTable]:
     """All that there is. The queries are bound to `repository` and `branch`."""
     versions = _rows(database, VERSIONS_TABLE, tables[VERSIONS_TABLE])
     if VERSIONS not in tables:
-        yield Offered(VERSIONS, _columns(tables[VERSIONS_TABLE]), versions, _ordered(ORDERS[VERSIONS]))
+        yield OfferedTable(VERSIONS, _columns(tables[VERSIONS_TABLE]), versions, _ordered(ORDERS[VERSIONS]))
     if EVENTS_TABLE in tables:
         events = _rows(database, EVENTS_TABLE, tables[EVENTS_TABLE])
-        yield Offered(EVENTS_TABLE, _columns(tables[EVENTS_TABLE]), events, _ordered(ORDERS[EVENTS_TABLE]))
+        yield OfferedTable(EVENTS_TABLE, _columns(tables[EVENTS_TABLE]), events, _ordered(ORDERS[EVENTS_TABLE]))
     counting = f"SELECT commit_sha FROM ({versions}) WHERE {COUNTS}"  # noqa: S608  of our own making
     for table, columns in sorted(tables.items()):
         kind = kind_of_table(table, columns) if table not in (VERSIONS_TABLE, EVENTS_TABLE) else None
         if kind is not None:
             query = f"{_rows(database, table, columns)} AND {_own('commit_sha', columns)} IN ({counting})"
             order = _ordered((_own("height", columns), kind.key))
-            yield Offered(table, _columns(columns), query, order)
+            yield OfferedTable(table, _columns(columns), query, order)
 
 
 def _rows(database: str, table: str, columns: Mapping[str, str]) -> str:
@@ -148,7 +148,7 @@ OF_USERS = "UserDefined"
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownFunction:
     """A function of the engine's: its category and whether it is built in; of an alias, those of what it stands for."""
 
     category: str
@@ -160,7 +160,7 @@ class Known:
 class Engine:
     """What an engine has, names in lower case: functions, functions that make tables, and databases."""
 
-    functions: dict[str, Known]
+    functions: dict[str, KnownFunction]
     table_functions: frozenset[str]
     databases: frozenset[str]
 
@@ -168,14 +168,14 @@ class Engine:
 def engine(functions: Iterable[Sequence[str]], table_functions: Iterable[str], databases: Iterable[str]) -> Engine:
     """From `system.functions` (name, alias_to, category, origin, is_aggregate), `table_functions` and `databases`."""
     rows = {str(row[0]).lower(): row for row in functions}
-    known: dict[str, Known] = {}
+    known: dict[str, KnownFunction] = {}
     for name, row in rows.items():
         _, _, category, origin, aggregate = rows.get(str(row[1]).lower(), row)
-        known[name] = Known(str(category).strip(), not str(origin).endswith(OF_USERS), bool(aggregate))
+        known[name] = KnownFunction(str(category).strip(), not str(origin).endswith(OF_USERS), bool(aggregate))
     return Engine(known, frozenset(map(str.lower, table_functions)), frozenset(map(str.lower, databases)))
 
 
-def check(tree: str, engine: Engine) -> None:
+def check_tree(tree: str, engine: Engine) -> None:
     """Raise `UsageError` for what a query may not ask for, given its tree."""
     lines = tree.split("\n")
     if not lines[0].startswith(SELECT):
@@ -233,8 +233,8 @@ def _refused(why: str, hint: str) -> UsageError:
     return UsageError(f"the query was not run: {why}", hint=hint)
 
 
-MEMORY = 1024**3
-LATE, LARGE = frozenset({159, 160}), frozenset({241, 396, 307})
+MAX_MEMORY = 1024**3
+TIMEOUT_ERRORS, SIZE_ERRORS = frozenset({159, 160}), frozenset({241, 396, 307})
 """TIMEOUT_EXCEEDED, TOO_SLOW; MEMORY_LIMIT_EXCEEDED, TOO_MANY_ROWS_OR_BYTES, TOO_MANY_BYTES"""
 SMALLER = "look for less at a time: LIMIT, WHERE, fewer columns"
 ONE_STATEMENT = "SELECT formatQuerySingleLine({sql:String})"
@@ -254,7 +254,7 @@ AFTER = re.compile(r"(?:: |\. )?(?:In scope .*|While .*|Expected one of.*|\(vers
 """What ClickHouse adds to what it says: the query, as it is run, and the error's name."""
 
 
-class OwnQueries:
+class SqlQueries:
     """The part of a ledger that runs what somebody else wrote."""
 
     _connection: Connection
@@ -272,12 +272,12 @@ class OwnQueries:
             statement = self._screened(sql)
             return self._found(statement, limits)
         except Error as error:
-            raise _understood(error, self._connection.place, limits) from error
+            raise _explain_query_error(error, self._connection.place, limits) from error
 
     def _screened(self, sql: str) -> str:
         """The query as ClickHouse itself writes it: one statement, without comments."""
         ((statement,),) = self._connection.run(ONE_STATEMENT, {"readonly": 1}, sql=sql).rows
-        check(self._connection.explain(str(statement)), self._engine())
+        check_tree(self._connection.explain(str(statement)), self._engine())
         return str(statement)
 
     def _engine(self) -> Engine:
@@ -295,7 +295,7 @@ class OwnQueries:
             tables[VERSIONS_TABLE] = tables[VERSIONS]
         settings = {
             "max_execution_time": math.ceil(limits.seconds),
-            "max_memory_usage": MEMORY,
+            "max_memory_usage": MAX_MEMORY,
             "max_result_bytes": 4 * MAX_QUERY_BYTES,
             "result_overflow_mode": "throw",
             "readonly": 1,  # the last: after it no setting can be changed
@@ -313,21 +313,21 @@ class OwnQueries:
             return {}
         return {one.name: TableExport(one.name, one.columns, self._blocks(one)) for one in self._offered()}
 
-    def _blocks(self, table: Offered) -> Iterator[list[tuple[Any, ...]]]:
+    def _blocks(self, table: OfferedTable) -> Iterator[list[tuple[Any, ...]]]:
         for block in self._connection.blocks(f"{table.query} {table.order}", **self._ours):
             yield [tuple(str(value) if isinstance(value, UUID) else value for value in row) for row in block]
 
-    def _offered(self) -> Iterator[Offered]:
-        return offered(self._connection.database, self._catalog.tables())
+    def _offered(self) -> Iterator[OfferedTable]:
+        return list_tables(self._connection.database, self._catalog.tables())
 
 
-def _understood(error: Error, place: str, limits: QueryLimits) -> ReconcilerError:
-    if error.code in LATE:
+def _explain_query_error(error: Error, place: str, limits: QueryLimits) -> ReconcilerError:
+    if error.code in TIMEOUT_ERRORS:
         return UsageError(f"the query took more than {limits.seconds:g} s and was stopped", hint=SMALLER)
-    if error.code in LARGE:
+    if error.code in SIZE_ERRORS:
         return UsageError("the query used more memory than there is for it, or found too much", hint=SMALLER)
-    if error.code is None or error.code in IN_THE_WAY:
-        return meaning(place, error)
+    if error.code is None or error.code in SERVER_ERRORS:
+        return explain_error(place, error)
     found = SAYS.match(str(error))
     says = AFTER.sub("", found["says"] if found else str(error))
     return UsageError(f"the query cannot be run: {escape_line(says)[:500].rstrip(' .!')}", hint=_hint(says))

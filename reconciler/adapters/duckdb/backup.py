@@ -27,9 +27,9 @@ from reconciler.adapters.duckdb.connection import (
     CONFIG,
     DAMAGED,
     FILE_NAME,
+    explain_open_error,
     fetch_number,
     first_line,
-    not_opened,
     open_readable,
     open_writable,
     transaction,
@@ -46,23 +46,23 @@ if TYPE_CHECKING:
     from reconciler.model.host import Suspension
 
 UNFENCED = {key: value for key, value in CONFIG.items() if key != "enable_external_access"}
-FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
+DISK_FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 """The disk, or our share of it, is full."""
 
 Fingerprint = dict[str, tuple[Any, ...]]
 """For each table its statement, its indexes, how many rows it has and a hash of them all."""
 
 
-def copy(source: Path, target: Path) -> Fingerprint:
+def copy_database(source: Path, target: Path) -> Fingerprint:
     """Copy a database to a new file, readable by its owner only and on the disk for good; the contents of both.
 
     Whatever has the target's name is replaced, but only once the source is locked. Raises `RetryLater` while the source
     is in use or when the disk is full, `NeedsHuman` when it is damaged, `BugError` when this process has it open.
     """
     config = {**UNFENCED, "temp_directory": f"{target}.tmp"}
-    with writing(target), duckdb.connect(":memory:", config=config) as connection:
+    with disk_errors(target), duckdb.connect(":memory:", config=config) as connection:
         _attach(connection, source)
-        remove(target)
+        remove_database(target)
         try:
             before = _fingerprint(connection, "source")
             connection.execute(f"ATTACH '{_escaped(target)}' AS target")
@@ -70,16 +70,16 @@ def copy(source: Path, target: Path) -> Fingerprint:
             connection.execute("DETACH target")
         except duckdb.Error as error:
             raise _not_copied(source, target, error) from error
-    with writing(target):
+    with disk_errors(target):
         target.chmod(0o600)
         with target.open("rb+") as written:
             os.fsync(written.fileno())
-    if contents(target) != before:
+    if read_fingerprint(target) != before:
         raise BugError(f"the copy {target} is not what {source} is")
     return before
 
 
-def contents(file: Path) -> Fingerprint:
+def read_fingerprint(file: Path) -> Fingerprint:
     """What a database file holds, every row of it read. Raises like `open_readable`."""
     connection = open_readable(file)
     with connection:
@@ -87,10 +87,10 @@ def contents(file: Path) -> Fingerprint:
             (database,) = connection.execute("SELECT current_database()").fetchall()[0]
             return _fingerprint(connection, database)
         except duckdb.Error as error:
-            raise not_opened(file, error) from error
+            raise explain_open_error(file, error) from error
 
 
-def remove(file: Path) -> None:
+def remove_database(file: Path) -> None:
     """Delete a database file, and whatever DuckDB left beside it."""
     for found in file.parent.glob(f"{file.name}*"):
         if found.is_dir():
@@ -99,7 +99,7 @@ def remove(file: Path) -> None:
             found.unlink(missing_ok=True)
 
 
-def settle(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make names that changed in a folder last. Windows does so by itself."""
     if os.name == "posix":
         opened = os.open(folder, os.O_RDONLY)
@@ -110,7 +110,7 @@ def settle(folder: Path) -> None:
 
 
 @contextmanager
-def writing(file: Path) -> Iterator[None]:
+def disk_errors(file: Path) -> Iterator[None]:
     """Errors of the operating system as ours."""
     try:
         yield
@@ -120,7 +120,7 @@ def writing(file: Path) -> Iterator[None]:
 
 def _not_written(file: Path, error: OSError) -> ReconcilerError:
     message = f"cannot write {file}: {(error.strerror or str(error)).lower()}; the store is as it was"
-    if error.errno in FULL:
+    if error.errno in DISK_FULL:
         return RetryLater(message, hint="free some disk space, then try again")
     return NeedsHuman(message, hint="make the state folder writable for whoever runs this")
 
@@ -131,12 +131,12 @@ def _attach(connection: duckdb.DuckDBPyConnection, source: Path) -> None:
     except duckdb.ResourceInUseException as error:
         raise BugError(f"{source} is open in this process, which has to close it first") from error
     except duckdb.Error as error:
-        raise not_opened(source, error) from error
+        raise explain_open_error(source, error) from error
 
 
 def _not_copied(source: Path, target: Path, error: duckdb.Error) -> ReconcilerError:
     if any(words in str(error) for words in DAMAGED):
-        return not_opened(source, error)
+        return explain_open_error(source, error)
     return RetryLater(
         f"the copy {target} could not be written, the store is as it was: {first_line(error)}",
         hint="free some disk space, then try again",
@@ -188,17 +188,17 @@ def back_up(folder: Path, now: datetime) -> Path:
         raise NeedsHuman(f"there is no store in {folder} to back up", hint="`reconciler sync` makes one from git")
     unfinished = backups / UNFINISHED
     finished = backups / f"state-{now.astimezone(UTC).strftime(STAMP)}.duckdb"
-    with writing(backups):
+    with disk_errors(backups):
         backups.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        copy(store, unfinished)
+        copy_database(store, unfinished)
     except BaseException:
-        with writing(unfinished):
-            remove(unfinished)
+        with disk_errors(unfinished):
+            remove_database(unfinished)
         raise
-    with writing(finished):
+    with disk_errors(finished):
         unfinished.replace(finished)
-        settle(backups)
+        sync_folder(backups)
     return finished
 
 
@@ -207,10 +207,10 @@ def backups(folder: Path) -> tuple[Backup, ...]:
     return tuple(sorted(_named(folder / FOLDER)))
 
 
-def delete(found: Backup) -> None:
+def delete_backup(found: Backup) -> None:
     """Delete a copy. Raises `NeedsHuman` when it cannot be deleted."""
-    with writing(found.file):
-        remove(found.file)
+    with disk_errors(found.file):
+        remove_database(found.file)
 
 
 def _named(folder: Path) -> Iterator[Backup]:
@@ -225,11 +225,11 @@ def _named(folder: Path) -> Iterator[Backup]:
 
 
 RESTORING = "restoring.duckdb"
-ASIDE = "before-restore"
+ASIDE_SUFFIX = "before-restore"
 WAL = ".wal"
 """What DuckDB appends to a database's name for the log of what was committed and is not in the file yet."""
 
-ANOTHER = "choose another backup; the store is as it was"
+ANOTHER_HINT = "choose another backup; the store is as it was"
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +241,7 @@ class Restored:
 
 
 @dataclass(frozen=True, slots=True)
-class _Before:
+class _OldStore:
     """What the store that is replaced still tells: its commit, its host events, as records, and its suspension."""
 
     commit: str | None = None
@@ -260,9 +260,9 @@ def restore(backup: Path, folder: Path, repository: str, now: datetime) -> Resto
     held = _read(backup)
     before = _before(store, repository)
     try:
-        with writing(restoring):
+        with disk_errors(restoring):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            remove(restoring)
+            remove_database(restoring)
             for suffix in ("", WAL):
                 if Path(f"{backup}{suffix}").exists():
                     shutil.copyfile(f"{backup}{suffix}", f"{restoring}{suffix}")
@@ -271,8 +271,8 @@ def restore(backup: Path, folder: Path, repository: str, now: datetime) -> Resto
         applied = _adopt(restoring, backup, repository, before, now)
         return Restored(applied, _exchange(restoring, store))
     finally:
-        with writing(restoring):
-            remove(restoring)
+        with disk_errors(restoring):
+            remove_database(restoring)
 
 
 def _read(backup: Path) -> object:
@@ -281,9 +281,9 @@ def _read(backup: Path) -> object:
             f"there is no file {backup}", hint="the backups of a host are in `backups` of its state folder"
         )
     try:
-        return contents(backup)
+        return read_fingerprint(backup)
     except NeedsHuman as error:
-        raise NeedsHuman(str(error), hint=ANOTHER) from error
+        raise NeedsHuman(str(error), hint=ANOTHER_HINT) from error
 
 
 def _is_file(path: Path) -> bool:
@@ -293,34 +293,34 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _before(store: Path, repository: str) -> _Before:
+def _before(store: Path, repository: str) -> _OldStore:
     """What the present store tells. One that is damaged tells nothing: it may be the reason for all this."""
     if not store.exists():
-        return _Before()
+        return _OldStore()
     try:
         connection = open_writable(store)
     except NeedsHuman:
-        return _Before()
+        return _OldStore()
     with connection:
         try:
             owner = state.owner(connection) if state.has_format(connection) else None
         except NeedsHuman:
-            return _Before()
+            return _OldStore()
         if owner is None or owner[0] != repository:
-            return _Before()
+            return _OldStore()
         applied = state.applied(connection)
         records = connection.execute(f"SELECT seq, {EVENT_COLUMNS} FROM gitops.events ORDER BY seq").fetchall()
-        return _Before(applied.stamp.commit if applied else None, records, suspension(connection))
+        return _OldStore(applied.stamp.commit if applied else None, records, suspension(connection))
 
 
-def _adopt(restoring: Path, backup: Path, repository: str, before: _Before, now: datetime) -> Applied | None:
+def _adopt(restoring: Path, backup: Path, repository: str, before: _OldStore, now: datetime) -> Applied | None:
     """Make the copy the store of this repository from now on."""
     with open_writable(restoring) as connection:
         if not state.has_format(connection):
-            raise NeedsHuman(f"{backup} is an empty database, no store", hint=ANOTHER)
+            raise NeedsHuman(f"{backup} is an empty database, no store", hint=ANOTHER_HINT)
         owner = state.owner(connection)
         if owner is not None and owner[0] != repository:
-            raise NeedsHuman(f"{backup} belongs to the repository {owner[0]}, not to {repository}", hint=ANOTHER)
+            raise NeedsHuman(f"{backup} belongs to the repository {owner[0]}, not to {repository}", hint=ANOTHER_HINT)
         applied = state.applied(connection)
         commit, digest = (applied.stamp.commit, applied.digest) if applied else (None, None)
         with transaction(connection):
@@ -330,7 +330,7 @@ def _adopt(restoring: Path, backup: Path, repository: str, before: _Before, now:
             state.renew_id(connection)
             detail = {"file": backup.name, "before": before.commit}
             add_event(connection, HostEvent(0, now, "restored", commit, digest, 0, detail))
-    with writing(restoring), restoring.open("rb+") as written:
+    with disk_errors(restoring), restoring.open("rb+") as written:
         os.fsync(written.fileno())
     return applied
 
@@ -348,7 +348,7 @@ def _take_over(connection: duckdb.DuckDBPyConnection, records: Sequence[tuple[An
 
 def _exchange(restoring: Path, store: Path) -> Path | None:
     """Two renames; the log of the store goes first, so that it never meets another file."""
-    with writing(store):
+    with disk_errors(store):
         aside = _aside(store) if store.exists() else None
         log = Path(f"{store}{WAL}")
         if log.exists():
@@ -361,12 +361,12 @@ def _exchange(restoring: Path, store: Path) -> Path | None:
             if aside is not None:
                 aside.replace(store)
             raise
-        settle(store.parent)
+        sync_folder(store.parent)
     return aside
 
 
 def _aside(store: Path) -> Path:
     """A name that is not taken yet."""
-    names = itertools.chain([ASIDE], (f"{ASIDE}-{number}" for number in itertools.count(2)))
+    names = itertools.chain([ASIDE_SUFFIX], (f"{ASIDE_SUFFIX}-{number}" for number in itertools.count(2)))
     places = (Path(f"{store}.{name}") for name in names)
     return next(place for place in places if not place.exists() and not Path(f"{place}{WAL}").exists())

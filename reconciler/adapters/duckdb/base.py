@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
 from reconciler.adapters.duckdb.codec import TOMBSTONE_RECORD, declared_row, find_tombstone, tombstone_row, values_of
-from reconciler.adapters.duckdb.connection import desired_tables, fetch_first
+from reconciler.adapters.duckdb.connection import fetch_first, reading_desired_tables
 from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.tables.duckdb import DESIRED, qualify, quote, quote_list
 
@@ -74,7 +74,7 @@ class DuckDBBase:
         table = self._tables.get(row_id.kind)
         if table is not None:
             query = f"{table.select} WHERE {quote(table.stored.key)} = ? AND {table.is_declared}"
-            with desired_tables():
+            with reading_desired_tables():
                 record = fetch_first(self._connection, query, row_id.id)
             if record is not None:
                 return table.row(record)
@@ -112,7 +112,7 @@ class DuckDBBase:
 
     def _stream(self, query: str) -> Iterator[tuple[Any, ...]]:
         with closing(self._connection.cursor()) as cursor:  # look-ups may come in between
-            with desired_tables():
+            with reading_desired_tables():
                 cursor.execute(query)
             while records := cursor.fetchmany(CHUNK):
                 yield from records
@@ -129,7 +129,7 @@ class DuckDBBase:
         return [tables[number] for number in sorted({number for (number,) in found})]
 
     def _fetched(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-        with desired_tables():
+        with reading_desired_tables():
             return self._connection.execute(query, list(parameters)).fetchall()
 
     def _where(self, table: _Table, column: str, value: str) -> Iterator[Resource]:

@@ -58,14 +58,14 @@ def _connect(file: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     try:
         connection = duckdb.connect(str(file), read_only=read_only, config=CONFIG)
     except duckdb.Error as error:
-        raise not_opened(file, error) from error
+        raise explain_open_error(file, error) from error
     # Else DuckDB stores aware times in the zone of the machine; GLOBAL, so that cursors have it, too
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
     connection.execute("SET lock_configuration = true")
     return connection
 
 
-def not_opened(file: Path, error: duckdb.Error) -> ReconcilerError:
+def explain_open_error(file: Path, error: duckdb.Error) -> ReconcilerError:
     """Why a store's file could not be opened: in use, damaged, or what else the driver says."""
     text = str(error)
     if any(words in text for words in IN_USE):
@@ -98,7 +98,7 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
             _roll_back(connection)
             raise
     except duckdb.Error as error:
-        raise _not_done(error) from error
+        raise _explain_write_error(error) from error
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
@@ -108,7 +108,7 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
         """A commit that failed, or a disk that did, has already ended the transaction; that error is on its way."""
 
 
-def _not_done(error: duckdb.Error) -> ReconcilerError:
+def _explain_write_error(error: duckdb.Error) -> ReconcilerError:
     if isinstance(error, (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.FatalException)):
         return RetryLater(
             f"the store could not write, nothing was changed: {first_line(error)}",
@@ -134,26 +134,26 @@ def first_line(error: duckdb.Error) -> str:
     return str(error).partition("\n")[0].strip()
 
 
-UNREADABLE = (duckdb.BinderException, duckdb.CatalogException, duckdb.ConversionException)
+UNREADABLE_ERRORS = (duckdb.BinderException, duckdb.CatalogException, duckdb.ConversionException)
 """What DuckDB says of a table that is not there, and of columns that are not, or are of another type."""
 HEAL = "`reconciler drift` tells what was altered, `reconciler drift --heal` puts it right"
 
 
 @contextmanager
-def live_tables() -> Iterator[None]:
+def reading_live_tables() -> Iterator[None]:
     """Live rows are read. Raises `NeedsHuman` when their table is not such that they can be."""
     try:
         yield
-    except UNREADABLE as error:
+    except UNREADABLE_ERRORS as error:
         raise NeedsHuman(
             f"a live table was altered, its rows cannot be read: {first_line(error)}", hint=HEAL
         ) from error
 
 
 @contextmanager
-def desired_tables() -> Iterator[None]:
+def reading_desired_tables() -> Iterator[None]:
     """What git says is read. Raises `NeedsHuman` when its tables are not such that it can be."""
     try:
         yield
-    except UNREADABLE as error:
+    except UNREADABLE_ERRORS as error:
         raise NeedsHuman(f"the store cannot tell what git says: {first_line(error)}", hint=REBUILD) from error

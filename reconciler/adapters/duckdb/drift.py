@@ -61,7 +61,7 @@ def scan_drift(connection: duckdb.DuckDBPyConnection, catalog: Catalog, asked: D
         if TABLE_ITSELF in left:
             continue
         parts = parts_of(there, LIVE, stored), parts_of(made, LIVE, stored)
-        pair = _Pair(connection, kind, stored, parts, left)
+        pair = _TablePair(connection, kind, stored, parts, left)
         room = asked.limit - len(told)
         found = [*pair.table(), *pair.rows(room + 1)]
         counts[kind.name] = len(found) if len(found) <= room else pair.count()
@@ -87,7 +87,7 @@ def _table(stored: StoredKind, live: Parts, should: Parts) -> list[Drift]:
     return [Drift(stored.name, TABLE_ITSELF, stored.table, DriftType.CHANGED, before, after, fields)]
 
 
-class _Pair:
+class _TablePair:
     """A kind's two tables: what is live, what should be, and the ids that are left alone."""
 
     def __init__(

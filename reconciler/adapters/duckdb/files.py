@@ -43,7 +43,7 @@ Columns: TypeAlias = "Mapping[str, str]"
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class ForeignTables:
     """The tables of a file that are kinds', and the names of those that are not."""
 
     tables: tuple[RawTable, ...]
@@ -56,7 +56,7 @@ def is_duckdb(file: Path) -> bool:
         return opened.read(MAGIC_AT + len(MAGIC))[MAGIC_AT:] == MAGIC
 
 
-def read_foreign(file: Path, kinds: Kinds) -> Contents:
+def read_foreign(file: Path, kinds: Kinds) -> ForeignTables:
     """The rows of the tables in schema `main` whose names, in any case, are those of kinds.
 
     A table `desired.<table>` adds what it knows of names, labels, annotations and references. Raises `RetryLater` while
@@ -71,7 +71,7 @@ def read_foreign(file: Path, kinds: Kinds) -> Contents:
         raise _not_read(file, error) from error
 
 
-def _read(connection: duckdb.DuckDBPyConnection, file: Path, kinds: Kinds) -> Contents:
+def _read(connection: duckdb.DuckDBPyConnection, file: Path, kinds: Kinds) -> ForeignTables:
     schemas = _tables(connection)
     by_table = {kind.table.lower(): kind for kind in kinds}
     desired = {name.lower(): (name, columns) for name, columns in schemas[DESIRED].items()}
@@ -83,7 +83,7 @@ def _read(connection: duckdb.DuckDBPyConnection, file: Path, kinds: Kinds) -> Co
             records = connection.execute(_query(name, columns, beside)).fetchall()
             names = (*columns, *beside.expressions)
             tables.append(RawTable(f"{file}:{name}", kind, names, dict(enumerate(records, start=1))))
-    return Contents(tuple(tables), tuple(_left_alone(schemas, by_table)))
+    return ForeignTables(tuple(tables), tuple(_left_alone(schemas, by_table)))
 
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> Mapping[str, Mapping[str, Columns]]:
@@ -109,21 +109,21 @@ def _left_alone(schemas: Mapping[str, Mapping[str, Columns]], ours: Mapping[str,
 
 
 @dataclass(frozen=True, slots=True)
-class _Beside:
+class _DesiredColumns:
     """What the desired table adds: expressions by column, and the condition of the join."""
 
     expressions: Columns
     join: str
 
 
-def _beside(kind: Kind, live: Columns, desired: str, columns: Columns) -> _Beside:
+def _beside(kind: Kind, live: Columns, desired: str, columns: Columns) -> _DesiredColumns:
     """What left git (its path is NULL) may share its name with another, and refer to what has left, too."""
     has = {name.lower() for name in columns}
     own = {plain: name for (plain, _), (name, _) in zip(DECLARATION_COLUMNS, declaration_columns(kind), strict=True)}
     present = {name.lower() for name in live}
     key = quote(kind.key)
     if not {kind.key.lower(), own["path"].lower()} <= has or kind.key.lower() not in present:
-        return _Beside({}, "")
+        return _DesiredColumns({}, "")
     wanted = [one for one in METADATA if own[one].lower() in has and own[one].lower() not in present]
     gone = f"said.{quote(own['path'])} IS NULL"
     hidden = {
@@ -135,10 +135,10 @@ def _beside(kind: Kind, live: Columns, desired: str, columns: Columns) -> _Besid
         for one in wanted
     }
     source = qualify(DESIRED, desired)
-    return _Beside(expressions, f" LEFT JOIN {source} AS said ON said.{key}::VARCHAR = live.{key}::VARCHAR")
+    return _DesiredColumns(expressions, f" LEFT JOIN {source} AS said ON said.{key}::VARCHAR = live.{key}::VARCHAR")
 
 
-def _query(table: str, columns: Columns, beside: _Beside) -> str:
+def _query(table: str, columns: Columns, beside: _DesiredColumns) -> str:
     cells = [_cell(name, data_type) for name, data_type in columns.items()]
     selected = ", ".join((*cells, *beside.expressions.values()))
     return f"SELECT {selected} FROM {qualify(LIVE, table)} AS live{beside.join} ORDER BY live.rowid"

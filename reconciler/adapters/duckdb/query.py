@@ -8,9 +8,9 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.sandbox.faults import CANDIDATES, NO_MEMORY, PREFIX, place
+from reconciler.adapters.sandbox.faults import CANDIDATES, NO_MEMORY, PREFIX, find_place
 from reconciler.adapters.sandbox.process import Process
-from reconciler.adapters.sandbox.protocol import MEMORY, Fill, Look
+from reconciler.adapters.sandbox.protocol import MEMORY, FillTable, QueryRequest
 from reconciler.errors import UsageError
 from reconciler.model.rows import MAX_QUERY_BYTES, QueryResult
 from reconciler.policy import escape_line
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from reconciler.adapters.duckdb.reader import DuckDBReader
-    from reconciler.adapters.sandbox.protocol import Seen
+    from reconciler.adapters.sandbox.protocol import QueryAnswer
     from reconciler.kinds.kind import Kinds
     from reconciler.model.rows import QueryLimits
 
-    Fills = Iterable[Fill]
+    Fills = Iterable[FillTable]
 
 ONE_SELECT = "a query is one SELECT; everything else is done by commits"
 NO_FILES = "a query sees the tables of main, desired and gitops, and no file"
@@ -40,21 +40,21 @@ def query_rows(
 ) -> QueryResult:
     """What a query finds in the live rows. Before there are any, the tables of the bundled kinds are empty."""
 
-    def copy_tables() -> Iterator[Fill]:
+    def copy_tables() -> Iterator[FillTable]:
         with open_reader() as reader:
             yield from _empty_tables(bundled) if reader is None else reader.copies(sql)
 
-    return look(copy_tables, sql, limits)
+    return run_query(copy_tables, sql, limits)
 
 
-def _empty_tables(kinds: Kinds) -> Iterator[Fill]:
+def _empty_tables(kinds: Kinds) -> Iterator[FillTable]:
     for kind in kinds:
         columns = export_columns(kind)
-        yield Fill("main", kind.table, columns[: len(kind.columns) + 2], ())
-        yield Fill("desired", kind.table, columns, ())
+        yield FillTable("main", kind.table, columns[: len(kind.columns) + 2], ())
+        yield FillTable("desired", kind.table, columns, ())
 
 
-def look(copies: Callable[[], Fills], sql: str, limits: QueryLimits) -> QueryResult:
+def run_query(copies: Callable[[], Fills], sql: str, limits: QueryLimits) -> QueryResult:
     """What a query finds. `copies` reads the tables, once the process is there: they are not held open longer.
 
     Raises `UsageError` for what cannot be run, or takes too long or too much; `RetryLater` where there is no memory.
@@ -62,7 +62,7 @@ def look(copies: Callable[[], Fills], sql: str, limits: QueryLimits) -> QueryRes
     with closing(Process()) as process:
         for fill in copies():
             process.fill(fill)
-        seen = process.look(Look(sql, limits.seconds, limits.rows, MAX_QUERY_BYTES))
+        seen = process.look(QueryRequest(sql, limits.seconds, limits.rows, MAX_QUERY_BYTES))
     if seen is None:
         message = f"the query used more memory than there is for it, or did not stop after {limits.seconds:g} s"
         raise UsageError(message, hint=SMALLER)
@@ -72,7 +72,7 @@ def look(copies: Callable[[], Fills], sql: str, limits: QueryLimits) -> QueryRes
     return QueryResult(columns, tuple(map(tuple, seen["rows"])), seen["cut"])
 
 
-def _error(seen: Seen, sql: str, limits: QueryLimits) -> UsageError:
+def _error(seen: QueryAnswer, sql: str, limits: QueryLimits) -> UsageError:
     if seen.get("slow"):
         return UsageError(f"the query took more than {limits.seconds:g} s and was stopped", hint=SMALLER)
     if "refused" in seen:
@@ -80,7 +80,7 @@ def _error(seen: Seen, sql: str, limits: QueryLimits) -> UsageError:
     text = seen["error"]
     if NO_MEMORY in text:
         return UsageError(f"the query used more memory than there is for it ({MEMORY})", hint=SMALLER)
-    line, column = place(text, sql, 0)
+    line, column = find_place(text, sql, 0)
     said = escape_line(PREFIX.sub("", text.partition("\n")[0])).rstrip(".!")
     return UsageError(f"the query cannot be run: line {line}, column {column}: {said}", hint=_hint(text))
 

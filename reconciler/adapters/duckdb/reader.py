@@ -14,9 +14,9 @@ import duckdb
 
 from reconciler.adapters.duckdb import state
 from reconciler.adapters.duckdb.base import DuckDBBase
-from reconciler.adapters.duckdb.connection import fetch_first, fetch_number, live_tables
+from reconciler.adapters.duckdb.connection import fetch_first, fetch_number, reading_live_tables
 from reconciler.adapters.duckdb.drift import DriftScope, scan_drift
-from reconciler.adapters.duckdb.rows import Rows, copy_for_query, live_sheet
+from reconciler.adapters.duckdb.rows import Rows, copy_for_query, export_rows
 from reconciler.adapters.duckdb.state import (
     events_after,
     last_uploaded_event,
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from types import TracebackType
 
-    from reconciler.adapters.duckdb.rows import Place
+    from reconciler.adapters.duckdb.rows import RowPlace
     from reconciler.adapters.duckdb.tables import Catalog, StoredKind
-    from reconciler.adapters.sandbox.protocol import Fill
+    from reconciler.adapters.sandbox.protocol import FillTable
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.commit import Applied, Attempt
     from reconciler.model.drift import Drifts
@@ -144,7 +144,7 @@ class DuckDBReader:
         rows = Rows(self._connection, kind, stored)
         return rows.all() if name is None else rows.called(name)
 
-    def copies(self, sql: str) -> Iterator[Fill]:
+    def copies(self, sql: str) -> Iterator[FillTable]:
         """The tables, and the rows of those that a query names, for a query in the sandbox."""
         return copy_for_query(self._connection, sql)
 
@@ -153,9 +153,9 @@ class DuckDBReader:
         stored = self._catalog.get(kind.name)
         if stored is None:
             return TableExport(kind.table, export_columns(kind), ())
-        return live_sheet(self._connection, kind, stored)
+        return export_rows(self._connection, kind, stored)
 
-    def live_after(self, kind: Kind, place: Place | None, limit: int) -> tuple[LiveRow, ...]:
+    def live_after(self, kind: Kind, place: RowPlace | None, limit: int) -> tuple[LiveRow, ...]:
         """So many live rows of a kind after a place, in order of name and id."""
         stored = self._catalog.get(kind.name)
         return () if stored is None else Rows(self._connection, kind, stored).after(place, limit)
@@ -166,13 +166,13 @@ class DuckDBReader:
         return (0, ()) if stored is None else Rows(self._connection, kind, stored).found(search)
 
 
-MOST_ANSWERS, MOST_ROWS = 64, 128
+MAX_ANSWERS, MAX_ROWS = 64, 128
 """Answers that are remembered, and the rows of the longest of them: some megabytes."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class StoreSnapshot:
     """A state of the store. `newest` is the number of its newest host event."""
 
     newest: int
@@ -185,17 +185,17 @@ class Moment:
             found: T = self._found[question]
             return found
         answer = ask()
-        if not isinstance(answer, tuple) or len(answer) <= MOST_ROWS:
-            if len(self._found) >= MOST_ANSWERS:
+        if not isinstance(answer, tuple) or len(answer) <= MAX_ROWS:
+            if len(self._found) >= MAX_ANSWERS:
                 self._found.clear()
             self._found[question] = answer
         return answer
 
 
-class MomentReader(DuckDBReader):
+class SnapshotReader(DuckDBReader):
     """A reader whose transaction has begun, and so sees one moment until it is closed."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, moment: Moment) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, moment: StoreSnapshot) -> None:
         super().__init__(connection, moment.catalog)
         self._moment = moment
 
@@ -207,13 +207,13 @@ class MomentReader(DuckDBReader):
         """The live rows of a kind, or those that go by a name."""
         if name is None:
             return super().live(kind)
-        return self._moment.once((kind, name), lambda: super(MomentReader, self).live(kind, name))
+        return self._moment.once((kind, name), lambda: super(SnapshotReader, self).live(kind, name))
 
-    def live_after(self, kind: Kind, place: Place | None, limit: int) -> tuple[LiveRow, ...]:
+    def live_after(self, kind: Kind, place: RowPlace | None, limit: int) -> tuple[LiveRow, ...]:
         """So many live rows of a kind after a place, in order of name and id."""
         return self._moment.once((kind, place, limit), lambda: self._page(kind, place, limit))
 
-    def _page(self, kind: Kind, place: Place | None, limit: int) -> tuple[LiveRow, ...]:
+    def _page(self, kind: Kind, place: RowPlace | None, limit: int) -> tuple[LiveRow, ...]:
         stored = self._catalog.get(kind.name)
         if stored is None or not self._moment.once((kind,), lambda: self._is_paired(stored)):
             return super().live_after(kind, place, limit)
@@ -224,20 +224,20 @@ class MomentReader(DuckDBReader):
         key = quote(stored.key)
         both = f"{qualify(LIVE, stored.table)} AS row FULL JOIN {qualify(DESIRED, stored.table)} AS said"
         alone = f"FROM {both} ON row.{key} = said.{key} WHERE row.{key} IS NULL OR said.{key} IS NULL"
-        with live_tables():
+        with reading_live_tables():
             return fetch_number(self._connection, f"SELECT count(*) {alone}") == 0
 
 
-class Moments:
+class SnapshotCache:
     """Remembers the last moment that somebody looked at. For any thread."""
 
     def __init__(self) -> None:
-        self._last: Moment | None = None
+        self._last: StoreSnapshot | None = None
 
-    def reader(self, connection: duckdb.DuckDBPyConnection) -> MomentReader:
+    def reader(self, connection: duckdb.DuckDBPyConnection) -> SnapshotReader:
         """A reader through a connection of its own, of the store as it is now."""
         connection.begin()
         newest, last = newest_event_number(connection), self._last  # the transaction sees what is there at this query
         if last is None or last.newest != newest:
-            self._last = last = Moment(newest, load_catalog(connection))
-        return MomentReader(connection, last)
+            self._last = last = StoreSnapshot(newest, load_catalog(connection))
+        return SnapshotReader(connection, last)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from reconciler.adapters.duckdb.codec import stamp_as_found, values_as_found
-from reconciler.adapters.duckdb.connection import fetch_number, live_tables
-from reconciler.adapters.sandbox.protocol import Fill
+from reconciler.adapters.duckdb.connection import fetch_number, reading_live_tables
+from reconciler.adapters.sandbox.protocol import FillTable
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
 from reconciler.model.rows import LiveRow, TableExport
 from reconciler.tables.duckdb import DESIRED, LIVE, qualify, quote
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind
     from reconciler.model.rows import Search
 
-Place: TypeAlias = tuple[str, str]
+RowPlace: TypeAlias = tuple[str, str]
 """The name and the id of a row."""
 TEXT = frozenset({SqlType.VARCHAR, SqlType.UUID, SqlType.JSON})
 
@@ -50,11 +50,11 @@ class Rows:
         which = f"WHERE {self._key} IN ({these})"  # through indexes, as a comparison of what is shown could not
         return self._read(f"{which} ORDER BY {self._known_as} <> $1, {self._order}", name)
 
-    def after(self, place: Place | None, limit: int) -> tuple[LiveRow, ...]:
+    def after(self, place: RowPlace | None, limit: int) -> tuple[LiveRow, ...]:
         """So many after a place, in order of name and id: a row keeps its place when it leaves git."""
         return self._page(self._source, self._key, self._known_as, place, limit)
 
-    def paired_after(self, place: Place | None, limit: int) -> tuple[LiveRow, ...]:
+    def paired_after(self, place: RowPlace | None, limit: int) -> tuple[LiveRow, ...]:
         """The same in half the time, for live rows that are those that git says, in number and id."""
         said = f"FROM {qualify(DESIRED, self.stored.table)} AS said"
         return self._page(said, f"said.{quote(self.stored.key)}", self._said("name"), place, limit)
@@ -62,7 +62,7 @@ class Rows:
     def found(self, search: Search) -> tuple[int, tuple[LiveRow, ...]]:
         """How many a search finds, and those of them that it asks for."""
         wanted, values = self._wanted(search)
-        with live_tables():
+        with reading_live_tables():
             number = fetch_number(self.connection, f"SELECT count(*) {self._source} WHERE {wanted}", *values)
         page = (*values, search.limit, search.offset)
         return number, self._read(f"WHERE {wanted} ORDER BY {self._order} LIMIT ? OFFSET ?", *page)
@@ -108,7 +108,7 @@ class Rows:
         for declared in ("path", "labels"):
             yield f"{self._said(declared)}::VARCHAR"
 
-    def _page(self, source: str, key: str, known: str, place: Place | None, limit: int) -> tuple[LiveRow, ...]:
+    def _page(self, source: str, key: str, known: str, place: RowPlace | None, limit: int) -> tuple[LiveRow, ...]:
         """Which rows they are is found out with two columns: to sort whole rows takes half as long again."""
         beyond = f"WHERE {known} > $2 OR ({known} = $2 AND {key}::VARCHAR > $3)" if place else ""
         page = f"SELECT {key} AS key {source} {beyond} ORDER BY {known}, {key} LIMIT $1"
@@ -121,7 +121,7 @@ class Rows:
             f"{given} SELECT {self._known_as}, {self._said('path')}, {self._said('line')}, "
             f"{', '.join(f'row.{quote(column)}' for column in (*columns, *TIMESTAMPS))} {self._source} {which}"
         )
-        with live_tables():
+        with reading_live_tables():
             records = self.connection.execute(query, list(values)).fetchall()
         return tuple(_live_row(self.kind, columns, record) for record in records)
 
@@ -142,14 +142,14 @@ EXPORTED_AT_ONCE = 5_000
 AS_TEXT = frozenset({"UUID", "JSON"})
 
 
-def live_sheet(connection: duckdb.DuckDBPyConnection, kind: Kind, stored: StoredKind) -> TableExport:
+def export_rows(connection: duckdb.DuckDBPyConnection, kind: Kind, stored: StoredKind) -> TableExport:
     """The rows in order of name, then id. To be read before the connection does anything else."""
     columns = export_columns(kind)
     return TableExport(kind.table, columns, _export_blocks(connection, _export_query(stored, columns)))
 
 
 def _export_blocks(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[Sequence[tuple[Any, ...]]]:
-    with live_tables():
+    with reading_live_tables():
         found = connection.execute(query)
         while block := found.fetchmany(EXPORTED_AT_ONCE):
             yield block
@@ -188,7 +188,7 @@ QUERY_TABLES = (
 )
 
 
-def copy_for_query(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterator[Fill]:
+def copy_for_query(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterator[FillTable]:
     """All tables of a store, and the rows of those that a query names: there is no other way to them."""
     text = sql.lower()
     for (schema, table), columns in _tables(connection).items():
@@ -198,14 +198,14 @@ def copy_for_query(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterator[
 
 def _copy(
     connection: duckdb.DuckDBPyConnection, schema: str, table: str, columns: dict[str, str], *, rows: bool
-) -> Iterator[Fill]:
+) -> Iterator[FillTable]:
     types = tuple(columns.items())
-    yield Fill(schema, table, types, ())
+    yield FillTable(schema, table, types, ())
     if rows:
         cells = ", ".join(quote(name) if type_ in AS_THEY_ARE else f"{quote(name)}::VARCHAR" for name, type_ in types)
         found = connection.execute(f"SELECT {cells} FROM {qualify(schema, table)} ORDER BY rowid")
         while block := found.fetchmany(COPIED_AT_ONCE):
-            yield Fill(schema, table, (), block)
+            yield FillTable(schema, table, (), block)
 
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], dict[str, str]]:

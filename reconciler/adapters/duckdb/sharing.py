@@ -19,43 +19,43 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.store import DuckDBStore
     from reconciler.ports import Clock
 
-Mark: TypeAlias = "tuple[int, int, int]"
+FileMark: TypeAlias = "tuple[int, int, int]"
 
-PATIENCE, PAUSE = 2.0, 0.05
+OPEN_SECONDS, OPEN_PAUSE = 2.0, 0.05
 """Seconds that another process's turn is waited out, and between two tries."""
-TURN = 10.0
+READERS_SECONDS = 10.0
 """Seconds that a turn is waited for within this process."""
 
 
-class Keeper:
-    """One thread writes through `store`, any may read. Whoever opens it first opens it for all; `rest` closes it."""
+class SharedStore:
+    """One thread writes through `store`, any may read. Whoever opens it first opens it for all."""
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self._folder, self._clock = folder, clock
         self._turn = threading.Condition()
         self._store: DuckDBStore | None = None
         self._readers = 0
-        self._away = False
-        self._left: Mark | None = None
-        self._touched = False
+        self._kept_closed = False
+        self._left: FileMark | None = None
+        self._changed = False
 
     def store(self) -> DuckDBStore:
-        """The store, for the thread that writes; good until that thread calls `rest`. Raises like `open_store`."""
+        """The store, for the thread that writes; good until it calls `close_idle`. Raises like `open_store`."""
         with self._turn:
-            return self._opened()
+            return self._open()
 
     def make_ready(self) -> None:
         """Open it for the thread that writes, which will soon want it; another process that has it keeps it."""
         with self._turn, suppress(RetryLater):
-            self._opened(0.0)
+            self._open(0.0)
 
     @contextmanager
     def reading(self) -> Iterator[DuckDBReader]:
         """A reader that sees one moment. Raises like `open_store`, and `RetryLater` while the file is elsewhere."""
         with self._turn:
-            if not self._turn.wait_for(lambda: not self._away, TURN):
+            if not self._turn.wait_for(lambda: not self._kept_closed, READERS_SECONDS):
                 raise RetryLater("the store is being copied", hint="try again in a moment")
-            reader = self._opened().another()
+            reader = self._open().another()
             self._readers += 1
         try:
             with reader:
@@ -65,49 +65,49 @@ class Keeper:
                 self._readers -= 1
                 self._turn.notify_all()
 
-    def rest(self) -> None:
+    def close_idle(self) -> None:
         """Close it, unless somebody reads. Others get their turn, and what went wrong with it is left behind."""
         with self._turn:
             if not self._readers:
                 self._close()
 
     @contextmanager
-    def away(self) -> Iterator[None]:
+    def keep_closed(self) -> Iterator[None]:
         """Keep this process from the file. Raises `RetryLater` when somebody goes on reading."""
         with self._turn:
-            if not self._turn.wait_for(lambda: not self._readers, TURN):
+            if not self._turn.wait_for(lambda: not self._readers, READERS_SECONDS):
                 raise RetryLater("the store is being read, and does not come free", hint="it is tried again")
             self._close()
-            self._away = True
+            self._kept_closed = True
         try:
             yield
         finally:
             with self._turn:
-                self._away = False
+                self._kept_closed = False
                 self._turn.notify_all()
 
-    def touched(self) -> bool:
+    def changed_externally(self) -> bool:
         """Whether something else wrote to the file while it was closed here, since this was asked last."""
         with self._turn:
             self._notice()
-            touched, self._touched = self._touched, False
-            return touched
+            changed, self._changed = self._changed, False
+            return changed
 
     def _notice(self) -> None:
         """Each change is noticed once."""
-        found = self._mark()
-        if self._store is None and self._left is not None and found != self._left:
-            self._touched, self._left = True, found
+        mark = self._mark()
+        if self._store is None and self._left is not None and mark != self._left:
+            self._changed, self._left = True, mark
 
-    def _mark(self) -> Mark | None:
+    def _mark(self) -> FileMark | None:
         """What differs when somebody wrote to the file: its date, size and number; None when it is not there."""
         try:
-            found = (self._folder / FILE_NAME).stat()
+            status = (self._folder / FILE_NAME).stat()
         except OSError:
             return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+        return status.st_mtime_ns, status.st_size, status.st_ino
 
-    def _opened(self, patience: float = PATIENCE) -> DuckDBStore:
+    def _open(self, patience: float = OPEN_SECONDS) -> DuckDBStore:
         limit = time.monotonic() + patience
         self._notice()
         while self._store is None:
@@ -116,7 +116,7 @@ class Keeper:
             except RetryLater:
                 if time.monotonic() >= limit:
                     raise
-                time.sleep(PAUSE)
+                time.sleep(OPEN_PAUSE)
         return self._store
 
     def _close(self) -> None:

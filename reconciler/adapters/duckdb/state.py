@@ -63,8 +63,8 @@ CREATE TABLE gitops.suspension (
 """
 
 
-APPLIED = ("commit_sha", "committed_at", "height", "digest", "applied_at", "warnings")
-ATTEMPTED = ("commit_sha", "committed_at", "attempted_at", "refused", "problems")
+APPLIED_COLUMNS = ("commit_sha", "committed_at", "height", "digest", "applied_at", "warnings")
+ATTEMPTED_COLUMNS = ("commit_sha", "committed_at", "attempted_at", "refused", "problems")
 
 
 def has_format(connection: duckdb.DuckDBPyConnection) -> bool:
@@ -149,7 +149,7 @@ def applied(connection: duckdb.DuckDBPyConnection) -> Applied | None:
 def set_applied(connection: duckdb.DuckDBPyConnection, applied: Applied, warnings: Sequence[Problem]) -> None:
     """Replace the applied commit."""
     values = (applied.stamp.commit, applied.stamp.time, applied.height, applied.digest, applied.at)
-    _put(connection, "gitops.applied", APPLIED, (*values, dump_problems(warnings)))
+    _put(connection, "gitops.applied", APPLIED_COLUMNS, (*values, dump_problems(warnings)))
 
 
 def attempted(connection: duckdb.DuckDBPyConnection) -> Attempt | None:
@@ -166,7 +166,7 @@ def attempted(connection: duckdb.DuckDBPyConnection) -> Attempt | None:
 def set_attempted(connection: duckdb.DuckDBPyConnection, attempt: Attempt) -> None:
     """Replace the newest attempt."""
     values = (attempt.stamp.commit, attempt.stamp.time, attempt.at, attempt.refused)
-    _put(connection, "gitops.attempted", ATTEMPTED, (*values, dump_problems(attempt.problems)))
+    _put(connection, "gitops.attempted", ATTEMPTED_COLUMNS, (*values, dump_problems(attempt.problems)))
 
 
 def _put(connection: duckdb.DuckDBPyConnection, table: str, columns: tuple[str, ...], values: Sequence[object]) -> None:

@@ -13,10 +13,10 @@ import duckdb
 from reconciler.adapters.duckdb import state
 from reconciler.adapters.duckdb.connection import FILE_NAME, open_readable, open_writable, transaction
 from reconciler.adapters.duckdb.drift import DriftScope, altered_tables, heal, scan_drift
-from reconciler.adapters.duckdb.reader import DuckDBReader, Moments
+from reconciler.adapters.duckdb.reader import DuckDBReader, SnapshotCache
 from reconciler.adapters.duckdb.state import add_event, last_drift_event, mark_events_uploaded, set_suspension
 from reconciler.adapters.duckdb.tables import catalog_of, save_catalog
-from reconciler.adapters.duckdb.writing import advance, start_over
+from reconciler.adapters.duckdb.writing import advance, replace_all
 from reconciler.errors import BugError
 from reconciler.model.commit import Applied, Attempt
 from reconciler.model.drift import DRIFT_HEALED, MAX_REPORTED, next_drift_event
@@ -79,7 +79,7 @@ class DuckDBStore(DuckDBReader):
         super().__init__(connection)
         self._clock = clock
         self._known: dict[str, Any] = {}
-        self._moments = Moments()
+        self._moments = SnapshotCache()
 
     def another(self) -> DuckDBReader:
         """A reader for another thread, which sees the store as it is now until it is closed."""
@@ -144,7 +144,7 @@ class DuckDBStore(DuckDBReader):
     def replace(self, kinds: Kinds, step: StoreUpdate) -> None:
         """Become the given state, whatever was there."""
         with self._step(kinds, step, "replace"):
-            start_over(self._connection, self._catalog, kinds, step.rows)
+            replace_all(self._connection, self._catalog, kinds, step.rows)
 
     def refuse(self, attempt: Attempt) -> None:
         """Record that a commit was refused. Hearing it again about the same commit is no second event."""

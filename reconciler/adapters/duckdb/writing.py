@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Touched:
+class KindChanges:
     """One kind's rows of a step: what git declares, and what left it."""
 
     declared: list[Row] = field(default_factory=list)
@@ -58,20 +58,20 @@ class Touched:
         return [row.resource.id for row in self.removed if not is_live(kind, row)]
 
 
-def sort_by_kind(kinds: Kinds, rows: Iterable[Row]) -> dict[str, Touched]:
+def sort_by_kind(kinds: Kinds, rows: Iterable[Row]) -> dict[str, KindChanges]:
     """The rows by the names of their kinds, each of the given kinds among them.
 
     Raises `BugError` for a row that comes twice, or that is declared but of none of these kinds.
     """
     seen = set()
-    sorted_rows = {kind.name: Touched() for kind in kinds}
+    sorted_rows = {kind.name: KindChanges() for kind in kinds}
     for row in rows:
         name = row.resource.kind
         if row.row_id in seen:
             raise BugError(f"a step holds {name} {row.resource.id} twice")
         seen.add(row.row_id)
         if row.removed is not None:
-            sorted_rows.setdefault(name, Touched()).removed.append(row)
+            sorted_rows.setdefault(name, KindChanges()).removed.append(row)
         elif name in kinds.by_name:
             sorted_rows[name].declared.append(row)
         else:
@@ -140,11 +140,11 @@ def _aside(schema: str, stored: StoredKind) -> str:
     return f"temp.{quote(f'{schema}.{stored.table}')}"
 
 
-FEW = 16
+MAX_SINGLE_ROWS = 16
 """Rows that are written one by one."""
-MANY = 1_000
-MOST = 0.25
-"""More rows than `MANY`, and than this share of a table, are quicker written by making the table anew (measured)."""
+REBUILD_ROWS = 1_000
+REBUILD_SHARE = 0.25
+"""More rows than this, and than this share of a table, are quicker written by making the table anew (measured)."""
 
 
 def advance(connection: duckdb.DuckDBPyConnection, catalog: Catalog, kinds: Kinds, rows: Iterable[Row]) -> None:
@@ -153,9 +153,9 @@ def advance(connection: duckdb.DuckDBPyConnection, catalog: Catalog, kinds: Kind
     _update_tombstones(connection, touched)
     gone = [stored for name, stored in catalog.items() if name not in kinds.by_name]
     for stored in gone:
-        _check_empty(connection, stored, touched.get(stored.name, Touched()).ids())
+        _check_empty(connection, stored, touched.get(stored.name, KindChanges()).ids())
         drop_tables(connection, stored)
-    anew = [kind for kind in kinds if _anew(connection, kind, catalog.get(kind.name), touched[kind.name])]
+    anew = [kind for kind in kinds if _must_rebuild(connection, kind, catalog.get(kind.name), touched[kind.name])]
     _rebuild(connection, catalog, anew, touched)
     names = {kind.name for kind in anew}
     for kind in kinds:
@@ -163,7 +163,7 @@ def advance(connection: duckdb.DuckDBPyConnection, catalog: Catalog, kinds: Kind
             _write(connection, kind, touched[kind.name])
 
 
-def start_over(connection: duckdb.DuckDBPyConnection, catalog: Catalog, kinds: Kinds, rows: Iterable[Row]) -> None:
+def replace_all(connection: duckdb.DuckDBPyConnection, catalog: Catalog, kinds: Kinds, rows: Iterable[Row]) -> None:
     """Drop everything, whatever somebody made of it, and hold exactly these rows."""
     touched = sort_by_kind(kinds, rows)
     for stored in (*catalog.values(), *catalog_of(kinds).values()):
@@ -175,7 +175,7 @@ def start_over(connection: duckdb.DuckDBPyConnection, catalog: Catalog, kinds: K
         index_tables(connection, kind)
 
 
-def _update_tombstones(connection: duckdb.DuckDBPyConnection, touched: Mapping[str, Touched]) -> None:
+def _update_tombstones(connection: duckdb.DuckDBPyConnection, touched: Mapping[str, KindChanges]) -> None:
     """Write those of a step, and remove those of what is declared again."""
     for kind, rows in touched.items():
         ids = [row.resource.id for row in rows.declared]
@@ -186,24 +186,26 @@ def _update_tombstones(connection: duckdb.DuckDBPyConnection, touched: Mapping[s
     write_tombstones(connection, [row for rows in touched.values() for row in rows.removed])
 
 
-def _anew(connection: duckdb.DuckDBPyConnection, kind: Kind, stored: StoredKind | None, touched: Touched) -> bool:
+def _must_rebuild(
+    connection: duckdb.DuckDBPyConnection, kind: Kind, stored: StoredKind | None, touched: KindChanges
+) -> bool:
     if stored is None or stored.definition != make_tables(kind).definition:
         return True
     many = len(touched.declared) + len(touched.removed)
-    if many <= MANY:
+    if many <= REBUILD_ROWS:
         return False
-    return many > MOST * fetch_number(connection, f"SELECT count(*) FROM {qualify(DESIRED, stored.table)}")
+    return many > REBUILD_SHARE * fetch_number(connection, f"SELECT count(*) FROM {qualify(DESIRED, stored.table)}")
 
 
 def _rebuild(
-    connection: duckdb.DuckDBPyConnection, catalog: Catalog, kinds: Sequence[Kind], touched: dict[str, Touched]
+    connection: duckdb.DuckDBPyConnection, catalog: Catalog, kinds: Sequence[Kind], touched: dict[str, KindChanges]
 ) -> None:
     """All are set aside before any is dropped or created: a table's name may pass from one kind to another.
 
     Tombstones are written again, as a rebuilt store would have them: under another schema they may look different.
     """
     rows = {
-        kind.name: Touched(touched[kind.name].declared, tombstones_of_kind(connection, kind.name)) for kind in kinds
+        kind.name: KindChanges(touched[kind.name].declared, tombstones_of_kind(connection, kind.name)) for kind in kinds
     }
     before = {name: catalog[name] for name in rows if name in catalog}
     for name, stored in before.items():
@@ -217,7 +219,7 @@ def _rebuild(
         index_tables(connection, kind)
 
 
-def _write(connection: duckdb.DuckDBPyConnection, kind: Kind, touched: Touched) -> None:
+def _write(connection: duckdb.DuckDBPyConnection, kind: Kind, touched: KindChanges) -> None:
     live, desired = qualify(LIVE, kind.table), qualify(DESIRED, kind.table)
     these = f"{quote(kind.key)} IN (SELECT unnest(?::UUID[]))"
     if dead := touched.dead(kind):
@@ -235,7 +237,7 @@ def _write(connection: duckdb.DuckDBPyConnection, kind: Kind, touched: Touched) 
 
 def _not_there(connection: duckdb.DuckDBPyConnection, kind: Kind, rows: list[Row]) -> list[Row]:
     """The rows that are left to insert. Of few, those that are there are updated: a fifth of an upsert's time."""
-    if len(rows) > FEW:
+    if len(rows) > MAX_SINGLE_ROWS:
         return rows
     return [row for row in rows if not (_updated(connection, kind, row) and _updated_live(connection, kind, row))]
 

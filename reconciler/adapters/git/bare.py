@@ -15,9 +15,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.git.process import OVERRIDES, complaint, environment
+from reconciler.adapters.git.process import OVERRIDES, environment, find_complaint
 from reconciler.adapters.git.repository import BRANCHES, FULL_SHA
-from reconciler.adapters.git.run import Outcome, Supervision, run
+from reconciler.adapters.git.run import Outcome, Supervision, run_git
 from reconciler.errors import RetryLater
 
 if TYPE_CHECKING:
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.git.transport import Transport
 
-LOCAL = 60.0
+LOCAL_SECONDS = 60.0
 """Seconds for what touches this disk only."""
-LONG = 1800.0
+LONG_SECONDS = 1800.0
 """Seconds for what reads all of it."""
 
 KEPT = "refs/reconciler/kept/"
-KEPT_AT_MOST = 20
-PACKS = 20
-LOOSE = 8
+MAX_KEPT = 20
+MAX_PACKS = 20
+MAX_LOOSE = 8
 """More packs than this, or more loose objects in one of the 256 folders, are worth a collection."""
 
 DAMAGE = re.compile(r"(?:error|fatal): |missing |broken link|bad ")
@@ -46,7 +46,7 @@ class DamagedError(RetryLater):
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class MirrorConfig:
     """What its configuration says: the address that it mirrors, and the hash of its objects."""
 
     url: str
@@ -64,9 +64,9 @@ class Bare:
         """Another one, watched in the same way."""
         return Bare(git_dir, self._supervision)
 
-    def git(self, *arguments: str, seconds: float = LOCAL, transport: Transport | None = None) -> Outcome:
+    def git(self, *arguments: str, seconds: float = LOCAL_SECONDS, transport: Transport | None = None) -> Outcome:
         """Run git on it, offline unless there is a transport. Raises `RetryLater` when it is stopped or overdue."""
-        outcome = run(
+        outcome = run_git(
             (f"--git-dir={self.git_dir}", *arguments),
             cwd=self.git_dir,
             variables=transport.variables if transport else environment(),
@@ -97,40 +97,42 @@ class Bare:
         for name, value in (("remote.origin.url", url), ("gc.auto", "0"), ("core.logAllRefUpdates", "false")):
             self._must("config", name, value)
 
-    def marks(self) -> Marks:
+    def read_config(self) -> MirrorConfig:
         """What it says it is. Raises `DamagedError` when it says nothing."""
         asked = r"^(remote\.origin\.url|extensions\.objectformat)$"
         outcome = self.git("config", "--file", str(self.git_dir / "config"), "--get-regexp", asked)
         found = dict(line.split(" ", 1) for line in outcome.output.splitlines() if " " in line)
         if "remote.origin.url" not in found:
-            raise DamagedError(f"config is damaged: {complaint(outcome.errors) if outcome.errors else 'no address'}")
-        return Marks(found["remote.origin.url"], found.get("extensions.objectformat", "sha1"))
+            raise DamagedError(
+                f"config is damaged: {find_complaint(outcome.errors) if outcome.errors else 'no address'}"
+            )
+        return MirrorConfig(found["remote.origin.url"], found.get("extensions.objectformat", "sha1"))
 
     def clean(self) -> None:
         """Take away what a killed git left behind."""
-        clean(self.git_dir)
+        remove_leftovers(self.git_dir)
 
     def heads(self) -> dict[str, str]:
         """The commit of each branch. Raises `DamagedError` for references that are broken or lead nowhere."""
         names = "--format=%(refname) %(objectname) %(objecttype)"  # the type makes git look whether it is there
         outcome = self.git("for-each-ref", names, "refs/heads")
         if outcome.code != 0 or "broken ref" in outcome.errors:
-            raise DamagedError(f"the references are damaged: {complaint(outcome.errors)}")
+            raise DamagedError(f"the references are damaged: {find_complaint(outcome.errors)}")
         fields = (line.split(" ") for line in outcome.output.splitlines())
         return {name.removeprefix(BRANCHES): sha for name, sha, _ in fields}
 
-    def glance(self, object_format: str) -> None:
+    def check_quickly(self, object_format: str) -> None:
         """See what can be seen in no time. Raises `DamagedError`."""
-        found = damage(self.git_dir, object_format)
+        found = find_damage(self.git_dir, object_format)
         if found:
             raise DamagedError(found)
 
-    def examine(self) -> None:
+    def check_fully(self) -> None:
         """Read every object and follow every reference. Raises `DamagedError` when anything is missing or broken."""
-        outcome = self.git("fsck", "--full", "--no-dangling", "--no-progress", seconds=LONG)
+        outcome = self.git("fsck", "--full", "--no-dangling", "--no-progress", seconds=LONG_SECONDS)
         found = [line for line in f"{outcome.errors}\n{outcome.output}".splitlines() if DAMAGE.match(line)]
         if outcome.code != 0 and found:
-            raise DamagedError(complaint("\n".join(found)))
+            raise DamagedError(find_complaint("\n".join(found)))
 
     def has(self, commit: str) -> bool:
         """Whether a commit, by its full sha, is there."""
@@ -150,7 +152,7 @@ class Bare:
         if any(name.endswith(commit) for name in names):
             return
         self._must("update-ref", f"{KEPT}{time.time_ns():020d}-{commit}", commit)
-        for name in names[: max(len(names) + 1 - KEPT_AT_MOST, 0)]:
+        for name in names[: max(len(names) + 1 - MAX_KEPT, 0)]:
             self._must("update-ref", "-d", name)
 
     def head(self) -> str:
@@ -164,17 +166,17 @@ class Bare:
     def is_untidy(self) -> bool:
         """Whether enough has gathered for `collect` to be worth it; the sample is git's own."""
         objects = self.git_dir / "objects"
-        return len(list((objects / "pack").glob("*.pack"))) > PACKS or len(list(objects.glob("17/*"))) > LOOSE
+        return len(list((objects / "pack").glob("*.pack"))) > MAX_PACKS or len(list(objects.glob("17/*"))) > MAX_LOOSE
 
     def collect(self) -> None:
         """Pack objects and references, and drop what nothing has reached for two weeks. Readers go on meanwhile."""
-        self._must("gc", "--quiet", "--prune=2.weeks.ago", seconds=LONG)
+        self._must("gc", "--quiet", "--prune=2.weeks.ago", seconds=LONG_SECONDS)
 
-    def _must(self, *arguments: str, seconds: float = LOCAL) -> Outcome:
+    def _must(self, *arguments: str, seconds: float = LOCAL_SECONDS) -> Outcome:
         outcome = self.git(*arguments, seconds=seconds)
         if outcome.code != 0:
             raise RetryLater(
-                f"git {arguments[0]} failed in {self.git_dir}: {complaint(outcome.errors)}",
+                f"git {arguments[0]} failed in {self.git_dir}: {find_complaint(outcome.errors)}",
                 hint="see that the disk has room and the folder may be written to",
             )
         return outcome
@@ -186,7 +188,7 @@ DIGESTS = {"sha1": 20, "sha256": 32}
 
 
 @contextlib.contextmanager
-def on_disk(place: Path) -> Iterator[None]:
+def disk_errors(place: Path) -> Iterator[None]:
     """Turn what the disk refuses into `RetryLater`: full, read-only, no permission, in use."""
     try:
         yield
@@ -198,15 +200,15 @@ def on_disk(place: Path) -> Iterator[None]:
         ) from error
 
 
-def clean(git_dir: Path) -> tuple[Path, ...]:
+def remove_leftovers(git_dir: Path) -> tuple[Path, ...]:
     """Take away what a killed git left behind: locks, unfinished packs and objects. Nothing may be at work there."""
     leftovers = tuple(_leftovers(git_dir))
     for leftover in leftovers:
-        remove(leftover)
+        delete_path(leftover)
     return leftovers
 
 
-def damage(git_dir: Path, object_format: str = "sha1") -> str:
+def find_damage(git_dir: Path, object_format: str = "sha1") -> str:
     """What is broken, as far as a glance tells: no head, a pack that is missing or cut short; empty when nothing is."""
     for name in ("HEAD", "config", "objects", "refs"):
         if not (git_dir / name).exists():
@@ -228,19 +230,19 @@ def set_aside(place: Path) -> None:
     last = max((int(number) for number in numbers if number.isdecimal()), default=0)
     place.rename(place.with_name(f"{place.name}.corrupt-{last + 1}"))
     for one in older:
-        remove(one)
+        delete_path(one)
 
 
-def discard(place: Path) -> None:
+def delete_folder(place: Path) -> None:
     """Delete what is whole and of no use any more; its name is free at once."""
     old = place.with_name(f"{place.name}.old")
-    remove(old)
+    delete_path(old)
     if os.path.lexists(place):
         place.rename(old)
-        remove(old)
+        delete_path(old)
 
 
-def remove(place: Path) -> None:
+def delete_path(place: Path) -> None:
     """Delete a file or a folder with all that is in it, read-only objects too; nothing happens when there is none."""
     if place.is_dir() and not place.is_symlink():
         if sys.platform == "win32":

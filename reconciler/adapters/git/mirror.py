@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 
 from filelock import lock_descriptor, unlock_descriptor
 
-from reconciler.adapters.git.bare import Bare, DamagedError, discard, on_disk, remove, set_aside
+from reconciler.adapters.git.bare import Bare, DamagedError, delete_folder, delete_path, disk_errors, set_aside
 from reconciler.adapters.git.remote import OtherFormatError, Remote
 from reconciler.adapters.git.repository import NOT_IN_NAMES, GitSource, open_repository
 from reconciler.adapters.git.run import Supervision
@@ -116,14 +116,14 @@ class Mirror:
             try:
                 why = self._unlike(bare)
                 if why:
-                    return self._replace(bare, why, discard)
+                    return self._replace(bare, why, delete_folder)
                 before = bare.heads()
                 self._checked = False  # until it has ended well
                 self._remote.fetch_into(bare)
                 self._checked = True
                 return self._fetched(bare, before)
             except OtherFormatError as error:
-                return self._replace(bare, str(error), discard)
+                return self._replace(bare, str(error), delete_folder)
             except DamagedError as error:
                 return self._replace(bare, str(error), set_aside)
 
@@ -136,8 +136,8 @@ class Mirror:
         if not self.path.is_dir():
             raise RetryLater(f"nothing has been fetched from {self.url} yet", hint="the next fetch clones it")
         try:
-            marks = bare.marks()
-            bare.glance(marks.object_format)
+            marks = bare.read_config()
+            bare.check_quickly(marks.object_format)
         except DamagedError as error:
             raise RetryLater(f"the mirror {self.path} is damaged: {error}", hint="the next fetch clones it") from error
         if marks.url != self.url:
@@ -188,8 +188,8 @@ class Mirror:
         """
         with self._turn() as bare:
             try:
-                bare.glance(bare.marks().object_format)
-                bare.examine()
+                bare.check_quickly(bare.read_config().object_format)
+                bare.check_fully()
             except DamagedError as error:
                 self._replace(bare, str(error), set_aside)
                 return str(error)
@@ -197,9 +197,9 @@ class Mirror:
 
     @contextlib.contextmanager
     def _turn(self, beat: Callable[[], None] = lambda: None) -> Iterator[Bare]:
-        with on_disk(self._folder):
+        with disk_errors(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
-            with take_turn(self._folder / f"{NAME}.lock", self._timeouts.turn, self._stop) as handle:
+            with lock_mirror(self._folder / f"{NAME}.lock", self._timeouts.turn, self._stop) as handle:
                 yield Bare(self.path, Supervision(self._stop, beat, (handle,)))
 
     def _unlike(self, bare: Bare) -> str:
@@ -212,11 +212,11 @@ class Mirror:
         if not self._checked:
             if not self.path.is_dir():
                 raise DamagedError("it is no folder")
-            marks = bare.marks()
+            marks = bare.read_config()
             if marks.url != self.url:
                 return f"it was the mirror of {marks.url}"
             bare.clean()
-            bare.glance(marks.object_format)
+            bare.check_quickly(marks.object_format)
         return ""
 
     def _replace(self, old: Bare, why: str, retire: Callable[[Path], None]) -> Fetched:
@@ -233,7 +233,7 @@ class Mirror:
         return self._fetched(old, {}, why if existed else "")
 
     def _clone_into(self, new: Bare, object_format: str) -> None:
-        remove(new.git_dir)
+        delete_path(new.git_dir)
         new.git_dir.mkdir(mode=0o700)
         new.create(self.url, object_format)
         self._remote.clone_into(new)
@@ -273,11 +273,11 @@ class Mirror:
         return bare.head()
 
 
-PAUSE = 0.02
+LOCK_PAUSE = 0.02
 
 
 @contextlib.contextmanager
-def take_turn(file: Path, seconds: float, stop: threading.Event) -> Iterator[int]:
+def lock_mirror(file: Path, seconds: float, stop: threading.Event) -> Iterator[int]:
     """Hold the lock on a file, which is made when missing; gives the handle that child processes may inherit.
 
     Raises `RetryLater` when somebody else holds it for longer than `seconds`.
@@ -286,7 +286,7 @@ def take_turn(file: Path, seconds: float, stop: threading.Event) -> Iterator[int
     try:
         start = time.monotonic()
         while not lock_descriptor(handle, blocking=False):
-            if time.monotonic() - start > seconds or stop.wait(PAUSE):
+            if time.monotonic() - start > seconds or stop.wait(LOCK_PAUSE):
                 raise RetryLater(
                     f"another process is fetching: {file} is locked", hint="it ends by itself; or is a command running?"
                 )

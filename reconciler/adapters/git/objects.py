@@ -55,7 +55,7 @@ def parse_commit(sha: str, parents: tuple[str, ...], raw: bytes) -> Commit:
     )
 
 
-def moment(seconds: int, sign: str, zone: int) -> datetime:
+def parse_moment(seconds: int, sign: str, zone: int) -> datetime:
     """A commit's time in its writer's own zone; `zone` is hours times 100 plus minutes.
 
     A time outside 1970 to 2261 becomes the nearest inside, and a zone of a day or more becomes UTC.
@@ -69,11 +69,11 @@ def _person(line: bytes, charset: str) -> Signature:
     """`Name <e-mail> seconds zone`; what is missing is empty, or 1970."""
     found = PERSON.fullmatch(line)
     if not found:
-        return Signature(_text(line.strip(), charset), "", moment(0, "+", 0))
+        return Signature(_text(line.strip(), charset), "", parse_moment(0, "+", 0))
     time = TIME.search(found["rest"])
-    when = moment(int(time["seconds"]), (time["sign"] or b"+").decode(), int(time["zone"] or 0)) if time else None
+    when = parse_moment(int(time["seconds"]), (time["sign"] or b"+").decode(), int(time["zone"] or 0)) if time else None
     name, email = found["name"].strip(), found["email"].strip()
-    return Signature(_text(name, charset), _text(email, charset), when or moment(0, "+", 0))
+    return Signature(_text(name, charset), _text(email, charset), when or parse_moment(0, "+", 0))
 
 
 def _text(raw: bytes, charset: str) -> str:

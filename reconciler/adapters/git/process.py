@@ -75,7 +75,7 @@ def start(arguments: Sequence[str], *, cwd: Path, git_dir: Path | None, stderr: 
     place = [f"--git-dir={git_dir}"] if git_dir else []
     own_group: dict[str, Any] = {} if sys.platform == "win32" else {"process_group": 0}  # ^C is for us to handle
     try:
-        process: subprocess.Popen[bytes] = popen()(
+        process: subprocess.Popen[bytes] = find_popen()(
             [os.environ.get(EXECUTABLE) or "git", "--no-pager", *overrides, *place, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -92,7 +92,7 @@ def start(arguments: Sequence[str], *, cwd: Path, git_dir: Path | None, stderr: 
     return process
 
 
-def popen() -> Callable[..., subprocess.Popen[bytes]]:
+def find_popen() -> Callable[..., subprocess.Popen[bytes]]:
     """What starts a process. On Windows GitPython's way: there, a `git.exe` in the repository would be found first.
 
     Importing GitPython takes 80 ms and starts a git: only Windows pays for it.
@@ -174,7 +174,7 @@ class Process:
                 f"{self._name} was silent for {self._overdue:.0f} seconds in {self._place} and was stopped",
                 hint="see whether the disk or network share that holds the repository hangs",
             )
-        return failure(self.complaints(), code, self._place, asked)
+        return explain_failure(self.complaints(), code, self._place, asked)
 
     def complaints(self) -> str:
         """What git wrote to its error stream."""
@@ -256,7 +256,7 @@ LACKING = ("promisor remote", "lazy fetch", "could not fetch", "missing blob", "
 EXHAUSTED = ("Cannot allocate memory", "Too many open files", "Out of memory", "Resource temporarily unavailable")
 
 
-def complaint(stderr: str) -> str:
+def find_complaint(stderr: str) -> str:
     """The line that says why: the first that starts with `fatal:`, else with `error:`, else the last one."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     for prefix in PREFIXES:
@@ -266,9 +266,9 @@ def complaint(stderr: str) -> str:
     return lines[-1] if lines else "git ended without a word"
 
 
-def failure(stderr: str, code: int, place: Path, asked: str = "") -> ReconcilerError:
+def explain_failure(stderr: str, code: int, place: Path, asked: str = "") -> ReconcilerError:
     """The error for a git that ended with `code`; `asked` names the object or revision that was being read."""
-    said = complaint(stderr)
+    said = find_complaint(stderr)
     about = f" at {asked}" if asked else ""
     if "dubious ownership" in stderr:
         return NeedsHuman(
@@ -278,10 +278,10 @@ def failure(stderr: str, code: int, place: Path, asked: str = "") -> ReconcilerE
     if "not a git repository" in stderr:
         return not_a_repository(place)
     if any(words in stderr for words in LACKING):
-        return lacks(place, asked)
+        return missing_object(place, asked)
     if code < 0 or any(words in stderr for words in EXHAUSTED):
         return RetryLater(f"git was stopped in {place}{about}: {said}", hint="see whether memory or disk ran out")
-    return NeedsHuman(f"git cannot read the repository {place}{about}: {said}", hint=repair(place))
+    return NeedsHuman(f"git cannot read the repository {place}{about}: {said}", hint=repair_hint(place))
 
 
 def not_a_repository(place: Path) -> UsageError:
@@ -289,14 +289,14 @@ def not_a_repository(place: Path) -> UsageError:
     return UsageError(f"{place} is not in a git repository", hint="name one with --repo PATH, or make one: git init")
 
 
-def lacks(place: Path, name: str) -> NeedsHuman:
+def missing_object(place: Path, name: str) -> NeedsHuman:
     """An object that should be there is not: a partial clone, or a damaged repository."""
     return NeedsHuman(
         f"the repository {place} lacks the object {name or 'that was asked for'}",
-        hint=f"a partial clone (--filter) is not enough: clone again in full; otherwise {repair(place)}",
+        hint=f"a partial clone (--filter) is not enough: clone again in full; otherwise {repair_hint(place)}",
     )
 
 
-def repair(place: Path) -> str:
+def repair_hint(place: Path) -> str:
     """What to do about a damaged repository."""
     return f"run `git -C '{place.as_posix()}' fsck --full`, and clone again when it finds damage"

@@ -16,7 +16,7 @@ from reconciler.adapters.git.objects import (
     tree_entries,
     tree_id,
 )
-from reconciler.adapters.git.process import lacks
+from reconciler.adapters.git.process import missing_object
 from reconciler.model.commit import CommitDelta, FileChange
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.git.plumbing import Plumbing
     from reconciler.model.commit import Commit
 
-FEW = 4
+MAX_SINGLE_COMMITS = 4
 """Commits that are looked at one by one before git is asked for all."""
 
 
@@ -35,17 +35,17 @@ def history(plumbing: Plumbing, head: str, known: str | None) -> Iterator[Commit
     The three processes work at the same time, each a few requests ahead of the next.
     """
     with contextlib.closing(_graph(plumbing, head, known)) as graph:
-        yield from along(plumbing, graph)
+        yield from read_deltas(plumbing, graph)
 
 
-def along(plumbing: Plumbing, graph: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[CommitDelta]:
+def read_deltas(plumbing: Plumbing, graph: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[CommitDelta]:
     """These commits, with the parents that they have here."""
     requests = (_request(commit, tree) for commit, tree in read_commits(plumbing, graph))
     for commit, raw in plumbing.differences(requests):
         yield CommitDelta(commit, parse_changes(raw))
 
 
-def straight(plumbing: Plumbing, head: str, known: str) -> tuple[tuple[str, tuple[str, ...]], ...] | None:
+def read_straight_line(plumbing: Plumbing, head: str, known: str) -> tuple[tuple[str, tuple[str, ...]], ...] | None:
     """The commits from `known` to a head with their parents, when they are few and in one line; None for any others.
 
     Where nothing is cut off or grafted that is what `git rev-list` says, without starting it: a commit of today costs
@@ -53,7 +53,7 @@ def straight(plumbing: Plumbing, head: str, known: str) -> tuple[tuple[str, tupl
     """
     line: list[tuple[str, tuple[str, ...]]] = []
     at = head
-    while at != known and len(line) < FEW:
+    while at != known and len(line) < MAX_SINGLE_COMMITS:
         ((_, kind, raw),) = plumbing.objects([(at, at)])
         above = parent_ids(raw) if raw is not None and kind == b"commit" else ()
         if len(above) != 1:
@@ -93,7 +93,7 @@ def read_commits(plumbing: Plumbing, wanted: Iterable[tuple[str, tuple[str, ...]
     named = ((sha, (sha, parents)) for sha, parents in wanted)
     for (sha, parents), _, raw in plumbing.objects(named):
         if raw is None:
-            raise lacks(plumbing.git_dir, sha)
+            raise missing_object(plumbing.git_dir, sha)
         yield parse_commit(sha, parents, raw), tree_id(raw)
 
 
@@ -180,7 +180,7 @@ def _entries(plumbing: Plumbing, commit: str, tree: str) -> list[tuple[str, byte
 
 def _present(plumbing: Plumbing, raw: bytes | None, name: str) -> bytes:
     if raw is None:
-        raise lacks(plumbing.git_dir, f"tree of {name}")
+        raise missing_object(plumbing.git_dir, f"tree of {name}")
     return raw
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from reconciler.adapters.git.process import complaint
+from reconciler.adapters.git.process import find_complaint
 from reconciler.adapters.git.repository import BRANCHES, without_credentials
-from reconciler.adapters.git.transport import transport
+from reconciler.adapters.git.transport import build_transport
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Remote:
         if other:
             raise OtherFormatError(other["server"])
         if not outcome.overdue and not is_explained(outcome.errors):
-            bare.examine()
+            bare.check_fully()
         raise self._failure(outcome, how, seconds)
 
     def _failure(self, outcome: Outcome, how: Transport, seconds: float) -> Exception:
@@ -84,13 +84,13 @@ class Remote:
                 f"{self.address.url} was not done after {seconds:.0f} s, and git was stopped",
                 hint="see that the server answers and the network is fast enough",
             )
-        return refusal(outcome.errors, outcome.code, self.address, how.secrets)
+        return explain_failure(outcome.errors, outcome.code, self.address, how.secrets)
 
     def _transport(self) -> Transport:
-        return transport(self.address, self._credentials(), self._timeouts)
+        return build_transport(self.address, self._credentials(), self._timeouts)
 
 
-LONGEST = 300
+MAX_TEXT = 300
 HIDDEN = "***"
 URL = re.compile(r"\w+://[^\s'\"]+")
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -175,14 +175,14 @@ CAUSES = (
 )
 
 
-def refusal(errors: str, code: int, address: Address, secrets: Iterable[str]) -> ReconcilerError:
+def explain_failure(errors: str, code: int, address: Address, secrets: Iterable[str]) -> ReconcilerError:
     """The error for a git that could not fetch and ended with `code`."""
     for cause in CAUSES:
         found = cause.words.search(errors)
         if found:
-            said = without_secrets(complaint(found[0]), secrets)
+            said = without_secrets(find_complaint(found[0]), secrets)
             return cause.error(f"{cause.what} {address.url}: {said}", hint=cause.hint)
-    said = without_secrets(complaint(errors), secrets)
+    said = without_secrets(find_complaint(errors), secrets)
     how = "git was stopped" if code < 0 else "git failed"
     return RetryLater(f"{how} while fetching from {address.url}: {said}", hint="run git ls-remote on it by hand")
 
@@ -198,4 +198,4 @@ def without_secrets(text: str, secrets: Iterable[str]) -> str:
         for form in {secret, quote(secret, safe=""), quote(secret)}:
             text = text.replace(form, HIDDEN)
     text = URL.sub(lambda found: without_credentials(found[0]), text)
-    return UNPRINTABLE.sub("\ufffd", text.encode("utf-8", "replace").decode())[:LONGEST]
+    return UNPRINTABLE.sub("\ufffd", text.encode("utf-8", "replace").decode())[:MAX_TEXT]

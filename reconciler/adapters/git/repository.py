@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from reconciler.adapters.git import queries
 from reconciler.adapters.git.plumbing import Plumbing
-from reconciler.adapters.git.process import SILENCE, Process, lacks
+from reconciler.adapters.git.process import SILENCE, Process, missing_object
 from reconciler.errors import BugError, NeedsHuman, UsageError
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class GitSource:
         """Every commit reachable from `head` and not from `known`, parents before children, as one stream."""
         line = self._straight(head, known)
         if line is not None:
-            return queries.along(self._plumbing, line)
+            return queries.read_deltas(self._plumbing, line)
         return queries.history(self._plumbing, self._commit(head), self._commit(known) if known else None)
 
     def changes(self, old: str | None, new: str) -> tuple[FileChange, ...]:
@@ -145,7 +145,7 @@ class GitSource:
         """The contents of blobs, in the order asked for, as one stream. Raises `NeedsHuman` for one that is missing."""
         for blob, kind, content in self._plumbing.objects((blob, blob) for blob in ids):
             if content is None:
-                raise lacks(self.git_dir, blob)
+                raise missing_object(self.git_dir, blob)
             if kind != b"blob":
                 raise BugError(f"{blob} is a {kind.decode()}, no blob")
             yield blob, content
@@ -154,7 +154,7 @@ class GitSource:
         """The way from a commit to a head where it is short and straight, and this git has other parents for none."""
         if known is None or any((self.git_dir / place).exists() for place in ALTERING):
             return None
-        return queries.straight(self._plumbing, self._commit(head), self._commit(known))
+        return queries.read_straight_line(self._plumbing, self._commit(head), self._commit(known))
 
     def _commit(self, name: str) -> str:
         """The sha of a commit that has to be there. Those that were found lately are not asked for again."""

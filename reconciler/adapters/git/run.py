@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reconciler.adapters.git.process import EXECUTABLE, popen
+from reconciler.adapters.git.process import EXECUTABLE, find_popen
 from reconciler.errors import NeedsHuman
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Supervision:
     handles: tuple[int, ...] = ()
 
 
-def run(
+def run_git(
     arguments: Sequence[str],
     *,
     cwd: Path,
@@ -70,7 +70,7 @@ def run(
     # Files, not pipes: nobody has to empty them, and nobody who keeps one open can make us wait
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         try:
-            process: subprocess.Popen[bytes] = popen()(
+            process: subprocess.Popen[bytes] = find_popen()(
                 [*command, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -10,7 +10,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.git.process import OVERRIDES, environment, failure
+from reconciler.adapters.git.process import OVERRIDES, environment, explain_failure
 from reconciler.errors import NeedsHuman
 
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # else a git that is missing is an ImportError
@@ -81,7 +81,7 @@ def _own_git(folder: Path) -> Iterator[None]:
         ) from error
     except GitCommandError as error:
         code = error.status if isinstance(error.status, int) else 1
-        raise failure(error.stderr.partition("'")[2].removesuffix("'"), code, folder) from error
+        raise explain_failure(error.stderr.partition("'")[2].removesuffix("'"), code, folder) from error
     except OSError as error:
         raise NeedsHuman(
             f"the repository {folder} cannot be written: {(error.strerror or str(error)).lower()}",

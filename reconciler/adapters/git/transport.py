@@ -77,7 +77,7 @@ def read_address(text: str) -> Address:
     raise _refused(text, "is nothing that can be fetched from")
 
 
-def shown(text: str) -> str:
+def redact_address(text: str) -> str:
     """An address for people, as far as it can be told without its secrets, however broken it is."""
     scheme, mark, rest = text.partition("://")
     if mark:
@@ -120,7 +120,7 @@ def is_loopback(address: Address) -> bool:
 
 
 def _refused(text: str, why: str, hint: str = f"write {FORMS}") -> UsageError:
-    return UsageError(f"the repository's address {shown(text)!r} {why}", hint=hint)
+    return UsageError(f"the repository's address {redact_address(text)!r} {why}", hint=hint)
 
 
 ANY_LOGIN = "git"
@@ -168,7 +168,7 @@ class Transport:
     secrets: tuple[str, ...] = field(repr=False)
 
 
-def transport(address: Address, credentials: Credentials, timeouts: Timeouts) -> Transport:
+def build_transport(address: Address, credentials: Credentials, timeouts: Timeouts) -> Transport:
     """How to fetch from an address. `Credentials` win over what stands in the address.
 
     Raises `UsageError` for a password that would cross a network in the clear.

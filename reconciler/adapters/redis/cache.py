@@ -31,12 +31,12 @@ from reconciler.model.live import CacheState, ViewMark
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from reconciler.adapters.redis.connection import Link
+    from reconciler.adapters.redis.connection import Connection
     from reconciler.model.live import ViewStep, ViewWrite
 
-CHUNK = 200
+ROWS_PER_SCRIPT = 200
 """Rows that are written at a time: a few milliseconds, in which nobody else is served."""
-NAMES = 1000
+NAMES_PER_SCRIPT = 1000
 """Names that are read or removed at a time."""
 CHANGES = 10_000
 """Entries that the stream of changes keeps, about: half a megabyte."""
@@ -52,7 +52,7 @@ ONE_EACH = "give each repository a database of its own: redis.url …/1"
 class RedisCache:
     """The live view, in at most `budget` bytes as they are counted here."""
 
-    def __init__(self, link: Link, budget: int) -> None:
+    def __init__(self, link: Connection, budget: int) -> None:
         self._link = link
         self._budget = budget
 
@@ -79,7 +79,7 @@ class RedisCache:
         rows = sorted((one for one in writes if one.json is not None), key=_order)
         kept = {_member(one) for one in rows}
         stale = [member for member in self._members() if member not in kept]
-        for some in _slices(stale, NAMES):
+        for some in _slices(stale, NAMES_PER_SCRIPT):
             if self._run("forget", begun.digest, *some) == STALE:
                 raise RetryLater(BY_ANOTHER, hint=ONE_EACH)
         if not self._write(begun, to, rows, REBUILD):
@@ -93,7 +93,7 @@ class RedisCache:
         return self.state()
 
     def _write(self, base: ViewMark, to: ViewMark, writes: Sequence[ViewWrite], word: str) -> bool:
-        chunks = [*_slices(writes, CHUNK)] or [()]
+        chunks = [*_slices(writes, ROWS_PER_SCRIPT)] or [()]
         for number, chunk in enumerate(chunks, 1):
             until = to if number == len(chunks) else _unfinished()
             head = (self._budget, CHANGES, base.commit, base.digest, until.commit, until.digest, until.height)
@@ -111,10 +111,10 @@ class RedisCache:
             pass  # each round takes some rows away
 
     def _members(self) -> Iterator[str]:
-        for start in count(step=NAMES):
-            some = self._link.ask("ZRANGE", "config:rows", start, start + NAMES - 1)
+        for start in count(step=NAMES_PER_SCRIPT):
+            some = self._link.ask("ZRANGE", "config:rows", start, start + NAMES_PER_SCRIPT - 1)
             yield from map(_text, some)
-            if len(some) < NAMES:
+            if len(some) < NAMES_PER_SCRIPT:
                 return
 
     def _run(self, what: str, *arguments: str | int) -> Any:
@@ -148,14 +148,14 @@ def _slices(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-SILENCE = 10_000
+LEASE_MS = 10_000
 """Milliseconds without a word of whoever writes, after which another host may."""
 
 
-class Claim:
+class Lease:
     """The claim of one host, by a name that no other host has."""
 
-    def __init__(self, link: Link, name: str, silence: int = SILENCE) -> None:
+    def __init__(self, link: Connection, name: str, silence: int = LEASE_MS) -> None:
         self._link, self._name, self._silence = link, name, silence
 
     def __call__(self, height: int) -> str:
@@ -166,13 +166,13 @@ class Claim:
 
 
 STREAM = "config:changes"
-NEVER = "0-0"
-MOST = 500
+FIRST_ENTRY = "0-0"
+MAX_CHANGES = 500
 """Changes that are read at a time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ChangeEntry:
     """One entry of the stream of changes; `id` is where to go on."""
 
     id: str
@@ -186,7 +186,7 @@ class Entry:
 class ViewReader:
     """The live view of a server. All calls raise `RetryLater` when it does not answer, or holds no whole view."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Connection) -> None:
         self._link = link
 
     def row(self, kind: str, name: str) -> Mapping[str, Any] | None:
@@ -199,7 +199,7 @@ class ViewReader:
         if text is None:  # not there, or nothing is: both are asked at one moment
             member = key.removeprefix("config:")
             commands = (("GET", key), ("HGET", "config:meta", "commit"), ("SISMEMBER", "config:dropped", member))
-            text, commit, dropped = self._link.together(*commands)
+            text, commit, dropped = self._link.transaction(*commands)
             if text is None and (not commit or dropped):
                 what = "has no room for it" if dropped else "holds no whole live view"
                 raise RetryLater(f"the Redis server at {self._link.server} {what}", hint="the daemon has the row")
@@ -208,15 +208,17 @@ class ViewReader:
     def newest(self) -> str:
         """The id of the newest change, `0-0` before the first."""
         entries = self._link.ask("XREVRANGE", STREAM, "+", "-", "COUNT", 1)
-        return _text(entries[0][0]) if entries else NEVER
+        return _text(entries[0][0]) if entries else FIRST_ENTRY
 
     def has(self, entry: str) -> bool:
         """Whether nothing between this change and the next is lost: the stream still has it, or never had any."""
-        return entry == NEVER or bool(self._link.ask("XRANGE", STREAM, entry, entry))
+        return entry == FIRST_ENTRY or bool(self._link.ask("XRANGE", STREAM, entry, entry))
 
-    def after(self, entry: str, wait: float) -> tuple[Entry, ...]:
+    def after(self, entry: str, wait: float) -> tuple[ChangeEntry, ...]:
         """The changes after one; waits up to so many seconds for the first. The link has to be that patient."""
-        answer = self._link.ask("XREAD", "COUNT", MOST, "BLOCK", max(1, round(wait * 1000)), "STREAMS", STREAM, entry)
+        answer = self._link.ask(
+            "XREAD", "COUNT", MAX_CHANGES, "BLOCK", max(1, round(wait * 1000)), "STREAMS", STREAM, entry
+        )
         return tuple(_entry(*one) for _, entries in _streams(answer) for one in entries)
 
 
@@ -227,10 +229,10 @@ def _streams(answer: Any) -> list[tuple[bytes, list[Any]]]:
     return list(answer.items() if isinstance(answer, dict) else answer)
 
 
-def _entry(entry_id: bytes, parts: list[bytes]) -> Entry:
+def _entry(entry_id: bytes, parts: list[bytes]) -> ChangeEntry:
     fields = dict(zip(map(_text, parts[::2]), map(_text, parts[1::2]), strict=True))
     kind, name, op, commit = (fields.get(field, "") for field in ("kind", "name", "op", "commit"))
-    return Entry(_text(entry_id), kind, name, op, commit, int(fields.get("height") or 0))
+    return ChangeEntry(_text(entry_id), kind, name, op, commit, int(fields.get("height") or 0))
 
 
 def _row(text: bytes) -> Mapping[str, Any]:

@@ -32,7 +32,7 @@ CONNECT_TIMEOUT, ANSWER_TIMEOUT = 0.1, 0.1
 CONNECTIONS = 64
 """At most so many at a time; threads of one process need one each."""
 
-FORM = "write redis://host:6379/0, rediss://host:6379/0 or unix:///path/to/socket"
+URL_HINT = "write redis://host:6379/0, rediss://host:6379/0 or unix:///path/to/socket"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Script:
     digest: str
 
 
-class Link:
+class Connection:
     """A server, by a pool of connections that are made when needed. To be closed; safe between threads.
 
     All calls raise `RetryLater` and `NeedsHuman` as the port says. Answers are bytes, integers and lists of them: what
@@ -57,7 +57,7 @@ class Link:
         self._pool = pool
         self.server = server
 
-    def __enter__(self) -> Link:
+    def __enter__(self) -> Connection:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -69,20 +69,20 @@ class Link:
 
     def ask(self, *command: bytes | str | int) -> Any:
         """What the server answers to a command."""
-        with translated(self.server):
+        with translate_errors(self.server):
             return self._execute(*command)
 
     def run(self, script: Script, keys: Sequence[str], arguments: Sequence[bytes | str | int]) -> Any:
         """What a script answers: all of it happens at once, or nothing."""
-        with translated(self.server):
+        with translate_errors(self.server):
             try:
                 return self._execute("EVALSHA", script.digest, len(keys), *keys, *arguments)
             except redis.exceptions.NoScriptError:  # a server that is new, was restarted or flushed
                 return self._execute("EVAL", script.text, len(keys), *keys, *arguments)
 
-    def together(self, *commands: Sequence[bytes | str | int]) -> list[Any]:
+    def transaction(self, *commands: Sequence[bytes | str | int]) -> list[Any]:
         """What the server answers to commands that nothing comes between (MULTI)."""
-        with translated(self.server):
+        with translate_errors(self.server):
             pipeline = self._client.pipeline(transaction=True)
             add: Callable[..., Any] = pipeline.execute_command
             for command in commands:
@@ -90,7 +90,7 @@ class Link:
             return list(pipeline.execute())
 
 
-def connect(url: str, *, answer_timeout: float = ANSWER_TIMEOUT) -> Link:
+def connect(url: str, *, answer_timeout: float = ANSWER_TIMEOUT) -> Connection:
     """A link to the server of a URL. Nothing is sent yet. Raises `UsageError` for what is no such URL."""
     try:
         pool = redis.ConnectionPool.from_url(
@@ -109,8 +109,8 @@ def connect(url: str, *, answer_timeout: float = ANSWER_TIMEOUT) -> Link:
         pool.connection_class(**pool.connection_kwargs)  # what else is wrong with the URL shows here
         server = address(url)
     except (ValueError, TypeError) as error:
-        raise UsageError(f"{SETTING} is no URL of a Redis server", hint=FORM) from error
-    return Link(pool, server)
+        raise UsageError(f"{SETTING} is no URL of a Redis server", hint=URL_HINT) from error
+    return Connection(pool, server)
 
 
 def address(url: str) -> str:
@@ -166,14 +166,14 @@ _HUMAN_WORDS = {
 
 
 @contextmanager
-def translated(server: str) -> Iterator[None]:
+def translate_errors(server: str) -> Iterator[None]:
     """Raise ours for the driver's errors. `server` is its address, without a password."""
     try:
         yield
     except driver.RedisError as error:
-        raise _translation(error, server) from error
+        raise _translate(error, server) from error
     except OSError as error:
-        raise _away(server, error) from error
+        raise _unreachable(server, error) from error
 
 
 def is_silence(error: ReconcilerError) -> bool:
@@ -181,7 +181,7 @@ def is_silence(error: ReconcilerError) -> bool:
     return isinstance(error.__cause__, (driver.TimeoutError, TimeoutError))
 
 
-def _translation(error: driver.RedisError, server: str) -> ReconcilerError:
+def _translate(error: driver.RedisError, server: str) -> ReconcilerError:
     for kind, does, hint in _LATER:
         if isinstance(error, kind):
             return RetryLater(f"the Redis server at {server} {does}", hint=hint)
@@ -193,11 +193,11 @@ def _translation(error: driver.RedisError, server: str) -> ReconcilerError:
     if isinstance(error, driver.AuthenticationError):
         return NeedsHuman(f"the Redis server at {server} refuses the login", hint=f"correct it in {SETTING}")
     if isinstance(error, driver.ConnectionError):
-        return _away(server, error)
+        return _unreachable(server, error)
     return BugError(f"the Redis server at {server} refused a command: {said}")
 
 
-def _away(server: str, error: Exception) -> RetryLater:
+def _unreachable(server: str, error: Exception) -> RetryLater:
     return RetryLater(
         f"no Redis server answers at {server}",
         hint=f"see that it runs and that {SETTING} names it; the live rows do not need it ({_cause(error)})",

@@ -33,15 +33,15 @@ if TYPE_CHECKING:
 
 FOLDER = "redis"
 CONFIG = "valkey.conf"
-LONGEST_LOG = 1024 * 1024
+MAX_LOG_BYTES = 1024 * 1024
 """Bytes of the server's log at which a start begins a new one."""
 SESSION_ROOM = 64 * 1024 * 1024
 """Bytes beside the live view's share, for sessions: enough for about 100,000 of them."""
 READY, STOP, PAUSE = 15.0, 5.0, 0.005
 """Seconds that it may take to start, with a large file to read, and to end; and between two looks."""
-HUNG = 6.0
+HANG_SECONDS = 6.0
 """Seconds without an answer to anything after which it is taken to hang, and ended: after 5 in a script it says so."""
-REST = 1.0
+RESTART_PAUSE = 1.0
 """Seconds between two attempts to start a server that died."""
 
 ELSEWHERE = "set redis.url to a server (redis://host:6379), or to none"
@@ -78,13 +78,13 @@ class EmbeddedServer:
         """
         if self._process is not None and self._process.poll() is None:
             return False
-        if time.monotonic() - self._last_start < REST:
+        if time.monotonic() - self._last_start < RESTART_PAUSE:
             raise RetryLater("the embedded Redis server has died again", hint=f"see {self._folder / LOG}")
         self._start()
         return True
 
     def revive(self) -> bool:
-        """See that it runs and answers, and start it anew when it has not for `HUNG` seconds; tells whether it did so.
+        """See that it runs and answers, and start it anew when it has been silent for too long; whether it did so.
 
         To be called when a call has failed. Raises `RetryLater`, as starting does.
         """
@@ -93,7 +93,7 @@ class EmbeddedServer:
             return False
         now = time.monotonic()
         self._silent = self._silent or now
-        if now - self._silent < HUNG or self._process is None:
+        if now - self._silent < HANG_SECONDS or self._process is None:
             return False
         self._process.kill()  # SIGTERM would wait for as long as it hangs
         self._process.wait()
@@ -120,7 +120,7 @@ class EmbeddedServer:
         self._last_start = time.monotonic()
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            left = running(self._folder)
+            left = read_server_file(self._folder)
             if left is not None:
                 end(left)
             (self._folder / SOCKET).unlink(missing_ok=True)
@@ -137,10 +137,10 @@ class EmbeddedServer:
 
     def _launch(self) -> None:
         password = secrets.token_hex(32)
-        text, self.url = orders(self._folder, password, self._memory)
+        text, self.url = build_config(self._folder, password, self._memory)
         write_atomically(self._folder / CONFIG, text.encode(), private=True)
         log = self._folder / LOG
-        if log.is_file() and log.stat().st_size > LONGEST_LOG:
+        if log.is_file() and log.stat().st_size > MAX_LOG_BYTES:
             log.replace(log.with_name(f"{LOG}.1"))
         self._process = subprocess.Popen(
             [self._program, CONFIG],
@@ -150,7 +150,10 @@ class EmbeddedServer:
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # ^C at the daemon's terminal is the daemon's: it still needs its server
         )
-        note(self._folder, Running(self._process.pid, read_start_time(self._process.pid) or UNKNOWN_START, self.url))
+        write_server_file(
+            self._folder,
+            ServerProcess(self._process.pid, read_start_time(self._process.pid) or UNKNOWN_START, self.url),
+        )
 
     def _await(self) -> None:
         assert self._process is not None
@@ -175,12 +178,12 @@ class EmbeddedServer:
             process.kill()
             process.wait()
         with suppress(OSError):  # a folder gone bad by now: the process is gone, so the note means nothing
-            forget(self._folder)
+            delete_server_file(self._folder)
 
 
-def found(state: Path) -> str | None:
+def find_server_url(state: Path) -> str | None:
     """The URL of the server that runs in a state folder, password included; None when none does."""
-    server = running(state / FOLDER)
+    server = read_server_file(state / FOLDER)
     return server.url if server else None
 
 
@@ -205,7 +208,7 @@ def _last_words(log: Path) -> str:
 
 
 FILE_NAME = "server.json"
-MOST = 65_536
+MAX_FILE_BYTES = 65_536
 TERMINATE, KILL = 15, 9
 """Signals, as POSIX numbers them: there is no such server elsewhere."""
 GRACE, GRACE_PAUSE = 3.0, 0.01
@@ -213,7 +216,7 @@ GRACE, GRACE_PAUSE = 3.0, 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class ServerProcess:
     """A server process: its id, a mark that no other process has, and its URL with the password."""
 
     pid: int
@@ -221,22 +224,22 @@ class Running:
     url: str = field(repr=False)
 
 
-def note(folder: Path, server: Running) -> None:
+def write_server_file(folder: Path, server: ServerProcess) -> None:
     """Write down which server runs. Nobody but its owner may read it, at no moment. Raises OSError."""
     said = json.dumps({"pid": server.pid, "began": server.began, "url": server.url})
     write_atomically(folder / FILE_NAME, (said + "\n").encode(), private=True)
 
 
-def forget(folder: Path) -> None:
+def delete_server_file(folder: Path) -> None:
     """No server runs any more."""
     (folder / FILE_NAME).unlink(missing_ok=True)
 
 
-def running(folder: Path) -> Running | None:
+def read_server_file(folder: Path) -> ServerProcess | None:
     """The server of a folder, by what was noted; None when it is gone. Raises `NeedsHuman` when it may not be read."""
     try:
         with (folder / FILE_NAME).open("rb") as file:
-            said = json.loads(file.read(MOST))
+            said = json.loads(file.read(MAX_FILE_BYTES))
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     except OSError as error:
@@ -245,11 +248,11 @@ def running(folder: Path) -> Running | None:
         raise NeedsHuman(f"cannot read {folder / FILE_NAME}: {why}", hint=hint) from error
     match said:
         case {"pid": int(pid), "began": str(began), "url": str(url)} if pid > 0:
-            return Running(pid, began, url) if _lives(pid, began) else None
+            return ServerProcess(pid, began, url) if _lives(pid, began) else None
     return None
 
 
-def end(server: Running) -> None:
+def end(server: ServerProcess) -> None:
     """End a server that nobody owns, and wait for it: kindly first, as it has to write down what it holds.
 
     Raises `NeedsHuman` when it is somebody else's.
@@ -272,7 +275,7 @@ def _lives(pid: int, began: str) -> bool:
     return now is not None and (UNKNOWN_START in {now, began} or now == began) and not is_zombie(pid)
 
 
-def _ended(server: Running) -> bool:
+def _ended(server: ServerProcess) -> bool:
     deadline = time.monotonic() + GRACE
     while _lives(server.pid, server.began):
         if time.monotonic() > deadline:
@@ -282,7 +285,7 @@ def _ended(server: Running) -> bool:
 
 
 SOCKET, LOG = "valkey.sock", "valkey.log"
-LONGEST_SOCKET = 100
+MAX_SOCKET_PATH = 100
 """Bytes of a socket's path that every system takes: 104 on macOS, 108 on Linux, the NUL included."""
 SETTINGS = """\
 daemonize no
@@ -301,7 +304,7 @@ timeout 0
 """
 
 
-def orders(folder: Path, password: str, memory: int) -> tuple[str, str]:
+def build_config(folder: Path, password: str, memory: int) -> tuple[str, str]:
     """The text of its settings, and the URL at which it will be; `memory` is in bytes."""
     listening, url = _listening(folder, password)
     return SETTINGS.format(log=LOG, memory=memory, password=password, listening=listening), url
@@ -310,7 +313,7 @@ def orders(folder: Path, password: str, memory: int) -> tuple[str, str]:
 def _listening(folder: Path, password: str) -> tuple[str, str]:
     """The lines of the settings that say where to listen, and the URL for it."""
     path = os.fspath((folder / SOCKET).absolute())
-    if len(os.fsencode(path)) <= LONGEST_SOCKET:
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
         return f"port 0\nunixsocket ./{SOCKET}\nunixsocketperm 600", f"unix://{quote(path)}?password={password}"
     with socket.socket() as asked:
         asked.bind(("127.0.0.1", 0))

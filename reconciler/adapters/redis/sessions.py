@@ -21,18 +21,18 @@ from reconciler.adapters.redis.connection import script
 from reconciler.model.live import Lifetimes, Session, SessionCursor, SessionPage, SessionStatus, to_milliseconds
 
 if TYPE_CHECKING:
-    from reconciler.adapters.redis.connection import Link, Script
+    from reconciler.adapters.redis.connection import Connection, Script
     from reconciler.model.live import NewSession
     from reconciler.ports import Clock
     from reconciler.sessions import SessionLayout
 
-CHUNK = 256
+RECORDS_PER_SCRIPT = 256
 """Records that are written at a time: a few milliseconds, in which nobody else is served."""
-OWNERS = 1000
+OWNERS_PER_CALL = 1000
 """Owners that are read at a time."""
 
 
-def make_sessions(link: Link, layout: SessionLayout, idle_timeout: float) -> RedisSessions:
+def make_sessions(link: Connection, layout: SessionLayout, idle_timeout: float) -> RedisSessions:
     """The sessions on a server; an idle one expires after so many seconds."""
     lifetimes = Lifetimes(idle=timedelta(seconds=idle_timeout))
     return RedisSessions(link, layout.owner_prefix, layout.owner_column, lifetimes)
@@ -46,7 +46,7 @@ class RedisSessions:
 
     def __init__(
         self,
-        link: Link,
+        link: Connection,
         owner_prefix: str,
         owner_column: str,
         lifetimes: Lifetimes | None = None,
@@ -79,10 +79,10 @@ class RedisSessions:
         index = self._index(owner)
         till = int(self._run(_script("end"), index, owner))
         changed = 0
-        for start in count(step=CHUNK):
-            looked, more = self._run(_script("settle"), index, owner, till, start, CHUNK)
+        for start in count(step=RECORDS_PER_SCRIPT):
+            looked, more = self._run(_script("settle"), index, owner, till, start, RECORDS_PER_SCRIPT)
             changed += more
-            if looked < CHUNK:
+            if looked < RECORDS_PER_SCRIPT:
                 break
         return changed
 
@@ -99,10 +99,10 @@ class RedisSessions:
     def owners(self) -> tuple[str, ...]:
         """The owners who may have active sessions."""
         found: list[str] = []
-        for start in count(step=OWNERS):
-            some = self._run(_script("owners"), "sessions:owners", start, OWNERS)
+        for start in count(step=OWNERS_PER_CALL):
+            some = self._run(_script("owners"), "sessions:owners", start, OWNERS_PER_CALL)
             found += [one.decode(errors="replace") for one in some]
-            if len(some) < OWNERS:
+            if len(some) < OWNERS_PER_CALL:
                 break
         return tuple(dict.fromkeys(found))
 

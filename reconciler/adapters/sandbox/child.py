@@ -20,19 +20,28 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from reconciler.adapters.sandbox.database import Database
-from reconciler.adapters.sandbox.protocol import Advance, Answer, Ask, Batch, Fill, Load, Look, Seen
+from reconciler.adapters.sandbox.protocol import (
+    Advance,
+    Answer,
+    Batch,
+    FillTable,
+    Load,
+    PolicyRequest,
+    QueryAnswer,
+    QueryRequest,
+)
 from reconciler.adapters.sandbox.reads import Planner
-from reconciler.adapters.sandbox.runner import READ_ONLY, Judge, deadline
+from reconciler.adapters.sandbox.runner import READ_ONLY, PolicyRunner, deadline
 from reconciler.tables.duckdb import qualify, quote
 from reconciler.tables.rows import take_fitting, to_json_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    Request = Load | Advance | Ask | Batch | Fill | Look
+    Request = Load | Advance | PolicyRequest | Batch | FillTable | QueryRequest
 
 
-MOST_BYTES = 2 * 1024**3
+MAX_BYTES = 2 * 1024**3
 """What the process may allocate in all: four times what DuckDB keeps to, for what it does not count."""
 
 if sys.platform == "win32":
@@ -48,7 +57,7 @@ else:
 
     def limit_memory() -> None:
         """No more memory than `MAX_QUERY_BYTES`, and no core file of what did not get it."""
-        _lower(resource.RLIMIT_DATA, MOST_BYTES)
+        _lower(resource.RLIMIT_DATA, MAX_BYTES)
         _lower(resource.RLIMIT_CORE, 0)
 
     def close_doors() -> None:
@@ -64,10 +73,10 @@ else:
         resource.setrlimit(what, (most, most))
 
 
-BLOCK = 1_000
+BLOCK_ROWS = 1_000
 WITH_ZONE = "TIME ZONE"
 """In the names of types that DuckDB converts by a module that is not there; in UTC the plain ones say the same."""
-WARMING = (
+WARM_UP_QUERY = (
     "SELECT 1::DECIMAL(9, 2), DATE '2026-01-01', TIME '01:02', TIMESTAMP '2026-01-01', INTERVAL 1 DAY, 'a'::BLOB, "
     "uuid(), [1], {'a': 1}, MAP {'a': 1}, 1::HUGEINT, CAST('{}' AS JSON), 1e0, true, now()::TIMESTAMP"
 )
@@ -76,11 +85,11 @@ WARMING = (
 def warm_up(connection: duckdb.DuckDBPyConnection) -> None:
     """Have all be imported that values are converted with: later, no file can be opened any more."""
     with closing(connection.cursor()) as cursor:
-        for row in cursor.execute(WARMING).fetchall():
+        for row in cursor.execute(WARM_UP_QUERY).fetchall():
             to_json_cell(row)
 
 
-def fill(connection: duckdb.DuckDBPyConnection, request: Fill) -> Answer:
+def fill_table(connection: duckdb.DuckDBPyConnection, request: FillTable) -> Answer:
     """Make a table, or add rows to it."""
     try:
         table = qualify(request.schema, request.table)
@@ -96,19 +105,19 @@ def fill(connection: duckdb.DuckDBPyConnection, request: Fill) -> Answer:
     return Answer()
 
 
-def look(connection: duckdb.DuckDBPyConnection, request: Look) -> Seen:
+def run_query(connection: duckdb.DuckDBPyConnection, request: QueryRequest) -> QueryAnswer:
     """What the query finds, or why it finds nothing."""
     with closing(connection.cursor()) as cursor, deadline(cursor, request.seconds):
         try:
             statements = cursor.extract_statements(request.sql)
             if len(statements) != 1 or statements[0].type.name != "SELECT":
-                return Seen(refused=_refusal([one.type.name for one in statements]))
+                return QueryAnswer(refused=_refusal([one.type.name for one in statements]))
             cursor.execute(READ_ONLY)
             return _found(_asked(cursor, statements[0]), request)
         except duckdb.InterruptException:
-            return Seen(slow=True)
+            return QueryAnswer(slow=True)
         except duckdb.Error as error:
-            return Seen(error=str(error))
+            return QueryAnswer(error=str(error))
 
 
 def _refusal(types: list[str]) -> str:
@@ -140,14 +149,14 @@ def _plain(place: str, type_: str) -> str:
     return f"{place}::TIMESTAMP" if type_ == f"TIMESTAMP WITH {WITH_ZONE}" else f"{place}::VARCHAR"
 
 
-def _found(result: duckdb.DuckDBPyConnection, request: Look) -> Seen:
+def _found(result: duckdb.DuckDBPyConnection, request: QueryRequest) -> QueryAnswer:
     columns = [(str(column[0]), str(column[1])) for column in result.description]
     rows, cut = take_fitting(_rows(result), request.most_rows, request.most_bytes)
-    return Seen(columns=columns, rows=rows, cut=cut)
+    return QueryAnswer(columns=columns, rows=rows, cut=cut)
 
 
 def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
-    while block := result.fetchmany(BLOCK):
+    while block := result.fetchmany(BLOCK_ROWS):
         for row in block:
             yield tuple(map(to_json_cell, row))
 
@@ -159,7 +168,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else prints must not look like an answer
     database, planner = Database(), Planner()
-    judge = Judge(database, planner)
+    judge = PolicyRunner(database, planner)
     planner.warm_up()
     warm_up(database.connection)
     close_doors()
@@ -169,17 +178,17 @@ def main() -> None:
             answers.flush()
 
 
-def _answers(database: Database, judge: Judge, request: Request) -> Iterator[Answer | Seen]:
+def _answers(database: Database, judge: PolicyRunner, request: Request) -> Iterator[Answer | QueryAnswer]:
     if isinstance(request, Batch):
         end = time.monotonic() + request.seconds
         for ask in request.asks:
             yield judge.answer(ask.sql, ask.seconds) if time.monotonic() < end else Answer(late=True)
-    elif isinstance(request, Ask):
+    elif isinstance(request, PolicyRequest):
         yield judge.answer(request.sql, request.seconds)
-    elif isinstance(request, Look):
-        yield look(database.connection, request)
-    elif isinstance(request, Fill):
-        yield fill(database.connection, request)
+    elif isinstance(request, QueryRequest):
+        yield run_query(database.connection, request)
+    elif isinstance(request, FillTable):
+        yield fill_table(database.connection, request)
     else:
         yield database.load(request) if isinstance(request, Load) else database.advance(request)
 

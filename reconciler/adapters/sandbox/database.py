@@ -9,13 +9,13 @@ from uuid import UUID
 
 import duckdb
 
-from reconciler.adapters.sandbox.protocol import MEMORY, Answer, Touched
+from reconciler.adapters.sandbox.protocol import MEMORY, Answer, ChangedRows
 from reconciler.tables.duckdb import DESIRED, LIVE, qualify, quote, quote_list
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from reconciler.adapters.sandbox.protocol import Advance, Load, Pair, Records
+    from reconciler.adapters.sandbox.protocol import Advance, Load, Records, TablePair
 
     Place = tuple[str, str]
     Reads = Mapping[Place, Collection[str]]
@@ -33,7 +33,7 @@ CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
-FEW = 100
+MAX_LISTED_IDS = 100
 """Ids up to which it is quicker to write them into a condition than to join them."""
 
 
@@ -48,7 +48,7 @@ class Database:
         lock(self.connection)
         self.changes = Changes()
         self.statements: tuple[str, ...] = ()
-        self.pairs: Mapping[str, Pair] = {}
+        self.pairs: Mapping[str, TablePair] = {}
         self._filled: set[str] = set()
         self._done: dict[str, _Done] | None = {}
 
@@ -90,7 +90,7 @@ class Database:
         self.statements = statements
         self._filled.clear()
 
-    def _append(self, schema: str, pair: Pair, rows: Records) -> None:
+    def _append(self, schema: str, pair: TablePair, rows: Records) -> None:
         if not rows:
             return
         table = qualify(schema, pair.table)
@@ -115,7 +115,7 @@ class Database:
             pair = self.pairs[name]
             self._delete(LIVE, pair, done.after.ids)
             self._append(LIVE, pair, [row[: pair.width] for row in done.after.rows])
-            self.changes.note(LIVE, pair.table, done.columns & {WHICH, *pair.columns[: pair.width]})
+            self.changes.note(LIVE, pair.table, done.columns & {PRESENCE, *pair.columns[: pair.width]})
 
     def _take_back(self) -> None:
         """What the last step changed is as it was."""
@@ -125,7 +125,7 @@ class Database:
             self._append(DESIRED, pair, done.before.rows)
             self.changes.note(DESIRED, pair.table, done.columns)
 
-    def _put(self, name: str, touched: Touched) -> _Done:
+    def _put(self, name: str, touched: ChangedRows) -> _Done:
         """Change rows of a desired table."""
         pair = self.pairs[name]
         source = f"SELECT {quote_list(pair.columns)} FROM {qualify(DESIRED, pair.table)}"
@@ -135,9 +135,9 @@ class Database:
         self._append(DESIRED, pair, touched.rows)
         columns = differing(pair.columns, pair.columns.index(pair.key), before, touched.rows)
         self.changes.note(DESIRED, pair.table, columns)
-        return _Done(Touched(touched.ids, before), touched, columns)
+        return _Done(ChangedRows(touched.ids, before), touched, columns)
 
-    def _delete(self, schema: str, pair: Pair, ids: tuple[str, ...]) -> None:
+    def _delete(self, schema: str, pair: TablePair, ids: tuple[str, ...]) -> None:
         where, values = _among(pair, ids)
         self.connection.execute(f"DELETE FROM {qualify(schema, pair.table)} {where}", values)
 
@@ -146,8 +146,8 @@ class Database:
 class _Done:
     """What the last step did to a table: its rows before and after, and the columns in which they differ."""
 
-    before: Touched
-    after: Touched
+    before: ChangedRows
+    after: ChangedRows
     columns: frozenset[str]
 
 
@@ -163,15 +163,15 @@ def lock(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("SET lock_configuration = true")
 
 
-def _among(pair: Pair, ids: tuple[str, ...]) -> tuple[str, list[Any]]:
+def _among(pair: TablePair, ids: tuple[str, ...]) -> tuple[str, list[Any]]:
     """The condition that a row has one of some ids, and its parameters."""
     key = quote(pair.key)
-    if len(ids) > FEW:
+    if len(ids) > MAX_LISTED_IDS:
         return f"WHERE {key} IN (SELECT unnest(CAST(? AS UUID[])))", [list(ids)]
     return f"WHERE {key} IN ({', '.join('?' * len(ids))})", list(ids)
 
 
-WHICH = ""
+PRESENCE = ""
 """Stands for which rows there are, among the columns of a table."""
 
 
@@ -200,21 +200,21 @@ class Changes:
 
     def since(self, moment: int, reads: Reads) -> bool:
         """Whether anything that is read has changed since then."""
-        read = ((place, column) for place, columns in reads.items() for column in (WHICH, *columns))
+        read = ((place, column) for place, columns in reads.items() for column in (PRESENCE, *columns))
         return any(self._moments.get(one, 0) > moment for one in read)
 
 
 def differing(
     columns: Sequence[str], key: int, before: Iterable[Sequence[Any]], after: Iterable[Sequence[Any]]
 ) -> frozenset[str]:
-    """The columns in which rows differ, matched by their key; all of them, and `WHICH`, when rows came or went.
+    """The columns in which rows differ, matched by their key; all of them, and `PRESENCE`, when rows came or went.
 
     A value that is only written in another way may pass for another one.
     """
     was = {one[key]: one for one in map(_comparable, before)}
     now = {one[key]: one for one in map(_comparable, after)}
     if was.keys() != now.keys():
-        return frozenset({WHICH, *columns})
+        return frozenset({PRESENCE, *columns})
     pairs = [(was[one], now[one]) for one in now]
     return frozenset(
         column for position, column in enumerate(columns) if any(old[position] != new[position] for old, new in pairs)

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.adapters.sandbox import faults
 from reconciler.adapters.sandbox.process import Process
-from reconciler.adapters.sandbox.protocol import SECONDS, Advance, Ask, Batch, Load, Pair, Touched
+from reconciler.adapters.sandbox.protocol import (
+    POLICY_SECONDS,
+    Advance,
+    Batch,
+    ChangedRows,
+    Load,
+    PolicyRequest,
+    TablePair,
+)
 from reconciler.model.problem import Severity, Verdict, Violation
 from reconciler.policy import escape_line
 from reconciler.tables.duckdb import (
@@ -51,12 +59,12 @@ class Sandbox:
     Threads take turns.
     """
 
-    def __init__(self, seconds: float = SECONDS) -> None:
+    def __init__(self, seconds: float = POLICY_SECONDS) -> None:
         """`seconds` is what one policy may take."""
         self._seconds = seconds
         self._process: Process | None = None
         self._statements: tuple[str, ...] = ()
-        self._held: Held | None = None
+        self._held: LoadedStates | None = None
         self._turn = threading.Lock()
 
     def __enter__(self) -> Sandbox:
@@ -80,7 +88,7 @@ class Sandbox:
             return ()
         with self._turn:
             try:
-                wanted = Wanted(kinds, named(policies, kinds), live, desired, step)
+                wanted = RequestedStates(kinds, find_named_kinds(policies, kinds), live, desired, step)
                 return self._verdicts(policies, wanted)
             except BaseException:
                 self._end()
@@ -91,43 +99,47 @@ class Sandbox:
         with self._turn:
             self._end()
 
-    def _verdicts(self, policies: Sequence[Policy], wanted: Wanted) -> tuple[Verdict, ...]:
+    def _verdicts(self, policies: Sequence[Policy], wanted: RequestedStates) -> tuple[Verdict, ...]:
         process, end = self._ready(wanted), time.monotonic() + SECONDS_FOR_ALL
         verdicts: list[Verdict] = []
         while True:
             left = policies[len(verdicts) :]
-            batch = Batch(tuple(Ask(one.sql, self._seconds) for one in left), end - time.monotonic())
+            batch = Batch(tuple(PolicyRequest(one.sql, self._seconds) for one in left), end - time.monotonic())
             for answer, policy in zip(process.ask(batch), left, strict=False):  # one that ends answers no more
                 verdicts.append(self._verdict(policy, answer))
             if len(verdicts) == len(policies):
                 return tuple(verdicts)
             process = self._ready(wanted)
 
-    def _ready(self, wanted: Wanted) -> Process:
+    def _ready(self, wanted: RequestedStates) -> Process:
         """A process with these states: the one that runs, or a new one."""
         if self._process is not None and self._process.has_ended:
             self._end()
         held, step = self._held, wanted.step
-        if self._process is None or held is None or step is None or not held.serves(wanted):
+        if self._process is None or held is None or step is None or not held.matches(wanted):
             return self._loaded(wanted)
         if held.has(step):
             return self._process
-        settled = held.settles(step)
+        settled = held.needs_settling(step)
         if settled is None:
             return self._loaded(wanted)
         return self._advanced(self._process, held, wanted, step, settled=settled)
 
-    def _loaded(self, wanted: Wanted) -> Process:
+    def _loaded(self, wanted: RequestedStates) -> Process:
         """A process that was given all rows."""
         kinds, names, step = wanted.kinds, wanted.names, wanted.step
         if step is not None and self._held is not None and self._held.kinds == kinds.digest:
             names |= self._held.names  # two sets of rules may take turns
         small = step is not None and step.rows is not None
-        process = self._holding(load(names, kinds, wanted.live, None if small else wanted.desired))
+        process = self._holding(build_load(names, kinds, wanted.live, None if small else wanted.desired))
         if step is None or step.rows is None:
-            self._held = Held(kinds.digest, names, step.old, step.new) if step else Held(kinds.digest, names)
+            self._held = (
+                LoadedStates(kinds.digest, names, step.old, step.new) if step else LoadedStates(kinds.digest, names)
+            )
             return process
-        return self._advanced(process, Held(kinds.digest, names, step.old, step.old), wanted, step, settled=True)
+        return self._advanced(
+            process, LoadedStates(kinds.digest, names, step.old, step.old), wanted, step, settled=True
+        )
 
     def _holding(self, request: Load) -> Process:
         self._held = None
@@ -138,10 +150,12 @@ class Sandbox:
         self._process.hold(request)
         return self._process
 
-    def _advanced(self, process: Process, held: Held, wanted: Wanted, step: Between, *, settled: bool) -> Process:
+    def _advanced(
+        self, process: Process, held: LoadedStates, wanted: RequestedStates, step: Between, *, settled: bool
+    ) -> Process:
         """The process after one step from what it holds."""
         self._held = None
-        process.hold(advance(held.names, wanted.kinds, step.rows or (), settled=settled))
+        process.hold(build_advance(held.names, wanted.kinds, step.rows or (), settled=settled))
         self._held = replace(held, live=step.old, desired=step.new, reversible=True)
         return process
 
@@ -150,7 +164,7 @@ class Sandbox:
             self._end()
             return Verdict(policy, fault=faults.ended(self._seconds))
         if "rows" not in answer:
-            return Verdict(policy, fault=faults.fault(answer, policy.sql, self._seconds, SECONDS_FOR_ALL))
+            return Verdict(policy, fault=faults.build_fault(answer, policy.sql, self._seconds, SECONDS_FOR_ALL))
         return Verdict(policy, tuple(_violation(row) for row in answer["rows"]), answer["cut"])
 
     def _end(self) -> None:
@@ -166,7 +180,7 @@ def _violation(cells: Sequence[str | None]) -> Violation:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RequestedStates:
     """Two states, with the kinds of which policies name the tables."""
 
     kinds: Kinds
@@ -177,7 +191,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class LoadedStates:
     """The rows of some kinds in two states, by what those are known by; None for one that nobody will ask for again.
 
     `kinds` is the digest of all kinds. With `reversible` the process knows what was in place of all that differs.
@@ -189,7 +203,7 @@ class Held:
     desired: str | None = None
     reversible: bool = False
 
-    def serves(self, wanted: Wanted) -> bool:
+    def matches(self, wanted: RequestedStates) -> bool:
         """Whether the tables are those that policies ask for."""
         return wanted.kinds.digest == self.kinds and wanted.names <= self.names
 
@@ -197,7 +211,7 @@ class Held:
         """Whether these are the two states, reached in the same way."""
         return self.reversible and step.rows is not None and (self.live, self.desired) == (step.old, step.new)
 
-    def settles(self, step: Between) -> bool | None:
+    def needs_settling(self, step: Between) -> bool | None:
         """Whether the way there begins with the desired state going live, or with giving it up; None for no way."""
         if step.rows is None:
             return None
@@ -206,13 +220,13 @@ class Held:
         return False if self.reversible and self.live == step.old else None
 
 
-def named(policies: Sequence[Policy], kinds: Kinds) -> frozenset[str]:
+def find_named_kinds(policies: Sequence[Policy], kinds: Kinds) -> frozenset[str]:
     """The kinds whose tables any policy names: there is no other way to them, so the rest is not loaded."""
     texts = "\n".join(policy.sql for policy in policies).lower()
     return frozenset(kind.name for kind in kinds if _as_written(kind) in texts)
 
 
-def load(names: Collection[str], kinds: Kinds, live: Iterable[Row], desired: Iterable[Row] | None = None) -> Load:
+def build_load(names: Collection[str], kinds: Kinds, live: Iterable[Row], desired: Iterable[Row] | None = None) -> Load:
     """Two states as a store would hold them, in tables without keys, checks and indexes; or `live` in both.
 
     Rows of other kinds than those named are left out. What an old row lacks of a kind's columns is NULL.
@@ -235,7 +249,7 @@ def load(names: Collection[str], kinds: Kinds, live: Iterable[Row], desired: Ite
     return Load(statements, pairs, wide, narrow)
 
 
-def advance(names: Collection[str], kinds: Kinds, rows: Iterable[Row], *, settled: bool) -> Advance:
+def build_advance(names: Collection[str], kinds: Kinds, rows: Iterable[Row], *, settled: bool) -> Advance:
     """The next state, by the rows that differ. `settled` as in `Advance`."""
     touched: dict[str, tuple[list[str], Records]] = {}
     for row in rows:
@@ -246,7 +260,7 @@ def advance(names: Collection[str], kinds: Kinds, rows: Iterable[Row], *, settle
         ids.append(row.resource.id)
         if is_live(kind, row):
             records.append(desired_values(kind, row))
-    return Advance(settled, {name: Touched(tuple(ids), records) for name, (ids, records) in touched.items()})
+    return Advance(settled, {name: ChangedRows(tuple(ids), records) for name, (ids, records) in touched.items()})
 
 
 def _as_written(kind: Kind) -> str:
@@ -266,9 +280,9 @@ def _statements(kind: Kind) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def _pair(kind: Kind) -> Pair:
+def _pair(kind: Kind) -> TablePair:
     live = live_columns(kind)
-    return Pair(kind.table, kind.key, (*live, *declared_columns(kind)), len(live))
+    return TablePair(kind.table, kind.key, (*live, *declared_columns(kind)), len(live))
 
 
 def _by_kind(kinds: dict[str, Kind], rows: Iterable[Row]) -> dict[str, list[Row]]:

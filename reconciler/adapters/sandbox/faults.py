@@ -28,7 +28,7 @@ NO_FILES = ("disabled by configuration", "a policy sees the tables of main and d
 HINTS = (WRITES, NO_FILES, ("configuration has been locked", "a policy cannot change settings"))
 
 
-def fault(answer: Answer, sql: str, seconds: float, seconds_for_all: float) -> Fault:
+def build_fault(answer: Answer, sql: str, seconds: float, seconds_for_all: float) -> Fault:
     """The fault that an answer without rows tells of."""
     if answer.get("late"):
         return not_run(seconds_for_all)
@@ -40,7 +40,7 @@ def fault(answer: Answer, sql: str, seconds: float, seconds_for_all: float) -> F
     if NO_MEMORY in text:
         return too_large()
     message = escape_line(PREFIX.sub("", text.partition("\n")[0])).rstrip(".!")
-    line, column = place(text, sql, answer["above"])
+    line, column = find_place(text, sql, answer["above"])
     return Fault(message, line, column, _hint(text))
 
 
@@ -75,7 +75,7 @@ def _hint(text: str) -> str:
     return f"did you mean {escape_line(found['names'])}?" if found else ""
 
 
-def place(text: str, sql: str, above: int) -> tuple[int, int]:
+def find_place(text: str, sql: str, above: int) -> tuple[int, int]:
     """Line and column, from 1; the beginning of the file when DuckDB shows no place, or one that is not in it."""
     found = EXCERPT.search(text)
     if found is None:

@@ -13,25 +13,25 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from reconciler.adapters.sandbox.protocol import LAST_WORD
+from reconciler.adapters.sandbox.protocol import STOP_FACTOR
 from reconciler.errors import NeedsHuman, RetryLater
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from reconciler.adapters.sandbox.protocol import Advance, Answer, Batch, Fill, Load, Look, Seen
+    from reconciler.adapters.sandbox.protocol import Advance, Answer, Batch, FillTable, Load, QueryAnswer, QueryRequest
 
 CHILD = "reconciler.adapters.sandbox.child"
 INHERITED = ("SYSTEMROOT", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PATH")
 """All that a Python needs of its environment; passwords that stand in the rest are nothing for policies."""
-TO_LOAD = 60.0
+LOAD_SECONDS = 60.0
 """Seconds for starting and for loading tables."""
-TO_ANSWER = 4.0
+ANSWER_FACTOR = 4.0
 """How much longer than a policy may take, as a factor, until a process that should have ended itself is ended.
 
 It may take its time twice, to be looked through and to run, and half as long to stop each time.
 """
-TO_END = 5.0
+END_SECONDS = 5.0
 
 
 class Process:
@@ -54,7 +54,7 @@ class Process:
 
     def hold(self, request: Load | Advance) -> None:
         """Hold these rows. Raises `RetryLater` when there is no room for them, or the process ended over it."""
-        (answer,) = self._answers(request, [TO_LOAD])
+        (answer,) = self._answers(request, [LOAD_SECONDS])
         if answer is None or "error" in answer:
             why = answer["error"].partition("\n")[0] if answer else self._last_words()
             raise RetryLater(
@@ -62,18 +62,18 @@ class Process:
                 hint="see that there is a gigabyte of free memory",
             )
 
-    def fill(self, request: Fill) -> None:
+    def fill(self, request: FillTable) -> None:
         """Hold these rows as well. Raises `RetryLater` when there is no room for them, or the process ended over it."""
-        (answer,) = self._answers(request, [TO_LOAD])
+        (answer,) = self._answers(request, [LOAD_SECONDS])
         if answer is None or "error" in answer:
             why = answer["error"].partition("\n")[0] if answer else self._last_words()
             message = f"the query was not run: the rows of {request.table} could not be copied for it: {why}"
             raise RetryLater(message, hint="see that there is a gigabyte of free memory")
 
-    def look(self, request: Look) -> Seen | None:
+    def look(self, request: QueryRequest) -> QueryAnswer | None:
         """What somebody's query finds; None when the process ended over it."""
-        (answer,) = self._answers(request, [request.seconds * LAST_WORD + TO_END])
-        return None if answer is None else cast("Seen", answer)
+        (answer,) = self._answers(request, [request.seconds * STOP_FACTOR + END_SECONDS])
+        return None if answer is None else cast("QueryAnswer", answer)
 
     @property
     def has_ended(self) -> bool:
@@ -82,19 +82,19 @@ class Process:
 
     def ask(self, batch: Batch) -> Iterator[Answer | None]:
         """The answer to each policy, as they come; None, and no more, when the process ended over one."""
-        return self._answers(batch, [one.seconds * TO_ANSWER for one in batch.asks])
+        return self._answers(batch, [one.seconds * ANSWER_FACTOR for one in batch.asks])
 
     def close(self) -> None:
         """End it, if it has not ended."""
         self._process.kill()
-        self._process.wait(TO_END)
+        self._process.wait(END_SECONDS)
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             assert stream is not None
             with suppress(OSError):  # what it did not take any more is still to be flushed
                 stream.close()
 
     def _answers(
-        self, request: Load | Advance | Batch | Fill | Look, seconds: Sequence[float]
+        self, request: Load | Advance | Batch | FillTable | QueryRequest, seconds: Sequence[float]
     ) -> Iterator[Answer | None]:
         """As many answers as there are deadlines: each counts from the answer before."""
         assert self._process.stdin is not None

@@ -10,22 +10,22 @@ if TYPE_CHECKING:
 
     Records = Sequence[tuple[Any, ...]]
 
-MOST_ROWS = 1_000
+MAX_ROWS = 1_000
 """Rows of a policy that are kept."""
-SECONDS = 2.0
+POLICY_SECONDS = 2.0
 """What one policy may take before it is interrupted."""
-LAST_WORD = 1.5
+STOP_FACTOR = 1.5
 """How much longer it may take to stop, as a factor, before the process ends itself."""
 MEMORY = "512MB"
 """What DuckDB may use, the tables included."""
 COLUMNS = ("message", "kind", "name", "field", "severity")
 """The columns of a policy that count; only the first has to be there."""
-LONGEST_CELL = 2_000
+MAX_CELL = 2_000
 """Characters of a cell that leave the process."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class TablePair:
     """The two tables of a kind. The columns of the live one are the first `width` of the desired one's."""
 
     table: str
@@ -42,13 +42,13 @@ class Load:
     """
 
     statements: tuple[str, ...]
-    pairs: Mapping[str, Pair]
+    pairs: Mapping[str, TablePair]
     desired: Mapping[str, Records]
     live: Mapping[str, Records] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Touched:
+class ChangedRows:
     """What became of some rows of a kind: all their ids, and those that there still are, as in the desired table."""
 
     ids: tuple[str, ...]
@@ -63,27 +63,27 @@ class Advance:
     """
 
     settled: bool
-    touched: Mapping[str, Touched]
+    touched: Mapping[str, ChangedRows]
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class PolicyRequest:
     """Run one policy, for so many seconds."""
 
     sql: str
-    seconds: float = SECONDS
+    seconds: float = POLICY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Run some policies, an answer to each; those that would begin after so many seconds are not run."""
 
-    asks: tuple[Ask, ...]
+    asks: tuple[PolicyRequest, ...]
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Fill:
+class FillTable:
     """Have rows in a table, which is made where columns (name and SQL type) are given."""
 
     schema: str
@@ -93,7 +93,7 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class QueryRequest:
     """Run somebody's query, for so many seconds, and tell so many of the rows it finds."""
 
     sql: str
@@ -102,8 +102,8 @@ class Look:
     most_bytes: int
 
 
-class Seen(TypedDict, total=False):
-    """What came of a `Look`, as JSON on one line; `error`, `refused` and `slow` as in `Answer`."""
+class QueryAnswer(TypedDict, total=False):
+    """What came of a `QueryRequest`, as JSON on one line; `error`, `refused` and `slow` as in `Answer`."""
 
     columns: Sequence[tuple[str, str]]
     rows: Sequence[Sequence[Any]]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from reconciler.adapters.sandbox.database import Place, Reads
-    from reconciler.adapters.sandbox.protocol import Pair
+    from reconciler.adapters.sandbox.protocol import TablePair
 
 DROPS_COLUMNS = "unused_columns"
 SCAN = "SEQ_SCAN"
@@ -58,7 +58,7 @@ class Planner:
             cursor.execute("SELECT *, json_serialize_sql('SELECT 1') FROM sample").fetchall()
             cursor.execute("EXPLAIN (FORMAT json) FROM sample").fetchall()
 
-    def learn(self, statements: tuple[str, ...], pairs: Mapping[str, Pair]) -> None:
+    def learn(self, statements: tuple[str, ...], pairs: Mapping[str, TablePair]) -> None:
         """Have the tables that these statements make; they are the same ones each time."""
         for statement in () if self._statements else statements:
             self.connection.execute(statement)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 
-from reconciler.adapters.sandbox.protocol import COLUMNS, LAST_WORD, LONGEST_CELL, MOST_ROWS, Answer
-from reconciler.adapters.sandbox.screen import Query, screened
+from reconciler.adapters.sandbox.protocol import COLUMNS, MAX_CELL, MAX_ROWS, STOP_FACTOR, Answer
+from reconciler.adapters.sandbox.screen import ScreenedPolicy, screen_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,9 +28,9 @@ EXAMPLE = "begin with SELECT 'what is wrong' AS message, 'the kind' AS kind, nam
 READ_ONLY = "BEGIN TRANSACTION READ ONLY"
 ABOVE = 1
 """Lines of ours that stand above the policy's in what is run."""
-MOST_REMEMBERED = 1_000
+MAX_REMEMBERED = 1_000
 """Texts of which something is remembered."""
-MOST_ROWS_REMEMBERED = 100
+MAX_ROWS_REMEMBERED = 100
 """Rows of a verdict that is worth the memory."""
 NULL_MESSAGE = "NULL joined to a text with || makes it NULL: use concat(…), or coalesce(…, '-')"
 
@@ -45,14 +45,14 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class KnownVerdict:
     """A verdict, and the moment of the tables that it was given on."""
 
     answer: Answer
     moment: int
 
 
-class Judge:
+class PolicyRunner:
     """Runs policies on one database. What was found about a text is remembered, and so is its verdict.
 
     A policy that reads nothing which has changed since its last verdict is not run: it asks for nothing else, so it
@@ -63,14 +63,14 @@ class Judge:
         self._database = database
         self._planner = planner
         self._prepared: dict[str, Prepared | Answer] = {}
-        self._given: dict[str, Given] = {}
+        self._given: dict[str, KnownVerdict] = {}
         self._reads: dict[str, Reads | None] = {}
 
     def answer(self, sql: str, seconds: float) -> Answer:
         """The rows of a policy, or why there are none."""
         found = self._again(sql, seconds) or self._run(sql, seconds)
-        if "rows" in found and len(found["rows"]) <= MOST_ROWS_REMEMBERED:
-            _keep(self._given, sql, Given(found, self._database.changes.now))
+        if "rows" in found and len(found["rows"]) <= MAX_ROWS_REMEMBERED:
+            _keep(self._given, sql, KnownVerdict(found, self._database.changes.now))
         return found
 
     def _again(self, sql: str, seconds: float) -> Answer | None:
@@ -104,7 +104,7 @@ class Judge:
 
 def _keep(memory: dict[str, T], sql: str, value: T) -> T:
     """Remember a value, and not too many: a process may live for months."""
-    if len(memory) >= MOST_REMEMBERED:
+    if len(memory) >= MAX_REMEMBERED:
         memory.clear()
     memory[sql] = value
     return value
@@ -113,10 +113,10 @@ def _keep(memory: dict[str, T], sql: str, value: T) -> T:
 def _prepared(cursor: duckdb.DuckDBPyConnection, sql: str) -> Prepared | Answer:
     """The queries that give the rows of a policy."""
     try:
-        query = screened(cursor, sql)
+        query = screen_policy(cursor, sql)
     except duckdb.ParserException as error:
         return Answer(error=str(error), above=0)
-    if not isinstance(query, Query):
+    if not isinstance(query, ScreenedPolicy):
         return query
     cursor.execute(READ_ONLY)
     columns = [column[0] for column in cursor.execute(f"SELECT * {_found(query.body)} LIMIT 0").description]
@@ -145,7 +145,7 @@ def _is_quiet(cursor: duckdb.DuckDBPyConnection, prepared: Prepared) -> bool:
 def _rows(cursor: duckdb.DuckDBPyConnection, selection: str | duckdb.Statement) -> Answer:
     cursor.execute(READ_ONLY)
     rows = cursor.execute(selection).fetchall()
-    return _bad_row(rows) or Answer(rows=rows[:MOST_ROWS], cut=len(rows) > MOST_ROWS)
+    return _bad_row(rows) or Answer(rows=rows[:MAX_ROWS], cut=len(rows) > MAX_ROWS)
 
 
 def _found(body: str) -> str:
@@ -156,7 +156,7 @@ def _found(body: str) -> str:
 def _selection(body: str, named: dict[str, str]) -> tuple[str, str]:
     """The columns that count, as text; and what puts the worst first, in an order that is the same everywhere."""
     cells = [
-        f"left(CAST(found.{_quoted(named[column])} AS VARCHAR), {LONGEST_CELL})" if column in named else "NULL"
+        f"left(CAST(found.{_quoted(named[column])} AS VARCHAR), {MAX_CELL})" if column in named else "NULL"
         for column in COLUMNS
     ]
     severity = f"lower({cells[-1]})"
@@ -164,7 +164,7 @@ def _selection(body: str, named: dict[str, str]) -> tuple[str, str]:
         f"CASE WHEN {cells[0]} IS NULL THEN 0 WHEN {severity} = 'warning' THEN 3 "
         f"WHEN {severity} <> 'error' THEN 1 ELSE 2 END"
     )
-    return f"SELECT {', '.join(cells)} {_found(body)}", f"ORDER BY {rank}, 2, 3, 4, 1 LIMIT {MOST_ROWS + 1}"
+    return f"SELECT {', '.join(cells)} {_found(body)}", f"ORDER BY {rank}, 2, 3, 4, 1 LIMIT {MAX_ROWS + 1}"
 
 
 def _bad_row(rows: Rows) -> Answer | None:
@@ -194,7 +194,7 @@ def deadline(cursor: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None
     def watch() -> None:
         if not done.wait(seconds):
             cursor.interrupt()
-            if not done.wait(seconds * (LAST_WORD - 1)):
+            if not done.wait(seconds * (STOP_FACTOR - 1)):
                 os._exit(1)
 
     thread = threading.Thread(target=watch, name="policy-deadline", daemon=True)

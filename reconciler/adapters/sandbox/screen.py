@@ -28,7 +28,7 @@ WRITERS = frozenset({"INSERT_QUERY_NODE", "UPDATE_QUERY_NODE", "DELETE_QUERY_NOD
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class ScreenedPolicy:
     """A policy's text; `body` is its one statement without the semicolons that may follow it."""
 
     sql: str
@@ -43,7 +43,7 @@ class _Token:
     ends: bool
 
 
-def screened(connection: duckdb.DuckDBPyConnection, sql: str) -> Query | Answer:
+def screen_policy(connection: duckdb.DuckDBPyConnection, sql: str) -> ScreenedPolicy | Answer:
     """The query, or why it is not run. Raises `duckdb.Error` for what DuckDB cannot parse."""
     statements, tokens = connection.extract_statements(sql), _tokens(sql)
     if not statements:
@@ -54,7 +54,7 @@ def screened(connection: duckdb.DuckDBPyConnection, sql: str) -> Query | Answer:
     if kind != "SELECT":
         return _refused(f"this is a statement of type {kind}, and {ONE_SELECT}", sql, tokens[0].offset)
     body = _body(sql, tokens)
-    return _objection(connection, sql, body) or Query(sql, body)
+    return _objection(connection, sql, body) or ScreenedPolicy(sql, body)
 
 
 def _objection(connection: duckdb.DuckDBPyConnection, sql: str, body: str) -> Answer | None:
@@ -89,7 +89,7 @@ def _against(node: dict[str, Any], sql: str) -> Answer | None:
     if node.get("sample"):
         return _refused("a sample is another one each time", sql, place, STATES)
     name = _called(node)
-    return _refused(f"{name} {WHY[name]}", sql, place, STATES) if name in WHY else None
+    return _refused(f"{name} {REFUSED_FUNCTIONS[name]}", sql, place, STATES) if name in REFUSED_FUNCTIONS else None
 
 
 def _called(node: dict[str, Any]) -> str:
@@ -177,7 +177,7 @@ MACHINE = frozenset(
         "write_log",
     }
 )
-WHY = {
+REFUSED_FUNCTIONS = {
     **dict.fromkeys(TIME, "asks for the time"),
     **dict.fromkeys(CHANCE, "asks for chance"),
     **dict.fromkeys(MACHINE, "asks for the machine"),

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.adapters.git.mirror import Mirror
-from reconciler.adapters.git.remote import refusal, without_secrets
-from reconciler.adapters.git.transport import LOGIN, PASSWORD, Credentials, Timeouts, read_address, transport
+from reconciler.adapters.git.remote import explain_failure, without_secrets
+from reconciler.adapters.git.transport import LOGIN, PASSWORD, Credentials, Timeouts, build_transport, read_address
 from reconciler.errors import RetryLater, UsageError
 
 
@@ -67,7 +67,7 @@ def test_one_protocol_and_no_other() -> None:
         ("git@host:x", "ssh"),
         ("/x", "file"),
     ):
-        how = transport(read_address(text), Credentials(), Timeouts())
+        how = build_transport(read_address(text), Credentials(), Timeouts())
         assert how.variables["GIT_ALLOW_PROTOCOL"] == allowed
         assert how.variables["GIT_TERMINAL_PROMPT"] == "0"
         assert PASSWORD not in how.variables
@@ -77,7 +77,7 @@ def test_one_protocol_and_no_other() -> None:
 def test_a_password_is_in_the_environment_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
     given = Credentials(password="s3cret")
     for text in ("https://ann:older@host:8443/x", "https://host:8443/x"):
-        how = transport(read_address(text), given, Timeouts())
+        how = build_transport(read_address(text), given, Timeouts())
         assert how.variables[PASSWORD] == "s3cret"
         assert how.variables[LOGIN] == ("ann" if "ann" in text else "git")
         assert "s3cret" in how.secrets
@@ -86,22 +86,22 @@ def test_a_password_is_in_the_environment_and_nowhere_else(monkeypatch: pytest.M
             "credential.https://host:8443.helper"
         ]
     for text in ("git@host:x", "/x"):
-        assert "s3cret" not in transport(read_address(text), given, Timeouts()).variables.values()
+        assert "s3cret" not in build_transport(read_address(text), given, Timeouts()).variables.values()
     with pytest.raises(UsageError, match="for all to read"):
-        transport(read_address("http://host/x"), given, Timeouts())
-    assert transport(read_address("http://127.0.0.1:80/x"), given, Timeouts()).variables[PASSWORD] == "s3cret"
+        build_transport(read_address("http://host/x"), given, Timeouts())
+    assert build_transport(read_address("http://127.0.0.1:80/x"), given, Timeouts()).variables[PASSWORD] == "s3cret"
 
 
 def test_ssh_asks_nobody_and_reads_the_files_it_is_given(tmp_path: Path) -> None:
-    plain = transport(read_address("git@host:x"), Credentials(), Timeouts(connect=7))
+    plain = build_transport(read_address("git@host:x"), Credentials(), Timeouts(connect=7))
     assert plain.variables["GIT_SSH_COMMAND"].startswith("ssh -o BatchMode=yes -o ConnectTimeout=7 -o Server")
     assert "Identit" not in plain.variables["GIT_SSH_COMMAND"]
     odd = tmp_path / "100% o'key"
-    how = transport(read_address("git@host:x"), Credentials(key=odd, known_hosts=odd), Timeouts())
+    how = build_transport(read_address("git@host:x"), Credentials(key=odd, known_hosts=odd), Timeouts())
     assert "100%% o" in how.variables["GIT_SSH_COMMAND"]
     assert "IdentitiesOnly=yes" in how.variables["GIT_SSH_COMMAND"]
     with pytest.raises(UsageError, match="cannot read a file of this name"):
-        transport(read_address("git@host:x"), Credentials(key=tmp_path / 'a"b'), Timeouts())
+        build_transport(read_address("git@host:x"), Credentials(key=tmp_path / 'a"b'), Timeouts())
 
 
 def test_what_others_write_is_fit_to_be_shown() -> None:
@@ -110,7 +110,7 @@ def test_what_others_write_is_fit_to_be_shown() -> None:
     assert shown == "see https://host/x and ***, ***\ufffd[2J\ufffdnext"
     assert len(without_secrets("x" * 9999, [])) == 300
     answer = "remote: token s3@cret has expired\nfatal: Authentication failed for 'https://s3%40cret@host/'"
-    error = refusal(answer, 128, read_address("https://host/x"), ["s3@cret"])
+    error = explain_failure(answer, 128, read_address("https://host/x"), ["s3@cret"])
     assert isinstance(error, RetryLater)
     assert "s3" not in str(error)
     assert str(error) == "this host is not let in to https://host/x: Authentication failed for 'https://host/'"

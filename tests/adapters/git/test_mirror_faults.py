@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.adapters.git.mirror import Mirror
-from reconciler.adapters.git.run import Supervision, run
+from reconciler.adapters.git.run import Supervision, run_git
 from reconciler.adapters.git.transport import Timeouts
 from reconciler.errors import NeedsHuman, RetryLater
 from tests.support.gitrepo import GitRepo, environment
@@ -132,7 +132,7 @@ def test_a_group_that_ignores_being_asked_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "stubborn.sh"
     script.write_text('#!/bin/sh\ntrap "" TERM\n(trap "" TERM; sleep 60.125) &\nsleep 60.125\n', newline="\n")
     script.chmod(0o755)
-    outcome = run(
+    outcome = run_git(
         ("-c", f"alias.stubborn=!{script}", "stubborn"),
         cwd=tmp_path,
         variables=environment(),

@@ -13,7 +13,7 @@ import pytest
 
 from reconciler.adapters.git import process
 from reconciler.adapters.git.mirror import Mirror
-from reconciler.adapters.git.transport import Credentials, Timeouts, read_address, transport
+from reconciler.adapters.git.transport import Credentials, Timeouts, build_transport, read_address
 from reconciler.errors import NeedsHuman, RetryLater
 from tests.support.githttp import GitServer, serving
 from tests.support.gitrepo import GitRepo
@@ -210,7 +210,7 @@ def test_over_ssh(remote: GitRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.skipif(sys.platform == "win32", reason="asks the ssh on PATH")
 def test_ssh_understands_what_it_is_given(tmp_path: Path) -> None:
     odd = tmp_path / "100% o'key"
-    how = transport(read_address("git@host:x"), Credentials(key=odd, known_hosts=odd), Timeouts())
+    how = build_transport(read_address("git@host:x"), Credentials(key=odd, known_hosts=odd), Timeouts())
     done = subprocess.run(
         ["sh", "-c", f"{how.variables['GIT_SSH_COMMAND']} -G -F /dev/null host"],
         capture_output=True,

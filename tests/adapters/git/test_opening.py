@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.git.process import failure
+from reconciler.adapters.git.process import explain_failure
 from reconciler.adapters.git.repository import GitSource, open_repository, without_credentials
 from reconciler.errors import BugError, NeedsHuman, RetryLater, UsageError
 from tests.support.gitrepo import GitRepo
@@ -61,10 +61,10 @@ def test_no_repository_and_no_folder(tmp_path: Path) -> None:
 
 def test_somebody_elses_repository_needs_a_human(tmp_path: Path) -> None:
     said = "fatal: detected dubious ownership in repository at '/srv/config'\nTo add an exception…\n"
-    error = failure(said, 128, tmp_path)
+    error = explain_failure(said, 128, tmp_path)
     assert isinstance(error, NeedsHuman)
     assert f"safe.directory '{tmp_path.as_posix()}'" in error.hint
-    assert isinstance(failure("", -9, tmp_path), RetryLater)
+    assert isinstance(explain_failure("", -9, tmp_path), RetryLater)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can give files away")
@@ -78,7 +78,7 @@ def test_a_repository_that_really_is_somebody_elses(repo: GitRepo) -> None:
 
 def test_a_fetch_that_was_not_allowed_is_a_missing_object_however_git_ended(tmp_path: Path) -> None:
     for code in (128, -13):  # before 2.45, git tries to fetch, and may be told of the refusal by a signal
-        error = failure("fatal: transport 'ext' not allowed\n", code, tmp_path, "1234")
+        error = explain_failure("fatal: transport 'ext' not allowed\n", code, tmp_path, "1234")
         assert isinstance(error, NeedsHuman)
         assert "lacks the object 1234" in str(error)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import clickhouse_connect
 import pytest
 
-from reconciler.adapters.clickhouse.connection import parse
+from reconciler.adapters.clickhouse.connection import parse_url
 from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import Column, Kinds, SqlType
 from tests.adapters.ledger.versions import created, sha, version
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.parametrize("histories", ["chdb", "http"], indirect=Tru
 
 def outside(histories: Histories) -> Client:
     """A client that knows nothing of ledgers, in the ledger's database."""
-    server = parse(histories.url)
+    server = parse_url(histories.url)
     if server is None:
         client = clickhouse_connect.get_client(interface="chdb", path=str(histories.folder / "history"))
         client.database = "config_history"

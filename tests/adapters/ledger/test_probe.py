@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.clickhouse.connection import ask
+from reconciler.adapters.clickhouse.connection import probe
 from reconciler.errors import RetryLater, UsageError
 from tests.support.fronts import running
 
@@ -29,7 +29,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 def test_an_engine_tells_its_version_and_time(url: str, tmp_path: Path) -> None:
     before = datetime.now(UTC)
-    answer = ask(url, tmp_path)
+    answer = probe(url, tmp_path)
     after = datetime.now(UTC)
     assert re.match(r"\d+\.\d+", answer.version)
     assert before - timedelta(seconds=1) <= answer.now <= after + timedelta(seconds=1)
@@ -39,6 +39,6 @@ def test_an_engine_tells_its_version_and_time(url: str, tmp_path: Path) -> None:
 
 def test_nobody_there(tmp_path: Path) -> None:
     with pytest.raises(RetryLater, match=r"127\.0\.0\.1:1 "):
-        ask("clickhouse://default:not-for-messages@127.0.0.1:1/x", tmp_path)
+        probe("clickhouse://default:not-for-messages@127.0.0.1:1/x", tmp_path)
     with pytest.raises(UsageError):
-        ask("nonsense", tmp_path)
+        probe("nonsense", tmp_path)

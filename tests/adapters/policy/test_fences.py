@@ -18,8 +18,8 @@ from reconciler.adapters.sandbox import engine, runner
 from reconciler.adapters.sandbox.database import Database
 from reconciler.adapters.sandbox.engine import Sandbox
 from reconciler.adapters.sandbox.process import Process
-from reconciler.adapters.sandbox.protocol import Ask
-from reconciler.adapters.sandbox.screen import AGE, TABLE_FUNCTIONS, WHY
+from reconciler.adapters.sandbox.protocol import PolicyRequest
+from reconciler.adapters.sandbox.screen import AGE, REFUSED_FUNCTIONS, TABLE_FUNCTIONS
 from tests.adapters.policy.conftest import policy
 from tests.support.kinds import KINDS, row, widget
 from tests.support.patience import DEADLINE, until
@@ -209,7 +209,7 @@ os._exit(0)
     assert done.stdout.split() == ["OSError", "OSError", "MemoryError"]
 
 
-@pytest.mark.parametrize("name", sorted(WHY))
+@pytest.mark.parametrize("name", sorted(REFUSED_FUNCTIONS))
 def test_time_chance_and_the_machine_are_not_asked(run: Run, name: str) -> None:
     bare = name.startswith(("current_date", "current_timestamp", "local"))
     arguments = {"setseed": "0.5", "sleep_ms": "1"}.get(name, "")
@@ -247,7 +247,7 @@ def test_the_list_is_that_of_this_duckdb() -> None:
             WHERE stability IN ('VOLATILE', 'CONSISTENT_WITHIN_QUERY')"""
         unsteady = {name for (name,) in connection.execute(query).fetchall()}
     alike_everywhere = {"error", "current_database", "current_schema", "current_schemas", "in_search_path"}
-    assert unsteady - alike_everywhere <= set(WHY)
+    assert unsteady - alike_everywhere <= set(REFUSED_FUNCTIONS)
 
 
 def test_what_may_stand_in_a_from_clause_runs(run: Run) -> None:
@@ -323,10 +323,10 @@ def test_nothing_is_left_running(canary: Path) -> None:
 
 def test_it_ends_itself_when_nobody_is_left_to_end_it() -> None:
     started = Process()
-    started.hold(engine.load((), KINDS, ()))
+    started.hold(engine.build_load((), KINDS, ()))
     inside = started._process
     assert inside.stdin is not None
-    inside.stdin.write(pickle.dumps(Ask(ENDLESS[11], 0.2)))
+    inside.stdin.write(pickle.dumps(PolicyRequest(ENDLESS[11], 0.2)))
     inside.stdin.flush()
     assert inside.wait(DEADLINE) == 1
     started.close()

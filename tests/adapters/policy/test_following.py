@@ -16,7 +16,7 @@ from reconciler.adapters.sandbox import engine
 from reconciler.adapters.sandbox.database import Database
 from reconciler.adapters.sandbox.engine import Sandbox
 from reconciler.adapters.sandbox.reads import Planner
-from reconciler.adapters.sandbox.runner import Judge
+from reconciler.adapters.sandbox.runner import PolicyRunner
 from reconciler.ports import Between
 from tests.adapters.policy.conftest import policy
 from tests.support.kinds import KINDS, row, widget
@@ -134,7 +134,7 @@ READS: list[tuple[str, Reads | None]] = [
 @pytest.fixture(scope="module")
 def planner() -> Iterator[Planner]:
     found = Planner()
-    request = engine.load((), KINDS, ())
+    request = engine.build_load((), KINDS, ())
     found.learn(request.statements, request.pairs)
     with closing(found.connection):
         yield found
@@ -154,22 +154,22 @@ def test_a_whole_row_is_all_of_its_columns(planner: Planner, whole: str) -> None
 
 def test_what_reads_nothing_that_changed_is_not_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
     database = Database()
-    judge = Judge(database, Planner())
+    judge = PolicyRunner(database, Planner())
     names = frozenset({"Widget"})
-    database.load(engine.load(names, KINDS, [ONE, TWO]))
+    database.load(engine.build_load(names, KINDS, [ONE, TWO]))
     ran: list[str] = []
-    run = Judge._run
+    run = PolicyRunner._run
 
-    def noted(self: Judge, sql: str, seconds: float) -> Answer:
+    def noted(self: PolicyRunner, sql: str, seconds: float) -> Answer:
         ran.append(sql)
         return run(self, sql, seconds)
 
-    monkeypatch.setattr(Judge, "_run", noted)
+    monkeypatch.setattr(PolicyRunner, "_run", noted)
     weight = "SELECT name AS message FROM desired.widget_config WHERE weight > 2"
     pieces = "SELECT label AS message FROM main.widget_config WHERE pieces > 2"
     rows = []
     for step in ((TWO_LATER,), (), (row(widget("two", weight=3.0, pieces=1), 1, 3),), (), ()):
-        database.advance(engine.advance(names, KINDS, step, settled=True))
+        database.advance(engine.build_advance(names, KINDS, step, settled=True))
         rows.append([judge.answer(sql, 15)["rows"] for sql in (weight, pieces)])
         ran.append("|")
     assert "".join({weight: "w", pieces: "p"}.get(one, one) for one in ran) == "wp|||p||"

@@ -14,7 +14,7 @@ from tests.support.valkey import ForwardClock, server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.adapters.redis.connection import Link
+    from reconciler.adapters.redis.connection import Connection
     from reconciler.adapters.redis.server import EmbeddedServer
     from reconciler.ports import Sessions
 
@@ -29,7 +29,7 @@ def shared_server() -> Iterator[EmbeddedServer]:
 
 
 @pytest.fixture
-def link(shared_server: EmbeddedServer) -> Iterator[Link]:
+def link(shared_server: EmbeddedServer) -> Iterator[Connection]:
     """A link to an empty server; patient, as the machine may be busy with other tests."""
     with connect(shared_server.url, answer_timeout=5) as opened:
         opened.ask("FLUSHALL", "SYNC")
@@ -43,7 +43,7 @@ def clock() -> ForwardClock:
 
 
 @pytest.fixture
-def redis_sessions(link: Link, clock: ForwardClock) -> RedisSessions:
+def redis_sessions(link: Connection, clock: ForwardClock) -> RedisSessions:
     """Sessions on an empty server."""
     return RedisSessions(link, PREFIX, COLUMN, clock=clock)
 

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.adapters.redis.cache import CHUNK, RedisCache
+from reconciler.adapters.redis.cache import ROWS_PER_SCRIPT, RedisCache
 from reconciler.model.live import OVERHEAD, CacheState, Use, ViewMark, ViewStep, ViewWrite
 from tests.adapters.redis.views import MB, LookUp, RedisLookUp, fill, mark, write
 from tests.support.laws import examples
 from tests.support.memory.cache import MemoryCache
 
 if TYPE_CHECKING:
-    from reconciler.adapters.redis.connection import Link
+    from reconciler.adapters.redis.connection import Connection
     from reconciler.ports import Cache
 
 
@@ -25,7 +25,7 @@ def view(request: pytest.FixtureRequest) -> tuple[Cache, LookUp]:
     if request.param == "memory":
         memory = MemoryCache(MB)
         return memory, memory
-    link: Link = request.getfixturevalue("link")
+    link: Connection = request.getfixturevalue("link")
     return RedisCache(link, MB), RedisLookUp(link)
 
 
@@ -108,14 +108,14 @@ def test_names_can_be_swapped(view: View) -> None:
 def test_names_can_be_swapped_far_apart(view: View) -> None:
     cache, look = view
     cache.keep_within(100 * MB)
-    others = [write(f"u{one:05}", f"id{one:05}", changed=one) for one in range(1, 2 * CHUNK)]
+    others = [write(f"u{one:05}", f"id{one:05}", changed=one) for one in range(1, 2 * ROWS_PER_SCRIPT)]
     cache.rebuild([write("ann", "1", "one"), write("ben", "2", "two"), *others], mark(1))
-    first, last = write("ben", "1", "one", changed=0), write("ann", "2", "two", changed=2 * CHUNK)
+    first, last = write("ben", "1", "one", changed=0), write("ann", "2", "two", changed=2 * ROWS_PER_SCRIPT)
     assert cache.advance(step(1, 2, first, *others, last))
     assert look.look_up("user", "ann") == '{"value":"two"}'
     assert look.look_up("user", "ben") == '{"value":"one"}'
     assert [look.name_of("user", one) for one in "12"] == ["ben", "ann"]
-    assert cache.state().rows == 2 * CHUNK + 1
+    assert cache.state().rows == 2 * ROWS_PER_SCRIPT + 1
 
 
 def test_a_name_that_was_given_again_is_the_live_ones(view: View) -> None:
@@ -182,10 +182,10 @@ def test_more_room_brings_rows_back_with_the_next_rebuild(view: View) -> None:
 def test_a_large_step_is_taken_as_a_whole(view: View) -> None:
     cache, look = view
     cache.keep_within(100 * MB)
-    fill(cache, 3 * CHUNK + 7)
-    writes = [write(f"v{number:05}", f"id{number:05}", "new") for number in range(3 * CHUNK + 7)]
+    fill(cache, 3 * ROWS_PER_SCRIPT + 7)
+    writes = [write(f"v{number:05}", f"id{number:05}", "new") for number in range(3 * ROWS_PER_SCRIPT + 7)]
     assert cache.advance(step(1, 2, *writes))
-    assert cache.state().rows == 3 * CHUNK + 7
+    assert cache.state().rows == 3 * ROWS_PER_SCRIPT + 7
     assert look.look_up("user", "u00005") is None
     assert look.name_of("user", "id00005") == "v00005"
 
@@ -201,7 +201,7 @@ WRITES = st.dictionaries(
 @settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(WRITES, st.integers(500, 2500)), max_size=6))
 def test_redis_and_the_dictionary_agree(
-    link: Link, steps: list[tuple[dict[str, tuple[str, str | None, Use, int]], int]]
+    link: Connection, steps: list[tuple[dict[str, tuple[str, str | None, Use, int]], int]]
 ) -> None:
     link.ask("FLUSHALL")
     real, model, look = RedisCache(link, MB), MemoryCache(MB), RedisLookUp(link)

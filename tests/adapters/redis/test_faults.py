@@ -22,11 +22,11 @@ from tests.support.valkey import pid, server, uuid
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from reconciler.adapters.redis.connection import Link
+    from reconciler.adapters.redis.connection import Connection
     from reconciler.adapters.redis.server import EmbeddedServer
 
 
-def calls(link: Link) -> Iterator[Callable[[], object]]:
+def calls(link: Connection) -> Iterator[Callable[[], object]]:
     """One call of each kind."""
     sessions, cache = RedisSessions(link, "user:", "user_id"), RedisCache(link, MB)
     yield lambda: sessions.create(NewSession(uuid(1), uuid(2), "203.0.113.7", "x" * 55))
@@ -43,7 +43,7 @@ def calls(link: Link) -> Iterator[Callable[[], object]]:
     yield lambda: ViewReader(link).row("user", "ann")
 
 
-def all_fail(link: Link, words: str) -> None:
+def all_fail(link: Connection, words: str) -> None:
     """Each call raises."""
     for call in calls(link):
         with pytest.raises(RetryLater, match=words) as caught:
@@ -63,7 +63,7 @@ def test_a_server_that_hangs_and_comes_back() -> None:
         until(lambda: is_answered(link))
 
 
-def is_answered(link: Link) -> bool:
+def is_answered(link: Connection) -> bool:
     """Whether a session can be asked for."""
     with suppress(RetryLater):
         RedisSessions(link, "user:", "user_id").get(uuid(1))

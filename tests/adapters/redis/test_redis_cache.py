@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.redis.cache import CHUNK, NEVER, RedisCache, ViewReader, row_key
+from reconciler.adapters.redis.cache import FIRST_ENTRY, ROWS_PER_SCRIPT, RedisCache, ViewReader, row_key
 from reconciler.adapters.redis.connection import connect
 from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.model.change import Op
@@ -16,17 +16,17 @@ from tests.adapters.redis.views import MB, fill, mark, write
 from tests.support.valkey import keys
 
 if TYPE_CHECKING:
-    from reconciler.adapters.redis.connection import Link
+    from reconciler.adapters.redis.connection import Connection
     from reconciler.adapters.redis.server import EmbeddedServer
 
 
-def used(link: Link) -> int:
+def used(link: Connection) -> int:
     """Bytes that the server uses."""
     lines = link.ask("INFO", "memory").decode().splitlines()
     return next(int(line.partition(":")[2]) for line in lines if line.startswith("used_memory:"))
 
 
-def test_keys_are_those_of_the_contract(link: Link) -> None:
+def test_keys_are_those_of_the_contract(link: Connection) -> None:
     RedisCache(link, MB).rebuild([write("ann", "1")], mark(1))
     own = {"config:meta", "config:rows", "config:sizes", "config:changes"}
     assert keys(link) == own | {"config:user:ann", "config:user:id:1"}
@@ -34,7 +34,7 @@ def test_keys_are_those_of_the_contract(link: Link) -> None:
     assert (meta[b"commit"].decode(), meta[b"digest"].decode()) == (mark(1).commit, mark(1).digest)
 
 
-def test_bytes_are_about_what_the_server_uses(link: Link) -> None:
+def test_bytes_are_about_what_the_server_uses(link: Connection) -> None:
     cache = RedisCache(link, 100 * MB)
     before = used(link)
     text = '{"value":"' + "x" * 400 + '"}'
@@ -44,7 +44,7 @@ def test_bytes_are_about_what_the_server_uses(link: Link) -> None:
     assert real * 0.8 < cache.state().bytes < real * 1.3
 
 
-def test_no_name_leads_out_of_its_key(link: Link) -> None:
+def test_no_name_leads_out_of_its_key(link: Connection) -> None:
     names = ["id:7", "a b", "a\nb", "*", "ä", "100%", "a/b", "x:y:z"]
     cache = RedisCache(link, MB)
     cache.rebuild([write(name, f"id-{number}", number) for number, name in enumerate(names)], mark(1))
@@ -58,9 +58,9 @@ def test_no_name_leads_out_of_its_key(link: Link) -> None:
     assert row_key("user", "a b") == "config:user:a%20b"
 
 
-def test_the_stream_tells_what_changed_and_no_more(link: Link) -> None:
+def test_the_stream_tells_what_changed_and_no_more(link: Connection) -> None:
     cache, reader = RedisCache(link, MB), ViewReader(link)
-    assert reader.newest() == NEVER
+    assert reader.newest() == FIRST_ENTRY
     cache.rebuild([write("ann", "1"), write("ben", "2")], mark(1))
     start = reader.newest()
     cache.advance(ViewStep(mark(1), mark(2), (write("ann", "1"), write("ben", "2", "new"), write("cleo", "3", None))))
@@ -74,7 +74,7 @@ def test_the_stream_tells_what_changed_and_no_more(link: Link) -> None:
     assert reader.after(entries[-1].id, 0.01) == ()
 
 
-def test_a_flushed_view_is_no_missing_row(link: Link) -> None:
+def test_a_flushed_view_is_no_missing_row(link: Connection) -> None:
     cache, reader = RedisCache(link, MB), ViewReader(link)
     with pytest.raises(RetryLater, match="no whole live view"):
         reader.row("user", "ann")
@@ -85,7 +85,7 @@ def test_a_flushed_view_is_no_missing_row(link: Link) -> None:
         reader.row("user", "ann")
 
 
-def test_a_row_without_room_is_no_missing_row(link: Link) -> None:
+def test_a_row_without_room_is_no_missing_row(link: Connection) -> None:
     cache, reader = RedisCache(link, MB), ViewReader(link)
     fill(cache, 5)
     cache.keep_within(cache.state().bytes - 1)
@@ -94,7 +94,7 @@ def test_a_row_without_room_is_no_missing_row(link: Link) -> None:
     assert reader.row("user", "u00009") is None
 
 
-def test_an_old_snapshot_is_seen_and_replaced(link: Link) -> None:
+def test_an_old_snapshot_is_seen_and_replaced(link: Connection) -> None:
     cache = RedisCache(link, MB)
     cache.rebuild([write("ann", "1", "old"), write("left", "9")], mark(1))
     snapshot = {key: link.ask("DUMP", key) for key in keys(link)}
@@ -111,7 +111,7 @@ def test_an_old_snapshot_is_seen_and_replaced(link: Link) -> None:
     assert (cache.state().mark, cache.state().rows) == (mark(2), 2)
 
 
-def test_other_keys_are_left_alone(link: Link) -> None:
+def test_other_keys_are_left_alone(link: Connection) -> None:
     others = {"session:1", "config", "configure:user:ann", "user:1:sessions"}
     for key in others:
         link.ask("SET", key, "mine")
@@ -122,7 +122,7 @@ def test_other_keys_are_left_alone(link: Link) -> None:
     assert others <= keys(link)
 
 
-def test_half_a_step_is_no_state(link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_a_step_is_no_state(link: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = RedisCache(link, 100 * MB)
     cache.rebuild([], mark(1))
     real, calls = link.run, []
@@ -134,17 +134,17 @@ def test_half_a_step_is_no_state(link: Link, monkeypatch: pytest.MonkeyPatch) ->
         return real(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(link, "run", dies)
-    writes = tuple(write(f"u{one}", f"{one}") for one in range(CHUNK + 1))
+    writes = tuple(write(f"u{one}", f"{one}") for one in range(ROWS_PER_SCRIPT + 1))
     with pytest.raises(RetryLater, match="gone"):
         cache.advance(ViewStep(mark(1), mark(2), writes))
     monkeypatch.undo()
     assert cache.state().mark is None
     assert not cache.advance(ViewStep(mark(1), mark(2), writes))
     cache.rebuild(writes, mark(2))
-    assert (cache.state().mark, cache.state().rows) == (mark(2), CHUNK + 1)
+    assert (cache.state().mark, cache.state().rows) == (mark(2), ROWS_PER_SCRIPT + 1)
 
 
-def test_two_who_write_do_not_mix(link: Link) -> None:
+def test_two_who_write_do_not_mix(link: Connection) -> None:
     one, other = RedisCache(link, MB), RedisCache(link, MB)
     one.rebuild([write("ann", "1")], mark(1))
     other.rebuild([write("ann", "1", "theirs")], mark(7))
@@ -152,7 +152,7 @@ def test_two_who_write_do_not_mix(link: Link) -> None:
     assert ViewReader(link).row("user", "ann") == {"value": "theirs"}
 
 
-def test_readers_see_one_commit_of_a_row_while_it_is_renamed(shared_server: EmbeddedServer, link: Link) -> None:
+def test_readers_see_one_commit_of_a_row_while_it_is_renamed(shared_server: EmbeddedServer, link: Connection) -> None:
     cache = RedisCache(link, MB)
     cache.rebuild([write("n0", "1", 0)], mark(0))
     stop = threading.Event()
@@ -179,7 +179,7 @@ def test_readers_see_one_commit_of_a_row_while_it_is_renamed(shared_server: Embe
         writing.join()
 
 
-def test_a_full_server_takes_no_rows_and_gives_some_up(link: Link) -> None:
+def test_a_full_server_takes_no_rows_and_gives_some_up(link: Connection) -> None:
     cache = RedisCache(link, MB)
     fill(cache, 20)
     before = dict(link.ask("CONFIG", "GET", "maxmemory"))[b"maxmemory"]
@@ -194,7 +194,7 @@ def test_a_full_server_takes_no_rows_and_gives_some_up(link: Link) -> None:
         link.ask("CONFIG", "SET", "maxmemory", before)
 
 
-def test_a_view_of_a_newer_format_is_left_alone(link: Link) -> None:
+def test_a_view_of_a_newer_format_is_left_alone(link: Connection) -> None:
     cache = RedisCache(link, MB)
     cache.rebuild([write("ann", "1")], mark(1))
     link.ask("HSET", "config:meta", "format", 2)
@@ -209,7 +209,7 @@ def test_a_view_of_a_newer_format_is_left_alone(link: Link) -> None:
     assert ViewReader(link).row("user", "bob") is None
 
 
-def test_a_view_without_a_format_is_of_the_first(link: Link) -> None:
+def test_a_view_without_a_format_is_of_the_first(link: Connection) -> None:
     cache = RedisCache(link, MB)
     cache.rebuild([write("ann", "1")], mark(1))
     link.ask("HDEL", "config:meta", "format")

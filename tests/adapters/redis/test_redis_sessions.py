@@ -12,14 +12,14 @@ from uuid import uuid4
 import pytest
 
 from reconciler.adapters.redis.connection import Script, connect, script
-from reconciler.adapters.redis.sessions import CHUNK, RedisSessions
+from reconciler.adapters.redis.sessions import RECORDS_PER_SCRIPT, RedisSessions
 from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.model.live import RETENTION, Lifetimes, NewSession, Session, to_milliseconds
 from tests.support.patience import until
 from tests.support.valkey import ForwardClock, keys, uuid
 
 if TYPE_CHECKING:
-    from reconciler.adapters.redis.connection import Link
+    from reconciler.adapters.redis.connection import Connection
     from reconciler.adapters.redis.server import EmbeddedServer
 
 ANN, BEN = uuid(1), uuid(2)
@@ -36,7 +36,7 @@ WRITE = Script(
 )
 
 
-def sessions_on(link: Link, lifetimes: Lifetimes | None = None) -> RedisSessions:
+def sessions_on(link: Connection, lifetimes: Lifetimes | None = None) -> RedisSessions:
     """Sessions by the server's own time."""
     return RedisSessions(link, "user:", "user_id", lifetimes)
 
@@ -48,7 +48,7 @@ def begin(sessions: RedisSessions, owner: str = ANN) -> Session:
     return session
 
 
-def many(link: Link, owner: str, number: int) -> None:
+def many(link: Connection, owner: str, number: int) -> None:
     """Sessions that were there already, written the quick way."""
     moment = datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=5)
     text, score = moment.isoformat().replace("+00:00", "Z"), to_milliseconds(moment)
@@ -57,7 +57,7 @@ def many(link: Link, owner: str, number: int) -> None:
     link.ask("ZADD", "sessions:owners", score, owner)
 
 
-def test_keys_and_columns_are_those_of_the_contract(link: Link) -> None:
+def test_keys_and_columns_are_those_of_the_contract(link: Connection) -> None:
     session = begin(sessions_on(link))
     assert keys(link) == {f"session:{session.id}", f"user:{ANN}:sessions", "sessions:owners"}
     columns = ["session_id", "user_id", "ip_address", "last_active", "device_fingerprint", "status"]
@@ -68,13 +68,13 @@ def test_keys_and_columns_are_those_of_the_contract(link: Link) -> None:
     assert link.ask("OBJECT", "ENCODING", f"session:{session.id}") == b"listpack", "it takes three times the memory"
 
 
-def test_the_servers_clock_counts(link: Link) -> None:
+def test_the_servers_clock_counts(link: Connection) -> None:
     seconds, _ = link.ask("TIME")
     session = begin(sessions_on(link))
     assert 0 <= session.last_active.timestamp() - int(seconds) < 5
 
 
-def test_after_its_time_nothing_is_left(link: Link) -> None:
+def test_after_its_time_nothing_is_left(link: Connection) -> None:
     sessions = sessions_on(link, Lifetimes(timedelta(milliseconds=100), timedelta(milliseconds=300)))
     for owner in (ANN, ANN, BEN):
         sessions.touch(begin(sessions, owner).id)
@@ -82,7 +82,7 @@ def test_after_its_time_nothing_is_left(link: Link) -> None:
     until(lambda: keys(link) == set())
 
 
-def test_every_key_has_an_end(link: Link) -> None:
+def test_every_key_has_an_end(link: Connection) -> None:
     sessions = sessions_on(link)
     sessions.touch(begin(sessions).id)
     sessions.expire_all(ANN)
@@ -92,7 +92,7 @@ def test_every_key_has_an_end(link: Link) -> None:
         assert week - 10_000 < link.ask("PTTL", key) <= week + 1, key
 
 
-def test_an_index_loses_what_is_gone_while_its_owner_goes_on(link: Link) -> None:
+def test_an_index_loses_what_is_gone_while_its_owner_goes_on(link: Connection) -> None:
     clock, hour = ForwardClock(), timedelta(hours=1)
     sessions = RedisSessions(link, "user:", "user_id", Lifetimes(hour, hour), clock)
     old = begin(sessions)
@@ -104,7 +104,7 @@ def test_an_index_loses_what_is_gone_while_its_owner_goes_on(link: Link) -> None
     assert sessions.get(old.id) is None
 
 
-def test_a_record_that_somebody_deleted_leaves_the_list(link: Link) -> None:
+def test_a_record_that_somebody_deleted_leaves_the_list(link: Connection) -> None:
     sessions = sessions_on(link)
     begun = []
     for _ in range(5):
@@ -119,7 +119,7 @@ def test_a_record_that_somebody_deleted_leaves_the_list(link: Link) -> None:
 
 
 @pytest.mark.parametrize("damage", [("last_active", "yesterday"), ("last_active", ""), ("status", b"\xff")])
-def test_what_somebody_wrote_into_a_record_is_no_permission(link: Link, damage: tuple[str, str]) -> None:
+def test_what_somebody_wrote_into_a_record_is_no_permission(link: Connection, damage: tuple[str, str]) -> None:
     sessions = sessions_on(link)
     session = begin(sessions)
     link.ask("HSET", f"session:{session.id}", *damage)
@@ -127,7 +127,7 @@ def test_what_somebody_wrote_into_a_record_is_no_permission(link: Link, damage: 
     assert found is None or not found.is_active
 
 
-def test_concurrent_touches_lose_nothing(shared_server: EmbeddedServer, link: Link) -> None:
+def test_concurrent_touches_lose_nothing(shared_server: EmbeddedServer, link: Connection) -> None:
     sessions = sessions_on(link)
     session = begin(sessions)
 
@@ -144,7 +144,7 @@ def test_concurrent_touches_lose_nothing(shared_server: EmbeddedServer, link: Li
     assert int(link.ask("ZSCORE", f"user:{ANN}:sessions", session.id)) == to_milliseconds(found.last_active)
 
 
-def test_no_touch_brings_back_what_was_ended(link: Link) -> None:
+def test_no_touch_brings_back_what_was_ended(link: Connection) -> None:
     sessions = sessions_on(link)
     begun = [begin(sessions) for _ in range(40)]
     stop = threading.Event()
@@ -170,7 +170,7 @@ def test_no_touch_brings_back_what_was_ended(link: Link) -> None:
         assert not any(one.result() for one in touching)
 
 
-def test_one_of_two_gets_an_id(link: Link) -> None:
+def test_one_of_two_gets_an_id(link: Connection) -> None:
     sessions = sessions_on(link)
     for number in range(50):
         new = [NewSession(uuid(number), owner, "203.0.113.7", "x" * 55) for owner in (ANN, BEN)]
@@ -179,7 +179,7 @@ def test_one_of_two_gets_an_id(link: Link) -> None:
 
 
 @pytest.mark.slow
-def test_100_000_sessions_of_one_owner_keep_nobody_waiting(link: Link, shared_server: EmbeddedServer) -> None:
+def test_100_000_sessions_of_one_owner_keep_nobody_waiting(link: Connection, shared_server: EmbeddedServer) -> None:
     """Listing, ending and beginning: another owner is served in between, again and again."""
     many(link, ANN, 100_000)
     sessions = sessions_on(link)
@@ -209,8 +209,8 @@ def test_100_000_sessions_of_one_owner_keep_nobody_waiting(link: Link, shared_se
     assert not last.sessions[0].is_active
 
 
-def test_all_are_ended_before_all_are_written_down(link: Link) -> None:
-    many(link, ANN, 3 * CHUNK)
+def test_all_are_ended_before_all_are_written_down(link: Connection) -> None:
+    many(link, ANN, 3 * RECORDS_PER_SCRIPT)
     sessions = sessions_on(link)
     first = link.ask("ZRANGE", f"user:{ANN}:sessions", -1, -1)[0].decode()
     decision = script("when_full", "session", "session_end")
@@ -221,7 +221,7 @@ def test_all_are_ended_before_all_are_written_down(link: Link) -> None:
     assert not found.is_active
 
 
-def test_without_memory_sessions_can_be_read_and_ended_but_none_begins(link: Link) -> None:
+def test_without_memory_sessions_can_be_read_and_ended_but_none_begins(link: Connection) -> None:
     sessions = sessions_on(link)
     session = begin(sessions)
     before = link.ask("CONFIG", "GET", "maxmemory")
@@ -238,7 +238,7 @@ def test_without_memory_sessions_can_be_read_and_ended_but_none_begins(link: Lin
     assert sessions.get(session.id) is not None
 
 
-def test_a_replica_says_what_it_is(link: Link) -> None:
+def test_a_replica_says_what_it_is(link: Connection) -> None:
     sessions = sessions_on(link)
     try:
         link.ask("REPLICAOF", "127.0.0.1", 1)
@@ -249,14 +249,14 @@ def test_a_replica_says_what_it_is(link: Link) -> None:
     begin(sessions)
 
 
-def test_somebody_elses_key_needs_a_human(link: Link) -> None:
+def test_somebody_elses_key_needs_a_human(link: Connection) -> None:
     link.ask("SET", f"session:{uuid(7)}", "mine")
     with pytest.raises(NeedsHuman, match="holds something else") as caught:
         sessions_on(link).get(uuid(7))
     assert "database of its own" in caught.value.hint
 
 
-def test_a_flushed_server_learns_the_scripts_again(link: Link) -> None:
+def test_a_flushed_server_learns_the_scripts_again(link: Connection) -> None:
     sessions = sessions_on(link)
     begin(sessions)
     link.ask("SCRIPT", "FLUSH")

@@ -18,7 +18,14 @@ import pytest
 
 from reconciler.adapters.redis import server as embedded
 from reconciler.adapters.redis.connection import connect
-from reconciler.adapters.redis.server import SESSION_ROOM, EmbeddedServer, Running, found, note, running
+from reconciler.adapters.redis.server import (
+    SESSION_ROOM,
+    EmbeddedServer,
+    ServerProcess,
+    find_server_url,
+    read_server_file,
+    write_server_file,
+)
 from reconciler.adapters.redis.sessions import RedisSessions
 from reconciler.errors import BugError, NeedsHuman, RetryLater
 from reconciler.model.live import NewSession
@@ -58,12 +65,12 @@ def test_it_runs_for_as_long_as_its_block(state: Path) -> None:
     with EmbeddedServer(state, 16 * MB) as running_server, connect(running_server.url) as link:
         process = pid(link)
         assert is_running(process)
-        assert found(state) == running_server.url
+        assert find_server_url(state) == running_server.url
         policy = dict(link.ask("CONFIG", "GET", "maxmemory*"))
         assert policy[b"maxmemory-policy"] == b"noeviction"
         assert int(policy[b"maxmemory"]) == 16 * MB + SESSION_ROOM
     assert not is_running(process)
-    assert found(state) is None
+    assert find_server_url(state) is None
 
 
 def test_nobody_else_gets_in(state: Path) -> None:
@@ -106,11 +113,11 @@ def test_it_is_started_again_when_it_dies(state: Path) -> None:
         os.kill(process, signal.SIGKILL)
         until(running_server.check)
         assert sessions(running_server.url).get(NEW.id) == session
-        assert found(state) == running_server.url
+        assert find_server_url(state) == running_server.url
 
 
 def test_one_that_hangs_is_ended_and_started_again(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "HUNG", NEVER)
+    monkeypatch.setattr(embedded, "HANG_SECONDS", NEVER)
     with EmbeddedServer(state, MB) as server:
         with connect(server.url, answer_timeout=5) as link:
             link.ask("SET", "kept", "x")
@@ -120,7 +127,7 @@ def test_one_that_hangs_is_ended_and_started_again(state: Path, monkeypatch: pyt
         os.kill(first, signal.SIGSTOP)
         assert not any(server.revive() for _ in range(3))
         assert is_running(first), "it may be late only"
-        monkeypatch.setattr(embedded, "HUNG", 0.1)
+        monkeypatch.setattr(embedded, "HANG_SECONDS", 0.1)
         until(server.revive)
         assert not is_running(first)
         with connect(server.url, answer_timeout=5) as link:
@@ -128,7 +135,7 @@ def test_one_that_hangs_is_ended_and_started_again(state: Path, monkeypatch: pyt
 
 
 def test_one_that_is_busy_does_not_hang(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "HUNG", 0.0)
+    monkeypatch.setattr(embedded, "HANG_SECONDS", 0.0)
     monkeypatch.setattr(embedded, "connect", partial(connect, answer_timeout=5))
     with EmbeddedServer(state, MB) as server, connect(server.url, answer_timeout=5) as link:
         link.ask("CONFIG", "SET", "busy-reply-threshold", 50)
@@ -165,7 +172,7 @@ def test_one_that_dies_at_once_is_not_started_again_and_again(state: Path, monke
     with EmbeddedServer(state, 16 * MB) as running_server:
         with connect(running_server.url) as link:
             process = pid(link)
-        monkeypatch.setattr(embedded, "REST", 3600)
+        monkeypatch.setattr(embedded, "RESTART_PAUSE", 3600)
         os.kill(process, signal.SIGKILL)
         with pytest.raises(RetryLater, match="died again"):
             until(running_server.check)  # its threads end one after the other: for a moment it may still seem to run
@@ -206,8 +213,8 @@ def test_a_process_that_has_the_number_now_is_left_alone(state: Path) -> None:
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
         (state / "redis").mkdir(mode=0o700)
-        note(state / "redis", Running(other.pid, "another boot/1", "redis://x"))
-        assert running(state / "redis") is None
+        write_server_file(state / "redis", ServerProcess(other.pid, "another boot/1", "redis://x"))
+        assert read_server_file(state / "redis") is None
         with EmbeddedServer(state, 16 * MB):
             assert other.poll() is None
     finally:
@@ -220,7 +227,7 @@ def test_a_server_that_does_not_start_says_why(state: Path) -> None:
     (state / "redis" / "appendonlydir").write_text("in the way", encoding="utf-8")
     with pytest.raises(RetryLater, match=r"does not start: .*irectory"):
         EmbeddedServer(state, 16 * MB).__enter__()
-    assert found(state) is None
+    assert find_server_url(state) is None
 
 
 def test_a_folder_that_cannot_be_made(state: Path) -> None:
@@ -250,7 +257,7 @@ def test_a_light_installation_has_none(state: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_folder_holds_a_log_of_some_size_only(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "LONGEST_LOG", 100)
+    monkeypatch.setattr(embedded, "MAX_LOG_BYTES", 100)
     with server():
         pass
     for _ in range(3):

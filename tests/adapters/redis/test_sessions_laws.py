@@ -18,7 +18,7 @@ from tests.support.memory.sessions import MemorySessions
 from tests.support.valkey import ForwardClock, uuid
 
 if TYPE_CHECKING:
-    from reconciler.adapters.redis.connection import Link
+    from reconciler.adapters.redis.connection import Connection
 
 OWNERS = st.sampled_from([uuid(1), uuid(2)])
 SESSIONS = st.sampled_from([uuid(number) for number in range(100, 106)])
@@ -30,7 +30,7 @@ CALENDAR = Script(
 )
 
 
-def machine(link: Link) -> type[RuleBasedStateMachine]:
+def machine(link: Connection) -> type[RuleBasedStateMachine]:
     """The two, side by side on one clock."""
 
     class Both(RuleBasedStateMachine):
@@ -76,13 +76,13 @@ def machine(link: Link) -> type[RuleBasedStateMachine]:
     return Both
 
 
-def test_redis_and_the_dictionary_agree(link: Link) -> None:
+def test_redis_and_the_dictionary_agree(link: Connection) -> None:
     run_state_machine_as_test(machine(link), settings=settings(max_examples=examples(60), stateful_step_count=25))
 
 
 @settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moment=st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2999, 12, 31)))  # noqa: DTZ001
-def test_scripts_have_our_calendar(moment: datetime, link: Link) -> None:
+def test_scripts_have_our_calendar(moment: datetime, link: Connection) -> None:
     whole = moment.replace(tzinfo=UTC, microsecond=moment.microsecond // 1000 * 1000)
     number = to_milliseconds(whole)
     stamp, back = link.run(CALENDAR, (), ("", 1, 1, "user_id", "user:", number))

@@ -8,7 +8,7 @@ from reconciler.model.change import Op
 from reconciler.model.live import Use, ViewMark, ViewWrite
 
 if TYPE_CHECKING:
-    from reconciler.adapters.redis.connection import Link
+    from reconciler.adapters.redis.connection import Connection
     from reconciler.ports import Cache
 
 MB = 1024 * 1024
@@ -29,7 +29,7 @@ class LookUp(Protocol):
 class RedisLookUp:
     """What is written under the contract's keys."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Connection) -> None:
         self._link = link
 
     def look_up(self, kind: str, name: str) -> str | None:

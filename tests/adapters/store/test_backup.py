@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from reconciler.adapters.duckdb.backup import Backup, back_up, backups, delete, restore
+from reconciler.adapters.duckdb.backup import Backup, back_up, backups, delete_backup, restore
 from reconciler.adapters.duckdb.store import open_store
 from reconciler.errors import BugError, NeedsHuman, RetryLater, UsageError
 from tests.adapters.store.observing import observe
@@ -212,7 +212,7 @@ def test_backups_are_listed_by_when_they_were_made(folder: Path) -> None:
     for name in ("state-x.duckdb", "state-20269922T153140Z.duckdb", "mine.txt", "unfinished.duckdb"):
         (folder / "backups" / name).touch()
     assert backups(folder) == (Backup(NOW, early), Backup(NOW + timedelta(days=1), late))
-    delete(backups(folder)[0])
+    delete_backup(backups(folder)[0])
     assert [one.file for one in backups(folder)] == [late]
 
 

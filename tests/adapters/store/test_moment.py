@@ -124,8 +124,8 @@ def test_what_another_process_wrote_is_seen_once_the_store_is_open_again(tmp_pat
 def test_a_question_is_asked_once_and_not_many_are_remembered(
     store: DuckDBStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader, "MOST_ROWS", 3)
-    monkeypatch.setattr(reader, "MOST_ANSWERS", 4)
+    monkeypatch.setattr(reader, "MAX_ROWS", 3)
+    monkeypatch.setattr(reader, "MAX_ANSWERS", 4)
     with store.another() as one, store.another() as other:
         assert one.live_after(WIDGET, None, 2) is other.live_after(WIDGET, None, 2)
         assert one.live_after(WIDGET, None, 5) is not other.live_after(WIDGET, None, 5)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from reconciler.adapters.duckdb.query import look
+from reconciler.adapters.duckdb.query import run_query
 from reconciler.adapters.duckdb.rows import copy_for_query
 from reconciler.adapters.sandbox import child
 from reconciler.adapters.sandbox.database import Database
-from reconciler.adapters.sandbox.protocol import Look
+from reconciler.adapters.sandbox.protocol import QueryRequest
 from reconciler.errors import UsageError
 from reconciler.model.rows import QueryLimits
 from tests.support.patience import NEVER
@@ -76,7 +76,7 @@ def store() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def ask(store: duckdb.DuckDBPyConnection, sql: str, **limits: float) -> QueryResult:
-    return look(lambda: copy_for_query(store, sql), sql, QueryLimits(**limits))  # type: ignore[arg-type]
+    return run_query(lambda: copy_for_query(store, sql), sql, QueryLimits(**limits))  # type: ignore[arg-type]
 
 
 def test_rows_are_what_they_are_in_the_store(store: duckdb.DuckDBPyConnection) -> None:
@@ -125,11 +125,11 @@ def test_nothing_of_this_is_run(store: duckdb.DuckDBPyConnection, tmp_path: Path
     secret.write_text("x\n", encoding="utf-8")
     inside = Database()  # what the process has, without waiting for one each time
     for fill in copy_for_query(store, "live"):
-        assert child.fill(inside.connection, fill) == {}
+        assert child.fill_table(inside.connection, fill) == {}
     for sql in REFUSED:
-        seen = child.look(inside.connection, Look(sql.replace("{file}", str(secret)), 10, 10, 1_000))
+        seen = child.run_query(inside.connection, QueryRequest(sql.replace("{file}", str(secret)), 10, 10, 1_000))
         assert seen.keys() & {"error", "refused"}, f"{sql} found {seen}"
-    count = child.look(inside.connection, Look("SELECT count(*) FROM live", 10, 10, 1_000))
+    count = child.run_query(inside.connection, QueryRequest("SELECT count(*) FROM live", 10, 10, 1_000))
     assert [tuple(row) for row in count["rows"]] == [(12_000,)]
     assert list(tmp_path.iterdir()) == [secret]
     inside.connection.close()

@@ -13,7 +13,7 @@ import pytest
 
 from reconciler.adapters.duckdb import sharing
 from reconciler.adapters.duckdb.connection import FILE_NAME
-from reconciler.adapters.duckdb.sharing import Keeper
+from reconciler.adapters.duckdb.sharing import SharedStore
 from reconciler.adapters.duckdb.store import DuckDBStore, open_store
 from reconciler.errors import RetryLater
 from tests.support.kinds import FixedClock
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def keeper(tmp_path: Path) -> Iterator[Keeper]:
+def keeper(tmp_path: Path) -> Iterator[SharedStore]:
     """A keeper of a new store, which was made and let go of."""
-    found = Keeper(tmp_path, FixedClock())
+    found = SharedStore(tmp_path, FixedClock())
     found.store().claim("origin", "main")
-    found.rest()
+    found.close_idle()
     yield found
-    found.rest()
+    found.close_idle()
 
 
 def _write_past(folder: Path) -> None:
@@ -38,16 +38,16 @@ def _write_past(folder: Path) -> None:
         other.execute("CREATE TABLE main.mine (i INTEGER)")
 
 
-def test_another_process_gets_its_turn_once_it_rests(keeper: Keeper, tmp_path: Path) -> None:
+def test_another_process_gets_its_turn_once_it_rests(keeper: SharedStore, tmp_path: Path) -> None:
     keeper.store()
     code = f"import duckdb; duckdb.connect({str(tmp_path / FILE_NAME)!r}).close()"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 1
-    keeper.rest()
+    keeper.close_idle()
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
 
 def test_it_makes_ready_unless_another_process_has_its_turn(
-    keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    keeper: SharedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code = f"import duckdb; held = duckdb.connect({str(tmp_path / FILE_NAME)!r}); print(flush=True); input()"
     opened = []
@@ -68,18 +68,18 @@ def test_it_makes_ready_unless_another_process_has_its_turn(
     assert len(opened) == 2
 
 
-def test_it_tells_that_somebody_else_wrote(keeper: Keeper, tmp_path: Path) -> None:
-    assert not keeper.touched()
+def test_it_tells_that_somebody_else_wrote(keeper: SharedStore, tmp_path: Path) -> None:
+    assert not keeper.changed_externally()
     _write_past(tmp_path)
-    assert keeper.touched()
+    assert keeper.changed_externally()
     keeper.store()
-    assert not keeper.touched()  # whoever has it open looks for himself
-    keeper.rest()
-    assert not keeper.touched()
+    assert not keeper.changed_externally()  # whoever has it open looks for himself
+    keeper.close_idle()
+    assert not keeper.changed_externally()
 
 
 def test_it_tells_of_somebody_who_waits_at_the_door(
-    keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    keeper: SharedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     close = DuckDBStore.close
 
@@ -89,12 +89,12 @@ def test_it_tells_of_somebody_who_waits_at_the_door(
 
     keeper.store().record_event("something", {})
     monkeypatch.setattr(DuckDBStore, "close", closed)
-    keeper.rest()
-    assert keeper.touched()
-    assert not keeper.touched()
+    keeper.close_idle()
+    assert keeper.changed_externally()
+    assert not keeper.changed_externally()
 
 
-def test_a_reader_sees_the_moment_it_began_at(keeper: Keeper) -> None:
+def test_a_reader_sees_the_moment_it_began_at(keeper: SharedStore) -> None:
     store = keeper.store()
     store.record_event("first", {})
     with keeper.reading() as reader:
@@ -105,13 +105,13 @@ def test_a_reader_sees_the_moment_it_began_at(keeper: Keeper) -> None:
         assert next(event.event for event in reader.events(10)) == "second"
 
 
-def test_resting_takes_the_file_from_no_reader(keeper: Keeper) -> None:
+def test_resting_takes_the_file_from_no_reader(keeper: SharedStore) -> None:
     with keeper.reading() as reader:
-        keeper.rest()
+        keeper.close_idle()
         assert len(reader.events(10)) == 1
 
 
-def test_many_read_while_one_writes(keeper: Keeper) -> None:
+def test_many_read_while_one_writes(keeper: SharedStore) -> None:
     def read(_: int) -> int:
         seen = 0
         for _ in range(20):
@@ -123,25 +123,29 @@ def test_many_read_while_one_writes(keeper: Keeper) -> None:
         reading = [readers.submit(read, number) for number in range(4)]
         for number in range(20):
             keeper.store().record_event(f"event-{number}", {})
-            keeper.rest()
+            keeper.close_idle()
         assert all(one.result(30) >= 1 for one in reading)
 
 
-def test_while_it_is_away_nobody_reads_and_afterwards_all_may(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sharing, "TURN", 0.05)
-    with keeper.away(), pytest.raises(RetryLater, match="is being copied"), keeper.reading():
+def test_while_it_is_away_nobody_reads_and_afterwards_all_may(
+    keeper: SharedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "READERS_SECONDS", 0.05)
+    with keeper.keep_closed(), pytest.raises(RetryLater, match="is being copied"), keeper.reading():
         raise AssertionError("it was open")
     with keeper.reading() as reader:
         assert reader.applied() is None
 
 
-def test_a_reader_that_does_not_end_keeps_it_from_going_away(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sharing, "TURN", 0.05)
-    with keeper.reading(), pytest.raises(RetryLater, match="is being read"), keeper.away():
+def test_a_reader_that_does_not_end_keeps_it_from_going_away(
+    keeper: SharedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "READERS_SECONDS", 0.05)
+    with keeper.reading(), pytest.raises(RetryLater, match="is being read"), keeper.keep_closed():
         raise AssertionError("it went away")
 
 
-def test_the_zone_of_the_machine_counts_for_no_reader(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_zone_of_the_machine_counts_for_no_reader(keeper: SharedStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
     keeper.store().record_event("first", {})
