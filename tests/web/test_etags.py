@@ -43,7 +43,7 @@ VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_si
 
 
 @dataclass
-class Telling(Daemon):
+class AnsweringDaemon(Daemon):
     """Answers everything with the same, until that is changed."""
 
     says: dict[str, Any] = field(default_factory=lambda: {"sync": "Synced"})
@@ -61,14 +61,14 @@ class Telling(Daemon):
 @pytest.fixture(scope="module")
 def lasting() -> Iterator[Site]:
     """One for all tests of this file."""
-    with running(Telling()) as found:
+    with running(AnsweringDaemon()) as found:
         yield found
 
 
 @pytest.fixture
 def site(lasting: Site) -> Site:
     """The same, as it was in the beginning."""
-    assert isinstance(lasting.daemon, Telling)
+    assert isinstance(lasting.daemon, AnsweringDaemon)
     lasting.daemon.says = {"sync": "Synced"}
     return lasting
 
@@ -91,7 +91,7 @@ def test_the_same_is_not_sent_again(site: Site, path: str) -> None:
         assert same.headers["cache-control"] == "private, no-cache"
     for header in ('"other"', "other", "", tag.removeprefix("W/").strip('"')):
         assert site.ask("GET", path, If_None_Match=header).status == 200
-    assert isinstance(site.daemon, Telling)
+    assert isinstance(site.daemon, AnsweringDaemon)
     site.daemon.says = {"sync": "OutOfSync"}
     other = site.ask("GET", path, If_None_Match=tag)
     assert (other.status, other.json["sync"]) == (200, "OutOfSync")
@@ -108,7 +108,7 @@ def test_head_says_what_get_would(site: Site, path: str) -> None:
 
 
 def test_a_status_is_the_same_while_only_time_passes(site: Site) -> None:
-    assert isinstance(site.daemon, Telling)
+    assert isinstance(site.daemon, AnsweringDaemon)
     status: dict[str, Any] = {
         "sync": "Synced",
         "daemon": {"pid": 1, "phase": "Idle", "beat_at": "1", "phase_since": "1", "last_sync_at": "1"},
@@ -134,7 +134,7 @@ def test_only_clocks_are_left_out_of_a_status() -> None:
 
 
 def test_whoever_waits_is_told_at_once(site: Site) -> None:
-    assert isinstance(site.daemon, Telling)
+    assert isinstance(site.daemon, AnsweringDaemon)
     tag = site.ask("GET", "/v1/status").headers["etag"]
     timer = threading.Timer(0.5, lambda: site.daemon.say({"sync": "OutOfSync"}))
     timer.start()
@@ -145,7 +145,7 @@ def test_whoever_waits_is_told_at_once(site: Site) -> None:
 
 
 def test_news_that_change_nothing_do_not_end_a_wait(site: Site) -> None:
-    assert isinstance(site.daemon, Telling)
+    assert isinstance(site.daemon, AnsweringDaemon)
     tag = site.ask("GET", "/v1/status").headers["etag"]
     timer = threading.Timer(0.2, lambda: site.daemon.say(dict(site.daemon.says)))
     timer.start()
@@ -159,7 +159,7 @@ def test_news_that_change_nothing_do_not_end_a_wait(site: Site) -> None:
 
 
 def test_what_is_no_news_is_found_as_well(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(site.daemon, Telling)
+    assert isinstance(site.daemon, AnsweringDaemon)
     monkeypatch.setattr(api, "LOOK_AGAIN", 0.2)
     tag = site.ask("GET", "/v1/versions").headers["etag"]
     timer = threading.Timer(0.3, lambda: setattr(site.daemon, "says", {"versions": []}))
@@ -196,7 +196,7 @@ def test_whoever_hangs_up_is_waited_for_no_longer(site: Site) -> None:
 
 
 def test_the_end_of_the_server_ends_all_waits() -> None:
-    with running(Telling()) as site:
+    with running(AnsweringDaemon()) as site:
         tag = site.ask("GET", "/v1/status").headers["etag"]
         found: list[int] = []
         asking = threading.Thread(target=lambda: found.append(_waiting(site, "/v1/status", tag, LONGEST).status))
