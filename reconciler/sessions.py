@@ -114,56 +114,56 @@ class SessionChecker:
             column: _schema_kind(column, _subschema(layout, (column,))) for column in (ID, layout.owner_column)
         }
 
-    def new(self, given: object) -> NewSession | Refusals:
+    def check_new(self, given: object) -> NewSession | Refusals:
         """The session that a mapping of columns describes; without `session_id` it gets one."""
-        found = self._problems(self._new, given)
-        if found:
-            return found
+        problems = self._check(self._new, given)
+        if problems:
+            return problems
         assert isinstance(given, dict)
         owner = given[self._layout.owner_column].lower()
         session_id = given[ID].lower() if ID in given else str(self._new_id())
         return NewSession(session_id, owner, _normalize_address(given[ADDRESS]), hash_fingerprint(owner, given[DEVICE]))
 
-    def session_id(self, given: object) -> str | Refusals:
+    def check_session_id(self, given: object) -> str | Refusals:
         """The id of a session, in lower case."""
-        return self._id(ID, given)
+        return self._check_id(ID, given)
 
-    def owner(self, given: object) -> str | Refusals:
+    def check_owner(self, given: object) -> str | Refusals:
         """The key of an owner's row, in lower case."""
-        return self._id(self._layout.owner_column, given)
+        return self._check_id(self._layout.owner_column, given)
 
-    def cursor(self, given: object) -> SessionCursor | Refusals:
+    def check_cursor(self, given: object) -> SessionCursor | Refusals:
         """Where a page goes on, as an earlier page said."""
         match = CURSOR.fullmatch(given) if isinstance(given, str) else None
         if match is not None:
             return SessionCursor(int(match[1]), match[2])
         message = f"{quote_value(given)} is no place in a list of sessions"
         finding = Finding(child("", CURSOR_FIELD), "bad-format", message, "pass on what the page before said")
-        return self._found([finding], given)
+        return self._to_problems([finding], given)
 
-    def limit(self, given: object) -> int | Refusals:
+    def check_limit(self, given: object) -> int | Refusals:
         """How many sessions a page may have."""
         if isinstance(given, int) and not isinstance(given, bool) and 1 <= given <= MAX_PAGE:
             return given
         message = f"{quote_value(given)} is out of range: 1 to {MAX_PAGE} sessions"
-        return self._found([Finding(child("", LIMIT), "out-of-range", message)], given)
+        return self._to_problems([Finding(child("", LIMIT), "out-of-range", message)], given)
 
-    def problem(self, code: str, column: str, message: str, hint: str) -> Refusals:
+    def refuse(self, code: str, column: str, message: str, hint: str) -> Refusals:
         """A problem with a column that only the records or the live rows can tell."""
-        return self._found([Finding(child("", column), code, message, hint)], None)
+        return self._to_problems([Finding(child("", column), code, message, hint)], None)
 
-    def _id(self, column: str, given: object) -> str | Refusals:
-        found = self._problems(self._ids[column], {column: given})
-        return found or str(given).lower()
+    def _check_id(self, column: str, given: object) -> str | Refusals:
+        problems = self._check(self._ids[column], {column: given})
+        return problems or str(given).lower()
 
-    def _problems(self, kind: Kind, given: object) -> Refusals:
+    def _check(self, kind: Kind, given: object) -> Refusals:
         unwritable = _find_unwritable(given)
         if unwritable:
-            return self._found(unwritable, given)
-        findings = [one for one in self._validator.findings(kind, _document(given)) if one.code != SECRET]
-        return self._found([*_check_address(given), *findings], given)
+            return self._to_problems(unwritable, given)
+        findings = [finding for finding in self._validator.findings(kind, _document(given)) if finding.code != SECRET]
+        return self._to_problems([*_check_address(given), *findings], given)
 
-    def _found(self, findings: list[Finding], given: object) -> Refusals:
+    def _to_problems(self, findings: list[Finding], given: object) -> Refusals:
         return tuple(sorted(locate_findings(self._origin, _document(given), drop_consequences(findings), ())))
 
 
@@ -190,8 +190,8 @@ def _normalize_address(text: str) -> str:
     """
     if "%" in text:
         raise ValueError("an interface is no part of an address that others can use")
-    found = ipaddress.ip_address(text)
-    return (getattr(found, "ipv4_mapped", None) or found).compressed
+    address = ipaddress.ip_address(text)
+    return (getattr(address, "ipv4_mapped", None) or address).compressed
 
 
 def _check_address(given: object) -> Iterator[Finding]:
@@ -256,7 +256,7 @@ class SessionService:
 
     def create(self, given: object) -> Session | Refusal:
         """Begin a session from a mapping of columns. Refused when its owner is unknown or switched off."""
-        new = self._checker.new(given)
+        new = self._checker.check_new(given)
         if isinstance(new, tuple):
             return new
         refusal = self._refusal(new.owner)
@@ -265,7 +265,7 @@ class SessionService:
         session = self._sessions.create(new)
         if session is None:
             hint = f"leave {ID} out: one is made"
-            return self._checker.problem("duplicate-id", ID, f"there is a session {new.id} already", hint)
+            return self._checker.refuse("duplicate-id", ID, f"there is a session {new.id} already", hint)
         # Whoever was switched off since the first look may have lost all sessions before this one was there.
         refusal = self._refusal(new.owner)
         if refusal:
@@ -274,32 +274,34 @@ class SessionService:
 
     def get(self, session_id: object) -> Session | Refusal | None:
         """A session; None when there is none."""
-        checked = self._checker.session_id(session_id)
+        checked = self._checker.check_session_id(session_id)
         return checked if isinstance(checked, tuple) else self._sessions.get(checked)
 
     def touch(self, session_id: object) -> Session | Refusal | None:
         """Note that a session is used; the answer says whether it may be. None when there is none."""
-        checked = self._checker.session_id(session_id)
+        checked = self._checker.check_session_id(session_id)
         return checked if isinstance(checked, tuple) else self._sessions.touch(checked)
 
     def expire(self, session_id: object) -> Session | Refusal | None:
         """End a session. None when there is none."""
-        checked = self._checker.session_id(session_id)
+        checked = self._checker.check_session_id(session_id)
         return checked if isinstance(checked, tuple) else self._sessions.expire(checked)
 
     def expire_all(self, owner: object) -> int | Refusal:
         """End all sessions of an owner, known or not; gives how many that changed."""
-        checked = self._checker.owner(owner)
+        checked = self._checker.check_owner(owner)
         return checked if isinstance(checked, tuple) else self._sessions.expire_all(checked)
 
     def page(self, owner: object, limit: object = DEFAULT_PAGE, cursor: object = None) -> SessionPage | Refusal:
         """A page of an owner's sessions, known or not; `cursor` is the text of an earlier page's `after`."""
-        checked = self._checker.owner(owner)
-        many = self._checker.limit(limit)
-        after = None if cursor is None else self._checker.cursor(cursor)
-        if isinstance(checked, tuple) or isinstance(many, tuple) or isinstance(after, tuple):
-            return tuple(sorted(one for part in (checked, many, after) if isinstance(part, tuple) for one in part))
-        return self._sessions.page(checked, many, after)
+        owner_id = self._checker.check_owner(owner)
+        size = self._checker.check_limit(limit)
+        after = None if cursor is None else self._checker.check_cursor(cursor)
+        if isinstance(owner_id, tuple) or isinstance(size, tuple) or isinstance(after, tuple):
+            return tuple(
+                sorted(problem for part in (owner_id, size, after) if isinstance(part, tuple) for problem in part)
+            )
+        return self._sessions.page(owner_id, size, after)
 
     def _refusal(self, owner: str) -> Refusal:
         allowed = self._may_have_sessions(owner)
@@ -309,7 +311,7 @@ class SessionService:
         if allowed is None:
             message = f"no live row of kind {kind} has {column} {owner}"
             hint = f"`reconciler get {kind.lower()}` lists those there are"
-            return self._checker.problem("dangling-reference", column, message, hint)
+            return self._checker.refuse("dangling-reference", column, message, hint)
         needed = ", ".join(f"{name} {value}" for name, value in self._layout.live.items())
         message = f"the {kind} {owner} may have no session: that takes {needed}"
-        return self._checker.problem("not-allowed", column, message, "change its file, and commit that")
+        return self._checker.refuse("not-allowed", column, message, "change its file, and commit that")

@@ -109,8 +109,8 @@ class Settings:
     listen: str
     grants: tuple[grants.Grant, ...]
     host: str
-    obeys: str | None
-    heals: bool
+    config_resource: str | None
+    heal_drift: bool
     tokens: tuple[str, ...] = field(default=(), repr=False)
     """Of the grants, those whose tokens were read: to be kept out of the log, and for nothing else."""
 
@@ -128,9 +128,9 @@ class Settings:
     def secrets(self) -> tuple[str, ...]:
         """What must appear in no message."""
         login, colon, password = self.origin.credentials.partition(":")
-        found = [password if colon else login, self.webhook_secret, *self.tokens]
-        found += [urlsplit(url).password or "" for url in (self.origin.url, self.history_url, self.redis_url) if url]
-        return tuple(one for one in found if one)
+        secrets = [password if colon else login, self.webhook_secret, *self.tokens]
+        secrets += [urlsplit(url).password or "" for url in (self.origin.url, self.history_url, self.redis_url) if url]
+        return tuple(secret for secret in secrets if secret)
 
 
 def load(config: Path | None, flags: Mapping[str, str], environ: Mapping[str, str] | None = None) -> Settings:
@@ -144,8 +144,8 @@ def load(config: Path | None, flags: Mapping[str, str], environ: Mapping[str, st
     values.update(_from_environment(environ))
     values.update(flags)
     resolved = {name: _dereference(name, value, environ) for name, value in values.items()}
-    found = partial(_looked_up, "http.tokens", environ=environ)
-    allowed, tokens = grants.parse_grants(resolved["http.tokens"], found)
+    read_token = partial(_read_reference, "http.tokens", environ=environ)
+    allowed, tokens = grants.parse_grants(resolved["http.tokens"], read_token)
     return Settings(
         origin=_origin(resolved),
         branch=resolved["repository.branch"] or None,
@@ -158,8 +158,8 @@ def load(config: Path | None, flags: Mapping[str, str], environ: Mapping[str, st
         listen=resolved["http.listen"],
         grants=allowed,
         host=resolved["host.name"],
-        obeys=resolved["host.system"] or None,
-        heals=_choice("drift.mode", resolved["drift.mode"], DRIFT_MODES) == DRIFT_MODES[0],
+        config_resource=resolved["host.system"] or None,
+        heal_drift=_choice("drift.mode", resolved["drift.mode"], DRIFT_MODES) == DRIFT_MODES[0],
         tokens=tokens,
     )
 
@@ -205,66 +205,68 @@ def _from_file(config: Path | None) -> dict[str, str]:
         raise UsageError(f"cannot read settings: {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not a TOML file: {error}") from error
-    return dict(_flat(path, tables))
+    return dict(_flatten(path, tables))
 
 
-def _flat(path: Path, tables: Mapping[str, Any]) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
+def _flatten(path: Path, tables: Mapping[str, Any]) -> list[tuple[str, str]]:
+    values: list[tuple[str, str]] = []
     for section, table in tables.items():
         entries = table.items() if isinstance(table, dict) else [("", table)]
         for key, value in entries:
             name = f"{section}.{key}".rstrip(".")
             if name not in BY_NAME:
-                raise UsageError(f"{path}: there is no setting {name}", hint=_similar(name, tuple(BY_NAME)))
-            found.append((name, _text(path, name, value)))
-    return found
+                raise UsageError(f"{path}: there is no setting {name}", hint=_suggest(name, tuple(BY_NAME)))
+            values.append((name, _to_text(path, name, value)))
+    return values
 
 
-def _text(path: Path, name: str, value: object) -> str:
+def _to_text(path: Path, name: str, value: object) -> str:
     if not BY_NAME[name].many:
         if not isinstance(value, str):
             raise UsageError(f"{path}: {name} is a text in quotes, not {value!r}")
         return value
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise UsageError(f"{path}: {name} is a list of texts in quotes", hint=f'write {name} = ["…", "…"]')
     return "\n".join(value)
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
     variables = {setting.variable: setting.name for setting in SETTINGS}
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for variable, value in environ.items():
         if variable.startswith(PREFIX):
             if variable not in variables:
-                raise UsageError(f"there is no setting behind {variable}", hint=_similar(variable, tuple(variables)))
+                raise UsageError(f"there is no setting behind {variable}", hint=_suggest(variable, tuple(variables)))
             name = variables[variable]
-            found[name] = value.replace(",", "\n") if BY_NAME[name].many else value
-    return found
+            values[name] = value.replace(",", "\n") if BY_NAME[name].many else value
+    return values
 
 
 def _dereference(name: str, value: str, environ: Mapping[str, str]) -> str:
     """The text behind `file:/path` or `env:NAME`, so that secrets need not stand in the file or on a command line."""
     if not BY_NAME[name].secret:
         return value
-    scheme, _, rest = value.partition(":")
-    return _looked_up(name, scheme, rest, environ) if scheme in grants.ELSEWHERE and rest else value
+    scheme, _, reference = value.partition(":")
+    return (
+        _read_reference(name, scheme, reference, environ) if scheme in grants.REFERENCE_SCHEMES and reference else value
+    )
 
 
-def _looked_up(name: str, scheme: str, rest: str, environ: Mapping[str, str]) -> str:
+def _read_reference(name: str, scheme: str, reference: str, environ: Mapping[str, str]) -> str:
     if scheme == "file":
         try:
-            return Path(rest).read_text(encoding="utf-8").strip()
+            return Path(reference).read_text(encoding="utf-8").strip()
         except OSError as error:
-            raise UsageError(f"cannot read {name} from the file {rest}: {error.strerror}") from error
+            raise UsageError(f"cannot read {name} from the file {reference}: {error.strerror}") from error
         except UnicodeDecodeError as error:
-            raise UsageError(f"cannot read {name} from the file {rest}: it is not text") from error
-    if rest not in environ:
-        raise UsageError(f"{name} is to come from the variable {rest}, which is not set")
-    return environ[rest].strip()
+            raise UsageError(f"cannot read {name} from the file {reference}: it is not text") from error
+    if reference not in environ:
+        raise UsageError(f"{name} is to come from the variable {reference}, which is not set")
+    return environ[reference].strip()
 
 
-def _similar(word: str, words: tuple[str, ...]) -> str:
+def _suggest(word: str, words: tuple[str, ...]) -> str:
     import difflib
 
-    close = difflib.get_close_matches(word, words, n=1)
-    return f"did you mean {close[0]}?" if close else f"there are: {', '.join(words)}"
+    matches = difflib.get_close_matches(word, words, n=1)
+    return f"did you mean {matches[0]}?" if matches else f"there are: {', '.join(words)}"

@@ -52,7 +52,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoreState:
     """What the store says. `attempt` is the newest commit that was looked at; `resources` counts live rows by kind."""
 
     applied: Applied | None = None
@@ -127,7 +127,7 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BranchHead:
     """What is reconciled: the repository, its branch, the head of it, and whether its history is complete."""
 
     repository: str
@@ -136,17 +136,17 @@ class Place:
     shallow: bool
 
 
-def describe(place: Place, stored: Stored, running: Running | None, now: datetime) -> Status:
+def describe(target: BranchHead, stored: StoreState, running: Running | None, now: datetime) -> Status:
     """The state of a host at a moment; `running` is None when no daemon is."""
-    attempt, asked = stored.attempt, stored.suspension
-    refused = attempt if attempt and attempt.refused and attempt.stamp.commit == place.head else None
-    suspension = asked if asked and asked.holds(now) else None
-    sync = _sync(place.head, stored.applied)
+    attempt, last_suspension = stored.attempt, stored.suspension
+    refused = attempt if attempt and attempt.refused and attempt.stamp.commit == target.head else None
+    suspension = last_suspension if last_suspension and last_suspension.holds(now) else None
+    sync = _sync(target.head, stored.applied)
     stalled = _stalled(refused, running)
     return Status(
-        repository=place.repository,
-        branch=place.branch,
-        head=place.head,
+        repository=target.repository,
+        branch=target.branch,
+        head=target.head,
         sync=sync,
         health=_health(sync, suspension, running, degraded=stalled.holds),
         applied=stored.applied,
@@ -155,14 +155,14 @@ def describe(place: Place, stored: Stored, running: Running | None, now: datetim
         suspension=suspension,
         resources=stored.resources,
         conditions=(_ready(stored.applied, sync), _reconciling(running), stalled, _suspended(suspension)),
-        shallow=place.shallow,
+        shallow=target.shallow,
         running=running,
     )
 
 
-def stored(store: StoreReader) -> Stored:
+def read_store_state(store: StoreReader) -> StoreState:
     """What a store says about itself."""
-    return Stored(store.applied(), store.last_attempt(), store.suspension(), store.counts())
+    return StoreState(store.applied(), store.last_attempt(), store.suspension(), store.counts())
 
 
 def _sync(head: str | None, applied: Applied | None) -> Sync:
@@ -204,7 +204,7 @@ def _suspended(suspension: Suspension | None) -> Condition:
 
 def _stalled(refused: Attempt | None, running: Running | None) -> Condition:
     stuck = (
-        next((one for one in running.conditions if one.severity is ConditionSeverity.STALLED), None)
+        next((condition for condition in running.conditions if condition.severity is ConditionSeverity.STALLED), None)
         if running
         else None
     )

@@ -30,13 +30,13 @@ def test_there_are_few_and_every_one_has_a_purpose() -> None:
 def test_without_any_the_defaults_are_in_force() -> None:
     found = _loaded()
     assert (found.origin.folder, found.origin.url, found.origin.poll_interval) == (Path(), None, 60.0)
-    assert (found.listen, found.heals, found.history_url, found.redis_url) == (
+    assert (found.listen, found.heal_drift, found.history_url, found.redis_url) == (
         "127.0.0.1:8642",
         True,
         "chdb",
         "embedded",
     )
-    assert (found.branch, found.state, found.obeys, found.idle_timeout) == (None, None, None, 1800.0)
+    assert (found.branch, found.state, found.config_resource, found.idle_timeout) == (None, None, None, 1800.0)
 
 
 def test_a_flag_is_over_a_variable_and_that_over_the_file(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_an_interval_that_is_none_is_refused(text: str) -> None:
 def test_a_mode_that_is_none_is_refused() -> None:
     with pytest.raises(UsageError, match=r"drift\.mode"):
         _loaded(DRIFT_MODE="ignore")
-    assert _loaded(DRIFT_MODE="report").heals is False
+    assert _loaded(DRIFT_MODE="report").heal_drift is False
 
 
 def test_secrets_come_from_files_and_variables_and_are_never_shown(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from reconciler.model.change import Stamp
 from reconciler.model.commit import Applied, Attempt
 from reconciler.model.host import ConditionSeverity, HostCondition, Suspension
 from reconciler.model.problem import Problem
-from reconciler.status import Place, Running, Status, Stored, describe
+from reconciler.status import BranchHead, Running, Status, StoreState, describe
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HEAD, BEFORE = "a" * 40, "b" * 40
@@ -31,8 +31,8 @@ def _trouble(outlook: ConditionSeverity) -> HostCondition:
     return HostCondition("History", outlook, "RetryLater", "no answer", "wait", NOW)
 
 
-def _status(stored: Stored, running: Running | None = None, head: str | None = HEAD) -> Status:
-    return describe(Place("repo", "main", head, shallow=False), stored, running, NOW)
+def _status(stored: StoreState, running: Running | None = None, head: str | None = HEAD) -> Status:
+    return describe(BranchHead("repo", "main", head, shallow=False), stored, running, NOW)
 
 
 def _condition(status: Status, word: str) -> tuple[bool, str]:
@@ -43,24 +43,24 @@ def _condition(status: Status, word: str) -> tuple[bool, str]:
 @pytest.mark.parametrize(
     ("stored", "head", "sync", "health"),
     [
-        (Stored(), None, "Unknown", "Progressing"),
-        (Stored(), HEAD, "Unknown", "Progressing"),
-        (Stored(APPLIED), HEAD, "Synced", "Healthy"),
-        (Stored(APPLIED), BEFORE, "OutOfSync", "Progressing"),
-        (Stored(APPLIED, _refused(SLIP)), HEAD, "Synced", "Degraded"),
-        (Stored(APPLIED, _refused(SLIP)), BEFORE, "OutOfSync", "Progressing"),
-        (Stored(APPLIED, suspension=Suspension("x", "m", NOW, None)), BEFORE, "OutOfSync", "Suspended"),
-        (Stored(APPLIED, suspension=Suspension("x", "m", NOW, NOW)), HEAD, "Synced", "Healthy"),
+        (StoreState(), None, "Unknown", "Progressing"),
+        (StoreState(), HEAD, "Unknown", "Progressing"),
+        (StoreState(APPLIED), HEAD, "Synced", "Healthy"),
+        (StoreState(APPLIED), BEFORE, "OutOfSync", "Progressing"),
+        (StoreState(APPLIED, _refused(SLIP)), HEAD, "Synced", "Degraded"),
+        (StoreState(APPLIED, _refused(SLIP)), BEFORE, "OutOfSync", "Progressing"),
+        (StoreState(APPLIED, suspension=Suspension("x", "m", NOW, None)), BEFORE, "OutOfSync", "Suspended"),
+        (StoreState(APPLIED, suspension=Suspension("x", "m", NOW, NOW)), HEAD, "Synced", "Healthy"),
     ],
 )
-def test_sync_and_health(stored: Stored, head: str | None, sync: str, health: str) -> None:
+def test_sync_and_health(stored: StoreState, head: str | None, sync: str, health: str) -> None:
     found = _status(stored, head=head)
     assert (found.sync, found.health) == (sync, health)
 
 
 def test_a_trouble_of_the_daemon_is_degraded_and_one_for_a_human_is_stalled() -> None:
     waiting, stuck = (
-        _status(Stored(APPLIED), _running(_trouble(outlook)))
+        _status(StoreState(APPLIED), _running(_trouble(outlook)))
         for outlook in (ConditionSeverity.RETRYING, ConditionSeverity.STALLED)
     )
     assert (waiting.health, _condition(waiting, "Stalled")[0]) == ("Degraded", False)
@@ -68,16 +68,16 @@ def test_a_trouble_of_the_daemon_is_degraded_and_one_for_a_human_is_stalled() ->
 
 
 def test_what_rules_refuse_can_be_approved_and_what_is_wrong_cannot() -> None:
-    assert _condition(_status(Stored(None, _refused(RULE))), "Stalled") == (True, "RefusedByRule")
-    assert _condition(_status(Stored(None, _refused(RULE, SLIP))), "Stalled") == (True, "InvalidCommit")
+    assert _condition(_status(StoreState(None, _refused(RULE))), "Stalled") == (True, "RefusedByRule")
+    assert _condition(_status(StoreState(None, _refused(RULE, SLIP))), "Stalled") == (True, "InvalidCommit")
 
 
 def test_reconciling_is_what_the_daemon_is_at() -> None:
-    assert _condition(_status(Stored(APPLIED)), "Reconciling") == (False, "NotRunning")
-    assert _condition(_status(Stored(APPLIED), _running()), "Reconciling") == (False, "Idle")
-    assert _condition(_status(Stored(APPLIED), _running(working=True)), "Reconciling")[0]
+    assert _condition(_status(StoreState(APPLIED)), "Reconciling") == (False, "NotRunning")
+    assert _condition(_status(StoreState(APPLIED), _running()), "Reconciling") == (False, "Idle")
+    assert _condition(_status(StoreState(APPLIED), _running(working=True)), "Reconciling")[0]
 
 
 def test_conditions_say_since_when() -> None:
-    found = {one.type: one.since for one in _status(Stored(APPLIED, _refused(SLIP)), _running()).conditions}
+    found = {one.type: one.since for one in _status(StoreState(APPLIED, _refused(SLIP)), _running()).conditions}
     assert found == {"Ready": APPLIED.at, "Reconciling": NOW, "Stalled": NOW, "Suspended": None}

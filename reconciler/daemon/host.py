@@ -19,7 +19,7 @@ from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.sync import Reconciler, current_suspension
 from reconciler.report.sync import applied_message, refused_message
 from reconciler.service.host import suspension_error
-from reconciler.status import Place, Scan, Stored, stored
+from reconciler.status import BranchHead, Scan, StoreState, read_store_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,8 +59,8 @@ class SyncRequest:
 class Observation:
     """What the operations thread saw last. `place` is None before the first look at git."""
 
-    place: Place | None = None
-    stored: Stored = field(default_factory=Stored)
+    place: BranchHead | None = None
+    stored: StoreState = field(default_factory=StoreState)
     scan: Scan | None = None
 
 
@@ -116,7 +116,7 @@ class Host:
         """Find what was live when the last process ended, and upload its history: readable even where git is not."""
         target = self.deps.repository.open()
         self.deps.upload.follow(target)
-        place = Place(target.repository, target.branch, None, self.deps.repository.shallow)
+        place = BranchHead(target.repository, target.branch, None, self.deps.repository.shallow)
         self.observed = replace(self.observed, place=place)
         self.refresh()
         if self.observed.stored.applied is not None:
@@ -127,7 +127,7 @@ class Host:
         """The commit that the branch is at; None for a branch without commits."""
         target, head = self.retry_read(self._resolve_branch)
         self.deps.upload.follow(target)
-        place = Place(target.repository, target.branch, head, self.deps.repository.shallow)
+        place = BranchHead(target.repository, target.branch, head, self.deps.repository.shallow)
         self.observed = replace(self.observed, place=place)
         self.deps.log.event("Looked", level=Level.DEBUG, branch=target.branch, commit=head)
         applied = self.observed.stored.applied
@@ -229,7 +229,7 @@ class Host:
         store, deps = self.deps.store.store(), self.deps
         before = self.observed.stored.applied
         self.observed = replace(self.observed, stored=replace(self.observed.stored, applied=store.applied()))
-        self.observed = replace(self.observed, stored=stored(store))
+        self.observed = replace(self.observed, stored=read_store_state(store))
         deps.upload.exchange_events(store)
         applied = self.observed.stored.applied
         if applied is None or applied == before:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from reconciler.daemon.conditions import Phase
 from reconciler.daemon.liveview import LiveView
 from reconciler.service.context import Heartbeat
-from reconciler.status import Place, Running, describe
+from reconciler.status import BranchHead, Running, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ class HostState:
     def status(self) -> Status:
         """How the host is, as the operations thread saw it last."""
         observed = self._host.observed
-        place = observed.place or Place("", "", None, shallow=False)
+        place = observed.place or BranchHead("", "", None, shallow=False)
         return describe(place, observed.stored, self._running(), self._deps.clock.now())
 
     def heartbeats(self) -> Sequence[Heartbeat]:

@@ -47,23 +47,23 @@ class KeyOrder:
     others: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     _ranks: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict, repr=False, compare=False)
 
-    def arranged(self, block: Block, kind: str) -> Block:
+    def arrange(self, block: Block, kind: str) -> Block:
         """A document with its keys in order; what no schema lists comes after them, in the order it has."""
-        return self._arranged(block, kind, "")
+        return self._arrange(block, kind, "")
 
-    def _arranged(self, block: Block, kind: str, pointer: str) -> Block:
-        ranks = self._rank(kind, pointer)
-        entries = [self._inside(entry, kind, pointer) for entry in block.entries]
+    def _arrange(self, block: Block, kind: str, pointer: str) -> Block:
+        ranks = self._ranks_at(kind, pointer)
+        entries = [self._arrange_entry(entry, kind, pointer) for entry in block.entries]
         if ranks:
             entries.sort(key=lambda entry: ranks.get(entry.key or "", len(ranks)))
         return block._replace(entries=tuple(entries))
 
-    def _inside(self, entry: Entry, kind: str, pointer: str) -> Entry:
+    def _arrange_entry(self, entry: Entry, kind: str, pointer: str) -> Entry:
         if entry.body is None:
             return entry
-        return entry._replace(body=self._arranged(entry.body, kind, child(pointer, entry.key or 0)))
+        return entry._replace(body=self._arrange(entry.body, kind, child(pointer, entry.key or 0)))
 
-    def _rank(self, kind: str, pointer: str) -> dict[str, int]:
+    def _ranks_at(self, kind: str, pointer: str) -> dict[str, int]:
         ranks = self._ranks.get((kind, pointer))
         if ranks is None:
             names = self._names(kind, pointer)
@@ -75,10 +75,10 @@ class KeyOrder:
             return _ENVELOPE
         if not pointer.startswith(_SPEC):
             return _METADATA if pointer == "/metadata" else ()
-        known = self.kinds.by_name.get(kind)
-        if known is not None and pointer == _SPEC:
-            return tuple(column.name for column in known.columns)
-        schema = known.schema if known is not None else self.others.get(kind)
+        known_kind = self.kinds.by_name.get(kind)
+        if known_kind is not None and pointer == _SPEC:
+            return tuple(column.name for column in known_kind.columns)
+        schema = known_kind.schema if known_kind is not None else self.others.get(kind)
         return tuple(field_at(schema, pointer).get("properties", ())) if schema is not None else ()
 
 
@@ -90,48 +90,48 @@ class Writer:
         self._may_break = False
         """Whether a blank line may come next: not where a block begins, and not where it would count as text."""
 
-    def document(self, head: Iterable[str], block: Block) -> None:
+    def write_document(self, head: Iterable[str], block: Block) -> None:
         """Add a document."""
-        self.comments(head, 0)
-        self._block(_lift_comments(block), 0)
+        self.write_comments(head, 0)
+        self._write_block(_lift_comments(block), 0)
 
-    def comments(self, comments: Iterable[str], indent: int) -> None:
+    def write_comments(self, comments: Iterable[str], indent: int) -> None:
         """Add comments and the blank lines among them."""
         for comment in comments:
             if comment:
-                self._line(" " * indent + comment)
+                self._write_line(" " * indent + comment)
             elif self._may_break:
-                self._line("", may_break=False)
+                self._write_line("", may_break=False)
 
-    def begin(self, mark: str | None) -> None:
+    def begin_document(self, mark: str | None) -> None:
         """Begin a document, with the line that parts it from the one before when it has one."""
-        self.verbatim(() if mark is None else (mark,))
+        self.write_verbatim(() if mark is None else (mark,))
 
-    def verbatim(self, lines: Iterable[str]) -> None:
+    def write_verbatim(self, lines: Iterable[str]) -> None:
         """Add lines as they are."""
         self.lines.extend(lines)
         self._may_break = False
 
-    def _block(self, block: Block, indent: int) -> None:
+    def _write_block(self, block: Block, indent: int) -> None:
         for entry in block.entries:
-            self._entry(entry, indent)
-        self.comments(block.tail, indent)
+            self._write_entry(entry, indent)
+        self.write_comments(block.tail, indent)
 
-    def _entry(self, entry: Entry, indent: int) -> None:
-        self.comments(entry.head, indent)
+    def _write_entry(self, entry: Entry, indent: int) -> None:
+        self.write_comments(entry.head, indent)
         if entry.body is not None and _is_compact(entry):
             first = len(self.lines)
-            self._block(entry.body, indent + INDENT)
+            self._write_block(entry.body, indent + INDENT)
             self.lines[first] = f"{' ' * indent}- {self.lines[first][indent + INDENT :]}"
             return
-        self._line(" " * indent + join_comment(entry.opening, entry.comment), may_break=entry.body is None)
+        self._write_line(" " * indent + join_comment(entry.opening, entry.comment), may_break=entry.body is None)
         self.lines.extend(" " * indent + line if line else "" for line in entry.raw)
         if entry.body is not None:
-            self._block(entry.body, indent + INDENT)
+            self._write_block(entry.body, indent + INDENT)
         self._may_break = self._may_break and not entry.keeps
-        self.comments(entry.below, indent + (len(entry.opening) + INDENT if entry.aligned else INDENT))
+        self.write_comments(entry.below, indent + (len(entry.opening) + INDENT if entry.aligned else INDENT))
 
-    def _line(self, text: str, *, may_break: bool = True) -> None:
+    def _write_line(self, text: str, *, may_break: bool = True) -> None:
         self.lines.append(text)
         self._may_break = may_break
 
@@ -183,7 +183,7 @@ def format_text(text: str, order: KeyOrder) -> str:
         try:
             _write_section(section, lines, order, writer)
         except NotUnderstoodError:
-            writer.verbatim(lines[section.start : section.end])
+            writer.write_verbatim(lines[section.start : section.end])
     return "".join(f"{line}\n" for line in writer.lines)
 
 
@@ -209,24 +209,24 @@ def _write_section(section: _Section, lines: Sequence[str], order: KeyOrder, wri
         comments = [_loose_line(line) for line in lines[section.below : section.end]]
         while comments and not comments[-1]:
             comments.pop()
-        writer.begin(mark)
-        writer.comments(comments, 0)
+        writer.begin_document(mark)
+        writer.write_comments(comments, 0)
         return
     if not isinstance(root, CollectionNode) or root.flow_style:
         raise NotUnderstoodError
     head, block = BlockReader(lines, section.below, section.end).read(root)
     if not _has_alias(root, lines[section.start : section.end]):  # an alias has to come after its anchor
-        block = order.arranged(block, _kind_of(root))
-    writer.begin(mark)
-    writer.document(head, block)
+        block = order.arrange(block, _kind_of(root))
+    writer.begin_document(mark)
+    writer.write_document(head, block)
 
 
 def _sections(lines: Sequence[str], roots: Sequence[Node]) -> Iterator[_Section]:
     marks = [line for line, text in enumerate(lines) if text.startswith(("-", ".")) and DOCUMENT_MARK.match(text)]
-    ahead = [root for root in roots if not _is_nothing(root)]
+    pending = [root for root in roots if not _is_nothing(root)]
     starts = marks if marks and marks[0] == 0 else [0, *marks]
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
-        root = ahead.pop(0) if ahead and ahead[0].start_mark.line < end else None
+        root = pending.pop(0) if pending and pending[0].start_mark.line < end else None
         yield _Section(lines[start] if start in marks else None, start, end, root)
 
 
@@ -234,10 +234,10 @@ def _canonical_mark(section: _Section, lines: Sequence[str]) -> str | None:
     """The canonical line of a section's mark. Raises `NotUnderstoodError` when a value is on it."""
     if section.mark is None:
         return None
-    mark, rest = section.mark[:3], section.mark[3:].strip(BLANKS)
-    if rest and rest[0] != "#":
+    mark, comment = section.mark[:3], section.mark[3:].strip(BLANKS)
+    if comment and comment[0] != "#":
         raise NotUnderstoodError
-    return f"{mark}  {rest}" if rest else mark
+    return f"{mark}  {comment}" if comment else mark
 
 
 def _loose_line(line: str) -> str:
@@ -268,15 +268,15 @@ def _has_alias(root: Node, lines: Sequence[str]) -> bool:
     if not any("*" in line for line in lines):
         return False
     seen: set[int] = set()
-    ahead = [root]
-    for node in ahead:
+    pending = [root]
+    for node in pending:
         if id(node) in seen:
             return True
         seen.add(id(node))
         if isinstance(node, MappingNode):
-            ahead.extend(part for entry in node.value for part in entry)
+            pending.extend(part for entry in node.value for part in entry)
         elif isinstance(node, SequenceNode):
-            ahead.extend(node.value)
+            pending.extend(node.value)
     return False
 
 

@@ -73,34 +73,34 @@ class LineCursor:
         self.at = at
         self.end = end
 
-    def gap(self) -> tuple[str, ...]:
+    def take_comments(self) -> tuple[str, ...]:
         """Pass the comments and blank lines before the next value."""
-        found = []
+        comments = []
         while self.at < self.end:
             text = self.lines[self.at].strip(BLANKS)
             if text and text[0] != "#":
                 break
-            found.append(text)
+            comments.append(text)
             self.at += 1
-        return tuple(found)
+        return tuple(comments)
 
-    def deeper(self, column: int) -> tuple[tuple[str, ...], frozenset[int]]:
+    def take_deeper_comments(self, column: int) -> tuple[tuple[str, ...], frozenset[int]]:
         """Pass the comments that are indented deeper than a column, up to the first that is not; with their columns."""
         if self.at < self.end and self.lines[self.at].lstrip(BLANKS)[:1] not in _LOOSE:
             return _NO_COMMENTS
-        found: list[str] = []
+        comments: list[str] = []
         columns: set[int] = set()
-        for text in self._comments_deeper_than(column):
+        for text in self._iter_comments_deeper_than(column):
             stripped = text.strip(BLANKS)
-            found.append(stripped)
+            comments.append(stripped)
             if stripped:
                 columns.add(len(text) - len(text.lstrip(BLANKS)))
-        while found and not found[-1]:
-            found.pop()
-        self.at += len(found)
-        return tuple(found), frozenset(columns)
+        while comments and not comments[-1]:
+            comments.pop()
+        self.at += len(comments)
+        return tuple(comments), frozenset(columns)
 
-    def rest(self, line: int, column: int) -> str:
+    def trailing_comment(self, line: int, column: int) -> str:
         """The comment that ends a line from a column on. Raises `NotUnderstoodError` when there is anything else."""
         text = self.lines[line][column:].strip(BLANKS)
         if text and text[0] != "#":
@@ -117,7 +117,7 @@ class LineCursor:
         if line >= self.end or self.lines[line][start:end].strip(BLANKS):
             raise NotUnderstoodError
 
-    def _comments_deeper_than(self, column: int) -> Iterator[str]:
+    def _iter_comments_deeper_than(self, column: int) -> Iterator[str]:
         for line in range(self.at, self.end):
             text = self.lines[line]
             stripped = text.lstrip(BLANKS)
@@ -138,14 +138,14 @@ def read_block_text(
     """
     digits = indicators.strip("+-")
     indent = column + int(digits) if digits else _detect_indent(lines, start, end, column)
-    after = start
-    while after < end and (not lines[after].strip(" ") or _depth(lines[after]) >= indent):
-        after += 1
+    end_line = start
+    while end_line < end and (not lines[end_line].strip(" ") or _depth(lines[end_line]) >= indent):
+        end_line += 1
     if "+" not in indicators:
-        while after > start and len(lines[after - 1]) <= indent and not lines[after - 1].strip(" "):
-            after -= 1
+        while end_line > start and len(lines[end_line - 1]) <= indent and not lines[end_line - 1].strip(" "):
+            end_line -= 1
     margin = " " * (int(digits) if digits else INDENT)
-    return after, tuple(margin + line[indent:] if len(line) > indent else "" for line in lines[start:after])
+    return end_line, tuple(margin + line[indent:] if len(line) > indent else "" for line in lines[start:end_line])
 
 
 def read_folded(lines: Sequence[str], node: Node) -> list[str]:
@@ -166,14 +166,14 @@ def read_flow(lines: Sequence[str], node: Node) -> list[str]:
     texts = [lines[start.line][start.column :], *lines[start.line + 1 : end.line], lines[end.line][: end.column]]
     if start.line == end.line:
         return [lines[start.line][start.column : end.column]]
-    found: list[str] = []
+    flow_lines: list[str] = []
     for line, text in enumerate(texts, start.line):
         offset = start.column if line == start.line else 0
         depth = 0 if line == start.line else shape.depth(line, text)
-        code = shape.spaced(line, text, offset)
-        if code or line in shape.begins_inside or found[-1]:
-            found.append(" " * (INDENT * depth) + code if code else "")
-    return found
+        code = shape.join_line(line, text, offset)
+        if code or line in shape.begins_inside or flow_lines[-1]:
+            flow_lines.append(" " * (INDENT * depth) + code if code else "")
+    return flow_lines
 
 
 def join_comment(code: str, comment: str) -> str:
@@ -216,7 +216,7 @@ class _Shape:
         }
         return len(around) + (line in self.begins_inside)
 
-    def spaced(self, line: int, text: str, offset: int) -> str:
+    def join_line(self, line: int, text: str, offset: int) -> str:
         """A line without indentation, its comment two spaces apart; `offset` is the column where the text begins."""
         if line + 1 in self.begins_inside:
             return _trim(text.lstrip(BLANKS))
@@ -262,42 +262,42 @@ class BlockReader:
 
     def read(self, root: CollectionNode) -> tuple[tuple[str, ...], Block]:
         """The comments at the top of the document, and its block. Raises `NotUnderstoodError`."""
-        head = self._cursor.gap()
+        head = self._cursor.take_comments()
         self._expect_bare(root)
-        block = self._block(root, outer=-1, begin=0)
-        self._cursor.gap()
+        block = self._read_block(root, outer=-1, begin=0)
+        self._cursor.take_comments()
         if self._cursor.at < self._cursor.end:
             raise NotUnderstoodError
         return head, block
 
-    def _block(self, node: CollectionNode, outer: int, begin: int) -> Block:
+    def _read_block(self, node: CollectionNode, outer: int, begin: int) -> Block:
         """A block from the cursor on; `begin` is where its first line does, when that holds something else before."""
-        entries = self._members(node, begin) if isinstance(node, MappingNode) else self._items(node, begin)
-        tail, _ = self._cursor.deeper(outer)
+        entries = self._read_members(node, begin) if isinstance(node, MappingNode) else self._read_items(node, begin)
+        tail, _ = self._cursor.take_deeper_comments(outer)
         return Block(tuple(entries), tail)
 
-    def _members(self, node: MappingNode, begin: int) -> list[Entry]:
+    def _read_members(self, node: MappingNode, begin: int) -> list[Entry]:
         entries: list[Entry] = []
         for key, value in node.value:
-            head = self._cursor.gap()
-            entries.append(self._member(key, value, head, 0 if entries else begin))
+            head = self._cursor.take_comments()
+            entries.append(self._read_member(key, value, head, 0 if entries else begin))
         return entries
 
-    def _items(self, node: CollectionNode, begin: int) -> list[Entry]:
+    def _read_items(self, node: CollectionNode, begin: int) -> list[Entry]:
         column = -1
         entries: list[Entry] = []
         for item in node.value:
-            head = self._cursor.gap()
+            head = self._cursor.take_comments()
             line = self._cursor.at
             if not entries:  # the node itself starts at its anchor, if there is one
                 column = self._cursor.next_column(line, begin)
             self._cursor.expect_blank(line, 0 if entries else begin, column)
             if self._lines[line][column : column + 1] != "-":
                 raise NotUnderstoodError
-            entries.append(self._entry(Entry(None, head, "-"), item, column, column + 1))
+            entries.append(self._read_entry(Entry(None, head, "-"), item, column, column + 1))
         return entries
 
-    def _member(self, key: Node, value: Node, head: tuple[str, ...], begin: int) -> Entry:
+    def _read_member(self, key: Node, value: Node, head: tuple[str, ...], begin: int) -> Entry:
         line, start, end = self._cursor.at, key.start_mark, key.end_mark
         if not isinstance(key, ScalarNode) or start.line != line or end.line != line or start.column == end.column:
             raise NotUnderstoodError
@@ -306,93 +306,93 @@ class BlockReader:
         colon = COLON.match(text, end.column)
         if colon is None:
             raise NotUnderstoodError
-        opened = Entry(key.value, head, f"{text[start.column : end.column]}:")
-        return self._entry(opened, value, start.column, colon.end())
+        entry = Entry(key.value, head, f"{text[start.column : end.column]}:")
+        return self._read_entry(entry, value, start.column, colon.end())
 
-    def _entry(self, opened: Entry, value: Node, column: int, after: int) -> Entry:
+    def _read_entry(self, entry: Entry, value: Node, column: int, after: int) -> Entry:
         """An entry whose key or dash is in a column of the cursor's line and ends before another; passes all of it."""
         line, start = self._cursor.at, value.start_mark
         if (start.line, start.column) < (line, after):
-            return self._alias(opened, column, after)
+            return self._read_alias(entry, column, after)
         if isinstance(value, CollectionNode) and not value.flow_style:
-            return self._nested(opened, value, column, after)
+            return self._read_nested(entry, value, column, after)
         if isinstance(value, ScalarNode) and value.style in {"|", ">"}:
-            return self._block_text(opened, value, column, after)
+            return self._read_block_text(entry, value, column, after)
         if (start.line, start.column) == (value.end_mark.line, value.end_mark.column):
-            return self._closed(opened, opened.opening, after, column)
-        return self._inline(opened, value, column, after)
+            return self._close_entry(entry, entry.opening, after, column)
+        return self._read_inline(entry, value, column, after)
 
-    def _alias(self, opened: Entry, column: int, after: int) -> Entry:
+    def _read_alias(self, entry: Entry, column: int, after: int) -> Entry:
         """The composer gives the node that an alias stands for, so the alias itself is read from the line."""
-        found = ALIAS.match(self._lines[self._cursor.at], after)
-        if found is None:
+        match = ALIAS.match(self._lines[self._cursor.at], after)
+        if match is None:
             raise NotUnderstoodError
-        return self._closed(opened, f"{opened.opening} {found[1]}", found.end(), column)
+        return self._close_entry(entry, f"{entry.opening} {match[1]}", match.end(), column)
 
-    def _nested(self, opened: Entry, value: CollectionNode, column: int, after: int) -> Entry:
+    def _read_nested(self, entry: Entry, value: CollectionNode, column: int, after: int) -> Entry:
         line, start = self._cursor.at, value.start_mark
         if start.line == line and self._is_bare(value):
             self._cursor.expect_blank(line, after, start.column)
-            return opened._replace(body=self._block(value, outer=column, begin=start.column))
+            return entry._replace(body=self._read_block(value, outer=column, begin=start.column))
         if start.line == line:
             self._cursor.expect_blank(line, after, start.column)
-            found = PROPERTIES.match(self._lines[line], start.column)
-            if found is None:
+            match = PROPERTIES.match(self._lines[line], start.column)
+            if match is None:
                 raise NotUnderstoodError
-            opened, after = _with_opening(opened, found.group()), found.end()
+            entry, after = _with_opening(entry, match.group()), match.end()
         else:
             self._expect_bare(value)
-        comment = self._cursor.rest(line, after)
+        comment = self._cursor.trailing_comment(line, after)
         self._cursor.at += 1
-        return opened._replace(comment=comment, body=self._block(value, outer=column, begin=0))
+        return entry._replace(comment=comment, body=self._read_block(value, outer=column, begin=0))
 
-    def _block_text(self, opened: Entry, value: ScalarNode, column: int, after: int) -> Entry:
+    def _read_block_text(self, entry: Entry, value: ScalarNode, column: int, after: int) -> Entry:
         line, start = self._cursor.at, value.start_mark.column
         header = TEXT_HEADER.match(self._lines[line], start) if value.start_mark.line == line else None
         if header is None:
             raise NotUnderstoodError
         self._cursor.expect_blank(line, after, start)
-        comment = self._cursor.rest(line, header.end())
+        comment = self._cursor.trailing_comment(line, header.end())
         self._cursor.at, raw = read_block_text(self._lines, line + 1, self._cursor.end, column, header[1])
-        return _with_opening(opened, header.group())._replace(comment=comment, raw=raw, keeps="+" in header[1])
+        return _with_opening(entry, header.group())._replace(comment=comment, raw=raw, keeps="+" in header[1])
 
-    def _inline(self, opened: Entry, value: Node, column: int, after: int) -> Entry:
+    def _read_inline(self, entry: Entry, value: Node, column: int, after: int) -> Entry:
         """A scalar, or a collection in brackets."""
         line, start, end = self._cursor.at, value.start_mark, value.end_mark
         if start.line == end.line == line:
             self._cursor.expect_blank(line, after, start.column)
             text = self._lines[line][start.column : end.column]
-            return self._closed(opened, f"{opened.opening} {text}", end.column, column)
-        return self._over_lines(opened, value, column, after)
+            return self._close_entry(entry, f"{entry.opening} {text}", end.column, column)
+        return self._read_over_lines(entry, value, column, after)
 
-    def _over_lines(self, opened: Entry, value: Node, column: int, after: int) -> Entry:
+    def _read_over_lines(self, entry: Entry, value: Node, column: int, after: int) -> Entry:
         """A value that does not end on the line of its key; one that starts on a line of its own stays there."""
         line, start, end = self._cursor.at, value.start_mark, value.end_mark
         texts = read_flow(self._lines, value) if isinstance(value, CollectionNode) else read_folded(self._lines, value)
         raw = [_DEEPER + text if text else "" for text in texts]
         if start.line == line:
             self._cursor.expect_blank(line, after, start.column)
-            opened = _with_opening(opened, texts[0])
+            entry = _with_opening(entry, texts[0])
             raw.pop(0)
         else:
-            opened = opened._replace(comment=self._cursor.rest(line, after))
+            entry = entry._replace(comment=self._cursor.trailing_comment(line, after))
             self._cursor.at += 1
-            above = [_DEEPER + text for text in self._cursor.gap() if text]
+            above = [_DEEPER + text for text in self._cursor.take_comments() if text]
             self._cursor.expect_blank(start.line, 0, start.column)
             raw = [*above, *raw]
-        raw[-1] = join_comment(raw[-1], self._cursor.rest(end.line, end.column))
+        raw[-1] = join_comment(raw[-1], self._cursor.trailing_comment(end.line, end.column))
         self._cursor.at = end.line + 1
-        below, _ = self._cursor.deeper(column)
-        return opened._replace(raw=tuple(raw), below=below)
+        below, _ = self._cursor.take_deeper_comments(column)
+        return entry._replace(raw=tuple(raw), below=below)
 
-    def _closed(self, opened: Entry, opening: str, after: int, column: int) -> Entry:
+    def _close_entry(self, entry: Entry, opening: str, after: int, column: int) -> Entry:
         """An entry of one line, with the comments below it that go on about it."""
         line = self._cursor.at
-        comment = self._cursor.rest(line, after)
+        comment = self._cursor.trailing_comment(line, after)
         self._cursor.at = line + 1
-        below, columns = self._cursor.deeper(column)
+        below, columns = self._cursor.take_deeper_comments(column)
         aligned = bool(comment) and columns == {self._lines[line].rindex(comment)}
-        return Entry(opened.key, opened.head, opening, comment, below=below, aligned=aligned)
+        return Entry(entry.key, entry.head, opening, comment, below=below, aligned=aligned)
 
     def _is_bare(self, node: CollectionNode) -> bool:
         """Whether a block starts with its first key or dash: without an anchor, a tag or a question mark."""

@@ -35,18 +35,18 @@ def derive_names(kind: Kind, ids: Iterable[str], taken: Collection[str]) -> dict
     It does not depend on the order of the ids. What is no UUID gets no name.
     """
     names: dict[str, str] = {}
-    left = {one for one in ids if UUID.fullmatch(one)}
+    remaining = {id_ for id_ in ids if UUID.fullmatch(id_)}
     for length in range(MIN_DIGITS, MAX_DIGITS + 1):
         groups: dict[str, list[str]] = defaultdict(list)
-        for one in left:
-            groups[f"{kind.name.lower()}-{one.replace('-', '')[:length]}"].append(one)
+        for id_ in remaining:
+            groups[f"{kind.name.lower()}-{id_.replace('-', '')[:length]}"].append(id_)
         settled = {
             members[0]: name
             for name, members in groups.items()
             if (len(members) == 1 and name not in taken) or length == MAX_DIGITS
         }
         names |= settled
-        left -= settled.keys()
+        remaining -= settled.keys()
     return names
 
 
@@ -62,7 +62,7 @@ class Folders:
         self._taken = {path.lower() for path in taken}  # some file systems know no capitals
         self._homes: dict[str, str] = {}
 
-    def place(self, kind: Kind, name: str) -> str:
+    def take_path(self, kind: Kind, name: str) -> str:
         """The path for a new resource's file, which is taken from now on."""
         stem = resource_file(name).removesuffix(".yaml").strip(".")
         if not stem or DEVICES.fullmatch(stem):
@@ -106,7 +106,7 @@ def build_documents(
 
 def _name_rows(rows: Sequence[IncomingRow], declared: Mapping[RowId, Resource]) -> dict[RowId, str]:
     """The name of every id that is known: declared already, given by its row, or made now."""
-    names = {row_id: one.name for row_id, one in declared.items()}
+    names = {row_id: resource.name for row_id, resource in declared.items()}
     nameless: dict[str, list[IncomingRow]] = defaultdict(list)
     for row in rows:
         if row.id is not None and row.name is not None:
@@ -117,8 +117,8 @@ def _name_rows(rows: Sequence[IncomingRow], declared: Mapping[RowId, Resource]) 
         kind = members[0].kind
         taken = {name for row_id, name in names.items() if row_id.kind == kind.name}
         taken |= {row.name for row in rows if row.kind == kind and row.name is not None}
-        made = derive_names(kind, (row.id for row in members if row.id is not None), taken)
-        names |= {RowId(kind.name, one): name for one, name in made.items()}
+        derived = derive_names(kind, (row.id for row in members if row.id is not None), taken)
+        names |= {RowId(kind.name, id_): name for id_, name in derived.items()}
     return names
 
 

@@ -57,9 +57,9 @@ def match_columns(table: RawTable) -> ColumnMatch:
     kind = table.kind
     positions: dict[str, int] = {}
     problems: list[Problem] = []
-    ours = {column.name.lower(): column.name for column in kind.columns}
-    beside = metadata_columns(kind)
-    known = {*ours, *beside, *TIMESTAMPS, *(name.lower() for name, _ in declaration_columns(kind))}
+    own_names = {column.name.lower(): column.name for column in kind.columns}
+    metadata_names = metadata_columns(kind)
+    known = {*own_names, *metadata_names, *TIMESTAMPS, *(name.lower() for name, _ in declaration_columns(kind))}
     for position, written in enumerate(table.columns):
         name = written.strip().lower()
         if name in positions:
@@ -67,8 +67,8 @@ def match_columns(table: RawTable) -> ColumnMatch:
         elif name not in known:
             problems.append(_unknown_problem(table, position, written, known))
         positions.setdefault(name, position)
-    fields = {own: positions[name] for name, own in ours.items() if name in positions}
-    metadata = {own: positions[name] for name, own in beside.items() if name in positions}
+    fields = {own: positions[name] for name, own in own_names.items() if name in positions}
+    metadata = {own: positions[name] for name, own in metadata_names.items() if name in positions}
     problems.extend(_find_missing(table, fields, metadata))
     return ColumnMatch(fields, metadata, tuple(problems))
 
@@ -202,8 +202,8 @@ def _not_finite_error(raw: RawValue) -> CellError:
 def _to_boolean(raw: RawValue) -> Value | CellError:
     if isinstance(raw, bool):
         return raw
-    found = _BOOLEANS.get(str(raw).strip().lower())
-    return CellError("wrong-type", f"{_quote(raw)} is neither true nor false") if found is None else found
+    value = _BOOLEANS.get(str(raw).strip().lower())
+    return CellError("wrong-type", f"{_quote(raw)} is neither true nor false") if value is None else value
 
 
 def _quote(raw: RawValue) -> str:
@@ -235,7 +235,7 @@ class IncomingRow:
     spec: Mapping[str, Value]
     metadata: Mapping[str, Value] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
-    told: frozenset[str] = frozenset()
+    reported: frozenset[str] = frozenset()
 
     @property
     def id(self) -> str | None:
@@ -265,40 +265,40 @@ def read_rows(tables: Iterable[RawTable]) -> IncomingRows:
     rows: list[IncomingRow] = []
     problems: list[Problem] = []
     for table in tables:
-        matching = match_columns(table)
-        told = frozenset(problem.pointer for problem in matching.problems)
-        problems.extend(matching.problems)
+        match = match_columns(table)
+        reported = frozenset(problem.pointer for problem in match.problems)
+        problems.extend(match.problems)
         for line, cells in table.rows.items():
             if len(cells) == len(table.columns):
-                rows.append(_read_row(table, line, cells, matching, told))
+                rows.append(_read_row(table, line, cells, match, reported))
             else:
                 problems.append(_ragged_problem(table, line, len(cells)))
     return IncomingRows(tuple(rows), tuple(problems))
 
 
 def _read_row(
-    table: RawTable, line: int, cells: Sequence[RawValue], matching: ColumnMatch, told: frozenset[str]
+    table: RawTable, line: int, cells: Sequence[RawValue], match: ColumnMatch, reported: frozenset[str]
 ) -> IncomingRow:
     spec: dict[str, Value] = {}
     metadata: dict[str, Value] = {}
     problems: list[Problem] = []
-    for pointer, value in _iter_values(table.kind, cells, matching):
+    for pointer, value in _iter_values(table.kind, cells, match):
         if isinstance(value, CellError):
             problems.append(Problem(table.place, line, 1, value.code, child(*pointer), value.message, value.hint))
         elif value is not None:
             (spec if pointer[0] == "/spec" else metadata)[pointer[1]] = value
-    told |= {problem.pointer for problem in problems}
-    return IncomingRow(table.kind, table.place, line, spec, metadata, tuple(problems), told)
+    reported |= {problem.pointer for problem in problems}
+    return IncomingRow(table.kind, table.place, line, spec, metadata, tuple(problems), reported)
 
 
 def _iter_values(
-    kind: Kind, cells: Sequence[RawValue], matching: ColumnMatch
+    kind: Kind, cells: Sequence[RawValue], match: ColumnMatch
 ) -> Iterator[tuple[tuple[str, str], Value | CellError]]:
     """What the cells say, each with where in a document it belongs: the pointer of a mapping and a key there."""
     for column in kind.columns:
-        if column.name in matching.fields:
-            yield ("/spec", column.name), convert_cell(column, cells[matching.fields[column.name]])
-    for name, position in matching.metadata.items():
+        if column.name in match.fields:
+            yield ("/spec", column.name), convert_cell(column, cells[match.fields[column.name]])
+    for name, position in match.metadata.items():
         raw = cells[position]
         if raw is not None and raw != "":
             yield ("/metadata", name), str(raw) if name == "name" else _mapping(kind, name, raw)

@@ -68,9 +68,9 @@ class Change:
     @property
     def resource(self) -> Resource:
         """The resource as it will be, or as it was when it goes."""
-        found = self.new or self.old
-        assert found is not None
-        return found
+        resource = self.new or self.old
+        assert resource is not None
+        return resource
 
     @property
     def destructive(self) -> bool:

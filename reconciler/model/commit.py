@@ -44,7 +44,7 @@ class Commit:
     def approves(self, what: str) -> bool:
         """Whether a trailer of the message approves something: `Reconciler-Approve: prune` in its last paragraph."""
         last = self.message.strip().replace("\r\n", "\n").rpartition("\n\n")[2]
-        approved = (found["what"].lower() for line in last.split("\n") if (found := APPROVAL.fullmatch(line.strip())))
+        approved = (match["what"].lower() for line in last.split("\n") if (match := APPROVAL.fullmatch(line.strip())))
         return any(what in re.split(r"[,\s]+", words) for words in approved)
 
     @property

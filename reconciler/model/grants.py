@@ -13,18 +13,18 @@ from reconciler.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SHORTEST = 16
+MIN_TOKEN = 16
 """Characters below which a token is none: it would be guessed."""
 FORM = "ROLE:sha256:HEX"
 SHA256 = "sha256"
-ELSEWHERE = ("file", "env")
+REFERENCE_SCHEMES = ("file", "env")
 HINT = (
     "`reconciler token --role read` makes a token and its entry; of one that you have, "
     "`printf %s TOKEN | sha256sum` tells the HEX: read:sha256:HEX or operate:sha256:HEX. "
     "read:file:/path and read:env:NAME take it from elsewhere"
 )
 _HEX = re.compile("[0-9a-f]{64}")
-_GOOD = re.compile(f"[!-~]{{{SHORTEST},}}")
+_GOOD = re.compile(f"[!-~]{{{MIN_TOKEN},}}")
 
 
 class Role(IntEnum):
@@ -71,37 +71,37 @@ def format_entry(role: Role, token: str) -> str:
     return f"{role.word}:{SHA256}:{hash_token(token).hex()}"
 
 
-def parse_grants(lines: str, look_up: Callable[[str, str], str]) -> tuple[tuple[Grant, ...], tuple[str, ...]]:
-    """What the entries of `http.tokens`, one a line, allow; and those tokens that `look_up` found elsewhere.
+def parse_grants(lines: str, read_reference: Callable[[str, str], str]) -> tuple[tuple[Grant, ...], tuple[str, ...]]:
+    """What the entries of `http.tokens`, one a line, allow; and those tokens that `read_reference` found elsewhere.
 
     Raises `UsageError` for what is no entry. It is not repeated: it may be a token.
     """
-    found: list[Grant] = []
+    grants: list[Grant] = []
     tokens: list[str] = []
-    for number, line in enumerate((one for one in lines.splitlines() if one.strip()), 1):
-        told = parse_entry(line)
-        if told is None:
+    for number, line in enumerate((text for text in lines.splitlines() if text.strip()), 1):
+        entry = parse_entry(line)
+        if entry is None:
             raise UsageError(f"http.tokens: entry {number} is not {FORM}", hint=HINT)
-        if told.scheme == SHA256:
-            found.append(Grant(told.role, bytes.fromhex(told.rest)))
+        if entry.scheme == SHA256:
+            grants.append(Grant(entry.role, bytes.fromhex(entry.rest)))
             continue
-        token = look_up(told.scheme, told.rest)
+        token = read_reference(entry.scheme, entry.rest)
         if not _GOOD.fullmatch(token):
-            message = f"http.tokens: the token of entry {number} is shorter than {SHORTEST} characters"
+            message = f"http.tokens: the token of entry {number} is shorter than {MIN_TOKEN} characters"
             raise UsageError(f"{message}, or has some that no header takes", hint="`reconciler token` makes one")
-        found.append(make_grant(token, told.role))
+        grants.append(make_grant(token, entry.role))
         tokens.append(token)
-    return tuple(found), tuple(tokens)
+    return tuple(grants), tuple(tokens)
 
 
 def parse_entry(text: str) -> Entry | None:
     """An entry of `http.tokens`; None for what is none."""
-    word, _, place = text.strip().partition(":")
-    scheme, _, rest = place.partition(":")
-    role = next((one for one in Role if one.word == word), None)
+    word, _, reference = text.strip().partition(":")
+    scheme, _, rest = reference.partition(":")
+    role = next((candidate for candidate in Role if candidate.word == word), None)
     if role is None or not rest:
         return None
     if scheme == SHA256:
-        known = _HEX.fullmatch(rest.lower()) and bytes.fromhex(rest) != hash_token("")
-        return Entry(role, scheme, rest.lower()) if known else None
-    return Entry(role, scheme, rest) if scheme in ELSEWHERE else None
+        is_valid = _HEX.fullmatch(rest.lower()) and bytes.fromhex(rest) != hash_token("")
+        return Entry(role, scheme, rest.lower()) if is_valid else None
+    return Entry(role, scheme, rest) if scheme in REFERENCE_SCHEMES else None

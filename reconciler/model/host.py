@@ -106,17 +106,17 @@ def parse_until(text: str, now: datetime) -> datetime:
 
     Raises `UsageError` for anything else, for a moment without a zone, and for one that has passed.
     """
-    words = text.strip()
-    span = parse_span(words)
+    stripped = text.strip()
+    span = parse_span(stripped)
     try:
-        until = now + span if span is not None else datetime.fromisoformat(words)
+        until = now + span if span is not None else datetime.fromisoformat(stripped)
         if until.tzinfo is None:
-            raise UsageError(f"{words} could be meant in any time zone", hint=HINT)
+            raise UsageError(f"{stripped} could be meant in any time zone", hint=HINT)
         until = until.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise UsageError(f"{words!r} is neither a span nor a moment", hint=HINT) from error
+        raise UsageError(f"{stripped!r} is neither a span nor a moment", hint=HINT) from error
     if until <= now:
-        raise UsageError(f"{words} has passed: here it is {now.astimezone(UTC):%Y-%m-%dT%H:%MZ}", hint=HINT)
+        raise UsageError(f"{stripped} has passed: here it is {now.astimezone(UTC):%Y-%m-%dT%H:%MZ}", hint=HINT)
     return until
 
 

@@ -22,7 +22,7 @@ class Backlog:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class UploadFailure:
     """Why an attempt failed, and when (UTC). `stalled`: trying again does not help, a human is needed."""
 
     message: str
@@ -31,7 +31,7 @@ class Failure:
     stalled: bool
 
     @classmethod
-    def of(cls, error: Exception, at: datetime) -> Failure:
+    def of(cls, error: Exception, at: datetime) -> UploadFailure:
         """The failure that an exception stands for."""
         if isinstance(error, ReconcilerError):
             return cls(str(error), error.hint, at, isinstance(error, NeedsHuman))
@@ -64,7 +64,7 @@ class UploadState:
     events: int = 0
     recorded: int = 0
     last_success: datetime | None = None
-    failure: Failure | None = None
+    failure: UploadFailure | None = None
     failures: int = 0
     next_attempt: datetime | None = None
     under_way: datetime | None = None
@@ -78,15 +78,15 @@ class UploadState:
         """With more versions recorded."""
         return replace(self, recorded=self.recorded + versions)
 
-    def begun(self, now: datetime) -> UploadState:
+    def with_start(self, now: datetime) -> UploadState:
         """At the start of an attempt."""
         return replace(self, under_way=now, beat=now, next_attempt=None)
 
-    def alive(self, now: datetime) -> UploadState:
+    def with_beat(self, now: datetime) -> UploadState:
         """With a sign of life of the attempt."""
         return replace(self, beat=now)
 
-    def ended(self, failure: Failure | None, now: datetime, pause: float) -> UploadState:
+    def with_end(self, failure: UploadFailure | None, now: datetime, pause: float) -> UploadState:
         """After an attempt; the next one is due after `pause` seconds."""
         done = replace(self, under_way=None, next_attempt=now + timedelta(seconds=pause), failure=failure)
         if failure is None:

@@ -75,7 +75,7 @@ def plan_import(
     for row, document, entry in zip(rows, row_documents, entries, strict=True):
         resource = build_resource(row.kind, entry.resources[0].name, document, row.place, row.line)
         if resource.row_id not in declared:
-            path = folders.place(row.kind, resource.name)
+            path = folders.take_path(row.kind, resource.name)
             comment = first_line(row.kind, path)
             files[path] = write_document(document, comment)
             resource = replace(resource, path=path, line=2 if comment else 1)
@@ -108,7 +108,9 @@ def _validate(kinds: Kinds, rows: Sequence[IncomingRow], row_documents: Sequence
     texts = ((row.place, write_document(document).encode()) for row, document in zip(rows, row_documents, strict=True))
     for row, entry in zip(rows, FileReader(kinds).read_files(texts, len(rows)), strict=True):
         # A missing name is derived from the id: a wrong id is reported already.
-        known = row.told | ({"/metadata/name"} if row.name is None and (row.id is not None or row.told) else set())
+        known = row.reported | (
+            {"/metadata/name"} if row.name is None and (row.id is not None or row.reported) else set()
+        )
         new = (problem for problem in entry.problems if problem.pointer not in known)
         yield FileEntry(
             resources=tuple(replace(resource, line=row.line) for resource in entry.resources),

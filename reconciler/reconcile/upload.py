@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import NeedsHuman, RetryLater
-from reconciler.model.upload import Failure, UploadAttempt, UploadState
+from reconciler.model.upload import UploadAttempt, UploadFailure, UploadState
 from reconciler.reconcile.record import BATCH_ROWS, VersionBatch
 
 if TYPE_CHECKING:
@@ -260,7 +260,7 @@ class HistoryUploader:
         began, before = time.perf_counter(), self._state.recorded
         with self._changed:
             requests = self._requests
-            self._state = self._state.begun(self._clock.now())
+            self._state = self._state.with_start(self._clock.now())
         error: Exception | None = None
         try:
             self._uploader.upload(self._state.failures)
@@ -282,8 +282,8 @@ class HistoryUploader:
             delay = HUMAN_DELAY if isinstance(error, NeedsHuman) else self._backoff.next()
         now = self._clock.now()
         with self._changed:
-            failure = None if error is None else Failure.of(error, now)
-            self._state = self._state.ended(failure, now, delay)
+            failure = None if error is None else UploadFailure.of(error, now)
+            self._state = self._state.with_end(failure, now, delay)
             self._next_attempt = time.monotonic() + delay
             self._requests_answered = requests
             if error is None and not self._pending.outbox.behind:
@@ -298,7 +298,7 @@ class HistoryUploader:
 
     def _heartbeat(self) -> None:
         with self._changed:
-            self._state = self._state.alive(self._clock.now())
+            self._state = self._state.with_beat(self._clock.now())
             if self._stopping:
                 raise _Stopping
 

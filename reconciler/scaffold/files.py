@@ -54,26 +54,26 @@ class NewFiles:
     counts: Callable[[str], bool]
     exists: Callable[[str], bool]
 
-    def kind(self, word: str) -> Kind:
+    def find_kind(self, name: str) -> Kind:
         """The kind somebody means. Raises `UsageError` with the nearest one when there is none."""
-        found = self.kinds.find(word)
-        if found is None:
-            names = [kind.name for kind in self.kinds]
-            meant = closest(word, names)
-            hint = f"did you mean {meant.lower()}?" if meant else f"there are: {', '.join(names)}"
-            raise UsageError(f"there is no kind {word}", hint=hint)
-        return found
+        kind = self.kinds.find(name)
+        if kind is None:
+            known = [known_kind.name for known_kind in self.kinds]
+            suggestion = closest(name, known)
+            hint = f"did you mean {suggestion.lower()}?" if suggestion else f"there are: {', '.join(known)}"
+            raise UsageError(f"there is no kind {name}", hint=hint)
+        return kind
 
     def origin(self, kind: Kind) -> str:
         """Where a kind is from: `shipped`, or its file in the repository."""
         return kind.origin if kind.name in self.own else "shipped"
 
-    def draft(self, kind: Kind, name: str, row_id: str, path: str | None = None) -> NewFile:
+    def draft_resource(self, kind: Kind, name: str, row_id: str, path: str | None = None) -> NewFile:
         """A file with one new resource. Raises `UsageError` for an impossible or taken name, and for a wrong path."""
         name = name.encode(errors="backslashreplace").decode()  # a command line may hold what no text can
         self._refuse_twin(Key(kind.name, name))
         path = path or join_path(usual_folder(kind, self.entries, self.base), resource_file(name))
-        schema, there = self._schema(kind)
+        schema, schema_exists = self._schema(kind)
         text = build_template(kind, name, row_id, path_between(schema, path))
         entry = Validator(self.kinds).check(path, decode(path, text.encode()))
         for problem in entry.problems:
@@ -82,14 +82,14 @@ class NewFiles:
         if not self.counts(path):
             hint = "name a *.yaml or *.yml file below the configuration's folder, not in a hidden one"
             raise UsageError(f"{path} would not be part of the configuration", hint=hint)
-        return NewFile(path, text, entry.problems, schema, there)
+        return NewFile(path, text, entry.problems, schema, schema_exists)
 
     def _refuse_twin(self, key: Key) -> None:
         for path, entry in self.entries.items():
-            places = [(one.key, one.line) for one in entry.resources]
-            places += [(one.key, one.line) for one in entry.identified]
-            for taken, line in places:
-                if taken == key:
+            declared = [(resource.key, resource.line) for resource in entry.resources]
+            declared += [(resource.key, resource.line) for resource in entry.identified]
+            for declared_key, line in declared:
+                if declared_key == key:
                     message = f"{key.kind} {key.name} is declared already: {path}:{line}"
                     raise UsageError(message, hint="choose another name, or edit that file")
 

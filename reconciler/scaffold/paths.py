@@ -29,8 +29,8 @@ def usual_folder(kind: Kind, entries: Mapping[str, FileEntry], base: str) -> str
     counts = Counter(
         path.rpartition("/")[0]
         for path, entry in sorted(entries.items())
-        for one in entry.resources
-        if one.kind == kind.name
+        for resource in entry.resources
+        if resource.kind == kind.name
     )
     return counts.most_common(1)[0][0] if counts else join_path(base, f"{kind.name.lower()}s")
 

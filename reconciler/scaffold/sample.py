@@ -45,8 +45,8 @@ def candidate_values(part: Mapping[str, Any]) -> tuple[Value, ...]:
     if "enum" in part:
         words = tuple(part["enum"])
         return (INACTIVE, *(word for word in words if word != INACTIVE)) if INACTIVE in words else words
-    named = part.get("type", "string")
-    return _BY_TYPE[named[0] if isinstance(named, list) else named](part)
+    type_ = part.get("type", "string")
+    return _BY_TYPE[type_[0] if isinstance(type_, list) else type_](part)
 
 
 def _whole(part: Mapping[str, Any]) -> tuple[Value, ...]:
@@ -210,8 +210,8 @@ def describe_fields(kind: Kind) -> tuple[FieldDescription, ...]:
 def allowed_values(part: Mapping[str, Any], unit: str) -> str:
     """The words or numbers that a field may have: `BUY, SELL or BOTH`, `1 to 1000 trades`; empty for free text."""
     if "enum" in part:
-        *most, last = map(canonical.text, part["enum"])
-        return f"{', '.join(most)} or {last}" if most else last
+        *others, last = map(canonical.text, part["enum"])
+        return f"{', '.join(others)} or {last}" if others else last
     if part.get("type") == "boolean":
         return "true or false"
     bounds = {bound: part[bound] for bound in BOUNDS if bound in part}
@@ -272,24 +272,24 @@ def build_template(kind: Kind, name: str, row_id: str, schema_address: str) -> s
 
     `schema_address` is where editors find the kind's schema, relative to the file.
     """
-    least, most = build_sample(kind, name, row_id), build_full_sample(kind, name, row_id)
+    required, full = build_sample(kind, name, row_id), build_full_sample(kind, name, row_id)
     top = _Position(kind)
     head = [f"# yaml-language-server: $schema={schema_address}", *top.remark(kind.schema["description"])]
-    return "\n".join([*head, *_mapping_lines(top, kind.schema, "", least, most)]) + "\n"
+    return "\n".join([*head, *_mapping_lines(top, kind.schema, "", required, full)]) + "\n"
 
 
 def _mapping_lines(
-    place: _Position, part: Mapping[str, Any], pointer: str, least: Mapping[str, Any], most: Mapping[str, Any]
+    outer: _Position, part: Mapping[str, Any], pointer: str, required: Mapping[str, Any], full: Mapping[str, Any]
 ) -> Iterator[str]:
-    """The lines of a mapping: what `least` has counts, what only `most` has is commented out."""
+    """The lines of a mapping: what `required` has counts, what only `full` has is commented out."""
     properties = part.get("properties", {})
-    for name in _sort_names(place.kind, pointer, {**properties, **least, **most}):
-        value = least.get(name, most.get(name))
-        if value is None or (name not in least and value == {}):
+    for name in _sort_names(outer.kind, pointer, {**properties, **required, **full}):
+        value = required.get(name, full.get(name))
+        if value is None or (name not in required and value == {}):
             continue
-        here = place if name in least or place.off is not None else replace(place, off=place.depth)
-        member = resolve_refs(place.kind.schema, properties.get(name, part.get("additionalProperties", {})))
-        yield from _field_lines(here, member, child(pointer, name), value, most.get(name))
+        position = outer if name in required or outer.off is not None else replace(outer, off=outer.depth)
+        member = resolve_refs(outer.kind.schema, properties.get(name, part.get("additionalProperties", {})))
+        yield from _field_lines(position, member, child(pointer, name), value, full.get(name))
 
 
 def _sort_names(kind: Kind, pointer: str, names: Iterable[str]) -> list[str]:
@@ -299,18 +299,18 @@ def _sort_names(kind: Kind, pointer: str, names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: first.index(name) if name in first else len(first))
 
 
-def _field_lines(place: _Position, part: Mapping[str, Any], pointer: str, value: Any, most: Any) -> Iterator[str]:
+def _field_lines(position: _Position, part: Mapping[str, Any], pointer: str, value: Any, full: Any) -> Iterator[str]:
     key = f"{write_value(pointer.rpartition('/')[2])}:"
     nested = isinstance(value, dict) and bool(value)
     text = key if nested else f"{key} {write_value(value)}"
-    words = _describe(place.kind, part, pointer)
-    commented = place.line(f"{text}  # {words}") if words else place.line(text)
+    description = _describe(position.kind, part, pointer)
+    commented = position.line(f"{text}  # {description}") if description else position.line(text)
     if len(commented) > WIDTH:
-        yield from place.remark(words)
-        commented = place.line(text)
+        yield from position.remark(description)
+        commented = position.line(text)
     yield commented
     if nested:
-        yield from _mapping_lines(replace(place, depth=place.depth + 1), part, pointer, value, most or {})
+        yield from _mapping_lines(replace(position, depth=position.depth + 1), part, pointer, value, full or {})
 
 
 def _describe(kind: Kind, part: Mapping[str, Any], pointer: str) -> str:

@@ -34,7 +34,7 @@ from reconciler.service.host import (
     suspension_error,
 )
 from reconciler.service.kinds import known_kinds
-from reconciler.status import Place, Stored, describe, stored
+from reconciler.status import BranchHead, StoreState, describe, read_store_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -197,8 +197,8 @@ class LocalHost:
         """What is live, and whether it is what git says."""
         with self.open_target() as target, self.openers.reader(target.state) or nullcontext() as store:
             source = target.source
-            place = Place(target.repository, target.branch, source.resolve(target.branch), source.is_shallow())
-            return describe(place, stored(store) if store else Stored(), None, self.clock.now())
+            place = BranchHead(target.repository, target.branch, source.resolve(target.branch), source.is_shallow())
+            return describe(place, read_store_state(store) if store else StoreState(), None, self.clock.now())
 
     def plan_ahead(self, head: str, live: Callable[[Target], str | None] | None) -> tuple[Plan, Kinds]:
         """From the live rows to a commit; and the kinds that it is described in.

@@ -423,8 +423,8 @@ def _values(settings: Settings) -> dict[str, str]:
         "http.listen": settings.listen,
         "http.tokens": f"{len(settings.grants)} of them" if settings.grants else "",
         "host.name": settings.host,
-        "host.system": settings.obeys or "",
-        "drift.mode": DRIFT_MODES[0] if settings.heals else DRIFT_MODES[1],
+        "host.system": settings.config_resource or "",
+        "drift.mode": DRIFT_MODES[0] if settings.heal_drift else DRIFT_MODES[1],
     }
 
 

@@ -107,7 +107,7 @@ def test_the_settings_file_of_the_page_is_one(tmp_path: Path) -> None:
     file = tmp_path / "reconciler.toml"
     file.write_text(blocks(read("docs/settings.md"), "toml")[0].body, encoding="utf-8")
     found = settings.load(file, {}, {"CLICKHOUSE_URL": "none", "GIT_TOKEN": "t"})
-    assert (found.branch, found.history_url, found.obeys) == ("main", "none", "production")
+    assert (found.branch, found.history_url, found.config_resource) == ("main", "none", "production")
 
 
 def test_the_schema_of_the_page_is_one() -> None:

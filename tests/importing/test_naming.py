@@ -38,4 +38,4 @@ def test_what_is_no_uuid_gets_no_name() -> None:
 )
 def test_a_name_becomes_a_file_that_every_system_can_have(name: str, path: str) -> None:
     folders = Folders("desk", {}, ["desk/users/taken.yaml", "desk/users/TAKEN-2.yaml"])
-    assert folders.place(bundled_kinds().kinds.by_name["User"], name) == path
+    assert folders.take_path(bundled_kinds().kinds.by_name["User"], name) == path

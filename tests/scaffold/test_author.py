@@ -37,12 +37,12 @@ def author(
 
 
 def declared(name: str) -> FileEntry:
-    return checked(USER, author().draft(USER, name, ROW).text)
+    return checked(USER, author().draft_resource(USER, name, ROW).text)
 
 
 def test_it_goes_where_most_others_of_its_kind_stand() -> None:
     entries = {"z/a.yaml": declared("a"), "desk/users/b.yaml": declared("b"), "desk/users/c.yaml": declared("c")}
-    assert author(entries).draft(USER, "d", ROW).path == "desk/users/d.yaml"
+    assert author(entries).draft_resource(USER, "d", ROW).path == "desk/users/d.yaml"
     assert usual_folder(BROKER, entries, "") == "brokers"
 
 
@@ -52,11 +52,11 @@ def test_of_two_folders_alike_it_is_always_the_same() -> None:
 
 
 def test_without_any_it_is_the_plural_below_the_configurations_folder() -> None:
-    assert author(base="desk").draft(USER, "d", ROW).path == "desk/users/d.yaml"
+    assert author(base="desk").draft_resource(USER, "d", ROW).path == "desk/users/d.yaml"
 
 
 def test_others_at_the_root_are_followed_there() -> None:
-    assert author({"a.yaml": declared("a")}).draft(USER, "b", ROW).path == "b.yaml"
+    assert author({"a.yaml": declared("a")}).draft_resource(USER, "b", ROW).path == "b.yaml"
 
 
 @pytest.mark.parametrize(
@@ -72,57 +72,57 @@ def test_others_at_the_root_are_followed_there() -> None:
 def test_the_first_line_names_the_exported_schema(
     path: str | None, files: set[str], base: str, line: str, there: bool
 ) -> None:
-    draft = author(files=files, base=base).draft(USER, "x", ROW, path)
+    draft = author(files=files, base=base).draft_resource(USER, "x", ROW, path)
     assert draft.text.startswith(f"# yaml-language-server: $schema={line}\n")
     assert draft.schema_exists is there
 
 
 def test_an_own_kind_names_its_source_unless_it_was_exported() -> None:
-    assert "$schema=../schemas/broker.schema.json\n" in author().draft(BROKER, "x", ROW).text
-    exported = author(files={".reconciler/schemas/broker.schema.json"}).draft(BROKER, "x", ROW)
+    assert "$schema=../schemas/broker.schema.json\n" in author().draft_resource(BROKER, "x", ROW).text
+    exported = author(files={".reconciler/schemas/broker.schema.json"}).draft_resource(BROKER, "x", ROW)
     assert "$schema=../.reconciler/schemas/broker.schema.json\n" in exported.text
 
 
 @pytest.mark.parametrize("name", ["Bad Name", "", "a/b", "-x", "x" * 64, "ü", "\ud800", "x\n", "x: y"])
 def test_a_name_against_the_schema_is_refused_in_the_words_of_a_problem(name: str) -> None:
     with pytest.raises(UsageError, match=r"^\[(bad-format|too-long|yaml-syntax|unsafe-yaml)\] /metadata/name: "):
-        author().draft(USER, name, ROW)
+        author().draft_resource(USER, name, ROW)
 
 
 def test_the_hint_is_the_schemas_rule() -> None:
     with pytest.raises(UsageError) as caught:
-        author().draft(USER, "Bad Name", ROW)
+        author().draft_resource(USER, "Bad Name", ROW)
     assert str(caught.value) == "[bad-format] /metadata/name: 'Bad Name' has the wrong format"
     assert caught.value.hint.startswith("1 to 63 lower-case letters")
 
 
 def test_a_taken_name_is_refused_with_its_place() -> None:
     with pytest.raises(UsageError, match=r"User a is declared already: users/z\.yaml:3"):
-        author({"users/z.yaml": declared("a")}).draft(USER, "a", ROW)
+        author({"users/z.yaml": declared("a")}).draft_resource(USER, "a", ROW)
 
 
 def test_a_name_in_a_file_with_errors_is_taken_too() -> None:
     entries = {"users/z.yaml": FileEntry(identified=(Identified(Key("User", "a"), 7),))}
     with pytest.raises(UsageError, match=r"declared already: users/z\.yaml:7"):
-        author(entries).draft(USER, "a", ROW)
+        author(entries).draft_resource(USER, "a", ROW)
 
 
 def test_a_file_that_would_not_count_is_refused() -> None:
     with pytest.raises(UsageError, match=r"notes\.txt would not be part of the configuration"):
-        author(counts=False).draft(USER, "a", ROW, "notes.txt")
+        author(counts=False).draft_resource(USER, "a", ROW, "notes.txt")
 
 
 @pytest.mark.parametrize("word", ["user", "Users", "USER_CONFIG"])
 def test_a_kind_is_found_as_people_write_it(word: str) -> None:
-    assert author().kind(word).name == "User"
+    assert author().find_kind(word).name == "User"
 
 
 def test_the_nearest_kind_is_told() -> None:
     with pytest.raises(UsageError) as caught:
-        author().kind("brokr")
+        author().find_kind("brokr")
     assert (str(caught.value), caught.value.hint) == ("there is no kind brokr", "did you mean broker?")
     with pytest.raises(UsageError) as caught:
-        author().kind("xyz")
+        author().find_kind("xyz")
     assert caught.value.hint == "there are: Account, Broker, Instance, Signal, System, User"
 
 
@@ -132,7 +132,7 @@ def test_origins() -> None:
 
 def test_what_is_left_to_fill_in_is_told() -> None:
     kind = thing({"code": {"type": "string", "pattern": "^[0-9]{7}-[0-9]{3}$"}})
-    draft = replace(author(), kinds=Kinds((kind,))).draft(kind, "a", ROW)
+    draft = replace(author(), kinds=Kinds((kind,))).draft_resource(kind, "a", ROW)
     assert [problem.pointer for problem in draft.problems] == ["/spec/code"]
 
 

@@ -22,14 +22,14 @@ GIVEN = {"user_id": OWNER, "ip_address": "203.0.113.7", "device_fingerprint": "C
 
 def refused(change: dict[str, Any]) -> list[tuple[str, str]]:
     """Code and pointer of what is wrong with a request."""
-    found = CHECKER.new({**GIVEN, **change})
+    found = CHECKER.check_new({**GIVEN, **change})
     assert isinstance(found, tuple), found
     return [(one.code, one.pointer) for one in found]
 
 
 def accepted(change: dict[str, Any]) -> NewSession:
     """The session that a request describes."""
-    found = CHECKER.new({**GIVEN, **change})
+    found = CHECKER.check_new({**GIVEN, **change})
     assert isinstance(found, NewSession), found
     return found
 
@@ -85,20 +85,20 @@ def test_what_is_refused(change: dict[str, Any], code: str, column: str) -> None
 @pytest.mark.parametrize("column", GIVEN)
 def test_a_megabyte_is_refused_and_not_shown(column: str) -> None:
     refused({column: "\n"})  # what explains is imported by now
-    found = CHECKER.new({**GIVEN, column: "x" * 1_000_000})
+    found = CHECKER.check_new({**GIVEN, column: "x" * 1_000_000})
     assert isinstance(found, tuple)
     assert all(len(one.message) + len(one.hint) < 500 for one in found)
 
 
 @pytest.mark.parametrize("given", [None, [], "text", 5, True])
 def test_only_a_mapping_is_a_request(given: object) -> None:
-    found = CHECKER.new(given)
+    found = CHECKER.check_new(given)
     assert isinstance(found, tuple)
     assert [one.code for one in found] == ["wrong-type"]
 
 
 def test_all_that_is_missing_is_told_at_once() -> None:
-    found = CHECKER.new({})
+    found = CHECKER.check_new({})
     assert isinstance(found, tuple)
     assert {one.pointer for one in found} == {"/user_id", "/ip_address", "/device_fingerprint"}
     assert {(one.path, one.line, one.code) for one in found} == {("request", 1, "missing-field")}
@@ -120,8 +120,8 @@ def test_an_address_has_one_spelling(written: str, kept: str) -> None:
 def test_ids_have_one_spelling() -> None:
     new = accepted({"user_id": OWNER.upper(), "session_id": OWNER.upper()})
     assert (new.owner, new.id) == (OWNER, OWNER)
-    assert CHECKER.session_id(OWNER.upper()) == OWNER
-    assert CHECKER.owner(OWNER.upper()) == OWNER
+    assert CHECKER.check_session_id(OWNER.upper()) == OWNER
+    assert CHECKER.check_owner(OWNER.upper()) == OWNER
 
 
 def test_of_a_device_only_a_hash_is_kept() -> None:
@@ -142,18 +142,18 @@ def test_a_hash_is_hashed_again() -> None:
 
 @pytest.mark.parametrize("given", ["", "1", "*", "1-*", f"-1-{OWNER}", f"1-{OWNER}\n", 5, None, "9" * 16 + f"-{OWNER}"])
 def test_what_is_no_cursor(given: object) -> None:
-    found = CHECKER.cursor(given)
+    found = CHECKER.check_cursor(given)
     assert isinstance(found, tuple)
     assert [(one.code, one.pointer) for one in found] == [("bad-format", "/cursor")]
 
 
 @given(moment=st.integers(0, 10**15 - 1), number=st.uuids())
 def test_a_cursor_comes_back_as_it_was(moment: int, number: UUID) -> None:
-    assert CHECKER.cursor(str(SessionCursor(moment, str(number)))) == SessionCursor(moment, str(number))
+    assert CHECKER.check_cursor(str(SessionCursor(moment, str(number)))) == SessionCursor(moment, str(number))
 
 
 @pytest.mark.parametrize(
     ("given", "good"), [(1, True), (1000, True), (0, False), (1001, False), (True, False), ("5", False)]
 )
 def test_how_many(given: object, good: bool) -> None:
-    assert (CHECKER.limit(given) == given) is good
+    assert (CHECKER.check_limit(given) == given) is good

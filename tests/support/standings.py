@@ -12,7 +12,7 @@ from reconciler.model.commit import Applied, Attempt
 from reconciler.model.host import ConditionSeverity, HostCondition
 from reconciler.model.live import CacheState
 from reconciler.model.upload import UploadState
-from reconciler.status import Place, Running, Scan, Stored, describe
+from reconciler.status import BranchHead, Running, Scan, StoreState, describe
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HEAD, BEFORE = "b" * 40, "a" * 40
@@ -53,8 +53,8 @@ def scrape(*, refused: bool = False, **more: Any) -> Scrape:
     """How it stands: at its head, unless that is refused; `more` is about the daemon."""
     applied = Applied(Stamp(BEFORE if refused else HEAD, NOON), 3, "d" * 64, NOON)
     attempt = Attempt(Stamp(HEAD, NOON), NOON, refused=refused, problems=())
-    place = Place("https://git.example/desk.git", "main", HEAD, shallow=False)
-    stored = Stored(applied, attempt, None, {"Widget": 6, "Gadget": 0})
+    place = BranchHead("https://git.example/desk.git", "main", HEAD, shallow=False)
+    stored = StoreState(applied, attempt, None, {"Widget": 6, "Gadget": 0})
     status = describe(place, stored, running(**more), NOON)
     return Scrape(status, "0.1.0", {"operations": 0.5}, 3600.0, Process(1.5, 2048, 12, 1024))
 

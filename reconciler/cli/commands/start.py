@@ -93,7 +93,7 @@ def new(given: Globals, kind: str, name: str, file: Path | None) -> None:
     scaffold, folder = open_scaffold(given.settings())
     author = scaffold.author
     path = None if file in {None, STDOUT} else scaffold.relative_path(file or STDOUT)
-    draft = author.draft(author.kind(kind), name, str(uuid4()), path)
+    draft = author.draft_resource(author.find_kind(kind), name, str(uuid4()), path)
     if file == STDOUT:
         output.data(draft.text.rstrip("\n"))
     else:
@@ -177,7 +177,7 @@ def list_kinds(given: Globals, form: str) -> int:
 def show(given: Globals, kind: str, form: str) -> int:
     """Show the fields of a KIND, or its JSON Schema as it is."""
     scaffold = _open_schemas(given)
-    found = scaffold.author.kind(kind)
+    found = scaffold.author.find_kind(kind)
     if form == "json":
         output.json_data(found.schema)
     else:
