@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from reconciler.adapters.duckdb.connection import not_opened, open_writable
+from reconciler.adapters.duckdb.connection import explain_open_error, open_writable
 from reconciler.adapters.duckdb.store import open_reader, open_store
 from reconciler.errors import BugError, NeedsHuman, RetryLater
 from reconciler.model.commit import Approval, Attempt
@@ -339,6 +339,6 @@ def test_the_time_zone_of_the_machine_does_not_matter(tmp_path: Path) -> None:
 def test_a_store_on_a_full_disk_is_for_later(tmp_path: Path, words: str) -> None:
     """To open one may mean to write: what its log of writes holds is put into the file."""
     error = duckdb.IOException(f'IO Error: Failure while replaying WAL file: Could not write file "x": {words}')
-    found = not_opened(tmp_path / "state.duckdb", error)
+    found = explain_open_error(tmp_path / "state.duckdb", error)
     assert isinstance(found, RetryLater)
     assert "free some disk space" in found.hint
