@@ -12,18 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler import answers
-from reconciler.report import problems
-from reconciler.report.rows import flatten_row, row_cells, row_headers, row_lines
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from reconciler.errors import ReconcilerError
-    from reconciler.model.problem import Problem
 
 
-LABEL_WIDTH = 26
 COLOURS = {"+": "green", "~": "yellow", "-": "red"}
 
 
@@ -58,28 +52,6 @@ def json_data(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def builtins(value: answers.Answer) -> dict[str, Any]:
-    """The JSON object of an answer."""
-    return answers.to_json(value)
-
-
-def answer(value: answers.Answer) -> None:
-    """Print an answer as JSON."""
-    json_data(answers.to_json(value))
-
-
-def rows(found: answers.Rows, form: str, *, single: bool) -> None:
-    """Print live rows, or the single one, as `get` does."""
-    if form == "json":
-        flat = [flatten_row(row) for row in found.rows]
-        json_data(flat[0] if single else flat)
-    elif single:
-        for label, text in row_lines(found.rows[0], found):
-            data(f"{label:<{LABEL_WIDTH}}{text}")
-    else:
-        table(row_headers(found), [row_cells(row, found) for row in found.rows])
-
-
 def note(text: str) -> None:
     """Print something that is not the result."""
     click.echo(text, err=True, color=_has_colour(sys.stderr.isatty()))
@@ -109,17 +81,6 @@ def problem(line: str) -> str:
     return line.replace(": error [", f": {click.style('error', fg='red', bold=True)} [", 1).replace(
         ": warning [", f": {click.style('warning', fg='yellow', bold=True)} [", 1
     )
-
-
-def note_problems(found: Iterable[Problem]) -> None:
-    """Print problems to stderr."""
-    for one in found:
-        note(problem(problems.problem_line(one)))
-
-
-def problems_code(found: Iterable[Problem]) -> Exit:
-    """The exit code where nothing but problems decides."""
-    return Exit.PROBLEMS if any(one.is_error for one in found) else Exit.OK
 
 
 def change(line: str) -> str:

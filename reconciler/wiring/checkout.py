@@ -5,22 +5,20 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.bundled import load_bundled_schemas, load_editor_schemas, load_scaffold_templates, load_schema
-from reconciler.adapters.files import Folder, replace_content
+from reconciler.adapters.bundled import load_bundled_schemas, load_schema
+from reconciler.adapters.files import replace_content
 from reconciler.adapters.worktree import WorkingTree, find_root
 from reconciler.reconcile.check import read_layout
-from reconciler.reconcile.rules import Layout, Role, load_bundled
-from reconciler.service.workingtree import BundledFiles, Checkout, load_scaffold
+from reconciler.reconcile.rules import Layout, load_bundled
+from reconciler.service.workingtree import Checkout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from reconciler.adapters.watchtree import Watcher
     from reconciler.reconcile.rules import BundledSchemas
-    from reconciler.service.workingtree import Scaffold
-    from reconciler.settings import Settings
 
 
 @lru_cache(maxsize=1)
@@ -35,18 +33,6 @@ def open_checkout(start: Path, folder: str) -> Checkout:
     tree = WorkingTree(root)
     layout, problems = read_layout(tree.file(Layout(folder).settings_file), folder, bundled)
     return Checkout(root, folder, layout, problems, bundled, tree)
-
-
-def open_scaffold(settings: Settings, roles: Collection[Role] = tuple(Role)) -> tuple[Scaffold, Folder]:
-    """The working tree that the settings name, to write new files into."""
-    checkout = open_checkout(settings.repository, settings.path)
-    folder = Folder(checkout.root)
-    return load_scaffold(checkout, bundled_files(), folder.exists, roles), folder
-
-
-def bundled_files() -> BundledFiles:
-    """The files that come with the program."""
-    return BundledFiles(load_bundled_schemas(), load_editor_schemas(), load_scaffold_templates())
 
 
 def write_formatted(root: Path, path: str, content: bytes) -> None:

@@ -32,8 +32,8 @@ from reconciler.service.doctor import Probes, examine
 from reconciler.service.host import Host as HostService
 from reconciler.service.local import LocalControl, LocalHost, no_progress
 from reconciler.service.remote import DaemonClient
+from reconciler.service.scaffolding import choose_kind, import_rows
 from reconciler.service.services import Services
-from reconciler.service.workingtree import choose_kind, import_rows
 from reconciler.sessions import read_layout
 from reconciler.settings import EMBEDDED_HISTORY, EMBEDDED_REDIS, NO_HISTORY, NO_REDIS
 from reconciler.wiring.checkout import bundled_kinds, open_checkout
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from reconciler.ports import PolicyEngine
     from reconciler.reconcile.plan import Planner
     from reconciler.service.context import Context, Progress, Target
-    from reconciler.service.workingtree import Imported
+    from reconciler.service.scaffolding import Imported
     from reconciler.sessions import SessionLayout
     from reconciler.settings import Origin, Settings
 

@@ -43,8 +43,8 @@ def _live_after_import(folder: Path, *files: Path) -> dict[str, dict[str, Any]]:
         (repository / path).parent.mkdir()
         (repository / path).write_text(text, encoding="utf-8")
     imported = import_files(files, load(None, {"repository.url": str(repository)}, {}), None, None)
-    assert imported.adoption.problems == ()
-    assert imported.adoption.plan.changes == ()
+    assert imported.row_import.problems == ()
+    assert imported.row_import.plan.changes == ()
     found = [path for path in repository.rglob("*") if path.is_file() and ".git" not in path.parts]
     repo.commit({path.relative_to(repository).as_posix(): path.read_bytes() for path in found})
     world = World(repository)

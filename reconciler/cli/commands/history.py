@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli import completion, output
+from reconciler import answers
+from reconciler.cli import completion, output, results
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.output import Exit
 from reconciler.errors import UsageError
@@ -45,7 +46,7 @@ def history(given: Globals, kind: str | None, name: str | None, limit: int, form
     else:
         changes = host.ask(History.changes, kind, name, limit)
     if form == "json":
-        output.json_data(output.builtins(changes)["changes"])
+        output.json_data(answers.to_json(changes)["changes"])
         return
     for style, line in history_lines(changes.changes):
         output.data(output.change(line) if style is LineStyle.CHANGE else line)
@@ -77,7 +78,7 @@ def log(given: Globals, /, limit: int, form: str, **filters: str | None) -> None
     """
     versions = given.host().ask(History.versions, limit, **filters)
     if form == "json":
-        output.json_data(output.builtins(versions)["versions"])
+        output.json_data(answers.to_json(versions)["versions"])
         return
     output.table(VERSION_HEADERS, [version_cells(version) for version in versions.versions])
     if filters["status"] is None and (note := orphans_note(versions.orphaned)):
@@ -95,7 +96,7 @@ def show(given: Globals, kind: str, name: str | None, at: str, form: str) -> Non
     """Show a live row, or all rows of a KIND, as they were at a commit or point in time."""
     host = given.host()
     rows = host.ask(Rows.row, kind, name, at) if name is not None else host.ask(Rows.page, kind, at)
-    output.rows(rows, form, single=name is not None)
+    results.rows(rows, form, single=name is not None)
     if form == "text" and rows.at:
         given.say(f"as of {history_point_text(rows.at)}")
 
@@ -110,7 +111,7 @@ def diff(given: Globals, base: str, head: str, form: str) -> int:
     """Compare BASE with HEAD, each a commit, tag or point in time, from the history alone."""
     found = given.host().ask(History.diff, base, head)
     if form == "json":
-        output.answer(found)
+        results.answer(found)
     else:
         for style, line in diff_lines(found):
             output.data(output.change(line) if style is LineStyle.CHANGE else line)
@@ -127,6 +128,6 @@ def blame(given: Globals, kind: str, name: str, form: str) -> None:
     """Show for each field of a live row the commit that last set it."""
     found = given.host().ask(History.blame, kind, name)
     if form == "json":
-        output.answer(found)
+        results.answer(found)
     else:
         output.table(BLAME_HEADERS, [blame_cells(field) for field in found.fields])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli import output
+from reconciler.cli import output, results
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.output import Exit
 from reconciler.errors import ReconcilerError
@@ -85,7 +85,7 @@ def sync(given: Globals, approve: str | None, force: bool, form: str) -> int:
     with output.progress("commits") as progress:
         found = given.host(progress).ask(HostControl.sync, user_name(), approve, force=force)
     if form == "json":
-        output.answer(found)
+        results.answer(found)
     else:
         for text in sync_lines(found):
             output.data(output.change(text))
@@ -121,7 +121,7 @@ def suspend(given: Globals, reason: str, until: str | None, form: str) -> None:
     """Keep the live rows as they are, whatever is committed, until somebody resumes or the time is over."""
     suspension = given.host().ask(HostControl.suspend, user_name(), reason, until)
     if form == "json":
-        output.answer(suspension)
+        results.answer(suspension)
     else:
         output.data(f"suspended {suspension_line(suspension)}")
 
@@ -134,7 +134,7 @@ def resume(given: Globals, form: str) -> None:
     """End a suspension. Commits made meanwhile go live with the next sync; a running daemon applies them at once."""
     found = given.host().ask(HostControl.resume, user_name())
     if form == "json":
-        output.answer(found)
+        results.answer(found)
     elif found.ended is None:
         output.data("nothing was suspended")
     else:
@@ -151,7 +151,7 @@ def drift(given: Globals, heal: bool, form: str) -> int:
     host = given.host()
     found = host.ask(HostControl.heal, user_name()) if heal else host.ask(Rows.drift)
     if form == "json":
-        output.answer(found)
+        results.answer(found)
     else:
         for text in drift_lines(found):
             output.data(output.change(text))
@@ -168,7 +168,7 @@ def verify(given: Globals, form: str) -> int:
     with output.progress("commits") as progress:
         found = given.host(progress).ask(HostControl.verify, user_name())
     if form == "json":
-        output.answer(found)
+        results.answer(found)
     else:
         for text in verification_lines(found):
             output.data(text)

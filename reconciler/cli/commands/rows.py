@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli import completion, output
+from reconciler import answers
+from reconciler.cli import completion, output, results
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.errors import UsageError
 from reconciler.report.escape import dump_json
@@ -37,7 +38,7 @@ def get(given: Globals, kind: str, name: str | None, form: str) -> None:
     """
     host = given.host()
     rows = host.ask(Rows.row, kind, name) if name is not None else host.ask(Rows.page, kind)
-    output.rows(rows, form, single=name is not None)
+    results.rows(rows, form, single=name is not None)
 
 
 @click.command(short_help="what is live")
@@ -48,7 +49,7 @@ def status(given: Globals, form: str) -> None:
     """Show what is live, whether it is what git says, which commit was refused and why, and how the daemon is."""
     found = given.host().ask(Host.status)
     if form == "json":
-        output.answer(found)
+        results.answer(found)
         return
     for label, text in status_lines(found):
         output.data(f"{label:<12}{text}")
@@ -81,7 +82,7 @@ def sql(given: Globals, query: str, history: bool, limit: int, form: str) -> Non
     """
     found = given.host().ask(Sql.query, _read_query(query), history, limit)
     if form == "json":
-        output.data(dump_json(output.builtins(found)))
+        output.data(dump_json(answers.to_json(found)))
     elif form == "csv":
         output.raw(query_csv(found))
     else:

@@ -9,8 +9,9 @@ from uuid import uuid4
 
 import click
 
+from reconciler import answers
 from reconciler.adapters.files import Folder
-from reconciler.cli import completion, output
+from reconciler.cli import completion, output, results
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.output import Exit
 from reconciler.reconcile.rules import Role
@@ -19,14 +20,15 @@ from reconciler.report.authoring import FIELD_HEADERS, KIND_HEADERS, build_kind_
 from reconciler.report.problems import plural
 from reconciler.scaffold.paths import EDITOR_FOLDER, join_path
 from reconciler.scaffold.sample import describe_fields
-from reconciler.service.workingtree import new_repository
-from reconciler.wiring.checkout import bundled_files, bundled_kinds, open_scaffold
+from reconciler.service.scaffolding import new_repository
+from reconciler.wiring.checkout import bundled_kinds
+from reconciler.wiring.scaffolding import bundled_files, open_scaffold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.reconcile.importrows import RowImport
-    from reconciler.service.workingtree import Imported, Scaffold
+    from reconciler.service.scaffolding import Imported, Scaffold
 
 STDOUT = Path("-")
 MAX_LISTED = 20
@@ -121,7 +123,7 @@ def import_(given: Globals, files: tuple[Path, ...], to: Path | None, kind: str 
     imported = import_files(files, given.settings(), to, kind)
     if imported.skipped:
         given.say(f"left alone, as no kind has such a table: {', '.join(imported.skipped)}")
-    adoption = imported.adoption
+    adoption = imported.row_import
     errors = [problem for problem in adoption.problems if problem.is_error]
     for problem in adoption.problems:
         output.data(output.problem(problems.problem_line(problem)))
@@ -163,10 +165,10 @@ def list_kinds(given: Globals, form: str) -> int:
     author = scaffold.author
     summaries = [build_kind_summary(kind, author.origin(kind)) for kind in author.kinds]
     if form == "json":
-        output.json_data([output.builtins(summary) for summary in summaries])
+        output.json_data([answers.to_json(summary) for summary in summaries])
     else:
         output.table(KIND_HEADERS, [kind_cells(summary) for summary in summaries])
-    return output.problems_code(scaffold.author.problems)
+    return results.problems_code(scaffold.author.problems)
 
 
 @schema.command(short_help="the fields of a kind")
@@ -184,7 +186,7 @@ def show(given: Globals, kind: str, form: str) -> int:
         output.data(f"{found.name}: {found.schema['description']}")
         output.data(f"table {found.table}, {scaffold.author.origin(found)}\n")
         output.table(FIELD_HEADERS, [field_cells(row) for row in describe_fields(found)])
-    return output.problems_code(scaffold.author.problems)
+    return results.problems_code(scaffold.author.problems)
 
 
 @schema.command(short_help="write the schemas for editors")
@@ -202,10 +204,10 @@ def export(given: Globals, to: Path | None) -> int:
     for name, content in sorted(scaffold.schemas.items()):
         target.replace(name, content)
         output.data(output.short_path(folder / name))
-    return output.problems_code(scaffold.author.problems)
+    return results.problems_code(scaffold.author.problems)
 
 
 def _open_schemas(given: Globals) -> Scaffold:
     scaffold, _ = open_scaffold(given.settings(), (Role.SCHEMA,))
-    output.note_problems(scaffold.author.problems)
+    results.note_problems(scaffold.author.problems)
     return scaffold

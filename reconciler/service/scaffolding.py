@@ -1,0 +1,127 @@
+"""New files of a working tree: skeletons of resources, a whole repository, existing rows as YAML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from reconciler.errors import UsageError
+from reconciler.importing.documents import Folders
+from reconciler.reconcile.importrows import RowImport, plan_import, verify_import
+from reconciler.reconcile.rules import Role
+from reconciler.scaffold.files import NewFiles, scaffold_repository
+from reconciler.scaffold.paths import EDITOR_FOLDER, join_path, path_between, schema_file
+from reconciler.service.workingtree import relative_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from reconciler.adapters.watchtree import Watcher
+    from reconciler.importing.tables import RawTable
+    from reconciler.kinds.kind import Kind, Kinds
+    from reconciler.service.workingtree import Checkout
+
+    OpenWatcher = Callable[[Path, str, Callable[[str], bool]], AbstractContextManager[Watcher]]
+    ReadTables = Callable[[Kinds], tuple[list[RawTable], tuple[str, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class BundledFiles:
+    """Files that come with the program, by path: schemas of kinds, schemas for editors only, templates."""
+
+    schemas: Mapping[str, bytes]
+    editor_schemas: Mapping[str, bytes]
+    templates: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Scaffold:
+    """A working tree to write new files into. `schemas` holds what its editors read, by file name."""
+
+    author: NewFiles
+    root: Path
+    schemas: Mapping[str, bytes]
+
+    def relative_path(self, path: Path) -> str:
+        """A path of the command line as one from the root. Raises `UsageError` for one outside the tree."""
+        return str(relative_path(self.root, path))
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import made: the rows and new files, the kinds, and the tables that are no kind's."""
+
+    row_import: RowImport
+    kinds: Kinds
+    skipped: tuple[str, ...]
+
+
+def load_scaffold(
+    checkout: Checkout, files: BundledFiles, exists: Callable[[str], bool], roles: Collection[Role] = tuple(Role)
+) -> Scaffold:
+    """The scaffold of a working tree; of its files only those in some roles are read."""
+    role = checkout.layout.role
+    contents = checkout.read(lambda path: role(path) in roles)
+    checked = checkout.check(contents)
+    own = frozenset(kind.name for kind in checked.kinds) - checkout.bundled.kinds.by_name.keys()
+    texts = {**files.schemas, **{path: data for path, data in contents.items() if isinstance(data, bytes)}}
+    schemas = {schema_file(kind): texts[kind.origin] for kind in checked.kinds}
+    author = NewFiles(
+        base=checkout.folder,
+        kinds=checked.kinds,
+        own=own,
+        problems=checked.problems,
+        entries=checked.entries,
+        counts=lambda path: role(path) is Role.RESOURCES,
+        exists=exists,
+    )
+    return Scaffold(author, checkout.root, {**schemas, **files.editor_schemas})
+
+
+def new_repository(kinds: Kinds, files: BundledFiles, new_id: Callable[[], str]) -> Mapping[str, bytes]:
+    """The files of a new config repository, by path; `new_id` gives the ids of its examples."""
+    schemas = {schema_file(kind): files.schemas[kind.origin] for kind in kinds}
+    return scaffold_repository(files.templates, {**schemas, **files.editor_schemas}, kinds, new_id)
+
+
+def import_rows(
+    checkout: Checkout, to: Path | None, read_tables: ReadTables, write_new: Callable[[Mapping[str, str]], None]
+) -> Imported:
+    """Write rows as new files of a working tree, and prove that they say the same.
+
+    `to` is a folder in that tree, `read_tables` gives the rows and the tables that are no kind's. Raises `UsageError`
+    where the folder makes no sense.
+    """
+    top = "/".join(relative_path(checkout.root, to).parts) if to is not None else checkout.folder
+    before = checkout.read() if checkout.root.is_dir() else {}
+    checked = checkout.check(before)
+    tables, skipped = read_tables(checked.kinds)
+    first_line = partial(_schema_line, checkout, before)
+    row_import = plan_import(tables, checked, Folders(top, checked.entries, before), first_line)
+    for path in row_import.files:
+        if checkout.layout.role(path) is not Role.RESOURCES:
+            raise UsageError(f"{path} would not be part of the configuration", hint="choose another folder with --to")
+    if row_import.files:
+        write_new(row_import.files)
+        verify_import(row_import, checkout.check(checkout.read()))
+    return Imported(row_import, checked.kinds, skipped)
+
+
+def choose_kind(kinds: Kinds, word: str, hint: str = "") -> Kind:
+    """The kind of some rows. Raises `UsageError` when there is none."""
+    kind = kinds.find(word)
+    if kind is None:
+        names = ", ".join(kind.name for kind in kinds)
+        raise UsageError(f"there is no kind {word}", hint=f"{hint or 'choose one'}: {names}")
+    return kind
+
+
+def _schema_line(checkout: Checkout, files: Collection[str], kind: Kind, path: str) -> str:
+    """The comment that names the schema for editors; empty when the repository has no file of it."""
+    exported = join_path(checkout.folder, f"{EDITOR_FOLDER}/{schema_file(kind)}")
+    is_exported = (checkout.root / exported).is_file()
+    schema = exported if is_exported else kind.origin if kind.origin in files else ""
+    return f"yaml-language-server: $schema={path_between(schema, path)}" if schema else ""
