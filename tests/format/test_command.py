@@ -164,15 +164,15 @@ def test_an_empty_folder_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_a_layout_that_would_change_a_file_is_a_bug_and_written_nowhere(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    lay_out = format_module.format_text
+    format_text = format_module.format_text
 
     def losing(text: str, order: object) -> str:
-        after = lay_out(text, ORDER)
+        after = format_text(text, ORDER)
         if "name: cv-eurusd" not in text:
             return after
         return after.replace("leverage: 30", "leverage: 30.0") if change == "spec" else after.replace("# Main", "")
 
-    monkeypatch.setattr(format_module, "lay_out", losing)
+    monkeypatch.setattr(format_module, "format_text", losing)
     data = (desk.folder / BROKEN).read_bytes()
     with pytest.raises(BugError, match="stays as it is"):
         format_file(BROKEN.as_posix(), data, ORDER)

@@ -52,10 +52,10 @@ def test_an_expression_of_the_page_is_one(words: str, kinds: Kinds, sandbox: San
 def test_the_limits_are_those_in_force() -> None:
     told = " ".join(PAGE.split())
     for words in (
-        f"{protocol.SECONDS:g} seconds for each, {SECONDS_FOR_ALL:g} for all of them",
+        f"{protocol.POLICY_SECONDS:g} seconds for each, {SECONDS_FOR_ALL:g} for all of them",
         protocol.MEMORY.replace("MB", " MB of memory"),
         f"cut after {MAX_MESSAGE:,} characters",
-        f"more than {protocol.MOST_ROWS:,} rows",
+        f"more than {protocol.MAX_ROWS:,} rows",
     ):
         assert words in told
 
