@@ -16,6 +16,7 @@ from reconciler.adapters.daemonfile import Daemon, announce, find_daemon, new_to
 from reconciler.adapters.files import retry_while_read
 from reconciler.adapters.processes import UNKNOWN_START, read_start_time
 from reconciler.errors import NeedsHuman
+from tests.support.patience import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +82,7 @@ def test_what_a_killed_daemon_left_is_nothing(tmp_path: Path, process: subproces
     _say(tmp_path, process.pid, mark)
     assert find_daemon(tmp_path) == Daemon(process.pid, ADDRESS, "secret")
     process.kill()
-    process.wait(5)
+    process.wait(DEADLINE)
     assert find_daemon(tmp_path) is None
 
 

@@ -18,6 +18,7 @@ from reconciler.errors import NeedsHuman, RetryLater, UsageError
 from tests.running.hosts import Host
 from tests.support.daemons import until
 from tests.support.gitrepo import GitRepo
+from tests.support.patience import DEADLINE
 from tests.support.valkey import server
 
 if TYPE_CHECKING:
@@ -85,13 +86,13 @@ def test_watching_over_http_misses_nothing(host: Host, daemon: RunningDaemon) ->
     with Config(_url(daemon)) as config:
         seen, ben = _seen(config), _seen(config, kind="User", name="ben")
         first, second = host.risk("ann", 1.0), host.risk("ben", 1.25)
-        told = [seen.get(timeout=10), seen.get(timeout=10)]
+        told = [seen.get(timeout=DEADLINE), seen.get(timeout=DEADLINE)]
         height = host.repo.rev_count()
         assert told[-1] == Change("user", "ben", "update", second, height)
         # Two commits that come at once may go live as one
         assert (told[0].kind, told[0].name, told[0].op) == ("user", "ann", "update")
         assert told[0].commit in {first, second}
-        assert ben.get(timeout=10) == told[-1]
+        assert ben.get(timeout=DEADLINE) == told[-1]
         assert seen.empty()
 
 
@@ -112,11 +113,11 @@ def test_a_daemon_that_is_started_again_is_followed_again(tmp_path: Path) -> Non
         with host.daemon():
             until(lambda: config.user("ann").is_current)
             assert config.user("ann").risk_per_trade_percent == 2.0
-            assert seen.get(timeout=10) == REBUILD
+            assert seen.get(timeout=DEADLINE) == REBUILD
             later = host.risk("ann", 0.5)
-            told = seen.get(timeout=10)
+            told = seen.get(timeout=DEADLINE)
             while told.commit in {"", commit}:
-                told = seen.get(timeout=10)
+                told = seen.get(timeout=DEADLINE)
             assert (told.commit, told.name) == (later, "ann")
 
 
@@ -129,7 +130,7 @@ def test_when_redis_dies_the_daemon_is_asked_and_when_both_are_gone_memory(tmp_p
             with Config(redis.url) as near, Config(redis.url, daemon=_url(daemon)) as config:
                 seen = _seen(config, kind="user")
                 host.risk("ben", 0.25)
-                assert seen.get(timeout=10).name == "ben"
+                assert seen.get(timeout=DEADLINE).name == "ben"
                 assert dict(near.user("ann")) == dict(config.user("ann"))
                 assert redis._process is not None
                 redis._process.kill()
@@ -138,11 +139,11 @@ def test_when_redis_dies_the_daemon_is_asked_and_when_both_are_gone_memory(tmp_p
                 assert row.is_current
                 assert dict(row) == dict(near.user("ann"))  # remembered from Redis: the same columns, the same values
                 assert config.user("finn").is_current  # never asked for before
-                assert seen.get(timeout=10) == REBUILD
+                assert seen.get(timeout=DEADLINE) == REBUILD
                 commit = host.risk("ann", 0.25)
-                told = seen.get(timeout=10)
+                told = seen.get(timeout=DEADLINE)
                 while told.name != "ann":  # the daemon may tell again what Redis has told
-                    told = seen.get(timeout=10)
+                    told = seen.get(timeout=DEADLINE)
                 assert (told.commit, told.name) == (commit, "ann")
                 assert config.user("ann").risk_per_trade_percent == 0.25
                 daemon.kill()

@@ -10,6 +10,8 @@ import json
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+from tests.support.patience import DEADLINE
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -60,7 +62,7 @@ class Editor:
         try:
             self._ask("shutdown", None)
             self._send(method="exit")
-            self._process.wait(10)
+            self._process.wait(DEADLINE)
         finally:
             self._process.kill()
             self._process.wait()

@@ -12,6 +12,7 @@ from reconciler.kinds.kind import Kinds
 from reconciler.reconcile.outbox import Outbox
 from tests.adapters.ledger.versions import aside
 from tests.support.kinds import GADGET, KINDS, commit
+from tests.support.patience import DEADLINE
 from tests.support.uploads import entry
 
 if TYPE_CHECKING:
@@ -172,10 +173,10 @@ def test_threads_lose_nothing(takers: int) -> None:
     for thread in (*threads, *consumers):
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(DEADLINE)
     stop.set()
     for thread in consumers:
-        thread.join(30)
+        thread.join(DEADLINE)
     assert set(got) == set(range(1, 2_001)) - {2_000}
     assert outbox.backlog().versions == 0
 

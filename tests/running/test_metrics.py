@@ -56,7 +56,7 @@ def daemon(host: Host) -> Iterator[RunningDaemon]:
 
 
 def text(daemon: RunningDaemon) -> str:
-    connection = http.client.HTTPConnection(daemon.client().address, timeout=10)
+    connection = http.client.HTTPConnection(daemon.client().address, timeout=DEADLINE)
     try:
         connection.request("GET", "/metrics")
         return connection.getresponse().read().decode()

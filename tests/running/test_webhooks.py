@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.running.hosts import Host, settle
+from tests.support.patience import DEADLINE
 from tests.web.deliveries import NAMES, STANDARD_SECRET, delivery
 from tests.web.harness import HOOK, SECRET
 
@@ -41,7 +42,7 @@ def daemon(host: Host) -> Iterator[RunningDaemon]:
 
 def send(daemon: RunningDaemon, body: bytes, headers: Mapping[str, str], path: str = HOOK) -> int:
     """The status of what a delivery is answered with."""
-    connection = http.client.HTTPConnection(daemon.client().address, timeout=10)
+    connection = http.client.HTTPConnection(daemon.client().address, timeout=DEADLINE)
     try:
         connection.request("POST", path, body, dict(headers))
         return connection.getresponse().status

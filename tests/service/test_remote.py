@@ -15,6 +15,7 @@ from reconciler.service import remote
 from reconciler.service.host import Host, HostControl
 from reconciler.service.remote import DaemonClient
 from reconciler.service.rows import Rows
+from tests.support.patience import DEADLINE
 from tests.web.harness import TOKEN, Daemon, Site, TypedDaemon, running
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def test_a_daemon_that_stops_is_to_be_asked_later() -> None:
         stopping.start()
         with pytest.raises(RetryLater, match="the daemon is stopping"):
             _client(site).ask(HostControl.sync, "maren")
-        stopping.join(5)
+        stopping.join(DEADLINE)
 
 
 def test_nobody_there_is_to_be_asked_later() -> None:
@@ -141,4 +142,4 @@ def _saying(answer: bytes) -> Iterator[str]:
         thread = threading.Thread(target=serve)
         thread.start()
         yield f"127.0.0.1:{listening.getsockname()[1]}"
-        thread.join(5)
+        thread.join(DEADLINE)

@@ -26,6 +26,7 @@ from reconciler.web.auth import Deadlines, Rate, ServerConfig
 from reconciler.web.server import HttpServer, Listen
 from reconciler.web.webhooks import path_secret
 from reconciler.wiring.local import session_layout
+from tests.support.patience import DEADLINE
 from tests.support.samples import sample
 from tests.web.measuring import Noted
 
@@ -109,7 +110,7 @@ class Daemon:
 
     def _called(self, name: str, arguments: dict[str, Any]) -> Mapping[str, Any]:
         self.asked.append((name, arguments))
-        assert self.gate.wait(30)
+        assert self.gate.wait(DEADLINE)
         if self.error is not None:
             raise self.error
         return self.answer(name)

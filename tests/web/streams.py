@@ -8,6 +8,8 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tests.support.patience import DEADLINE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -64,7 +66,7 @@ class Stream:
 
 
 @contextmanager
-def watching(address: str, query: str = "", timeout: float = 20, **headers: str) -> Iterator[Stream]:
+def watching(address: str, query: str = "", timeout: float = DEADLINE, **headers: str) -> Iterator[Stream]:
     """A stream of a server; underscores in header names are dashes."""
     connection = http.client.HTTPConnection(address, timeout=timeout)
     try:

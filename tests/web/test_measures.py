@@ -11,6 +11,7 @@ import pytest
 from reconciler.web.app import OTHER, UNANSWERED
 from reconciler.web.server import WORKERS
 from tests.support.daemons import until
+from tests.support.patience import DEADLINE
 from tests.web.harness import HOOK, SECRET, TOKEN, Daemon, Site, running, signed
 from tests.web.measuring import TEXT
 
@@ -81,7 +82,7 @@ def test_the_time_is_that_until_the_answer_begins() -> None:
         until(lambda: site.daemon.measures.under_way == 1)
         time.sleep(0.3)
         site.daemon.gate.set()
-        assert asked.result(20).status == 200
+        assert asked.result(DEADLINE).status == 200
         until(lambda: site.daemon.measures.under_way == 0)
         assert site.daemon.measures.seconds[0] >= 0.3
 
@@ -117,7 +118,7 @@ def test_metrics_are_told_while_all_calls_to_the_daemon_wait() -> None:
         until(lambda: len(site.daemon.asked) == WORKERS)
         assert scraped(site)[0] == 200
         site.daemon.gate.set()
-        assert {one.result(20).status for one in waiting} == {200}
+        assert {one.result(DEADLINE).status for one in waiting} == {200}
 
 
 def scraped(site: Site, **headers: str) -> tuple[int, str | None, str]:

@@ -14,6 +14,7 @@ import pytest
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RetryLater, UsageError
 from reconciler.service.context import Heartbeat
 from reconciler.web.auth import is_local
+from tests.support.patience import DEADLINE
 from tests.web.harness import TOKEN, Daemon, Site, reply, running
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def test_sync_answers_when_this_request_was_handled() -> None:
         time.sleep(0.2)
         assert not answers
         site.daemon.futures[0].set_result({"head": "2e527c27"})
-        asking.join(5)
+        asking.join(DEADLINE)
         assert (answers[0].status, answers[0].json) == (200, {"head": "2e527c27"})
 
 
@@ -131,7 +132,7 @@ def test_a_sync_that_the_daemon_drops_says_that_it_is_stopping() -> None:
         asking.start()
         time.sleep(0.2)
         assert site.daemon.futures[0].cancel()
-        asking.join(5)
+        asking.join(DEADLINE)
         assert (answers[0].status, answers[0].code) == (503, "stopping")
 
 
@@ -275,7 +276,7 @@ def test_local_is_loopback(client: str | None, local: bool) -> None:
 
 def test_what_is_not_http_gets_the_same_body(site: Site) -> None:
     for noise in (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", b"GET /\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n"):
-        with socket.create_connection(("127.0.0.1", site.server.address.port), timeout=5) as opened:
+        with socket.create_connection(("127.0.0.1", site.server.address.port), timeout=DEADLINE) as opened:
             opened.sendall(noise)
             answer = b"".join(iter(lambda: opened.recv(65_536), b""))
         assert b"400" in answer.splitlines()[0]

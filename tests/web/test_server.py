@@ -48,7 +48,7 @@ def test_an_address_of_another_host_needs_a_human(host: str) -> None:
 
 def test_it_listens_on_ipv6() -> None:
     with HttpServer(Daemon().served, ServerConfig(TOKEN), Listen("::1", 0)) as serving:
-        connection = http.client.HTTPConnection(str(serving.address), timeout=5)
+        connection = http.client.HTTPConnection(str(serving.address), timeout=DEADLINE)
         connection.request("GET", "/v1/status")
         assert reply(connection).status == 200
         connection.close()
@@ -184,7 +184,7 @@ def test_a_request_that_takes_longer_than_its_head_may_is_answered(monkeypatch: 
 def test_there_are_only_so_many_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MAX_CONNECTIONS", 5)
     with running() as site:
-        opened = [socket.create_connection(("127.0.0.1", site.server.address.port), timeout=5) for _ in range(5)]
+        opened = [socket.create_connection(("127.0.0.1", site.server.address.port), timeout=DEADLINE) for _ in range(5)]
         with pytest.raises((OSError, http.client.HTTPException)):
             site.ask("GET", "/healthz")
         for one in opened:

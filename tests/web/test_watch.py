@@ -169,8 +169,8 @@ def test_a_reader_that_falls_behind_is_told_so_and_goes_on() -> None:
         with watching(_address(site)) as stream:
             stream.placed()
             busy, done = threading.Event(), threading.Event()
-            loop.call_soon_threadsafe(lambda: (busy.set(), done.wait(10)))
-            assert busy.wait(10)
+            loop.call_soon_threadsafe(lambda: (busy.set(), done.wait(DEADLINE)))
+            assert busy.wait(DEADLINE)
             for number in range(20):
                 feed.publish("state", {"number": number})
             done.set()

@@ -14,6 +14,7 @@ import pytest
 from reconciler.adapters.logfile import KEPT_FILES
 from tests.adapters.logs.conftest import Opened
 from tests.support.disks import tiny_disk
+from tests.support.patience import DEADLINE
 
 if TYPE_CHECKING:
     from typing import Any
@@ -102,7 +103,7 @@ def test_many_threads_lose_and_mix_nothing(opened: Opened) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(DEADLINE)
     assert sorted(_numbers(opened)) == list(range(800))
 
 

@@ -17,6 +17,7 @@ from reconciler.adapters.duckdb.sharing import SharedStore
 from reconciler.adapters.duckdb.store import DuckDBStore, open_store
 from reconciler.errors import RetryLater
 from tests.support.kinds import FixedClock
+from tests.support.patience import DEADLINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,7 +125,7 @@ def test_many_read_while_one_writes(keeper: SharedStore) -> None:
         for number in range(20):
             keeper.store().record_event(f"event-{number}", {})
             keeper.close_idle()
-        assert all(one.result(30) >= 1 for one in reading)
+        assert all(one.result(DEADLINE) >= 1 for one in reading)
 
 
 def test_while_it_is_away_nobody_reads_and_afterwards_all_may(
