@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.measure import Figure
 from reconciler.adapters.clickhouse.ledger import open_ledger
-from reconciler.model.history import HistoryPoint
+from reconciler.model.rows import HistoryPoint
 from reconciler.ports import VersionFilter
 from tests.adapters.ledger.versions import created, version
 from tests.support.kinds import KINDS, WIDGET, FixedClock, commit, uid, widget

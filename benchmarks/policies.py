@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.kinds.kind import Kinds
+    from reconciler.model.change import Resource
     from reconciler.model.problem import Policy
-    from reconciler.model.resource import Resource
 
 SIZES = (100, 10_000, 100_000)
 TIMES = 10

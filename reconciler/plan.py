@@ -14,8 +14,8 @@ from reconciler.slices import in_order
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from reconciler.model.change import Resource
     from reconciler.model.commit import PruneRule
-    from reconciler.model.resource import Resource
 
 
 @dataclass(frozen=True, slots=True)

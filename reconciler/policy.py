@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from reconciler.kinds.pointers import join
+from reconciler.kinds.build import join
+from reconciler.model.change import Key
 from reconciler.model.problem import NOT_LOCATED, Policy, Problem, Severity
-from reconciler.model.resource import Key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from reconciler.kinds.kind import Kind, Kinds
+    from reconciler.model.change import Resource
     from reconciler.model.problem import Fault, Verdict, Violation
-    from reconciler.model.resource import Resource
 
     Find = Callable[[Key], Resource | None]
 

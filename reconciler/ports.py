@@ -19,19 +19,9 @@ if TYPE_CHECKING:
 
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kind, Kinds
-    from reconciler.model.change import Row
+    from reconciler.model.change import Key, Resource, Row, RowId
     from reconciler.model.commit import Applied, Attempt, Commit, CommitDelta, FileChange, StoreUpdate, Version
     from reconciler.model.drift import Drifts
-    from reconciler.model.history import (
-        ActiveDay,
-        ChangeCursor,
-        HistoryChange,
-        HistoryPoint,
-        HistoryRow,
-        RecordedEvent,
-        SideVersion,
-        VersionRow,
-    )
     from reconciler.model.host import HostEvent, Suspension
     from reconciler.model.live import (
         CacheState,
@@ -44,8 +34,17 @@ if TYPE_CHECKING:
         ViewWrite,
     )
     from reconciler.model.problem import Policy, Verdict
-    from reconciler.model.resource import Key, Resource, RowId
-    from reconciler.model.rows import LiveRow
+    from reconciler.model.rows import (
+        ActiveDay,
+        ChangeCursor,
+        HistoryChange,
+        HistoryPoint,
+        HistoryRow,
+        LiveRow,
+        RecordedEvent,
+        SideVersion,
+        VersionRow,
+    )
 
 
 class Clock(Protocol):

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.model.commit import Applied, Attempt
-    from reconciler.model.host import HostCondition, Suspension
+    from reconciler.model.host import HostCondition, Suspension, UploadState
     from reconciler.model.live import CacheState
-    from reconciler.model.upload import UploadState
     from reconciler.ports import StoreReader
 
 

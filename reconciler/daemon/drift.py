@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from reconciler.daemon.conditions import Conditions
     from reconciler.kinds.kind import Kinds
+    from reconciler.model.change import RowId
     from reconciler.model.drift import Drift, Drifts
-    from reconciler.model.resource import RowId
     from reconciler.ports import Clock, Log, Store
 
 MAX_HEALS = 5

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.git.repository import GitSource
     from reconciler.metrics import Metrics
-    from reconciler.model.upload import UploadAttempt, UploadState
+    from reconciler.model.host import UploadAttempt, UploadState
     from reconciler.ports import Clock, Ledger, LedgerReader, Store
     from reconciler.reconcile.record import PendingVersion
     from reconciler.reconcile.rules import BundledSchemas

@@ -15,9 +15,9 @@ from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNo
 from reconciler.decode import errors
 from reconciler.decode.errors import NODE_WEIGHT
 from reconciler.decode.places import Marks
-from reconciler.kinds.pointers import child
+from reconciler.kinds.build import child
+from reconciler.model.change import Document
 from reconciler.model.problem import Problem
-from reconciler.model.resource import Document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,8 +26,8 @@ from reconciler.decode.errors import (
     too_deep,
     too_many,
 )
+from reconciler.model.change import Decoded, Document
 from reconciler.model.problem import Problem
-from reconciler.model.resource import Decoded, Document
 
 if TYPE_CHECKING:
     from yaml.nodes import Node

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from reconciler.kinds.pointers import child, split
+from reconciler.kinds.build import child, split
 from reconciler.model.problem import Mark
 
 _Entry: TypeAlias = tuple[Node | None, Node]

@@ -22,7 +22,7 @@ from reconciler.format.read import (
     NotUnderstoodError,
     join_comment,
 )
-from reconciler.kinds.pointers import child
+from reconciler.kinds.build import child
 from reconciler.validate.wording import field_at
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from reconciler.format.read import Block, Entry
     from reconciler.kinds.kind import Kinds
+    from reconciler.model.change import Decoded
     from reconciler.model.problem import Problem
-    from reconciler.model.resource import Decoded
 
 
 _ENVELOPE = ("apiVersion", "kind", "metadata", "spec")

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from reconciler import canonical
 from reconciler.history.points import point_of
 from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, TIMESTAMPS, SqlType
-from reconciler.model.change import ORDER, Change, Op, Prune
-from reconciler.model.resource import Resource
+from reconciler.model.change import ORDER, Change, Op, Prune, Resource
 from reconciler.model.rows import LiveRow
 from reconciler.tables.rows import DECLARATION_COLUMNS, declaration_columns, name_column
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from reconciler.kinds.kind import Kind
-    from reconciler.model.history import HistoryChange, HistoryRow, SideVersion, VersionRow
+    from reconciler.model.rows import HistoryChange, HistoryRow, SideVersion, VersionRow
 
 
 def change_between(kind: Kind, old: HistoryRow | None, new: HistoryRow | None) -> Change | None:

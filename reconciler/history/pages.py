@@ -12,7 +12,7 @@ from reconciler import canonical
 from reconciler.errors import UsageError
 from reconciler.history.changes import build_timeline, merge_timelines
 from reconciler.model.change import ORDER, Op
-from reconciler.model.history import ChangeCursor
+from reconciler.model.rows import ChangeCursor
 from reconciler.tables.rows import name_column
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from reconciler.history.changes import TimelineEntry
     from reconciler.kinds.kind import Kind
-    from reconciler.model.history import HistoryChange, SideVersion, VersionRow
+    from reconciler.model.rows import HistoryChange, SideVersion, VersionRow
 
 
 Order = tuple[int, int, str, str, str]

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import UsageError
 from reconciler.model.commit import Status
-from reconciler.model.history import HistoryPoint, VersionRow
+from reconciler.model.rows import HistoryPoint, VersionRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from reconciler.model.commit import Version
-    from reconciler.model.history import SideVersion
+    from reconciler.model.rows import SideVersion
     from reconciler.ports import LedgerReader
 
     Resolve = Callable[[str], str | None]

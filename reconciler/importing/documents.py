@@ -7,8 +7,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from reconciler.importing.tables import METADATA, normalize_references
-from reconciler.model.resource import RowId
-from reconciler.scaffold.paths import join_path, resource_file, usual_folder
+from reconciler.model.change import RowId
+from reconciler.scaffold.files import join_path, resource_file, usual_folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from reconciler.canonical import Value
     from reconciler.importing.tables import IncomingRow
     from reconciler.kinds.kind import Kind, Kinds
-    from reconciler.model.resource import FileEntry, Resource
+    from reconciler.model.change import FileEntry, Resource
 
     Document = dict[str, Value]
 

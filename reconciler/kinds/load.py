@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reconciler.kinds.build import ANNOTATION, build_kind
+from reconciler.kinds.build import ANNOTATION, build_kind, child, locate
 from reconciler.kinds.check import Flaw, MetaSchema, find_compile_flaws, find_cross_flaws, find_link_flaws
 from reconciler.kinds.kind import Kinds, did_you_mean
-from reconciler.kinds.pointers import child, locate
 from reconciler.model.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from reconciler.kinds.kind import Kind
-    from reconciler.model.resource import Decoded, Document
+    from reconciler.model.change import Decoded, Document
 
 CODE = "bad-schema"
 RESERVED_KINDS = frozenset({"Repository"})

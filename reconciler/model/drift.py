@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
-from reconciler.model.resource import RowId
+from reconciler.model.change import RowId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

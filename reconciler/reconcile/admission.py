@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from reconciler.kinds.kind import Kinds
-    from reconciler.model.change import Change, Row
+    from reconciler.model.change import Change, Key, Resource, Row
     from reconciler.model.commit import FileChange
-    from reconciler.model.resource import Key, Resource
     from reconciler.ports import Base, PolicyEngine
     from reconciler.reconcile.rules import RuleReader, Rules
     from reconciler.reconcile.walk import ProcessedCommit, WalkStart

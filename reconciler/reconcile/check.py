@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from reconciler.decode.document import decode
+from reconciler.model.change import FileEntry
 from reconciler.model.problem import Severity
-from reconciler.model.resource import FileEntry
 from reconciler.reconcile.read import FileReader, locate_problems, not_a_file_problem
 from reconciler.reconcile.rules import Layout, Role, read_kinds
 from reconciler.snapshot import tree as trees

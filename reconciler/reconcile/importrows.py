@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from reconciler.errors import BugError
 from reconciler.importing.documents import build_documents
 from reconciler.importing.tables import read_rows
-from reconciler.model.change import Change, Op
-from reconciler.model.resource import FileEntry
+from reconciler.model.change import Change, FileEntry, Op
 from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.read import FileReader
 from reconciler.scaffold.yamltext import write_document
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
     from reconciler.importing.documents import Document, Folders
     from reconciler.importing.tables import IncomingRow, RawTable
     from reconciler.kinds.kind import Kind, Kinds
+    from reconciler.model.change import Resource, RowId
     from reconciler.model.problem import Problem
-    from reconciler.model.resource import Resource, RowId
     from reconciler.reconcile.check import CheckResult
 
     Resources = Mapping[RowId, Resource]

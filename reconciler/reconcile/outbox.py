@@ -6,7 +6,7 @@ import itertools
 import threading
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from reconciler.model.upload import Backlog
+from reconciler.model.host import Backlog
 from reconciler.reconcile.record import PendingVersion
 
 if TYPE_CHECKING:

@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from reconciler.kinds.kind import Kinds
-    from reconciler.model.change import Stamp
+    from reconciler.model.change import FileEntry, Key, Resource, Stamp
     from reconciler.model.commit import FileChange
-    from reconciler.model.resource import FileEntry, Key, Resource
     from reconciler.ports import Source
     from reconciler.reconcile.processor import CommitProcessor
     from reconciler.reconcile.rules import Rules

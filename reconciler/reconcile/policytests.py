@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from reconciler.kinds.kind import Kinds
-    from reconciler.model.change import Prune
+    from reconciler.model.change import Prune, Resource
     from reconciler.model.commit import EntryType
     from reconciler.model.problem import Verdict, Violation
-    from reconciler.model.resource import Resource
     from reconciler.ports import PolicyEngine
 
 

@@ -15,10 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from reconciler.kinds.kind import Kinds
-    from reconciler.model.change import Row, Stamp
+    from reconciler.model.change import FileEntry, Row, RowId, Stamp
     from reconciler.model.commit import FileChange
     from reconciler.model.problem import Problem
-    from reconciler.model.resource import FileEntry, RowId
     from reconciler.ports import Base, Source
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.snapshot.snapshot import Outcome, Snapshot

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.decode.document import decode
+from reconciler.model.change import FileEntry
 from reconciler.model.commit import EntryType
 from reconciler.model.problem import NOT_LOCATED, Mark, Problem, Severity
-from reconciler.model.resource import FileEntry
 from reconciler.slices import slices
 from reconciler.snapshot.tree import NO_ENTRY
 from reconciler.validate.validator import Validator
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from reconciler.kinds.kind import Kinds
+    from reconciler.model.change import Document
     from reconciler.model.commit import FileChange
-    from reconciler.model.resource import Document
 
     Blobs = Callable[[Iterable[str]], Iterator[tuple[str, bytes]]]
 

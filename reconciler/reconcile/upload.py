@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import NeedsHuman, RetryLater
-from reconciler.model.upload import UploadAttempt, UploadFailure, UploadState
+from reconciler.model.host import UploadAttempt, UploadFailure, UploadState
 from reconciler.reconcile.record import BATCH_ROWS, VersionBatch
 
 if TYPE_CHECKING:

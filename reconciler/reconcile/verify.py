@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind
     from reconciler.model.change import Row
     from reconciler.model.commit import Applied, Version
-    from reconciler.model.history import VersionRow
+    from reconciler.model.rows import VersionRow
     from reconciler.ports import LedgerReader, Source, StoreReader
     from reconciler.reconcile.processor import CommitProcessor, TreeState
     from reconciler.reconcile.walk import ProcessedCommit, Progress

@@ -11,7 +11,7 @@ from reconciler.report.problems import build_problem
 
 if TYPE_CHECKING:
     from reconciler.model.commit import Applied, Attempt, Signature
-    from reconciler.model.history import VersionRow
+    from reconciler.model.rows import VersionRow
 
 VERSION_HEADERS = ("height", "commit", "status", "rows", "committed", "author", "message")
 

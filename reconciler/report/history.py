@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reconciler.history.points import NamedPoint
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Change
-    from reconciler.model.history import HistoryRow, VersionRow
+    from reconciler.model.rows import HistoryRow, VersionRow
     from reconciler.plan import Plan
 
 

@@ -14,9 +14,8 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kind
     from reconciler.model.change import Row
-    from reconciler.model.history import ActiveDay
     from reconciler.model.host import HostEvent
-    from reconciler.model.rows import LiveRow, Search
+    from reconciler.model.rows import ActiveDay, LiveRow, Search
 
 
 MAX_DETAIL_LENGTH = 4_000

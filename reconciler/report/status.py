@@ -15,9 +15,8 @@ from reconciler.report.problems import plural
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from reconciler.model.host import Diagnosis, HostCondition, Suspension
+    from reconciler.model.host import Diagnosis, HostCondition, Suspension, UploadState
     from reconciler.model.live import CacheState
-    from reconciler.model.upload import UploadState
     from reconciler.status import Condition, FollowerStatus, Running, Scan, Status
 
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from jsonschema_rs import Draft202012Validator, ValidationErrorKind
 
 from reconciler import canonical
-from reconciler.kinds.build import BOUNDS, resolve_refs
+from reconciler.kinds.build import BOUNDS, child, join, resolve_refs
 from reconciler.kinds.kind import INACTIVE
-from reconciler.kinds.pointers import child, join
 from reconciler.scaffold.yamltext import write_value
 from reconciler.validate.wording import describe_range, unit_at
 

@@ -14,7 +14,7 @@ from reconciler.history.changes import blame_fields
 from reconciler.history.points import parse_time
 from reconciler.kinds.kind import Kinds
 from reconciler.model.commit import Status
-from reconciler.model.history import ORPHANED, HistoryPoint
+from reconciler.model.rows import ORPHANED, HistoryPoint
 from reconciler.plan import Plan, sort_changes
 from reconciler.ports import VersionFilter
 from reconciler.report.commits import build_version

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit, urlunsplit
 from reconciler import answers
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.history import points
-from reconciler.model.resource import Key, RowId
+from reconciler.model.change import Key, RowId
 from reconciler.model.rows import Search
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.report import commits

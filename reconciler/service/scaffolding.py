@@ -10,8 +10,7 @@ from reconciler.errors import UsageError
 from reconciler.importing.documents import Folders
 from reconciler.reconcile.importrows import RowImport, plan_import, verify_import
 from reconciler.reconcile.rules import Role
-from reconciler.scaffold.files import NewFiles, scaffold_repository
-from reconciler.scaffold.paths import EDITOR_FOLDER, join_path, path_between, schema_file
+from reconciler.scaffold.files import EDITOR_FOLDER, NewFiles, join_path, path_between, scaffold_repository, schema_file
 from reconciler.service.workingtree import relative_path
 
 if TYPE_CHECKING:

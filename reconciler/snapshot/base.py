@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from reconciler.model.resource import Key
+from reconciler.model.change import Key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from reconciler.kinds.kind import Kinds
-    from reconciler.model.change import Row
-    from reconciler.model.resource import Resource, RowId
+    from reconciler.model.change import Resource, Row, RowId
 
 
 class EmptyBase:

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from reconciler.kinds.kind import Kinds
-    from reconciler.model.change import Prune, Stamp
+    from reconciler.model.change import FileEntry, Prune, Resource, RowId, Stamp
     from reconciler.model.problem import Problem
-    from reconciler.model.resource import FileEntry, Resource, RowId
     from reconciler.ports import Base
     from reconciler.snapshot.tree import Tree
 

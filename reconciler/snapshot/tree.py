@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeAlias, Ty
 
 from rpds import HashTrieMap, HashTrieSet
 
+from reconciler.model.change import FileEntry, Key, Resource, RowId
 from reconciler.model.problem import NOT_LOCATED, Problem
-from reconciler.model.resource import FileEntry, Key, Resource, RowId
 from reconciler.slices import slices
 
 if TYPE_CHECKING:

@@ -15,9 +15,8 @@ from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.validators import extend
 
-from reconciler.kinds.build import BOUNDS
+from reconciler.kinds.build import BOUNDS, child, join, split
 from reconciler.kinds.kind import TIMESTAMPS, Kind, closest, did_you_mean
-from reconciler.kinds.pointers import child, join, split
 from reconciler.validate.finding import MISSING, Finding
 from reconciler.validate.wording import (
     TYPES,

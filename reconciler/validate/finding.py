@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.kinds.pointers import is_within, locate
+from reconciler.kinds.build import is_within, locate
 from reconciler.model.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from reconciler.model.resource import Document
+    from reconciler.model.change import Document
 
 SECRET = "secret"  # noqa: S105 - the code of a problem
 AMBIGUOUS = "ambiguous-scalar"

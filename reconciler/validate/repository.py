@@ -14,7 +14,7 @@ from reconciler.validate.validator import Validator
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reconciler.model.resource import Decoded, Document
+    from reconciler.model.change import Decoded, Document
 
 MODE = "/spec/prune/mode"
 """Its `off` is one of the three words, which no reader can take for anything else."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
+from reconciler.kinds.build import child
 from reconciler.kinds.kind import SqlType
-from reconciler.kinds.pointers import child
-from reconciler.model.resource import Key, Resource, content_digest
+from reconciler.model.change import Key, Resource, content_digest
 from reconciler.validate.finding import Finding
 
 if TYPE_CHECKING:

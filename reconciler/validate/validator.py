@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from jsonschema_rs import Draft202012Validator
 
+from reconciler.kinds.build import child, join, locate
 from reconciler.kinds.kind import closest, did_you_mean
-from reconciler.kinds.pointers import child, join, locate
-from reconciler.model.resource import FileEntry, Identified, Key
+from reconciler.model.change import FileEntry, Identified, Key
 from reconciler.validate.finding import AMBIGUOUS, MISSING, SECRET, Finding, drop_consequences, locate_findings
 from reconciler.validate.resources import build_resource, find_unfit_integers
 from reconciler.validate.wording import describe_type, field_at, join_words, number_hint, quote_value, unit_at
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from reconciler.kinds.kind import Kind, Kinds
+    from reconciler.model.change import Decoded, Document, Resource
     from reconciler.model.problem import Problem
-    from reconciler.model.resource import Decoded, Document, Resource
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
-from reconciler.kinds.build import resolve_refs
-from reconciler.kinds.pointers import child, split
+from reconciler.kinds.build import child, resolve_refs, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

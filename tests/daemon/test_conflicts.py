@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.daemon.drift import HEAL_WINDOW, MAX_HEALS, QUIET_PERIOD, Conflicts
-from reconciler.model.resource import RowId
+from reconciler.model.change import RowId
 
 ROW, OTHER = RowId("Widget", "1"), RowId("Widget", "2")
 

@@ -10,8 +10,7 @@ import pytest
 from reconciler.daemon.host import SyncRequest
 from reconciler.daemon.metrics import TimedPolicyEngine
 from reconciler.errors import RefusedError, RetryLater
-from reconciler.model.host import Suspension
-from reconciler.model.upload import UploadAttempt
+from reconciler.model.host import Suspension, UploadAttempt
 from tests.daemon.hosts import Lines, host
 from tests.metrics.test_counters import told
 from tests.support import configs

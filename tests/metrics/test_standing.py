@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.daemon.metrics import exposition, host_metrics
-from reconciler.model.upload import UploadState
+from reconciler.model.host import UploadState
 from reconciler.status import Scan
 from tests.support.figures import Figures, figures
 from tests.support.standings import NOON, Ticks, metrics, scrape

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from reconciler.kinds.kind import Kinds
-    from reconciler.model.resource import Key, Resource
+    from reconciler.model.change import Key, Resource
     from reconciler.ports import PolicyEngine
     from reconciler.reconcile.policytests import PolicyTestRun
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from reconciler.model.change import Key
 from reconciler.model.problem import NOT_LOCATED, Fault, Policy, Problem, Severity, Verdict, Violation
-from reconciler.model.resource import Key
 from reconciler.policy import field_pointer, locate_violations
 from tests.support.kinds import KINDS, ODD, WIDGET, make_kind, widget
 

@@ -21,7 +21,7 @@ from tests.support.world import SHIPPED, World
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from reconciler.model.history import VersionRow
+    from reconciler.model.rows import VersionRow
 
 BROKER_SCHEMA = "schemas/broker.schema.json"
 BROKER = "brokers/ostrin-prime.yaml"

@@ -6,15 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.kinds.kind import Kinds
-from reconciler.model.change import Change, Op, Prune
+from reconciler.model.change import Change, FileEntry, Op, Prune
 from reconciler.model.problem import NOT_LOCATED, Problem, Severity
-from reconciler.model.resource import FileEntry
 from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.check import CheckResult
 from tests.support.kinds import GADGET, KINDS, WIDGET, WIDGET_COLUMNS, gadget, make_kind, widget
 
 if TYPE_CHECKING:
-    from reconciler.model.resource import Resource
+    from reconciler.model.change import Resource
 
 BASE, HEAD = "2e527c275aa0844ddc5b169270a34e54e5e0e560", "7cc2c160f1d0e2b7a4c9d8e6f5a4b3c2d1e0f9a8"
 UNITS = {"weight": "kg", "ratio": "percent"}

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
-from reconciler.model.change import Prune
+from reconciler.model.change import FileEntry, Prune
 from reconciler.model.problem import Problem, Severity
-from reconciler.model.resource import FileEntry
 from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.check import CheckResult
 from tests.report.rich import create, delete, update
@@ -17,7 +16,7 @@ from tests.support.kinds import KINDS, widget
 
 if TYPE_CHECKING:
     from reconciler.canonical import Value
-    from reconciler.model.resource import Resource
+    from reconciler.model.change import Resource
 
 MARKUP = "|`<>\\&@#*_[](){}~$!:/%,;=\"'-+. aA1\n\r\t\x00\x1b\x9b\u202e\u2066\u200b\u2028\ud800\ufffe\U000e0041é€😀"
 ODD = [

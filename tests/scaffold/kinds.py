@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reconciler.kinds.kind import Kind
-    from reconciler.model.resource import FileEntry
+    from reconciler.model.change import FileEntry
 
 SHIPPED = bundled_kinds()
 ROW = "7d1f0af0-0000-4000-8000-000000000001"

@@ -9,9 +9,8 @@ import pytest
 
 from reconciler.errors import UsageError
 from reconciler.kinds.kind import Kinds
-from reconciler.model.resource import FileEntry, Identified, Key
-from reconciler.scaffold.files import NewFiles
-from reconciler.scaffold.paths import path_between, resource_file, usual_folder
+from reconciler.model.change import FileEntry, Identified, Key
+from reconciler.scaffold.files import NewFiles, path_between, resource_file, usual_folder
 from tests.scaffold.kinds import ROW, checked, example_kinds, thing
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.model.change import Removal, Row, Stamp
-from reconciler.model.resource import Key, RowId
+from reconciler.model.change import Key, Removal, Row, RowId, Stamp
 from reconciler.snapshot.base import LoadedBase
 from tests.snapshot.test_tree import KINDS, NAMES, PATHS, READER, documents
 from tests.support.memory.base import MemoryBase

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.model.history import HistoryPoint
+from reconciler.model.rows import HistoryPoint
 from reconciler.tables.clickhouse import own_column
 
 if TYPE_CHECKING:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
 from reconciler.kinds.kind import Column, Kind, Kinds, Reference, SqlType
-from reconciler.model.change import Prune, Removal, Row, Stamp
+from reconciler.model.change import Prune, Removal, Resource, Row, Stamp
 from reconciler.model.commit import Commit, Signature, StoreUpdate
-from reconciler.model.resource import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

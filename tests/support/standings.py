@@ -9,9 +9,8 @@ from reconciler.daemon.metrics import Process, Scrape
 from reconciler.metrics import About, Metrics
 from reconciler.model.change import Stamp
 from reconciler.model.commit import Applied, Attempt
-from reconciler.model.host import ConditionSeverity, HostCondition
+from reconciler.model.host import ConditionSeverity, HostCondition, UploadState
 from reconciler.model.live import CacheState
-from reconciler.model.upload import UploadState
 from reconciler.status import BranchHead, Running, Scan, StoreState, describe
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

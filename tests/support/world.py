@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.git.repository import GitSource
-    from reconciler.model.change import Row
-    from reconciler.model.resource import RowId
+    from reconciler.model.change import Row, RowId
     from reconciler.plan import Plan
     from reconciler.ports import Ledger, PolicyEngine, Store
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.decode.document import decode
-from reconciler.model.resource import Decoded, Document
+from reconciler.model.change import Decoded, Document
 from reconciler.validate.validator import Validator
 from tests.kinds.loading import example
 
 if TYPE_CHECKING:
-    from reconciler.model.resource import FileEntry
+    from reconciler.model.change import FileEntry
 
 CASES = Path(__file__).parent.parent / "cases" / "validate"
 KINDS = ("Account", "Broker", "Instance", "Signal", "System", "User")

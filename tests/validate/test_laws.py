@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 
-from reconciler.model.resource import Decoded, Document
+from reconciler.model.change import Decoded, Document
 from reconciler.validate.explain import find_violations
 from reconciler.validate.resources import find_unfit_integers
 from reconciler.validate.validator import is_secret_name

@@ -13,8 +13,8 @@ from jsonschema_rs import Draft202012Validator
 
 from reconciler import canonical
 from reconciler.decode.document import decode
+from reconciler.model.change import Decoded, Document, Identified, Key
 from reconciler.model.problem import Mark, Problem
-from reconciler.model.resource import Decoded, Document, Identified, Key
 from reconciler.validate.explain import find_violations
 from reconciler.validate.validator import Validator, is_secret_name
 from reconciler.validate.wording import describe_range, quote_value

@@ -18,7 +18,7 @@ from reconciler.adapters.clickhouse.tables import (
     version_row,
 )
 from reconciler.model.change import ORDER
-from reconciler.model.history import ORPHANED, ActiveDay, ChangeCursor, HistoryChange, SideVersion
+from reconciler.model.rows import ORPHANED, ActiveDay, ChangeCursor, HistoryChange, SideVersion
 from reconciler.tables.clickhouse import EVENTS_TABLE, VERSIONS_TABLE, kind_of_table
 from reconciler.tables.rows import name_column
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.clickhouse.connection import Connection
     from reconciler.adapters.clickhouse.tables import Catalog
     from reconciler.kinds.kind import Kind, Kinds
-    from reconciler.model.history import HistoryPoint, HistoryRow, VersionRow
+    from reconciler.model.rows import HistoryPoint, HistoryRow, VersionRow
     from reconciler.ports import VersionFilter
 
 PARTS = {

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from reconciler.adapters.clickhouse.connection import Connection, Timeouts
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.commit import Version
-    from reconciler.model.history import RecordedEvent, VersionRow
     from reconciler.model.host import HostEvent
+    from reconciler.model.rows import RecordedEvent, VersionRow
     from reconciler.ports import Clock
 
 GENERATION = """

@@ -16,9 +16,9 @@ from reconciler import canonical
 from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import SqlType
 from reconciler.model.commit import Commit, Signature
-from reconciler.model.history import HistoryRow, RecordedEvent, VersionRow
 from reconciler.model.host import HostEvent
 from reconciler.model.problem import Problem, Severity
+from reconciler.model.rows import HistoryRow, RecordedEvent, VersionRow
 from reconciler.tables import clickhouse as ddl
 from reconciler.tables.clickhouse import desired_columns, own_column
 from reconciler.tables.rows import desired_values

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.duckdb.tables import Catalog, StoredKind
     from reconciler.kinds.kind import Kind, Kinds
-    from reconciler.model.change import Row
-    from reconciler.model.resource import Key, Resource, RowId
+    from reconciler.model.change import Key, Resource, Row, RowId
 
 CHUNK = 10_000
 """Rows fetched at a time when all are read."""

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 from reconciler import canonical
 from reconciler.adapters.duckdb.connection import fetch_first
 from reconciler.kinds.kind import SqlType
-from reconciler.model.change import Prune, Removal, Row, Stamp
+from reconciler.model.change import Prune, Removal, Resource, Row, Stamp
 from reconciler.model.problem import Problem, Severity
-from reconciler.model.resource import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.duckdb.tables import Catalog, Parts, StoredKind
     from reconciler.kinds.kind import Kind, Kinds
-    from reconciler.model.resource import RowId
+    from reconciler.model.change import RowId
 
 
 @dataclass(frozen=True, slots=True)

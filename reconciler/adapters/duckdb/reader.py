@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.tables import Catalog, StoredKind
     from reconciler.adapters.sandbox.protocol import FillTable
     from reconciler.kinds.kind import Kind, Kinds
+    from reconciler.model.change import RowId
     from reconciler.model.commit import Applied, Attempt
     from reconciler.model.drift import Drifts
     from reconciler.model.host import HostEvent, Suspension
-    from reconciler.model.resource import RowId
     from reconciler.model.rows import LiveRow, Search
     from reconciler.ports import Base
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.model.history import RecordedEvent
 from reconciler.model.host import HostEvent
+from reconciler.model.rows import RecordedEvent
 from tests.adapters.ledger.versions import created, sha, updated, version
 from tests.support.kinds import KINDS, gadget, uid, widget
 

@@ -13,8 +13,8 @@ from reconciler.history.points import point_of, to_version_row
 from reconciler.kinds.kind import Column, Kinds, SqlType
 from reconciler.model.change import Change, Op, Prune
 from reconciler.model.commit import RowChange, Signature, Status
-from reconciler.model.history import ORPHANED, ActiveDay, HistoryPoint
 from reconciler.model.host import HostEvent
+from reconciler.model.rows import ORPHANED, ActiveDay, HistoryPoint
 from reconciler.ports import VersionFilter
 from tests.adapters.ledger.versions import aside, created, deleted, sha, updated, version, with_parents
 from tests.support.cases import some
@@ -37,7 +37,7 @@ from tests.support.kinds import commit as plain_commit
 if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind
     from reconciler.model.commit import Version
-    from reconciler.model.history import ChangeCursor, HistoryChange, HistoryRow
+    from reconciler.model.rows import ChangeCursor, HistoryChange, HistoryRow
     from reconciler.ports import Ledger
     from tests.adapters.ledger.conftest import Histories
 

@@ -13,8 +13,7 @@ from tests.support import kinds
 
 if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind
-    from reconciler.model.change import Row
-    from reconciler.model.resource import Resource
+    from reconciler.model.change import Resource, Row
 
 
 def sha(number: int) -> str:

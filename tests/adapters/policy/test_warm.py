@@ -20,8 +20,8 @@ from tests.support.laws import examples
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from reconciler.model.change import RowId
     from reconciler.model.problem import Policy
-    from reconciler.model.resource import RowId
 
     State = dict[RowId, Row]
 

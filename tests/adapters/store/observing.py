@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reconciler.model.resource import Key
+from reconciler.model.change import Key
 
 if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler import canonical
 from reconciler.adapters.duckdb.store import DuckDBStore
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
-from reconciler.model.resource import content_digest
+from reconciler.model.change import content_digest
 from reconciler.tables.duckdb import qualify, quote, quote_list
 from tests.support.kinds import KINDS, step
 from tests.support.memory.store import MemoryStore
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     import duckdb
 
     from reconciler.kinds.kind import Kind
-    from reconciler.model.change import Row
+    from reconciler.model.change import Resource, Row, RowId
     from reconciler.model.commit import StoreUpdate
     from reconciler.model.host import HostEvent
-    from reconciler.model.resource import Resource, RowId
     from reconciler.ports import Store
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from reconciler.errors import BugError, NeedsHuman
 from reconciler.kinds.kind import Column, Kinds, SqlType
+from reconciler.model.change import Key, RowId
 from reconciler.model.commit import Attempt
 from reconciler.model.problem import Problem, Severity
-from reconciler.model.resource import Key, RowId
 from reconciler.model.rows import LiveRow
 from tests.adapters.store.observing import observe, typed
 from tests.support.kinds import (
@@ -32,7 +32,7 @@ from tests.support.kinds import (
 )
 
 if TYPE_CHECKING:
-    from reconciler.model.resource import Resource
+    from reconciler.model.change import Resource
     from reconciler.ports import Store
 
 WARNING = Problem("a.yaml", 3, 5, "policy/x", "/spec/a", "hm", "look", Severity.WARNING)

@@ -31,7 +31,7 @@ from tests.support.laws import examples
 from tests.support.memory.store import MemoryStore
 
 if TYPE_CHECKING:
-    from reconciler.model.resource import RowId
+    from reconciler.model.change import RowId
 
 STATUS = Column("status", SqlType.VARCHAR, length=20, required=False, enum=("ACTIVE", "INACTIVE"))
 WIDE = Kinds(

@@ -8,8 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from reconciler.kinds.kind import Kinds
-    from reconciler.model.change import Row
-    from reconciler.model.resource import Key, Resource, RowId
+    from reconciler.model.change import Key, Resource, Row, RowId
 
 
 class MemoryBase:

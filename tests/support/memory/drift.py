@@ -12,7 +12,7 @@ from reconciler.model.rows import LiveRow
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from reconciler.model.resource import RowId
+    from reconciler.model.change import RowId
 
     Rows = Mapping[RowId, LiveRow]
     Written = Mapping[RowId, Mapping[str, Any] | None]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import BugError, UsageError
 from reconciler.history.points import group_by_merge, order_newest_first, sha_prefix, to_version_row
-from reconciler.model.history import RecordedEvent
+from reconciler.model.rows import RecordedEvent
 from tests.support.memory.past import Entry, PastQueries
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.commit import Version
-    from reconciler.model.history import VersionRow
     from reconciler.model.host import HostEvent
+    from reconciler.model.rows import VersionRow
     from reconciler.ports import Clock
 
 

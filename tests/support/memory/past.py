@@ -10,7 +10,7 @@ from reconciler.history.pages import change_cursor, cursor_order
 from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.model.change import Op
 from reconciler.model.commit import Status
-from reconciler.model.history import ORPHANED, ActiveDay, HistoryChange, HistoryRow, SideVersion
+from reconciler.model.rows import ORPHANED, ActiveDay, HistoryChange, HistoryRow, SideVersion
 from reconciler.tables.rows import declaration_columns, desired_values, name_column
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.commit import RowChange
-    from reconciler.model.history import ChangeCursor, HistoryPoint, RecordedEvent, VersionRow
+    from reconciler.model.rows import ChangeCursor, HistoryPoint, RecordedEvent, VersionRow
     from reconciler.ports import VersionFilter
 
 

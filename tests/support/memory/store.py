@@ -24,11 +24,10 @@ if TYPE_CHECKING:
 
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kind, Kinds
-    from reconciler.model.change import Row
+    from reconciler.model.change import Row, RowId
     from reconciler.model.commit import StoreUpdate
     from reconciler.model.drift import Drifts
     from reconciler.model.host import Suspension
-    from reconciler.model.resource import RowId
     from reconciler.ports import Base, Clock
 
 
