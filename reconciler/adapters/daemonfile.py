@@ -41,14 +41,14 @@ def new_token() -> str:
 def announce(state: Path, address: str, token: str) -> Iterator[None]:
     """Say in the state folder that this process listens there, while the block lasts. Raises `NeedsHuman`."""
     path = state / FILE_NAME
-    said = {
+    record = {
         "pid": os.getpid(),
         "began": read_start_time(os.getpid()) or UNKNOWN_START,
         "address": address,
         "token": token,
     }
     try:
-        write_atomically(path, (json.dumps(said) + "\n").encode(), private=True)
+        write_atomically(path, (json.dumps(record) + "\n").encode(), private=True)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         hint = "see that its folder is there, has room, and that you may write to it"
@@ -66,8 +66,8 @@ def find_daemon(state: Path) -> Daemon | None:
     What a killed daemon left behind is nothing: its process is gone, or its id belongs to another program now. Raises
     `NeedsHuman` when the file may not be read.
     """
-    said = _read(state / FILE_NAME)
-    match said:
+    record = _read(state / FILE_NAME)
+    match record:
         case {"pid": int(pid), "began": str(began), "address": str(address), "token": str(token)} if pid > 0:
             now = read_start_time(pid)
             alive = now is not None and (UNKNOWN_START in {now, began} or now == began)
@@ -78,7 +78,7 @@ def find_daemon(state: Path) -> Daemon | None:
 def _read(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
-            found = json.loads(file.read(MAX_FILE_BYTES))
+            value = json.loads(file.read(MAX_FILE_BYTES))
     except FileNotFoundError:
         return {}
     except ValueError:  # no daemon writes half a file
@@ -87,4 +87,4 @@ def _read(path: Path) -> dict[str, Any]:
         why = (error.strerror or str(error)).lower()
         hint = "it is readable for whoever runs the daemon only: run this as the same person"
         raise NeedsHuman(f"cannot read {path}: {why}", hint=hint) from error
-    return found if isinstance(found, dict) else {}
+    return value if isinstance(value, dict) else {}

@@ -201,8 +201,8 @@ def write_spooled(folder: Path, write: Callable[[Path], None]) -> IO[bytes]:
     """What is written to a file, opened for reading; there is no such file when it is closed, nor after a kill."""
     with ExitStack() as stack:
         spool = stack.enter_context(tempfile.TemporaryFile(dir=folder, prefix=".export-"))
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as made:
-            file = Path(made) / "table"
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as temporary:
+            file = Path(temporary) / "table"
             write(file)
             with file.open("rb") as source:
                 shutil.copyfileobj(source, spool)

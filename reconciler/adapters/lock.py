@@ -53,10 +53,10 @@ class LockHolder:
     def __str__(self) -> str:
         if self.pid is None:
             return "another process, which could not write down who it is"
-        said = [f"process {self.pid}"]
-        said += [f"since {self.since}"] if self.since else []
-        said += [f"at {self.address}"] if self.address else []
-        return ", ".join(said) + (f" ({self.command})" if self.command else "")
+        parts = [f"process {self.pid}"]
+        parts += [f"since {self.since}"] if self.since else []
+        parts += [f"at {self.address}"] if self.address else []
+        return ", ".join(parts) + (f" ({self.command})" if self.command else "")
 
 
 @contextmanager
@@ -159,7 +159,7 @@ def _read_holder(folder: Path) -> LockHolder:
     if not isinstance(pid, int):
         return LockHolder()
     address = daemon.get("address") if daemon.get("pid") == pid else None
-    return LockHolder(pid, *(str(one) if one else None for one in (who.get("since"), who.get("command"), address)))
+    return LockHolder(pid, *(str(text) if text else None for text in (who.get("since"), who.get("command"), address)))
 
 
 def _read_object(file: Path, start: int = 0) -> dict[str, Any]:
@@ -167,10 +167,10 @@ def _read_object(file: Path, start: int = 0) -> dict[str, Any]:
     try:
         with file.open("rb") as opened:
             opened.seek(start)
-            found = json.loads(opened.read(MAX_NOTE_BYTES))
+            value = json.loads(opened.read(MAX_NOTE_BYTES))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _lock_error(folder: Path, error: OSError) -> ReconcilerError:

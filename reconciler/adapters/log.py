@@ -90,13 +90,13 @@ class JsonLines(JsonFormatter):
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
         """Put into `log_data` what the line has, in its order and without secrets."""
         fields = {f"{name}_" if name in OWN_FIELDS else name: value for name, value in fields_of(record).items()}
-        said = {"event": event_of(record), "message": record.message, **fields}
+        values = {"event": event_of(record), "message": record.message, **fields}
         if not hasattr(record, "event"):
-            said["logger"] = record.name  # somebody else's line
+            values["logger"] = record.name  # somebody else's line
         if record.exc_info and record.exc_info[1]:
-            said["exception"] = message_dict["exc_info"]
+            values["exception"] = message_dict["exc_info"]
         log_data.update({"time": format_time(record), "level": level_of(record)})
-        log_data.update(shorten(self._redactor.value(to_plain(said))))
+        log_data.update(shorten(self._redactor.value(to_plain(values))))
 
     def serialize_log_record(self, log_data: dict[str, Any]) -> str:
         """JSON on one line."""
@@ -105,7 +105,11 @@ class JsonLines(JsonFormatter):
 
 def printable(line: str) -> str:
     """JSON with whatever would end a line or move a terminal's cursor escaped, and half characters too."""
-    return line if line.isprintable() else "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in line)
+    return (
+        line
+        if line.isprintable()
+        else "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in line)
+    )
 
 
 def format_time(record: logging.LogRecord) -> str:
@@ -147,9 +151,9 @@ def to_plain(value: Any) -> Any:
         case None | bool() | int() | float():
             return value
         case dict():
-            return {str(key): to_plain(one) for key, one in value.items()}
+            return {str(key): to_plain(item) for key, item in value.items()}
         case list() | tuple() | set() | frozenset():
-            return [to_plain(one) for one in value]
+            return [to_plain(item) for item in value]
     return str(value)
 
 
@@ -160,9 +164,9 @@ def shorten(value: Any) -> Any:
             half = MAX_TEXT // 2
             return f"{value[:half]} … {len(value) - MAX_TEXT} characters left out … {value[-half:]}"
         case dict():
-            return {key: shorten(one) for key, one in value.items()}
+            return {key: shorten(item) for key, item in value.items()}
         case list():
-            return [shorten(one) for one in value]
+            return [shorten(item) for item in value]
     return value
 
 
@@ -189,10 +193,10 @@ def style_of(stream: TextIO, environ: Mapping[str, str]) -> Style:
     if not journal:
         return Style.PLAIN
     try:
-        found = os.fstat(stream.fileno())
+        status = os.fstat(stream.fileno())
     except OSError:
         return Style.PLAIN
-    return Style.JOURNAL if journal == f"{found.st_dev}:{found.st_ino}" else Style.PLAIN
+    return Style.JOURNAL if journal == f"{status.st_dev}:{status.st_ino}" else Style.PLAIN
 
 
 class ConsoleLines(logging.Formatter):
@@ -255,7 +259,9 @@ def _field(name: str, value: object) -> str:
 
 def _visible(text: str) -> str:
     """On one line, and with nothing in it that a terminal would obey."""
-    return text if text.isprintable() else "".join(one if one.isprintable() else _escaped(one) for one in text)
+    return (
+        text if text.isprintable() else "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
+    )
 
 
 def _escaped(letter: str) -> str:
@@ -312,14 +318,14 @@ class Redactor:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
-            return {self.text(str(key)): self.value(one) for key, one in value.items()}
+            return {self.text(str(key)): self.value(item) for key, item in value.items()}
         if isinstance(value, (list, tuple, set, frozenset)):
-            return [self.value(one) for one in value]
+            return [self.value(item) for item in value]
         if value is None or isinstance(value, bool):
             return value
-        told = str(value)
-        redacted = self.text(told)
-        return value if redacted == told and isinstance(value, (int, float)) else redacted
+        text = str(value)
+        redacted = self.text(text)
+        return value if redacted == text and isinstance(value, (int, float)) else redacted
 
 
 def _without_password(found: re.Match[str]) -> str:

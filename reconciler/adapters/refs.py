@@ -64,8 +64,8 @@ class RefFiles:
         marks.update((place, _read_mark(place)) for place in self._reftable_lists)
         marks[self._packed] = _stat_mark(self._packed)
         ways = self._folders_to(marks)
-        found = ((folder, _identity(folder)) for folder in sorted(ways))
-        return RefState(marks, {folder: identity for folder, identity in found if identity is not None})
+        identities = ((folder, _identity(folder)) for folder in sorted(ways))
+        return RefState(marks, {folder: identity for folder, identity in identities if identity is not None})
 
     def relevant_paths(self, sight: RefState) -> frozenset[str]:
         """The paths, as `normalize_path` gives them, of which it matters that something came, went or changed there."""
@@ -128,7 +128,7 @@ def _mark(found: os.stat_result, content: bytes) -> FileMark:
 
 def _identity(folder: Path) -> Identity | None:
     try:
-        found = folder.stat()
+        status = folder.stat()
     except (OSError, ValueError):
         return None
-    return (found.st_dev, found.st_ino) if stat.S_ISDIR(found.st_mode) else None
+    return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None

@@ -82,19 +82,19 @@ class RefWatch:
         """
         deadline = time.monotonic() + seconds
         while True:
-            told = self._wakeup.wait(max(0.0, min(deadline, self._due) - time.monotonic()))
-            if told:
+            notified = self._wakeup.wait(max(0.0, min(deadline, self._due) - time.monotonic()))
+            if notified:
                 self._settle()
-            if (told or time.monotonic() >= self._due) and (self._check() or told):
+            if (notified or time.monotonic() >= self._due) and (self._check() or notified):
                 return True
             if time.monotonic() >= deadline:
                 return False
 
     def _on_event(self, path: str) -> None:
-        found = normalize_path(path)
-        if found in self._relevant:
+        normal_path = normalize_path(path)
+        if normal_path in self._relevant:
             self._wakeup.set()
-        elif found in self._pre_commit_files:
+        elif normal_path in self._pre_commit_files:
             self._on_pre_commit()
 
     def _settle(self) -> None:

@@ -92,8 +92,8 @@ class Watcher:
         while (now := time.monotonic()) < deadline:
             if now >= self._due:
                 self._hints.add(self._look_at_all())
-            if self._hints.wait(min(WAIT_SECONDS, deadline - now)) and (found := self._settled()):
-                return found
+            if self._hints.wait(min(WAIT_SECONDS, deadline - now)) and (changed := self._settled()):
+                return changed
         return frozenset()
 
     def _settled(self) -> frozenset[str]:
@@ -106,7 +106,7 @@ class Watcher:
 
     def _look_at_all(self) -> frozenset[str]:
         began = time.monotonic()
-        found = self._stats.changed()
+        changed = self._stats.changed()
         ended = time.monotonic()
         pause, share = (
             (SCAN_PAUSE, SCAN_COST_FACTOR)
@@ -114,7 +114,7 @@ class Watcher:
             else (SCAN_PAUSE_WITHOUT_EVENTS, SCAN_COST_FACTOR_WITHOUT_EVENTS)
         )
         self._due = ended + max(pause, share * (ended - began))
-        return found
+        return changed
 
     def _end(self) -> None:
         observer, self._observer = self._observer, None
@@ -223,7 +223,7 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 def _read_stat(place: str) -> FileStat | None:
     try:
-        found = os.lstat(place)
+        status = os.lstat(place)
     except OSError:
         return None
-    return None if stat.S_ISDIR(found.st_mode) else (found.st_mode, found.st_size, found.st_mtime_ns, found.st_ino)
+    return None if stat.S_ISDIR(status.st_mode) else (status.st_mode, status.st_size, status.st_mtime_ns, status.st_ino)

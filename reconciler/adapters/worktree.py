@@ -24,7 +24,9 @@ def find_root(start: Path) -> Path:
     folder = start.absolute()
     if folder.is_file():
         folder = folder.parent
-    return next((one for one in (folder, *folder.parents) if any((one / mark).exists() for mark in ROOT_MARKS)), folder)
+    return next(
+        (place for place in (folder, *folder.parents) if any((place / mark).exists() for mark in ROOT_MARKS)), folder
+    )
 
 
 class WorkingTree:
@@ -51,8 +53,8 @@ class WorkingTree:
         top = self.root / start
         if not top.is_dir():
             raise UsageError(f"{top} is not a folder", hint="name an existing folder of the repository with --path")
-        found = sorted(_walk(str(top), f"{start}/" if start else "", wanted))
-        for path, place, is_link in found:
+        files = sorted(_walk(str(top), f"{start}/" if start else "", wanted))
+        for path, place, is_link in files:
             yield path, EntryType.SYMLINK if is_link else _content(place)
 
 

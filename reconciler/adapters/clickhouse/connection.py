@@ -140,8 +140,8 @@ class Connection:
 
     def explain(self, statement: str) -> str:
         """The syntax tree of a statement, a line for each node. Nothing of it is run; errors as with `run`."""
-        told = self._client.raw_query(f"EXPLAIN AST {statement}")  # a format would be taken for the statement's
-        return told.decode("utf-8", "replace")
+        tree = self._client.raw_query(f"EXPLAIN AST {statement}")  # a format would be taken for the statement's
+        return tree.decode("utf-8", "replace")
 
     def command(self, statement: str) -> None:
         """Run a statement that answers nothing."""
@@ -325,8 +325,8 @@ def find_engine_holder(folder: Path) -> str | None:
     with status.open("rb") as file:
         if not _is_locked(file):
             return None
-        found = re.search(rb"PID: (\d+)", file.read())
-    process = found[1].decode() if found else "?"
+        matched = re.search(rb"PID: (\d+)", file.read())
+    process = matched[1].decode() if matched else "?"
     return None if process == str(os.getpid()) else process
 
 

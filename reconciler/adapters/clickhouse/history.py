@@ -284,16 +284,16 @@ class HistoryQueries:
     def other_kinds(self, known: Kinds) -> tuple[Kind, ...]:
         """Kinds that have a table here and nothing else, each by its table's name."""
         tables = {kind.table for kind in known} | {VERSIONS_TABLE, EVENTS_TABLE}
-        others = (kind_of_table(*one) for one in self._catalog.tables().items() if one[0] not in tables)
+        others = (kind_of_table(*table) for table in self._catalog.tables().items() if table[0] not in tables)
         return tuple(sorted((kind for kind in others if kind is not None), key=lambda kind: kind.name))
 
     def rows_at(self, kind: Kind, point: HistoryPoint, name: str | None = None) -> tuple[HistoryRow, ...]:
         """Each row of a kind at a point, or those that went by a name or id there, in order of the key column."""
         statement = STATE if name is None else STATE_OF
         bound = {"new": point.height, "new_dropped": list(point.dropped), **_bind_name(name or "")}
-        found = [past_row(kind, row) for row in self._ask_kind(kind, statement, **bound)]
+        past_rows = [past_row(kind, row) for row in self._ask_kind(kind, statement, **bound)]
         called = name_column(kind)
-        rows = (row for row in found if name is None or name in (row.values[called], row.values[kind.key]))
+        rows = (row for row in past_rows if name is None or name in (row.values[called], row.values[kind.key]))
         return tuple(sorted(rows, key=lambda row: str(row.values[kind.key])))
 
     def count_declared(self, kind: Kind, point: HistoryPoint) -> int:

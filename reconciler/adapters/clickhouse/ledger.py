@@ -157,8 +157,8 @@ class ClickHouseLedger(HistoryQueries, SqlQueries):
     def recorded_commits(self, among: Collection[str] | None = None) -> Mapping[str, bool]:
         """The recorded commits that are not orphaned (of some, or all), and whether each is on the mainline."""
         if among is None or len(among) > MAX_BOUND_SHAS:
-            found = {str(sha): bool(mainline) for sha, mainline in self._ask(RECORDED)}
-            return found if among is None else {sha: found[sha] for sha in among if sha in found}
+            recorded = {str(sha): bool(mainline) for sha, mainline in self._ask(RECORDED)}
+            return recorded if among is None else {sha: recorded[sha] for sha in among if sha in recorded}
         rows = self._ask(RECORDED_AMONG, shas=list(among)) if among else ()
         return {str(sha): bool(mainline) for sha, mainline in rows}
 
@@ -185,8 +185,8 @@ class ClickHouseLedger(HistoryQueries, SqlQueries):
         """The newest host events first, of one host or of all."""
         if not self._catalog.columns(EVENTS_TABLE):
             return ()
-        found = self._connection.ask(EVENTS, limit=limit, host=host or "", **self._ours)
-        return tuple(map(recorded_event, found))
+        rows = self._connection.ask(EVENTS, limit=limit, host=host or "", **self._ours)
+        return tuple(map(recorded_event, rows))
 
     def find_by_sha(self, shas: Collection[str]) -> tuple[VersionRow, ...]:
         """The versions of some commits in no particular order, orphaned ones too."""
@@ -206,8 +206,8 @@ class ClickHouseLedger(HistoryQueries, SqlQueries):
 
     def versions(self, *, limit: int, upto: int | None = None) -> tuple[VersionRow, ...]:
         """The newest versions first, orphaned ones left out: each side branch after the commit that merged it."""
-        found = self._ask(NEWEST_ON_MAINLINE, limit=limit, upto=HIGHEST if upto is None else upto)
-        mainline = [version_row(values) for values in found]
+        newest = self._ask(NEWEST_ON_MAINLINE, limit=limit, upto=HIGHEST if upto is None else upto)
+        mainline = [version_row(values) for values in newest]
         merged: Mapping[str, Sequence[str]] = {}
         if any(len(row.commit.parents) > 1 for row in mainline):
             merged = group_by_merge(self._parents(MERGES).items(), self._parents(SIDE))
@@ -220,11 +220,11 @@ class ClickHouseLedger(HistoryQueries, SqlQueries):
         """One version, orphaned ones too, by its sha or the start of it. Raises `UsageError` if that is not enough."""
         start = sha_prefix(sha)
         rows = [version_row(values) for values in self._ask(ABBREVIATED, sha=start)]
-        found = [row for row in rows if row.commit.sha == start] or rows
-        if len(found) > 1:
-            candidates = ", ".join(row.commit.sha[: len(start) + CANDIDATE_CHARACTERS] for row in found)
+        matching = [row for row in rows if row.commit.sha == start] or rows
+        if len(matching) > 1:
+            candidates = ", ".join(row.commit.sha[: len(start) + CANDIDATE_CHARACTERS] for row in matching)
             raise UsageError(f"{sha} could be several commits: {candidates}", hint="give more of its characters")
-        return found[0] if found else None
+        return matching[0] if matching else None
 
     def _rows_by_kind(self, versions: Iterable[Version]) -> dict[str, list[tuple[object, ...]]]:
         rows: dict[str, list[tuple[object, ...]]] = {}
@@ -244,8 +244,8 @@ class ClickHouseLedger(HistoryQueries, SqlQueries):
             self._connection.insert(VERSIONS_TABLE, list(VERSION_COLUMNS), lines(values))
 
     def _by_sha(self, shas: Collection[str]) -> list[VersionRow]:
-        found = self._ask(BY_SHA, shas=list(shas)) if shas else ()
-        return [version_row(values) for values in found]
+        rows = self._ask(BY_SHA, shas=list(shas)) if shas else ()
+        return [version_row(values) for values in rows]
 
     def _parents(self, statement: str) -> dict[str, tuple[str, ...]]:
         return {sha: tuple(parents) for sha, parents in self._ask(statement)}

@@ -290,7 +290,7 @@ class SqlQueries:
 
     def _found(self, statement: str, limits: QueryLimits) -> QueryResult:
         text = statement.lower()
-        tables = {one.name: one.query for one in self._offered() if one.name.lower() in text}
+        tables = {table.name: table.query for table in self._offered() if table.name.lower() in text}
         if VERSIONS in tables:
             tables[VERSIONS_TABLE] = tables[VERSIONS]
         settings = {
@@ -302,16 +302,16 @@ class SqlQueries:
         }
         named = ",\n".join(f"{quote(name)} AS ({query})" for name, query in tables.items())
         whole = f"{f'WITH {named}' if named else ''}\nSELECT * FROM (\n{statement}\n) LIMIT {limits.rows + 1}"
-        found = self._connection.run(whole, settings, database=True, **self._ours)
-        rows = (tuple(map(to_json_cell, row)) for row in found.rows)
+        result = self._connection.run(whole, settings, database=True, **self._ours)
+        rows = (tuple(map(to_json_cell, row)) for row in result.rows)
         kept, cut = take_fitting(rows, limits.rows, MAX_QUERY_BYTES)
-        return QueryResult(found.columns, tuple(kept), cut)
+        return QueryResult(result.columns, tuple(kept), cut)
 
     def sheets(self) -> dict[str, TableExport]:
         """All tables for files, by name; their rows are to be read while the ledger is open."""
         if not self._catalog.columns(VERSIONS_TABLE):
             return {}
-        return {one.name: TableExport(one.name, one.columns, self._blocks(one)) for one in self._offered()}
+        return {table.name: TableExport(table.name, table.columns, self._blocks(table)) for table in self._offered()}
 
     def _blocks(self, table: OfferedTable) -> Iterator[list[tuple[Any, ...]]]:
         for block in self._connection.blocks(f"{table.query} {table.order}", **self._ours):
@@ -328,8 +328,8 @@ def _explain_query_error(error: Error, place: str, limits: QueryLimits) -> Recon
         return UsageError("the query used more memory than there is for it, or found too much", hint=SMALLER)
     if error.code is None or error.code in SERVER_ERRORS:
         return explain_error(place, error)
-    found = SAYS.match(str(error))
-    says = AFTER.sub("", found["says"] if found else str(error))
+    matched = SAYS.match(str(error))
+    says = AFTER.sub("", matched["says"] if matched else str(error))
     return UsageError(f"the query cannot be run: {escape_line(says)[:500].rstrip(' .!')}", hint=_hint(says))
 
 

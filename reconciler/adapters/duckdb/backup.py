@@ -150,12 +150,12 @@ def _fingerprint(connection: duckdb.DuckDBPyConnection, database: str) -> Finger
         "FROM duckdb_tables() AS t WHERE database_name = ? ORDER BY ALL",
         [database],
     ).fetchall()
-    found: Fingerprint = {}
+    fingerprint: Fingerprint = {}
     for schema, table, statement, indexes in tables:
         place = f"{quote(database)}.{qualify(schema, table)}"
         records = connection.execute(f"SELECT count(*), sum(hash(t)) FROM {place} AS t").fetchall()
-        found[f"{schema}.{table}"] = (statement, str(indexes), *records[0])
-    return found
+        fingerprint[f"{schema}.{table}"] = (statement, str(indexes), *records[0])
+    return fingerprint
 
 
 def _escaped(file: Path) -> str:

@@ -55,8 +55,8 @@ class DuckDBBase:
 
     def declared_in(self, path: str) -> tuple[Resource, ...]:
         """What a file declares, in order of line."""
-        found = [one for table in self._declaring(path) for one in self._where(table, "path", path)]
-        return tuple(sorted(found, key=lambda one: (one.line, one.key)))
+        resources = [resource for table in self._declaring(path) for resource in self._where(table, "path", path)]
+        return tuple(sorted(resources, key=lambda resource: (resource.line, resource.key)))
 
     def by_name(self, key: Key) -> tuple[Resource, ...]:
         """What goes by this kind and name."""
@@ -81,17 +81,17 @@ class DuckDBBase:
 
     def referrers_of(self, key: Key) -> tuple[Resource, ...]:
         """The resources with a reference to this kind and name, in order of kind and name."""
-        found = [one for kind in self._kinds for one in self._referring(kind, key)]
-        return tuple(sorted(found, key=lambda one: one.key))
+        resources = [resource for kind in self._kinds for resource in self._referring(kind, key)]
+        return tuple(sorted(resources, key=lambda resource: resource.key))
 
     def paths(self, kinds: Collection[str]) -> tuple[str, ...]:
         """The files that declare any resource of these kinds, sorted."""
-        found: set[str] = set()
+        paths: set[str] = set()
         for table in (self._tables[name] for name in kinds if name in self._tables):
             path = table.column("path")
             query = f"SELECT DISTINCT {path} FROM {table.source} WHERE {table.is_declared}"
-            found.update(record[0] for record in self._fetched(query))
-        return tuple(sorted(found))
+            paths.update(record[0] for record in self._fetched(query))
+        return tuple(sorted(paths))
 
     def count(self, kind: str) -> int:
         """How many resources of a kind are declared."""
@@ -121,11 +121,11 @@ class DuckDBBase:
         if not self._tables:
             return []
         tables = list(self._tables.values())
-        asked = (
+        queries = (
             f"SELECT {number} FROM {one.source} WHERE {one.column('path')} = $1" for number, one in enumerate(tables)
         )
-        found = self._fetched(" UNION ALL ".join(asked), path)
-        return [tables[number] for number in sorted({number for (number,) in found})]
+        numbers = self._fetched(" UNION ALL ".join(queries), path)
+        return [tables[number] for number in sorted({number for (number,) in numbers})]
 
     def _fetched(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         with reading_desired_tables():

@@ -114,7 +114,7 @@ def dump_problems(problems: Iterable[Problem]) -> str:
 
 def load_problems(text: str) -> tuple[Problem, ...]:
     """Problems from JSON."""
-    return tuple(Problem(**{**one, "severity": Severity(one["severity"])}) for one in json.loads(text))
+    return tuple(Problem(**{**fields, "severity": Severity(fields["severity"])}) for fields in json.loads(text))
 
 
 TOMBSTONE_TABLE = "gitops.tombstones"
@@ -132,7 +132,9 @@ def find_tombstone(connection: duckdb.DuckDBPyConnection, kind: str, row_id: str
 
 def tombstones_of_kind(connection: duckdb.DuckDBPyConnection, kind: str) -> list[Row]:
     """All tombstones of a kind."""
-    return [tombstone_row(one) for one in connection.execute(f"{TOMBSTONE_RECORD} WHERE kind = ?", [kind]).fetchall()]
+    return [
+        tombstone_row(record) for record in connection.execute(f"{TOMBSTONE_RECORD} WHERE kind = ?", [kind]).fetchall()
+    ]
 
 
 def clear_tombstones(connection: duckdb.DuckDBPyConnection) -> None:

@@ -124,9 +124,9 @@ def fetch_first(connection: duckdb.DuckDBPyConnection, query: str, *parameters: 
 
 def fetch_number(connection: duckdb.DuckDBPyConnection, query: str, *parameters: object) -> int:
     """The number that a query is for."""
-    found = fetch_first(connection, query, *parameters)
-    assert found is not None
-    return int(found[0])
+    record = fetch_first(connection, query, *parameters)
+    assert record is not None
+    return int(record[0])
 
 
 def first_line(error: duckdb.Error) -> str:

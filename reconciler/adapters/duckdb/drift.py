@@ -46,35 +46,35 @@ class DriftScope:
     limit: int
 
 
-def scan_drift(connection: duckdb.DuckDBPyConnection, catalog: Catalog, asked: DriftScope) -> Drifts:
+def scan_drift(connection: duckdb.DuckDBPyConnection, catalog: Catalog, scope: DriftScope) -> Drifts:
     """What drifted, in order of kind and id, a kind's table before its rows.
 
     Raises `NeedsHuman` when `desired` was altered itself, so that nothing says what should be.
     """
-    there, made = read_structure(connection), expected_structure(catalog)
-    told: list[Drift] = []
+    actual, expected = read_structure(connection), expected_structure(catalog)
+    reported: list[Drift] = []
     counts: dict[str, int] = {}
-    for kind in (kind for kind in asked.kinds if kind.name in catalog):
+    for kind in (kind for kind in scope.kinds if kind.name in catalog):
         stored = catalog[kind.name]
-        _check_desired(stored, parts_of(there, DESIRED, stored), parts_of(made, DESIRED, stored))
-        left = frozenset(row.id for row in asked.leaving if row.kind == kind.name)
+        _check_desired(stored, parts_of(actual, DESIRED, stored), parts_of(expected, DESIRED, stored))
+        left = frozenset(row.id for row in scope.leaving if row.kind == kind.name)
         if TABLE_ITSELF in left:
             continue
-        parts = parts_of(there, LIVE, stored), parts_of(made, LIVE, stored)
+        parts = parts_of(actual, LIVE, stored), parts_of(expected, LIVE, stored)
         pair = _TablePair(connection, kind, stored, parts, left)
-        room = asked.limit - len(told)
-        found = [*pair.table(), *pair.rows(room + 1)]
-        counts[kind.name] = len(found) if len(found) <= room else pair.count()
-        told.extend(found[:room])
-    return Drifts(tuple(told), {name: count for name, count in counts.items() if count})
+        room = scope.limit - len(reported)
+        differing = [*pair.table(), *pair.rows(room + 1)]
+        counts[kind.name] = len(differing) if len(differing) <= room else pair.count()
+        reported.extend(differing[:room])
+    return Drifts(tuple(reported), {name: count for name, count in counts.items() if count})
 
 
 def altered_tables(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> Drifts:
     """The live tables that are not as they were made, without their rows."""
-    there, made = read_structure(connection), expected_structure(catalog)
-    pairs = ((one, parts_of(there, LIVE, one), parts_of(made, LIVE, one)) for one in catalog.values())
-    told = tuple(drift for pair in pairs for drift in _table(*pair))
-    return Drifts(told, {drift.kind: 1 for drift in told})
+    actual, expected = read_structure(connection), expected_structure(catalog)
+    pairs = ((stored, parts_of(actual, LIVE, stored), parts_of(expected, LIVE, stored)) for stored in catalog.values())
+    reported = tuple(drift for pair in pairs for drift in _table(*pair))
+    return Drifts(reported, {drift.kind: 1 for drift in reported})
 
 
 def _table(stored: StoredKind, live: Parts, should: Parts) -> list[Drift]:

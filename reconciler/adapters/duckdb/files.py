@@ -88,15 +88,15 @@ def _read(connection: duckdb.DuckDBPyConnection, file: Path, kinds: Kinds) -> Fo
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> Mapping[str, Mapping[str, Columns]]:
     """The columns of each table by schema and table."""
-    found: dict[str, dict[str, dict[str, str]]] = {LIVE: {}, DESIRED: {}}
+    schemas: dict[str, dict[str, dict[str, str]]] = {LIVE: {}, DESIRED: {}}
     records = connection.execute(
         "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() JOIN duckdb_tables() "
         "USING (database_name, schema_name, table_name) WHERE database_name = current_database() "
         "ORDER BY schema_name, table_name, column_index"
     ).fetchall()
     for schema, table, column, data_type in records:
-        found.setdefault(schema, {}).setdefault(table, {})[column] = data_type
-    return found
+        schemas.setdefault(schema, {}).setdefault(table, {})[column] = data_type
+    return schemas
 
 
 def _left_alone(schemas: Mapping[str, Mapping[str, Columns]], ours: Mapping[str, Kind]) -> Iterator[str]:

@@ -81,8 +81,8 @@ def _error(seen: QueryAnswer, sql: str, limits: QueryLimits) -> UsageError:
     if NO_MEMORY in text:
         return UsageError(f"the query used more memory than there is for it ({MEMORY})", hint=SMALLER)
     line, column = find_place(text, sql, 0)
-    said = escape_line(PREFIX.sub("", text.partition("\n")[0])).rstrip(".!")
-    return UsageError(f"the query cannot be run: line {line}, column {column}: {said}", hint=_hint(text))
+    message = escape_line(PREFIX.sub("", text.partition("\n")[0])).rstrip(".!")
+    return UsageError(f"the query cannot be run: line {line}, column {column}: {message}", hint=_hint(text))
 
 
 def _hint(text: str) -> str:
@@ -90,5 +90,5 @@ def _hint(text: str) -> str:
         return ONE_SELECT
     if "disabled by configuration" in text:
         return NO_FILES
-    found = CANDIDATES.search(text)
-    return f"did you mean {escape_line(found['names'])}?" if found else ""
+    candidates = CANDIDATES.search(text)
+    return f"did you mean {escape_line(candidates['names'])}?" if candidates else ""

@@ -103,8 +103,8 @@ class DuckDBReader:
 
     def _counts(self, kinds: Collection[StoredKind]) -> dict[str, int]:
         counts = (f"(SELECT count(*) FROM {qualify(LIVE, stored.table)})" for stored in kinds)
-        found = fetch_first(self._connection, f"SELECT {', '.join(counts)}") if kinds else ()
-        return dict(zip((stored.name for stored in kinds), found or (), strict=True))
+        numbers = fetch_first(self._connection, f"SELECT {', '.join(counts)}") if kinds else ()
+        return dict(zip((stored.name for stored in kinds), numbers or (), strict=True))
 
     def events(self, limit: int, before: int | None = None) -> tuple[HostEvent, ...]:
         """The newest host events first, of all or of those before one."""

@@ -56,8 +56,8 @@ class Rows:
 
     def paired_after(self, place: RowPlace | None, limit: int) -> tuple[LiveRow, ...]:
         """The same in half the time, for live rows that are those that git says, in number and id."""
-        said = f"FROM {qualify(DESIRED, self.stored.table)} AS said"
-        return self._page(said, f"said.{quote(self.stored.key)}", self._said("name"), place, limit)
+        source = f"FROM {qualify(DESIRED, self.stored.table)} AS said"
+        return self._page(source, f"said.{quote(self.stored.key)}", self._said("name"), place, limit)
 
     def found(self, search: Search) -> tuple[int, tuple[LiveRow, ...]]:
         """How many a search finds, and those of them that it asks for."""
@@ -150,8 +150,8 @@ def export_rows(connection: duckdb.DuckDBPyConnection, kind: Kind, stored: Store
 
 def _export_blocks(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[Sequence[tuple[Any, ...]]]:
     with reading_live_tables():
-        found = connection.execute(query)
-        while block := found.fetchmany(EXPORTED_AT_ONCE):
+        result = connection.execute(query)
+        while block := result.fetchmany(EXPORTED_AT_ONCE):
             yield block
 
 
@@ -203,17 +203,17 @@ def _copy(
     yield FillTable(schema, table, types, ())
     if rows:
         cells = ", ".join(quote(name) if type_ in AS_THEY_ARE else f"{quote(name)}::VARCHAR" for name, type_ in types)
-        found = connection.execute(f"SELECT {cells} FROM {qualify(schema, table)} ORDER BY rowid")
-        while block := found.fetchmany(COPIED_AT_ONCE):
+        result = connection.execute(f"SELECT {cells} FROM {qualify(schema, table)} ORDER BY rowid")
+        while block := result.fetchmany(COPIED_AT_ONCE):
             yield FillTable(schema, table, (), block)
 
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], dict[str, str]]:
-    found: dict[tuple[str, str], dict[str, str]] = {}
+    tables: dict[tuple[str, str], dict[str, str]] = {}
     records: list[tuple[Any, ...]] = connection.execute(QUERY_TABLES).fetchall()
     for schema, table, column, type_ in records:
-        found.setdefault((schema, table), {})[column] = type_
-    return found
+        tables.setdefault((schema, table), {})[column] = type_
+    return tables
 
 
 def _as_written(table: str) -> str:

@@ -102,9 +102,9 @@ def create(connection: duckdb.DuckDBPyConnection) -> None:
 
 def identity(connection: duckdb.DuckDBPyConnection) -> str:
     """The id that the store was given when it was made, or the last time it was renewed."""
-    found = fetch_first(connection, "SELECT store FROM gitops.format")
-    assert found is not None
-    return str(found[0])
+    record = fetch_first(connection, "SELECT store FROM gitops.format")
+    assert record is not None
+    return str(record[0])
 
 
 def renew_id(connection: duckdb.DuckDBPyConnection) -> None:
@@ -117,8 +117,8 @@ def renew_id(connection: duckdb.DuckDBPyConnection) -> None:
 
 def owner(connection: duckdb.DuckDBPyConnection) -> tuple[str, str] | None:
     """The repository and branch the store is bound to; None before it is."""
-    found = fetch_first(connection, "SELECT repository, branch FROM gitops.owner")
-    return None if found is None else (found[0], found[1])
+    record = fetch_first(connection, "SELECT repository, branch FROM gitops.owner")
+    return None if record is None else (record[0], record[1])
 
 
 def check_owner(connection: duckdb.DuckDBPyConnection, repository: str) -> None:
@@ -139,10 +139,10 @@ def bind(connection: duckdb.DuckDBPyConnection, repository: str, branch: str) ->
 
 def applied(connection: duckdb.DuckDBPyConnection) -> Applied | None:
     """The commit whose state the live rows are."""
-    found = fetch_first(connection, "SELECT commit_sha, committed_at, height, digest, applied_at FROM gitops.applied")
-    if found is None:
+    record = fetch_first(connection, "SELECT commit_sha, committed_at, height, digest, applied_at FROM gitops.applied")
+    if record is None:
         return None
-    commit, time, height, digest, at = found
+    commit, time, height, digest, at = record
     return Applied(Stamp(commit, canonical.utc(time)), height, digest, canonical.utc(at))
 
 
@@ -154,12 +154,12 @@ def set_applied(connection: duckdb.DuckDBPyConnection, applied: Applied, warning
 
 def attempted(connection: duckdb.DuckDBPyConnection) -> Attempt | None:
     """The newest commit that was looked at."""
-    found = fetch_first(
+    record = fetch_first(
         connection, "SELECT commit_sha, committed_at, attempted_at, refused, problems FROM gitops.attempted"
     )
-    if found is None:
+    if record is None:
         return None
-    commit, time, at, refused, problems = found
+    commit, time, at, refused, problems = record
     return Attempt(Stamp(commit, canonical.utc(time)), canonical.utc(at), refused, load_problems(problems))
 
 
@@ -213,18 +213,18 @@ def events_after(connection: duckdb.DuckDBPyConnection, seq: int, limit: int) ->
 
 def last_drift_event(connection: duckdb.DuckDBPyConnection) -> tuple[str, str] | None:
     """The newest event that says how it is with drift, and the digest of what was found."""
-    found = fetch_first(
+    record = fetch_first(
         connection,
         "SELECT event, detail->>'found' FROM gitops.events WHERE event IN (?, ?, ?) ORDER BY seq DESC LIMIT 1",
         *(DRIFT_FOUND, DRIFT_HEALED, DRIFT_GONE),
     )
-    return None if found is None else (found[0], found[1])
+    return None if record is None else (record[0], record[1])
 
 
 def last_uploaded_event(connection: duckdb.DuckDBPyConnection) -> int:
     """The newest event that the ledger has; 0 when it has none."""
-    found = fetch_first(connection, "SELECT position FROM gitops.cursors WHERE name = ?", EVENT_CURSOR)
-    return 0 if found is None else int(found[0])
+    record = fetch_first(connection, "SELECT position FROM gitops.cursors WHERE name = ?", EVENT_CURSOR)
+    return 0 if record is None else int(record[0])
 
 
 def mark_events_uploaded(connection: duckdb.DuckDBPyConnection, seq: int, kept_since: datetime) -> None:
@@ -246,10 +246,10 @@ def _events(records: Sequence[Sequence[Any]]) -> tuple[HostEvent, ...]:
 
 def suspension(connection: duckdb.DuckDBPyConnection) -> Suspension | None:
     """What was asked for last, expired or not; None when nothing is suspended."""
-    found = fetch_first(connection, "SELECT reason, actor, since, until FROM gitops.suspension")
-    if found is None:
+    record = fetch_first(connection, "SELECT reason, actor, since, until FROM gitops.suspension")
+    if record is None:
         return None
-    reason, actor, since, until = found
+    reason, actor, since, until = record
     return Suspension(reason, actor, canonical.utc(since), None if until is None else canonical.utc(until))
 
 

@@ -164,20 +164,20 @@ class DuckDBStore(DuckDBReader):
         Raises `NeedsHuman` when what git says was altered, too, or something of somebody's depends on a table.
         """
         with self._transaction():
-            found = scan_drift(self._connection, self._catalog, DriftScope(kinds, leaving, limit))
-            if found.reported:
-                heal(self._connection, self._catalog, found)
-                self._record_drift(DRIFT_HEALED, found)
-        return found
+            drifts = scan_drift(self._connection, self._catalog, DriftScope(kinds, leaving, limit))
+            if drifts.reported:
+                heal(self._connection, self._catalog, drifts)
+                self._record_drift(DRIFT_HEALED, drifts)
+        return drifts
 
     def record_drift(self, kinds: Kinds) -> Drifts:
         """What `drift` finds. That there is some, other than before, or none any more, is written down as an event."""
         with self._transaction():
-            found = scan_drift(self._connection, self._catalog, DriftScope(kinds, (), MAX_REPORTED))
-            news = next_drift_event(found, last_drift_event(self._connection))
+            drifts = scan_drift(self._connection, self._catalog, DriftScope(kinds, (), MAX_REPORTED))
+            news = next_drift_event(drifts, last_drift_event(self._connection))
             if news is not None:
-                self._record_drift(news, found)
-        return found
+                self._record_drift(news, drifts)
+        return drifts
 
     def _advance(self, kinds: Kinds, step: StoreUpdate) -> None:
         with self._step(kinds, step, "advance"):
@@ -186,11 +186,11 @@ class DuckDBStore(DuckDBReader):
     def _mend_tables(self) -> bool:
         """Whether any live table was altered, and is as it should be now."""
         with self._transaction():
-            found = altered_tables(self._connection, self._catalog)
-            if found.reported:
-                heal(self._connection, self._catalog, found)
-                self._record_drift(DRIFT_HEALED, found)
-        return bool(found.reported)
+            drifts = altered_tables(self._connection, self._catalog)
+            if drifts.reported:
+                heal(self._connection, self._catalog, drifts)
+                self._record_drift(DRIFT_HEALED, drifts)
+        return bool(drifts.reported)
 
     def _record_drift(self, event: str, found: Drifts) -> None:
         applied = self.applied()
@@ -210,20 +210,20 @@ class DuckDBStore(DuckDBReader):
 
     def expire(self) -> Suspension | None:
         """End the suspension if it has expired; gives it, None when there is none or it still holds."""
-        found = self.suspension()
-        if found is None or found.holds(self._clock.now()):
+        suspension = self.suspension()
+        if suspension is None or suspension.holds(self._clock.now()):
             return None
         return self._end_suspension("suspension-expired", {})
 
     def _end_suspension(self, how: str, more: dict[str, Value]) -> Suspension | None:
-        found = self.suspension()
-        if found is None:
+        suspension = self.suspension()
+        if suspension is None:
             return None
         with self._transaction():
             set_suspension(self._connection, None)
-            event = HostEvent(0, self._clock.now(), how, None, None, 0, {**found.detail(), **more})
+            event = HostEvent(0, self._clock.now(), how, None, None, 0, {**suspension.detail(), **more})
             add_event(self._connection, event)
-        return found
+        return suspension
 
     def record_event(self, event: str, detail: Mapping[str, Value]) -> None:
         """Write down as a host event what this host did beside the rows."""
@@ -239,8 +239,8 @@ class DuckDBStore(DuckDBReader):
         """What was found once: nobody else writes while this is open, and what is written here is forgotten."""
         if what not in self._known:
             self._known[what] = ask()
-        found: T = self._known[what]
-        return found
+        value: T = self._known[what]
+        return value
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

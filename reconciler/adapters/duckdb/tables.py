@@ -76,11 +76,19 @@ def load_catalog(connection: duckdb.DuckDBPyConnection) -> Catalog:
 def save_catalog(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
     """Record that the tables are these now."""
     connection.execute("DELETE FROM gitops.kinds")
-    for one in catalog.values():
+    for stored in catalog.values():
         connection.execute(
             "INSERT INTO gitops.kinds (name, table_name, key, columns, declared, definition, schema) "
             "VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [one.name, one.table, one.key, one.columns, one.declared, one.definition, _ordered(one.schema)],
+            [
+                stored.name,
+                stored.table,
+                stored.key,
+                stored.columns,
+                stored.declared,
+                stored.definition,
+                _ordered(stored.schema),
+            ],
         )
 
 

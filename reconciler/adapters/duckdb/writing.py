@@ -98,9 +98,9 @@ def drop_tables(connection: duckdb.DuckDBPyConnection, stored: StoredKind) -> No
 
 def create_tables(connection: duckdb.DuckDBPyConnection, kind: Kind, rows: Iterable[Row]) -> None:
     """Create both tables, without their indexes, with some rows."""
-    made = make_tables(kind)
-    connection.execute(made.live)
-    connection.execute(made.desired)
+    definitions = make_tables(kind)
+    connection.execute(definitions.live)
+    connection.execute(definitions.desired)
     desired = qualify(DESIRED, kind.table)
     with connection.appender(desired) as appender:
         appender.append_rows(desired_values(kind, row) for row in rows)
@@ -125,8 +125,10 @@ def bring_rows_back(connection: duckdb.DuckDBPyConnection, kind: Kind, stored: S
 def _copy_back(
     connection: duckdb.DuckDBPyConnection, schema: str, kind: Kind, stored: StoredKind, mapping: dict[str, str]
 ) -> None:
-    aside, made = _aside(schema, stored), qualify(schema, kind.table)
-    connection.execute(f"INSERT INTO {made} ({quote_list(mapping)}) SELECT {quote_list(mapping.values())} FROM {aside}")
+    aside, target = _aside(schema, stored), qualify(schema, kind.table)
+    connection.execute(
+        f"INSERT INTO {target} ({quote_list(mapping)}) SELECT {quote_list(mapping.values())} FROM {aside}"
+    )
     connection.execute(f"DROP TABLE {aside}")
 
 

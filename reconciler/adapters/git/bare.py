@@ -99,14 +99,14 @@ class Bare:
 
     def read_config(self) -> MirrorConfig:
         """What it says it is. Raises `DamagedError` when it says nothing."""
-        asked = r"^(remote\.origin\.url|extensions\.objectformat)$"
-        outcome = self.git("config", "--file", str(self.git_dir / "config"), "--get-regexp", asked)
-        found = dict(line.split(" ", 1) for line in outcome.output.splitlines() if " " in line)
-        if "remote.origin.url" not in found:
+        pattern = r"^(remote\.origin\.url|extensions\.objectformat)$"
+        outcome = self.git("config", "--file", str(self.git_dir / "config"), "--get-regexp", pattern)
+        values = dict(line.split(" ", 1) for line in outcome.output.splitlines() if " " in line)
+        if "remote.origin.url" not in values:
             raise DamagedError(
                 f"config is damaged: {find_complaint(outcome.errors) if outcome.errors else 'no address'}"
             )
-        return MirrorConfig(found["remote.origin.url"], found.get("extensions.objectformat", "sha1"))
+        return MirrorConfig(values["remote.origin.url"], values.get("extensions.objectformat", "sha1"))
 
     def clean(self) -> None:
         """Take away what a killed git left behind."""
@@ -123,16 +123,16 @@ class Bare:
 
     def check_quickly(self, object_format: str) -> None:
         """See what can be seen in no time. Raises `DamagedError`."""
-        found = find_damage(self.git_dir, object_format)
-        if found:
-            raise DamagedError(found)
+        damage = find_damage(self.git_dir, object_format)
+        if damage:
+            raise DamagedError(damage)
 
     def check_fully(self) -> None:
         """Read every object and follow every reference. Raises `DamagedError` when anything is missing or broken."""
         outcome = self.git("fsck", "--full", "--no-dangling", "--no-progress", seconds=LONG_SECONDS)
-        found = [line for line in f"{outcome.errors}\n{outcome.output}".splitlines() if DAMAGE.match(line)]
-        if outcome.code != 0 and found:
-            raise DamagedError(find_complaint("\n".join(found)))
+        damage = [line for line in f"{outcome.errors}\n{outcome.output}".splitlines() if DAMAGE.match(line)]
+        if outcome.code != 0 and damage:
+            raise DamagedError(find_complaint("\n".join(damage)))
 
     def has(self, commit: str) -> bool:
         """Whether a commit, by its full sha, is there."""
@@ -226,11 +226,11 @@ def set_aside(place: Path) -> None:
     if not os.path.lexists(place):
         return
     older = [*place.parent.glob(f"{place.name}.corrupt-*")]
-    numbers = [one.name.rpartition("-")[2] for one in older]
+    numbers = [old_path.name.rpartition("-")[2] for old_path in older]
     last = max((int(number) for number in numbers if number.isdecimal()), default=0)
     place.rename(place.with_name(f"{place.name}.corrupt-{last + 1}"))
-    for one in older:
-        delete_path(one)
+    for old_path in older:
+        delete_path(old_path)
 
 
 def delete_folder(place: Path) -> None:

@@ -168,10 +168,10 @@ class Mirror:
         The heads that a fetch sees dropped are kept anyhow. This is for the applied commit, after a start.
         """
         with self._turn() as bare:
-            found = self.path.is_dir() and bare.has(commit)
-            if found:
+            is_here = self.path.is_dir() and bare.has(commit)
+            if is_here:
                 bare.keep(commit)
-            return found
+            return is_here
 
     def maintain(self) -> bool:
         """Pack what has gathered, when it is worth it: whether it was. Readers go on; seconds in a large repository."""

@@ -67,12 +67,12 @@ def parse_moment(seconds: int, sign: str, zone: int) -> datetime:
 
 def _person(line: bytes, charset: str) -> Signature:
     """`Name <e-mail> seconds zone`; what is missing is empty, or 1970."""
-    found = PERSON.fullmatch(line)
-    if not found:
+    matched = PERSON.fullmatch(line)
+    if not matched:
         return Signature(_text(line.strip(), charset), "", parse_moment(0, "+", 0))
-    time = TIME.search(found["rest"])
+    time = TIME.search(matched["rest"])
     when = parse_moment(int(time["seconds"]), (time["sign"] or b"+").decode(), int(time["zone"] or 0)) if time else None
-    name, email = found["name"].strip(), found["email"].strip()
+    name, email = matched["name"].strip(), matched["email"].strip()
     return Signature(_text(name, charset), _text(email, charset), when or parse_moment(0, "+", 0))
 
 

@@ -147,23 +147,23 @@ class Plumbing:
         self._watchdog.forget(process)
         process.close()
 
-    def _read_difference(self, process: Process, asked: str) -> bytes:
+    def _read_difference(self, process: Process, request: str) -> bytes:
         pieces = []
         while True:
             line = process.line()  # all of an answer at once, unless a path has a line break in it
             if not line:
-                raise process.failure(asked)
+                raise process.failure(request)
             pieces.append(line)
             if line.endswith(self._mark):
                 break
         answer = b"".join(pieces)
-        for head in (f"{asked}\0".encode(), f"{self._empty_tree} {asked}\n".encode()):
+        for head in (f"{request}\0".encode(), f"{self._empty_tree} {request}\n".encode()):
             if answer.startswith(head):
                 return answer[len(head) : -len(self._mark)]
-        raise process.failure(asked)  # git goes on when it cannot read one side: that is no empty difference
+        raise process.failure(request)  # git goes on when it cannot read one side: that is no empty difference
 
 
-def _read_object(process: Process, asked: str) -> tuple[bytes, bytes | None]:
+def _read_object(process: Process, request: str) -> tuple[bytes, bytes | None]:
     header = process.line()
     fields = header.rsplit(b" ", 2)
     if len(fields) == 3 and fields[2].rstrip().isdigit():  # noqa: PLR2004 - name, type, size
@@ -173,7 +173,7 @@ def _read_object(process: Process, asked: str) -> tuple[bytes, bytes | None]:
             return fields[1], content[:-1]
     elif _is_missing(header):
         return b"", None
-    raise process.failure(asked)
+    raise process.failure(request)
 
 
 def _is_missing(header: bytes) -> bool:

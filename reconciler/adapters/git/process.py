@@ -260,15 +260,15 @@ def find_complaint(stderr: str) -> str:
     """The line that says why: the first that starts with `fatal:`, else with `error:`, else the last one."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     for prefix in PREFIXES:
-        found = [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]
-        if found:
-            return found[0]
+        messages = [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]
+        if messages:
+            return messages[0]
     return lines[-1] if lines else "git ended without a word"
 
 
 def explain_failure(stderr: str, code: int, place: Path, asked: str = "") -> ReconcilerError:
     """The error for a git that ended with `code`; `asked` names the object or revision that was being read."""
-    said = find_complaint(stderr)
+    message = find_complaint(stderr)
     about = f" at {asked}" if asked else ""
     if "dubious ownership" in stderr:
         return NeedsHuman(
@@ -280,8 +280,8 @@ def explain_failure(stderr: str, code: int, place: Path, asked: str = "") -> Rec
     if any(words in stderr for words in LACKING):
         return missing_object(place, asked)
     if code < 0 or any(words in stderr for words in EXHAUSTED):
-        return RetryLater(f"git was stopped in {place}{about}: {said}", hint="see whether memory or disk ran out")
-    return NeedsHuman(f"git cannot read the repository {place}{about}: {said}", hint=repair_hint(place))
+        return RetryLater(f"git was stopped in {place}{about}: {message}", hint="see whether memory or disk ran out")
+    return NeedsHuman(f"git cannot read the repository {place}{about}: {message}", hint=repair_hint(place))
 
 
 def not_a_repository(place: Path) -> UsageError:

@@ -122,7 +122,7 @@ Folder: TypeAlias = tuple[str, Wanted]
 
 def files(plumbing: Plumbing, commit: str, paths: Collection[str]) -> tuple[FileChange, ...]:
     """Those of the paths that the commit's tree has, in order; a folder is none of them."""
-    asked, found = set(paths), []
+    wanted_paths, found = set(paths), []
     level: list[tuple[str, Folder]] = [(f"{commit}^{{tree}}", ("", _wanted(paths)))] if paths else []
     while level:
         deeper: list[tuple[str, Folder]] = []
@@ -131,7 +131,7 @@ def files(plumbing: Plumbing, commit: str, paths: Collection[str]) -> tuple[File
                 below, path = wanted.get(name), prefix + name
                 if below and mode == FOLDER:
                     deeper.append((oid, (f"{path}/", below)))
-                elif below is not None and mode != FOLDER and path in asked:
+                elif below is not None and mode != FOLDER and path in wanted_paths:
                     found.append(FileChange(path, oid, entry_type(mode)))
         level = deeper
     return tuple(sorted(found, key=_path))
@@ -140,10 +140,10 @@ def files(plumbing: Plumbing, commit: str, paths: Collection[str]) -> tuple[File
 def paths(plumbing: Plumbing, commit: str) -> tuple[str, ...]:
     """All paths of the commit's tree but those of its folders: a quarter of what their ids would cost as well."""
     listed = plumbing.output("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit) or ""
-    found = listed.split("\0")[:-1]
+    names = listed.split("\0")[:-1]
     if listed.isascii() and "\\x" not in listed:
-        return tuple(found)
-    return tuple(path_text(path.encode("utf-8", "surrogateescape")) for path in found)
+        return tuple(names)
+    return tuple(path_text(path.encode("utf-8", "surrogateescape")) for path in names)
 
 
 def has_folder(plumbing: Plumbing, commit: str, folder: str) -> bool:
@@ -166,10 +166,10 @@ def _tree(plumbing: Plumbing, commit: str, folder: str) -> str | None:
     """The name of a folder's tree object, found step by step, as a path may hold what no object name can."""
     tree = f"{commit}^{{tree}}"
     for name in filter(None, folder.split("/")):
-        found = [oid for entry, mode, oid in _entries(plumbing, commit, tree) if entry == name and mode == FOLDER]
-        if not found:
+        trees = [oid for entry, mode, oid in _entries(plumbing, commit, tree) if entry == name and mode == FOLDER]
+        if not trees:
             return None
-        tree = found[0]
+        tree = trees[0]
     return tree
 
 
@@ -212,10 +212,10 @@ def grep(plumbing: Plumbing, commit: str, folder: str, patterns: Sequence[str]) 
 
     The output of git is `commit:path`, NUL, line, line break: a path may hold anything but NUL, a line no line break.
     """
-    asked = [part for pattern in patterns for part in ("-e", pattern)]
+    options = [part for pattern in patterns for part in ("-e", pattern)]
     below = "".join(f"{WILD.sub(_escaped, name)}/" for name in folder.split("/") if name)
-    found = plumbing.output(*OPTIONS, *asked, commit, "--", *(f":(top,glob){below}**/*.{end}" for end in SUFFIXES))
-    for path, line in re.findall(rf"{commit}:([^\0]*)\0([^\n]*)\n?", found or ""):
+    output = plumbing.output(*OPTIONS, *options, commit, "--", *(f":(top,glob){below}**/*.{end}" for end in SUFFIXES))
+    for path, line in re.findall(rf"{commit}:([^\0]*)\0([^\n]*)\n?", output or ""):
         yield path_text(path.encode("utf-8", "surrogateescape")), line
 
 

@@ -59,12 +59,12 @@ class Remote:
     def default_branch(self, bare: Bare) -> str | None:
         """The branch that its HEAD stands for; None when it is detached or has no commits."""
         how = self._transport()
-        asked = ("ls-remote", "--symref", "--", self.address.url, "HEAD")
-        outcome = bare.git(*asked, seconds=self._timeouts.fetch, transport=how)
+        command = ("ls-remote", "--symref", "--", self.address.url, "HEAD")
+        outcome = bare.git(*command, seconds=self._timeouts.fetch, transport=how)
         if outcome.code != 0:
             raise self._failure(outcome, how, self._timeouts.fetch)
-        found = SYMBOLIC.search(outcome.output)
-        return found["branch"] if found else None
+        matched = SYMBOLIC.search(outcome.output)
+        return matched["branch"] if matched else None
 
     def _fetch(self, bare: Bare, seconds: float) -> None:
         how = self._transport()
@@ -178,13 +178,13 @@ CAUSES = (
 def explain_failure(errors: str, code: int, address: Address, secrets: Iterable[str]) -> ReconcilerError:
     """The error for a git that could not fetch and ended with `code`."""
     for cause in CAUSES:
-        found = cause.words.search(errors)
-        if found:
-            said = without_secrets(find_complaint(found[0]), secrets)
-            return cause.error(f"{cause.what} {address.url}: {said}", hint=cause.hint)
-    said = without_secrets(find_complaint(errors), secrets)
+        matched = cause.words.search(errors)
+        if matched:
+            message = without_secrets(find_complaint(matched[0]), secrets)
+            return cause.error(f"{cause.what} {address.url}: {message}", hint=cause.hint)
+    message = without_secrets(find_complaint(errors), secrets)
     how = "git was stopped" if code < 0 else "git failed"
-    return RetryLater(f"{how} while fetching from {address.url}: {said}", hint="run git ls-remote on it by hand")
+    return RetryLater(f"{how} while fetching from {address.url}: {message}", hint="run git ls-remote on it by hand")
 
 
 def is_explained(errors: str) -> bool:

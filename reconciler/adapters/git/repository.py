@@ -175,10 +175,10 @@ def without_credentials(url: str) -> str:
     Over ssh the user's name stays, as it is part of the address, and a password goes; anywhere else all of the user
     information goes, and a query with it, as tokens stand in both. `host:path` and plain paths are kept.
     """
-    found = USER_INFO.match(url)
-    if found:
-        user = found["user"].partition(":")[0] if "ssh" in found["scheme"] else ""
-        url = found["scheme"] + (f"{user}@" if user else "") + url[found.end() :]
+    matched = USER_INFO.match(url)
+    if matched:
+        user = matched["user"].partition(":")[0] if "ssh" in matched["scheme"] else ""
+        url = matched["scheme"] + (f"{user}@" if user else "") + url[matched.end() :]
     return QUERY.sub(r"\g<url>", url)
 
 
@@ -249,8 +249,8 @@ def _lookup(plumbing: Plumbing, revision: str) -> str | None:
     candidates = [revision]
     if not NOT_IN_NAMES.search(revision) and not FULL_SHA.fullmatch(revision) and revision != "HEAD":
         candidates.insert(0, BRANCHES + revision)
-    found = (plumbing.name(f"{candidate}^{{commit}}") for candidate in candidates)
-    return next(filter(None, found), None)
+    shas = (plumbing.name(f"{candidate}^{{commit}}") for candidate in candidates)
+    return next(filter(None, shas), None)
 
 
 def _unborn(plumbing: Plumbing, revision: str) -> bool:

@@ -61,10 +61,10 @@ def read_address(text: str) -> Address:
         raise _refused(text, "begins like an option of git")
     if REMOTE_HELPER.match(text):
         raise _refused(text, "names a program for git to run")
-    found = SCHEME.match(text)
-    if found is None:
+    matched = SCHEME.match(text)
+    if matched is None:
         return _without_scheme(text)
-    scheme = found["scheme"].lower()
+    scheme = matched["scheme"].lower()
     url = scheme + text[len(scheme) :]
     if scheme in ("https", "http"):
         return _web(url)
@@ -102,8 +102,8 @@ def _web(url: str) -> Address:
     except ValueError:
         raise _refused(url, "is not written as a URL is") from None
     credentials, _, place = parts.netloc.rpartition("@")
-    found = WEB.fullmatch(place)
-    if found is None or not parts.path.strip("/") or re.search(r"[\s\\]", url):
+    matched = WEB.fullmatch(place)
+    if matched is None or not parts.path.strip("/") or re.search(r"[\s\\]", url):
         raise _refused(url, "is not written as a URL is")
     if "?" in url or "#" in url:
         raise _refused(url, "has a query in it", hint="give a token as the password")

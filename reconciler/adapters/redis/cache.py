@@ -76,8 +76,8 @@ class RedisCache:
         """Become the given rows. Raises `RetryLater` when another process rebuilds the view meanwhile."""
         begun = _unfinished()
         self._run("begin", begun.digest)
-        rows = sorted((one for one in writes if one.json is not None), key=_order)
-        kept = {_member(one) for one in rows}
+        rows = sorted((write for write in writes if write.json is not None), key=_order)
+        kept = {_member(write) for write in rows}
         stale = [member for member in self._members() if member not in kept]
         for some in _slices(stale, NAMES_PER_SCRIPT):
             if self._run("forget", begun.digest, *some) == STALE:
@@ -98,7 +98,7 @@ class RedisCache:
             until = to if number == len(chunks) else _unfinished()
             head = (self._budget, CHANGES, base.commit, base.digest, until.commit, until.digest, until.height)
             about = (word, to.height, to.commit)
-            fits = self._run("write", *head, *about, *(part for one in chunk for part in _parts(one)))
+            fits = self._run("write", *head, *about, *(part for write in chunk for part in _parts(write)))
             if fits == STALE:
                 return False
             if not fits:
@@ -219,7 +219,7 @@ class ViewReader:
         answer = self._link.ask(
             "XREAD", "COUNT", MAX_CHANGES, "BLOCK", max(1, round(wait * 1000)), "STREAMS", STREAM, entry
         )
-        return tuple(_entry(*one) for _, entries in _streams(answer) for one in entries)
+        return tuple(_entry(*record) for _, entries in _streams(answer) for record in entries)
 
 
 def _streams(answer: Any) -> list[tuple[bytes, list[Any]]]:
@@ -236,10 +236,10 @@ def _entry(entry_id: bytes, parts: list[bytes]) -> ChangeEntry:
 
 
 def _row(text: bytes) -> Mapping[str, Any]:
-    found = json.loads(text)
-    if not isinstance(found, dict):
+    row = json.loads(text)
+    if not isinstance(row, dict):
         raise RetryLater("a row of the live view was overwritten by another program")
-    return found
+    return row
 
 
 def _text(value: bytes) -> str:

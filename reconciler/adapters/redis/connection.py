@@ -185,16 +185,16 @@ def _translate(error: driver.RedisError, server: str) -> ReconcilerError:
     for kind, does, hint in _LATER:
         if isinstance(error, kind):
             return RetryLater(f"the Redis server at {server} {does}", hint=hint)
-    said = str(error)
+    message = str(error)
     for words, raised in ((_HUMAN_WORDS, NeedsHuman), (_LATER_WORDS, RetryLater)):
         for word, (does, hint) in words.items():
-            if word in said:
+            if word in message:
                 return raised(f"the Redis server at {server} {does}", hint=hint)
     if isinstance(error, driver.AuthenticationError):
         return NeedsHuman(f"the Redis server at {server} refuses the login", hint=f"correct it in {SETTING}")
     if isinstance(error, driver.ConnectionError):
         return _unreachable(server, error)
-    return BugError(f"the Redis server at {server} refused a command: {said}")
+    return BugError(f"the Redis server at {server} refused a command: {message}")
 
 
 def _unreachable(server: str, error: Exception) -> RetryLater:
@@ -207,6 +207,6 @@ def _unreachable(server: str, error: Exception) -> RetryLater:
 def _cause(error: Exception) -> str:
     """The system's words for it, which the driver wraps."""
     inner = error.__cause__ or error.__context__
-    found = inner if isinstance(inner, OSError) else error
-    words = getattr(found, "strerror", None) or str(found) or type(found).__name__
+    cause = inner if isinstance(inner, OSError) else error
+    words = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
     return str(words).lower().rstrip(".")

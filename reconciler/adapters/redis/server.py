@@ -164,8 +164,8 @@ class EmbeddedServer:
                     link.ask("PING")
                     return
                 time.sleep(PAUSE)
-        said = _last_words(self._folder / LOG)
-        raise RetryLater(f"the embedded Redis server does not start: {said}", hint=f"see {self._folder / LOG}")
+        words = _last_words(self._folder / LOG)
+        raise RetryLater(f"the embedded Redis server does not start: {words}", hint=f"see {self._folder / LOG}")
 
     def _stop(self) -> None:
         process, self._process = self._process, None
@@ -226,8 +226,8 @@ class ServerProcess:
 
 def write_server_file(folder: Path, server: ServerProcess) -> None:
     """Write down which server runs. Nobody but its owner may read it, at no moment. Raises OSError."""
-    said = json.dumps({"pid": server.pid, "began": server.began, "url": server.url})
-    write_atomically(folder / FILE_NAME, (said + "\n").encode(), private=True)
+    text = json.dumps({"pid": server.pid, "began": server.began, "url": server.url})
+    write_atomically(folder / FILE_NAME, (text + "\n").encode(), private=True)
 
 
 def delete_server_file(folder: Path) -> None:
@@ -239,14 +239,14 @@ def read_server_file(folder: Path) -> ServerProcess | None:
     """The server of a folder, by what was noted; None when it is gone. Raises `NeedsHuman` when it may not be read."""
     try:
         with (folder / FILE_NAME).open("rb") as file:
-            said = json.loads(file.read(MAX_FILE_BYTES))
+            record = json.loads(file.read(MAX_FILE_BYTES))
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         hint = "it is readable for whoever runs the daemon only: run this as the same person"
         raise NeedsHuman(f"cannot read {folder / FILE_NAME}: {why}", hint=hint) from error
-    match said:
+    match record:
         case {"pid": int(pid), "began": str(began), "url": str(url)} if pid > 0:
             return ServerProcess(pid, began, url) if _lives(pid, began) else None
     return None
@@ -315,7 +315,7 @@ def _listening(folder: Path, password: str) -> tuple[str, str]:
     path = os.fspath((folder / SOCKET).absolute())
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
         return f"port 0\nunixsocket ./{SOCKET}\nunixsocketperm 600", f"unix://{quote(path)}?password={password}"
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        port = asked.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
     return f"bind 127.0.0.1\nport {port}", f"redis://:{password}@127.0.0.1:{port}/0"

@@ -98,20 +98,20 @@ class RedisSessions:
 
     def owners(self) -> tuple[str, ...]:
         """The owners who may have active sessions."""
-        found: list[str] = []
+        owners: list[str] = []
         for start in count(step=OWNERS_PER_CALL):
             some = self._run(_script("owners"), "sessions:owners", start, OWNERS_PER_CALL)
-            found += [one.decode(errors="replace") for one in some]
+            owners += [owner.decode(errors="replace") for owner in some]
             if len(some) < OWNERS_PER_CALL:
                 break
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(owners))
 
     def _one(self, what: str, session_id: str) -> Session | None:
         return _session(self._run(_script(what), f"session:{session_id}", session_id))
 
     def _run(self, what: Script, key: str, *arguments: str | int) -> Any:
         now = to_milliseconds(self._clock.now()) if self._clock else ""
-        idle, retention = (_span(one) for one in (self._lifetimes.idle, self._lifetimes.retention))
+        idle, retention = (_span(span) for span in (self._lifetimes.idle, self._lifetimes.retention))
         return self._link.run(what, (key,), (now, idle, retention, self._column, self._prefix, *arguments))
 
     def _index(self, owner: str) -> str:

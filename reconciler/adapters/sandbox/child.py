@@ -111,7 +111,7 @@ def run_query(connection: duckdb.DuckDBPyConnection, request: QueryRequest) -> Q
         try:
             statements = cursor.extract_statements(request.sql)
             if len(statements) != 1 or statements[0].type.name != "SELECT":
-                return QueryAnswer(refused=_refusal([one.type.name for one in statements]))
+                return QueryAnswer(refused=_refusal([statement.type.name for statement in statements]))
             cursor.execute(READ_ONLY)
             return _found(_asked(cursor, statements[0]), request)
         except duckdb.InterruptException:
@@ -130,11 +130,11 @@ def _refusal(types: list[str]) -> str:
 
 def _asked(cursor: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -> duckdb.DuckDBPyConnection:
     """The cursor with the result, its types such as can be converted."""
-    found = cursor.execute(statement)
-    types = [str(column[1]) for column in found.description]
+    result = cursor.execute(statement)
+    types = [str(column[1]) for column in result.description]
     if not any(WITH_ZONE in type_ for type_ in types):
-        return found
-    names = [column[0] for column in found.description]
+        return result
+    names = [column[0] for column in result.description]
     places = [f"c{number}" for number in range(len(types))]
     picked = (
         f"{_plain(place, type_)} AS {quote(name)}" for place, type_, name in zip(places, types, names, strict=True)

@@ -211,11 +211,11 @@ def differing(
 
     A value that is only written in another way may pass for another one.
     """
-    was = {one[key]: one for one in map(_comparable, before)}
-    now = {one[key]: one for one in map(_comparable, after)}
+    was = {row[key]: row for row in map(_comparable, before)}
+    now = {row[key]: row for row in map(_comparable, after)}
     if was.keys() != now.keys():
         return frozenset({PRESENCE, *columns})
-    pairs = [(was[one], now[one]) for one in now]
+    pairs = [(was[row], now[row]) for row in now]
     return frozenset(
         column for position, column in enumerate(columns) if any(old[position] != new[position] for old, new in pairs)
     )

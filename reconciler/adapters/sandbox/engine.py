@@ -232,7 +232,7 @@ def build_load(names: Collection[str], kinds: Kinds, live: Iterable[Row], desire
     Rows of other kinds than those named are left out. What an old row lacks of a kind's columns is NULL.
     """
     members = {kind.name: kind for kind in kinds if kind.name in names}
-    statements = (f"CREATE SCHEMA {DESIRED}", *(one for kind in kinds for one in _statements(kind)))
+    statements = (f"CREATE SCHEMA {DESIRED}", *(statement for kind in kinds for statement in _statements(kind)))
     pairs = {kind.name: _pair(kind) for kind in kinds}
     after = _by_kind(members, live if desired is None else desired)
     wide = {name: [desired_values(members[name], row) for row in rows] for name, rows in after.items()}
@@ -286,9 +286,9 @@ def _pair(kind: Kind) -> TablePair:
 
 
 def _by_kind(kinds: dict[str, Kind], rows: Iterable[Row]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {name: [] for name in kinds}
+    rows_by_kind: dict[str, list[Row]] = {name: [] for name in kinds}
     for row in rows:
         kind = kinds.get(row.resource.kind)
         if kind is not None and is_live(kind, row):
-            found[kind.name].append(row)
-    return found
+            rows_by_kind[kind.name].append(row)
+    return rows_by_kind

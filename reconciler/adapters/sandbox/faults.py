@@ -71,19 +71,19 @@ def _hint(text: str) -> str:
     for words, hint in HINTS:
         if words in text:
             return hint
-    found = CANDIDATES.search(text)
-    return f"did you mean {escape_line(found['names'])}?" if found else ""
+    candidates = CANDIDATES.search(text)
+    return f"did you mean {escape_line(candidates['names'])}?" if candidates else ""
 
 
 def find_place(text: str, sql: str, above: int) -> tuple[int, int]:
     """Line and column, from 1; the beginning of the file when DuckDB shows no place, or one that is not in it."""
-    found = EXCERPT.search(text)
-    if found is None:
+    excerpt = EXCERPT.search(text)
+    if excerpt is None:
         return 1, 1
-    line, lines = int(found["line"]) - above, sql.split("\n")
+    line, lines = int(excerpt["line"]) - above, sql.split("\n")
     if not 1 <= line <= len(lines):
         return 1, 1
-    shown, width = found["text"], len(found["blank"]) - len(found["lead"])
+    shown, width = excerpt["text"], len(excerpt["blank"]) - len(excerpt["lead"])
     column = _characters(shown, width)
     if shown.startswith(ELLIPSIS):  # a long line, of which only the middle is shown
         start = lines[line - 1].find(shown.removeprefix(ELLIPSIS).removesuffix(ELLIPSIS))

@@ -82,7 +82,7 @@ class Process:
 
     def ask(self, batch: Batch) -> Iterator[Answer | None]:
         """The answer to each policy, as they come; None, and no more, when the process ended over one."""
-        return self._answers(batch, [one.seconds * ANSWER_FACTOR for one in batch.asks])
+        return self._answers(batch, [request.seconds * ANSWER_FACTOR for request in batch.asks])
 
     def close(self) -> None:
         """End it, if it has not ended."""
@@ -114,8 +114,8 @@ class Process:
     def _last_words(self) -> str:
         assert self._process.stderr is not None
         self._process.kill()
-        said = self._process.stderr.read().decode("utf-8", "replace").split("\n")
-        return next((line for line in reversed(said) if line.strip()), "the process ended without a word")
+        lines = self._process.stderr.read().decode("utf-8", "replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "the process ended without a word")
 
 
 def _answer(value: Any) -> Answer:

@@ -78,7 +78,7 @@ class Planner:
             ((_, text),) = self.connection.execute(f"EXPLAIN (FORMAT json) {query}").fetchall()
         except duckdb.Error:
             return None
-        found: dict[Place, set[str]] = {}
+        columns_by_table: dict[Place, set[str]] = {}
         for node in _leaves(json.loads(text)):
             name, about = node["name"].strip(), node.get("extra_info", {})
             if name in HARMLESS:
@@ -87,8 +87,8 @@ class Planner:
             columns = _listed(about.get("Projections", ""))
             if known is None or not columns <= known[1]:
                 return None
-            found.setdefault(known[0], set()).update(columns)
-        return found
+            columns_by_table.setdefault(known[0], set()).update(columns)
+        return columns_by_table
 
 
 def _leaves(nodes: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -68,10 +68,10 @@ class PolicyRunner:
 
     def answer(self, sql: str, seconds: float) -> Answer:
         """The rows of a policy, or why there are none."""
-        found = self._again(sql, seconds) or self._run(sql, seconds)
-        if "rows" in found and len(found["rows"]) <= MAX_ROWS_REMEMBERED:
-            _keep(self._given, sql, KnownVerdict(found, self._database.changes.now))
-        return found
+        answer = self._again(sql, seconds) or self._run(sql, seconds)
+        if "rows" in answer and len(answer["rows"]) <= MAX_ROWS_REMEMBERED:
+            _keep(self._given, sql, KnownVerdict(answer, self._database.changes.now))
+        return answer
 
     def _again(self, sql: str, seconds: float) -> Answer | None:
         """The last verdict, if it still holds."""
@@ -92,10 +92,10 @@ class PolicyRunner:
     def _run(self, sql: str, seconds: float) -> Answer:
         with closing(self._database.connection.cursor()) as cursor, deadline(cursor, seconds):
             try:
-                found = self._prepared.get(sql) or _keep(self._prepared, sql, _prepared(cursor, sql))
-                if not isinstance(found, Prepared):
-                    return found
-                return Answer(rows=[], cut=False) if _is_quiet(cursor, found) else _rows(cursor, found.all)
+                prepared = self._prepared.get(sql) or _keep(self._prepared, sql, _prepared(cursor, sql))
+                if not isinstance(prepared, Prepared):
+                    return prepared
+                return Answer(rows=[], cut=False) if _is_quiet(cursor, prepared) else _rows(cursor, prepared.all)
             except duckdb.InterruptException:
                 return Answer(slow=True)
             except duckdb.Error as error:
@@ -133,13 +133,13 @@ def _is_quiet(cursor: duckdb.DuckDBPyConnection, prepared: Prepared) -> bool:
     """Whether there is no row. Why there would be an error is told by the whole query, as it always was."""
     cursor.execute(READ_ONLY)
     try:
-        found = cursor.execute(prepared.first).fetchall()
+        rows = cursor.execute(prepared.first).fetchall()
     except duckdb.InterruptException:
         raise
     except duckdb.Error:
-        found = None
+        rows = None
     cursor.rollback()
-    return found == []
+    return rows == []
 
 
 def _rows(cursor: duckdb.DuckDBPyConnection, selection: str | duckdb.Statement) -> Answer:
