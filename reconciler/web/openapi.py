@@ -193,7 +193,7 @@ def _answer_schemas() -> Json:
         ref_template=f"{COMPONENTS}{{name}}",
     )
     return {
-        **{name: _without_titles(schema) for name, schema in sorted(components.items())},
+        **{name: _with_items(_without_titles(schema)) for name, schema in sorted(components.items())},
         "Session": {"type": "object", "additionalProperties": text()},
         "KindSchema": {"type": "object", "description": "JSON Schema 2020-12", "required": ["properties"]},
     }
@@ -216,6 +216,16 @@ def _without_titles(schema: Any) -> Any:
         ]
         found = {**found, "properties": properties, "required": required}
     return found
+
+
+def _with_items(value: Any) -> Any:
+    """A schema whose arrays all say what they hold: generators of clients take no others."""
+    if isinstance(value, list):
+        return [_with_items(member) for member in value]
+    if not isinstance(value, dict):
+        return value
+    found = {name: _with_items(member) for name, member in value.items()}
+    return {"items": {}, **found} if found.get("type") == "array" else found
 
 
 def _kind_schemas(schemas: Mapping[str, Mapping[str, Any]]) -> Json:
