@@ -1,0 +1,1 @@
+"""The OpenAPI document in generators of clients."""
