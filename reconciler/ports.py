@@ -51,12 +51,11 @@ class Clock(Protocol):
     """The time of day, for what git does not know: when this host did something."""
 
     def now(self) -> datetime:
-        """The present moment, aware, in UTC."""
-        ...
+        """The present time, aware, in UTC."""
 
 
 class Log(Protocol):
-    """Where the daemon writes down what happens."""
+    """The daemon's log."""
 
     def event(
         self,
@@ -67,8 +66,7 @@ class Log(Protocol):
         error: BaseException | None = None,
         **fields: Any,
     ) -> None:
-        """Write an event down: a CamelCase word, a sentence, and fields such as commit or duration_ms."""
-        ...
+        """Log an event: a CamelCase word, a sentence, and fields such as commit or duration_ms."""
 
 
 class Source(Protocol):
@@ -76,71 +74,57 @@ class Source(Protocol):
 
     @property
     def repository(self) -> str:
-        """What tells this repository from others in the ledger: its origin's URL without credentials, else its path."""
-        ...
+        """The repository's name in the ledger: its origin's URL without credentials, else its path."""
 
     def resolve(self, revision: str) -> str | None:
         """The sha of the commit a revision names; None for a branch without commits."""
-        ...
 
     def parents(self, head: str, *, known: str | None = None) -> Mapping[str, tuple[str, ...]]:
         """The parents of every commit reachable from `head` and not from `known`."""
-        ...
 
     def commit(self, sha: str) -> Commit:
         """One commit."""
-        ...
 
     def is_shallow(self) -> bool:
-        """Whether history was cut off when this was cloned."""
-        ...
+        """Whether the clone's history was cut off."""
 
     def grep(self, commit: str, folder: str, patterns: Sequence[str]) -> Iterator[tuple[str, str]]:
         """Path and text of each line below a folder that matches one of some POSIX extended regular expressions.
 
         Only `*.yaml` and `*.yml` files are searched, in any case of letters.
         """
-        ...
 
     def height(self, commit: str) -> int:
         """The number of commits on the first-parent chain, the commit itself included: 1 for a root."""
-        ...
 
     def history(self, head: str, *, known: str | None = None) -> Iterator[CommitDelta]:
         """Every commit reachable from `head` and not from `known`, parents before children, as one stream."""
-        ...
 
     def changes(self, old: str | None, new: str) -> tuple[FileChange, ...]:
         """The paths that differ between the trees of two commits; `old` None stands for the empty tree."""
-        ...
 
     def files(self, commit: str, paths: Collection[str]) -> tuple[FileChange, ...]:
-        """Those of the given files that the commit's tree has, as they are there."""
-        ...
+        """Those of the given files that the commit's tree has."""
 
     def paths(self, commit: str) -> tuple[str, ...]:
-        """All paths of the commit's tree but those of its folders."""
-        ...
+        """All paths of the commit's tree, without its folders."""
 
     def has_folder(self, commit: str, folder: str) -> bool:
         """Whether the commit's tree has a folder."""
-        ...
 
     def listing(self, commit: str, folder: str) -> tuple[FileChange, ...]:
-        """What stands directly in a folder of the commit's tree; nothing when there is no such folder."""
-        ...
+        """The entries of a folder of the commit's tree, not recursive; empty when there is no such folder."""
 
     def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        """The contents of blobs, in the order asked for, as one stream."""
-        ...
+        """The contents of blobs, in the given order, as one stream."""
 
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """What tells two states from all others, and the rows that differ between them.
+    """Two states, each identified by a text, and the rows that differ between them.
 
-    `rows` are those of the new state, tombstones of what left it included; None when any row may differ. A state is
-    known by the same text only if it has the same rows.
+    `rows` are those of the new state, including tombstones of what left it; None when any row may differ. States with
+    the same text have the same rows.
     """
 
     old: str
@@ -149,9 +133,9 @@ class Between:
 
 
 class PolicyEngine(Protocol):
-    """Runs policies. They read two states and can do nothing else: no file, no network, no setting, no end to wait for.
+    """Runs policies, which can read two states and nothing else: no file, no network, no setting; and not for ever.
 
-    One engine may be asked many times; policies see nothing of what another call was given.
+    One engine may run many times; policies see nothing of another run.
     """
 
     def run(
@@ -164,102 +148,82 @@ class PolicyEngine(Protocol):
     ) -> tuple[Verdict, ...]:
         """The verdict of each policy, in order, on `main.<table>` (made of `live`) and `desired.<table>`.
 
-        The tables are those of `kinds`. Rows of other kinds are left out. With a `step`, an engine that has one of the
-        two states takes the rows that differ, and does not look at the rest. Otherwise it goes through `live` and
-        `desired`, more than once if it has to. Never raises for what a policy does.
+        The tables are those of `kinds`; rows of other kinds are left out. With a `step`, an engine that holds one of
+        the two states reads only the rows that differ; else it iterates over `live` and `desired`, maybe more than
+        once. Never raises for what a policy does.
         """
-        ...
 
     def close_idle(self) -> None:
-        """Let go of all memory and processes until somebody asks again."""
-        ...
+        """Free all memory and stop all processes until the next run."""
 
 
 class Base(Protocol):
-    """The valid state that is already in a store, looked up piece by piece so that cost follows the change."""
+    """The valid state that a store holds, looked up piece by piece so that the cost follows the change."""
 
     def declared_in(self, path: str) -> tuple[Resource, ...]:
-        """What a file declares."""
-        ...
+        """The resources that a file declares."""
 
     def by_name(self, key: Key) -> tuple[Resource, ...]:
-        """What goes by this kind and name: one resource or none, as the state is valid."""
-        ...
+        """The resource of this kind and name, if there is one: the state is valid, so there is no second."""
 
     def row(self, row_id: RowId) -> Row | None:
-        """The row with this id, a tombstone too."""
-        ...
+        """The row with this id, also a tombstone."""
 
     def referrers_of(self, key: Key) -> tuple[Resource, ...]:
-        """The resources with a reference to this kind and name."""
-        ...
+        """The resources that refer to this kind and name."""
 
     def paths(self, kinds: Collection[str]) -> tuple[str, ...]:
         """The files that declare any resource of these kinds."""
-        ...
 
     def count(self, kind: str) -> int:
         """How many resources of a kind are declared."""
-        ...
 
     def rows(self) -> Iterator[Row]:
-        """Everything, tombstones too, in no particular order: for when all of it is looked at anyhow."""
-        ...
+        """All rows, tombstones included, in no particular order."""
 
 
 class StoreReader(Protocol):
-    """What can be asked of the store."""
+    """The store as a reader sees it."""
 
     def applied(self) -> Applied | None:
         """The applied commit; None before the first."""
-        ...
 
     def kinds(self) -> Mapping[str, Mapping[str, Any]]:
         """The JSON Schemas its tables were made from, by kind."""
-        ...
 
     def last_attempt(self) -> Attempt | None:
         """The newest attempt; None before the first."""
-        ...
 
     def live(self, kind: Kind, name: str | None = None) -> tuple[LiveRow, ...]:
-        """The live rows of a kind in order of name, or those that go by a name, before the one that goes by an id.
+        """The live rows of a kind in order of name, or those with a name, before the one with that id.
 
-        Raises `NeedsHuman` when somebody altered their table so that they cannot be read.
+        Raises `NeedsHuman` when somebody altered the table so that it cannot be read.
         """
-        ...
 
     def counts(self) -> Mapping[str, int]:
         """Live rows by kind."""
-        ...
 
     def base(self, kinds: Kinds) -> Base:
         """The state at the applied commit."""
-        ...
 
     def suspension(self) -> Suspension | None:
-        """The suspension of reconciling that was asked for last, expired or not; None when there is none."""
-        ...
+        """The last suspension of reconciling, expired or not; None when there is none."""
 
     def identity(self) -> str:
-        """What tells this store from one that was deleted and made anew, or restored: a UUID."""
-        ...
+        """A UUID that a store gets when it is created: one that was deleted and made anew, or restored, has another."""
 
     def events_after(self, seq: int, limit: int) -> tuple[HostEvent, ...]:
-        """The host events that follow one, the oldest first."""
-        ...
+        """The host events after one, the oldest first."""
 
     def last_uploaded_event(self) -> int:
-        """The newest host event that the ledger has, and with it all before; 0 when it has none."""
-        ...
+        """The newest host event that the ledger has, together with all before it; 0 when it has none."""
 
     def drift(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MAX_REPORTED) -> Drifts:
-        """Where the live rows, or their tables, are not what git says; all are counted, so many told.
+        """Where the live rows, or their tables, differ from git; all are counted, up to `limit` are reported.
 
         `kinds` are those of the tables. `leaving` are left out: with `RowId(kind, "")`, all of a kind. Raises
-        `NeedsHuman` when what git says was altered, too, so that there is nothing to compare with.
+        `NeedsHuman` when the desired rows were altered too, so that there is nothing to compare with.
         """
-        ...
 
 
 class Store(StoreReader, Protocol):
@@ -267,60 +231,49 @@ class Store(StoreReader, Protocol):
 
     def claim(self, repository: str, branch: str) -> None:
         """Bind the store to a repository. Raises `NeedsHuman` when it belongs to another one."""
-        ...
 
     def apply(self, kinds: Kinds, step: StoreUpdate) -> None:
         """Advance from the applied commit: tables migrate, touched rows and the applied commit change together."""
-        ...
 
     def replace(self, kinds: Kinds, step: StoreUpdate) -> None:
-        """Become the given state, whatever was there: for a first commit and a rewritten history."""
-        ...
+        """Replace all state with the given one: for a first commit and for a rewritten history."""
 
     def refuse(self, attempt: Attempt) -> None:
         """Record that a commit was refused; no row changes."""
-        ...
 
     def heal(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MAX_REPORTED) -> Drifts:
-        """Make the live rows what git says, the first so many that drifted; gives those, and how many there were.
+        """Restore up to `limit` rows that drifted; returns those, and the number that there were.
 
-        One host event `drift-healed` says what was found and what was made of it. A table that was altered is made
-        anew with all of its rows. Raises like `drift`.
+        One host event `drift-healed` tells both. A table that was altered is recreated with all of its rows. Raises
+        like `drift`.
         """
-        ...
 
     def record_drift(self, kinds: Kinds) -> Drifts:
-        """What `drift` finds; host event `drift-found` when it is not what it was, `drift-gone` when it is over."""
-        ...
+        """Record what `drift` finds: host event `drift-found` when it changed, `drift-gone` when it is over."""
 
     def suspend(self, suspension: Suspension) -> None:
-        """Suspend reconciling, in place of a suspension that is there; host event `suspended`."""
-        ...
+        """Suspend reconciling, replacing any suspension; host event `suspended`."""
 
     def resume(self, actor: str) -> Suspension | None:
-        """End the suspension, host event `resumed`; gives it, None when there was none."""
-        ...
+        """End the suspension and return it; host event `resumed`. None when there was none."""
 
     def expire(self) -> Suspension | None:
-        """End the suspension if it has expired, host event `suspension-expired`; gives it, None when nothing ended."""
-        ...
+        """End and return the suspension if it has expired; host event `suspension-expired`. None when nothing ended."""
 
     def record_event(self, event: str, detail: Mapping[str, Value]) -> None:
-        """Write down as a host event what this host did beside the rows."""
-        ...
+        """Record a host event that changes no row."""
 
     def mark_uploaded(self, seq: int) -> None:
-        """The ledger has the host events up to this one. Those of them that are older than a week go."""
-        ...
+        """Note that the ledger has the host events up to this one; those older than a week are deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class VersionFilter:
-    """Which versions are looked for; what is None lets all through.
+    """Which versions to find; a field that is None lets all pass.
 
-    `author` is a part of `Name <email>`, in any case. `kinds` with `name`: commits that changed a resource of one of
-    these kinds, which went by this name or id. `since` and `until` bound the committer time, `until` excluded.
-    `after` is where the versions found so far end: committer time, height and sha of the last of them.
+    `author` is part of `Name <email>`, ignoring case. `kinds` with `name`: commits that changed a resource of one of
+    these kinds with this name or id. `since` and `until` bound the committer time, `until` excluded. `after` is the
+    last version of the page before: its committer time, height and sha.
     """
 
     author: str | None = None
@@ -333,163 +286,126 @@ class VersionFilter:
 
 
 class LedgerReader(Protocol):
-    """What can be asked of the ledger, for one repository and branch."""
+    """The ledger as a reader sees it, for one repository and branch."""
 
     def recorded_commits(self, among: Collection[str] | None = None) -> Mapping[str, bool]:
         """The recorded commits that are not orphaned (of some, or all), and whether each is on the mainline.
 
         Commits are recorded parents first: where one is recorded, all that it reaches are.
         """
-        ...
 
     def find_by_sha(self, shas: Collection[str]) -> tuple[VersionRow, ...]:
-        """The versions of some commits in no particular order, orphaned ones too."""
-        ...
+        """The versions of some commits, orphaned ones included, in no particular order."""
 
     def row_counts(self, kinds: Kinds, shas: Collection[str]) -> Mapping[str, int]:
-        """How many changes of rows of these kinds are there for each of some commits; none is left out."""
-        ...
+        """The number of row changes of these kinds for each of some commits, 0 included."""
 
     def events(self, *, limit: int, host: str | None = None) -> tuple[RecordedEvent, ...]:
-        """The newest host events first, of one host or of all."""
-        ...
+        """Host events of one host or of all, the newest first."""
 
     def versions(self, *, limit: int, upto: int | None = None) -> tuple[VersionRow, ...]:
         """The newest versions first: mainline height downwards, side branches after the commit that merged them.
 
         From the mainline's commit of the height `upto` on, else from the newest.
         """
-        ...
 
     def find_versions(self, only: VersionFilter, *, limit: int) -> tuple[VersionRow, ...]:
-        """The versions that a filter lets through, newest committer time first; orphaned ones only if asked for."""
-        ...
+        """The versions that pass a filter, newest committer time first; orphaned ones only for status `ORPHANED`."""
 
     def activity(self, since: datetime) -> tuple[ActiveDay, ...]:
-        """The days since a moment on which anything was committed to the mainline, in order; orphaned commits apart."""
-        ...
+        """The days since a time on which anything was committed to the mainline, in order; without orphaned commits."""
 
     def count_orphans(self) -> int:
-        """How many versions the branch no longer reaches."""
-        ...
+        """The number of versions that the branch no longer reaches."""
 
     def side_versions(self) -> Mapping[str, SideVersion]:
-        """All versions that are not on the mainline now, by their commits."""
-        ...
+        """All versions that are not on the mainline now, by sha."""
 
     def live_at(self, host: str, moment: datetime) -> str | None:
-        """The commit that was live on a host at a moment; None when the host has not told."""
-        ...
+        """The commit that was live on a host at a time; None when the host has not reported it."""
 
     def version_at(self, moment: datetime) -> VersionRow | None:
-        """The highest commit of the mainline whose committer time is not after a moment."""
-        ...
+        """The highest commit of the mainline whose committer time is not later than a time."""
 
     def other_kinds(self, known: Kinds) -> tuple[Kind, ...]:
-        """What else has a table here: kinds that are no more, as far as the table tells, each by its table's name."""
-        ...
+        """Kinds that no longer exist but have a table here, as far as the table describes them, named by it."""
 
     def rows_at(self, kind: Kind, point: HistoryPoint, name: str | None = None) -> tuple[HistoryRow, ...]:
-        """Each row of a kind at a point, or those that went by a name or id there, in order of the key column."""
-        ...
+        """The rows of a kind at a point, all or those with a name or id, in order of the key column."""
 
     def count_declared(self, kind: Kind, point: HistoryPoint) -> int:
         """How many resources of a kind git declares at a point."""
-        ...
 
     def changed_rows(
         self, kind: Kind, old: HistoryPoint, new: HistoryPoint
     ) -> tuple[tuple[HistoryRow | None, HistoryRow | None], ...]:
-        """Each row that is another one at two points, as it is at both, in order of the key column."""
-        ...
+        """The rows that differ between two points, as they are at both, in order of the key column."""
 
     def changes_of(self, kind: Kind, name: str) -> tuple[HistoryChange, ...]:
-        """Every change of the resources that ever went by a name or id, the highest first; orphaned ones too."""
-        ...
+        """Every change of the resources that ever had a name or id, the highest first, orphaned ones included."""
 
     def newest_changes(self, kind: Kind, *, limit: int, after: ChangeCursor | None = None) -> tuple[HistoryChange, ...]:
-        """The highest changes of a kind first, so many at most, and of each row among them the change before.
+        """Up to `limit` changes of a kind after a cursor, the highest first, and the change before of each row in them.
 
-        Within a commit by what happened, name and id, as `ChangeCursor` has it; only those that come after a place,
-        when one is given. None that is orphaned is among them.
+        Within a commit they are in the order of `ChangeCursor`. Orphaned ones are left out.
         """
-        ...
 
     def version(self, sha: str) -> VersionRow | None:
         """One version by its full or abbreviated sha."""
-        ...
 
 
 class Ledger(LedgerReader, Protocol):
     """The history, append only. Recording the same version twice leaves one."""
 
     def prepare(self, kinds: Kinds) -> None:
-        """Create the tables of these kinds, or add what columns they lack."""
-        ...
+        """Create the tables of these kinds, or add the columns they lack."""
 
     def record(self, versions: Sequence[Version]) -> None:
-        """Record versions: the kinds' rows first, the versions last, so that one is there in full or not at all."""
-        ...
+        """Record versions: the kinds' rows first, the versions last, so that each is there in full or not at all."""
 
     def orphan(self, shas: Collection[str]) -> None:
         """Mark commits that the branch no longer reaches."""
-        ...
 
     def record_events(self, host: str, events: Sequence[HostEvent]) -> None:
-        """Record what happened on a host. An event is known by host, store and number: twice leaves one."""
-        ...
+        """Record host events. Host, store and number identify an event: recording it twice leaves one."""
 
 
 class Sessions(Protocol):
-    """Sessions, each call atomic. An idle one is EXPIRED from the first look at it on, and seven days later gone."""
+    """Sessions; each call is atomic. An idle one is EXPIRED when it is next read, and deleted seven days later."""
 
     def create(self, new: NewSession) -> Session | None:
-        """Begin a session, active now; None when there is one with this id already."""
-        ...
+        """Begin a session, active now; None when its id is taken."""
 
     def get(self, session_id: str) -> Session | None:
-        """A session as it is now; None when there is none, or none any more."""
-        ...
+        """A session; None when there is none, or none any more."""
 
     def touch(self, session_id: str) -> Session | None:
-        """Note that a session is used. One that is EXPIRED stays as it is. None when there is none."""
-        ...
+        """Note that a session is used; one that is EXPIRED stays so. None when there is none."""
 
     def expire(self, session_id: str) -> Session | None:
-        """End a session; nothing changes when it has ended. None when there is none."""
-        ...
+        """End a session; no change when it has ended already. None when there is none."""
 
     def expire_all(self, owner: str) -> int:
-        """End all sessions of an owner, at once for whoever looks. Gives how many records this call changed."""
-        ...
+        """End all sessions of an owner at once; returns the number of records this call changed."""
 
     def page(self, owner: str, limit: int, after: SessionCursor | None = None) -> SessionPage:
-        """Up to so many sessions of an owner, the one used last first.
-
-        One that is used while somebody turns the pages moves to the first of them.
-        """
-        ...
+        """Up to `limit` sessions of an owner, the last used first. One used between pages moves to the front."""
 
     def owners(self) -> tuple[str, ...]:
         """The owners who may have active sessions, in no particular order."""
-        ...
 
 
 class Cache(Protocol):
     """The live view, for the one process that writes it. Readers see each row as it was at one commit."""
 
     def state(self) -> CacheState:
-        """What the view holds."""
-        ...
+        """The view's state."""
 
     def advance(self, step: ViewStep) -> bool:
-        """Take a step; False, and nothing has changed, when the view is not at its base: it has to be rebuilt."""
-        ...
+        """Apply a step; False, with no change, when the view is not at its base and has to be rebuilt."""
 
     def rebuild(self, writes: Sequence[ViewWrite], to: ViewMark) -> None:
-        """Become the given rows, whatever was there."""
-        ...
+        """Replace all rows by the given ones."""
 
     def keep_within(self, budget: int) -> CacheState:
-        """Take no more than so many bytes from now on: what is used least goes first. More room brings nothing back."""
-        ...
+        """Limit the view to so many bytes, dropping what is used least. A higher limit brings nothing back."""
