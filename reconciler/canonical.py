@@ -83,11 +83,11 @@ def add_digests(start: str, *, added: Iterable[str] = (), removed: Iterable[str]
 
 
 EMPTY_SET = "0" * 64
-"""The digest of no resources at all."""
+"""The digest of the empty set."""
 
 
 def text(value: Value) -> str:
-    """A value as people read it in tables, plans and messages: `0.75`, `30`, `EURUSD`, `-` for nothing."""
+    """A value as shown in tables, plans and messages: `0.75`, `30`, `EURUSD`, `-` for nothing."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -100,7 +100,7 @@ def text(value: Value) -> str:
 
 
 def to_json_value(value: Any) -> Value:
-    """A value as JSON has it. Somebody may have written what no schema allows: NaN, infinity, a date, a year 20000."""
+    """A value as JSON has it, also for what no schema allows: NaN, infinity, a date, a year 20000."""
     if isinstance(value, dict):
         return {str(key): to_json_value(value[key]) for key in sorted(value, key=str)}
     if isinstance(value, list):
@@ -113,7 +113,7 @@ def to_json_value(value: Any) -> Value:
 
 
 def utc(moment: datetime) -> datetime:
-    """The same moment, aware and in UTC; a naive one is taken to be UTC already (as the stores return them)."""
+    """The same time, aware and in UTC; a naive one is taken as UTC, as the stores return them."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
@@ -123,5 +123,5 @@ def timestamp(moment: datetime) -> str:
 
 
 def join_counts(counts: Mapping[str, int]) -> str:
-    """`3 to create, 1 to update` style lists: each count with its words, in the order given."""
+    """`3 to create, 1 to update`: each count with its words, in the given order."""
     return ", ".join(f"{count} {words}" for words, count in counts.items())

@@ -6,7 +6,7 @@ could not do its work. The command line logs each once and turns it into exit co
 
 
 class ReconcilerError(Exception):
-    """Something kept the tool from doing its work; `hint` says what to do about it."""
+    """The tool could not do its work; `hint` says what to do about it."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -14,7 +14,7 @@ class ReconcilerError(Exception):
 
 
 class RetryLater(ReconcilerError):
-    """A machine, network or lock is in the way: the same call may well work in a while."""
+    """A machine, network or lock failed: the same call may work later."""
 
 
 class NeedsHuman(ReconcilerError):
@@ -22,11 +22,11 @@ class NeedsHuman(ReconcilerError):
 
 
 class UsageError(NeedsHuman):
-    """What was asked for does not exist or makes no sense: a wrong option, path, kind or revision."""
+    """The request names something that does not exist: a wrong option, path, kind or revision."""
 
 
 class RefusedError(ReconcilerError):
-    """What was asked for could be done, and is not, for somebody's good reason: reconciling is suspended, say."""
+    """The request is refused for somebody's reason, such as a suspension of reconciling."""
 
 
 class BugError(ReconcilerError):

@@ -35,11 +35,9 @@ class Plan:
 
     @property
     def refused(self) -> bool:
-        """Whether something keeps it from going live."""
         return any(problem.is_error for problem in self.problems)
 
     def count(self, op: Op) -> int:
-        """How many resources have this happen to them."""
         return Counter(change.op for change in self.changes)[op]
 
 

@@ -48,7 +48,7 @@ def read_policy(path: str, data: bytes) -> Policy | Problem:
 
 
 def _read_title(sql: str) -> str:
-    """The first comment line, when nothing but blank ones come before it."""
+    """The first comment line, if only blank lines come before it."""
     first = next((line.strip() for line in sql.splitlines() if line.strip()), "")
     return escape_line(first.lstrip("-")) if first.startswith("--") else ""
 
@@ -123,7 +123,7 @@ def _fault_problem(policy: Policy, fault: Fault) -> Problem:
 
 
 def _cut_problem(verdict: Verdict) -> Problem:
-    """As bad as what is told: the errors are told before the warnings, so none is hidden behind a warning."""
+    """As severe as what is reported: errors come before warnings, so no error is cut off behind a warning."""
     shown = len(verdict.violations)
     has_error = any(violation.severity is Severity.ERROR for violation in verdict.violations)
     return Problem(
@@ -146,14 +146,14 @@ JOINERS = frozenset("\u200c\u200d")
 
 
 def escape_line(text: str, longest: int = MAX_MESSAGE) -> str:
-    """The text on one line, what is not seen written as an escape (`\\x1b`), and at most so many characters of it."""
+    """The text on one line, invisible characters escaped (`\\x1b`), up to `longest` characters."""
     line = " ".join(text[: longest + 1].split())
     escaped = "".join(map(_escape, line))
     return escaped if len(text) <= longest and len(escaped) <= longest else f"{escaped[: longest - 1]}{CUT}"
 
 
 def _escape(character: str) -> str:
-    """Control characters, and formatting ones, such as those that make text run backwards, are not seen."""
+    """Escape control and formatting characters, such as those that make text run backwards."""
     if character.isprintable() or character in JOINERS:
         return character
     return character.encode("unicode_escape").decode("ascii")

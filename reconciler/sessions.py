@@ -1,7 +1,8 @@
 """Rules of sessions: what may begin one, what is kept of it. Pure: the records are behind the port `Sessions`.
 
-What callers give is held against the session schema: it is in canonical form then, or there are problems like those of
-files."""
+What callers give is checked against the session schema: the result is in canonical form, or problems like those of
+files.
+"""
 
 from __future__ import annotations
 
@@ -53,11 +54,10 @@ class SessionLayout:
 
     @property
     def owner_prefix(self) -> str:
-        """How the keys begin that are about an owner."""
+        """The prefix of keys about an owner."""
         return f"{self.owner_kind.lower()}:"
 
     def record(self, session: Session) -> dict[str, str]:
-        """A session by column."""
         values = {
             "session_id": session.id,
             self.owner_column: session.owner,
@@ -74,7 +74,7 @@ class SessionLayout:
 
 
 def read_layout(schema: Mapping[str, Any]) -> SessionLayout:
-    """The layout that the shipped schema `session_state` describes."""
+    """The layout that the bundled schema `session_state` describes."""
     owner, given = schema[ANNOTATION]["owner"], schema[ANNOTATION]["given"]
     return SessionLayout(schema, owner["column"], owner["kind"], owner["live"], given)
 
@@ -102,7 +102,7 @@ Refusals = tuple[Problem, ...]
 
 
 class SessionChecker:
-    """Checks what is given against the schema. `origin` stands where a file's path would: `request`, `command`…"""
+    """Checks input against the schema. `origin` takes the place of a file's path in problems: `request`, `command`…"""
 
     def __init__(self, layout: SessionLayout, new_id: Callable[[], UUID], origin: str = "session") -> None:
         self._layout = layout
@@ -133,7 +133,7 @@ class SessionChecker:
         return self._check_id(self._layout.owner_column, given)
 
     def check_cursor(self, given: object) -> SessionCursor | Refusals:
-        """Where a page goes on, as an earlier page said."""
+        """The cursor of a page, from its text."""
         match = CURSOR.fullmatch(given) if isinstance(given, str) else None
         if match is not None:
             return SessionCursor(int(match[1]), match[2])
@@ -142,14 +142,13 @@ class SessionChecker:
         return self._to_problems([finding], given)
 
     def check_limit(self, given: object) -> int | Refusals:
-        """How many sessions a page may have."""
         if isinstance(given, int) and not isinstance(given, bool) and 1 <= given <= MAX_PAGE:
             return given
         message = f"{quote_value(given)} is out of range: 1 to {MAX_PAGE} sessions"
         return self._to_problems([Finding(child("", LIMIT), "out-of-range", message)], given)
 
     def refuse(self, code: str, column: str, message: str, hint: str) -> Refusals:
-        """A problem with a column that only the records or the live rows can tell."""
+        """A problem with a column that the schema cannot find."""
         return self._to_problems([Finding(child("", column), code, message, hint)], None)
 
     def _check_id(self, column: str, given: object) -> str | Refusals:
@@ -168,7 +167,6 @@ class SessionChecker:
 
 
 def _document(given: object) -> Document:
-    """What came from outside is JSON, whatever it says."""
     return Document(cast("Value", given), {})
 
 
@@ -195,7 +193,7 @@ def _normalize_address(text: str) -> str:
 
 
 def _check_address(given: object) -> Iterator[Finding]:
-    """What is wrong with an address, in other words than the schema's alternatives, and before they are told."""
+    """The finding for a wrong address, in place of those of the schema's alternatives."""
     text = given.get(ADDRESS) if isinstance(given, dict) else None
     if isinstance(text, str) and 0 < len(text) <= MAX_ADDRESS:
         try:
@@ -208,7 +206,7 @@ def _check_address(given: object) -> Iterator[Finding]:
 
 
 def _find_unwritable(given: object) -> list[Finding]:
-    """Columns whose value has half a character in it (a lone surrogate): no store and no message can take that."""
+    """Findings for columns with a lone surrogate, which no store and no message can hold."""
     members = given.items() if isinstance(given, dict) else ()
     message, hint = "this is no text that can be written down", "write it in Unicode characters that are whole"
     return [
@@ -227,10 +225,10 @@ def _is_text(value: object) -> bool:
 
 
 DEFAULT_PAGE = 100
-"""Sessions of a page, where nobody says how many."""
+"""The default size of a page."""
 
 Refusal: TypeAlias = tuple[Problem, ...]
-"""Why a request was not carried out; never empty."""
+"""Why a request was refused; never empty."""
 
 
 Owners: TypeAlias = Callable[[str], "bool | None"]
@@ -288,7 +286,7 @@ class SessionService:
         return checked if isinstance(checked, tuple) else self._sessions.expire(checked)
 
     def expire_all(self, owner: object) -> int | Refusal:
-        """End all sessions of an owner, known or not; gives how many that changed."""
+        """End all sessions of an owner, known or not; returns how many that changed."""
         checked = self._checker.check_owner(owner)
         return checked if isinstance(checked, tuple) else self._sessions.expire_all(checked)
 

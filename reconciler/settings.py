@@ -84,7 +84,7 @@ SHORTEST_POLL = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The repository: a folder, or a URL and what lets this host in. `poll_interval` is in seconds."""
+    """The repository: a folder, or a URL with credentials. `poll_interval` is in seconds."""
 
     folder: Path
     url: str | None = None
@@ -112,7 +112,7 @@ class Settings:
     config_resource: str | None
     heal_drift: bool
     tokens: tuple[str, ...] = field(default=(), repr=False)
-    """Of the grants, those whose tokens were read: to be kept out of the log, and for nothing else."""
+    """The tokens of grants that were read from elsewhere, to keep them out of the log."""
 
     @property
     def repository(self) -> Path:
@@ -126,7 +126,7 @@ class Settings:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must appear in no message."""
+        """Texts that must not appear in any message."""
         login, colon, password = self.origin.credentials.partition(":")
         secrets = [password if colon else login, self.webhook_secret, *self.tokens]
         secrets += [urlsplit(url).password or "" for url in (self.origin.url, self.history_url, self.redis_url) if url]

@@ -14,18 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 SLICE = 2_000
-"""Values in each: some milliseconds."""
+"""Values in each slice: some milliseconds."""
 T = TypeVar("T")
 
 
 def slices(values: Iterable[T], size: int = SLICE) -> Iterator[list[T]]:
-    """The values in lists of that many, the last one with what is left."""
     iterator = iter(values)
     while chunk := list(islice(iterator, size)):
         yield chunk
 
 
 def in_order(values: Iterable[T], key: Callable[[T], Any] | None = None) -> list[T]:
-    """What `sorted` gives."""
+    """Like `sorted`."""
     runs = [sorted(chunk, key=key) for chunk in slices(values)]  # type: ignore[type-var,arg-type]
     return list(merge(*runs, key=key))  # type: ignore[arg-type]

@@ -31,8 +31,6 @@ class Sync(StrEnum):
 
 
 class Health(StrEnum):
-    """How this host is doing."""
-
     HEALTHY = "Healthy"
     PROGRESSING = "Progressing"
     DEGRADED = "Degraded"
@@ -52,7 +50,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class StoreState:
-    """What the store says. `attempt` is the newest commit that was looked at; `resources` counts live rows by kind."""
+    """The store's state. `attempt` is the last attempt; `resources` counts live rows by kind."""
 
     applied: Applied | None = None
     attempt: Attempt | None = None
@@ -62,7 +60,7 @@ class StoreState:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """The newest look for drift: rows that were not as git says, those put right, those left in a fight."""
+    """The last drift scan: rows that differed from git, those healed, those left as somebody keeps changing them."""
 
     at: datetime
     found: int
@@ -136,7 +134,7 @@ class BranchHead:
 
 
 def describe(target: BranchHead, stored: StoreState, running: Running | None, now: datetime) -> Status:
-    """The state of a host at a moment; `running` is None when no daemon is."""
+    """The state of a host at a time; `running` is None without a daemon."""
     attempt, last_suspension = stored.attempt, stored.suspension
     refused = attempt if attempt and attempt.refused and attempt.stamp.commit == target.head else None
     suspension = last_suspension if last_suspension and last_suspension.holds(now) else None
@@ -160,7 +158,6 @@ def describe(target: BranchHead, stored: StoreState, running: Running | None, no
 
 
 def read_store_state(store: StoreReader) -> StoreState:
-    """What a store says about itself."""
     return StoreState(store.applied(), store.last_attempt(), store.suspension(), store.counts())
 
 

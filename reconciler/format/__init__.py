@@ -1,1 +1,1 @@
-"""The canonical layout of YAML files: lines are moved and re-indented, nothing is written anew. No I/O."""
+"""The canonical layout of YAML files: lines are moved and re-indented, never rewritten. No I/O."""

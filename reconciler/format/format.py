@@ -48,7 +48,7 @@ class KeyOrder:
     _ranks: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict, repr=False, compare=False)
 
     def arrange(self, block: Block, kind: str) -> Block:
-        """A document with its keys in order; what no schema lists comes after them, in the order it has."""
+        """A document with its keys in order; keys that no schema lists keep their order after them."""
         return self._arrange(block, kind, "")
 
     def _arrange(self, block: Block, kind: str, pointer: str) -> Block:
@@ -91,12 +91,10 @@ class Writer:
         """Whether a blank line may come next: not where a block begins, and not where it would count as text."""
 
     def write_document(self, head: Iterable[str], block: Block) -> None:
-        """Add a document."""
         self.write_comments(head, 0)
         self._write_block(_lift_comments(block), 0)
 
     def write_comments(self, comments: Iterable[str], indent: int) -> None:
-        """Add comments and the blank lines among them."""
         for comment in comments:
             if comment:
                 self._write_line(" " * indent + comment)
@@ -104,11 +102,10 @@ class Writer:
                 self._write_line("", may_break=False)
 
     def begin_document(self, mark: str | None) -> None:
-        """Begin a document, with the line that parts it from the one before when it has one."""
+        """Begin a document, with its separator line if it has one."""
         self.write_verbatim(() if mark is None else (mark,))
 
     def write_verbatim(self, lines: Iterable[str]) -> None:
-        """Add lines as they are."""
         self.lines.extend(lines)
         self._may_break = False
 
@@ -137,12 +134,12 @@ class Writer:
 
 
 def _is_compact(entry: Entry) -> bool:
-    """Whether the first line of the body stands behind the dash."""
+    """Whether the first line of the body is on the dash's line."""
     return entry.opening == "-" and not entry.comment
 
 
 def _lift_comments(block: Block) -> Block:
-    """The block with comments that would come between a dash and what is behind it above that dash."""
+    """The block with comments between a dash and its value moved above the dash."""
     return block._replace(entries=tuple(_lift_entry(entry) for entry in block.entries))
 
 
@@ -168,7 +165,6 @@ class _Section:
 
     @property
     def below(self) -> int:
-        """The line below the mark."""
         return self.start if self.mark is None else self.start + 1
 
 
@@ -188,7 +184,6 @@ def format_text(text: str, order: KeyOrder) -> str:
 
 
 def compose_nodes(text: str) -> list[Node]:
-    """The roots of all documents."""
     parser = make_parser(text.encode())
     nodes: list[Node] = []
     try:
@@ -264,7 +259,7 @@ def _kind_of(root: Node) -> str:
 
 
 def _has_alias(root: Node, lines: Sequence[str]) -> bool:
-    """Whether some node is there twice, which is how an alias is composed."""
+    """Whether some node occurs twice: an alias is composed as the node it stands for."""
     if not any("*" in line for line in lines):
         return False
     seen: set[int] = set()
@@ -281,7 +276,7 @@ def _has_alias(root: Node, lines: Sequence[str]) -> bool:
 
 
 UNREADABLE_CODES = frozenset({"yaml-syntax", "unsafe-yaml"})
-"""What decoding says about a file that means different things to different readers, or nothing: it stays as it is."""
+"""Codes of problems with which a file stays as it is: readers disagree on what it means, or cannot read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,7 +327,7 @@ def _complete(path: str, data: bytes, decoded: Decoded) -> str:
 
 
 def _strip_at_end(text: str) -> str:
-    """The text with a line end, which the last block text is told not to count."""
+    """The text with a line end that the last block text strips."""
     scalars = [node for root in compose_nodes(text) for node in _iter_scalars(root) if node.style in {"|", ">"}]
     if not scalars:
         return text
@@ -360,7 +355,7 @@ def _iter_scalars(node: Node) -> Iterator[ScalarNode]:
 
 
 def _has_same_ink(one: str, other: str) -> bool:
-    """Whether two texts have the same characters, but for white space and order: no comment got lost."""
+    """Whether two texts have the same characters, except for white space and order: no comment got lost."""
     return sorted("".join(one.split())) == sorted("".join(other.split()))
 
 

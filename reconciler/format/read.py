@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class NotUnderstoodError(Exception):
-    """A document is laid out in a way that is better left alone; never leaves this package."""
+    """A document's layout is not supported: it is left as it is. Never leaves this package."""
 
 
 class Block(NamedTuple):
@@ -53,7 +53,7 @@ BLANKS = " \t"
 INDENT = 2
 
 _LOOSE = frozenset({"", "#"})
-"""How a line begins that is blank or a comment."""
+"""The first characters of blank lines and comments."""
 _NO_COMMENTS: tuple[tuple[str, ...], frozenset[int]] = ((), frozenset())
 
 DOCUMENT_MARK = re.compile(r"(---|\.\.\.)(?=[ \t]|$)")
@@ -66,7 +66,7 @@ TEXT_HEADER = re.compile(rf"(?:{PROPERTIES.pattern}[ \t]+)?[|>]([-+0-9]*)(?=[ \t
 
 
 class LineCursor:
-    """Stands on the line `at` of the lines of a file, and goes no further than `end`."""
+    """A position in the lines of a file: on line `at`, up to `end`."""
 
     def __init__(self, lines: Sequence[str], at: int, end: int) -> None:
         self.lines = lines
@@ -74,7 +74,7 @@ class LineCursor:
         self.end = end
 
     def take_comments(self) -> tuple[str, ...]:
-        """Pass the comments and blank lines before the next value."""
+        """Take the comments and blank lines before the next value."""
         comments = []
         while self.at < self.end:
             text = self.lines[self.at].strip(BLANKS)
@@ -85,7 +85,7 @@ class LineCursor:
         return tuple(comments)
 
     def take_deeper_comments(self, column: int) -> tuple[tuple[str, ...], frozenset[int]]:
-        """Pass the comments that are indented deeper than a column, up to the first that is not; with their columns."""
+        """Take the comments that are indented deeper than a column, up to the first that is not, and their columns."""
         if self.at < self.end and self.lines[self.at].lstrip(BLANKS)[:1] not in _LOOSE:
             return _NO_COMMENTS
         comments: list[str] = []
@@ -177,7 +177,6 @@ def read_flow(lines: Sequence[str], node: Node) -> list[str]:
 
 
 def join_comment(code: str, comment: str) -> str:
-    """A line with its trailing comment, two spaces apart."""
     return f"{code}  {comment}" if code and comment else code or comment
 
 
@@ -208,7 +207,7 @@ class _Shape:
             self.add(part, start)
 
     def depth(self, line: int, text: str) -> int:
-        """How deep a line is inside brackets: those that open on one line count once, those it closes first do not."""
+        """The depth of a line in brackets: those opened on one line count once, those that it closes first do not."""
         closing = _CLOSING.match(text)
         closed = closing.end() if closing and line not in self.begins_inside else 0
         around = {
@@ -357,7 +356,6 @@ class BlockReader:
         return _with_opening(entry, header.group())._replace(comment=comment, raw=raw, keeps="+" in header[1])
 
     def _read_inline(self, entry: Entry, value: Node, column: int, after: int) -> Entry:
-        """A scalar, or a collection in brackets."""
         line, start, end = self._cursor.at, value.start_mark, value.end_mark
         if start.line == end.line == line:
             self._cursor.expect_blank(line, after, start.column)
@@ -386,7 +384,7 @@ class BlockReader:
         return entry._replace(raw=tuple(raw), below=below)
 
     def _close_entry(self, entry: Entry, opening: str, after: int, column: int) -> Entry:
-        """An entry of one line, with the comments below it that go on about it."""
+        """An entry of one line, with the deeper comments below it."""
         line = self._cursor.at
         comment = self._cursor.trailing_comment(line, after)
         self._cursor.at = line + 1

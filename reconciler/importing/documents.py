@@ -1,4 +1,4 @@
-"""What imported rows say to the documents that will say the same: their names, their references, their files."""
+"""The documents of imported rows: their names, references and files."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     Document = dict[str, Value]
 
 MIN_DIGITS, MAX_DIGITS = 8, 32
-"""Hexadecimal digits of an id that go into a name: as many as it takes to be unique."""
+"""Hexadecimal digits of an id in a name: as many as make it unique."""
 
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
-"""Names that no file on Windows can have, whatever comes after the dot."""
+"""Names that no file on Windows can have, with any extension."""
 
 
 def derive_names(kind: Kind, ids: Iterable[str], taken: Collection[str]) -> dict[str, str]:
@@ -63,7 +63,7 @@ class Folders:
         self._homes: dict[str, str] = {}
 
     def take_path(self, kind: Kind, name: str) -> str:
-        """The path for a new resource's file, which is taken from now on."""
+        """The path for a new resource's file; it counts as taken from now on."""
         stem = resource_file(name).removesuffix(".yaml").strip(".")
         if not stem or DEVICES.fullmatch(stem):
             stem = f"{kind.name.lower()}-{stem}"
@@ -123,13 +123,12 @@ def _name_rows(rows: Sequence[IncomingRow], declared: Mapping[RowId, Resource]) 
 
 
 def _declared_metadata(kind: Kind, known: Resource) -> dict[str, Value]:
-    """The metadata of a resource, as its document has it."""
     refs = normalize_references(kind, {role: list(names) for role, names in known.refs.items()})
     return {"name": known.name, "labels": dict(known.labels), "annotations": dict(known.annotations), "refs": refs}
 
 
 def _references_by_id(row: IncomingRow, kinds: Kinds, names: Mapping[RowId, str]) -> Value:
-    """References by id. A kind that several roles point at says nothing: the column does not tell which is meant."""
+    """References by id, except to kinds of several roles: the column does not tell which role is meant."""
     pointed = [reference.kind for reference in row.kind.references]
     refs: dict[str, Value] = {}
     for reference in row.kind.references:

@@ -1,4 +1,4 @@
-"""Rows of foreign tables to what they say of a resource, before it has a name, a file and a verdict."""
+"""Rows of foreign tables to the values of resources, before these have a name and a file and are validated."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class RawTable:
 
 
 METADATA = ("name", "labels", "annotations", "refs")
-"""What a resource says of itself beside its columns, as `desired.<table>` has it."""
+"""A resource's metadata beside its columns, as `desired.<table>` has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnMatch:
-    """Where to find what: positions of cells by column of the kind, and by what of `METADATA` is there."""
+    """Positions of cells: by column of the kind, and by the metadata that the table has."""
 
     fields: Mapping[str, int]
     metadata: Mapping[str, int]
@@ -53,7 +53,7 @@ class ColumnMatch:
 
 
 def match_columns(table: RawTable) -> ColumnMatch:
-    """Match a table's columns, in any case, with those of its kind; every column has to be known."""
+    """Match a table's columns with those of its kind, ignoring case; unknown ones are problems."""
     kind = table.kind
     positions: dict[str, int] = {}
     problems: list[Problem] = []
@@ -74,7 +74,7 @@ def match_columns(table: RawTable) -> ColumnMatch:
 
 
 def metadata_columns(kind: Kind) -> dict[str, str]:
-    """What of `METADATA` a column holds, by its name in lower case: a kind may have a `name` of its own."""
+    """Metadata by column name in lower case: a kind may have a column `name` of its own."""
     pairs = zip(DECLARATION_COLUMNS, declaration_columns(kind), strict=True)
     return {name.lower(): plain for (plain, _), (name, _) in pairs if plain in METADATA}
 
@@ -120,7 +120,7 @@ _BOOLEANS = {**dict.fromkeys(("true", "t", "1"), True), **dict.fromkeys(("false"
 
 @dataclass(frozen=True, slots=True)
 class CellError:
-    """Why a cell is no value of its column: the code, message and hint of a problem."""
+    """Why a cell does not fit its column: the code, message and hint of a problem."""
 
     code: str
     message: str
@@ -128,14 +128,13 @@ class CellError:
 
 
 def convert_cell(column: Column, raw: RawValue) -> Value | CellError:
-    """The value in a cell, None for none. Where the column holds anything but text, an empty text is none, too."""
+    """The value of a cell; None for NULL, and for an empty text where the column is not text."""
     if raw is None or (raw == "" and column.type is not SqlType.VARCHAR):
         return None
     return _CONVERTERS[column.type](raw)
 
 
 def parse_json_cell(raw: RawValue) -> Value | CellError:
-    """The value that a JSON text stands for."""
     if not isinstance(raw, str):
         return raw
     try:
@@ -182,7 +181,7 @@ def _to_integer(raw: RawValue) -> Value | CellError:
 
 
 def _to_number(raw: RawValue) -> Decimal | CellError:
-    """The number exactly as it is written."""
+    """The number exactly as written."""
     if isinstance(raw, bool) or raw is None:
         return CellError("wrong-type", f"{canonical.text(raw)} is no number", "make the column of the table a number")
     text = str(raw).strip()
@@ -239,7 +238,7 @@ class IncomingRow:
 
     @property
     def id(self) -> str | None:
-        """The value of the key column, or what stands for it when there is a name only; None without either."""
+        """The value of the key column, or the id derived from the name; None without either."""
         value = self.spec.get(self.kind.key)
         if isinstance(value, str):
             return value
@@ -247,14 +246,14 @@ class IncomingRow:
 
     @property
     def name(self) -> str | None:
-        """The name the row gives itself."""
+        """The name in the row's metadata."""
         value = self.metadata.get("name")
         return value if isinstance(value, str) else None
 
 
 @dataclass(frozen=True, slots=True)
 class IncomingRows:
-    """All rows of some tables, and what is wrong with the tables themselves."""
+    """All rows of some tables, and the problems of the tables themselves."""
 
     rows: tuple[IncomingRow, ...]
     problems: tuple[Problem, ...]
@@ -294,7 +293,7 @@ def _read_row(
 def _iter_values(
     kind: Kind, cells: Sequence[RawValue], match: ColumnMatch
 ) -> Iterator[tuple[tuple[str, str], Value | CellError]]:
-    """What the cells say, each with where in a document it belongs: the pointer of a mapping and a key there."""
+    """The cells' values, each with its place in a document: the pointer of a mapping and a key there."""
     for column in kind.columns:
         if column.name in match.fields:
             yield ("/spec", column.name), convert_cell(column, cells[match.fields[column.name]])
@@ -305,7 +304,7 @@ def _iter_values(
 
 
 def _mapping(kind: Kind, name: str, raw: RawValue) -> Value | CellError:
-    """Labels, annotations or references, which stand in a cell as a JSON object."""
+    """Labels, annotations or references from a cell with a JSON object."""
     value = parse_json_cell(raw)
     if isinstance(value, CellError):
         return value
@@ -315,7 +314,7 @@ def _mapping(kind: Kind, name: str, raw: RawValue) -> Value | CellError:
 
 
 def normalize_references(kind: Kind, written: dict[str, Value]) -> dict[str, Value]:
-    """References as a document has them: a role for one has its name, where the tables have a list of one."""
+    """References as documents have them: one name for a role of one, where tables have a list of one."""
     many = {reference.role for reference in kind.references if reference.many}
     ordered = [reference.role for reference in kind.references if reference.role in written]
     refs: dict[str, Value] = {}

@@ -52,7 +52,7 @@ def value_at(root: Any, pointer: str) -> Any:
 
 
 def locate(marks: Mapping[str, Mark], pointer: str, *, of_key: bool = False) -> Mark:
-    """Where a value stands, or its key; what is not in the text stands where the nearest thing around it does."""
+    """The place of a value, or of its key; of what is not in the text, the place of the nearest value around it."""
     for candidate in _nearest(pointer, of_key=of_key):
         mark = marks.get(candidate)
         if mark is not None:
@@ -97,7 +97,7 @@ def build_kind(schema: Mapping[str, Any], origin: str) -> Kind:
 
 
 def resolve_refs(schema: Mapping[str, Any], part: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A part of a schema with its own `$ref` followed; what stands beside a `$ref` goes before what it refers to."""
+    """A part of a schema with its own `$ref` followed; keywords beside a `$ref` override those it refers to."""
     while "$ref" in part:
         beside = {keyword: value for keyword, value in part.items() if keyword != "$ref"}
         part = {**value_at(schema, part["$ref"].removeprefix("#")), **beside}

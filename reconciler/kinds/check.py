@@ -41,7 +41,7 @@ class MetaSchema:
         self._validator = Draft202012Validator(dict(meta), offline=True, validate_formats=True)
 
     def find_flaws(self, schema: Any) -> tuple[Flaw, ...]:
-        """What the meta-schema does not allow."""
+        """The flaws that the meta-schema finds."""
         if self._validator.is_valid(schema):
             return ()
         flaws = [flaw for error in self._validator.iter_errors(schema) for flaw in self._explain(error)]
@@ -94,7 +94,7 @@ _DATA = frozenset({ANNOTATION, "const", "enum"})
 
 
 def find_link_flaws(schema: Mapping[str, Any]) -> Iterator[Flaw]:
-    """References that lead nowhere or in circles, and patterns that only some regular expression engines know."""
+    """References that lead nowhere or in circles, and patterns that not all regular expression engines know."""
     links: dict[str, str] = {}
     for pointer, keyword, text in _iter_keywords(schema, ""):
         if keyword == "pattern":
@@ -109,7 +109,7 @@ def find_link_flaws(schema: Mapping[str, Any]) -> Iterator[Flaw]:
 
 
 def find_compile_flaws(schema: Mapping[str, Any]) -> Iterator[Flaw]:
-    """What the validator itself refuses."""
+    """Flaws that the validator finds when it compiles the schema."""
     try:
         Draft202012Validator(dict(schema), offline=True, validate_formats=True)
     except ValidationError as error:
@@ -117,7 +117,7 @@ def find_compile_flaws(schema: Mapping[str, Any]) -> Iterator[Flaw]:
 
 
 def _iter_keywords(part: Any, pointer: str) -> Iterator[tuple[str, str, str]]:
-    """Each `$ref` and `pattern` as its pointer, keyword and text. Fields may have these names: theirs are no texts."""
+    """Each `$ref` and `pattern` as pointer, keyword and text; not fields of that name, whose values are no texts."""
     if isinstance(part, list):
         for position, member in enumerate(part):
             yield from _iter_keywords(member, child(pointer, position))
@@ -145,7 +145,7 @@ def _exists(schema: Mapping[str, Any], reference: str) -> bool:
 
 
 def _is_circular(links: Mapping[str, str], start: str) -> bool:
-    """Whether following a `$ref`, and every other one inside what it names, comes to where it started from."""
+    """Whether following a `$ref`, and those inside what it names, leads back to the start."""
     seen: set[str] = set()
     pending = [links[start]]
     while pending:
@@ -175,7 +175,7 @@ JSON_TYPES = {
 
 
 def find_cross_flaws(schema: Mapping[str, Any]) -> Iterator[Flaw]:
-    """Where a schema that the meta-schema allows contradicts itself; its `$ref`s must be sound."""
+    """Contradictions in a schema that the meta-schema allows and whose `$ref`s are sound."""
     annotation, spec = schema[ANNOTATION], schema["properties"]["spec"]
     yield from _check_columns_and_fields(annotation["columns"], spec["properties"])
     yield from _check_key(annotation)

@@ -76,7 +76,7 @@ class Kind:
 
     @property
     def can_deactivate(self) -> bool:
-        """Whether a row that left git can stay as INACTIVE: the kind has a status, and INACTIVE is one of its words."""
+        """Whether a row that left git can stay as INACTIVE: the kind has a status with that value."""
         return any(column.name == STATUS_FIELD and INACTIVE in column.enum for column in self.columns)
 
     def column(self, name: str) -> Column | None:
@@ -100,7 +100,7 @@ class Kinds:
 
     @cached_property
     def digest(self) -> str:
-        """Differs whenever any schema does: what was decoded under another set of kinds has to be read again."""
+        """Differs whenever any schema does; files decoded under another digest have to be read again."""
         return canonical.digest([kind.digest for kind in self.members])
 
     @cached_property
@@ -113,11 +113,11 @@ class Kinds:
         return words
 
     def find(self, word: str) -> Kind | None:
-        """The kind that a person means: its name or table in any case, singular or plural."""
+        """The kind with this name or table, ignoring case, singular or plural."""
         return self._words.get(word.lower())
 
     def changed_from(self, other: Kinds) -> frozenset[str]:
-        """Names of the kinds that came, went or have another schema than in `other`."""
+        """Names of the kinds that were added, removed or changed since `other`."""
         own_digests = {kind.name: kind.digest for kind in self.members}
         other_digests = {kind.name: kind.digest for kind in other.members}
         return frozenset(
@@ -128,14 +128,14 @@ class Kinds:
 
 
 SIMILAR = 0.7
-"""How alike two words have to be, by difflib's ratio: a typo or two, or a word left out."""
+"""The least similarity of two words, by difflib's ratio: a typo or two, or a word left out."""
 
 LONGEST = 80
 """Names are shorter; difflib takes the square of the length."""
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was probably meant; case, hyphens and underscores do not count. None when none is alike."""
+    """The known word closest to a word, ignoring case, hyphens and underscores; None when none is similar."""
     by_shape = {_shape(name): name for name in known}
     if len(word) > LONGEST:
         return None
@@ -144,7 +144,7 @@ def closest(word: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """` (did you mean X?)` to put behind a message, or nothing."""
+    """` (did you mean X?)` to append to a message, or an empty text."""
     suggestion = closest(word, known)
     return f" (did you mean {suggestion}?)" if suggestion else ""
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CODE = "bad-schema"
 RESERVED_KINDS = frozenset({"Repository"})
-"""What reconciler.yaml says of itself."""
+"""The kind of reconciler.yaml."""
 RESERVED_TABLES = frozenset({"config_versions", "host_events"})
 """Tables of the history database that are not a kind's."""
 
@@ -114,7 +114,7 @@ def _find_dangling(kind: Kind, declared: set[str]) -> Iterator[Flaw]:
 
 
 def _declared_kind(decoded: Decoded) -> str:
-    """The kind a file means to define, even when it is wrong: no reference to it is told to dangle as well."""
+    """The kind a file means to define, even when it is wrong, so that references to it are not reported as dangling."""
     for document in decoded.documents:
         match document.value:
             case {"properties": {"kind": {"const": str(name)}}}:

@@ -1,4 +1,4 @@
-"""Whether rows that fit a kind's old schema still fit its new one. If not, no table can be migrated by itself."""
+"""Whether rows that fit a kind's old schema still fit its new one; if not, its table cannot be migrated."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Narrowing:
 
 
 def find_narrowings(old: Kind, new: Kind) -> tuple[Narrowing, ...]:
-    """Every change from `old` to `new` that could make existing rows impossible; none when all of it only adds."""
+    """Every change from `old` to `new` that could make existing rows invalid."""
     return (*_identity(old, new), *_columns(old, new))
 
 

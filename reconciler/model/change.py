@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class Key(NamedTuple):
-    """How people name a resource."""
+    """A resource as people name it."""
 
     kind: str
     name: str
 
 
 class RowId(NamedTuple):
-    """How tables name a resource: its kind and the value of its key column (a UUID in lower case)."""
+    """A resource as tables name it: its kind and the value of its key column (a UUID in lower case)."""
 
     kind: str
     id: str
@@ -75,12 +75,10 @@ class Resource:
 
     @property
     def key(self) -> Key:
-        """Kind and name."""
         return Key(self.kind, self.name)
 
     @property
     def row_id(self) -> RowId:
-        """Kind and id."""
         return RowId(self.kind, self.id)
 
 
@@ -91,7 +89,7 @@ def content_digest(
     annotations: Mapping[str, str],
     refs: Mapping[str, Collection[str]],
 ) -> str:
-    """The digest of a resource in canonical form. What was left out is no content: a new field changes no resource."""
+    """The digest of a resource in canonical form, without fields that were left out: a new field changes no digest."""
     covered = {
         "kind": key.kind,
         "name": key.name,
@@ -105,7 +103,7 @@ def content_digest(
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """A document that names its kind and itself but has errors: enough to know that it is still declared."""
+    """A document with errors that has a kind and a name: it counts as declared."""
 
     key: Key
     line: int
@@ -137,21 +135,19 @@ class Prune(StrEnum):
     DELETE = "delete"
 
     def milder(self, other: Prune) -> Prune:
-        """The one of the two that takes less away."""
+        """The milder of two modes."""
         order = list(Prune)
         return min(self, other, key=order.index)
 
 
 class Op(StrEnum):
-    """What happens to a resource."""
-
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
 
 
 ORDER = (Op.DELETE, Op.CREATE, Op.UPDATE)
-"""What is lost comes first in every rendering."""
+"""The order in which changes are shown: what is lost comes first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,19 +173,19 @@ class Change:
 
     @property
     def resource(self) -> Resource:
-        """The resource as it will be, or as it was when it goes."""
+        """The new resource, or the old one of a delete."""
         resource = self.new or self.old
         assert resource is not None
         return resource
 
     @property
     def destructive(self) -> bool:
-        """Whether a row is switched off or lost."""
+        """Whether a row is deactivated or deleted."""
         return self.prune is not None and self.prune is not Prune.OFF
 
     @property
     def fields(self) -> tuple[FieldChange, ...]:
-        """The fields that differ: metadata first, then columns in their order. Worked out when asked for."""
+        """The fields that differ: metadata first, then columns in their order."""
         old = _declared(self.old) if self.old else {}
         new = _declared(self.new) if self.new else {}
         changes = (FieldChange(field, old.get(field), new.get(field)) for field in dict.fromkeys((*old, *new)))
@@ -236,5 +232,4 @@ class Row:
 
     @property
     def row_id(self) -> RowId:
-        """Kind and id."""
         return self.resource.row_id

@@ -1,4 +1,4 @@
-"""Drift: what stands in the live tables and is not what git says, as it was found and as it should be."""
+"""Drift: differences of the live tables from git, as found and as they should be."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from reconciler.canonical import Value
 
 MAX_REPORTED = 1_000
-"""Drifts that are told at a time: with before and after they are a megabyte or so."""
+"""Drifts reported at a time: with before and after, about a megabyte."""
 
 TABLE_ITSELF = ""
 """The id of a drift that is about a table, not about one of its rows."""
 
 DRIFT_FOUND, DRIFT_HEALED, DRIFT_GONE = "drift-found", "drift-healed", "drift-gone"
-"""Host events: drift was seen and left alone, was put right, is no more although nobody here put it right."""
+"""Host events: drift was found and left, was healed, or is gone without healing."""
 
 
 class DriftType(StrEnum):
-    """How something differs from what git says."""
+    """How something differs from git."""
 
     MISSING = "missing"
     EXTRA = "extra"
@@ -58,16 +58,15 @@ class Drift:
 
     @property
     def is_table(self) -> bool:
-        """Whether this is about the table, not about one of its rows."""
         return self.id == TABLE_ITSELF
 
     @property
     def digest(self) -> str:
-        """The same when the same was found again."""
+        """Equal when the same was found again."""
         return canonical.digest(self.as_json())
 
     def as_json(self) -> dict[str, Value]:
-        """All of it as JSON values, whatever was found in the row."""
+        """As JSON values, whatever the row holds."""
         return {
             "kind": self.kind,
             "id": self.id or None,
@@ -81,23 +80,22 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Drifts:
-    """What was found. `told` holds the first of it, in order of kind and id; `counts` is all of it, by kind."""
+    """All drift. `reported` holds the first drifts, in order of kind and id; `counts` counts all, by kind."""
 
     reported: tuple[Drift, ...] = ()
     counts: Mapping[str, int] | None = None
 
     @property
     def total(self) -> int:
-        """How many there are, told or not."""
         return sum(self.counts.values()) if self.counts else 0
 
     @property
     def digest(self) -> str:
-        """The same when the same was found again."""
+        """Equal when the same was found again."""
         return canonical.digest(self._content())
 
     def detail(self) -> dict[str, Value]:
-        """What a host event says about it."""
+        """The detail of a host event."""
         return {"found": self.digest, **self._content()}
 
     def _content(self) -> dict[str, Value]:
@@ -105,14 +103,13 @@ class Drifts:
 
 
 def is_same(one: Any, other: Any) -> bool:
-    """Whether two values of a column are the same: nothing is itself, and so is NaN; 0.0 and -0.0 are one number."""
+    """Whether two values of a column are the same: NULL equals NULL, NaN equals NaN, 0.0 equals -0.0."""
     if isinstance(one, float) and isinstance(other, float) and math.isnan(one):
         return math.isnan(other)
     return type(one) is type(other) and bool(one == other)
 
 
 def differing_columns(columns: Iterable[str], before: Iterable[Any], after: Iterable[Any]) -> tuple[str, ...]:
-    """The columns whose values are not the same."""
     return tuple(name for name, old, new in zip(columns, before, after, strict=True) if not is_same(old, new))
 
 

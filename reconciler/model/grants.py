@@ -1,4 +1,4 @@
-"""What a token allows. Of a token only its SHA-256 is kept: a random one of 32 bytes needs no slower hash than that."""
+"""What tokens allow. Only the SHA-256 of a token is kept: a random one of 32 bytes needs no slower hash."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MIN_TOKEN = 16
-"""Characters below which a token is none: it would be guessed."""
+"""The fewest characters of a token."""
 FORM = "ROLE:sha256:HEX"
 SHA256 = "sha256"
 REFERENCE_SCHEMES = ("file", "env")
@@ -28,14 +28,14 @@ _GOOD = re.compile(f"[!-~]{{{MIN_TOKEN},}}")
 
 
 class Role(IntEnum):
-    """What a token allows; the higher one includes the lower."""
+    """What a token allows; a higher role includes the lower."""
 
     READ = 1
     OPERATE = 2
 
     @property
     def word(self) -> str:
-        """As it is written in settings."""
+        """The role as settings write it."""
         return self.name.lower()
 
 
@@ -49,7 +49,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One of the setting `http.tokens`, taken apart: a role, and `sha256`, `file` or `env` with what follows it."""
+    """An entry of the setting `http.tokens`: a role, and `sha256`, `file` or `env` with what follows."""
 
     role: Role
     scheme: str
@@ -57,17 +57,15 @@ class Entry:
 
 
 def make_grant(token: str, role: Role) -> Grant:
-    """What this token allows."""
     return Grant(role, hash_token(token))
 
 
 def hash_token(token: str) -> bytes:
-    """All that is kept of a token."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
 def format_entry(role: Role, token: str) -> str:
-    """A token as it stands in settings."""
+    """The entry of a token for settings."""
     return f"{role.word}:{SHA256}:{hash_token(token).hex()}"
 
 
@@ -95,7 +93,7 @@ def parse_grants(lines: str, read_reference: Callable[[str, str], str]) -> tuple
 
 
 def parse_entry(text: str) -> Entry | None:
-    """An entry of `http.tokens`; None for what is none."""
+    """An entry of `http.tokens`; None for anything else."""
     word, _, reference = text.strip().partition(":")
     scheme, _, rest = reference.partition(":")
     role = next((candidate for candidate in Role if candidate.word == word), None)

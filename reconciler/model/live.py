@@ -15,11 +15,11 @@ RETENTION = timedelta(days=7)
 """How long the record of a session stays after it was last active."""
 
 IDLE_TIMEOUT = timedelta(minutes=30)
-"""How long a session stays active without being used, where the setting `sessions.idle_timeout` says nothing."""
+"""The default of the setting `sessions.idle_timeout`."""
 
 
 class SessionStatus(StrEnum):
-    """ACTIVE: the session may be used. EXPIRED: it has ended, and does not come back."""
+    """ACTIVE: the session may be used. EXPIRED: it has ended for good."""
 
     ACTIVE = "ACTIVE"
     EXPIRED = "EXPIRED"
@@ -27,7 +27,7 @@ class SessionStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewSession:
-    """A session that is to begin. All of it is in canonical form: UUIDs in lower case, the device as a hash."""
+    """A session to begin, in canonical form: UUIDs in lower case, the device as a hash."""
 
     id: str
     owner: str
@@ -48,13 +48,12 @@ class Session:
 
     @property
     def is_active(self) -> bool:
-        """Whether it may be used."""
         return self.status is SessionStatus.ACTIVE
 
 
 @dataclass(frozen=True, slots=True)
 class SessionCursor:
-    """Where a page of sessions ended: the last one's moment, in milliseconds since 1970, and its id."""
+    """The last session of a page: when it was last active, in milliseconds since 1970, and its id."""
 
     moment: int
     id: str
@@ -65,7 +64,7 @@ class SessionCursor:
 
 @dataclass(frozen=True, slots=True)
 class SessionPage:
-    """Some sessions of one owner, the one used last first; `after` is where the next page goes on, None at the end."""
+    """Some sessions of one owner, the last used first; `after` is the next page's cursor, None at the end."""
 
     sessions: tuple[Session, ...]
     after: SessionCursor | None = None
@@ -85,19 +84,19 @@ def to_milliseconds(moment: datetime) -> int:
 
 
 def from_milliseconds(moment: int) -> datetime:
-    """The moment, aware, in UTC."""
+    """The time, aware, in UTC."""
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=moment)
 
 
 USE_STEP = 10**14
-"""What one more step of use counts in an order of rows: more than any moment in milliseconds."""
+"""The weight of a step of `Use` in a row's order: more than any time in milliseconds."""
 
 OVERHEAD = 420
-"""Bytes that a row takes beside its keys and values: the server's entries for them, and for what is kept about it."""
+"""Bytes that a row takes beside its keys and values: the server's entries for them and for its bookkeeping."""
 
 
 class Use(IntEnum):
-    """How much a row is missed when it is not there, the least first: what left git, what is switched off, the rest."""
+    """How useful a row is, the least first: it left git, it is inactive, all others."""
 
     GONE = 0
     INACTIVE = 1
@@ -106,7 +105,7 @@ class Use(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ViewMark:
-    """Whose state the view is: a commit, its height and the state's digest."""
+    """The state that the view holds: a commit, its height and the state's digest."""
 
     commit: str
     digest: str
@@ -135,14 +134,14 @@ class ViewWrite:
 
     @property
     def bytes(self) -> int:
-        """About what the row takes in memory."""
+        """The row's approximate size in memory."""
         texts = (self.kind, self.name, self.id, self.kind, self.name, self.json or "")
         return sum(len(text.encode()) for text in texts) + OVERHEAD
 
 
 @dataclass(frozen=True, slots=True)
 class ViewStep:
-    """From one state to the next: only a view that is at `base` can take it."""
+    """The writes from one state to the next, for a view that is at `base`."""
 
     base: ViewMark
     to: ViewMark

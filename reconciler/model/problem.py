@@ -10,7 +10,7 @@ NOT_LOCATED = 0
 
 
 APPROVABLE = ("guard/", "policy/")
-"""How the codes begin that are about a step to a commit, not about what is written in it: somebody may approve it."""
+"""Prefixes of the codes that are about the step to a commit, not about its text: such a step can be approved."""
 
 
 class Severity(StrEnum):
@@ -64,7 +64,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One row that a policy returned. What it does not say is empty; `field` is as in `FieldChange`."""
+    """One row that a policy returned. What the row lacks is empty; `field` is as in `FieldChange`."""
 
     message: str
     kind: str = ""
@@ -85,7 +85,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of one policy. `cut` says that it returned more rows than are kept; `fault` that it gave none."""
+    """The result of one policy. `cut`: it returned more rows than are kept. `fault`: it failed."""
 
     policy: Policy
     violations: tuple[Violation, ...] = ()

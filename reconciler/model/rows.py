@@ -32,7 +32,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class QueryLimits:
-    """What a query may ask for: rows that are told, and seconds that it may take."""
+    """The limits of a query: rows returned, and seconds."""
 
     rows: int = 1_000
     seconds: float = 10.0
@@ -40,7 +40,7 @@ class QueryLimits:
 
 @dataclass(frozen=True, slots=True)
 class QueryResult:
-    """Columns as name and SQL type, and rows of JSON values below them; `cut` when there are more rows than told."""
+    """Columns as name and SQL type, and rows of JSON values; `cut` when there are more rows than these."""
 
     columns: tuple[tuple[str, str], ...]
     rows: tuple[tuple[Value, ...], ...]
@@ -48,9 +48,9 @@ class QueryResult:
 
 
 MAX_QUERY_ROWS = 100_000
-"""What `Limits.rows` may be."""
+"""The highest `QueryLimits.rows`."""
 MAX_QUERY_BYTES = 16 * 1024 * 1024
-"""Bytes of JSON that rows are told up to, so that neither side has to hold more."""
+"""Bytes of JSON that the rows of a result may have, so that neither side has to hold more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class HistoryPoint:
 
 @dataclass(frozen=True, slots=True)
 class SideVersion:
-    """A version beside the mainline: its parents, and whether it was on it once, and valid: its rows are here then."""
+    """A version off the mainline: its parents, and whether its rows are recorded (it was valid and on it once)."""
 
     parents: tuple[str, ...]
     has_rows: bool
@@ -140,7 +140,7 @@ class HistoryRow:
 
 @dataclass(frozen=True, slots=True)
 class HistoryChange:
-    """What a commit left of a row, and its version."""
+    """A row as a commit left it, and the commit's version."""
 
     row: HistoryRow
     version: VersionRow
@@ -161,7 +161,7 @@ class ChangeCursor(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ActiveDay:
-    """What the mainline's commits of one day did, by committer time in UTC: how many there were, and their changes."""
+    """The mainline's commits of one day by committer time in UTC: how many, and their changes."""
 
     day: date
     commits: int

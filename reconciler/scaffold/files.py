@@ -28,11 +28,10 @@ if TYPE_CHECKING:
 _UNFIT = re.compile(r"[^\w.-]")
 
 EDITOR_FOLDER = ".reconciler/schemas"
-"""Where the schemas stand that editors read: hidden, as they are copies."""
+"""The folder of the schemas that editors read: hidden, because they are copies."""
 
 
 def schema_file(kind: Kind) -> str:
-    """The file name of a kind's exported schema."""
     return f"{kind.name.lower()}.schema.json"
 
 
@@ -48,7 +47,7 @@ def usual_folder(kind: Kind, entries: Mapping[str, FileEntry], base: str) -> str
 
 
 def resource_file(name: str) -> str:
-    """The file of a resource: its name, without what could lead out of the folder or what some systems refuse."""
+    """The file name of a resource: its name without characters that leave the folder or that some systems refuse."""
     return f"{_UNFIT.sub('-', name)}.yaml"
 
 
@@ -58,7 +57,7 @@ def join_path(folder: str, path: str) -> str:
 
 
 def path_between(target: str, file: str) -> str:
-    """How one file is named in another: `../schemas/x.schema.json`."""
+    """The path of a file relative to another file: `../schemas/x.schema.json`."""
     to, at = target.split("/"), file.split("/")[:-1]
     while to[:-1] and at and to[0] == at[0]:
         to, at = to[1:], at[1:]
@@ -99,7 +98,7 @@ class NewFiles:
     exists: Callable[[str], bool]
 
     def find_kind(self, name: str) -> Kind:
-        """The kind somebody means. Raises `UsageError` with the nearest one when there is none."""
+        """The kind with this name, in any form. Raises `UsageError` with the nearest one when there is none."""
         kind = self.kinds.find(name)
         if kind is None:
             known = [known_kind.name for known_kind in self.kinds]

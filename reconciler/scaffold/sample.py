@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
-"""The nil UUID (RFC 9562, section 5.9): the id of nothing, so that a skeleton refers to nothing."""
+"""The nil UUID (RFC 9562, section 5.9): the id of nothing, so that a template refers to nothing."""
 
 TEXTS = ("CHANGE-ME", "change-me", "CHANGE_ME", "change_me", "CHANGEME", "changeme", "/CHANGE-ME", "X", "x", "0", "")
-"""Texts that ask to be changed, in the spellings that patterns allow; the last ones are for those that allow little."""
+"""Placeholder texts in spellings that patterns allow; the last ones are for strict patterns."""
 
 KEYS = ("change-me", "change_me", "changeme", "CHANGE_ME", "x", "X", "0")
 
 STEPS = (0.01, 0.1, 1, 0.001)
-"""How far above a limit to go where the limit itself is excluded: hundredths first, as lots and percentages have."""
+"""Distances from an excluded limit: hundredths first, as lots and percentages have."""
 
 FORMATS = {"uuid": NIL_UUID, "date": "2000-01-01", "ipv4": "192.0.2.1", "ipv6": "2001:db8::1"}
 """The addresses are those kept for documentation (RFC 5737, RFC 3849)."""
@@ -89,15 +89,15 @@ _BY_TYPE: Mapping[str, Callable[[Mapping[str, Any]], tuple[Value, ...]]] = {
 
 
 MAX_ATTEMPTS = 500
-"""Values that are exchanged before it is given up. The shipped kinds take a handful."""
+"""Values that are replaced before giving up. The bundled kinds take a handful."""
 
 _KEY = "#"
-"""Behind a pointer: the key of a map's entry, which has candidates of its own."""
+"""A suffix of a pointer, for the key of a map's entry, which has candidates of its own."""
 
 
 @dataclass(slots=True)
 class _Draft:
-    """One way to fill a schema: which candidate each place has, and which optional fields are there."""
+    """One way to fill a schema: the candidate chosen at each pointer, and the optional fields added."""
 
     schema: Mapping[str, Any]
     given: Mapping[str, Value]
@@ -142,7 +142,7 @@ class _Draft:
         return values[self.choices.get(pointer, 0)]
 
     def mend(self, errors: Iterator[Any]) -> bool:
-        """Exchange one value that an error is about, or add a field that is missing; False when nothing can be."""
+        """Replace one value that an error is about, or add a missing field; False when nothing is left to try."""
         return any(self._mend(error) for error in errors)
 
     def _mend(self, error: Any) -> bool:
@@ -172,7 +172,7 @@ def build_sample(kind: Kind, name: str, row_id: str) -> dict[str, Any]:
 
 
 def build_full_sample(kind: Kind, name: str, row_id: str) -> dict[str, Any]:
-    """The same with every optional field, and an entry in each map and list."""
+    """A document with every optional field, and an entry in each map and list."""
     return _build(kind, name, row_id, generous=True)
 
 
@@ -191,7 +191,7 @@ def _build(kind: Kind, name: str, row_id: str, *, generous: bool) -> dict[str, A
 
 @dataclass(frozen=True, slots=True)
 class FieldDescription:
-    """One field: its name, SQL type, unit, the values that are possible, and what the schema says it is."""
+    """One field: its name, SQL type, unit, allowed values, and its description in the schema."""
 
     name: str
     type: str
@@ -239,7 +239,7 @@ def _references(kind: Kind) -> Iterator[FieldDescription]:
 
 
 WIDTH = 120
-"""Columns of a line; what would be longer gets its comment above it."""
+"""The longest line; a comment that would make it longer goes above it."""
 
 INDENT = "  "
 ENVELOPE = ("apiVersion", "kind", "metadata", "spec")
@@ -280,7 +280,7 @@ def build_template(kind: Kind, name: str, row_id: str, schema_address: str) -> s
 def _mapping_lines(
     outer: _Position, part: Mapping[str, Any], pointer: str, required: Mapping[str, Any], full: Mapping[str, Any]
 ) -> Iterator[str]:
-    """The lines of a mapping: what `required` has counts, what only `full` has is commented out."""
+    """The lines of a mapping: the fields of `required`, and those that only `full` has commented out."""
     properties = part.get("properties", {})
     for name in _sort_names(outer.kind, pointer, {**properties, **required, **full}):
         value = required.get(name, full.get(name))
@@ -292,7 +292,7 @@ def _mapping_lines(
 
 
 def _sort_names(kind: Kind, pointer: str, names: Iterable[str]) -> list[str]:
-    """The canonical order, as `fmt` has it: of the envelope, then of the columns; inside of them the schema's."""
+    """The canonical order of `fmt`: the envelope's, then the columns', inside of them the schema's."""
     columns = tuple(column.name for column in kind.columns)
     first = {"": ENVELOPE, "/metadata": METADATA, "/spec": columns}.get(pointer, ())
     return sorted(names, key=lambda name: first.index(name) if name in first else len(first))
@@ -313,7 +313,7 @@ def _field_lines(position: _Position, part: Mapping[str, Any], pointer: str, val
 
 
 def _describe(kind: Kind, part: Mapping[str, Any], pointer: str) -> str:
-    """What to say about a field: the words or numbers that are possible, else what the schema says it is."""
+    """A field's comment: its allowed values, else its description in the schema."""
     if pointer.count("/") == 1 or pointer == "/metadata/name":
         return ""
     return allowed_values(part, unit_at(kind, pointer)) or str(part.get("description", ""))

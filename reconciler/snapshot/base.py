@@ -1,4 +1,4 @@
-"""The state below the first snapshot: nothing at all, or what a store holds, taken into memory."""
+"""The state below the first snapshot: empty, or what a store holds, loaded into memory."""
 
 from __future__ import annotations
 
@@ -18,36 +18,29 @@ class EmptyBase:
     """The state before the first commit. Implements the port `Base`."""
 
     def declared_in(self, path: str) -> tuple[Resource, ...]:
-        """Nothing."""
         return ()
 
     def by_name(self, key: Key) -> tuple[Resource, ...]:
-        """Nothing."""
         return ()
 
     def row(self, row_id: RowId) -> Row | None:
-        """Nothing."""
         return None
 
     def referrers_of(self, key: Key) -> tuple[Resource, ...]:
-        """Nothing."""
         return ()
 
     def paths(self, kinds: Collection[str]) -> tuple[str, ...]:
-        """Nothing."""
         return ()
 
     def count(self, kind: str) -> int:
-        """None."""
         return 0
 
     def rows(self) -> Iterator[Row]:
-        """Nothing."""
         return iter(())
 
 
 class LoadedBase:
-    """A valid state in memory, for when so much changes that looking it up piece by piece would take longer."""
+    """A valid state in memory, for when so much changes that looking it up piece by piece takes longer."""
 
     def __init__(self, rows: Iterable[Row], kinds: Kinds) -> None:
         self._rows = {row.row_id: row for row in rows}
@@ -63,23 +56,18 @@ class LoadedBase:
                     self._referring[Key(reference.kind, name)].append(resource)
 
     def declared_in(self, path: str) -> tuple[Resource, ...]:
-        """What a file declares, in order of line."""
         return tuple(sorted(self._files.get(path, ()), key=lambda resource: (resource.line, resource.key)))
 
     def by_name(self, key: Key) -> tuple[Resource, ...]:
-        """What goes by this kind and name."""
         return (self._names[key],) if key in self._names else ()
 
     def row(self, row_id: RowId) -> Row | None:
-        """The row with this id, a tombstone too."""
         return self._rows.get(row_id)
 
     def referrers_of(self, key: Key) -> tuple[Resource, ...]:
-        """The resources with a reference to this kind and name, in order of kind and name."""
         return tuple(sorted(self._referring.get(key, ()), key=lambda resource: resource.key))
 
     def paths(self, kinds: Collection[str]) -> tuple[str, ...]:
-        """The files that declare any resource of these kinds, sorted."""
         return tuple(
             sorted(
                 path for path, resources in self._files.items() if any(resource.kind in kinds for resource in resources)
@@ -87,9 +75,7 @@ class LoadedBase:
         )
 
     def count(self, kind: str) -> int:
-        """How many resources of a kind are declared."""
         return sum(key.kind == kind for key in self._names)
 
     def rows(self) -> Iterator[Row]:
-        """Everything, tombstones too."""
         return iter(self._rows.values())

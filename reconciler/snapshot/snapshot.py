@@ -124,7 +124,7 @@ class Outcome:
 
     @property
     def valid(self) -> bool:
-        """Whether the whole tree is."""
+        """Whether the whole tree is valid."""
         return not any(problem.is_error for problem in self.problems)
 
 

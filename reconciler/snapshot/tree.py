@@ -43,15 +43,15 @@ class Overlay(Generic[K, V]):
         return self._below(key) if value is MISSING else value
 
     def changes(self) -> Iterator[tuple[K, V]]:
-        """All that was ever set, in no particular order."""
+        """All keys ever set, in no particular order."""
         return iter(self._changes.items())
 
     def draft(self) -> Draft[K, V]:
-        """A copy to write in; this map stays as it is."""
+        """A copy to write to; this map does not change."""
         return Draft(self)
 
     def with_changes(self, changes: dict[K, V]) -> Overlay[K, V]:
-        """The map with other values for some keys."""
+        """The map with these keys changed."""
         merged = self._changes
         for chunk in slices(changes.items()):
             merged = merged.update(dict(chunk))

@@ -102,7 +102,7 @@ _NULLABLE_DECLARATIONS = ("path", "line")
 
 
 def quote(name: str) -> str:
-    """An identifier as ClickHouse SQL wants it."""
+    """An identifier quoted for ClickHouse."""
     escaped = name.replace("\\", "\\\\").replace("`", "\\`")
     return f"`{escaped}`"
 
@@ -214,7 +214,7 @@ def migrations(database: str, kind: Kind, existing: Mapping[str, str]) -> tuple[
 
 
 def _wide_enough(old: str, new: str) -> str:
-    """The type that holds both: a double for integers and doubles, text for anything else that differs."""
+    """The type that holds both: a double for integers and doubles, else text."""
     if old == new:
         return old
     if {old, new} == {"Nullable(Int64)", "Nullable(Float64)"}:

@@ -19,14 +19,14 @@ LIVE = "main"
 DESIRED = "desired"
 
 LOOKUP_COLUMNS = ("name", "path")
-"""Declaration columns with an index of their own: a look-up must not cost a scan of 100,000 rows."""
+"""Declaration columns with an index of their own, so that a lookup does not scan 100,000 rows."""
 
 COMPARISONS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """The statements that make a kind's two tables, and the indexes they get once they are filled."""
+    """The statements that create a kind's two tables, and the indexes that they get once filled."""
 
     live: str
     desired: str
@@ -34,7 +34,7 @@ class Tables:
 
     @property
     def definition(self) -> str:
-        """All of it as one text. Tables made from the same text are the same; from another, they are rebuilt."""
+        """The whole definition as one text: when it changes, the tables are rebuilt."""
         return "\n".join(f"{statement};" for statement in (self.live, self.desired, *self.indexes))
 
 
@@ -54,22 +54,20 @@ def live_columns(kind: Kind) -> tuple[str, ...]:
 
 
 def declared_columns(kind: Kind) -> tuple[str, ...]:
-    """What the desired table has after the live one's columns; with them, those of `tables.rows.desired_values`."""
+    """The desired table's columns after those of the live one; together those of `tables.rows.desired_values`."""
     return tuple(name for name, _ in declaration_columns(kind))
 
 
 def quote(identifier: str) -> str:
-    """An identifier that is taken literally, whatever it contains."""
+    """A quoted identifier."""
     return '"' + identifier.replace('"', '""') + '"'
 
 
 def quote_list(identifiers: Iterable[str]) -> str:
-    """Quoted identifiers with commas between them."""
     return ", ".join(map(quote, identifiers))
 
 
 def qualify(schema: str, table: str) -> str:
-    """A table with its schema, both quoted."""
     return f"{quote(schema)}.{quote(table)}"
 
 
@@ -111,7 +109,7 @@ def _literal(text: str) -> str:
 
 
 def _number(value: float) -> str:
-    """A bound as a literal of DuckDB's. `0.01` alone would be a DECIMAL, which is another number than the double."""
+    """A bound as a DuckDB literal: `0.01` alone is a DECIMAL, not the same number as the double."""
     exact = canonical.normalize(value)
     text = repr(exact)
     return f"{text}e0" if isinstance(exact, float) and "e" not in text else text

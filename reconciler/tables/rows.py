@@ -60,7 +60,7 @@ def last_stamp(row: Row) -> Stamp:
 
 
 def is_live(kind: Kind, row: Row) -> bool:
-    """Whether the row stands in the live table: all that git declares, and what left git without losing its row."""
+    """Whether the row is in the live table: declared resources, and those that left git without losing their row."""
     if row.removed is None or row.removed.prune is Prune.OFF:
         return True
     return row.removed.prune is Prune.DEACTIVATE and kind.can_deactivate
@@ -112,7 +112,7 @@ def _special(kind: Kind) -> tuple[tuple[int, Column], ...]:
 
 
 BESIDE = ("name", "labels", "annotations", "refs")
-"""What `import` makes the same documents of, with the columns."""
+"""The metadata columns that `import` reads back."""
 
 
 def export_columns(kind: Kind) -> tuple[tuple[str, str], ...]:
@@ -127,7 +127,7 @@ ITEMS = (list, tuple, set, frozenset)
 
 
 def to_json_cell(value: Any) -> Value:
-    """One value."""
+    """A value of any SQL type as JSON has it."""
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, (float, Decimal)):
@@ -142,7 +142,7 @@ def to_json_cell(value: Any) -> Value:
 
 
 def take_fitting(rows: Iterable[JsonRow], most_rows: int, most_bytes: int) -> tuple[list[JsonRow], bool]:
-    """The first rows, as many as there may be and as fit into so many bytes of JSON; and whether there are more."""
+    """The first rows within both limits, and whether there are more."""
     taken: list[JsonRow] = []
     for row in rows:
         most_bytes -= len(json.dumps(row))
@@ -153,7 +153,7 @@ def take_fitting(rows: Iterable[JsonRow], most_rows: int, most_bytes: int) -> tu
 
 
 def _number(value: float | Decimal) -> Value:
-    """A number where a double says the same, else its digits as text."""
+    """A number if a double holds it exactly, else its digits as text."""
     if not (value.is_finite() if isinstance(value, Decimal) else math.isfinite(value)):
         return str(value).replace("inf", "Infinity").replace("nan", "NaN") if isinstance(value, float) else str(value)
     near = float(value)
