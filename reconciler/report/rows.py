@@ -98,9 +98,9 @@ def _query_cell(value: Any) -> str:
     return escape_line(canonical.text(value))
 
 
-def csv_lines(sheet: TableExport) -> Iterator[str]:
+def csv_lines(table_export: TableExport) -> Iterator[str]:
     """The header, then the rows."""
-    return csv_records((name for name, _ in sheet.columns), _records(sheet))
+    return csv_records((name for name, _ in table_export.columns), _records(table_export))
 
 
 def csv_records(names: Iterable[str], rows: Iterable[Record]) -> Iterator[str]:
@@ -123,11 +123,11 @@ class _LastWrite:
         self.text = text
 
 
-def json_lines(sheet: TableExport) -> Iterator[str]:
+def json_lines(table_export: TableExport) -> Iterator[str]:
     """One array; each row is an object on its own line."""
     before = "[\n"
-    for record in _records(sheet):
-        pairs = zip(sheet.columns, record, strict=True)
+    for record in _records(table_export):
+        pairs = zip(table_export.columns, record, strict=True)
         row = {name: _json_value(type_, value) for (name, type_), value in pairs}
         yield f"{before}{json.dumps(row, ensure_ascii=False, allow_nan=False)}"
         before = ",\n"
@@ -149,6 +149,6 @@ def _json_value(type_: str, value: Any) -> Any:
         return value
 
 
-def _records(sheet: TableExport) -> Iterator[Record]:
-    for block in sheet.blocks:
+def _records(table_export: TableExport) -> Iterator[Record]:
+    for block in table_export.blocks:
         yield from block

@@ -60,7 +60,7 @@ class Sql(Service):
         if history:
             with self.context.open_history(UPLOAD_WAIT) as opened:
                 kinds = {kind.table: kind.name for kind in opened.kinds()}
-                names = _recorded(opened).sheets()
+                names = _recorded(opened).exports()
                 tables = tuple(answers.Table(table=name, kind=kinds.get(name)) for name in names)
                 return answers.Tables(tables=tables)
         with self.context.open_rows() as store:
@@ -71,11 +71,11 @@ class Sql(Service):
         """Write a table, named by itself or its kind, into a new file; its name, and how many rows it has."""
         if form not in FORMATS:
             raise UsageError(f"there is no format {form}", hint=f"there are: {', '.join(FORMATS)}")
-        with self._turn(), self._open_table(table, history=history) as sheet:
-            counter = _RowCounter(sheet)
+        with self._turn(), self._open_table(table, history=history) as table_export:
+            counter = _RowCounter(table_export)
             lines = {CSV: csv_lines, "json": json_lines}.get(form)
-            self.context.write_table(counter.sheet, None if lines is None else lines(counter.sheet), file)
-            return sheet.table, counter.rows
+            self.context.write_table(counter.table_export, None if lines is None else lines(counter.table_export), file)
+            return table_export.table, counter.rows
 
     def export(self, table: str, form: str = CSV, history: bool = False) -> ExportedFile:
         """The same, opened for reading."""
@@ -93,7 +93,7 @@ class Sql(Service):
             return
         with self.context.open_rows() as store:
             kind = find_kind(known_kinds(store, self.context.bundled), word)
-            yield store.sheet(kind) if store else TableExport(kind.table, export_columns(kind), ())
+            yield store.export(kind) if store else TableExport(kind.table, export_columns(kind), ())
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -112,21 +112,21 @@ def _recorded(history: History) -> ClickHouseLedger:
 
 
 def _find_table(history: History, word: str) -> TableExport:
-    sheets, kind = _recorded(history).sheets(), history.kinds().find(word)
-    name = kind.table if kind is not None and kind.table in sheets else word
-    if name not in sheets:
-        hint = f"there are: {', '.join(sheets)}" if sheets else EMPTY_HINT
+    exports, kind = _recorded(history).exports(), history.kinds().find(word)
+    name = kind.table if kind is not None and kind.table in exports else word
+    if name not in exports:
+        hint = f"there are: {', '.join(exports)}" if exports else EMPTY_HINT
         raise UsageError(f"the history has no table {word}", hint=hint)
-    return sheets[name]
+    return exports[name]
 
 
 class _RowCounter:
     """Counts the rows of a table as they go by."""
 
-    def __init__(self, sheet: TableExport) -> None:
+    def __init__(self, table_export: TableExport) -> None:
         self.rows = 0
-        self._blocks = sheet.blocks
-        self.sheet = TableExport(sheet.table, sheet.columns, self._counted())
+        self._blocks = table_export.blocks
+        self.table_export = TableExport(table_export.table, table_export.columns, self._counted())
 
     def _counted(self) -> Iterator[Any]:
         for block in self._blocks:

@@ -262,9 +262,9 @@ def server_url(settings: Settings, state: Callable[[], Path]) -> str:
     return url
 
 
-def _write_table(sheet: TableExport, lines: Iterable[str] | None, file: Path) -> None:
+def _write_table(table_export: TableExport, lines: Iterable[str] | None, file: Path) -> None:
     if lines is None:
-        write_parquet(sheet, file)
+        write_parquet(table_export, file)
     else:
         write_lines(lines, file)
 

@@ -307,7 +307,7 @@ class SqlQueries:
         kept, cut = take_fitting(rows, limits.rows, MAX_QUERY_BYTES)
         return QueryResult(result.columns, tuple(kept), cut)
 
-    def sheets(self) -> dict[str, TableExport]:
+    def exports(self) -> dict[str, TableExport]:
         """All tables for files, by name; their rows are to be read while the ledger is open."""
         if not self._catalog.columns(VERSIONS_TABLE):
             return {}

@@ -170,23 +170,23 @@ PARQUET_CONFIG: dict[str, str | bool | int | float | list[str]] = {
 }
 
 
-def write_parquet(sheet: TableExport, file: Path) -> int:
+def write_parquet(table_export: TableExport, file: Path) -> int:
     """Write a file that is not there yet; how many rows it has. Raises `RetryLater` when there is no room."""
     try:
         with duckdb.connect(":memory:", config={**PARQUET_CONFIG, "temp_directory": str(file.parent)}) as connection:
-            columns = ", ".join(f"{quote(name)} {type_}" for name, type_ in sheet.columns)
-            connection.execute(f"CREATE TABLE sheet ({columns})")
+            columns = ", ".join(f"{quote(name)} {type_}" for name, type_ in table_export.columns)
+            connection.execute(f"CREATE TABLE exported ({columns})")
             rows = 0
-            for block in sheet.blocks:
-                with connection.appender("sheet") as appender:
+            for block in table_export.blocks:
+                with connection.appender("exported") as appender:
                     appender.append_rows([_naive(record) for record in block])
                 rows += len(block)
-            connection.execute("COPY sheet TO ? (FORMAT parquet, COMPRESSION zstd)", [str(file)])
+            connection.execute("COPY exported TO ? (FORMAT parquet, COMPRESSION zstd)", [str(file)])
             return rows
     except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
         why = str(error).partition("\n")[0]
         raise RetryLater(
-            f"{sheet.table} could not be exported: {why}", hint="free some disk space or memory"
+            f"{table_export.table} could not be exported: {why}", hint="free some disk space or memory"
         ) from error
 
 

@@ -148,7 +148,7 @@ class DuckDBReader:
         """The tables, and the rows of those that a query names, for a query in the sandbox."""
         return copy_for_query(self._connection, sql)
 
-    def sheet(self, kind: Kind) -> TableExport:
+    def export(self, kind: Kind) -> TableExport:
         """The live rows of a kind for a file. To be read before anything else is asked."""
         stored = self._catalog.get(kind.name)
         if stored is None:
