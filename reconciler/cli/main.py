@@ -38,7 +38,7 @@ COMMANDS = {
     "fmt": ("check", "rewrite YAML files in the canonical layout; comments and values stay"),
     "plan": ("reconcile", "show what a commit would change in the live rows, and which rules refuse it"),
     "policy": ("check", "list the rules in policies/, and run their tests"),
-    "run": ("host", "run the daemon: every commit goes live at once"),
+    "run": ("daemon", "run the daemon: every commit goes live at once"),
     "sync": ("reconcile", "reconcile once to the branch's head"),
     "suspend": ("reconcile", "stop reconciling for a while, and say why"),
     "resume": ("reconcile", "resume reconciling"),

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.adapters.bundled import find_example_repository
+from reconciler.adapters.git.scratch import ScratchRepository
 from reconciler.cli import output
 from reconciler.cli.main import run
 from reconciler.cli.output import Exit
 from reconciler.errors import BugError
 from reconciler.settings import BY_NAME, EMBEDDED_HISTORY, NO_HISTORY, PREFIX
-from reconciler.wiring.local import has_embedded_history, scratch_repository
+from reconciler.wiring.local import has_embedded_history
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,7 +39,7 @@ class Tour:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         shutil.copytree(find_example_repository(), folder, dirs_exist_ok=True)
-        self._repository = scratch_repository(folder)
+        self._repository = ScratchRepository(folder)
         self._chapter = 0
 
     def chapter(self, title: str, text: str) -> None:
@@ -150,7 +151,7 @@ def prepare(folder: Path) -> Mapping[str, str]:
     config = folder / CONFIG
     if not (config / ".git").exists():
         shutil.copytree(find_example_repository(), config, dirs_exist_ok=True)
-        repository = scratch_repository(config)
+        repository = ScratchRepository(config)
         repository.commit("Bring the desk's configuration under review", MAINTAINER)
         repository.sign_as(MAINTAINER)
     return {"repository.url": str(config), "state.dir": str(folder / STATE)}

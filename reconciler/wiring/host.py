@@ -19,6 +19,7 @@ from reconciler.service.sessions import Sessions
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+    from types import ModuleType
 
     from reconciler.adapters.daemonfile import Daemon
     from reconciler.service.context import Progress
@@ -36,9 +37,8 @@ def open_host(settings: Settings, progress: Progress | None = None) -> Host:
     daemon = _find_daemon(settings)
     if daemon:
         return DaemonClient(daemon.address, daemon.token)
-    from reconciler.wiring.local import open_services
-
-    return open_services(settings, progress)
+    services: Services = _local().open_services(settings, progress)
+    return services
 
 
 def open_hurried_host(settings: Settings) -> Host:
@@ -51,16 +51,18 @@ def _find_daemon(settings: Settings) -> Daemon | None:
     """The daemon of the state folder. The repository is opened only if that has to say where it is."""
     state = known_state_folder(settings)
     if state is None:
-        from reconciler.wiring.local import find_state_folder
-
-        state = find_state_folder(settings)
+        state = _local().find_state_folder(settings)
     return find_daemon(state)
+
+
+def _local() -> ModuleType:
+    from reconciler.wiring import local
+
+    return local
 
 
 def open_sessions(settings: Settings) -> Sessions:
     """The sessions of this host. Whose they are is looked up in the live rows, of a daemon where one runs."""
-
-    from reconciler.wiring.local import open_context
 
     def find_rows(kind: str, word: str) -> tuple[str, Sequence[Mapping[str, object]]]:
         try:
@@ -69,7 +71,7 @@ def open_sessions(settings: Settings) -> Sessions:
             return "", ()
         return rows.key, [row.values for row in rows.rows]
 
-    return Sessions(open_context(settings), find_rows)
+    return Sessions(_local().open_context(settings), find_rows)
 
 
 def export_table(host: Host, word: str, form: str, folder: Path, *, history: bool) -> tuple[Path, int]:

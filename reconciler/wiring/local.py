@@ -5,7 +5,6 @@ Git and DuckDB are needed by every question that no daemon answers; other driver
 
 from __future__ import annotations
 
-import socket
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from importlib.util import find_spec
@@ -39,17 +38,13 @@ from reconciler.settings import EMBEDDED_HISTORY, EMBEDDED_REDIS, NO_HISTORY, NO
 from reconciler.wiring.checkout import bundled_kinds, open_checkout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
-    from typing import TextIO
 
     from reconciler.adapters.clickhouse.connection import ProbeAnswer
     from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
     from reconciler.adapters.git.repository import GitSource
-    from reconciler.adapters.git.scratch import ScratchRepository
     from reconciler.adapters.redis.sessions import RedisSessions
-    from reconciler.daemon.assembly import Daemon, DaemonParts
-    from reconciler.daemon.followers import MakeFollower
     from reconciler.importing.tables import RawTable
     from reconciler.model.host import Diagnosis
     from reconciler.model.rows import TableExport
@@ -87,38 +82,6 @@ def find_state_folder(settings: Settings) -> Path:
         return state
     with open_repository(settings.origin.folder) as source:
         return state_folder(source, settings)
-
-
-@contextmanager
-def run_daemon(
-    settings: Settings,
-    command: str,
-    stream: TextIO,
-    environ: Mapping[str, str],
-    followers: Sequence[MakeFollower] = (),
-) -> Iterator[Daemon]:
-    """Run the daemon while the block lasts. `command` tells others who holds the state folder."""
-    from reconciler.daemon.assembly import run_daemon as run
-
-    with run(daemon_parts(settings), command, stream, environ, followers) as daemon:
-        yield daemon
-
-
-def daemon_parts(settings: Settings) -> DaemonParts:
-    """What a daemon is made of."""
-    from reconciler.daemon.assembly import DaemonParts
-
-    state = find_state_folder(settings)
-    return DaemonParts(
-        settings=settings,
-        name=settings.host or socket.gethostname(),
-        state=state,
-        openers=make_openers(settings),
-        mirror=open_mirror(settings) if settings.origin.url is not None else None,
-        bundled=bundled_kinds(),
-        session_layout=session_layout(),
-        find_redis=partial(server_url, settings, lambda: state),
-    )
 
 
 @contextmanager
@@ -267,20 +230,6 @@ def _write_table(table_export: TableExport, lines: Iterable[str] | None, file: P
         write_parquet(table_export, file)
     else:
         write_lines(lines, file)
-
-
-def init_repository(path: Path) -> bool:
-    """Put an existing folder under git; False when it is already."""
-    from reconciler.adapters.git.scratch import begin_repository  # GitPython takes 80 ms
-
-    return begin_repository(path.resolve())
-
-
-def scratch_repository(folder: Path) -> ScratchRepository:
-    """A new git repository in a folder, for the tour."""
-    from reconciler.adapters.git.scratch import ScratchRepository  # GitPython takes 80 ms
-
-    return ScratchRepository(folder)
 
 
 def has_embedded_history() -> bool:

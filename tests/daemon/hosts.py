@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.daemon.assembly import make_dependencies
 from reconciler.daemon.host import Host
 from reconciler.settings import load
-from reconciler.wiring.local import daemon_parts
+from reconciler.wiring.daemon import daemon_parts
 from tests.support.standings import metrics
 
 if TYPE_CHECKING:

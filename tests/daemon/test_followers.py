@@ -12,7 +12,7 @@ import pytest
 from reconciler.daemon.conditions import Conditions
 from reconciler.daemon.followers import Follower, FollowerContext, FollowerThread
 from reconciler.errors import NeedsHuman, RetryLater
-from reconciler.wiring.local import run_daemon
+from reconciler.wiring.daemon import run_daemon
 from tests.daemon.hosts import Lines, host, settings_of
 from tests.running.hosts import Host
 from tests.support import configs

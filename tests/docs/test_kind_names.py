@@ -27,7 +27,7 @@ STORY = Path("cli/tour.py")
 
 ORDINARY = {
     (Path("adapters/git/repository.py"), "user"): "the user information of a URL (RFC 3986, section 3.2.1)",
-    (Path("cli/commands/host.py"), "signal"): "the module of the standard library",
+    (Path("cli/commands/daemon.py"), "signal"): "the module of the standard library",
     (Path("kinds/check.py"), "instance"): "JSON Schema's word for the value that is checked",
     (Path("validate/explain.py"), "instance"): "JSON Schema's word for the value that is checked",
     (Path("adapters/sandbox/child.py"), "signal"): "the module of the standard library",

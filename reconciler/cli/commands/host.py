@@ -1,14 +1,8 @@
-"""The host itself: `run`, `backup`, `restore`, `doctor`, `token`, `completion`."""
+"""The host itself: `backup`, `restore`, `doctor`, `token`, `completion`."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import sys
-import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -24,73 +18,7 @@ from reconciler.report.commits import short_sha
 from reconciler.report.status import build_diagnosis, diagnosis_lines, summarize_diagnoses
 from reconciler.service.host import HostControl
 
-if TYPE_CHECKING:
-    from types import FrameType
-
-PROGRAM = "reconciler"
-CHECK_INTERVAL = 1.0
-"""Seconds between two checks of what no thread would notice."""
-MAX_STOP = 4.5
-"""Seconds that stopping may take; what has not ended by then is undone at the next start."""
-SWITCH_INTERVAL = 0.0001
-"""Seconds that a thread may compute while others wait: with Python's own 5 ms, each question over HTTP would hold up a
-commit on its way by as much."""
-SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")
-"""What asks for the end, on the systems that have it: a service manager, ^C, a terminal that closes; Windows' ^C."""
 COLOURS = {Grade.OK: "green", Grade.WARNING: "yellow", Grade.PROBLEM: "red"}
-
-
-@click.command(short_help="the daemon")
-@click.option(
-    "--example", metavar="DIR", type=click.Path(path_type=Path), help="Run on a copy of the example, kept in DIR."
-)
-@global_options
-@click.pass_obj
-def run(given: Globals, example: Path | None) -> int:
-    """Follow the branch: apply every commit at once, or report why not, until SIGTERM or ^C."""
-    from reconciler.cli import tour as examples
-    from reconciler.daemon import gc
-    from reconciler.wiring.local import run_daemon
-
-    if example is not None:
-        given.flags |= examples.prepare(example)
-    stop = _Stop()
-    for name in SIGNALS:
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), stop.handle)
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    gc.set_thresholds()
-    command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
-    with run_daemon(given.settings(), command, sys.stderr, os.environ) as daemon:
-        if example is not None:
-            for text in examples.advice(example, daemon.address, _program()):
-                given.say(text)
-        while not stop.asked.wait(CHECK_INTERVAL):
-            daemon.check()
-        giving_up = threading.Timer(MAX_STOP, os._exit, [stop.code])
-        giving_up.daemon = True
-        giving_up.start()
-    giving_up.cancel()
-    return stop.code
-
-
-def _program() -> str:
-    """What to type to start this program: its name, or where it is if a shell would not find it."""
-    return PROGRAM if shutil.which(PROGRAM) else sys.argv[0]
-
-
-class _Stop:
-    """Whether somebody asked for the end, and the exit code that goes with it."""
-
-    def __init__(self) -> None:
-        self.asked = threading.Event()
-        self.code = Exit.OK
-
-    def handle(self, number: int, frame: FrameType | None) -> None:
-        """Note a signal."""
-        if number == signal.SIGINT:
-            self.code = Exit.INTERRUPTED
-        self.asked.set()
 
 
 @click.command(short_help="copy the store")

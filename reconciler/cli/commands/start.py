@@ -57,12 +57,12 @@ def init(given: Globals, folder: Path) -> None:
 
     DIR may be there and hold files: none of them is touched. It is put under git unless it is already.
     """
-    from reconciler.wiring.local import init_repository
+    from reconciler.adapters.git.scratch import begin_repository  # GitPython takes 80 ms
 
     target = Folder(folder.resolve())
     files = new_repository(bundled_kinds().kinds, bundled_files(), lambda: str(uuid4()))
     target.make()
-    is_new = init_repository(folder)
+    is_new = begin_repository(folder.resolve())
     kept = [path for path in files if target.exists(path)]
     for path, content in files.items():
         if path not in kept:

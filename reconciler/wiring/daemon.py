@@ -1,0 +1,48 @@
+"""The daemon of the host that settings name."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from reconciler.daemon import assembly
+from reconciler.wiring.checkout import bundled_kinds
+from reconciler.wiring.local import find_state_folder, make_openers, open_mirror, server_url, session_layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import TextIO
+
+    from reconciler.daemon.assembly import Daemon
+    from reconciler.daemon.followers import MakeFollower
+    from reconciler.settings import Settings
+
+
+@contextmanager
+def run_daemon(
+    settings: Settings,
+    command: str,
+    stream: TextIO,
+    environ: Mapping[str, str],
+    followers: Sequence[MakeFollower] = (),
+) -> Iterator[Daemon]:
+    """Run the daemon while the block lasts. `command` tells others who holds the state folder."""
+    with assembly.run_daemon(daemon_parts(settings), command, stream, environ, followers) as daemon:
+        yield daemon
+
+
+def daemon_parts(settings: Settings) -> assembly.DaemonParts:
+    """What a daemon is made of."""
+    state = find_state_folder(settings)
+    return assembly.DaemonParts(
+        settings=settings,
+        name=settings.host or socket.gethostname(),
+        state=state,
+        openers=make_openers(settings),
+        mirror=open_mirror(settings) if settings.origin.url is not None else None,
+        bundled=bundled_kinds(),
+        session_layout=session_layout(),
+        find_redis=partial(server_url, settings, lambda: state),
+    )
