@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from reconciler.errors import UsageError
 from reconciler.model import grants
-from reconciler.model.host import parse_span
+from reconciler.times import parse_span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

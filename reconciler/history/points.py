@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import UsageError
 from reconciler.model.commit import Status
 from reconciler.model.rows import HistoryPoint, VersionRow
+from reconciler.times import is_time, parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from reconciler.model.commit import Version
     from reconciler.model.rows import SideVersion
@@ -97,31 +98,6 @@ def point_of(version: VersionRow, side_versions: Mapping[str, SideVersion]) -> H
             break
         sha = side_versions[sha].parents[0]
     return HistoryPoint(version.height - len(shas), tuple(sha_ for sha_ in shas if side_versions[sha_].has_rows))
-
-
-DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-HINT = "write a date (UTC) or a moment with its zone: 2026-11-23, 2026-11-23T08:00Z, 2026-11-23 08:00+01:00"
-
-
-def is_time(text: str) -> bool:
-    """Whether a text is meant as a time: it begins with a date, which no sha does."""
-    return DATE.match(text) is not None
-
-
-def parse_time(text: str, *, end_of_day: bool = False) -> datetime:
-    """A time (aware, UTC) from RFC 3339 or any other form of ISO 8601 with date, time and zone.
-
-    A date alone stands for its first moment, with `end_of_day` for the first one after it. Raises `UsageError`.
-    """
-    try:
-        parsed = datetime.fromisoformat(text)
-        if DATE.fullmatch(text):
-            return parsed.replace(tzinfo=UTC) + timedelta(days=end_of_day)
-        if parsed.tzinfo is None:
-            raise UsageError(f"{text} could be meant in any time zone", hint=HINT)
-        return parsed.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise UsageError(f"{text!r} is no moment", hint=HINT) from error
 
 
 SHA: Final = re.compile("[0-9a-f]{4,64}", re.IGNORECASE)

@@ -11,7 +11,6 @@ from reconciler.errors import UsageError
 from reconciler.history import changes as past_rows
 from reconciler.history import pages, points
 from reconciler.history.changes import blame_fields
-from reconciler.history.points import parse_time
 from reconciler.kinds.kind import Kinds
 from reconciler.model.commit import Status
 from reconciler.model.rows import ORPHANED, HistoryPoint
@@ -29,6 +28,7 @@ from reconciler.report.rows import build_rows
 from reconciler.service.context import UPLOAD_WAIT, Service
 from reconciler.service.cursors import CHANGES, CHANGES_OF, FOUND, VERSIONS, format_cursor, parse_cursor
 from reconciler.service.kinds import find_kind
+from reconciler.times import parse_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

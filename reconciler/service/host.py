@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 from reconciler import answers
 from reconciler.errors import NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
 from reconciler.model.drift import MAX_REPORTED
-from reconciler.model.host import Suspension, parse_until
+from reconciler.model.host import Suspension
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.commits import build_applied
 from reconciler.report.status import build_status, build_suspension, suspension_line
 from reconciler.service.context import Service
+from reconciler.times import parse_until
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

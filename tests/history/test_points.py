@@ -8,9 +8,9 @@ import pytest
 
 from reconciler.errors import NeedsHuman, UsageError
 from reconciler.history import points
-from reconciler.history.points import is_time, parse_time
 from reconciler.model.host import HostEvent
 from reconciler.model.rows import HistoryPoint
+from reconciler.times import is_time, parse_time
 from tests.adapters.ledger.versions import aside, sha, version
 from tests.support.kinds import KINDS, START, FixedClock, uid
 from tests.support.memory.ledger import MemoryLedger

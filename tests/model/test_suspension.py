@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import UsageError
-from reconciler.model.host import Suspension, parse_until
+from reconciler.model.host import Suspension
+from reconciler.times import parse_until
 
 NOW = datetime(2026, 11, 22, 17, 4, 50, tzinfo=UTC)
 
