@@ -83,11 +83,6 @@ def to_milliseconds(moment: datetime) -> int:
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 
 
-def from_milliseconds(moment: int) -> datetime:
-    """The time, aware, in UTC."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=moment)
-
-
 USE_STEP = 10**14
 """The weight of a step of `Use` in a row's order: more than any time in milliseconds."""
 

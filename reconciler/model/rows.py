@@ -47,8 +47,6 @@ class QueryResult:
     cut: bool = False
 
 
-MAX_QUERY_ROWS = 100_000
-"""The highest `QueryLimits.rows`."""
 MAX_QUERY_BYTES = 16 * 1024 * 1024
 """Bytes of JSON that the rows of a result may have, so that neither side has to hold more."""
 

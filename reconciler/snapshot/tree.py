@@ -129,22 +129,22 @@ class Tree:
 def load_base_tree(base: Base, kinds: Kinds) -> Tree:
     """The tree of a valid state that a base holds."""
 
-    def named(key: Key) -> tuple[Location, ...]:
+    def locations_of(key: Key) -> tuple[Location, ...]:
         return tuple(Location(resource.path, resource.line) for resource in base.by_name(key))
 
-    def identified(row_id: RowId) -> tuple[Resource, ...]:
+    def resources_of(row_id: RowId) -> tuple[Resource, ...]:
         row = base.row(row_id)
         return (row.resource,) if row is not None and row.removed is None else ()
 
-    def referring(key: Key) -> Referrers:
+    def referrers_of(key: Key) -> Referrers:
         return HashTrieMap({Location(resource.path, resource.line): resource for resource in base.referrers_of(key)})
 
     return Tree(
         kinds=kinds,
         files=Overlay(lambda path: FileEntry(resources=base.declared_in(path))),
-        names=Overlay(named),
-        ids=Overlay(identified),
-        referrers=Overlay(referring),
+        names=Overlay(locations_of),
+        ids=Overlay(resources_of),
+        referrers=Overlay(referrers_of),
     )
 
 

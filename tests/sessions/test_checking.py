@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
 from reconciler.adapters.bundled import load_schema
-from reconciler.model.live import NewSession, Session, SessionCursor, SessionStatus, from_milliseconds
+from reconciler.model.live import NewSession, Session, SessionCursor, SessionStatus
 from reconciler.sessions import SessionChecker, hash_fingerprint, read_layout
 
 LAYOUT = read_layout(load_schema("session_state"))
@@ -36,9 +36,7 @@ def accepted(change: dict[str, Any]) -> NewSession:
 
 def test_what_is_kept_satisfies_the_schema_of_the_record() -> None:
     new = accepted({})
-    session = Session(
-        new.id, new.owner, new.ip_address, from_milliseconds(123), new.device_fingerprint, SessionStatus.ACTIVE
-    )
+    session = Session(new.id, new.owner, new.ip_address(123), new.device_fingerprint, SessionStatus.ACTIVE)
     record = LAYOUT.record(session)
     Draft202012Validator(LAYOUT.schema, format_checker=FormatChecker()).validate(record)
     assert list(record) == list(LAYOUT.schema["properties"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from reconciler.model.live import (
@@ -11,15 +12,16 @@ from reconciler.model.live import (
     SessionCursor,
     SessionPage,
     SessionStatus,
-    from_milliseconds,
     to_milliseconds,
 )
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from reconciler.model.live import NewSession
     from reconciler.ports import Clock
+
+
+def from_milliseconds(moment: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=moment)
 
 
 class MemorySessions:
