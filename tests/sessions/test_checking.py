@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -36,7 +37,14 @@ def accepted(change: dict[str, Any]) -> NewSession:
 
 def test_what_is_kept_satisfies_the_schema_of_the_record() -> None:
     new = accepted({})
-    session = Session(new.id, new.owner, new.ip_address(123), new.device_fingerprint, SessionStatus.ACTIVE)
+    session = Session(
+        new.id,
+        new.owner,
+        new.ip_address,
+        datetime.fromtimestamp(0.123, UTC),
+        new.device_fingerprint,
+        SessionStatus.ACTIVE,
+    )
     record = LAYOUT.record(session)
     Draft202012Validator(LAYOUT.schema, format_checker=FormatChecker()).validate(record)
     assert list(record) == list(LAYOUT.schema["properties"])
