@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from reconciler.kinds.build import join
+from reconciler.kinds.kind import join
 from reconciler.model.change import Key
 from reconciler.model.problem import NOT_LOCATED, Policy, Problem, Severity
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from reconciler.model.drift import MAX_REPORTED
 from reconciler.model.host import Level
+from reconciler.model.rows import MAX_REPORTED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Key, Resource, Row, RowId
     from reconciler.model.commit import Applied, Attempt, Commit, CommitDelta, FileChange, StoreUpdate, Version
-    from reconciler.model.drift import Drifts
     from reconciler.model.host import HostEvent, Suspension
     from reconciler.model.live import (
         CacheState,
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from reconciler.model.rows import (
         ActiveDay,
         ChangeCursor,
+        Drifts,
         HistoryChange,
         HistoryPoint,
         HistoryRow,

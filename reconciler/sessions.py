@@ -17,14 +17,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from reconciler import canonical
-from reconciler.kinds.build import child
-from reconciler.kinds.kind import Kind, Kinds
+from reconciler.kinds.kind import Kind, Kinds, child
 from reconciler.model.change import Document
 from reconciler.model.live import NewSession, SessionCursor
 from reconciler.model.problem import Problem
-from reconciler.validate.finding import SECRET, Finding, drop_consequences, locate_findings
+from reconciler.validate.finding import SECRET, Finding, drop_consequences, locate_findings, quote_value
 from reconciler.validate.validator import Validator
-from reconciler.validate.wording import quote_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -39,7 +39,7 @@ from reconciler.metrics import About, Metrics
 from reconciler.model.host import ConditionSeverity, Level
 from reconciler.reconcile.admission import AdmissionController
 from reconciler.reconcile.plan import Planner
-from reconciler.reconcile.processor import CommitProcessor
+from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.status import build_status
 from reconciler.service.context import Context, History, describe_target
 from reconciler.service.events import EventBuffer

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from reconciler import answers
 from reconciler.daemon.host import SyncRequest
-from reconciler.reconcile.processor import CommitProcessor
 from reconciler.reconcile.sync import CommitApproval
 from reconciler.reconcile.verify import Verifier
+from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.drift import build_drift, build_verification
 from reconciler.report.status import build_suspension
 from reconciler.report.sync import build_sync

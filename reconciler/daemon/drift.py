@@ -9,8 +9,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reconciler.model.drift import MAX_REPORTED
 from reconciler.model.host import ConditionSeverity, Level
+from reconciler.model.rows import MAX_REPORTED
 from reconciler.report.problems import plural
 from reconciler.status import Scan
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reconciler.daemon.conditions import Conditions
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import RowId
-    from reconciler.model.drift import Drift, Drifts
+    from reconciler.model.rows import Drift, Drifts
     from reconciler.ports import Clock, Log, Store
 
 MAX_HEALS = 5

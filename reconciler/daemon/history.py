@@ -13,10 +13,9 @@ from reconciler.daemon.hostconfig import DEFAULT
 from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.metrics import Outcome
 from reconciler.reconcile.empty import EmptyLedger
-from reconciler.reconcile.outbox import EventOutbox, Outbox, discard_events
-from reconciler.reconcile.processor import CommitProcessor
-from reconciler.reconcile.record import backfill
+from reconciler.reconcile.record import EventOutbox, Outbox, backfill, discard_events
 from reconciler.reconcile.upload import HistoryUploader, PendingUploads, UploadTarget
+from reconciler.reconcile.walk import CommitProcessor
 from reconciler.service.context import describe_target
 
 if TYPE_CHECKING:

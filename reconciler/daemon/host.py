@@ -14,9 +14,9 @@ from reconciler.errors import NeedsHuman, RefusedError, UsageError
 from reconciler.metrics import Outcome
 from reconciler.model.host import ConditionSeverity, Level
 from reconciler.reconcile.admission import AdmissionController
-from reconciler.reconcile.processor import CommitProcessor
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.sync import Reconciler, current_suspension
+from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.sync import applied_message, refused_message
 from reconciler.service.host import suspension_error
 from reconciler.status import BranchHead, Scan, StoreState, read_store_state

@@ -22,8 +22,8 @@ from reconciler.format.read import (
     NotUnderstoodError,
     join_comment,
 )
-from reconciler.kinds.build import child
-from reconciler.validate.wording import field_at
+from reconciler.kinds.kind import child
+from reconciler.validate.finding import field_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

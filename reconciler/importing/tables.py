@@ -9,8 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler import canonical
-from reconciler.kinds.build import child
-from reconciler.kinds.kind import TIMESTAMPS, SqlType, did_you_mean
+from reconciler.kinds.kind import TIMESTAMPS, SqlType, child, did_you_mean
 from reconciler.model.problem import Problem
 from reconciler.tables.rows import DECLARATION_COLUMNS, declaration_columns
 

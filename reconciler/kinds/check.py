@@ -12,8 +12,19 @@ from typing import TYPE_CHECKING, Any
 from jsonschema_rs import Draft202012Validator, ValidationError, ValidationErrorKind
 
 from reconciler import canonical
-from reconciler.kinds.build import ANNOTATION, child, is_within, join, parse_sql_type, resolve_refs, value_at
-from reconciler.kinds.kind import TIMESTAMPS, SqlType, closest, did_you_mean
+from reconciler.kinds.kind import (
+    ANNOTATION,
+    TIMESTAMPS,
+    SqlType,
+    child,
+    closest,
+    did_you_mean,
+    is_within,
+    join,
+    parse_sql_type,
+    resolve_refs,
+    value_at,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reconciler.kinds.build import ANNOTATION, build_kind, child, locate
 from reconciler.kinds.check import Flaw, MetaSchema, find_compile_flaws, find_cross_flaws, find_link_flaws
-from reconciler.kinds.kind import Kinds, did_you_mean
+from reconciler.kinds.kind import ANNOTATION, Kinds, build_kind, child, did_you_mean, locate
 from reconciler.model.problem import Problem
 
 if TYPE_CHECKING:

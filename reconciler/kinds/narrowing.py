@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler import canonical
-from reconciler.kinds.build import ANNOTATION, child
+from reconciler.kinds.kind import ANNOTATION, child
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,8 +19,7 @@ from reconciler.plan import find_prune_problems, sort_changes
 from reconciler.policy import locate_violations, read_policy
 from reconciler.ports import Between
 from reconciler.reconcile.read import locate_problems
-from reconciler.snapshot.base import LoadedBase
-from reconciler.snapshot.snapshot import change_between
+from reconciler.snapshot.snapshot import LoadedBase, change_between
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

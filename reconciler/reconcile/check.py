@@ -14,9 +14,9 @@ from reconciler.model.problem import Severity
 from reconciler.reconcile.read import FileReader, locate_problems, not_a_file_problem
 from reconciler.reconcile.rules import Layout, Role, read_kinds
 from reconciler.snapshot import tree as trees
-from reconciler.snapshot.base import EmptyBase
+from reconciler.snapshot.snapshot import EmptyBase
 from reconciler.snapshot.tree import find_tree_problems
-from reconciler.validate.repository import read_repository
+from reconciler.validate.validator import read_repository
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping

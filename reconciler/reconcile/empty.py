@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler.history.points import sha_prefix
-from reconciler.model.drift import Drifts
-from reconciler.snapshot.base import EmptyBase
+from reconciler.model.rows import Drifts
+from reconciler.snapshot.snapshot import EmptyBase
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

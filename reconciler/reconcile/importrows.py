@@ -14,9 +14,9 @@ from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.read import FileReader
 from reconciler.scaffold.yamltext import write_document
 from reconciler.snapshot import tree
-from reconciler.snapshot.base import EmptyBase
+from reconciler.snapshot.snapshot import EmptyBase
 from reconciler.snapshot.tree import find_tree_problems
-from reconciler.validate.resources import build_resource
+from reconciler.validate.validator import build_resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,13 +1,18 @@
-"""Recording versions in the ledger: during a walk, in a thread of its own, or by a backfill of the whole history."""
+"""Recording versions in the ledger: during a walk, in a thread of its own, or by a backfill of the whole history.
+
+Versions and host events that are not uploaded yet wait in an outbox, which several threads may use.
+"""
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from reconciler.errors import ReconcilerError, RetryLater
+from reconciler.model.host import Backlog
 from reconciler.reconcile.walk import WalkStart, first_parents, walk_history
 
 if TYPE_CHECKING:
@@ -17,11 +22,218 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.commit import Version
-    from reconciler.ports import Ledger, Source
-    from reconciler.reconcile.processor import CommitProcessor
-    from reconciler.reconcile.walk import Parents, ProcessedCommit, Progress
+    from reconciler.model.host import HostEvent
+    from reconciler.ports import Ledger, Source, Store
+    from reconciler.reconcile.walk import CommitProcessor, Parents, ProcessedCommit, Progress
 
     OpenLedger = Callable[[], AbstractContextManager[Ledger]]
+
+
+MAX_ROWS: Final = 50_000
+"""Rows that an outbox holds; a single version with more rows may wait alone."""
+MAX_UPLOADED: Final = 10_000
+"""Uploaded commits that are remembered: each look at a refused head offers the same ones again."""
+MAX_EVENTS: Final = 1_000
+"""Events in memory; the others wait in the store."""
+
+
+class Checkpoint(NamedTuple):
+    """A point in an outbox's life: the number of the last version put in by then, and how often it lost versions."""
+
+    number: int
+    losses: int
+
+
+class Outbox:
+    """Versions on their way to the ledger, in the order they were offered, which is parents first.
+
+    When it is full it drops everything and is `behind`: the ledger has to be compared with git, which has everything.
+    A new outbox is behind as well, as nobody knows what the last process left undone.
+    """
+
+    def __init__(self, max_rows: int = MAX_ROWS) -> None:
+        self._max_rows = max_rows
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._last = 0
+        self._pending: dict[str, tuple[int, PendingVersion]] = {}
+        self._rows = 0
+        self._losses, self._losses_repaired = 1, 0
+        self._uploaded: dict[str, bool] = {}
+
+    def offer(self, new: PendingVersion) -> None:
+        """Add a version, unless it is pending or was uploaded already."""
+        sha, mainline = new.sha, new.version.mainline
+        with self._lock:
+            before = self._pending.get(sha)
+            if before is not None and before[1].version.mainline is mainline:
+                return
+            if before is None and self._uploaded.get(sha) is mainline:
+                return
+            if self._pending and self._rows + new.rows > self._max_rows:
+                self._drop_all()
+                return
+            self._last = next(self._numbers)
+            # A version that is pending keeps its place: its parents are before it
+            self._pending[sha] = (self._last, new)
+            self._rows += new.rows - (before[1].rows if before else 0)
+
+    def require_backfill(self) -> None:
+        """From now on be `behind`: the ledger may lack commits, or have commits that are gone from git."""
+        with self._lock:
+            self._losses += 1
+            self._uploaded.clear()
+
+    @property
+    def behind(self) -> bool:
+        """Whether the ledger has to be compared with git before the next upload."""
+        with self._lock:
+            return self._losses > self._losses_repaired
+
+    def backlog(self) -> Backlog:
+        """How much is pending."""
+        with self._lock:
+            first = next(iter(self._pending.values()), None)
+            oldest = first[1].version.commit.stamp.time if first else None
+            return Backlog(len(self._pending), oldest, self._losses > self._losses_repaired)
+
+    def take(self, rows: int) -> tuple[PendingVersion, ...]:
+        """The oldest versions up to so many rows, at least one, all under the same kinds.
+
+        They stay pending until `mark_uploaded`: after a failure they are taken again, in the same order.
+        """
+        taken: list[PendingVersion] = []
+        with self._lock:
+            for _, pending in self._pending.values():
+                rows -= pending.rows
+                if taken and (rows < 0 or pending.kinds.digest != taken[0].kinds.digest):
+                    break
+                taken.append(pending)
+        return tuple(taken)
+
+    def mark_uploaded(self, versions: Collection[PendingVersion]) -> None:
+        """Remove versions that the ledger has."""
+        with self._lock:
+            for uploaded in versions:
+                pending = self._pending.get(uploaded.sha)
+                if pending is not None and pending[1] is uploaded:
+                    self._remove(uploaded.sha)
+                if self._losses == self._losses_repaired:
+                    self._remember_uploaded(uploaded.sha, uploaded.version.mainline)
+
+    def checkpoint(self) -> Checkpoint:
+        """The present point, for `mark_backfilled`."""
+        with self._lock:
+            return Checkpoint(self._last, self._losses)
+
+    def pending(self) -> Mapping[str, PendingVersion]:
+        """The pending versions by commit, in order."""
+        with self._lock:
+            return {sha: pending for sha, (_, pending) in self._pending.items()}
+
+    def mark_backfilled(self, checkpoint: Checkpoint) -> None:
+        """The ledger was compared with git after a checkpoint: remove all versions that were pending then."""
+        with self._lock:
+            for sha in [sha for sha, (number, _) in self._pending.items() if number <= checkpoint.number]:
+                self._remove(sha)
+            self._losses_repaired = max(self._losses_repaired, checkpoint.losses)
+
+    def _remove(self, sha: str) -> None:
+        _, removed = self._pending.pop(sha)
+        self._rows -= removed.rows
+
+    def _drop_all(self) -> None:
+        self._pending.clear()
+        self._uploaded.clear()
+        self._rows = 0
+        self._losses += 1
+
+    def _remember_uploaded(self, sha: str, mainline: bool) -> None:
+        self._uploaded.pop(sha, None)
+        self._uploaded[sha] = mainline
+        if len(self._uploaded) > MAX_UPLOADED:
+            del self._uploaded[next(iter(self._uploaded))]
+
+
+class OutboxRecorder:
+    """Records the versions of a walk into an outbox, in place of a `Recorder`, so that nobody waits for the ledger.
+
+    `rewritten` says that the walk starts anew or that commits are gone: some may have to be marked orphaned.
+    """
+
+    result = None
+
+    def __init__(self, outbox: Outbox, *, rewritten: bool) -> None:
+        self._outbox, self._rewritten = outbox, rewritten
+
+    def __enter__(self) -> OutboxRecorder:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: TracebackType | BaseException | None) -> None:
+        if self._rewritten and kind is None:
+            self._outbox.require_backfill()
+
+    def offer(self, commit: ProcessedCommit) -> None:
+        """Hand over a commit, in the order of the walk."""
+        self._outbox.offer(PendingVersion.from_commit(commit))
+
+
+class _PendingEvent(NamedTuple):
+    event: HostEvent
+    store: str
+
+
+class EventOutbox:
+    """Host events on their way from the store to the ledger. Only `exchange` needs the store.
+
+    The position in the store moves after the ledger has the events: a process that dies in between uploads them again,
+    and the ledger keeps one of each.
+    """
+
+    def __init__(self, max_events: int = MAX_EVENTS) -> None:
+        self._max_events = max_events
+        self._lock = threading.Lock()
+        self._pending: list[_PendingEvent] = []
+        self._store = ""
+        self._last_taken = self._last_uploaded = 0
+
+    def exchange(self, store: Store) -> None:
+        """Tell the store which events the ledger has, and take new ones from it, as far as there is room."""
+        identity, position = store.identity(), store.last_uploaded_event()
+        with self._lock:
+            if identity != self._store:  # made anew or restored, so it numbers its events anew
+                self._store, self._last_taken, self._last_uploaded = identity, 0, 0
+            uploaded, room = self._last_uploaded, self._max_events - len(self._pending)
+        if uploaded > position:
+            store.mark_uploaded(uploaded)
+        events = store.events_after(max(position, uploaded, self._last_taken), room) if room > 0 else ()
+        if events:
+            with self._lock:
+                self._pending.extend(_PendingEvent(event, identity) for event in events)
+                self._last_taken = events[-1].seq
+
+    def count(self) -> int:
+        """How many events are pending."""
+        with self._lock:
+            return len(self._pending)
+
+    def take(self, limit: int = MAX_EVENTS) -> tuple[HostEvent, ...]:
+        """The oldest events. They stay pending until `mark_uploaded`."""
+        with self._lock:
+            return tuple(pending.event for pending in self._pending[:limit])
+
+    def mark_uploaded(self, events: Collection[HostEvent]) -> None:
+        """Remove events that the ledger has: the oldest ones, as they were taken."""
+        with self._lock:
+            uploaded, self._pending = self._pending[: len(events)], self._pending[len(events) :]
+            numbers = [pending.event.seq for pending in uploaded if pending.store == self._store]
+            self._last_uploaded = max((self._last_uploaded, *numbers))
+
+
+def discard_events(store: Store) -> None:
+    """Mark all events uploaded, on a host without a ledger: the store then keeps those of a week."""
+    while events := store.events_after(store.last_uploaded_event(), MAX_EVENTS):
+        store.mark_uploaded(events[-1].seq)
 
 
 BATCH_ROWS: Final = 20_000

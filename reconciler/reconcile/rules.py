@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 from rpds import HashTrieMap
 
 from reconciler.decode.document import decode
-from reconciler.kinds.build import build_kind
-from reconciler.kinds.kind import Kinds
+from reconciler.kinds.kind import Kinds, build_kind
 from reconciler.kinds.load import load_kinds
 from reconciler.kinds.narrowing import find_narrowings
 from reconciler.model.commit import EntryType, FileChange, RepositorySpec
 from reconciler.model.problem import NOT_LOCATED, Problem, Severity
 from reconciler.reconcile.read import not_a_file_problem
-from reconciler.validate.repository import read_repository
+from reconciler.validate.validator import read_repository
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

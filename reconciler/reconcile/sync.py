@@ -15,11 +15,10 @@ from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.commit import Applied, Attempt, Status
 from reconciler.plan import Plan
 from reconciler.reconcile.admission import PRUNE, propose_replacement, propose_update
-from reconciler.reconcile.outbox import Outbox, OutboxRecorder
-from reconciler.reconcile.record import Recorder, RecordResult, backfill
+from reconciler.reconcile.record import Outbox, OutboxRecorder, Recorder, RecordResult, backfill
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.walk import ProcessedCommit, WalkStart, mainline_contains, walk_history
-from reconciler.snapshot.base import EmptyBase, LoadedBase
+from reconciler.snapshot.snapshot import EmptyBase, LoadedBase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,9 +28,8 @@ if TYPE_CHECKING:
     from reconciler.model.host import Suspension
     from reconciler.ports import Base, Clock, Source, Store, StoreReader
     from reconciler.reconcile.admission import AdmissionController, Proposal
-    from reconciler.reconcile.processor import CommitProcessor
     from reconciler.reconcile.record import OpenLedger
-    from reconciler.reconcile.walk import Parents, Progress
+    from reconciler.reconcile.walk import CommitProcessor, Parents, Progress
 
 ROWS_PER_LOOKUP = 500
 """Rows that are loaded in the time it takes to look up one changed file: its resources, names, ids and references."""

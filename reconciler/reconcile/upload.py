@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from reconciler.backoff import Backoff
     from reconciler.ports import Clock, Ledger
-    from reconciler.reconcile.outbox import EventOutbox, Outbox
-    from reconciler.reconcile.record import OpenLedger, PendingVersion
+    from reconciler.reconcile.record import EventOutbox, OpenLedger, Outbox, PendingVersion
 
     OpenOnce = Callable[[], Ledger]
     Backfill = Callable[[OpenOnce, Mapping[str, PendingVersion], Callable[[], None]], int | None]

@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from reconciler.model.commit import Applied, Version
     from reconciler.model.rows import VersionRow
     from reconciler.ports import LedgerReader, Source, StoreReader
-    from reconciler.reconcile.processor import CommitProcessor, TreeState
-    from reconciler.reconcile.walk import ProcessedCommit, Progress
+    from reconciler.reconcile.walk import CommitProcessor, ProcessedCommit, Progress, TreeState
 
     RowsById = Mapping[str, Row]
     FieldDifferences = list[tuple[str, str, str]]

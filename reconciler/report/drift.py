@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler import answers, canonical
-from reconciler.model.drift import DriftType
+from reconciler.model.rows import DriftType
 from reconciler.report.commits import short_sha
 from reconciler.report.escape import escape_line
 from reconciler.report.problems import plural
@@ -13,7 +13,7 @@ from reconciler.report.problems import plural
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reconciler.model.drift import Drifts
+    from reconciler.model.rows import Drifts
     from reconciler.reconcile.verify import Verification
 
 

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 from jsonschema_rs import Draft202012Validator, ValidationErrorKind
 
 from reconciler import canonical
-from reconciler.kinds.build import BOUNDS, child, join, resolve_refs
-from reconciler.kinds.kind import INACTIVE
+from reconciler.kinds.kind import BOUNDS, INACTIVE, child, join, resolve_refs
 from reconciler.scaffold.yamltext import write_value
-from reconciler.validate.wording import describe_range, unit_at
+from reconciler.validate.finding import describe_range, unit_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

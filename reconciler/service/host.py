@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from reconciler import answers
 from reconciler.errors import NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
-from reconciler.model.drift import MAX_REPORTED
 from reconciler.model.host import Suspension
+from reconciler.model.rows import MAX_REPORTED
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.commits import build_applied
 from reconciler.report.status import build_status, build_suspension, suspension_line
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from reconciler.adapters.duckdb.backup import Restored
-    from reconciler.model.drift import Drifts
+    from reconciler.model.rows import Drifts
     from reconciler.ports import Clock, Store
     from reconciler.service.context import Heartbeat
 

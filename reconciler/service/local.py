@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from reconciler import answers
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.model.drift import Drifts
+from reconciler.model.rows import Drifts
 from reconciler.reconcile.admission import AdmissionController
 from reconciler.reconcile.empty import EmptyLedger, EmptyStore
 from reconciler.reconcile.plan import Planner
-from reconciler.reconcile.processor import CommitProcessor
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.sync import CommitApproval, Reconciler, current_suspension
 from reconciler.reconcile.verify import Verifier
+from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.drift import build_drift, build_verification
 from reconciler.report.status import build_suspension
 from reconciler.report.sync import build_sync

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconciler import answers
 from reconciler.errors import UsageError
-from reconciler.model.drift import Drifts
+from reconciler.model.rows import Drifts
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.drift import build_drift
 from reconciler.report.plans import build_plan

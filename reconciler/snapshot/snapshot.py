@@ -1,29 +1,98 @@
 """The snapshot at a commit: what its tree declares, and what its first-parent history made of it.
 
 The lineage is a function of the first-parent history alone. Rows, their time stamps and the tombstones of what left git
-come out the same whether a host saw each commit as it came, slept for a week, or starts from nothing.
+come out the same whether a host saw each commit as it came, slept for a week, or starts from nothing. The state below
+the first snapshot is empty, or what a store holds, loaded into memory.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler import canonical
-from reconciler.model.change import Change, Op, Removal, Row
+from reconciler.model.change import Change, Key, Op, Removal, Row
 from reconciler.model.commit import RowChange
 from reconciler.slices import in_order
 from reconciler.snapshot import tree
 from reconciler.snapshot.tree import Overlay, find_tree_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import FileEntry, Prune, Resource, RowId, Stamp
     from reconciler.model.problem import Problem
     from reconciler.ports import Base
     from reconciler.snapshot.tree import Tree
+
+
+class EmptyBase:
+    """The state before the first commit. Implements the port `Base`."""
+
+    def declared_in(self, path: str) -> tuple[Resource, ...]:
+        return ()
+
+    def by_name(self, key: Key) -> tuple[Resource, ...]:
+        return ()
+
+    def row(self, row_id: RowId) -> Row | None:
+        return None
+
+    def referrers_of(self, key: Key) -> tuple[Resource, ...]:
+        return ()
+
+    def paths(self, kinds: Collection[str]) -> tuple[str, ...]:
+        return ()
+
+    def count(self, kind: str) -> int:
+        return 0
+
+    def rows(self) -> Iterator[Row]:
+        return iter(())
+
+
+class LoadedBase:
+    """A valid state in memory, for when so much changes that looking it up piece by piece takes longer."""
+
+    def __init__(self, rows: Iterable[Row], kinds: Kinds) -> None:
+        self._rows = {row.row_id: row for row in rows}
+        self._files: defaultdict[str, list[Resource]] = defaultdict(list)
+        self._names: dict[Key, Resource] = {}
+        self._referring: defaultdict[Key, list[Resource]] = defaultdict(list)
+        for resource in (row.resource for row in self._rows.values() if row.removed is None):
+            self._files[resource.path].append(resource)
+            self._names[resource.key] = resource
+            kind = kinds.by_name.get(resource.kind)
+            for reference in kind.references if kind else ():
+                for name in resource.refs.get(reference.role, ()):
+                    self._referring[Key(reference.kind, name)].append(resource)
+
+    def declared_in(self, path: str) -> tuple[Resource, ...]:
+        return tuple(sorted(self._files.get(path, ()), key=lambda resource: (resource.line, resource.key)))
+
+    def by_name(self, key: Key) -> tuple[Resource, ...]:
+        return (self._names[key],) if key in self._names else ()
+
+    def row(self, row_id: RowId) -> Row | None:
+        return self._rows.get(row_id)
+
+    def referrers_of(self, key: Key) -> tuple[Resource, ...]:
+        return tuple(sorted(self._referring.get(key, ()), key=lambda resource: resource.key))
+
+    def paths(self, kinds: Collection[str]) -> tuple[str, ...]:
+        return tuple(
+            sorted(
+                path for path, resources in self._files.items() if any(resource.kind in kinds for resource in resources)
+            )
+        )
+
+    def count(self, kind: str) -> int:
+        return sum(key.kind == kind for key in self._names)
+
+    def rows(self) -> Iterator[Row]:
+        return iter(self._rows.values())
 
 
 def change_between(old: Row | None, new: Row) -> Change | None:

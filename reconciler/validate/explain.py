@@ -15,11 +15,11 @@ from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.validators import extend
 
-from reconciler.kinds.build import BOUNDS, child, join, split
-from reconciler.kinds.kind import TIMESTAMPS, Kind, closest, did_you_mean
-from reconciler.validate.finding import MISSING, Finding
-from reconciler.validate.wording import (
+from reconciler.kinds.kind import BOUNDS, TIMESTAMPS, Kind, child, closest, did_you_mean, join, split
+from reconciler.validate.finding import (
+    MISSING,
     TYPES,
+    Finding,
     column_at,
     describe_range,
     describe_type,

@@ -1,17 +1,21 @@
-"""What a check finds, before it has a place in a file, and which of the findings are reported."""
+"""What a check finds, which of the findings are reported, and the words of their messages."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from reconciler.kinds.build import is_within, locate
+from reconciler import canonical
+from reconciler.kinds.kind import child, is_within, locate, resolve_refs, split
 from reconciler.model.problem import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from reconciler.kinds.kind import Column, Kind
     from reconciler.model.change import Document
+
 
 SECRET = "secret"  # noqa: S105 - the code of a problem
 AMBIGUOUS = "ambiguous-scalar"
@@ -65,3 +69,145 @@ def _locate(path: str, document: Document, finding: Finding) -> Problem:
 
 def _rank(finding: Finding) -> int:
     return RANKS.index(finding.code) if finding.code in RANKS else len(RANKS)
+
+
+def field_at(schema: Mapping[str, Any], pointer: str) -> Mapping[str, Any]:
+    """The schema of the value at a pointer, `$ref` followed; empty when the schema does not describe it."""
+    part: Mapping[str, Any] = schema
+    for token in split(pointer):
+        part = _member(schema, part, token)
+    return part
+
+
+def column_at(kind: Kind, pointer: str) -> Column | None:
+    """The column whose value stands at a pointer."""
+    return next((column for column in kind.columns if pointer == child("/spec", column.name)), None)
+
+
+def unit_at(kind: Kind, pointer: str) -> str:
+    """The unit of the value at a pointer, empty when it has none."""
+    column = column_at(kind, pointer)
+    return column.unit if column is not None else ""
+
+
+def find_home(schema: Mapping[str, Any], field: str) -> str | None:
+    """The pointer of the mapping that has a field of this name; None when none has."""
+    for pointer, part in _mappings(schema, schema, ""):
+        if field in part.get("properties", {}):
+            return pointer
+    return None
+
+
+def _member(schema: Mapping[str, Any], part: Mapping[str, Any], token: str) -> Mapping[str, Any]:
+    if part.get("type") == "array":
+        member = part.get("items")
+    else:
+        member = part.get("properties", {}).get(token, part.get("additionalProperties"))
+    return resolve_refs(schema, member) if isinstance(member, dict) else {}
+
+
+def _mappings(
+    schema: Mapping[str, Any], part: Mapping[str, Any], pointer: str
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    yield pointer, part
+    for name in part.get("properties", {}):
+        yield from _mappings(schema, _member(schema, part, name), child(pointer, name))
+
+
+MAX_QUOTED = 60
+"""Characters of a value that are shown; more would hide the message."""
+
+TYPES = {
+    "object": "a mapping of fields",
+    "array": "a list",
+    "string": "text",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "null": "nothing",
+}
+"""JSON Schema's types in words."""
+
+_RATIO = re.compile(r"[0-9]+:([0-9]+)")
+_NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
+_GROUPED = re.compile(r"[-+]?[1-9][0-9_]*(?:\.[0-9]+)?")
+_COMMA = re.compile(r"([-+]?[0-9]+),([0-9]+)")
+_WITH_UNIT = re.compile(r"([-+]?[0-9]+(?:\.[0-9]+)?)\s*(?:%|[A-Za-z]+)")
+
+
+def quote_value(value: Any) -> str:
+    """A value as messages quote it: text in single quotes, control characters escaped, at most one line."""
+    if value is None or isinstance(value, (dict, list)):
+        return describe_type(value)
+    if not isinstance(value, str):
+        return canonical.text(value)
+    visible = "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in value
+    )
+    return f"'{visible}'" if len(visible) <= MAX_QUOTED else f"'{visible[:MAX_QUOTED]}…'"
+
+
+def describe_type(value: Any) -> str:
+    """The type of a value in words: `text`, `a list`, `a number`…"""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return "a true/false value"
+        case int() | float():
+            return "a number"
+        case str():
+            return TYPES["string"]
+        case list():
+            return TYPES["array"]
+        case _:
+            return TYPES["object"]
+
+
+def join_words(words: Iterable[object]) -> str:
+    """Words with commas between them."""
+    return ", ".join(str(word) for word in words)
+
+
+def number_hint(text: str, field: Mapping[str, Any], unit: str, *, quoted: bool) -> str:
+    """How to write a text where a number is expected; `quoted` when it was written in quotes."""
+    ratio = _RATIO.fullmatch(text)
+    if ratio:
+        return f"write {ratio[1]}, the number after the colon"
+    if quoted and _NUMBER.fullmatch(text):
+        return f"write it without quotes: {text}"
+    comma = _COMMA.fullmatch(text)
+    if comma:
+        thousands = len(comma[2]) == len("000")  # 1,000 is a thousand to some people and one to others
+        return "write no comma: 1.5 or 1000" if thousands else f"write {comma[1]}.{comma[2]}, with a point"
+    if "_" in text and _GROUPED.fullmatch(text):
+        return f"write {text.replace('_', '')}"
+    with_unit = _WITH_UNIT.fullmatch(text)
+    if with_unit:
+        return f"write {with_unit[1]}, the number alone{f' (it is in {unit})' if unit else ''}"
+    whole = "whole " if field.get("type") == "integer" else ""
+    return f"write a plain {whole}number in decimal digits, such as {_example(field)}"
+
+
+def describe_range(bounds: Mapping[str, float], unit: str) -> str:
+    """A range in words: `1 to 1000 trades`, `more than 0, at most 100 percent`."""
+    low, high = bounds.get("minimum"), bounds.get("maximum")
+    above, below = bounds.get("exclusiveMinimum"), bounds.get("exclusiveMaximum")
+    if above is not None and (low is None or above >= low):
+        start = f"more than {canonical.text(above)}"
+    else:
+        start = "" if low is None else f"at least {canonical.text(low)}"
+    if below is not None and (high is None or below <= high):
+        end = f"less than {canonical.text(below)}"
+    else:
+        end = "" if high is None else f"at most {canonical.text(high)}"
+    if start.startswith("at least") and end.startswith("at most"):
+        words = f"{canonical.text(low)} to {canonical.text(high)}"
+    else:
+        words = ", ".join(part for part in (start, end) if part)
+    return f"{words} {unit}" if unit else words
+
+
+def _example(field: Mapping[str, Any]) -> str:
+    lowest = field.get("minimum", 0)
+    return canonical.text(max(1, lowest) if isinstance(lowest, (int, float)) else 1)

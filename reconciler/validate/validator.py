@@ -1,7 +1,8 @@
 """Files to what they declare: the fast validator gives the verdict, the reference explains what is wrong.
 
 Before its schema is looked at, a document has a kind and a name, no secrets, no numbers that are none, and no scalars
-that YAML readers take for different things.
+that YAML readers take for different things. A valid one becomes a resource in canonical form; `reconciler.yaml` is
+checked like any other, against a schema that ships with the program.
 """
 
 from __future__ import annotations
@@ -14,19 +15,89 @@ from typing import TYPE_CHECKING, Any
 
 from jsonschema_rs import Draft202012Validator
 
-from reconciler.kinds.build import child, join, locate
-from reconciler.kinds.kind import closest, did_you_mean
-from reconciler.model.change import FileEntry, Identified, Key
-from reconciler.validate.finding import AMBIGUOUS, MISSING, SECRET, Finding, drop_consequences, locate_findings
-from reconciler.validate.resources import build_resource, find_unfit_integers
-from reconciler.validate.wording import describe_type, field_at, join_words, number_hint, quote_value, unit_at
+from reconciler import canonical
+from reconciler.kinds.kind import Kind, Kinds, SqlType, child, closest, did_you_mean, join, locate
+from reconciler.model.change import FileEntry, Identified, Key, Prune, Resource, content_digest
+from reconciler.model.commit import PruneRule, RepositorySpec
+from reconciler.model.problem import Problem
+from reconciler.validate.finding import (
+    AMBIGUOUS,
+    MISSING,
+    SECRET,
+    Finding,
+    describe_type,
+    drop_consequences,
+    field_at,
+    join_words,
+    locate_findings,
+    number_hint,
+    quote_value,
+    unit_at,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from reconciler.kinds.kind import Kind, Kinds
-    from reconciler.model.change import Decoded, Document, Resource
-    from reconciler.model.problem import Problem
+    from reconciler.canonical import Value
+    from reconciler.kinds.kind import Column
+    from reconciler.model.change import Decoded, Document
+
+
+INTEGER_MIN, INTEGER_MAX = -(2**31), 2**31 - 1
+"""What a SQL INTEGER holds: 32 bits, in both databases."""
+
+
+def find_unfit_integers(kind: Kind, value: Any) -> Iterator[Finding]:
+    """Integers written with a decimal point, which JSON Schema accepts, or beyond the column's range."""
+    spec = value.get("spec") if isinstance(value, dict) else None
+    if not isinstance(spec, dict):
+        return
+    for column in kind.columns:
+        integer = spec.get(column.name)
+        if column.type is SqlType.INTEGER and integer is not None:
+            yield from _check_integer(column.name, integer)
+
+
+def build_resource(kind: Kind, name: str, value: Any, path: str, line: int) -> Resource:
+    """The resource that a valid document declares."""
+    metadata = value["metadata"]
+    values = {column.name: _normalize_value(column, value["spec"].get(column.name)) for column in kind.columns}
+    row_id = values[kind.key] = str(values[kind.key] or canonical.derived_id(kind.name, name))
+    labels, annotations = metadata.get("labels", {}), metadata.get("annotations", {})
+    refs = _normalize_references(kind, metadata.get("refs", {}))
+    digest = content_digest(Key(kind.name, name), values, labels, annotations, refs)
+    return Resource(kind.name, name, row_id, values, labels, annotations, refs, path, line, digest)
+
+
+def _check_integer(field: str, value: Any) -> Iterator[Finding]:
+    if isinstance(value, float) and value.is_integer():
+        message = f"{value} is written with a point, and a whole number is wanted"
+        yield Finding(child("/spec", field), "wrong-type", message, f"write {canonical.text(value)}")
+    elif isinstance(value, int) and not INTEGER_MIN <= value <= INTEGER_MAX:
+        message = f"{value} is out of range: {INTEGER_MIN} to {INTEGER_MAX}"
+        yield Finding(child("/spec", field), "out-of-range", message, "whole numbers are stored in 32 bits")
+
+
+_CANONICAL: Mapping[SqlType, Callable[[Any], Value]] = {
+    SqlType.FLOAT: canonical.number,
+    SqlType.UUID: str.lower,
+    SqlType.JSON: canonical.normalize,
+}
+
+
+def _normalize_value(column: Column, value: Value) -> Value:
+    convert = _CANONICAL.get(column.type)
+    return value if value is None or convert is None else convert(value)
+
+
+def _normalize_references(kind: Kind, written: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The references by role; the order of several names has no meaning, so they are sorted."""
+    refs: dict[str, tuple[str, ...]] = {}
+    for reference in kind.references:
+        if reference.role in written:
+            names = written[reference.role]
+            refs[reference.role] = tuple(sorted(set(names))) if reference.many else (names,)
+    return refs
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,3 +307,47 @@ class Validator:
             compiled = Draft202012Validator(dict(kind.schema), offline=True, validate_formats=True)
             self._compiled[kind.name] = compiled
         return compiled
+
+
+MODE = "/spec/prune/mode"
+"""Its `off` is one of the three words, which no reader can take for anything else."""
+
+
+def read_repository(
+    path: str, decoded: Decoded, schema: Mapping[str, Any]
+) -> tuple[RepositorySpec | None, tuple[Problem, ...]]:
+    """What the file says, None when something is wrong with it, and what that is."""
+    problems = list(decoded.problems)
+    if len(decoded.documents) == 1:
+        problems += _document_problems(path, decoded.documents[0], decoded, schema)
+    elif not problems:
+        message = f"this file holds one document of kind Repository, and here are {len(decoded.documents)}"
+        hint = "write apiVersion: reconciler/v1, kind: Repository and spec: {}"
+        problems.append(Problem(path, 1, 1, "missing-field", "", message, hint))
+    if problems:
+        return None, tuple(sorted(problems))
+    return _read_spec(decoded.documents[0].value), ()
+
+
+def _document_problems(path: str, document: Document, decoded: Decoded, schema: Mapping[str, Any]) -> list[Problem]:
+    # A kind without a table: the validator needs its schema and its name only.
+    kind = Kind("Repository", "", "", (), (), (), schema, path, "")
+    findings = Validator(Kinds(())).findings(kind, document)
+    counted = [finding for finding in findings if not (finding.code == AMBIGUOUS and finding.pointer == MODE)]
+    return locate_findings(path, document, drop_consequences(counted), decoded.problems)
+
+
+def _read_spec(value: Any) -> RepositorySpec:
+    spec, default = value["spec"], RepositorySpec()
+    prune = spec.get("prune", {})
+    return RepositorySpec(
+        include=tuple(spec.get("include", default.include)),
+        exclude=tuple(spec.get("exclude", default.exclude)),
+        schemas=spec.get("schemas", default.schemas),
+        policies=spec.get("policies", default.policies),
+        prune=PruneRule(
+            mode=Prune(prune.get("mode", default.prune.mode)),
+            max_percent=prune.get("max_percent", default.prune.max_percent),
+            max_count=int(prune.get("max_count", default.prune.max_count)),
+        ),
+    )

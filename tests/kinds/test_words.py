@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.kinds.build import child, is_within, join, locate, split, value_at
-from reconciler.kinds.kind import closest, did_you_mean
+from reconciler.kinds.kind import child, closest, did_you_mean, is_within, join, locate, split, value_at
 from reconciler.model.problem import Mark
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
 from reconciler.adapters.duckdb.store import DuckDBStore
 from reconciler.daemon.history import SERVER_TIMEOUT, Backfill
-from reconciler.reconcile.outbox import EventOutbox, Outbox
+from reconciler.reconcile.record import EventOutbox, Outbox
 from reconciler.reconcile.sync import Reconciler
 from reconciler.reconcile.upload import BatchUploader, PendingUploads, UploadTarget
 from reconciler.settings import load

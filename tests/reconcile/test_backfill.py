@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.adapters.git.repository import open_repository
-from reconciler.reconcile.outbox import EventOutbox, Outbox
-from reconciler.reconcile.processor import CommitProcessor
-from reconciler.reconcile.record import backfill
+from reconciler.reconcile.record import EventOutbox, Outbox, backfill
 from reconciler.reconcile.upload import BatchUploader, PendingUploads, UploadTarget
+from reconciler.reconcile.walk import CommitProcessor
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
 from tests.support.memory.ledger import MemoryLedger

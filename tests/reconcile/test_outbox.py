@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.kinds.kind import Kinds
-from reconciler.reconcile.outbox import Outbox
+from reconciler.reconcile.record import Outbox
 from tests.adapters.ledger.versions import aside
 from tests.support.kinds import GADGET, KINDS, commit
 from tests.support.patience import DEADLINE

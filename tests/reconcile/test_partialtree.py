@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.reconcile import partialtree
+from reconciler.reconcile import plan as planning
 from reconciler.reconcile.read import FileReader
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
@@ -23,7 +23,7 @@ ID = "0b9d6d6e-5f0c-4b43-8f5e-0d9a5f5f0001"
 def test_an_id_is_found_in_any_case_of_letters(
     tmp_path: Path, spelt: str, spelt_before: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(partialtree, "MAX_FILES_READ_WHOLE", 0)
+    monkeypatch.setattr(planning, "MAX_FILES_READ_WHOLE", 0)
     repo = GitRepo.create(tmp_path)
     before = configs.user("ann", user_id=ID).replace(ID, spelt_before)
     base = repo.commit({"a.yaml": before, "b.yaml": configs.user("bob")})
@@ -33,7 +33,7 @@ def test_an_id_is_found_in_any_case_of_letters(
 
 
 def test_a_plan_in_a_large_tree_reads_what_it_has_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partialtree, "MAX_FILES_READ_WHOLE", 0)
+    monkeypatch.setattr(planning, "MAX_FILES_READ_WHOLE", 0)
     repo = GitRepo.create(tmp_path)
     files = {f"{number}.yaml": configs.user(f"u{number}") for number in range(100, 200)}
     base = repo.commit({**files, "s.yaml": configs.signal("s", users=["u150"])})

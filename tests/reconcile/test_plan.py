@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.model.change import Op
-from reconciler.reconcile import partialtree
+from reconciler.reconcile import plan as planning
 from reconciler.reconcile.check import check_tree
 from reconciler.reconcile.rules import Layout
 from tests.reconcile.test_laws import NAMES, PATHS, Edit, build, histories, scratch, tree_of
@@ -79,9 +79,9 @@ def searching_equals_reading(history: list[Edit]) -> None:
         ends_well = is_valid(repo, head)
         for base in mainline[:-1]:
             with World(folder).awake() as world:
-                with patch.object(partialtree, "MAX_FILES_READ_WHOLE", ALL):
+                with patch.object(planning, "MAX_FILES_READ_WHOLE", ALL):
                     whole = world.between(base, head)
-                with patch.object(partialtree, "MAX_FILES_READ_WHOLE", 0):
+                with patch.object(planning, "MAX_FILES_READ_WHOLE", 0):
                     near = world.between(base, head)
             if is_valid(repo, base):
                 assert shown(near) == shown(whole)
@@ -127,7 +127,7 @@ def repo(tmp_path: Path) -> GitRepo:
 def test_an_invalid_base_stands_for_the_last_valid_commit(
     repo: GitRepo, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(partialtree, "MAX_FILES_READ_WHOLE", few)
+    monkeypatch.setattr(planning, "MAX_FILES_READ_WHOLE", few)
     good = repo.commit({"a.yaml": configs.user("ann", risk=0.5), "b.yaml": configs.user("bob")})
     base = repo.commit({"a.yaml": configs.user("ann", risk=0.5).replace("BOTH", "LONG")})
     head = repo.commit({"a.yaml": configs.user("ann", risk=0.75)})
@@ -161,7 +161,7 @@ def test_a_shallow_clone_with_an_invalid_base_compares_what_can_be_read(
 def test_a_new_id_that_another_name_would_get_is_found_in_a_large_tree(
     repo: GitRepo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(partialtree, "MAX_FILES_READ_WHOLE", 0)
+    monkeypatch.setattr(planning, "MAX_FILES_READ_WHOLE", 0)
     base = repo.commit({"a.yaml": configs.user("ann"), "b.yaml": configs.user("bob")})
     with_id = World(repo.path)
     with_id.sync()
@@ -173,14 +173,14 @@ def test_a_new_id_that_another_name_would_get_is_found_in_a_large_tree(
 
 @pytest.mark.parametrize("spelt", ['"\\x61nn"', "'ann'", '"a\\\n    nn"', "&who ann"])
 def test_however_a_name_is_spelt_it_is_found(repo: GitRepo, spelt: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partialtree, "MAX_FILES_READ_WHOLE", 0)
+    monkeypatch.setattr(planning, "MAX_FILES_READ_WHOLE", 0)
     base = repo.commit({"a.yaml": configs.user("ann").replace("name: ann", f"name: {spelt}")})
     head = repo.commit({"b.yaml": configs.user("ann", user_id="0b9d6d6e-5f0c-4b43-8f5e-0d9a5f5f0001")})
     assert {problem.code for problem in World(repo.path).between(base, head).problems} == {"duplicate-name"}
 
 
 def test_documents_that_are_not_laid_out_as_usual_are_counted(repo: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partialtree, "MAX_FILES_READ_WHOLE", 0)
+    monkeypatch.setattr(planning, "MAX_FILES_READ_WHOLE", 0)
     flow = "{apiVersion: reconciler/v1, kind: Signal, metadata: {name: s}, spec: {entry_strategy: BREAKOUT, "
     flow += "exit_strategy: STOP_LOSS, lot_size_type: FIXED, risk_per_trade_percent: 1, "
     flow += "trade_direction: BUY, status: ACTIVE}}"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model.change import Key, Removal, Row, RowId, Stamp
-from reconciler.snapshot.base import LoadedBase
+from reconciler.snapshot.snapshot import LoadedBase
 from tests.snapshot.test_tree import KINDS, NAMES, PATHS, READER, documents
 from tests.support.memory.base import MemoryBase
 

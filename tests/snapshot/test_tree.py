@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reconciler.reconcile.read import FileReader
 from reconciler.snapshot import tree
-from reconciler.snapshot.base import EmptyBase
+from reconciler.snapshot.snapshot import EmptyBase
 from reconciler.snapshot.tree import find_tree_problems
 from reconciler.wiring.checkout import bundled_kinds
 from tests.support import configs

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import RetryLater
-from reconciler.reconcile.outbox import EventOutbox, Outbox
-from reconciler.reconcile.record import PendingVersion, VersionBatch
+from reconciler.reconcile.record import EventOutbox, Outbox, PendingVersion, VersionBatch
 from reconciler.reconcile.upload import BatchUploader, PendingUploads, UploadTarget
 from tests.adapters.ledger.versions import created, version
 from tests.support.kinds import KINDS, widget

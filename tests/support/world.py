@@ -15,9 +15,9 @@ from reconciler.plan import PRUNE_LIMIT
 from reconciler.reconcile import sync
 from reconciler.reconcile.admission import AdmissionController
 from reconciler.reconcile.plan import Planner
-from reconciler.reconcile.processor import CommitProcessor
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.sync import CommitApproval, Reconciler, SyncResult
+from reconciler.reconcile.walk import CommitProcessor
 from reconciler.wiring.checkout import bundled_kinds
 from reconciler.wiring.local import policy_engine
 from tests.support.memory.ledger import MemoryLedger

@@ -10,8 +10,7 @@ from jsonschema_rs import Draft202012Validator
 
 from reconciler.model.change import Decoded, Document
 from reconciler.validate.explain import find_violations
-from reconciler.validate.resources import find_unfit_integers
-from reconciler.validate.validator import is_secret_name
+from reconciler.validate.validator import find_unfit_integers, is_secret_name
 from tests.kinds.loading import example
 from tests.support.laws import examples
 from tests.validate.samples import KINDS, check_value, codes, sample, validator

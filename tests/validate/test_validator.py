@@ -16,8 +16,8 @@ from reconciler.decode.document import decode
 from reconciler.model.change import Decoded, Document, Identified, Key
 from reconciler.model.problem import Mark, Problem
 from reconciler.validate.explain import find_violations
+from reconciler.validate.finding import describe_range, quote_value
 from reconciler.validate.validator import Validator, is_secret_name
-from reconciler.validate.wording import describe_range, quote_value
 from tests.kinds.loading import load
 from tests.validate.samples import CASES, check_text, check_value, codes, sample, validator
 

@@ -26,7 +26,7 @@ from reconciler.adapters.duckdb.tables import (
 )
 from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import TIMESTAMPS
-from reconciler.model.drift import TABLE_ITSELF, Drift, Drifts, DriftType, differing_columns
+from reconciler.model.rows import TABLE_ITSELF, Drift, Drifts, DriftType, differing_columns
 from reconciler.tables.duckdb import DESIRED, LIVE, qualify, quote, quote_list
 
 if TYPE_CHECKING:

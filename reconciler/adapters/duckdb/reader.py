@@ -25,8 +25,7 @@ from reconciler.adapters.duckdb.state import (
     suspension,
 )
 from reconciler.adapters.duckdb.tables import load_catalog, parts_of, read_structure
-from reconciler.model.drift import MAX_REPORTED
-from reconciler.model.rows import TableExport
+from reconciler.model.rows import MAX_REPORTED, TableExport
 from reconciler.tables.duckdb import DESIRED, LIVE, qualify, quote
 from reconciler.tables.rows import export_columns
 
@@ -40,9 +39,8 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import RowId
     from reconciler.model.commit import Applied, Attempt
-    from reconciler.model.drift import Drifts
     from reconciler.model.host import HostEvent, Suspension
-    from reconciler.model.rows import LiveRow, Search
+    from reconciler.model.rows import Drifts, LiveRow, Search
     from reconciler.ports import Base
 
 

@@ -16,8 +16,8 @@ from reconciler.adapters.duckdb.connection import fetch_first, fetch_number
 from reconciler.errors import NeedsHuman
 from reconciler.model.change import Stamp
 from reconciler.model.commit import Applied, Attempt
-from reconciler.model.drift import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED
 from reconciler.model.host import HostEvent, Suspension
+from reconciler.model.rows import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,8 +19,8 @@ from reconciler.adapters.duckdb.tables import catalog_of, save_catalog
 from reconciler.adapters.duckdb.writing import advance, replace_all
 from reconciler.errors import BugError
 from reconciler.model.commit import Applied, Attempt
-from reconciler.model.drift import DRIFT_HEALED, MAX_REPORTED, next_drift_event
 from reconciler.model.host import HostEvent
+from reconciler.model.rows import DRIFT_HEALED, MAX_REPORTED, next_drift_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import RowId
     from reconciler.model.commit import StoreUpdate
-    from reconciler.model.drift import Drifts
     from reconciler.model.host import Suspension
+    from reconciler.model.rows import Drifts
     from reconciler.ports import Clock
 
 T = TypeVar("T")

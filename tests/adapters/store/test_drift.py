@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.model.change import RowId
-from reconciler.model.drift import Drift, Drifts, DriftType, is_same
+from reconciler.model.rows import Drift, Drifts, DriftType, is_same
 from tests.adapters.store.observing import observe, typed
 from tests.adapters.store.tampering import change, delete, events, insert, real_step
 from tests.support.kinds import KINDS, WIDGET, FixedClock, gadget, row, stamp, step, tombstone, uid, widget

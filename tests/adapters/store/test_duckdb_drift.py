@@ -12,7 +12,7 @@ from reconciler.adapters.duckdb.store import DuckDBStore, open_reader, open_stor
 from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import Kinds
 from reconciler.model.change import RowId
-from reconciler.model.drift import DriftType
+from reconciler.model.rows import DriftType
 from tests.adapters.store.observing import observe
 from tests.adapters.store.tampering import change, events, real_step
 from tests.support.cases import some

@@ -6,8 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from reconciler.model.drift import TABLE_ITSELF, Drift, Drifts, DriftType, differing_columns
-from reconciler.model.rows import LiveRow
+from reconciler.model.rows import TABLE_ITSELF, Drift, Drifts, DriftType, LiveRow, differing_columns
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

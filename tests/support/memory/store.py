@@ -12,9 +12,8 @@ from reconciler import canonical
 from reconciler.errors import BugError, NeedsHuman
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
 from reconciler.model.commit import Applied, Attempt
-from reconciler.model.drift import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED, MAX_REPORTED, next_drift_event
 from reconciler.model.host import HostEvent
-from reconciler.model.rows import LiveRow
+from reconciler.model.rows import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED, MAX_REPORTED, LiveRow, next_drift_event
 from reconciler.tables.rows import is_live, live_values
 from tests.support.memory.base import MemoryBase
 from tests.support.memory.drift import scan, with_written
@@ -26,8 +25,8 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row, RowId
     from reconciler.model.commit import StoreUpdate
-    from reconciler.model.drift import Drifts
     from reconciler.model.host import Suspension
+    from reconciler.model.rows import Drifts
     from reconciler.ports import Base, Clock
 
 
