@@ -26,6 +26,9 @@ SyncState = Literal["Synced", "OutOfSync", "Unknown"]
 HealthState = Literal["Healthy", "Progressing", "Degraded", "Suspended"]
 Operation = Literal["create", "update", "delete"]
 Origin = Literal["shipped", "repository"]
+FollowerState = Literal["Starting", "Following", "Retrying", "Stalled"]
+Session = dict[str, str]
+"""A session by column; the columns are those of the schema `session_state`."""
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -135,9 +138,6 @@ class LiveView(Answer, frozen=True):
     dropped: Count
     bytes: Count
     kept_by: str | None
-
-
-FollowerState = Literal["Starting", "Following", "Retrying", "Stalled"]
 
 
 class Follower(Answer, frozen=True):
@@ -463,10 +463,6 @@ class Delivery(Answer, frozen=True):
     result: Literal["accepted", "duplicate", "pong", "ignored"]
 
 
-Session = dict[str, str]
-"""A session by column; the columns are those of the schema `session_state`."""
-
-
 class Sessions(Answer, frozen=True):
     sessions: tuple[Session, ...]
     next: Cursor | None = None
@@ -500,15 +496,3 @@ class Table(Answer, frozen=True):
 
 class Tables(Answer, frozen=True):
     tables: tuple[Table, ...]
-
-
-class ErrorBody(Answer, frozen=True):
-    code: str
-    message: str
-    hint: str
-
-
-class Error(Answer, frozen=True):
-    """The one body of every error."""
-
-    error: ErrorBody

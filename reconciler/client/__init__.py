@@ -10,6 +10,6 @@ What is asked for as an attribute is a kind, whatever kinds the repository has.
 """
 
 from reconciler.client.config import Config
-from reconciler.client.row import Change, NoSuchRow, Row
+from reconciler.client.sources import Change, NoSuchRow, Row
 
 __all__ = ["Change", "Config", "NoSuchRow", "Row"]

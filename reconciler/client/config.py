@@ -9,15 +9,22 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reconciler.client.row import REBUILD, NoSuchRow, Row
-from reconciler.client.sources import HttpSource, RedisSource, announced_place, embedded_url, read_place
+from reconciler.client.sources import (
+    REBUILD,
+    HttpSource,
+    NoSuchRow,
+    RedisSource,
+    Row,
+    announced_place,
+    embedded_url,
+    read_place,
+)
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from reconciler.client.row import Change
-    from reconciler.client.sources import Follower, Source
+    from reconciler.client.sources import Change, Follower, Source
 
 PLACE = re.compile(r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
 REST = 0.5

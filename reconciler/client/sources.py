@@ -1,9 +1,10 @@
-"""Where a program's rows come from. Sources are asked in order; one more is one more class here."""
+"""A program's rows and where they come from. Sources are asked in order; one more is one more class here."""
 
 from __future__ import annotations
 
 import http.client
 import json
+from collections.abc import Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -14,16 +15,70 @@ from reconciler.adapters.daemonfile import find_daemon
 from reconciler.adapters.redis.cache import ViewReader
 from reconciler.adapters.redis.connection import connect
 from reconciler.adapters.redis.server import find_server_url
-from reconciler.client.row import REBUILD, Change
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from reconciler.adapters.redis.connection import Connection
 
     Answer = TypeVar("Answer")
+
+
+class NoSuchRow(UsageError, LookupError):
+    """No live row of this kind has this name."""
+
+
+class Row(Mapping[str, Any]):
+    """A live row. A column is an attribute, and an item for names that this class has itself (`row["age"]`).
+
+    `age` is how many seconds ago somebody who knows said that this is the row: 0 unless nobody can be reached.
+    """
+
+    def __init__(self, kind: str, name: str, columns: Mapping[str, Any], age: float = 0.0) -> None:
+        self.kind, self.name, self.age = kind, name, age
+        self._columns = columns
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this is what is live now, and not what was when somebody could last be asked."""
+        return self.age == 0.0
+
+    def __getattr__(self, column: str) -> Any:
+        try:
+            return self.__dict__["_columns"][column]
+        except KeyError:
+            raise AttributeError(f"a row of kind {self.__dict__.get('kind')} has no column {column}") from None
+
+    def __getitem__(self, column: str) -> Any:
+        return self._columns[column]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def __repr__(self) -> str:
+        return f"Row({self.kind} {self.name}, {dict(self._columns)}, age {self.age:.1f} s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something about a row is not what it was. `op` is create, update or delete, which may leave the row INACTIVE.
+
+    With `op` rebuild, kind and name are empty: changes may have been missed, look at all that matters.
+    """
+
+    kind: str
+    name: str
+    op: str
+    commit: str
+    height: int
+
+
+REBUILD = Change("", "", "rebuild", "", 0)
 
 
 STREAM_WAIT, ANSWER_MARGIN = 1.0, 0.5

@@ -21,7 +21,7 @@ from reconciler.backoff import Backoff
 from reconciler.daemon import gc
 from reconciler.daemon.backups import Backups
 from reconciler.daemon.conditions import ConditionLog, Conditions, Phase, show_upload_error
-from reconciler.daemon.control import DaemonControl
+from reconciler.daemon.control import DaemonControl, HostState
 from reconciler.daemon.drift import DriftHealer, DriftReporter
 from reconciler.daemon.events import EventPublisher
 from reconciler.daemon.followers import FollowerContext, FollowerThread
@@ -33,7 +33,6 @@ from reconciler.daemon.loop import Intervals, Loop
 from reconciler.daemon.metrics import Exposition, TimedPolicyEngine
 from reconciler.daemon.repository import FollowedRepository, GitWatcher
 from reconciler.daemon.sessions import SharedSessions
-from reconciler.daemon.state import HostState
 from reconciler.errors import BugError, RetryLater
 from reconciler.metrics import About, Metrics
 from reconciler.model.host import ConditionSeverity, Level

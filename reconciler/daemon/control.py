@@ -1,30 +1,92 @@
-"""Operations that somebody asks a daemon for: each runs on the operations thread, in its turn."""
+"""What a daemon is asked: how it is at this moment, and operations.
+
+Its state never waits for the operations thread; each operation runs on that thread, in its turn.
+"""
 
 from __future__ import annotations
 
+import os
+import time
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from reconciler import answers
+from reconciler.daemon.conditions import Phase
 from reconciler.daemon.host import SyncRequest
+from reconciler.daemon.liveview import LiveView
 from reconciler.reconcile.sync import CommitApproval
 from reconciler.reconcile.verify import Verifier
 from reconciler.reconcile.walk import CommitProcessor
-from reconciler.report.drift import build_drift, build_verification
 from reconciler.report.status import build_suspension
-from reconciler.report.sync import build_sync
+from reconciler.report.sync import build_drift, build_sync, build_verification
+from reconciler.service.context import Heartbeat
 from reconciler.service.host import build_restored, end_suspension, heal_store, new_suspension
-from reconciler.status import Scan
+from reconciler.status import BranchHead, Running, Scan, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from reconciler.canonical import Value
     from reconciler.daemon.host import Host
     from reconciler.daemon.loop import Loop
     from reconciler.reconcile.sync import SyncResult
+    from reconciler.status import Status
+
+
+MAX_SILENCE = 300.0
+"""Seconds without a sign of life after which the operations thread is taken to be stuck."""
+WORKING = frozenset({Phase.FETCHING, Phase.RECONCILING, Phase.SCANNING, Phase.BACKING_UP, Phase.ANSWERING})
+
+
+class HostState:
+    """For any thread. `address` is where the daemon listens; `blind` says why it does not notice commits at once."""
+
+    def __init__(self, host: Host, loop: Loop, blind: Callable[[], str]) -> None:
+        self._host, self._deps, self._loop, self._blind = host, host.deps, loop, blind
+        self.address = ""
+
+    def status(self) -> Status:
+        """How the host is, as the operations thread saw it last."""
+        observed = self._host.observed
+        place = observed.place or BranchHead("", "", None, shallow=False)
+        return describe(place, observed.stored, self._running(), self._deps.clock.now())
+
+    def heartbeats(self) -> Sequence[Heartbeat]:
+        """A sign of life of the thread that must not stand still."""
+        snapshot = self._deps.conditions.snapshot()
+        return [Heartbeat("operations", str(snapshot.phase), time.monotonic() - snapshot.heartbeat, MAX_SILENCE)]
+
+    def is_ready(self) -> bool:
+        """Whether the first reconcile has ended."""
+        return self._deps.conditions.snapshot().ready
+
+    def hint(self, source: str) -> None:
+        """Something may have changed in git, says `source`: look soon."""
+        self._deps.log.event("Hinted", source=source)
+        self._loop.trigger()
+
+    def _running(self) -> Running:
+        snapshot = self._deps.conditions.snapshot()
+        followers = [thread.follower for thread in self._host.followers]
+        return Running(
+            pid=os.getpid(),
+            address=self.address,
+            started=snapshot.started,
+            phase=str(snapshot.phase),
+            phase_since=snapshot.phase_since,
+            beat=snapshot.heartbeat_at,
+            working=snapshot.phase in WORKING,
+            last_sync=snapshot.last_sync,
+            conditions=tuple(snapshot.active.values()),
+            history=self._deps.upload.state(),
+            scan=self._host.observed.scan,
+            blind=self._blind(),
+            view=next((follower.content() for follower in followers if isinstance(follower, LiveView)), None),
+            followers=tuple(thread.status() for thread in self._host.followers if not thread.follower.has_own_section),
+        )
+
 
 T = TypeVar("T")
 U = TypeVar("U")

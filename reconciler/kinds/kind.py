@@ -1,6 +1,6 @@
 """Kinds as the rest of the program sees them: tables, columns, references, schemas, and the names people use.
 
-A kind is built from a schema that `check` has found sound; places in schemas and documents are JSON Pointers (RFC 6901).
+A kind is built from a schema that `check` found sound; places in schemas and documents are JSON Pointers (RFC 6901).
 """
 
 from __future__ import annotations

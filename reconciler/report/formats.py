@@ -1,24 +1,257 @@
-"""The formats of `validate` and `plan`, in the order in which the commands offer them.
+"""The formats of `validate` and `plan`, and those of them that only CI systems read.
 
 Each text ends without a line end. The `kinds` of a plan are those of its head.
+
+- GitHub: "Workflow commands for GitHub Actions" (docs.github.com), and `command.ts` in actions/toolkit for the escapes.
+  GitHub shows the first ten errors and the first ten warnings of a step.
+- JUnit: junit-10.xsd of the Jenkins xUnit plugin. A test case for each file, and in a plan for each change. GitLab and
+  Jenkins show only the first `failure` of a case, so it holds all errors of a file. Warnings do not fail a case and are
+  in `system-out`.
+- SARIF 2.1.0 (docs.oasis-open.org/sarif/sarif/v2.1.0). Changes are not findings, so the log of a plan has its problems
+  only. `helpUri` has to be absolute (section 3.49.12; GitHub refuses the whole upload otherwise), and the documentation
+  has no fixed address: the link to docs/problems.md is in the help text of the rule.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
-from reconciler import answers
-from reconciler.report import github, junit, markdown, sarif, text
-from reconciler.report.escape import dump_json
-from reconciler.report.plans import build_plan
-from reconciler.report.problems import build_checked
+from reconciler import __version__, answers
+from reconciler.model.change import Op
+from reconciler.model.problem import Severity
+from reconciler.report import markdown, plans
+from reconciler.report.escape import dump_json, escape_block, escape_line
+from reconciler.report.plans import SIGNS, build_plan, change_title, full_change_lines, outcome_lines, prune_effect
+from reconciler.report.problems import (
+    DOCS_PAGE,
+    build_checked,
+    checked_counts,
+    describe_code,
+    docs_anchor,
+    known_column,
+    problem_counts,
+    problem_line,
+    problem_text,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from reconciler.kinds.kind import Kinds
+    from reconciler.model.change import Change
+    from reconciler.model.problem import Problem
     from reconciler.plan import Plan
     from reconciler.reconcile.check import CheckResult
+
+
+MAX_NAMED = 50
+"""Deletions that the notice of a plan lists by name."""
+
+_DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+_PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
+
+
+def workflow_command(name: str, properties: Mapping[str, str | int | None], message: str) -> str:
+    """A workflow command; properties that are None are left out."""
+    parameters = ",".join(
+        f"{key}={str(value).translate(_PROPERTY)}" for key, value in properties.items() if value is not None
+    )
+    return f"::{name} {parameters}::{message.translate(_DATA)}"
+
+
+def render_checked_github(checked: CheckResult) -> str:
+    """`validate --format github`: an annotation for each problem, and a notice with the counts."""
+    notice = f"{checked_counts(checked)}: {problem_counts(checked.problems)}"
+    return "\n".join([*map(_annotation, checked.problems), workflow_command("notice", {"title": "validate"}, notice)])
+
+
+def render_plan_github(plan: Plan, kinds: Kinds) -> str:
+    """`plan --format github`: an annotation for each problem, and a notice with the deletions and the outcome."""
+    notice = "\n".join((*_deletion_lines(plan, kinds), *outcome_lines(plan)))
+    return "\n".join([*map(_annotation, plan.problems), workflow_command("notice", {"title": "plan"}, notice)])
+
+
+def _annotation(problem: Problem) -> str:
+    properties: dict[str, str | int | None] = {
+        "file": problem.path,
+        "line": problem.line,
+        "col": known_column(problem),
+        "title": escape_line(problem.code),
+    }
+    return workflow_command(problem.severity, properties, escape_block(problem_text(problem)))
+
+
+def _deletion_lines(plan: Plan, kinds: Kinds) -> Iterator[str]:
+    deletions = [change for change in plan.changes if change.op is Op.DELETE]
+    for change in deletions[:MAX_NAMED]:
+        yield f"{SIGNS[change.op]} {change_title(change)} ({prune_effect(change, kinds)})"
+    if len(deletions) > MAX_NAMED:
+        yield f"and {len(deletions) - MAX_NAMED:,} more to delete"
+
+
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
+
+
+class Case(NamedTuple):
+    """A test case; errors make it fail."""
+
+    group: str
+    name: str
+    errors: Sequence[Problem]
+    output: Sequence[str]
+
+
+def render_checked_junit(checked: CheckResult) -> str:
+    """`validate --format junit`"""
+    return _render_document([("validate", list(_file_cases("validate", checked.entries, checked.problems)))])
+
+
+def render_plan_junit(plan: Plan, kinds: Kinds) -> str:
+    """`plan --format junit`: the changes, deletions first, and the files with problems."""
+    changes = [_change_case(change, kinds) for change in plan.changes]
+    files = list(_file_cases("plan", (), plan.problems))
+    return _render_document([("plan: changes", changes), ("plan: files", files)])
+
+
+def _file_cases(group: str, paths: Iterable[str], problems: Iterable[Problem]) -> Iterator[Case]:
+    by_path: dict[str, list[Problem]] = {path: [] for path in paths}
+    for problem in problems:
+        by_path.setdefault(problem.path, []).append(problem)
+    for path, in_file in sorted(by_path.items()):
+        errors = [problem for problem in in_file if problem.severity is Severity.ERROR]
+        warnings = [problem_line(problem) for problem in in_file if problem.severity is Severity.WARNING]
+        yield Case(group, escape_line(path), errors, warnings)
+
+
+def _change_case(change: Change, kinds: Kinds) -> Case:
+    effect = prune_effect(change, kinds)
+    name = f"{change.op} {change_title(change)}" + (f" ({effect})" if effect else "")
+    return Case(f"plan.{change.op}", name, (), list(full_change_lines(change, kinds)))
+
+
+def _render_document(suites: Iterable[tuple[str, Sequence[Case]]]) -> str:
+    parts = [_render_suite(name, cases) for name, cases in suites if cases]
+    return "\n".join(
+        ['<?xml version="1.0" encoding="UTF-8"?>', '<testsuites name="reconciler">', *parts, "</testsuites>"]
+    )
+
+
+def _render_suite(name: str, cases: Sequence[Case]) -> str:
+    failures = sum(bool(case.errors) for case in cases)
+    counts = f'tests="{len(cases)}" failures="{failures}" errors="0" skipped="0"'
+    return "\n".join([f'  <testsuite name="{name}" {counts}>', *map(_render_case, cases), "  </testsuite>"])
+
+
+def _render_case(case: Case) -> str:
+    tag = f'<testcase classname="{_escape_xml(escape_line(case.group))}" name="{_escape_xml(case.name)}"'
+    content = [*_failure_lines(case.errors), *_output_lines(case.output)]
+    return "\n".join([f"    {tag}>", *content, "    </testcase>"]) if content else f"    {tag}/>"
+
+
+def _failure_lines(errors: Sequence[Problem]) -> Iterator[str]:
+    if errors:
+        first = errors[0]
+        more = f" (and {len(errors) - 1:,} more)" if len(errors) > 1 else ""
+        code, message = _escape_xml(escape_line(first.code)), _escape_xml(escape_line(first.message) + more)
+        text = _escape_lines(map(problem_line, errors))
+        yield f'      <failure type="{code}" message="{message}">{text}</failure>'
+
+
+def _output_lines(lines: Sequence[str]) -> Iterator[str]:
+    if lines:
+        yield f"      <system-out>{_escape_lines(lines)}</system-out>"
+
+
+def _escape_lines(lines: Iterable[str]) -> str:
+    return "\n".join(map(_escape_xml, lines))
+
+
+def _escape_xml(text: str) -> str:
+    return text.translate(_ENTITIES)
+
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning"}
+FINGERPRINT = "problem/v1"
+
+_LINES = re.compile(r"(\blines? |:)\d+(?:(?:, | and )\d+)*")
+"""Line numbers in messages: they change when lines are added above."""
+
+
+def render_checked_sarif(checked: CheckResult) -> str:
+    """`validate --format sarif`"""
+    return dump_json(_build_log("validate", checked.problems))
+
+
+def render_plan_sarif(plan: Plan, kinds: Kinds) -> str:
+    """`plan --format sarif`"""
+    return dump_json(_build_log("plan", plan.problems))
+
+
+def _build_log(command: str, problems: Sequence[Problem]) -> dict[str, Any]:
+    codes = {code: index for index, code in enumerate(sorted({problem.code for problem in problems}))}
+    driver = {
+        "name": "reconciler",
+        "version": __version__,
+        "semanticVersion": __version__,
+        "rules": [_build_rule(code, problems) for code in codes],
+    }
+    run = {
+        "tool": {"driver": driver},
+        # A category of its own for each command, or the second upload would replace the first.
+        "automationDetails": {"id": f"reconciler/{command}/"},
+        "columnKind": "unicodeCodePoints",
+        "results": list(_build_results(problems, codes)),
+    }
+    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _build_rule(code: str, problems: Iterable[Problem]) -> dict[str, Any]:
+    worst = min((problem.severity for problem in problems if problem.code == code), key=list(LEVELS).index)
+    description, link = escape_line(describe_code(code)), DOCS_PAGE + docs_anchor(code)
+    return {
+        "id": escape_line(code),
+        "shortDescription": {"text": description},
+        "fullDescription": {"text": description},
+        "defaultConfiguration": {"level": LEVELS[worst]},
+        "help": {"text": f"{description}. See {link}", "markdown": f"See [{DOCS_PAGE}]({link})"},
+    }
+
+
+def _build_results(problems: Iterable[Problem], codes: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+    seen: Counter[str] = Counter()
+    for problem in problems:
+        fingerprint = _fingerprint(problem)
+        seen[fingerprint] += 1
+        yield {
+            "ruleId": escape_line(problem.code),
+            "ruleIndex": codes[problem.code],
+            "level": LEVELS[problem.severity],
+            "message": {"text": escape_block(problem_text(problem))},
+            "locations": [_build_location(problem)],
+            "partialFingerprints": {FINGERPRINT: f"{fingerprint}:{seen[fingerprint]}"},
+        }
+
+
+def _build_location(problem: Problem) -> dict[str, Any]:
+    column = known_column(problem)
+    region = {"startLine": problem.line} if column is None else {"startLine": problem.line, "startColumn": column}
+    uri = quote(problem.path, errors="replace")
+    location = {"artifactLocation": {"uri": uri, "uriBaseId": "%SRCROOT%"}, "region": region}
+    if not problem.pointer:
+        return {"physicalLocation": location}
+    return {"physicalLocation": location, "logicalLocations": [{"fullyQualifiedName": escape_line(problem.pointer)}]}
+
+
+def _fingerprint(problem: Problem) -> str:
+    """Stays the same when lines are added above the finding."""
+    message = _LINES.sub(r"\1", problem.message)
+    parts = "\0".join((problem.code, problem.path, problem.pointer, message))
+    return hashlib.sha256(parts.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def render_checked_json(checked: CheckResult) -> str:
@@ -32,18 +265,18 @@ def render_plan_json(plan: Plan, kinds: Kinds) -> str:
 
 
 PROBLEM_FORMATS: Mapping[str, Callable[[CheckResult], str]] = {
-    "text": text.render_checked,
+    "text": plans.render_checked,
     "json": render_checked_json,
     "markdown": markdown.render_checked,
-    "github": github.render_checked,
-    "sarif": sarif.render_checked,
-    "junit": junit.render_checked,
+    "github": render_checked_github,
+    "sarif": render_checked_sarif,
+    "junit": render_checked_junit,
 }
 PLAN_FORMATS: Mapping[str, Callable[[Plan, Kinds], str]] = {
-    "text": text.render_plan,
+    "text": plans.render_plan,
     "json": render_plan_json,
     "markdown": markdown.render_plan,
-    "github": github.render_plan,
-    "sarif": sarif.render_plan,
-    "junit": junit.render_plan,
+    "github": render_plan_github,
+    "sarif": render_plan_sarif,
+    "junit": render_plan_junit,
 }

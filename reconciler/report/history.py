@@ -12,10 +12,9 @@ from reconciler.history.changes import names_of
 from reconciler.model.commit import Status
 from reconciler.report.commits import build_person, short_sha, subject_line
 from reconciler.report.escape import escape_line, strip_fraction
-from reconciler.report.plans import build_change, build_plan_summary, describe_change, full_change_lines
+from reconciler.report.plans import LineStyle, build_change, build_plan_summary, describe_change, full_change_lines
 from reconciler.report.problems import build_problem, plural
 from reconciler.report.rows import format_value
-from reconciler.report.text import LineStyle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

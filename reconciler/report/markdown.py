@@ -17,9 +17,8 @@ from reconciler.model.change import Op
 from reconciler.model.problem import Severity
 from reconciler.report.commits import short_sha
 from reconciler.report.escape import escape_line
-from reconciler.report.plans import changed_fields, plan_summary, prune_effect
+from reconciler.report.plans import UNTIL_FIXED, base_note, changed_fields, plan_summary, prune_effect
 from reconciler.report.problems import checked_counts, plural, problem_counts, problem_location
-from reconciler.report.text import UNTIL_FIXED, base_note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

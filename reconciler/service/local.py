@@ -20,9 +20,8 @@ from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.sync import CommitApproval, Reconciler, current_suspension
 from reconciler.reconcile.verify import Verifier
 from reconciler.reconcile.walk import CommitProcessor
-from reconciler.report.drift import build_drift, build_verification
 from reconciler.report.status import build_suspension
-from reconciler.report.sync import build_sync
+from reconciler.report.sync import build_drift, build_sync, build_verification
 from reconciler.service.context import Context, History, Target, describe_target, known_state_folder
 from reconciler.service.host import (
     build_restored,

@@ -9,9 +9,9 @@ from reconciler import answers
 from reconciler.errors import UsageError
 from reconciler.model.rows import Drifts
 from reconciler.reconcile.rules import stored_kinds
-from reconciler.report.drift import build_drift
 from reconciler.report.plans import build_plan
 from reconciler.report.rows import build_rows
+from reconciler.report.sync import build_drift
 from reconciler.service.context import UPLOAD_WAIT, Service
 from reconciler.service.cursors import ROWS, format_cursor, parse_row_cursor
 from reconciler.service.history import rows_at

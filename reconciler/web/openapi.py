@@ -62,6 +62,18 @@ OF_FILES = ("$schema", "$id", "$defs")
 """What a schema says as a file, or about its parts, which become components."""
 
 
+class ErrorBody(answers.Answer, frozen=True):
+    code: str
+    message: str
+    hint: str
+
+
+class Error(answers.Answer, frozen=True):
+    """The one body of every error."""
+
+    error: ErrorBody
+
+
 def build_document(schemas: Mapping[str, Mapping[str, Any]], owner_word: str, version: str) -> Json:
     """The document of a server whose rows are of kinds with these JSON Schemas.
 
@@ -189,7 +201,7 @@ def _answer_schemas() -> Json:
     types = {endpoint.answer for endpoint in ENDPOINTS if isinstance(endpoint.answer, type)}
     records = [type_ for type_ in types if issubclass(type_, Answer) and not issubclass(type_, answers.Rows)]
     _, components = msgspec.json.schema_components(
-        sorted((*records, answers.Column, answers.Error, answers.HistoryPoint), key=lambda type_: type_.__name__),
+        sorted((*records, answers.Column, Error, answers.HistoryPoint), key=lambda type_: type_.__name__),
         ref_template=f"{COMPONENTS}{{name}}",
     )
     return {

@@ -13,7 +13,7 @@ import pytest
 
 from reconciler.client import Change, Config, NoSuchRow
 from reconciler.client import config as client
-from reconciler.client.row import REBUILD
+from reconciler.client.sources import REBUILD
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
 from tests.running.hosts import Host
 from tests.support.daemons import until

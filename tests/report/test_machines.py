@@ -17,7 +17,7 @@ import xmlschema
 from hypothesis import example, given, settings
 
 from reconciler.model.problem import NOT_LOCATED, Problem, Severity
-from reconciler.report import github, junit
+from reconciler.report import formats
 from reconciler.report.escape import escape_block, escape_line
 from reconciler.report.formats import PLAN_FORMATS, PROBLEM_FORMATS
 from reconciler.report.problems import (
@@ -66,7 +66,7 @@ def _unescaped(text: str, more: str = ":,") -> str:
 @example("a", "100%3A%2C%25")
 @given(TEXTS, TEXTS.filter(bool))
 def test_a_workflow_command_comes_back_as_it_was(message: str, value: str) -> None:
-    line = github.workflow_command("error", {"file": value, "line": 3, "col": None}, message)
+    line = formats.workflow_command("error", {"file": value, "line": 3, "col": None}, message)
     assert "\n" not in line
     assert "\r" not in line
     assert _command(line) == ("error", {"file": value, "line": "3"}, message)
@@ -207,7 +207,7 @@ def test_junit_tells_all_errors_of_a_file_and_its_warnings_beside() -> None:
         Problem("a.yaml", 2, 1, "wrong-type", "", "second"),
         Problem("a.yaml", 3, 1, "x", "", "third", severity=Severity.WARNING),
     )
-    case = next(_junit(junit.render_checked(replace(CLEAN, problems=problems, entries={}))).iter("testcase"))
+    case = next(_junit(formats.render_checked_junit(replace(CLEAN, problems=problems, entries={}))).iter("testcase"))
     failure, output = case
     assert failure.attrib == {"type": "secret", "message": "first < & > (and 1 more)"}
     assert failure.text == "a.yaml:1:1: error [secret]: first < & >\na.yaml:2:1: error [wrong-type]: second"

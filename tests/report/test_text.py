@@ -16,9 +16,16 @@ from reconciler.model.problem import Problem
 from reconciler.plan import Plan
 from reconciler.report.escape import escape_block, escape_line
 from reconciler.report.formats import PLAN_FORMATS, PROBLEM_FORMATS
-from reconciler.report.plans import build_change, changed_fields, full_change_lines, plan_summary, prune_effect
+from reconciler.report.plans import (
+    LineStyle,
+    build_change,
+    changed_fields,
+    full_change_lines,
+    plan_lines,
+    plan_summary,
+    prune_effect,
+)
 from reconciler.report.problems import problem_line
-from reconciler.report.text import LineStyle, plan_lines
 from tests.report.rich import BASE, EMPTY, HEAD, PLAN, RICH_KINDS, create, delete, update
 from tests.report.texts import CHECKS, PLANS, TEXTS
 from tests.support.kinds import GADGET, KINDS, gadget, widget

@@ -25,7 +25,7 @@ from reconciler.report.authoring import (
 )
 from reconciler.report.escape import escape_line
 from reconciler.report.formats import PROBLEM_FORMATS
-from reconciler.report.text import LineStyle, checked_lines
+from reconciler.report.plans import LineStyle, checked_lines
 from reconciler.service.workingtree import start_folder
 from reconciler.wiring.checkout import open_checkout, open_watcher, write_formatted
 

@@ -18,7 +18,7 @@ from reconciler.report.history import (
     history_point_text,
     orphans_note,
 )
-from reconciler.report.text import LineStyle
+from reconciler.report.plans import LineStyle
 from reconciler.service.history import DEFAULT_LIMIT, History
 from reconciler.service.rows import Rows
 

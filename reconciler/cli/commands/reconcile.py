@@ -12,12 +12,11 @@ from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.output import Exit
 from reconciler.errors import ReconcilerError
 from reconciler.report.commits import short_sha
-from reconciler.report.drift import drift_lines, drift_summary, verification_lines
 from reconciler.report.formats import PLAN_FORMATS
+from reconciler.report.plans import LineStyle, plan_lines
 from reconciler.report.problems import parse_problem, plural, problem_line
 from reconciler.report.status import suspension_line
-from reconciler.report.sync import sync_lines
-from reconciler.report.text import LineStyle, plan_lines
+from reconciler.report.sync import drift_lines, drift_summary, sync_lines, verification_lines
 from reconciler.service.host import HostControl
 from reconciler.service.rows import Rows
 
