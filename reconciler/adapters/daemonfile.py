@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reconciler.adapters.files import retry_while_read, write_atomically
-from reconciler.adapters.processes import UNKNOWN_START, read_start_time
+from reconciler.adapters.machine import UNKNOWN_START, read_start_time
 from reconciler.errors import NeedsHuman
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters import fsevents, refwatch
+from reconciler.adapters import refwatch
 from reconciler.adapters.refwatch import RefWatch
 from tests.support.gitrepo import GitRepo
 from tests.support.patience import DEADLINE, NEVER
@@ -27,7 +27,7 @@ QUIET = 0.3
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
 
 
-def limited(_: Callable[[str], None]) -> fsevents.FolderEvents:
+def limited(_: Callable[[str], None]) -> refwatch.FolderEvents:
     """What opening inotify does when a user has too many of them."""
     raise OSError(24, "inotify instance limit reached")
 
@@ -415,7 +415,7 @@ class TestThroughRefs:
 
     @pytest.fixture(autouse=True)
     def elsewhere(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(fsevents, "_is_recursive", lambda path: path.name == "refs")
+        monkeypatch.setattr(refwatch, "_is_recursive", lambda path: path.name == "refs")
         monkeypatch.setattr(refwatch, "CHECK_PAUSE", 3600.0)
 
     def test_a_branch(self, repo: GitRepo) -> None:
@@ -460,7 +460,7 @@ class TestLimits:
     """The operating system cannot watch."""
 
     def test_then_it_can_again(self, repo: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
-        git_dir, genuine = repo.path / ".git", fsevents.FolderEvents
+        git_dir, genuine = repo.path / ".git", refwatch.FolderEvents
         monkeypatch.setattr(refwatch, "FolderEvents", limited)
         monkeypatch.setattr(refwatch, "EVENTS_RETRY_SECONDS", 0.3)
         with RefWatch(git_dir, git_dir, "main") as refs:

@@ -63,5 +63,5 @@ def test_a_question_to_a_daemon_imports_no_driver(tmp_path: Path) -> None:
     assert not {one for one in modules if one.startswith("reconciler.adapters.")} - {
         "reconciler.adapters.daemonfile",
         "reconciler.adapters.files",
-        "reconciler.adapters.processes",
+        "reconciler.adapters.machine",
     }

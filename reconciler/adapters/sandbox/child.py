@@ -30,8 +30,8 @@ from reconciler.adapters.sandbox.protocol import (
     QueryAnswer,
     QueryRequest,
 )
-from reconciler.adapters.sandbox.reads import Planner
 from reconciler.adapters.sandbox.runner import READ_ONLY, PolicyRunner, deadline
+from reconciler.adapters.sandbox.screen import Planner
 from reconciler.tables.duckdb import qualify, quote
 from reconciler.tables.rows import take_fitting, to_json_cell
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.adapters.sandbox.database import Database, Reads
-    from reconciler.adapters.sandbox.reads import Planner
+    from reconciler.adapters.sandbox.screen import Planner
 
     Rows = list[tuple[str | None, ...]]
 

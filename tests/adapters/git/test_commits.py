@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reconciler.adapters.git.objects import LAST, parse_commit, tree_id
+from reconciler.adapters.git.queries import LAST, parse_commit, tree_id
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TREE = b"tree " + b"1" * 40

@@ -15,8 +15,8 @@ import pytest
 from reconciler.adapters.sandbox import engine
 from reconciler.adapters.sandbox.database import Database
 from reconciler.adapters.sandbox.engine import Sandbox
-from reconciler.adapters.sandbox.reads import Planner
 from reconciler.adapters.sandbox.runner import PolicyRunner
+from reconciler.adapters.sandbox.screen import Planner
 from reconciler.ports import Between
 from tests.adapters.policy.conftest import policy
 from tests.support.kinds import KINDS, row, widget
