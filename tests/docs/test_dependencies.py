@@ -10,7 +10,8 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-OURS = {"reconciler", "reconciler_ci", "tests", "benchmarks"}
+OURS = {"reconciler", "reconciler_ci", "tests", "benchmarks", "desk_client"}
+"""The last is the client that a test generates."""
 REQUIREMENT = re.compile(r"[\w.-]+")
 IMPORT = re.compile(r"^ *(?:import (\w+)|from (\w+)[\w.]* import )", re.MULTILINE)
 
