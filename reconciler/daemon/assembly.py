@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +19,6 @@ from reconciler.adapters.machine import SystemClock
 from reconciler.adapters.redis.sessions import make_sessions
 from reconciler.answers import to_json
 from reconciler.backoff import Backoff
-from reconciler.daemon import gc
 from reconciler.daemon.backups import Backups
 from reconciler.daemon.conditions import ConditionLog, Conditions, Phase, show_upload_error
 from reconciler.daemon.control import DaemonControl, HostState
@@ -41,11 +41,11 @@ from reconciler.reconcile.plan import Planner
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.status import build_status
 from reconciler.service.context import Context, History, describe_target
+from reconciler.service.endpoints import Services
 from reconciler.service.events import EventBuffer
 from reconciler.service.host import history_off, raise_unresolved
 from reconciler.service.kinds import known_kinds
 from reconciler.service.pages import Pages
-from reconciler.service.services import Services
 from reconciler.settings import NO_REDIS
 from reconciler.web.app import ServedHost
 from reconciler.web.auth import ServerConfig
@@ -67,6 +67,13 @@ if TYPE_CHECKING:
     from reconciler.settings import Settings
 
 LOG = "Log"
+
+
+YOUNG, MIDDLE, OLD = 1_000, 10, 2_000
+"""Objects until the youngest generation is collected; collections of it until the middle one is; collections of that
+until all objects are. 10,000 objects take about 5 ms; 20 million are 400,000 resources."""
+IDLE_COLLECTIONS = 5
+"""Collections of the middle generation after which an idle moment is used for a full one: 50,000 more objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +103,7 @@ class Daemon:
     def check(self) -> None:
         """To be called now and then: sees to what nobody else would notice."""
         if self._conditions.snapshot().phase is Phase.IDLE:
-            gc.collect_if_due()
+            collect_garbage_if_due()
         if self.log.trouble:
             hint = "what happens is still told on stderr; see that the disk has room and may be written"
             self._conditions.set(LOG, ConditionSeverity.RETRYING, "NotWritten", self.log.trouble, hint)
@@ -268,3 +275,18 @@ def _bug(log: DaemonLog, error: Exception) -> str:
     what = str(error) if isinstance(error, BugError) else f"unexpected {type(error).__name__}: {error}"
     log.events.event("Bug", what, level=Level.ERROR, error=error)
     return str(log.file)
+
+
+def set_gc_thresholds() -> None:
+    """Let Python collect reference cycles in small steps from now on.
+
+    A full collection stops every thread: for a second and more with a hundred thousand resources in memory, of which
+    hardly any are in a cycle. So it is made while the daemon is idle.
+    """
+    gc.set_threshold(YOUNG, MIDDLE, OLD)
+
+
+def collect_garbage_if_due() -> None:
+    """Collect everything if that is due. Call it while nothing else is done."""
+    if gc.get_count()[2] >= IDLE_COLLECTIONS:
+        gc.collect()

@@ -11,8 +11,7 @@ from rpds import HashTrieMap
 
 from reconciler.decode.document import decode
 from reconciler.kinds.kind import Kinds, build_kind
-from reconciler.kinds.load import load_kinds
-from reconciler.kinds.narrowing import find_narrowings
+from reconciler.kinds.load import find_narrowings, load_kinds
 from reconciler.model.commit import EntryType, FileChange, RepositorySpec
 from reconciler.model.problem import NOT_LOCATED, Problem, Severity
 from reconciler.reconcile.read import not_a_file_problem

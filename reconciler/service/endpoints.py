@@ -1,12 +1,13 @@
 """The only list of addresses: routes, the OpenAPI document and the commands' HTTP client are made from it.
 
-The dashboard's pages are not in it; they are for people.
+The dashboard's pages are not in it; they are for people. `Services` answers the same calls in this process.
 """
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar, overload
 
 from reconciler import answers
 from reconciler.service.endpoint import (
@@ -54,6 +55,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     Json = dict[str, Any]
+    from pathlib import Path
+
+    from reconciler.service.context import Context
 
 
 LIVE, PAST, NOW, WORK, SESSIONS, SQL, PROBES = (
@@ -400,3 +404,38 @@ def find_endpoint(call: Callable[..., Any]) -> Endpoint:
     return max(
         (endpoint for endpoint in ENDPOINTS if endpoint.call is call), key=lambda endpoint: endpoint.body is not None
     )
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+SERVICES = (History, Host, Kinds, Plans, Rows, Sessions, Sql)
+
+
+class Services:
+    """A host in this process. `ask(History.blame, kind, name)` calls that method on this host's service."""
+
+    def __init__(self, context: Context, control: HostControl) -> None:
+        self._by_name: dict[str, object] = {service.__name__: service(context) for service in SERVICES}
+        self._by_name["HostControl"] = control
+        self.context = context
+
+    def bind(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """The method of this host's service, or of its control, that a method of a class stands for."""
+        service, _, name = call.__qualname__.partition(".")
+        bound: Callable[..., Any] = getattr(self._by_name[service], name)
+        return bound
+
+    @overload
+    def ask(self, call: Callable[Concatenate[Any, P], Future[T]], *args: P.args, **kwargs: P.kwargs) -> T: ...
+
+    @overload
+    def ask(self, call: Callable[Concatenate[Any, P], T], *args: P.args, **kwargs: P.kwargs) -> T: ...
+
+    def ask(self, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """The answer of a call; of an operation, once it has ended."""
+        answer = self.bind(call)(*args, **kwargs)
+        return answer.result() if isinstance(answer, Future) else answer
+
+    def write_table(self, table: str, form: str, file: Path, *, history: bool) -> tuple[str, int]:
+        """Write a table into a file; what the table is called, and how many rows it has."""
+        return self.ask(Sql.write, table, form, file, history)

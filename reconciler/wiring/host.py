@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.daemonfile import Daemon
     from reconciler.service.context import Progress
-    from reconciler.service.services import Services
+    from reconciler.service.endpoints import Services
     from reconciler.settings import Settings
 
     Host: TypeAlias = Services | DaemonClient

@@ -28,11 +28,11 @@ from reconciler.errors import NeedsHuman, RetryLater, UsageError
 from reconciler.kinds.kind import Kinds
 from reconciler.service.context import Openers, known_state_folder, remote_state_folder, state_folder
 from reconciler.service.doctor import Probes, examine
+from reconciler.service.endpoints import Services
 from reconciler.service.host import Host as HostService
 from reconciler.service.local import LocalControl, LocalHost, no_progress
 from reconciler.service.remote import DaemonClient
 from reconciler.service.scaffolding import choose_kind, import_rows
-from reconciler.service.services import Services
 from reconciler.sessions import read_layout
 from reconciler.settings import EMBEDDED_HISTORY, EMBEDDED_REDIS, NO_HISTORY, NO_REDIS
 from reconciler.wiring.checkout import bundled_kinds, open_checkout

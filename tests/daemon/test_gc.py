@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.daemon import gc as collector
+from reconciler.daemon import assembly as collector
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ class Knot:
 @pytest.fixture
 def paced() -> Iterator[None]:
     before = gc.get_threshold()
-    collector.set_thresholds()
+    collector.set_gc_thresholds()
     yield
     gc.set_threshold(*before)
 
@@ -39,12 +39,12 @@ def _old() -> weakref.ref[Knot]:
 @pytest.mark.usefixtures("paced")
 def test_what_has_grown_old_goes_at_the_first_rest_that_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     knot = _old()
-    collector.collect_if_due()
+    collector.collect_garbage_if_due()
     assert knot() is not None
     for _ in range(collector.IDLE_COLLECTIONS):
         gc.collect(1)
     assert knot() is not None
-    collector.collect_if_due()
+    collector.collect_garbage_if_due()
     assert knot() is None
 
 

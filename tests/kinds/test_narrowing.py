@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.kinds.narrowing import find_narrowings
+from reconciler.kinds.load import find_narrowings
 from tests.kinds.loading import load, shipped
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import click
 from reconciler.cli import tour
 from reconciler.cli.options import Globals, global_options
 from reconciler.cli.output import Exit
-from reconciler.daemon import gc
+from reconciler.daemon.assembly import set_gc_thresholds
 from reconciler.wiring.daemon import run_daemon
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def run(given: Globals, example: Path | None) -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), stop.handle)
     sys.setswitchinterval(SWITCH_INTERVAL)
-    gc.set_thresholds()
+    set_gc_thresholds()
     command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
     with run_daemon(given.settings(), command, sys.stderr, os.environ) as daemon:
         if example is not None:
