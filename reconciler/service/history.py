@@ -20,10 +20,10 @@ from reconciler.report.commits import build_version
 from reconciler.report.history import (
     build_blame,
     build_described_change,
+    build_diff,
     build_history_point,
     build_recorded_change,
 )
-from reconciler.report.plans import build_plan
 from reconciler.report.rows import build_rows
 from reconciler.service.context import UPLOAD_WAIT, Service
 from reconciler.service.cursors import CHANGES, CHANGES_OF, FOUND, VERSIONS, format_cursor, parse_cursor
@@ -150,14 +150,8 @@ class History(Service):
             changes = sort_changes(_changes_between(history.ledger, kinds, old.point, new.point))
             declared = sum(history.ledger.count_declared(kind, new.point) for kind in kinds)
             unchanged = declared - sum(change.new is not None for change in changes)
-            plan = build_plan(Plan(old.version.commit.sha, new.version.commit.sha, changes, (), unchanged))
-            return answers.Diff(
-                base=plan.base,
-                head=plan.head,
-                changes=tuple(build_described_change(change, kinds) for change in changes),
-                summary=plan.summary,
-                problems=plan.problems,
-            )
+            plan = Plan(old.version.commit.sha, new.version.commit.sha, changes, (), unchanged)
+            return build_diff(plan, kinds)
 
 
 def rows_at(history: OpenHistory, host: str, word: str, name: str | None, at: str) -> answers.Rows:
