@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -76,6 +77,7 @@ def machine(link: Connection) -> type[RuleBasedStateMachine]:
     return Both
 
 
+@pytest.mark.hypothesis
 def test_redis_and_the_dictionary_agree(link: Connection) -> None:
     run_state_machine_as_test(machine(link), settings=settings(max_examples=examples(60), stateful_step_count=25))
 
