@@ -44,6 +44,7 @@ COMMANDS = {
     "resume": ("reconcile", "resume reconciling"),
     "status": ("rows", "show what is live, and whether it is what git says"),
     "get": ("rows", "show the live rows of a kind, or one of them"),
+    "uses": ("rows", "show what refers to a resource, directly and through others"),
     "drift": ("reconcile", "show where live rows are not what git says, because something else changed them"),
     "backup": ("host", "make a consistent copy of the store"),
     "restore": ("host", "replace the store by a copy"),

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from msgspec import UNSET
+from msgspec import UNSET, Meta
 
 from reconciler import answers, canonical
+from reconciler.answers import Answer
 from reconciler.report.escape import escape_line
 from reconciler.tables import rows as cells
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from reconciler.kinds.kind import Kind
+    from reconciler.model.change import Key
     from reconciler.model.rows import LiveRow, QueryResult, Record, TableExport
 
 
@@ -152,3 +154,43 @@ def _json_value(type_: str, value: Any) -> Any:
 def _records(table_export: TableExport) -> Iterator[Record]:
     for block in table_export.blocks:
         yield from block
+
+
+USE_HEADERS = ("kind", "name", "via")
+DIRECTLY = "-"
+
+
+Pair = Annotated[tuple[str, ...], Meta(min_length=2, max_length=2)]
+"""Kind and name."""
+
+
+class Use(Answer, frozen=True):
+    """A resource that refers to another one, directly or through others."""
+
+    kind: str
+    name: str
+    via: Annotated[
+        tuple[Pair, ...],
+        Meta(description="kind and name of what is between, from the resource that was asked for on; none if direct"),
+    ]
+
+
+class Uses(Answer, frozen=True):
+    """What refers to a resource, the nearest first."""
+
+    uses: tuple[Use, ...]
+
+
+def build_uses(uses: Iterable[tuple[Key, Sequence[Key]]]) -> Uses:
+    """The resources that refer to one, each with those between."""
+    return Uses(
+        uses=tuple(
+            Use(kind=key.kind, name=key.name, via=tuple((one.kind, one.name) for one in via)) for key, via in uses
+        )
+    )
+
+
+def use_cells(use: Use) -> list[str]:
+    """A use as a table's row."""
+    via = ", ".join(f"{kind} {escape_line(name)}" for kind, name in use.via)
+    return [use.kind, escape_line(use.name), via or DIRECTLY]

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar, overload
 
 from reconciler import answers
+from reconciler.report.rows import Uses
 from reconciler.service.endpoint import (
     AT,
     BASE,
@@ -114,6 +115,7 @@ ENDPOINTS: Final = (
         params=(AT, PAGE_LIMIT, CURSOR),
     ),
     _read("/v1/resources/{kind}/{name}", Rows.row, answers.Rows, LIVE, "A live row, or as it was", params=(AT,)),
+    _read("/v1/resources/{kind}/{name}/uses", Rows.uses, Uses, LIVE, "What refers to a resource", params=(AT,)),
     _read("/v1/drift", Rows.drift, answers.Drift, LIVE, "Where the live rows are not what git says", slow=True),
     _read(
         "/v1/plan", Plans.ahead, answers.Plan, LIVE, "What the branch's head would change in the live rows", slow=True

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import difflib
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
 from reconciler import answers
 from reconciler.errors import UsageError
+from reconciler.history.changes import is_declared, resource_of
+from reconciler.history.points import find_point
+from reconciler.model.change import Key
 from reconciler.model.rows import Drifts
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.plans import build_plan
-from reconciler.report.rows import build_rows
+from reconciler.report.rows import Uses, build_rows, build_uses
 from reconciler.report.sync import build_drift
 from reconciler.service.context import UPLOAD_WAIT, Service
 from reconciler.service.cursors import ROWS, format_cursor, parse_row_cursor
@@ -18,8 +22,12 @@ from reconciler.service.history import rows_at
 from reconciler.service.kinds import find_kind, known_kinds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from reconciler.kinds.kind import Kind
+    from reconciler.model.change import Resource
     from reconciler.ports import StoreReader
+    from reconciler.service.context import History
 
 
 MAX_PAGE = 10_000
@@ -64,10 +72,56 @@ class Rows(Service):
                 raise _unknown_name(store, found, name)
             return build_rows(found, live[:1])
 
+    def uses(self, kind: str, name: str, at: str | None = None) -> Uses:
+        """What refers to a live resource, directly and through others. Raises `UsageError` when there is none."""
+        if at is not None:
+            with self.context.open_history(UPLOAD_WAIT) as history:
+                found = find_kind(history.kinds(), kind)
+                row = rows_at(history, self.context.name, kind, name, at).rows[0]
+                return build_uses(_find_uses(Key(found.name, row.name), _referrers_at(history, self.context.name, at)))
+        with self.context.open_rows() as store:
+            kinds = known_kinds(store, self.context.bundled)
+            found = find_kind(kinds, kind)
+            live = store.live(found, name) if store else ()
+            if store is None or not live:
+                raise _unknown_name(store, found, name)
+            base = store.base(kinds)
+            return build_uses(_find_uses(Key(found.name, live[0].name), lambda key: map(_key, base.referrers_of(key))))
+
     def drift(self) -> answers.Drift:
         """Where the live rows are not what git says."""
         with self.context.open_own_rows() as store:
             return build_drift(store.drift(stored_kinds(store.kinds())) if store else Drifts())
+
+
+def _key(resource: Resource) -> Key:
+    return Key(resource.kind, resource.name)
+
+
+def _find_uses(key: Key, referrers: Callable[[Key], Iterable[Key]]) -> Iterator[tuple[Key, tuple[Key, ...]]]:
+    """What refers to a resource, breadth first, each once, with the resources between it and that one."""
+    seen = {key}
+    queue: deque[tuple[Key, tuple[Key, ...]]] = deque([(key, ())])
+    while queue:
+        current, via = queue.popleft()
+        for referrer in sorted(set(referrers(current)) - seen):
+            seen.add(referrer)
+            yield referrer, via
+            queue.append((referrer, (*via, referrer)))
+
+
+def _referrers_at(history: History, host: str, at: str) -> Callable[[Key], Iterable[Key]]:
+    """What refers to a resource at a point of the history. Reads the rows of every kind that may refer to another."""
+    point = find_point(history.ledger, at, host, history.resolve).point
+    referrers: dict[Key, list[Key]] = defaultdict(list)
+    for kind in history.kinds():
+        for row in history.ledger.rows_at(kind, point) if kind.references else ():
+            if is_declared(row):
+                resource = resource_of(kind, row)
+                for reference in kind.references:
+                    for target in resource.refs.get(reference.role, ()):
+                        referrers[Key(reference.kind, target)].append(_key(resource))
+    return lambda key: referrers.get(key, ())
 
 
 def _unknown_name(store: StoreReader | None, kind: Kind, name: str) -> UsageError:

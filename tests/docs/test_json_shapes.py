@@ -53,6 +53,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     _commit(desk, "Cut risk on the majors for election week")
     asked = {"sync": ["sync"], "status": ["status"], "get": ["get", "user", "fx-majors-01"], "log": ["log", "-n", "1"]}
     asked |= {"history": ["history", "user", "fx-majors-01"], "blame": ["blame", "user", "fx-majors-01"]}
+    asked |= {"uses": ["uses", "user", "fx-majors-01"]}
     asked["show"] = ["show", "user", "fx-majors-01", "--at", "HEAD~1"]
     asked["schema"] = ["schema", "list"]
     asked["doctor"] = ["doctor"]

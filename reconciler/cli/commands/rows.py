@@ -1,4 +1,4 @@
-"""What is live: `get`, `status`, `sql`, `export`."""
+"""What is live: `get`, `uses`, `status`, `sql`, `export`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.errors import UsageError
 from reconciler.report.escape import dump_json
 from reconciler.report.problems import parse_problem, problem_line
-from reconciler.report.rows import query_cells, query_csv, query_headers
+from reconciler.report.rows import USE_HEADERS, query_cells, query_csv, query_headers, use_cells
 from reconciler.report.status import status_lines
 from reconciler.service.host import Host
 from reconciler.service.rows import Rows
@@ -39,6 +39,24 @@ def get(given: Globals, kind: str, name: str | None, form: str) -> None:
     host = given.host()
     rows = host.ask(Rows.row, kind, name) if name is not None else host.ask(Rows.page, kind)
     results.rows(rows, form, single=name is not None)
+
+
+@click.command(short_help="what refers to a resource")
+@click.argument("kind", shell_complete=completion.kinds)
+@click.argument("name", shell_complete=completion.names)
+@click.option("--at", "at", metavar="REV|TIME", help="As it was at a commit, tag or point in time.")
+@format_option("text", "json")
+@global_options
+@click.pass_obj
+def uses(given: Globals, kind: str, name: str, at: str | None, form: str) -> None:
+    """Show what refers to a resource, directly and through others: what a change to it touches."""
+    found = given.host().ask(Rows.uses, kind, name, at)
+    if form == "json":
+        results.answer(found)
+    elif found.uses:
+        output.table(USE_HEADERS, [use_cells(use) for use in found.uses])
+    else:
+        given.say(f"nothing refers to {kind} {name}")
 
 
 @click.command(short_help="what is live")
