@@ -115,7 +115,9 @@ ENDPOINTS: Final = (
         params=(AT, PAGE_LIMIT, CURSOR),
     ),
     _read("/v1/resources/{kind}/{name}", Rows.row, answers.Rows, LIVE, "A live row, or as it was", params=(AT,)),
-    _read("/v1/resources/{kind}/{name}/uses", Rows.uses, Uses, LIVE, "What refers to a resource", params=(AT,)),
+    _read(
+        "/v1/resources/{kind}/{name}/uses", Rows.uses, Uses, LIVE, "What refers to a resource", params=(AT,), slow=True
+    ),
     _read("/v1/drift", Rows.drift, answers.Drift, LIVE, "Where the live rows are not what git says", slow=True),
     _read(
         "/v1/plan", Plans.ahead, answers.Plan, LIVE, "What the branch's head would change in the live rows", slow=True

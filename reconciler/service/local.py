@@ -271,21 +271,12 @@ class LocalControl:
 
     def heal(self, by: str) -> Future[answers.Drift]:
         """Make the live rows what git says."""
-        drift = self.find_drift()
+        with self._host.open_own_rows() as rows:
+            drift = rows.drift(stored_kinds(rows.kinds())) if rows else Drifts()
         if not drift.total:
             return _done(build_drift(drift))
         with self._host.open_store() as store:
             return _done(build_drift(heal_store(store)))
-
-    def find_drift(self) -> Drifts:
-        """Where the live rows are not what git says."""
-        with self._host.open_target() as target:
-            opened = self._host.openers.reader(target.state)
-            if opened is None:
-                return Drifts()
-            with opened as store:
-                store.check_owner(target.repository)
-                return store.drift(stored_kinds(store.kinds()))
 
     def verify(self, by: str) -> Future[answers.Verification]:
         """Compare the history and the live rows with git. Nothing is written."""

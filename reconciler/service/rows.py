@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 MAX_PAGE = 10_000
 """Rows of a page."""
+MAX_BETWEEN = 500_000
+"""Resources between a resource and all that refer to it, counted for each: some 30 MB of JSON."""
 
 
 class Rows(Service):
@@ -76,9 +78,11 @@ class Rows(Service):
         """What refers to a live resource, directly and through others. Raises `UsageError` when there is none."""
         if at is not None:
             with self.context.open_history(UPLOAD_WAIT) as history:
-                found = find_kind(history.kinds(), kind)
-                row = rows_at(history, self.context.name, kind, name, at).rows[0]
-                return build_uses(_find_uses(Key(found.name, row.name), _referrers_at(history, self.context.name, at)))
+                rows = rows_at(history, self.context.name, kind, name, at)
+                assert rows.at
+                # By the commit that was found: a branch may have moved meanwhile
+                referrers = _referrers_at(history, self.context.name, rows.at.commit)
+                return build_uses(_find_uses(Key(rows.kind, rows.rows[0].name), referrers))
         with self.context.open_rows() as store:
             kinds = known_kinds(store, self.context.bundled)
             found = find_kind(kinds, kind)
@@ -99,13 +103,20 @@ def _key(resource: Resource) -> Key:
 
 
 def _find_uses(key: Key, referrers: Callable[[Key], Iterable[Key]]) -> Iterator[tuple[Key, tuple[Key, ...]]]:
-    """What refers to a resource, breadth first, each once, with the resources between it and that one."""
-    seen = {key}
+    """What refers to a resource, breadth first, each once, with the resources between it and that one.
+
+    Raises `UsageError` when these are too many: kinds that refer to their own make long chains.
+    """
+    seen, between = {key}, 0
     queue: deque[tuple[Key, tuple[Key, ...]]] = deque([(key, ())])
     while queue:
         current, via = queue.popleft()
         for referrer in sorted(set(referrers(current)) - seen):
             seen.add(referrer)
+            between += len(via)
+            if between > MAX_BETWEEN:
+                hint = "ask for one of those that refer to it directly"
+                raise UsageError(f"too much refers to {key.kind} {key.name} to list it", hint=hint)
             yield referrer, via
             queue.append((referrer, (*via, referrer)))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,8 @@ from reconciler.wiring.checkout import bundled_kinds
 from reconciler.wiring.local import find_state_folder, make_openers, open_mirror, server_url, session_layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
     from typing import TextIO
 
     from reconciler.daemon.assembly import Daemon
@@ -20,17 +20,15 @@ if TYPE_CHECKING:
     from reconciler.settings import Settings
 
 
-@contextmanager
 def run_daemon(
     settings: Settings,
     command: str,
     stream: TextIO,
     environ: Mapping[str, str],
     followers: Sequence[MakeFollower] = (),
-) -> Iterator[Daemon]:
+) -> AbstractContextManager[Daemon]:
     """Run the daemon while the block lasts. `command` tells others who holds the state folder."""
-    with assembly.run_daemon(daemon_parts(settings), command, stream, environ, followers) as daemon:
-        yield daemon
+    return assembly.run_daemon(daemon_parts(settings), command, stream, environ, followers)
 
 
 def daemon_parts(settings: Settings) -> assembly.DaemonParts:

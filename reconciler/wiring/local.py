@@ -1,4 +1,4 @@
-"""The host in this process, and the daemon: what opens their repository, stores and history.
+"""The host in this process: what opens its repository, stores and history.
 
 Git and DuckDB are needed by every question that no daemon answers; other drivers are imported by what needs them.
 """

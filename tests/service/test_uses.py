@@ -43,6 +43,13 @@ def test_each_is_found_once_by_the_shortest_way(references: list[tuple[str, str]
         assert all(after in referrers[before] for before, after in pairwise(steps))
 
 
+def test_a_chain_too_long_to_list_is_refused() -> None:
+    """Each link names all before it: 100,000 of them would be five thousand million names."""
+    links = {Key("K", str(number)): [Key("K", str(number + 1))] for number in range(100_000)}
+    with pytest.raises(UsageError, match="too much refers to K 0 to list it"):
+        list(_find_uses(Key("K", "0"), lambda key: links.get(key, [])))
+
+
 @settings(max_examples=examples(6))
 @given(pruning)
 def test_the_history_tells_what_the_live_rows_told(history: list[Edit]) -> None:
