@@ -14,7 +14,6 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from types import ModuleType
 
     from reconciler.errors import ReconcilerError
 
@@ -91,8 +90,10 @@ def change(line: str) -> str:
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table: with rules on terminals, bare columns elsewhere."""
+    from reconciler.cli.terminal import render_table
+
     terminal = sys.stdout.isatty()
-    text = _terminal().render_table(headers, rows, terminal=terminal, coloured=_has_colour(terminal))
+    text = render_table(headers, rows, terminal=terminal, coloured=_has_colour(terminal))
     click.echo(text, color=_has_colour(terminal))
 
 
@@ -102,14 +103,10 @@ def progress(label: str) -> Iterator[Callable[[int, int], None]]:
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
-    with _terminal().progress_bar(label) as show:
+    from reconciler.cli.terminal import progress_bar
+
+    with progress_bar(label) as show:
         yield show
-
-
-def _terminal() -> ModuleType:
-    from reconciler.cli import terminal
-
-    return terminal
 
 
 def _has_colour(terminal: bool) -> bool:

@@ -22,7 +22,8 @@ from reconciler.reconcile.verify import Verifier
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.status import build_suspension
 from reconciler.report.sync import build_drift, build_sync, build_verification
-from reconciler.service.context import Context, History, Target, describe_target, known_state_folder
+from reconciler.service.context import Context, History, Target, describe_target, known_state_folder, state_folder
+from reconciler.service.endpoints import Services
 from reconciler.service.host import (
     build_restored,
     end_suspension,
@@ -79,13 +80,26 @@ class LocalHost:
         openers: Openers,
         bundled: BundledSchemas,
         clock: Clock,
+        session_layout: Callable[[], SessionLayout],
         progress: Progress = no_progress,
     ) -> None:
         self.settings, self.openers, self.bundled, self.clock = settings, openers, bundled, clock
-        self.progress = progress
+        self.session_layout, self.progress = session_layout, progress
         self.name = settings.host or socket.gethostname()
 
-    def context(self, session_layout: Callable[[], SessionLayout]) -> Context:
+    def services(self) -> Services:
+        """The services of this host."""
+        return Services(self.context(), LocalControl(self))
+
+    def find_state_folder(self) -> Path:
+        """The state folder, with the repository opened only if that has to say where it is."""
+        state = known_state_folder(self.settings)
+        if state is not None:
+            return state
+        with self.openers.source() as source:
+            return state_folder(source, self.settings)
+
+    def context(self) -> Context:
         """What services answer from."""
         return Context(
             settings=self.settings,
@@ -99,7 +113,7 @@ class LocalHost:
             open_history=self.open_history,
             open_planner=self.open_planner,
             open_sessions=self.openers.sessions,
-            session_layout=session_layout,
+            session_layout=self.session_layout,
             query_rows=self.query_rows,
             write_table=self.openers.write_table,
             status=self.status,

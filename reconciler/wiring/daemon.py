@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.daemon import assembly
 from reconciler.wiring.checkout import bundled_kinds
-from reconciler.wiring.local import find_state_folder, make_openers, open_mirror, server_url, session_layout
+from reconciler.wiring.local import local_host, make_openers, open_mirror, server_url, session_layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ def run_daemon(
 
 def daemon_parts(settings: Settings) -> assembly.DaemonParts:
     """What a daemon is made of."""
-    state = find_state_folder(settings)
+    state = local_host(settings).find_state_folder()
     return assembly.DaemonParts(
         settings=settings,
         name=settings.host or socket.gethostname(),

@@ -19,11 +19,11 @@ from reconciler.service.sessions import Sessions
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-    from types import ModuleType
 
     from reconciler.adapters.daemonfile import Daemon
     from reconciler.service.context import Progress
     from reconciler.service.endpoints import Services
+    from reconciler.service.local import LocalHost
     from reconciler.settings import Settings
 
     Host: TypeAlias = Services | DaemonClient
@@ -37,8 +37,7 @@ def open_host(settings: Settings, progress: Progress | None = None) -> Host:
     daemon = _find_daemon(settings)
     if daemon:
         return DaemonClient(daemon.address, daemon.token)
-    services: Services = _local().open_services(settings, progress)
-    return services
+    return _open_local(settings, progress).services()
 
 
 def open_hurried_host(settings: Settings) -> Host:
@@ -51,14 +50,14 @@ def _find_daemon(settings: Settings) -> Daemon | None:
     """The daemon of the state folder. The repository is opened only if that has to say where it is."""
     state = known_state_folder(settings)
     if state is None:
-        state = _local().find_state_folder(settings)
+        state = _open_local(settings).find_state_folder()
     return find_daemon(state)
 
 
-def _local() -> ModuleType:
-    from reconciler.wiring import local
+def _open_local(settings: Settings, progress: Progress | None = None) -> LocalHost:
+    from reconciler.wiring.local import local_host
 
-    return local
+    return local_host(settings, progress)
 
 
 def open_sessions(settings: Settings) -> Sessions:
@@ -71,7 +70,7 @@ def open_sessions(settings: Settings) -> Sessions:
             return "", ()
         return rows.key, [row.values for row in rows.rows]
 
-    return Sessions(_local().open_context(settings), find_rows)
+    return Sessions(_open_local(settings).context(), find_rows)
 
 
 def export_table(host: Host, word: str, form: str, folder: Path, *, history: bool) -> tuple[Path, int]:

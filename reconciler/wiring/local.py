@@ -26,11 +26,10 @@ from reconciler.adapters.machine import SystemClock
 from reconciler.adapters.sandbox.engine import Sandbox
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
 from reconciler.kinds.kind import Kinds
-from reconciler.service.context import Openers, known_state_folder, remote_state_folder, state_folder
+from reconciler.service.context import Openers, remote_state_folder
 from reconciler.service.doctor import Probes, examine
-from reconciler.service.endpoints import Services
 from reconciler.service.host import Host as HostService
-from reconciler.service.local import LocalControl, LocalHost, no_progress
+from reconciler.service.local import LocalHost, no_progress
 from reconciler.service.remote import DaemonClient
 from reconciler.service.scaffolding import choose_kind, import_rows
 from reconciler.sessions import read_layout
@@ -51,7 +50,7 @@ if TYPE_CHECKING:
     from reconciler.plan import Plan
     from reconciler.ports import PolicyEngine
     from reconciler.reconcile.plan import Planner
-    from reconciler.service.context import Context, Progress, Target
+    from reconciler.service.context import Progress, Target
     from reconciler.service.scaffolding import Imported
     from reconciler.sessions import SessionLayout
     from reconciler.settings import Origin, Settings
@@ -59,29 +58,10 @@ if TYPE_CHECKING:
 CSV_SUFFIXES = (".csv", ".tsv", ".txt")
 
 
-def open_services(settings: Settings, progress: Progress | None = None) -> Services:
-    """The services of the host in this process."""
-    host = local_host(settings, progress)
-    return Services(host.context(session_layout), LocalControl(host))
-
-
-def open_context(settings: Settings) -> Context:
-    """What the services of the host in this process answer from."""
-    return local_host(settings).context(session_layout)
-
-
 def local_host(settings: Settings, progress: Progress | None = None) -> LocalHost:
     """The host in this process, unopened."""
-    return LocalHost(settings, make_openers(settings), bundled_kinds(), SystemClock(), progress or no_progress)
-
-
-def find_state_folder(settings: Settings) -> Path:
-    """The state folder, with the repository opened only if that has to say where it is."""
-    state = known_state_folder(settings)
-    if state is not None:
-        return state
-    with open_repository(settings.origin.folder) as source:
-        return state_folder(source, settings)
+    progress = progress or no_progress
+    return LocalHost(settings, make_openers(settings), bundled_kinds(), SystemClock(), session_layout, progress)
 
 
 @contextmanager
@@ -93,9 +73,10 @@ def open_planner(settings: Settings) -> Iterator[Planner]:
 
 def plan_ahead(settings: Settings, head: str, progress: Progress | None = None) -> tuple[Plan, Kinds]:
     """From the live rows to a commit, with the kinds to describe it in; while a daemon runs, from what it has live."""
-    daemon = find_daemon(find_state_folder(settings))
+    host = local_host(settings, progress)
+    daemon = find_daemon(host.find_state_folder())
     live = partial(_live_commit, daemon.address, daemon.token) if daemon else None
-    return local_host(settings, progress).plan_ahead(head, live)
+    return host.plan_ahead(head, live)
 
 
 def _live_commit(address: str, token: str, target: Target) -> str | None:
@@ -201,7 +182,7 @@ def policy_engine() -> Iterator[PolicyEngine]:
 def _connect_sessions(settings: Settings) -> Iterator[RedisSessions]:
     from reconciler.adapters.redis import connection, sessions
 
-    with connection.connect(server_url(settings, partial(find_state_folder, settings))) as link:
+    with connection.connect(server_url(settings, local_host(settings).find_state_folder)) as link:
         yield sessions.make_sessions(link, session_layout(), settings.idle_timeout)
 
 
