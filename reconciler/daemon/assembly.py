@@ -36,9 +36,7 @@ from reconciler.daemon.sessions import SharedSessions
 from reconciler.errors import BugError, RetryLater
 from reconciler.metrics import About, Metrics
 from reconciler.model.host import ConditionSeverity, Level
-from reconciler.reconcile.admission import AdmissionController
 from reconciler.reconcile.plan import Planner
-from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.status import build_status
 from reconciler.service.context import Context, History, describe_target
 from reconciler.service.endpoints import Services
@@ -226,9 +224,8 @@ def _context(given: DaemonParts, host_state: HostState, deps: Dependencies, sess
     def open_planner() -> Iterator[tuple[Planner, str]]:
         with given.openers.source() as source:
             target = describe_target(source, given.settings)
-            processor = CommitProcessor(source, target.folder, given.bundled)
-            admission = AdmissionController(processor.rules, given.openers.policy_engine)
-            yield Planner(source, processor, admission, given.bundled.kinds), target.branch
+            planner = Planner.of_folder(source, target.folder, given.bundled, given.openers.policy_engine)
+            yield planner, target.branch
 
     return Context(
         settings=given.settings,

@@ -21,20 +21,21 @@ from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.admission import PRUNE, AdmissionController, AdmissionRequest, CommitState
 from reconciler.reconcile.rules import Role
 from reconciler.reconcile.sync import HistoryWalk, Mainline
-from reconciler.reconcile.walk import StateAt, WalkStart, state_at
+from reconciler.reconcile.walk import CommitProcessor, StateAt, WalkStart, state_at
 from reconciler.snapshot import tree as trees
 from reconciler.snapshot.snapshot import EmptyBase, LoadedBase, advance_lineage
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Change, FileEntry, Key, Resource, Stamp
     from reconciler.model.commit import Commit, FileChange
     from reconciler.model.problem import Problem
-    from reconciler.ports import Source, StoreReader
-    from reconciler.reconcile.rules import Rules
-    from reconciler.reconcile.walk import CommitProcessor, Progress, TreeState
+    from reconciler.ports import PolicyEngine, Source, StoreReader
+    from reconciler.reconcile.rules import BundledSchemas, Rules
+    from reconciler.reconcile.walk import Progress, TreeState
 
     Entries = Mapping[str, FileEntry]
 
@@ -162,6 +163,18 @@ class Planner:
     processor: CommitProcessor
     admission: AdmissionController
     bundled: Kinds
+
+    @classmethod
+    def of_folder(
+        cls,
+        source: Source,
+        folder: str,
+        bundled: BundledSchemas,
+        open_policy_engine: Callable[[], AbstractContextManager[PolicyEngine]],
+    ) -> Planner:
+        """Plans for the configuration in a folder of the repository."""
+        processor = CommitProcessor(source, folder, bundled)
+        return cls(source, processor, AdmissionController(processor.rules, open_policy_engine), bundled.kinds)
 
     def plan_commits(self, base: str, head: str) -> tuple[Plan, Kinds]:
         """The plan from the state at one commit to that at another, from git alone; and the kinds of its changes.

@@ -159,9 +159,8 @@ class LocalHost:
     def open_planner(self) -> Iterator[tuple[Planner, str]]:
         """Plans in the repository; its branch, or HEAD."""
         with self.openers.source() as source:
-            processor = CommitProcessor(source, self.settings.path, self.bundled)
-            admission = AdmissionController(processor.rules, self.openers.policy_engine)
-            yield Planner(source, processor, admission, self.bundled.kinds), self.settings.branch or "HEAD"
+            planner = Planner.of_folder(source, self.settings.path, self.bundled, self.openers.policy_engine)
+            yield planner, self.settings.branch or "HEAD"
 
     @contextmanager
     def open_verifier(self) -> Iterator[Verifier]:

@@ -63,6 +63,11 @@ def quote(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
+def spell_in_query(table: str) -> str:
+    """A table's name as a query has to write it, in lower case: quotes are doubled."""
+    return quote(table)[1:-1].lower()
+
+
 def quote_list(identifiers: Iterable[str]) -> str:
     return ", ".join(map(quote, identifiers))
 

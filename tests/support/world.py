@@ -50,8 +50,7 @@ def engine() -> AbstractContextManager[PolicyEngine]:
 
 
 def _planner(source: GitSource) -> Planner:
-    processor = CommitProcessor(source, "", SHIPPED)
-    return Planner(source, processor, AdmissionController(processor.rules, engine), SHIPPED.kinds)
+    return Planner.of_folder(source, "", SHIPPED, engine)
 
 
 @dataclass

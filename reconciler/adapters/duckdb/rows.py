@@ -14,7 +14,7 @@ from reconciler.adapters.duckdb.connection import fetch_number, reading_live_tab
 from reconciler.adapters.sandbox.protocol import FillTable
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
 from reconciler.model.rows import LiveRow, TableExport
-from reconciler.tables.duckdb import DESIRED, LIVE, qualify, quote
+from reconciler.tables.duckdb import DESIRED, LIVE, qualify, quote, spell_in_query
 from reconciler.tables.rows import BESIDE, export_columns
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def copy_for_query(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterator[
     """All tables of a store, and the rows of those that a query names: there is no other way to them."""
     text = sql.lower()
     for (schema, table), columns in _tables(connection).items():
-        named = _as_written(table) in text
+        named = spell_in_query(table) in text
         yield from _copy(connection, schema, table, columns, rows=named)
 
 
@@ -214,8 +214,3 @@ def _tables(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], dict
     for schema, table, column, type_ in records:
         tables.setdefault((schema, table), {})[column] = type_
     return tables
-
-
-def _as_written(table: str) -> str:
-    """A table's name as a query has to write it, in lower case: quotes are doubled."""
-    return quote(table)[1:-1].lower()

@@ -32,8 +32,8 @@ from reconciler.tables.duckdb import (
     live_columns,
     make_tables,
     qualify,
-    quote,
     quote_list,
+    spell_in_query,
 )
 from reconciler.tables.rows import desired_values, is_live, live_values
 
@@ -223,7 +223,7 @@ class LoadedStates:
 def find_named_kinds(policies: Sequence[Policy], kinds: Kinds) -> frozenset[str]:
     """The kinds whose tables any policy names: there is no other way to them, so the rest is not loaded."""
     texts = "\n".join(policy.sql for policy in policies).lower()
-    return frozenset(kind.name for kind in kinds if _as_written(kind) in texts)
+    return frozenset(kind.name for kind in kinds if spell_in_query(kind.table) in texts)
 
 
 def build_load(names: Collection[str], kinds: Kinds, live: Iterable[Row], desired: Iterable[Row] | None = None) -> Load:
@@ -261,11 +261,6 @@ def build_advance(names: Collection[str], kinds: Kinds, rows: Iterable[Row], *, 
         if is_live(kind, row):
             records.append(desired_values(kind, row))
     return Advance(settled, {name: ChangedRows(tuple(ids), records) for name, (ids, records) in touched.items()})
-
-
-def _as_written(kind: Kind) -> str:
-    """A table's name as a policy has to write it, in lower case: quotes are doubled."""
-    return quote(kind.table)[1:-1].lower()
 
 
 @lru_cache(maxsize=64)
