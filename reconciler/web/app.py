@@ -82,10 +82,6 @@ class App:
         )
         self.starlette.router.redirect_slashes = False  # the redirect would be to whatever the Host header says
 
-    def close(self) -> None:
-        """End its threads."""
-        self.api.close()
-
 
 class ErrorMiddleware:
     """Turns whatever is raised into the one error body; a trace goes to the log, never to a client."""

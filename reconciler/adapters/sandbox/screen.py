@@ -189,10 +189,10 @@ MACHINE = frozenset(
 )
 REFUSED_FUNCTIONS = {
     **dict.fromkeys(TIME, "asks for the time"),
-    **dict.fromkeys(CHANCE, "asks for chance"),
+    **dict.fromkeys(CHANCE, "uses random numbers"),
     **dict.fromkeys(MACHINE, "asks for the machine"),
 }
-"""What speaks against each of them."""
+"""Why each of them is refused."""
 
 
 DROPS_COLUMNS = "unused_columns"
