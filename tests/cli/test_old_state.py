@@ -13,13 +13,15 @@ import clickhouse_connect
 import duckdb
 import pytest
 
-from reconciler.adapters.duckdb.store import open_reader
+from reconciler.adapters.duckdb.state import FORMAT_VERSION
+from reconciler.adapters.duckdb.store import open_reader, open_store
 from reconciler.adapters.redis.cache import RedisCache, ViewReader
 from reconciler.adapters.redis.connection import connect
 from reconciler.daemon.liveview import is_behind
 from tests.cli.conftest import Host
 from tests.conftest import DAWN
 from tests.support.gitrepo import GitRepo
+from tests.support.kinds import FixedClock
 from tests.support.oldstate import FX, ORIGIN
 from tests.support.valkey import MB, server
 
@@ -204,13 +206,34 @@ def test_the_live_view_is_taken_as_it_is(host: Host, unpacked: Path, link: Conne
         assert row == {name: value for name, value in said.items() if name != "name"}
 
 
+def test_an_older_store_becomes_what_a_new_one_is(own_host: Host, tmp_path: Path) -> None:
+    columns = (
+        "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() WHERE schema_name = 'gitops'"
+    )
+    found = []
+    for folder in (own_host.state, tmp_path / "new"):
+        with open_store(folder, FixedClock()):
+            """Opening it upgrades it, or makes it."""
+        with duckdb.connect(str(folder / "state.duckdb"), read_only=True) as store:
+            found.append(store.execute(f"{columns} ORDER BY ALL").fetchall())
+    assert found[0] == found[1]
+
+
+def test_reading_upgrades_an_older_store(own_host: Host) -> None:
+    before = ask(own_host, "status")
+    with duckdb.connect(str(own_host.state / "state.duckdb"), read_only=True) as store:
+        assert store.execute("SELECT version FROM gitops.format").fetchone() == (FORMAT_VERSION,)
+    assert ask(own_host, "status") == before
+
+
 def test_a_newer_store_is_refused_in_words(own_host: Host) -> None:
+    newer = FORMAT_VERSION + 1
     with duckdb.connect(str(own_host.state / "state.duckdb")) as store:
-        store.execute("UPDATE gitops.format SET version = version + 1")
+        store.execute("UPDATE gitops.format SET version = ?", [newer])
     for command in ("status", "sync", "verify", "get user", "drift", "suspend --reason x"):
         told = own_host.run(*command.split())
         assert told.code == 3, command
-        assert "has format 4, this version of reconciler reads format 3" in told.err, command
+        assert f"has format {newer}, this version of reconciler reads formats 3 to {newer - 1}" in told.err, command
         assert "hint: update reconciler" in told.err, command
 
 

@@ -303,7 +303,10 @@ def _before(store: Path, repository: str) -> _OldStore:
         return _OldStore()
     with connection:
         try:
-            owner = state.owner(connection) if state.has_format(connection) else None
+            if state.stored_format(connection) is None:
+                return _OldStore()
+            state.prepare(connection)
+            owner = state.owner(connection)
         except NeedsHuman:
             return _OldStore()
         if owner is None or owner[0] != repository:
@@ -316,8 +319,9 @@ def _before(store: Path, repository: str) -> _OldStore:
 def _adopt(restoring: Path, backup: Path, repository: str, before: _OldStore, now: datetime) -> Applied | None:
     """Make the copy the store of this repository from now on."""
     with open_writable(restoring) as connection:
-        if not state.has_format(connection):
+        if state.stored_format(connection) is None:
             raise NeedsHuman(f"{backup} is an empty database, no store", hint=ANOTHER_HINT)
+        state.prepare(connection)
         owner = state.owner(connection)
         if owner is not None and owner[0] != repository:
             raise NeedsHuman(f"{backup} belongs to the repository {owner[0]}, not to {repository}", hint=ANOTHER_HINT)

@@ -12,7 +12,7 @@ import duckdb
 
 from reconciler import canonical
 from reconciler.adapters.duckdb.codec import dump_problems, load_problems
-from reconciler.adapters.duckdb.connection import fetch_first, fetch_number
+from reconciler.adapters.duckdb.connection import fetch_first, fetch_number, transaction
 from reconciler.errors import NeedsHuman
 from reconciler.model.change import Stamp
 from reconciler.model.commit import Applied, Attempt
@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
     from reconciler.model.problem import Problem
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
+OLDEST_FORMAT = 3
 
 SCHEMA = """
 CREATE SCHEMA gitops;
 CREATE SCHEMA desired;
 CREATE TABLE gitops.format (version INTEGER NOT NULL, store UUID NOT NULL);
-CREATE TABLE gitops.owner (repository VARCHAR NOT NULL, branch VARCHAR NOT NULL);
+CREATE TABLE gitops.owner (repository VARCHAR NOT NULL, branch VARCHAR NOT NULL, url VARCHAR, roots VARCHAR[]);
 CREATE TABLE gitops.kinds (
     name VARCHAR PRIMARY KEY, table_name VARCHAR NOT NULL, key VARCHAR NOT NULL, columns VARCHAR[] NOT NULL,
     declared VARCHAR[] NOT NULL, definition VARCHAR NOT NULL, schema JSON NOT NULL
@@ -62,13 +63,23 @@ CREATE TABLE gitops.suspension (
 );
 """
 
+UPGRADES = {
+    4: """
+    ALTER TABLE gitops.owner ADD COLUMN url VARCHAR;
+    ALTER TABLE gitops.owner ADD COLUMN roots VARCHAR[];
+    """,
+}
+"""How a store of the format before becomes one of each format. `SCHEMA` makes the same tables at once."""
 
 APPLIED_COLUMNS = ("commit_sha", "committed_at", "height", "digest", "applied_at", "warnings")
 ATTEMPTED_COLUMNS = ("commit_sha", "committed_at", "attempted_at", "refused", "problems")
 
 
-def has_format(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether the file is a store of ours. Raises `NeedsHuman` when something else is in it, or a newer format."""
+def stored_format(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """The format of a store, this program's or one that it can upgrade; None for an empty file.
+
+    Raises `NeedsHuman` when something else is in the file, or a newer format.
+    """
     version = _version(connection)
     if version is None:
         tables = connection.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall()
@@ -77,13 +88,14 @@ def has_format(connection: duckdb.DuckDBPyConnection) -> bool:
                 f"the DuckDB file in the state folder is no store of ours: it holds {'.'.join(tables[0])}",
                 hint="choose another folder with --state",
             )
-        return False
-    if version != FORMAT_VERSION:
+        return None
+    if not OLDEST_FORMAT <= version <= FORMAT_VERSION:
         raise NeedsHuman(
-            f"the store has format {version}, this version of reconciler reads format {FORMAT_VERSION}",
-            hint="update reconciler, or delete state.duckdb in the state folder and sync again: git rebuilds it",
+            f"the store has format {version}, this version of reconciler reads formats {OLDEST_FORMAT} to "
+            f"{FORMAT_VERSION}",
+            hint="update reconciler, or choose another folder with --state",
         )
-    return True
+    return version
 
 
 def _version(connection: duckdb.DuckDBPyConnection) -> int | None:
@@ -94,10 +106,19 @@ def _version(connection: duckdb.DuckDBPyConnection) -> int | None:
         return None
 
 
-def create(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make an empty file a store."""
-    connection.execute(SCHEMA)
-    connection.execute("INSERT INTO gitops.format VALUES (?, uuid())", [FORMAT_VERSION])
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make an empty file a store, and a store of an older format one of this format. Raises like `stored_format`."""
+    version = stored_format(connection)
+    if version == FORMAT_VERSION:
+        return
+    with transaction(connection):
+        if version is None:
+            connection.execute(SCHEMA)
+            connection.execute("INSERT INTO gitops.format VALUES (?, uuid())", [FORMAT_VERSION])
+            return
+        for newer in range(version + 1, FORMAT_VERSION + 1):
+            connection.execute(UPGRADES[newer])
+        connection.execute("UPDATE gitops.format SET version = ?", [FORMAT_VERSION])
 
 
 def identity(connection: duckdb.DuckDBPyConnection) -> str:
@@ -134,7 +155,7 @@ def check_owner(connection: duckdb.DuckDBPyConnection, repository: str) -> None:
 def bind(connection: duckdb.DuckDBPyConnection, repository: str, branch: str) -> None:
     """Bind the store to a repository and branch, whatever it was bound to."""
     connection.execute("DELETE FROM gitops.owner")
-    connection.execute("INSERT INTO gitops.owner VALUES (?, ?)", [repository, branch])
+    connection.execute("INSERT INTO gitops.owner (repository, branch) VALUES (?, ?)", [repository, branch])
 
 
 def applied(connection: duckdb.DuckDBPyConnection) -> Applied | None:

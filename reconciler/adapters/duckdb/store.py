@@ -43,13 +43,11 @@ def open_store(folder: Path, clock: Clock) -> DuckDBStore:
     """Open `state.duckdb` in a state folder for writing, creating both when they are missing.
 
     Raises `RetryLater` while another process has it open, `NeedsHuman` when it is damaged, of a newer format or
-    not ours.
+    not ours. A store of an older format is upgraded.
     """
     connection = open_writable(folder / FILE_NAME)
     try:
-        if not state.has_format(connection):
-            with transaction(connection):
-                state.create(connection)
+        state.prepare(connection)
         return DuckDBStore(connection, clock)
     except BaseException:
         connection.close()
@@ -57,19 +55,27 @@ def open_store(folder: Path, clock: Clock) -> DuckDBStore:
 
 
 def open_reader(folder: Path) -> DuckDBReader | None:
-    """Open the store in a state folder for reading only; None when there is none yet. Raises like `open_store`."""
+    """Open the store in a state folder for reading only; None when there is none yet. Raises like `open_store`.
+
+    A store of an older format is upgraded first.
+    """
     file = folder / FILE_NAME
     if not file.exists():
         return None
     connection = open_readable(file)
     try:
-        if state.has_format(connection):
+        version = state.stored_format(connection)
+        if version == state.FORMAT_VERSION:
             return DuckDBReader(connection)
     except BaseException:
         connection.close()
         raise
     connection.close()
-    return None
+    if version is None:
+        return None
+    with open_writable(file) as older:
+        state.prepare(older)
+    return DuckDBReader(open_readable(file))
 
 
 class DuckDBStore(DuckDBReader):

@@ -15,6 +15,7 @@ import duckdb
 import pytest
 
 from reconciler.adapters.duckdb.connection import explain_open_error, open_writable
+from reconciler.adapters.duckdb.state import FORMAT_VERSION
 from reconciler.adapters.duckdb.store import open_reader, open_store
 from reconciler.errors import BugError, NeedsHuman, RetryLater
 from reconciler.model.commit import Approval, Attempt
@@ -165,11 +166,11 @@ def test_a_newer_format_needs_a_human(tmp_path: Path) -> None:
     with open_store(tmp_path, FixedClock()):
         pass
     with duckdb.connect(str(tmp_path / "state.duckdb")) as beside:
-        beside.execute("UPDATE gitops.format SET version = 4")
-    with pytest.raises(NeedsHuman, match="format 4") as caught:
+        beside.execute("UPDATE gitops.format SET version = version + 1")
+    with pytest.raises(NeedsHuman, match=f"has format {FORMAT_VERSION + 1}") as caught:
         open_store(tmp_path, FixedClock())
     assert "update reconciler" in caught.value.hint
-    with pytest.raises(NeedsHuman, match="format 4"):
+    with pytest.raises(NeedsHuman, match=f"has format {FORMAT_VERSION + 1}"):
         open_reader(tmp_path)
     with duckdb.connect(str(tmp_path / "state.duckdb")):
         """Nothing has kept the file."""
