@@ -9,7 +9,8 @@
 What is asked for as an attribute is a kind, whatever kinds the repository has.
 """
 
+from reconciler.adapters.redis.cache import CannotTell
 from reconciler.client.config import Config
 from reconciler.client.sources import Change, NoSuchRow, Row
 
-__all__ = ["Change", "Config", "NoSuchRow", "Row"]
+__all__ = ["CannotTell", "Change", "Config", "NoSuchRow", "Row"]

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reconciler.adapters.redis.cache import CannotTell
 from reconciler.client.sources import (
     REBUILD,
     HttpSource,
@@ -68,8 +69,8 @@ class Config:
     def row(self, kind: str, name: str) -> Row:
         """The live row of a kind that goes by a name.
 
-        Raises `NoSuchRow` when there is none; `RetryLater` or `NeedsHuman` when nobody can be asked and it was never
-        known.
+        Raises `NoSuchRow` when the daemon says that there is none. When nobody can be asked and it was never known:
+        `CannotTell` when Redis does not have it, which may have lost it, and `RetryLater` or `NeedsHuman`.
         """
         place = (kind.lower(), name)
         trouble: Exception | None = None
@@ -78,7 +79,8 @@ class Config:
                 columns = self._sources[number].row(*place)
             except (RetryLater, NeedsHuman) as error:
                 trouble = trouble or error
-                self._failed[number] = time.monotonic()
+                if not isinstance(error, CannotTell):  # which is about this row, not about the others there
+                    self._failed[number] = time.monotonic()
                 continue
             self._failed.pop(number, None)
             return self._remember(place, columns)
@@ -90,7 +92,7 @@ class Config:
     def watch(self, kind: str = "", name: str = "") -> Iterator[Change]:
         """The changes from now on, of all rows or of those of a kind or name; without end, and through outages.
 
-        A change with op `rebuild` says that some may have been missed.
+        A change with op `rebuild` says that some may have been missed. Raises `NeedsHuman` when no source ever will.
         """
         followed = _followed([source.follow() for source in self._sources])
         return (one for one in followed if one.op == REBUILD.op or _is_about(one, kind.lower(), name))
@@ -121,6 +123,7 @@ def _followed(followers: Sequence[Follower]) -> Iterator[Change]:
     """What the first follower tells that can; when another has to take over, something may have been missed."""
     told_by: Follower | None = None
     while True:
+        troubles: list[Exception] = []
         for follower in followers:
             try:
                 for change in follower.changes():
@@ -129,8 +132,10 @@ def _followed(followers: Sequence[Follower]) -> Iterator[Change]:
                     told_by = follower
                     if change is not None:
                         yield change
-            except (RetryLater, NeedsHuman):
-                continue
+            except (RetryLater, NeedsHuman) as error:
+                troubles.append(error)
+        if len(troubles) == len(followers) and all(isinstance(error, NeedsHuman) for error in troubles):
+            raise troubles[0]
         time.sleep(REST)
 
 

@@ -93,8 +93,8 @@ class RedisSource:
         self._url = ""
         self._link: Connection | None = None
 
-    def row(self, kind: str, name: str) -> Mapping[str, Any] | None:
-        """The live row, as it was at one commit."""
+    def row(self, kind: str, name: str) -> Mapping[str, Any]:
+        """The live row, as it was at one commit. That there is none Redis cannot tell: raises `CannotTell`."""
         return self._ask(lambda reader: reader.row(kind, name))
 
     def follow(self) -> RedisFollower:
@@ -133,6 +133,7 @@ class RedisFollower:
         """The changes after those told already."""
         with connect(self._find(), answer_timeout=STREAM_WAIT + ANSWER_MARGIN) as link:
             reader = ViewReader(link)
+            reader.check_format()
             if not (self._last and reader.has(self._last)):
                 self._last = reader.newest()
                 yield REBUILD

@@ -17,9 +17,10 @@ import pytest
 from reconciler.adapters.redis.cache import RedisCache, ViewReader
 from reconciler.adapters.redis.connection import connect
 from reconciler.adapters.redis.server import EmbeddedServer
-from reconciler.client import Change, Config, NoSuchRow, Row
+from reconciler.client import CannotTell, Change, Config, NoSuchRow, Row
 from reconciler.client import config as client
-from reconciler.errors import RetryLater, UsageError
+from reconciler.client.sources import RedisSource
+from reconciler.errors import NeedsHuman, RetryLater, UsageError
 from reconciler.model.live import ViewStep
 from tests.adapters.redis.views import MB, mark, write
 from tests.support.patience import DEADLINE, NEVER, until
@@ -106,13 +107,68 @@ def test_a_column_that_is_not_there(config: Config) -> None:
         _ = config.user("ann").colour
 
 
-def test_a_row_that_is_not_there(config: Config, cache: RedisCache) -> None:
-    with pytest.raises(NoSuchRow, match="no live row of kind user is called nobody"):
+LOSSES = [("DEL", "config:user:ann"), ("PEXPIREAT", "config:user:ann", 1), ("SET", "config:user:ann", "no row")]
+
+
+def test_redis_alone_cannot_tell_that_there_is_no_row(config: Config, link: Connection) -> None:
+    with pytest.raises(CannotTell, match="does not have it") as caught:
         config.user("nobody")
-    config.user("ann")
-    assert cache.advance(ViewStep(mark(1), mark(2), (write("ann", "1", None),)))
-    with pytest.raises(LookupError):
+    assert not isinstance(caught.value, LookupError)
+    assert "the daemon knows" in caught.value.hint
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_lost_row_is_no_missing_row(config: Config, link: Connection, loss: tuple[str | int, ...]) -> None:
+    link.ask(*loss)
+    with pytest.raises(CannotTell):
         config.user("ann")
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_row_that_is_lost_while_it_is_known_makes_no_other_row_old(
+    config: Config, cache: RedisCache, link: Connection, monkeypatch: pytest.MonkeyPatch, loss: tuple[str | int, ...]
+) -> None:
+    monkeypatch.setattr(client, "REST", NEVER)
+    assert cache.advance(ViewStep(mark(1), mark(2), (write("ben", "2", "theirs"),)))
+    assert config.user("ann").is_current
+    assert config.user("ben").is_current
+    link.ask(*loss)
+    row = config.user("ann")
+    assert (row.value, row.is_current) == ("one", False)
+    assert config.user("ben").is_current
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_daemon_is_asked_for_what_redis_does_not_have(
+    server: EmbeddedServer, cache: RedisCache, link: Connection, loss: tuple[str | int, ...]
+) -> None:
+    link.ask(*loss)
+    with Config("", sources=(RedisSource(lambda: server.url), Other())) as config:
+        row = config.user("ann")
+        assert (row.value, row.is_current) == ("theirs", True)
+        with pytest.raises(NoSuchRow, match="no live row of kind user is called nobody"):
+            config.user("nobody")
+        with pytest.raises(LookupError):
+            config.user("nobody")
+
+
+def test_a_row_that_the_daemon_says_is_gone_is_forgotten(
+    server: EmbeddedServer, cache: RedisCache, link: Connection
+) -> None:
+    assert cache.advance(ViewStep(mark(1), mark(2), (write("ben", "2"),)))
+    with Config("", sources=(RedisSource(lambda: server.url), Other())) as config:
+        config.user("ben")
+        assert cache.advance(ViewStep(mark(2), mark(3), (write("ben", "2", None),)))
+        with pytest.raises(NoSuchRow):
+            config.user("ben")
+
+
+def test_a_view_of_a_newer_format_is_refused_in_words(config: Config, link: Connection) -> None:
+    link.ask("HSET", "config:meta", "format", 2)
+    with pytest.raises(NeedsHuman, match="has format 2, this version of reconciler reads format 1"):
+        config.user("ann")
+    with pytest.raises(NeedsHuman, match="has format 2"):
+        next(config.watch())
 
 
 def test_while_nobody_answers_the_last_known_row_is_given(

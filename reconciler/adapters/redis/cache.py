@@ -59,13 +59,8 @@ class RedisCache:
     def state(self) -> CacheState:
         """What the view holds. Raises `NeedsHuman` when a newer version of reconciler has written it."""
         commit, digest, height, taken, rows, dropped, version = self._run("state")
-        if int(version) > FORMAT_VERSION:
-            raise NeedsHuman(
-                f"the live view of the Redis server at {self._link.server} has format {int(version)}, "
-                f"this version of reconciler writes format {FORMAT_VERSION}",
-                hint=f"update reconciler on this host, or {ONE_EACH}",
-            )
-        mark = ViewMark(_text(commit), _text(digest), int(height)) if commit else None
+        _refuse_newer(self._link.server, int(version), "writes")
+        mark = ViewMark(_text(commit), _text(digest), _number(height)) if commit else None
         return CacheState(mark, rows, dropped, int(taken))
 
     def advance(self, step: ViewStep) -> bool:
@@ -148,6 +143,15 @@ def _slices(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
+def _refuse_newer(server: str, version: int, does: str) -> None:
+    if version > FORMAT_VERSION:
+        raise NeedsHuman(
+            f"the live view of the Redis server at {server} has format {version}, "
+            f"this version of reconciler {does} format {FORMAT_VERSION}",
+            hint=f"update reconciler on this host, or {ONE_EACH}",
+        )
+
+
 LEASE_MS = 10_000
 """Milliseconds without a word of whoever writes, after which another host may."""
 
@@ -165,8 +169,11 @@ class Lease:
         return kept.decode(errors="replace")
 
 
+META = "config:meta"
+META_FIELDS = ("HMGET", META, "commit", "digest", "format")
 STREAM = "config:changes"
 FIRST_ENTRY = "0-0"
+MAX_DIGITS = 19
 MAX_CHANGES = 500
 """Changes that are read at a time."""
 
@@ -183,27 +190,59 @@ class ChangeEntry:
     height: int
 
 
+class CannotTell(RetryLater):
+    """The live view is there, and does not say whether there is such a row, or what is in it: the daemon knows."""
+
+
 class ViewReader:
     """The live view of a server. All calls raise `RetryLater` when it does not answer, or holds no whole view."""
 
     def __init__(self, link: Connection) -> None:
         self._link = link
 
-    def row(self, kind: str, name: str) -> Mapping[str, Any] | None:
-        """The live row that goes by a name; None when there is none. `kind` is the kind's name in lower case.
+    def row(self, kind: str, name: str) -> Mapping[str, Any]:
+        """The live row that goes by a name. `kind` is the kind's name in lower case.
 
-        Raises `RetryLater` also when there is a row that was dropped for want of room.
+        Raises `CannotTell` when it is not here: a key that was evicted or deleted looks like one that never was. Raises
+        `NeedsHuman` when a newer version of reconciler has written the view.
         """
         key = row_key(kind, name)
-        text = self._link.ask("GET", key)
-        if text is None:  # not there, or nothing is: both are asked at one moment
-            member = key.removeprefix("config:")
-            commands = (("GET", key), ("HGET", "config:meta", "commit"), ("SISMEMBER", "config:dropped", member))
-            text, commit, dropped = self._link.transaction(*commands)
-            if text is None and (not commit or dropped):
-                what = "has no room for it" if dropped else "holds no whole live view"
-                raise RetryLater(f"the Redis server at {self._link.server} {what}", hint="the daemon has the row")
-        return None if text is None else _row(text)
+        text, meta = self._link.ask_all(("GET", key), META_FIELDS)
+        is_whole = self._check(meta)
+        if text is None and not is_whole:
+            raise self._no_view()
+        if text is None:
+            dropped = self._link.ask("SISMEMBER", "config:dropped", key.removeprefix("config:"))
+            what = "has no room for it" if dropped else "does not have it, which may be because it was lost there"
+            raise self._cannot_tell(f"{what} ({kind} {name})")
+        row = _row(text)
+        if row is None:
+            raise self._cannot_tell(f"has something there that is no row ({kind} {name}): another program wrote it")
+        return row
+
+    def check_format(self) -> None:
+        """Raise `NeedsHuman` when a newer version of reconciler has written the view."""
+        self._refuse(self._link.ask("HGET", META, "format"))
+
+    def _check(self, meta: Sequence[bytes | None]) -> bool:
+        """Whether the view is whole. While it is written each row is that of one commit, and may be read."""
+        commit, digest, version = meta
+        self._refuse(version)
+        if digest is None:
+            raise self._no_view()
+        return bool(commit)
+
+    def _refuse(self, version: bytes | None) -> None:
+        _refuse_newer(self._link.server, _number(version or b"") or FORMAT_VERSION, "reads")
+
+    def _no_view(self) -> RetryLater:
+        return RetryLater(
+            f"the Redis server at {self._link.server} holds no whole live view", hint="the daemon has the rows"
+        )
+
+    def _cannot_tell(self, what: str) -> CannotTell:
+        hint = "the daemon knows: give its address, or see that it runs"
+        return CannotTell(f"the Redis server at {self._link.server} {what}", hint=hint)
 
     def newest(self) -> str:
         """The id of the newest change, `0-0` before the first."""
@@ -230,16 +269,23 @@ def _streams(answer: Any) -> list[tuple[bytes, list[Any]]]:
 
 
 def _entry(entry_id: bytes, parts: list[bytes]) -> ChangeEntry:
-    fields = dict(zip(map(_text, parts[::2]), map(_text, parts[1::2]), strict=True))
-    kind, name, op, commit = (fields.get(field, "") for field in ("kind", "name", "op", "commit"))
-    return ChangeEntry(_text(entry_id), kind, name, op, commit, int(fields.get("height") or 0))
+    fields = dict(zip(map(_text, parts[::2]), parts[1::2], strict=True))
+    kind, name, op, commit = (_text(fields.get(field, b"")) for field in ("kind", "name", "op", "commit"))
+    return ChangeEntry(_text(entry_id), kind, name, op, commit, _number(fields.get("height", b"")))
 
 
-def _row(text: bytes) -> Mapping[str, Any]:
-    row = json.loads(text)
-    if not isinstance(row, dict):
-        raise RetryLater("a row of the live view was overwritten by another program")
-    return row
+def _row(text: bytes) -> Mapping[str, Any] | None:
+    """The row; None for what is none."""
+    try:
+        row = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def _number(text: bytes) -> int:
+    """A whole number that somebody may have overwritten: then 0."""
+    return int(text) if text.isdigit() and len(text) < MAX_DIGITS else 0
 
 
 def _text(value: bytes) -> str:

@@ -80,10 +80,10 @@ class Connection:
             except redis.exceptions.NoScriptError:  # a server that is new, was restarted or flushed
                 return self._execute("EVAL", script.text, len(keys), *keys, *arguments)
 
-    def transaction(self, *commands: Sequence[bytes | str | int]) -> list[Any]:
-        """What the server answers to commands that nothing comes between (MULTI)."""
+    def ask_all(self, *commands: Sequence[bytes | str | int]) -> list[Any]:
+        """What the server answers to commands that are sent together; those of others may come between."""
         with translate_errors(self.server):
-            pipeline = self._client.pipeline(transaction=True)
+            pipeline = self._client.pipeline(transaction=False)
             add: Callable[..., Any] = pipeline.execute_command
             for command in commands:
                 add(*command)

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.redis.cache import FIRST_ENTRY, ROWS_PER_SCRIPT, RedisCache, ViewReader, row_key
+from reconciler.adapters.redis.cache import (
+    FIRST_ENTRY,
+    ROWS_PER_SCRIPT,
+    CannotTell,
+    RedisCache,
+    ViewReader,
+    row_key,
+)
 from reconciler.adapters.redis.connection import connect
 from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.model.change import Op
@@ -54,7 +61,7 @@ def test_no_name_leads_out_of_its_key(link: Connection) -> None:
         assert link.ask("GET", f"config:user:id:id-{number}") == name.encode()
     changed = [write(f"n{number}", f"id-{number}", number) for number in range(len(names))]
     assert cache.advance(ViewStep(mark(1), mark(2), tuple(changed)))
-    assert all(reader.row("user", name) is None for name in names), "Lua and Python quote names alike"
+    assert not {row_key("user", name) for name in names} & keys(link), "Lua and Python quote names alike"
     assert row_key("user", "a b") == "config:user:a%20b"
 
 
@@ -79,19 +86,50 @@ def test_a_flushed_view_is_no_missing_row(link: Connection) -> None:
     with pytest.raises(RetryLater, match="no whole live view"):
         reader.row("user", "ann")
     cache.rebuild([write("ann", "1")], mark(1))
-    assert reader.row("user", "nobody") is None
     link.ask("FLUSHALL")
-    with pytest.raises(RetryLater, match="no whole live view"):
+    with pytest.raises(RetryLater, match="no whole live view") as caught:
         reader.row("user", "ann")
+    assert not isinstance(caught.value, CannotTell)
 
 
 def test_a_row_without_room_is_no_missing_row(link: Connection) -> None:
     cache, reader = RedisCache(link, MB), ViewReader(link)
     fill(cache, 5)
     cache.keep_within(cache.state().bytes - 1)
-    with pytest.raises(RetryLater, match="no room"):
+    with pytest.raises(CannotTell, match="has no room for it"):
         reader.row("user", "u00000")
-    assert reader.row("user", "u00009") is None
+    with pytest.raises(CannotTell, match="does not have it, which may be because it was lost there"):
+        reader.row("user", "u00009")
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        ("DEL", "config:user:ann"),
+        ("UNLINK", "config:user:ann"),
+        ("RENAME", "config:user:ann", "elsewhere"),
+        ("PEXPIREAT", "config:user:ann", 1),
+        ("SET", "config:user:ann", "no JSON"),
+        ("SET", "config:user:ann", b"\xff"),
+        ("SET", "config:user:ann", "[" * 100_000),
+        ("SET", "config:user:ann", "[1]"),
+    ],
+)
+def test_what_was_lost_or_overwritten_is_neither_a_row_nor_none(
+    link: Connection, loss: tuple[str | bytes, ...]
+) -> None:
+    RedisCache(link, MB).rebuild([write("ann", "1"), write("ben", "2")], mark(1))
+    link.ask(*loss)
+    with pytest.raises(CannotTell, match="user ann"):
+        ViewReader(link).row("user", "ann")
+    assert ViewReader(link).row("user", "ben") == {"value": "1"}
+
+
+def test_rows_that_nobody_answers_for_are_not_read(link: Connection) -> None:
+    RedisCache(link, MB).rebuild([write("ann", "1")], mark(1))
+    link.ask("DEL", "config:meta")
+    with pytest.raises(RetryLater, match="no whole live view"):
+        ViewReader(link).row("user", "ann")
 
 
 def test_an_old_snapshot_is_seen_and_replaced(link: Connection) -> None:
@@ -106,7 +144,7 @@ def test_an_old_snapshot_is_seen_and_replaced(link: Connection) -> None:
     cache.rebuild([write("ann", "1", "new"), write("ben", "2")], mark(2))
     reader = ViewReader(link)
     assert reader.row("user", "ann") == {"value": "new"}
-    assert reader.row("user", "left") is None
+    assert "config:user:left" not in keys(link)
     assert reader.row("user", "ben") == {"value": "1"}
     assert (cache.state().mark, cache.state().rows) == (mark(2), 2)
 
@@ -206,7 +244,20 @@ def test_a_view_of_a_newer_format_is_left_alone(link: Connection) -> None:
         cache.keep_within(1)
     assert not cache.advance(ViewStep(mark(1), mark(2), (write("bob", "2"),)))
     assert link.ask("HGETALL", "config:meta") == before
-    assert ViewReader(link).row("user", "bob") is None
+    assert "config:user:bob" not in keys(link)
+    for name in ("ann", "bob"):
+        with pytest.raises(NeedsHuman, match="has format 2, this version of reconciler reads format 1") as caught:
+            ViewReader(link).row("user", name)
+        assert "update reconciler" in caught.value.hint
+
+
+@pytest.mark.parametrize("field", ["height", "format", "bytes"])
+def test_what_somebody_wrote_into_the_mark_is_no_crash(link: Connection, field: str) -> None:
+    cache = RedisCache(link, MB)
+    cache.rebuild([write("ann", "1")], mark(1))
+    link.ask("HSET", "config:meta", field, "nonsense")
+    cache.state()
+    assert ViewReader(link).row("user", "ann") == {"value": "1"}
 
 
 def test_a_view_without_a_format_is_of_the_first(link: Connection) -> None:

@@ -13,13 +13,13 @@ local function quoted(name)
   return (string.gsub(name, '[^%w%-%._~]', function(c) return string.format('%%%02X', string.byte(c)) end))
 end
 
-local function count(bytes)
-  if bytes ~= 0 then redis.call('HINCRBY', META, 'bytes', string.format('%.0f', bytes)) end
-end
-
 local function format() return tonumber(redis.call('HGET', META, 'format') or '') or 1 end
 
-local function taken() return tonumber(redis.call('HGET', META, 'bytes') or '0') end
+local function taken() return tonumber(redis.call('HGET', META, 'bytes') or '') or 0 end
+
+local function count(bytes)
+  if bytes ~= 0 then redis.call('HSET', META, 'bytes', string.format('%.0f', taken() + bytes)) end
+end
 
 -- Bytes and id of a row that is here
 local function entry(member)
