@@ -6,25 +6,20 @@ When Redis comes back, from wherever, the view is compared with the store, and r
 from __future__ import annotations
 
 import hashlib
-import json
 import socket
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from reconciler import canonical
 from reconciler.adapters.redis.cache import Lease, RedisCache
 from reconciler.adapters.redis.connection import connect
 from reconciler.adapters.redis.server import EmbeddedServer
 from reconciler.daemon.followers import Follower
 from reconciler.daemon.hostconfig import DEFAULT
-from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, TIMESTAMPS, SqlType
-from reconciler.model.change import Op
 from reconciler.model.host import Level
-from reconciler.model.live import Use, ViewMark, ViewStep, ViewWrite, to_milliseconds
 from reconciler.reconcile.rules import stored_kinds
-from reconciler.tables.rows import is_live, last_stamp, live_values
+from reconciler.tables.rows import is_live, live_values
+from reconciler.tables.view import is_behind, view_mark, view_step, view_writes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -34,10 +29,10 @@ if TYPE_CHECKING:
     from reconciler.adapters.redis.connection import Connection
     from reconciler.daemon.followers import FollowerContext
     from reconciler.daemon.hostconfig import HostConfig
-    from reconciler.kinds.kind import Kind, Kinds
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Row
-    from reconciler.model.commit import Applied, StoreUpdate
-    from reconciler.model.live import CacheState
+    from reconciler.model.commit import Applied
+    from reconciler.model.live import CacheState, ViewMark
     from reconciler.ports import Cache, Sessions
     from reconciler.reconcile.sync import AppliedStep
     from reconciler.sessions import SessionLayout
@@ -244,67 +239,3 @@ class RedisView:
             return False
         names = (column.name for column in kind.columns)
         return bool(self._layout.may_have_sessions(dict(zip(names, live_values(kind, row), strict=False))))
-
-
-def view_mark(applied: Applied | StoreUpdate) -> ViewMark:
-    """The state of an applied commit, or of one that is being applied."""
-    commit = applied.stamp.commit if hasattr(applied, "stamp") else applied.commit.sha
-    return ViewMark(commit, applied.digest, applied.height)
-
-
-def is_behind(state: CacheState, applied: Applied | None) -> bool:
-    """Whether the view is not what the store holds: flushed, half written, an old snapshot, another server's."""
-    return applied is not None and state.mark != view_mark(applied)
-
-
-def view_step(kinds: Kinds, base: ViewMark, application: StoreUpdate) -> ViewStep:
-    """What a commit's application changes in a view that is at `base`."""
-    return ViewStep(base, view_mark(application), tuple(view_writes(kinds, application.rows)))
-
-
-def view_writes(kinds: Kinds, rows: Iterable[Row]) -> Iterator[ViewWrite]:
-    """One write for each row of these kinds, tombstones too."""
-    for row in rows:
-        kind = kinds.by_name.get(row.resource.kind)
-        if kind is not None:
-            yield view_write(kind, row)
-
-
-def view_write(kind: Kind, row: Row) -> ViewWrite:
-    """What the view holds of a row."""
-    text = _row_json(kind, live_values(kind, row)) if is_live(kind, row) else None
-    resource = row.resource
-    return ViewWrite(
-        op=_operation(row),
-        kind=kind.name.lower(),
-        name=resource.name,
-        id=resource.id,
-        json=text,
-        use=_use(row),
-        changed=to_milliseconds(last_stamp(row).time),
-    )
-
-
-def _operation(row: Row) -> Op:
-    if row.removed is not None:
-        return Op.DELETE
-    return Op.CREATE if row.created == row.updated else Op.UPDATE
-
-
-def _use(row: Row) -> Use:
-    if row.removed is not None:
-        return Use.GONE
-    return Use.INACTIVE if row.resource.values.get(STATUS_FIELD) == INACTIVE else Use.LIVE
-
-
-def _row_json(kind: Kind, values: tuple[Any, ...]) -> str:
-    names = (*(column.name for column in kind.columns), *TIMESTAMPS)
-    structured = {column.name for column in kind.columns if column.type is SqlType.JSON}
-    shown = {name: _json_value(value, name in structured) for name, value in zip(names, values, strict=True)}
-    return json.dumps(shown, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
-def _json_value(value: Any, structured: bool) -> Any:
-    if isinstance(value, datetime):
-        return canonical.timestamp(value)
-    return json.loads(value) if structured and value is not None else value

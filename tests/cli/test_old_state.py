@@ -17,7 +17,7 @@ from reconciler.adapters.duckdb.state import FORMAT_VERSION
 from reconciler.adapters.duckdb.store import open_reader, open_store
 from reconciler.adapters.redis.cache import RedisCache, ViewReader
 from reconciler.adapters.redis.connection import connect
-from reconciler.daemon.liveview import is_behind
+from reconciler.tables.view import is_behind
 from tests.cli.conftest import Host
 from tests.conftest import DAWN
 from tests.support.gitrepo import GitRepo

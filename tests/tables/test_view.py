@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.daemon.liveview import is_behind, view_mark, view_step, view_write, view_writes
 from reconciler.model.change import Op, Prune
 from reconciler.model.commit import Applied
 from reconciler.model.live import CacheState, Use, ViewMark
+from reconciler.tables.view import is_behind, view_mark, view_step, view_write, view_writes
 from tests.support.kinds import GADGET, KINDS, WIDGET, commit, gadget, row, stamp, tombstone, uid, widget
 from tests.support.kinds import step as application
 
