@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from reconciler.model.change import Key, Resource, Row, RowId
     from reconciler.model.commit import Applied, Attempt, Commit, CommitDelta, FileChange, StoreUpdate, Version
     from reconciler.model.host import HostEvent, Suspension
+    from reconciler.model.intervals import LiveInterval
     from reconciler.model.live import (
         CacheState,
         NewSession,
@@ -218,6 +219,18 @@ class StoreReader(Protocol):
     def last_uploaded_event(self) -> int:
         """The newest host event that the ledger has, together with all before it; 0 when it has none."""
 
+    def live_at(self, moment: datetime) -> LiveInterval | None:
+        """The interval of the commit that was live at a time; None when the store does not know."""
+
+    def intervals_of(self, commits: Collection[str]) -> tuple[LiveInterval, ...]:
+        """The intervals in which some commits were live, the oldest first."""
+
+    def intervals_after(self, change: int, limit: int) -> tuple[LiveInterval, ...]:
+        """The intervals that began or ended after a change, in the order of their changes."""
+
+    def last_uploaded_interval(self) -> int:
+        """The newest change of an interval that the ledger has, together with all before it; 0 when it has none."""
+
     def drift(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MAX_REPORTED) -> Drifts:
         """Where the live rows, or their tables, differ from git; all are counted, up to `limit` are reported.
 
@@ -233,7 +246,8 @@ class Store(StoreReader, Protocol):
         """Bind the store to a repository. Raises `NeedsHuman` when it belongs to another one."""
 
     def apply(self, kinds: Kinds, step: StoreUpdate) -> None:
-        """Advance from the applied commit: tables migrate, touched rows and the applied commit change together."""
+        """Advance from the applied commit: tables migrate, touched rows, the applied commit and its live interval
+        change together."""
 
     def replace(self, kinds: Kinds, step: StoreUpdate) -> None:
         """Replace all state with the given one: for a first commit and for a rewritten history."""
@@ -265,6 +279,9 @@ class Store(StoreReader, Protocol):
 
     def mark_uploaded(self, seq: int) -> None:
         """Note that the ledger has the host events up to this one; those older than a week are deleted."""
+
+    def mark_intervals_uploaded(self, change: int) -> None:
+        """Note that the ledger has the intervals as they were after this change; none is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,8 +338,15 @@ class LedgerReader(Protocol):
     def side_versions(self) -> Mapping[str, SideVersion]:
         """All versions that are not on the mainline now, by sha."""
 
-    def live_at(self, host: str, moment: datetime) -> str | None:
-        """The commit that was live on a host at a time; None when the host has not reported it."""
+    def live_at(self, host: str, moment: datetime) -> LiveInterval | None:
+        """What was live on a host at a time, on any branch; None when the host has not reported it."""
+
+    def intervals_of(self, host: str, commits: Collection[str]) -> tuple[LiveInterval, ...]:
+        """The intervals in which some commits were live on a host, on any branch, the oldest first.
+
+        Those from before a host kept intervals are made of its host events. An interval that was never ended, since
+        its store was lost, ends where the next one begins.
+        """
 
     def version_at(self, moment: datetime) -> VersionRow | None:
         """The highest commit of the mainline whose committer time is not later than a time."""
@@ -368,6 +392,9 @@ class Ledger(LedgerReader, Protocol):
 
     def record_events(self, host: str, events: Sequence[HostEvent]) -> None:
         """Record host events. Host, store and number identify an event: recording it twice leaves one."""
+
+    def record_intervals(self, host: str, intervals: Sequence[LiveInterval]) -> None:
+        """Record live intervals. Host, store and number identify one; of several records the newest change counts."""
 
 
 class Sessions(Protocol):

@@ -13,7 +13,7 @@ from reconciler.daemon.hostconfig import DEFAULT
 from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.metrics import Outcome
 from reconciler.reconcile.empty import EmptyLedger
-from reconciler.reconcile.record import EventOutbox, Outbox, backfill, discard_events
+from reconciler.reconcile.record import backfill, discard_events
 from reconciler.reconcile.upload import HistoryUploader, PendingUploads, UploadTarget
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.service.context import describe_target
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from reconciler.metrics import Metrics
     from reconciler.model.host import UploadAttempt, UploadState
     from reconciler.ports import Clock, Ledger, LedgerReader, Store
-    from reconciler.reconcile.record import PendingVersion
+    from reconciler.reconcile.record import Outbox, PendingVersion
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.service.context import Openers, Target
     from reconciler.settings import Settings
@@ -92,7 +92,7 @@ class HistoryUpload:
         self._interval = DEFAULT.ship_interval
         self._branch: str | None = None
         self._uploader: HistoryUploader | None = None
-        self._events: EventOutbox | None = None
+        self._pending: PendingUploads | None = None
         self._evicted = 0.0
         self.outbox: Outbox | None = None
         """Where versions are put; None where no history is kept."""
@@ -110,18 +110,18 @@ class HistoryUpload:
         open_ledger = partial(self._openers.ledger, target.state, target.repository, target.branch, SERVER_TIMEOUT)
         route = UploadTarget(open_ledger, partial(self._backfill.record_missing, target.branch))
         self.open_ledger = partial(self._open_recorded, target, open_ledger)
-        self.outbox, self._events = Outbox(), EventOutbox()
-        batch = PendingUploads(self.outbox, self._events, self._host)
+        self._pending = PendingUploads.of_host(self._host)
+        self.outbox = self._pending.outbox
         self._uploader = HistoryUploader(
-            batch, route, Backoff(), self._clock, interval=self._interval, on_failure=self._on_error
+            self._pending, route, Backoff(), self._clock, interval=self._interval, on_failure=self._on_error
         )
         self._uploader.on_attempt = self._count
         self._uploader.__enter__()
 
     def exchange_events(self, store: Store) -> None:
-        """Take the host events that are new in the store, and tell it which of them the ledger has."""
-        if self._events is not None:
-            self._events.exchange(store)
+        """Take the host events and live intervals that are new in the store, and tell it which the ledger has."""
+        if self._pending is not None:
+            self._pending.exchange(store)
         elif self._branch is not None and time.monotonic() > self._evicted:
             self._evicted = time.monotonic() + EVICTION_INTERVAL
             discard_events(store)
@@ -144,7 +144,7 @@ class HistoryUpload:
 
     def stop(self) -> None:
         """End the thread; what was not uploaded is found missing by the next one."""
-        uploader, self._uploader, self._events, self.outbox = self._uploader, None, None, None
+        uploader, self._uploader, self._pending, self.outbox = self._uploader, None, None, None
         self.open_ledger = None
         if uploader is not None:
             uploader.stop()

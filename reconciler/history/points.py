@@ -130,7 +130,7 @@ def find_point(ledger: LedgerReader, name: str, host: str, resolve: Resolve) -> 
         return NamedPoint(name, version, require_point(ledger, version))
     at = parse_time(name)
     live = ledger.live_at(host, at)
-    live_version = ledger.version(live) if live else None
+    live_version = ledger.version(live.commit) if live else None
     version_then = live_version or ledger.version_at(at)
     if version_then is None:
         raise UsageError(f"nothing was committed by {name}", hint="see `reconciler log`")

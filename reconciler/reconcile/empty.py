@@ -34,10 +34,10 @@ def _empty_mapping(*_: object, **__: object) -> Mapping[str, Any]:
 class EmptyStore:
     """Implements the port `StoreReader`. It has no identity: a store is given one when it is created."""
 
-    applied = last_attempt = suspension = _none
-    live = events_after = _empty
+    applied = last_attempt = suspension = live_at = _none
+    live = events_after = intervals_of = intervals_after = _empty
     kinds = counts = _empty_mapping
-    last_uploaded_event = _zero
+    last_uploaded_event = last_uploaded_interval = _zero
 
     def identity(self) -> str:
         return ""
@@ -54,7 +54,7 @@ class EmptyLedger:
 
     find_by_sha = events = versions = find_versions = activity = other_kinds = rows_at = changed_rows = changes_of = (
         newest_changes
-    ) = _empty
+    ) = intervals_of = _empty
     live_at = version_at = _none
     recorded_commits = side_versions = _empty_mapping
     count_orphans = count_declared = _zero

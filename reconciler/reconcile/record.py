@@ -9,32 +9,34 @@ import itertools
 import queue
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from reconciler.errors import ReconcilerError, RetryLater
 from reconciler.model.host import Backlog
 from reconciler.reconcile.walk import WalkStart, first_parents, walk_history
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.commit import Version
     from reconciler.model.host import HostEvent
+    from reconciler.model.intervals import LiveInterval
     from reconciler.ports import Ledger, Source, Store
     from reconciler.reconcile.walk import CommitProcessor, Parents, ProcessedCommit, Progress
 
     OpenLedger = Callable[[], AbstractContextManager[Ledger]]
 
+T = TypeVar("T")
 
 MAX_ROWS: Final = 50_000
 """Rows that an outbox holds; a single version with more rows may wait alone."""
 MAX_UPLOADED: Final = 10_000
 """Uploaded commits that are remembered: each look at a refused head offers the same ones again."""
 MAX_EVENTS: Final = 1_000
-"""Events in memory; the others wait in the store."""
+"""Events and intervals in memory; the others wait in the store."""
 
 
 class Checkpoint(NamedTuple):
@@ -178,55 +180,78 @@ class OutboxRecorder:
         self._outbox.offer(PendingVersion.from_commit(commit))
 
 
-class _PendingEvent(NamedTuple):
-    event: HostEvent
-    store: str
+@dataclass(frozen=True, slots=True)
+class Feed(Generic[T]):
+    """What a store numbers for the ledger, and how far the ledger has it.
 
-
-class EventOutbox:
-    """Host events on their way from the store to the ledger. Only `exchange` needs the store.
-
-    The position in the store moves after the ledger has the events: a process that dies in between uploads them again,
-    and the ledger keeps one of each.
+    `position` is the newest number that the ledger has, with all before it; `after` gives what has greater numbers, in
+    their order; `mark` tells the store that the ledger has them.
     """
 
-    def __init__(self, max_events: int = MAX_EVENTS) -> None:
-        self._max_events = max_events
+    position: Callable[[Store], int]
+    after: Callable[[Store, int, int], Sequence[T]]
+    mark: Callable[[Store, int], None]
+    number: Callable[[T], int]
+
+
+EVENTS: Final[Feed[HostEvent]] = Feed(
+    lambda store: store.last_uploaded_event(),
+    lambda store, seq, limit: store.events_after(seq, limit),
+    lambda store, seq: store.mark_uploaded(seq),
+    lambda event: event.seq,
+)
+INTERVALS: Final[Feed[LiveInterval]] = Feed(
+    lambda store: store.last_uploaded_interval(),
+    lambda store, change, limit: store.intervals_after(change, limit),
+    lambda store, change: store.mark_intervals_uploaded(change),
+    lambda interval: interval.change,
+)
+
+
+class StoreOutbox(Generic[T]):
+    """Host events or live intervals on their way from the store to the ledger. Only `exchange` needs the store.
+
+    The position in the store moves after the ledger has them: a process that dies in between uploads them again, and
+    the ledger keeps one of each.
+    """
+
+    def __init__(self, feed: Feed[T], max_items: int = MAX_EVENTS) -> None:
+        self._feed, self._max_items = feed, max_items
         self._lock = threading.Lock()
-        self._pending: list[_PendingEvent] = []
+        self._pending: list[tuple[T, str]] = []
         self._store = ""
         self._last_taken = self._last_uploaded = 0
 
     def exchange(self, store: Store) -> None:
-        """Tell the store which events the ledger has, and take new ones from it, as far as there is room."""
-        identity, position = store.identity(), store.last_uploaded_event()
+        """Tell the store what the ledger has, and take what is new from it, as far as there is room."""
+        identity, position = store.identity(), self._feed.position(store)
         with self._lock:
-            if identity != self._store:  # made anew or restored, so it numbers its events anew
+            if identity != self._store:  # made anew or restored, so it numbers anew
                 self._store, self._last_taken, self._last_uploaded = identity, 0, 0
-            uploaded, room = self._last_uploaded, self._max_events - len(self._pending)
+            uploaded, room = self._last_uploaded, self._max_items - len(self._pending)
         if uploaded > position:
-            store.mark_uploaded(uploaded)
-        events = store.events_after(max(position, uploaded, self._last_taken), room) if room > 0 else ()
-        if events:
+            self._feed.mark(store, uploaded)
+        items = self._feed.after(store, max(position, uploaded, self._last_taken), room) if room > 0 else ()
+        if items:
             with self._lock:
-                self._pending.extend(_PendingEvent(event, identity) for event in events)
-                self._last_taken = events[-1].seq
+                self._pending.extend((item, identity) for item in items)
+                self._last_taken = self._feed.number(items[-1])
 
     def count(self) -> int:
-        """How many events are pending."""
+        """How many are pending."""
         with self._lock:
             return len(self._pending)
 
-    def take(self, limit: int = MAX_EVENTS) -> tuple[HostEvent, ...]:
-        """The oldest events. They stay pending until `mark_uploaded`."""
+    def take(self, limit: int = MAX_EVENTS) -> tuple[T, ...]:
+        """The oldest ones. They stay pending until `mark_uploaded`."""
         with self._lock:
-            return tuple(pending.event for pending in self._pending[:limit])
+            return tuple(item for item, _ in self._pending[:limit])
 
-    def mark_uploaded(self, events: Collection[HostEvent]) -> None:
-        """Remove events that the ledger has: the oldest ones, as they were taken."""
+    def mark_uploaded(self, items: Collection[T]) -> None:
+        """Remove what the ledger has: the oldest ones, as they were taken."""
         with self._lock:
-            uploaded, self._pending = self._pending[: len(events)], self._pending[len(events) :]
-            numbers = [pending.event.seq for pending in uploaded if pending.store == self._store]
+            uploaded, self._pending = self._pending[: len(items)], self._pending[len(items) :]
+            numbers = [self._feed.number(item) for item, store in uploaded if store == self._store]
             self._last_uploaded = max((self._last_uploaded, *numbers))
 
 

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Final
 
 from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.model.host import UploadAttempt, UploadFailure, UploadState
-from reconciler.reconcile.record import BATCH_ROWS, VersionBatch
+from reconciler.reconcile.record import BATCH_ROWS, EVENTS, INTERVALS, Outbox, StoreOutbox, VersionBatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from reconciler.backoff import Backoff
-    from reconciler.ports import Clock, Ledger
-    from reconciler.reconcile.record import EventOutbox, OpenLedger, Outbox, PendingVersion
+    from reconciler.model.host import HostEvent
+    from reconciler.model.intervals import LiveInterval
+    from reconciler.ports import Clock, Ledger, Store
+    from reconciler.reconcile.record import OpenLedger, PendingVersion
 
     OpenOnce = Callable[[], Ledger]
     Backfill = Callable[[OpenOnce, Mapping[str, PendingVersion], Callable[[], None]], int | None]
@@ -39,11 +41,22 @@ NEVER: Final = math.inf
 
 @dataclass(frozen=True, slots=True)
 class PendingUploads:
-    """What is uploaded: versions, and the events of a host."""
+    """What is uploaded: versions, and the events of a host and what was live there."""
 
     outbox: Outbox
-    events: EventOutbox
+    events: StoreOutbox[HostEvent]
+    intervals: StoreOutbox[LiveInterval]
     host: str
+
+    @classmethod
+    def of_host(cls, host: str) -> PendingUploads:
+        """Nothing is pending yet."""
+        return cls(Outbox(), StoreOutbox(EVENTS), StoreOutbox(INTERVALS), host)
+
+    def exchange(self, store: Store) -> None:
+        """Take what is new in the store, and tell it what the ledger has of it."""
+        self.events.exchange(store)
+        self.intervals.exchange(store)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +116,7 @@ class BatchUploader:
         self._heartbeat, self._add_recorded = heartbeat, add_recorded
 
     def upload(self, failures: int) -> None:
-        """Upload versions, parents first, then events.
+        """Upload versions, parents first, then events and live intervals.
 
         Each of so many failures in a row halves the batches, as a server may refuse only large ones. Raises what the
         ledger or git raise. What is not uploaded by then stays pending, in its order, and the ledger is opened anew
@@ -112,6 +125,7 @@ class BatchUploader:
         try:
             self._upload_versions(max(1, BATCH_ROWS >> failures))
             self._upload_events()
+            self._upload_intervals()
         except BaseException:
             self.connection.close()
             raise
@@ -123,6 +137,13 @@ class BatchUploader:
             self._heartbeat()
             self.connection.ledger().record_events(self._pending.host, events)
             outbox.mark_uploaded(events)
+
+    def _upload_intervals(self) -> None:
+        outbox = self._pending.intervals
+        while intervals := outbox.take():
+            self._heartbeat()
+            self.connection.ledger().record_intervals(self._pending.host, intervals)
+            outbox.mark_uploaded(intervals)
 
     def _upload_versions(self, rows: int) -> None:
         outbox = self._pending.outbox

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 DEFAULT_DATABASE = "config_history"
 VERSIONS_TABLE = "config_versions"
 EVENTS_TABLE = "host_events"
+INTERVALS_TABLE = "live_intervals"
+OWN_TABLES = frozenset({VERSIONS_TABLE, EVENTS_TABLE, INTERVALS_TABLE})
+"""Those that are no kind's."""
 
 FORMAT_VERSION = 1
 """The format of the tables as a whole. A later one, which this program must not write to, has a higher number."""
@@ -88,6 +91,23 @@ EVENT_COLUMNS: Mapping[str, str] = {
 """`store` is the id of the file that counted `seq`: one that was deleted and made anew counts from 1 again."""
 
 EVENT_KEY = ("host", "store", "seq")
+
+INTERVAL_COLUMNS: Mapping[str, str] = {
+    "repository": WORD,
+    "branch": WORD,
+    "host": WORD,
+    "store": "UUID",
+    "seq": "UInt64",
+    "commit_sha": "String",
+    "digest": "String",
+    "live_from": MOMENT,
+    "live_until": f"Nullable({MOMENT})",
+    "ended": WORD,
+    "generation": "UInt64",
+}
+"""`ended` is empty while the commit is live. `generation` is the number of the change that the store wrote down."""
+
+INTERVAL_KEY = EVENT_KEY
 
 _TYPES: Mapping[str, str] = {
     SqlType.UUID: "UUID",
@@ -175,6 +195,11 @@ def format_version(comment: str) -> int:
 def create_events(database: str) -> str:
     """The statement that makes the table of host events."""
     return _create(database, EVENTS_TABLE, EVENT_COLUMNS, EVENT_KEY)
+
+
+def create_intervals(database: str) -> str:
+    """The statement that makes the table of live intervals."""
+    return _create(database, INTERVALS_TABLE, INTERVAL_COLUMNS, INTERVAL_KEY, version="generation")
 
 
 def create_kind(database: str, kind: Kind) -> str:

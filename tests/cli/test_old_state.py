@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tarfile
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import clickhouse_connect
 import duckdb
 import pytest
 
+from reconciler import canonical
 from reconciler.adapters.duckdb.state import FORMAT_VERSION
 from reconciler.adapters.duckdb.store import open_reader, open_store
 from reconciler.adapters.redis.cache import RedisCache, ViewReader
@@ -166,6 +167,16 @@ def test_it_goes_on_from_there(own_host: Host, unpacked: Path) -> None:
     assert_holds(others, before["log -n 100"], "log")
     verified = ask(own_host, "verify")
     assert (verified["commits"], verified["differences"]) == (before["verify"]["commits"] + 1, [])
+
+
+def test_what_was_live_is_known_from_its_host_events(own_host: Host, unpacked: Path) -> None:
+    applied = answers(unpacked)["status"]["applied"]
+    with open_store(own_host.state, FixedClock()) as store:
+        newest = store.live_at(datetime.now(UTC))
+        assert newest is not None
+        assert (newest.commit, canonical.timestamp(newest.since)) == (applied["commit"], applied["applied_at"])
+        known = store.intervals_after(0, 1_000)
+        assert len(known) == sum(event.event == "applied" for event in store.events_after(0, 1_000))
 
 
 def test_a_backup_in_it_can_be_restored(own_host: Host, unpacked: Path) -> None:

@@ -16,7 +16,6 @@ from typing import Any
 from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
 from reconciler.adapters.duckdb.store import DuckDBStore
 from reconciler.daemon.history import SERVER_TIMEOUT, Backfill
-from reconciler.reconcile.record import EventOutbox, Outbox
 from reconciler.reconcile.sync import Reconciler
 from reconciler.reconcile.upload import BatchUploader, PendingUploads, UploadTarget
 from reconciler.settings import load
@@ -25,8 +24,8 @@ from tests.support import configs
 from tests.support.gitrepo import GitRepo
 
 STEPS = (
-    (ClickHouseLedger, ("record", "record_events", "orphan")),
-    (DuckDBStore, ("apply", "replace", "mark_uploaded")),
+    (ClickHouseLedger, ("record", "record_events", "record_intervals", "orphan")),
+    (DuckDBStore, ("apply", "replace", "mark_uploaded", "mark_intervals_uploaded")),
 )
 
 
@@ -58,13 +57,13 @@ def live(folder: Path, url: str) -> None:
     settings = load(
         None, {"repository.url": str(folder / "config"), "state.dir": str(folder / "state"), "history.url": url}, {}
     )
-    host, outbox, events = local_host(settings), Outbox(), EventOutbox()
+    host, pending = local_host(settings), PendingUploads.of_host("host-1")
     assert host.openers.ledger is not None
     with host.open_target() as at:
         open_ledger = partial(host.openers.ledger, at.state, at.repository, at.branch, SERVER_TIMEOUT)
     backfill = Backfill(settings, host.openers.source, host.bundled)
     way = UploadTarget(open_ledger, partial(backfill.record_missing, at.branch))
-    uploader = BatchUploader(PendingUploads(outbox, events, "host-1"), way, lambda: None, lambda recorded: None)
+    uploader = BatchUploader(pending, way, lambda: None, lambda recorded: None)
     with host.open_reconciler() as reconciler:
         Reconciler(
             **{
@@ -73,13 +72,13 @@ def live(folder: Path, url: str) -> None:
                 if name not in {"outbox", "open_ledger"}
             },
             open_ledger=None,
-            outbox=outbox,
+            outbox=pending.outbox,
         ).sync()
-        events.exchange(reconciler.store)
+        pending.exchange(reconciler.store)
     uploader.upload(0)
     uploader.connection.close()
     with host.open_reconciler() as reconciler:
-        events.exchange(reconciler.store)
+        pending.exchange(reconciler.store)
 
 
 def in_child(folder: Path, url: str, point: int) -> bool:

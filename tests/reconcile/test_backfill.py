@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.adapters.git.repository import open_repository
-from reconciler.reconcile.record import EventOutbox, Outbox, backfill
+from reconciler.reconcile.record import EVENTS, INTERVALS, Outbox, StoreOutbox, backfill
 from reconciler.reconcile.upload import BatchUploader, PendingUploads, UploadTarget
 from reconciler.reconcile.walk import CommitProcessor
 from tests.support import configs
@@ -44,7 +44,7 @@ class Daemon(World):
 
     def upload(self) -> None:
         """One attempt of an uploading thread."""
-        pending = PendingUploads(self.outbox, EventOutbox(), "host-1")
+        pending = PendingUploads(self.outbox, StoreOutbox(EVENTS), StoreOutbox(INTERVALS), "host-1")
         BatchUploader(
             pending, UploadTarget(lambda: nullcontext(self.ledger), self._backfill), lambda: None, lambda _: None
         ).upload(0)

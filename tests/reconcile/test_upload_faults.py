@@ -47,11 +47,11 @@ class Server:
         for _ in range(times):
             self.host.outbox.offer(self.host.history.extend())
             self.store.apply(KINDS, step(len(self.host.history.entries)))
-        self.host.events.exchange(self.store)
+        self.host.pending.exchange(self.store)
 
     def upload(self) -> None:
         self.uploader.upload(0)
-        self.host.events.exchange(self.store)
+        self.host.pending.exchange(self.store)
 
     def check(self) -> None:
         """Everything once, read by a client of its own."""
@@ -106,7 +106,7 @@ def test_an_outage_over_many_commits_and_a_new_process(front: RunningFront, serv
     server.uploader.connection.close()
     successor = Server(server.url)
     successor.host.history.entries, successor.store = server.host.history.entries, server.store
-    successor.host.events.exchange(successor.store)
+    successor.host.pending.exchange(successor.store)
     front.fault("", times=0)
     successor.upload()
     successor.check()

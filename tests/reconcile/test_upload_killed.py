@@ -50,3 +50,7 @@ def test_killed_between_any_two_steps(tmp_path: Path, front: RunningFront) -> No
         events = list(store.events_after(0, 1_000))
         assert [one.event for one in reversed(ledger.events(limit=1_000))] == events
         assert store.last_uploaded_event() == events[-1].seq
+        intervals = store.intervals_after(0, 1_000)
+        assert ledger.intervals_of("host-1", commits) == store.intervals_of(commits)
+        assert len(intervals) == len(store.intervals_of(commits)) == len(commits)
+        assert store.last_uploaded_interval() == intervals[-1].change

@@ -80,14 +80,14 @@ def test_one_version_per_commit(deeds: list[tuple[str, object]]) -> None:
 
 @settings(max_examples=examples(100))
 @given(st.lists(st.sampled_from([*COMMITS * 3, *FAILS, *PLAIN, ("restart", 0)]), min_size=5, max_size=25))
-def test_one_of_each_host_event(deeds: list[tuple[str, object]]) -> None:
+def test_one_of_each_host_event_and_interval(deeds: list[tuple[str, object]]) -> None:
     clock = FixedClock()
     host, store = Host(MemoryLedger(clock)), MemoryStore(clock)
     for deed, how in deeds:
         if deed == "commit":
             host.history.extend()
             store.apply(KINDS, step(len(host.history.entries)))
-            host.events.exchange(store)
+            host.pending.exchange(store)
         elif deed == "fail":
             assert isinstance(how, list)
             host.faults[:] = how
@@ -97,10 +97,12 @@ def test_one_of_each_host_event(deeds: list[tuple[str, object]]) -> None:
             host.start()
         else:
             host.attempt()
-    host.events.exchange(store)
+    host.pending.exchange(store)
     assert host.attempt()
-    host.events.exchange(store)
+    host.pending.exchange(store)
     recorded = [one.event for one in reversed(host.ledger.events(limit=1_000))]
     assert recorded == list(store.events_after(0, 1_000))
     assert store.last_uploaded_event() == (recorded[-1].seq if recorded else 0)
-    assert host.events.count() == 0
+    shas = [entry.sha for entry in host.history.entries]
+    assert host.ledger.intervals_of("host-1", shas) == store.intervals_of(shas)
+    assert host.pending.events.count() == host.pending.intervals.count() == 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import RetryLater
-from reconciler.reconcile.record import EventOutbox, Outbox, PendingVersion, VersionBatch
+from reconciler.reconcile.record import EVENTS, INTERVALS, Outbox, PendingVersion, StoreOutbox, VersionBatch
 from reconciler.reconcile.upload import BatchUploader, PendingUploads, UploadTarget
 from tests.adapters.ledger.versions import created, version
 from tests.support.kinds import KINDS, widget
@@ -91,8 +91,8 @@ class Host:
 
     def start(self) -> None:
         """A new process."""
-        self.outbox, self.events = Outbox(self.max_rows), EventOutbox()
-        self.pending = PendingUploads(self.outbox, self.events, "host-1")
+        self.outbox = Outbox(self.max_rows)
+        self.pending = PendingUploads(self.outbox, StoreOutbox(EVENTS), StoreOutbox(INTERVALS), "host-1")
         self.uploader = BatchUploader(self.pending, self.route(), lambda: None, lambda recorded: None)
 
     def route(self, idle: float = 60.0) -> UploadTarget:

@@ -8,22 +8,26 @@ were.
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, date, datetime
+from datetime import date
 from string import Template
 from typing import TYPE_CHECKING, Any
 
 from reconciler.adapters.clickhouse.tables import (
+    EARLIEST,
+    LATEST,
     bound_columns,
+    clamp,
     past_row,
     version_row,
 )
 from reconciler.model.change import ORDER
 from reconciler.model.rows import ORPHANED, ActiveDay, ChangeCursor, HistoryChange, SideVersion
-from reconciler.tables.clickhouse import EVENTS_TABLE, VERSIONS_TABLE, kind_of_table
+from reconciler.tables.clickhouse import OWN_TABLES, VERSIONS_TABLE, kind_of_table
 from reconciler.tables.rows import name_column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from reconciler.adapters.clickhouse.connection import Connection
     from reconciler.adapters.clickhouse.tables import Catalog
@@ -84,13 +88,6 @@ ORPHANS = _build("SELECT count() FROM $VERSIONS FINAL WHERE $OURS AND orphaned")
 OFF_THE_MAINLINE = _build("""
 SELECT commit_sha, parents, mainline AND status = 'VALID' FROM $VERSIONS FINAL
 WHERE $OURS AND (orphaned OR NOT mainline)
-""")
-
-LIVE_AT = _build("""
-SELECT commit_sha FROM {database:Identifier}.host_events FINAL
-WHERE $OURS AND host = {host:String} AND happened_at <= {moment:DateTime64(6, 'UTC')}
-  AND event IN ('applied', 'restored') AND commit_sha IS NOT NULL
-ORDER BY happened_at DESC, seq DESC LIMIT 1
 """)
 
 COMMITTED_BY = _build("""
@@ -210,8 +207,6 @@ def touching(number: int, *, named: bool) -> str:
     return statement
 
 
-EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2299, 12, 31, tzinfo=UTC)
-"""What ClickHouse's DateTime64 holds: https://clickhouse.com/docs/sql-reference/data-types/datetime64."""
 HIGHEST = 2**32 - 1
 """No commit has this height."""
 
@@ -233,10 +228,10 @@ class HistoryQueries:
             "orphaned": orphaned,
             "status": "" if orphaned else only.status or "",
             "author": only.author or "",
-            "since": _clamp(only.since or EARLIEST),
-            "until": _clamp(only.until or LATEST),
+            "since": clamp(only.since or EARLIEST),
+            "until": clamp(only.until or LATEST),
             "limit": limit,
-            "after": _clamp(after),
+            "after": clamp(after),
             "after_height": height,
             "after_sha": sha,
         }
@@ -251,7 +246,7 @@ class HistoryQueries:
         """The days since a moment on which anything was committed to the mainline."""
         if not self._catalog.columns(VERSIONS_TABLE):
             return ()
-        rows = self._connection.ask(ACTIVITY, since=_clamp(since), **self._ours)
+        rows = self._connection.ask(ACTIVITY, since=clamp(since), **self._ours)
         return tuple(ActiveDay(date.fromisoformat(day), *map(int, counts)) for day, *counts in rows)
 
     def count_orphans(self) -> int:
@@ -267,23 +262,16 @@ class HistoryQueries:
         rows = self._connection.ask(OFF_THE_MAINLINE, **self._ours)
         return {sha: SideVersion(tuple(parents), bool(has_rows)) for sha, parents, has_rows in rows}
 
-    def live_at(self, host: str, moment: datetime) -> str | None:
-        """The commit that was live on a host at a moment; None when the host has not told."""
-        if not self._catalog.columns(EVENTS_TABLE):
-            return None
-        rows = self._connection.ask(LIVE_AT, host=host, moment=_clamp(moment), **self._ours)
-        return str(rows[0][0]) if rows else None
-
     def version_at(self, moment: datetime) -> VersionRow | None:
         """The highest commit of the mainline whose committer time is not after a moment."""
         if not self._catalog.columns(VERSIONS_TABLE):
             return None
-        rows = self._connection.ask(COMMITTED_BY, moment=_clamp(moment), **self._ours)
+        rows = self._connection.ask(COMMITTED_BY, moment=clamp(moment), **self._ours)
         return version_row(rows[0]) if rows else None
 
     def other_kinds(self, known: Kinds) -> tuple[Kind, ...]:
         """Kinds that have a table here and nothing else, each by its table's name."""
-        tables = {kind.table for kind in known} | {VERSIONS_TABLE, EVENTS_TABLE}
+        tables = {kind.table for kind in known} | OWN_TABLES
         others = (kind_of_table(*table) for table in self._catalog.tables().items() if table[0] not in tables)
         return tuple(sorted((kind for kind in others if kind is not None), key=lambda kind: kind.name))
 
@@ -360,10 +348,6 @@ def _bind_name(name: str) -> dict[str, object]:
         return {"name": name, "ids": [uuid.UUID(name)] if len(name) == CHARACTERS_OF_ID else []}
     except ValueError:
         return {"name": name, "ids": []}
-
-
-def _clamp(moment: datetime) -> datetime:
-    return min(max(moment, EARLIEST), LATEST)
 
 
 CHARACTERS_OF_ID = 36

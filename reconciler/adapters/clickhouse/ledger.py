@@ -18,11 +18,13 @@ from reconciler.adapters.clickhouse.connection import (
     parse_url,
 )
 from reconciler.adapters.clickhouse.history import HIGHEST, HistoryQueries
+from reconciler.adapters.clickhouse.intervals import IntervalQueries
 from reconciler.adapters.clickhouse.sql import SqlQueries
 from reconciler.adapters.clickhouse.tables import (
     Catalog,
     bound_columns,
     event_values,
+    interval_values,
     lines,
     recorded_event,
     row_values,
@@ -31,7 +33,15 @@ from reconciler.adapters.clickhouse.tables import (
 )
 from reconciler.errors import BugError, UsageError
 from reconciler.history.points import group_by_merge, order_newest_first, sha_prefix, to_version_row
-from reconciler.tables.clickhouse import EVENT_COLUMNS, EVENTS_TABLE, VERSION_COLUMNS, VERSIONS_TABLE, history_columns
+from reconciler.tables.clickhouse import (
+    EVENT_COLUMNS,
+    EVENTS_TABLE,
+    INTERVAL_COLUMNS,
+    INTERVALS_TABLE,
+    VERSION_COLUMNS,
+    VERSIONS_TABLE,
+    history_columns,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -42,6 +52,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.commit import Version
     from reconciler.model.host import HostEvent
+    from reconciler.model.intervals import LiveInterval
     from reconciler.model.rows import RecordedEvent, VersionRow
     from reconciler.ports import Clock
 
@@ -127,7 +138,7 @@ def is_started(folder: Path) -> bool:
     return (folder / EMBEDDED_FOLDER).is_dir()
 
 
-class ClickHouseLedger(HistoryQueries, SqlQueries):
+class ClickHouseLedger(HistoryQueries, IntervalQueries, SqlQueries):
     """The history of one repository and branch. A context manager: closing it gives the engine free."""
 
     def __init__(self, connection: Connection, repository: str, branch: str, clock: Clock) -> None:
@@ -180,6 +191,14 @@ class ClickHouseLedger(HistoryQueries, SqlQueries):
             self._catalog.fit_events()
             values = ((*self._ours.values(), *event_values(host, event)) for event in events)
             self._connection.insert(EVENTS_TABLE, list(EVENT_COLUMNS), lines(values))
+
+    def record_intervals(self, host: str, intervals: Sequence[LiveInterval]) -> None:
+        """Record what was live on a host: one insert, into a table that is made when it is missing."""
+        if intervals:
+            self._catalog.fit_intervals()
+            repository = self._ours["repository"]
+            values = ((repository, *interval_values(host, interval)) for interval in intervals)
+            self._connection.insert(INTERVALS_TABLE, list(INTERVAL_COLUMNS), lines(values))
 
     def events(self, *, limit: int, host: str | None = None) -> tuple[RecordedEvent, ...]:
         """The newest host events first, of one host or of all."""

@@ -22,7 +22,7 @@ from reconciler.adapters.clickhouse.connection import SERVER_ERRORS, explain_err
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.rows import MAX_QUERY_BYTES, QueryResult, TableExport
 from reconciler.policy import escape_line
-from reconciler.tables.clickhouse import EVENTS_TABLE, VERSIONS_TABLE, kind_of_table, quote
+from reconciler.tables.clickhouse import EVENTS_TABLE, INTERVALS_TABLE, OWN_TABLES, VERSIONS_TABLE, kind_of_table, quote
 from reconciler.tables.rows import take_fitting, to_json_cell
 
 if TYPE_CHECKING:
@@ -38,7 +38,13 @@ VERSIONS = "versions"
 """What the table of versions is called here."""
 HIDDEN = ("generation",)
 COUNTS = "mainline AND NOT orphaned AND status = 'VALID'"
-ORDERS = {VERSIONS: ("height", "commit_sha"), EVENTS_TABLE: ("host", "store", "seq")}
+ORDERS = {
+    VERSIONS: ("height", "commit_sha"),
+    EVENTS_TABLE: ("host", "store", "seq"),
+    INTERVALS_TABLE: ("host", "live_from", "seq"),
+}
+OF_REPOSITORY = "repository = {repository:String}"
+"""A host may have followed another branch: its intervals tell which."""
 WRAPPED = re.compile(r"(?:Nullable|LowCardinality)\((.*)\)")
 DUCKDB_TYPES = {
     "String": "VARCHAR",
@@ -71,9 +77,15 @@ def list_tables(database: str, tables: Tables) -> Iterator[OfferedTable]:
     if EVENTS_TABLE in tables:
         events = _rows(database, EVENTS_TABLE, tables[EVENTS_TABLE])
         yield OfferedTable(EVENTS_TABLE, _columns(tables[EVENTS_TABLE]), events, _ordered(ORDERS[EVENTS_TABLE]))
+    if INTERVALS_TABLE in tables:
+        columns = tables[INTERVALS_TABLE]
+        shown = tuple((name, _type(type_)) for name, type_ in columns.items() if name not in (*HIDDEN, "repository"))
+        names = ", ".join(quote(name) for name, _ in shown)
+        intervals = f"SELECT {names} FROM {quote(database)}.{quote(INTERVALS_TABLE)} FINAL WHERE {OF_REPOSITORY}"  # noqa: S608  names only, quoted
+        yield OfferedTable(INTERVALS_TABLE, shown, intervals, _ordered(ORDERS[INTERVALS_TABLE]))
     counting = f"SELECT commit_sha FROM ({versions}) WHERE {COUNTS}"  # noqa: S608  of our own making
     for table, columns in sorted(tables.items()):
-        kind = kind_of_table(table, columns) if table not in (VERSIONS_TABLE, EVENTS_TABLE) else None
+        kind = kind_of_table(table, columns) if table not in OWN_TABLES else None
         if kind is not None:
             query = f"{_rows(database, table, columns)} AND {_own('commit_sha', columns)} IN ({counting})"
             order = _ordered((_own("height", columns), kind.key))
@@ -108,7 +120,7 @@ def _ordered(columns: tuple[str, ...]) -> str:
 
 
 ONE_SELECT = "a query is one SELECT; everything else is done by commits"
-TABLES_ONLY = "a query sees versions, host_events and the tables of the kinds, each by its name alone"
+TABLES_ONLY = "a query sees versions, host_events, live_intervals and the tables of the kinds, each by its name alone"
 
 SELECT = "SelectWithUnionQuery"
 TABLE, CALL = "TableExpression", "Function "
@@ -262,7 +274,7 @@ class SqlQueries:
     _ours: Mapping[str, str]
 
     def query(self, sql: str, limits: QueryLimits) -> QueryResult:
-        """What a query finds in `versions`, `host_events` and the tables of the kinds.
+        """What a query finds in `versions`, `host_events`, `live_intervals` and the tables of the kinds.
 
         Raises `UsageError` for what cannot be run, or takes too long or too much.
         """

@@ -17,6 +17,7 @@ from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import SqlType
 from reconciler.model.commit import Commit, Signature
 from reconciler.model.host import HostEvent
+from reconciler.model.intervals import IntervalEnd, LiveInterval
 from reconciler.model.problem import Problem, Severity
 from reconciler.model.rows import HistoryRow, RecordedEvent, VersionRow
 from reconciler.tables import clickhouse as ddl
@@ -38,6 +39,15 @@ WITH (
 ) AS mark
 SELECT table, name, type, mark FROM system.columns WHERE database = {database:String}
 """
+
+EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2299, 12, 31, tzinfo=UTC)
+"""What ClickHouse's DateTime64 holds: https://clickhouse.com/docs/sql-reference/data-types/datetime64."""
+
+
+def clamp(moment: datetime) -> datetime:
+    """The nearest time that ClickHouse can be asked about."""
+    return min(max(moment, EARLIEST), LATEST)
+
 
 _BOUND_COLUMNS = {
     "repository": "repository",
@@ -93,6 +103,14 @@ class Catalog:
             if not self._tables:
                 self._make_database()
             self._connection.command(ddl.create_events(self._connection.database))
+            self._read()
+
+    def fit_intervals(self) -> None:
+        """Create the table of live intervals when it is missing."""
+        if not self.columns(ddl.INTERVALS_TABLE):
+            if not self._tables:
+                self._make_database()
+            self._connection.command(ddl.create_intervals(self._connection.database))
             self._read()
 
     def _for_kind(self, kind: Kind) -> tuple[str, ...]:
@@ -202,6 +220,28 @@ def recorded_event(values: Sequence[Any]) -> RecordedEvent:
     host, seq, at, event, commit, digest, duration, detail, store = values
     fields = json.loads(detail)
     return RecordedEvent(host, HostEvent(seq, canonical.utc(at), event, commit, digest, duration, fields, str(store)))
+
+
+def interval_values(host: str, interval: LiveInterval) -> tuple[object, ...]:
+    """The values of `INTERVAL_COLUMNS`, from branch on."""
+    what = (interval.commit, interval.digest, interval.since, interval.until, interval.ended or "", interval.change)
+    return (interval.branch, host, interval.store, interval.seq, *what)
+
+
+def live_interval(values: Sequence[Any]) -> LiveInterval:
+    """Back from the fields of an interval, in their order."""
+    seq, commit, branch, digest, since, until, ended, change, store = values
+    return LiveInterval(
+        seq=seq,
+        commit=commit,
+        branch=branch,
+        digest=digest,
+        since=canonical.utc(since),
+        until=canonical.utc(until) if until else None,
+        ended=IntervalEnd(ended) if ended else None,
+        change=change,
+        store=str(store),
+    )
 
 
 def row_values(kind: Kind, version: Version, change: RowChange) -> tuple[object, ...]:

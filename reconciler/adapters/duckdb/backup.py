@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from reconciler.adapters.duckdb import state
+from reconciler.adapters.duckdb import intervals, state
 from reconciler.adapters.duckdb.connection import (
     CONFIG,
     DAMAGED,
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from reconciler.model.commit import Applied
     from reconciler.model.host import Suspension
+    from reconciler.model.intervals import LiveInterval
 
 UNFENCED = {key: value for key, value in CONFIG.items() if key != "enable_external_access"}
 DISK_FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
@@ -229,6 +230,8 @@ ASIDE_SUFFIX = "before-restore"
 WAL = ".wal"
 """What DuckDB appends to a database's name for the log of what was committed and is not in the file yet."""
 
+ALL = 2**62
+"""More intervals than there can be."""
 ANOTHER_HINT = "choose another backup; the store is as it was"
 
 
@@ -242,10 +245,12 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class _OldStore:
-    """What the store that is replaced still tells: its commit, its host events, as records, and its suspension."""
+    """What the store that is replaced still tells: its commit, its host events, as records, what was live, and its
+    suspension."""
 
     commit: str | None = None
     events: Sequence[tuple[Any, ...]] = ()
+    intervals: Sequence[LiveInterval] = ()
     suspension: Suspension | None = None
 
 
@@ -313,7 +318,12 @@ def _before(store: Path, repository: str) -> _OldStore:
             return _OldStore()
         applied = state.applied(connection)
         records = connection.execute(f"SELECT seq, {EVENT_COLUMNS} FROM gitops.events ORDER BY seq").fetchall()
-        return _OldStore(applied.stamp.commit if applied else None, records, suspension(connection))
+        return _OldStore(
+            commit=applied.stamp.commit if applied else None,
+            events=records,
+            intervals=intervals.intervals_after(connection, 0, ALL),
+            suspension=suspension(connection),
+        )
 
 
 def _adopt(restoring: Path, backup: Path, repository: str, before: _OldStore, now: datetime) -> Applied | None:
@@ -328,12 +338,15 @@ def _adopt(restoring: Path, backup: Path, repository: str, before: _OldStore, no
         applied = state.applied(connection)
         commit, digest = (applied.stamp.commit, applied.digest) if applied else (None, None)
         with transaction(connection):
+            intervals.take_over_intervals(connection, before.intervals)
             _take_over(connection, before.events)
             if before.commit is not None:  # who suspended this host meant it, whatever is brought back
                 set_suspension(connection, before.suspension)
             state.renew_id(connection)
             detail = {"file": backup.name, "before": before.commit}
             add_event(connection, HostEvent(0, now, "restored", commit, digest, 0, detail))
+            if commit is not None:
+                intervals.begin_interval(connection, commit, digest or "", now)
     with disk_errors(restoring), restoring.open("rb+") as written:
         os.fsync(written.fileno())
     return applied

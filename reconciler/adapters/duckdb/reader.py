@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
-from reconciler.adapters.duckdb import state
+from reconciler.adapters.duckdb import intervals, state
 from reconciler.adapters.duckdb.base import DuckDBBase
 from reconciler.adapters.duckdb.connection import fetch_first, fetch_number, reading_live_tables
 from reconciler.adapters.duckdb.drift import DriftScope, scan_drift
 from reconciler.adapters.duckdb.rows import Rows, copy_for_query, export_rows
 from reconciler.adapters.duckdb.state import (
     events_after,
-    last_uploaded_event,
     newest_event_number,
     newest_events,
     suspension,
@@ -31,6 +30,7 @@ from reconciler.tables.rows import export_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
+    from datetime import datetime
     from types import TracebackType
 
     from reconciler.adapters.duckdb.rows import RowPlace
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from reconciler.model.change import RowId
     from reconciler.model.commit import Applied, Attempt
     from reconciler.model.host import HostEvent, Suspension
+    from reconciler.model.intervals import LiveInterval
     from reconciler.model.rows import Drifts, LiveRow, Search
     from reconciler.ports import Base
 
@@ -122,7 +123,23 @@ class DuckDBReader:
 
     def last_uploaded_event(self) -> int:
         """The newest host event that the ledger has; 0 when it has none."""
-        return last_uploaded_event(self._connection)
+        return state.cursor(self._connection, state.EVENT_CURSOR)
+
+    def live_at(self, moment: datetime) -> LiveInterval | None:
+        """What was live at a moment; None when this store does not know."""
+        return intervals.interval_at(self._connection, moment)
+
+    def intervals_of(self, commits: Collection[str]) -> tuple[LiveInterval, ...]:
+        """From when to when some commits were live, the oldest first."""
+        return intervals.intervals_of(self._connection, commits)
+
+    def intervals_after(self, change: int, limit: int) -> tuple[LiveInterval, ...]:
+        """The intervals that began or ended after a change, in the order of their changes."""
+        return intervals.intervals_after(self._connection, change, limit)
+
+    def last_uploaded_interval(self) -> int:
+        """The newest change of an interval that the ledger has; 0 when it has none."""
+        return state.cursor(self._connection, intervals.INTERVAL_CURSOR)
 
     def drift(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MAX_REPORTED) -> Drifts:
         """Where the live rows, or their tables, are not what git says. `leaving` are left out.

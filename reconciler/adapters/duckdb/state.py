@@ -6,17 +6,20 @@ Host events are written in the transaction they are about.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from reconciler import canonical
+from reconciler.adapters.duckdb import intervals
 from reconciler.adapters.duckdb.codec import dump_problems, load_problems
 from reconciler.adapters.duckdb.connection import fetch_first, fetch_number, transaction
 from reconciler.errors import NeedsHuman
 from reconciler.model.change import Stamp
 from reconciler.model.commit import Applied, Attempt
 from reconciler.model.host import HostEvent, Suspension
+from reconciler.model.intervals import LiveInterval, rebuild_intervals
 from reconciler.model.rows import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED
 
 if TYPE_CHECKING:
@@ -25,8 +28,10 @@ if TYPE_CHECKING:
 
     from reconciler.model.problem import Problem
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 OLDEST_FORMAT = 3
+FORMAT_OF_INTERVALS = 5
+"""The first one with live intervals."""
 
 SCHEMA = """
 CREATE SCHEMA gitops;
@@ -68,6 +73,7 @@ UPGRADES = {
     ALTER TABLE gitops.owner ADD COLUMN url VARCHAR;
     ALTER TABLE gitops.owner ADD COLUMN roots VARCHAR[];
     """,
+    5: intervals.SCHEMA,
 }
 """How a store of the format before becomes one of each format. `SCHEMA` makes the same tables at once."""
 
@@ -114,11 +120,24 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     with transaction(connection):
         if version is None:
             connection.execute(SCHEMA)
+            connection.execute(intervals.SCHEMA)
             connection.execute("INSERT INTO gitops.format VALUES (?, uuid())", [FORMAT_VERSION])
             return
         for newer in range(version + 1, FORMAT_VERSION + 1):
             connection.execute(UPGRADES[newer])
+            if newer == FORMAT_OF_INTERVALS:
+                _tell_intervals(connection)
         connection.execute("UPDATE gitops.format SET version = ?", [FORMAT_VERSION])
+
+
+def _tell_intervals(connection: duckdb.DuckDBPyConnection) -> None:
+    """Write down what the store's host events, those of the last week, and the applied commit tell of what was live."""
+    bound, last = owner(connection), applied(connection)
+    branch = bound[1] if bound else ""
+    told = rebuild_intervals(events_after(connection, 0, MAX_EVENTS), branch)
+    if last is not None and (not told or told[-1].commit != last.stamp.commit):
+        told = [LiveInterval(1, last.stamp.commit, branch, last.digest, last.at)]
+    intervals.add_intervals(connection, [replace(one, seq=number, change=0) for number, one in enumerate(told, 1)])
 
 
 def identity(connection: duckdb.DuckDBPyConnection) -> str:
@@ -200,6 +219,8 @@ def _put(connection: duckdb.DuckDBPyConnection, table: str, columns: tuple[str, 
 
 EVENT_COLUMNS = "happened_at, event, commit_sha, digest, duration_ms, detail, store"
 EVENT_CURSOR = "host_events"
+MAX_EVENTS = 100_000
+"""Host events that an upgrade reads."""
 
 
 def add_event(connection: duckdb.DuckDBPyConnection, event: HostEvent) -> None:
@@ -242,19 +263,24 @@ def last_drift_event(connection: duckdb.DuckDBPyConnection) -> tuple[str, str] |
     return None if record is None else (record[0], record[1])
 
 
-def last_uploaded_event(connection: duckdb.DuckDBPyConnection) -> int:
-    """The newest event that the ledger has; 0 when it has none."""
-    record = fetch_first(connection, "SELECT position FROM gitops.cursors WHERE name = ?", EVENT_CURSOR)
+def cursor(connection: duckdb.DuckDBPyConnection, name: str) -> int:
+    """How far the ledger has something: the number of the newest host event, or of the newest change of an interval."""
+    record = fetch_first(connection, "SELECT position FROM gitops.cursors WHERE name = ?", name)
     return 0 if record is None else int(record[0])
 
 
-def mark_events_uploaded(connection: duckdb.DuckDBPyConnection, seq: int, kept_since: datetime) -> None:
-    """Move the cursor to an event, never back, and delete what it has passed that happened before a moment."""
+def move_cursor(connection: duckdb.DuckDBPyConnection, name: str, position: int) -> None:
+    """Move a cursor on, never back."""
     connection.execute(
         "INSERT INTO gitops.cursors VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET position = excluded.position "
         "WHERE excluded.position > position",
-        [EVENT_CURSOR, seq],
+        [name, position],
     )
+
+
+def mark_events_uploaded(connection: duckdb.DuckDBPyConnection, seq: int, kept_since: datetime) -> None:
+    """Move the cursor to an event, and delete what it has passed that happened before a moment."""
+    move_cursor(connection, EVENT_CURSOR, seq)
     connection.execute("DELETE FROM gitops.events WHERE seq <= ? AND happened_at < ?", [seq, kept_since])
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
-from reconciler.adapters.duckdb import state
+from reconciler.adapters.duckdb import intervals, state
 from reconciler.adapters.duckdb.connection import FILE_NAME, open_readable, open_writable, transaction
 from reconciler.adapters.duckdb.drift import DriftScope, altered_tables, heal, scan_drift
 from reconciler.adapters.duckdb.reader import DuckDBReader, SnapshotCache
@@ -241,6 +241,11 @@ class DuckDBStore(DuckDBReader):
         with self._transaction():
             mark_events_uploaded(self._connection, seq, self._clock.now() - EVENTS_KEPT)
 
+    def mark_intervals_uploaded(self, change: int) -> None:
+        """The ledger has the intervals as they were after this change."""
+        with self._transaction():
+            state.move_cursor(self._connection, intervals.INTERVAL_CURSOR, change)
+
     def _remembered(self, what: str, ask: Callable[[], T]) -> T:
         """What was found once: nobody else writes while this is open, and what is written here is forgotten."""
         if what not in self._known:
@@ -276,6 +281,7 @@ class DuckDBStore(DuckDBReader):
                 save_catalog(self._connection, known)
             state.set_applied(self._connection, Applied(stamp, step.height, step.digest, now), step.warnings)
             state.set_attempted(self._connection, Attempt(stamp, now, refused=False, problems=step.warnings))
+            intervals.begin_interval(self._connection, stamp.commit, step.digest, now)
             elapsed = (perf_counter() - began) * 1000
             add_event(self._connection, replace(event, duration_ms=elapsed))
         self._catalog = known

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from reconciler.model.intervals import LiveInterval
     from reconciler.ports import Clock, Ledger
 
 IMPATIENT = Timeouts(connect=1, read=1)
@@ -33,11 +34,13 @@ class Histories:
     closing: ExitStack
     clock: Clock = field(default_factory=FixedClock)
     memory: dict[tuple[str, str], MemoryLedger] = field(default_factory=dict)
+    intervals: dict[str, dict[tuple[str, str, int], LiveInterval]] = field(default_factory=dict)
 
     def open(self, repository: str = "origin", branch: str = "main") -> Ledger:
         """The ledger of a repository and branch, as a new process would open it."""
         if self.url == "memory":
-            return self.memory.setdefault((repository, branch), MemoryLedger(self.clock))
+            shared = self.intervals.setdefault(repository, {})
+            return self.memory.setdefault((repository, branch), MemoryLedger(self.clock, shared))
         return self.open_clickhouse(repository, branch)
 
     def open_clickhouse(self, repository: str = "origin", branch: str = "main") -> ClickHouseLedger:

@@ -372,7 +372,8 @@ def test_what_was_live_on_a_host(ledger: Ledger) -> None:
     ledger.record_events("there", [happened(4, "applied", sha(3))])
 
     def live(hours: float, host: str = "here") -> str | None:
-        return ledger.live_at(host, START + timedelta(hours=hours))
+        interval = ledger.live_at(host, START + timedelta(hours=hours))
+        return interval and interval.commit
 
     assert [live(1.5), live(2), live(4.5), live(5)] == [None, sha(1), sha(1), sha(4)]
     assert (live(9, "there"), live(9, "elsewhere")) == (sha(3), None)

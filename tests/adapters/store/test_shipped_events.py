@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reconciler.adapters.duckdb import state
 from reconciler.adapters.duckdb.connection import FILE_NAME, open_writable
 from reconciler.adapters.duckdb.store import open_store
-from reconciler.reconcile.record import EventOutbox, discard_events
+from reconciler.reconcile.record import EVENTS, StoreOutbox, discard_events
 from tests.support.kinds import KINDS, FixedClock, step
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def test_a_host_without_a_ledger_keeps_a_week(store: Store) -> None:
 
 
 def test_the_cursor_moves_after_the_ledger_has_them(store: Store) -> None:
-    feed = EventOutbox(max_events=2)
+    feed = StoreOutbox(EVENTS, max_items=2)
     busy(store, 4)
     feed.exchange(store)
     taken = feed.take()
@@ -104,7 +104,7 @@ def test_a_store_keeps_its_id_and_another_has_another(tmp_path: Path) -> None:
 
 def test_a_restored_copy_renews_its_id_and_its_events_keep_theirs(tmp_path: Path) -> None:
     """Its next events have numbers that were given before, to events that the ledger may have already."""
-    feed = EventOutbox()
+    feed = StoreOutbox(EVENTS)
     with open_store(tmp_path, FixedClock()) as store:
         first = store.identity()
         busy(store, 1)

@@ -16,14 +16,19 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.commit import Version
     from reconciler.model.host import HostEvent
+    from reconciler.model.intervals import LiveInterval
     from reconciler.model.rows import VersionRow
     from reconciler.ports import Clock
 
 
 class MemoryLedger(PastQueries):
-    """The history of one repository and branch, as long as the process lives."""
+    """The history of one repository and branch, as long as the process lives.
 
-    def __init__(self, clock: Clock) -> None:
+    `intervals` are those of the repository, by host, store and number.
+    """
+
+    def __init__(self, clock: Clock, intervals: dict[tuple[str, str, int], LiveInterval] | None = None) -> None:
+        self._intervals = {} if intervals is None else intervals
         self._clock = clock
         self._kinds: dict[str, Kind] = {}
         self._entries: dict[str, Entry] = {}
@@ -55,6 +60,13 @@ class MemoryLedger(PastQueries):
     def record_events(self, host: str, events: Sequence[HostEvent]) -> None:
         """Record what happened on a host."""
         self._events |= {(host, one.store, one.seq): RecordedEvent(host, one) for one in events}
+
+    def record_intervals(self, host: str, intervals: Sequence[LiveInterval]) -> None:
+        """Record what was live on a host."""
+        for one in intervals:
+            key = (host, one.store, one.seq)
+            if key not in self._intervals or self._intervals[key].change <= one.change:
+                self._intervals[key] = one
 
     def events(self, *, limit: int, host: str | None = None) -> tuple[RecordedEvent, ...]:
         """The newest host events first, of one host or of all."""

@@ -10,11 +10,12 @@ from reconciler.history.pages import change_cursor, cursor_order
 from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.model.change import Op
 from reconciler.model.commit import Status
+from reconciler.model.intervals import WENT_LIVE, LiveInterval, complete_intervals
 from reconciler.model.rows import ORPHANED, ActiveDay, HistoryChange, HistoryRow, SideVersion
 from reconciler.tables.rows import declaration_columns, desired_values, name_column
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from datetime import date, datetime
 
     from reconciler.kinds.kind import Kind, Kinds
@@ -36,6 +37,7 @@ class PastQueries:
     _kinds: dict[str, Kind]
     _entries: dict[str, Entry]
     _events: dict[tuple[str, str, int], RecordedEvent]
+    _intervals: dict[tuple[str, str, int], LiveInterval]
 
     def find_versions(self, only: VersionFilter, *, limit: int) -> tuple[VersionRow, ...]:
         """The versions that a filter lets through, newest committer time first."""
@@ -76,15 +78,24 @@ class PastQueries:
             if row.orphaned or not row.mainline
         }
 
-    def live_at(self, host: str, moment: datetime) -> str | None:
-        """The commit that was live on a host at a moment; None when the host has not told."""
+    def live_at(self, host: str, moment: datetime) -> LiveInterval | None:
+        """What was live on a host at a moment."""
+        known = [one for one in self._known(host) if one.since <= moment]
+        newest = known[-1] if known else None
+        return None if newest is None or (newest.until is not None and newest.until <= moment) else newest
+
+    def intervals_of(self, host: str, commits: Collection[str]) -> tuple[LiveInterval, ...]:
+        """From when to when some commits were live on a host."""
+        return tuple(one for one in self._known(host) if one.commit in commits)
+
+    def _known(self, host: str) -> list[LiveInterval]:
         told = [
-            one.event
+            LiveInterval(one.event.seq, one.event.commit, "main", one.event.digest or "", one.event.at, store="")
             for one in self._events.values()
-            if one.host == host and one.event.event in ("applied", "restored") and one.event.at <= moment
+            if one.host == host and one.event.event in WENT_LIVE and one.event.commit
         ]
-        newest = max((one for one in told if one.commit), key=lambda one: (one.at, one.seq), default=None)
-        return newest.commit if newest else None
+        recorded = [one for (owner, _, _), one in self._intervals.items() if owner == host]
+        return complete_intervals(recorded, told)
 
     def version_at(self, moment: datetime) -> VersionRow | None:
         """The highest commit of the mainline whose committer time is not after a moment."""

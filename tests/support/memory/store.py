@@ -13,6 +13,7 @@ from reconciler.errors import BugError, NeedsHuman
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
 from reconciler.model.commit import Applied, Attempt
 from reconciler.model.host import HostEvent
+from reconciler.model.intervals import LiveInterval, why_replaced
 from reconciler.model.rows import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED, MAX_REPORTED, LiveRow, next_drift_event
 from reconciler.tables.rows import is_live, live_values
 from tests.support.memory.base import MemoryBase
@@ -20,6 +21,7 @@ from tests.support.memory.drift import scan, with_written
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+    from datetime import datetime
 
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kind, Kinds
@@ -48,6 +50,8 @@ class MemoryStore:
         self._id = str(uuid.uuid4())
         self._events: list[HostEvent] = []
         self._seq = self._shipped = 0
+        self._intervals: list[LiveInterval] = []
+        self._changes = self._shipped_changes = 0
 
     def claim(self, repository: str, branch: str) -> None:
         """Bind the store to a repository and branch."""
@@ -142,6 +146,43 @@ class MemoryStore:
         kept_since = self._clock.now() - timedelta(days=7)
         self._events = [event for event in self._events if event.seq > seq or event.at >= kept_since]
 
+    def live_at(self, moment: datetime) -> LiveInterval | None:
+        """What was live at a moment."""
+        found = [one for one in self._intervals if one.since <= moment and (one.until is None or moment < one.until)]
+        return found[-1] if found else None
+
+    def intervals_of(self, commits: Collection[str]) -> tuple[LiveInterval, ...]:
+        """From when to when some commits were live."""
+        return tuple(one for one in self._intervals if one.commit in commits)
+
+    def intervals_after(self, change: int, limit: int) -> tuple[LiveInterval, ...]:
+        """The intervals that began or ended after a change."""
+        later = sorted((one for one in self._intervals if one.change > change), key=lambda one: one.change)
+        return tuple(later[:limit])
+
+    def last_uploaded_interval(self) -> int:
+        """The newest change that the ledger has."""
+        return self._shipped_changes
+
+    def mark_intervals_uploaded(self, change: int) -> None:
+        """The ledger has the intervals up to this change."""
+        self._shipped_changes = max(change, self._shipped_changes)
+
+    def _begin_interval(self, commit: str, digest: str, now: datetime) -> None:
+        branch, since = self._owner[1] if self._owner else "", now
+        if self._intervals:
+            before = self._intervals[-1]
+            if (before.commit, before.branch, before.digest) == (commit, branch, digest):
+                return
+            since = max(now, before.since)
+            self._changes += 1
+            ended = before.end(since, why_replaced(before.branch, branch))
+            self._intervals[-1] = replace(ended, change=self._changes)
+        self._changes += 1
+        self._intervals.append(
+            LiveInterval(self._changes, commit, branch, digest, since, change=self._changes, store=self._id)
+        )
+
     def counts(self) -> Mapping[str, int]:
         """Live rows by kind."""
         return {name: len(self.live(kind)) for name, kind in self._kinds.items()}
@@ -217,6 +258,7 @@ class MemoryStore:
         self._applied = Applied(stamp, step.height, step.digest, now)
         self._attempted = Attempt(stamp, now, refused=False, problems=step.warnings)
         counts: dict[str, Value] = {"creates": step.creates, "updates": step.updates, "deletes": step.deletes}
+        self._begin_interval(stamp.commit, step.digest, now)
         self._happened(HostEvent(0, now, "applied", stamp.commit, step.digest, 0, {"how": how, **counts}))
 
 

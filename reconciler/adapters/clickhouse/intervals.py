@@ -1,0 +1,86 @@
+"""What was live on a host, as it reported: its live intervals, and before there were any its host events.
+
+Intervals of all branches of a repository count: a host may have followed another one.
+"""
+
+from __future__ import annotations
+
+from string import Template
+from typing import TYPE_CHECKING
+
+from reconciler.adapters.clickhouse.tables import clamp, live_interval
+from reconciler.tables.clickhouse import EVENTS_TABLE, INTERVALS_TABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
+
+    from reconciler.adapters.clickhouse.connection import Connection
+    from reconciler.adapters.clickhouse.tables import Catalog
+    from reconciler.model.intervals import LiveInterval
+
+RECORDED = """
+SELECT seq, commit_sha, branch, digest, live_from, live_until, ended, generation, store
+FROM {database:Identifier}.live_intervals FINAL
+WHERE repository = {repository:String} AND host = {host:String}
+"""
+
+TOLD = """
+SELECT seq, assumeNotNull(commit_sha) AS commit_sha, branch, coalesce(digest, '') AS digest, happened_at AS live_from,
+  CAST(NULL AS Nullable(DateTime64(6, 'UTC'))) AS live_until, '' AS ended, toUInt64(0) AS generation, store
+FROM {database:Identifier}.host_events AS told FINAL
+WHERE repository = {repository:String} AND host = {host:String} AND event IN ('applied', 'restored')
+  AND told.commit_sha IS NOT NULL
+"""
+
+BEFORE_INTERVALS = Template("""
+AND happened_at < (SELECT if(count() = 0, toDateTime64('2299-12-31', 6, 'UTC'), min(live_from)) FROM ($RECORDED))
+""").substitute(RECORDED=RECORDED)
+
+INTERVALS = Template("""
+SELECT seq, commit_sha, branch, digest, live_from, least(ifNull(live_until, next_from), ifNull(next_from, live_until)),
+  if(ended != '' OR next_from IS NULL, ended, if(next_branch = branch, 'replaced', 'branch-switched')),
+  generation, store
+FROM (
+  SELECT *, leadInFrame(toNullable(live_from)) OVER following AS next_from,
+    leadInFrame(branch) OVER following AS next_branch
+  FROM ($SOURCES)
+  WINDOW following AS (
+    ORDER BY live_from, generation, seq ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+  )
+)
+""")
+"""An interval ends where the next one begins, also where the store that began it was lost before it ended."""
+
+OF_COMMITS = " WHERE commit_sha IN {shas:Array(String)} ORDER BY live_from, generation, seq"
+AT = """
+ WHERE live_from <= {moment:DateTime64(6, 'UTC')} ORDER BY live_from DESC, generation DESC, seq DESC LIMIT 1
+"""
+
+
+class IntervalQueries:
+    """The part of a ledger that tells what was live."""
+
+    _connection: Connection
+    _catalog: Catalog
+    _ours: Mapping[str, str]
+
+    def live_at(self, host: str, moment: datetime) -> LiveInterval | None:
+        """What was live on a host at a moment; None when the host has not told."""
+        found = self._intervals(AT, host, moment=clamp(moment))
+        interval = live_interval(found[0]) if found else None
+        return None if interval is None or (interval.until is not None and interval.until <= moment) else interval
+
+    def intervals_of(self, host: str, commits: Collection[str]) -> tuple[LiveInterval, ...]:
+        """From when to when some commits were live on a host, the oldest first."""
+        return tuple(map(live_interval, self._intervals(OF_COMMITS, host, shas=list(commits)))) if commits else ()
+
+    def _intervals(self, which: str, host: str, **bound: object) -> Sequence[Sequence[object]]:
+        has_events, has_intervals = (self._catalog.columns(table) for table in (EVENTS_TABLE, INTERVALS_TABLE))
+        sources = [RECORDED] if has_intervals else []
+        if has_events:
+            sources.append(TOLD + BEFORE_INTERVALS if has_intervals else TOLD)
+        if not sources:
+            return ()
+        statement = INTERVALS.substitute(SOURCES=" UNION ALL ".join(sources)) + which
+        return self._connection.ask(statement, host=host, repository=self._ours["repository"], **bound)

@@ -1,0 +1,141 @@
+"""Live intervals in the store: written in the transaction of the rows that they are about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reconciler import canonical
+from reconciler.adapters.duckdb.connection import fetch_first, fetch_number
+from reconciler.model.intervals import IntervalEnd, LiveInterval, why_replaced
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+    from datetime import datetime
+
+    import duckdb
+
+SCHEMA = """
+CREATE SEQUENCE gitops.live_seq;
+CREATE TABLE gitops.live (
+    seq BIGINT NOT NULL, commit_sha VARCHAR NOT NULL, branch VARCHAR NOT NULL, digest VARCHAR NOT NULL,
+    live_from TIMESTAMP NOT NULL, live_until TIMESTAMP, ended VARCHAR, change BIGINT NOT NULL, store UUID NOT NULL
+);
+"""
+COLUMNS = "seq, commit_sha, branch, digest, live_from, live_until, ended, change, store"
+INTERVAL_CURSOR = "live_intervals"
+NEWEST = "ORDER BY live_from DESC, change DESC LIMIT 1"
+
+
+def begin_interval(connection: duckdb.DuckDBPyConnection, commit: str, digest: str, now: datetime) -> None:
+    """A commit of the bound branch is live from now on; what was live before is not any more.
+
+    The same state of the same branch goes on as it is. Never begins before the one before has ended, whatever the
+    clock does.
+    """
+    owner = fetch_first(connection, "SELECT branch FROM gitops.owner")
+    branch = owner[0] if owner else ""
+    before = open_interval(connection)
+    if before is None:
+        ended = fetch_first(connection, "SELECT max(live_until) FROM gitops.live")
+        since = max(now, canonical.utc(ended[0])) if ended and ended[0] else now
+    elif (before.commit, before.branch, before.digest) == (commit, branch, digest):
+        return
+    else:
+        since = max(now, before.since)
+        end_interval(connection, before, since, why_replaced(before.branch, branch))
+    connection.execute(
+        f"INSERT INTO gitops.live ({COLUMNS}) SELECT number, ?, ?, ?, ?, NULL, NULL, number, store "
+        "FROM gitops.format, (SELECT nextval('gitops.live_seq') AS number)",
+        [commit, branch, digest, since],
+    )
+
+
+def end_interval(
+    connection: duckdb.DuckDBPyConnection, interval: LiveInterval, until: datetime, why: IntervalEnd
+) -> None:
+    """End an interval, so that the ledger hears of it again."""
+    connection.execute(
+        "UPDATE gitops.live SET live_until = ?, ended = ?, change = nextval('gitops.live_seq') "
+        "WHERE seq = ? AND store = ?",
+        [until, why, interval.seq, interval.store],
+    )
+
+
+def open_interval(connection: duckdb.DuckDBPyConnection) -> LiveInterval | None:
+    """What is live now."""
+    record = fetch_first(connection, f"SELECT {COLUMNS} FROM gitops.live WHERE live_until IS NULL {NEWEST}")
+    return None if record is None else _interval(record)
+
+
+def interval_at(connection: duckdb.DuckDBPyConnection, moment: datetime) -> LiveInterval | None:
+    """What was live at a moment, as far as this store knows."""
+    record = fetch_first(
+        connection,
+        f"SELECT {COLUMNS} FROM gitops.live WHERE live_from <= ? AND (live_until IS NULL OR live_until > ?) {NEWEST}",
+        moment,
+        moment,
+    )
+    return None if record is None else _interval(record)
+
+
+def intervals_of(connection: duckdb.DuckDBPyConnection, commits: Collection[str]) -> tuple[LiveInterval, ...]:
+    """The intervals of some commits, the oldest first."""
+    query = f"SELECT {COLUMNS} FROM gitops.live WHERE commit_sha IN (SELECT unnest(?::VARCHAR[])) ORDER BY change"
+    return tuple(map(_interval, connection.execute(query, [list(commits)]).fetchall())) if commits else ()
+
+
+def intervals_after(connection: duckdb.DuckDBPyConnection, change: int, limit: int) -> tuple[LiveInterval, ...]:
+    """The intervals that were written after a change, in that order."""
+    query = f"SELECT {COLUMNS} FROM gitops.live WHERE change > ? ORDER BY change LIMIT ?"
+    return tuple(map(_interval, connection.execute(query, [change, limit]).fetchall()))
+
+
+def add_intervals(connection: duckdb.DuckDBPyConnection, intervals: Iterable[LiveInterval]) -> None:
+    """Add intervals as they are, each with the number and the store it has, or else those of this store."""
+    records = [
+        [one.seq, one.commit, one.branch, one.digest, one.since, one.until, one.ended, one.change or None, one.store]
+        for one in intervals
+    ]
+    if records:
+        connection.executemany(
+            f"INSERT INTO gitops.live ({COLUMNS}) SELECT ?, ?, ?, ?, ?, ?, ?, "
+            "coalesce(?, nextval('gitops.live_seq')), coalesce(nullif(?, '')::UUID, store) FROM gitops.format",
+            records,
+        )
+
+
+def take_over_intervals(connection: duckdb.DuckDBPyConnection, intervals: Sequence[LiveInterval]) -> None:
+    """Take over what a store knows that this one, a copy of its past, takes the place of; numbers go on after its.
+
+    Without any, what was live when the copy was made is known until then: later only the store knew.
+    """
+    if intervals:
+        connection.executemany(
+            "DELETE FROM gitops.live WHERE seq = ? AND store = ?", [[one.seq, one.store] for one in intervals]
+        )
+        add_intervals(connection, intervals)
+        newest = fetch_number(connection, "SELECT max(change) FROM gitops.live")
+        reached = fetch_number(connection, "SELECT nextval('gitops.live_seq')")
+        if newest > reached:
+            connection.execute("SELECT max(nextval('gitops.live_seq')) FROM range(?)", [newest - reached]).fetchall()
+        return
+    connection.execute(
+        "UPDATE gitops.live SET ended = ?, "
+        "live_until = greatest(live_from, (SELECT max(happened_at) FROM gitops.events)) WHERE live_until IS NULL",
+        [IntervalEnd.REPLACED],
+    )
+
+
+def _interval(record: Sequence[Any]) -> LiveInterval:
+    seq, commit, branch, digest, since, until, ended, change, store = record
+    return LiveInterval(
+        seq=seq,
+        commit=commit,
+        branch=branch,
+        digest=digest,
+        since=canonical.utc(since),
+        until=None if until is None else canonical.utc(until),
+        ended=None if ended is None else IntervalEnd(ended),
+        change=change,
+        store=str(store),
+    )

@@ -1,0 +1,102 @@
+"""Live intervals in every ledger: recorded by change, once each, and completed by what host events tell."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from reconciler.model.host import HostEvent
+from reconciler.model.intervals import IntervalEnd, LiveInterval
+from reconciler.model.rows import QueryLimits
+from tests.adapters.ledger.versions import sha, version
+from tests.support.kinds import KINDS, uid
+
+if TYPE_CHECKING:
+    from tests.adapters.ledger.conftest import Histories
+
+STORE, OTHER = uid(1), uid(2)
+START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+REPLACED = IntervalEnd.REPLACED
+
+
+def at(hours: float) -> datetime:
+    return START + timedelta(hours=hours)
+
+
+def live(number: int, since: float, until: float | None = None, *, branch: str = "main") -> LiveInterval:
+    """A commit was live for some hours."""
+    change = 2 * number + (until is not None)
+    end = None if until is None else at(until)
+    return LiveInterval(
+        number, sha(number), branch, "d" * 64, at(since), end, None if until is None else REPLACED, change, STORE
+    )
+
+
+def test_intervals_read_back_as_they_were(histories: Histories) -> None:
+    ledger = histories.open()
+    assert (ledger.live_at("here", START), ledger.intervals_of("here", [sha(1)])) == (None, ())
+    ledger.record_intervals("here", [])
+    known = (live(1, 0, 2), live(2, 2, 3, branch="pr-25"), live(3, 3))
+    ledger.record_intervals("here", known)
+    for again in (ledger, histories.open()):
+        assert again.intervals_of("here", [sha(1), sha(2), sha(3), sha(9)]) == known
+        assert again.intervals_of("here", []) == ()
+        found = [again.live_at("here", at(hours)) for hours in (-1, 0, 1.9, 2, 3, 99)]
+        assert found == [None, known[0], known[0], known[1], known[2], known[2]]
+
+
+def test_the_newest_change_of_an_interval_counts(histories: Histories) -> None:
+    ledger = histories.open()
+    begun, ended = live(1, 0), live(1, 0, 2)
+    for changes in ([begun], [ended, begun], [begun, ended], [begun]):
+        ledger.record_intervals("here", changes)
+    assert ledger.intervals_of("here", [sha(1)]) == (ended,)
+
+
+def test_hosts_and_repositories_are_told_apart_and_branches_are_not(histories: Histories) -> None:
+    histories.open().record_intervals("here", [live(1, 0)])
+    assert histories.open().live_at("there", at(1)) is None
+    assert histories.open("another").live_at("here", at(1)) is None
+    assert histories.open(branch="pr-25").live_at("here", at(1)) == live(1, 0)
+
+
+def test_an_interval_of_a_lost_store_ends_where_the_next_begins(histories: Histories) -> None:
+    ledger = histories.open()
+    later = LiveInterval(1, sha(5), "pr-25", "e" * 64, at(4), None, None, 1, OTHER)
+    ledger.record_intervals("here", [live(1, 0, 2), live(2, 2), later])
+    lost, found = ledger.intervals_of("here", [sha(2), sha(5)])
+    assert (lost.until, lost.ended) == (at(4), IntervalEnd.BRANCH_SWITCHED)
+    assert found == later
+    assert ledger.live_at("here", at(3)) == lost
+
+
+def test_before_the_first_interval_host_events_tell(histories: Histories) -> None:
+    def happened(seq: int, name: str, commit: str | None) -> HostEvent:
+        return HostEvent(seq, at(seq), name, commit, "d" * 64, 0, {}, STORE)
+
+    ledger = histories.open()
+    events = [happened(1, "applied", sha(1)), happened(2, "refused", sha(2)), happened(3, "applied", sha(3))]
+    ledger.record_events("here", [*events, happened(5, "restored", sha(4)), happened(7, "applied", sha(6))])
+    ledger.record_intervals("here", [live(4, 5, 7), live(6, 7)])
+    first, second, third = ledger.intervals_of("here", [sha(1), sha(2), sha(3), sha(4)])
+    assert (first.commit, first.branch, first.since, first.until) == (sha(1), "main", at(1), at(3))
+    assert (second.commit, second.until, second.ended) == (sha(3), at(5), REPLACED)
+    assert third == live(4, 5, 7)
+    assert [one and one.commit for one in (ledger.live_at("here", at(2)), ledger.live_at("here", at(8)))] == [
+        sha(1),
+        sha(6),
+    ]
+
+
+def test_intervals_can_be_queried_and_exported(histories: Histories) -> None:
+    if histories.url == "memory":
+        return
+    ledger = histories.open_clickhouse()
+    ledger.prepare(KINDS)
+    ledger.record([version(1)])
+    ledger.record_intervals("here", [live(1, 0, 2, branch="pr-25"), live(2, 2)])
+    found = ledger.query("SELECT host, branch, commit_sha, ended FROM live_intervals ORDER BY live_from", QueryLimits())
+    assert found.rows == (("here", "pr-25", sha(1), "replaced"), ("here", "main", sha(2), ""))
+    exported = ledger.exports()["live_intervals"]
+    assert [name for name, _ in exported.columns][:2] == ["branch", "host"]
+    assert sum(len(block) for block in exported.blocks) == 2
