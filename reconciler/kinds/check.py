@@ -5,13 +5,12 @@ same to every reader, without a network. Last what takes two places of a schema 
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jsonschema_rs import Draft202012Validator, ValidationError, ValidationErrorKind
+from jsonschema_rs import ValidationError, ValidationErrorKind
 
 from reconciler import canonical
+from reconciler.kinds.engine import MAX_PATTERNS_SIZE, compile_schema, find_pattern_fault, measure_pattern
 from reconciler.kinds.kind import (
     ANNOTATION,
     TIMESTAMPS,
@@ -19,29 +18,15 @@ from reconciler.kinds.kind import (
     child,
     closest,
     did_you_mean,
-    is_within,
     join,
     parse_sql_type,
     resolve_refs,
     value_at,
 )
+from reconciler.kinds.parts import Flaw, find_reference_flaws, list_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-
-
-@dataclass(frozen=True, slots=True)
-class Flaw:
-    """What is wrong at a JSON Pointer into a schema; `at_key` when it is the key there rather than its value.
-
-    `instead` is the pointer of the keyword that was probably meant, so that its absence is not told as well.
-    """
-
-    pointer: str
-    message: str
-    hint: str = ""
-    at_key: bool = False
-    instead: str = ""
 
 
 class MetaSchema:
@@ -49,7 +34,7 @@ class MetaSchema:
 
     def __init__(self, meta: Mapping[str, Any]) -> None:
         self._meta = meta
-        self._validator = Draft202012Validator(dict(meta), offline=True, validate_formats=True)
+        self._validator = compile_schema(meta)
 
     def find_flaws(self, schema: Any) -> tuple[Flaw, ...]:
         """The flaws that the meta-schema finds."""
@@ -100,73 +85,44 @@ def _describe(subschema: Mapping[str, Any], keyword: str) -> str:
     return str(keyword_schema.get("description", "")) if isinstance(keyword_schema, dict) else ""
 
 
-_DATA = frozenset({ANNOTATION, "const", "enum"})
-"""Keywords whose values are not schemas."""
-
-
 def find_link_flaws(schema: Mapping[str, Any]) -> Iterator[Flaw]:
-    """References that lead nowhere or in circles, and patterns that not all regular expression engines know."""
-    links: dict[str, str] = {}
-    for pointer, keyword, text in _iter_keywords(schema, ""):
-        if keyword == "pattern":
-            yield from _check_pattern(pointer, text)
-        elif _exists(schema, text):
-            links[pointer] = text.removeprefix("#")
-        else:
-            yield Flaw(pointer, f"{text} leads nowhere", "a $ref names a place in the same file, such as #/$defs/name")
-    for pointer in links:
-        if _is_circular(links, pointer):
-            yield Flaw(pointer, "this $ref leads back to itself", "write the schema out: values of kinds have an end")
+    """References that lead nowhere, in circles or to too much, and patterns that not all readers know."""
+    parts = list_parts(schema)
+    yield from find_reference_flaws(schema, parts)
+    seen: set[str] = set()
+    budget = MAX_PATTERNS_SIZE
+    for pointer, pattern, at_key in _iter_patterns(parts):
+        fault = find_pattern_fault(pattern)
+        if fault is not None:
+            message, hint = fault
+            yield Flaw(pointer, message, hint, at_key=at_key)
+        if fault is not None or pattern in seen:
+            continue
+        seen.add(pattern)
+        budget -= measure_pattern(pattern)
+        if budget < 0:
+            message = "with this one, the regular expressions of this schema are too large"
+            yield Flaw(pointer, message, "repeat less in them: maxLength limits a text as well", at_key=at_key)
+            return
+
+
+def _iter_patterns(parts: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, bool]]:
+    """Each pattern with its pointer, and whether it is a key there."""
+    for pointer, part in parts.items():
+        if "pattern" in part:
+            yield child(pointer, "pattern"), part["pattern"], False
+        for key in part.get("patternProperties", ()):
+            yield child(child(pointer, "patternProperties"), key), key, True
 
 
 def find_compile_flaws(schema: Mapping[str, Any]) -> Iterator[Flaw]:
     """Flaws that the validator finds when it compiles the schema."""
     try:
-        Draft202012Validator(dict(schema), offline=True, validate_formats=True)
+        compile_schema(schema)
     except ValidationError as error:
         yield Flaw(join(error.instance_path), error.message)
-
-
-def _iter_keywords(part: Any, pointer: str) -> Iterator[tuple[str, str, str]]:
-    """Each `$ref` and `pattern` as pointer, keyword and text; not fields of that name, whose values are no texts."""
-    if isinstance(part, list):
-        for position, member in enumerate(part):
-            yield from _iter_keywords(member, child(pointer, position))
-    elif isinstance(part, dict):
-        for keyword, member in part.items():
-            if isinstance(member, str) and keyword in {"$ref", "pattern"}:
-                yield child(pointer, keyword), keyword, member
-            elif keyword not in _DATA or pointer.endswith("/properties"):
-                yield from _iter_keywords(member, child(pointer, keyword))
-
-
-def _check_pattern(pointer: str, text: str) -> Iterator[Flaw]:
-    try:
-        re.compile(text)
-    except re.error as error:
-        hint = "keep to what Python, Rust and JavaScript have in common"
-        yield Flaw(pointer, f"this is no regular expression that all readers know: {error}", hint)
-
-
-def _exists(schema: Mapping[str, Any], reference: str) -> bool:
-    try:
-        return isinstance(value_at(schema, reference.removeprefix("#")), dict)
-    except KeyError:
-        return False
-
-
-def _is_circular(links: Mapping[str, str], start: str) -> bool:
-    """Whether following a `$ref`, and those inside what it names, leads back to the start."""
-    seen: set[str] = set()
-    pending = [links[start]]
-    while pending:
-        target = pending.pop()
-        if is_within(start, target):
-            return True
-        if target not in seen:
-            seen.add(target)
-            pending += [links[inner] for inner in links if is_within(inner, target)]
-    return False
+    except ValueError as error:
+        yield Flaw("", f"the validator cannot compile this: {error}")
 
 
 _SPEC = "/properties/spec"

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
-from reconciler.kinds.check import Flaw, MetaSchema, find_compile_flaws, find_cross_flaws, find_link_flaws
+from reconciler.kinds.check import MetaSchema, find_compile_flaws, find_cross_flaws, find_link_flaws
 from reconciler.kinds.kind import ANNOTATION, Kinds, build_kind, child, did_you_mean, locate
+from reconciler.kinds.parts import Flaw
 from reconciler.model.problem import Problem
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 
 CODE = "bad-schema"
+_HINT = "docs/kinds.md has what a schema may hold"
 RESERVED_KINDS = frozenset({"Repository"})
 """The kind of reconciler.yaml."""
 RESERVED_TABLES = frozenset({"config_versions", "host_events"})
@@ -128,7 +130,9 @@ def _declared_kind(decoded: Decoded) -> str:
 
 def _to_problem(path: str, document: Document, flaw: Flaw) -> Problem:
     mark = locate(document.marks, flaw.pointer, of_key=flaw.at_key)
-    return Problem(path, mark.line, mark.column, CODE, flaw.pointer, flaw.message, flaw.hint)
+    return Problem(
+        path, mark.line, mark.column, CODE, flaw.pointer, flaw.message, flaw.hint or ("" if flaw.instead else _HINT)
+    )
 
 
 _FIELDS = "/properties/spec/properties"

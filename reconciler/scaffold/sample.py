@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from jsonschema_rs import Draft202012Validator, ValidationErrorKind
+from jsonschema_rs import ValidationErrorKind
 
 from reconciler import canonical
+from reconciler.kinds.engine import compile_schema, matches
 from reconciler.kinds.kind import BOUNDS, INACTIVE, child, join, resolve_refs
 from reconciler.scaffold.yamltext import write_value
 from reconciler.validate.finding import describe_range, unit_at
@@ -73,7 +73,7 @@ def _texts(part: Mapping[str, Any]) -> tuple[Value, ...]:
     if part.get("format") in FORMATS:
         return (FORMATS[part["format"]],)
     shortest = part.get("minLength", 0)
-    may_be_empty = not shortest and "pattern" in part and re.search(part["pattern"], "") is not None
+    may_be_empty = not shortest and "pattern" in part and matches(part["pattern"], "")
     long = tuple((text * shortest)[:shortest] for text in TEXTS if text and shortest > len(text))
     return (*(("",) if may_be_empty else ()), *TEXTS, *long)
 
@@ -178,7 +178,7 @@ def build_full_sample(kind: Kind, name: str, row_id: str) -> dict[str, Any]:
 def _build(kind: Kind, name: str, row_id: str, *, generous: bool) -> dict[str, Any]:
     given: dict[str, Value] = {"/metadata/name": name, child("/spec", kind.key): row_id}
     draft = _Draft(kind.schema, given, generous)
-    validator = Draft202012Validator(dict(kind.schema), offline=True, validate_formats=True)
+    validator = compile_schema(kind.schema)
     document = draft.fill(kind.schema, "")
     for _ in range(MAX_ATTEMPTS):
         if not draft.mend(validator.iter_errors(document)):

@@ -1,21 +1,10 @@
-"""Why a document does not satisfy its kind's schema, in the words of somebody who trades.
-
-The errors are jsonschema's, the reference implementation, told to read patterns and UUIDs as JSON Schema says.
-Importing it takes 150 ms, half of what `validate` may take: so this module is imported for a wrong file only.
-"""
+"""Why a document does not satisfy its kind's schema, in the words of somebody who trades."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import ValidationError, best_match
-from jsonschema.validators import extend
-
-from reconciler.kinds.kind import BOUNDS, TIMESTAMPS, Kind, child, closest, did_you_mean, join, split
+from reconciler.kinds.kind import BOUNDS, TIMESTAMPS, Kind, child, closest, did_you_mean, split
 from reconciler.validate.finding import (
     MISSING,
     TYPES,
@@ -30,71 +19,10 @@ from reconciler.validate.finding import (
     quote_value,
     unit_at,
 )
+from reconciler.validate.violations import CUT_SHORT, Violation, find_other_keys, find_violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-
-_ESCAPE_CLASS_OR_END = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\$", re.DOTALL)
-_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One keyword of a schema that a value does not satisfy.
-
-    `pointer` names the value and `schema` is the part with the keyword. `of_key`: it is about a key of what
-    `pointer` names, and `value` is that key. `conditional`: the part applies because of what another field says.
-    """
-
-    pointer: str
-    keyword: str
-    limit: Any
-    value: Any
-    schema: Mapping[str, Any]
-    of_key: bool
-    conditional: bool
-
-
-def find_violations(schema: Mapping[str, Any], value: Any) -> list[Violation]:
-    """All violations in a document; of several alternatives, those of the one that came closest."""
-    errors = _Reference(schema, format_checker=_formats()).iter_errors(value)
-    return [_to_violation(best_match([error]) or error) for error in errors]
-
-
-def _to_violation(error: ValidationError) -> Violation:
-    through = set(error.absolute_schema_path)
-    return Violation(
-        pointer=join(error.absolute_path),
-        keyword=str(error.validator),
-        limit=error.validator_value,
-        value=error.instance,
-        schema=error.schema if isinstance(error.schema, dict) else {},
-        of_key="propertyNames" in through,
-        conditional=not through.isdisjoint({"then", "else"}),
-    )
-
-
-@lru_cache(maxsize=256)
-def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """A pattern with the meaning of ECMA-262, which JSON Schema prescribes: `$` is the very end, `\\d` is 0 to 9."""
-    ended = _ESCAPE_CLASS_OR_END.sub(lambda found: r"\Z" if found[0] == "$" else found[0], pattern)
-    return re.compile(ended, re.ASCII)
-
-
-def _pattern(_validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[ValidationError]:
-    if isinstance(value, str) and not compile_pattern(pattern).search(value):
-        yield ValidationError(f"does not match {pattern!r}")
-
-
-@lru_cache(maxsize=1)
-def _formats() -> FormatChecker:
-    checker = FormatChecker(formats=("date", "ipv4", "ipv6"))
-    checker.checks("uuid")(lambda value: not isinstance(value, str) or _UUID.fullmatch(value) is not None)
-    return checker
-
-
-_extend: Callable[..., type[Draft202012Validator]] = extend
-_Reference = _extend(Draft202012Validator, {"pattern": _pattern})
 
 
 CODE = "wrong-type"
@@ -151,6 +79,8 @@ _RULES = {
     "oneOf": "does not fit exactly one of the alternatives",
     "not": "is excluded here",
 }
+MAX_SUGGESTIONS = 100
+"""Unknown fields of one mapping for which the field that was meant is looked for: each is compared with all of them."""
 _FROM_GIT = "delete the line: it is the time of the commit that first, or last, changed this resource"
 
 
@@ -162,11 +92,13 @@ def explain(kind: Kind, value: Any) -> Iterator[Finding]:
 
 
 def _unknown(kind: Kind, violation: Violation) -> Iterator[Finding]:
-    pointer, known = violation.pointer, violation.schema.get("properties", {})
-    patterns = [compile_pattern(pattern) for pattern in violation.schema.get("patternProperties", {})]
-    for key in violation.value:
-        if key not in known and not any(pattern.search(key) for pattern in patterns):
-            yield _unknown_field(kind, pointer, key, {name: name in violation.value for name in known})
+    pointer = violation.pointer
+    known = {name: name in violation.value for name in violation.schema.get("properties", {})}
+    others = find_other_keys(violation.schema, violation.value)
+    for key in others[:MAX_SUGGESTIONS]:
+        yield _unknown_field(kind, pointer, key, known)
+    for key in others[MAX_SUGGESTIONS:]:
+        yield Finding(child(pointer, key), "unknown-field", "unknown field", at_key=True)
 
 
 def _unknown_field(kind: Kind, pointer: str, key: str, known: Mapping[str, bool]) -> Finding:
@@ -179,7 +111,7 @@ def _unknown_field(kind: Kind, pointer: str, key: str, known: Mapping[str, bool]
     if suggestion:
         message = f"unknown field (did you mean {suggestion}?)"
         return Finding(at, "unknown-field", message, at_key=True, instead=child(pointer, suggestion))
-    home = find_home(kind.schema, key)
+    home = find_home(kind, key)
     if home is not None:
         where = f"under {'.'.join(split(home))}" if home else "at the start of a line"
         return Finding(at, "unknown-field", f"{key} belongs {where}", at_key=True, instead=child(home, key))
@@ -251,6 +183,11 @@ def _other(kind: Kind, violation: Violation) -> Iterator[Finding]:
     yield Finding(violation.pointer, "bad-format", message, _describe(kind, violation.pointer, violation))
 
 
+def _cut_short(_kind: Kind, violation: Violation) -> Iterator[Finding]:
+    message = f"there is more wrong here than can be told: looking for it took {violation.limit:,} comparisons"
+    yield Finding(violation.pointer, "bad-format", message, "mend what is told, or spread this over several documents")
+
+
 def _describe(kind: Kind, pointer: str, violation: Violation) -> str:
     """What the schema says in words: the part that failed, or the field that it is about."""
     own_description = violation.schema.get("description", "") if pointer == violation.pointer else ""
@@ -273,4 +210,5 @@ _HANDLERS: Mapping[str, Callable[[Kind, Violation], Iterator[Finding]]] = {
     "minLength": _bad_format,
     "pattern": _bad_format,
     "format": _bad_format,
+    CUT_SHORT: _cut_short,
 }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
-from reconciler.kinds.kind import child, is_within, locate, resolve_refs, split
+from reconciler.kinds.kind import child, locate, resolve_refs, split
 from reconciler.model.problem import Problem
 
 if TYPE_CHECKING:
@@ -42,15 +43,23 @@ class Finding:
 def drop_consequences(findings: Iterable[Finding]) -> list[Finding]:
     """One finding for each cause: none inside a secret, one per value, no missing field that is only misspelt."""
     ordered = sorted(findings, key=_rank)
-    secret_pointers = [finding.pointer for finding in ordered if finding.code == SECRET]
+    secret_pointers = {finding.pointer for finding in ordered if finding.code == SECRET}
     suggested = {finding.instead for finding in ordered if finding.instead}
     kept: dict[tuple[str, bool], Finding] = {}
     for finding in ordered:
-        hidden = finding.code != SECRET and any(is_within(finding.pointer, secret) for secret in secret_pointers)
+        hidden = finding.code != SECRET and not secret_pointers.isdisjoint(_way_to(finding.pointer))
         misspelt = finding.code == MISSING and finding.pointer in suggested
         if not hidden and not misspelt:
             kept.setdefault((finding.pointer, finding.at_key), finding)
     return list(kept.values())
+
+
+def _way_to(pointer: str) -> Iterator[str]:
+    """A pointer and those of everything around it."""
+    yield pointer
+    while pointer:
+        pointer = pointer.rpartition("/")[0]
+        yield pointer
 
 
 def locate_findings(
@@ -90,12 +99,19 @@ def unit_at(kind: Kind, pointer: str) -> str:
     return column.unit if column is not None else ""
 
 
-def find_home(schema: Mapping[str, Any], field: str) -> str | None:
+def find_home(kind: Kind, field: str) -> str | None:
     """The pointer of the mapping that has a field of this name; None when none has."""
-    for pointer, part in _mappings(schema, schema, ""):
-        if field in part.get("properties", {}):
-            return pointer
-    return None
+    return _homes(kind).get(field)
+
+
+@lru_cache(maxsize=64)
+def _homes(kind: Kind) -> Mapping[str, str]:
+    """The fields of all mappings of a kind, each with the pointer of the first one that has it."""
+    homes: dict[str, str] = {}
+    for pointer, part in _mappings(kind.schema, kind.schema, ""):
+        for field in part.get("properties", {}):
+            homes.setdefault(field, pointer)
+    return homes
 
 
 def _member(schema: Mapping[str, Any], part: Mapping[str, Any], token: str) -> Mapping[str, Any]:
@@ -116,6 +132,9 @@ def _mappings(
 
 MAX_QUOTED = 60
 """Characters of a value that are shown; more would hide the message."""
+
+MAX_WORDS = 50
+"""Words of a list that are shown."""
 
 TYPES = {
     "object": "a mapping of fields",
@@ -165,8 +184,10 @@ def describe_type(value: Any) -> str:
 
 
 def join_words(words: Iterable[object]) -> str:
-    """Words with commas between them."""
-    return ", ".join(str(word) for word in words)
+    """Words with commas between them, the first of many."""
+    texts = [str(word) for word in words]
+    more = [f"… {len(texts) - MAX_WORDS} more"] if len(texts) > MAX_WORDS else []
+    return ", ".join((*texts[:MAX_WORDS], *more))
 
 
 def number_hint(text: str, field: Mapping[str, Any], unit: str, *, quoted: bool) -> str:

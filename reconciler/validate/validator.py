@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from jsonschema_rs import Draft202012Validator
-
 from reconciler import canonical
+from reconciler.kinds.engine import compile_schema
 from reconciler.kinds.kind import Kind, Kinds, SqlType, child, closest, did_you_mean, join, locate
 from reconciler.model.change import FileEntry, Identified, Key, Prune, Resource, content_digest
 from reconciler.model.commit import PruneRule, RepositorySpec
@@ -37,6 +36,8 @@ from reconciler.validate.finding import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from jsonschema_rs import Draft202012Validator
 
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Column
@@ -290,7 +291,11 @@ class Validator:
         return findings
 
     def _violations(self, kind: Kind, value: Any) -> list[Finding]:
-        validator = self._validator(kind)
+        try:
+            validator = self._validator(kind)
+        except ValueError:  # it came from a store, and the version that took it knew other patterns
+            message = f"the schema of {kind.name} is none that this version can judge by"
+            return [Finding("/kind", "bad-schema", message, "mend it: validate says what is wrong with it")]
         if validator.is_valid(value):
             return []
         # Only a wrong file pays the 150 ms that the reference takes to import.
@@ -304,7 +309,7 @@ class Validator:
     def _validator(self, kind: Kind) -> Draft202012Validator:
         compiled = self._compiled.get(kind.name)
         if compiled is None:
-            compiled = Draft202012Validator(dict(kind.schema), offline=True, validate_formats=True)
+            compiled = compile_schema(kind.schema)
             self._compiled[kind.name] = compiled
         return compiled
 

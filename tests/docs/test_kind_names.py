@@ -29,7 +29,7 @@ ORDINARY = {
     (Path("adapters/git/repository.py"), "user"): "the user information of a URL (RFC 3986, section 3.2.1)",
     (Path("cli/commands/daemon.py"), "signal"): "the module of the standard library",
     (Path("kinds/check.py"), "instance"): "JSON Schema's word for the value that is checked",
-    (Path("validate/explain.py"), "instance"): "JSON Schema's word for the value that is checked",
+    (Path("validate/violations.py"), "instance"): "JSON Schema's word for the value that is checked",
     (Path("adapters/sandbox/child.py"), "signal"): "the module of the standard library",
     (Path("reconcile/read.py"), "signal"): "the module of the standard library",
 }

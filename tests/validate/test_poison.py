@@ -1,0 +1,349 @@
+"""Patterns and schemas that one engine or another chokes on: a problem of the schema, or a verdict that is right."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import example as instance
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.decode.errors import MAX_KEY
+from reconciler.kinds.engine import compile_schema, find_pattern_fault
+from reconciler.kinds.parts import MAX_DEPTH, MAX_OVERLAP, find_reference_flaws, list_parts
+from reconciler.model.change import Decoded, Document
+from reconciler.validate.validator import Validator
+from reconciler.validate.violations import CUT_SHORT, MAX_STEPS, find_violations
+from tests.kinds.loading import load
+from tests.support.laws import examples
+from tests.validate.samples import CASES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reconciler.kinds.kind import Kinds
+    from reconciler.model.change import FileEntry
+    from reconciler.model.problem import Problem
+
+POISON = CASES.parent / "poison"
+PATTERNS: list[dict[str, Any]] = json.loads((POISON / "patterns.json").read_text())
+DESK = json.loads((CASES.parent / "schemas" / "positive" / "every-type.schema.json").read_text())
+PATH = "schemas/desk.schema.json"
+SOUND = [row for row in PATTERNS if "values" in row]
+FAULTY = [row for row in PATTERNS if "fault" in row]
+
+
+def _load(schema: Any) -> tuple[Kinds, tuple[Problem, ...]]:
+    return load({PATH: json.dumps(schema, indent=1).encode()})
+
+
+def _with(pointer: tuple[str, ...], part: Any) -> Any:
+    """The schema with a part at a place."""
+    schema = copy.deepcopy(DESK)
+    *way, last = pointer
+    target = schema
+    for step in way:
+        target = target.setdefault(step, {})
+    target[last] = part
+    return schema
+
+
+def _described(part: dict[str, Any]) -> dict[str, Any]:
+    return {"description": "Some field.", **part}
+
+
+FIELDS = ("properties", "spec", "properties")
+TEXT, MAP, LIST = ((*FIELDS, name) for name in ("some_text", "some_map", "some_list"))
+PLACES: dict[str, Callable[[Any], Any]] = {
+    "field": lambda part: _with(TEXT, _described({"type": "string", **part})),
+    "items": lambda part: _with(LIST, _described({"type": "array", "items": part})),
+    "prefixItems": lambda part: _with(LIST, _described({"type": "array", "prefixItems": [{}, part]})),
+    "contains": lambda part: _with(LIST, _described({"type": "array", "contains": part})),
+    "propertyNames": lambda part: _with(MAP, _described({"type": "object", "propertyNames": part})),
+    "additionalProperties": lambda part: _with(MAP, _described({"type": "object", "additionalProperties": part})),
+    "patternProperties": lambda part: _with(MAP, _described({"type": "object", "patternProperties": {"^a": part}})),
+    "dependentSchemas": lambda part: _with(("properties", "spec", "dependentSchemas"), {"const": part}),
+    "if": lambda part: _with(("properties", "spec", "if"), part),
+    "then": lambda part: _with(("properties", "spec", "then"), {"properties": {"const": part}}),
+    "else": lambda part: _with(("properties", "spec", "else"), {"not": part}),
+    "allOf": lambda part: _with(("properties", "spec", "allOf"), [{"anyOf": [{"oneOf": [part]}]}]),
+    "a definition called const": lambda part: _with(("$defs", "const"), part),
+    "a definition called enum": lambda part: _with(("$defs", "enum"), {"properties": {"enum": part}}),
+    "labels": lambda part: _with(
+        ("properties", "metadata", "properties", "labels", "additionalProperties"), {"type": "string", **part}
+    ),
+}
+WAYS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "value": lambda pattern: {"pattern": pattern},
+    "key": lambda pattern: {"patternProperties": {pattern: True}},
+}
+
+
+def _judge(kinds: Kinds, spec: dict[str, Any]) -> FileEntry:
+    document: Any = {
+        "apiVersion": "reconciler/v1",
+        "kind": "Desk",
+        "metadata": {"name": "fx"},
+        "spec": {"city": "London", "loss": 1, **spec},
+    }
+    return Validator(kinds).check("x.yaml", Decoded((Document(document, {}),)))
+
+
+def _assert_told(problems: tuple[Problem, ...], lines: list[str]) -> None:
+    for one in problems:
+        assert (one.code, one.path) == ("bad-schema", PATH)
+        assert one.message
+        assert one.hint
+        assert lines[one.line - 1][one.column - 1 :].strip()
+
+
+def test_there_are_enough_cases() -> None:
+    assert len(PATTERNS) >= 35
+    assert all(len(row["values"]) == 5 for row in SOUND)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("row", FAULTY, ids=lambda row: row["pattern"][:20])
+def test_what_the_engine_refuses_is_a_problem_of_the_schema(row: dict[str, Any], way: str) -> None:
+    part = WAYS[way](row["pattern"])
+    schema = PLACES["patternProperties"](part)
+    kinds, problems = _load(schema)
+    assert kinds.members == ()
+    if way == "key" and len(row["pattern"]) > MAX_KEY:  # no key may be as long
+        assert problems
+        return
+    (problem,) = problems
+    _assert_told(problems, json.dumps(schema, indent=1).splitlines())
+    assert row["fault"] in problem.message
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_pattern_is_checked_wherever_it_stands(place: str, way: str) -> None:
+    kinds, problems = _load(PLACES[place](WAYS[way]("^(?=a)")))
+    assert [one.pointer.rpartition("/")[2] for one in problems] == ["pattern" if way == "value" else "^(?=a)"]
+    assert kinds.members == ()
+    kinds, problems = _load(PLACES[place](WAYS[way]("^a")))
+    assert problems == ()
+
+
+def test_a_pattern_in_a_value_is_a_value() -> None:
+    for keyword, value in (("const", {"pattern": "["}), ("enum", [{"$ref": "#/nowhere", "pattern": "["}])):
+        _, problems = _load(_with((*MAP, keyword), value))
+        assert problems == ()
+
+
+@pytest.mark.parametrize("row", SOUND, ids=lambda row: row["pattern"][:20])
+def test_what_the_engine_takes_is_judged_rightly_as_value_and_as_key(row: dict[str, Any]) -> None:
+    value, value_problems = _load(_with((*TEXT, "pattern"), row["pattern"]))
+    keyed = {"type": "object", "patternProperties": {row["pattern"]: True}, "additionalProperties": False}
+    key, key_problems = _load(_with(MAP, _described(keyed)))
+    assert value_problems == key_problems == ()
+    for text, matches in row["values"].items():
+        for entry, code in (
+            (_judge(value, {"some_text": text}), "bad-format"),
+            (_judge(key, {"some_map": {text: 1}}), "unknown-field"),
+        ):
+            assert [one.code for one in entry.problems] == ([] if matches else [code]), text[:40]
+
+
+ATOMS = st.sampled_from(
+    [
+        "a",
+        "b",
+        "^",
+        "$",
+        ".",
+        r"\d",
+        r"\w",
+        r"\s",
+        r"\b",
+        r"\.",
+        "[a-c]",
+        "[^a]",
+        r"[\]$]",
+        "é",
+        "-",
+        r"\u0061",
+        "]",
+        "}",
+    ]
+)
+PIECES = st.recursive(
+    ATOMS,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=4).map("".join),
+        st.tuples(inner, st.sampled_from(["*", "+", "?", "{2}", "{0,3}", "*?"])).map(
+            lambda pair: f"(?:{pair[0]}){pair[1]}"
+        ),
+        st.lists(inner, min_size=2, max_size=3).map(lambda some: f"({'|'.join(some)})"),
+    ),
+    max_leaves=8,
+)
+ODD = st.text(alphabet="ab01(){}[]\\^$.|*+?,-&~:=!<>PiudpxZ \n", max_size=12)
+TEXTS = st.text(alphabet="abc$.-]1 \né٣😀_", max_size=8)
+
+
+@settings(deadline=None, max_examples=examples(600))
+@given(PIECES | ODD, st.lists(TEXTS, max_size=3))
+@instance("(?u)^a+$", ["a"])
+@instance("[]$]", ["]"])
+@instance("(" * 3000, [])
+def test_verdict_and_explanation_of_any_pattern_agree(pattern: str, texts: list[str]) -> None:
+    """And what is accepted has a meaning in Python as well, without a warning."""
+    fault = find_pattern_fault(pattern)
+    if fault is not None:
+        assert all(fault)
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        re.compile(pattern)
+    value, closed = (
+        {"pattern": pattern},
+        {"patternProperties": {pattern: {"type": "integer"}}, "additionalProperties": False},
+    )
+    for schema in (value, closed, {"patternProperties": {pattern: False}}, {"propertyNames": value}, {"not": value}):
+        for document in (*texts, *({text: 1} for text in texts), dict.fromkeys(texts, "")):
+            assert compile_schema(schema).is_valid(document) is (not find_violations(schema, document))
+
+
+NUMBERS = st.sampled_from([0.01, 0.1, 1e-320, 1e308, 3, 2**53, 2**64, 10**30, 10**400, 0.3])
+VALUES = st.sampled_from(
+    [0, 0.07, 1e300, -5, 2**53 + 1, 10**308, "aa", "", True, None, [1, 1.0], [{}, {}], [0, False], {"a": 1}]
+)
+
+
+@settings(deadline=None, max_examples=examples(300))
+@given(
+    st.sampled_from(["multipleOf", "minimum", "exclusiveMaximum", "minLength", "maxItems", "minProperties", "const"]),
+    NUMBERS,
+    VALUES,
+)
+def test_verdict_and_explanation_of_any_number_agree(keyword: str, limit: float, value: Any) -> None:
+    whole = keyword not in {"multipleOf", "minimum", "exclusiveMaximum", "const"}
+    schema = {keyword: int(limit) if whole else limit, "uniqueItems": True, "enum": [value, 1]}
+    assert compile_schema(schema).is_valid(value) is (not find_violations(schema, value))
+
+
+def _fan(levels: int, width: int) -> dict[str, Any]:
+    """Each definition is two or more times the next one: 2 ** levels in all."""
+    steps = {f"l{step}": {"anyOf": [{"$ref": f"#/$defs/l{step + 1}"}] * width} for step in range(levels)}
+    return {**steps, f"l{levels}": {"type": "integer"}}
+
+
+REFERENCES: dict[str, tuple[dict[str, Any], str, str]] = {
+    "fan of 25": (_fan(25, 2), "#/$defs/l0", "compared with more than"),
+    "fan of many fields": (
+        {
+            f"l{step}": {"properties": {"a": {"$ref": f"#/$defs/l{step + 1}"}, "b": {"$ref": f"#/$defs/l{step + 1}"}}}
+            for step in range(20)
+        }
+        | {"l20": {}},
+        "#/$defs/l0",
+        "there are more than",
+    ),
+    "chain": (_fan(MAX_DEPTH, 1), "#/$defs/l0", "nested more than"),
+    "long chain": (_fan(5_000, 1), "#/$defs/l0", "nested more than"),
+    "circle": ({"a": {"$ref": "#/$defs/b"}, "b": {"allOf": [{"$ref": "#/$defs/a"}]}}, "#/$defs/a", "back to itself"),
+    "long circle": (
+        {f"a{n}": {"$ref": f"#/$defs/a{(n + 1) % 3_000}"} for n in range(3_000)},
+        "#/$defs/a0",
+        "back to itself",
+    ),
+    "through a value": ({"a": {"properties": {"x": {"$ref": "#/$defs/a"}}}}, "#/$defs/a", "back to itself"),
+    "everything": ({}, "#", "back to itself"),
+    "into const": ({"a": {"const": {"type": "string"}}}, "#/$defs/a/const", "no schema"),
+    "into const that refers to itself": ({"a": {"const": {"$ref": "#/$defs/a/const"}}}, "#/$defs/a/const", "no schema"),
+    "into enum": ({"a": {"enum": [{"type": "string"}]}}, "#/$defs/a/enum/0", "no schema"),
+    "into required": ({"a": {"required": ["b"]}}, "#/$defs/a/required", "no schema"),
+    "into all definitions": ({"a": {}}, "#/$defs", "no schema"),
+    "into a yes": ({"a": True}, "#/$defs/a", "no schema"),
+    "into the annotation": ({}, "#/x-reconciler", "no schema"),
+    "nowhere": ({}, "#/$defs/a", "nowhere"),
+    "a list's place written oddly": ({"a": {"allOf": [{}]}}, "#/$defs/a/allOf/00", "no schema"),
+    "percent": ({"a b": {}, "a%20b": {}}, "#/$defs/a%20b", "characters"),
+    "space": ({"a b": {}}, "#/$defs/a b", "characters"),
+    "umlaut": ({"ä": {}}, "#/$defs/ä", "characters"),
+}
+
+
+@pytest.mark.parametrize("case", REFERENCES)
+def test_references_that_lead_to_trouble_are_problems_of_the_schema(case: str) -> None:
+    definitions, target, message = REFERENCES[case]
+    schema = _with(MAP, _described({"type": "object", "properties": {"x": {"$ref": target}}}))
+    schema["$defs"] |= definitions
+    kinds, problems = _load(schema)
+    assert kinds.members == ()
+    assert problems
+    _assert_told(problems, json.dumps(schema, indent=1).splitlines())
+    assert all(message in one.message for one in problems)
+
+
+def test_references_within_the_limits_are_fine() -> None:
+    for definitions in (
+        _fan(7, 2),
+        _fan(MAX_DEPTH // 2 - 5, 1),
+        _fan(1, MAX_OVERLAP // 3),
+        {"a~b/c": {}, "l0": {"$ref": "#/$defs/a~0b~1c"}},
+    ):
+        schema = _with(MAP, _described({"type": "object", "properties": {"x": {"$ref": "#/$defs/l0"}}}))
+        schema["$defs"] |= definitions
+        kinds, problems = _load(schema)
+        assert problems == ()
+        entry = _judge(kinds, {"some_map": {"x": "no number"}})
+        assert bool(entry.problems) is ("l1" in definitions)
+
+
+def test_a_wide_schema_is_not_too_large() -> None:
+    schema = {"properties": {f"field_{number}": {"type": "integer", "minimum": 0} for number in range(10_000)}}
+    assert not [*find_reference_flaws(schema, list_parts(schema))]
+
+
+def test_an_explanation_ends() -> None:
+    """What one value is compared with 900 times is explained up to a limit; a few wrong values of many are in full."""
+    schema = {"items": {"anyOf": [{"type": "string"}] * 900}}
+    found = find_violations(schema, [0] * (MAX_STEPS // 900 * 2))
+    assert found[-1].keyword == CUT_SHORT
+    assert len(found) > 1
+    assert len(find_violations({"items": {"enum": ["a"]}}, ["b"] * 9_000)) == 9_000
+    assert len(find_violations({"uniqueItems": True}, [{"a": number} for number in range(9_000)] * 2)) == 1
+
+
+def test_an_explanation_that_is_cut_short_says_so() -> None:
+    part = {"type": "array", "items": {"anyOf": [{"type": "string"}] * 900}}
+    kinds, problems = _load(_with(LIST, _described(part)))
+    assert problems == ()
+    entry = _judge(kinds, {"some_list": [0] * 500})
+    assert any("more wrong here" in one.message for one in entry.problems)
+    assert len(entry.problems) > 1
+
+
+def test_many_unknown_fields_are_all_told() -> None:
+    kinds, _ = _load(DESK)
+    entry = _judge(kinds, {f"field_{number}": 1 for number in range(5_000)})
+    assert len(entry.problems) == 5_000
+
+
+def test_a_list_of_many_words_is_not_repeated_in_every_hint() -> None:
+    words = [f"WORD{number}" for number in range(10_000)]
+    kinds, problems = _load(_with(LIST, _described({"type": "array", "items": {"enum": words}})))
+    assert problems == ()
+    entry = _judge(kinds, {"some_list": ["x"] * 1_000})
+    assert len(entry.problems) == 1_000
+    assert max(len(one.hint) for one in entry.problems) < 1_000
+
+
+def test_a_stored_schema_that_this_version_refuses_is_a_problem_of_the_document() -> None:
+    """A store may hold a kind with a pattern that an earlier version took."""
+    kinds, _ = _load(DESK)
+    (kind,) = kinds
+    schema = _with((*TEXT, "pattern"), "^(?=a)")
+    object.__setattr__(kind, "schema", schema)
+    (problem,) = _judge(kinds, {}).problems
+    assert (problem.code, problem.pointer) == ("bad-schema", "/kind")
+    assert problem.hint
