@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import keyword
+import logging
 import os
 import sys
 import traceback
@@ -137,9 +138,20 @@ def run(arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else Exit.OK
 
 
+class TraceHandler(logging.Handler):
+    """For a command, which has no log: shows the first line of a warning, and writes a trace to a file."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        first, _, rest = record.getMessage().partition("\n")
+        error = record.exc_info[1] if record.exc_info else None
+        where = f"; {_traced(error, rest)}" if rest or error else ""
+        output.note(f"{record.levelname.lower()}: {first}{where}")
+
+
 def main() -> None:
     """The console script."""
     gc.set_threshold(GC_THRESHOLD)
+    logging.lastResort = TraceHandler(logging.WARNING)
     sys.exit(run(sys.argv[1:]))
 
 
@@ -157,7 +169,7 @@ def _unexpected(error: Exception) -> ReconcilerError:
     return ReconcilerError(f"unexpected {type(error).__name__}: {first}", hint=f"this is a bug; {_traced(error)}")
 
 
-def _traced(error: Exception) -> str:
+def _traced(error: BaseException | None, text: str = "") -> str:
     """Write a trace down; where it is, or why it is nowhere."""
     import tempfile
 
@@ -165,6 +177,7 @@ def _traced(error: Exception) -> str:
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", prefix="reconciler-", suffix=".traceback", delete=False
         ) as file:
+            file.write(text)
             traceback.print_exception(error, file=file)
     except OSError as refused:
         return f"its trace could be written nowhere: {refused.strerror or refused}"

@@ -19,6 +19,7 @@ from reconciler.reconcile.sync import Reconciler, current_suspension
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.sync import applied_message, refused_message
 from reconciler.service.host import suspension_error
+from reconciler.service.rehearsal import rehearse_step
 from reconciler.status import BranchHead, Scan, StoreState, read_store_state
 
 if TYPE_CHECKING:
@@ -256,6 +257,7 @@ class Host:
             admission=self._open_repository.admission,
             bundled=self.bundled.kinds,
             clock=self.deps.clock,
+            rehearse=rehearse_step,
             outbox=self.deps.upload.outbox,
         )
 

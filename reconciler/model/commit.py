@@ -72,10 +72,13 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True)
 class CommitDelta:
-    """A commit with the paths that differ from its first parent (from nothing, for a root commit)."""
+    """A commit with the paths that differ from its first parent (from nothing, for a root commit).
+
+    `changes` is None where they could not be read together with the other commits'.
+    """
 
     commit: Commit
-    changes: tuple[FileChange, ...]
+    changes: tuple[FileChange, ...] | None
 
 
 class Status(StrEnum):

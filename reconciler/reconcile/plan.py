@@ -251,7 +251,7 @@ class Planner:
 
     def _plan(self, start: PlanBase, base: str, head: str, files: Collection[FileChange]) -> tuple[Plan, Kinds]:
         commit = self.source.commit(head)
-        state, outcome = self.processor.process(start.state, commit.stamp, files)
+        state, outcome = self.processor.process(start.state, commit.stamp, files if start.state.tree == base else None)
         kinds = state.snapshot.kinds
         if not outcome.valid:
             return Plan(base, head, (), outcome.problems, start.declared, start.valid_commit), kinds

@@ -1,8 +1,12 @@
-"""Reading files into entries: decode and validate, with a cache; many files are read in parallel processes."""
+"""Reading files into entries: decode and validate, with a cache; many files are read in parallel processes.
+
+A file over which the program fails is read again in a fresh process. If that fails as well, the file is at fault.
+"""
 
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
 import sys
@@ -11,9 +15,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.decode.document import decode
+from reconciler.errors import RetryLater
 from reconciler.model.change import FileEntry
 from reconciler.model.commit import EntryType
 from reconciler.model.problem import NOT_LOCATED, Mark, Problem, Severity
+from reconciler.reconcile.faults import Answer, call_again, call_here, cannot_judge, is_commit_fault
 from reconciler.slices import slices
 from reconciler.snapshot.tree import NO_ENTRY
 from reconciler.validate.validator import Validator
@@ -25,6 +31,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Document
     from reconciler.model.commit import FileChange
+    from reconciler.reconcile.faults import Again
 
     Blobs = Callable[[Iterable[str]], Iterator[tuple[str, bytes]]]
 
@@ -41,25 +48,52 @@ CHUNKS_PER_WORKER = 3
 """Chunks in flight for each worker: enough to keep it busy, few enough that the last ones end together."""
 NICE = 10
 """How much lower the priority of the workers is: the program goes on answering meanwhile."""
+LOG = logging.getLogger(__name__)
 
 
 class FileReader:
-    """Reads changed files under one set of kinds at a time."""
+    """Reads changed files under one set of kinds at a time; `again` reads once more what failed."""
 
-    def __init__(self, kinds: Kinds) -> None:
+    def __init__(self, kinds: Kinds, again: Again = call_again) -> None:
         self.kinds = kinds
+        self._again = again
         self._validator = Validator(kinds)
         self._cache: OrderedDict[tuple[str, str], FileEntry] = OrderedDict()
 
     def read_file(self, path: str, data: bytes) -> FileEntry:
         """What one file declares."""
-        return self._validator.check(path, decode(path, data))
+        (entry,) = self.read_files([(path, data)], 1)
+        return entry
 
-    def read_files(self, files: Iterable[File], count: int) -> Iterator[FileEntry]:
+    def read_files(self, files: Iterable[File], count: int) -> list[FileEntry]:
         """What each of `count` files declares, in order; many of them are read on all cores."""
+        entries: list[FileEntry] = []
+        failed: dict[int, File] = {}
+        for file, entry in self._read_once(files, count):
+            if entry is None:
+                failed[len(entries)] = file
+            entries.append(entry or NO_ENTRY)
+        if failed:
+            for at, entry in zip(failed, self._read_again(list(failed.values())), strict=True):
+                entries[at] = entry
+        return entries
+
+    def _read_once(self, files: Iterable[File], count: int) -> Iterator[tuple[File, FileEntry | None]]:
+        """Each file with what it declares, or with None when reading it failed."""
         if count >= PARALLEL_FROM:
             return read_in_parallel(self.kinds, files)
-        return (self.read_file(path, data) for path, data in files)
+        return ((file, _try_to_read(self._validator, *file)) for file in files)
+
+    def _read_again(self, files: list[File]) -> list[FileEntry]:
+        answer = self._again(_read_each, self.kinds, files)
+        answers = [answer] * len(files) if answer.fault else answer.value
+        for (path, _), one in zip(files, answers, strict=True):
+            if one.fault:
+                LOG.warning("%s cannot be judged: %s\n%s", path, one.fault, one.trace)
+        return [
+            FileEntry(problems=(cannot_judge(path, one.fault),), unreadable=True) if one.fault else one.value
+            for (path, _), one in zip(files, answers, strict=True)
+        ]
 
     def read_changes(self, changes: Iterable[FileChange], blobs: Blobs) -> dict[str, FileEntry]:
         """What each changed file declares now, by path; an empty entry for a deleted one."""
@@ -101,22 +135,48 @@ def not_a_file_problem(path: str, entry_type: EntryType, severity: Severity = Se
     )
 
 
-def read_in_parallel(kinds: Kinds, files: Iterable[File]) -> Iterator[FileEntry]:
-    """What each file declares, in order, read by worker processes."""
+def _try_to_read(validator: Validator, path: str, data: bytes) -> FileEntry | None:
+    """What a file declares; None when reading it fails, and that is not the machine's fault."""
+    try:
+        return validator.check(path, decode(path, data))
+    except BaseException as error:
+        if not is_commit_fault(error):
+            raise
+        return None
+
+
+def _read_each(kinds: Kinds, files: list[File]) -> list[Answer]:
+    """What each file declares, or why it cannot be read. For a fresh process."""
+    validator = Validator(kinds)
+    return [call_here(_read_one, validator, path, data) for path, data in files]
+
+
+def _read_one(validator: Validator, path: str, data: bytes) -> FileEntry:
+    return validator.check(path, decode(path, data))
+
+
+def read_in_parallel(kinds: Kinds, files: Iterable[File]) -> Iterator[tuple[File, FileEntry | None]]:
+    """Each file with what it declares, in order, read by worker processes; with None where reading it failed."""
     # Few repositories have so many files, and the imports would take a twentieth of the time of a small check
-    from concurrent.futures import ProcessPoolExecutor
+    from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
     from multiprocessing import get_context
 
     workers = os.cpu_count() or 1
-    in_flight: deque[Future[list[FileEntry]]] = deque()
+    in_flight: deque[tuple[list[File], Future[list[FileEntry | None]]]] = deque()
     context = get_context("spawn")  # a fork would inherit the engines and threads of this process
     with ProcessPoolExecutor(workers, context, _start_worker, (kinds, gc.get_threshold())) as pool:
-        for chunk in slices(files, CHUNK):
-            in_flight.append(pool.submit(_read_chunk, chunk))
-            if len(in_flight) >= workers * CHUNKS_PER_WORKER:
-                yield from in_flight.popleft().result()
-        while in_flight:
-            yield from in_flight.popleft().result()
+        try:
+            for chunk in slices(files, CHUNK):
+                in_flight.append((chunk, pool.submit(_read_chunk, chunk)))
+                if len(in_flight) >= workers * CHUNKS_PER_WORKER:
+                    read, future = in_flight.popleft()
+                    yield from zip(read, future.result(), strict=True)
+            while in_flight:
+                read, future = in_flight.popleft()
+                yield from zip(read, future.result(), strict=True)
+        except BrokenExecutor as error:
+            message = "a process that reads files was ended from outside"
+            raise RetryLater(message, hint="see that there is a gigabyte of free memory") from error
 
 
 class _Worker:
@@ -133,8 +193,8 @@ def _start_worker(kinds: Kinds, threshold: tuple[int, int, int]) -> None:
     _Worker.validator = Validator(kinds)
 
 
-def _read_chunk(files: list[File]) -> list[FileEntry]:
-    return [_Worker.validator.check(path, decode(path, data)) for path, data in files]
+def _read_chunk(files: list[File]) -> list[FileEntry | None]:
+    return [_try_to_read(_Worker.validator, path, data) for path, data in files]
 
 
 def locate_problems(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property, lru_cache
@@ -14,6 +15,7 @@ from reconciler.kinds.kind import Kinds, build_kind
 from reconciler.kinds.load import find_narrowings, load_kinds
 from reconciler.model.commit import EntryType, FileChange, RepositorySpec
 from reconciler.model.problem import NOT_LOCATED, Problem, Severity
+from reconciler.reconcile.faults import Answer, call_again, call_here, cannot_judge, is_commit_fault
 from reconciler.reconcile.read import not_a_file_problem
 from reconciler.validate.validator import read_repository
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
     from reconciler.ports import Source
+    from reconciler.reconcile.faults import Again
 
     KindsAndProblems = tuple[Kinds, tuple[Problem, ...]]
 
@@ -33,6 +36,7 @@ SCHEMA_SUFFIX = ".schema.json"
 SETTINGS_FILE = "reconciler.yaml"
 POLICY_SUFFIX = ".sql"
 RESOURCE_SUFFIXES = (".yaml", ".yml")
+LOG = logging.getLogger(__name__)
 
 
 class Role(Enum):
@@ -124,10 +128,44 @@ class BundledSchemas:
     repository: Mapping[str, Any]
 
 
-def read_kinds(files: Mapping[str, bytes], bundled: BundledSchemas) -> tuple[Kinds, tuple[Problem, ...]]:
-    """The bundled kinds and those of some schema files (JSON, which is YAML), and what is wrong with the files."""
+def read_kinds(
+    files: Mapping[str, bytes], bundled: BundledSchemas, again: Again = call_again
+) -> tuple[Kinds, tuple[Problem, ...]]:
+    """The bundled kinds and those of some schema files (JSON, which is YAML), and what is wrong with the files.
+
+    `again` loads them once more when that fails: if that fails as well, it is a problem of the files at fault.
+    """
+    try:
+        return _load_kinds(files, bundled)
+    except BaseException as error:
+        if not is_commit_fault(error):
+            raise
+    answer = again(_load_each, dict(files), bundled)
+    if not answer.fault and not isinstance(answer.value, dict):
+        loaded: tuple[Kinds, tuple[Problem, ...]] = answer.value
+        return loaded
+    answers: dict[str, Answer] = dict.fromkeys(files, answer) if answer.fault else answer.value
+    for path, one in answers.items():
+        LOG.warning("%s cannot be judged: %s\n%s", path, one.fault, one.trace)
+    return bundled.kinds, tuple(cannot_judge(path, one.fault) for path, one in sorted(answers.items()))
+
+
+def _load_kinds(files: Mapping[str, bytes], bundled: BundledSchemas) -> tuple[Kinds, tuple[Problem, ...]]:
     decoded = {path: decode(path, data) for path, data in files.items()}
     return load_kinds(decoded, bundled.meta, bundled.kinds)
+
+
+def _load_each(
+    files: Mapping[str, bytes], bundled: BundledSchemas
+) -> tuple[Kinds, tuple[Problem, ...]] | dict[str, Answer]:
+    """The kinds of all files; when that fails, why, by the files that fail alone, or by all. For a fresh process."""
+    together = call_here(_load_kinds, files, bundled)
+    if not together.fault:
+        loaded: tuple[Kinds, tuple[Problem, ...]] = together.value
+        return loaded
+    alone = {path: call_here(_load_kinds, {path: data}, bundled) for path, data in files.items()}
+    failed = {path: answer for path, answer in alone.items() if answer.fault}
+    return failed or dict.fromkeys(files, together)
 
 
 def load_bundled(files: Mapping[str, bytes], meta: Mapping[str, Any], repository: Mapping[str, Any]) -> BundledSchemas:
@@ -201,10 +239,11 @@ class Rules:
 
 
 class RuleReader:
-    """Reads the rules of one repository's trees, with a cache of kinds."""
+    """Reads the rules of one repository's trees, with a cache of kinds; `again` reads once more what failed."""
 
-    def __init__(self, source: Source, folder: str, bundled: BundledSchemas) -> None:
+    def __init__(self, source: Source, folder: str, bundled: BundledSchemas, again: Again = call_again) -> None:
         self.folder = folder
+        self._again = again
         self._source = source
         self._bundled = bundled
         self._kinds_by_schemas: dict[frozenset[FileChange], KindsAndProblems] = {}
@@ -254,7 +293,7 @@ class RuleReader:
         version = frozenset(rules.schemas.values())
         if version not in self._kinds_by_schemas:
             texts, not_files = self.read_texts(rules.schemas.values())
-            kinds, problems = read_kinds(texts, self._bundled)
+            kinds, problems = read_kinds(texts, self._bundled, self._again)
             self._kinds_by_schemas[version] = kinds, (*not_files, *problems)
         return self._kinds_by_schemas[version]
 

@@ -6,6 +6,7 @@ plan makes the same walk and writes nothing.
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -15,22 +16,29 @@ from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.commit import Applied, Attempt, Status
 from reconciler.plan import Plan
 from reconciler.reconcile.admission import PRUNE, propose_replacement, propose_update
+from reconciler.reconcile.faults import call_again, cannot_judge, is_commit_fault, raise_host_fault
 from reconciler.reconcile.record import Outbox, OutboxRecorder, Recorder, RecordResult, backfill
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.walk import ProcessedCommit, WalkStart, mainline_contains, walk_history
 from reconciler.snapshot.snapshot import EmptyBase, LoadedBase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.commit import StoreUpdate
     from reconciler.model.host import Suspension
+    from reconciler.model.problem import Problem
     from reconciler.ports import Base, Clock, Source, Store, StoreReader
-    from reconciler.reconcile.admission import AdmissionController, Proposal
+    from reconciler.reconcile.admission import AdmissionController, AdmissionResult, Proposal
     from reconciler.reconcile.record import OpenLedger
+    from reconciler.reconcile.rules import BundledSchemas
     from reconciler.reconcile.walk import CommitProcessor, Parents, Progress
 
+    Rehearse = Callable[[Source, str, BundledSchemas, str | None, str], None]
+    """Takes the step from a commit (None: from nothing) to another, from nothing but git."""
+
+LOG = logging.getLogger(__name__)
 ROWS_PER_LOOKUP = 500
 """Rows that are loaded in the time it takes to look up one changed file: its resources, names, ids and references."""
 
@@ -80,7 +88,8 @@ class Reconciler:
     """Reconciles one branch of one repository into one store and one ledger (None: no history is kept).
 
     `repository` identifies the configuration in store and ledger. With an `outbox`, versions are put there instead of
-    written to the ledger. `bundled` are the kinds that the program brings.
+    written to the ledger. `bundled` are the kinds that the program brings. `rehearse` takes a step again, in a fresh
+    process, when taking it failed.
     """
 
     source: Source
@@ -92,6 +101,7 @@ class Reconciler:
     admission: AdmissionController
     bundled: Kinds
     clock: Clock
+    rehearse: Rehearse
     outbox: Outbox | None = None
 
     def sync(self, progress: Progress = lambda done, total: None, approval: CommitApproval | None = None) -> SyncResult:
@@ -174,19 +184,37 @@ class Reconciler:
         proposal = self._history_walk.propose(start, mainline)
         if proposal is None:
             return self._record_refusal(Plan(base, head, (), problems), mainline), None
-        admission = self.admission.review(proposal.request)
-        if approval is not None:
-            admission = admission.approve(approval.by)
-        plan = Plan(base, head, proposal.changes, tuple(sorted({*problems, *admission.problems})))
-        if admission.refused:
-            return self._record_refusal(Plan(base, head, (), plan.problems), mainline), None
+        try:
+            admission = self.admission.review(proposal.request)
+            if approval is not None:
+                admission = admission.approve(approval.by)
+            plan = Plan(base, head, proposal.changes, tuple(sorted({*problems, *admission.problems})))
+            if admission.refused:
+                return self._record_refusal(Plan(base, head, (), plan.problems), mainline), None
+            step = self._take(proposal, admission, applied)
+        except BaseException as error:  # noqa: BLE001  raised again unless the commit is at fault
+            fault = self._find_fault(base, proposal, error)
+            return self._record_refusal(Plan(base, head, (), tuple(sorted({*problems, fault}))), mainline), None
+        return self._record_refusal(plan, mainline), step
+
+    def _take(self, proposal: Proposal, admission: AdmissionResult, applied: Applied | None) -> AppliedStep:
         write = self.store.replace if proposal.replaces else self.store.apply
         kinds, update = proposal.request.new.kinds, proposal.store_update(admission)
         began = time.perf_counter()
         write(kinds, update)
-        seconds = time.perf_counter() - began
-        step = AppliedStep(kinds, applied, update, proposal.replaces, seconds)
-        return self._record_refusal(plan, mainline), step
+        return AppliedStep(kinds, applied, update, proposal.replaces, time.perf_counter() - began)
+
+    def _find_fault(self, base: str | None, proposal: Proposal, error: BaseException) -> Problem:
+        """Why a step that failed here fails in a fresh process as well. Raises what is not the commit's fault."""
+        commit, processor = proposal.commit.version.commit.sha, self.processor
+        if not is_commit_fault(error):
+            raise_host_fault(commit, error)
+        old = None if proposal.replaces else base
+        answer = call_again(self.rehearse, self.source, processor.rules.folder, processor.bundled, old, commit)
+        if not answer.fault:
+            raise error
+        LOG.warning("%s cannot be applied: %s\n%s", commit, answer.fault, answer.trace, exc_info=error)
+        return cannot_judge(processor.rules.folder or ".", answer.fault)
 
     def _record_refusal(self, plan: Plan, mainline: Mainline) -> Plan:
         """Record in the store that the head was refused, if the plan says so; returns the plan."""
@@ -261,7 +289,12 @@ class HistoryWalk:
             return self._start_empty(head)
         if not mainline_contains(parents, head, known):
             return self._start_empty(head)
-        state = self.processor.load_state(known, self._base(known, head), applied.digest, applied.height)
+        try:
+            state = self.processor.load_state(known, self._base(known, head), applied.digest, applied.height)
+        except BaseException as error:  # noqa: BLE001  raised again unless a commit is at fault
+            if not is_commit_fault(error):
+                raise_host_fault(known, error)
+            return self._start_empty(head)  # this version of the program cannot read what another one applied
         return WalkStart(known, state), parents
 
     def process_commits(self, start: WalkStart, head: str, parents: Parents) -> Iterator[ProcessedCommit]:
@@ -286,7 +319,12 @@ class HistoryWalk:
     def _base(self, known: str, head: str) -> Base:
         """The state at the applied commit: looked up row by row, or loaded at once when many files changed."""
         base = self.store.base(self.kinds())
-        lookup_cost = len(self.source.changes(known, head)) * ROWS_PER_LOOKUP
+        try:
+            lookup_cost = len(self.source.changes(known, head)) * ROWS_PER_LOOKUP
+        except BaseException as error:  # noqa: BLE001  raised again unless a commit is at fault, which shows later
+            if not is_commit_fault(error):
+                raise_host_fault(head, error)
+            return base
         return base if lookup_cost < sum(self.store.counts().values()) else LoadedBase(base.rows(), self.kinds())
 
     def _has_bundled_kinds(self) -> bool:

@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from reconciler import canonical
+from reconciler.errors import RetryLater
 from reconciler.model.change import Op, Stamp
-from reconciler.model.commit import Status, Version
+from reconciler.model.commit import Commit, CommitDelta, Signature, Status, Version
+from reconciler.reconcile.faults import (
+    accept_fault,
+    call_again,
+    cannot_judge,
+    describe_fault,
+    is_commit_fault,
+    raise_host_fault,
+)
 from reconciler.reconcile.read import FileReader, locate_problems
 from reconciler.reconcile.rules import RuleReader, Rules, migration_problems
 from reconciler.snapshot import snapshot as snapshots
-from reconciler.snapshot.snapshot import EmptyBase
+from reconciler.snapshot.snapshot import EmptyBase, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import FileEntry, Row, RowId
-    from reconciler.model.commit import Commit, FileChange
+    from reconciler.model.commit import FileChange
     from reconciler.model.problem import Problem
     from reconciler.ports import Base, Source
+    from reconciler.reconcile.faults import Again
     from reconciler.reconcile.rules import BundledSchemas
-    from reconciler.snapshot.snapshot import Outcome, Snapshot
+    from reconciler.snapshot.snapshot import Snapshot
 
     Parents = Mapping[str, tuple[str, ...]]
     """The parents of commits, by sha."""
     Progress = Callable[[int, int], None]
     """Called with the number of commits done and of all."""
+
+MAX_FAULTS = 1_000
+"""Commits of which it is remembered that they cannot be judged."""
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +52,15 @@ class TreeState:
     """The state of a repository's tree at a commit.
 
     `base` is the state that the walk began with, `height` the number of commits on the first-parent chain so far,
-    `rules` are those of the tree.
+    `rules` are those of the tree. `tree` is the commit whose tree it is, None for the empty tree: after a commit that
+    cannot be judged, that of the last one before it that could.
     """
 
     snapshot: Snapshot
     base: Base
     height: int
     rules: Rules
+    tree: str | None
 
     def changed_rows(self) -> dict[RowId, Row]:
         """The rows that differ from those of the base."""
@@ -58,42 +75,94 @@ class TreeState:
 
 
 class CommitProcessor:
-    """Processes the commits of one repository, from `folder` on. Caches what it read recently."""
+    """Processes the commits of one repository, from `folder` on. Caches what it read recently.
 
-    def __init__(self, source: Source, folder: str, bundled: BundledSchemas) -> None:
-        self.rules = RuleReader(source, folder, bundled)
+    A commit over which the program fails is tried once more in a fresh process (`again`). If that fails as well, the
+    commit is invalid, and the next one is judged by what differs from the last tree that could be read. The machine's
+    fault is no verdict: then `ReconcilerError` is raised.
+    """
+
+    def __init__(self, source: Source, folder: str, bundled: BundledSchemas, again: Again = call_again) -> None:
+        self.rules = RuleReader(source, folder, bundled, again)
         self._source = source
-        self._bundled = bundled
-        self._reader = FileReader(bundled.kinds)
+        self.bundled = bundled
+        self._again = again
+        self._reader = FileReader(bundled.kinds, again)
+        self._faults: dict[str, str] = {}
 
     def empty_state(self) -> TreeState:
         """The state before any commit."""
         base, rules = EmptyBase(), self.rules.default_rules()
-        snapshot = snapshots.start_snapshot(base, self._bundled.kinds, canonical.EMPTY_SET, rules.spec.prune.mode)
-        return TreeState(snapshot, base, 0, rules)
+        snapshot = snapshots.start_snapshot(base, self.bundled.kinds, canonical.EMPTY_SET, rules.spec.prune.mode)
+        return TreeState(snapshot, base, 0, rules, None)
 
     def load_state(self, commit: str, base: Base, digest: str, height: int) -> TreeState:
         """The state at a valid commit whose rows the base holds."""
         rules = self.rules.read_rules(commit)
         kinds, _ = self.rules.kinds_of(rules)
-        return TreeState(snapshots.start_snapshot(base, kinds, digest, rules.spec.prune.mode), base, height, rules)
+        snapshot = snapshots.start_snapshot(base, kinds, digest, rules.spec.prune.mode)
+        return TreeState(snapshot, base, height, rules, commit)
 
-    def process(self, state: TreeState, stamp: Stamp, changes: Collection[FileChange]) -> tuple[TreeState, Outcome]:
-        """Go from the state at a commit to the state at one of its first-parent children."""
+    def process(
+        self, state: TreeState, stamp: Stamp, changes: Collection[FileChange] | None = None
+    ) -> tuple[TreeState, Outcome]:
+        """Go from the state at a commit to the state at one of its first-parent children.
+
+        `changes` are those from the tree of the state; None: they are still to be read.
+        """
+        return self._judge(state, stamp, state.height + 1, lambda: self.advance(state, stamp, changes))
+
+    def switch(self, state: TreeState, stamp: Stamp, height: int) -> tuple[TreeState, Outcome]:
+        """Go to any other commit. The rows are attributed to that commit, so the result serves for comparing only."""
+        return self._judge(state, stamp, height, lambda: self._switch(state, stamp, height))
+
+    def advance(
+        self, state: TreeState, stamp: Stamp, changes: Collection[FileChange] | None = None
+    ) -> tuple[TreeState, Outcome]:
+        """The same, but whatever goes wrong is raised."""
+        changes = self._source.changes(state.tree, stamp.commit) if changes is None else changes
         rules = self.rules.update_rules(state.rules, stamp.commit, changes)
         kinds, problems = self._effective_kinds(state, rules)
         if kinds.changed_from(state.snapshot.kinds):
             problems = (*problems, *migration_problems(state.snapshot.kinds, kinds))
-        target = replace(state, rules=rules, height=state.height + 1)
+        target = replace(state, rules=rules, height=state.height + 1, tree=stamp.commit)
         return self._move(state, stamp, changes, target, kinds, problems)
 
-    def switch(
-        self, state: TreeState, stamp: Stamp, changes: Collection[FileChange], height: int
-    ) -> tuple[TreeState, Outcome]:
-        """Go to any other commit. The rows are attributed to that commit, so the result serves for comparing only."""
+    def _switch(self, state: TreeState, stamp: Stamp, height: int) -> tuple[TreeState, Outcome]:
+        changes = self._source.changes(state.tree, stamp.commit)
         rules = self.rules.update_rules(state.rules, stamp.commit, changes)
-        target = replace(state, rules=rules, height=height)
+        target = replace(state, rules=rules, height=height, tree=stamp.commit)
         return self._move(state, stamp, changes, target, *self._effective_kinds(state, rules))
+
+    def _judge(
+        self, state: TreeState, stamp: Stamp, height: int, move: Callable[[], tuple[TreeState, Outcome]]
+    ) -> tuple[TreeState, Outcome]:
+        """Make a move; a commit at fault leaves the state as it is, and its only problem is that."""
+        fault = self._faults.get(stamp.commit)
+        if fault is None:
+            try:
+                return move()
+            except BaseException as error:  # noqa: BLE001  raised again unless the commit is at fault
+                if not is_commit_fault(error):
+                    raise_host_fault(stamp.commit, error)
+                fault = self._find_fault(state, stamp, error)
+        problem = cannot_judge(self.rules.folder or ".", fault)
+        return replace(state, height=height), Outcome(state.snapshot, (problem,), ())
+
+    def _find_fault(self, state: TreeState, stamp: Stamp, error: BaseException) -> str:
+        """Why a commit that failed here fails in a fresh process. Raises `RetryLater` when it does not."""
+        commit = stamp.commit
+        answer = self._again(_advance_alone, self._source, self.rules.folder, self.bundled, state.tree, stamp)
+        if not answer.fault:
+            raise RetryLater(
+                f"{commit[:8]} could not be judged: {describe_fault(error)}, but a fresh process can judge it",
+                hint="it is tried again; restart the daemon if it stays so",
+            ) from error
+        LOG.warning("%s cannot be judged: %s\n%s", commit, answer.fault, answer.trace, exc_info=error)
+        if len(self._faults) >= MAX_FAULTS:
+            self._faults.clear()
+        self._faults[commit] = answer.fault
+        return answer.fault
 
     def read_entries(self, kinds: Kinds, files: Iterable[FileChange]) -> dict[str, FileEntry]:
         """What each file declares under some kinds, by path."""
@@ -173,11 +242,39 @@ def walk_history(
     """
     mainline = frozenset(first_parents(parents, head))
     states = _ParentStates(source, processor, start, parents)
-    for delta in source.history(head, known=start.commit):
+    for delta in _read_deltas(source, start, head, parents):
         commit = delta.commit
-        state, outcome = processor.process(states.state_before(commit), commit.stamp, delta.changes)
+        before = states.state_before(commit)
+        known = delta.changes if before.tree == next(iter(commit.parents), None) else None
+        state, outcome = processor.process(before, commit.stamp, known)
         states.keep(commit.sha, state)
-        yield ProcessedCommit(_version(commit, state.height, outcome, commit.sha in mainline), state)
+        yield build_version(commit, state, outcome, is_mainline=commit.sha in mainline)
+
+
+def _read_deltas(source: Source, start: WalkStart, head: str, parents: Parents) -> Iterator[CommitDelta]:
+    """The commits of a walk in order; once one cannot be read in the stream, each of the rest by itself."""
+    left = dict.fromkeys(parents)
+    try:
+        for delta in source.history(head, known=start.commit):
+            left.pop(delta.commit.sha, None)
+            yield delta
+    except BaseException as error:
+        if not is_commit_fault(error):
+            raise
+        LOG.warning("the history cannot be read in one stream", exc_info=error)
+    for sha in left:
+        yield CommitDelta(_read_commit(source, sha, parents[sha]), None)
+
+
+def _read_commit(source: Source, sha: str, parents: tuple[str, ...]) -> Commit:
+    """A commit; when it cannot be parsed, one that has nothing but its place in the history."""
+    try:
+        return source.commit(sha)
+    except BaseException as error:
+        if not is_commit_fault(error):
+            raise
+        nobody = Signature("", "", NO_TIME)
+        return Commit(sha, parents, nobody, nobody, "")
 
 
 def first_parents(parents: Parents, head: str) -> Iterator[str]:
@@ -201,29 +298,41 @@ def state_at(source: Source, processor: CommitProcessor, start: WalkStart, sha: 
     Its rows are those of the last valid commit on the first-parent chain; what is pending counts from there.
     """
     invalid: list[str] = []
-    state, previous = start.state, start.commit
+    state = start.state
     while True:
         height = source.height(sha)
-        state, outcome = processor.switch(state, Stamp(sha, NO_TIME), source.changes(previous, sha), height)
+        state, outcome = processor.switch(state, Stamp(sha, NO_TIME), height)
         if outcome.valid:
             break
         invalid.append(sha)
         if height == 1:
             state, sha = processor.empty_state(), ""
             break
-        previous, sha = sha, source.resolve(f"{sha}~1") or ""
+        sha = source.resolve(f"{sha}~1") or ""
     valid_commit = sha or None
     for child in reversed(invalid):
-        state, _ = processor.process(state, Stamp(child, NO_TIME), source.changes(sha or None, child))
-        sha = child
+        state, _ = processor.process(state, Stamp(child, NO_TIME))
     return StateAt(state, valid_commit)
 
 
-def _version(commit: Commit, height: int, outcome: Outcome, is_mainline: bool) -> Version:
+def _advance_alone(source: Source, folder: str, bundled: BundledSchemas, tree: str | None, stamp: Stamp) -> None:
+    """Go from one commit's tree to another commit, from nothing but git. Whatever goes wrong is raised.
+
+    For a fresh process.
+    """
+    processor = CommitProcessor(source, folder, bundled, again=accept_fault)
+    state = processor.empty_state()
+    if tree is not None:
+        state = state_at(source, processor, WalkStart(None, state), tree).state
+    processor.advance(state, stamp)
+
+
+def build_version(commit: Commit, state: TreeState, outcome: Outcome, *, is_mainline: bool = True) -> ProcessedCommit:
+    """A commit with its version, and the state after it."""
     ops = Counter(row.change.op for row in outcome.rows)
-    return Version(
+    version = Version(
         commit=commit,
-        height=height,
+        height=state.height,
         mainline=is_mainline,
         status=Status.VALID if outcome.valid else Status.INVALID,
         problems=outcome.problems,
@@ -233,6 +342,7 @@ def _version(commit: Commit, height: int, outcome: Outcome, is_mainline: bool) -
         digest=outcome.snapshot.lineage.digest,
         rows=outcome.rows if is_mainline else (),
     )
+    return ProcessedCommit(version, state)
 
 
 class _ParentStates:

@@ -40,6 +40,7 @@ CODE_MEANINGS = {
     "not-a-file": "A symbolic link or a submodule is not followed",
     "bad-schema": "A schema is wrong",
     "schema-narrowed": "A schema changed so that rows already written might no longer fit",
+    "cannot-judge": "This version of the program cannot judge the commit",
     "bad-policy": "A policy cannot be run",
     "bad-policy-test": "A test of a policy cannot be run",
     "untested-policy": "A policy has no tests",

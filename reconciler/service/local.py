@@ -34,6 +34,7 @@ from reconciler.service.host import (
     suspension_error,
 )
 from reconciler.service.kinds import known_kinds
+from reconciler.service.rehearsal import rehearse_step
 from reconciler.status import BranchHead, StoreState, describe, read_store_state
 
 if TYPE_CHECKING:
@@ -196,6 +197,7 @@ class LocalHost:
                 admission=AdmissionController(processor.rules, self.openers.policy_engine),
                 bundled=self.bundled.kinds,
                 clock=self.clock,
+                rehearse=rehearse_step,
             )
 
     @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler import settings
+from reconciler.reconcile.faults import cannot_judge
 from reconciler.report.problems import problem_line
 from reconciler.wiring.checkout import open_checkout
 from reconciler.wiring.local import open_planner
@@ -28,13 +29,18 @@ BETWEEN_COMMITS = "schema-narrowed"
 PLANNED = frozenset({"bad-policy", "policy/NAME", "guard/prune-limit"})
 """Found by looking at a change: `plan` finds them, `validate` does not."""
 OF_LINKS = "not-a-file"
+OF_BUGS = "cannot-judge"
+"""Tells of a fault in the program: where one is known, it is mended."""
 OF_TESTS = {"untested-policy": None, "bad-policy-test": "ok"}
 """Told by `policy test`, and what becomes of the folder `pass` then."""
 CONTRACT = """
 yaml-syntax duplicate-key unsafe-yaml ambiguous-scalar unknown-kind unknown-field missing-field wrong-type not-allowed
 out-of-range too-long bad-format not-finite secret duplicate-name duplicate-id dangling-reference
 """
-OURS = "bad-schema schema-narrowed not-a-file bad-policy bad-policy-test untested-policy policy/NAME guard/prune-limit"
+OURS = """
+bad-schema schema-narrowed not-a-file cannot-judge bad-policy bad-policy-test untested-policy policy/NAME
+guard/prune-limit
+"""
 
 
 def _examples() -> Iterator[tuple[Block, str]]:
@@ -68,7 +74,7 @@ def test_every_code_has_a_heading_and_every_heading_a_code() -> None:
 
 
 def test_every_code_has_an_example() -> None:
-    assert {change.section for change, _ in EXAMPLES} == source_codes() - {OF_LINKS, *OF_TESTS}
+    assert {change.section for change, _ in EXAMPLES} == source_codes() - {OF_LINKS, OF_BUGS, *OF_TESTS}
 
 
 @pytest.mark.parametrize(("change", "told"), CHECKED, ids=[change.section for change, _ in CHECKED])
@@ -109,6 +115,11 @@ def test_the_link_of_the_page_gives_what_it_says(desk: Path) -> None:
     told = next(block.body for block in blocks(PAGE, "text") if block.section == OF_LINKS)
     (desk / told.partition(":")[0]).symlink_to("fx-majors-01.yaml")
     assert _lines(open_checkout(desk, "").check_paths(()).problems) == told.splitlines()
+
+
+def test_the_fault_of_the_page_is_told_as_it_says() -> None:
+    told = next(block.body for block in blocks(PAGE, "text") if block.section == OF_BUGS)
+    assert problem_line(cannot_judge(told.partition(":")[0], "RecursionError")) == told.strip()
 
 
 def test_the_narrowed_schema_of_the_page_is_refused_as_it_says(tmp_path: Path, desk: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.reconcile import plan as planning
-from reconciler.reconcile.read import FileReader
+from reconciler.reconcile import read as reading
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
 from tests.support.world import World
@@ -40,10 +40,8 @@ def test_a_plan_in_a_large_tree_reads_what_it_has_to(tmp_path: Path, monkeypatch
     head = repo.commit({"150.yaml": configs.user("u150", risk=0.75)})
     read: list[str] = []
 
-    entry = FileReader.read_file
-    monkeypatch.setattr(
-        FileReader, "read_file", lambda self, path, data: (read.append(path), entry(self, path, data))[1]
-    )
+    decode = reading.decode
+    monkeypatch.setattr(reading, "decode", lambda path, data: (read.append(path), decode(path, data))[1])
     plan = World(tmp_path).between(base, head)
     assert (len(plan.changes), plan.unchanged) == (1, 100)
     assert set(read) == {"150.yaml", "s.yaml"}

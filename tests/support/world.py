@@ -18,6 +18,7 @@ from reconciler.reconcile.plan import Planner
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.sync import CommitApproval, Reconciler, SyncResult
 from reconciler.reconcile.walk import CommitProcessor
+from reconciler.service.rehearsal import rehearse_step
 from reconciler.wiring.checkout import bundled_kinds
 from reconciler.wiring.local import policy_engine
 from tests.support.memory.ledger import MemoryLedger
@@ -92,6 +93,7 @@ class World:
                 AdmissionController(processor.rules, engine),
                 SHIPPED.kinds,
                 CLOCK,
+                rehearse_step,
             )
 
     def sync(self) -> SyncResult:

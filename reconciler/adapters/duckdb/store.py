@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import duckdb
 
 from reconciler.adapters.duckdb import intervals, state
-from reconciler.adapters.duckdb.connection import FILE_NAME, open_readable, open_writable, transaction
+from reconciler.adapters.duckdb.connection import CONFIG, FILE_NAME, open_readable, open_writable, transaction
 from reconciler.adapters.duckdb.drift import DriftScope, altered_tables, heal, scan_drift
 from reconciler.adapters.duckdb.reader import DuckDBReader, SnapshotCache
 from reconciler.adapters.duckdb.state import add_event, last_drift_event, mark_events_uploaded, set_suspension
@@ -52,6 +52,13 @@ def open_store(folder: Path, clock: Clock) -> DuckDBStore:
     except BaseException:
         connection.close()
         raise
+
+
+def open_temporary(clock: Clock) -> DuckDBStore:
+    """A new, empty store in memory."""
+    connection = duckdb.connect(config=CONFIG)
+    state.prepare(connection)
+    return DuckDBStore(connection, clock)
 
 
 def open_reader(folder: Path) -> DuckDBReader | None:

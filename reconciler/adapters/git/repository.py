@@ -14,7 +14,7 @@ from reconciler.adapters.git.process import SILENCE, Process, missing_object
 from reconciler.errors import BugError, NeedsHuman, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from reconciler.model.commit import Commit, CommitDelta, FileChange
 
@@ -69,6 +69,10 @@ class GitSource:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> tuple[Callable[[Path], GitSource], tuple[Path]]:
+        """Another process that is given this one opens the repository itself."""
+        return open_repository, (self.git_dir,)
 
     def close(self) -> None:
         """End the git processes. Streams that are still open end with a `NeedsHuman` or `BugError` when used."""

@@ -1,0 +1,82 @@
+"""Whose fault it is that a commit cannot be judged: its own, which makes it invalid, or the machine's, which does not.
+
+A commit that cannot be judged must not stop the ones after it, and a disk that is full must not make a commit invalid.
+"""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from reconciler import __version__
+from reconciler.errors import BugError, ReconcilerError, RetryLater
+from reconciler.model.problem import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Again = Callable[..., "Answer"]
+    """Calls a function with arguments once more, and tells how that ended."""
+
+HOST_FAULTS: Final = (OSError, MemoryError, ReconcilerError)
+"""A bug (`BugError`) apart: there the program does not stand what a commit brings."""
+PANIC: Final = "PanicException"
+"""What libraries in Rust raise. It is no `Exception`, and its class cannot be imported."""
+HINT: Final = "revert the commit; later commits are judged without it. The log has the trace: please report it"
+
+
+def is_commit_fault(error: BaseException) -> bool:
+    """Whether an exception may be the fault of what was read: then it is tried again in a fresh process."""
+    if isinstance(error, BugError) or type(error).__name__ == PANIC:
+        return True
+    return isinstance(error, Exception) and not isinstance(error, HOST_FAULTS)
+
+
+def raise_host_fault(commit: str, error: BaseException) -> NoReturn:
+    """Raise the machine's fault, met while a commit was judged, as a `ReconcilerError`. Only for use in a handler."""
+    if isinstance(error, ReconcilerError) or not isinstance(error, HOST_FAULTS):
+        raise error
+    message = f"{commit[:8]} could not be judged, and that is not its fault: {describe_fault(error)}: {error}"
+    raise RetryLater(message, hint="see that disk and memory suffice; it is tried again") from error
+
+
+def describe_fault(error: BaseException) -> str:
+    """The same words on each host: what an exception says may hold an address in memory."""
+    return type(error).__name__
+
+
+def cannot_judge(path: str, fault: str, hint: str = HINT) -> Problem:
+    """The problem of a file, or of a folder for all of a commit, over which this version of the program fails."""
+    return Problem(path, 1, 1, "cannot-judge", "", f"reconciler {__version__} cannot judge this: {fault}", hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a call ended: its value, or why the fault is that of its input (the same in every process), and the trace."""
+
+    value: Any = None
+    fault: str = ""
+    trace: str = ""
+
+
+def call_again(function: Callable[..., Any], *arguments: object) -> Answer:
+    """Call a function of a module in a fresh process; see `freshprocess.call_fresh`."""
+    from reconciler.reconcile.freshprocess import call_fresh  # nearly nothing ever fails
+
+    return call_fresh(function, *arguments)
+
+
+def call_here(function: Callable[..., Any], *arguments: object) -> Answer:
+    """The same in this process, for one that is fresh. Raises whatever is the machine's fault."""
+    try:
+        return Answer(function(*arguments))
+    except BaseException as error:
+        if not is_commit_fault(error):
+            raise
+        return Answer(fault=describe_fault(error), trace="".join(traceback.format_exception(error)))
+
+
+def accept_fault(function: Callable[..., Any], *arguments: object) -> Answer:
+    """For a process that is fresh: what failed there once need not be called again."""
+    return Answer(fault=f"{function.__name__} fails")

@@ -1,0 +1,117 @@
+"""What goes wrong while one commit is judged: its own fault makes it invalid, the machine's fault is no verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.adapters.bundled import find_example_repository
+from reconciler.adapters.duckdb.store import open_store
+from reconciler.errors import RetryLater
+from reconciler.model.commit import Status
+from tests.support import configs
+from tests.support.gitrepo import GitRepo
+from tests.support.injected import inject
+from tests.support.world import CLOCK, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+POLICY = (
+    "-- High risk\nSELECT 'high' AS message, 'User' AS kind, name, 'warning' AS severity FROM desired.user_config "
+    "WHERE risk_per_trade_percent > 1.2\n"
+)
+SCHEMA = (find_example_repository() / "schemas/broker.schema.json").read_text(encoding="utf-8")
+USER = {"users/poison.yaml": configs.user("poison", risk=1.5)}
+KIND = {"schemas/poison.schema.json": SCHEMA.replace("Broker", "Poison").replace("broker", "poison")}
+RULES = "apiVersion: reconciler/v1\nkind: Repository\nspec:\n  prune: {mode: delete}\n"
+STAGES = {
+    "read": ("reconciler.adapters.git.queries:parse_changes", USER),
+    "decode": ("reconciler.reconcile.read:decode", USER),
+    "rules": ("reconciler.reconcile.rules:_update_files", USER),
+    "schema": ("reconciler.reconcile.rules:load_kinds", KIND),
+    "narrowing": ("reconciler.reconcile.walk:migration_problems", KIND),
+    "validate": ("reconciler.validate.validator:Validator.check", USER),
+    "tree": ("reconciler.snapshot.tree:_update_candidates", USER),
+    "lineage": ("reconciler.snapshot.snapshot:_next_row", USER),
+    "guards": ("reconciler.reconcile.admission:find_prune_problems", USER),
+    "policies": ("reconciler.reconcile.admission:locate_violations", USER),
+    "tables": ("reconciler.adapters.duckdb.writing:create_tables", KIND),
+    "rows": ("reconciler.adapters.duckdb.writing:desired_values", USER),
+}
+OF_THE_STEP = ("guards", "policies", "tables", "rows")
+"""Stages that judge the step to a commit: it is refused, and its own status stays."""
+IN_SHORT = ("decode", "tree")
+"""Stages that stand for the others in `make test`: each starts processes."""
+CASES = [
+    pytest.param(number, stage, id=stage, marks=() if stage in IN_SHORT else pytest.mark.slow)
+    for number, stage in enumerate(STAGES)
+]
+OWN = ("KeyError", "RecursionError", "OverflowError", "BrokenDriver")
+HOSTS = ("OSError", "MemoryError")
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> GitRepo:
+    repo = GitRepo.create(tmp_path / "config")
+    users = {"users/alice.yaml": configs.user("alice", risk=1.0)}
+    repo.commit({**users, "policies/risk.sql": POLICY, "reconciler.yaml": RULES})
+    return repo
+
+
+@pytest.fixture
+def world(tmp_path: Path, repo: GitRepo) -> Iterator[World]:
+    with open_store(tmp_path / "state", CLOCK) as store:
+        world = World(repo.path, store=store)
+        world.sync()
+        yield world
+
+
+def risks(world: World) -> dict[str, float]:
+    return {name: values["risk_per_trade_percent"] for name, values in world.live()["User"]}
+
+
+@pytest.mark.parametrize(("number", "stage"), CASES)
+def test_fault_of_the_commit(
+    number: int, stage: str, repo: GitRepo, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, files = STAGES[stage]
+    fault = OWN[number % len(OWN)]
+    inject(monkeypatch, place, fault)
+    bad = repo.commit(files)
+    refused = world.attempt()
+    assert [(problem.code, problem.severity) for problem in refused.plan.problems] == [("cannot-judge", "error")]
+    assert fault in refused.plan.problems[0].message
+    assert risks(world) == {"alice": 1.0}
+    still_bad = repo.commit({"users/alice.yaml": configs.user("alice", risk=0.25)})
+    assert world.attempt().plan.refused
+    repo.commit(dict.fromkeys(files))
+    if stage == "tables":  # the kind was valid, so it cannot go
+        return
+    assert not world.attempt().plan.refused
+    assert risks(world) == {"alice": 0.25}
+    statuses = [version.status for sha in (bad, still_bad) if (version := world.ledger.version(sha))]
+    assert statuses == [Status.VALID if stage in OF_THE_STEP else Status.INVALID] * 2
+    anew = World(repo.path)
+    anew.sync()
+    assert anew.rows() == world.rows()
+    assert [anew.ledger.version(sha).status for sha in (bad, still_bad)] == statuses  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("number", "stage"), CASES)
+def test_fault_of_the_host(
+    number: int, stage: str, repo: GitRepo, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, files = STAGES[stage]
+    before = world.rows(), world.store.applied()
+    with monkeypatch.context() as patches:
+        inject(patches, place, HOSTS[number % len(HOSTS)])
+        bad = repo.commit(files)
+        with pytest.raises(RetryLater):
+            world.attempt()
+        assert (world.rows(), world.store.applied()) == before
+        assert world.ledger.version(bad) is None or stage in OF_THE_STEP
+    assert not world.attempt().plan.refused
+    assert world.store.applied() != before[1]
