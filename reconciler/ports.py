@@ -434,5 +434,8 @@ class Cache(Protocol):
     def rebuild(self, writes: Sequence[ViewWrite], to: ViewMark) -> None:
         """Replace all rows by the given ones."""
 
+    def repair(self, writes: Sequence[ViewWrite], unknown: Sequence[str], at: ViewMark) -> bool:
+        """Write rows anew, and remove keys that are no row's; False, with no change, when the view is not at `at`."""
+
     def keep_within(self, budget: int) -> CacheState:
         """Limit the view to so many bytes, dropping what is used least. A higher limit brings nothing back."""

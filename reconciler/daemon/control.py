@@ -163,6 +163,7 @@ class DaemonControl:
         return build_sync(result, self._host.kinds(), upload.versions if upload else None)
 
     def _heal(self) -> answers.Drift:
+        self._host.compare_copies()
         with self._host.close_on_error():
             drift = heal_store(self._deps.store.store())
             self._deps.metrics.drift.count(drift.total, drift.total)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from reconciler.model.host import ConditionSeverity, Level
 from reconciler.status import FollowerStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from reconciler.adapters.duckdb.sharing import SharedStore
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
     from reconciler.settings import Settings
 
 CHECK_INTERVAL = 1.0
-"""Seconds between two comparisons of what a follower holds with what is live."""
+"""Seconds between two comparisons of the commit that a follower holds with the one that is live."""
+PIECE_PAUSE = 0.005
+"""Seconds between two pieces of a comparison of all that it holds: others want the processor and its server, too."""
 STOP_TIMEOUT = 8.0
 """Seconds that a follower's thread has to end."""
 
@@ -79,6 +82,13 @@ class Follower(ABC):
     def apply(self, step: AppliedStep) -> None:
         """A commit went live."""
 
+    def compare(self) -> Iterator[None]:
+        """Compare all that it holds with the live rows, and put right what something else did to it.
+
+        One short piece at a time: commits come between, and `catch_up`. Called once connected, and at each drift scan.
+        """
+        return iter(())
+
     def close(self) -> None:  # noqa: B027  most have nothing to close
         """The daemon stops."""
 
@@ -105,6 +115,9 @@ class FollowerThread:
         self._backoff = Backoff(*follower.retry_seconds)
         self._steps: queue.SimpleQueue[AppliedStep | None] = queue.SimpleQueue()
         self._connected = False
+        self._compare_due = threading.Event()
+        self._comparison: Iterator[None] | None = None
+        self._caught_up = 0.0
         self._state, self._message = "Starting", ""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=follower.name, daemon=True)
@@ -122,6 +135,11 @@ class FollowerThread:
         """A commit went live, and `applied` says so. For any thread; returns at once."""
         if self._connected:  # what it does not hear of, it finds when it catches up
             self._steps.put(step)
+
+    def compare(self) -> None:
+        """Compare all that it holds with the live rows, soon. For any thread; returns at once."""
+        self._compare_due.set()
+        self._steps.put(None)
 
     def configure(self, config: HostConfig) -> None:
         """The host config is another one. For any thread; returns at once."""
@@ -147,27 +165,42 @@ class FollowerThread:
             self._drop_steps()
             self._connected = True  # before it looks what is live: no commit is missed in between
             try:
-                self.follower.catch_up(self._applied())
+                self._catch_up()
+                self._compare_due.set()
                 self._show(None)
                 self._backoff.reset()
                 while not self._stopping.is_set():
                     self._follow_once()
             finally:
-                self._connected = False
+                self._connected, self._comparison = False, None
 
     def _drop_steps(self) -> None:
         while not self._steps.empty():
             self._steps.get()
 
     def _follow_once(self) -> None:
+        if self._comparison is None and self._compare_due.is_set():
+            self._compare_due.clear()
+            self._comparison = self.follower.compare()
         try:
-            step = self._steps.get(timeout=CHECK_INTERVAL)
+            step = self._steps.get(timeout=CHECK_INTERVAL if self._comparison is None else PIECE_PAUSE)
         except queue.Empty:
             step = None
         if step is not None:
             self.follower.apply(step)
         elif not self._stopping.is_set():
-            self.follower.catch_up(self._applied())
+            self._work_on()
+
+    def _work_on(self) -> None:
+        """Nothing went live: catch up, or compare the next piece until that is due again."""
+        if self._comparison is None or time.monotonic() - self._caught_up > CHECK_INTERVAL:
+            self._catch_up()
+        if self._comparison is not None and next(self._comparison, self) is self:
+            self._comparison = None
+
+    def _catch_up(self) -> None:
+        self.follower.catch_up(self._applied())
+        self._caught_up = time.monotonic()
 
     def _show(self, error: Exception | None) -> None:
         about = self.follower.condition

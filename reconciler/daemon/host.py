@@ -189,8 +189,14 @@ class Host:
         """The kinds that the live rows were made under."""
         return stored_kinds(self.deps.store.store().kinds())
 
+    def compare_copies(self) -> None:
+        """Let each follower compare all that it holds with the live rows; nobody waits for it."""
+        for follower in self.followers:
+            follower.compare()
+
     def scan(self) -> None:
-        """Look for live rows that are not as git says, and heal or report them."""
+        """Look for live rows, and copies of them, that are not as git says, and heal or report them."""
+        self.compare_copies()
         with self.close_on_error():
             store = self.deps.store.store()
             if store.applied() is not None and current_suspension(store) is None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from reconciler.model.change import Op
 
 
@@ -123,6 +127,11 @@ class ViewWrite:
     changed: int = 0
 
     @property
+    def place(self) -> str:
+        """`kind:name`, where the name is quoted as in a URL (RFC 3986): no name leads out of its key."""
+        return f"{self.kind}:{quote(self.name, safe='')}"
+
+    @property
     def order(self) -> int:
         """Rows with a lower one are dropped before those with a higher one."""
         return self.use * USE_STEP + self.changed
@@ -157,3 +166,58 @@ class CacheState:
     dropped: int
     bytes: int
     kept_by: str = ""
+
+
+class ExpectedRow(NamedTuple):
+    """A row that the view should hold. `digest` is SHA-1 of id, a zero byte and JSON; `gone` says that it left git."""
+
+    place: str
+    id: str
+    digest: bytes
+    gone: bool
+
+
+class ViewContent:
+    """What a view should hold: a digest of each row, kept up with each write, so that nothing is read to compare it."""
+
+    def __init__(self, writes: Iterable[ViewWrite] = ()) -> None:
+        self._rows: dict[str, ExpectedRow] = {}
+        self.take(writes)
+
+    def take(self, writes: Iterable[ViewWrite]) -> None:
+        """These writes are done."""
+        for write in writes:
+            row = f"{write.kind}:{write.id}"
+            if write.json is None:
+                self._rows.pop(row, None)
+            else:
+                digest = hashlib.sha1(f"{write.id}\0{write.json}".encode(), usedforsecurity=False).digest()
+                self._rows[row] = ExpectedRow(write.place, write.id, digest, write.use is Use.GONE)
+
+    def rows(self) -> Iterator[ExpectedRow]:
+        """Those at this moment, each as it is when its turn comes."""
+        for row in list(self._rows):
+            expected = self._rows.get(row)
+            if expected is not None:
+                yield expected
+
+    def keys(self) -> frozenset[str]:
+        """What follows `config:` in the keys of rows and ids: the name of what left git may have been given again."""
+        ids = (row.replace(":", ":id:", 1) for row in self._rows)
+        return frozenset((*(row.place for row in self._rows.values()), *ids))
+
+
+class ViewFault(StrEnum):
+    """What is wrong with a row of the view: not there, another one, there although no such row is live."""
+
+    LOST = "lost"
+    ALTERED = "altered"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ViewDifference:
+    """A row of the view that is not as it should be. `key` is what follows `config:`, mostly `kind:name`."""
+
+    key: str
+    fault: ViewFault

@@ -72,13 +72,21 @@ class RedisCache:
         begun = _unfinished()
         self._run("begin", begun.digest)
         rows = sorted((write for write in writes if write.json is not None), key=_order)
-        kept = {_member(write) for write in rows}
-        stale = [member for member in self._members() if member not in kept]
-        for some in _slices(stale, NAMES_PER_SCRIPT):
-            if self._run("forget", begun.digest, *some) == STALE:
-                raise RetryLater(BY_ANOTHER, hint=ONE_EACH)
+        kept = {write.place for write in rows}
+        if not self._forget([member for member in self._members() if member not in kept], begun):
+            raise RetryLater(BY_ANOTHER, hint=ONE_EACH)
         if not self._write(begun, to, rows, REBUILD):
             raise RetryLater(BY_ANOTHER, hint=ONE_EACH)
+
+    def repair(self, writes: Sequence[ViewWrite], unknown: Sequence[str], at: ViewMark) -> bool:
+        """Write rows anew, and take away what is no row's; False when the view is not at this mark.
+
+        `unknown` are what follows `config:` in keys.
+        """
+        if not self._write(at, at, sorted(writes, key=_order), ""):
+            return False
+        head = (at.digest, CHANGES, at.height, at.commit)
+        return all(self._run("remove", *head, *some) != STALE for some in _slices(unknown, NAMES_PER_SCRIPT))
 
     def keep_within(self, budget: int) -> CacheState:
         """Take no more than so many bytes from now on."""
@@ -101,6 +109,9 @@ class RedisCache:
             base = until
         return True
 
+    def _forget(self, members: Sequence[str], at: ViewMark) -> bool:
+        return all(self._run("forget", at.digest, *some) != STALE for some in _slices(members, NAMES_PER_SCRIPT))
+
     def _fit(self) -> None:
         while not self._run("fit", self._budget):
             pass  # each round takes some rows away
@@ -120,10 +131,6 @@ class RedisCache:
 def row_key(kind: str, name: str) -> str:
     """The key of a row: a name with a colon or a line break in it is quoted as in a URL (RFC 3986)."""
     return f"config:{kind}:{quote(name, safe='')}"
-
-
-def _member(write: ViewWrite) -> str:
-    return row_key(write.kind, write.name).removeprefix("config:")
 
 
 def _parts(write: ViewWrite) -> tuple[str | int, ...]:

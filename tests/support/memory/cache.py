@@ -43,6 +43,14 @@ class MemoryCache:
         self._take(one for one in writes if one.json is not None)
         self._mark = to
 
+    def repair(self, writes: Sequence[ViewWrite], unknown: Sequence[str], at: ViewMark) -> bool:
+        """Write rows anew; nothing else writes here, so no key is unknown."""
+        assert not unknown
+        if self._mark != at:
+            return False
+        self._take(writes)
+        return True
+
     def keep_within(self, budget: int) -> CacheState:
         """Take no more than so many bytes from now on."""
         self._budget = budget

@@ -21,6 +21,12 @@ local function count(bytes)
   if bytes ~= 0 then redis.call('HSET', META, 'bytes', string.format('%.0f', taken() + bytes)) end
 end
 
+-- The text under a key; false where there is none, or something else that another program wrote
+local function text(key)
+  local found = redis.pcall('GET', key)
+  return type(found) == 'string' and found
+end
+
 -- Bytes and id of a row that is here
 local function entry(member)
   local found = redis.call('HGET', SIZES, member)
@@ -29,18 +35,25 @@ local function entry(member)
   return tonumber(bytes), id
 end
 
+local function kind_of(member) return string.match(member, '^([^:]*)') end
+
+local function id_key(kind, id) return 'config:' .. kind .. ':id:' .. id end
+
 local function forget(member)
   local bytes = entry(member)
-  if bytes then
-    redis.call('DEL', 'config:' .. member)
-    redis.call('HDEL', SIZES, member)
-    redis.call('ZREM', ROWS, member)
-    count(-bytes)
-  end
+  redis.call('DEL', 'config:' .. member)
+  redis.call('HDEL', SIZES, member)
+  redis.call('ZREM', ROWS, member)
+  count(-(bytes or 0))
   redis.call('SREM', DROPPED, member)
 end
 
-local function id_key(kind, id) return 'config:' .. kind .. ':id:' .. id end
+-- A row that is no more, and the key of its id
+local function take_away(member)
+  local _, id = entry(member)
+  if id then redis.call('DEL', id_key(kind_of(member), id)) end
+  forget(member)
+end
 
 -- Take what is missed least away, so many at a time; whether it fits now
 local function fit(budget, most)
@@ -48,11 +61,13 @@ local function fit(budget, most)
     if taken() <= budget then return 1 end
     local least = redis.call('ZRANGE', ROWS, 0, 0)[1]
     if not least then return 1 end
-    local _, id = entry(least)
-    if id then redis.call('DEL', id_key(string.match(least, '^([^:]*)'), id)) end
-    forget(least)
+    take_away(least)
     redis.call('SADD', DROPPED, least)
   end
   return 0
 end
 
+local function tell(most, kind, name, op, commit, height)
+  redis.call('XADD', 'config:changes', 'MAXLEN', '~', most, '*',
+    'kind', kind, 'name', name, 'op', op, 'commit', commit, 'height', height)
+end

@@ -1,8 +1,4 @@
 -- ARGV: 1 digest that has to be here, then kind:name of rows that are no more
 if redis.call('HGET', META, 'digest') ~= ARGV[1] then return -1 end
-for at = 2, #ARGV do
-  local _, id = entry(ARGV[at])
-  if id then redis.call('DEL', id_key(string.match(ARGV[at], '^([^:]*)'), id)) end
-  forget(ARGV[at])
-end
+for at = 2, #ARGV do take_away(ARGV[at]) end
 return 1

@@ -10,16 +10,14 @@ local USE = 1e14 -- what one more step of use is in an order
 
 local REBUILT = ARGV[8] ~= '' -- one entry for all rows: nobody is told of 100,000 that may well be as they were
 
-local function tell(kind, name, op)
-  if REBUILT and op ~= ARGV[8] then return end
-  redis.call('XADD', 'config:changes', 'MAXLEN', '~', ARGV[2], '*',
-    'kind', kind, 'name', name, 'op', op, 'commit', ARGV[10], 'height', ARGV[9])
+local function tell_row(kind, name, op)
+  if not REBUILT then tell(ARGV[2], kind, name, op, ARGV[10], ARGV[9]) end
 end
 
 -- First all old names go: two rows may have changed theirs for one another's
 for at = 11, #ARGV, 7 do
   local kind, name, id, json = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
-  local old = redis.call('GET', id_key(kind, id))
+  local old = text(id_key(kind, id))
   if old and (old ~= name or json == '') then
     local member = kind .. ':' .. quoted(old)
     local _, owner = entry(member)
@@ -27,7 +25,7 @@ for at = 11, #ARGV, 7 do
   end
   if json == '' then
     redis.call('DEL', id_key(kind, id))
-    if redis.call('SREM', DROPPED, kind .. ':' .. quoted(name)) == 1 or old then tell(kind, name, ARGV[at]) end
+    if redis.call('SREM', DROPPED, kind .. ':' .. quoted(name)) == 1 or old then tell_row(kind, name, ARGV[at]) end
   end
 end
 
@@ -38,9 +36,11 @@ for at = 11, #ARGV, 7 do
     local size, owner = entry(member)
     local use = math.floor(tonumber(ARGV[at + 6]) / USE)
     local other = owner and owner ~= id
+    local order = redis.call('ZSCORE', ROWS, member)
+    if order and not size then size = tonumber(bytes) end -- its entry was lost: it has been counted
     -- The name of what left git may have been given again: it is the live one's
-    if not other or use >= math.floor(tonumber(redis.call('ZSCORE', ROWS, member)) / USE) then
-      local before = redis.call('GET', 'config:' .. member)
+    if not other or use >= math.floor(tonumber(order or '0') / USE) then
+      local before = text('config:' .. member)
       if other then redis.call('DEL', id_key(kind, owner)) end
       count(tonumber(bytes) - (size or 0))
       redis.call('SREM', DROPPED, member)
@@ -48,11 +48,11 @@ for at = 11, #ARGV, 7 do
       redis.call('SET', id_key(kind, id), name)
       redis.call('HSET', SIZES, member, bytes .. ' ' .. id)
       redis.call('ZADD', ROWS, ARGV[at + 6], member)
-      if before ~= json then tell(kind, name, ARGV[at]) end
+      if before ~= json then tell_row(kind, name, ARGV[at]) end
     end
   end
 end
 
 redis.call('HSET', META, 'commit', ARGV[5], 'digest', ARGV[6], 'height', ARGV[7], 'format', FORMAT)
-if REBUILT and ARGV[5] ~= '' then tell('', '', ARGV[8]) end
+if REBUILT and ARGV[5] ~= '' then tell(ARGV[2], '', '', ARGV[8], ARGV[10], ARGV[9]) end
 return fit(tonumber(ARGV[1]), 256)

@@ -1,0 +1,94 @@
+"""Comparing the live view in Redis with the rows that should be there: what was lost, altered or added. Writes nothing.
+
+Each piece is one script of about a millisecond: neither the server nor who asks is kept from anything else.
+"""
+
+from __future__ import annotations
+
+from itertools import count, islice
+from typing import TYPE_CHECKING
+
+from reconciler.adapters.redis.connection import script
+from reconciler.model.live import ViewDifference, ViewFault
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from reconciler.adapters.redis.connection import Connection
+    from reconciler.model.live import ExpectedRow, ViewContent
+
+ROWS_PER_SCRIPT = 100
+NAMES_PER_SCRIPT = 1_000
+KEYS_PER_SCRIPT = 250
+KEYS = 50_000
+"""About so many keys of the server are looked at in one comparison, to find what was added; the next one goes on."""
+FAULTS = {"L": ViewFault.LOST, "A": ViewFault.ALTERED}
+
+
+class ViewAudit:
+    """One comparison after the other, of the view on one server."""
+
+    def __init__(self, link: Connection, keys: int | None = KEYS) -> None:
+        self._link, self._keys = link, keys
+        self._cursor = "0"
+
+    def differences(self, content: ViewContent, kinds: Collection[str]) -> Iterator[ViewDifference | None]:
+        """What differs, with None after each piece, when `content` may go on with the view.
+
+        Rows there is no room for are no difference. `kinds` are the kinds' names in lower case. All keys of the server
+        are looked at where no limit is set, else a part of them each time.
+        """
+        found = 0
+        rows = content.rows()
+        while some := list(islice(rows, ROWS_PER_SCRIPT)):
+            faults = self._compare(some)
+            found += len(faults)
+            yield from faults
+            yield None
+        unknown: list[str] = []
+        if found or self._count() != len({row.place for row in content.rows()}):
+            for members in self._members():
+                unknown += members
+                yield None
+        for keys in self._unlisted(sorted(kinds)):
+            unknown += keys
+            yield None
+        if unknown:
+            yield from self._still_there(sorted(set(unknown) - content.keys()))
+
+    def _compare(self, rows: Sequence[ExpectedRow]) -> list[ViewDifference]:
+        parts = [part for row in rows for part in (row.place, row.id, row.digest.hex(), int(row.gone))]
+        letters: bytes = self._link.run(script("when_full", "view", "view_compare"), ("config:meta",), parts)
+        pairs = zip(rows, letters.decode(), strict=True)
+        return [ViewDifference(row.place, FAULTS[letter]) for row, letter in pairs if letter in FAULTS]
+
+    def _still_there(self, unknown: Sequence[str]) -> Iterator[ViewDifference]:
+        """A commit may have come meanwhile: what it took away is no difference."""
+        for key in unknown:
+            listed, there = self._link.ask_all(("ZSCORE", "config:rows", key), ("EXISTS", f"config:{key}"))
+            if there or listed is not None:
+                yield ViewDifference(key, ViewFault.UNKNOWN)
+
+    def _count(self) -> int:
+        """The rows that the view says it holds, or has no room for."""
+        rows, dropped = self._link.ask_all(("ZCARD", "config:rows"), ("SCARD", "config:dropped"))
+        return int(rows) + int(dropped)
+
+    def _members(self) -> Iterator[list[str]]:
+        for start in count(step=NAMES_PER_SCRIPT):
+            some = self._link.ask("ZRANGE", "config:rows", start, start + NAMES_PER_SCRIPT - 1)
+            yield [member.decode(errors="replace") for member in some]
+            if len(some) < NAMES_PER_SCRIPT:
+                return
+
+    def _unlisted(self, kinds: Sequence[str]) -> Iterator[list[str]]:
+        """Keys of these kinds that the view does not say it holds."""
+        looked = 0
+        while self._keys is None or looked < self._keys:
+            arguments: tuple[str | int, ...] = (self._cursor, KEYS_PER_SCRIPT, *kinds)
+            cursor, *keys = self._link.run(script("when_full", "view", "view_scan"), ("config:meta",), arguments)
+            self._cursor = cursor.decode()
+            yield [key.decode(errors="replace") for key in keys]
+            looked += KEYS_PER_SCRIPT
+            if self._cursor == "0":
+                return

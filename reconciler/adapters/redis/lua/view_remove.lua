@@ -1,0 +1,6 @@
+-- ARGV: 1 digest that has to be here, 2 entries the stream keeps, 3 and 4 height and commit for it, then what follows config: in
+-- keys that are no row's. Whoever read one of them is told to look at everything.
+if redis.call('HGET', META, 'digest') ~= ARGV[1] then return -1 end
+for at = 5, #ARGV do take_away(ARGV[at]) end
+tell(ARGV[2], '', '', 'rebuild', ARGV[4], ARGV[3])
+return 1
