@@ -239,7 +239,7 @@ class RedisView:
             self._verified = False
             return
         self._owners.end_refused(step.kinds, step.update.rows)
-        large = step.replaced or len(step.update.rows) > MAX_STEP_ROWS
+        large = step.replaced or step.migrated or len(step.update.rows) > MAX_STEP_ROWS
         if step.base is None or large or not self._advance(step, view_mark(step.base)):
             self._verified = False
 

@@ -5,17 +5,19 @@ A kind is built from a schema that `check` found sound; places in schemas and do
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from reconciler import canonical
 from reconciler.model.problem import Mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
 STATUS_FIELD = "status"
@@ -50,6 +52,49 @@ class Column:
     bounds: Mapping[str, float] = field(default_factory=dict)
     unit: str = ""
     description: str = ""
+
+    def holds(self, value: Any) -> bool:
+        """Whether a value fits the column of the live table, with its checks; None stands for a field left out."""
+        if value is None:
+            return not self.required
+        if not _IS_OF_TYPE[self.type](value) or (self.enum and value not in self.enum):
+            return False
+        if self.length is not None and len(value) > self.length:
+            return False
+        return all(_COMPARE[bound](value, limit) for bound, limit in self.bounds.items())
+
+
+def _is_uuid(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and str(UUID(value)) == value.lower()
+    except ValueError:
+        return False
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_integer(value: Any) -> bool:
+    return _is_number(value) and INTEGER_MIN <= value <= INTEGER_MAX and value == int(value)
+
+
+INTEGER_MIN, INTEGER_MAX = -(2**31), 2**31 - 1
+"""What a SQL INTEGER holds: 32 bits, in both databases."""
+_IS_OF_TYPE: Mapping[SqlType, Callable[[Any], bool]] = {
+    SqlType.UUID: _is_uuid,
+    SqlType.VARCHAR: lambda value: isinstance(value, str),
+    SqlType.FLOAT: _is_number,
+    SqlType.INTEGER: _is_integer,
+    SqlType.BOOLEAN: lambda value: isinstance(value, bool),
+    SqlType.JSON: lambda value: True,
+}
+_COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
+    "minimum": operator.ge,
+    "exclusiveMinimum": operator.gt,
+    "maximum": operator.le,
+    "exclusiveMaximum": operator.lt,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Schema files to kinds: the good ones, and a problem with its place for everything wrong with the others.
 
-And whether rows that fit a kind's old schema still fit its new one; if not, its table cannot be migrated.
+And where a kind's new schema allows less than its old one did.
 """
 
 from __future__ import annotations
@@ -145,11 +145,15 @@ _NEW_FIELD = "keep the type and add a new field with the other one"
 
 @dataclass(frozen=True, slots=True)
 class Narrowing:
-    """A change of a schema that rows already written could break: its place in the new schema, and what to do."""
+    """A change of a schema that rows already written could break: its place in the new schema, and what to do.
+
+    `column` is the one it is about; empty for the table and its key.
+    """
 
     pointer: str
     message: str
     hint: str
+    column: str = ""
 
 
 def find_narrowings(old: Kind, new: Kind) -> tuple[Narrowing, ...]:
@@ -159,7 +163,7 @@ def find_narrowings(old: Kind, new: Kind) -> tuple[Narrowing, ...]:
 
 def _identity(old: Kind, new: Kind) -> Iterator[Narrowing]:
     if old.table != new.table:
-        message = f"the table {old.table} becomes {new.table}: its rows would be left behind"
+        message = f"the table {old.table} becomes {new.table}"
         yield Narrowing(f"/{ANNOTATION}/table", message, _NEW_KIND)
     if old.key != new.key:
         yield Narrowing(f"/{ANNOTATION}/key", f"the key {old.key} becomes {new.key}", _NEW_KIND)
@@ -170,25 +174,26 @@ def _columns(old: Kind, new: Kind) -> Iterator[Narrowing]:
         after = new.column(before.name)
         if after is None:
             pointer = child(f"/{ANNOTATION}/columns", before.name)
-            yield Narrowing(pointer, f"the column {before.name} is removed: its values would be lost", _KEEP)
+            yield Narrowing(pointer, f"the column {before.name} is removed", _KEEP, before.name)
         else:
             yield from _column(before, after)
     for after in new.columns:
         if after.required and old.column(after.name) is None:
             message = f"the new field {after.name} is required"
-            yield Narrowing(child(_FIELDS, after.name), message, _ADD_OPTIONAL)
+            yield Narrowing(child(_FIELDS, after.name), message, _ADD_OPTIONAL, after.name)
 
 
 def _column(before: Column, after: Column) -> Iterator[Narrowing]:
     declared, field = child(f"/{ANNOTATION}/columns", after.name), child(_FIELDS, after.name)
     if before.type is not after.type:
         message = f"the column {after.name} was {_written(before)} and becomes {_written(after)}"
-        yield Narrowing(declared, message, _NEW_FIELD)
+        yield Narrowing(declared, message, _NEW_FIELD, after.name)
         return
     if after.length is not None and (before.length is None or before.length > after.length):
-        yield Narrowing(declared, f"{after.name} was {_written(before)} and becomes {_written(after)}", _WIDEN)
+        message = f"{after.name} was {_written(before)} and becomes {_written(after)}"
+        yield Narrowing(declared, message, _WIDEN, after.name)
     if after.required and not before.required:
-        yield Narrowing(field, f"{after.name} may be left out so far and becomes required", _ADD_OPTIONAL)
+        yield Narrowing(field, f"{after.name} may be left out so far and becomes required", _ADD_OPTIONAL, after.name)
     yield from _words(field, before, after)
     yield from _bounds(field, before, after)
 
@@ -198,21 +203,24 @@ def _words(field: str, before: Column, after: Column) -> Iterator[Narrowing]:
         return
     pointer = child(field, "enum")
     if not before.enum:
-        yield Narrowing(pointer, f"{after.name} could be any text so far, and becomes {', '.join(after.enum)}", _WIDEN)
+        message = f"{after.name} could be any text so far, and becomes {', '.join(after.enum)}"
+        yield Narrowing(pointer, message, _WIDEN, after.name)
         return
     gone = [word for word in before.enum if word not in after.enum]
     if gone:
-        yield Narrowing(pointer, f"{after.name} may no longer be {' or '.join(gone)}", _WIDEN)
+        yield Narrowing(pointer, f"{after.name} may no longer be {' or '.join(gone)}", _WIDEN, after.name)
 
 
 def _bounds(field: str, before: Column, after: Column) -> Iterator[Narrowing]:
     old_limit, new_limit = _lowest(before), _lowest(after)
     if new_limit is not None and (old_limit is None or old_limit < new_limit):
-        yield Narrowing(field, f"{after.name} must now be {_side(new_limit, 'more than', 'at least')}", _WIDEN)
+        message = f"{after.name} must now be {_side(new_limit, 'more than', 'at least')}"
+        yield Narrowing(field, message, _WIDEN, after.name)
     old_limit, new_limit = _highest(before), _highest(after)
     if new_limit is not None and (old_limit is None or old_limit < new_limit):
         limit = (-new_limit[0], new_limit[1])
-        yield Narrowing(field, f"{after.name} must now be {_side(limit, 'less than', 'at most')}", _WIDEN)
+        message = f"{after.name} must now be {_side(limit, 'less than', 'at most')}"
+        yield Narrowing(field, message, _WIDEN, after.name)
 
 
 def _lowest(column: Column) -> tuple[float, bool] | None:

@@ -9,7 +9,7 @@ NOT_LOCATED = 0
 """The column of a problem whose line is that of its document only: the pointer says which field it is about."""
 
 
-APPROVABLE = ("guard/", "policy/")
+APPROVABLE = ("guard/", "policy/", "schema-narrowed")
 """Prefixes of the codes that are about the step to a commit, not about its text: such a step can be approved."""
 
 

@@ -12,12 +12,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from reconciler.errors import NeedsHuman, UsageError
+from reconciler.kinds.kind import Kinds
 from reconciler.model.change import Op, Prune, Removal
 from reconciler.model.commit import Approval, StoreUpdate
 from reconciler.model.problem import APPROVABLE, Policy, Problem, Severity
 from reconciler.plan import find_prune_problems, sort_changes
 from reconciler.policy import locate_violations, read_policy
 from reconciler.ports import Between
+from reconciler.reconcile.narrowing import find_lost_rows
 from reconciler.reconcile.read import locate_problems
 from reconciler.snapshot.snapshot import LoadedBase, change_between
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Change, Key, Resource, Row
     from reconciler.model.commit import FileChange
     from reconciler.ports import Base, PolicyEngine
@@ -143,7 +144,7 @@ class AdmissionController:
         live, desired = _LazyRows(old.rows) if old else (), _LazyRows(new.rows)
         with self._open_engine() as engine:
             new_verdicts = engine.run(new_policies, new.kinds, live, desired, request.between)
-            old_verdicts = engine.run(replaced, new.kinds, live, desired, request.between)
+            old_verdicts = engine.run(replaced, _kinds_for_earlier(request), live, desired, request.between)
             broken = [verdict.policy for verdict in old_verdicts if verdict.fault]
             # A policy that fails in its own state, too, binds nobody: a commit must be able to repair it.
             rerun = engine.run(broken, old.kinds, (), ()) if old else ()
@@ -211,7 +212,13 @@ def _declared_resources(rows: Iterable[Row]) -> dict[Key, Resource]:
 def _check_guards(request: AdmissionRequest) -> AdmissionResult:
     if request.old is None:
         return AdmissionResult()
-    limits = {request.old.rules.spec.prune, request.new.rules.spec.prune}
+    pruned = _check_prune_limits(request, request.old)
+    lost = find_lost_rows(request.old.kinds, request.new.kinds, request.new.rows)
+    return AdmissionResult((*pruned.problems, *lost), pruned.approvals)
+
+
+def _check_prune_limits(request: AdmissionRequest, old: CommitState) -> AdmissionResult:
+    limits = {old.rules.spec.prune, request.new.rules.spec.prune}
     problems = {
         problem for rule in limits for problem in find_prune_problems(rule, request.changes, request.count_before)
     }
@@ -223,6 +230,16 @@ def _check_guards(request: AdmissionRequest) -> AdmissionResult:
     commits = ", ".join(sorted(commit[:8] for commit in request.approved))
     approved = AdmissionResult(tuple(problems - unapproved)).approve(f"the message of {commits}")
     return AdmissionResult((*unapproved, *approved.problems), approved.approvals)
+
+
+def _kinds_for_earlier(request: AdmissionRequest) -> Kinds:
+    """The kinds whose tables the earlier rules see: those that they were written for, and what is new beside them."""
+    old, new = request.old, request.new
+    if old is None or not old.kinds.changed_from(new.kinds):
+        return new.kinds
+    tables = {kind.table for kind in old.kinds}
+    added = (kind for kind in new.kinds if kind.name not in old.kinds.by_name and kind.table not in tables)
+    return Kinds(tuple(sorted((*old.kinds, *added), key=lambda kind: kind.name)))
 
 
 def _mark_earlier_rule(problems: Iterable[Problem], reported: Iterable[Problem]) -> tuple[Problem, ...]:

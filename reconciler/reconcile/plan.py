@@ -19,9 +19,10 @@ from reconciler.errors import UsageError
 from reconciler.model.change import Op, Row
 from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.admission import PRUNE, AdmissionController, AdmissionRequest, CommitState
+from reconciler.reconcile.narrowing import find_narrowed_kinds, warn_unknown_rows
 from reconciler.reconcile.rules import Role
 from reconciler.reconcile.sync import HistoryWalk, Mainline
-from reconciler.reconcile.walk import CommitProcessor, StateAt, WalkStart, state_at
+from reconciler.reconcile.walk import CommitProcessor, StateAt, WalkStart, state_at, walk_history
 from reconciler.snapshot import tree as trees
 from reconciler.snapshot.snapshot import EmptyBase, LoadedBase, advance_lineage
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from reconciler.kinds.kind import Kinds
+    from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Change, FileEntry, Key, Resource, Stamp
     from reconciler.model.commit import Commit, FileChange
     from reconciler.model.problem import Problem
@@ -188,7 +189,12 @@ class Planner:
             plan, kinds = self._plan(partial, base, head, changes)
             if not any(change.destructive for change in plan.changes):  # guards need the count of all resources
                 return plan, kinds
-        return self._plan(self._load_base(base), base, head, changes)
+        narrowed = self._find_narrowed(base, head)
+        start = self._walk_to_base(base) if narrowed else self._load_base(base)
+        plan, kinds = self._plan(start, base, head, changes)
+        if narrowed and self.source.is_shallow():
+            plan = replace(plan, problems=tuple(sorted((*plan.problems, *map(warn_unknown_rows, narrowed)))))
+        return plan, kinds
 
     def plan_sync(
         self, store: StoreReader, head: str, progress: Progress = lambda done, total: None
@@ -233,10 +239,28 @@ class Planner:
             return None
         return PlanBase(self.processor.load_state(base, tree.base, canonical.EMPTY_SET, 0), base, tree.declared)
 
+    def _find_narrowed(self, base: str, head: str) -> tuple[Kind, ...]:
+        """The kinds for which the plan depends on what left git before the base."""
+        (old, _), (new, problems) = (
+            self.processor.rules.kinds_of(self.processor.rules.read_rules(commit)) for commit in (base, head)
+        )
+        return () if problems else find_narrowed_kinds(old, new)
+
     def _load_base(self, base: str) -> PlanBase:
-        """The base with all files read."""
+        """The base with all files read, without what left git before it."""
         start = WalkStart(None, self.processor.empty_state())
-        at_base = state_at(self.source, self.processor, start, base)
+        return self._complete_base(state_at(self.source, self.processor, start, base), base)
+
+    def _walk_to_base(self, base: str) -> PlanBase:
+        """The base with all that its history made of it."""
+        start, mainline = WalkStart(None, self.processor.empty_state()), Mainline()
+        for commit in walk_history(self.source, self.processor, start, base, self.source.parents(base)):
+            mainline = mainline.extend(commit)
+        assert mainline.last is not None
+        valid = mainline.valid.version.commit.sha if mainline.valid else None
+        return self._complete_base(StateAt(mainline.last.state, valid), base)
+
+    def _complete_base(self, at_base: StateAt, base: str) -> PlanBase:
         if at_base.valid_commit is None and self.source.is_shallow():
             at_base = StateAt(self._assume_valid(at_base.state, base), base)
         declared = sum(row.removed is None for row in at_base.state.rows())

@@ -211,14 +211,13 @@ def locate_problems(
 def _locate(problem: Problem, documents: tuple[Document, ...]) -> Problem:
     if problem.column != NOT_LOCATED:
         return problem
-    marks = (_find_mark(problem, document) for document in documents)
-    mark = next((mark for mark in marks if mark), Mark(problem.line, 1))
+    at_line = (document for document in documents if document.marks[""].line == problem.line)
+    document = documents[0] if len(documents) == 1 else next(at_line, None)
+    mark = Mark(problem.line, 1) if document is None else _find_mark(problem, document)
     return replace(problem, line=mark.line, column=mark.column)
 
 
-def _find_mark(problem: Problem, document: Document) -> Mark | None:
-    if document.marks[""].line != problem.line:
-        return None
+def _find_mark(problem: Problem, document: Document) -> Mark:
     pointer = problem.pointer
     while pointer not in document.marks:
         pointer = pointer.rpartition("/")[0]

@@ -287,7 +287,7 @@ class PendingVersion(NamedTuple):
     @classmethod
     def from_commit(cls, commit: ProcessedCommit) -> PendingVersion:
         """The version of a commit of a walk."""
-        return cls(commit.version, commit.state.snapshot.kinds)
+        return cls(commit.version, commit.kinds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from rpds import HashTrieMap
 
 from reconciler.decode.document import decode
 from reconciler.kinds.kind import Kinds, build_kind
-from reconciler.kinds.load import find_narrowings, load_kinds
+from reconciler.kinds.load import load_kinds
 from reconciler.model.commit import EntryType, FileChange, RepositorySpec
-from reconciler.model.problem import NOT_LOCATED, Problem, Severity
+from reconciler.model.problem import Problem, Severity
 from reconciler.reconcile.faults import Answer, call_again, call_here, cannot_judge, is_commit_fault
 from reconciler.reconcile.read import not_a_file_problem
 from reconciler.validate.validator import read_repository
@@ -193,31 +193,6 @@ class _Schemas:
 
     def __hash__(self) -> int:
         return hash(tuple(self.schemas))
-
-
-def migration_problems(old: Kinds, new: Kinds) -> tuple[Problem, ...]:
-    """Why rows of the old kinds would not fit the new ones."""
-    problems: list[Problem] = []
-    for kind in old:
-        successor = new.by_name.get(kind.name)
-        if successor is None:
-            problems.append(
-                Problem(
-                    path=kind.origin,
-                    line=1,
-                    column=1,
-                    code="schema-narrowed",
-                    pointer="",
-                    message=f"the schema of {kind.name} is gone, but its table and history still need it",
-                    hint="put the file back; to stop using the kind, delete its resources instead",
-                )
-            )
-            continue
-        problems.extend(
-            Problem(successor.origin, 1, NOT_LOCATED, "schema-narrowed", finding.pointer, finding.message, finding.hint)
-            for finding in find_narrowings(kind, successor)
-        )
-    return tuple(problems)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,13 +61,15 @@ class CommitApproval:
 class AppliedStep:
     """What the store took: the update from the applied commit (`base`; None: nothing), under some kinds.
 
-    `replaced` says that whatever the update does not contain is gone; `seconds` is how long the store took.
+    `replaced` says that whatever the update does not contain is gone, `migrated` that rows which it does not contain
+    may look different, as their kinds changed; `seconds` is how long the store took.
     """
 
     kinds: Kinds
     base: Applied | None
     update: StoreUpdate
     replaced: bool
+    migrated: bool = False
     seconds: float = 0.0
 
 
@@ -202,7 +204,9 @@ class Reconciler:
         kinds, update = proposal.request.new.kinds, proposal.store_update(admission)
         began = time.perf_counter()
         write(kinds, update)
-        return AppliedStep(kinds, applied, update, proposal.replaces, time.perf_counter() - began)
+        seconds, old = time.perf_counter() - began, proposal.request.old
+        migrated = old is not None and bool(kinds.changed_from(old.kinds))
+        return AppliedStep(kinds, applied, update, proposal.replaces, migrated, seconds)
 
     def _find_fault(self, base: str | None, proposal: Proposal, error: BaseException) -> Problem:
         """Why a step that failed here fails in a fresh process as well. Raises what is not the commit's fault."""

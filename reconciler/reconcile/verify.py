@@ -93,7 +93,7 @@ class HistoryCheck:
         self._kinds: Kinds | None = None
 
     def expect(self, version: Version, kinds: Kinds) -> None:
-        """Compare a version that the ledger should have; `kinds` are those at its commit."""
+        """Compare a version that the ledger should have; `kinds` are those of its rows."""
         if self._kinds is not None and self._kinds.digest != kinds.digest:
             self._flush()
         self._kinds = kinds
@@ -311,7 +311,7 @@ class Verifier:
             check = HistoryCheck(ledger, differences) if ledger is not None else None
             for done, commit in enumerate(walk_history(self.source, self.processor, start, head, parents), 1):
                 if check is not None:
-                    check.expect(commit.version, commit.state.snapshot.kinds)
+                    check.expect(commit.version, commit.kinds)
                 if commit.version.mainline and commit.version.commit.sha == applied.stamp.commit:
                     applied_commit = commit
                 progress(done, len(parents))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from reconciler import canonical
 from reconciler.errors import RetryLater
+from reconciler.kinds.kind import Kinds
 from reconciler.model.change import Op, Stamp
 from reconciler.model.commit import Commit, CommitDelta, Signature, Status, Version
 from reconciler.reconcile.faults import (
@@ -20,15 +21,15 @@ from reconciler.reconcile.faults import (
     is_commit_fault,
     raise_host_fault,
 )
+from reconciler.reconcile.narrowing import find_replaced_kinds
 from reconciler.reconcile.read import FileReader, locate_problems
-from reconciler.reconcile.rules import RuleReader, Rules, migration_problems
+from reconciler.reconcile.rules import RuleReader, Rules
 from reconciler.snapshot import snapshot as snapshots
 from reconciler.snapshot.snapshot import EmptyBase, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-    from reconciler.kinds.kind import Kinds
     from reconciler.model.change import FileEntry, Row, RowId
     from reconciler.model.commit import FileChange
     from reconciler.model.problem import Problem
@@ -65,6 +66,15 @@ class TreeState:
     def changed_rows(self) -> dict[RowId, Row]:
         """The rows that differ from those of the base."""
         return {row_id: row for row_id, row in self.snapshot.lineage.rows.changes() if row is not None}
+
+    def declares(self, kind: str) -> bool:
+        """Whether the last valid commit so far declares any resource of a kind."""
+        changed = {row_id: row for row_id, row in self.changed_rows().items() if row_id.kind == kind}
+        if any(row.removed is None for row in changed.values()):
+            return True
+        before = (self.base.row(row_id) for row_id in changed)
+        gone = sum(row is not None and row.removed is None for row in before)
+        return self.base.count(kind) > gone
 
     def rows(self) -> Iterator[Row]:
         """All rows of the last valid commit so far, tombstones included, in no particular order."""
@@ -124,7 +134,7 @@ class CommitProcessor:
         rules = self.rules.update_rules(state.rules, stamp.commit, changes)
         kinds, problems = self._effective_kinds(state, rules)
         if kinds.changed_from(state.snapshot.kinds):
-            problems = (*problems, *migration_problems(state.snapshot.kinds, kinds))
+            problems = (*problems, *find_replaced_kinds(state.snapshot.kinds, kinds, state.declares))
         target = replace(state, rules=rules, height=state.height + 1, tree=stamp.commit)
         return self._move(state, stamp, changes, target, kinds, problems)
 
@@ -219,10 +229,14 @@ class WalkStart:
 
 @dataclass(frozen=True, slots=True)
 class ProcessedCommit:
-    """A commit of a walk: its version, and the state of the tree after it."""
+    """A commit of a walk: its version, the state of the tree after it, and the kinds of its version's rows.
+
+    To the kinds of the state, these add what went with the commit: it removed their resources as well.
+    """
 
     version: Version
     state: TreeState
+    kinds: Kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +262,7 @@ def walk_history(
         known = delta.changes if before.tree == next(iter(commit.parents), None) else None
         state, outcome = processor.process(before, commit.stamp, known)
         states.keep(commit.sha, state)
-        yield build_version(commit, state, outcome, is_mainline=commit.sha in mainline)
+        yield build_version(commit, before, state, outcome, is_mainline=commit.sha in mainline)
 
 
 def _read_deltas(source: Source, start: WalkStart, head: str, parents: Parents) -> Iterator[CommitDelta]:
@@ -275,6 +289,14 @@ def _read_commit(source: Source, sha: str, parents: tuple[str, ...]) -> Commit:
             raise
         nobody = Signature("", "", NO_TIME)
         return Commit(sha, parents, nobody, nobody, "")
+
+
+def _kinds_of_rows(before: Kinds, after: Kinds, outcome: Outcome) -> Kinds:
+    gone = {row.change.resource.kind for row in outcome.rows} - after.by_name.keys()
+    if not gone:
+        return after
+    members = (*after, *(kind for kind in before if kind.name in gone))
+    return Kinds(tuple(sorted(members, key=lambda kind: kind.name)))
 
 
 def first_parents(parents: Parents, head: str) -> Iterator[str]:
@@ -327,7 +349,9 @@ def _advance_alone(source: Source, folder: str, bundled: BundledSchemas, tree: s
     processor.advance(state, stamp)
 
 
-def build_version(commit: Commit, state: TreeState, outcome: Outcome, *, is_mainline: bool = True) -> ProcessedCommit:
+def build_version(
+    commit: Commit, before: TreeState, state: TreeState, outcome: Outcome, *, is_mainline: bool = True
+) -> ProcessedCommit:
     """A commit with its version, and the state after it."""
     ops = Counter(row.change.op for row in outcome.rows)
     version = Version(
@@ -342,7 +366,7 @@ def build_version(commit: Commit, state: TreeState, outcome: Outcome, *, is_main
         digest=outcome.snapshot.lineage.digest,
         rows=outcome.rows if is_mainline else (),
     )
-    return ProcessedCommit(version, state)
+    return ProcessedCommit(version, state, _kinds_of_rows(before.snapshot.kinds, state.snapshot.kinds, outcome))
 
 
 class _ParentStates:

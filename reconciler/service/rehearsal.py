@@ -34,7 +34,7 @@ def rehearse_step(source: Source, folder: str, bundled: BundledSchemas, old: str
             start = WalkStart(old, processor.load_state(old, store.base(kinds), digest, before.height))
         commit = source.commit(new)
         state, outcome = processor.advance(start.state, commit.stamp)
-        proposal = propose_update(start, build_version(commit, state, outcome), frozenset())
+        proposal = propose_update(start, build_version(commit, start.state, state, outcome), frozenset())
         AdmissionController(processor.rules, lambda: nullcontext(engine)).review(proposal.request)
         write = store.replace if old is None else store.apply
         write(proposal.request.new.kinds, proposal.store_update(AdmissionResult()))

@@ -18,7 +18,7 @@ from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, TIMESTAMPS, SqlType
 from reconciler.model.change import Prune
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Column, Kind
@@ -60,10 +60,22 @@ def last_stamp(row: Row) -> Stamp:
 
 
 def is_live(kind: Kind, row: Row) -> bool:
-    """Whether the row is in the live table: declared resources, and those that left git without losing their row."""
-    if row.removed is None or row.removed.prune is Prune.OFF:
+    """Whether the row is in the live table: declared resources, and those that left git without losing their row.
+
+    What left git has no row under a schema that its values do not fit. It has one again under another that they do.
+    """
+    if row.removed is None:
         return True
-    return row.removed.prune is Prune.DEACTIVATE and kind.can_deactivate
+    if row.removed.prune is Prune.DELETE or (row.removed.prune is Prune.DEACTIVATE and not kind.can_deactivate):
+        return False
+    return row.resource.values.get(kind.key) == row.resource.id and not any(unfit_columns(kind, row))
+
+
+def unfit_columns(kind: Kind, row: Row) -> Iterator[str]:
+    """The columns of the live table that cannot hold what a row has for them."""
+    for column, value in zip(kind.columns, live_values(kind, row), strict=False):
+        if not column.holds(value):
+            yield column.name
 
 
 def live_values(kind: Kind, row: Row) -> tuple[Any, ...]:
@@ -76,7 +88,14 @@ def live_values(kind: Kind, row: Row) -> tuple[Any, ...]:
             values[position] = None if values[position] is None else canonical.dumps(values[position])
         elif deactivated:
             values[position] = INACTIVE
+    if row.removed is not None:  # its values are those of the schema it left under
+        values = [_to_type(column, value) for column, value in zip(kind.columns, values, strict=True)]
     return (*values, row.created.time, last_stamp(row).time)
+
+
+def _to_type(column: Column, value: Any) -> Any:
+    whole = column.type is SqlType.INTEGER and isinstance(value, float) and value.is_integer()
+    return int(value) if whole else value
 
 
 def desired_values(kind: Kind, row: Row) -> tuple[Any, ...]:

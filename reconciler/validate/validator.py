@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
 from reconciler.kinds.engine import compile_schema
-from reconciler.kinds.kind import Kind, Kinds, SqlType, child, closest, did_you_mean, join, locate
+from reconciler.kinds.kind import (
+    INTEGER_MAX,
+    INTEGER_MIN,
+    Kind,
+    Kinds,
+    SqlType,
+    child,
+    closest,
+    did_you_mean,
+    join,
+    locate,
+)
 from reconciler.model.change import FileEntry, Identified, Key, Prune, Resource, content_digest
 from reconciler.model.commit import PruneRule, RepositorySpec
 from reconciler.model.problem import Problem
@@ -42,10 +53,6 @@ if TYPE_CHECKING:
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Column
     from reconciler.model.change import Decoded, Document
-
-
-INTEGER_MIN, INTEGER_MAX = -(2**31), 2**31 - 1
-"""What a SQL INTEGER holds: 32 bits, in both databases."""
 
 
 def find_unfit_integers(kind: Kind, value: Any) -> Iterator[Finding]:

@@ -192,11 +192,17 @@ def test_a_schema_that_gains_a_field_migrates_by_itself(repo: GitRepo) -> None:
     assert same_as_anew(world)
 
 
-def test_a_schema_that_narrows_or_goes_is_refused_with_what_to_do(repo: GitRepo) -> None:
+def test_a_schema_may_narrow_as_rows_allow_and_goes_with_its_resources_only(repo: GitRepo) -> None:
     files = example(repo)
     repo.commit(files)
     world = World(repo.path)
     world.sync()
+    repo.commit({BROKER_SCHEMA: files[BROKER_SCHEMA].replace('"table": "broker_config"', '"table": "brokers"')})
+    result = world.sync()
+    assert [(one.code, one.path) for one in result.plan.problems] == [("schema-replaced", BROKER_SCHEMA)]
+    assert result.plan.problems[0].hint
+    repo.commit({BROKER_SCHEMA: None})
+    assert {problem.code for problem in world.sync().plan.problems} == {"unknown-kind"}
     narrowed = json.loads(files[BROKER_SCHEMA])
     for part in (narrowed["properties"]["spec"]["properties"], narrowed["x-reconciler"]["columns"]):
         part.pop("limit_orders")
@@ -209,12 +215,11 @@ def test_a_schema_that_narrows_or_goes_is_refused_with_what_to_do(repo: GitRepo)
         if path.startswith("brokers/")
     }
     repo.commit({BROKER_SCHEMA: json.dumps(narrowed, indent=2), **brokers})
-    result = world.sync()
-    assert [(one.code, one.path) for one in result.plan.problems] == [("schema-narrowed", BROKER_SCHEMA)]
-    assert result.plan.problems[0].hint
+    assert not any(problem.code.startswith("schema-") for problem in world.sync().plan.problems)
     repo.commit({BROKER_SCHEMA: None, **dict.fromkeys(brokers)})
-    codes = {problem.code for problem in world.sync().plan.problems}
-    assert codes == {"schema-narrowed", "dangling-reference"}
+    codes = {problem.code for problem in world.sync().plan.problems if problem.is_error}
+    assert "dangling-reference" in codes
+    assert not any(code.startswith("schema-") for code in codes)
     repo.commit({path: files[path] for path in (BROKER_SCHEMA, *brokers)})
     assert not any(problem.is_error for problem in world.sync().plan.problems)
     assert same_as_anew(world)

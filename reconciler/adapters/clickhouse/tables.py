@@ -40,6 +40,8 @@ WITH (
 SELECT table, name, type, mark FROM system.columns WHERE database = {database:String}
 """
 
+ANY_ROW = "SELECT 1 FROM {database:Identifier}.{table:Identifier} LIMIT 1"
+
 EARLIEST, LATEST = datetime(1900, 1, 1, tzinfo=UTC), datetime(2299, 12, 31, tzinfo=UTC)
 """What ClickHouse's DateTime64 holds: https://clickhouse.com/docs/sql-reference/data-types/datetime64."""
 
@@ -117,7 +119,15 @@ class Catalog:
         existing = self._tables.get(kind.table)
         if existing is None:
             return (ddl.create_kind(self._connection.database, kind),)
+        if existing.get(kind.key) != ddl.history_columns(kind)[kind.key] and self._is_empty(kind.table):
+            return (f"DROP TABLE {self._name(kind.table)}", ddl.create_kind(self._connection.database, kind))
         return ddl.migrations(self._connection.database, kind, existing)
+
+    def _is_empty(self, table: str) -> bool:
+        return not self._connection.ask(ANY_ROW, table=table)
+
+    def _name(self, table: str) -> str:
+        return f"{ddl.quote(self._connection.database)}.{ddl.quote(table)}"
 
     def _make_database(self) -> None:
         """Only when it is missing: a login that may not create databases can still be given one."""

@@ -17,7 +17,7 @@ from reconciler.adapters.duckdb.reader import DuckDBReader, SnapshotCache
 from reconciler.adapters.duckdb.state import add_event, last_drift_event, mark_events_uploaded, set_suspension
 from reconciler.adapters.duckdb.tables import catalog_of, save_catalog
 from reconciler.adapters.duckdb.writing import advance, replace_all
-from reconciler.errors import BugError
+from reconciler.errors import BugError, NeedsHuman
 from reconciler.model.commit import Applied, Attempt
 from reconciler.model.host import HostEvent
 from reconciler.model.rows import DRIFT_HEALED, MAX_REPORTED, next_drift_event
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 EVENTS_KEPT = timedelta(days=7)
 """How long host events stay in the store once the ledger has them."""
+MAX_MENDED = 100_000
+"""Altered rows that are put right to make way for a step."""
 
 
 def open_store(folder: Path, clock: Clock) -> DuckDBStore:
@@ -145,12 +147,16 @@ class DuckDBStore(DuckDBReader):
     def apply(self, kinds: Kinds, step: StoreUpdate) -> None:
         """Advance from the applied commit. Raises `NeedsHuman` when rows that stay do not fit a changed schema.
 
-        Live tables that somebody altered are made anew when they are in the way.
+        Live tables and rows that somebody altered are put right when they are in the way.
         """
         try:
             self._advance(kinds, step)
         except BugError:
             if not self._mend_tables():
+                raise
+            self._advance(kinds, step)
+        except NeedsHuman:
+            if not self._mend_rows(kinds):
                 raise
             self._advance(kinds, step)
 
@@ -200,6 +206,15 @@ class DuckDBStore(DuckDBReader):
         """Whether any live table was altered, and is as it should be now."""
         with self._transaction():
             drifts = altered_tables(self._connection, self._catalog)
+            if drifts.reported:
+                heal(self._connection, self._catalog, drifts)
+                self._record_drift(DRIFT_HEALED, drifts)
+        return bool(drifts.reported)
+
+    def _mend_rows(self, kinds: Kinds) -> bool:
+        """Whether any live row was altered, and is as it should be now: what somebody wrote may not fit new tables."""
+        with self._transaction():
+            drifts = scan_drift(self._connection, self._catalog, DriftScope(kinds, (), MAX_MENDED))
             if drifts.reported:
                 heal(self._connection, self._catalog, drifts)
                 self._record_drift(DRIFT_HEALED, drifts)

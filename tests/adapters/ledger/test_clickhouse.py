@@ -12,7 +12,7 @@ from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import Column, Kinds, SqlType
 from tests.adapters.ledger.versions import created, sha, version
 from tests.support.history import state_at
-from tests.support.kinds import GADGET, KINDS, WIDGET, make_kind, uid, widget
+from tests.support.kinds import GADGET, KINDS, WIDGET, gadget, make_kind, uid, widget
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -110,6 +110,9 @@ def test_another_key_column_needs_a_human(histories: Histories) -> None:
     ledger = histories.open_clickhouse()
     ledger.prepare(KINDS)
     moved = make_kind("Gadget", (Column("other_id", SqlType.UUID), *GADGET.columns))
+    ledger.prepare(Kinds((moved,)))  # nothing was recorded, so nothing is lost
+    ledger.prepare(KINDS)
+    ledger.record([version(1, created(gadget("g"), 1))])
     with pytest.raises(NeedsHuman, match="kind Gadget: the key of its history table gadget_config is not other_id"):
         ledger.prepare(Kinds((moved,)))
 

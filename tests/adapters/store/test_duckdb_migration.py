@@ -12,6 +12,7 @@ from reconciler.adapters.duckdb.connection import CONFIG
 from reconciler.adapters.duckdb.store import open_store
 from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import Column, Kinds, SqlType
+from reconciler.tables.rows import is_live
 from tests.adapters.store.observing import observe
 from tests.support.cases import some
 from tests.support.kinds import (
@@ -108,6 +109,38 @@ def test_a_schema_that_rows_do_not_fit_changes_nothing(duckdb_store: DuckDBStore
     assert (observe(duckdb_store, KINDS), duckdb_store.applied()) == (before, applied)
     duckdb_store.apply(KINDS, step(3, row(widget("b"), 3)))
     assert duckdb_store.counts() == {"Gadget": 1, "Widget": 2}
+
+
+def test_what_somebody_wrote_into_a_live_row_is_not_in_the_way(duckdb_store: DuckDBStore, tmp_path: Path) -> None:
+    duckdb_store.apply(KINDS, step(1, row(widget("a"), 1), row(gadget("g"), 1)))
+    with duckdb.connect(str(tmp_path / "state" / "state.duckdb"), config=CONFIG) as beside:
+        beside.execute("UPDATE main.widget_config SET weight = 99")
+    kinds = Kinds((GADGET, changed(weight={"bounds": {"maximum": 50}})))
+    duckdb_store.apply(kinds, step(2))
+    assert [one.values["weight"] for one in duckdb_store.live(kinds.by_name["Widget"])] == [30.0]
+    assert "drift-healed" in [event.event for event in duckdb_store.events_after(0, 99)]
+
+
+TYPES = (SqlType.UUID, SqlType.VARCHAR, SqlType.FLOAT, SqlType.INTEGER, SqlType.BOOLEAN, SqlType.JSON)
+VALUES = (uid(1), "a", "7", 7, 7.0, 7.5, -(2**31) - 1, True, {"x": 1}, None)
+
+
+@pytest.mark.parametrize("sql_type", TYPES)
+def test_a_tombstone_has_a_row_exactly_where_the_table_takes_it(duckdb_store: DuckDBStore, sql_type: SqlType) -> None:
+    """The database agrees with what is said of a value without it: `is_live` has to be right for every host."""
+    length = 3 if sql_type is SqlType.VARCHAR else None
+    kind = make_kind("Widget", (*WIDGET_COLUMNS, Column("odd", sql_type, length=length, required=True)))
+    rows = [
+        tombstone(replace(one, values={**one.values, "odd": value}), 1, 2)
+        for one, value in ((widget(f"w{number}"), value) for number, value in enumerate(VALUES))
+    ]
+    duckdb_store.replace(Kinds((GADGET, kind)), step(2, *rows))
+    fitting = [one for one in rows if is_live(kind, one)]
+    assert 0 < len(fitting) < len(rows)
+    live = duckdb_store.live(kind)
+    assert {one.name: one.values["odd"] for one in live} == {
+        one.resource.name: one.resource.values["odd"] for one in fitting
+    }
 
 
 def test_rows_may_come_to_fit_in_the_same_step(duckdb_store: DuckDBStore) -> None:
