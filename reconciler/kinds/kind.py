@@ -36,9 +36,12 @@ class SqlType(StrEnum):
     JSON = "JSON"
 
 
+_NUMBERS = frozenset({SqlType.FLOAT, SqlType.INTEGER})
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column, with what the schema of its field says that a CHECK can hold.
+    """A column, with what the schema of its field says that a CHECK can hold: words of texts, bounds of numbers.
 
     `length` is the n of VARCHAR(n), None for other types and for an unbounded VARCHAR. `bounds` holds the schema's
     minimum, maximum, exclusiveMinimum and exclusiveMaximum, as far as they are there. `unit` is for people.
@@ -310,8 +313,8 @@ def _column(schema: Mapping[str, Any], name: str) -> Column:
         type=kind,
         length=length,
         required=name == annotation["key"] or name in spec["required"],
-        enum=tuple(word for word in field.get("enum", ()) if isinstance(word, str)),
-        bounds={bound: field[bound] for bound in BOUNDS if bound in field},
+        enum=tuple(word for word in field.get("enum", ()) if isinstance(word, str)) if kind is SqlType.VARCHAR else (),
+        bounds={bound: field[bound] for bound in BOUNDS if bound in field} if kind in _NUMBERS else {},
         unit=annotation.get("units", {}).get(name, ""),
         description=field["description"],
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler import canonical
 from reconciler.kinds.check import MetaSchema, find_compile_flaws, find_cross_flaws, find_link_flaws
 from reconciler.kinds.kind import ANNOTATION, Kinds, build_kind, child, did_you_mean, locate
+from reconciler.kinds.names import find_name_flaws
 from reconciler.kinds.parts import Flaw
 from reconciler.model.problem import Problem
 
@@ -25,7 +26,7 @@ CODE = "bad-schema"
 _HINT = "docs/kinds.md has what a schema may hold"
 RESERVED_KINDS = frozenset({"Repository"})
 """The kind of reconciler.yaml."""
-RESERVED_TABLES = frozenset({"config_versions", "host_events"})
+RESERVED_TABLES = frozenset({"config_versions", "host_events", "live_intervals"})
 """Tables of the history database that are not a kind's."""
 
 
@@ -57,7 +58,7 @@ def load_kinds(
     kinds = list(bundled or ())
     declared = {kind.name for kind in kinds} | {_declared_kind(decoded) for decoded in files.values()}
     for candidate in candidates:
-        flaws = [*_find_clashes(candidate.kind, kinds)]
+        flaws = [*_find_clashes(candidate.kind, kinds), *find_name_flaws(candidate.kind, kinds)]
         if bundled is not None:
             flaws += _find_dangling(candidate.kind, declared)
         problems.extend(_to_problem(candidate.kind.origin, candidate.document, flaw) for flaw in flaws)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from reconciler import canonical
 from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import TIMESTAMPS, Column, Kind, SqlType
+from reconciler.kinds.names import recorded_name
 from reconciler.tables.rows import DECLARATION_COLUMNS, declaration_columns
 
 if TYPE_CHECKING:
@@ -127,14 +128,9 @@ def quote(name: str) -> str:
     return f"`{escaped}`"
 
 
-def own_column(kind: Kind, name: str) -> str:
-    """The history's own column as a kind's table names it: prefixed where the kind has a field of that name."""
-    return f"history_{name}" if kind.column(name) else name
-
-
 def history_columns(kind: Kind) -> dict[str, str]:
     """The columns of a kind's history table and their types, in the order of `ROW_COLUMNS` and `desired_values`."""
-    return {own_column(kind, name): type_ for name, type_ in ROW_COLUMNS.items()} | desired_columns(kind)
+    return {recorded_name(kind, name): type_ for name, type_ in ROW_COLUMNS.items()} | desired_columns(kind)
 
 
 def desired_columns(kind: Kind) -> dict[str, str]:
@@ -205,11 +201,11 @@ def create_intervals(database: str) -> str:
 def create_kind(database: str, kind: Kind) -> str:
     """The statement that makes a kind's history table."""
     key = (
-        own_column(kind, "repository"),
-        own_column(kind, "branch"),
+        recorded_name(kind, "repository"),
+        recorded_name(kind, "branch"),
         kind.key,
-        own_column(kind, "height"),
-        own_column(kind, "commit_sha"),
+        recorded_name(kind, "height"),
+        recorded_name(kind, "commit_sha"),
     )
     return _create(database, kind.table, history_columns(kind), key)
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from reconciler import canonical
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
-from reconciler.tables.rows import DECLARATION_COLUMNS, declaration_columns
+from reconciler.kinds.names import LOOKED_UP, declared_name, index_name
+from reconciler.tables.rows import declaration_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
 LIVE = "main"
 DESIRED = "desired"
-
-LOOKUP_COLUMNS = ("name", "path")
-"""Declaration columns with an index of their own, so that a lookup does not scan 100,000 rows."""
 
 COMPARISONS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 
@@ -106,7 +104,14 @@ def _checks(column: Column, name: str) -> list[str]:
     if column.enum:
         checks.append(f"{name} IN ({', '.join(map(_literal, column.enum))})")
     bounds = [(sign, column.bounds[word]) for word, sign in COMPARISONS.items() if word in column.bounds]
-    return checks + [f"{name} {sign} {_number(bound)}" for sign, bound in bounds]
+    return checks + [f"{name} {_compare(sign, bound)}" for sign, bound in bounds]
+
+
+def _compare(sign: str, bound: float) -> str:
+    """The comparison with a bound. Schemas compare exactly; beyond 2**53 the double that is stored may be the bound."""
+    if abs(bound) < canonical.EXACT_INTEGER:
+        return f"{sign} {_number(bound)}"
+    return f"{sign[0]}= {_number(float(bound))}"
 
 
 def _literal(text: str) -> str:
@@ -137,11 +142,9 @@ def _desired_indexes(kind: Kind) -> tuple[str, ...]:
 
 
 def lookup_columns(kind: Kind) -> tuple[str, ...]:
-    """The columns behind `LOOKUP_COLUMNS`, as this kind's table names them."""
-    pairs = zip(DECLARATION_COLUMNS, declared_columns(kind), strict=True)
-    return tuple(name for (plain, _), name in pairs if plain in LOOKUP_COLUMNS)
+    """The declaration columns with an index, as this kind's table names them."""
+    return tuple(declared_name(kind, name) for name in LOOKED_UP)
 
 
 def _index(schema: str, table: str, columns: tuple[str, ...]) -> str:
-    name = "_".join((table, *columns, "index"))
-    return f"CREATE INDEX {quote(name)} ON {qualify(schema, table)} ({quote_list(columns)})"
+    return f"CREATE INDEX {quote(index_name(table, columns))} ON {qualify(schema, table)} ({quote_list(columns)})"

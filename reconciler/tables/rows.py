@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
 from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, TIMESTAMPS, SqlType
+from reconciler.kinds.names import DECLARED, declared_name
 from reconciler.model.change import Prune
 
 if TYPE_CHECKING:
@@ -26,17 +27,8 @@ if TYPE_CHECKING:
 
     JsonRow = tuple[Value, ...]
 
-DECLARATION_COLUMNS = (
-    ("name", "VARCHAR"),
-    ("labels", "JSON"),
-    ("annotations", "JSON"),
-    ("refs", "JSON"),
-    ("path", "VARCHAR"),
-    ("line", "INTEGER"),
-    ("digest", "VARCHAR"),
-    ("created_commit", "VARCHAR"),
-    ("updated_commit", "VARCHAR"),
-)
+_DECLARATION_TYPES = {"labels": "JSON", "annotations": "JSON", "refs": "JSON", "line": "INTEGER"}
+DECLARATION_COLUMNS = tuple((name, _DECLARATION_TYPES.get(name, "VARCHAR")) for name in DECLARED)
 """What a desired row has beyond the live one. `path` and `line` are NULL for what left git."""
 
 
@@ -45,13 +37,12 @@ def declaration_columns(kind: Kind) -> tuple[tuple[str, str], ...]:
 
     Where the kind has a column of that name itself, the declaration's is prefixed: `declared_path`.
     """
-    own = {column.name for column in kind.columns}
-    return tuple((f"declared_{name}" if name in own else name, sql_type) for name, sql_type in DECLARATION_COLUMNS)
+    return tuple((declared_name(kind, name), sql_type) for name, sql_type in DECLARATION_COLUMNS)
 
 
 def name_column(kind: Kind) -> str:
     """The declaration's column `name` as this kind's tables name it."""
-    return declaration_columns(kind)[0][0]
+    return declared_name(kind, "name")
 
 
 def last_stamp(row: Row) -> Stamp:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reconciler.kinds.names import recorded_name
 from reconciler.model.rows import HistoryPoint
-from reconciler.tables.clickhouse import own_column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,4 +17,6 @@ if TYPE_CHECKING:
 
 def state_at(ledger: LedgerReader, kind: Kind, height: int) -> tuple[Mapping[str, Value], ...]:
     """Each row of a kind as of a mainline height, in order of the key column: `op` and the desired table's columns."""
-    return tuple({own_column(kind, "op"): row.op, **row.values} for row in ledger.rows_at(kind, HistoryPoint(height)))
+    return tuple(
+        {recorded_name(kind, "op"): row.op, **row.values} for row in ledger.rows_at(kind, HistoryPoint(height))
+    )

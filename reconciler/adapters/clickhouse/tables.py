@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 from reconciler import canonical
 from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import SqlType
+from reconciler.kinds.names import recorded_name
 from reconciler.model.commit import Commit, Signature
 from reconciler.model.host import HostEvent
 from reconciler.model.intervals import IntervalEnd, LiveInterval
 from reconciler.model.problem import Problem, Severity
 from reconciler.model.rows import HistoryRow, RecordedEvent, VersionRow
 from reconciler.tables import clickhouse as ddl
-from reconciler.tables.clickhouse import desired_columns, own_column
+from reconciler.tables.clickhouse import desired_columns
 from reconciler.tables.rows import desired_values
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ _BOUND_COLUMNS = {
 
 def bound_columns(kind: Kind) -> dict[str, str]:
     """The history's own columns as the kind's table names them, by the names they have in statements."""
-    return {f"{short}_column": ddl.own_column(kind, name) for short, name in _BOUND_COLUMNS.items()}
+    return {f"{short}_column": recorded_name(kind, name) for short, name in _BOUND_COLUMNS.items()}
 
 
 class Catalog:
@@ -265,14 +266,14 @@ def row_values(kind: Kind, version: Version, change: RowChange) -> tuple[object,
 def states(kind: Kind, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """History rows as the states they left: `op` and the desired table's columns, None for one that is not there."""
     types = {column.name: column.type for column in kind.columns}
-    readers = [(name, _READ[types.get(name)]) for name in (own_column(kind, "op"), *desired_columns(kind))]
+    readers = [(name, _READ[types.get(name)]) for name in (recorded_name(kind, "op"), *desired_columns(kind))]
     return [{name: _plain(read, row.get(name)) for name, read in readers} for row in rows]
 
 
 def past_row(kind: Kind, row: Mapping[str, Any]) -> HistoryRow:
     """A history row by column. Rows from before there was a column `prune` leave it empty."""
     (values,) = states(kind, [row])
-    op, prune, commit, height = (own_column(kind, name) for name in ("op", "prune", "commit_sha", "height"))
+    op, prune, commit, height = (recorded_name(kind, name) for name in ("op", "prune", "commit_sha", "height"))
     del values[op]
     return HistoryRow(row[op], row.get(prune, ""), row[commit], row[height], values)
 
