@@ -423,8 +423,15 @@ class Difference(Answer, frozen=True):
     examples: tuple[Example, ...]
 
 
+class VerifiedView(Answer, frozen=True):
+    """How many rows of the live view were compared; null, with the reason, when it could not be compared."""
+
+    rows: Count | None
+    reason: str
+
+
 class Verification(Answer, frozen=True):
-    """What was compared with git, and what differs. `commits` is null without a history."""
+    """What was compared with git, and what differs. `commits` is null without a history, `live_view` without one."""
 
     repository: str
     branch: str
@@ -432,6 +439,7 @@ class Verification(Answer, frozen=True):
     applied: Sha | None
     commits: Count | None
     rows: Count
+    live_view: VerifiedView | None
     differences: tuple[Difference, ...]
 
 

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from reconciler.daemon.followers import MakeFollower
     from reconciler.daemon.hostconfig import HostConfig
     from reconciler.kinds.kind import Kinds
+    from reconciler.model.live import CompareView
     from reconciler.ports import Log
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.service.context import Openers
@@ -76,7 +77,10 @@ IDLE_COLLECTIONS = 5
 
 @dataclass(frozen=True, slots=True)
 class DaemonParts:
-    """What the composition root gives a daemon. `find_redis` says where the Redis server is, and raises as it likes."""
+    """What the composition root gives a daemon.
+
+    `find_redis` says where the Redis server is, and raises as it likes; `compare_view` is None without a live view.
+    """
 
     settings: Settings
     name: str
@@ -86,6 +90,7 @@ class DaemonParts:
     bundled: BundledSchemas
     session_layout: SessionLayout
     find_redis: Callable[[], str]
+    compare_view: CompareView | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +195,7 @@ def make_dependencies(given: DaemonParts, log: Log, metrics: Metrics, stack: Exi
         drift=DriftHealer(conditions, log, clock) if settings.heal_drift else DriftReporter(conditions, clock),
         backups=Backups(given.state, store, clock, log, metrics),
         host_config=HostConfigReader(settings.config_resource, log),
+        compare_view=given.compare_view,
         conditions=conditions,
         metrics=metrics,
         log=log,

@@ -186,6 +186,7 @@ class DaemonControl:
                 branch=target.branch,
                 store=self._deps.store.store(),
                 open_ledger=self._deps.upload.open_ledger,
+                compare_view=self._deps.compare_view,
             )
             return build_verification(verifier.verify(lambda done, total: heartbeat()))
 

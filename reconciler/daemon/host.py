@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from reconciler.daemon.repository import FollowedRepository
     from reconciler.kinds.kind import Kinds
     from reconciler.metrics import Metrics
+    from reconciler.model.live import CompareView
     from reconciler.ports import Clock, Log, PolicyEngine, Store
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.reconcile.sync import CommitApproval, SyncResult
@@ -67,7 +68,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What a host works with."""
+    """What a host works with. `compare_view` is None where there is no live view."""
 
     repository: FollowedRepository
     store: SharedStore
@@ -76,6 +77,7 @@ class Dependencies:
     drift: DriftHealer | DriftReporter
     backups: Backups
     host_config: HostConfigReader
+    compare_view: CompareView | None
     conditions: Conditions
     metrics: Metrics
     log: Log

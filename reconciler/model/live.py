@@ -6,11 +6,11 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from reconciler.model.change import Op
 
@@ -221,3 +221,20 @@ class ViewDifference:
 
     key: str
     fault: ViewFault
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedView:
+    """A view beside what it should hold. `rows` is how many should be there; None, with a reason: none were compared.
+
+    `stale` says that it is another commit's, which nobody changes.
+    """
+
+    rows: int | None
+    reason: str = ""
+    stale: bool = False
+    differences: tuple[ViewDifference, ...] = ()
+
+
+CompareView: TypeAlias = "Callable[[ViewMark, ViewContent, Collection[str]], ComparedView]"
+"""Compares the live view with the state at a commit; the kinds are given by their names in lower case."""

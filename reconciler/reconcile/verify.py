@@ -12,8 +12,10 @@ from reconciler import canonical
 from reconciler.errors import NeedsHuman, UsageError
 from reconciler.kinds.kind import TIMESTAMPS, Kinds, SqlType
 from reconciler.model.commit import Status
+from reconciler.model.live import ViewContent, ViewFault
 from reconciler.reconcile.walk import WalkStart, walk_history
 from reconciler.tables.rows import declaration_columns, desired_values, is_live, live_values
+from reconciler.tables.view import view_mark, view_writes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind
     from reconciler.model.change import Row
     from reconciler.model.commit import Applied, Version
+    from reconciler.model.live import ComparedView, CompareView
     from reconciler.model.rows import VersionRow
     from reconciler.ports import LedgerReader, Source, StoreReader
     from reconciler.reconcile.walk import CommitProcessor, ProcessedCommit, Progress, TreeState
@@ -245,11 +248,27 @@ def _to_text(value: Any) -> str:
     return canonical.text(canonical.to_json_value(value))
 
 
+VIEW_FAULTS = {
+    ViewFault.LOST: ("missing-row", "it is not there"),
+    ViewFault.ALTERED: ("wrong-row", "it is not what git says"),
+    ViewFault.UNKNOWN: ("unknown-row", "no live row has it"),
+}
+
+
+def add_view_differences(view: ComparedView, differences: DifferenceCounter) -> None:
+    """Count what differs in the live view."""
+    if view.stale:
+        differences.add("stale-view", "live view", view.reason)
+    for one in view.differences:
+        sort, message = VIEW_FAULTS[one.fault]
+        differences.add(sort, f"live view {one.key}", message)
+
+
 @dataclass(frozen=True, slots=True)
 class Verification:
     """The result: `rows` of the applied commit and `commits` of the head were compared.
 
-    `has_history` is False when there is no ledger.
+    `has_history` is False when there is no ledger; `view` is None when there is no live view.
     """
 
     repository: str
@@ -259,12 +278,13 @@ class Verification:
     commits: int
     rows: int
     has_history: bool
+    view: ComparedView | None
     differences: tuple[Difference, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """Verifies one branch of one repository with its store and ledger (None: no history is kept). Reads only.
+    """Verifies one branch of one repository with its store, ledger and live view (None: there is none). Reads only.
 
     Memory grows with the number of rows and commits, not with the size of the commits.
     """
@@ -275,6 +295,7 @@ class Verifier:
     branch: str
     store: StoreReader
     open_ledger: Callable[[], AbstractContextManager[LedgerReader]] | None
+    compare_view: CompareView | None = None
 
     def verify(self, progress: Progress = lambda done, total: None) -> Verification:
         """Walk through the whole history and compare.
@@ -297,6 +318,7 @@ class Verifier:
             commits=commits,
             rows=rows,
             has_history=self.open_ledger is not None,
+            view=self._compare_view(applied, applied_commit, differences),
             differences=differences.all(),
         )
 
@@ -329,3 +351,14 @@ class Verifier:
         if (version.height, version.digest) != (applied.height, applied.digest):
             differences.add("applied-commit", applied.stamp.commit, "the store has another height or digest for it")
         return RowCheck(self.store, differences).compare(commit.state)
+
+    def _compare_view(
+        self, applied: Applied, commit: ProcessedCommit | None, differences: DifferenceCounter
+    ) -> ComparedView | None:
+        if self.compare_view is None or commit is None:
+            return None
+        kinds = commit.state.snapshot.kinds
+        content = ViewContent(view_writes(kinds, commit.state.rows()))
+        view = self.compare_view(view_mark(applied), content, {kind.name.lower() for kind in kinds})
+        add_view_differences(view, differences)
+        return view

@@ -188,6 +188,7 @@ def _field_lines(row: answers.DriftedRow) -> Iterator[str]:
 
 
 def build_verification(verification: Verification) -> answers.Verification:
+    view = verification.view
     return answers.Verification(
         repository=verification.repository,
         branch=verification.branch,
@@ -195,6 +196,7 @@ def build_verification(verification: Verification) -> answers.Verification:
         applied=verification.applied,
         commits=verification.commits if verification.has_history else None,
         rows=verification.rows,
+        live_view=answers.VerifiedView(rows=view.rows, reason=view.reason) if view else None,
         differences=tuple(
             answers.Difference(
                 sort=difference.sort,
@@ -213,6 +215,7 @@ def verification_lines(verification: answers.Verification) -> Iterator[str]:
     recorded = verification.commits
     yield f"history     {'this host keeps none' if recorded is None else plural(recorded, 'commit')}"
     yield f"live rows   {verification.rows:,} of {short_sha(verification.applied or '')}"
+    yield f"live view   {_view_text(verification.live_view)}"
     total = 0
     for difference in verification.differences:
         total += difference.count
@@ -222,3 +225,9 @@ def verification_lines(verification: answers.Verification) -> Iterator[str]:
         if difference.count > len(difference.examples):
             yield f"  and {difference.count - len(difference.examples):,} more"
     yield f"{plural(total, 'difference')} found" if total else "everything is as git says"
+
+
+def _view_text(view: answers.VerifiedView | None) -> str:
+    if view is None:
+        return "this host keeps none"
+    return escape_line(f"not compared: {view.reason}") if view.rows is None else plural(view.rows, "row")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.store import DuckDBStore
     from reconciler.adapters.git.repository import GitSource
     from reconciler.kinds.kind import Kinds
+    from reconciler.model.live import CompareView
     from reconciler.model.rows import QueryLimits, QueryResult, TableExport
     from reconciler.ports import Clock, LedgerReader, PolicyEngine
     from reconciler.ports import Sessions as SessionStore
@@ -90,7 +91,7 @@ class Openers:
     `source` opens the repository that the settings name, `fetch` brings a mirror of it up to date. `reader` gives None
     where a state folder has no store. `ledger` opens the history of a repository and branch in a state folder, with so
     many whole seconds for which a server may say nothing; it is None on a host that keeps none. `recorded` tells
-    whether there is anything in the embedded one.
+    whether there is anything in the embedded one. `compare_view` is None on a host without a live view.
     """
 
     source: Callable[[], AbstractContextManager[GitSource]]
@@ -101,6 +102,7 @@ class Openers:
     recorded: Callable[[Path], bool]
     policy_engine: Callable[[], AbstractContextManager[PolicyEngine]]
     sessions: Callable[[], AbstractContextManager[SessionStore]]
+    compare_view: Callable[[Path], CompareView] | None
     query: Callable[[Callable[[], AbstractContextManager[DuckDBReader | None]], Kinds, str, QueryLimits], QueryResult]
     write_table: Callable[[TableExport, Iterable[str] | None, Path], None]
     back_up: Callable[[Path], Path]

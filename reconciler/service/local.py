@@ -179,6 +179,7 @@ class LocalHost:
                     branch=target.branch,
                     store=store,
                     open_ledger=self._ledger_reader(target),
+                    compare_view=self.openers.compare_view(target.state) if self.openers.compare_view else None,
                 )
 
     @contextmanager

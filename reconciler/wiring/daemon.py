@@ -7,8 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from reconciler.daemon import assembly
+from reconciler.settings import NO_REDIS
 from reconciler.wiring.checkout import bundled_kinds
-from reconciler.wiring.local import local_host, make_openers, open_mirror, server_url, session_layout
+from reconciler.wiring.local import local_host, make_openers, open_mirror, session_layout
+from reconciler.wiring.redis import server_url, view_comparison
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from reconciler.daemon.assembly import Daemon
     from reconciler.daemon.followers import MakeFollower
     from reconciler.settings import Settings
+
+VIEW_WAIT = 5.0
+"""Seconds that a verification waits for the live view to be at the commit that is live."""
 
 
 def run_daemon(
@@ -43,4 +48,5 @@ def daemon_parts(settings: Settings) -> assembly.DaemonParts:
         bundled=bundled_kinds(),
         session_layout=session_layout(),
         find_redis=partial(server_url, settings, lambda: state),
+        compare_view=None if settings.redis_url == NO_REDIS else view_comparison(settings, VIEW_WAIT, state),
     )

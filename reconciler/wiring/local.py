@@ -33,11 +33,12 @@ from reconciler.service.local import LocalHost, no_progress
 from reconciler.service.remote import DaemonClient
 from reconciler.service.scaffolding import choose_kind, import_rows
 from reconciler.sessions import read_layout
-from reconciler.settings import EMBEDDED_HISTORY, EMBEDDED_REDIS, NO_HISTORY, NO_REDIS
+from reconciler.settings import EMBEDDED_HISTORY, NO_HISTORY, NO_REDIS
 from reconciler.wiring.checkout import bundled_kinds, open_checkout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from reconciler.adapters.clickhouse.connection import ProbeAnswer
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.redis.sessions import RedisSessions
     from reconciler.importing.tables import RawTable
     from reconciler.model.host import Diagnosis
+    from reconciler.model.live import CompareView
     from reconciler.model.rows import TableExport
     from reconciler.plan import Plan
     from reconciler.ports import PolicyEngine
@@ -104,6 +106,7 @@ def make_openers(settings: Settings) -> Openers:
         recorded=partial(_is_recorded, url),
         policy_engine=policy_engine,
         sessions=partial(_connect_sessions, settings),
+        compare_view=None if settings.redis_url == NO_REDIS else partial(_compare_view, settings),
         query=query.query_rows,
         write_table=_write_table,
         back_up=lambda state: backup.back_up(state, clock.now()),
@@ -178,32 +181,16 @@ def policy_engine() -> Iterator[PolicyEngine]:
         yield engine
 
 
-@contextmanager
-def _connect_sessions(settings: Settings) -> Iterator[RedisSessions]:
-    from reconciler.adapters.redis import connection, sessions
+def _connect_sessions(settings: Settings) -> AbstractContextManager[RedisSessions]:
+    from reconciler.wiring import redis
 
-    with connection.connect(server_url(settings, local_host(settings).find_state_folder)) as link:
-        yield sessions.make_sessions(link, session_layout(), settings.idle_timeout)
+    return redis.connect_sessions(settings, session_layout(), local_host(settings).find_state_folder)
 
 
-def server_url(settings: Settings, state: Callable[[], Path]) -> str:
-    """Where the Redis server is that the settings name, for a process that does not own it.
+def _compare_view(settings: Settings, state: Path) -> CompareView:
+    from reconciler.wiring import redis
 
-    Raises `NeedsHuman` for a host without one, and when the embedded one does not run.
-    """
-    if settings.redis_url == NO_REDIS:
-        raise NeedsHuman(
-            "this host keeps no sessions: redis.url is none", hint="set redis.url to embedded or redis://host:6379"
-        )
-    if settings.redis_url != EMBEDDED_REDIS:
-        return settings.redis_url
-    from reconciler.adapters.redis.server import find_server_url
-
-    url = find_server_url(state())
-    if url is None:
-        hint = "start it with `reconciler run`, or set redis.url to a server (redis://host:6379)"
-        raise NeedsHuman("the embedded Redis server does not run: the daemon starts it", hint=hint)
-    return url
+    return redis.view_comparison(settings, 0.0, state)
 
 
 def _write_table(table_export: TableExport, lines: Iterable[str] | None, file: Path) -> None:

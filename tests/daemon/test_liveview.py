@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler.adapters.redis.audit import ViewAudit
+from reconciler import answers
+from reconciler.adapters.redis.audit import ViewAudit, compare_view
+from reconciler.adapters.redis.cache import RedisCache
 from reconciler.adapters.redis.connection import connect
 from reconciler.adapters.redis.sessions import make_sessions
 from reconciler.daemon.conditions import Conditions
+from reconciler.daemon.control import DaemonControl
 from reconciler.daemon.followers import FollowerContext, FollowerThread
 from reconciler.daemon.liveview import LiveView
+from reconciler.model.live import ViewContent
 from reconciler.wiring.local import session_layout
+from tests.adapters.redis.views import mark
 from tests.daemon.hosts import Lines, host, settings_of
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
@@ -51,7 +58,7 @@ class Desk:
     """A host, run by the test, whose live view is kept on a thread."""
 
     def __init__(self, host: Host, url: str, folder: Path) -> None:
-        self.host, self.events = host, []
+        self.host, self.events, self.patience, self._url = host, [], 5.0, url
         settings = settings_of("none", folder, REDIS_URL=url)
         layout = session_layout()
         context = FollowerContext(settings, folder, host.deps.store, Lines(), self._record)
@@ -62,6 +69,12 @@ class Desk:
 
     def _record(self, event: str, detail: dict[str, Any]) -> None:
         self.events.append((event, detail))
+
+    def verify(self) -> answers.Verification:
+        """Compare the host with git."""
+        find = partial(str, self._url)
+        self.host.deps = replace(self.host.deps, compare_view=partial(compare_view, find, self.patience))
+        return DaemonControl(self.host, None)._verify_once(lambda: None)
 
     def is_current(self) -> bool:
         """Whether the view is at the commit that is live."""
@@ -118,6 +131,50 @@ def test_a_scan_puts_the_view_right_and_records_it(
     desk.host.scan()
     until(lambda: not desk.thread._compare_due.is_set() and desk.thread._comparison is None)
     assert len(desk.events) == 1
+
+
+@pytest.mark.parametrize(
+    ("done", "found"),
+    [
+        (("DEL", "config:user:ann"), [("missing-row", "live view user:ann")]),
+        (("SET", "config:user:ann", "{}"), [("wrong-row", "live view user:ann")]),
+        (("COPY", "config:user:ann", "config:user:eve"), [("unknown-row", "live view user:eve")]),
+    ],
+)
+def test_verifying_covers_the_view(
+    desk: Desk, link: Connection, done: tuple[str, ...], found: list[tuple[str, str]]
+) -> None:
+    verified = desk.verify()
+    assert (verified.live_view, verified.differences) == (answers.VerifiedView(rows=3, reason=""), ())
+    link.ask(*done)
+    verified = desk.verify()
+    assert [(one.sort, one.examples[0].subject) for one in verified.differences] == found
+    desk.host.scan()
+    until(lambda: bool(desk.events))
+    assert desk.verify().differences == ()
+
+
+def test_verifying_says_why_a_view_was_not_compared(
+    desk: Desk, link: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk, "patience", 0.0)
+    link.ask("SET", "config:keeper", "999 desk-2 7", "PX", 600_000)
+    link.ask("HSET", "config:meta", "commit", "9" * 40)
+    verified = desk.verify()
+    assert verified.live_view == answers.VerifiedView(
+        rows=None, reason="it is of commit 99999999, which desk-2 7 keeps there"
+    )
+    assert verified.differences == ()
+    link.ask("HSET", "config:meta", "format", 9)
+    verified = desk.verify()
+    assert verified.live_view is not None
+    assert "has format 9" in verified.live_view.reason
+
+
+def test_a_view_that_nobody_brings_up_to_date_is_a_difference(link: Connection, redis: EmbeddedServer) -> None:
+    RedisCache(link, 1_000_000).rebuild([], mark(1))
+    view = compare_view(lambda: redis.url, 0.0, mark(2), ViewContent(), ())
+    assert (view.stale, view.reason) == (True, "it is of commit 00000000, and no daemon keeps it")
 
 
 def test_what_was_done_while_no_daemon_ran_is_put_right_when_it_starts(

@@ -5,17 +5,20 @@ Each piece is one script of about a millisecond: neither the server nor who asks
 
 from __future__ import annotations
 
+import time
 from itertools import count, islice
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.redis.connection import script
-from reconciler.model.live import ViewDifference, ViewFault
+from reconciler.adapters.redis.cache import RedisCache
+from reconciler.adapters.redis.connection import connect, script
+from reconciler.errors import NeedsHuman, RetryLater
+from reconciler.model.live import ComparedView, ViewDifference, ViewFault
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from reconciler.adapters.redis.connection import Connection
-    from reconciler.model.live import ExpectedRow, ViewContent
+    from reconciler.model.live import ExpectedRow, ViewContent, ViewMark
 
 ROWS_PER_SCRIPT = 100
 NAMES_PER_SCRIPT = 1_000
@@ -92,3 +95,46 @@ class ViewAudit:
             looked += KEYS_PER_SCRIPT
             if self._cursor == "0":
                 return
+
+
+ANSWER_TIMEOUT = 1.0
+"""Seconds that an answer may take."""
+LOOK_PAUSE = 0.05
+"""Seconds between two looks at a view that a daemon is about to bring up to date."""
+
+
+def compare_view(
+    find: Callable[[], str], patience: float, mark: ViewMark, content: ViewContent, kinds: Collection[str]
+) -> ComparedView:
+    """Compare the view of the server whose URL `find` gives with the state at a commit.
+
+    A view that is not there yet is waited for up to so many seconds. What keeps it from being compared is told, not
+    raised: the live rows do not need it.
+    """
+    try:
+        with connect(find(), answer_timeout=ANSWER_TIMEOUT) as link:
+            return _await_view(link, patience, mark) or _compare_all(link, content, kinds)
+    except (RetryLater, NeedsHuman) as error:
+        return ComparedView(None, str(error))
+
+
+def _compare_all(link: Connection, content: ViewContent, kinds: Collection[str]) -> ComparedView:
+    found = ViewAudit(link, keys=None).differences(content, kinds)
+    differences = tuple(one for one in found if one is not None)
+    return ComparedView(len({row.place for row in content.rows()}), differences=differences)
+
+
+def _await_view(link: Connection, patience: float, mark: ViewMark) -> ComparedView | None:
+    """None once the view is at a mark; else why not."""
+    limit = time.monotonic() + patience
+    while (here := RedisCache(link, 0).state().mark) != mark:
+        if time.monotonic() < limit:
+            time.sleep(LOOK_PAUSE)
+            continue
+        if here is None:
+            return ComparedView(None, f"the Redis server at {link.server} holds no whole live view")
+        kept = link.ask("GET", "config:keeper")
+        who = kept.partition(b" ")[2].decode(errors="replace") if isinstance(kept, bytes) else ""
+        keeper = f"which {who} keeps there" if who else "and no daemon keeps it"
+        return ComparedView(None, f"it is of commit {here.commit[:8]}, {keeper}", stale=not who)
+    return None
