@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Key, Resource, Row, RowId
     from reconciler.model.commit import Applied, Attempt, Commit, CommitDelta, FileChange, StoreUpdate, Version
-    from reconciler.model.host import HostEvent, Suspension
+    from reconciler.model.host import HostEvent, Owner, Suspension
     from reconciler.model.intervals import LiveInterval
     from reconciler.model.live import (
         CacheState,
@@ -75,7 +75,13 @@ class Source(Protocol):
 
     @property
     def repository(self) -> str:
-        """The repository's name in the ledger: its origin's URL without credentials, else its path."""
+        """Where the repository is: its origin's URL without credentials, else its path."""
+
+    def roots(self) -> frozenset[str]:
+        """The first commits of all branches; the oldest there are where history was cut off."""
+
+    def has_commit(self, sha: str) -> bool:
+        """Whether there is a commit of this sha, on a branch or not."""
 
     def resolve(self, revision: str) -> str | None:
         """The sha of the commit a revision names; None for a branch without commits."""
@@ -186,6 +192,9 @@ class Base(Protocol):
 class StoreReader(Protocol):
     """The store as a reader sees it."""
 
+    def owner(self) -> Owner | None:
+        """The repository and branch that it belongs to; None before the first reconcile."""
+
     def applied(self) -> Applied | None:
         """The applied commit; None before the first."""
 
@@ -242,8 +251,8 @@ class StoreReader(Protocol):
 class Store(StoreReader, Protocol):
     """The live rows, for the one process that may write them. Each writing call is one transaction."""
 
-    def claim(self, repository: str, branch: str) -> None:
-        """Bind the store to a repository. Raises `NeedsHuman` when it belongs to another one."""
+    def bind(self, owner: Owner) -> None:
+        """Give the store an owner, whatever it had; another branch or URL than before is a host event."""
 
     def apply(self, kinds: Kinds, step: StoreUpdate) -> None:
         """Advance from the applied commit: tables migrate, touched rows, the applied commit and its live interval

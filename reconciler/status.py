@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.model.commit import Applied, Attempt
-    from reconciler.model.host import HostCondition, Suspension, UploadState
+    from reconciler.model.host import HostCondition, Owner, Suspension, UploadState
     from reconciler.model.live import CacheState
     from reconciler.ports import StoreReader
 
@@ -56,6 +56,7 @@ class StoreState:
     attempt: Attempt | None = None
     suspension: Suspension | None = None
     resources: Mapping[str, int] = field(default_factory=dict)
+    owner: Owner | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ def describe(target: BranchHead, stored: StoreState, running: Running | None, no
 
 
 def read_store_state(store: StoreReader) -> StoreState:
-    return StoreState(store.applied(), store.last_attempt(), store.suspension(), store.counts())
+    return StoreState(store.applied(), store.last_attempt(), store.suspension(), store.counts(), store.owner())
 
 
 def _sync(head: str | None, applied: Applied | None) -> Sync:

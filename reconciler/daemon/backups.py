@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.sharing import SharedStore
     from reconciler.metrics import Metrics
     from reconciler.ports import Clock, Log
+    from reconciler.reconcile.ownership import Claimant
 
 FIRST_BACKUP = 60.0
 """Seconds until the first backup of a host that has none."""
@@ -58,10 +59,10 @@ class Backups:
             return min(FIRST_BACKUP, interval)
         return min(max(interval - (self._clock.now() - made[-1].at).total_seconds(), 1.0), interval)
 
-    def restore(self, file: Path, repository: str) -> Restored:
+    def restore(self, file: Path, claimant: Claimant) -> Restored:
         """Replace the store by a backup."""
         with self._store.keep_closed():
-            restored = backup.restore(file, self._folder, repository, self._clock.now())
+            restored = backup.restore(file, self._folder, claimant.owns, self._clock.now())
         self._log.event("Restored", file=file.name)
         return restored
 

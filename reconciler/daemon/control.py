@@ -191,7 +191,7 @@ class DaemonControl:
             return build_verification(verifier.verify(lambda done, total: heartbeat()))
 
     def _restore(self, file: Path) -> answers.Restored:
-        restored = self._deps.backups.restore(file, self._deps.repository.open().repository)
+        restored = self._deps.backups.restore(file, self._deps.repository.open().claimant)
         self._host.observed = replace(self._host.observed, scan=None)
         self._host.refresh()
         self._loop.reconcile_again()

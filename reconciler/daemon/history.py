@@ -21,6 +21,7 @@ from reconciler.service.context import describe_target
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from reconciler.adapters.git.repository import GitSource
     from reconciler.metrics import Metrics
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from reconciler.ports import Clock, Ledger, LedgerReader, Store
     from reconciler.reconcile.record import Outbox, PendingVersion
     from reconciler.reconcile.rules import BundledSchemas
-    from reconciler.service.context import Openers, Target
+    from reconciler.service.context import Openers, RecordedBranch
     from reconciler.settings import Settings
 
 SERVER_TIMEOUT = 20
@@ -99,17 +100,19 @@ class HistoryUpload:
         self.open_ledger: Callable[[], AbstractContextManager[LedgerReader]] | None = None
         """Opens the ledger for reading; None where no history is kept."""
 
-    def follow(self, target: Target) -> None:
+    def follow(self, followed: RecordedBranch) -> None:
         """Upload the history of this branch from now on."""
-        if target.branch == self._branch:
+        if followed.branch == self._branch:
             return
         self.stop()
-        self._branch = target.branch
+        self._branch = followed.branch
         if self._openers.ledger is None:
             return
-        open_ledger = partial(self._openers.ledger, target.state, target.repository, target.branch, SERVER_TIMEOUT)
-        route = UploadTarget(open_ledger, partial(self._backfill.record_missing, target.branch))
-        self.open_ledger = partial(self._open_recorded, target, open_ledger)
+        open_ledger = partial(
+            self._openers.ledger, followed.state, followed.repository, followed.branch, SERVER_TIMEOUT
+        )
+        route = UploadTarget(open_ledger, partial(self._backfill.record_missing, followed.branch))
+        self.open_ledger = partial(self._open_recorded, followed.state, open_ledger)
         self._pending = PendingUploads.of_host(self._host)
         self.outbox = self._pending.outbox
         self._uploader = HistoryUploader(
@@ -159,7 +162,7 @@ class HistoryUpload:
             metrics.history_complete.reset()
 
     def _open_recorded(
-        self, target: Target, open_ledger: Callable[[], AbstractContextManager[LedgerReader]]
+        self, state: Path, open_ledger: Callable[[], AbstractContextManager[LedgerReader]]
     ) -> AbstractContextManager[LedgerReader]:
         """The embedded history is not created by reading it."""
-        return open_ledger() if self._openers.recorded(target.state) else nullcontext(EmptyLedger())
+        return open_ledger() if self._openers.recorded(state) else nullcontext(EmptyLedger())

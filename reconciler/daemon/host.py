@@ -118,7 +118,7 @@ class Host:
     def _recover(self) -> None:
         """Find what was live when the last process ended, and upload its history: readable even where git is not."""
         target = self.deps.repository.open()
-        self.deps.upload.follow(target)
+        self.deps.upload.follow(target.recorded_branch(self.deps.store.store().owner()))
         place = BranchHead(target.repository, target.branch, None, self.deps.repository.shallow)
         self.observed = replace(self.observed, place=place)
         self.refresh()
@@ -129,7 +129,7 @@ class Host:
     def head(self) -> str | None:
         """The commit that the branch is at; None for a branch without commits."""
         target, head = self.retry_read(self._resolve_branch)
-        self.deps.upload.follow(target)
+        self.deps.upload.follow(target.recorded_branch(self.observed.stored.owner))
         place = BranchHead(target.repository, target.branch, head, self.deps.repository.shallow)
         self.observed = replace(self.observed, place=place)
         self.deps.log.event("Looked", level=Level.DEBUG, branch=target.branch, commit=head)
@@ -256,8 +256,7 @@ class Host:
             admission = AdmissionController(processor.rules, lambda: nullcontext(self.deps.policy_engine))
             self._open_repository = OpenRepository(target.source, processor, admission)
         return Reconciler(
-            source=target.source,
-            repository=target.repository,
+            claimant=target.claimant,
             branch=target.branch,
             store=store,
             open_ledger=None,

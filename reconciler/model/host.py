@@ -11,9 +11,34 @@ from reconciler import canonical
 from reconciler.errors import NeedsHuman, ReconcilerError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from reconciler.canonical import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The repository and branch that a store belongs to.
+
+    `repository` is its name in the history: the URL at which it was found first, which stays when the URL changes.
+    `url` is where it was found last, with the folder of the configuration as `url//folder`. `roots` are its first
+    commits, none while there are none or they are not known.
+    """
+
+    repository: str
+    branch: str
+    url: str
+    folder: str
+    roots: frozenset[str] = frozenset()
+
+
+def ownership_events(before: Owner | None, after: Owner) -> Iterator[tuple[str, dict[str, Value]]]:
+    """The host events of a store that gets another owner, with their detail: `bound` and `repository-moved`."""
+    if before is None or before.branch != after.branch:
+        branch_before = before.branch if before else None
+        yield "bound", {"repository": after.repository, "branch": after.branch, "before": branch_before}
+    if before is not None and before.url != after.url:
+        yield "repository-moved", {"url": after.url, "before": before.url}
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def _empty_mapping(*_: object, **__: object) -> Mapping[str, Any]:
 class EmptyStore:
     """Implements the port `StoreReader`. It has no identity: a store is given one when it is created."""
 
-    applied = last_attempt = suspension = live_at = _none
+    applied = last_attempt = suspension = live_at = owner = _none
     live = events_after = intervals_of = intervals_after = _empty
     kinds = counts = _empty_mapping
     last_uploaded_event = last_uploaded_interval = _zero

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from reconciler.model.problem import Problem
     from reconciler.ports import Base, Clock, Source, Store, StoreReader
     from reconciler.reconcile.admission import AdmissionController, AdmissionResult, Proposal
+    from reconciler.reconcile.ownership import Claimant
     from reconciler.reconcile.record import OpenLedger
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.reconcile.walk import CommitProcessor, Parents, Progress
@@ -89,13 +90,12 @@ class SyncResult:
 class Reconciler:
     """Reconciles one branch of one repository into one store and one ledger (None: no history is kept).
 
-    `repository` identifies the configuration in store and ledger. With an `outbox`, versions are put there instead of
+    `claimant` is the repository, which the store has to belong to. With an `outbox`, versions are put there instead of
     written to the ledger. `bundled` are the kinds that the program brings. `rehearse` takes a step again, in a fresh
     process, when taking it failed.
     """
 
-    source: Source
-    repository: str
+    claimant: Claimant
     branch: str
     store: Store
     open_ledger: OpenLedger | None
@@ -114,8 +114,8 @@ class Reconciler:
         has the error. Raises `ReconcilerError` when git or the store fail, and `UsageError` when the approval is for
         another commit than the one to apply.
         """
-        self.store.claim(self.repository, self.branch)
-        head = self.source.resolve(self.branch)
+        self.claimant.bind(self.store, self.branch)
+        head = self.claimant.source.resolve(self.branch)
         if head is None:
             return SyncResult(None, self.store.applied(), self.store.last_attempt(), Plan(None, "", ()), None)
         walk = self._history_walk
@@ -136,7 +136,7 @@ class Reconciler:
 
     @property
     def _history_walk(self) -> HistoryWalk:
-        return HistoryWalk(self.source, self.processor, self.store, self.bundled)
+        return HistoryWalk(self.claimant.source, self.processor, self.store, self.bundled)
 
     def _recorder(
         self, start: WalkStart, parents: Parents, rewritten: bool
@@ -155,7 +155,7 @@ class Reconciler:
         assert self.open_ledger is not None
         try:
             with self.open_ledger() as ledger:
-                added = backfill(self.source, self.processor, head, ledger, progress=progress)
+                added = backfill(self.claimant.source, self.processor, head, ledger, progress=progress)
                 return RecordResult(recorded + added)
         except ReconcilerError as error:
             return RecordResult(recorded, error=error)
@@ -214,7 +214,7 @@ class Reconciler:
         if not is_commit_fault(error):
             raise_host_fault(commit, error)
         old = None if proposal.replaces else base
-        answer = call_again(self.rehearse, self.source, processor.rules.folder, processor.bundled, old, commit)
+        answer = call_again(self.rehearse, self.claimant.source, processor.rules.folder, processor.bundled, old, commit)
         if not answer.fault:
             raise error
         LOG.warning("%s cannot be applied: %s\n%s", commit, answer.fault, answer.trace, exc_info=error)
@@ -228,7 +228,7 @@ class Reconciler:
         return plan
 
     def _check_approval(self, candidate: str | None, approval: CommitApproval | None) -> None:
-        if approval is None or self.source.resolve(approval.revision) == candidate:
+        if approval is None or self.claimant.source.resolve(approval.revision) == candidate:
             return
         raise UsageError(
             f"{approval.revision} is not the commit to go live, so nothing was done",

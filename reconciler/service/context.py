@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from platformdirs import user_state_path
 
 from reconciler.errors import UsageError
+from reconciler.reconcile.ownership import Claimant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.store import DuckDBStore
     from reconciler.adapters.git.repository import GitSource
     from reconciler.kinds.kind import Kinds
+    from reconciler.model.host import Owner
     from reconciler.model.live import CompareView
     from reconciler.model.rows import QueryLimits, QueryResult, TableExport
     from reconciler.ports import Clock, LedgerReader, PolicyEngine
@@ -42,6 +44,15 @@ UPLOAD_WAIT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedBranch:
+    """A state folder, and the repository and branch whose history belongs to it, by their names in the history."""
+
+    state: Path
+    repository: str
+    branch: str
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """An open repository, the branch to follow, this host's state folder, and the folder the configuration is in."""
 
@@ -51,9 +62,18 @@ class Target:
     folder: str
 
     @property
+    def claimant(self) -> Claimant:
+        """What claims the store of the state folder."""
+        return Claimant(self.source, self.repository, self.folder)
+
+    @property
     def repository(self) -> str:
-        """What store and ledger know the configuration by: `repository//folder`, as two folders are two of them."""
+        """Where the configuration is: `repository//folder`, as two folders are two of them."""
         return f"{self.source.repository}//{self.folder}" if self.folder else self.source.repository
+
+    def recorded_branch(self, owner: Owner | None) -> RecordedBranch:
+        """The branch as the history names it: with the name that the store has for the repository."""
+        return RecordedBranch(self.state, owner.repository if owner else self.repository, self.branch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +126,7 @@ class Openers:
     query: Callable[[Callable[[], AbstractContextManager[DuckDBReader | None]], Kinds, str, QueryLimits], QueryResult]
     write_table: Callable[[TableExport, Iterable[str] | None, Path], None]
     back_up: Callable[[Path], Path]
-    restore: Callable[[Path, Path, str], StoreRestored]
+    restore: Callable[[Path, Path, Claimant], StoreRestored]
 
 
 @dataclass(frozen=True, slots=True)

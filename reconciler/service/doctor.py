@@ -189,7 +189,7 @@ def _store(target: Target, host: LocalHost, probes: Probes) -> Iterator[Diagnosi
         yield Diagnosis("store", Grade.OK, "nothing is live yet: the first sync makes it")
         return
     with store:
-        store.check_owner(target.repository)
+        target.claimant.check(store)
         applied = store.applied()
         live = f"{sum(store.counts().values()):,} rows of {applied.stamp.commit[:8]}" if applied else "no rows yet"
         yield Diagnosis("store", Grade.OK, f"opens, and holds {live}")

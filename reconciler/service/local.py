@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -22,7 +21,15 @@ from reconciler.reconcile.verify import Verifier
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.status import build_suspension
 from reconciler.report.sync import build_drift, build_sync, build_verification
-from reconciler.service.context import Context, History, Target, describe_target, known_state_folder, state_folder
+from reconciler.service.context import (
+    Context,
+    History,
+    RecordedBranch,
+    Target,
+    describe_target,
+    known_state_folder,
+    state_folder,
+)
 from reconciler.service.endpoints import Services
 from reconciler.service.host import (
     build_restored,
@@ -57,15 +64,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 COMMAND_SILENCE = 60
 """Seconds that a ClickHouse server may say nothing to a command, which is in no hurry."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoreOwner:
-    """What a store says of the repository and branch that it belongs to."""
-
-    state: Path
-    repository: str
-    branch: str
 
 
 def no_progress(done: int, total: int) -> None:
@@ -137,24 +135,27 @@ class LocalHost:
         """The same. Raises `NeedsHuman` where they are another repository's."""
         with self.open_target() as target, self.openers.reader(target.state) or nullcontext() as store:
             if store is not None:
-                store.check_owner(target.repository)
+                target.claimant.check(store)
             yield store
 
     @contextmanager
     def open_history(self, wait: float = 0.0) -> Iterator[History]:
         """The history of the repository that the settings name; while git cannot be read, of the store's owner."""
         with ExitStack() as stack:
-            owner: Target | StoreOwner
             try:
-                owner = stack.enter_context(self.open_target())
-                resolve = owner.source.resolve
+                target = stack.enter_context(self.open_target())
             except ReconcilerError as error:
-                owner, resolve = self._store_owner(error), partial(raise_unresolved, error)
-            opener = self._ledger_opener(owner)
+                branch = self._stored_branch(error)
+                resolve: Callable[[str], str | None] = partial(raise_unresolved, error)
+            else:
+                resolve = target.source.resolve
+                with self.openers.reader(target.state) or nullcontext() as store:
+                    branch = target.recorded_branch(store.owner() if store else None)
+            opener = self._ledger_opener(branch)
             if opener is None:
                 raise history_off()
-            ledger = stack.enter_context(opener()) if self.openers.recorded(owner.state) else None
-            yield History(ledger or EmptyLedger(), ledger, partial(self._kinds_in, owner.state), resolve)
+            ledger = stack.enter_context(opener()) if self.openers.recorded(branch.state) else None
+            yield History(ledger or EmptyLedger(), ledger, partial(self._kinds_in, branch.state), resolve)
 
     @contextmanager
     def open_planner(self) -> Iterator[tuple[Planner, str]]:
@@ -171,14 +172,14 @@ class LocalHost:
             if opened is None:
                 raise UsageError("nothing is live yet: there is nothing to verify", hint="run `reconciler sync` first")
             with opened as store:
-                store.check_owner(target.repository)
+                target.claimant.check(store)
                 yield Verifier(
                     source=target.source,
                     processor=CommitProcessor(target.source, self.settings.path, self.bundled),
                     repository=target.repository,
                     branch=target.branch,
                     store=store,
-                    open_ledger=self._ledger_reader(target),
+                    open_ledger=self._ledger_reader(target.recorded_branch(store.owner())),
                     compare_view=self.openers.compare_view(target.state) if self.openers.compare_view else None,
                 )
 
@@ -189,11 +190,10 @@ class LocalHost:
         with self.open_target() as target, self.openers.store(target.state) as store:
             processor = CommitProcessor(target.source, self.settings.path, self.bundled)
             yield Reconciler(
-                source=target.source,
-                repository=target.repository,
+                claimant=target.claimant,
                 branch=target.branch,
                 store=store,
-                open_ledger=self._ledger_opener(target),
+                open_ledger=self._ledger_opener(target.recorded_branch(store.owner())),
                 processor=processor,
                 admission=AdmissionController(processor.rules, self.openers.policy_engine),
                 bundled=self.bundled.kinds,
@@ -205,7 +205,7 @@ class LocalHost:
     def open_store(self) -> Iterator[DuckDBStore]:
         """The live rows for writing, bound to this repository."""
         with self.open_target() as target, self.openers.store(target.state) as store:
-            store.claim(target.repository, target.branch)
+            target.claimant.bind(store, target.branch)
             yield store
 
     def status(self) -> Status:
@@ -230,31 +230,28 @@ class LocalHost:
                 )
             with self.openers.reader(target.state) or nullcontext() as store:
                 if store is not None:
-                    store.check_owner(target.repository)
+                    target.claimant.check(store)
                 return planner.plan_sync(store or EmptyStore(), head, self.progress)
 
     def query_rows(self, sql: str, limits: QueryLimits) -> QueryResult:
         """What a query on the live rows finds."""
         return self.openers.query(self.open_rows, self.bundled.kinds, sql, limits)
 
-    def _ledger_opener(
-        self, owner: Target | StoreOwner
-    ) -> Callable[[], AbstractContextManager[ClickHouseLedger]] | None:
+    def _ledger_opener(self, recorded: RecordedBranch) -> Callable[[], AbstractContextManager[ClickHouseLedger]] | None:
         open_ledger = self.openers.ledger
         if open_ledger is None:
             return None
-        # Asked for now: the repository may have been closed, and opened anew, by the time the ledger is opened
-        return partial(open_ledger, owner.state, owner.repository, owner.branch, COMMAND_SILENCE)
+        return partial(open_ledger, recorded.state, recorded.repository, recorded.branch, COMMAND_SILENCE)
 
-    def _ledger_reader(self, owner: Target) -> Callable[[], AbstractContextManager[LedgerReader]] | None:
+    def _ledger_reader(self, recorded: RecordedBranch) -> Callable[[], AbstractContextManager[LedgerReader]] | None:
         """Opens the history for reading: the embedded one is not created for it."""
-        opener = self._ledger_opener(owner)
-        if opener is None or self.openers.recorded(owner.state):
+        opener = self._ledger_opener(recorded)
+        if opener is None or self.openers.recorded(recorded.state):
             return opener
         return lambda: nullcontext(EmptyLedger())
 
-    def _store_owner(self, error: ReconcilerError) -> StoreOwner:
-        """The owner of a store whose repository cannot be opened. Raises the given error when there is none."""
+    def _stored_branch(self, error: ReconcilerError) -> RecordedBranch:
+        """That of a store whose repository cannot be opened. Raises the given error when there is none."""
         state = known_state_folder(self.settings)
         store = None if state is None else self.openers.reader(state)
         if state is None or store is None:
@@ -263,7 +260,7 @@ class LocalHost:
             owner = store.owner()
         if owner is None:
             raise error
-        return StoreOwner(state, *owner)
+        return RecordedBranch(state, owner.repository, owner.branch)
 
     def _kinds_in(self, state: Path) -> Kinds:
         with self.openers.reader(state) or nullcontext() as store:
@@ -307,7 +304,7 @@ class LocalControl:
     def restore(self, by: str, file: str) -> Future[answers.Restored]:
         """Replace the store by a backup."""
         with self._host.open_target() as target:
-            return _done(build_restored(self._host.openers.restore(Path(file), target.state, target.repository)))
+            return _done(build_restored(self._host.openers.restore(Path(file), target.state, target.claimant)))
 
     def suspend(self, by: str, reason: str, until: str | None = None) -> Future[answers.Suspension]:
         """Stop reconciling, in place of a suspension that is there. Raises `UsageError` for an empty reason."""

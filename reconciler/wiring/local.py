@@ -86,12 +86,13 @@ def _live_commit(address: str, token: str, target: Target) -> str | None:
     status = DaemonClient(address, token).ask(HostService.status)
     if status.daemon is None or status.daemon.last_sync_at is None:
         raise RetryLater("the daemon has only just started", hint="try again in a moment; `reconciler status` tells")
-    if status.repository != target.repository:
+    applied = status.applied.commit if status.applied else None
+    if status.repository != target.repository and not (applied and target.source.has_commit(applied)):
         raise NeedsHuman(
             f"the daemon of this state folder follows {status.repository}, not {target.repository}",
             hint="choose another folder with --state, or name that repository with --repo",
         )
-    return status.applied.commit if status.applied else None
+    return applied
 
 
 def make_openers(settings: Settings) -> Openers:
@@ -110,7 +111,7 @@ def make_openers(settings: Settings) -> Openers:
         query=query.query_rows,
         write_table=_write_table,
         back_up=lambda state: backup.back_up(state, clock.now()),
-        restore=lambda file, state, repository: backup.restore(file, state, repository, clock.now()),
+        restore=lambda file, state, claimant: backup.restore(file, state, claimant.owns, clock.now()),
     )
 
 

@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 
 from reconciler.adapters.clickhouse.ledger import open_ledger
@@ -17,6 +18,7 @@ from reconciler.adapters.lock import DAEMON_FILE, LOCK_FILE, hold_folder
 from reconciler.adapters.machine import SystemClock
 from reconciler.cli.main import run
 from tests.support.disks import tiny_disk
+from tests.support.kinds import owner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +41,7 @@ def without_history(monkeypatch: pytest.MonkeyPatch) -> None:
 def begun(host: Host) -> Host:
     """A host that is well; nothing is live there, which takes a tenth of the time."""
     with open_store(host.state, SystemClock()) as store:
-        store.claim(host.repo.path.as_posix(), "main")
+        store.bind(owner(host.repo.path.as_posix(), "main"))
     return host
 
 
@@ -151,6 +153,9 @@ def test_a_store_that_somebody_has_open(begun: Host) -> None:
 
 def test_a_store_that_is_damaged_or_another_repositorys(begun: Host) -> None:
     begun.repo.git("remote", "add", "origin", "https://token-not-for-messages@git.example/desk.git")
+    assert _found(begun)["store"]["grade"] == "ok"
+    with duckdb.connect(str(begun.state / "state.duckdb")) as store:
+        store.execute("UPDATE gitops.owner SET roots = [repeat('7', 40)]")
     found = _found(begun, code=1)
     assert "belongs to the repository" in found["store"]["message"]
     assert "token-not-for-messages" not in json.dumps(found)

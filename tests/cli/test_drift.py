@@ -90,7 +90,8 @@ def test_more_than_a_thousand_rows_are_healed(synced: Host) -> None:
 
 
 def test_another_repositorys_store_is_not_looked_at(synced: Host, tmp_path: Path) -> None:
-    by_hand(synced, "UPDATE gitops.owner SET repository = 'elsewhere'")
+    by_hand(synced, "UPDATE gitops.owner SET url = 'elsewhere'")
+    by_hand(synced, "UPDATE gitops.applied SET commit_sha = repeat('7', 40)")
     for command in (["drift"], ["drift", "--heal"]):
         answer = synced.run(*command)
         assert answer.code == 3

@@ -295,8 +295,8 @@ def test_a_bug_in_the_ledger_is_not_taken_for_an_outage(repo: GitRepo, monkeypat
 
 def test_a_store_is_not_taken_over_by_another_repository(tmp_path: Path) -> None:
     ours, theirs = GitRepo.create(tmp_path / "ours"), GitRepo.create(tmp_path / "theirs")
-    for repo in (ours, theirs):
-        repo.commit({"a.yaml": configs.user("ann")})
+    for repo, risk in ((ours, 1), (theirs, 2)):
+        repo.commit({"a.yaml": configs.user("ann", risk=risk)})
     world = World(ours.path)
     world.sync()
     with pytest.raises(NeedsHuman):

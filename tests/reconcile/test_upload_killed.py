@@ -52,5 +52,7 @@ def test_killed_between_any_two_steps(tmp_path: Path, front: RunningFront) -> No
         assert store.last_uploaded_event() == events[-1].seq
         intervals = store.intervals_after(0, 1_000)
         assert ledger.intervals_of("host-1", commits) == store.intervals_of(commits)
-        assert len(intervals) == len(store.intervals_of(commits)) == len(commits)
+        # A process that dies before the rows leaves its commit to the next one, which applies both at once
+        assert len(intervals) == len(store.intervals_of(commits)) <= len(commits)
+        assert intervals[-1].commit == repo.git("rev-parse", "main")
         assert store.last_uploaded_interval() == intervals[-1].change

@@ -10,6 +10,7 @@ from reconciler import canonical
 from reconciler.kinds.kind import Column, Kind, Kinds, Reference, SqlType
 from reconciler.model.change import Prune, Removal, Resource, Row, Stamp
 from reconciler.model.commit import Commit, Signature, StoreUpdate
+from reconciler.model.host import Owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -185,6 +186,11 @@ def step(number: int, *rows: Row, warnings: Iterable[Problem] = ()) -> StoreUpda
         updates=0,
         deletes=sum(one.removed is not None for one in rows),
     )
+
+
+def owner(url: str, branch: str) -> Owner:
+    """A repository and branch, at this URL from the beginning."""
+    return Owner(url, branch, url, "")
 
 
 class FixedClock:

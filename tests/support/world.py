@@ -14,6 +14,7 @@ from reconciler.adapters.machine import SystemClock
 from reconciler.plan import PRUNE_LIMIT
 from reconciler.reconcile import sync
 from reconciler.reconcile.admission import AdmissionController
+from reconciler.reconcile.ownership import Claimant
 from reconciler.reconcile.plan import Planner
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.sync import CommitApproval, Reconciler, SyncResult
@@ -84,8 +85,7 @@ class World:
         with self._opened() as source:
             processor = CommitProcessor(source, "", SHIPPED)
             yield Reconciler(
-                source,
-                source.repository,
+                Claimant(source, source.repository, ""),
                 self.branch,
                 self.store,
                 lambda: nullcontext(self.ledger),

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import duckdb
 
@@ -40,10 +40,10 @@ from reconciler.model.host import HostEvent
 from reconciler.tables.duckdb import qualify, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from reconciler.model.commit import Applied
-    from reconciler.model.host import Suspension
+    from reconciler.model.host import Owner, Suspension
     from reconciler.model.intervals import LiveInterval
 
 UNFENCED = {key: value for key, value in CONFIG.items() if key != "enable_external_access"}
@@ -232,6 +232,7 @@ WAL = ".wal"
 
 ALL = 2**62
 """More intervals than there can be."""
+Owns: TypeAlias = "Callable[[Owner, Applied | None], bool]"
 ANOTHER_HINT = "choose another backup; the store is as it was"
 
 
@@ -254,16 +255,17 @@ class _OldStore:
     suspension: Suspension | None = None
 
 
-def restore(backup: Path, folder: Path, repository: str, now: datetime) -> Restored:
+def restore(backup: Path, folder: Path, owns: Owns, now: datetime) -> Restored:
     """Make a backup the store of a state folder; the next sync brings it to git's head.
 
-    Host events that the backup does not know are taken over from the store before. Nothing is changed until the copy is
-    there and proved. Raises `RetryLater` while anybody has the store or the backup open or when the disk is full,
-    `UsageError` when there is no such file, `NeedsHuman` when it is damaged, no store, or another repository's.
+    `owns` tells whether a store of an owner and applied commit is this repository's. Host events that the backup
+    does not know are taken over from the store before. Nothing is changed until the copy is there and proved.
+    Raises `RetryLater` while anybody has the store or the backup open or when the disk is full, `UsageError` when
+    there is no such file, `NeedsHuman` when it is damaged, no store, or another repository's.
     """
     store, restoring = folder / FILE_NAME, folder / RESTORING
     held = _read(backup)
-    before = _before(store, repository)
+    before = _before(store, owns)
     try:
         with disk_errors(restoring):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -273,7 +275,7 @@ def restore(backup: Path, folder: Path, repository: str, now: datetime) -> Resto
                     shutil.copyfile(f"{backup}{suffix}", f"{restoring}{suffix}")
         if _read(restoring) != held:
             raise BugError(f"the copy {restoring} is not what {backup} is")
-        applied = _adopt(restoring, backup, repository, before, now)
+        applied = _adopt(restoring, backup, owns, before, now)
         return Restored(applied, _exchange(restoring, store))
     finally:
         with disk_errors(restoring):
@@ -298,7 +300,7 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _before(store: Path, repository: str) -> _OldStore:
+def _before(store: Path, owns: Owns) -> _OldStore:
     """What the present store tells. One that is damaged tells nothing: it may be the reason for all this."""
     if not store.exists():
         return _OldStore()
@@ -314,9 +316,9 @@ def _before(store: Path, repository: str) -> _OldStore:
             owner = state.owner(connection)
         except NeedsHuman:
             return _OldStore()
-        if owner is None or owner[0] != repository:
-            return _OldStore()
         applied = state.applied(connection)
+        if owner is None or not owns(owner, applied):
+            return _OldStore()
         records = connection.execute(f"SELECT seq, {EVENT_COLUMNS} FROM gitops.events ORDER BY seq").fetchall()
         return _OldStore(
             commit=applied.stamp.commit if applied else None,
@@ -326,16 +328,15 @@ def _before(store: Path, repository: str) -> _OldStore:
         )
 
 
-def _adopt(restoring: Path, backup: Path, repository: str, before: _OldStore, now: datetime) -> Applied | None:
+def _adopt(restoring: Path, backup: Path, owns: Owns, before: _OldStore, now: datetime) -> Applied | None:
     """Make the copy the store of this repository from now on."""
     with open_writable(restoring) as connection:
         if state.stored_format(connection) is None:
             raise NeedsHuman(f"{backup} is an empty database, no store", hint=ANOTHER_HINT)
         state.prepare(connection)
-        owner = state.owner(connection)
-        if owner is not None and owner[0] != repository:
-            raise NeedsHuman(f"{backup} belongs to the repository {owner[0]}, not to {repository}", hint=ANOTHER_HINT)
-        applied = state.applied(connection)
+        owner, applied = state.owner(connection), state.applied(connection)
+        if owner is not None and not owns(owner, applied):
+            raise NeedsHuman(f"{backup} belongs to the repository {owner.url}, not to this one", hint=ANOTHER_HINT)
         commit, digest = (applied.stamp.commit, applied.digest) if applied else (None, None)
         with transaction(connection):
             intervals.take_over_intervals(connection, before.intervals)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import RowId
     from reconciler.model.commit import Applied, Attempt
-    from reconciler.model.host import HostEvent, Suspension
+    from reconciler.model.host import HostEvent, Owner, Suspension
     from reconciler.model.intervals import LiveInterval
     from reconciler.model.rows import Drifts, LiveRow, Search
     from reconciler.ports import Base
@@ -64,11 +64,7 @@ class DuckDBReader:
         """Give the file free; what the log of writes still holds goes into it first."""
         self._connection.close()
 
-    def check_owner(self, repository: str) -> None:
-        """Raise `NeedsHuman` when the store belongs to another repository than this."""
-        state.check_owner(self._connection, repository)
-
-    def owner(self) -> tuple[str, str] | None:
+    def owner(self) -> Owner | None:
         """The repository and branch that the store belongs to; None before it does."""
         return state.owner(self._connection)
 

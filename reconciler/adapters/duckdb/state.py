@@ -18,7 +18,7 @@ from reconciler.adapters.duckdb.connection import fetch_first, fetch_number, tra
 from reconciler.errors import NeedsHuman
 from reconciler.model.change import Stamp
 from reconciler.model.commit import Applied, Attempt
-from reconciler.model.host import HostEvent, Suspension
+from reconciler.model.host import HostEvent, Owner, Suspension
 from reconciler.model.intervals import LiveInterval, rebuild_intervals
 from reconciler.model.rows import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED
 
@@ -37,7 +37,9 @@ SCHEMA = """
 CREATE SCHEMA gitops;
 CREATE SCHEMA desired;
 CREATE TABLE gitops.format (version INTEGER NOT NULL, store UUID NOT NULL);
-CREATE TABLE gitops.owner (repository VARCHAR NOT NULL, branch VARCHAR NOT NULL, url VARCHAR, roots VARCHAR[]);
+CREATE TABLE gitops.owner (
+    repository VARCHAR NOT NULL, branch VARCHAR NOT NULL, url VARCHAR, folder VARCHAR, roots VARCHAR[]
+);
 CREATE TABLE gitops.kinds (
     name VARCHAR PRIMARY KEY, table_name VARCHAR NOT NULL, key VARCHAR NOT NULL, columns VARCHAR[] NOT NULL,
     declared VARCHAR[] NOT NULL, definition VARCHAR NOT NULL, schema JSON NOT NULL
@@ -71,12 +73,15 @@ CREATE TABLE gitops.suspension (
 UPGRADES = {
     4: """
     ALTER TABLE gitops.owner ADD COLUMN url VARCHAR;
+    ALTER TABLE gitops.owner ADD COLUMN folder VARCHAR;
     ALTER TABLE gitops.owner ADD COLUMN roots VARCHAR[];
+    UPDATE gitops.owner SET url = repository, folder = regexp_extract(repository, '[^:/]//([^/].*)$', 1), roots = [];
     """,
     5: intervals.SCHEMA,
 }
 """How a store of the format before becomes one of each format. `SCHEMA` makes the same tables at once."""
 
+OWNER_COLUMNS = ("repository", "branch", "url", "folder", "roots")
 APPLIED_COLUMNS = ("commit_sha", "committed_at", "height", "digest", "applied_at", "warnings")
 ATTEMPTED_COLUMNS = ("commit_sha", "committed_at", "attempted_at", "refused", "problems")
 
@@ -133,7 +138,7 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
 def _tell_intervals(connection: duckdb.DuckDBPyConnection) -> None:
     """Write down what the store's host events, those of the last week, and the applied commit tell of what was live."""
     bound, last = owner(connection), applied(connection)
-    branch = bound[1] if bound else ""
+    branch = bound.branch if bound else ""
     told = rebuild_intervals(events_after(connection, 0, MAX_EVENTS), branch)
     if last is not None and (not told or told[-1].commit != last.stamp.commit):
         told = [LiveInterval(1, last.stamp.commit, branch, last.digest, last.at)]
@@ -155,26 +160,16 @@ def renew_id(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("UPDATE gitops.format SET store = uuid()")
 
 
-def owner(connection: duckdb.DuckDBPyConnection) -> tuple[str, str] | None:
+def owner(connection: duckdb.DuckDBPyConnection) -> Owner | None:
     """The repository and branch the store is bound to; None before it is."""
-    record = fetch_first(connection, "SELECT repository, branch FROM gitops.owner")
-    return None if record is None else (record[0], record[1])
+    record = fetch_first(connection, "SELECT repository, branch, url, folder, roots FROM gitops.owner")
+    return None if record is None else Owner(record[0], record[1], record[2], record[3], frozenset(record[4]))
 
 
-def check_owner(connection: duckdb.DuckDBPyConnection, repository: str) -> None:
-    """Raise `NeedsHuman` when the store is bound to another repository."""
-    bound = owner(connection)
-    if bound is not None and bound[0] != repository:
-        raise NeedsHuman(
-            f"this state folder belongs to the repository {bound[0]}, not to {repository}",
-            hint="choose another folder with --state, or delete this one to start over",
-        )
-
-
-def bind(connection: duckdb.DuckDBPyConnection, repository: str, branch: str) -> None:
+def set_owner(connection: duckdb.DuckDBPyConnection, owner: Owner) -> None:
     """Bind the store to a repository and branch, whatever it was bound to."""
-    connection.execute("DELETE FROM gitops.owner")
-    connection.execute("INSERT INTO gitops.owner (repository, branch) VALUES (?, ?)", [repository, branch])
+    values = (owner.repository, owner.branch, owner.url, owner.folder, sorted(owner.roots))
+    _put(connection, "gitops.owner", OWNER_COLUMNS, values)
 
 
 def applied(connection: duckdb.DuckDBPyConnection) -> Applied | None:

@@ -19,7 +19,7 @@ from reconciler.adapters.duckdb.tables import catalog_of, save_catalog
 from reconciler.adapters.duckdb.writing import advance, replace_all
 from reconciler.errors import BugError, NeedsHuman
 from reconciler.model.commit import Applied, Attempt
-from reconciler.model.host import HostEvent
+from reconciler.model.host import HostEvent, ownership_events
 from reconciler.model.rows import DRIFT_HEALED, MAX_REPORTED, next_drift_event
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import RowId
     from reconciler.model.commit import StoreUpdate
-    from reconciler.model.host import Suspension
+    from reconciler.model.host import Owner, Suspension
     from reconciler.model.rows import Drifts
     from reconciler.ports import Clock
 
@@ -129,20 +129,20 @@ class DuckDBStore(DuckDBReader):
         """Live rows by kind."""
         return self._remembered("counts", super().counts)
 
-    def claim(self, repository: str, branch: str) -> None:
-        """Bind the store to a repository and branch. Raises `NeedsHuman` when it belongs to another repository."""
-        owner = state.owner(self._connection)
-        if owner == (repository, branch):
+    def owner(self) -> Owner | None:
+        """The repository and branch that the store belongs to."""
+        return self._remembered("owner", super().owner)
+
+    def bind(self, owner: Owner) -> None:
+        """Give the store an owner, whatever it had."""
+        before = self.owner()
+        if owner == before:
             return
-        state.check_owner(self._connection, repository)
+        now = self._clock.now()
         with self._transaction():
-            state.bind(self._connection, repository, branch)
-            detail: dict[str, Value] = {
-                "repository": repository,
-                "branch": branch,
-                "before": owner[1] if owner else None,
-            }
-            add_event(self._connection, HostEvent(0, self._clock.now(), "bound", None, None, 0, detail))
+            state.set_owner(self._connection, owner)
+            for event, detail in ownership_events(before, owner):
+                add_event(self._connection, HostEvent(0, now, event, None, None, 0, detail))
 
     def apply(self, kinds: Kinds, step: StoreUpdate) -> None:
         """Advance from the applied commit. Raises `NeedsHuman` when rows that stay do not fit a changed schema.

@@ -86,6 +86,14 @@ class GitSource:
             return without_credentials(url)
         return (self.git_dir.parent if self.git_dir.name == ".git" else self.git_dir).as_posix()
 
+    def roots(self) -> frozenset[str]:
+        """The first commits of all branches; the oldest there are where history was cut off."""
+        return frozenset(self._plumbing.lines("rev-list", "--max-parents=0", "--branches"))
+
+    def has_commit(self, sha: str) -> bool:
+        """Whether there is a commit of this sha, on a branch or not."""
+        return self._plumbing.name(f"{sha}^{{commit}}") is not None
+
     def head_branch(self) -> str | None:
         """The branch that HEAD stands for, by its short name; None when it is detached."""
         return branch_in(self.own_dir / "HEAD") or head_branch(self._plumbing)

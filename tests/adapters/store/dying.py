@@ -23,6 +23,7 @@ from tests.support.kinds import (
     FixedClock,
     gadget,
     make_kind,
+    owner,
     row,
     step,
     tombstone,
@@ -114,7 +115,7 @@ def look(folder: Path) -> None:
         live = sorted([one.name, one.values["weight"], one.values["status"]] for one in store.live(WIDGET))
         events = [event.commit for event in store.events(9)]
         found = [applied and applied.height, rows, live, store.counts(), sorted(store.kinds()), events]
-        store.claim("repo", "main")
+        store.bind(owner("repo", "main"))
     (folder / REPORT).write_text(json.dumps(found))
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
@@ -18,7 +19,11 @@ from reconciler.adapters.duckdb.store import open_store
 from reconciler.errors import BugError, NeedsHuman, RetryLater, UsageError
 from tests.adapters.store.observing import observe
 from tests.adapters.store.tampering import real_step
-from tests.support.kinds import KINDS, FixedClock, gadget, row, stamp, tombstone, widget
+from tests.support.kinds import KINDS, FixedClock, gadget, owner, row, stamp, tombstone, widget
+
+if TYPE_CHECKING:
+    from reconciler.model.commit import Applied
+    from reconciler.model.host import Owner
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +37,7 @@ def origin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A state folder whose store has seen two commits."""
     folder = tmp_path_factory.mktemp("origin")
     with open_store(folder, FixedClock()) as store:
-        store.claim(REPOSITORY, "main")
+        store.bind(owner(REPOSITORY, "main"))
         store.apply(KINDS, real_step(1, row(widget("a"), 1), row(gadget("g", widget=("a",)), 1)))
         store.apply(KINDS, real_step(2, row(widget("b"), 2), tombstone(gadget("h"), 1, 2)))
     return folder
@@ -152,7 +157,7 @@ def test_who_waits_while_another_process_has_the_store(folder: Path) -> None:
         with pytest.raises(RetryLater, match="in use by"):
             back_up(folder, NOW + timedelta(hours=1))
         with pytest.raises(RetryLater, match="in use by"):
-            restore(made, folder, REPOSITORY, NOW)
+            restore(made, folder, ours, NOW)
         other.communicate("")
     assert files(folder) == before
 
@@ -172,7 +177,7 @@ try:
     if backup.name == "none":
         back_up(folder, datetime(2026, 11, 23, tzinfo=UTC))
     else:
-        restore(backup, folder, "git@example.org:desk.git", datetime(2026, 11, 23, tzinfo=UTC))
+        restore(backup, folder, lambda owner, applied: True, datetime(2026, 11, 23, tzinfo=UTC))
 except RetryLater as error:
     print(error, "|", error.hint)
 """
@@ -221,7 +226,7 @@ def test_restore_brings_the_store_back(folder: Path) -> None:
     made = back_up(folder, NOW)
     go_on(folder)
     now = everything(folder)
-    done = restore(made, folder, REPOSITORY, NOW)
+    done = restore(made, folder, ours, NOW)
     assert done.applied is not None
     assert done.applied.stamp == stamp(2)
     assert done.aside == folder / "state.duckdb.before-restore"
@@ -231,7 +236,7 @@ def test_restore_brings_the_store_back(folder: Path) -> None:
     done.aside.replace(folder / "old" / "state.duckdb")
     assert everything(folder / "old") == now
     with open_store(folder, FixedClock()) as store:
-        store.claim(REPOSITORY, "main")
+        store.bind(owner(REPOSITORY, "main"))
         store.apply(KINDS, real_step(3, row(widget("c"), 3)))
         assert store.counts() == {"Gadget": 1, "Widget": 3}
 
@@ -242,7 +247,7 @@ def test_events_go_on_after_a_restore(folder: Path) -> None:
     with open_store(folder, FixedClock()) as store:
         before = store.events_after(0, 99)
         store.mark_uploaded(before[-2].seq)
-    restore(made, folder, REPOSITORY, NOW)
+    restore(made, folder, ours, NOW)
     go_on(folder)
     with open_store(folder, FixedClock()) as store:
         found = store.events_after(0, 99)
@@ -261,7 +266,7 @@ def test_events_go_on_after_a_restore(folder: Path) -> None:
 
 def test_restoring_twice_keeps_both(folder: Path) -> None:
     made = back_up(folder, NOW)
-    first, second = restore(made, folder, REPOSITORY, NOW), restore(made, folder, REPOSITORY, NOW)
+    first, second = restore(made, folder, ours, NOW), restore(made, folder, ours, NOW)
     assert [one.aside and one.aside.name for one in (first, second)] == [
         "state.duckdb.before-restore",
         "state.duckdb.before-restore-2",
@@ -270,7 +275,7 @@ def test_restoring_twice_keeps_both(folder: Path) -> None:
 
 def test_a_store_can_be_restored_where_there_is_none(folder: Path, tmp_path: Path) -> None:
     made = back_up(folder, NOW)
-    done = restore(made, tmp_path / "new" / "state", REPOSITORY, NOW)
+    done = restore(made, tmp_path / "new" / "state", ours, NOW)
     assert done.aside is None
     assert everything(tmp_path / "new" / "state")[:3] == everything(folder)[:3]
 
@@ -280,7 +285,7 @@ def test_a_damaged_store_can_be_replaced(folder: Path) -> None:
     made = back_up(folder, NOW)
     (folder / "state.duckdb").write_bytes(b"?" * 20_000)
     (folder / "state.duckdb.wal").write_bytes(b"log")
-    done = restore(made, folder, REPOSITORY, NOW)
+    done = restore(made, folder, ours, NOW)
     assert done.aside is not None
     assert done.aside.read_bytes() == b"?" * 20_000
     assert Path(f"{done.aside}.wal").read_bytes() == b"log"
@@ -310,7 +315,11 @@ def empty(file: Path) -> None:
 
 def others(file: Path) -> None:
     with duckdb.connect(str(file)) as beside:
-        beside.execute("UPDATE gitops.owner SET repository = 'git@example.org:other.git'")
+        beside.execute("UPDATE gitops.owner SET url = 'git@example.org:other.git'")
+
+
+def ours(owner: Owner, applied: Applied | None) -> bool:
+    return owner.url == REPOSITORY
 
 
 def newer(file: Path) -> None:
@@ -338,7 +347,7 @@ def test_what_is_no_backup_of_ours_changes_nothing(folder: Path, harm: object, w
     harm(made)
     before, there = held(folder), files(folder)
     with pytest.raises(NeedsHuman, match=words) as caught:
-        restore(made, folder, REPOSITORY, NOW)
+        restore(made, folder, ours, NOW)
     assert caught.value.hint
     assert "delete this file" not in caught.value.hint
     assert files(folder) == there
@@ -347,8 +356,8 @@ def test_what_is_no_backup_of_ours_changes_nothing(folder: Path, harm: object, w
 
 def test_a_file_that_is_not_there(folder: Path) -> None:
     with pytest.raises(UsageError, match="there is no file"):
-        restore(folder / ("long" * 2_000), folder, REPOSITORY, NOW)
+        restore(folder / ("long" * 2_000), folder, ours, NOW)
     with pytest.raises(UsageError, match=r"there is no file .*gone\.duckdb"):
-        restore(folder / "gone.duckdb", folder, REPOSITORY, NOW)
+        restore(folder / "gone.duckdb", folder, ours, NOW)
     with pytest.raises(UsageError, match="there is no file"):
-        restore(folder, folder, REPOSITORY, NOW)
+        restore(folder, folder, ours, NOW)

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.kinds.kind import Kinds
 from reconciler.model.rows import Search
-from tests.support.kinds import GADGET, KINDS, ODD, WIDGET, resource, row, step, tombstone, uid, widget
+from tests.support.kinds import GADGET, KINDS, ODD, WIDGET, owner, resource, row, step, tombstone, uid, widget
 
 if TYPE_CHECKING:
     from reconciler.adapters.duckdb.store import DuckDBStore
@@ -21,7 +21,7 @@ def store(duckdb_store: DuckDBStore) -> DuckDBStore:
     rows = [row(widget(name, note=text), 1) for name, text in TEXTS.items()]
     gone = widget("plain", widget_id=uid(1), note="gone", path="old.yaml")
     rows += [row(gone, 1), row(widget("parts", parts={"metal": "gold"}, pieces=777), 1)]
-    duckdb_store.claim("repo", "main")
+    duckdb_store.bind(owner("repo", "main"))
     duckdb_store.apply(KINDS, step(1, *rows))
     duckdb_store.apply(KINDS, step(2, tombstone(gone, 1, 2)))
     return duckdb_store
@@ -76,7 +76,7 @@ def test_pages_are_all_of_it_and_nothing_twice(store: DuckDBStore) -> None:
 
 
 def test_names_that_only_work_quoted(duckdb_store: DuckDBStore) -> None:
-    duckdb_store.claim("repo", "main")
+    duckdb_store.bind(owner("repo", "main"))
     odd = [resource(ODD, name, {"select": word, "ÄÖ.x": 0.5}) for name, word in (("a", "it's"), ("b", 'a "b"'))]
     duckdb_store.apply(Kinds((GADGET, ODD)), step(1, *(row(one, 1) for one in odd)))
     assert [one.name for one in duckdb_store.found(ODD, Search("it's"))[1]] == ["a"]

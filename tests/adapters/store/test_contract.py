@@ -23,6 +23,7 @@ from tests.support.kinds import (
     commit,
     gadget,
     make_kind,
+    owner,
     row,
     stamp,
     step,
@@ -349,12 +350,17 @@ def test_a_step_that_makes_no_sense_changes_nothing(store: Store, how: str) -> N
     assert (observe(store, KINDS), store.applied()) == (before, applied)
 
 
-def test_a_store_belongs_to_one_repository(store: Store) -> None:
-    store.claim("git@example.org:desk.git", "main")
-    store.claim("git@example.org:desk.git", "main")
-    store.claim("git@example.org:desk.git", "next")
-    with pytest.raises(NeedsHuman) as caught:
-        store.claim("git@example.org:other.git", "main")
-    assert "git@example.org:desk.git" in str(caught.value)
-    assert "git@example.org:other.git" in str(caught.value)
-    store.claim("git@example.org:desk.git", "next")
+def test_a_store_tells_its_owner(store: Store) -> None:
+    desk = owner("git@example.org:desk.git", "main")
+    moved = replace(desk, url="https://example.org/desk", folder="fx", roots=frozenset({"1" * 40, "2" * 40}))
+    steps = [desk, desk, replace(desk, branch="next"), moved, replace(moved, roots=frozenset())]
+    assert store.owner() is None
+    for step_ in steps:
+        store.bind(step_)
+        assert store.owner() == step_
+    assert [(event.event, event.detail.get("before")) for event in store.events_after(0, 9)] == [
+        ("bound", None),
+        ("bound", "main"),
+        ("bound", "next"),
+        ("repository-moved", "git@example.org:desk.git"),
+    ]

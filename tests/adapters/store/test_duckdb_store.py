@@ -21,7 +21,7 @@ from reconciler.errors import BugError, NeedsHuman, RetryLater
 from reconciler.model.commit import Approval, Attempt
 from reconciler.model.problem import Problem
 from tests.adapters.store.observing import observe
-from tests.support.kinds import KINDS, WIDGET, FixedClock, gadget, row, stamp, step, tombstone, uid, widget
+from tests.support.kinds import KINDS, WIDGET, FixedClock, gadget, owner, row, stamp, step, tombstone, uid, widget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[3]
 
 def fill(store: DuckDBStore) -> None:
     """Some of everything."""
-    store.claim("repo", "main")
+    store.bind(owner("repo", "main"))
     store.apply(KINDS, step(1, row(widget("a"), 1), row(widget("b"), 1), row(gadget("g", widget=("a",)), 1)))
     store.apply(KINDS, step(2, tombstone(widget("b"), 1, 2)))
 
@@ -46,7 +46,7 @@ def test_everything_is_there_after_reopening(tmp_path: Path) -> None:
         assert (observe(store, KINDS), store.applied(), store.last_attempt(), store.events(9)) == before
         assert list(store.kinds()["Widget"]) == list(WIDGET.schema)
         assert list(store.kinds()["Widget"]["about"]) == ["z", "a"]
-        store.claim("repo", "main")
+        store.bind(owner("repo", "main"))
     reader = open_reader(tmp_path)
     assert reader is not None
     with reader:
@@ -253,8 +253,8 @@ def test_an_approval_is_on_record(duckdb_store: DuckDBStore) -> None:
 
 def test_host_events_tell_what_was_done(duckdb_store: DuckDBStore) -> None:
     fill(duckdb_store)
-    duckdb_store.claim("repo", "next")
-    duckdb_store.claim("repo", "next")
+    duckdb_store.bind(owner("repo", "next"))
+    duckdb_store.bind(owner("repo", "next"))
     refused = Attempt(stamp(3), stamp(9).time, refused=True, problems=(Problem("a", 1, 1, "x", "", "m"),))
     duckdb_store.refuse(refused)
     duckdb_store.refuse(refused)
@@ -287,7 +287,7 @@ def test_event_numbers_never_come_again(tmp_path: Path) -> None:
     with duckdb.connect(str(tmp_path / "state.duckdb")) as beside:
         beside.execute("DELETE FROM gitops.events")
     with open_store(tmp_path, FixedClock()) as store:
-        store.claim("repo", "next")
+        store.bind(owner("repo", "next"))
         assert store.events(1)[0].seq > newest.seq
 
 

@@ -17,7 +17,7 @@ from reconciler.adapters.duckdb.connection import FILE_NAME
 from reconciler.adapters.duckdb.store import DuckDBStore, open_store
 from reconciler.model.host import Suspension
 from reconciler.model.intervals import IntervalEnd, LiveInterval
-from tests.support.kinds import KINDS, stamp, step
+from tests.support.kinds import KINDS, owner, stamp, step
 from tests.support.laws import examples
 from tests.support.memory.store import MemoryStore
 
@@ -73,7 +73,7 @@ def test_nothing_is_live_before_the_first_commit(store: Store) -> None:
 
 
 def test_a_commit_is_live_until_the_next_one(store: Store, clock: SetClock) -> None:
-    store.claim("origin", "main")
+    store.bind(owner("origin", "main"))
     live(store, clock, 1, 1)
     live(store, clock, 5, 2)
     first, second = intervals(store)
@@ -93,11 +93,11 @@ def test_the_same_commit_may_be_live_again(store: Store, clock: SetClock) -> Non
 
 
 def test_another_branch_ends_the_interval(store: Store, clock: SetClock) -> None:
-    store.claim("origin", "main")
+    store.bind(owner("origin", "main"))
     live(store, clock, 0, 1)
-    store.claim("origin", "pr-25")
+    store.bind(owner("origin", "pr-25"))
     live(store, clock, 6, 2)
-    store.claim("origin", "main")
+    store.bind(owner("origin", "main"))
     live(store, clock, 12, 3)
     told = [(one.branch, one.ended) for one in intervals(store)]
     switched = IntervalEnd.BRANCH_SWITCHED
@@ -144,7 +144,7 @@ def assert_chain(store: Store, clock: SetClock, deeds: list[tuple[str, int, int]
     """Apply commits of branches at times: each interval begins where the one before it ended."""
     for branch, number, at in deeds:
         clock.set(at)
-        store.claim("origin", branch)
+        store.bind(owner("origin", branch))
         store.replace(KINDS, step(number))
     chain = intervals(store)
     for one, following in itertools.pairwise(chain):
@@ -193,7 +193,7 @@ def filled(folder: Path, clock: SetClock) -> list[LiveInterval]:
     with open_store(folder, clock) as store:
         for number, branch in enumerate(("main", "pr", "main"), 1):
             clock.set(number)
-            store.claim("origin", branch)
+            store.bind(owner("origin", branch))
             store.apply(KINDS, step(number))
         return intervals(store)
 
@@ -222,13 +222,13 @@ def test_an_older_store_without_events_knows_what_is_live(tmp_path: Path, clock:
 
 def test_a_restored_store_goes_on_from_what_was_live(tmp_path: Path, clock: SetClock) -> None:
     with open_store(tmp_path, clock) as store:
-        store.claim("origin", "main")
+        store.bind(owner("origin", "main"))
         live(store, clock, 1, 1)
     made = back_up(tmp_path, clock.now())
     with open_store(tmp_path, clock) as store:
         live(store, clock, 2, 2)
         live(store, clock, 3, 3)
-    restore(made, tmp_path, "origin", clock.set(9))
+    restore(made, tmp_path, lambda owner, applied: True, clock.set(9))
     with open_store(tmp_path, clock) as store:
         assert told(store) == [(1, 1, 2), (2, 2, 3), (3, 3, 9), (1, 9, None)]
         live(store, clock, 10, 4)
@@ -239,13 +239,13 @@ def test_a_restored_store_goes_on_from_what_was_live(tmp_path: Path, clock: SetC
 
 def test_what_only_a_lost_store_knew_is_not_made_up(tmp_path: Path, clock: SetClock) -> None:
     with open_store(tmp_path, clock) as store:
-        store.claim("origin", "main")
+        store.bind(owner("origin", "main"))
         live(store, clock, 1, 1)
         clock.set(2)
         store.record_event("later", {})
     made = back_up(tmp_path, clock.now())
     (tmp_path / FILE_NAME).unlink()
-    restore(made, tmp_path, "origin", clock.set(9))
+    restore(made, tmp_path, lambda owner, applied: True, clock.set(9))
     with open_store(tmp_path, clock) as store:
         assert told(store) == [(1, 1, 2), (1, 9, None)]
         assert store.live_at(START + 5 * SECOND) is None
@@ -257,7 +257,7 @@ def test_a_backup_of_an_older_format_can_be_restored(tmp_path: Path, clock: SetC
     made = back_up(tmp_path, clock.now())
     with open_store(tmp_path, clock) as store:
         live(store, clock, 8, 4)
-    restore(made, tmp_path, "origin", clock.set(9))
+    restore(made, tmp_path, lambda owner, applied: True, clock.set(9))
     with open_store(tmp_path, clock) as store:
         assert told(store) == [(1, 1, 2), (2, 2, 3), (3, 3, 8), (4, 8, 9), (3, 9, None)]
 

@@ -12,7 +12,7 @@ from reconciler.adapters.duckdb.store import open_store
 from reconciler.errors import NeedsHuman
 from tests.adapters.store import tampering
 from tests.support.cases import some
-from tests.support.kinds import KINDS, WIDGET, FixedClock, row, step, tombstone, widget
+from tests.support.kinds import KINDS, WIDGET, FixedClock, owner, row, step, tombstone, widget
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ GONE = widget("bee", widget_id="ffffffff-0000-4000-8000-000000000000", path="old
 
 @pytest.fixture
 def store(duckdb_store: DuckDBStore) -> DuckDBStore:
-    duckdb_store.claim("repo", "main")
+    duckdb_store.bind(owner("repo", "main"))
     duckdb_store.apply(KINDS, step(1, row(GONE, 1), *(row(widget(name), 1) for name in NAMES)))
     duckdb_store.apply(KINDS, step(2, tombstone(GONE, 1, 2)))
     return duckdb_store
@@ -114,7 +114,7 @@ def test_what_another_process_wrote_is_seen_once_the_store_is_open_again(tmp_pat
     for weight in (30.0, 99.0):
         with open_store(tmp_path, FixedClock()) as store:
             if weight == 30.0:
-                store.claim("repo", "main")
+                store.bind(owner("repo", "main"))
                 store.apply(KINDS, step(1, row(widget("ant"), 1)))
             with store.another() as reader:
                 assert reader.live(WIDGET, "ant")[0].values["weight"] == weight

@@ -16,7 +16,7 @@ from reconciler.adapters.duckdb.connection import FILE_NAME
 from reconciler.adapters.duckdb.sharing import SharedStore
 from reconciler.adapters.duckdb.store import DuckDBStore, open_store
 from reconciler.errors import RetryLater
-from tests.support.kinds import FixedClock
+from tests.support.kinds import FixedClock, owner
 from tests.support.patience import DEADLINE
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def keeper(tmp_path: Path) -> Iterator[SharedStore]:
     """A keeper of a new store, which was made and let go of."""
     found = SharedStore(tmp_path, FixedClock())
-    found.store().claim("origin", "main")
+    found.store().bind(owner("origin", "main"))
     found.close_idle()
     yield found
     found.close_idle()

@@ -9,7 +9,7 @@ from reconciler.adapters.duckdb import state
 from reconciler.adapters.duckdb.connection import FILE_NAME, open_writable
 from reconciler.adapters.duckdb.store import open_store
 from reconciler.reconcile.record import EVENTS, StoreOutbox, discard_events
-from tests.support.kinds import KINDS, FixedClock, step
+from tests.support.kinds import KINDS, FixedClock, owner, step
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,7 +25,7 @@ def seqs(store: Store, after: int = 0, limit: int = 100) -> list[int]:
 
 
 def busy(store: Store, steps: int) -> None:
-    store.claim("origin", "main")
+    store.bind(owner("origin", "main"))
     for number in range(1, steps + 1):
         store.apply(KINDS, step(number))
 

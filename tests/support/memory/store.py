@@ -12,7 +12,7 @@ from reconciler import canonical
 from reconciler.errors import BugError, NeedsHuman
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
 from reconciler.model.commit import Applied, Attempt
-from reconciler.model.host import HostEvent
+from reconciler.model.host import HostEvent, ownership_events
 from reconciler.model.intervals import LiveInterval, why_replaced
 from reconciler.model.rows import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED, MAX_REPORTED, LiveRow, next_drift_event
 from reconciler.tables.rows import is_live, live_values
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row, RowId
     from reconciler.model.commit import StoreUpdate
-    from reconciler.model.host import Suspension
+    from reconciler.model.host import Owner, Suspension
     from reconciler.model.rows import Drifts
     from reconciler.ports import Base, Clock
 
@@ -40,7 +40,7 @@ class MemoryStore:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._owner: tuple[str, str] | None = None
+        self._owner: Owner | None = None
         self._kinds: dict[str, Kind] = {}
         self._rows: dict[RowId, Row] = {}
         self._applied: Applied | None = None
@@ -53,15 +53,15 @@ class MemoryStore:
         self._intervals: list[LiveInterval] = []
         self._changes = self._shipped_changes = 0
 
-    def claim(self, repository: str, branch: str) -> None:
-        """Bind the store to a repository and branch."""
-        if self._owner is not None and self._owner[0] != repository:
-            raise NeedsHuman(f"this store belongs to the repository {self._owner[0]}, not to {repository}")
-        if self._owner != (repository, branch):
-            before = self._owner[1] if self._owner else None
-            detail = {"repository": repository, "branch": branch, "before": before}
-            self._happened(HostEvent(0, self._clock.now(), "bound", None, None, 0, detail))
-        self._owner = (repository, branch)
+    def owner(self) -> Owner | None:
+        """The repository and branch that it belongs to."""
+        return self._owner
+
+    def bind(self, owner: Owner) -> None:
+        """Give it an owner."""
+        for event, detail in ownership_events(self._owner, owner):
+            self._happened(HostEvent(0, self._clock.now(), event, None, None, 0, detail))
+        self._owner = owner
 
     def applied(self) -> Applied | None:
         """The applied commit."""
@@ -169,7 +169,7 @@ class MemoryStore:
         self._shipped_changes = max(change, self._shipped_changes)
 
     def _begin_interval(self, commit: str, digest: str, now: datetime) -> None:
-        branch, since = self._owner[1] if self._owner else "", now
+        branch, since = self._owner.branch if self._owner else "", now
         if self._intervals:
             before = self._intervals[-1]
             if (before.commit, before.branch, before.digest) == (commit, branch, digest):
