@@ -29,5 +29,22 @@ class RefusedError(ReconcilerError):
     """The request is refused for somebody's reason, such as a suspension of reconciling."""
 
 
+class TooLarge(ReconcilerError):
+    """What a commit or a folder brings exceeds a limit: that is its own fault."""
+
+
+def too_many_paths(limit: int) -> TooLarge:
+    """More paths than `limits.paths` allows."""
+    return TooLarge(f"more than {limit:,} paths", hint="bring them in several commits, or raise limits.paths")
+
+
+def too_many_bytes(limit: int) -> TooLarge:
+    """More bytes of files than `limits.yaml_mb` allows."""
+    megabytes = limit >> 20
+    return TooLarge(
+        f"more than {megabytes:,} MB of files", hint="bring them in several commits, or raise limits.yaml_mb"
+    )
+
+
 class BugError(ReconcilerError):
     """An invariant of the program itself does not hold."""

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from reconciler.errors import UsageError
 from reconciler.model import grants
+from reconciler.model.limits import Limits
 from reconciler.times import parse_span
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ class Setting:
     """One setting: `name` as in the file, its default as text, and what it is for.
 
     A `secret` one may be given as `file:/path` or `env:NAME`, and never appears in what the program prints. `many` is a
-    list of texts in the file; in the variable commas stand between them. Here each is a line.
+    list of texts in the file; in the variable commas stand between them. Here each is a line. `number` is a whole
+    number in the file.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Setting:
     purpose: str
     secret: bool = False
     many: bool = False
+    number: bool = False
 
     @property
     def variable(self) -> str:
@@ -71,6 +74,8 @@ SETTINGS = (
     Setting("host.name", "", "what this host is called in host events (default: its network name)"),
     Setting("host.system", "", "the resource whose log level, intervals and sizes this daemon obeys"),
     Setting("drift.mode", "heal", "what to do about live rows that are not as git says: `heal` or `report`"),
+    Setting("limits.paths", "250000", "how many paths one commit may change", number=True),
+    Setting("limits.yaml_mb", "256", "how many megabytes of files one commit may bring", number=True),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
@@ -111,6 +116,7 @@ class Settings:
     host: str
     config_resource: str | None
     heal_drift: bool
+    limits: Limits
     tokens: tuple[str, ...] = field(default=(), repr=False)
     """The tokens of grants that were read from elsewhere, to keep them out of the log."""
 
@@ -160,6 +166,7 @@ def load(config: Path | None, flags: Mapping[str, str], environ: Mapping[str, st
         host=resolved["host.name"],
         config_resource=resolved["host.system"] or None,
         heal_drift=_choice("drift.mode", resolved["drift.mode"], DRIFT_MODES) == DRIFT_MODES[0],
+        limits=Limits(_count("limits.paths", resolved), _count("limits.yaml_mb", resolved)),
         tokens=tokens,
     )
 
@@ -184,6 +191,13 @@ def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise UsageError(f"{name} is {value!r}", hint=f"write {' or '.join(choices)}")
     return value
+
+
+def _count(name: str, resolved: Mapping[str, str]) -> int:
+    text = resolved[name]
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
+        raise UsageError(f"{name} is {text!r}", hint=f"write a whole number, such as {BY_NAME[name].default}")
+    return int(text)
 
 
 def _seconds(name: str, text: str) -> float:
@@ -221,6 +235,8 @@ def _flatten(path: Path, tables: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _to_text(path: Path, name: str, value: object) -> str:
+    if BY_NAME[name].number and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
     if not BY_NAME[name].many:
         if not isinstance(value, str):
             raise UsageError(f"{path}: {name} is a text in quotes, not {value!r}")

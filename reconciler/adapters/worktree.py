@@ -6,8 +6,9 @@ import io
 import os
 from typing import TYPE_CHECKING
 
-from reconciler.errors import NeedsHuman, ReconcilerError, UsageError
+from reconciler.errors import NeedsHuman, ReconcilerError, UsageError, too_many_bytes, too_many_paths
 from reconciler.model.commit import EntryType
+from reconciler.model.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,8 +33,8 @@ def find_root(start: Path) -> Path:
 class WorkingTree:
     """The files below a folder, by paths relative to it with forward slashes."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, limits: Limits | None = None) -> None:
+        self.root, self.limits = root, limits or Limits()
 
     def file(self, path: str) -> bytes | EntryType | None:
         """What the file at a path holds, None when there is none; a symbolic link is told as such."""
@@ -47,15 +48,24 @@ class WorkingTree:
 
         Hidden folders are left out, and so is everything that is neither file nor link. `subfolder` is where to
         start; paths stay relative to the root. Raises `UsageError` when it is not there, and `NeedsHuman`, naming
-        the place, when something cannot be read.
+        the place, when something cannot be read. Raises `TooLarge` when there is more than the limits allow.
         """
         start = "/".join(filter(None, subfolder.replace(os.sep, "/").split("/")))
         top = self.root / start
         if not top.is_dir():
             raise UsageError(f"{top} is not a folder", hint="name an existing folder of the repository with --path")
-        files = sorted(_walk(str(top), f"{start}/" if start else "", wanted))
-        for path, place, is_link in files:
-            yield path, EntryType.SYMLINK if is_link else _content(place)
+        files: list[tuple[str, str, bool]] = []
+        for found in _walk(str(top), f"{start}/" if start else "", wanted):
+            files.append(found)
+            if len(files) > self.limits.paths:
+                raise too_many_paths(self.limits.paths)
+        left = self.limits.bytes
+        for path, place, is_link in sorted(files):
+            content = EntryType.SYMLINK if is_link else _content(place, left)
+            left -= 0 if isinstance(content, EntryType) else len(content)
+            if left < 0:
+                raise too_many_bytes(self.limits.bytes)
+            yield path, content
 
 
 def _walk(top: str, prefix: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, str, bool]]:
@@ -80,10 +90,11 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
         raise _unreadable(folder, error) from error
 
 
-def _content(place: str) -> bytes:
+def _content(place: str, most: int = -1) -> bytes:
+    """What a file holds; of one that holds more than `most` bytes (-1: of any), one byte more than that."""
     try:
         with io.FileIO(place) as file:  # a third of what Path.read_bytes costs, 100,000 times
-            return file.readall()
+            return file.readall() if most < 0 else file.read(most + 1)
     except OSError as error:
         raise _unreadable(place, error) from error
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from reconciler import __version__
-from reconciler.errors import BugError, ReconcilerError, RetryLater
+from reconciler.errors import BugError, ReconcilerError, RetryLater, TooLarge
 from reconciler.model.problem import Problem
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     """Calls a function with arguments once more, and tells how that ended."""
 
 HOST_FAULTS: Final = (OSError, MemoryError, ReconcilerError)
-"""A bug (`BugError`) apart: there the program does not stand what a commit brings."""
+"""Apart from a bug (`BugError`), where the program fails over what a commit brings, and from what is too large."""
 PANIC: Final = "PanicException"
 """What libraries in Rust raise. It is no `Exception`, and its class cannot be imported."""
 HINT: Final = "revert the commit; later commits are judged without it. The log has the trace: please report it"
@@ -28,7 +28,7 @@ HINT: Final = "revert the commit; later commits are judged without it. The log h
 
 def is_commit_fault(error: BaseException) -> bool:
     """Whether an exception may be the fault of what was read: then it is tried again in a fresh process."""
-    if isinstance(error, BugError) or type(error).__name__ == PANIC:
+    if isinstance(error, (BugError, TooLarge)) or type(error).__name__ == PANIC:
         return True
     return isinstance(error, Exception) and not isinstance(error, HOST_FAULTS)
 

@@ -19,6 +19,7 @@ from reconciler.errors import UsageError
 from reconciler.model.change import Op, Row
 from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.admission import PRUNE, AdmissionController, AdmissionRequest, CommitState
+from reconciler.reconcile.faults import is_commit_fault
 from reconciler.reconcile.narrowing import find_narrowed_kinds, warn_unknown_rows
 from reconciler.reconcile.rules import Role
 from reconciler.reconcile.sync import HistoryWalk, Mainline
@@ -183,8 +184,7 @@ class Planner:
         An invalid base stands for the last valid commit before it. Raises `UsageError` for what is no commit.
         """
         base, head = self._resolve(base), self._resolve(head)
-        changes = self.source.changes(base, head)
-        partial = self._load_partial_base(base, changes)
+        partial, changes = self._load_partial_base(base, head)
         if partial is not None:
             plan, kinds = self._plan(partial, base, head, changes)
             if not any(change.destructive for change in plan.changes):  # guards need the count of all resources
@@ -227,8 +227,17 @@ class Planner:
             raise UsageError(f"{revision} has no commits yet", hint="make a first commit")
         return sha
 
-    def _load_partial_base(self, base: str, changes: Collection[FileChange]) -> PlanBase | None:
-        """The base in a large tree of which only a few files of resources change; None otherwise."""
+    def _load_partial_base(self, base: str, head: str) -> tuple[PlanBase | None, Collection[FileChange] | None]:
+        """The base in a large tree of which only a few files of resources change, and what changes; None otherwise."""
+        try:
+            changes = self.source.changes(base, head)
+            return self._find_partial_base(base, changes), changes
+        except BaseException as error:
+            if not is_commit_fault(error):
+                raise
+            return None, None  # judging the head tells what is wrong
+
+    def _find_partial_base(self, base: str, changes: Collection[FileChange]) -> PlanBase | None:
         rules = self.processor.rules.read_rules(base)
         roles = {rules.layout.role(change.path) for change in changes}
         if len(rules.policies) or not roles <= {Role.RESOURCES, None}:
@@ -241,9 +250,13 @@ class Planner:
 
     def _find_narrowed(self, base: str, head: str) -> tuple[Kind, ...]:
         """The kinds for which the plan depends on what left git before the base."""
-        (old, _), (new, problems) = (
-            self.processor.rules.kinds_of(self.processor.rules.read_rules(commit)) for commit in (base, head)
-        )
+        rules = self.processor.rules
+        try:
+            (old, _), (new, problems) = (rules.kinds_of(rules.read_rules(commit)) for commit in (base, head))
+        except BaseException as error:
+            if not is_commit_fault(error):
+                raise
+            return ()  # judging the head tells what is wrong
         return () if problems else find_narrowed_kinds(old, new)
 
     def _load_base(self, base: str) -> PlanBase:
@@ -273,7 +286,7 @@ class Planner:
         kinds = snapshot.tree.kinds
         return replace(state, snapshot=replace(snapshot, lineage=evolved, kinds=kinds, pending=frozenset()))
 
-    def _plan(self, start: PlanBase, base: str, head: str, files: Collection[FileChange]) -> tuple[Plan, Kinds]:
+    def _plan(self, start: PlanBase, base: str, head: str, files: Collection[FileChange] | None) -> tuple[Plan, Kinds]:
         commit = self.source.commit(head)
         state, outcome = self.processor.process(start.state, commit.stamp, files if start.state.tree == base else None)
         kinds = state.snapshot.kinds

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from reconciler import canonical
-from reconciler.errors import RetryLater
+from reconciler.errors import RetryLater, TooLarge
 from reconciler.kinds.kind import Kinds
 from reconciler.model.change import Op, Stamp
 from reconciler.model.commit import Commit, CommitDelta, Signature, Status, Version
@@ -98,7 +98,7 @@ class CommitProcessor:
         self.bundled = bundled
         self._again = again
         self._reader = FileReader(bundled.kinds, again)
-        self._faults: dict[str, str] = {}
+        self._faults: dict[str, Problem] = {}
 
     def empty_state(self) -> TreeState:
         """The state before any commit."""
@@ -148,18 +148,22 @@ class CommitProcessor:
         self, state: TreeState, stamp: Stamp, height: int, move: Callable[[], tuple[TreeState, Outcome]]
     ) -> tuple[TreeState, Outcome]:
         """Make a move; a commit at fault leaves the state as it is, and its only problem is that."""
-        fault = self._faults.get(stamp.commit)
-        if fault is None:
+        problem = self._faults.get(stamp.commit)
+        if problem is None:
             try:
                 return move()
+            except TooLarge as error:
+                problem = cannot_judge(self.rules.folder or ".", str(error), error.hint)
             except BaseException as error:  # noqa: BLE001  raised again unless the commit is at fault
                 if not is_commit_fault(error):
                     raise_host_fault(stamp.commit, error)
-                fault = self._find_fault(state, stamp, error)
-        problem = cannot_judge(self.rules.folder or ".", fault)
+                problem = self._find_fault(state, stamp, error)
+            if len(self._faults) >= MAX_FAULTS:
+                self._faults.clear()
+            self._faults[stamp.commit] = problem
         return replace(state, height=height), Outcome(state.snapshot, (problem,), ())
 
-    def _find_fault(self, state: TreeState, stamp: Stamp, error: BaseException) -> str:
+    def _find_fault(self, state: TreeState, stamp: Stamp, error: BaseException) -> Problem:
         """Why a commit that failed here fails in a fresh process. Raises `RetryLater` when it does not."""
         commit = stamp.commit
         answer = self._again(_advance_alone, self._source, self.rules.folder, self.bundled, state.tree, stamp)
@@ -169,10 +173,7 @@ class CommitProcessor:
                 hint="it is tried again; restart the daemon if it stays so",
             ) from error
         LOG.warning("%s cannot be judged: %s\n%s", commit, answer.fault, answer.trace, exc_info=error)
-        if len(self._faults) >= MAX_FAULTS:
-            self._faults.clear()
-        self._faults[commit] = answer.fault
-        return answer.fault
+        return cannot_judge(self.rules.folder or ".", answer.fault)
 
     def read_entries(self, kinds: Kinds, files: Iterable[FileChange]) -> dict[str, FileEntry]:
         """What each file declares under some kinds, by path."""

@@ -425,6 +425,8 @@ def _values(settings: Settings) -> dict[str, str]:
         "host.name": settings.host,
         "host.system": settings.config_resource or "",
         "drift.mode": DRIFT_MODES[0] if settings.heal_drift else DRIFT_MODES[1],
+        "limits.paths": str(settings.limits.paths),
+        "limits.yaml_mb": str(settings.limits.yaml_mb),
     }
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from reconciler.errors import UsageError
+from reconciler.errors import TooLarge, UsageError
 from reconciler.reconcile.check import CheckResult, WatchedTree, check_tree
+from reconciler.reconcile.faults import cannot_judge
 from reconciler.reconcile.format import ROLES, FormattedTree, format_tree
 from reconciler.reconcile.policytests import Policies, PolicyTester, PolicyTestRun, is_policy_file, read_policies
 from reconciler.reconcile.rules import RESOURCE_SUFFIXES, SCHEMA_SUFFIX, BundledSchemas, Layout, Role, read_kinds
@@ -54,7 +55,11 @@ class Checkout:
 
         Raises `UsageError` for a path outside the tree, and for a file that does not count as configuration.
         """
-        files = self.read()
+        try:
+            files = self.read()
+        except TooLarge as error:
+            problem = cannot_judge(self.folder or ".", str(error), error.hint)
+            return CheckResult((problem,), {}, self.bundled.kinds)
         selected = self.select(paths, files.__contains__)
         return self.check(files).select(selected) if paths else self.check(files)
 

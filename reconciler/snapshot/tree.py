@@ -7,17 +7,19 @@ it changed.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from rpds import HashTrieMap, HashTrieSet
 
 from reconciler.model.change import FileEntry, Key, Resource, RowId
 from reconciler.model.problem import NOT_LOCATED, Problem
-from reconciler.slices import slices
+from reconciler.slices import in_order, slices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from reconciler.kinds.kind import Kinds
     from reconciler.ports import Base
@@ -164,29 +166,26 @@ def update_tree(tree: Tree, kinds: Kinds, entries: Mapping[str, FileEntry]) -> T
     old = {path: tree.files[path] for path in entries}
     updated = replace(tree, kinds=kinds)
     names, ids, referrers = tree.names.draft(), tree.ids.draft(), tree.referrers.draft()
-    touched, keys, targets = set[RowId](), set[Key](), set[Key]()
-    for path, entry in old.items():
-        for key, location in _locate_keys(path, entry):
-            keys.add(key)
-            names[key] = tuple(other for other in names[key] if other != location)
-        for resource in entry.resources:
-            touched.add(resource.row_id)
-            ids[resource.row_id] = tuple(
-                other for other in ids[resource.row_id] if _location_of(other) != _location_of(resource)
-            )
-            for target in tree.targets(resource):
-                targets.add(target)
-                referrers[target] = referrers[target].discard(_location_of(resource))
-    for path, entry in entries.items():
-        for key, location in _locate_keys(path, entry):
-            keys.add(key)
-            names[key] = tuple(sorted((*names[key], location)))
-        for resource in entry.resources:
-            touched.add(resource.row_id)
-            ids[resource.row_id] = tuple(sorted((*ids[resource.row_id], resource), key=_location_of))
-            for target in updated.targets(resource):
-                targets.add(target)
-                referrers[target] = referrers[target].insert(_location_of(resource), resource)
+    targets = set[Key]()
+    old_names, new_names = _group_names(old), _group_names(entries)
+    old_ids, new_ids = _group_resources(old), _group_resources(entries)
+    for key in {*old_names, *new_names}:
+        gone = set(old_names.get(key, ()))
+        kept = [location for location in names[key] if location not in gone]
+        names[key] = tuple(in_order((*kept, *new_names.get(key, ()))))
+    for row_id in {*old_ids, *new_ids}:
+        gone = {_location_of(resource) for resource in old_ids.get(row_id, ())}
+        same = [resource for resource in ids[row_id] if _location_of(resource) not in gone]
+        ids[row_id] = tuple(in_order((*same, *new_ids.get(row_id, ())), key=_location_of))
+    for resource in (resource for entry in old.values() for resource in entry.resources):
+        for target in tree.targets(resource):
+            targets.add(target)
+            referrers[target] = referrers[target].discard(_location_of(resource))
+    for resource in (resource for entry in entries.values() for resource in entry.resources):
+        for target in updated.targets(resource):
+            targets.add(target)
+            referrers[target] = referrers[target].insert(_location_of(resource), resource)
+    keys, touched = {*old_names, *new_names}, {*old_ids, *new_ids}
     updated = replace(
         updated,
         files=tree.files.with_changes(dict(entries)),
@@ -204,11 +203,24 @@ def _location_of(resource: Resource) -> Location:
     return Location(resource.path, resource.line)
 
 
-def _locate_keys(path: str, entry: FileEntry) -> Iterator[tuple[Key, Location]]:
-    for resource in entry.resources:
-        yield resource.key, _location_of(resource)
-    for document in entry.identified:
-        yield document.key, Location(path, document.line)
+def _group_names(entries: Mapping[str, FileEntry]) -> Mapping[Key, list[Location]]:
+    """Where the files declare each name."""
+    names: defaultdict[Key, list[Location]] = defaultdict(list)
+    for path, entry in entries.items():
+        for resource in entry.resources:
+            names[resource.key].append(_location_of(resource))
+        for document in entry.identified:
+            names[document.key].append(Location(path, document.line))
+    return names
+
+
+def _group_resources(entries: Mapping[str, FileEntry]) -> Mapping[RowId, list[Resource]]:
+    """What the files declare with each id."""
+    ids: defaultdict[RowId, list[Resource]] = defaultdict(list)
+    for entry in entries.values():
+        for resource in entry.resources:
+            ids[resource.row_id].append(resource)
+    return ids
 
 
 def _update_candidates(
@@ -287,10 +299,12 @@ def _find_duplicate_id(tree: Tree, row_id: RowId) -> Iterator[Problem]:
         )
 
 
-def _list_others(locations: Iterable[Location], location: Location) -> str:
-    others = [f"{other.path}:{other.line}" for other in locations if other != location]
-    more = f" and {len(others) - MAX_NAMED:,} more" if len(others) > MAX_NAMED else ""
-    return ", ".join(others[:MAX_NAMED]) + more
+def _list_others(locations: Collection[Location], location: Location) -> str:
+    """A few of the other locations: of a hundred thousand not all are looked at for each."""
+    others = (other for other in locations if other != location)
+    named = [f"{other.path}:{other.line}" for other in islice(others, MAX_NAMED)]
+    left = len(locations) - 1 - len(named)
+    return ", ".join(named) + (f" and {left:,} more" if left else "")
 
 
 def _find_dangling(tree: Tree, key: Key) -> Iterator[Problem]:

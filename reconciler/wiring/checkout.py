@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.watchtree import Watcher
+    from reconciler.model.limits import Limits
     from reconciler.reconcile.rules import BundledSchemas
 
 
@@ -27,10 +28,10 @@ def bundled_kinds() -> BundledSchemas:
     return load_bundled(load_bundled_schemas(), load_schema("kind"), load_schema("repository"))
 
 
-def open_checkout(start: Path, folder: str) -> Checkout:
+def open_checkout(start: Path, folder: str, limits: Limits | None = None) -> Checkout:
     """The working tree around `start`, from `folder` inside it on."""
     root, bundled = find_root(start.resolve()), bundled_kinds()
-    tree = WorkingTree(root)
+    tree = WorkingTree(root, limits)
     layout, problems = read_layout(tree.file(Layout(folder).settings_file), folder, bundled)
     return Checkout(root, folder, layout, problems, bundled, tree)
 

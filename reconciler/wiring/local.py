@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.redis.sessions import RedisSessions
     from reconciler.importing.tables import RawTable
     from reconciler.model.host import Diagnosis
+    from reconciler.model.limits import Limits
     from reconciler.model.live import CompareView
     from reconciler.model.rows import TableExport
     from reconciler.plan import Plan
@@ -122,10 +123,10 @@ def open_source(settings: Settings) -> Iterator[GitSource]:
     Raises `UsageError` when there is none.
     """
     if settings.origin.url is None:
-        with open_repository(settings.origin.folder) as source:
+        with open_repository(settings.origin.folder, limits=settings.limits) as source:
             yield source
     else:
-        with open_mirror(settings) as mirror, _open_or_fetch(mirror) as source:
+        with open_mirror(settings) as mirror, _open_or_fetch(mirror, settings.limits) as source:
             yield source
 
 
@@ -151,12 +152,12 @@ def _credentials(origin: Origin) -> Credentials:
     return Credentials(login, password, origin.ssh_key, origin.known_hosts)
 
 
-def _open_or_fetch(mirror: Mirror) -> GitSource:
+def _open_or_fetch(mirror: Mirror, limits: Limits) -> GitSource:
     try:
-        return mirror.open()
+        return mirror.open(limits)
     except RetryLater:
         mirror.fetch()
-        return mirror.open()
+        return mirror.open(limits)
 
 
 def _open_ledger(url: str, state: Path, repository: str, branch: str, silence: int) -> ClickHouseLedger:

@@ -94,7 +94,7 @@ def test_a_setting_is_documented(setting: settings.Setting) -> None:
     assert (f"- Option: `{option}`\n" in section) == (option is not None)
     assert f"- Default: `{setting.default}`\n" in section if setting.default else "- Default: " in section
     assert ("- Secret: " in section) == setting.secret
-    example = re.search(r"^- Example: `([a-z_]+) = \[?\"", section, re.MULTILINE)
+    example = re.search(r"^- Example: `([a-z_]+) = \[?[\"0-9]", section, re.MULTILINE)
     assert example is not None
     assert setting.name.endswith(f".{example[1]}")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler import settings
+from reconciler.errors import too_many_paths
 from reconciler.reconcile.faults import cannot_judge
 from reconciler.report.problems import problem_line
 from reconciler.wiring.checkout import open_checkout
@@ -118,9 +119,11 @@ def test_the_link_of_the_page_gives_what_it_says(desk: Path) -> None:
     assert _lines(open_checkout(desk, "").check_paths(()).problems) == told.splitlines()
 
 
-def test_the_fault_of_the_page_is_told_as_it_says() -> None:
-    told = next(block.body for block in blocks(PAGE, "text") if block.section == OF_BUGS)
-    assert problem_line(cannot_judge(told.partition(":")[0], "RecursionError")) == told.strip()
+def test_the_faults_of_the_page_are_told_as_it_says() -> None:
+    fault, limit = (block.body for block in blocks(PAGE, "text") if block.section == OF_BUGS)
+    assert problem_line(cannot_judge(fault.partition(":")[0], "RecursionError")) == fault.strip()
+    exceeded = too_many_paths(250_000)
+    assert problem_line(cannot_judge(".", str(exceeded), exceeded.hint)) == limit.strip()
 
 
 def test_the_narrowed_schema_of_the_page_is_refused_as_it_says(tmp_path: Path, desk: Path) -> None:

@@ -48,11 +48,11 @@ def _place(name: str) -> tuple[int, int]:
 @pytest.mark.parametrize("setting", settings.SETTINGS, ids=lambda setting: str(setting.name))
 def test_a_setting_is_as_the_program_has_it(setting: settings.Setting) -> None:
     found = FOUND[setting.name]
-    assert found["type"] == ("array" if setting.many else "string")
-    assert found.get("default", "") == setting.default
+    assert found["type"] == ("array" if setting.many else "integer" if setting.number else "string")
+    assert str(found.get("default", "")) == setting.default
     assert found["description"].endswith(".")
     assert ("file:/path or env:NAME" in found["description"]) == setting.secret
-    for value in (setting.default, *found.get("examples", ())):
+    for value in (found.get("default", ""), *found.get("examples", ())):
         assert not value or not _wrong(setting.name, value), value
 
 
@@ -73,6 +73,10 @@ def test_the_words_are_those_of_the_program() -> None:
         ("http.tokens", ["write:env:DESK_TOKEN"]),
         ("http.tokens", ["read:sha256:12"]),
         ("http.tokens", [1]),
+        ("limits.paths", 0),
+        ("limits.paths", True),
+        ("limits.yaml_mb", "many"),
+        ("limits.yaml_mb", 0.5),
         ("repository.ulr", "/srv"),
     ],
 )

@@ -32,7 +32,7 @@ STAGES = {
     "decode": ("reconciler.reconcile.read:decode", USER),
     "rules": ("reconciler.reconcile.rules:_update_files", USER),
     "schema": ("reconciler.reconcile.rules:load_kinds", KIND),
-    "narrowing": ("reconciler.reconcile.walk:migration_problems", KIND),
+    "narrowing": ("reconciler.reconcile.walk:find_replaced_kinds", KIND),
     "validate": ("reconciler.validate.validator:Validator.check", USER),
     "tree": ("reconciler.snapshot.tree:_update_candidates", USER),
     "lineage": ("reconciler.snapshot.snapshot:_next_row", USER),
@@ -88,8 +88,6 @@ def test_fault_of_the_commit(
     still_bad = repo.commit({"users/alice.yaml": configs.user("alice", risk=0.25)})
     assert world.attempt().plan.refused
     repo.commit(dict.fromkeys(files))
-    if stage == "tables":  # the kind was valid, so it cannot go
-        return
     assert not world.attempt().plan.refused
     assert risks(world) == {"alice": 0.25}
     statuses = [version.status for sha in (bad, still_bad) if (version := world.ledger.version(sha))]

@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 from reconciler.adapters.git.repository import open_repository
 from reconciler.adapters.machine import SystemClock
+from reconciler.model.limits import Limits
 from reconciler.plan import PRUNE_LIMIT
 from reconciler.reconcile import sync
 from reconciler.reconcile.admission import AdmissionController
@@ -67,6 +68,7 @@ class World:
     store: Store = field(default_factory=lambda: MemoryStore(CLOCK))
     ledger: Ledger = field(default_factory=lambda: MemoryLedger(CLOCK))
     rows_per_lookup: int | None = None
+    limits: Limits = field(default_factory=Limits)
     _source: GitSource | None = None
 
     @contextmanager
@@ -77,7 +79,9 @@ class World:
         self._source = None
 
     def _opened(self) -> AbstractContextManager[GitSource]:
-        return open_repository(self.repository) if self._source is None else nullcontext(self._source)
+        return (
+            open_repository(self.repository, limits=self.limits) if self._source is None else nullcontext(self._source)
+        )
 
     @contextmanager
     def reconciler(self) -> Iterator[Reconciler]:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from reconciler.model.limits import Limits
+
 NAME = "mirror.git"
 USUAL_FORMAT = "sha1"
 
@@ -127,7 +129,7 @@ class Mirror:
             except DamagedError as error:
                 return self._replace(bare, str(error), set_aside)
 
-    def open(self) -> GitSource:
+    def open(self, limits: Limits | None = None) -> GitSource:
         """A source that reads what was fetched; the caller closes it. Fetching goes on beneath it.
 
         Raises `RetryLater` when nothing has been fetched from this address yet, or the mirror is damaged: fetch.
@@ -142,7 +144,7 @@ class Mirror:
             raise RetryLater(f"the mirror {self.path} is damaged: {error}", hint="the next fetch clones it") from error
         if marks.url != self.url:
             raise RetryLater(f"nothing has been fetched from {self.url} yet", hint="the next fetch clones it")
-        return open_repository(self.path)
+        return open_repository(self.path, limits=limits)
 
     def default_branch(self) -> str | None:
         """The branch that the remote's HEAD stands for; None when it is detached or there are no commits.

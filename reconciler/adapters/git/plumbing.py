@@ -8,12 +8,15 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
-from reconciler.adapters.git.process import SILENCE, Process, Watchdog
-from reconciler.errors import BugError
+from reconciler.adapters.git.process import NO_VARIABLES, SILENCE, Process, Watchdog
+from reconciler.errors import BugError, TooLarge, too_many_bytes, too_many_paths
+from reconciler.model.limits import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
     from pathlib import Path
+
+    from reconciler.errors import ReconcilerError
 
 Tag = TypeVar("Tag")
 Answer = TypeVar("Answer")
@@ -33,13 +36,25 @@ DIFF_TREE = (
     *("diff-tree", "--stdin", "-r", "-z", "--raw", "--no-abbrev", "--always"),
     *("--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none"),
 )
+PIECE = 1 << 16
+"""Bytes of a difference that are read before its records are counted."""
+FIELDS = 2
+"""Fields of a record, each with a NUL behind it."""
+ALLOCATION, OVER_ALLOCATION = "GIT_ALLOC_LIMIT", "attempting to allocate"
+"""The variable with which git refuses to allocate more bytes at once (its wrapper.c), and what it says then."""
+BYTES_PER_PATH = 64
+"""An entry in a tree object takes less. One in the array of a difference takes 8: git ends at eight times the paths."""
+LEAST_ALLOCATION = 4 << 20
 
 
 class Plumbing:
     """Streams of objects and differences out of one repository. Safe for several threads and nested streams."""
 
-    def __init__(self, git_dir: Path, *, object_format: str = "sha1", silence: float = SILENCE) -> None:
+    def __init__(
+        self, git_dir: Path, *, object_format: str = "sha1", silence: float = SILENCE, limits: Limits | None = None
+    ) -> None:
         self.git_dir = git_dir
+        self.limits = limits or Limits()
         self._empty_tree = EMPTY_TREE[object_format]
         self._watchdog = Watchdog(silence)
         self._idle: dict[tuple[str, ...], list[Process]] = {}
@@ -48,11 +63,17 @@ class Plumbing:
         # diff-tree repeats a line that is no object name, and flushes: that ends an answer. No path can foresee it
         self._mark = f"={secrets.token_hex(16)}\n".encode()
 
-    def objects(self, requests: Iterable[tuple[str, Tag]]) -> Iterator[tuple[Tag, bytes, bytes | None]]:
-        """For each object name, which has no line break: its tag, type and content; None when there is no such."""
+    def objects(
+        self, requests: Iterable[tuple[str, Tag]], max_bytes: int | None = None
+    ) -> Iterator[tuple[Tag, bytes, bytes | None]]:
+        """For each object name, which has no line break: its tag, type and content; None when there is no such.
+
+        Raises `TooLarge` before it reads the object with which they are more than `max_bytes` together.
+        """
         lines = ((name, name.encode() + b"\n", tag) for name, tag in requests)
+        read = _read_object if max_bytes is None else _BoundedReader(max_bytes).read
         with self._lend(CAT_FILE) as process:
-            for tag, (kind, content) in _converse(process, lines, _read_object):
+            for tag, (kind, content) in _converse(process, lines, read, deque()):
                 yield tag, kind, content
 
     def name(self, expression: str) -> str | None:
@@ -64,18 +85,25 @@ class Plumbing:
                 raise process.failure(expression)
             return None if _is_missing(answer) else answer.partition(b" ")[0].decode()
 
-    def differences(self, requests: Iterable[tuple[str | None, str, Tag]]) -> Iterator[tuple[Tag, bytes]]:
+    def differences(self, requests: Iterable[tuple[str | None, str, Tag]]) -> Iterator[tuple[Tag, bytes | None]]:
         """For each commit and older commit: the tag and the raw records of the paths that differ.
 
         Without an older one, the newer is a tree, compared with the empty tree. Both are always named, because
-        this git keeps on using as a commit's parents whatever an earlier request compared it with.
+        this git keeps on using as a commit's parents whatever an earlier request compared it with. The records are
+        None where more paths differ than `limits` allow.
         """
         lines = (
             (new, (f"{new} {old}\n" if old else f"{self._empty_tree} {new}\n").encode() + self._mark, tag)
             for old, new, tag in requests
         )
-        with self._lend(DIFF_TREE) as process:
-            yield from _converse(process, lines, self._read_difference)
+        under_way: deque[tuple[str, bytes, Tag]] = deque()
+        while True:
+            try:
+                with self._lend(DIFF_TREE) as process:
+                    yield from _converse(process, lines, self._read_difference, under_way)
+                break
+            except TooLarge:  # another process goes on with what this one was asked
+                yield under_way.popleft()[2], None
 
     def lines(self, *arguments: str) -> Generator[str, None, None]:
         """The output lines of one git command, as they come; ending early ends git."""
@@ -93,6 +121,20 @@ class Plumbing:
             if code not in (0, 1):
                 raise process.failure()
             return None if code else text
+
+    def listed(self, *arguments: str) -> bytes:
+        """What one git command prints, a NUL behind each path. Raises `TooLarge` for more paths than allowed."""
+        pieces: list[bytes] = []
+        count = 0
+        with self._start(arguments) as process:
+            while piece := process.read(PIECE):
+                count += piece.count(b"\0")
+                if count > self.limits.paths:
+                    raise too_many_paths(self.limits.paths)
+                pieces.append(piece)
+            if process.finish() != 0:
+                raise process.failure()
+        return b"".join(pieces)
 
     def close(self) -> None:
         """End every git and give back every handle."""
@@ -139,35 +181,67 @@ class Plumbing:
     def _open(self, arguments: tuple[str, ...]) -> Process:
         if self._closed:
             raise BugError(f"the repository {self.git_dir} was closed already")
-        process = Process(arguments, cwd=self.git_dir, git_dir=self.git_dir)
+        process = Process(arguments, cwd=self.git_dir, git_dir=self.git_dir, variables=self._bounds(arguments))
         self._watchdog.watch(process)
         return process
+
+    def _bounds(self, arguments: tuple[str, ...]) -> Mapping[str, str]:
+        """git holds a whole difference in memory before it writes the first record."""
+        if arguments is not DIFF_TREE:
+            return NO_VARIABLES
+        return {ALLOCATION: str(max(LEAST_ALLOCATION, self.limits.paths * BYTES_PER_PATH))}
 
     def _end(self, process: Process) -> None:
         self._watchdog.forget(process)
         process.close()
 
     def _read_difference(self, process: Process, request: str) -> bytes:
-        pieces = []
-        while True:
-            line = process.line()  # all of an answer at once, unless a path has a line break in it
-            if not line:
-                raise process.failure(request)
-            pieces.append(line)
-            if line.endswith(self._mark):
-                break
+        pieces: list[bytes] = []
+        fields, end = 0, b""
+        while not end.endswith(self._mark):
+            piece = process.line(PIECE)  # all of a small answer at once, unless a path has a line break in it
+            fields += piece.count(b"\0")
+            if fields > FIELDS * self.limits.paths + FIELDS:
+                raise too_many_paths(self.limits.paths)
+            if not piece:
+                raise self._failure(process, request)
+            pieces.append(piece)
+            end = end[-len(self._mark) :] + piece
         answer = b"".join(pieces)
         for head in (f"{request}\0".encode(), f"{self._empty_tree} {request}\n".encode()):
             if answer.startswith(head):
                 return answer[len(head) : -len(self._mark)]
         raise process.failure(request)  # git goes on when it cannot read one side: that is no empty difference
 
+    def _failure(self, process: Process, request: str) -> ReconcilerError:
+        failure = process.failure(request)
+        return too_many_paths(self.limits.paths) if OVER_ALLOCATION in process.complaints() else failure
 
-def _read_object(process: Process, request: str) -> tuple[bytes, bytes | None]:
+
+class _BoundedReader:
+    """Reads objects up to so many bytes in all."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = self._left = max_bytes
+
+    def read(self, process: Process, request: str) -> tuple[bytes, bytes | None]:
+        """The type and content of the next object."""
+        return _read_object(process, request, self._take)
+
+    def _take(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise too_many_bytes(self._max_bytes)
+
+
+def _read_object(
+    process: Process, request: str, take: Callable[[int], None] = lambda size: None
+) -> tuple[bytes, bytes | None]:
     header = process.line()
     fields = header.rsplit(b" ", 2)
     if len(fields) == 3 and fields[2].rstrip().isdigit():  # noqa: PLR2004 - name, type, size
         size = int(fields[2])
+        take(size)
         content = process.read(size + 1)
         if len(content) == size + 1:
             return fields[1], content[:-1]
@@ -181,23 +255,32 @@ def _is_missing(header: bytes) -> bool:
 
 
 def _converse(
-    process: Process, requests: Iterable[tuple[str, bytes, Tag]], read: Callable[[Process, str], Answer]
+    process: Process,
+    requests: Iterable[tuple[str, bytes, Tag]],
+    read: Callable[[Process, str], Answer],
+    under_way: deque[tuple[str, bytes, Tag]],
 ) -> Iterator[tuple[Tag, Answer]]:
     """Send requests ahead of their answers, but never more than the pipe holds, so that nobody waits for ever.
 
     When it is full, half of the answers are read before more is sent: a system call then carries many requests.
+    `under_way` holds what was sent and has no answer yet; what it holds at first is sent again.
     """
-    under_way: deque[tuple[str, int, Tag]] = deque()
-    size = 0
+    for _, line, _ in under_way:
+        process.send(line)
+    size = sum(len(line) for _, line, _ in under_way)
     for asked, line, tag in requests:
         if under_way and size + len(line) > PIPE_CAPACITY:
             while under_way and size + len(line) > PIPE_CAPACITY // 2:
-                name, length, first = under_way.popleft()
-                size -= length
-                yield first, read(process, name)
+                name, sent, first = under_way[0]
+                answer = read(process, name)
+                under_way.popleft()
+                size -= len(sent)
+                yield first, answer
         process.send(line)
-        under_way.append((asked, len(line), tag))
+        under_way.append((asked, line, tag))
         size += len(line)
     while under_way:
-        name, _, first = under_way.popleft()
-        yield first, read(process, name)
+        name, _, first = under_way[0]
+        answer = read(process, name)
+        under_way.popleft()
+        yield first, answer

@@ -16,12 +16,13 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
 
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 PIPE_BUFFER = 1 << 18
 """Bytes read from git at once."""
@@ -56,6 +57,7 @@ OVERRIDES = {
     "maintenance.auto": "false",
 }
 
+NO_VARIABLES: Mapping[str, str] = MappingProxyType({})
 EXECUTABLE = "GIT_PYTHON_GIT_EXECUTABLE"
 """GitPython's variable for a git that is not on PATH."""
 
@@ -66,7 +68,14 @@ def environment() -> dict[str, str]:
     return {**inherited, **VARIABLES}
 
 
-def start(arguments: Sequence[str], *, cwd: Path, git_dir: Path | None, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+def start(
+    arguments: Sequence[str],
+    *,
+    cwd: Path,
+    git_dir: Path | None,
+    stderr: IO[bytes],
+    variables: Mapping[str, str] = NO_VARIABLES,
+) -> subprocess.Popen[bytes]:
     """Start git with pipes for input and output. Raises `NeedsHuman` when git is not installed.
 
     GitPython's own `execute` would hand on the whole environment, and a pipe for errors that nobody empties.
@@ -82,7 +91,7 @@ def start(arguments: Sequence[str], *, cwd: Path, git_dir: Path | None, stderr: 
             stderr=stderr,
             bufsize=PIPE_BUFFER,
             cwd=cwd,
-            env=environment(),
+            env={**environment(), **variables},
             **own_group,
         )
     except FileNotFoundError as error:
@@ -114,12 +123,19 @@ GRACE = 2.0
 class Process:
     """A git command with pipes, for one user at a time. End of file where more was due means: see `failure()`."""
 
-    def __init__(self, arguments: Sequence[str], *, cwd: Path, git_dir: Path | None) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        *,
+        cwd: Path,
+        git_dir: Path | None,
+        variables: Mapping[str, str] = NO_VARIABLES,
+    ) -> None:
         self._name, self._place = f"git {arguments[0]}", git_dir or cwd
         with contextlib.ExitStack() as undo:
             # A file, not a pipe: nobody has to empty it while git runs
             self._errors = undo.enter_context(tempfile.TemporaryFile())
-            self._popen = start(arguments, cwd=cwd, git_dir=git_dir, stderr=self._errors)
+            self._popen = start(arguments, cwd=cwd, git_dir=git_dir, stderr=self._errors, variables=variables)
             undo.pop_all()
         assert self._popen.stdin is not None
         assert self._popen.stdout is not None
@@ -134,11 +150,11 @@ class Process:
             self._stdin.write(request)
         self.waiting_since = None
 
-    def line(self) -> bytes:
-        """The next line with its end; empty at the end of file."""
+    def line(self, size: int = -1) -> bytes:
+        """The next line with its end, or so many bytes of it; empty at the end of file."""
         self._flush()
         self.waiting_since = time.monotonic()
-        line = self._stdout.readline()
+        line = self._stdout.readline(size)
         self.waiting_since = None
         return line
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.adapters.git.process import missing_object
+from reconciler.errors import too_many_paths
 from reconciler.model.commit import Commit, CommitDelta, EntryType, FileChange, Signature
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def read_deltas(plumbing: Plumbing, graph: Iterable[tuple[str, tuple[str, ...]]]
     """These commits, with the parents that they have here."""
     requests = (_request(commit, tree) for commit, tree in read_commits(plumbing, graph))
     for commit, raw in plumbing.differences(requests):
-        yield CommitDelta(commit, parse_changes(raw))
+        yield CommitDelta(commit, None if raw is None else parse_changes(raw))
 
 
 def read_straight_line(plumbing: Plumbing, head: str, known: str) -> tuple[tuple[str, tuple[str, ...]], ...] | None:
@@ -192,9 +193,11 @@ def height(plumbing: Plumbing, commit: str) -> int:
 
 
 def changes(plumbing: Plumbing, old: str | None, new: str) -> tuple[FileChange, ...]:
-    """The paths that differ between two commits' trees; `old` None stands for the empty tree."""
+    """The paths that differ between two commits' trees; `old` None stands for the empty tree. Raises `TooLarge`."""
     ((commit, tree),) = read_commits(plumbing, [(new, ())])
     ((_, raw),) = plumbing.differences([(old, commit.sha if old else tree, None)])
+    if raw is None:
+        raise too_many_paths(plumbing.limits.paths)
     return parse_changes(raw)
 
 
@@ -248,12 +251,15 @@ def files(plumbing: Plumbing, commit: str, paths: Collection[str]) -> tuple[File
 
 
 def paths(plumbing: Plumbing, commit: str) -> tuple[str, ...]:
-    """All paths of the commit's tree but those of its folders: a quarter of what their ids would cost as well."""
-    listed = plumbing.output("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit) or ""
-    names = listed.split("\0")[:-1]
-    if listed.isascii() and "\\x" not in listed:
-        return tuple(names)
-    return tuple(path_text(path.encode("utf-8", "surrogateescape")) for path in names)
+    """All paths of the commit's tree but those of its folders: a quarter of what their ids would cost as well.
+
+    Raises `TooLarge`.
+    """
+    listed = plumbing.listed("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit)
+    names = listed.split(b"\0")[:-1]
+    if listed.isascii() and b"\\x" not in listed:
+        return tuple(name.decode() for name in names)
+    return tuple(path_text(name) for name in names)
 
 
 def has_folder(plumbing: Plumbing, commit: str, folder: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from reconciler.model.commit import Commit, CommitDelta, FileChange
+    from reconciler.model.limits import Limits
 
 QUESTIONS = (
     *("--show-object-format", "--is-inside-work-tree", "--absolute-git-dir"),
@@ -31,11 +32,12 @@ USER_INFO = re.compile(r"^(?P<scheme>.*?://)(?P<user>[^/?#]*)@", re.DOTALL)
 QUERY = re.compile(r"^(?P<url>.*?://[^?#]*)[?#].*$", re.DOTALL)
 
 
-def open_repository(path: Path, *, silence: float = SILENCE) -> GitSource:
+def open_repository(path: Path, *, silence: float = SILENCE, limits: Limits | None = None) -> GitSource:
     """The repository around a path: a work tree or a folder in it, a bare repository, a linked work tree.
 
-    `silence` is how many seconds git may stay silent. Raises `UsageError` when there is no repository, and
-    `NeedsHuman` when git refuses to read it. Close the result, or use it as a context manager.
+    `silence` is how many seconds git may stay silent. What exceeds the limits raises `TooLarge` when it is read. Raises
+    `UsageError` when there is no repository, and `NeedsHuman` when git refuses to read it. Close the result, or use it
+    as a context manager.
     """
     start = path.absolute()
     if not start.exists():
@@ -44,7 +46,7 @@ def open_repository(path: Path, *, silence: float = SILENCE) -> GitSource:
         start = start.parent
     object_format, inside, git_dir, common_dir, up = _discover(start)
     return GitSource(
-        Plumbing(Path(git_dir), object_format=object_format, silence=silence),
+        Plumbing(Path(git_dir), object_format=object_format, silence=silence, limits=limits),
         git_dir=Path(common_dir),
         own_dir=Path(git_dir),
         work_tree=(start / up).resolve() if inside == "true" else None,
@@ -72,7 +74,7 @@ class GitSource:
 
     def __reduce__(self) -> tuple[Callable[[Path], GitSource], tuple[Path]]:
         """Another process that is given this one opens the repository itself."""
-        return open_repository, (self.git_dir,)
+        return partial(open_repository, limits=self._plumbing.limits), (self.git_dir,)
 
     def close(self) -> None:
         """End the git processes. Streams that are still open end with a `NeedsHuman` or `BugError` when used."""
@@ -154,8 +156,11 @@ class GitSource:
         return queries.listing(self._plumbing, self._commit(commit), folder)
 
     def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        """The contents of blobs, in the order asked for, as one stream. Raises `NeedsHuman` for one that is missing."""
-        for blob, kind, content in self._plumbing.objects((blob, blob) for blob in ids):
+        """The contents of blobs, in the order asked for, as one stream.
+
+        Raises `NeedsHuman` for one that is missing, and `TooLarge` before there is more than the limits allow.
+        """
+        for blob, kind, content in self._plumbing.objects(((blob, blob) for blob in ids), self._plumbing.limits.bytes):
             if content is None:
                 raise missing_object(self.git_dir, blob)
             if kind != b"blob":

@@ -57,7 +57,7 @@ def validate(given: Globals, paths: tuple[Path, ...], watch: bool, form: str) ->
     settings = given.settings()
     if watch and form != TEXT:
         raise UsageError(f"--watch cannot go on in {form}, which is one document", hint="leave out --format")
-    checkout = open_checkout(start_folder(paths, settings.repository), settings.path)
+    checkout = open_checkout(start_folder(paths, settings.repository), settings.path, settings.limits)
     if watch:
         _watch(given, checkout, paths, partial(_report, given, form=form))
     checked = checkout.check_paths(paths)
@@ -66,7 +66,7 @@ def validate(given: Globals, paths: tuple[Path, ...], watch: bool, form: str) ->
 
 
 def _report(given: Globals, checked: CheckResult, form: str) -> None:
-    if not checked.entries:
+    if not checked.entries and not checked.problems:
         given.say("warning: nothing was checked: there is no *.yaml or *.yml file")
     if form == TEXT:
         for style, text in checked_lines(checked):

@@ -1,0 +1,126 @@
+"""A commit that brings more than the limits is invalid, and the next one goes live.
+
+A few kilobytes in git may stand for millions of paths.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.adapters.git.repository import open_repository
+from reconciler.errors import TooLarge
+from reconciler.model.limits import Limits
+from reconciler.wiring.checkout import open_checkout
+from tests.support import configs
+from tests.support.gitrepo import Entry, GitRepo
+from tests.support.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+LIMITS = Limits(paths=500, yaml_mb=1)
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> GitRepo:
+    repo = GitRepo.create(tmp_path / "config")
+    repo.commit({"users/alice.yaml": configs.user("alice", risk=1.0)})
+    return repo
+
+
+def deep_tree(repo: GitRepo, levels: int, name: str = "0.yaml") -> str:
+    """The id of a tree of ten to the power of `levels` paths, which takes `levels` small objects."""
+    blob = repo.git("hash-object", "-w", "--stdin", stdin=configs.user("mallory").encode())
+    tree = repo.git("mktree", stdin="".join(f"100644 blob {blob}\t{i}{name}\n" for i in range(10)).encode())
+    for _ in range(levels - 1):
+        tree = repo.git("mktree", stdin="".join(f"040000 tree {tree}\t{i}\n" for i in range(10)).encode())
+    return tree
+
+
+def bomb(repo: GitRepo) -> str:
+    """A commit with 100,000 paths, and its revert behind it."""
+    return repo.commit({"bomb": Entry("040000", deep_tree(repo, 5).encode(), stored=True)})
+
+
+def many_files(repo: GitRepo) -> str:
+    return repo.commit({f"bomb/{number}.txt": "" for number in range(501)})
+
+
+def large_files(repo: GitRepo) -> str:
+    return repo.commit({f"bomb/{number}.yaml": f"# {'x' * 300_000}\n" for number in range(4)})
+
+
+def large_schema(repo: GitRepo) -> str:
+    return repo.commit({"schemas/bomb.schema.json": " " * (2 << 20)})
+
+
+BOMBS = [bomb, many_files, large_files, large_schema]
+
+
+@pytest.mark.parametrize("explode", BOMBS)
+def test_it_is_invalid_and_the_next_good_commit_goes_live(explode: Callable[[GitRepo], str], repo: GitRepo) -> None:
+    world = World(repo.path, limits=LIMITS)
+    world.sync()
+    bad = explode(repo)
+    (problem,) = world.attempt().plan.problems
+    assert (problem.code, problem.path) == ("cannot-judge", ".")
+    assert "limits." in problem.hint
+    still_bad = repo.commit({"users/alice.yaml": configs.user("alice", risk=0.5)})
+    assert world.attempt().plan.refused
+    with open_repository(repo.path) as source:
+        gone = dict.fromkeys(("bomb", "schemas"))
+        assert source.resolve("main") == still_bad
+    repo.commit(gone)
+    assert not world.attempt().plan.refused
+    assert [name for name, _ in world.live()["User"]] == ["alice"]
+    assert dict(world.live()["User"])["alice"]["risk_per_trade_percent"] == 0.5
+    anew = World(repo.path, limits=LIMITS)
+    anew.sync()
+    assert anew.rows() == world.rows()
+    for sha in (bad, still_bad):
+        assert world.ledger.version(sha).status == anew.ledger.version(sha).status == "INVALID"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("explode", BOMBS)
+def test_a_plan_says_so(explode: Callable[[GitRepo], str], repo: GitRepo) -> None:
+    explode(repo)
+    world = World(repo.path, limits=LIMITS)
+    assert [problem.code for problem in world.between("main~1", "main").problems] == ["cannot-judge"]
+    assert [problem.code for problem in world.ahead("main").problems] == ["cannot-judge"]
+    repo.commit({"users/alice.yaml": configs.user("alice", risk=0.5), "bomb": None, "schemas": None})
+    assert len(world.between("main~1", "main").changes) == 1
+
+
+def test_what_git_reads_is_bounded(repo: GitRepo) -> None:
+    repo.commit({"bomb": Entry("040000", deep_tree(repo, 8).encode(), stored=True)})
+    repo.commit({"bomb": None})
+    with open_repository(repo.path, limits=LIMITS) as source:
+        assert [delta.changes and len(delta.changes) for delta in source.history("main")] == [1, None, None]
+        for read in (lambda: source.changes(None, "main~1"), lambda: source.paths("main~1")):
+            with pytest.raises(TooLarge, match="more than 500 paths"):
+                read()
+        assert len(source.changes("main~2", "main")) == 0
+
+
+def test_one_blob_under_many_paths_is_read_once_for_each(repo: GitRepo) -> None:
+    """A hundred thousand duplicates are found without comparing each with each."""
+    repo.commit({"bomb": Entry("040000", deep_tree(repo, 4).encode(), stored=True)})
+    world = World(repo.path, limits=Limits(paths=20_000))
+    result = world.attempt()
+    assert len(result.plan.problems) == 20_000
+    assert "and 9,996 more" in result.plan.problems[0].message
+    assert {problem.code for problem in result.plan.problems} == {"duplicate-name", "duplicate-id"}
+
+
+def test_a_folder_has_the_same_limits(tmp_path: Path) -> None:
+    (tmp_path / "reconciler.yaml").write_text("apiVersion: reconciler/v1\nkind: Repository\nspec: {}\n")
+    for number in range(3):
+        (tmp_path / f"{number}.yaml").write_text(configs.user(f"u{number}") + "# " + "x" * 600_000)
+    (problem,) = open_checkout(tmp_path, "", Limits(paths=3)).check_paths(()).problems
+    assert (problem.code, problem.hint.partition(", or ")[2]) == ("cannot-judge", "raise limits.paths")
+    (problem,) = open_checkout(tmp_path, "", Limits(yaml_mb=1)).check_paths(()).problems
+    assert (problem.code, problem.hint.partition(", or ")[2]) == ("cannot-judge", "raise limits.yaml_mb")
+    assert not open_checkout(tmp_path, "", Limits(paths=4, yaml_mb=2)).check_paths(()).problems
