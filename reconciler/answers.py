@@ -287,6 +287,9 @@ class PlanSummary(Answer, frozen=True):
     update: Count
     delete: Count
     unchanged: Count
+    partial: Annotated[str, Meta(description="how many files cannot be read; left out when all can")] | UnsetType = (
+        UNSET
+    )
 
 
 class Plan(Answer, frozen=True):
@@ -295,6 +298,9 @@ class Plan(Answer, frozen=True):
     changes: tuple[Change, ...]
     summary: PlanSummary
     problems: tuple[Problem, ...]
+    partial: Annotated[
+        tuple[str, ...], Meta(description="files that cannot be read: what they declare counts as unchanged")
+    ]
 
 
 class Diff(Answer, frozen=True):

@@ -23,7 +23,8 @@ class Plan:
     """The way from one commit's state to another's. `base` is None when there was nothing before.
 
     `unchanged` counts the resources that both declare alike. `state` is the commit whose state `changes` start from:
-    the base, or the last valid commit before it when the base is invalid.
+    the base, or the last valid commit before it when the base is invalid. `partial` are the files of the head, of
+    `files` in all, that cannot be read: the plan tells nothing of what they declare, and it is refused.
     """
 
     base: str | None
@@ -32,6 +33,8 @@ class Plan:
     problems: tuple[Problem, ...] = ()
     unchanged: int = 0
     state: str | None = None
+    partial: tuple[str, ...] = ()
+    files: int = 0
 
     @property
     def refused(self) -> bool:

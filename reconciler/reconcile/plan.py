@@ -17,13 +17,15 @@ from uuid import UUID
 from reconciler import canonical
 from reconciler.errors import UsageError
 from reconciler.model.change import Op, Row
+from reconciler.model.commit import Status
 from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.admission import PRUNE, AdmissionController, AdmissionRequest, CommitState
 from reconciler.reconcile.faults import is_commit_fault
 from reconciler.reconcile.narrowing import find_narrowed_kinds, warn_unknown_rows
+from reconciler.reconcile.readable import ReadablePart, keep_unread, read_part
 from reconciler.reconcile.rules import Role
 from reconciler.reconcile.sync import HistoryWalk, Mainline
-from reconciler.reconcile.walk import CommitProcessor, StateAt, WalkStart, state_at, walk_history
+from reconciler.reconcile.walk import CommitProcessor, ProcessedCommit, StateAt, WalkStart, state_at, walk_history
 from reconciler.snapshot import tree as trees
 from reconciler.snapshot.snapshot import EmptyBase, LoadedBase, advance_lineage
 
@@ -211,15 +213,18 @@ class Planner:
         applied = store.applied()
         base = applied.stamp.commit if applied else None
         problems = mainline.last.version.problems if mainline.last else ()
+        part = self._read_part(mainline.last)
+        if part is not None and mainline.last is not None:
+            mainline = replace(mainline, valid=_with_state(mainline.last, part.state))
         proposal = walk.propose(start, mainline)
         if proposal is None:
             kinds = walk.kinds() if applied else self.bundled
             count = sum(store.base(kinds).count(kind.name) for kind in kinds)
             return Plan(base, sha, (), problems, count, base), kinds
-        request = proposal.request
+        request = keep_unread(proposal.request, part) if part is not None else proposal.request
         problems = tuple(sorted({*problems, *self.admission.review(request).problems}))
         before = sum(request.count_before(kind.name) for kind in (request.old or request.new).kinds)
-        return _subtract_changed(Plan(base, sha, request.changes, problems, before, base)), request.new.kinds
+        return _complete(Plan(base, sha, request.changes, problems, before, base), part), request.new.kinds
 
     def _resolve(self, revision: str) -> str:
         sha = self.source.resolve(revision)
@@ -290,12 +295,24 @@ class Planner:
         commit = self.source.commit(head)
         state, outcome = self.processor.process(start.state, commit.stamp, files if start.state.tree == base else None)
         kinds = state.snapshot.kinds
+        rows, part = outcome.rows, None
         if not outcome.valid:
-            return Plan(base, head, (), outcome.problems, start.declared, start.valid_commit), kinds
-        changes = sort_changes(row.change for row in outcome.rows)
+            part = read_part(self.source, self.processor.rules, state, commit.stamp, outcome.problems)
+            if part is None:
+                return Plan(base, head, (), outcome.problems, start.declared, start.valid_commit), kinds
+            state, kinds = part.state, part.state.snapshot.kinds
+            rows = part.rows if head != base else ()
+        changes = sort_changes(row.change for row in rows)
         problems = outcome.problems + self._review(start.state, state, base, commit, changes)
         plan = Plan(base, head, changes, tuple(sorted(problems)), start.declared, start.valid_commit)
-        return _subtract_changed(plan), kinds
+        return _complete(plan, part), kinds
+
+    def _read_part(self, last: ProcessedCommit | None) -> ReadablePart | None:
+        """The readable part of the last commit of a walk, if it is invalid."""
+        if last is None or last.version.status is Status.VALID:
+            return None
+        stamp, problems = last.version.commit.stamp, last.version.problems
+        return read_part(self.source, self.processor.rules, last.state, stamp, problems)
 
     def _review(
         self, before: TreeState, after: TreeState, base: str, head: Commit, changes: tuple[Change, ...]
@@ -310,6 +327,15 @@ class Planner:
         return self.admission.review(request).problems
 
 
-def _subtract_changed(plan: Plan) -> Plan:
-    """The plan with what it changes no longer counted as unchanged."""
-    return replace(plan, unchanged=plan.unchanged - plan.count(Op.UPDATE) - plan.count(Op.DELETE))
+def _with_state(commit: ProcessedCommit, state: TreeState) -> ProcessedCommit:
+    """A commit with other rows than its history makes of it, so that nothing takes them for those."""
+    return replace(commit, version=replace(commit.version, digest=""), state=state)
+
+
+def _complete(plan: Plan, part: ReadablePart | None) -> Plan:
+    """The plan with what could not be read, and with what it changes or leaves open no longer counted as unchanged."""
+    unchanged = plan.unchanged - plan.count(Op.UPDATE) - plan.count(Op.DELETE)
+    if part is None:
+        return replace(plan, unchanged=unchanged)
+    unchanged -= len(part.withheld - {change.resource.row_id for change in plan.changes})
+    return replace(plan, unchanged=max(unchanged, 0), partial=part.unread.paths, files=part.files)

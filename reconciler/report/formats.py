@@ -25,7 +25,16 @@ from reconciler.model.change import Op
 from reconciler.model.problem import Severity
 from reconciler.report import markdown, plans
 from reconciler.report.escape import dump_json, escape_block, escape_line
-from reconciler.report.plans import SIGNS, build_plan, change_title, full_change_lines, outcome_lines, prune_effect
+from reconciler.report.plans import (
+    SIGNS,
+    build_plan,
+    change_title,
+    full_change_lines,
+    outcome_lines,
+    partial_note,
+    prune_effect,
+    unread_files,
+)
 from reconciler.report.problems import (
     DOCS_PAGE,
     build_checked,
@@ -114,7 +123,8 @@ def render_plan_junit(plan: Plan, kinds: Kinds) -> str:
     """`plan --format junit`: the changes, deletions first, and the files with problems."""
     changes = [_change_case(change, kinds) for change in plan.changes]
     files = list(_file_cases("plan", (), plan.problems))
-    return _render_document([("plan: changes", changes), ("plan: files", files)])
+    partial = [Case("plan", partial_note(plan), (), unread_files(plan))] if plan.partial else []
+    return _render_document([("plan: changes", changes), ("plan: files", [*partial, *files])])
 
 
 def _file_cases(group: str, paths: Iterable[str], problems: Iterable[Problem]) -> Iterator[Case]:
@@ -189,7 +199,12 @@ def render_checked_sarif(checked: CheckResult) -> str:
 
 def render_plan_sarif(plan: Plan, kinds: Kinds) -> str:
     """`plan --format sarif`"""
-    return dump_json(_build_log("plan", plan.problems))
+    log = _build_log("plan", plan.problems)
+    if plan.partial:
+        text = f"{partial_note(plan)}: {', '.join(unread_files(plan))}"
+        notification = {"level": "error", "message": {"text": text}}
+        log["runs"][0]["invocations"] = [{"executionSuccessful": False, "toolExecutionNotifications": [notification]}]
+    return dump_json(log)
 
 
 def _build_log(command: str, problems: Sequence[Problem]) -> dict[str, Any]:

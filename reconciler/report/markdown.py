@@ -17,7 +17,16 @@ from reconciler.model.change import Op
 from reconciler.model.problem import Severity
 from reconciler.report.commits import short_sha
 from reconciler.report.escape import escape_line
-from reconciler.report.plans import UNTIL_FIXED, base_note, changed_fields, plan_summary, prune_effect
+from reconciler.report.plans import (
+    LEFT_OUT,
+    UNTIL_FIXED,
+    base_note,
+    changed_fields,
+    partial_note,
+    plan_summary,
+    prune_effect,
+    unread_files,
+)
 from reconciler.report.problems import checked_counts, plural, problem_counts, problem_location
 
 if TYPE_CHECKING:
@@ -73,7 +82,7 @@ def render_checked(checked: CheckResult) -> str:
 
 def render_plan(plan: Plan, kinds: Kinds) -> str:
     """`plan --format markdown`: deletions are open, the rest is folded, a table for each kind."""
-    head = f"{MARKER.format('plan')}\n### {_verdict(plan)}\n\n{' '.join(_summary_sentences(plan))}\n"
+    head = f"{MARKER.format('plan')}\n### {_verdict(plan)}\n\n{' '.join(_summary_sentences(plan))}\n{_partial(plan)}"
     return _render_comment(head, plan.problems, [*_deletion_sections(plan, kinds), *_kind_sections(plan, kinds)])
 
 
@@ -160,6 +169,12 @@ def _summary_sentences(plan: Plan) -> Iterator[str]:
         if plan.problems:
             yield f"{plural(len(plan.problems), 'warning')}."
     yield f"{short_sha(plan.base) if plan.base else 'nothing'} → {short_sha(plan.head)}"
+
+
+def _partial(plan: Plan) -> str:
+    if not plan.partial:
+        return ""
+    return f"\n**{partial_note(plan)}**: {', '.join(map(code_span, unread_files(plan)))}; {LEFT_OUT}.\n"
 
 
 def _change_counts(plan: Plan) -> str:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from reconciler import answers, canonical
 from reconciler.kinds.kind import INACTIVE, STATUS_FIELD
 from reconciler.model.change import Op, Prune
 from reconciler.report.commits import short_sha
 from reconciler.report.escape import escape_line
-from reconciler.report.problems import build_problem, checked_counts, problem_counts, problem_line
+from reconciler.report.problems import build_problem, checked_counts, plural, problem_counts, problem_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -66,6 +66,7 @@ def build_plan(plan: Plan) -> answers.Plan:
         changes=tuple(map(build_change, plan.changes)),
         summary=build_plan_summary(plan),
         problems=tuple(map(build_problem, plan.problems)),
+        partial=plan.partial,
     )
 
 
@@ -75,6 +76,7 @@ def build_plan_summary(plan: Plan) -> answers.PlanSummary:
         update=plan.count(Op.UPDATE),
         delete=plan.count(Op.DELETE),
         unchanged=plan.unchanged,
+        partial=partial_note(plan) or UNSET,
     )
 
 
@@ -217,6 +219,9 @@ def _with_unit(text: str | None, unit: str) -> str:
 
 
 UNTIL_FIXED = "no row changes until that is mended"
+LEFT_OUT = "what these files declare is left out: neither changed nor deleted"
+MAX_UNREAD_NAMED = 20
+"""Files that cannot be read and are named in a sentence; each of them is in the problems as well."""
 
 
 class LineStyle(Enum):
@@ -262,12 +267,27 @@ def base_note(plan: Plan) -> str:
     return f"{short_sha(plan.base)} is invalid: the changes are those since {valid}"
 
 
+def partial_note(plan: Plan) -> str:
+    """`partial: 2 of 25 files cannot be read`; empty when all can."""
+    unread = len(plan.partial)
+    return f"partial: {unread:,} of {plural(plan.files, 'file')} cannot be read" if unread else ""
+
+
+def unread_files(plan: Plan) -> tuple[str, ...]:
+    """The files that cannot be read, the first of them by name."""
+    named, more = plan.partial[:MAX_UNREAD_NAMED], len(plan.partial) - MAX_UNREAD_NAMED
+    return (*map(escape_line, named), f"and {more:,} more") if more > 0 else tuple(map(escape_line, named))
+
+
 def outcome_lines(plan: Plan) -> Iterator[str]:
-    """Base, refusal, unchanged resources, and last the summary."""
+    """Base, refusal, what could not be read, unchanged resources, and last the summary."""
     if note := base_note(plan):
         yield note
     if plan.refused:
         yield f"refused: {short_sha(plan.head)} has {problem_counts(plan.problems)}; {UNTIL_FIXED}"
+    if plan.partial:
+        yield f"{partial_note(plan)}: {', '.join(unread_files(plan))}"
+        yield LEFT_OUT
     if plan.changes:
         yield f"{plan.unchanged:,} unchanged"
     elif not plan.refused:  # a refused plan without changes is not "no changes"

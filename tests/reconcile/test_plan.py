@@ -51,7 +51,7 @@ def is_valid(repo: GitRepo, sha: str) -> bool:
 
 def shown(plan: Plan) -> tuple[object, ...]:
     """What a plan says but where its changes begin."""
-    return plan.head, plan.changes, plan.problems, plan.unchanged
+    return plan.head, plan.changes, plan.problems, plan.unchanged, plan.partial, plan.files
 
 
 def steps(plan: Plan) -> list[tuple[object, ...]]:
@@ -102,9 +102,11 @@ def test_a_plan_is_what_a_reconcile_then_does(history: list[Edit]) -> None:
         between, ahead = world.between(base, head), world.ahead(head)
         repo.git("update-ref", "refs/heads/host", head)
         done = world.sync().plan
-        assert steps(ahead) == steps(done)
         if is_valid(repo, head):
-            assert steps(between) == steps(done)
+            assert steps(ahead) == steps(between) == steps(done)
+            assert between.unchanged == ahead.unchanged
+        elif is_valid(repo, base):
+            assert (steps(ahead), ahead.partial) == (steps(between), between.partial)
             assert between.unchanged == ahead.unchanged
 
 
