@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -24,6 +24,8 @@ Severity = Literal["error", "warning"]
 ConditionStatus = Literal["True", "False"]
 SyncState = Literal["Synced", "OutOfSync", "Unknown"]
 HealthState = Literal["Healthy", "Progressing", "Degraded", "Suspended"]
+FateWord = Literal["live", "was-live", "skipped", "refused", "invalid", "held", "pending"]
+WhyEnded = Literal["replaced", "rolled-back", "branch-switched", "halt-changed"]
 Operation = Literal["create", "update", "delete"]
 Origin = Literal["shipped", "repository"]
 FollowerState = Literal["Starting", "Following", "Retrying", "Stalled"]
@@ -205,6 +207,15 @@ class Row(Answer, frozen=True):
     values: dict[str, Any]
 
 
+class LiveSpan(Answer, frozen=True):
+    """A commit was live on a host; `until` and `ended` are null while it is."""
+
+    host: str
+    since: Annotated[Moment, Meta(description="when it went live")] = field(name="from")
+    until: Moment | None
+    ended: WhyEnded | None
+
+
 class HistoryPoint(Answer, frozen=True):
     """The commit that was found for what somebody asked for, on this host or in git."""
 
@@ -217,6 +228,14 @@ class HistoryPoint(Answer, frozen=True):
     status: Verdict
     orphaned: bool
     by: Literal["host", "git"]
+    branch: (
+        Annotated[str, Meta(description="the branch that has the commit, where it is not the one asked")] | UnsetType
+    ) = UNSET
+    fate: FateWord | UnsetType = UNSET
+    refused_by: tuple[str, ...] = ()
+    shown: (
+        Annotated[Sha, Meta(description="the commit whose rows were live, where the other never was")] | UnsetType
+    ) = UNSET
 
 
 class Rows(Answer, frozen=True, kw_only=True):
@@ -274,6 +293,12 @@ class RecordedChange(Answer, frozen=True):
     fields: tuple[FieldChange, ...]
     destructive: bool
     text: Annotated[str, Meta(description="the same in words")]
+    branch: (
+        Annotated[str, Meta(description="the branch that has the commit, where it is not the one asked")] | UnsetType
+    ) = UNSET
+    fate: FateWord | UnsetType = UNSET
+    refused_by: tuple[str, ...] = ()
+    live: tuple[LiveSpan, ...] = ()
 
 
 class Changes(Answer, frozen=True):
@@ -352,6 +377,12 @@ class Version(Answer, frozen=True):
     digest: str
     orphaned: bool
     recorded_at: Moment
+    branch: Annotated[str, Meta(description="the branch that has it, where it is not the one asked")] | UnsetType = (
+        UNSET
+    )
+    fate: Annotated[FateWord, Meta(description="what became of it on the host")] | UnsetType = UNSET
+    refused_by: Annotated[tuple[str, ...], Meta(description="the rules that refused it")] = ()
+    live: Annotated[tuple[LiveSpan, ...], Meta(description="when it was live on the host")] = ()
 
 
 class Versions(Answer, frozen=True):
@@ -363,6 +394,7 @@ class Versions(Answer, frozen=True):
 class VersionWithChanges(Answer, frozen=True):
     version: Version
     changes: tuple[DescribedChange, ...]
+    reasons: Annotated[tuple[Problem, ...], Meta(description="why guards and policies refused it")] = ()
 
 
 class DriftedRow(Answer, frozen=True):

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         ViewWrite,
     )
     from reconciler.model.problem import Policy, Verdict
+    from reconciler.model.refusal import Refusal
     from reconciler.model.rows import (
         ActiveDay,
         ChangeCursor,
@@ -234,6 +235,15 @@ class StoreReader(Protocol):
     def intervals_of(self, commits: Collection[str]) -> tuple[LiveInterval, ...]:
         """The intervals in which some commits were live, the oldest first."""
 
+    def newest_intervals(self, limit: int, *, off: str | None = None) -> tuple[LiveInterval, ...]:
+        """The newest intervals, the newest first; with `off`, only those of other branches than this one."""
+
+    def refusals_of(self, commits: Collection[str]) -> tuple[Refusal, ...]:
+        """Why some commits were refused, as far as the store still has the events: the newest of each commit."""
+
+    def refused_since(self, moment: datetime) -> tuple[str, ...]:
+        """The commits that were refused since a time, as far as the store still has the events."""
+
     def intervals_after(self, change: int, limit: int) -> tuple[LiveInterval, ...]:
         """The intervals that began or ended after a change, in the order of their changes."""
 
@@ -261,8 +271,11 @@ class Store(StoreReader, Protocol):
     def replace(self, kinds: Kinds, step: StoreUpdate) -> None:
         """Replace all state with the given one: for a first commit and for a rewritten history."""
 
-    def refuse(self, attempt: Attempt) -> None:
-        """Record that a commit was refused; no row changes."""
+    def refuse(self, attempt: Attempt, judged: Attempt | None = None) -> None:
+        """Record that a commit was refused; no row changes.
+
+        `judged` is the commit that was to go live and was refused as well, where that is not the newest one.
+        """
 
     def heal(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MAX_REPORTED) -> Drifts:
         """Restore up to `limit` rows that drifted; returns those, and the number that there were.
@@ -323,6 +336,9 @@ class LedgerReader(Protocol):
     def find_by_sha(self, shas: Collection[str]) -> tuple[VersionRow, ...]:
         """The versions of some commits, orphaned ones included, in no particular order."""
 
+    def mainline_heights(self, shas: Collection[str]) -> Mapping[str, int]:
+        """The heights of those of some commits that are on the mainline and not orphaned."""
+
     def row_counts(self, kinds: Kinds, shas: Collection[str]) -> Mapping[str, int]:
         """The number of row changes of these kinds for each of some commits, 0 included."""
 
@@ -338,8 +354,11 @@ class LedgerReader(Protocol):
     def find_versions(self, only: VersionFilter, *, limit: int) -> tuple[VersionRow, ...]:
         """The versions that pass a filter, newest committer time first; orphaned ones only for status `ORPHANED`."""
 
-    def activity(self, since: datetime) -> tuple[ActiveDay, ...]:
-        """The days since a time on which anything was committed to the mainline, in order; without orphaned commits."""
+    def activity(self, since: datetime, refused: Collection[str] = ()) -> tuple[ActiveDay, ...]:
+        """The days since a time on which anything was committed to the mainline, in order; without orphaned commits.
+
+        Commits that were `refused` are counted as such, and what they would have changed is not.
+        """
 
     def count_orphans(self) -> int:
         """The number of versions that the branch no longer reaches."""
@@ -356,6 +375,21 @@ class LedgerReader(Protocol):
         Those from before a host kept intervals are made of its host events. An interval that was never ended, since
         its store was lost, ends where the next one begins.
         """
+
+    def newest_intervals(self, host: str, limit: int, *, off: str | None = None) -> tuple[LiveInterval, ...]:
+        """The newest intervals of a host, the newest first; with `off`, only those of other branches than this one."""
+
+    def refusals_of(self, host: str, commits: Collection[str]) -> tuple[Refusal, ...]:
+        """Why some commits were refused on a host, on any branch: the newest refusal of each."""
+
+    def refused_since(self, host: str, moment: datetime) -> tuple[str, ...]:
+        """The commits that were refused on a host since a time."""
+
+    def on_branch(self, branch: str) -> LedgerReader:
+        """The same ledger for another branch of the repository; closed with this one."""
+
+    def branches(self, sha: str = "") -> tuple[str, ...]:
+        """The recorded branches, or those with a commit whose sha begins so; the one recorded last comes first."""
 
     def version_at(self, moment: datetime) -> VersionRow | None:
         """The highest commit of the mainline whose committer time is not later than a time."""

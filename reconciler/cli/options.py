@@ -41,6 +41,11 @@ class Globals:
         """The settings in force for this command."""
         return settings.load(self.config, self.flags)
 
+    @property
+    def branch(self) -> str | None:
+        """The branch that was given for this command: a daemon does not know of it."""
+        return self.flags.get(SETTING_OF["branch"])
+
     def host(self, progress: Progress | None = None) -> Host:
         """The host that the settings name; `progress` hears how far an operation in this process has come."""
         from reconciler.wiring.host import open_host

@@ -224,7 +224,8 @@ def _context(given: DaemonParts, host_state: HostState, deps: Dependencies, sess
         if upload.open_ledger is None:
             raise history_off()
         with upload.open_ledger() as ledger:
-            yield History(ledger, ledger if isinstance(ledger, ClickHouseLedger) else None, kinds, resolve)
+            sql = ledger if isinstance(ledger, ClickHouseLedger) else None
+            yield History(ledger, sql, kinds, resolve, upload.branch, store.reading)
 
     @contextmanager
     def open_planner() -> Iterator[tuple[Planner, str]]:

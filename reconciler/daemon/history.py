@@ -91,7 +91,8 @@ class HistoryUpload:
         self._host, self._clock, self._on_error = host, clock, on_error
         self._metrics = metrics
         self._interval = DEFAULT.ship_interval
-        self._branch: str | None = None
+        self.branch = ""
+        """The one whose history is uploaded; empty before the first."""
         self._uploader: HistoryUploader | None = None
         self._pending: PendingUploads | None = None
         self._evicted = 0.0
@@ -102,10 +103,10 @@ class HistoryUpload:
 
     def follow(self, followed: RecordedBranch) -> None:
         """Upload the history of this branch from now on."""
-        if followed.branch == self._branch:
+        if followed.branch == self.branch:
             return
         self.stop()
-        self._branch = followed.branch
+        self.branch = followed.branch
         if self._openers.ledger is None:
             return
         open_ledger = partial(
@@ -125,7 +126,7 @@ class HistoryUpload:
         """Take the host events and live intervals that are new in the store, and tell it which the ledger has."""
         if self._pending is not None:
             self._pending.exchange(store)
-        elif self._branch is not None and time.monotonic() > self._evicted:
+        elif self.branch and time.monotonic() > self._evicted:
             self._evicted = time.monotonic() + EVICTION_INTERVAL
             discard_events(store)
 

@@ -180,23 +180,33 @@ class FieldBlame(NamedTuple):
     version: VersionRow
 
 
-def blame_fields(kind: Kind, changes: Iterable[HistoryChange]) -> list[FieldBlame]:
-    """For every field of one row the version that last set it: columns, then name, labels, annotations, references.
+def blame_fields(kind: Kind, changes: Iterable[tuple[HistoryChange, bool]]) -> list[FieldBlame]:
+    """For every field of a live row the version that last set it: columns, then name, labels, annotations, references.
 
-    `changes` are the row's, the oldest first. A row that comes back after it had left git starts again.
+    `changes` are the row's, the oldest first, each with whether what it left went live; the last one is what is live. A
+    value that was never live has set nothing: who brings back what was live before it does not either. A row that
+    comes back after it had left git starts again.
     """
-    blamed: dict[str, FieldBlame] = {}
-    declared = False
-    for change in changes:
-        previous = blamed
-        is_new, declared = is_declared(change.row) and not declared, is_declared(change.row)
-        blamed = {
-            field: previous[field]
-            if not is_new and field in previous and _is_same(previous[field].value, value)
-            else FieldBlame(field, value, change.version)
-            for field, value in _fields(kind, change.row).items()
-        }
-    return list(blamed.values())
+    live: dict[str, FieldBlame] = {}
+    said: dict[str, FieldBlame] = {}
+    was_declared = said_declared = False
+    for change, went_live in changes:
+        declared = is_declared(change.row)
+        own = {field: FieldBlame(field, value, change.version) for field, value in _fields(kind, change.row).items()}
+        said = own if declared and not said_declared else _carried(said, own)
+        said_declared = declared
+        if went_live:
+            live = said = said if declared and not was_declared else _carried(live, said)
+            was_declared = declared
+    return list(live.values())
+
+
+def _carried(before: Mapping[str, FieldBlame], now: Mapping[str, FieldBlame]) -> dict[str, FieldBlame]:
+    """Each field as it is now, blamed on what set it before where that is the same value."""
+    return {
+        field: before[field] if field in before and _is_same(before[field].value, blame.value) else blame
+        for field, blame in now.items()
+    }
 
 
 def _fields(kind: Kind, row: HistoryRow) -> dict[str, Any]:

@@ -6,7 +6,7 @@ A cursor is a tuple of JSON values, which clients send back as they got them, th
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from reconciler import canonical
 from reconciler.errors import UsageError
@@ -16,7 +16,7 @@ from reconciler.model.rows import ChangeCursor
 from reconciler.tables.rows import name_column
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from reconciler.history.changes import TimelineEntry
     from reconciler.kinds.kind import Kind
@@ -162,3 +162,26 @@ def _has_types(cursor: Cursor, *types: type) -> bool:
         return False
     numbers = [value for value in cursor if type(value) is int]
     return all(0 <= number <= MAX_HEIGHT for number in numbers)
+
+
+T = TypeVar("T")
+
+
+def weave_in(
+    own: Sequence[T],
+    others: Iterable[tuple[datetime, T]],
+    since: Callable[[T], datetime | None],
+    cut: tuple[bool, bool],
+) -> list[T]:
+    """A page, newest first, with what went live on the host out of other branches: each before what went live before.
+
+    `others` have the times at which they went live, the oldest first. `cut` says whether there are pages before and
+    after this one: what belongs to those is left out.
+    """
+    woven = list(own)
+    for moment, other in others:
+        older = (number for number, one in enumerate(woven) if (at := since(one)) is not None and at < moment)
+        number = next(older, None if cut[1] else len(woven))
+        if number is not None and not (cut[0] and number == 0):
+            woven.insert(number, other)
+    return woven

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from reconciler.errors import UsageError
+from reconciler.errors import RetryLater, UsageError
 from reconciler.model.commit import Status
 from reconciler.model.rows import HistoryPoint, VersionRow
 from reconciler.times import is_time, parse_time
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.model.commit import Version
+    from reconciler.model.intervals import LiveInterval
     from reconciler.model.rows import SideVersion
     from reconciler.ports import LedgerReader
 
     Resolve = Callable[[str], str | None]
+    LiveAt = Callable[[datetime], LiveInterval | None]
 
 Parents = tuple[str, ...]
 
@@ -107,50 +109,87 @@ MAX_HEIGHT: Final = 2**32 - 1
 
 @dataclass(frozen=True, slots=True)
 class NamedPoint:
-    """A point in the history, the version there, and the name that it was found by.
+    """A point in the history, the version there, the ledger that has it, and the name that it was found by.
 
     `by_host` says that this version was live on the host at the named time; otherwise its committer time decided, or
-    the name is a revision.
+    the name is a revision. `branch` is that of the ledger where it is not the one asked. `shown` is the commit whose
+    rows are those of the point, where that is another one.
     """
 
     name: str
     version: VersionRow
     point: HistoryPoint
+    ledger: LedgerReader
     by_host: bool = False
+    branch: str | None = None
+    shown: str | None = None
 
 
-def find_point(ledger: LedgerReader, name: str, host: str, resolve: Resolve) -> NamedPoint:
+@dataclass(frozen=True, slots=True)
+class FoundVersion:
+    """A version, and the ledger that has it; `branch` is that one's where it is not the one asked."""
+
+    version: VersionRow
+    ledger: LedgerReader
+    branch: str | None = None
+
+    def point(self, name: str, *, by_host: bool = False) -> NamedPoint:
+        """The point of the version. Raises `UsageError` for one that was never on a mainline."""
+        point = require_point(self.ledger, self.version)
+        return NamedPoint(name, self.version, point, self.ledger, by_host, self.branch)
+
+
+def find_point(ledger: LedgerReader, name: str, live_at: LiveAt, resolve: Resolve) -> NamedPoint:
     """The point that a revision or a time names.
 
-    For a time: the commit that was live on the host then, as far as the ledger knows, else the highest commit of the
-    mainline that is not younger. Raises `UsageError` when there is none.
+    For a time: the commit that was live on the host then, of whatever branch, as far as the host knows, else the
+    highest commit of the mainline that is not younger. Raises `UsageError` when there is none, and `RetryLater` when
+    the history lacks the commit.
     """
     if not is_time(name):
-        version = find_version(ledger, name, resolve)
-        return NamedPoint(name, version, require_point(ledger, version))
+        return find_version(ledger, name, resolve).point(name)
     at = parse_time(name)
-    live = ledger.live_at(host, at)
-    live_version = ledger.version(live.commit) if live else None
-    version_then = live_version or ledger.version_at(at)
-    if version_then is None:
+    live = live_at(at)
+    if live is not None:
+        there = _find_recorded(ledger, live.commit, live.branch)
+        if there is None:
+            raise RetryLater(
+                f"{live.commit[:8]} was live then, and is not in the history yet", hint="try again in a moment"
+            )
+        return there.point(name, by_host=True)
+    version = ledger.version_at(at)
+    if version is None:
         raise UsageError(f"nothing was committed by {name}", hint="see `reconciler log`")
-    return NamedPoint(name, version_then, require_point(ledger, version_then), by_host=live_version is not None)
+    return FoundVersion(version, ledger).point(name)
 
 
-def find_version(ledger: LedgerReader, revision: str, resolve: Resolve) -> VersionRow:
-    """The version of a revision: the ledger knows shas, git (`resolve`) knows tags and branches.
+def find_version(ledger: LedgerReader, revision: str, resolve: Resolve) -> FoundVersion:
+    """The version of a revision: the ledger knows shas, of any branch; git (`resolve`) knows tags and branches.
 
     Raises `UsageError` when it is not recorded, and what `resolve` raises.
     """
-    version_row = ledger.version(revision) if SHA.fullmatch(revision) else None
-    if version_row is not None:
-        return version_row
+    found = _find_recorded(ledger, revision) if SHA.fullmatch(revision) else None
+    if found is not None:
+        return found
     sha = resolve(revision)
-    version = ledger.version(sha) if sha else None
-    if version is None:
+    found = _find_recorded(ledger, sha) if sha else None
+    if found is None:
         where = f"{revision} ({sha[:8]})" if sha and sha != revision else revision
         raise UsageError(f"{where} is not in the history", hint="see `reconciler log`")
-    return version
+    return found
+
+
+def _find_recorded(ledger: LedgerReader, sha: str, branch: str | None = None) -> FoundVersion | None:
+    """A recorded commit: of the ledger's branch, of the given one, or of whichever has it."""
+    version = ledger.version(sha)
+    if version is not None:
+        return FoundVersion(version, ledger)
+    for other in dict.fromkeys([*([branch] if branch else []), *ledger.branches(sha)]):
+        elsewhere = ledger.on_branch(other)
+        version = elsewhere.version(sha)
+        if version is not None:
+            return FoundVersion(version, elsewhere, other)
+    return None
 
 
 def require_point(ledger: LedgerReader, version: VersionRow) -> HistoryPoint:

@@ -164,7 +164,7 @@ class ChangeCursor(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ActiveDay:
-    """The mainline's commits of one day by committer time in UTC: how many, and their changes."""
+    """The mainline's commits of one day by committer time in UTC: how many, and the changes of those not refused."""
 
     day: date
     commits: int
@@ -172,6 +172,7 @@ class ActiveDay:
     creates: int
     updates: int
     deletes: int
+    refused: int = 0
 
 
 MAX_REPORTED = 1_000

@@ -35,7 +35,8 @@ class EmptyStore:
     """Implements the port `StoreReader`. It has no identity: a store is given one when it is created."""
 
     applied = last_attempt = suspension = live_at = owner = _none
-    live = events_after = intervals_of = intervals_after = _empty
+    live = events_after = intervals_of = newest_intervals = _empty
+    intervals_after = refusals_of = refused_since = _empty
     kinds = counts = _empty_mapping
     last_uploaded_event = last_uploaded_interval = _zero
 
@@ -54,10 +55,13 @@ class EmptyLedger:
 
     find_by_sha = events = versions = find_versions = activity = other_kinds = rows_at = changed_rows = changes_of = (
         newest_changes
-    ) = intervals_of = _empty
+    ) = intervals_of = newest_intervals = refusals_of = refused_since = branches = _empty
     live_at = version_at = _none
-    recorded_commits = side_versions = _empty_mapping
+    recorded_commits = side_versions = mainline_heights = _empty_mapping
     count_orphans = count_declared = _zero
+
+    def on_branch(self, branch: str) -> EmptyLedger:
+        return self
 
     def version(self, sha: str) -> None:
         sha_prefix(sha)

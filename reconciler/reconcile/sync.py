@@ -23,7 +23,7 @@ from reconciler.reconcile.walk import ProcessedCommit, WalkStart, mainline_conta
 from reconciler.snapshot.snapshot import EmptyBase, LoadedBase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.commit import StoreUpdate
@@ -192,11 +192,13 @@ class Reconciler:
                 admission = admission.approve(approval.by)
             plan = Plan(base, head, proposal.changes, tuple(sorted({*problems, *admission.problems})))
             if admission.refused:
-                return self._record_refusal(Plan(base, head, (), plan.problems), mainline), None
+                refused = Plan(base, head, (), plan.problems)
+                return self._record_refusal(refused, mainline, admission.problems), None
             step = self._take(proposal, admission, applied)
         except BaseException as error:  # noqa: BLE001  raised again unless the commit is at fault
             fault = self._find_fault(base, proposal, error)
-            return self._record_refusal(Plan(base, head, (), tuple(sorted({*problems, fault}))), mainline), None
+            refused = Plan(base, head, (), tuple(sorted({*problems, fault})))
+            return self._record_refusal(refused, mainline, (fault,)), None
         return self._record_refusal(plan, mainline), step
 
     def _take(self, proposal: Proposal, admission: AdmissionResult, applied: Applied | None) -> AppliedStep:
@@ -220,11 +222,17 @@ class Reconciler:
         LOG.warning("%s cannot be applied: %s\n%s", commit, answer.fault, answer.trace, exc_info=error)
         return cannot_judge(processor.rules.folder or ".", answer.fault)
 
-    def _record_refusal(self, plan: Plan, mainline: Mainline) -> Plan:
-        """Record in the store that the head was refused, if the plan says so; returns the plan."""
+    def _record_refusal(self, plan: Plan, mainline: Mainline, judged: Sequence[Problem] = ()) -> Plan:
+        """Record in the store that the head was refused, if the plan says so; returns the plan.
+
+        `judged` is why the last valid commit was refused, when it was.
+        """
         if plan.refused and mainline.last is not None:
-            stamp = mainline.last.version.commit.stamp
-            self.store.refuse(Attempt(stamp, self.clock.now(), refused=True, problems=plan.problems))
+            stamp, now = mainline.last.version.commit.stamp, self.clock.now()
+            candidate = None
+            if judged and mainline.valid is not None and mainline.valid is not mainline.last:
+                candidate = Attempt(mainline.valid.version.commit.stamp, now, refused=True, problems=tuple(judged))
+            self.store.refuse(Attempt(stamp, now, refused=True, problems=plan.problems), candidate)
         return plan
 
     def _check_approval(self, candidate: str | None, approval: CommitApproval | None) -> None:

@@ -5,17 +5,25 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
+from msgspec import UNSET, UnsetType
+
 from reconciler import answers, canonical
-from reconciler.report.escape import escape_line
+from reconciler.history.fate import NEVER_LIVE, Fate
+from reconciler.report.escape import escape_line, strip_fraction
 from reconciler.report.problems import build_problem
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reconciler.history.fate import CommitFate
     from reconciler.model.commit import Applied, Attempt, Signature
     from reconciler.model.rows import VersionRow
 
-VERSION_HEADERS = ("height", "commit", "status", "rows", "committed", "author", "message")
+VERSION_HEADERS = ("height", "commit", "status", "fate", "rows", "committed", "author", "message")
 
 SHORT_SHA_LENGTH = 8
+NOT_LIVE = frozenset(map(str, NEVER_LIVE))
+"""The fates of commits whose changes are not live."""
 
 
 def short_sha(sha: str) -> str:
@@ -53,9 +61,13 @@ def build_attempt(attempt: Attempt | None) -> answers.Attempt | None:
     )
 
 
-def build_version(version: VersionRow) -> answers.Version:
-    """A commit as the history recorded it."""
+def build_version(version: VersionRow, fate: CommitFate, branch: str | None = None) -> answers.Version:
+    """A commit as the history recorded it, and its fate on a host; `branch` where it is not the one asked."""
     return answers.Version(
+        branch=UNSET if branch is None else branch,
+        fate=cast("answers.FateWord", str(fate.fate)),
+        refused_by=fate.refused_by,
+        live=build_spans(fate),
         commit=version.commit.sha,
         height=version.height,
         mainline=version.mainline,
@@ -75,6 +87,33 @@ def build_version(version: VersionRow) -> answers.Version:
     )
 
 
+def build_spans(fate: CommitFate) -> tuple[answers.LiveSpan, ...]:
+    """When a commit was live on a host."""
+    return tuple(
+        answers.LiveSpan(
+            host=fate.host,
+            since=canonical.timestamp(one.since),
+            until=canonical.timestamp(one.until) if one.until else None,
+            ended=cast("answers.WhyEnded", str(one.ended)) if one.ended else None,
+        )
+        for one in fate.intervals
+    )
+
+
+def fate_text(
+    fate: answers.FateWord | UnsetType, live: Sequence[answers.LiveSpan], refused_by: Sequence[str] = ()
+) -> str:
+    """A fate in words: since when it is live, from when to when it last was, or by which rules it was refused."""
+    if fate is UNSET:
+        return ""
+    if str(fate) == Fate.REFUSED:
+        return f"refused by {', '.join(refused_by)}" if refused_by else "refused"
+    if not live:
+        return str(fate)
+    since, until = strip_fraction(live[-1].since), live[-1].until
+    return f"live from {since}" if until is None else f"was-live {since} to {strip_fraction(until)}"
+
+
 def build_person(signature: Signature) -> answers.Person:
     return answers.Person(name=signature.name, email=signature.email, time=signature.time.isoformat())
 
@@ -84,11 +123,13 @@ def version_cells(version: answers.Version) -> list[str]:
     height = str(version.height) if version.mainline else f"({version.height})"
     status = f"{version.status} orphaned" if version.orphaned else version.status
     rows = f"+{version.creates} ~{version.updates} -{version.deletes}"
+    went_live = version.status == "VALID" and version.fate not in NOT_LIVE
     return [
         height,
         short_sha(version.commit),
         status,
-        rows if version.status == "VALID" else "-",
+        fate_text(version.fate, version.live, version.refused_by),
+        rows if went_live else "-",
         canonical.timestamp(datetime.fromisoformat(version.committer.time)),
         escape_line(version.author.name),
         escape_line(subject_line(version.message)),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from reconciler import answers, canonical
 from reconciler.history.changes import names_of
+from reconciler.history.fate import WENT_LIVE
 from reconciler.model.commit import Status
-from reconciler.report.commits import build_person, short_sha, subject_line
+from reconciler.report.commits import NOT_LIVE, build_person, build_spans, fate_text, short_sha, subject_line
 from reconciler.report.escape import escape_line, strip_fraction
 from reconciler.report.plans import LineStyle, build_change, build_plan_summary, describe_change, full_change_lines
 from reconciler.report.problems import build_problem, plural
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from reconciler.history.changes import FieldBlame
+    from reconciler.history.fate import CommitFate
     from reconciler.history.points import NamedPoint
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Change
@@ -30,10 +32,20 @@ if TYPE_CHECKING:
 BLAME_HEADERS = ("field", "value", "commit", "committed", "author", "message")
 
 
-def build_recorded_change(version: VersionRow, change: Change, kinds: Kinds) -> answers.RecordedChange:
-    """A change with who made it, when and in which commit."""
+def build_recorded_change(
+    version: VersionRow, change: Change, kinds: Kinds, fate: CommitFate, branch: str | None = None
+) -> answers.RecordedChange:
+    """A change with who made it, when and in which commit, and what became of that; `branch` where it is another."""
     described = structs.asdict(build_described_change(change, kinds))
-    return answers.RecordedChange(**_commit_fields(version), orphaned=version.orphaned, **described)
+    return answers.RecordedChange(
+        **_commit_fields(version),
+        orphaned=version.orphaned,
+        **described,
+        branch=UNSET if branch is None else branch,
+        fate=cast("answers.FateWord", str(fate.fate)),
+        refused_by=fate.refused_by,
+        live=build_spans(fate),
+    )
 
 
 def build_described_change(change: Change, kinds: Kinds) -> answers.DescribedChange:
@@ -55,8 +67,12 @@ def build_diff(plan: Plan, kinds: Kinds) -> answers.Diff:
     )
 
 
-def build_history_point(place: NamedPoint) -> answers.HistoryPoint:
+def build_history_point(place: NamedPoint, fate: CommitFate) -> answers.HistoryPoint:
     return answers.HistoryPoint(
+        branch=UNSET if place.branch is None else place.branch,
+        fate=cast("answers.FateWord", str(fate.fate)),
+        refused_by=fate.refused_by,
+        shown=UNSET if place.shown is None else place.shown,
         asked=place.name,
         **_commit_fields(place.version),
         status=cast("answers.Verdict", str(place.version.status)),
@@ -106,9 +122,17 @@ def diff_lines(diff: answers.Diff) -> Iterator[tuple[LineStyle, str]]:
 def history_point_text(point: answers.HistoryPoint) -> str:
     """The commit that was found, and why it is that one."""
     commit = f"{short_sha(point.commit)}, commit {point.height}, committed {strip_fraction(point.committed_at)}"
-    live = ", live on this host then" if point.by == "host" else ""
-    invalid = ", invalid: what was valid before it" if point.status == Status.INVALID else ""
-    return f"{commit}{live}{invalid}{', orphaned' if point.orphaned else ''}"
+    orphaned = ", orphaned" if point.orphaned else ""
+    if point.by == "host":
+        on = f" (branch {escape_line(point.branch)})" if point.branch is not UNSET else ""
+        return f"{commit}, live on this host then{on}{orphaned}"
+    if point.shown is not UNSET:
+        fate = fate_text(point.fate, (), point.refused_by)
+        return f"{commit}, {fate}: what was live before it, {short_sha(point.shown)}{orphaned}"
+    if point.status == Status.INVALID:
+        return f"{commit}, invalid: what was valid before it{orphaned}"
+    went_live = point.fate in (UNSET, *WENT_LIVE)
+    return f"{commit}{'' if went_live else ', as git has it'}{orphaned}"
 
 
 def blame_cells(field: answers.BlamedField) -> list[str]:
@@ -139,6 +163,10 @@ def _change_lines(
 
 def _heading(change: answers.RecordedChange) -> str:
     mark = "  (orphaned)" if change.orphaned else ""
+    if change.fate in NOT_LIVE:
+        mark += f"  ({fate_text(change.fate, (), change.refused_by)})"
+    elif change.branch is not UNSET:
+        mark += f"  ({fate_text(change.fate, change.live)}, branch {escape_line(change.branch)})"
     when, who = strip_fraction(change.committed_at), escape_line(change.author.name)
     return f"{short_sha(change.commit)}  {when}  {who}  {escape_line(subject_line(change.message))}{mark}"
 

@@ -102,6 +102,7 @@ def build_days(days: Iterable[ActiveDay]) -> list[dict[str, Any]]:
             "day": day.day.isoformat(),
             "commits": day.commits,
             "invalid": day.invalid,
+            "refused": day.refused,
             "creates": day.creates,
             "updates": day.updates,
             "deletes": day.deletes,

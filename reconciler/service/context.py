@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from reconciler.model.host import Owner
     from reconciler.model.live import CompareView
     from reconciler.model.rows import QueryLimits, QueryResult, TableExport
-    from reconciler.ports import Clock, LedgerReader, PolicyEngine
+    from reconciler.ports import Clock, LedgerReader, PolicyEngine, StoreReader
     from reconciler.ports import Sessions as SessionStore
     from reconciler.reconcile.plan import Planner
     from reconciler.reconcile.rules import BundledSchemas
@@ -81,13 +81,15 @@ class History:
     """An open history. `kinds` gives those of the store.
 
     `resolve` asks git what a tag or branch names, and raises what git has to say. `sql` is None while nothing has
-    been recorded.
+    been recorded. `branch` is the one that the host follows; `open_rows` gives this host's store.
     """
 
     ledger: LedgerReader
     sql: ClickHouseLedger | None
     kinds: Callable[[], Kinds]
     resolve: Callable[[str], str | None]
+    branch: str
+    open_rows: Callable[[], AbstractContextManager[StoreReader | None]]
 
 
 class Heartbeat(NamedTuple):

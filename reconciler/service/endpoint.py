@@ -219,6 +219,8 @@ AT = Parameter(
     text(minLength=1),
     missing=("there is no at", NO_POINT),
 )
+OF_HOST = Parameter("host", "As this host saw it; by default the one that answers", text(minLength=1))
+OF_BRANCH = Parameter("branch", "The history of this branch; by default of the one that is followed", text(minLength=1))
 BASE = Parameter(
     "base",
     "The older point, written as for `at`",

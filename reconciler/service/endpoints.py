@@ -28,7 +28,9 @@ from reconciler.service.endpoint import (
     NO_FILE,
     NO_QUERY,
     NO_REASON,
+    OF_BRANCH,
     OF_HISTORY,
+    OF_HOST,
     ONLY_KIND,
     ONLY_NAME,
     OWNER,
@@ -112,9 +114,16 @@ ENDPOINTS: Final = (
         answers.RowsPage,
         LIVE,
         "The live rows of a kind, or as they were",
-        params=(AT, PAGE_LIMIT, CURSOR),
+        params=(AT, PAGE_LIMIT, CURSOR, OF_HOST, OF_BRANCH),
     ),
-    _read("/v1/resources/{kind}/{name}", Rows.row, answers.Rows, LIVE, "A live row, or as it was", params=(AT,)),
+    _read(
+        "/v1/resources/{kind}/{name}",
+        Rows.row,
+        answers.Rows,
+        LIVE,
+        "A live row, or as it was",
+        params=(AT, OF_HOST, OF_BRANCH),
+    ),
     _read(
         "/v1/resources/{kind}/{name}/uses", Rows.uses, Uses, LIVE, "What refers to a resource", params=(AT,), slow=True
     ),
@@ -128,7 +137,7 @@ ENDPOINTS: Final = (
         answers.Changes,
         PAST,
         "Every change of a resource",
-        params=(LIMIT, CURSOR),
+        params=(LIMIT, CURSOR, OF_HOST, OF_BRANCH),
         slow=True,
     ),
     _read(
@@ -137,6 +146,7 @@ ENDPOINTS: Final = (
         answers.Blame,
         PAST,
         "For each field the commit that last set it",
+        params=(OF_HOST, OF_BRANCH),
         slow=True,
     ),
     _read(
@@ -145,7 +155,7 @@ ENDPOINTS: Final = (
         answers.Changes,
         PAST,
         "The newest changes of all",
-        params=(LIMIT, CURSOR),
+        params=(LIMIT, CURSOR, OF_HOST, OF_BRANCH),
         slow=True,
     ),
     _read(
@@ -154,7 +164,7 @@ ENDPOINTS: Final = (
         answers.Versions,
         PAST,
         "The recorded commits, newest first",
-        params=(*FILTER_PARAMETERS, LIMIT, CURSOR),
+        params=(*FILTER_PARAMETERS, LIMIT, CURSOR, OF_HOST, OF_BRANCH),
         slow=True,
         refuses=UNKNOWN_FILTER,
     ),
@@ -163,7 +173,8 @@ ENDPOINTS: Final = (
         History.version,
         answers.VersionWithChanges,
         PAST,
-        "A commit, and what it changed",
+        "A commit, what it changed, and what became of it",
+        params=(OF_HOST, OF_BRANCH),
         slow=True,
     ),
     _read(
@@ -172,7 +183,7 @@ ENDPOINTS: Final = (
         answers.Diff,
         PAST,
         "Compare two commits or points in time",
-        params=(BASE, HEAD),
+        params=(BASE, HEAD, OF_HOST, OF_BRANCH),
         slow=True,
     ),
     Endpoint(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from reconciler import answers
@@ -11,7 +12,7 @@ from reconciler.errors import UsageError
 from reconciler.history import changes as past_rows
 from reconciler.history import pages, points
 from reconciler.history.changes import blame_fields
-from reconciler.kinds.kind import Kinds
+from reconciler.history.fate import Fate
 from reconciler.model.commit import Status
 from reconciler.model.rows import ORPHANED, HistoryPoint
 from reconciler.plan import Plan, sort_changes
@@ -24,20 +25,22 @@ from reconciler.report.history import (
     build_history_point,
     build_recorded_change,
 )
+from reconciler.report.problems import build_problem
 from reconciler.report.rows import build_rows
-from reconciler.service.context import UPLOAD_WAIT, Service
+from reconciler.service.context import Service
 from reconciler.service.cursors import CHANGES, CHANGES_OF, FOUND, VERSIONS, format_cursor, parse_cursor
-from reconciler.service.kinds import find_kind
+from reconciler.service.past import open_past
 from reconciler.times import parse_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from reconciler.history.changes import TimelineEntry
     from reconciler.history.points import NamedPoint
-    from reconciler.kinds.kind import Kind
+    from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Change
     from reconciler.ports import LedgerReader
-    from reconciler.service.context import History as OpenHistory
+    from reconciler.service.past import Past
 
 DEFAULT_LIMIT = 20
 """Changes and versions of an answer unless somebody says how many."""
@@ -46,55 +49,74 @@ STATUSES: Final = (*Status, ORPHANED)
 
 
 class History(Service):
-    """The history of the branch that this host follows."""
+    """The history of the branch that this host follows, or of another one, as this host or another one saw it."""
 
-    def changes(self, kind: str, name: str, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> answers.Changes:
+    def changes(
+        self,
+        kind: str,
+        name: str,
+        limit: int = DEFAULT_LIMIT,
+        cursor: str | None = None,
+        host: str | None = None,
+        branch: str | None = None,
+    ) -> answers.Changes:
         """Every change of a resource, newest first. Raises `UsageError` when the history knows no such resource."""
         place = parse_cursor(cursor, CHANGES_OF)
-        with self.context.open_history(UPLOAD_WAIT) as history:
-            ledger = history.ledger
-            found, kinds = _find_kind(history, kind)
-            past = ledger.changes_of(found, name)
-            if not past:
+        with open_past(self.context, host, branch) as past:
+            ledger = past.ledger
+            found, kinds = past.find_kind(kind)
+            changes = ledger.changes_of(found, name)
+            elsewhere = list(_changes_elsewhere(past, found, name, kinds))
+            if not changes and not elsewhere:
                 raise _unknown(ledger, found, name)
-            aside = ledger.side_versions() if any(change.version.orphaned for change in past) else {}
-            entries, following = pages.page_of_resource(found, past, aside, limit, place)
+            aside = ledger.side_versions() if any(change.version.orphaned for change in changes) else {}
+            entries, following = pages.page_of_resource(found, changes, aside, limit, place)
+            own = _recorded(past, entries, kinds)
             return answers.Changes(
-                changes=tuple(build_recorded_change(entry.version, entry.change, kinds) for entry in entries),
+                changes=tuple(pages.weave_in(own, elsewhere, _went_live, (cursor is not None, following is not None))),
                 orphaned=ledger.count_orphans(),
                 next=format_cursor(following, CHANGES_OF),
             )
 
-    def newest(self, limit: int = DEFAULT_LIMIT, cursor: str | None = None) -> answers.Changes:
+    def newest(
+        self,
+        limit: int = DEFAULT_LIMIT,
+        cursor: str | None = None,
+        host: str | None = None,
+        branch: str | None = None,
+    ) -> answers.Changes:
         """The newest changes of all resources."""
         place = parse_cursor(cursor, CHANGES)
-        with self.context.open_history(UPLOAD_WAIT) as history:
-            ledger, kinds, after = history.ledger, _all_kinds(history), pages.parse_change_cursor(place)
+        with open_past(self.context, host, branch) as past:
+            ledger, kinds, after = past.ledger, past.all_kinds(), pages.parse_change_cursor(place)
             newest = [(kind, ledger.newest_changes(kind, limit=limit + 1, after=after)) for kind in kinds]
             entries, following = pages.page_of_newest(newest, limit)
             return answers.Changes(
-                changes=tuple(build_recorded_change(entry.version, entry.change, kinds) for entry in entries),
+                changes=tuple(_recorded(past, entries, kinds)),
                 orphaned=ledger.count_orphans(),
                 next=format_cursor(following, CHANGES),
             )
 
-    def blame(self, kind: str, name: str) -> answers.Blame:
-        """For each field of a live row the commit that last set it. Raises `UsageError` when no such row is live."""
-        with self.context.open_history(UPLOAD_WAIT) as history:
-            ledger = history.ledger
-            found, _ = _find_kind(history, kind)
-            past = [change for change in ledger.changes_of(found, name) if not change.version.orphaned]
-            newest = {change.row.values[found.key]: change.row for change in reversed(past)}
+    def blame(self, kind: str, name: str, host: str | None = None, branch: str | None = None) -> answers.Blame:
+        """For each field of a live row the commit that last set it. Raises `UsageError` when no such row is live.
+
+        The live row is the host's: what was refused has set nothing.
+        """
+        with open_past(self.context, host, branch) as past:
+            found, _ = past.find_kind(kind)
+            ledger, reached = past.live_state()
+            changes = [change for change in ledger.changes_of(found, name) if reached(change)]
+            newest = {change.row.values[found.key]: change.row for change in reversed(changes)}
             live = past_rows.sort_best_first(found, filter(past_rows.is_live, newest.values()), name)
             named = [row for row in live if name in past_rows.names_of(found, row)]
             if not named:
-                if past:
+                if changes:
                     hint = f"see `reconciler history {found.name.lower()} {name}`"
                     raise UsageError(f"no {found.name} {name} is live any more", hint=hint)
                 raise _unknown(ledger, found, name)
             id_ = named[0].values[found.key]
-            blamed = blame_fields(found, (change for change in reversed(past) if change.row.values[found.key] == id_))
-            return build_blame(found, named[0], blamed)
+            own = [change for change in reversed(changes) if change.row.values[found.key] == id_]
+            return build_blame(found, named[0], blame_fields(found, past.live_changes(ledger, own)))
 
     def versions(  # noqa: PLR0913  one parameter for each filter
         self,
@@ -107,72 +129,120 @@ class History(Service):
         since: str | None = None,
         until: str | None = None,
         status: str | None = None,
+        host: str | None = None,
+        branch: str | None = None,
     ) -> answers.Versions:
-        """The recorded commits, newest first; those that all given filters let through."""
+        """The recorded commits, newest first; those that all given filters let through.
+
+        Without a filter, what went live on the host out of other branches is among them.
+        """
         given = zip(FILTERS, (author, kind, name, since, until, status), strict=True)
         filters = {filter_: text for filter_, text in given if text is not None}
         list_ = FOUND if filters else VERSIONS
         place = parse_cursor(cursor, list_)
-        with self.context.open_history(UPLOAD_WAIT) as history:
-            ledger = history.ledger
+        with open_past(self.context, host, branch) as past:
+            ledger, elsewhere = past.ledger, []
             if filters:
-                only = replace(_version_filter(history, filters), after=pages.parse_found_cursor(place))
+                only = replace(_version_filter(past, filters), after=pages.parse_found_cursor(place))
                 page, following = pages.page_of_found(ledger.find_versions(only, limit=limit + 1), limit)
             else:
                 after = pages.parse_versions_cursor(place)
                 many = limit + 1 + (after[1] if after else 0)
                 listed = ledger.versions(limit=many, upto=after[0] if after else None)
                 page, following = pages.page_of_versions(listed, limit, after)
+                elsewhere = [
+                    (since_, build_version(one.version, past.fate(one), one.branch)) for since_, one in past.elsewhere()
+                ]
+            fates = past.fates(page)
+            own = [build_version(version, fates[version.commit.sha]) for version in page]
             return answers.Versions(
-                versions=tuple(map(build_version, page)),
+                versions=tuple(pages.weave_in(own, elsewhere, _went_live, (cursor is not None, following is not None))),
                 orphaned=ledger.count_orphans(),
                 next=format_cursor(following, list_),
             )
 
-    def version(self, revision: str) -> answers.VersionWithChanges:
-        """One version, and what it changed."""
-        with self.context.open_history(UPLOAD_WAIT) as history:
-            version = points.find_version(history.ledger, revision, history.resolve)
+    def version(self, revision: str, host: str | None = None, branch: str | None = None) -> answers.VersionWithChanges:
+        """One version, of whichever branch has it, and what it changed, or was to change."""
+        with open_past(self.context, host, branch) as past:
+            found = past.version(revision)
+            version, ledger, fate = found.version, found.ledger, past.fate(found)
             changes: tuple[answers.DescribedChange, ...] = ()
             if version.mainline and version.status == Status.VALID:
-                point = points.require_point(history.ledger, version)
+                point = points.require_point(ledger, version)
                 before = points.point_before(point, version)
-                kinds = _all_kinds(history)
-                changed = sort_changes(_changes_between(history.ledger, kinds, before, point))
+                kinds = past.all_kinds()
+                changed = sort_changes(_changes_between(ledger, kinds, before, point))
                 changes = tuple(build_described_change(change, kinds) for change in changed)
-            return answers.VersionWithChanges(version=build_version(version), changes=changes)
+            reasons = fate.refusal.problems if fate.refusal and fate.fate is not Fate.INVALID else ()
+            return answers.VersionWithChanges(
+                version=build_version(version, fate, found.branch),
+                changes=changes,
+                reasons=tuple(map(build_problem, reasons)),
+            )
 
-    def diff(self, base: str, head: str) -> answers.Diff:
-        """What is declared differently at two commits or points in time, in the shape of a plan."""
-        with self.context.open_history(UPLOAD_WAIT) as history:
-            old, new = (_point(history, self.context.name, at) for at in (base, head))
-            kinds = _all_kinds(history)
-            changes = sort_changes(_changes_between(history.ledger, kinds, old.point, new.point))
-            declared = sum(history.ledger.count_declared(kind, new.point) for kind in kinds)
+    def diff(self, base: str, head: str, host: str | None = None, branch: str | None = None) -> answers.Diff:
+        """What differs between two points, in the shape of a plan: what commits declare, what was live at times."""
+        with open_past(self.context, host, branch) as past:
+            old, new = (past.point(at) for at in (base, head))
+            kinds = past.all_kinds()
+            changes = sort_changes(_changes_between_points(kinds, old, new))
+            declared = sum(new.ledger.count_declared(kind, new.point) for kind in kinds)
             unchanged = declared - sum(change.new is not None for change in changes)
             plan = Plan(old.version.commit.sha, new.version.commit.sha, changes, (), unchanged)
             return build_diff(plan, kinds)
 
 
-def rows_at(history: OpenHistory, host: str, word: str, name: str | None, at: str) -> answers.Rows:
+def rows_at(past: Past, word: str, name: str | None, at: str) -> answers.Rows:
     """The live rows of a kind, or the one that went by a name, as they were at a commit or point in time.
 
     Raises `UsageError` when there was none of that name.
     """
-    kind, _ = _find_kind(history, word)
-    point = _point(history, host, at)
-    past = [row for row in history.ledger.rows_at(kind, point.point, name) if past_rows.is_live(row)]
+    kind, _ = past.find_kind(word)
+    place = past.live_point(at)
+    found = [row for row in place.ledger.rows_at(kind, place.point, name) if past_rows.is_live(row)]
     if name is not None:
-        if not past:
+        if not found:
             hint = f"see `reconciler history {kind.name.lower()} {name}`"
-            raise UsageError(f"no {kind.name} {name} was live at {point.name}", hint=hint)
-        past = past_rows.sort_best_first(kind, past, name)[:1]
-    live = sorted((past_rows.to_live_row(kind, row) for row in past), key=lambda row: (row.name, row.path is None))
-    return build_rows(kind, tuple(live), build_history_point(point))
+            raise UsageError(f"no {kind.name} {name} was live at {place.name}", hint=hint)
+        found = past_rows.sort_best_first(kind, found, name)[:1]
+    live = sorted((past_rows.to_live_row(kind, row) for row in found), key=lambda row: (row.name, row.path is None))
+    return build_rows(kind, tuple(live), build_history_point(place, past.fate_at(place)))
 
 
-def _point(history: OpenHistory, host: str, at: str) -> NamedPoint:
-    return points.find_point(history.ledger, at, host, history.resolve)
+def _recorded(past: Past, entries: Sequence[TimelineEntry], kinds: Kinds) -> list[answers.RecordedChange]:
+    fates = past.fates({entry.version.commit.sha: entry.version for entry in entries}.values())
+    return [
+        build_recorded_change(entry.version, entry.change, kinds, fates[entry.version.commit.sha]) for entry in entries
+    ]
+
+
+def _changes_elsewhere(
+    past: Past, kind: Kind, name: str, kinds: Kinds
+) -> Iterator[tuple[datetime, answers.RecordedChange]]:
+    """The changes of a resource that went live on the host out of other branches, the oldest first."""
+    for since, found in past.elsewhere():
+        changes, sha = found.ledger.changes_of(kind, name), found.version.commit.sha
+        aside = found.ledger.side_versions() if found.version.orphaned else {}
+        for entry in past_rows.build_timeline(kind, changes, aside, len(changes)):
+            if entry.version.commit.sha == sha:
+                yield since, build_recorded_change(entry.version, entry.change, kinds, past.fate(found), found.branch)
+
+
+def _went_live(answer: answers.RecordedChange | answers.Version) -> datetime | None:
+    """When a commit last went live."""
+    return datetime.fromisoformat(answer.live[-1].since) if answer.live else None
+
+
+def _changes_between_points(kinds: Kinds, old: NamedPoint, new: NamedPoint) -> Iterator[Change]:
+    if old.ledger is new.ledger:
+        yield from _changes_between(new.ledger, kinds, old.point, new.point)
+        return
+    for kind in kinds:  # of two branches: what is declared at each is compared here
+        before, after = ({row.values[kind.key]: row for row in at.ledger.rows_at(kind, at.point)} for at in (old, new))
+        for key in sorted({*before, *after}, key=str):
+            change = past_rows.change_between(kind, before.get(key), after.get(key))
+            if change is not None:
+                yield change
 
 
 def _changes_between(ledger: LedgerReader, kinds: Kinds, old: HistoryPoint, new: HistoryPoint) -> Iterator[Change]:
@@ -183,22 +253,6 @@ def _changes_between(ledger: LedgerReader, kinds: Kinds, old: HistoryPoint, new:
                 yield change
 
 
-def _find_kind(history: OpenHistory, word: str) -> tuple[Kind, Kinds]:
-    """The kind that a word names, of the store or else of the ledger, and the kinds it is among."""
-    known = history.kinds()
-    kind = known.find(word)
-    if kind is not None:
-        return kind, known
-    kinds = _all_kinds(history)
-    return find_kind(kinds, word), kinds
-
-
-def _all_kinds(history: OpenHistory) -> Kinds:
-    """The kinds of the store, and those that only the ledger still has."""
-    known = history.kinds()
-    return Kinds(tuple(sorted((*known, *history.ledger.other_kinds(known)), key=lambda kind: kind.name)))
-
-
 def _unknown(ledger: LedgerReader, kind: Kind, name: str) -> UsageError:
     names = [str(past_rows.names_of(kind, row)[0]) for row in ledger.rows_at(kind, HistoryPoint(points.MAX_HEIGHT))]
     close = difflib.get_close_matches(name, names, n=1)
@@ -206,15 +260,15 @@ def _unknown(ledger: LedgerReader, kind: Kind, name: str) -> UsageError:
     return UsageError(f"the history knows no {kind.name} {name}", hint=hint)
 
 
-def _version_filter(history: OpenHistory, filters: Mapping[str, str]) -> VersionFilter:
+def _version_filter(past: Past, filters: Mapping[str, str]) -> VersionFilter:
     status = filters.get("status", "").upper() or None
     if status not in (None, *STATUSES):
         raise UsageError(f"there is no status {filters['status']}", hint=f"there are: {', '.join(STATUSES)}")
     kinds: tuple[Kind, ...] | None = None
     if "kind" in filters:
-        kinds = (_find_kind(history, filters["kind"])[0],)
+        kinds = (past.find_kind(filters["kind"])[0],)
     elif "name" in filters:
-        kinds = _all_kinds(history).members
+        kinds = past.all_kinds().members
     return VersionFilter(
         author=filters.get("author"),
         kinds=kinds,

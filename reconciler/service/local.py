@@ -155,7 +155,14 @@ class LocalHost:
             if opener is None:
                 raise history_off()
             ledger = stack.enter_context(opener()) if self.openers.recorded(branch.state) else None
-            yield History(ledger or EmptyLedger(), ledger, partial(self._kinds_in, branch.state), resolve)
+            yield History(
+                ledger=ledger or EmptyLedger(),
+                sql=ledger,
+                kinds=partial(self._kinds_in, branch.state),
+                resolve=resolve,
+                branch=branch.branch,
+                open_rows=partial(self._open_reader, branch.state),
+            )
 
     @contextmanager
     def open_planner(self) -> Iterator[tuple[Planner, str]]:
@@ -261,6 +268,9 @@ class LocalHost:
         if owner is None:
             raise error
         return RecordedBranch(state, owner.repository, owner.branch)
+
+    def _open_reader(self, state: Path) -> AbstractContextManager[DuckDBReader | None]:
+        return self.openers.reader(state) or nullcontext()
 
     def _kinds_in(self, state: Path) -> Kinds:
         with self.openers.reader(state) or nullcontext() as store:

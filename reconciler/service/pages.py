@@ -20,7 +20,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 from reconciler import answers
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.history import points
 from reconciler.model.change import Key, RowId
 from reconciler.model.rows import Search
 from reconciler.reconcile.rules import stored_kinds
@@ -38,6 +37,7 @@ from reconciler.report.status import build_status
 from reconciler.service.context import Context, Service
 from reconciler.service.history import FILTERS, History
 from reconciler.service.kinds import find_kind, known_kinds
+from reconciler.service.past import open_past
 from reconciler.service.rows import Rows
 from reconciler.settings import DRIFT_MODES, SETTINGS
 
@@ -147,11 +147,12 @@ class Pages(Service):
 
     def version(self, revision: str) -> Page:
         """A version, and what it changed unless that is too much for a page."""
-        with self.context.open_history(UPLOAD_WAIT) as history:
-            version = points.find_version(history.ledger, revision, history.resolve)
+        with open_past(self.context) as past:
+            found = past.version(revision)
+            version = found.version
+            built = answers.to_json(commits.build_version(version, past.fate(found), found.branch))
         if version.creates + version.updates + version.deletes > MAX_CHANGES:
-            found = answers.to_json(commits.build_version(version))
-            return self._page({"version": found, "changes": [], "cut": True})
+            return self._page({"version": built, "changes": [], "reasons": [], "cut": True})
         return self._page({**answers.to_json(self._history.version(version.commit.sha)), "cut": False})
 
     def drift(self) -> Page:
@@ -218,9 +219,11 @@ class Pages(Service):
         first = today - timedelta(days=CHART_DAYS - 1)
         page: Page = {"recent": [], "activity": None, "without_history": None}
         try:
-            with self.context.open_history(UPLOAD_WAIT) as history:
-                newest = history.ledger.versions(limit=RECENT_COMMITS)
-                days = history.ledger.activity(datetime.combine(first, time(), UTC))
+            with open_past(self.context) as past:
+                newest = past.ledger.versions(limit=RECENT_COMMITS)
+                fates = past.fates(newest)
+                since = datetime.combine(first, time(), UTC)
+                days = past.ledger.activity(since, past.live.refused_since(since))
         except ReconcilerError as error:
             return page | {"without_history": _reason(error)}
         activity = {
@@ -228,7 +231,7 @@ class Pages(Service):
             "until": today.isoformat(),
             "days": build_days(day for day in days if day.day <= today),
         }
-        recent = [answers.to_json(commits.build_version(version)) for version in newest]
+        recent = [answers.to_json(commits.build_version(one, fates[one.commit.sha])) for one in newest]
         return page | {"recent": recent, "activity": activity}
 
     def _resource_history(self, kind: Kind, page: Page) -> Page:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 from reconciler import answers
 from reconciler.errors import UsageError
 from reconciler.history.changes import is_declared, resource_of
-from reconciler.history.points import find_point
 from reconciler.model.change import Key
 from reconciler.model.rows import Drifts
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.plans import build_plan
 from reconciler.report.rows import Uses, build_rows, build_uses
 from reconciler.report.sync import build_drift
-from reconciler.service.context import UPLOAD_WAIT, Service
+from reconciler.service.context import Service
 from reconciler.service.cursors import ROWS, format_cursor, parse_row_cursor
 from reconciler.service.history import rows_at
 from reconciler.service.kinds import find_kind, known_kinds
+from reconciler.service.past import open_past
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind
     from reconciler.model.change import Resource
     from reconciler.ports import StoreReader
-    from reconciler.service.context import History
+    from reconciler.service.past import Past
 
 
 MAX_PAGE = 10_000
@@ -40,7 +40,13 @@ class Rows(Service):
     """Live rows, as they are or as they were at a commit or point in time (`at`)."""
 
     def page(
-        self, kind: str, at: str | None = None, limit: int | None = None, cursor: str | None = None
+        self,
+        kind: str,
+        at: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+        host: str | None = None,
+        branch: str | None = None,
     ) -> answers.RowsPage:
         """The live rows of a kind in order of name: all of them, or up to `limit` after a cursor.
 
@@ -48,8 +54,8 @@ class Rows(Service):
         """
         place = parse_row_cursor(cursor)
         if at is not None:
-            with self.context.open_history(UPLOAD_WAIT) as history:
-                return _page_of(rows_at(history, self.context.name, kind, None, at), limit, place)
+            with open_past(self.context, host, branch) as past:
+                return _page_of(rows_at(past, kind, None, at), limit, place)
         with self.context.open_rows() as store:
             found = find_kind(known_kinds(store, self.context.bundled), kind)
             if store is None or (limit is None and place is None):
@@ -62,11 +68,13 @@ class Rows(Service):
         following = format_cursor(_place(last, rows.key) if last else None, ROWS)
         return answers.RowsPage(kind=rows.kind, key=rows.key, columns=rows.columns, rows=rows.rows, next=following)
 
-    def row(self, kind: str, name: str, at: str | None = None) -> answers.Rows:
+    def row(
+        self, kind: str, name: str, at: str | None = None, host: str | None = None, branch: str | None = None
+    ) -> answers.Rows:
         """The live row that goes by a name or id; of several the first. Raises `UsageError` when there is none."""
         if at is not None:
-            with self.context.open_history(UPLOAD_WAIT) as history:
-                return rows_at(history, self.context.name, kind, name, at)
+            with open_past(self.context, host, branch) as past:
+                return rows_at(past, kind, name, at)
         with self.context.open_rows() as store:
             found = find_kind(known_kinds(store, self.context.bundled), kind)
             live = store.live(found, name) if store else ()
@@ -77,11 +85,11 @@ class Rows(Service):
     def uses(self, kind: str, name: str, at: str | None = None) -> Uses:
         """What refers to a live resource, directly and through others. Raises `UsageError` when there is none."""
         if at is not None:
-            with self.context.open_history(UPLOAD_WAIT) as history:
-                rows = rows_at(history, self.context.name, kind, name, at)
+            with open_past(self.context) as past:
+                rows = rows_at(past, kind, name, at)
                 assert rows.at
                 # By the commit that was found: a branch may have moved meanwhile
-                referrers = _referrers_at(history, self.context.name, rows.at.commit)
+                referrers = _referrers_at(past, rows.at.commit)
                 return build_uses(_find_uses(Key(rows.kind, rows.rows[0].name), referrers))
         with self.context.open_rows() as store:
             kinds = known_kinds(store, self.context.bundled)
@@ -121,12 +129,12 @@ def _find_uses(key: Key, referrers: Callable[[Key], Iterable[Key]]) -> Iterator[
             queue.append((referrer, (*via, referrer)))
 
 
-def _referrers_at(history: History, host: str, at: str) -> Callable[[Key], Iterable[Key]]:
+def _referrers_at(past: Past, at: str) -> Callable[[Key], Iterable[Key]]:
     """What refers to a resource at a point of the history. Reads the rows of every kind that may refer to another."""
-    point = find_point(history.ledger, at, host, history.resolve).point
+    place = past.live_point(at)
     referrers: dict[Key, list[Key]] = defaultdict(list)
-    for kind in history.kinds():
-        for row in history.ledger.rows_at(kind, point) if kind.references else ():
+    for kind in past.kinds:
+        for row in place.ledger.rows_at(kind, place.point) if kind.references else ():
             if is_declared(row):
                 resource = resource_of(kind, row)
                 for reference in kind.references:

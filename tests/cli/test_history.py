@@ -350,7 +350,8 @@ def test_a_kind_that_came_and_a_field_that_came_later(desk: Host) -> None:
     desk.repo.commit({"brokers/b.yaml": noted}, "Slow")
     assert desk.run("sync").code == 0
     changed = asked(desk, "history", "broker", "caldervale-eu")
-    assert changed[1:] == made
+    assert [one | {"fate": "live", "live": made[0]["live"]} for one in changed[1:]] == made
+    assert (made[0]["fate"], changed[1]["fate"]) == ("live", "was-live")
     assert changed[0]["fields"] == [{"field": "desk_note", "old": None, "new": "slow"}]
     assert "desk_note" in asked(desk, "show", "broker", "caldervale-eu", "--at", "main~2")
 

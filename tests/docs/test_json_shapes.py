@@ -26,6 +26,7 @@ VARYING = (
     (re.compile(r'("token"): "[\w-]{43}"'), r"\1: <token>"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "<digest>"),
     (re.compile(r"\b[0-9a-f]{40}\b"), "<sha>"),
+    (re.compile(r'("host"): "[^"]+"'), r"\1: <host>"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)"), "<moment>"),
 )
 RISK = Edit("users/fx-majors-01.yaml", "risk_per_trade_percent: 0.75", "risk_per_trade_percent: 0.5")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
 
 import pytest
 
-from reconciler.errors import NeedsHuman, UsageError
+from reconciler.errors import NeedsHuman, RetryLater, UsageError
 from reconciler.history import points
 from reconciler.model.host import HostEvent
+from reconciler.model.intervals import LiveInterval
 from reconciler.model.rows import HistoryPoint
 from reconciler.times import is_time, parse_time
 from tests.adapters.ledger.versions import aside, sha, version
@@ -38,7 +40,7 @@ def resolve(name: str) -> str | None:
 
 
 def place(ledger: MemoryLedger, name: str, host: str = "here") -> tuple[int, bool]:
-    found = points.find_point(ledger, name, host, resolve)
+    found = points.find_point(ledger, name, partial(ledger.live_at, host), resolve)
     assert found.point == HistoryPoint(found.version.height)
     return found.version.height, found.by_host
 
@@ -58,9 +60,21 @@ def test_before_the_host_told_commit_dates_decide(ledger: MemoryLedger) -> None:
         place(ledger, "2001-01-01")
 
 
-def test_what_a_host_applied_and_the_history_has_not_yet_is_passed_over(ledger: MemoryLedger) -> None:
+def test_what_a_host_applied_and_the_history_has_not_yet_is_waited_for(ledger: MemoryLedger) -> None:
     ledger.record_events("here", [HostEvent(9, START + timedelta(days=3), "applied", sha(50), None, 0, {}, uid(1))])
-    assert place(ledger, (START + timedelta(days=4)).isoformat()) == (3, False)
+    with pytest.raises(RetryLater, match="00000000 was live then, and is not in the history yet"):
+        place(ledger, (START + timedelta(days=4)).isoformat())
+
+
+def test_what_was_live_of_another_branch_is_found_there(ledger: MemoryLedger) -> None:
+    other = ledger.on_branch("pr-25")
+    other.prepare(KINDS)
+    other.record([version(1), version(50)])
+    since = START + timedelta(days=3)
+    ledger.record_intervals("here", [LiveInterval(1, sha(50), "pr-25", "d" * 64, since, change=1, store=uid(1))])
+    found = points.find_point(ledger, (START + timedelta(days=4)).isoformat(), partial(ledger.live_at, "here"), resolve)
+    assert (found.version.commit.sha, found.branch, found.ledger, found.by_host) == (sha(50), "pr-25", other, True)
+    assert points.find_version(ledger, sha(50), resolve).ledger is other
 
 
 def test_shas_are_the_historys_and_names_are_gits(ledger: MemoryLedger) -> None:

@@ -20,6 +20,7 @@ def day(number: int, creates: int = 0, updates: int = 0, deletes: int = 0, inval
         "day": (FIRST + timedelta(days=number)).isoformat(),
         "commits": 1 + invalid,
         "invalid": invalid,
+        "refused": 0,
         "creates": creates,
         "updates": updates,
         "deletes": deletes,

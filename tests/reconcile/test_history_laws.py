@@ -39,10 +39,12 @@ class Past:
     """The questions to a host with these rows and this history. Git is not asked."""
 
     def __init__(self, ledger: Ledger, store: Store) -> None:
-        history = OpenHistory(ledger, None, lambda: stored_kinds(store.kinds()), self._unasked)
+        kinds = lambda: stored_kinds(store.kinds())  # noqa: E731
+        history = OpenHistory(ledger, None, kinds, self._unasked, "main", lambda: nullcontext(store))
         context: Any = SimpleNamespace(
             name="host",
             bundled=SHIPPED,
+            clock=CLOCK,
             open_rows=lambda: nullcontext(store),
             open_history=lambda wait: nullcontext(history),
         )

@@ -26,7 +26,7 @@ from reconciler.tables.clickhouse import OWN_TABLES, VERSIONS_TABLE, kind_of_tab
 from reconciler.tables.rows import name_column
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from reconciler.adapters.clickhouse.connection import Connection
@@ -77,9 +77,11 @@ NEWEST_FIRST = "ORDER BY committer_time DESC, height DESC, commit_sha LIMIT {lim
 
 ACTIVITY = _build("""
 SELECT toString(toDate(committer_time, 'UTC')) AS day, count(), countIf(status = 'INVALID'),
-  sum(creates), sum(updates), sum(deletes)
-FROM $VERSIONS FINAL
-WHERE $OURS AND mainline AND NOT orphaned AND committer_time >= {since:DateTime64(6, 'UTC')}
+  sumIf(creates, NOT kept_back), sumIf(updates, NOT kept_back), sumIf(deletes, NOT kept_back), countIf(kept_back)
+FROM (
+  SELECT *, commit_sha IN {refused:Array(String)} AND status = 'VALID' AS kept_back FROM $VERSIONS FINAL
+  WHERE $OURS AND mainline AND NOT orphaned AND committer_time >= {since:DateTime64(6, 'UTC')}
+)
 GROUP BY day ORDER BY day
 """)
 
@@ -242,11 +244,11 @@ class HistoryQueries:
         statement += NEWEST_FIRST
         return tuple(map(version_row, self._connection.ask(statement, **self._ours, **bound)))
 
-    def activity(self, since: datetime) -> tuple[ActiveDay, ...]:
+    def activity(self, since: datetime, refused: Collection[str] = ()) -> tuple[ActiveDay, ...]:
         """The days since a moment on which anything was committed to the mainline."""
         if not self._catalog.columns(VERSIONS_TABLE):
             return ()
-        rows = self._connection.ask(ACTIVITY, since=clamp(since), **self._ours)
+        rows = self._connection.ask(ACTIVITY, since=clamp(since), refused=list(refused), **self._ours)
         return tuple(ActiveDay(date.fromisoformat(day), *map(int, counts)) for day, *counts in rows)
 
     def count_orphans(self) -> int:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from string import Template
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.clickhouse.tables import clamp, live_interval
+from reconciler.adapters.clickhouse.tables import clamp, live_interval, recorded_event
+from reconciler.model.refusal import Refusal
 from reconciler.tables.clickhouse import EVENTS_TABLE, INTERVALS_TABLE
 
 if TYPE_CHECKING:
@@ -53,8 +54,27 @@ FROM (
 """An interval ends where the next one begins, also where the store that began it was lost before it ended."""
 
 OF_COMMITS = " WHERE commit_sha IN {shas:Array(String)} ORDER BY live_from, generation, seq"
+NEWEST = "ORDER BY live_from DESC, generation DESC, seq DESC LIMIT {limit:UInt64}"
+OFF_BRANCH = f" WHERE branch != {{other:String}} {NEWEST}"
 AT = """
  WHERE live_from <= {moment:DateTime64(6, 'UTC')} ORDER BY live_from DESC, generation DESC, seq DESC LIMIT 1
+"""
+
+
+REFUSALS = """
+SELECT host, seq, happened_at, event, commit_sha, digest, duration_ms, detail, store
+FROM {database:Identifier}.host_events FINAL
+WHERE repository = {repository:String} AND host = {host:String} AND event = 'refused'
+  AND commit_sha IN {shas:Array(String)}
+ORDER BY happened_at DESC, seq DESC LIMIT 1 BY commit_sha
+"""
+
+
+REFUSED_SINCE = """
+SELECT DISTINCT commit_sha FROM {database:Identifier}.host_events FINAL
+WHERE repository = {repository:String} AND host = {host:String} AND event = 'refused' AND commit_sha IS NOT NULL
+  AND happened_at >= {moment:DateTime64(6, 'UTC')}
+ORDER BY commit_sha
 """
 
 
@@ -74,6 +94,27 @@ class IntervalQueries:
     def intervals_of(self, host: str, commits: Collection[str]) -> tuple[LiveInterval, ...]:
         """From when to when some commits were live on a host, the oldest first."""
         return tuple(map(live_interval, self._intervals(OF_COMMITS, host, shas=list(commits)))) if commits else ()
+
+    def newest_intervals(self, host: str, limit: int, *, off: str | None = None) -> tuple[LiveInterval, ...]:
+        """The newest intervals of a host, of all branches or of all but one."""
+        which, bound = (NEWEST, {}) if off is None else (OFF_BRANCH, {"other": off})
+        return tuple(map(live_interval, self._intervals(which, host, limit=limit, **bound)))
+
+    def refusals_of(self, host: str, commits: Collection[str]) -> tuple[Refusal, ...]:
+        """Why some commits were refused on a host: the newest refusal of each."""
+        if not commits or not self._catalog.columns(EVENTS_TABLE):
+            return ()
+        repository = self._ours["repository"]
+        rows = self._connection.ask(REFUSALS, host=host, repository=repository, shas=list(commits))
+        return tuple(Refusal.of_event(recorded_event(row).event) for row in rows)
+
+    def refused_since(self, host: str, moment: datetime) -> tuple[str, ...]:
+        """The commits that were refused on a host since a time."""
+        if not self._catalog.columns(EVENTS_TABLE):
+            return ()
+        repository = self._ours["repository"]
+        rows = self._connection.ask(REFUSED_SINCE, host=host, repository=repository, moment=clamp(moment))
+        return tuple(str(sha) for (sha,) in rows)
 
     def _intervals(self, which: str, host: str, **bound: object) -> Sequence[Sequence[object]]:
         has_events, has_intervals = (self._catalog.columns(table) for table in (EVENTS_TABLE, INTERVALS_TABLE))

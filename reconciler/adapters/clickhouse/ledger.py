@@ -75,11 +75,23 @@ ORDER BY commit_sha LIMIT 5
 """
 """Orphaned ones too; five are enough to say that a sha is ambiguous."""
 
+BRANCHES = """
+SELECT branch FROM {database:Identifier}.config_versions
+WHERE repository = {repository:String} AND startsWith(commit_sha, {sha:String})
+GROUP BY branch ORDER BY max(recorded_at) DESC, branch
+"""
+
 BY_SHA = """
 SELECT * EXCEPT (repository, branch, generation) FROM {database:Identifier}.config_versions FINAL
 WHERE repository = {repository:String} AND branch = {branch:String} AND commit_sha IN {shas:Array(String)}
 """
 """Orphaned ones too."""
+
+HEIGHTS = """
+SELECT commit_sha, height FROM {database:Identifier}.config_versions FINAL
+WHERE repository = {repository:String} AND branch = {branch:String} AND mainline AND NOT orphaned
+  AND commit_sha IN {shas:Array(String)}
+"""
 
 NEWEST_ON_MAINLINE = """
 SELECT * EXCEPT (repository, branch, generation) FROM {database:Identifier}.config_versions FINAL
@@ -211,6 +223,10 @@ class ClickHouseLedger(HistoryQueries, IntervalQueries, SqlQueries):
         """The versions of some commits in no particular order, orphaned ones too."""
         return tuple(self._by_sha(shas))
 
+    def mainline_heights(self, shas: Collection[str]) -> Mapping[str, int]:
+        """The heights of those of some commits that are on the mainline and not orphaned."""
+        return {str(sha): int(height) for sha, height in self._ask(HEIGHTS, shas=list(shas))} if shas else {}
+
     def row_counts(self, kinds: Kinds, shas: Collection[str]) -> Mapping[str, int]:
         """How many changes of rows of these kinds are there for each of some commits."""
         counts = dict.fromkeys(shas, 0)
@@ -244,6 +260,16 @@ class ClickHouseLedger(HistoryQueries, IntervalQueries, SqlQueries):
             candidates = ", ".join(row.commit.sha[: len(start) + CANDIDATE_CHARACTERS] for row in matching)
             raise UsageError(f"{sha} could be several commits: {candidates}", hint="give more of its characters")
         return matching[0] if matching else None
+
+    def on_branch(self, branch: str) -> ClickHouseLedger:
+        """The same ledger for another branch of the repository; closed with this one."""
+        other = ClickHouseLedger(self._connection, self._ours["repository"], branch, self._clock)
+        other._catalog = self._catalog
+        return self if branch == self._ours["branch"] else other
+
+    def branches(self, sha: str = "") -> tuple[str, ...]:
+        """The recorded branches, or those with a commit whose sha begins so; the one recorded last comes first."""
+        return tuple(str(branch) for (branch,) in self._ask(BRANCHES, sha=sha.lower()))
 
     def _rows_by_kind(self, versions: Iterable[Version]) -> dict[str, list[tuple[object, ...]]]:
         rows: dict[str, list[tuple[object, ...]]] = {}

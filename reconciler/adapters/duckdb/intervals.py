@@ -84,6 +84,13 @@ def intervals_of(connection: duckdb.DuckDBPyConnection, commits: Collection[str]
     return tuple(map(_interval, connection.execute(query, [list(commits)]).fetchall())) if commits else ()
 
 
+def newest_intervals(connection: duckdb.DuckDBPyConnection, limit: int, off: str | None) -> tuple[LiveInterval, ...]:
+    """The newest intervals, of all branches or of all but one, the newest first."""
+    others = "WHERE branch IS DISTINCT FROM ? ORDER BY live_from DESC, change DESC LIMIT ?"
+    query = f"SELECT {COLUMNS} FROM gitops.live {others}"
+    return tuple(map(_interval, connection.execute(query, [off, limit]).fetchall()))
+
+
 def intervals_after(connection: duckdb.DuckDBPyConnection, change: int, limit: int) -> tuple[LiveInterval, ...]:
     """The intervals that were written after a change, in that order."""
     query = f"SELECT {COLUMNS} FROM gitops.live WHERE change > ? ORDER BY change LIMIT ?"

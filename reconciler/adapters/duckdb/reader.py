@@ -24,6 +24,7 @@ from reconciler.adapters.duckdb.state import (
     suspension,
 )
 from reconciler.adapters.duckdb.tables import load_catalog, parts_of, read_structure
+from reconciler.model.refusal import Refusal
 from reconciler.model.rows import MAX_REPORTED, TableExport
 from reconciler.tables.duckdb import DESIRED, LIVE, qualify, quote
 from reconciler.tables.rows import export_columns
@@ -128,6 +129,18 @@ class DuckDBReader:
     def intervals_of(self, commits: Collection[str]) -> tuple[LiveInterval, ...]:
         """From when to when some commits were live, the oldest first."""
         return intervals.intervals_of(self._connection, commits)
+
+    def newest_intervals(self, limit: int, *, off: str | None = None) -> tuple[LiveInterval, ...]:
+        """The newest intervals, of all branches or of all but one, the newest first."""
+        return intervals.newest_intervals(self._connection, limit, off)
+
+    def refusals_of(self, commits: Collection[str]) -> tuple[Refusal, ...]:
+        """Why some commits were refused, as far as the store still has the events: the newest of each."""
+        return tuple(map(Refusal.of_event, state.newest_refusals(self._connection, commits)))
+
+    def refused_since(self, moment: datetime) -> tuple[str, ...]:
+        """The commits that were refused since a time, as far as the store still has the events."""
+        return state.refused_since(self._connection, moment)
 
     def intervals_after(self, change: int, limit: int) -> tuple[LiveInterval, ...]:
         """The intervals that began or ended after a change, in the order of their changes."""

@@ -20,10 +20,11 @@ from reconciler.model.change import Stamp
 from reconciler.model.commit import Applied, Attempt
 from reconciler.model.host import HostEvent, Owner, Suspension
 from reconciler.model.intervals import LiveInterval, rebuild_intervals
+from reconciler.model.refusal import REFUSED
 from reconciler.model.rows import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from reconciler.model.problem import Problem
@@ -246,6 +247,24 @@ def events_after(connection: duckdb.DuckDBPyConnection, seq: int, limit: int) ->
         f"SELECT seq, {EVENT_COLUMNS} FROM gitops.events WHERE seq > ? ORDER BY seq LIMIT ?", [seq, limit]
     ).fetchall()
     return _events(records)
+
+
+def newest_refusals(connection: duckdb.DuckDBPyConnection, commits: Collection[str]) -> tuple[HostEvent, ...]:
+    """The newest event of each of some commits that says that it was refused."""
+    if not commits:
+        return ()
+    query = (
+        f"SELECT seq, {EVENT_COLUMNS} FROM gitops.events "
+        "WHERE event = ? AND commit_sha IN (SELECT unnest(?::VARCHAR[])) "
+        "QUALIFY row_number() OVER (PARTITION BY commit_sha ORDER BY seq DESC) = 1"
+    )
+    return _events(connection.execute(query, [REFUSED, list(commits)]).fetchall())
+
+
+def refused_since(connection: duckdb.DuckDBPyConnection, moment: datetime) -> tuple[str, ...]:
+    """The commits that were refused since a moment."""
+    query = "SELECT DISTINCT commit_sha FROM gitops.events WHERE event = ? AND happened_at >= ? ORDER BY ALL"
+    return tuple(sha for (sha,) in connection.execute(query, [REFUSED, moment]).fetchall())
 
 
 def last_drift_event(connection: duckdb.DuckDBPyConnection) -> tuple[str, str] | None:

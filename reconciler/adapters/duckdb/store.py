@@ -20,6 +20,7 @@ from reconciler.adapters.duckdb.writing import advance, replace_all
 from reconciler.errors import BugError, NeedsHuman
 from reconciler.model.commit import Applied, Attempt
 from reconciler.model.host import HostEvent, ownership_events
+from reconciler.model.refusal import REFUSED, refusal_detail
 from reconciler.model.rows import DRIFT_HEALED, MAX_REPORTED, next_drift_event
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ class DuckDBStore(DuckDBReader):
         with self._step(kinds, step, "replace"):
             replace_all(self._connection, self._catalog, kinds, step.rows)
 
-    def refuse(self, attempt: Attempt) -> None:
+    def refuse(self, attempt: Attempt, judged: Attempt | None = None) -> None:
         """Record that a commit was refused. Hearing it again about the same commit is no second event."""
         if not attempt.refused:
             raise BugError(f"the attempt at {attempt.stamp.commit} was not refused")
@@ -173,9 +174,11 @@ class DuckDBStore(DuckDBReader):
         again = before is not None and before.refused and before.stamp == attempt.stamp
         with self._transaction():
             state.set_attempted(self._connection, attempt)
-            if not again:
-                detail: dict[str, Value] = {"problems": len(attempt.problems)}
-                add_event(self._connection, HostEvent(0, attempt.at, "refused", attempt.stamp.commit, None, 0, detail))
+            for one in (attempt, judged):
+                if one is not None and not again:
+                    detail = refusal_detail(one.problems)
+                    event = HostEvent(0, attempt.at, REFUSED, one.stamp.commit, None, 0, detail)
+                    add_event(self._connection, event)
 
     def heal(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MAX_REPORTED) -> Drifts:
         """Make the live rows what git says, but those in `leaving`, at most so many; gives what was put right.

@@ -23,6 +23,7 @@ from reconciler.service.history import DEFAULT_LIMIT, History
 from reconciler.service.rows import Rows
 
 STATUSES = ("valid", "invalid", "orphaned")
+HOST = click.option("--host", "on", metavar="NAME", help="What happened on this host (default: this one).")
 LIMIT = click.option("-n", "--limit", default=DEFAULT_LIMIT, show_default=True, type=click.IntRange(1), help="Maximum.")
 
 
@@ -30,21 +31,22 @@ LIMIT = click.option("-n", "--limit", default=DEFAULT_LIMIT, show_default=True, 
 @click.argument("kind", required=False, shell_complete=completion.kinds)
 @click.argument("name", required=False, shell_complete=completion.names)
 @LIMIT
+@HOST
 @format_option("text", "json")
 @global_options
 @click.pass_obj
-def history(given: Globals, kind: str | None, name: str | None, limit: int, form: str) -> None:
+def history(given: Globals, kind: str | None, name: str | None, limit: int, on: str | None, form: str) -> None:
     """Show every change of a resource, newest first: who, when, in which commit, and each field's old and new value.
 
     Deleted resources have a history too. Without KIND and NAME, show the newest changes of all resources.
     """
     host = given.host()
     if kind is None:
-        changes = host.ask(History.newest, limit)
+        changes = host.ask(History.newest, limit, host=on, branch=given.branch)
     elif name is None:
         raise UsageError(f"whose history? {kind} is a kind", hint=f"name one, or see `reconciler log --kind {kind}`")
     else:
-        changes = host.ask(History.changes, kind, name, limit)
+        changes = host.ask(History.changes, kind, name, limit, host=on, branch=given.branch)
     if form == "json":
         output.json_data(answers.to_json(changes)["changes"])
         return
@@ -69,14 +71,15 @@ def history(given: Globals, kind: str | None, name: str | None, limit: int, form
     type=click.Choice(STATUSES, case_sensitive=False),
     help="Only these; orphaned commits have left the branch.",
 )
+@HOST
 @global_options
 @click.pass_obj
-def log(given: Globals, /, limit: int, form: str, **filters: str | None) -> None:
-    """Show the recorded commits, newest first, and how many rows each changed.
+def log(given: Globals, /, limit: int, form: str, on: str | None, **filters: str | None) -> None:
+    """Show the recorded commits, newest first, what became of each on this host, and how many rows it changed.
 
     With several filters, show the commits that match all of them.
     """
-    versions = given.host().ask(History.versions, limit, **filters)
+    versions = given.host().ask(History.versions, limit, **filters, host=on, branch=given.branch)
     if form == "json":
         output.json_data(answers.to_json(versions)["versions"])
         return
@@ -89,13 +92,18 @@ def log(given: Globals, /, limit: int, form: str, **filters: str | None) -> None
 @click.argument("kind", shell_complete=completion.kinds)
 @click.argument("name", required=False, shell_complete=completion.names)
 @click.option("--at", "at", metavar="REV|TIME", required=True, help="A commit, tag or point in time.")
+@HOST
 @format_option("text", "json")
 @global_options
 @click.pass_obj
-def show(given: Globals, kind: str, name: str | None, at: str, form: str) -> None:
+def show(given: Globals, kind: str, name: str | None, at: str, on: str | None, form: str) -> None:
     """Show a live row, or all rows of a KIND, as they were at a commit or point in time."""
     host = given.host()
-    rows = host.ask(Rows.row, kind, name, at) if name is not None else host.ask(Rows.page, kind, at)
+    rows = (
+        host.ask(Rows.row, kind, name, at, host=on, branch=given.branch)
+        if name is not None
+        else host.ask(Rows.page, kind, at, host=on, branch=given.branch)
+    )
     results.rows(rows, form, single=name is not None)
     if form == "text" and rows.at:
         given.say(f"as of {history_point_text(rows.at)}")
@@ -104,12 +112,13 @@ def show(given: Globals, kind: str, name: str | None, at: str, form: str) -> Non
 @click.command(short_help="compare two points in time")
 @click.argument("base")
 @click.argument("head")
+@HOST
 @format_option("text", "json")
 @global_options
 @click.pass_obj
-def diff(given: Globals, base: str, head: str, form: str) -> int:
+def diff(given: Globals, base: str, head: str, on: str | None, form: str) -> int:
     """Compare BASE with HEAD, each a commit, tag or point in time, from the history alone."""
-    found = given.host().ask(History.diff, base, head)
+    found = given.host().ask(History.diff, base, head, host=on, branch=given.branch)
     if form == "json":
         results.answer(found)
     else:
@@ -121,12 +130,13 @@ def diff(given: Globals, base: str, head: str, form: str) -> int:
 @click.command(short_help="who set each field")
 @click.argument("kind", shell_complete=completion.kinds)
 @click.argument("name", shell_complete=completion.names)
+@HOST
 @format_option("text", "json")
 @global_options
 @click.pass_obj
-def blame(given: Globals, kind: str, name: str, form: str) -> None:
+def blame(given: Globals, kind: str, name: str, on: str | None, form: str) -> None:
     """Show for each field of a live row the commit that last set it."""
-    found = given.host().ask(History.blame, kind, name)
+    found = given.host().ask(History.blame, kind, name, host=on, branch=given.branch)
     if form == "json":
         results.answer(found)
     else:

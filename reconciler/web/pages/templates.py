@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from reconciler import canonical
+from reconciler.history.fate import Fate
 from reconciler.model import host
 from reconciler.report import commits
 from reconciler.report.escape import escape_block, escape_line
@@ -57,7 +58,9 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A day: what it says, where it is drawn, of which parts (the lowest first), and whether it had invalid commits."""
+    """A day: what it says, where it is drawn, of which parts (the lowest first), and whether it had commits that were
+    invalid or refused.
+    """
 
     day: str
     words: str
@@ -103,9 +106,9 @@ def _bar(day: str, days: Mapping[str, Mapping[str, Any]], x: float, slot: float,
     if found is None:
         return Bar(day, f"{day}: nothing was committed", x + free, slot - 2 * free, slot, (), mark=False)
     told = ", ".join(f"{found[what]:,} {what}" for what in OPS if found[what]) or "no rows changed"
-    invalid = f", {found['invalid']:,} of them invalid" if found["invalid"] else ""
-    words = f"{day}: {told}; commits: {found['commits']:,}{invalid}"
-    return Bar(day, words, x + free, slot - 2 * free, slot, _pieces(found, decades), mark=bool(found["invalid"]))
+    kept_back = [f", {found[what]:,} of them {what}" for what in ("invalid", "refused") if found[what]]
+    words = f"{day}: {told}; commits: {found['commits']:,}{''.join(kept_back)}"
+    return Bar(day, words, x + free, slot - 2 * free, slot, _pieces(found, decades), mark=bool(kept_back))
 
 
 def _pieces(found: Mapping[str, Any], decades: int) -> tuple[Piece, ...]:
@@ -166,6 +169,7 @@ def load_environment() -> Environment:
         "count": format_count,
         "short": commits.short_sha,
         "chart": chart,
+        "changed": has_changed,
     }
     found.globals |= {"to": page_address, "query": page_query, "static": static_address, "TABS": TABS, "NEWS": NEWS}
     return found
@@ -193,10 +197,32 @@ SIZES = ("bytes", "KB", "MB", "GB", "TB")
 KILO = 1024
 NOTHING = "–"  # noqa: RUF001  what stands for no value is a dash as wide as a digit
 TONES = {
-    "good": {"Synced", "Healthy", "VALID", "ACTIVE", "create", "applied", "drift-healed", "drift-gone", "resumed"},
+    "good": {
+        "Synced",
+        "Healthy",
+        "VALID",
+        "ACTIVE",
+        "create",
+        "applied",
+        "drift-healed",
+        "drift-gone",
+        "resumed",
+        "live",
+    },
     "bad": {"Degraded", "INVALID", "refused", "delete", "error", "drift-found", "missing", "stuck"},
-    "warn": {"OutOfSync", "Suspended", "INACTIVE", "ORPHANED", "orphaned", "warning", "suspended", "extra", "restored"},
-    "busy": {"Progressing", "update", "changed"},
+    "warn": {
+        "OutOfSync",
+        "Suspended",
+        "INACTIVE",
+        "ORPHANED",
+        "orphaned",
+        "warning",
+        "suspended",
+        "extra",
+        "restored",
+        "held",
+    },
+    "busy": {"Progressing", "update", "changed", Fate.PENDING},
 }
 
 
@@ -255,6 +281,11 @@ def format_age(at: datetime, now: datetime) -> str:
             number = int(abs(seconds) / size)
             return f"{number} {unit} ago" if seconds > 0 else f"in {number} {unit}"
     return "just now" if seconds >= 0 else "in a moment"
+
+
+def has_changed(version: Mapping[str, Any]) -> bool:
+    """Whether the changes of a commit went live, with it or with a later one."""
+    return version["status"] == "VALID" and version.get("fate") not in commits.NOT_LIVE
 
 
 def tone(word: Any) -> str:

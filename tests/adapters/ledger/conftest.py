@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from reconciler.model.intervals import LiveInterval
     from reconciler.ports import Clock, Ledger
 
 IMPATIENT = Timeouts(connect=1, read=1)
@@ -33,14 +32,13 @@ class Histories:
     folder: Path
     closing: ExitStack
     clock: Clock = field(default_factory=FixedClock)
-    memory: dict[tuple[str, str], MemoryLedger] = field(default_factory=dict)
-    intervals: dict[str, dict[tuple[str, str, int], LiveInterval]] = field(default_factory=dict)
+    memory: dict[str, dict[str, MemoryLedger]] = field(default_factory=dict)
 
     def open(self, repository: str = "origin", branch: str = "main") -> Ledger:
         """The ledger of a repository and branch, as a new process would open it."""
         if self.url == "memory":
-            shared = self.intervals.setdefault(repository, {})
-            return self.memory.setdefault((repository, branch), MemoryLedger(self.clock, shared))
+            branches = self.memory.setdefault(repository, {})
+            return branches.get(branch) or MemoryLedger(self.clock, branch, branches)
         return self.open_clickhouse(repository, branch)
 
     def open_clickhouse(self, repository: str = "origin", branch: str = "main") -> ClickHouseLedger:

@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 class MemoryLedger(PastQueries):
     """The history of one repository and branch, as long as the process lives.
 
-    `intervals` are those of the repository, by host, store and number.
+    `others` are the ledgers of the repository's branches, this one among them.
     """
 
-    def __init__(self, clock: Clock, intervals: dict[tuple[str, str, int], LiveInterval] | None = None) -> None:
-        self._intervals = {} if intervals is None else intervals
+    def __init__(self, clock: Clock, branch: str = "main", others: dict[str, MemoryLedger] | None = None) -> None:
+        self._branch, self._others = branch, {} if others is None else others
+        self._intervals = next((one._intervals for one in self._others.values()), {})
+        self._others[branch] = self
         self._clock = clock
         self._kinds: dict[str, Kind] = {}
         self._entries: dict[str, Entry] = {}
@@ -67,6 +69,19 @@ class MemoryLedger(PastQueries):
             key = (host, one.store, one.seq)
             if key not in self._intervals or self._intervals[key].change <= one.change:
                 self._intervals[key] = one
+
+    def on_branch(self, branch: str) -> MemoryLedger:
+        """The ledger of another branch of the repository."""
+        return self._others.get(branch) or MemoryLedger(self._clock, branch, self._others)
+
+    def branches(self, sha: str = "") -> tuple[str, ...]:
+        """The recorded branches, or those with a commit; the one recorded last comes first."""
+        newest = {
+            branch: max(row.recorded_at for row, _ in one._entries.values() if row.commit.sha.startswith(sha.lower()))
+            for branch, one in self._others.items()
+            if any(known.startswith(sha.lower()) for known in one._entries)
+        }
+        return tuple(sorted(sorted(newest), key=lambda branch: newest[branch], reverse=True))
 
     def events(self, *, limit: int, host: str | None = None) -> tuple[RecordedEvent, ...]:
         """The newest host events first, of one host or of all."""

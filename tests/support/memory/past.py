@@ -11,6 +11,7 @@ from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.model.change import Op
 from reconciler.model.commit import Status
 from reconciler.model.intervals import WENT_LIVE, LiveInterval, complete_intervals
+from reconciler.model.refusal import REFUSED, Refusal
 from reconciler.model.rows import ORPHANED, ActiveDay, HistoryChange, HistoryRow, SideVersion
 from reconciler.tables.rows import declaration_columns, desired_values, name_column
 
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.commit import RowChange
+    from reconciler.model.host import HostEvent
     from reconciler.model.rows import ChangeCursor, HistoryPoint, RecordedEvent, VersionRow
     from reconciler.ports import VersionFilter
+    from tests.support.memory.ledger import MemoryLedger
 
 
 class Entry(NamedTuple):
@@ -38,6 +41,7 @@ class PastQueries:
     _entries: dict[str, Entry]
     _events: dict[tuple[str, str, int], RecordedEvent]
     _intervals: dict[tuple[str, str, int], LiveInterval]
+    _others: dict[str, MemoryLedger]
 
     def find_versions(self, only: VersionFilter, *, limit: int) -> tuple[VersionRow, ...]:
         """The versions that a filter lets through, newest committer time first."""
@@ -47,7 +51,7 @@ class PastQueries:
         found.sort(key=lambda row: row.commit.sha)
         return tuple(sorted(found, key=lambda row: (row.commit.committer.time, row.height), reverse=True)[:limit])
 
-    def activity(self, since: datetime) -> tuple[ActiveDay, ...]:
+    def activity(self, since: datetime, refused: Collection[str] = ()) -> tuple[ActiveDay, ...]:
         """The days since a moment on which anything was committed to the mainline."""
         days: dict[date, list[VersionRow]] = {}
         for row, _ in self._entries.values():
@@ -59,9 +63,10 @@ class PastQueries:
                 day=day,
                 commits=len(rows),
                 invalid=sum(row.status == Status.INVALID for row in rows),
-                creates=sum(row.creates for row in rows),
-                updates=sum(row.updates for row in rows),
-                deletes=sum(row.deletes for row in rows),
+                creates=sum(row.creates for row in rows if row.commit.sha not in refused),
+                updates=sum(row.updates for row in rows if row.commit.sha not in refused),
+                deletes=sum(row.deletes for row in rows if row.commit.sha not in refused),
+                refused=sum(row.commit.sha in refused and row.status == Status.VALID for row in rows),
             )
             for day, rows in sorted(days.items())
         )
@@ -88,10 +93,36 @@ class PastQueries:
         """From when to when some commits were live on a host."""
         return tuple(one for one in self._known(host) if one.commit in commits)
 
+    def newest_intervals(self, host: str, limit: int, *, off: str | None = None) -> tuple[LiveInterval, ...]:
+        """The newest intervals, of all branches or of all but one."""
+        return tuple([one for one in reversed(self._known(host)) if one.branch != off][:limit])
+
+    def mainline_heights(self, shas: Collection[str]) -> Mapping[str, int]:
+        """The heights of those of some commits that are on the mainline."""
+        rows = (self._entries[sha].row for sha in shas if sha in self._entries)
+        return {row.commit.sha: row.height for row in rows if row.mainline and not row.orphaned}
+
+    def refusals_of(self, host: str, commits: Collection[str]) -> tuple[Refusal, ...]:
+        """Why some commits were refused on a host."""
+        told = sorted((one for one in self._told(host)), key=lambda event: (event.at, event.seq))
+        found = {one.commit: one for one in told if one.event == REFUSED and one.commit in commits}
+        return tuple(map(Refusal.of_event, found.values()))
+
+    def refused_since(self, host: str, moment: datetime) -> tuple[str, ...]:
+        """The commits that were refused on a host since a time."""
+        told = (one for one in self._told(host) if one.event == REFUSED and one.at >= moment)
+        return tuple(sorted({one.commit for one in told if one.commit}))
+
+    def _told(self, host: str) -> Iterator[HostEvent]:
+        """The events of a host, whichever branch it followed."""
+        for ledger in self._others.values():
+            yield from (one.event for one in ledger._events.values() if one.host == host)
+
     def _known(self, host: str) -> list[LiveInterval]:
         told = [
-            LiveInterval(one.event.seq, one.event.commit, "main", one.event.digest or "", one.event.at, store="")
-            for one in self._events.values()
+            LiveInterval(one.event.seq, one.event.commit, ledger._branch, one.event.digest or "", one.event.at)
+            for ledger in self._others.values()
+            for one in ledger._events.values()
             if one.host == host and one.event.event in WENT_LIVE and one.event.commit
         ]
         recorded = [one for (owner, _, _), one in self._intervals.items() if owner == host]

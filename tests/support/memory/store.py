@@ -14,6 +14,7 @@ from reconciler.kinds.kind import TIMESTAMPS, SqlType
 from reconciler.model.commit import Applied, Attempt
 from reconciler.model.host import HostEvent, ownership_events
 from reconciler.model.intervals import LiveInterval, why_replaced
+from reconciler.model.refusal import REFUSED, Refusal, refusal_detail
 from reconciler.model.rows import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED, MAX_REPORTED, LiveRow, next_drift_event
 from reconciler.tables.rows import is_live, live_values
 from tests.support.memory.base import MemoryBase
@@ -95,14 +96,29 @@ class MemoryStore:
         self._become(kinds, step, _by_id(kinds, step), "replace")
         self._written = {}
 
-    def refuse(self, attempt: Attempt) -> None:
+    def refuse(self, attempt: Attempt, judged: Attempt | None = None) -> None:
         """Record that a commit was refused."""
         if not attempt.refused:
             raise BugError(f"the attempt at {attempt.stamp.commit} was not refused")
         before, self._attempted = self._attempted, attempt
         if before is None or not before.refused or before.stamp != attempt.stamp:
-            detail: dict[str, Value] = {"problems": len(attempt.problems)}
-            self._happened(HostEvent(0, attempt.at, "refused", attempt.stamp.commit, None, 0, detail))
+            for one in (attempt, judged):
+                if one is not None:
+                    detail = refusal_detail(one.problems)
+                    self._happened(HostEvent(0, attempt.at, REFUSED, one.stamp.commit, None, 0, detail))
+
+    def refusals_of(self, commits: Collection[str]) -> tuple[Refusal, ...]:
+        """Why some commits were refused."""
+        return tuple(map(Refusal.of_event, _newest_refusals(self._events, commits)))
+
+    def refused_since(self, moment: datetime) -> tuple[str, ...]:
+        """The commits that were refused since a time."""
+        found = (one for one in self._events if one.event == REFUSED and one.at >= moment)
+        return tuple(sorted({one.commit for one in found if one.commit}))
+
+    def newest_intervals(self, limit: int, *, off: str | None = None) -> tuple[LiveInterval, ...]:
+        """The newest intervals, of all branches or of all but one."""
+        return tuple([one for one in reversed(self._intervals) if one.branch != off][:limit])
 
     def suspension(self) -> Suspension | None:
         """The suspension that was asked for last, expired or not."""
@@ -260,6 +276,12 @@ class MemoryStore:
         counts: dict[str, Value] = {"creates": step.creates, "updates": step.updates, "deletes": step.deletes}
         self._begin_interval(stamp.commit, step.digest, now)
         self._happened(HostEvent(0, now, "applied", stamp.commit, step.digest, 0, {"how": how, **counts}))
+
+
+def _newest_refusals(events: list[HostEvent], commits: Collection[str]) -> list[HostEvent]:
+    """The newest refusal of each commit."""
+    found = {one.commit: one for one in events if one.event == REFUSED and one.commit in commits}
+    return list(found.values())
 
 
 def _by_id(kinds: Kinds, step: StoreUpdate) -> dict[RowId, Row]:

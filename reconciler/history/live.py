@@ -1,0 +1,108 @@
+"""What one host did: its live intervals and refusals, from its store where that is at hand, and from the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from reconciler.history.fate import CommitFate, HostRecord, judge_fate
+from reconciler.history.points import point_of
+from reconciler.model.intervals import why_replaced
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+    from datetime import datetime
+
+    from reconciler.model.intervals import LiveInterval
+    from reconciler.model.refusal import Refusal
+    from reconciler.model.rows import VersionRow
+    from reconciler.ports import LedgerReader, StoreReader
+
+MAX_INTERVALS = 10_000
+"""Intervals that are looked at to tell which commits went live: those before them are taken as git has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveHistory:
+    """What was live on a host and when, and why what was not.
+
+    `store` is that of this host; None for another one, and before the first sync. `follows` is the branch that this
+    host follows, where that is known; `now` the present time.
+    """
+
+    host: str
+    ledger: LedgerReader
+    store: StoreReader | None
+    follows: str | None
+    now: datetime
+
+    def at(self, moment: datetime) -> LiveInterval | None:
+        """What was live at a time; None when the host does not know."""
+        return (self.store.live_at(moment) if self.store else None) or self.ledger.live_at(self.host, moment)
+
+    def of_commits(self, commits: Collection[str]) -> tuple[LiveInterval, ...]:
+        """The intervals of some commits, the oldest first."""
+        own = self.store.intervals_of(commits) if self.store else ()
+        return self._merge(own, self.ledger.intervals_of(self.host, commits))
+
+    def newest(self, limit: int, *, off: str | None = None) -> tuple[LiveInterval, ...]:
+        """The newest intervals, the oldest of them first; with `off`, only those of other branches than this one."""
+        own = self.store.newest_intervals(limit, off=off) if self.store else ()
+        return self._merge(own, self.ledger.newest_intervals(self.host, limit, off=off))[-limit:]
+
+    def refusals(self, commits: Collection[str]) -> Mapping[str, Refusal]:
+        """Why some commits were refused: the newest refusal of each."""
+        own = self.store.refusals_of(commits) if self.store else ()
+        known = sorted((*self.ledger.refusals_of(self.host, commits), *own), key=lambda refusal: refusal.at)
+        return {refusal.commit: refusal for refusal in known}
+
+    def refused_since(self, moment: datetime) -> Collection[str]:
+        """The commits that were refused since a time and never went live."""
+        own = self.store.refused_since(moment) if self.store else ()
+        refused = {*self.ledger.refused_since(self.host, moment), *own}
+        return refused - {one.commit for one in self.of_commits(refused)}
+
+    def fates(self, ledger: LedgerReader, branch: str, versions: Iterable[VersionRow]) -> dict[str, CommitFate]:
+        """The fate of each of some versions of a branch, whose ledger it is, by commit."""
+        rows = {version.commit.sha: version for version in versions}
+        record = self._record(ledger, branch, rows)
+        return {sha: judge_fate(version, record) for sha, version in rows.items()}
+
+    def live_heights(self, ledger: LedgerReader) -> Collection[int]:
+        """The heights of the commits of a ledger's mainline that went live."""
+        return ledger.mainline_heights({one.commit for one in self.newest(MAX_INTERVALS)}).values()
+
+    def _record(self, ledger: LedgerReader, branch: str, commits: Collection[str]) -> HostRecord:
+        intervals: dict[str, list[LiveInterval]] = {}
+        for one in self.of_commits(commits):
+            intervals.setdefault(one.commit, []).append(one)
+        present = self.at(self.now)
+        suspension = self.store.suspension() if self.store else None
+        return HostRecord(
+            host=self.host,
+            intervals=intervals,
+            refusals=self.refusals(commits),
+            height=_height(ledger, present) if present else 0,
+            follows=present is None or branch in {present.branch, self.follows},
+            held=suspension is not None and suspension.holds(self.now),
+        )
+
+    def _merge(self, own: Iterable[LiveInterval], told: Iterable[LiveInterval]) -> tuple[LiveInterval, ...]:
+        """The store knows best what it knows; what only the ledger knows ended before the store began."""
+        merged = {(one.commit, one.since): one for one in told}
+        ours = {(one.commit, one.since): one for one in own}
+        first = next(iter(self.store.intervals_after(0, 1)), None) if self.store else None
+        for key, one in merged.items():
+            if one.is_open and key not in ours and first is not None and one.since < first.since:
+                merged[key] = replace(one, until=first.since, ended=why_replaced(one.branch, first.branch))
+        merged |= ours
+        return tuple(sorted(merged.values(), key=lambda one: (one.since, one.change)))
+
+
+def _height(ledger: LedgerReader, present: LiveInterval) -> int:
+    """How far up a mainline a host is: where it left it, when the live commit was dropped from the branch."""
+    heights = ledger.mainline_heights([present.commit])
+    if heights:
+        return heights[present.commit]
+    dropped = next(iter(ledger.find_by_sha([present.commit])), None)
+    return point_of(dropped, ledger.side_versions()).height if dropped is not None else 0

@@ -1,0 +1,182 @@
+"""What became of each commit, against a small model that follows a host deed by deed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.history.changes import blame_fields
+from reconciler.history.fate import NEVER_LIVE, Fate, HostRecord, judge_fate, live_height, reached_live
+from reconciler.history.pages import weave_in
+from reconciler.history.points import to_version_row
+from reconciler.model.commit import Status
+from reconciler.model.intervals import IntervalEnd, LiveInterval
+from reconciler.model.refusal import Refusal
+from reconciler.model.rows import HistoryChange, HistoryRow, VersionRow
+from tests.adapters.ledger.versions import created, sha, updated, version
+from tests.support.kinds import START, WIDGET, widget
+from tests.support.laws import examples
+from tests.support.memory.past import values_of
+
+GOOD, BAD, BROKEN = "good", "bad", "broken"
+"""What a commit is: valid, refused by a policy while it is the head, invalid."""
+
+
+@dataclass
+class Model:
+    """A host: what it was told of each commit, by height. `words` is what a person who watched it would say."""
+
+    words: list[str] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+    live: int = 0
+    held: bool = False
+    clock: int = 0
+    intervals: dict[str, list[LiveInterval]] = field(default_factory=dict)
+    refusals: dict[str, Refusal] = field(default_factory=dict)
+
+    def push(self, *kinds: str) -> None:
+        """Some commits arrive at once."""
+        for kind in kinds:
+            self.kinds.append(kind)
+            self.words.append("invalid" if kind == BROKEN else "waiting")
+        self.look()
+
+    def look(self) -> None:
+        """The host looks at the head, unless it is suspended: the last valid commit goes live or is refused."""
+        valid = [height for height, kind in enumerate(self.kinds, 1) if kind != BROKEN]
+        if self.held or not valid or valid[-1] <= self.live:
+            return
+        self.clock += 1
+        height = valid[-1]
+        at = START + timedelta(seconds=self.clock)
+        if self.kinds[height - 1] == BAD:
+            self.words[height - 1] = "refused"
+            self.refusals[sha(height)] = Refusal(sha(height), at, ("policy/x",), (), 1)
+            return
+        for passed in range(self.live, height - 1):
+            if self.words[passed] == "waiting":
+                self.words[passed] = "skipped"
+        if self.live:
+            self.words[self.live - 1] = "was-live"
+            last = self.intervals[sha(self.live)][-1]
+            self.intervals[sha(self.live)][-1] = last.end(at, IntervalEnd.REPLACED)
+        self.words[height - 1] = "live"
+        self.live = height
+        self.intervals.setdefault(sha(height), []).append(LiveInterval(height, sha(height), "main", "d", at))
+
+    def approve(self) -> None:
+        """Somebody lets the head through."""
+        if self.kinds and self.kinds[-1] == BAD and not self.held:
+            self.kinds[-1] = GOOD
+            self.look()
+
+    def suspend(self, held: bool) -> None:
+        self.held = held
+        self.look()
+
+    def record(self) -> HostRecord:
+        """What the store and the ledger would say."""
+        return HostRecord("here", self.intervals, self.refusals, self.live, follows=True, held=self.held)
+
+    def rows(self) -> list[VersionRow]:
+        """The versions, by height."""
+        return [row(height, kind) for height, kind in enumerate(self.kinds, 1)]
+
+    def expected(self) -> list[str]:
+        """The fates in the words of `log`."""
+        waiting = "held" if self.held else "pending"
+        return [waiting if word == "waiting" else word for word in self.words]
+
+
+def row(height: int, kind: str = GOOD) -> VersionRow:
+    status = Status.INVALID if kind == BROKEN else Status.VALID
+    return to_version_row(replace(version(height), status=status), START)
+
+
+pushes = st.lists(st.sampled_from([GOOD, GOOD, BAD, BROKEN]), min_size=1, max_size=4)
+deeds = st.lists(
+    st.one_of(
+        pushes.map(lambda kinds: ("push", tuple(kinds))),
+        st.sampled_from([("approve", ()), ("suspend", ()), ("resume", ())]),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=examples(200), deadline=None)
+@given(deeds)
+def test_the_fate_of_each_commit_is_what_a_watcher_saw(done: list[tuple[str, tuple[str, ...]]]) -> None:
+    model = Model()
+    for deed, kinds in done:
+        match deed:
+            case "push":
+                model.push(*kinds)
+            case "approve":
+                model.approve()
+            case _:
+                model.suspend(deed == "suspend")
+        record = model.record()
+        told = [judge_fate(one, record) for one in model.rows()]
+        assert [str(one.fate) for one in told] == model.expected(), deed
+        assert sum(one.fate is Fate.LIVE for one in told) == bool(model.live)
+        for one in told:
+            assert bool(one.refused_by) == (one.fate is Fate.REFUSED)
+            assert not (one.intervals and one.fate in NEVER_LIVE)
+
+
+def test_what_is_beside_the_mainline_or_the_followed_branch_is_skipped() -> None:
+    ahead = HostRecord("here", height=1)
+    assert judge_fate(row(2), ahead).fate is Fate.PENDING
+    assert judge_fate(replace(row(2), mainline=False), ahead).fate is Fate.SKIPPED
+    assert judge_fate(replace(row(2), orphaned=True), ahead).fate is Fate.SKIPPED
+    assert judge_fate(row(2), replace(ahead, follows=False)).fate is Fate.SKIPPED
+
+
+def test_what_reached_the_live_rows() -> None:
+    assert reached_live([1, 4, 6], [1, 5, 9]) == [True, True, True]
+    assert reached_live([1, 4, 6], [1, 6]) == [True, False, True]
+    assert reached_live([2, 3], [1, 2]) == [True, False]
+    assert reached_live([], [1]) == []
+    assert [live_height(height, [2, 5]) for height in (1, 2, 4, 9)] == [None, 2, 2, 5]
+
+
+def changes_of(*weights: float) -> list[HistoryChange]:
+    """A widget by commit, with these weights."""
+    made = [created(widget("a", weight=weights[0]), 1)]
+    made += [updated(widget("a", weight=weight), 1, height) for height, weight in enumerate(weights[1:], 2)]
+    return [
+        HistoryChange(HistoryRow(str(change.change.op), "", sha(at), at, values_of(WIDGET, change)), row(at))
+        for at, change in enumerate(made, 1)
+    ]
+
+
+def blamed(weights: list[float], live: list[bool]) -> int:
+    """The height that set the weight."""
+    found = blame_fields(WIDGET, zip(changes_of(*weights), live, strict=True))
+    return next(one.version.height for one in found if one.field == "weight")
+
+
+def test_only_what_was_live_has_set_anything() -> None:
+    assert blamed([1, 9, 1], [True, False, True]) == 1
+    assert blamed([1, 9, 1], [True, True, True]) == 3
+    assert blamed([1, 9, 9], [True, False, True]) == 2
+    assert blamed([1, 5, 9], [False, False, True]) == 3
+    assert blamed([1, 2, 3, 2], [True, True, False, True]) == 2
+
+
+def test_what_went_live_elsewhere_stands_between_what_went_live_here() -> None:
+    def at(number: int) -> tuple[object, int]:
+        return START + timedelta(hours=number), number
+
+    own = [9, 7, 4, 2]
+    times = {9: 9, 4: 4, 2: 2}
+
+    def since(number: int) -> object:
+        return START + timedelta(hours=times[number]) if number in times else None
+
+    assert weave_in(own, [at(3), at(5), at(10)], since, (False, False)) == [10, 9, 7, 5, 4, 3, 2]
+    assert weave_in(own, [at(1)], since, (False, False)) == [9, 7, 4, 2, 1]
+    assert weave_in(own, [at(1), at(10)], since, (True, True)) == own
