@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,9 @@ TEXTS = ("CHANGE-ME", "change-me", "CHANGE_ME", "change_me", "CHANGEME", "change
 
 KEYS = ("change-me", "change_me", "changeme", "CHANGE_ME", "x", "X", "0")
 
+MOST = 200
+"""Items of a list and characters of a text, whatever the schema asks for: somebody is to read it."""
+
 STEPS = (0.01, 0.1, 1, 0.001)
 """Distances from an excluded limit: hundredths first, as lots and percentages have."""
 
@@ -43,16 +47,17 @@ def candidate_values(part: Mapping[str, Any]) -> tuple[Value, ...]:
     if "enum" in part:
         words = tuple(part["enum"])
         return (INACTIVE, *(word for word in words if word != INACTIVE)) if INACTIVE in words else words
-    type_ = part.get("type", "string")
-    return _BY_TYPE[type_[0] if isinstance(type_, list) else type_](part)
+    types = part.get("type", "string")
+    scalar = next((name for name in ([types] if isinstance(types, str) else types) if name in _BY_TYPE), None)
+    return _BY_TYPE[scalar](part) if scalar is not None else ({}, [])
 
 
 def _whole(part: Mapping[str, Any]) -> tuple[Value, ...]:
-    return tuple(round(number) for number in _from_lowest(part, (1,)))
+    return tuple(round(number) for number in _from_lowest(part, (1,)) if math.isfinite(number)) or (0,)
 
 
 def _numbers(part: Mapping[str, Any]) -> tuple[Value, ...]:
-    return tuple(_from_lowest(part, STEPS))
+    return tuple(number for number in _from_lowest(part, STEPS) if math.isfinite(number)) or (0,)
 
 
 def _from_lowest(part: Mapping[str, Any], steps: tuple[float, ...]) -> list[float]:
@@ -72,7 +77,7 @@ def _from_lowest(part: Mapping[str, Any], steps: tuple[float, ...]) -> list[floa
 def _texts(part: Mapping[str, Any]) -> tuple[Value, ...]:
     if part.get("format") in FORMATS:
         return (FORMATS[part["format"]],)
-    shortest = part.get("minLength", 0)
+    shortest = int(min(part.get("minLength", 0), MOST))
     may_be_empty = not shortest and "pattern" in part and matches(part["pattern"], "")
     long = tuple((text * shortest)[:shortest] for text in TEXTS if text and shortest > len(text))
     return (*(("",) if may_be_empty else ()), *TEXTS, *long)
@@ -132,7 +137,7 @@ class _Draft:
         return filled
 
     def _sequence(self, part: Mapping[str, Any], pointer: str) -> list[Value]:
-        count = max(part.get("minItems", 0), 1 if self.generous else 0)
+        count = int(min(max(part.get("minItems", 0), 1 if self.generous else 0), MOST))
         items = part.get("items", {})
         return [self.fill(items, child(pointer, position)) for position in range(count)]
 

@@ -150,6 +150,23 @@ def test_a_required_field_has_a_cautious_value(field: dict[str, Any], value: Any
     assert entry.resources[0].values["one"] == (value if value is not None else "")
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"type": "string", "minLength": 10**12},
+        {"type": "string", "minLength": 10**30},
+        {"type": "array", "minItems": 10**12, "items": {"type": "string"}},
+        {"type": "array", "minItems": 2.0, "items": {"type": ["object", "array"]}},
+        {"type": "array", "minItems": 1, "items": {"type": ["null", "object"], "minProperties": 10**9}},
+        {"type": "integer", "minimum": 1e308, "multipleOf": 1e-320},
+        {"type": "number", "exclusiveMinimum": -1e308, "multipleOf": 5e-324},
+    ],
+    ids=str,
+)
+def test_what_no_one_could_fill_in_still_ends_in_a_short_file(field: dict[str, Any]) -> None:
+    assert len(of(thing({"one": field}))) < 10_000
+
+
 LIMITS = st.integers(-1000, 1000).map(lambda hundredths: hundredths / 4)
 
 
