@@ -17,12 +17,11 @@ from reconciler.model.commit import EntryType, FileChange, RepositorySpec
 from reconciler.model.problem import Problem, Severity
 from reconciler.reconcile.faults import Answer, call_again, call_here, cannot_judge, is_commit_fault
 from reconciler.reconcile.read import not_a_file_problem
+from reconciler.validate.filepatterns import FilePatterns
 from reconciler.validate.validator import read_repository
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
-
-    from pathspec import GitIgnoreSpec
 
     from reconciler.ports import Source
     from reconciler.reconcile.faults import Again
@@ -95,28 +94,20 @@ class Layout:
         return Role.RESOURCES
 
     def _is_selected(self, inside: str) -> bool:
-        if self._include is not None and not self._include.match_file(inside):
+        if self.spec.include and not self._include.match(inside):
             return False
-        return self._exclude is None or not self._exclude.match_file(inside)
+        return not self.spec.exclude or not self._exclude.match(inside)
 
     @cached_property
-    def _include(self) -> GitIgnoreSpec | None:
-        return _compile_patterns(self.spec.include)
+    def _include(self) -> FilePatterns:
+        return FilePatterns(self.spec.include)
 
     @cached_property
-    def _exclude(self) -> GitIgnoreSpec | None:
-        return _compile_patterns(self.spec.exclude)
+    def _exclude(self) -> FilePatterns:
+        return FilePatterns(self.spec.exclude)
 
     def _path_to(self, name: str) -> str:
         return f"{self.folder}/{name}" if self.folder else name
-
-
-def _compile_patterns(lines: tuple[str, ...]) -> GitIgnoreSpec | None:
-    if not lines:
-        return None
-    from pathspec import GitIgnoreSpec  # most repositories have no patterns
-
-    return GitIgnoreSpec.from_lines(lines)
 
 
 @dataclass(frozen=True, slots=True)

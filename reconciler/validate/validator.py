@@ -30,6 +30,7 @@ from reconciler.kinds.kind import (
 from reconciler.model.change import FileEntry, Identified, Key, Prune, Resource, content_digest
 from reconciler.model.commit import PruneRule, RepositorySpec
 from reconciler.model.problem import Problem
+from reconciler.validate.filepatterns import FilePatterns
 from reconciler.validate.finding import (
     AMBIGUOUS,
     MISSING,
@@ -346,7 +347,20 @@ def _document_problems(path: str, document: Document, decoded: Decoded, schema: 
     kind = Kind("Repository", "", "", (), (), (), schema, path, "")
     findings = Validator(Kinds(())).findings(kind, document)
     counted = [finding for finding in findings if not (finding.code == AMBIGUOUS and finding.pointer == MODE)]
+    if not counted:
+        counted += _find_bad_patterns(document.value)
     return locate_findings(path, document, drop_consequences(counted), decoded.problems)
+
+
+def _find_bad_patterns(value: Any) -> Iterator[Finding]:
+    for field in ("include", "exclude"):
+        for position, line in enumerate(value["spec"].get(field, ())):
+            try:
+                FilePatterns((line,))
+            except ValueError:
+                message = f"{quote_value(line)} is no pattern of files"
+                hint = "write it as in .gitignore: drafts/ or **/*.local.yaml"
+                yield Finding(join(("spec", field, position)), "bad-format", message, hint)
 
 
 def _read_spec(value: Any) -> RepositorySpec:
