@@ -36,6 +36,8 @@ OLD = sorted((Path(__file__).parents[1] / "data").glob("state-*.tar.xz"))
 """What `tests/support/oldstate.py` has made, one by each version that is to be remembered."""
 WRITTEN_ANEW = {"conditions", "troubles", "daemon"}
 """What `status` says of now, in words that may change."""
+OF_THE_REFUSED = "blame user "
+"""It gave what the head says, which was refused: the older version was wrong about the live row."""
 DAY = timedelta(days=1)
 
 
@@ -148,9 +150,16 @@ def test_there_is_an_old_state() -> None:
 
 def test_every_answer_is_still_given(host: Host, unpacked: Path) -> None:
     for what, said in answers(unpacked).items():
-        if not what.startswith("session"):
+        if not what.startswith(("session", OF_THE_REFUSED)):
             lasting = {name: said[name] for name in said.keys() - WRITTEN_ANEW} if what == "status" else said
             assert_holds(ask(host, what), lasting, what)
+
+
+def test_blame_is_of_the_live_row_now(host: Host) -> None:
+    told = {field["field"]: field for field in ask(host, f"{OF_THE_REFUSED}fx-majors-01")["fields"]}
+    risk = told["risk_per_trade_percent"]
+    assert (risk["value"], risk["height"]) == (0.5, 2)
+    assert ask(host, "get user fx-majors-01")["risk_per_trade_percent"] == risk["value"]
 
 
 def test_it_goes_on_from_there(own_host: Host, unpacked: Path) -> None:
