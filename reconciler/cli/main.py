@@ -37,7 +37,7 @@ COMMANDS = {
     "new": ("start", "create a resource: a commented file that validates"),
     "validate": ("check", "check files; needs no store, no history, no network"),
     "fmt": ("check", "rewrite YAML files in the canonical layout; comments and values stay"),
-    "plan": ("reconcile", "show what a commit would change in the live rows, and which rules refuse it"),
+    "plan": ("check", "show what a commit would change in the live rows, and which rules refuse it"),
     "policy": ("check", "list the rules in policies/, and run their tests"),
     "run": ("daemon", "run the daemon: every commit goes live at once"),
     "sync": ("reconcile", "reconcile once to the branch's head"),

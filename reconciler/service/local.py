@@ -150,6 +150,8 @@ class LocalHost:
             else:
                 resolve = target.source.resolve
                 with self.openers.reader(target.state) or nullcontext() as store:
+                    if store is not None:
+                        target.claimant.check(store)
                     branch = target.recorded_branch(store.owner() if store else None)
             opener = self._ledger_opener(branch)
             if opener is None:

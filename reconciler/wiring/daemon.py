@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from reconciler.daemon import assembly
 from reconciler.settings import NO_REDIS
 from reconciler.wiring.checkout import bundled_kinds
-from reconciler.wiring.local import local_host, make_openers, open_mirror, session_layout
+from reconciler.wiring.local import local_host, make_openers, session_layout
 from reconciler.wiring.redis import server_url, view_comparison
+from reconciler.wiring.repository import open_mirror
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,7 +5,6 @@ Git and DuckDB are needed by every question that no daemon answers; other driver
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from functools import lru_cache, partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -18,15 +17,11 @@ from reconciler.adapters.duckdb import backup, query
 from reconciler.adapters.duckdb.files import is_duckdb, read_foreign, write_parquet
 from reconciler.adapters.duckdb.store import open_reader, open_store
 from reconciler.adapters.files import write_lines, write_new
-from reconciler.adapters.git.mirror import Mirror
 from reconciler.adapters.git.process import git_version
-from reconciler.adapters.git.repository import open_repository
-from reconciler.adapters.git.transport import ANY_LOGIN, Credentials
 from reconciler.adapters.machine import SystemClock
-from reconciler.adapters.sandbox.engine import Sandbox
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
 from reconciler.kinds.kind import Kinds
-from reconciler.service.context import Openers, remote_state_folder
+from reconciler.service.context import Openers
 from reconciler.service.doctor import Probes, examine
 from reconciler.service.host import Host as HostService
 from reconciler.service.local import LocalHost, no_progress
@@ -35,6 +30,7 @@ from reconciler.service.scaffolding import choose_kind, import_rows
 from reconciler.sessions import read_layout
 from reconciler.settings import EMBEDDED_HISTORY, NO_HISTORY, NO_REDIS
 from reconciler.wiring.checkout import bundled_kinds, open_checkout
+from reconciler.wiring.repository import fetch_source, open_source, policy_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -43,20 +39,16 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.clickhouse.connection import ProbeAnswer
     from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
-    from reconciler.adapters.git.repository import GitSource
     from reconciler.adapters.redis.sessions import RedisSessions
     from reconciler.importing.tables import RawTable
     from reconciler.model.host import Diagnosis
-    from reconciler.model.limits import Limits
     from reconciler.model.live import CompareView
     from reconciler.model.rows import TableExport
     from reconciler.plan import Plan
-    from reconciler.ports import PolicyEngine
-    from reconciler.reconcile.plan import Planner
     from reconciler.service.context import Progress, Target
     from reconciler.service.scaffolding import Imported
     from reconciler.sessions import SessionLayout
-    from reconciler.settings import Origin, Settings
+    from reconciler.settings import Settings
 
 CSV_SUFFIXES = (".csv", ".tsv", ".txt")
 
@@ -65,13 +57,6 @@ def local_host(settings: Settings, progress: Progress | None = None) -> LocalHos
     """The host in this process, unopened."""
     progress = progress or no_progress
     return LocalHost(settings, make_openers(settings), bundled_kinds(), SystemClock(), session_layout, progress)
-
-
-@contextmanager
-def open_planner(settings: Settings) -> Iterator[Planner]:
-    """Plans between commits of the repository that the settings name. Opens no store."""
-    with local_host(settings).open_planner() as (planner, _):
-        yield planner
 
 
 def plan_ahead(settings: Settings, head: str, progress: Progress | None = None) -> tuple[Plan, Kinds]:
@@ -116,50 +101,6 @@ def make_openers(settings: Settings) -> Openers:
     )
 
 
-@contextmanager
-def open_source(settings: Settings) -> Iterator[GitSource]:
-    """Open the repository that the settings name; one elsewhere as it was fetched last, or for the first time now.
-
-    Raises `UsageError` when there is none.
-    """
-    if settings.origin.url is None:
-        with open_repository(settings.origin.folder, limits=settings.limits) as source:
-            yield source
-    else:
-        with open_mirror(settings) as mirror, _open_or_fetch(mirror, settings.limits) as source:
-            yield source
-
-
-def fetch_source(settings: Settings) -> None:
-    """Bring the mirror of a repository elsewhere up to date; a folder is read in place. Raises as `Mirror.fetch`."""
-    if settings.origin.url is not None:
-        with open_mirror(settings) as mirror:
-            mirror.fetch()
-
-
-def open_mirror(settings: Settings) -> Mirror:
-    """The mirror of a repository elsewhere, in its state folder, which is made when missing."""
-    state = remote_state_folder(settings)
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Mirror(settings.origin.url or "", state, settings.branch, partial(_credentials, settings.origin))
-
-
-def _credentials(origin: Origin) -> Credentials:
-
-    login, colon, password = origin.credentials.partition(":")
-    if not colon:
-        login, password = (ANY_LOGIN, login) if login else ("", "")
-    return Credentials(login, password, origin.ssh_key, origin.known_hosts)
-
-
-def _open_or_fetch(mirror: Mirror, limits: Limits) -> GitSource:
-    try:
-        return mirror.open(limits)
-    except RetryLater:
-        mirror.fetch()
-        return mirror.open(limits)
-
-
 def _open_ledger(url: str, state: Path, repository: str, branch: str, silence: int) -> ClickHouseLedger:
     from reconciler.adapters.clickhouse import connection, ledger
 
@@ -174,13 +115,6 @@ def _is_recorded(url: str, state: Path) -> bool:
     from reconciler.adapters.clickhouse.ledger import is_started
 
     return is_started(state)
-
-
-@contextmanager
-def policy_engine() -> Iterator[PolicyEngine]:
-    """What runs policies. Nothing is started before there is one to run."""
-    with Sandbox() as engine:
-        yield engine
 
 
 def _connect_sessions(settings: Settings) -> AbstractContextManager[RedisSessions]:

@@ -232,7 +232,7 @@ def test_a_folder_is_a_configuration_of_its_own(host: Host) -> None:
     assert other.code == 3
     assert "REPO//desk" in other.err
     assert json.loads(host.run("log", "--path", "desk", "--format", "json").out)[0]["creates"] == 1
-    assert json.loads(host.run("log", "--format", "json").out) == []
+    assert host.run("log").code == 3
 
 
 def test_a_folder_that_is_not_there_changes_nothing(host: Host) -> None:

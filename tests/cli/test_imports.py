@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.adapters.bundled import find_example_repository
+from tests.support import configs
 from tests.support.daemons import running
 from tests.support.gitrepo import GitRepo
 
@@ -50,6 +51,14 @@ def test_validate_imports_no_driver() -> None:
     code, heavy, modules = imported("validate", "--repo", str(find_example_repository()))
     assert (code, heavy) == (0, {"yaml"})
     assert not {one for one in modules if one.startswith(("reconciler.adapters.duckdb", "reconciler.adapters.git"))}
+
+
+def test_a_plan_between_commits_imports_no_store(tmp_path: Path) -> None:
+    repo = GitRepo.create(tmp_path / "config")
+    commits = [repo.commit({"a.yaml": configs.user("ann", risk=risk)}) for risk in (0.5, 0.75)]
+    code, heavy, modules = imported("plan", "--base", commits[0], "--repo", str(repo.path))
+    assert (code, heavy) == (2, {"filelock", "yaml"})  # the lock is the mirror's
+    assert not {one for one in modules if one.startswith(("reconciler.adapters.duckdb", "reconciler.service.endpoint"))}
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from reconciler.errors import too_many_paths
 from reconciler.reconcile.faults import cannot_judge
 from reconciler.report.problems import problem_line
 from reconciler.wiring.checkout import open_checkout
-from reconciler.wiring.local import open_planner
+from reconciler.wiring.repository import open_planner
 from tests.docs.codes import source_codes
 from tests.docs.markdown import EXAMPLE, Block, blocks, edit, headings, read
 from tests.support.gitrepo import GitRepo

@@ -22,7 +22,7 @@ from reconciler.reconcile.sync import CommitApproval, Reconciler, SyncResult
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.service.rehearsal import rehearse_step
 from reconciler.wiring.checkout import bundled_kinds
-from reconciler.wiring.local import policy_engine
+from reconciler.wiring.repository import policy_engine
 from tests.support.memory.ledger import MemoryLedger
 from tests.support.memory.store import MemoryStore
 

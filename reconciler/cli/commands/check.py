@@ -1,4 +1,4 @@
-"""What checks the files of a repository: `validate`, `fmt`, `policy`."""
+"""What checks a repository: files (`validate`, `fmt`), rules (`policy`) and commits (`plan`)."""
 
 from __future__ import annotations
 
@@ -24,19 +24,23 @@ from reconciler.report.authoring import (
     policy_test_summary,
 )
 from reconciler.report.escape import escape_line
-from reconciler.report.formats import PROBLEM_FORMATS
-from reconciler.report.plans import LineStyle, checked_lines
+from reconciler.report.formats import PLAN_FORMATS, PROBLEM_FORMATS
+from reconciler.report.plans import LineStyle, checked_lines, plan_lines
 from reconciler.service.workingtree import start_folder
 from reconciler.wiring.checkout import open_checkout, open_watcher, write_formatted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from reconciler.kinds.kind import Kinds
+    from reconciler.plan import Plan
     from reconciler.reconcile.check import CheckResult
     from reconciler.reconcile.format import FormattedTree
     from reconciler.service.workingtree import Checkout
 
 TEXT = "text"
+HEAD = "HEAD"
+STYLES = {LineStyle.CHANGE: output.change, LineStyle.PROBLEM: output.problem}
 MAX_NAMED = 3
 """Files that are named when they change together."""
 PATHS = click.argument("paths", nargs=-1, metavar="[PATH]…", type=click.Path(path_type=Path))
@@ -172,7 +176,7 @@ def test(given: Globals, names: tuple[str, ...], form: str) -> int:
     In policies/tests/NAME/pass…/ a policy must find nothing, in fail…/ at least one violation. The files of such a
     folder are the desired state, those of its main/ folder what is live.
     """
-    from reconciler.wiring.local import policy_engine
+    from reconciler.wiring.repository import policy_engine
 
     settings = given.settings()
     with policy_engine() as engine:
@@ -186,3 +190,37 @@ def test(given: Globals, names: tuple[str, ...], form: str) -> int:
             output.data(output.problem(text))
         output.data(policy_test_summary(tested))
     return Exit.OK if tested.ok else Exit.PROBLEMS
+
+
+@click.command(short_help="what would change")
+@click.option("--base", metavar="REV", help="Compare with this commit instead of the live rows; needs no store.")
+@click.option("--head", metavar="REV", help="The commit to plan for (default: the branch's head).")
+@format_option(*PLAN_FORMATS)
+@global_options
+@click.pass_obj
+def plan(given: Globals, base: str | None, head: str | None, form: str) -> int:
+    """Show what a commit would change in the live rows, field by field, and which rules refuse it.
+
+    With --base, compare two commits of git alone, without a store. Nothing is written.
+    """
+    found, kinds = _plan(given, base, head or given.settings().branch or HEAD)
+    if form == "text":
+        for style, text in plan_lines(found, kinds):
+            output.data(STYLES.get(style, str)(text))
+    else:
+        output.data(PLAN_FORMATS[form](found, kinds))
+    if found.refused:
+        return Exit.PROBLEMS
+    return Exit.DIFFERENT if found.changes else Exit.OK
+
+
+def _plan(given: Globals, base: str | None, head: str) -> tuple[Plan, Kinds]:
+    if base:
+        from reconciler.wiring.repository import open_planner
+
+        with open_planner(given.settings()) as planner:
+            return planner.plan_commits(base, head)
+    from reconciler.wiring.local import plan_ahead
+
+    with output.progress("commits") as progress:
+        return plan_ahead(given.settings(), head, progress)

@@ -1,4 +1,4 @@
-"""What changes the live rows: `plan`, `sync`, `suspend`, `resume`, `drift`, `verify`."""
+"""What changes the live rows: `sync`, `suspend`, `resume`, `drift`, `verify`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.output import Exit
 from reconciler.errors import ReconcilerError
 from reconciler.report.commits import short_sha
-from reconciler.report.formats import PLAN_FORMATS
-from reconciler.report.plans import LineStyle, plan_lines
 from reconciler.report.problems import parse_problem, plural, problem_line
 from reconciler.report.status import suspension_line
 from reconciler.report.sync import drift_lines, drift_summary, sync_lines, verification_lines
@@ -22,11 +20,6 @@ from reconciler.service.rows import Rows
 
 if TYPE_CHECKING:
     from reconciler import answers
-    from reconciler.kinds.kind import Kinds
-    from reconciler.plan import Plan
-
-HEAD = "HEAD"
-STYLES = {LineStyle.CHANGE: output.change, LineStyle.PROBLEM: output.problem}
 
 
 def user_name() -> str:
@@ -35,38 +28,6 @@ def user_name() -> str:
         return getuser()
     except (OSError, KeyError, ImportError):
         return "somebody without a name"
-
-
-@click.command(short_help="what would change")
-@click.option("--base", metavar="REV", help="Compare with this commit instead of the live rows; needs no store.")
-@click.option("--head", metavar="REV", help="The commit to plan for (default: the branch's head).")
-@format_option(*PLAN_FORMATS)
-@global_options
-@click.pass_obj
-def plan(given: Globals, base: str | None, head: str | None, form: str) -> int:
-    """Show what a commit would change in the live rows, field by field, and which rules refuse it.
-
-    With --base, compare two commits of git alone, without a store. Nothing is written.
-    """
-    found, kinds = _plan(given, base, head or given.settings().branch or HEAD)
-    if form == "text":
-        for style, text in plan_lines(found, kinds):
-            output.data(STYLES.get(style, str)(text))
-    else:
-        output.data(PLAN_FORMATS[form](found, kinds))
-    if found.refused:
-        return Exit.PROBLEMS
-    return Exit.DIFFERENT if found.changes else Exit.OK
-
-
-def _plan(given: Globals, base: str | None, head: str) -> tuple[Plan, Kinds]:
-    from reconciler.wiring.local import open_planner, plan_ahead
-
-    if base:
-        with open_planner(given.settings()) as planner:
-            return planner.plan_commits(base, head)
-    with output.progress("commits") as progress:
-        return plan_ahead(given.settings(), head, progress)
 
 
 @click.command(short_help="reconcile once")

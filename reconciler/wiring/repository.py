@@ -1,0 +1,82 @@
+"""The repository that settings name: read from git, planned and judged without a store or a history."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from reconciler.adapters.git.mirror import Mirror
+from reconciler.adapters.git.repository import open_repository
+from reconciler.adapters.git.transport import ANY_LOGIN, Credentials
+from reconciler.adapters.sandbox.engine import Sandbox
+from reconciler.errors import RetryLater
+from reconciler.reconcile.plan import Planner
+from reconciler.service.context import remote_state_folder
+from reconciler.wiring.checkout import bundled_kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reconciler.adapters.git.repository import GitSource
+    from reconciler.model.limits import Limits
+    from reconciler.ports import PolicyEngine
+    from reconciler.settings import Origin, Settings
+
+
+@contextmanager
+def open_source(settings: Settings) -> Iterator[GitSource]:
+    """Open the repository that the settings name; one elsewhere as it was fetched last, or for the first time now.
+
+    Raises `UsageError` when there is none.
+    """
+    if settings.origin.url is None:
+        with open_repository(settings.origin.folder, limits=settings.limits) as source:
+            yield source
+    else:
+        with open_mirror(settings) as mirror, _open_or_fetch(mirror, settings.limits) as source:
+            yield source
+
+
+def fetch_source(settings: Settings) -> None:
+    """Bring the mirror of a repository elsewhere up to date; a folder is read in place. Raises as `Mirror.fetch`."""
+    if settings.origin.url is not None:
+        with open_mirror(settings) as mirror:
+            mirror.fetch()
+
+
+def open_mirror(settings: Settings) -> Mirror:
+    """The mirror of a repository elsewhere, in its state folder, which is made when missing."""
+    state = remote_state_folder(settings)
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Mirror(settings.origin.url or "", state, settings.branch, partial(_credentials, settings.origin))
+
+
+def _credentials(origin: Origin) -> Credentials:
+
+    login, colon, password = origin.credentials.partition(":")
+    if not colon:
+        login, password = (ANY_LOGIN, login) if login else ("", "")
+    return Credentials(login, password, origin.ssh_key, origin.known_hosts)
+
+
+def _open_or_fetch(mirror: Mirror, limits: Limits) -> GitSource:
+    try:
+        return mirror.open(limits)
+    except RetryLater:
+        mirror.fetch()
+        return mirror.open(limits)
+
+
+@contextmanager
+def policy_engine() -> Iterator[PolicyEngine]:
+    """What runs policies. Nothing is started before there is one to run."""
+    with Sandbox() as engine:
+        yield engine
+
+
+@contextmanager
+def open_planner(settings: Settings) -> Iterator[Planner]:
+    """Plans between commits of the repository that the settings name. Opens no store."""
+    with open_source(settings) as source:
+        yield Planner.of_folder(source, settings.path, bundled_kinds(), policy_engine)
