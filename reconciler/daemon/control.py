@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import time
 from concurrent.futures import Future
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,7 +22,7 @@ from reconciler.report.status import build_suspension
 from reconciler.report.sync import build_drift, build_sync, build_verification
 from reconciler.service.context import Heartbeat
 from reconciler.service.host import build_restored, end_suspension, heal_store, new_suspension
-from reconciler.status import BranchHead, Running, Scan, describe
+from reconciler.status import BranchHead, Running, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -163,13 +162,10 @@ class DaemonControl:
         return build_sync(result, self._host.kinds(), upload.versions if upload else None)
 
     def _heal(self) -> answers.Drift:
-        self._host.compare_copies()
         with self._host.close_on_error():
             drift = heal_store(self._deps.store.store())
             self._deps.metrics.drift.count(drift.total, drift.total)
-            scan = Scan(self._deps.clock.now(), 0, 0)  # as it is now
-            self._host.observed = replace(self._host.observed, scan=scan)
-            self._host.refresh()
+            self._host.look_for_drift()  # what was said of the rows before is no longer so
             return build_drift(drift)
 
     def _verify(self, heartbeat: Callable[[], None]) -> answers.Verification:
@@ -192,8 +188,7 @@ class DaemonControl:
 
     def _restore(self, file: Path) -> answers.Restored:
         restored = self._deps.backups.restore(file, self._deps.repository.open().claimant)
-        self._host.observed = replace(self._host.observed, scan=None)
-        self._host.refresh()
+        self._host.look_for_drift()
         self._loop.reconcile_again()
         return build_restored(restored)
 

@@ -171,6 +171,8 @@ class Host:
                 approval = request.approval if request else None
                 result = self._make_reconciler(target, store).sync(lambda done, total: heartbeat(), approval)
                 self.refresh()
+                if result.applied_step is not None and self._drift_is_left():
+                    self.look_for_drift()  # the commit may have written what differed
                 return result
             self.refresh()
         if request is None:
@@ -198,15 +200,25 @@ class Host:
 
     def scan(self) -> None:
         """Look for live rows, and copies of them, that are not as git says, and heal or report them."""
-        self.compare_copies()
         with self.close_on_error():
             store = self.deps.store.store()
             if store.applied() is not None and current_suspension(store) is None:
-                scan = self.deps.drift.scan(store, self.kinds())
-                self.observed = replace(self.observed, scan=scan)
-                self.deps.metrics.drift.count(scan.found, scan.healed, scan.fighting)
-                self.deps.log.event("Scanned", level=Level.DEBUG, found=scan.found, healed=scan.healed)
-                self.refresh()
+                self.look_for_drift()
+            else:
+                self.compare_copies()
+
+    def _drift_is_left(self) -> bool:
+        scan = self.observed.scan
+        return scan is not None and scan.found > scan.healed
+
+    def look_for_drift(self) -> None:
+        """Look now, also while reconciling is suspended."""
+        self.compare_copies()
+        scan = self.deps.drift.scan(self.deps.store.store(), self.kinds())
+        self.observed = replace(self.observed, scan=scan)
+        self.deps.metrics.drift.count(scan.found, scan.healed, scan.fighting)
+        self.deps.log.event("Scanned", level=Level.DEBUG, found=scan.found, healed=scan.healed)
+        self.refresh()
 
     def back_up(self) -> Path:
         """Copy the store, and delete copies that are too old."""

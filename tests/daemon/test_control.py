@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.backoff import Backoff
-from reconciler.daemon.control import DaemonControl
+from reconciler.daemon.control import DaemonControl, HostState
 from reconciler.daemon.loop import Intervals, Loop
 from reconciler.errors import RefusedError, UsageError
+from reconciler.status import Health
 from tests.daemon.hosts import host
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
@@ -32,8 +33,8 @@ def repo(tmp_path: Path) -> GitRepo:
 
 
 @contextmanager
-def controlled(repo: GitRepo, state: Path) -> Iterator[tuple[DaemonControl, Loop]]:
-    with host(repo.path, state) as desk:
+def controlled(repo: GitRepo, state: Path, **settings: str) -> Iterator[tuple[DaemonControl, Loop]]:
+    with host(repo.path, state, **settings) as desk:
         loop = Loop(desk, desk.deps.conditions, Backoff, Intervals(), str)
         with loop:
             yield DaemonControl(desk, loop), loop
@@ -82,6 +83,49 @@ def test_what_drifted_is_healed_and_verified(repo: GitRepo, tmp_path: Path) -> N
         assert [row.name for row in control.heal("ann").result(DEADLINE).drift] == ["ann"]
         verified = control.verify("ann").result(DEADLINE)
     assert (verified.differences, verified.rows, verified.commits) == ((), 2, None)
+
+
+def put_right(way: str, control: DaemonControl, repo: GitRepo) -> None:
+    """One of the ways in which a row that drifted becomes what git says."""
+    if way == "heal":
+        control.heal("ann").result(DEADLINE)
+    elif way == "commit":
+        repo.commit({"users/ann.yaml": configs.user("ann", risk=0.75)})
+        control.sync("ann").result(DEADLINE)
+    else:
+        control.restore("ann", way).result(DEADLINE)
+
+
+@pytest.mark.parametrize("suspended", [False, True])
+@pytest.mark.parametrize("mode", ["report", "heal"])
+@pytest.mark.parametrize("way", ["heal", "commit", "restore"])
+def test_nothing_is_said_to_drift_once_it_was_put_right(
+    repo: GitRepo, tmp_path: Path, way: str, mode: str, suspended: bool
+) -> None:
+    with controlled(repo, tmp_path / "state", DRIFT_MODE=mode) as (control, loop):
+        state = HostState(loop._host, loop, str)
+        control.sync("ann").result(DEADLINE)
+        backup = control.back_up("ann").result(DEADLINE).file
+        assert state.status().health is Health.HEALTHY
+        store = loop._host.deps.store
+
+        def spoil(heartbeat: object) -> None:
+            store.store()._connection.execute(f"UPDATE main.user_config SET risk_per_trade_percent = 9 WHERE {ANN}")
+            if mode == "report":
+                loop._host.scan()
+
+        loop.submit(spoil).result(DEADLINE)
+        assert (state.status().health is Health.DEGRADED) is (mode == "report")
+        if suspended and way != "commit":
+            control.suspend("ann", "a pause").result(DEADLINE)
+        put_right(backup if way == "restore" else way, control, repo)
+        said = state.status()
+        assert said.running is not None
+        assert said.running.conditions == ()
+        assert said.health is (Health.SUSPENDED if suspended and way != "commit" else Health.HEALTHY)
+        if mode == "report":
+            assert said.running.scan is not None
+            assert said.running.scan.found == 0
 
 
 def test_a_backup_brings_back_what_was_live_and_git_goes_on_from_there(repo: GitRepo, tmp_path: Path) -> None:
