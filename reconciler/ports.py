@@ -226,6 +226,9 @@ class StoreReader(Protocol):
     def events_after(self, seq: int, limit: int) -> tuple[HostEvent, ...]:
         """The host events after one, the oldest first."""
 
+    def recorded_versions(self, branch: str) -> int:
+        """How many versions the ledger was last seen to have of a branch."""
+
     def last_uploaded_event(self) -> int:
         """The newest host event that the ledger has, together with all before it; 0 when it has none."""
 
@@ -301,6 +304,9 @@ class Store(StoreReader, Protocol):
 
     def mark_uploaded(self, seq: int) -> None:
         """Note that the ledger has the host events up to this one; those older than a week are deleted."""
+
+    def note_recorded_versions(self, branch: str, versions: int) -> None:
+        """Note how many versions the ledger has of a branch."""
 
     def mark_intervals_uploaded(self, change: int) -> None:
         """Note that the ledger has the intervals as they were after this change; none is deleted."""

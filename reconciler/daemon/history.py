@@ -96,6 +96,7 @@ class HistoryUpload:
         self._uploader: HistoryUploader | None = None
         self._pending: PendingUploads | None = None
         self._evicted = 0.0
+        self._noted = 0
         self.outbox: Outbox | None = None
         """Where versions are put; None where no history is kept."""
         self.open_ledger: Callable[[], AbstractContextManager[LedgerReader]] | None = None
@@ -126,9 +127,22 @@ class HistoryUpload:
         """Take the host events and live intervals that are new in the store, and tell it which the ledger has."""
         if self._pending is not None:
             self._pending.exchange(store)
+            self._exchange_recorded(store)
         elif self.branch and time.monotonic() > self._evicted:
             self._evicted = time.monotonic() + EVICTION_INTERVAL
             discard_events(store)
+
+    def _exchange_recorded(self, store: Store) -> None:
+        """So that the next process knows from the start how much the history has."""
+        branch, state = self.branch, self.state()
+        if not branch or state is None or self._uploader is None:
+            return
+        if state.recorded is None:
+            self._noted = store.recorded_versions(branch)
+            self._uploader.remember(self._noted)
+        elif state.recorded != self._noted:
+            self._noted = state.recorded
+            store.note_recorded_versions(branch, self._noted)
 
     def set_interval(self, seconds: float) -> None:
         """Upload at another interval from now on."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.daemon.metrics import count_reconcile
 from reconciler.daemon.repository import branch_gone
-from reconciler.errors import NeedsHuman, RefusedError, UsageError
+from reconciler.errors import NeedsHuman, ReconcilerError, RefusedError, UsageError
 from reconciler.metrics import Outcome
 from reconciler.model.host import ConditionSeverity, Level
 from reconciler.reconcile.admission import AdmissionController
@@ -236,6 +236,13 @@ class Host:
     def changed_externally(self) -> bool:
         """Whether something else wrote to the store since this process closed it."""
         return self.deps.store.changed_externally()
+
+    def settle(self) -> None:
+        """The daemon stops: leave in the store what the next one wants to know."""
+        if not self._recovered:
+            return
+        with suppress(ReconcilerError):
+            self.deps.upload.exchange_events(self.deps.store.store())
 
     def close_idle(self) -> None:
         """Close the store, so that others may open it, and pack the mirror when it is time."""

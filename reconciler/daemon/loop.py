@@ -231,6 +231,7 @@ class Loop:
             elif time.monotonic() - self._used > self._intervals.close_idle:
                 self._close_idle()
         self._conditions.enter(Phase.STOPPING)
+        self._host.settle()
         self._host.close_idle()
 
     def _close_idle(self) -> None:

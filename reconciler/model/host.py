@@ -178,16 +178,16 @@ class UploadState:
     """The state of an uploader; times are UTC.
 
     `versions` and `events` are pending; `oldest` is when the first of these versions was committed. `behind`: the
-    ledger may lack other versions, too, and the next attempt compares it with git. `recorded` counts versions since
-    the start, `failures` failed attempts in a row. `under_way` is when the present attempt began (None between two),
-    `beat` its last sign of life.
+    ledger may lack other versions, too, and the next attempt compares it with git. `recorded` is how many versions the
+    ledger has of the branch, None before it was asked; `failures` counts failed attempts in a row. `under_way` is when
+    the present attempt began (None between two), `beat` its last sign of life.
     """
 
     versions: int = 0
     oldest: datetime | None = None
     behind: bool = False
     events: int = 0
-    recorded: int = 0
+    recorded: int | None = None
     last_success: datetime | None = None
     failure: UploadFailure | None = None
     failures: int = 0
@@ -200,8 +200,8 @@ class UploadState:
         return replace(self, versions=backlog.versions, oldest=backlog.oldest, behind=backlog.behind, events=events)
 
     def with_recorded(self, versions: int) -> UploadState:
-        """With more versions recorded."""
-        return replace(self, recorded=self.recorded + versions)
+        """With so many versions in the ledger."""
+        return replace(self, recorded=versions)
 
     def with_start(self, now: datetime) -> UploadState:
         """At the start of an attempt."""

@@ -38,7 +38,7 @@ class EmptyStore:
     live = events_after = intervals_of = newest_intervals = _empty
     intervals_after = refusals_of = refused_since = _empty
     kinds = counts = _empty_mapping
-    last_uploaded_event = last_uploaded_interval = _zero
+    last_uploaded_event = last_uploaded_interval = recorded_versions = _zero
 
     def identity(self) -> str:
         return ""

@@ -101,7 +101,8 @@ class LedgerConnection:
 class BatchUploader:
     """Uploads everything that is pending, for one thread.
 
-    `heartbeat` is called before each batch and may raise to abort; `add_recorded` is given numbers of new versions.
+    `heartbeat` is called before each batch and may raise to abort; `count` is told how many versions are new in the
+    ledger, and how many it has of the branch.
     """
 
     def __init__(
@@ -109,11 +110,12 @@ class BatchUploader:
         pending: PendingUploads,
         target: UploadTarget,
         heartbeat: Callable[[], None],
-        add_recorded: Callable[[int], None],
+        count: Callable[[int, int], None],
     ) -> None:
         self.connection = LedgerConnection(target.open_ledger, target.idle)
         self._pending, self._backfill = pending, target.backfill
-        self._heartbeat, self._add_recorded = heartbeat, add_recorded
+        self._heartbeat, self._count = heartbeat, count
+        self._recorded = 0
 
     def upload(self, failures: int) -> None:
         """Upload versions, parents first, then events and live intervals.
@@ -161,7 +163,8 @@ class BatchUploader:
         recorded = self._backfill(self.connection.ledger, outbox.pending(), self._heartbeat)
         if recorded is None:
             return False
-        self._add_recorded(recorded)
+        self._recorded = len(self.connection.ledger().recorded_commits())
+        self._count(recorded, self._recorded)
         outbox.mark_backfilled(checkpoint)
         return not outbox.behind
 
@@ -175,7 +178,9 @@ class BatchUploader:
             known = ledger.recorded_commits((*shas, *parents))
             if not parents <= known.keys():
                 return False
-            self._add_recorded(_record_unknown(ledger, versions, known))
+            written = _record_unknown(ledger, versions, known)
+            self._recorded += sum(pending.sha not in known for pending in versions)
+            self._count(written, self._recorded)
             self._pending.outbox.mark_uploaded(versions)
         return True
 
@@ -209,7 +214,8 @@ class HistoryUploader:
     ) -> None:
         self._pending, self._backoff, self._clock, self._on_failure = pending, backoff, clock, on_failure
         self.on_attempt: Callable[[UploadAttempt], None] = lambda attempt: None
-        self._uploader = BatchUploader(pending, target, self._heartbeat, self._add_recorded)
+        self._uploader = BatchUploader(pending, target, self._heartbeat, self._count_recorded)
+        self._written = 0
         self._state = UploadState()
         self._changed = threading.Condition()
         self._interval = interval
@@ -240,6 +246,12 @@ class HistoryUploader:
         backlog, events = self._pending.outbox.backlog(), self._pending.events.count()
         with self._changed:
             return self._state.with_backlog(backlog, events)
+
+    def remember(self, recorded: int) -> None:
+        """The last process saw so many versions of the branch in the ledger; it counts until this one has asked."""
+        with self._changed:
+            if self._state.recorded is None:
+                self._state = self._state.with_recorded(recorded)
 
     def set_interval(self, interval: float) -> None:
         """Upload at another interval from now on, in seconds."""
@@ -277,7 +289,7 @@ class HistoryUploader:
         return False
 
     def _attempt(self) -> None:
-        began, before = time.perf_counter(), self._state.recorded
+        began, before = time.perf_counter(), self._written
         with self._changed:
             requests = self._requests
             self._state = self._state.with_start(self._clock.now())
@@ -288,7 +300,7 @@ class HistoryUploader:
             return
         except Exception as caught:  # noqa: BLE001  the thread must outlive whatever happens to one attempt
             error = caught
-        failed, recorded = error is not None, self._state.recorded - before
+        failed, recorded = error is not None, self._written - before
         complete = not (failed or self._pending.outbox.behind)
         self.on_attempt(UploadAttempt(time.perf_counter() - began, recorded, failed, complete))
         self._conclude(requests, error)
@@ -312,9 +324,10 @@ class HistoryUploader:
         if error is not None or recovered:
             self._on_failure(error)
 
-    def _add_recorded(self, versions: int) -> None:
+    def _count_recorded(self, written: int, recorded: int) -> None:
         with self._changed:
-            self._state = self._state.with_recorded(versions)
+            self._written += written
+            self._state = self._state.with_recorded(recorded)
 
     def _heartbeat(self) -> None:
         with self._changed:

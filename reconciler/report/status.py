@@ -84,7 +84,7 @@ def _build_upload(state: UploadState) -> answers.HistoryUpload:
         oldest=format_time(state.oldest),
         behind=state.behind,
         events=state.events,
-        recorded=state.recorded,
+        recorded=state.recorded or 0,
         last_success_at=format_time(state.last_success),
         next_attempt_at=format_time(state.next_attempt),
         failure=answers.UploadFailure(message=failure.message, hint=failure.hint, at=canonical.timestamp(failure.at))
@@ -185,7 +185,7 @@ def _upload_text(upload: answers.HistoryUpload) -> str:
         return f"{waiting}: {message}" if waiting else message
     if upload.behind:
         return "not compared with git yet"
-    return waiting or f"up to date, {plural(upload.recorded, 'version')} so far"
+    return waiting or f"up to date, {plural(upload.recorded, 'version')}"
 
 
 def _live_view_text(view: answers.LiveView) -> str:

@@ -73,6 +73,9 @@ class Host:
         self.touches -= 1
         return self.touches >= 0
 
+    def settle(self) -> None:
+        """Nothing to leave."""
+
     def close_idle(self) -> None:
         self.rests += 1
 

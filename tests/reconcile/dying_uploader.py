@@ -63,7 +63,7 @@ def live(folder: Path, url: str) -> None:
         open_ledger = partial(host.openers.ledger, at.state, at.repository, at.branch, SERVER_TIMEOUT)
     backfill = Backfill(settings, host.openers.source, host.bundled)
     way = UploadTarget(open_ledger, partial(backfill.record_missing, at.branch))
-    uploader = BatchUploader(pending, way, lambda: None, lambda recorded: None)
+    uploader = BatchUploader(pending, way, lambda: None, lambda written, recorded: None)
     with host.open_reconciler() as reconciler:
         Reconciler(
             **{

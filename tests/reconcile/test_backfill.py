@@ -46,7 +46,7 @@ class Daemon(World):
         """One attempt of an uploading thread."""
         pending = PendingUploads(self.outbox, StoreOutbox(EVENTS), StoreOutbox(INTERVALS), "host-1")
         BatchUploader(
-            pending, UploadTarget(lambda: nullcontext(self.ledger), self._backfill), lambda: None, lambda _: None
+            pending, UploadTarget(lambda: nullcontext(self.ledger), self._backfill), lambda: None, lambda *_: None
         ).upload(0)
 
     def restart(self) -> None:

@@ -61,6 +61,24 @@ def test_it_uploads_at_its_interval_and_says_how_it_stands(host: Host) -> None:
         assert state.last_success is not None
 
 
+def test_it_never_says_that_the_history_has_less_than_it_has(host: Host) -> None:
+    for _ in range(3):
+        host.outbox.offer(host.history.extend())
+    with start(host, interval=0.02) as running:
+        assert running.state().recorded in {None, 3}
+        until(lambda: running.state().recorded == 3)
+    host.start()
+    with start(host, interval=0.2) as running:  # a new process, which has sent nothing itself
+        assert running.state().recorded is None
+        running.remember(2)  # as the last process saw it before the third went there
+        assert running.state().recorded == 2
+        until(lambda: running.state().recorded == 3)
+        running.remember(2)
+        assert running.state().recorded == 3
+        host.outbox.offer(host.history.extend())
+        until(lambda: running.state().recorded == 4)
+
+
 def test_the_interval_may_change_at_run_time(host: Host) -> None:
     host.outbox.offer(host.history.extend())
     with start(host, interval=600) as running:

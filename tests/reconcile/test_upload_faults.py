@@ -35,7 +35,7 @@ class Server:
     def __init__(self, url: Callable[[], str]) -> None:
         self.url, self.host, self.store = url, Host(None), MemoryStore(FixedClock())  # type: ignore[arg-type]
         route = UploadTarget(self.open, self.host.history.backfill)
-        self.uploader = BatchUploader(self.host.pending, route, lambda: None, lambda recorded: None)
+        self.uploader = BatchUploader(self.host.pending, route, lambda: None, lambda written, recorded: None)
 
     @contextmanager
     def open(self) -> Iterator[Any]:

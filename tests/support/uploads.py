@@ -93,7 +93,7 @@ class Host:
         """A new process."""
         self.outbox = Outbox(self.max_rows)
         self.pending = PendingUploads(self.outbox, StoreOutbox(EVENTS), StoreOutbox(INTERVALS), "host-1")
-        self.uploader = BatchUploader(self.pending, self.route(), lambda: None, lambda recorded: None)
+        self.uploader = BatchUploader(self.pending, self.route(), lambda: None, lambda written, recorded: None)
 
     def route(self, idle: float = 60.0) -> UploadTarget:
         """The way to the ledger, as it misbehaves."""

@@ -118,6 +118,10 @@ class DuckDBReader:
         """The host events that follow one, the oldest first."""
         return events_after(self._connection, seq, limit)
 
+    def recorded_versions(self, branch: str) -> int:
+        """How many versions the ledger was last seen to have of a branch."""
+        return state.cursor(self._connection, f"{state.RECORDED_CURSOR} {branch}")
+
     def last_uploaded_event(self) -> int:
         """The newest host event that the ledger has; 0 when it has none."""
         return state.cursor(self._connection, state.EVENT_CURSOR)

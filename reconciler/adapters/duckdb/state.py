@@ -215,6 +215,7 @@ def _put(connection: duckdb.DuckDBPyConnection, table: str, columns: tuple[str, 
 
 EVENT_COLUMNS = "happened_at, event, commit_sha, digest, duration_ms, detail, store"
 EVENT_CURSOR = "host_events"
+RECORDED_CURSOR = "recorded versions"
 MAX_EVENTS = 100_000
 """Host events that an upgrade reads."""
 
@@ -290,6 +291,11 @@ def move_cursor(connection: duckdb.DuckDBPyConnection, name: str, position: int)
         "WHERE excluded.position > position",
         [name, position],
     )
+
+
+def set_cursor(connection: duckdb.DuckDBPyConnection, name: str, position: int) -> None:
+    """Move a cursor, back as well."""
+    connection.execute("INSERT OR REPLACE INTO gitops.cursors VALUES (?, ?)", [name, position])
 
 
 def mark_events_uploaded(connection: duckdb.DuckDBPyConnection, seq: int, kept_since: datetime) -> None:

@@ -266,6 +266,11 @@ class DuckDBStore(DuckDBReader):
         with self._transaction():
             mark_events_uploaded(self._connection, seq, self._clock.now() - EVENTS_KEPT)
 
+    def note_recorded_versions(self, branch: str, versions: int) -> None:
+        """Note how many versions the ledger has of a branch."""
+        with self._transaction():
+            state.set_cursor(self._connection, f"{state.RECORDED_CURSOR} {branch}", versions)
+
     def mark_intervals_uploaded(self, change: int) -> None:
         """The ledger has the intervals as they were after this change."""
         with self._transaction():

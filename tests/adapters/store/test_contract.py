@@ -364,3 +364,10 @@ def test_a_store_tells_its_owner(store: Store) -> None:
         ("bound", "next"),
         ("repository-moved", "git@example.org:desk.git"),
     ]
+
+
+def test_what_the_ledger_was_last_seen_to_have_is_kept_by_branch(store: Store) -> None:
+    assert store.recorded_versions("main") == 0
+    for versions in (7, 3):
+        store.note_recorded_versions("main", versions)
+    assert (store.recorded_versions("main"), store.recorded_versions("next")) == (3, 0)

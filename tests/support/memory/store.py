@@ -51,6 +51,7 @@ class MemoryStore:
         self._id = str(uuid.uuid4())
         self._events: list[HostEvent] = []
         self._seq = self._shipped = 0
+        self._recorded: dict[str, int] = {}
         self._intervals: list[LiveInterval] = []
         self._changes = self._shipped_changes = 0
 
@@ -155,6 +156,14 @@ class MemoryStore:
     def record_event(self, event: str, detail: Mapping[str, Value]) -> None:
         """Write down as a host event what this host did beside the rows."""
         self._happened(HostEvent(0, self._clock.now(), event, None, None, 0, detail))
+
+    def recorded_versions(self, branch: str) -> int:
+        """How many versions the ledger was last seen to have of a branch."""
+        return self._recorded.get(branch, 0)
+
+    def note_recorded_versions(self, branch: str, versions: int) -> None:
+        """Note how many versions the ledger has of a branch."""
+        self._recorded[branch] = versions
 
     def mark_uploaded(self, seq: int) -> None:
         """The ledger has the host events up to this one. Those of them that are older than a week go."""
