@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 SERVER_TIMEOUT = 20
 """Seconds that a ClickHouse server may say nothing to a daemon: it tries again, and its status tells of what hangs."""
+LEAVING_WAIT = 5.0
+"""Seconds that a switch to another branch waits for the upload of the one that is left."""
 EVICTION_INTERVAL = 600.0
 """Seconds between two looks for host events that nobody will upload and that are old enough to go."""
 
@@ -106,6 +108,7 @@ class HistoryUpload:
         """Upload the history of this branch from now on."""
         if followed.branch == self.branch:
             return
+        self._leave()
         self.stop()
         self.branch = followed.branch
         if self._openers.ledger is None:
@@ -122,6 +125,12 @@ class HistoryUpload:
         )
         self._uploader.on_attempt = self._count
         self._uploader.__enter__()
+
+    def _leave(self) -> None:
+        """Upload what was live of the branch that is left: when it is gone, nobody finds it missing."""
+        uploader = self._uploader
+        if uploader is not None and not uploader.state().failures:
+            uploader.flush(LEAVING_WAIT)
 
     def exchange_events(self, store: Store) -> None:
         """Take the host events and live intervals that are new in the store, and tell it which the ledger has."""
