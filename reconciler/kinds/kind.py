@@ -56,11 +56,15 @@ class Column:
     unit: str = ""
     description: str = ""
 
+    def is_of_type(self, value: Any) -> bool:
+        """Whether a value that is there is of the column's type, whatever the checks say."""
+        return _IS_OF_TYPE[self.type](value)
+
     def holds(self, value: Any) -> bool:
         """Whether a value fits the column of the live table, with its checks; None stands for a field left out."""
         if value is None:
             return not self.required
-        if not _IS_OF_TYPE[self.type](value) or (self.enum and value not in self.enum):
+        if not self.is_of_type(value) or (self.enum and value not in self.enum):
             return False
         if self.length is not None and len(value) > self.length:
             return False

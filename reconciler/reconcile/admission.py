@@ -22,6 +22,7 @@ from reconciler.ports import Between
 from reconciler.reconcile.narrowing import find_lost_rows
 from reconciler.reconcile.read import locate_problems
 from reconciler.snapshot.snapshot import LoadedBase, change_between
+from reconciler.tables.rows import with_types
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -90,9 +91,9 @@ class AdmissionRequest:
         """The identities of the two states; None when the new one has none."""
         if not self.new.digest:
             return None
-        return Between(
-            self.old.identity if self.old else "", self.new.identity, self.delta.rows if self.delta else None
-        )
+        same_tables = self.old is None or not self.old.kinds.changed_from(self.new.kinds)
+        rows = self.delta.rows if self.delta and same_tables else None
+        return Between(self.old.identity if self.old else "", self.new.identity, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +143,10 @@ class AdmissionController:
         if not new_policies and not replaced:
             return problems
         live, desired = _LazyRows(old.rows) if old else (), _LazyRows(new.rows)
+        earlier = _kinds_for_earlier(request)
         with self._open_engine() as engine:
-            new_verdicts = engine.run(new_policies, new.kinds, live, desired, request.between)
-            old_verdicts = engine.run(replaced, _kinds_for_earlier(request), live, desired, request.between)
+            new_verdicts = engine.run(new_policies, new.kinds, _as_of(new.kinds, old, live), desired, request.between)
+            old_verdicts = engine.run(replaced, earlier, live, _as_of(earlier, new, desired), request.between)
             broken = [verdict.policy for verdict in old_verdicts if verdict.fault]
             # A policy that fails in its own state, too, binds nobody: a commit must be able to repair it.
             rerun = engine.run(broken, old.kinds, (), ()) if old else ()
@@ -230,6 +232,20 @@ def _check_prune_limits(request: AdmissionRequest, old: CommitState) -> Admissio
     commits = ", ".join(sorted(commit[:8] for commit in request.approved))
     approved = AdmissionResult(tuple(problems - unapproved)).approve(f"the message of {commits}")
     return AdmissionResult((*unapproved, *approved.problems), approved.approvals)
+
+
+def _as_of(kinds: Kinds, state: CommitState | None, rows: Iterable[Row]) -> Iterable[Row]:
+    """The rows of a state for tables of these kinds, which may have other types than the kinds of the state."""
+    changed = kinds.changed_from(state.kinds) & kinds.by_name.keys() if state else frozenset[str]()
+    if not changed:
+        return rows
+
+    def fitted() -> Iterator[Row]:
+        for row in rows:
+            name = row.resource.kind
+            yield with_types(kinds.by_name[name], row) if name in changed else row
+
+    return _LazyRows(fitted)
 
 
 def _kinds_for_earlier(request: AdmissionRequest) -> Kinds:

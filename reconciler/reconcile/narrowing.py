@@ -42,6 +42,8 @@ def find_replaced_kinds(old: Kinds, new: Kinds, declares: Callable[[str], bool])
 
 def find_narrowed_kinds(old: Kinds, new: Kinds) -> tuple[Kind, ...]:
     """The old kinds that are gone, and the new ones that allow less than before."""
+    if old.digest == new.digest:
+        return ()
     successors = ((kind, new.by_name.get(kind.name)) for kind in old)
     return tuple(
         successor or kind for kind, successor in successors if successor is None or find_narrowings(kind, successor)

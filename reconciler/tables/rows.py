@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -60,6 +61,19 @@ def is_live(kind: Kind, row: Row) -> bool:
     if row.removed.prune is Prune.DELETE or (row.removed.prune is Prune.DEACTIVATE and not kind.can_deactivate):
         return False
     return row.resource.values.get(kind.key) == row.resource.id and not any(unfit_columns(kind, row))
+
+
+def with_types(kind: Kind, row: Row) -> Row:
+    """The row without those values that are not of their columns' types, for one that was made under another schema."""
+    values = row.resource.values
+    odd = [
+        column.name
+        for column in kind.columns
+        if values.get(column.name) is not None and not column.is_of_type(values[column.name])
+    ]
+    if not odd:
+        return row
+    return replace(row, resource=replace(row.resource, values={**values, **dict.fromkeys(odd)}))
 
 
 def unfit_columns(kind: Kind, row: Row) -> Iterator[str]:

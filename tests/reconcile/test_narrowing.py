@@ -15,12 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.adapters.duckdb.store import open_store
+from reconciler.adapters.git.repository import open_repository
+from reconciler.reconcile.record import PendingVersion
 from reconciler.reconcile.sync import CommitApproval
+from reconciler.reconcile.walk import CommitProcessor, WalkStart, walk_history
 from tests.support import configs
 from tests.support.cases import some
 from tests.support.gitrepo import GitRepo
 from tests.support.laws import examples
-from tests.support.world import CLOCK, World
+from tests.support.world import CLOCK, SHIPPED, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -346,6 +349,12 @@ def test_a_kind_may_go_with_its_resources() -> None:
         assert errors(world.between("HEAD~1", "HEAD")) == errors(world.attempt().plan) == []
         assert "Venue" not in world.live()
         assert equals_anew(world)
+        with open_repository(repo.path) as source:
+            processor, head = CommitProcessor(source, "", SHIPPED), repo.git("rev-parse", "main").strip()
+            start = WalkStart(None, processor.empty_state())
+            *_, last = walk_history(source, processor, start, head, source.parents(head))
+        assert {row.change.resource.kind for row in last.version.rows} == {"Venue"}
+        assert "Venue" in PendingVersion.from_commit(last).kinds.by_name
 
 
 def test_a_kind_that_comes_back_narrower_leaves_out_what_does_not_fit() -> None:
@@ -369,6 +378,33 @@ def test_an_earlier_policy_reads_the_tables_that_it_was_written_for() -> None:
         world.attempt()
         repo.commit({SCHEMA: None, "policies/desk.sql": None, **EMPTY})
         assert errors(world.attempt().plan) == []
+
+
+TYPES: dict[str, tuple[Edit, Any]] = {
+    "text": (field("orders", "VARCHAR(9)", type="string", maxLength=9, minimum=None, maximum=None), "many"),
+    "flag": (field("orders", "BOOLEAN", type="boolean", minimum=None, maximum=None), True),
+    "object": (field("orders", "JSON", type="object", minimum=None, maximum=None), {"a": [1]}),
+    "fraction": (field("orders", "FLOAT", type="number"), 2.5),
+}
+
+
+@pytest.mark.parametrize("change", some({name: name for name in TYPES}, 2))
+def test_policies_read_rows_of_another_type(change: str) -> None:
+    """A type may change with all that is written in it; policies of both sides see NULL for what is of the other."""
+    edit, value = TYPES[change]
+    policy = "-- Rows of both sides\nSELECT 'too few' AS message FROM main.venue_config m, desired.venue_config d {}\n"
+    with hosts() as (repo, world):
+        repo.commit({"policies/both.sql": policy.format("HAVING count(*) < 1"), "b.yaml": venue("bob", orders=3)})
+        assert errors(world.attempt().plan) == []
+        for text, orders, condition in (
+            (cleaned(edit), value, "HAVING count(*) BETWEEN 1 AND 3"),
+            (schema(), 7, "HAVING false"),
+        ):
+            files = {SCHEMA: text, "a.yaml": venue("ann", orders=orders), "b.yaml": venue("bob", orders=orders)}
+            repo.commit({**files, "policies/both.sql": policy.format(condition)})
+            assert errors(world.between("HEAD~1", "HEAD")) == errors(world.attempt().plan) == []
+            assert dict(world.live()["Venue"])["bob"]["orders"] == orders
+            assert equals_anew(world)
 
 
 def test_a_shallow_clone_says_that_it_cannot_know(tmp_path: Path) -> None:
