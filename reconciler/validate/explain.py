@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler.kinds.kind import BOUNDS, TIMESTAMPS, Kind, child, closest, did_you_mean, split
@@ -80,15 +81,19 @@ _RULES = {
     "not": "is excluded here",
 }
 MAX_SUGGESTIONS = 100
-"""Unknown fields of one mapping for which the field that was meant is looked for: each is compared with all of them."""
+"""How often what was meant is looked for in one document, and in one mapping: it is compared with all that may be."""
 _FROM_GIT = "delete the line: it is the time of the commit that first, or last, changed this resource"
 
 
 def explain(kind: Kind, value: Any) -> Iterator[Finding]:
     """Every violation that the reference validator finds in a document, those of a condition first."""
-    for violation in sorted(find_violations(kind.schema, value), key=lambda violation: not violation.conditional):
-        handler = _bad_key if violation.of_key else _HANDLERS.get(violation.keyword, _other)
-        yield from handler(kind, violation)
+    violations = sorted(find_violations(kind.schema, value), key=lambda violation: not violation.conditional)
+    for number, violation in enumerate(violations):
+        handlers = _HANDLERS if number < MAX_SUGGESTIONS else _BRIEF_HANDLERS
+        handler = _bad_key if violation.of_key else handlers.get(violation.keyword, _other)
+        for finding in handler(kind, violation):
+            told = finding.hint or finding.instead
+            yield finding if told else replace(finding, hint=f"reconciler schema show {kind.name} has the rules")
 
 
 def _unknown(kind: Kind, violation: Violation) -> Iterator[Finding]:
@@ -99,6 +104,11 @@ def _unknown(kind: Kind, violation: Violation) -> Iterator[Finding]:
         yield _unknown_field(kind, pointer, key, known)
     for key in others[MAX_SUGGESTIONS:]:
         yield Finding(child(pointer, key), "unknown-field", "unknown field", at_key=True)
+
+
+def _unknown_briefly(_kind: Kind, violation: Violation) -> Iterator[Finding]:
+    for key in find_other_keys(violation.schema, violation.value):
+        yield Finding(child(violation.pointer, key), "unknown-field", "unknown field", at_key=True)
 
 
 def _unknown_field(kind: Kind, pointer: str, key: str, known: Mapping[str, bool]) -> Finding:
@@ -142,10 +152,20 @@ def _type(kind: Kind, violation: Violation) -> Iterator[Finding]:
 
 
 def _not_allowed(kind: Kind, violation: Violation) -> Iterator[Finding]:
-    words = violation.limit if violation.keyword == "enum" else [violation.limit]
-    suggestion = did_you_mean(violation.value, map(str, words)) if isinstance(violation.value, str) else ""
-    message = f"{quote_value(violation.value)} is not allowed here{suggestion}"
-    yield Finding(violation.pointer, "not-allowed", message, f"allowed: {join_words(map(_to_text, words))}")
+    value, words = violation.value, _allowed_words(violation)
+    suggestion = did_you_mean(value, map(str, words)) if isinstance(value, str) else ""
+    for finding in _not_allowed_briefly(kind, violation):
+        yield replace(finding, message=f"{finding.message}{suggestion}")
+
+
+def _not_allowed_briefly(_kind: Kind, violation: Violation) -> Iterator[Finding]:
+    message = f"{quote_value(violation.value)} is not allowed here"
+    hint = f"allowed: {join_words(_allowed_words(violation), _to_text)}"
+    yield Finding(violation.pointer, "not-allowed", message, hint)
+
+
+def _allowed_words(violation: Violation) -> Sequence[Any]:
+    return violation.limit if violation.keyword == "enum" else [violation.limit]
 
 
 def _out_of_range(kind: Kind, violation: Violation) -> Iterator[Finding]:
@@ -212,3 +232,10 @@ _HANDLERS: Mapping[str, Callable[[Kind, Violation], Iterator[Finding]]] = {
     "format": _bad_format,
     CUT_SHORT: _cut_short,
 }
+_BRIEF_HANDLERS: Mapping[str, Callable[[Kind, Violation], Iterator[Finding]]] = {
+    **_HANDLERS,
+    "additionalProperties": _unknown_briefly,
+    "enum": _not_allowed_briefly,
+    "const": _not_allowed_briefly,
+}
+"""For the violations behind the first `MAX_SUGGESTIONS`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
@@ -12,7 +13,7 @@ from reconciler.kinds.kind import child, locate, resolve_refs, split
 from reconciler.model.problem import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from reconciler.kinds.kind import Column, Kind
     from reconciler.model.change import Document
@@ -183,11 +184,11 @@ def describe_type(value: Any) -> str:
             return TYPES["object"]
 
 
-def join_words(words: Iterable[object]) -> str:
+def join_words(words: Collection[Any], write: Callable[[Any], str] = str) -> str:
     """Words with commas between them, the first of many."""
-    texts = [str(word) for word in words]
-    more = [f"… {len(texts) - MAX_WORDS} more"] if len(texts) > MAX_WORDS else []
-    return ", ".join((*texts[:MAX_WORDS], *more))
+    shown = [write(word) for word in islice(words, MAX_WORDS)]
+    more = [f"… {len(words) - MAX_WORDS} more"] if len(words) > MAX_WORDS else []
+    return ", ".join((*shown, *more))
 
 
 def number_hint(text: str, field: Mapping[str, Any], unit: str, *, quoted: bool) -> str:
