@@ -60,6 +60,7 @@ class Plumbing:
         self._idle: dict[tuple[str, ...], list[Process]] = {}
         self._guard = threading.Lock()
         self._closed = False
+        self._oversized: set[bytes] = set()
         # diff-tree repeats a line that is no object name, and flushes: that ends an answer. No path can foresee it
         self._mark = f"={secrets.token_hex(16)}\n".encode()
 
@@ -92,10 +93,7 @@ class Plumbing:
         this git keeps on using as a commit's parents whatever an earlier request compared it with. The records are
         None where more paths differ than `limits` allow.
         """
-        lines = (
-            (new, (f"{new} {old}\n" if old else f"{self._empty_tree} {new}\n").encode() + self._mark, tag)
-            for old, new, tag in requests
-        )
+        lines = ((new, self._request_line(old, new), tag) for old, new, tag in requests)
         under_way: deque[tuple[str, bytes, Tag]] = deque()
         while True:
             try:
@@ -103,7 +101,16 @@ class Plumbing:
                     yield from _converse(process, lines, self._read_difference, under_way)
                 break
             except TooLarge:  # another process goes on with what this one was asked
-                yield under_way.popleft()[2], None
+                _, line, tag = under_way.popleft()
+                self._oversized.add(line)
+                yield tag, None
+
+    def is_oversized(self, old: str | None, new: str) -> bool:
+        """Whether more paths are known to differ than `limits` allow: git takes seconds to find out."""
+        return self._request_line(old, new) in self._oversized
+
+    def _request_line(self, old: str | None, new: str) -> bytes:
+        return (f"{new} {old}\n" if old else f"{self._empty_tree} {new}\n").encode() + self._mark
 
     def lines(self, *arguments: str) -> Generator[str, None, None]:
         """The output lines of one git command, as they come; ending early ends git."""

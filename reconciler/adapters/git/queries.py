@@ -195,7 +195,10 @@ def height(plumbing: Plumbing, commit: str) -> int:
 def changes(plumbing: Plumbing, old: str | None, new: str) -> tuple[FileChange, ...]:
     """The paths that differ between two commits' trees; `old` None stands for the empty tree. Raises `TooLarge`."""
     ((commit, tree),) = read_commits(plumbing, [(new, ())])
-    ((_, raw),) = plumbing.differences([(old, commit.sha if old else tree, None)])
+    target = commit.sha if old else tree
+    raw = None
+    if not plumbing.is_oversized(old, target):
+        ((_, raw),) = plumbing.differences([(old, target, None)])
     if raw is None:
         raise too_many_paths(plumbing.limits.paths)
     return parse_changes(raw)
