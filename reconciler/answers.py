@@ -315,6 +315,10 @@ class PlanSummary(Answer, frozen=True):
     partial: Annotated[str, Meta(description="how many files cannot be read; left out when all can")] | UnsetType = (
         UNSET
     )
+    omitted: (
+        Annotated[int, Meta(ge=1, description="how many problems are left out; not there when all are shown")]
+        | UnsetType
+    ) = UNSET
 
 
 class Plan(Answer, frozen=True):

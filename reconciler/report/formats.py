@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
+from textwrap import indent
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
@@ -37,14 +38,18 @@ from reconciler.report.plans import (
 )
 from reconciler.report.problems import (
     DOCS_PAGE,
+    MAX_OUTPUT,
     build_checked,
     checked_counts,
     describe_code,
     docs_anchor,
     known_column,
+    omitted_note,
+    plural,
     problem_counts,
     problem_line,
     problem_text,
+    select_problems,
 )
 
 if TYPE_CHECKING:
@@ -75,13 +80,18 @@ def workflow_command(name: str, properties: Mapping[str, str | int | None], mess
 def render_checked_github(checked: CheckResult) -> str:
     """`validate --format github`: an annotation for each problem, and a notice with the counts."""
     notice = f"{checked_counts(checked)}: {problem_counts(checked.problems)}"
-    return "\n".join([*map(_annotation, checked.problems), workflow_command("notice", {"title": "validate"}, notice)])
+    return _render_annotations("validate", checked.problems, [notice])
 
 
 def render_plan_github(plan: Plan, kinds: Kinds) -> str:
     """`plan --format github`: an annotation for each problem, and a notice with the deletions and the outcome."""
-    notice = "\n".join((*_deletion_lines(plan, kinds), *outcome_lines(plan)))
-    return "\n".join([*map(_annotation, plan.problems), workflow_command("notice", {"title": "plan"}, notice)])
+    return _render_annotations("plan", plan.problems, [*_deletion_lines(plan, kinds), *outcome_lines(plan)])
+
+
+def _render_annotations(title: str, problems: Sequence[Problem], notice: Sequence[str]) -> str:
+    shown, omitted = select_problems(problems, _annotation)
+    lines = [omitted_note(omitted), *notice] if omitted else notice
+    return "\n".join([*map(_annotation, shown), workflow_command("notice", {"title": title}, "\n".join(lines))])
 
 
 def _annotation(problem: Problem) -> str:
@@ -127,10 +137,33 @@ def render_plan_junit(plan: Plan, kinds: Kinds) -> str:
     return _render_document([("plan: changes", changes), ("plan: files", [*partial, *files])])
 
 
-def _file_cases(group: str, paths: Iterable[str], problems: Iterable[Problem]) -> Iterator[Case]:
+def _problem_in_case(problem: Problem) -> str:
+    """A problem at its longest: alone in its case."""
+    return _render_case(Case("validate", escape_line(problem.path), [problem], ()))
+
+
+def _count_fitting(paths: Sequence[str], room: int) -> int:
+    """How many of the first paths there is room for, each in a case of its own."""
+    for count, path in enumerate(paths):
+        room -= len(_render_case(Case("validate", escape_line(path), (), ())).encode("utf-8", "replace")) + 1
+        if room < 0:
+            return count
+    return len(paths)
+
+
+def _file_cases(group: str, paths: Iterable[str], problems: Sequence[Problem]) -> Iterator[Case]:
     by_path: dict[str, list[Problem]] = {path: [] for path in paths}
-    for problem in problems:
+    shown, omitted = select_problems(problems, _problem_in_case)
+    room = MAX_OUTPUT - sum(len(_problem_in_case(problem).encode("utf-8", "replace")) for problem in shown)
+    for problem in shown:
         by_path.setdefault(problem.path, []).append(problem)
+    good = [path for path, in_file in by_path.items() if not in_file]
+    named = good[: _count_fitting(good, room)]
+    unnamed = len(good) - len(named)
+    if omitted or unnamed:
+        by_path = {path: in_file for path, in_file in by_path.items() if in_file} | {path: [] for path in named}
+        rest = f"{plural(unnamed, 'more file')} without problems here"
+        yield Case(group, "left out", (), [rest, *([omitted_note(omitted)] if omitted else ())])
     for path, in_file in sorted(by_path.items()):
         errors = [problem for problem in in_file if problem.severity is Severity.ERROR]
         warnings = [problem_line(problem) for problem in in_file if problem.severity is Severity.WARNING]
@@ -187,6 +220,8 @@ def _escape_xml(text: str) -> str:
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning"}
 FINGERPRINT = "problem/v1"
+MAX_RESULTS = 5_000
+"""GitHub takes no more results of one run (its documentation of SARIF support for code scanning)."""
 
 _LINES = re.compile(r"(\blines? |:)\d+(?:(?:, | and )\d+)*")
 """Line numbers in messages: they change when lines are added above."""
@@ -207,7 +242,8 @@ def render_plan_sarif(plan: Plan, kinds: Kinds) -> str:
     return dump_json(log)
 
 
-def _build_log(command: str, problems: Sequence[Problem]) -> dict[str, Any]:
+def _build_log(command: str, every: Sequence[Problem]) -> dict[str, Any]:
+    problems, omitted = select_problems(every, _result_text, MAX_RESULTS)
     codes = {code: index for index, code in enumerate(sorted({problem.code for problem in problems}))}
     driver = {
         "name": "reconciler",
@@ -221,8 +257,14 @@ def _build_log(command: str, problems: Sequence[Problem]) -> dict[str, Any]:
         "automationDetails": {"id": f"reconciler/{command}/"},
         "columnKind": "unicodeCodePoints",
         "results": list(_build_results(problems, codes)),
+        **({"properties": {"omitted": omitted, "note": omitted_note(omitted)}} if omitted else {}),
     }
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _result_text(problem: Problem) -> str:
+    (result,) = _build_results([problem], {problem.code: 0})
+    return indent(dump_json(result), " " * 8)
 
 
 def _build_rule(code: str, problems: Iterable[Problem]) -> dict[str, Any]:

@@ -15,7 +15,15 @@ from reconciler.kinds.kind import INACTIVE, STATUS_FIELD
 from reconciler.model.change import Op, Prune
 from reconciler.report.commits import short_sha
 from reconciler.report.escape import escape_line
-from reconciler.report.problems import build_problem, checked_counts, plural, problem_counts, problem_line
+from reconciler.report.problems import (
+    build_problem,
+    checked_counts,
+    plural,
+    problem_counts,
+    problem_json,
+    problem_lines,
+    select_problems,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,23 +68,25 @@ def describe_change(change: answers.Change, lines: Iterable[str]) -> answers.Des
 
 def build_plan(plan: Plan) -> answers.Plan:
     """A plan as `plan --format json` has it."""
+    shown, omitted = select_problems(plan.problems, problem_json)
     return answers.Plan(
         base=plan.base,
         head=plan.head,
         changes=tuple(map(build_change, plan.changes)),
-        summary=build_plan_summary(plan),
-        problems=tuple(map(build_problem, plan.problems)),
-        partial=plan.partial,
+        summary=build_plan_summary(plan, omitted),
+        problems=tuple(map(build_problem, shown)),
+        partial=plan.partial[:MAX_UNREAD_LISTED],
     )
 
 
-def build_plan_summary(plan: Plan) -> answers.PlanSummary:
+def build_plan_summary(plan: Plan, omitted: int = 0) -> answers.PlanSummary:
     return answers.PlanSummary(
         create=plan.count(Op.CREATE),
         update=plan.count(Op.UPDATE),
         delete=plan.count(Op.DELETE),
         unchanged=plan.unchanged,
         partial=partial_note(plan) or UNSET,
+        omitted=omitted or UNSET,
     )
 
 
@@ -220,6 +230,8 @@ def _with_unit(text: str | None, unit: str) -> str:
 
 UNTIL_FIXED = "no row changes until that is mended"
 LEFT_OUT = "what these files declare is left out: neither changed nor deleted"
+MAX_UNREAD_LISTED = 1_000
+"""Of them in JSON; the summary tells how many there are."""
 MAX_UNREAD_NAMED = 20
 """Files that cannot be read and are named in a sentence; each of them is in the problems as well."""
 
@@ -232,7 +244,7 @@ class LineStyle(Enum):
 
 def checked_lines(checked: CheckResult) -> Iterator[tuple[LineStyle, str]]:
     """A line for each problem, then the counts."""
-    yield from ((LineStyle.PROBLEM, problem_line(problem)) for problem in checked.problems)
+    yield from ((LineStyle.PROBLEM, line) for line in problem_lines(checked.problems))
     yield LineStyle.NOTE, f"{checked_counts(checked)}: {problem_counts(checked.problems)}"
 
 
@@ -240,7 +252,7 @@ def plan_lines(plan: Plan, kinds: Kinds) -> Iterator[tuple[LineStyle, str]]:
     """The changes, the problems and the outcome; the last line is `3 to create, 1 to update, 0 to delete.`"""
     for style, lines in (
         (LineStyle.CHANGE, (line for change in plan.changes for line in full_change_lines(change, kinds))),
-        (LineStyle.PROBLEM, map(problem_line, plan.problems)),
+        (LineStyle.PROBLEM, problem_lines(plan.problems)),
     ):
         section = [(style, line) for line in lines]
         yield from section

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, cast
+import sys
+from textwrap import indent
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from reconciler import answers
 from reconciler.model.problem import NOT_LOCATED, Problem, Severity
-from reconciler.report.escape import escape_line
+from reconciler.report.escape import dump_json, escape_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from reconciler.reconcile.check import CheckResult
 
@@ -41,6 +43,7 @@ CODE_MEANINGS = {
     "bad-schema": "A schema is wrong",
     "schema-narrowed": "A schema allows less than the rows of what left git hold",
     "schema-replaced": "A kind with resources got another table or key",
+    "more-problems": "There are more problems than are kept",
     "cannot-judge": "This version of the program cannot judge the commit",
     "bad-policy": "A policy cannot be run",
     "bad-policy-test": "A test of a policy cannot be run",
@@ -75,16 +78,60 @@ def parse_problem(answer: answers.Problem) -> Problem:
     )
 
 
+MAX_OUTPUT = 900_000
+"""Bytes that the problems of a format may take: with what is around them less than a megabyte."""
+
+
+class Selection(NamedTuple):
+    """The problems of which there is room, errors first if that is not all; and how many are left out."""
+
+    shown: tuple[Problem, ...]
+    omitted: int
+
+
+def select_problems(
+    problems: Sequence[Problem], render: Callable[[Problem], str], most: int = sys.maxsize
+) -> Selection:
+    """As many problems, up to `most`, as there is room for when each is written as `render` does it."""
+    if _fits(problems, render, most) == len(problems):
+        return Selection(tuple(problems), 0)
+    worst_first = sorted(problems, key=lambda problem: not problem.is_error)
+    shown = worst_first[: _fits(worst_first, render, most)]
+    return Selection(tuple(shown), len(problems) - len(shown))
+
+
+def _fits(problems: Sequence[Problem], render: Callable[[Problem], str], most: int) -> int:
+    """How many of the first problems there is room for."""
+    room = MAX_OUTPUT
+    for count, problem in enumerate(problems):
+        room -= len(render(problem).encode("utf-8", "replace")) + 1
+        if room < 0 or count >= most:
+            return count
+    return len(problems)
+
+
+def omitted_note(omitted: int) -> str:
+    """Says what a format left out."""
+    return f"{plural(omitted, 'more problem')} not shown: mend these first"
+
+
+def problem_json(problem: Problem) -> str:
+    """A problem as a list in a JSON document has it."""
+    return indent(dump_json(answers.to_json(build_problem(problem))), "    ") + ","
+
+
 def build_checked(checked: CheckResult) -> dict[str, Any]:
     """The JSON object of `validate --format json`."""
+    shown, omitted = select_problems(checked.problems, problem_json)
     return {
-        "problems": [answers.to_json(build_problem(problem)) for problem in checked.problems],
+        "problems": [answers.to_json(build_problem(problem)) for problem in shown],
         "summary": {
             "files": len(checked.entries),
             "documents": checked.documents,
             "resources": checked.resources,
             "errors": count_severity(checked.problems, Severity.ERROR),
             "warnings": count_severity(checked.problems, Severity.WARNING),
+            **({"omitted": omitted} if omitted else {}),
         },
     }
 
@@ -94,6 +141,14 @@ def problem_line(problem: Problem) -> str:
     pointer = f" {problem.pointer}" if problem.pointer else ""
     location, text = problem_location(problem), problem_text(problem)
     return escape_line(f"{location}: {problem.severity} [{problem.code}]{pointer}: {text}")
+
+
+def problem_lines(problems: Sequence[Problem]) -> Iterator[str]:
+    """A line for each problem, and one for what is left out."""
+    shown, omitted = select_problems(problems, problem_line)
+    yield from map(problem_line, shown)
+    if omitted:
+        yield omitted_note(omitted)
 
 
 def problem_location(problem: Problem) -> str:

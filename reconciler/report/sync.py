@@ -12,6 +12,7 @@ from reconciler.report.commits import build_applied, build_attempt, short_sha
 from reconciler.report.escape import escape_line
 from reconciler.report.plans import SIGNS, applied_counts, build_change, change_lines, change_title, describe_change
 from reconciler.report.problems import build_problem, plural, problem_line
+from reconciler.tables.problems import shorten_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,7 +47,7 @@ def build_sync(result: SyncResult, kinds: Kinds, waiting: int | None = None) -> 
         changes=tuple(
             describe_change(build_change(change), change_lines(change, kinds)) for change in result.plan.changes
         ),
-        problems=tuple(map(build_problem, result.plan.problems)),
+        problems=tuple(map(build_problem, shorten_problems(result.plan.problems))),
         history=_build_recording(result, waiting),
     )
 

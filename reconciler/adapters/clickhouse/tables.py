@@ -23,6 +23,7 @@ from reconciler.model.problem import Problem, Severity
 from reconciler.model.rows import HistoryRow, RecordedEvent, VersionRow
 from reconciler.tables import clickhouse as ddl
 from reconciler.tables.clickhouse import desired_columns
+from reconciler.tables.problems import shorten_problems
 from reconciler.tables.rows import desired_values
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def version_values(row: VersionRow, generation: int) -> tuple[object, ...]:
         commit.message,
         SIGNED if commit.signed else UNSIGNED,
         row.status,
-        json.dumps([asdict(problem) for problem in row.problems]),
+        json.dumps([asdict(problem) for problem in shorten_problems(row.problems)]),
         row.creates,
         row.updates,
         row.deletes,

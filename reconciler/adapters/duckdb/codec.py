@@ -15,6 +15,7 @@ from reconciler.adapters.duckdb.connection import fetch_first
 from reconciler.kinds.kind import SqlType
 from reconciler.model.change import Prune, Removal, Resource, Row, Stamp
 from reconciler.model.problem import Problem, Severity
+from reconciler.tables.problems import shorten_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -107,9 +108,9 @@ def _refs(refs: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
     return {role: tuple(names) for role, names in refs.items()}
 
 
-def dump_problems(problems: Iterable[Problem]) -> str:
-    """Problems as JSON."""
-    return canonical.dumps([asdict(problem) for problem in problems])
+def dump_problems(problems: Sequence[Problem]) -> str:
+    """Problems as JSON, shortened."""
+    return canonical.dumps([asdict(problem) for problem in shorten_problems(problems)])
 
 
 def load_problems(text: str) -> tuple[Problem, ...]:

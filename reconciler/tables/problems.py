@@ -1,0 +1,43 @@
+"""What is kept of a commit's problems in a row, an event or an answer: the worst, and how many more there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.model.problem import Problem, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+MAX_KEPT = 100
+MAX_KEPT_SIZE = 40_000
+"""Characters of all that is kept: twenty versions are less than a megabyte."""
+
+
+def shorten_problems(problems: Collection[Problem]) -> tuple[Problem, ...]:
+    """All problems, or the first errors, then the first warnings, and last one that counts the rest."""
+    kept: list[Problem] = []
+    size = 0
+    for problem in sorted(problems, key=lambda one: not one.is_error):
+        size += len(problem.path) + len(problem.pointer) + len(problem.message) + len(problem.hint)
+        if kept and (len(kept) >= MAX_KEPT or size > MAX_KEPT_SIZE):
+            break
+        kept.append(problem)
+    if len(kept) == len(problems):
+        return tuple(problems)
+    return (*kept, _count_rest(problems, kept))
+
+
+def _count_rest(problems: Collection[Problem], kept: Collection[Problem]) -> Problem:
+    errors = sum(problem.is_error for problem in problems) - sum(problem.is_error for problem in kept)
+    warnings = len(problems) - len(kept) - errors
+    return Problem(
+        path=".",
+        line=1,
+        column=1,
+        code="more-problems",
+        pointer="",
+        message=f"there are {errors:,} more errors and {warnings:,} more warnings",
+        hint="`reconciler validate` shows more of them",
+        severity=Severity.ERROR if errors else Severity.WARNING,
+    )

@@ -1,0 +1,98 @@
+"""More problems than anybody reads: all are counted, the worst are shown, and no format becomes long."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from reconciler.model.problem import Problem, Severity
+from reconciler.plan import Plan
+from reconciler.reconcile.check import CheckResult
+from reconciler.report.formats import PLAN_FORMATS, PROBLEM_FORMATS
+from reconciler.snapshot.tree import NO_ENTRY
+from reconciler.tables.problems import shorten_problems
+from tests.support.world import SHIPPED
+
+MEGABYTE = 1_000_000
+COUNT = 50_000
+ODD = "users/\x1b[31m<&\"'>\u202e ü 漢/"
+"""A path that every format has to write longer than it is."""
+
+
+def make_problems(path: str = "users/") -> tuple[Problem, ...]:
+    return tuple(
+        Problem(
+            path=f"{path}{number:06}.yaml",
+            line=number + 1,
+            column=3,
+            code="unknown-field",
+            pointer="/spec/x",
+            message=f"unknown field (did you mean y{number}?)",
+            hint="write y",
+            severity=Severity.ERROR if number % 10 == 9 else Severity.WARNING,
+        )
+        for number in range(COUNT)
+    )
+
+
+MANY = make_problems()
+CHECKED = CheckResult(MANY, {problem.path: NO_ENTRY for problem in MANY}, SHIPPED.kinds)
+PLAN = Plan(None, "a" * 40, (), MANY)
+OMITTED = {"json": r'"omitted": ([\d]+)', "text": r"([\d,]+) more problems", "sarif": r'"omitted": ([\d]+)'}
+
+
+@pytest.mark.parametrize("form", PROBLEM_FORMATS)
+def test_a_check_is_less_than_a_megabyte(form: str) -> None:
+    text = PROBLEM_FORMATS[form](CHECKED)
+    assert len(text.encode()) < MEGABYTE
+    errors_shown = len(set(re.findall(r"\d{5}9\.yaml", text)))
+    assert errors_shown > 50
+    assert re.search(OMITTED.get(form, r"([\d,]+) more problems?"), text) or form == "markdown"
+
+
+@pytest.mark.parametrize("form", PLAN_FORMATS)
+def test_a_plan_is_less_than_a_megabyte(form: str) -> None:
+    text = PLAN_FORMATS[form](PLAN, SHIPPED.kinds)
+    assert len(text.encode()) < MEGABYTE
+    assert re.search(OMITTED.get(form, r"([\d,]+) more problems?"), text) or form == "markdown"
+
+
+@pytest.mark.parametrize("form", PROBLEM_FORMATS)
+def test_paths_that_grow_when_they_are_written(form: str) -> None:
+    problems = make_problems(ODD)
+    checked = CheckResult(problems, {problem.path: NO_ENTRY for problem in problems}, SHIPPED.kinds)
+    assert len(PROBLEM_FORMATS[form](checked).encode()) < MEGABYTE
+
+
+def test_json_counts_all_and_shows_errors_first() -> None:
+    found = json.loads(PROBLEM_FORMATS["json"](CHECKED))
+    summary, shown = found["summary"], found["problems"]
+    assert (summary["errors"], summary["warnings"]) == (COUNT // 10, COUNT - COUNT // 10)
+    assert summary["omitted"] == COUNT - len(shown)
+    severities = [problem["severity"] for problem in shown]
+    assert severities == sorted(severities)
+
+
+def test_sarif_has_no_more_results_than_are_taken() -> None:
+    short = tuple(Problem("a", 1, 1, "secret", "", "") for _ in range(6_000))
+    (run,) = json.loads(PROBLEM_FORMATS["sarif"](CheckResult(short, {}, SHIPPED.kinds)))["runs"]
+    assert len(run["results"]) + run["properties"]["omitted"] == 6_000
+    assert len(run["results"]) <= 5_000
+
+
+def test_a_few_problems_stay_as_they_are() -> None:
+    few = MANY[:90]
+    found = json.loads(PROBLEM_FORMATS["json"](CheckResult(few, {}, SHIPPED.kinds)))
+    assert [problem["path"] for problem in found["problems"]] == [problem.path for problem in few]
+    assert "omitted" not in found["summary"]
+    assert shorten_problems(few) == few
+
+
+def test_what_is_kept_names_the_rest() -> None:
+    kept = shorten_problems(MANY)
+    assert len(kept) == 101
+    assert all(problem.is_error for problem in kept)
+    assert kept[-1].message == "there are 4,900 more errors and 45,000 more warnings"
+    assert len(shorten_problems([MANY[0]] * 3)) == 3
