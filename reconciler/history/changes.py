@@ -58,6 +58,16 @@ def is_live(row: HistoryRow) -> bool:
     return prune is Prune.DEACTIVATE and row.values.get(STATUS_FIELD) == INACTIVE
 
 
+def fits(kind: Kind | None, row: HistoryRow) -> bool:
+    """Whether the row has a place in the live table of its kind as it was then (None: there was none).
+
+    What left git may lose it to a schema.
+    """
+    if is_declared(row):
+        return True
+    return kind is not None and all(column.holds(row.values.get(column.name)) for column in kind.columns)
+
+
 def to_live_row(kind: Kind, row: HistoryRow) -> LiveRow:
     """The row as `get` would have shown it."""
     declaration = _declaration(kind, row)

@@ -107,7 +107,8 @@ class History(Service):
             ledger, reached = past.live_state()
             changes = [change for change in ledger.changes_of(found, name) if reached(change)]
             newest = {change.row.values[found.key]: change.row for change in reversed(changes)}
-            live = past_rows.sort_best_first(found, filter(past_rows.is_live, newest.values()), name)
+            rows = [row for row in newest.values() if past_rows.is_live(row) and past_rows.fits(found, row)]
+            live = past_rows.sort_best_first(found, rows, name)
             named = [row for row in live if name in past_rows.names_of(found, row)]
             if not named:
                 if changes:
@@ -200,6 +201,10 @@ def rows_at(past: Past, word: str, name: str | None, at: str) -> answers.Rows:
     kind, _ = past.find_kind(word)
     place = past.live_point(at)
     found = [row for row in place.ledger.rows_at(kind, place.point, name) if past_rows.is_live(row)]
+    if not all(map(past_rows.is_declared, found)):
+        kinds = past.declared_kinds(place.shown or place.version.commit.sha)
+        then = kinds.find(kind.table) if kinds else kind
+        found = [row for row in found if past_rows.fits(then, row)]
     if name is not None:
         if not found:
             hint = f"see `reconciler history {kind.name.lower()} {name}`"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from reconciler.canonical import timestamp
-from reconciler.errors import UsageError
+from reconciler.errors import ReconcilerError, UsageError
 from reconciler.history import points
 from reconciler.history.fate import NEVER_LIVE, live_height, reached_live
 from reconciler.history.live import LiveHistory
@@ -35,13 +36,17 @@ MAX_ELSEWHERE = 100
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """The history of a branch, and what a host did with its commits. `kinds` are those of this host's store."""
+    """The history of a branch, and what a host did with its commits. `kinds` are those of this host's store.
+
+    `declared_kinds` gives those of a commit's own schemas, None where git cannot tell.
+    """
 
     history: OpenHistory
     ledger: LedgerReader
     branch: str
     live: LiveHistory
     kinds: Kinds
+    declared_kinds: Callable[[str], Kinds | None]
 
     def point(self, name: str) -> NamedPoint:
         """What is declared at a revision; at a time, what was live on the host. Raises like `find_point`."""
@@ -151,7 +156,18 @@ def open_past(context: Context, host: str | None = None, branch: str | None = No
         )
         if not own and not live.newest(1):
             raise UsageError(f"the history knows no host {host}", hint="its name is what its setting host.name says")
-        yield Past(history, ledger, branch or history.branch, live, known_kinds(store, context.bundled))
+        kinds = known_kinds(store, context.bundled)
+        yield Past(history, ledger, branch or history.branch, live, kinds, partial(_declared_kinds, context))
+
+
+def _declared_kinds(context: Context, commit: str) -> Kinds | None:
+    try:
+        with context.open_planner() as (planner, _):
+            rules = planner.processor.rules
+            kinds, problems = rules.kinds_of(rules.read_rules(commit))
+    except ReconcilerError:  # the history is there also when git is not
+        return None
+    return None if problems else kinds
 
 
 def _check_known(what: str, name: str, known: Collection[str]) -> None:
