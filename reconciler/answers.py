@@ -483,6 +483,9 @@ class Verification(Answer, frozen=True):
     rows: Count
     live_view: VerifiedView | None
     differences: tuple[Difference, ...]
+    approximated: Annotated[
+        Difference | None, Meta(description="commits with dates that the stores cannot hold: no difference")
+    ] = None
 
 
 class Resumed(Answer, frozen=True):

@@ -23,11 +23,15 @@ APPROVAL = re.compile(r"reconciler-approve:\s*(?P<what>.*)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """An author or committer: name, e-mail address and time, aware and in the writer's own zone."""
+    """An author or committer: name, e-mail address and time, aware and in the writer's own zone.
+
+    `outside` is the time as git has it where no store can hold that: then `time` is the nearest that they can.
+    """
 
     name: str
     email: str
     time: datetime
+    outside: str = ""
 
 
 @dataclass(frozen=True, slots=True)

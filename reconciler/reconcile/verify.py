@@ -13,7 +13,7 @@ from reconciler.errors import NeedsHuman, UsageError
 from reconciler.kinds.kind import TIMESTAMPS, Kinds, SqlType
 from reconciler.model.commit import Status
 from reconciler.model.live import ViewContent, ViewFault
-from reconciler.reconcile.walk import WalkStart, walk_history
+from reconciler.reconcile.walk import WalkStart, check_dates, walk_history
 from reconciler.tables.rows import declaration_columns, desired_values, is_live, live_values
 from reconciler.tables.view import view_mark, view_writes
 
@@ -268,7 +268,8 @@ def add_view_differences(view: ComparedView, differences: DifferenceCounter) -> 
 class Verification:
     """The result: `rows` of the applied commit and `commits` of the head were compared.
 
-    `has_history` is False when there is no ledger; `view` is None when there is no live view.
+    `has_history` is False when there is no ledger; `view` is None when there is no live view. `approximated` are the
+    commits with dates that the stores cannot hold: how many, and the first of them.
     """
 
     repository: str
@@ -280,6 +281,7 @@ class Verification:
     has_history: bool
     view: ComparedView | None
     differences: tuple[Difference, ...]
+    approximated: Difference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,8 +309,8 @@ class Verifier:
             raise UsageError(f"the branch {self.branch} has no commits: there is nothing to verify")
         if applied is None:
             raise UsageError("nothing is live yet: there is nothing to verify", hint="run `reconciler sync` first")
-        differences = DifferenceCounter()
-        commits, applied_commit = self._compare_history(head, applied, differences, progress)
+        differences, dates = DifferenceCounter(), DifferenceCounter()
+        commits, applied_commit = self._compare_history(head, applied, (differences, dates), progress)
         rows = self._compare_rows(applied, applied_commit, differences)
         return Verification(
             repository=self.repository,
@@ -320,18 +322,25 @@ class Verifier:
             has_history=self.open_ledger is not None,
             view=self._compare_view(applied, applied_commit, differences),
             differences=differences.all(),
+            approximated=next(iter(dates.all()), None),
         )
 
     def _compare_history(
-        self, head: str, applied: Applied, differences: DifferenceCounter, progress: Progress
+        self, head: str, applied: Applied, counters: tuple[DifferenceCounter, DifferenceCounter], progress: Progress
     ) -> tuple[int, ProcessedCommit | None]:
-        """The number of commits, and the applied one; None if it is not on the mainline."""
+        """The number of commits, and the applied one; None if it is not on the mainline.
+
+        `counters` are for what differs, and for dates that the stores cannot hold.
+        """
+        differences, dates = counters
         parents = self.source.parents(head)
         start = WalkStart(None, self.processor.empty_state())
         applied_commit: ProcessedCommit | None = None
         with self.open_ledger() if self.open_ledger else nullcontext() as ledger:
             check = HistoryCheck(ledger, differences) if ledger is not None else None
             for done, commit in enumerate(walk_history(self.source, self.processor, start, head, parents), 1):
+                for problem in check_dates(commit.version.commit):
+                    dates.add(problem.code, commit.version.commit.sha, problem.message)
                 if check is not None:
                     check.expect(commit.version, commit.kinds)
                 if commit.version.mainline and commit.version.commit.sha == applied.stamp.commit:

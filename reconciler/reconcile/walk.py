@@ -13,6 +13,7 @@ from reconciler.errors import RetryLater, TooLarge
 from reconciler.kinds.kind import Kinds
 from reconciler.model.change import Op, Stamp
 from reconciler.model.commit import Commit, CommitDelta, Signature, Status, Version
+from reconciler.model.problem import Problem, Severity
 from reconciler.reconcile.faults import (
     accept_fault,
     call_again,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     from reconciler.model.change import FileEntry, Row, RowId
     from reconciler.model.commit import FileChange
-    from reconciler.model.problem import Problem
     from reconciler.ports import Base, Source
     from reconciler.reconcile.faults import Again
     from reconciler.reconcile.rules import BundledSchemas
@@ -216,6 +216,7 @@ class CommitProcessor:
         return self._source.files(commit, paths)
 
 
+DATE_HINT = "see to the clock of whoever committed; created_at and updated_at of the rows that it changed are so, too"
 NO_TIME = datetime.fromtimestamp(0, UTC)
 """The commit time in states that are computed for comparison only."""
 
@@ -360,7 +361,7 @@ def build_version(
         height=state.height,
         mainline=is_mainline,
         status=Status.VALID if outcome.valid else Status.INVALID,
-        problems=outcome.problems,
+        problems=tuple(sorted((*outcome.problems, *check_dates(commit)))),
         creates=ops[Op.CREATE],
         updates=ops[Op.UPDATE],
         deletes=ops[Op.DELETE],
@@ -368,6 +369,16 @@ def build_version(
         rows=outcome.rows if is_mainline else (),
     )
     return ProcessedCommit(version, state, _kinds_of_rows(before.snapshot.kinds, state.snapshot.kinds, outcome))
+
+
+def check_dates(commit: Commit) -> tuple[Problem, ...]:
+    """A warning where a date of the commit is one that no store holds."""
+    dates = [("committed", commit.committer), ("authored", commit.author)]
+    outside = [f"{word} {one.outside}, held as {canonical.timestamp(one.time)}" for word, one in dates if one.outside]
+    if not outside:
+        return ()
+    message = f"the commit's dates are outside 1970 to 2261: {'; '.join(outside)}"
+    return (Problem(".", 1, 1, "date-out-of-range", "", message, DATE_HINT, Severity.WARNING),)
 
 
 class _ParentStates:

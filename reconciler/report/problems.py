@@ -44,6 +44,7 @@ CODE_MEANINGS = {
     "schema-narrowed": "A schema allows less than the rows of what left git hold",
     "schema-replaced": "A kind with resources got another table or key",
     "more-problems": "There are more problems than are kept",
+    "date-out-of-range": "A commit is dated outside what the stores can hold",
     "cannot-judge": "This version of the program cannot judge the commit",
     "bad-policy": "A policy cannot be run",
     "bad-policy-test": "A test of a policy cannot be run",

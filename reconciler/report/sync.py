@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reconciler.model.rows import Drifts
     from reconciler.plan import Plan
     from reconciler.reconcile.sync import SyncResult
-    from reconciler.reconcile.verify import Verification
+    from reconciler.reconcile.verify import Difference, Verification
 
 
 MAX_LISTED = 20
@@ -198,17 +198,14 @@ def build_verification(verification: Verification) -> answers.Verification:
         commits=verification.commits if verification.has_history else None,
         rows=verification.rows,
         live_view=answers.VerifiedView(rows=view.rows, reason=view.reason) if view else None,
-        differences=tuple(
-            answers.Difference(
-                sort=difference.sort,
-                count=difference.count,
-                examples=tuple(
-                    answers.Example(subject=example.subject, message=example.message) for example in difference.examples
-                ),
-            )
-            for difference in verification.differences
-        ),
+        differences=tuple(map(_build_difference, verification.differences)),
+        approximated=_build_difference(verification.approximated) if verification.approximated else None,
     )
+
+
+def _build_difference(difference: Difference) -> answers.Difference:
+    examples = (answers.Example(subject=one.subject, message=one.message) for one in difference.examples)
+    return answers.Difference(sort=difference.sort, count=difference.count, examples=tuple(examples))
 
 
 def verification_lines(verification: answers.Verification) -> Iterator[str]:
@@ -220,12 +217,18 @@ def verification_lines(verification: answers.Verification) -> Iterator[str]:
     total = 0
     for difference in verification.differences:
         total += difference.count
-        yield f"{difference.sort}: {difference.count:,}"
-        for example in difference.examples:
-            yield escape_line(f"  {example.subject}: {example.message}")
-        if difference.count > len(difference.examples):
-            yield f"  and {difference.count - len(difference.examples):,} more"
+        yield from _difference_lines(difference)
+    if verification.approximated is not None:
+        yield from _difference_lines(verification.approximated)
     yield f"{plural(total, 'difference')} found" if total else "everything is as git says"
+
+
+def _difference_lines(difference: answers.Difference) -> Iterator[str]:
+    yield f"{difference.sort}: {difference.count:,}"
+    for example in difference.examples:
+        yield escape_line(f"  {example.subject}: {example.message}")
+    if difference.count > len(difference.examples):
+        yield f"  and {difference.count - len(difference.examples):,} more"
 
 
 def _view_text(view: answers.VerifiedView | None) -> str:

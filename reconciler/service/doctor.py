@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from reconciler import canonical
 from reconciler.errors import ReconcilerError, RetryLater
 from reconciler.model.host import Diagnosis, Grade
+from reconciler.reconcile.walk import check_dates
 from reconciler.service.context import known_state_folder
 from reconciler.settings import EMBEDDED_HISTORY, EMBEDDED_REDIS, FILE_NAME, NO_HISTORY, NO_REDIS
 
@@ -122,6 +123,8 @@ def _branch(host: LocalHost, target: Target) -> Iterator[Diagnosis]:
     commit = target.source.commit(head)
     yield Diagnosis("branch", Grade.OK, f"{target.branch} is at {head[:8]}")
     yield check_commit_clock(host.clock.now(), commit.stamp.time)
+    for problem in check_dates(commit):
+        yield Diagnosis("dates", Grade.WARNING, problem.message, problem.hint)
 
 
 def _history(url: str, state: Path, host: LocalHost, probes: Probes) -> Iterator[Diagnosis]:

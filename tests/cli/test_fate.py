@@ -190,3 +190,23 @@ def test_what_was_live_for_a_moment_on_a_branch_that_is_gone(
 def test_another_host_is_asked_by_name(synced: Host) -> None:
     told = synced.run("log", "--host", "nobody")
     assert (told.code, "knows no host nobody" in told.err) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(16_725_225_600, "2500-01-01T00:00:00Z"), (10**15, "seconds after 1970")]
+)
+def test_a_date_that_no_column_holds_is_marked(synced: Host, seconds: int, said: str) -> None:
+    first = synced.repo.git("rev-parse", "HEAD").strip()
+    tree = synced.repo.git("rev-parse", "HEAD^{tree}").strip()
+    person = f"A <a@example.com> {seconds} +0000"
+    late = f"tree {tree}\nparent {first}\nauthor {person}\ncommitter {person}\n\nLate\n"
+    synced.repo.raw_commit(late.encode())
+    assert synced.run("sync").code == 0
+    newest, before = ask(synced, "log")
+    assert [(one["code"], one["severity"]) for one in newest["problems"]] == [("date-out-of-range", "warning")]
+    assert (said in newest["problems"][0]["message"], before["problems"]) == (True, [])
+    verified = synced.run("verify")
+    assert (verified.code, "date-out-of-range: 1" in verified.out) == (0, True)
+    told = ask(synced, "verify")
+    assert (told["differences"], told["approximated"]["count"]) == ([], 1)
+    assert "warning  dates" in synced.run("doctor").out

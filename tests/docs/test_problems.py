@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler import settings
+from reconciler.adapters.git.queries import parse_commit
 from reconciler.errors import too_many_paths
 from reconciler.reconcile.faults import cannot_judge
+from reconciler.reconcile.walk import check_dates
 from reconciler.report.problems import problem_line
 from reconciler.wiring.checkout import open_checkout
 from reconciler.wiring.repository import open_planner
@@ -31,6 +33,7 @@ BETWEEN_COMMITS = "schema-narrowed"
 PLANNED = frozenset({"schema-replaced", "bad-policy", "policy/NAME", "guard/prune-limit"})
 """Found by looking at a change: `plan` finds them, `validate` does not."""
 OF_LINKS = "not-a-file"
+OF_DATES = "date-out-of-range"
 OF_BUGS = "cannot-judge"
 """Tells of a fault in the program: where one is known, it is mended."""
 OF_MANY = "more-problems"
@@ -41,8 +44,8 @@ yaml-syntax duplicate-key unsafe-yaml ambiguous-scalar unknown-kind unknown-fiel
 out-of-range too-long bad-format not-finite secret duplicate-name duplicate-id dangling-reference
 """
 OURS = """
-bad-schema schema-narrowed schema-replaced not-a-file cannot-judge more-problems bad-policy bad-policy-test
-untested-policy policy/NAME guard/prune-limit
+bad-schema schema-narrowed schema-replaced not-a-file date-out-of-range cannot-judge more-problems
+bad-policy bad-policy-test untested-policy policy/NAME guard/prune-limit
 """
 
 
@@ -77,7 +80,13 @@ def test_every_code_has_a_heading_and_every_heading_a_code() -> None:
 
 
 def test_every_code_has_an_example() -> None:
-    assert {change.section for change, _ in EXAMPLES} == source_codes() - {OF_LINKS, OF_BUGS, OF_MANY, *OF_TESTS}
+    assert {change.section for change, _ in EXAMPLES} == source_codes() - {
+        OF_LINKS,
+        OF_DATES,
+        OF_BUGS,
+        OF_MANY,
+        *OF_TESTS,
+    }
 
 
 @pytest.mark.parametrize(("change", "told"), CHECKED, ids=[change.section for change, _ in CHECKED])
@@ -118,6 +127,13 @@ def test_the_link_of_the_page_gives_what_it_says(desk: Path) -> None:
     told = next(block.body for block in blocks(PAGE, "text") if block.section == OF_LINKS)
     (desk / told.partition(":")[0]).symlink_to("fx-majors-01.yaml")
     assert _lines(open_checkout(desk, "").check_paths(()).problems) == told.splitlines()
+
+
+def test_the_date_of_the_page_is_told_as_it_says() -> None:
+    told = next(block.body for block in blocks(PAGE, "text") if block.section == OF_DATES)
+    year_2500 = b"author A <a@b> 1700000000 +0000\ncommitter A <a@b> 16725225600 +0000\n\nLate"
+    [problem] = check_dates(parse_commit("0" * 40, (), b"tree x\n" + year_2500))
+    assert problem_line(problem) == told.strip()
 
 
 def test_the_faults_of_the_page_are_told_as_it_says() -> None:

@@ -42,7 +42,7 @@ def _routes() -> set[tuple[str, str]]:
     waiting, host = Waiting(EventHub(EventBuffer())), Daemon().served
     pages = {route.path for route in PageRoutes(host.pages, waiting, Deadlines()).table()}
     app = App(host, ServerConfig("t"), waiting)
-    app.close()
+    app.api.close()
     return {
         (method, route.path)
         for route in app.starlette.routes

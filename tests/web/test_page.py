@@ -23,7 +23,7 @@ SOURCES = Path(__file__).parents[2] / "reconciler" / "web"
 def test_every_address_is_documented() -> None:
     app = App(Daemon().served, ServerConfig("t"), Waiting(EventHub(EventBuffer())))
     there = {(next(iter(route.methods - {"HEAD"})), route.path) for route in app.starlette.routes}
-    app.close()
+    app.api.close()
     told = set(re.findall(r"^\| `(GET|POST) (\S+)`", PAGE, re.MULTILINE))
     assert told == there
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.adapters.git.process import missing_object
+from reconciler.canonical import timestamp
 from reconciler.errors import too_many_paths
 from reconciler.model.commit import Commit, CommitDelta, EntryType, FileChange, Signature
 
@@ -24,6 +25,7 @@ FIRST = 0
 LAST = int(datetime(2261, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 """Times are kept within 1970 and 2261, in UTC: what DuckDB's TIMESTAMP and ClickHouse's DateTime64 can both hold."""
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PERSON = re.compile(rb"(?P<name>[^<]*)<(?P<email>[^>]*)>(?P<rest>.*)", re.DOTALL)
 TIME = re.compile(rb"(?P<seconds>-?\d+)(?:\s+(?P<sign>[+-])(?P<zone>\d{1,9}))?\s*$")
 CHARSET = re.compile(r"utf-?8|(us-)?ascii|latin|l\d|iso|cp|windows|koi8|mac|euc|s(hift)?[-_]?jis|gb|big5|tis", re.I)
@@ -76,10 +78,21 @@ def _person(line: bytes, charset: str) -> Signature:
     matched = PERSON.fullmatch(line)
     if not matched:
         return Signature(_text(line.strip(), charset), "", parse_moment(0, "+", 0))
+    name, email = (_text(matched[part].strip(), charset) for part in ("name", "email"))
     time = TIME.search(matched["rest"])
-    when = parse_moment(int(time["seconds"]), (time["sign"] or b"+").decode(), int(time["zone"] or 0)) if time else None
-    name, email = matched["name"].strip(), matched["email"].strip()
-    return Signature(_text(name, charset), _text(email, charset), when or parse_moment(0, "+", 0))
+    if time is None:
+        return Signature(name, email, parse_moment(0, "+", 0))
+    seconds = int(time["seconds"])
+    when = parse_moment(seconds, (time["sign"] or b"+").decode(), int(time["zone"] or 0))
+    return Signature(name, email, when, "" if FIRST <= seconds <= LAST else _describe_outside(seconds))
+
+
+def _describe_outside(seconds: int) -> str:
+    """A time that no store holds, for people: seconds since 1970 where Python has no date for it."""
+    try:
+        return timestamp(EPOCH + timedelta(seconds=seconds))
+    except OverflowError:
+        return f"{seconds:,} seconds after 1970"
 
 
 def _text(raw: bytes, charset: str) -> str:
