@@ -29,6 +29,8 @@ MAX_PARTS = 50_000
 MAX_OVERLAP = 1_000
 """Parts that one value may have to be compared with. The bundled kinds need fewer than 20."""
 
+_SCALARS_OF_ONE_PART = 10
+
 MAX_DEPTH = 100
 """Parts inside each other with each `$ref` written out: validators descend by recursion."""
 
@@ -89,12 +91,7 @@ def find_reference_flaws(schema: Mapping[str, Any], parts: Mapping[str, Mapping[
             links[pointer] = target
         else:
             yield _describe_dead_end(schema, child(pointer, "$ref"), part["$ref"])
-    below = {
-        pointer: [at for _, at, member in _members(pointer, part) if isinstance(member, dict)]
-        for pointer, part in parts.items()
-    }
-    for pointer, target in links.items():
-        below[pointer].append(target)
+    below = _ways_down(parts, links)
     ordered = _order(below)
     circular = _drop_ways_in(below, below.keys() - set(ordered))
     for pointer, target in links.items():
@@ -158,7 +155,7 @@ def _find_excess(
         extent = extents[pointer] = _measure(pointer, parts[pointer], links.get(pointer), extents)
         hint = "refer to a definition in fewer places, or list what it allows in one place"
         if extent.overlap > MAX_OVERLAP:
-            message = f"with each $ref written out, one value is compared with more than {MAX_OVERLAP:,} schemas here"
+            message = f"with each $ref written out, one value is compared with more than {MAX_OVERLAP:,} others here"
         elif extent.parts > MAX_PARTS:
             message = f"with each $ref written out, there are more than {MAX_PARTS:,} schemas here"
         elif extent.depth > MAX_DEPTH:
@@ -169,6 +166,27 @@ def _find_excess(
         return
 
 
+def measure_schema(schema: Mapping[str, Any]) -> Extent:
+    """How much there is to a sound schema."""
+    parts = list_parts(schema)
+    links = {pointer: part["$ref"].removeprefix("#") for pointer, part in parts.items() if "$ref" in part}
+    extents: dict[str, Extent] = {}
+    for pointer in _order(_ways_down(parts, links)):
+        extents[pointer] = _measure(pointer, parts[pointer], links.get(pointer), extents)
+    return extents[""]
+
+
+def _ways_down(parts: Mapping[str, Mapping[str, Any]], links: Mapping[str, str]) -> dict[str, list[str]]:
+    """What is right inside each part, and what it refers to."""
+    below = {
+        pointer: [at for _, at, member in _members(pointer, part) if isinstance(member, dict)]
+        for pointer, part in parts.items()
+    }
+    for pointer, target in links.items():
+        below[pointer].append(target)
+    return below
+
+
 def _measure(pointer: str, part: Mapping[str, Any], target: str | None, extents: Mapping[str, Extent]) -> Extent:
     inside = [
         (keyword, extents[at]) for keyword, at, _ in _members(pointer, part) if at in extents and keyword != "$defs"
@@ -176,8 +194,24 @@ def _measure(pointer: str, part: Mapping[str, Any], target: str | None, extents:
     if target is not None:
         inside.append(("$ref", extents[target]))
     one_of = max((extent.overlap for keyword, extent in inside if keyword in _ITS_MEMBERS), default=0)
+    others = sum(extent.overlap for keyword, extent in inside if keyword not in _ITS_MEMBERS)
     return Extent(
         parts=1 + sum(extent.parts for _, extent in inside),
-        overlap=1 + one_of + sum(extent.overlap for keyword, extent in inside if keyword not in _ITS_MEMBERS),
+        overlap=1 + _weigh_values(part) + one_of + others,
         depth=1 + max((extent.depth for _, extent in inside), default=0),
     )
+
+
+def _weigh_values(part: Mapping[str, Any]) -> int:
+    """What the values in a part cost beyond it: those the engine compares one after the other, not by a hash."""
+    words: list[Any] = [*part.get("enum", ()), *([part["const"]] if "const" in part else ())]
+    if all(isinstance(word, str) for word in words):
+        words = []
+    nested = sum(_count(word) for word in words if isinstance(word, (dict, list)))
+    return nested + (len(words) + len(part.get("dependentRequired", ()))) // _SCALARS_OF_ONE_PART
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, (dict, list)):
+        return 1
+    return 1 + sum(map(_count, value.values() if isinstance(value, dict) else value))

@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
-from reconciler.kinds.engine import compile_schema
 from reconciler.kinds.kind import (
     INTEGER_MAX,
     INTEGER_MIN,
@@ -45,11 +44,10 @@ from reconciler.validate.finding import (
     quote_value,
     unit_at,
 )
+from reconciler.validate.judge import Judge, make_judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-
-    from jsonschema_rs import Draft202012Validator
 
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Column
@@ -266,7 +264,7 @@ class Validator:
 
     def __init__(self, kinds: Kinds) -> None:
         self.kinds = kinds
-        self._compiled: dict[str, Draft202012Validator] = {}
+        self._judges: dict[str, Judge] = {}
 
     def check(self, path: str, decoded: Decoded) -> FileEntry:
         """What a file declares, and everything wrong with it. Never raises; problems are sorted."""
@@ -300,26 +298,28 @@ class Validator:
 
     def _violations(self, kind: Kind, value: Any) -> list[Finding]:
         try:
-            validator = self._validator(kind)
+            judge = self._judge(kind)
         except ValueError:  # it came from a store, and the version that took it knew other patterns
             message = f"the schema of {kind.name} is none that this version can judge by"
             return [Finding("/kind", "bad-schema", message, "mend it: validate says what is wrong with it")]
-        if validator.is_valid(value):
+        if judge.is_too_costly(value):
+            message = f"this document is too large for the patterns and alternatives in the schema of {kind.name}"
+            return [Finding("", "bad-format", message, "spread it over several documents, or ask less in the schema")]
+        if judge.validator.is_valid(value):
             return []
         # Only a wrong file pays the 150 ms that the reference takes to import.
         from reconciler.validate.explain import explain  # noqa: PLC0415
 
         return [*explain(kind, value)] or [
             Finding(join(error.instance_path), "bad-format", f"the schema's {error.kind.name} does not allow this")
-            for error in validator.iter_errors(value)
+            for error in judge.validator.iter_errors(value)
         ]
 
-    def _validator(self, kind: Kind) -> Draft202012Validator:
-        compiled = self._compiled.get(kind.name)
-        if compiled is None:
-            compiled = compile_schema(kind.schema)
-            self._compiled[kind.name] = compiled
-        return compiled
+    def _judge(self, kind: Kind) -> Judge:
+        judge = self._judges.get(kind.name)
+        if judge is None:
+            judge = self._judges[kind.name] = make_judge(kind.schema)
+        return judge
 
 
 MODE = "/spec/prune/mode"

@@ -349,3 +349,51 @@ def test_a_stored_schema_that_this_version_refuses_is_a_problem_of_the_document(
     (problem,) = _judge(kinds, {}).problems
     assert (problem.code, problem.pointer) == ("bad-schema", "/kind")
     assert problem.hint
+
+
+COSTLY: dict[str, tuple[tuple[str, ...], dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "a large pattern and a long text": (
+        TEXT,
+        {"type": "string", "pattern": "^(a|b)*a(a|b){999}$"},
+        {"some_text": "ab" * 50_000},
+        {"some_text": "ab" * 5_000},
+    ),
+    "many alternatives for many values": (
+        LIST,
+        {"type": "array", "items": {"anyOf": [{"const": number} for number in range(900)]}},
+        {"some_list": [1] * 20_000},
+        {"some_list": [1] * 5_000},
+    ),
+    "many lists to be one of, for many values": (
+        LIST,
+        {"type": "array", "items": {"enum": [[number] for number in range(450)]}},
+        {"some_list": [[1]] * 20_000},
+        {"some_list": [[1]] * 2_000},
+    ),
+    "many fields that need another, for many values": (
+        LIST,
+        {"type": "array", "items": {"dependentRequired": {f"f{number}": ["x"] for number in range(9_000)}}},
+        {"some_list": [{"a": 1}] * 10_000},
+        {"some_list": [{"a": 1}] * 1_000},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", COSTLY)
+def test_what_would_hold_the_interpreter_for_seconds_is_a_problem_of_the_document(case: str) -> None:
+    place, part, costly, fine = COSTLY[case]
+    kinds, problems = _load(with_part(place, _described(part)))
+    assert problems == ()
+    (problem,) = _judge(kinds, costly).problems
+    assert "too large" in problem.message
+    assert problem.hint
+    assert _judge(kinds, fine).problems == ()
+
+
+def test_the_largest_document_is_judged_by_an_ordinary_schema() -> None:
+    kinds, _ = _load(DESK)
+    entry = _judge(kinds, {"some_text": "a" * 900_000, "some_list": [1] * 45_000})
+    assert entry.problems == ()
+    words = [f"WORD{number}" for number in range(20_000)]
+    kinds, _ = _load(with_part(LIST, _described({"type": "array", "items": {"enum": words}})))
+    assert _judge(kinds, {"some_list": [words[-1]] * 45_000}).problems == ()

@@ -1,0 +1,67 @@
+"""What gives the verdict on a document, and which documents it is not given to.
+
+The engine holds the interpreter while it judges one document. Nearly every schema judges the largest file in
+milliseconds; for one that asks a lot, what a document may hold is limited, so that other threads go on within a second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reconciler.kinds.engine import compile_schema, measure_pattern
+from reconciler.kinds.parts import list_parts, measure_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jsonschema_rs import Draft202012Validator
+
+MAX_COMPARISONS = 10_000_000
+"""Values of a document times what one value may be compared with."""
+
+MAX_STEPS = 2**34
+"""Characters of a document times bytes of the largest compiled pattern: each may be looked at with all of it."""
+
+CHEAP_OVERLAP, CHEAP_PATTERN = 100, 4 * 1024
+"""So little costs no document anything: its file is limited as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A compiled schema, what one value may be compared with, and the size of its largest pattern."""
+
+    validator: Draft202012Validator
+    overlap: int
+    pattern_size: int
+
+    def is_too_costly(self, document: Any) -> bool:
+        """Whether a document could take more than about a second."""
+        if self.overlap <= CHEAP_OVERLAP and self.pattern_size <= CHEAP_PATTERN:
+            return False
+        values, characters = _measure(document)
+        return values * self.overlap > MAX_COMPARISONS or characters * self.pattern_size > MAX_STEPS
+
+
+def make_judge(schema: Mapping[str, Any]) -> Judge:
+    """The judge of a sound schema. Raises `ValueError` where it is none."""
+    validator = compile_schema(schema)
+    parts = list_parts(schema).values()
+    patterns = {part["pattern"] for part in parts if "pattern" in part}
+    patterns.update(pattern for part in parts for pattern in part.get("patternProperties", ()))
+    return Judge(validator, measure_schema(schema).overlap, max(map(measure_pattern, patterns), default=0))
+
+
+def _measure(document: Any) -> tuple[int, int]:
+    """How many values there are in a document, and how many characters."""
+    values = characters = 0
+    for value in (pending := [document]):
+        values += 1
+        if isinstance(value, str):
+            characters += len(value)
+        elif isinstance(value, dict):
+            characters += sum(map(len, value))
+            pending.extend(value.values())
+        elif isinstance(value, list):
+            pending.extend(value)
+    return values, characters
