@@ -169,7 +169,7 @@ class Trouble(Answer, frozen=True):
 
 
 class Status(Answer, frozen=True):
-    """How a host stands. What only a daemon knows is null, and `troubles` empty, while none runs."""
+    """How a host stands. What only a daemon knows is null while none runs; `troubles` are then those of the branch."""
 
     repository: str
     branch: str
@@ -443,6 +443,12 @@ class Recording(Answer, frozen=True):
     error: RecordingError | None
 
 
+class Notice(Answer, frozen=True):
+    reason: str
+    message: str
+    hint: str
+
+
 class Sync(Answer, frozen=True):
     head: Sha | None
     applied: Applied | None
@@ -450,6 +456,9 @@ class Sync(Answer, frozen=True):
     changes: tuple[DescribedChange, ...]
     problems: tuple[Problem, ...]
     history: Recording | None
+    warnings: Annotated[
+        tuple[Notice, ...] | UnsetType, Meta(description="what is to be looked at all the same; absent for nothing")
+    ] = UNSET
 
 
 class Example(Answer, frozen=True):

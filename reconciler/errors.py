@@ -21,6 +21,17 @@ class NeedsHuman(ReconcilerError):
     """Trying again will not help: a setting, a repository, a permission has to change first."""
 
 
+class BranchError(NeedsHuman):
+    """The followed branch cannot be followed as the repository is now, so what is live stays live.
+
+    `reason` is one CamelCase word for why, and begins the text; `message` is the rest of it.
+    """
+
+    def __init__(self, reason: str, message: str, *, hint: str = "") -> None:
+        super().__init__(f"{reason}: {message}", hint=hint)
+        self.reason, self.message = reason, message
+
+
 class UsageError(NeedsHuman):
     """The request names something that does not exist: a wrong option, path, kind or revision."""
 

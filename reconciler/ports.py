@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.canonical import Value
+    from reconciler.errors import UsageError
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Key, Resource, Row, RowId
     from reconciler.model.commit import Applied, Attempt, Commit, CommitDelta, FileChange, StoreUpdate, Version
@@ -84,8 +85,24 @@ class Source(Protocol):
     def has_commit(self, sha: str) -> bool:
         """Whether there is a commit of this sha, on a branch or not."""
 
+    @property
+    def has_checkout(self) -> bool:
+        """Whether HEAD says what is checked out; otherwise it names the default branch."""
+
     def resolve(self, revision: str) -> str | None:
         """The sha of the commit a revision names; None for a branch without commits."""
+
+    def branch_head(self, name: str) -> str | None:
+        """The sha that the branch of this name is at, and never a tag or anything else; None when there is none."""
+
+    def branches(self) -> tuple[str, ...]:
+        """The names of all branches."""
+
+    def head_branch(self) -> str | None:
+        """The branch that HEAD stands for; None when it is detached."""
+
+    def no_such_branch(self, name: str) -> UsageError:
+        """What to say of a name that no branch has."""
 
     def parents(self, head: str, *, known: str | None = None) -> Mapping[str, tuple[str, ...]]:
         """The parents of every commit reachable from `head` and not from `known`."""

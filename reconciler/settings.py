@@ -30,7 +30,7 @@ class Setting:
 
     A `secret` one may be given as `file:/path` or `env:NAME`, and never appears in what the program prints. `many` is a
     list of texts in the file; in the variable commas stand between them. Here each is a line. `number` is a whole
-    number in the file.
+    number in the file, `switch` true or false, both with or without quotes.
     """
 
     name: str
@@ -39,6 +39,7 @@ class Setting:
     secret: bool = False
     many: bool = False
     number: bool = False
+    switch: bool = False
 
     @property
     def variable(self) -> str:
@@ -48,7 +49,13 @@ class Setting:
 
 SETTINGS = (
     Setting("repository.url", "", "folder or URL of the config repository (default: the one around this folder)"),
-    Setting("repository.branch", "", "branch to reconcile (default: the one that is checked out, or the remote's)"),
+    Setting("repository.branch", "", "branch to reconcile (default: the one this host was first reconciled to)"),
+    Setting(
+        "repository.follow_checkout",
+        "false",
+        "go over to whatever branch is checked out, or is the remote's default one",
+        switch=True,
+    ),
     Setting("repository.path", "", "folder inside the repository where the configuration begins"),
     Setting("repository.poll_interval", "1m", "how often a running daemon looks at git without being told to"),
     Setting("repository.credentials", "", "a token, or `login:password`, for an https URL", True),
@@ -77,6 +84,9 @@ SETTINGS = (
     Setting("limits.paths", "250000", "how many paths one commit may change", number=True),
     Setting("limits.yaml_mb", "256", "how many megabytes of files one commit may bring", number=True),
 )
+ASKED = "repository.branch"
+"""The setting whose flag is for one call: it is kept apart, as no state folder is bound by it."""
+FOLLOW = "repository.follow_checkout"
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 EMBEDDED_HISTORY, NO_HISTORY = "chdb", "none"
@@ -84,6 +94,7 @@ EMBEDDED_HISTORY, NO_HISTORY = "chdb", "none"
 EMBEDDED_REDIS, NO_REDIS = "embedded", "none"
 """Values of redis.url that are no server."""
 DRIFT_MODES = ("heal", "report")
+SWITCH = ("true", "false")
 SHORTEST_POLL = 1.0
 
 
@@ -101,7 +112,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The settings in force."""
+    """The settings in force. `asked_branch` is the branch of one call (`--branch`), and no setting."""
 
     origin: Origin
     branch: str | None
@@ -119,6 +130,8 @@ class Settings:
     limits: Limits
     tokens: tuple[str, ...] = field(default=(), repr=False)
     """The tokens of grants that were read from elsewhere, to keep them out of the log."""
+    asked_branch: str | None = None
+    follow_checkout: bool = False
 
     @property
     def repository(self) -> Path:
@@ -148,7 +161,7 @@ def load(config: Path | None, flags: Mapping[str, str], environ: Mapping[str, st
     values = {setting.name: setting.default for setting in SETTINGS}
     values.update(_from_file(config))
     values.update(_from_environment(environ))
-    values.update(flags)
+    values.update((name, value) for name, value in flags.items() if name != ASKED)
     resolved = {name: _dereference(name, value, environ) for name, value in values.items()}
     read_token = partial(_read_reference, "http.tokens", environ=environ)
     allowed, tokens = grants.parse_grants(resolved["http.tokens"], read_token)
@@ -168,6 +181,8 @@ def load(config: Path | None, flags: Mapping[str, str], environ: Mapping[str, st
         heal_drift=_choice("drift.mode", resolved["drift.mode"], DRIFT_MODES) == DRIFT_MODES[0],
         limits=Limits(_count("limits.paths", resolved), _count("limits.yaml_mb", resolved)),
         tokens=tokens,
+        asked_branch=flags.get(ASKED) or None,
+        follow_checkout=_choice(FOLLOW, resolved[FOLLOW].lower(), SWITCH) == SWITCH[0],
     )
 
 
@@ -237,6 +252,8 @@ def _flatten(path: Path, tables: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _to_text(path: Path, name: str, value: object) -> str:
     if BY_NAME[name].number and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
+    if BY_NAME[name].switch and isinstance(value, bool):
+        return str(value).lower()
     if not BY_NAME[name].many:
         if not isinstance(value, str):
             raise UsageError(f"{path}: {name} is a text in quotes, not {value!r}")

@@ -106,7 +106,8 @@ class Running:
 class Status:
     """All of it. `refused` is set while the head is a refused commit, `suspension` while one holds.
 
-    `shallow` says that the history in git was cut off, so that rows have other time stamps than elsewhere.
+    `shallow` says that the history in git was cut off, so that rows have other time stamps than elsewhere. `troubles`
+    are what does not work, or is to be looked at.
     """
 
     repository: str
@@ -122,16 +123,22 @@ class Status:
     conditions: tuple[Condition, ...]
     shallow: bool
     running: Running | None
+    troubles: tuple[HostCondition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class BranchHead:
-    """What is reconciled: the repository, its branch, the head of it, and whether its history is complete."""
+    """What is reconciled: the repository, its branch, the head of it, and whether its history is cut off.
+
+    `head` is None where the branch has no commits, or cannot be read. `conditions` are those of the branch, where no
+    daemon keeps them.
+    """
 
     repository: str
     branch: str
     head: str | None
     shallow: bool
+    conditions: tuple[HostCondition, ...] = ()
 
 
 def describe(target: BranchHead, stored: StoreState, running: Running | None, now: datetime) -> Status:
@@ -140,13 +147,14 @@ def describe(target: BranchHead, stored: StoreState, running: Running | None, no
     refused = attempt if attempt and attempt.refused and attempt.stamp.commit == target.head else None
     suspension = last_suspension if last_suspension and last_suspension.holds(now) else None
     sync = _sync(target.head, stored.applied)
-    stalled = _stalled(refused, running)
+    troubles = running.conditions if running else target.conditions
+    stalled = _stalled(refused, troubles)
     return Status(
         repository=target.repository,
         branch=target.branch,
         head=target.head,
         sync=sync,
-        health=_health(sync, suspension, running, degraded=stalled.holds),
+        health=_health(sync, suspension, degraded=stalled.holds or any(map(_degrades, troubles))),
         applied=stored.applied,
         attempt=attempt,
         refused=refused,
@@ -155,7 +163,12 @@ def describe(target: BranchHead, stored: StoreState, running: Running | None, no
         conditions=(_ready(stored.applied, sync), _reconciling(running), stalled, _suspended(suspension)),
         shallow=target.shallow,
         running=running,
+        troubles=troubles,
     )
+
+
+def _degrades(condition: HostCondition) -> bool:
+    return condition.severity is not ConditionSeverity.WARNING
 
 
 def read_store_state(store: StoreReader) -> StoreState:
@@ -168,10 +181,10 @@ def _sync(head: str | None, applied: Applied | None) -> Sync:
     return Sync.SYNCED if applied.stamp.commit == head else Sync.OUT_OF_SYNC
 
 
-def _health(sync: Sync, suspension: Suspension | None, running: Running | None, *, degraded: bool) -> Health:
+def _health(sync: Sync, suspension: Suspension | None, *, degraded: bool) -> Health:
     if suspension is not None:
         return Health.SUSPENDED
-    if degraded or (running is not None and running.conditions):
+    if degraded:
         return Health.DEGRADED
     return Health.HEALTHY if sync is Sync.SYNCED else Health.PROGRESSING
 
@@ -199,12 +212,8 @@ def _suspended(suspension: Suspension | None) -> Condition:
     return Condition("Suspended", True, "AskedFor", message, suspension.since)
 
 
-def _stalled(refused: Attempt | None, running: Running | None) -> Condition:
-    stuck = (
-        next((condition for condition in running.conditions if condition.severity is ConditionSeverity.STALLED), None)
-        if running
-        else None
-    )
+def _stalled(refused: Attempt | None, troubles: tuple[HostCondition, ...]) -> Condition:
+    stuck = next((condition for condition in troubles if condition.severity is ConditionSeverity.STALLED), None)
     if stuck is not None:
         return Condition("Stalled", True, stuck.reason, stuck.message, stuck.since)
     if refused is None:

@@ -130,8 +130,8 @@ FileMark: TypeAlias = tuple[int, int, int, bytes] | None
 Both are needed: clocks of disks tick every few milliseconds, and a branch may go back to where it was. None: no file.
 """
 
-NAMESPACES = ("refs/heads", "refs/tags", "refs/remotes")
-"""Where a short name is looked for (gitrevisions)."""
+BRANCHES = ("refs", "heads")
+"""Where a branch is, and nothing else is looked for."""
 SYMBOLIC = re.compile(rb"ref:\s*(refs/(?:(?!\.\.)[^\x00-\x20\x7f])+)\s*")
 MAX_SYMBOLIC_DEPTH = 5
 """Symbolic refs that git follows, one to the next."""
@@ -148,7 +148,7 @@ class RefState:
 
 
 class RefFiles:
-    """The deciding places of one branch, or without one of whatever HEAD stands for.
+    """The deciding places of HEAD and what it stands for, and of a branch, if one is named.
 
     `git_dir` is the work tree's own folder (HEAD), `common_dir` the one that all work trees share (refs).
     """
@@ -181,12 +181,9 @@ class RefFiles:
         return next((top for top in (self._common_dir, self._git_dir) if top not in sight.folders), None)
 
     def _starting(self, branch: str | None) -> Iterator[Path]:
-        if branch in (None, "HEAD"):
-            yield self._git_dir / "HEAD"
-        elif branch.startswith("refs/"):
-            yield self._common_dir.joinpath(*branch.split("/"))
-        else:
-            yield from (self._common_dir.joinpath(*space.split("/"), *branch.split("/")) for space in NAMESPACES)
+        yield self._git_dir / "HEAD"
+        if branch is not None:
+            yield self._common_dir.joinpath(*BRANCHES, *branch.split("/"))
 
     def _follow(self, place: Path, marks: dict[Path, FileMark]) -> None:
         for _ in range(MAX_SYMBOLIC_DEPTH):

@@ -33,12 +33,13 @@ from reconciler.daemon.loop import Intervals, Loop
 from reconciler.daemon.metrics import Exposition, TimedPolicyEngine
 from reconciler.daemon.repository import FollowedRepository, GitWatcher
 from reconciler.daemon.sessions import SharedSessions
-from reconciler.errors import BugError, RetryLater
+from reconciler.errors import BugError, ReconcilerError, RetryLater
 from reconciler.metrics import About, Metrics
 from reconciler.model.host import ConditionSeverity, Level
+from reconciler.reconcile.branch import observe_branch
 from reconciler.reconcile.plan import Planner
 from reconciler.report.status import build_status
-from reconciler.service.context import Context, History, describe_target
+from reconciler.service.context import Context, History, branch_choice
 from reconciler.service.endpoints import Services
 from reconciler.service.events import EventBuffer
 from reconciler.service.host import history_off, raise_unresolved
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from reconciler.daemon.followers import MakeFollower
     from reconciler.daemon.hostconfig import HostConfig
     from reconciler.kinds.kind import Kinds
+    from reconciler.model.host import Owner
     from reconciler.model.live import CompareView
     from reconciler.ports import Log
     from reconciler.reconcile.rules import BundledSchemas
@@ -138,6 +140,7 @@ def run_daemon(
         deps = make_dependencies(given, log.events, metrics, stack)
         conditions = deps.conditions
         host = Host(deps, given.bundled)
+        deps.repository.bind(_read_owner(deps.store))
         target = deps.repository.open()
         loop = Loop(host, conditions, Backoff, Intervals(poll=settings.origin.poll_interval), partial(_bug, log))
         watcher = GitWatcher(deps.repository.refs(), loop.trigger, loop.prepare)
@@ -203,6 +206,14 @@ def make_dependencies(given: DaemonParts, log: Log, metrics: Metrics, stack: Exi
     )
 
 
+def _read_owner(store: SharedStore) -> Owner | None:
+    """What the store belongs to; None also where it cannot be read: the first look tells why."""
+    try:
+        return store.store().owner()
+    except ReconcilerError:
+        return None
+
+
 def _context(given: DaemonParts, host_state: HostState, deps: Dependencies, sessions: SharedSessions) -> Context:
     """What the services of this daemon answer from."""
     store, upload = deps.store, deps.upload
@@ -230,9 +241,10 @@ def _context(given: DaemonParts, host_state: HostState, deps: Dependencies, sess
     @contextmanager
     def open_planner() -> Iterator[tuple[Planner, str]]:
         with given.openers.source() as source:
-            target = describe_target(source, given.settings)
-            planner = Planner.of_folder(source, target.folder, given.bundled, given.openers.policy_engine)
-            yield planner, target.branch
+            branch = host_state.status().branch or None  # none before the first look
+            followed = observe_branch(source, branch_choice(given.settings), branch, has_rows=False)
+            planner = Planner.of_folder(source, given.settings.path, given.bundled, given.openers.policy_engine)
+            yield planner, followed.planned_head()
 
     return Context(
         settings=given.settings,
@@ -254,6 +266,7 @@ def _context(given: DaemonParts, host_state: HostState, deps: Dependencies, sess
         list_backups=partial(backup.backups, given.state),
         heartbeats=host_state.heartbeats,
         ready=host_state.is_ready,
+        hold=host_state.hold,
     )
 
 

@@ -15,12 +15,14 @@ from reconciler import answers
 from reconciler.daemon.conditions import Phase
 from reconciler.daemon.host import SyncRequest
 from reconciler.daemon.liveview import LiveView
+from reconciler.model.host import ConditionSeverity
+from reconciler.reconcile.branch import check_asked
 from reconciler.reconcile.sync import CommitApproval
 from reconciler.reconcile.verify import Verifier
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.status import build_suspension
 from reconciler.report.sync import build_drift, build_sync, build_verification
-from reconciler.service.context import Heartbeat
+from reconciler.service.context import BRANCH, HELD, Heartbeat
 from reconciler.service.host import build_restored, end_suspension, heal_store, new_suspension
 from reconciler.status import BranchHead, Running, describe
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from reconciler.canonical import Value
     from reconciler.daemon.host import Host
     from reconciler.daemon.loop import Loop
+    from reconciler.model.host import HostCondition
     from reconciler.reconcile.sync import SyncResult
     from reconciler.status import Status
 
@@ -60,6 +63,11 @@ class HostState:
     def is_ready(self) -> bool:
         """Whether the first reconcile has ended."""
         return self._deps.conditions.snapshot().ready
+
+    def hold(self) -> HostCondition | None:
+        """Why nothing goes live until somebody does something, whatever is committed; None when commits go live."""
+        condition = self._deps.conditions.snapshot().active.get(HELD)
+        return condition if condition is not None and condition.severity is ConditionSeverity.STALLED else None
 
     def hint(self, source: str) -> None:
         """Something may have changed in git, says `source`: look soon."""
@@ -99,8 +107,13 @@ class DaemonControl:
     def __init__(self, host: Host, loop: Loop) -> None:
         self._host, self._deps, self._loop = host, host.deps, loop
 
-    def sync(self, by: str, approve: str | None = None, *, force: bool = False) -> Future[answers.Sync]:
-        """Reconcile once."""
+    def sync(
+        self, by: str, approve: str | None = None, *, force: bool = False, branch: str | None = None
+    ) -> Future[answers.Sync]:
+        """Reconcile once, to the branch that the daemon follows and no other."""
+        observed = self._host.observed
+        bound = observed.stored.owner.bound_branch if observed.stored.owner else None
+        check_asked(branch, bound or (observed.place.branch if observed.place else None))
         approval = CommitApproval(approve, f"{by} with --approve") if approve else None
         return _map(self._loop.sync(SyncRequest(approval, force)), self._build_sync)
 
@@ -159,7 +172,9 @@ class DaemonControl:
 
     def _build_sync(self, result: SyncResult) -> answers.Sync:
         upload = self._deps.upload.state()
-        return build_sync(result, self._host.kinds(), upload.versions if upload else None)
+        conditions = self._deps.conditions.snapshot().active
+        warnings = [conditions[BRANCH]] if BRANCH in conditions else []
+        return build_sync(result, self._host.kinds(), upload.versions if upload else None, warnings)
 
     def _heal(self) -> answers.Drift:
         with self._host.close_on_error():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,6 @@ from reconciler.reconcile.empty import EmptyLedger
 from reconciler.reconcile.record import backfill, discard_events
 from reconciler.reconcile.upload import HistoryUploader, PendingUploads, UploadTarget
 from reconciler.reconcile.walk import CommitProcessor
-from reconciler.service.context import describe_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,12 +57,13 @@ class Backfill:
         waiting: Mapping[str, PendingVersion],
         heartbeat: Callable[[], None],
     ) -> int | None:
-        """How many versions the ledger of a branch has then; None where the branch has no commits."""
+        """How many versions the ledger of a branch has then; None where there is no such branch, or any more."""
         ledger = open_ledger()
         try:
             with self.open_source() as source:
-                target = describe_target(source, replace(self.settings, branch=branch))
-                head = source.resolve(target.branch)
+                head = source.branch_head(branch)
+                if head is None and source.head_branch() != branch:
+                    raise RetryLater(f"the branch {branch} is gone", hint="`reconciler status` tells what to do")
                 if head is None:
                     return None
                 processor = CommitProcessor(source, self.settings.path, self.bundled)

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.daemon.metrics import count_reconcile
-from reconciler.daemon.repository import branch_gone
-from reconciler.errors import NeedsHuman, ReconcilerError, RefusedError, UsageError
+from reconciler.errors import BranchError, NeedsHuman, ReconcilerError, RefusedError, UsageError
 from reconciler.metrics import Outcome
 from reconciler.model.host import ConditionSeverity, Level
 from reconciler.reconcile.admission import AdmissionController
@@ -18,6 +17,7 @@ from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.sync import Reconciler, current_suspension
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.sync import applied_message, refused_message
+from reconciler.service.context import BRANCH
 from reconciler.service.host import suspension_error
 from reconciler.service.rehearsal import rehearse_step
 from reconciler.status import BranchHead, Scan, StoreState, read_store_state
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from reconciler.metrics import Metrics
     from reconciler.model.live import CompareView
     from reconciler.ports import Clock, Log, PolicyEngine, Store
+    from reconciler.reconcile.branch import BranchWarning, FollowedBranch
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.reconcile.sync import CommitApproval, SyncResult
     from reconciler.service.context import Target
@@ -117,8 +118,11 @@ class Host:
 
     def _recover(self) -> None:
         """Find what was live when the last process ended, and upload its history: readable even where git is not."""
+        owner = self.deps.store.store().owner()
+        self.deps.repository.bind(owner)
         target = self.deps.repository.open()
-        self.deps.upload.follow(target.recorded_branch(self.deps.store.store().owner()))
+        bound = owner.bound_branch if owner else None
+        self.deps.upload.follow(replace(target, branch=bound or target.branch).recorded_branch(owner))
         place = BranchHead(target.repository, target.branch, None, self.deps.repository.shallow)
         self.observed = replace(self.observed, place=place)
         self.refresh()
@@ -127,23 +131,39 @@ class Host:
         self._recovered = True
 
     def head(self) -> str | None:
-        """The commit that the branch is at; None for a branch without commits."""
-        target, head = self.retry_read(self._resolve_branch)
-        self.deps.upload.follow(target.recorded_branch(self.observed.stored.owner))
+        """The commit that the branch is at; None for a branch without commits.
+
+        Raises `BranchError` when the branch cannot be followed.
+        """
+        try:
+            target, followed = self.retry_read(self._observe_branch)
+        except BranchError:
+            if self.observed.place is not None:
+                self.observed = replace(self.observed, place=replace(self.observed.place, head=None))
+            raise
+        if followed.hold is None:
+            self.deps.upload.follow(target.recorded_branch(self.observed.stored.owner))
+        head = followed.head
         place = BranchHead(target.repository, target.branch, head, self.deps.repository.shallow)
         self.observed = replace(self.observed, place=place)
+        self._show_warning(followed.warning)
         self.deps.log.event("Looked", level=Level.DEBUG, branch=target.branch, commit=head)
         applied = self.observed.stored.applied
         if applied is not None and applied.stamp.commit == head:
             self.deps.metrics.in_sync.reset()
-        return head
+        return followed.followed_head()
 
-    def _resolve_branch(self) -> tuple[Target, str | None]:
+    def _observe_branch(self) -> tuple[Target, FollowedBranch]:
         with self.close_on_error():
-            target, head = self.deps.repository.resolve_branch()
-            if head is None and self.observed.stored.applied is not None:
-                raise branch_gone(target.branch)
-            return target, head
+            stored = self.observed.stored
+            self.deps.repository.bind(stored.owner)
+            return self.deps.repository.observe_branch(has_rows=stored.applied is not None)
+
+    def _show_warning(self, warning: BranchWarning | None) -> None:
+        if warning is None:
+            self.deps.conditions.clear(BRANCH)
+        else:
+            self.deps.conditions.set(BRANCH, ConditionSeverity.WARNING, *warning)
 
     def reconcile(self, request: SyncRequest | None, heartbeat: Callable[[], None]) -> SyncResult | None:
         """Bring the live rows to the head, or do nothing (None) while that is suspended.
@@ -292,6 +312,9 @@ class Host:
         """After an error nothing that is open is trusted: the next operation opens it anew."""
         try:
             yield
+        except BranchError:  # all could be read
+            self._close()
+            raise
         except NeedsHuman:
             self._close()
             self.deps.repository.repair()
@@ -304,7 +327,7 @@ class Host:
         """Do it again, opened anew, when it could not be read: git moves its objects about, and may collect some."""
         try:
             return work()
-        except UsageError:
+        except (UsageError, BranchError):
             raise
         except NeedsHuman:
             return work()

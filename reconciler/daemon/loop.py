@@ -16,7 +16,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from reconciler.daemon.conditions import Phase
-from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
+from reconciler.errors import BranchError, BugError, NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
 from reconciler.model.host import ConditionSeverity
 
 if TYPE_CHECKING:
@@ -321,6 +321,9 @@ class Loop:
             severity = ConditionSeverity.STALLED
         else:
             pause = self._backoffs[job.task].next()
+        if isinstance(error, BranchError):  # git is looked at as usual: whoever brings the branch back need not wait
+            self._conditions.set(PHASES[job.task], severity, error.reason, error.message, error.hint)
+            return
         reason = type(error).__name__ if known else "UnexpectedError"
         hint = str(getattr(error, "hint", "")) if known else f"this is a bug; its trace is in {self._log_bug(error)}"
         self._conditions.set(PHASES[job.task], severity, reason, str(error), hint)

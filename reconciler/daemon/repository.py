@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from reconciler.adapters.refwatch import RefWatch
-from reconciler.errors import RetryLater, UsageError
+from reconciler.errors import UsageError
 from reconciler.metrics import timed
 from reconciler.model.host import Level
-from reconciler.service.context import describe_target
+from reconciler.reconcile.branch import check_asked, observe_branch, repository_gone
+from reconciler.service.context import branch_choice, describe_place, describe_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from reconciler.adapters.git.mirror import Fetched, Mirror
     from reconciler.adapters.git.repository import GitSource
     from reconciler.metrics import Metrics
+    from reconciler.model.host import Owner
     from reconciler.ports import Log
+    from reconciler.reconcile.branch import FollowedBranch
     from reconciler.service.context import Target
     from reconciler.settings import Settings
 
@@ -57,7 +60,9 @@ class FollowedRepository:
         self._settings, self._open_source, self._mirror = settings, open_source, mirror
         self._log, self._metrics = log, metrics
         self._opened = ExitStack()
+        self._choice = branch_choice(settings)
         self._target: Target | None = None
+        self._bound: str | None = None
         self._maintained = time.monotonic()
         self.shallow = False
         """Whether the history was cut off when the repository was cloned."""
@@ -65,14 +70,14 @@ class FollowedRepository:
     def refs(self) -> Refs | None:
         """What to watch; None for a repository elsewhere, which nobody can."""
         target = self.open()
-        return None if self._mirror else Refs(target.source.own_dir, target.source.git_dir, self._settings.branch)
+        return None if self._mirror else Refs(target.source.own_dir, target.source.git_dir, target.branch)
 
     def fetch(self, heartbeat: Callable[[], None]) -> None:
         """Bring the mirror up to date, and log what moved there; nothing to do for a folder."""
         if self._mirror is None:
             return
         with timed(self._metrics.fetches):
-            fetched = self._mirror.fetch(heartbeat)
+            fetched = self._mirror.fetch(heartbeat, self._target.branch if self._target else None)
         if fetched.replaced:
             self.close()
         self._log_fetch(fetched)
@@ -80,26 +85,40 @@ class FollowedRepository:
     def open(self) -> Target:
         """The repository with the branch that is followed."""
         if self._target is None:
-            self._target = describe_target(self._opened.enter_context(self._open_source()), self._settings)
-            self.shallow = self._target.source.is_shallow()
+            place = describe_place(self._enter_source(), self._settings)
+            self._target = describe_target(place, self._settings, self._bound)
+            self.shallow = place.source.is_shallow()
         return self._target
 
-    def resolve_branch(self) -> tuple[Target, str | None]:
-        """The repository and the commit that the branch is at; None where it never had one.
+    def _enter_source(self) -> GitSource:
+        try:
+            return self._opened.enter_context(self._open_source())
+        except UsageError as error:
+            if self._bound is None or self._mirror is not None:
+                raise
+            raise repository_gone(error) from error
 
-        Where no branch is named, it is the one that is checked out; while HEAD is detached, as in a rebase, the one of
-        before. Raises `RetryLater` for a branch that is gone.
+    def bind(self, owner: Owner | None) -> None:
+        """Know which branch the store is bound to, which may be none.
+
+        Raises `UsageError` when the daemon was started for another one.
+        """
+        branch = owner.bound_branch if owner else None
+        check_asked(self._choice.asked, branch)
+        self._bound = branch
+
+    def observe_branch(self, *, has_rows: bool) -> tuple[Target, FollowedBranch]:
+        """The repository, and its branch as it is now. `has_rows` tells whether a commit is live on this host.
+
+        While HEAD is detached, as in a rebase, the branch is the one of before.
         """
         target = self.open()
-        if self._settings.branch is None and self._mirror is None:
-            branch = target.source.head_branch()
-            if branch is not None and branch != target.branch:
-                self._log.event("BranchSwitched", f"{branch} is checked out now", before=target.branch, branch=branch)
-                target = self._target = replace(target, branch=branch)
-        try:
-            return target, target.source.resolve(target.branch)
-        except UsageError as error:
-            raise branch_gone(target.branch) from error
+        followed = observe_branch(target.source, self._choice, self._bound, has_rows=has_rows)
+        if followed.name != target.branch:
+            message = f"the branch is {followed.name} now"
+            self._log.event("BranchChanged", message, before=target.branch, branch=followed.name)
+            target = self._target = replace(target, branch=followed.name)
+        return target, followed
 
     def keep(self, commit: str) -> None:
         """Keep the applied commit readable, whatever becomes of its branch elsewhere."""
@@ -139,12 +158,6 @@ class FollowedRepository:
             self._log.event("HistoryRewritten", message, level=Level.WARN, before=before, after=after)
         elif fetched.changed and fetched.after:
             self._log.event("Fetched", branch=fetched.branch, before=before, after=after)
-
-
-def branch_gone(branch: str) -> RetryLater:
-    """The error for a branch that was there before."""
-    message = f"the branch {branch} is gone: what is live stays live"
-    return RetryLater(message, hint="push it again, or name another one with repository.branch")
 
 
 def _short(sha: str | None) -> str | None:

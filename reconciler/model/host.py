@@ -22,7 +22,8 @@ class Owner:
 
     `repository` is its name in the history: the URL at which it was found first, which stays when the URL changes.
     `url` is where it was found last, with the folder of the configuration as `url//folder`. `roots` are its first
-    commits, none while there are none or they are not known.
+    commits, none while there are none or they are not known. `branch` is the one that was reconciled last, empty before
+    that, and `bound` says that it is the host's own: one of a single call is not.
     """
 
     repository: str
@@ -30,13 +31,21 @@ class Owner:
     url: str
     folder: str
     roots: frozenset[str] = frozenset()
+    bound: bool = True
+
+    @property
+    def bound_branch(self) -> str | None:
+        """The host's own branch; None while it has none."""
+        return self.branch if self.bound and self.branch else None
 
 
 def ownership_events(before: Owner | None, after: Owner) -> Iterator[tuple[str, dict[str, Value]]]:
     """The host events of a store that gets another owner, with their detail: `bound` and `repository-moved`."""
-    if before is None or before.branch != after.branch:
-        branch_before = before.branch if before else None
-        yield "bound", {"repository": after.repository, "branch": after.branch, "before": branch_before}
+    if before is None or (before.branch, before.bound) != (after.branch, after.bound):
+        branch_before = before.branch or None if before else None
+        once: dict[str, Value] = {} if after.bound or not after.branch else {"once": True}
+        branches = {"branch": after.branch or None, "before": branch_before}
+        yield "bound", {"repository": after.repository, **branches, **once}
     if before is not None and before.url != after.url:
         yield "repository-moved", {"url": after.url, "before": before.url}
 
@@ -82,10 +91,11 @@ class Level(StrEnum):
 
 
 class ConditionSeverity(StrEnum):
-    """What will come of it: nothing before a human has done something, or trying again may help."""
+    """What will come of it: nothing before a human has done something; trying again may help; nothing fails yet."""
 
     STALLED = "Stalled"
     RETRYING = "Retrying"
+    WARNING = "Warning"
 
 
 @dataclass(frozen=True, slots=True)

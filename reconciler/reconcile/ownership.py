@@ -40,17 +40,23 @@ class Claimant:
                 hint="name that repository with --repo, or another folder with --state",
             )
 
-    def bind(self, store: Store, branch: str) -> None:
-        """Bind a store to this repository and branch, or raise like `check`."""
+    def bind(self, store: Store, branch: str | None, *, once: bool = False) -> None:
+        """Bind a store to this repository and to a branch, or raise like `check`.
+
+        None leaves the branch as it is. `once`: it is the branch of this time, and the host has none of its own.
+        """
+        owner = self._claimed(store)
+        store.bind(owner if branch is None else replace(owner, branch=branch, bound=not once))
+
+    def _claimed(self, store: Store) -> Owner:
+        """The owner of a store, as this repository is now."""
         owner = store.owner()
         if owner is None:
-            store.bind(Owner(self.url, branch, self.url, self.folder, self.source.roots()))
-        elif owner.url == self.url and owner.roots:
-            store.bind(replace(owner, branch=branch))
-        else:
-            self.check(store)
-            roots = self.source.roots() or owner.roots
-            store.bind(replace(owner, branch=branch, url=self.url, folder=self.folder, roots=roots))
+            return Owner(self.url, "", self.url, self.folder, self.source.roots(), bound=False)
+        if owner.url == self.url and owner.roots:
+            return owner
+        self.check(store)
+        return replace(owner, url=self.url, folder=self.folder, roots=self.source.roots() or owner.roots)
 
     def _difference(self, owner: Owner, applied: Applied | None) -> str | None:
         """What makes this another repository than the owner; None when it is the same."""

@@ -16,6 +16,7 @@ from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.commit import Applied, Attempt, Status
 from reconciler.plan import Plan
 from reconciler.reconcile.admission import PRUNE, propose_replacement, propose_update
+from reconciler.reconcile.branch import gone
 from reconciler.reconcile.faults import call_again, cannot_judge, is_commit_fault, raise_host_fault
 from reconciler.reconcile.record import Outbox, OutboxRecorder, Recorder, RecordResult, backfill
 from reconciler.reconcile.rules import stored_kinds
@@ -91,8 +92,8 @@ class Reconciler:
     """Reconciles one branch of one repository into one store and one ledger (None: no history is kept).
 
     `claimant` is the repository, which the store has to belong to. With an `outbox`, versions are put there instead of
-    written to the ledger. `bundled` are the kinds that the program brings. `rehearse` takes a step again, in a fresh
-    process, when taking it failed.
+    written to the ledger. `bundled` are the kinds that the program brings. `binds`: the store is bound to the
+    branch. `rehearse` takes a step again, in a fresh process, when taking it failed.
     """
 
     claimant: Claimant
@@ -105,6 +106,7 @@ class Reconciler:
     clock: Clock
     rehearse: Rehearse
     outbox: Outbox | None = None
+    binds: bool = True
 
     def sync(self, progress: Progress = lambda done, total: None, approval: CommitApproval | None = None) -> SyncResult:
         """Bring store and ledger to the branch's head.
@@ -114,10 +116,12 @@ class Reconciler:
         has the error. Raises `ReconcilerError` when git or the store fail, and `UsageError` when the approval is for
         another commit than the one to apply.
         """
-        self.claimant.bind(self.store, self.branch)
-        head = self.claimant.source.resolve(self.branch)
+        head = self.claimant.source.branch_head(self.branch)
+        self.claimant.bind(self.store, None if head is None else self.branch, once=not self.binds)
         if head is None:
-            return SyncResult(None, self.store.applied(), self.store.last_attempt(), Plan(None, "", ()), None)
+            if self.store.applied() is not None:
+                raise gone(self.branch)
+            return SyncResult(None, None, self.store.last_attempt(), Plan(None, "", ()), None)
         walk = self._history_walk
         walk.check_folder(head, self.branch)
         start, parents = walk.find_start(head)

@@ -304,7 +304,7 @@ class Verifier:
 
         Raises `UsageError` when there is nothing to compare, and other `ReconcilerError` when git or a store fail.
         """
-        head, applied = self.source.resolve(self.branch), self.store.applied()
+        head, applied = self.source.branch_head(self.branch), self.store.applied()
         if head is None:
             raise UsageError(f"the branch {self.branch} has no commits: there is nothing to verify")
         if applied is None:

@@ -39,7 +39,7 @@ def build_status(status: Status) -> answers.Status:
         history=_build_upload(running.history) if running and running.history else None,
         live_view=_build_live_view(running.view) if running and running.view else None,
         drift=_build_scan(running.scan) if running and running.scan else None,
-        troubles=tuple(map(_build_trouble, running.conditions)) if running else (),
+        troubles=tuple(map(_build_trouble, status.troubles)),
         followers=tuple(map(_build_follower, running.followers)) if running and running.followers else UNSET,
     )
 
@@ -131,7 +131,7 @@ def status_lines(status: answers.Status) -> Iterator[tuple[str, str]]:
     yield "repository", escape_line(f"{status.repository} ({status.branch})")
     yield "sync", status.sync
     yield "health", status.health
-    yield "head", short_sha(status.head) if status.head else "the branch has no commits yet"
+    yield "head", _head_text(status)
     yield "applied", _applied_text(status.applied)
     if status.refused:
         errors = plural(sum(problem.severity == "error" for problem in status.refused.problems), "error")
@@ -144,6 +144,11 @@ def status_lines(status: answers.Status) -> Iterator[tuple[str, str]]:
         yield "clone", "shallow: rows are dated from where its history was cut off"
     if status.daemon:
         yield from _daemon_lines(status.daemon, status)
+    for trouble in status.troubles:
+        since = f" since {strip_fraction(trouble.since)}" if status.daemon else ""
+        yield "trouble", escape_line(f"{trouble.reason}{since}: {trouble.message}")
+        if trouble.hint:
+            yield "", escape_line(trouble.hint)
 
 
 def suspension_line(suspension: answers.Suspension) -> str:
@@ -166,10 +171,12 @@ def _daemon_lines(daemon: answers.DaemonProcess, status: answers.Status) -> Iter
         yield follower.name, escape_line(follower.message or follower.state)
     if status.drift:
         yield "drift", _scan_text(status.drift)
-    for trouble in status.troubles:
-        yield "trouble", escape_line(f"{trouble.reason} since {strip_fraction(trouble.since)}: {trouble.message}")
-        if trouble.hint:
-            yield "", escape_line(trouble.hint)
+
+
+def _head_text(status: answers.Status) -> str:
+    if status.head:
+        return short_sha(status.head)
+    return "not known" if status.applied or status.troubles else "the branch has no commits yet"
 
 
 def _applied_text(applied: answers.Applied | None) -> str:

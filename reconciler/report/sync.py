@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from msgspec import UNSET
+
 from reconciler import answers, canonical
 from reconciler.model.change import Op
 from reconciler.model.rows import DriftType
@@ -15,10 +17,11 @@ from reconciler.report.problems import build_problem, plural, problem_line
 from reconciler.tables.problems import shorten_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Change
+    from reconciler.model.host import HostCondition
     from reconciler.model.rows import Drifts
     from reconciler.plan import Plan
     from reconciler.reconcile.sync import SyncResult
@@ -37,8 +40,13 @@ STATE_FIELDS = ("sync", "health", "head", "applied", "refused", "suspended", "tr
 """The fields of a status that change only when something happens."""
 
 
-def build_sync(result: SyncResult, kinds: Kinds, waiting: int | None = None) -> answers.Sync:
-    """What a sync did. `waiting` is how many versions a daemon has to upload; None without a daemon."""
+def build_sync(
+    result: SyncResult, kinds: Kinds, waiting: int | None = None, warnings: Iterable[HostCondition] = ()
+) -> answers.Sync:
+    """What a sync did. `waiting` is how many versions a daemon has to upload; None without a daemon.
+
+    `warnings` are conditions under which it went on all the same.
+    """
     refused = result.attempt if result.attempt and result.attempt.refused else None
     return answers.Sync(
         head=result.head,
@@ -49,6 +57,8 @@ def build_sync(result: SyncResult, kinds: Kinds, waiting: int | None = None) -> 
         ),
         problems=tuple(map(build_problem, shorten_problems(result.plan.problems))),
         history=_build_recording(result, waiting),
+        warnings=tuple(answers.Notice(reason=one.reason, message=one.message, hint=one.hint) for one in warnings)
+        or UNSET,
     )
 
 

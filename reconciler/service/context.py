@@ -9,8 +9,10 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from platformdirs import user_state_path
 
-from reconciler.errors import UsageError
+from reconciler.model.host import ConditionSeverity, HostCondition
+from reconciler.reconcile.branch import BranchChoice, choose_branch
 from reconciler.reconcile.ownership import Claimant
+from reconciler.status import BranchHead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from reconciler.model.rows import QueryLimits, QueryResult, TableExport
     from reconciler.ports import Clock, LedgerReader, PolicyEngine, StoreReader
     from reconciler.ports import Sessions as SessionStore
+    from reconciler.reconcile.branch import FollowedBranch
     from reconciler.reconcile.plan import Planner
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.sessions import SessionLayout
@@ -53,11 +56,10 @@ class RecordedBranch:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """An open repository, the branch to follow, this host's state folder, and the folder the configuration is in."""
+class Place:
+    """An open repository, this host's state folder, and the folder the configuration is in."""
 
     source: GitSource
-    branch: str
     state: Path
     folder: str
 
@@ -70,6 +72,13 @@ class Target:
     def repository(self) -> str:
         """Where the configuration is: `repository//folder`, as two folders are two of them."""
         return f"{self.source.repository}//{self.folder}" if self.folder else self.source.repository
+
+
+@dataclass(frozen=True, slots=True)
+class Target(Place):
+    """The same with the branch to follow."""
+
+    branch: str
 
     def recorded_branch(self, owner: Owner | None) -> RecordedBranch:
         """The branch as the history names it: with the name that the store has for the repository."""
@@ -161,6 +170,7 @@ class Context:
     list_backups: Callable[[], Sequence[Backup]] = tuple
     heartbeats: Callable[[], Sequence[Heartbeat]] = tuple
     ready: Callable[[], bool] = lambda: True
+    hold: Callable[[], HostCondition | None] = lambda: None
 
 
 class Service:
@@ -170,19 +180,41 @@ class Service:
         self.context = context
 
 
+HELD, BRANCH = "Reconciling", "Branch"
+"""What conditions are about: that nothing goes live, and the branch that is followed all the same."""
 STATE_FOLDER = "reconciler"
 UNFIT = re.compile(r"[^\w.-]+", re.ASCII)
 """Characters of a repository's name that its state folder is not named with."""
 
 
-def describe_target(source: GitSource, settings: Settings) -> Target:
-    """A repository with the branch to follow and the state folder. Raises `UsageError` when HEAD is no branch."""
-    branch = settings.branch or source.head_branch()
-    if branch is None:
-        raise UsageError(
-            "HEAD is detached, so it is not clear which branch to reconcile", hint="name one with --branch"
-        )
-    return Target(source, branch, state_folder(source, settings), settings.path)
+def describe_place(source: GitSource, settings: Settings) -> Place:
+    """A repository with the state folder."""
+    return Place(source, state_folder(source, settings), settings.path)
+
+
+def describe_target(place: Place, settings: Settings, bound: str | None) -> Target:
+    """A place with the branch to follow, on a host that is bound to a branch, or to none.
+
+    Raises `UsageError` when nothing says which one.
+    """
+    branch = choose_branch(place.source, branch_choice(settings), bound)
+    return Target(place.source, place.state, place.folder, branch)
+
+
+def branch_choice(settings: Settings) -> BranchChoice:
+    """What the settings, and the call that they are for, say of the branch."""
+    return BranchChoice(settings.asked_branch, settings.branch, settings.follow_checkout)
+
+
+def describe_branch(place: Place, followed: FollowedBranch, clock: Clock) -> BranchHead:
+    """What is reconciled, and what keeps it from that."""
+    found: tuple[HostCondition, ...] = ()
+    if followed.hold is not None:
+        hold, stalled = followed.hold, ConditionSeverity.STALLED
+        found = (HostCondition(HELD, stalled, hold.reason, hold.message, hold.hint, clock.now()),)
+    elif followed.warning is not None:
+        found = (HostCondition(BRANCH, ConditionSeverity.WARNING, *followed.warning, since=clock.now()),)
+    return BranchHead(place.repository, followed.name, followed.head, place.source.is_shallow(), found)
 
 
 def state_folder(source: GitSource, settings: Settings) -> Path:

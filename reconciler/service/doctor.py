@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.clickhouse.connection import ProbeAnswer
     from reconciler.adapters.machine import DiskSpace
     from reconciler.adapters.redis.probe import RedisAnswer
-    from reconciler.service.context import Target
+    from reconciler.service.context import Place
     from reconciler.service.local import LocalHost
     from reconciler.settings import Settings
 
@@ -68,17 +68,17 @@ def examine(
     host = open_host(settings)
     with ExitStack() as closing:
         try:
-            target = closing.enter_context(host.open_target())
+            place = closing.enter_context(host.open_place())
         except ReconcilerError as error:
             yield _failure("repository", error)
             yield from _attempt("redis", lambda: _redis(settings, known_state_folder(settings), probes))
             return
-        yield Diagnosis("repository", Grade.OK, f"{target.repository} can be read")
-        yield from _attempt("branch", lambda: _branch(host, target))
-        for name, check in _state_checks(target, host, probes):
+        yield Diagnosis("repository", Grade.OK, f"{place.repository} can be read")
+        yield from _attempt("branch", lambda: _branch(host, place))
+        for name, check in _state_checks(place, host, probes):
             yield from _attempt(name, check)
-        yield from _attempt("history", lambda: _history(settings.history_url, target.state, host, probes))
-        yield from _attempt("redis", lambda: _redis(settings, target.state, probes))
+        yield from _attempt("history", lambda: _history(settings.history_url, place.state, host, probes))
+        yield from _attempt("redis", lambda: _redis(settings, place.state, probes))
 
 
 def _attempt(name: str, check: Check) -> Iterator[Diagnosis]:
@@ -114,14 +114,22 @@ def _engines(settings: Settings) -> Iterator[Diagnosis]:
                 yield Diagnosis("engines", Grade.OK, f"{message}; nothing here needs it")
 
 
-def _branch(host: LocalHost, target: Target) -> Iterator[Diagnosis]:
-    yield check_clone(target.source.is_shallow())
-    head = target.source.resolve(target.branch)
+def _branch(host: LocalHost, place: Place) -> Iterator[Diagnosis]:
+    yield check_clone(place.source.is_shallow())
+    followed = host.observe(place)
+    if followed.hold is not None:
+        yield Diagnosis("branch", Grade.PROBLEM, str(followed.hold), followed.hold.hint)
+    elif followed.warning is not None:
+        reason, message, hint = followed.warning
+        yield Diagnosis("branch", Grade.WARNING, f"{reason}: {message}", hint)
+    head = followed.head
     if head is None:
-        yield Diagnosis("branch", Grade.WARNING, f"{target.branch} has no commits yet", "make a first commit")
+        if followed.hold is None:
+            yield Diagnosis("branch", Grade.WARNING, f"{followed.name} has no commits yet", "make a first commit")
         return
-    commit = target.source.commit(head)
-    yield Diagnosis("branch", Grade.OK, f"{target.branch} is at {head[:8]}")
+    commit = place.source.commit(head)
+    if followed.hold is None and followed.warning is None:
+        yield Diagnosis("branch", Grade.OK, f"{followed.name} is at {head[:8]}")
     yield check_commit_clock(host.clock.now(), commit.stamp.time)
     for problem in check_dates(commit):
         yield Diagnosis("dates", Grade.WARNING, problem.message, problem.hint)
@@ -169,8 +177,8 @@ def _redis(settings: Settings, state: Path | None, probes: Probes) -> Iterator[D
         yield _failure("redis", answer.fault)
 
 
-def _state_checks(target: Target, host: LocalHost, probes: Probes) -> Iterator[tuple[str, Check]]:
-    folder = target.state
+def _state_checks(place: Place, host: LocalHost, probes: Probes) -> Iterator[tuple[str, Check]]:
+    folder = place.state
     yield "disk", lambda: [check_disk(*probes.measure_disk(folder))]
     if not folder.is_dir():
         yield "state", lambda: [Diagnosis("state", Grade.OK, f"{folder} is not there yet: the first sync makes it")]
@@ -178,7 +186,7 @@ def _state_checks(target: Target, host: LocalHost, probes: Probes) -> Iterator[t
     yield "state", lambda: _writable(folder, probes)
     yield "permissions", lambda: _permissions(folder, probes)
     yield "daemon", lambda: _daemon(folder, probes)
-    yield "store", lambda: _store(target, host, probes)
+    yield "store", lambda: _store(place, host, probes)
 
 
 def _writable(folder: Path, probes: Probes) -> Iterator[Diagnosis]:
@@ -211,18 +219,18 @@ def _daemon(folder: Path, probes: Probes) -> Iterator[Diagnosis]:
         yield Diagnosis("daemon", Grade.OK, "not running")
 
 
-def _store(target: Target, host: LocalHost, probes: Probes) -> Iterator[Diagnosis]:
+def _store(place: Place, host: LocalHost, probes: Probes) -> Iterator[Diagnosis]:
     try:
-        store = host.openers.reader(target.state)
+        store = host.openers.reader(place.state)
     except RetryLater as error:
-        grade = Grade.WARNING if probes.lock_holder(target.state) is None else Grade.OK  # the daemon's, or somebody's
+        grade = Grade.WARNING if probes.lock_holder(place.state) is None else Grade.OK  # the daemon's, or somebody's
         yield Diagnosis("store", grade, str(error), error.hint if grade is Grade.WARNING else "")
         return
     if store is None:
         yield Diagnosis("store", Grade.OK, "nothing is live yet: the first sync makes it")
         return
     with store:
-        target.claimant.check(store)
+        place.claimant.check(store)
         applied = store.applied()
         live = f"{sum(store.counts().values()):,} rows of {applied.stamp.commit[:8]}" if applied else "no rows yet"
         yield Diagnosis("store", Grade.OK, f"opens, and holds {live}")

@@ -210,6 +210,12 @@ ENDPOINTS: Final = (
             check=check_text,
         ),
         Field("force", bool, {**FLAG, "description": "also while suspended"}),
+        Field(
+            "branch",
+            str,
+            text(description="only if this is the branch that is followed", maxLength=MAX_TEXT),
+            check=check_text,
+        ),
     ),
     _operation("/v1/heal", HostControl.heal, answers.Drift, "Make the live rows what git says"),
     _operation(

@@ -39,7 +39,10 @@ class Host(Service):
         return answers.Health(healthy=True, threads={beat.thread: beat.doing for beat in heartbeats})
 
     def readiness(self) -> answers.Ready:
-        """Raises `RetryLater` until the first reconcile has ended, however it ended."""
+        """Raises `RetryLater` until the first reconcile has ended, however it ended, and while a human has to help."""
+        held = self.context.hold()
+        if held is not None:
+            raise RetryLater(f"{held.reason}: {held.message}", hint=held.hint)
         if not self.context.ready():
             raise RetryLater("the first reconcile has not ended yet")
         return answers.Ready(ready=True)
@@ -56,10 +59,13 @@ class HostControl(Protocol):
     Each returns at once. Its future fails with a `ReconcilerError` for what could not be done.
     """
 
-    def sync(self, by: str, approve: str | None = None, *, force: bool = False) -> Future[answers.Sync]:
-        """Reconcile once. `approve` is the revision of a refused commit to let through.
+    def sync(
+        self, by: str, approve: str | None = None, *, force: bool = False, branch: str | None = None
+    ) -> Future[answers.Sync]:
+        """Reconcile once. `approve` is the revision of a refused commit to let through, `branch` is for this call.
 
-        Fails with `RefusedError` while reconciling is suspended, unless `force`.
+        Fails with `RefusedError` while reconciling is suspended, unless `force`; with `UsageError` where the host is
+        bound to another branch; with `BranchError` where its own cannot be followed.
         """
         ...
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import socket
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from reconciler import answers
-from reconciler.errors import ReconcilerError, UsageError
+from reconciler.errors import BranchError, ReconcilerError, RetryLater, UsageError
+from reconciler.model.host import ConditionSeverity, HostCondition
 from reconciler.model.rows import Drifts
 from reconciler.reconcile.admission import AdmissionController
+from reconciler.reconcile.branch import bound_branch, check_asked, observe_branch, planned_head, repository_gone
 from reconciler.reconcile.empty import EmptyLedger, EmptyStore
 from reconciler.reconcile.plan import Planner
 from reconciler.reconcile.rules import stored_kinds
@@ -22,10 +25,14 @@ from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.status import build_suspension
 from reconciler.report.sync import build_drift, build_sync, build_verification
 from reconciler.service.context import (
+    HELD,
     Context,
     History,
     RecordedBranch,
     Target,
+    branch_choice,
+    describe_branch,
+    describe_place,
     describe_target,
     known_state_folder,
     state_folder,
@@ -54,9 +61,10 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.model.rows import QueryLimits, QueryResult
     from reconciler.plan import Plan
-    from reconciler.ports import Clock, LedgerReader
+    from reconciler.ports import Clock, LedgerReader, Source, StoreReader
+    from reconciler.reconcile.branch import BranchChoice, FollowedBranch
     from reconciler.reconcile.rules import BundledSchemas
-    from reconciler.service.context import Openers, Progress
+    from reconciler.service.context import Openers, Place, Progress
     from reconciler.sessions import SessionLayout
     from reconciler.settings import Settings
     from reconciler.status import Status
@@ -64,6 +72,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 COMMAND_SILENCE = 60
 """Seconds that a ClickHouse server may say nothing to a command, which is in no hurry."""
+
+
+class DaemonCommit(NamedTuple):
+    """The commit that a daemon has live, None for none, and the branch that it follows."""
+
+    commit: str | None
+    branch: str
 
 
 def no_progress(done: int, total: int) -> None:
@@ -119,23 +134,41 @@ class LocalHost:
         )
 
     @contextmanager
+    def open_place(self) -> Iterator[Place]:
+        """The repository with its state folder.
+
+        Raises `UsageError` when there is none, `BranchError` where there was one.
+        """
+        with ExitStack() as stack:
+            try:
+                source = stack.enter_context(self.openers.source())
+            except UsageError as error:
+                if self.settings.origin.url is not None:  # it is the address that makes no sense
+                    raise
+                self._stored_branch(error)
+                raise repository_gone(error) from error
+            yield describe_place(source, self.settings)
+
+    @contextmanager
     def open_target(self) -> Iterator[Target]:
-        """The repository with its branch and state folder. Raises `UsageError` when there is none."""
-        with self.openers.source() as source:
-            yield describe_target(source, self.settings)
+        """The same with its branch. Raises `UsageError` when nothing says which one."""
+        with self.open_place() as place:
+            with self.openers.reader(place.state) or nullcontext() as store:
+                bound = bound_branch(store)
+            yield describe_target(place, self.settings, bound)
 
     @contextmanager
     def open_rows(self) -> Iterator[DuckDBReader | None]:
         """The live rows; None before the first sync."""
-        with self.open_target() as target, self.openers.reader(target.state) or nullcontext() as store:
+        with self.open_place() as place, self.openers.reader(place.state) or nullcontext() as store:
             yield store
 
     @contextmanager
     def open_own_rows(self) -> Iterator[DuckDBReader | None]:
         """The same. Raises `NeedsHuman` where they are another repository's."""
-        with self.open_target() as target, self.openers.reader(target.state) or nullcontext() as store:
+        with self.open_place() as place, self.openers.reader(place.state) or nullcontext() as store:
             if store is not None:
-                target.claimant.check(store)
+                place.claimant.check(store)
             yield store
 
     @contextmanager
@@ -143,16 +176,19 @@ class LocalHost:
         """The history of the repository that the settings name; while git cannot be read, of the store's owner."""
         with ExitStack() as stack:
             try:
-                target = stack.enter_context(self.open_target())
+                place = stack.enter_context(self.open_place())
+                with self.openers.reader(place.state) or nullcontext() as store:
+                    owner = store.owner() if store else None
+                target = describe_target(place, self.settings, owner.bound_branch if owner else None)
             except ReconcilerError as error:
                 branch = self._stored_branch(error)
                 resolve: Callable[[str], str | None] = partial(raise_unresolved, error)
             else:
                 resolve = target.source.resolve
-                with self.openers.reader(target.state) or nullcontext() as store:
+                with self.openers.reader(place.state) or nullcontext() as store:
                     if store is not None:
-                        target.claimant.check(store)
-                    branch = target.recorded_branch(store.owner() if store else None)
+                        place.claimant.check(store)
+                branch = target.recorded_branch(owner)
             opener = self._ledger_opener(branch)
             if opener is None:
                 raise history_off()
@@ -168,20 +204,26 @@ class LocalHost:
 
     @contextmanager
     def open_planner(self) -> Iterator[tuple[Planner, str]]:
-        """Plans in the repository; its branch, or HEAD."""
+        """Plans in the repository; the head of the branch that is named, or HEAD."""
         with self.openers.source() as source:
-            planner = Planner.of_folder(source, self.settings.path, self.bundled, self.openers.policy_engine)
-            yield planner, self.settings.branch or "HEAD"
+            yield self._make_planner(source), planned_head(source, branch_choice(self.settings), None)
+
+    def _make_planner(self, source: Source) -> Planner:
+        return Planner.of_folder(source, self.settings.path, self.bundled, self.openers.policy_engine)
 
     @contextmanager
     def open_verifier(self) -> Iterator[Verifier]:
         """Raises `UsageError` when nothing was synced here, `NeedsHuman` when the store is another repository's."""
-        with self.open_target() as target:
-            opened = self.openers.reader(target.state)
+        with self.open_place() as place:
+            opened = self.openers.reader(place.state)
             if opened is None:
                 raise UsageError("nothing is live yet: there is nothing to verify", hint="run `reconciler sync` first")
             with opened as store:
-                target.claimant.check(store)
+                place.claimant.check(store)
+                followed = self._observe(place, branch_choice(self.settings), store)
+                if followed.head is None:
+                    followed.followed_head()
+                target = Target(place.source, place.state, place.folder, followed.name)
                 yield Verifier(
                     source=target.source,
                     processor=CommitProcessor(target.source, self.settings.path, self.bundled),
@@ -193,12 +235,21 @@ class LocalHost:
                 )
 
     @contextmanager
-    def open_reconciler(self) -> Iterator[Reconciler]:
-        """Everything that one reconcile needs, with a repository elsewhere fetched before."""
+    def open_reconciler(self, asked: str | None) -> Iterator[tuple[Reconciler, BranchHead]]:
+        """Everything that one reconcile needs, with a repository elsewhere fetched before; and its branch as it is.
+
+        `asked` is the branch of this call. Raises `BranchError` when the branch cannot be followed.
+        """
         self.openers.fetch()
-        with self.open_target() as target, self.openers.store(target.state) as store:
+        with self.open_place() as place, self.openers.store(place.state) as store:
+            choice = replace(branch_choice(self.settings), asked=asked)
+            place.claimant.check(store)
+            check_asked(asked, bound_branch(store))
+            followed = self._observe(place, choice, store)
+            followed.followed_head()
+            target = Target(place.source, place.state, place.folder, followed.name)
             processor = CommitProcessor(target.source, self.settings.path, self.bundled)
-            yield Reconciler(
+            reconciler = Reconciler(
                 claimant=target.claimant,
                 branch=target.branch,
                 store=store,
@@ -208,38 +259,72 @@ class LocalHost:
                 bundled=self.bundled.kinds,
                 clock=self.clock,
                 rehearse=rehearse_step,
+                binds=followed.binds,
             )
+            yield reconciler, self._describe_branch(place, followed)
 
     @contextmanager
     def open_store(self) -> Iterator[DuckDBStore]:
         """The live rows for writing, bound to this repository."""
-        with self.open_target() as target, self.openers.store(target.state) as store:
-            target.claimant.bind(store, target.branch)
+        with self.open_place() as place, self.openers.store(place.state) as store:
+            place.claimant.bind(store, None)
             yield store
 
     def status(self) -> Status:
-        """What is live, and whether it is what git says."""
-        with self.open_target() as target, self.openers.reader(target.state) or nullcontext() as store:
-            source = target.source
-            place = BranchHead(target.repository, target.branch, source.resolve(target.branch), source.is_shallow())
-            return describe(place, read_store_state(store) if store else StoreState(), None, self.clock.now())
+        """What is live, and whether it is what git says; what there is to say of it while git cannot be read."""
+        try:
+            return self._status()
+        except BranchError as error:
+            owner = self._stored_branch(error)
+            condition = HostCondition(
+                HELD, ConditionSeverity.STALLED, error.reason, error.message, error.hint, self.clock.now()
+            )
+            branch = BranchHead(owner.repository, owner.branch, None, shallow=False, conditions=(condition,))
+            with self.openers.reader(owner.state) or nullcontext() as store:
+                return describe(branch, read_store_state(store) if store else StoreState(), None, self.clock.now())
 
-    def plan_ahead(self, head: str, live: Callable[[Target], str | None] | None) -> tuple[Plan, Kinds]:
+    def _status(self) -> Status:
+        with self.open_place() as place, self.openers.reader(place.state) or nullcontext() as store:
+            branch = self._describe_branch(place, self._observe(place, branch_choice(self.settings), store))
+            return describe(branch, read_store_state(store) if store else StoreState(), None, self.clock.now())
+
+    def observe(self, place: Place) -> FollowedBranch:
+        """The branch as it is now; bound to none while another process has the store."""
+        try:
+            opened = self.openers.reader(place.state)
+        except RetryLater:
+            opened = None
+        with opened or nullcontext() as store:
+            return self._observe(place, branch_choice(self.settings), store)
+
+    def _observe(self, place: Place, choice: BranchChoice, store: StoreReader | None) -> FollowedBranch:
+        bound = bound_branch(store)
+        has_rows = store is not None and store.applied() is not None
+        return observe_branch(place.source, choice, bound, has_rows=has_rows)
+
+    def _describe_branch(self, place: Place, followed: FollowedBranch) -> BranchHead:
+        return describe_branch(place, followed, self.clock)
+
+    def plan_ahead(self, head: str | None, live: Callable[[Place], DaemonCommit] | None) -> tuple[Plan, Kinds]:
         """From the live rows to a commit; and the kinds that it is described in.
 
-        `live` says which commit is live where a daemon has the store: so nobody waits for a turn at it, and the daemon
-        with the next commit least of all. Raises `NeedsHuman` when the state folder belongs to another repository.
+        Without a head, to that of the branch that is named, else to what is checked out. `live` says which commit is
+        live where a daemon has the store: so nobody waits for a turn at it, and the daemon with the next commit least
+        of all. Raises `NeedsHuman` when the state folder belongs to another repository.
         """
         self.openers.fetch()
-        with self.open_target() as target, self.open_planner() as (planner, _):
+        with self.open_place() as place:
+            planner = self._make_planner(place.source)
             if live is not None:
-                base = live(target)
+                base, branch = live(place)
+                head = head or planned_head(place.source, branch_choice(self.settings), branch)
                 return (
                     planner.plan_commits(base, head) if base else planner.plan_sync(EmptyStore(), head, self.progress)
                 )
-            with self.openers.reader(target.state) or nullcontext() as store:
+            with self.openers.reader(place.state) or nullcontext() as store:
                 if store is not None:
-                    target.claimant.check(store)
+                    place.claimant.check(store)
+                head = head or planned_head(place.source, branch_choice(self.settings), bound_branch(store))
                 return planner.plan_sync(store or EmptyStore(), head, self.progress)
 
     def query_rows(self, sql: str, limits: QueryLimits) -> QueryResult:
@@ -285,14 +370,17 @@ class LocalControl:
     def __init__(self, host: LocalHost) -> None:
         self._host = host
 
-    def sync(self, by: str, approve: str | None = None, *, force: bool = False) -> Future[answers.Sync]:
+    def sync(
+        self, by: str, approve: str | None = None, *, force: bool = False, branch: str | None = None
+    ) -> Future[answers.Sync]:
         """Reconcile once."""
         approval = CommitApproval(approve, f"{by} with --approve") if approve else None
-        with self._host.open_reconciler() as reconciler:
+        with self._host.open_reconciler(branch) as (reconciler, observed):
             suspension = None if force else current_suspension(reconciler.store)
             if suspension is not None:
                 raise suspension_error(suspension)
-            return _done(build_sync(reconciler.sync(self._host.progress, approval), reconciler.kinds()))
+            result = reconciler.sync(self._host.progress, approval)
+            return _done(build_sync(result, reconciler.kinds(), warnings=observed.conditions))
 
     def heal(self, by: str) -> Future[answers.Drift]:
         """Make the live rows what git says."""
@@ -310,13 +398,13 @@ class LocalControl:
 
     def back_up(self, by: str) -> Future[answers.Backup]:
         """Copy the store into the state folder's `backups`."""
-        with self._host.open_target() as target:
-            return _done(answers.Backup(file=str(self._host.openers.back_up(target.state))))
+        with self._host.open_place() as place:
+            return _done(answers.Backup(file=str(self._host.openers.back_up(place.state))))
 
     def restore(self, by: str, file: str) -> Future[answers.Restored]:
         """Replace the store by a backup."""
-        with self._host.open_target() as target:
-            return _done(build_restored(self._host.openers.restore(Path(file), target.state, target.claimant)))
+        with self._host.open_place() as place:
+            return _done(build_restored(self._host.openers.restore(Path(file), place.state, place.claimant)))
 
     def suspend(self, by: str, reason: str, until: str | None = None) -> Future[answers.Suspension]:
         """Stop reconciling, in place of a suspension that is there. Raises `UsageError` for an empty reason."""

@@ -24,7 +24,7 @@ from reconciler.kinds.kind import Kinds
 from reconciler.service.context import Openers
 from reconciler.service.doctor import Probes, examine
 from reconciler.service.host import Host as HostService
-from reconciler.service.local import LocalHost, no_progress
+from reconciler.service.local import DaemonCommit, LocalHost, no_progress
 from reconciler.service.remote import DaemonClient
 from reconciler.service.scaffolding import choose_kind, import_rows
 from reconciler.sessions import read_layout
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from reconciler.model.live import CompareView
     from reconciler.model.rows import TableExport
     from reconciler.plan import Plan
-    from reconciler.service.context import Progress, Target
+    from reconciler.service.context import Place, Progress
     from reconciler.service.scaffolding import Imported
     from reconciler.sessions import SessionLayout
     from reconciler.settings import Settings
@@ -61,26 +61,32 @@ def local_host(settings: Settings, progress: Progress | None = None) -> LocalHos
     return LocalHost(settings, make_openers(settings), bundled_kinds(), SystemClock(), session_layout, progress)
 
 
-def plan_ahead(settings: Settings, head: str, progress: Progress | None = None) -> tuple[Plan, Kinds]:
-    """From the live rows to a commit, with the kinds to describe it in; while a daemon runs, from what it has live."""
+def plan_ahead(settings: Settings, head: str | None, progress: Progress | None = None) -> tuple[Plan, Kinds]:
+    """From the live rows to a commit, with the kinds to describe it in; while a daemon runs, from what it has live.
+
+    Without a head, to that of the branch.
+    """
     host = local_host(settings, progress)
     daemon = find_daemon(host.find_state_folder())
     live = partial(_live_commit, daemon.address, daemon.token) if daemon else None
     return host.plan_ahead(head, live)
 
 
-def _live_commit(address: str, token: str, target: Target) -> str | None:
-    """The commit that a daemon has live. Raises `RetryLater` while it starts, `NeedsHuman` if it is another's."""
+def _live_commit(address: str, token: str, place: Place) -> DaemonCommit:
+    """The commit that a daemon has live, and its branch.
+
+    Raises `RetryLater` while it starts, `NeedsHuman` if it is another's.
+    """
     status = DaemonClient(address, token).ask(HostService.status)
     if status.daemon is None or status.daemon.last_sync_at is None:
         raise RetryLater("the daemon has only just started", hint="try again in a moment; `reconciler status` tells")
     applied = status.applied.commit if status.applied else None
-    if status.repository != target.repository and not (applied and target.source.has_commit(applied)):
+    if status.repository != place.repository and not (applied and place.source.has_commit(applied)):
         raise NeedsHuman(
-            f"the daemon of this state folder follows {status.repository}, not {target.repository}",
+            f"the daemon of this state folder follows {status.repository}, not {place.repository}",
             hint="choose another folder with --state, or name that repository with --repo",
         )
-    return applied
+    return DaemonCommit(applied, status.branch)
 
 
 def make_openers(settings: Settings) -> Openers:

@@ -11,15 +11,18 @@ from reconciler.adapters.git.repository import open_repository
 from reconciler.adapters.git.transport import ANY_LOGIN, Credentials
 from reconciler.adapters.sandbox.engine import Sandbox
 from reconciler.errors import RetryLater
+from reconciler.reconcile.branch import planned_head
 from reconciler.reconcile.plan import Planner
-from reconciler.service.context import remote_state_folder
+from reconciler.service.context import branch_choice, remote_state_folder
 from reconciler.wiring.checkout import bundled_kinds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reconciler.adapters.git.repository import GitSource
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.limits import Limits
+    from reconciler.plan import Plan
     from reconciler.ports import PolicyEngine
     from reconciler.settings import Origin, Settings
 
@@ -49,7 +52,8 @@ def open_mirror(settings: Settings) -> Mirror:
     """The mirror of a repository elsewhere, in its state folder, which is made when missing."""
     state = remote_state_folder(settings)
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Mirror(settings.origin.url or "", state, settings.branch, partial(_credentials, settings.origin))
+    branch = settings.asked_branch or settings.branch
+    return Mirror(settings.origin.url or "", state, branch, partial(_credentials, settings.origin))
 
 
 def _credentials(origin: Origin) -> Credentials:
@@ -75,8 +79,8 @@ def policy_engine() -> Iterator[PolicyEngine]:
         yield engine
 
 
-@contextmanager
-def open_planner(settings: Settings) -> Iterator[Planner]:
-    """Plans between commits of the repository that the settings name. Opens no store."""
+def plan_between(settings: Settings, base: str, head: str | None) -> tuple[Plan, Kinds]:
+    """From one commit of the repository to another, or to what is checked out. Opens no store."""
     with open_source(settings) as source:
-        yield Planner.of_folder(source, settings.path, bundled_kinds(), policy_engine)
+        planner = Planner.of_folder(source, settings.path, bundled_kinds(), policy_engine)
+        return planner.plan_commits(base, head or planned_head(source, branch_choice(settings), None))

@@ -189,16 +189,19 @@ class TestHead:
         assert told(refs, lambda: repo.git("switch", "-q", "--detach", "other"))
         assert told(refs, lambda: repo.git("commit", "-q", "--allow-empty", "-m", "On none"))
 
-    def test_a_switch_is_nothing_to_a_branch_that_was_named(self, watch: Start, repo: GitRepo) -> None:
-        assert not told(watch("main"), lambda: repo.git("switch", "-q", "other"), QUIET)
+    def test_a_switch_is_told_beside_a_branch_that_was_named(self, watch: Start, repo: GitRepo) -> None:
+        refs = watch("main")
+        assert told(refs, lambda: repo.git("switch", "-q", "other"))
+        assert told(refs, lambda: repo.git("update-ref", "refs/heads/main", "other"))
 
     def test_a_branch_that_stands_for_another(self, watch: Start, repo: GitRepo) -> None:
         repo.git("symbolic-ref", "refs/heads/live", "refs/heads/main")
         assert told(watch("live"), lambda: repo.git("update-ref", "refs/heads/main", "other"))
 
-    @pytest.mark.parametrize("name", ["origin/main", "refs/remotes/origin/main"])
-    def test_a_remote_branch(self, watch: Start, repo: GitRepo, name: str) -> None:
-        assert told(watch(name), lambda: repo.git("update-ref", "refs/remotes/origin/main", "other"))
+    @pytest.mark.parametrize("ref", ["refs/remotes/live", "refs/tags/live"])
+    def test_what_is_no_branch_is_not_told(self, watch: Start, repo: GitRepo, ref: str) -> None:
+        repo.git("branch", "live", "main")
+        assert not told(watch("live"), lambda: repo.git("update-ref", ref, "other"), QUIET)
 
 
 class TestWorkTrees:

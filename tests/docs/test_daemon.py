@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
+from reconciler.reconcile import branch
 from tests.docs.commandline import reconciler
 from tests.docs.markdown import EXAMPLE, ROOT, Edit, blocks, read
 from tests.docs.test_json_shapes import ACCOUNT, RISK, SLIP
@@ -114,7 +115,7 @@ def test_the_live_rows_of_the_page_are_those_of_a_daemon(told: Told) -> None:
 def test_every_event_and_every_reason_is_on_the_page() -> None:
     sources = [file.read_text(encoding="utf-8") for file in sorted((ROOT / "reconciler").rglob("*.py"))]
     events = {name for source in sources for name in re.findall(r'\.event\(\s*"(\w+)"', source)}
-    reasons = {name for source in sources for name in REASON.findall(source)} | BY_CLASS
+    reasons = {name for source in sources for name in REASON.findall(source)} | BY_CLASS | set(branch.REASONS)
     section = PAGE.partition("\n## run\n")[2].partition("\n## ")[0]
     tables = dict(zip(("events", "reasons"), _tables(section)[-2:], strict=True))
     assert tables["events"] == events

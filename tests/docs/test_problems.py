@@ -16,7 +16,7 @@ from reconciler.reconcile.faults import cannot_judge
 from reconciler.reconcile.walk import check_dates
 from reconciler.report.problems import problem_line
 from reconciler.wiring.checkout import open_checkout
-from reconciler.wiring.repository import open_planner
+from reconciler.wiring.repository import plan_between
 from tests.docs.codes import source_codes
 from tests.docs.markdown import EXAMPLE, Block, blocks, edit, headings, read
 from tests.support.gitrepo import GitRepo
@@ -104,8 +104,7 @@ def test_a_plan_says_what_the_page_says(change: Block, told: str, desk: Path, tm
     base = repo.commit(_files(desk))
     edit(change).apply(desk)
     head = repo.commit(_files(desk))
-    with open_planner(settings.load(None, {"repository.url": str(repo.path)}, {})) as planner:
-        plan, _ = planner.plan_commits(base, head)
+    plan, _ = plan_between(settings.load(None, {"repository.url": str(repo.path)}, {}), base, head)
     assert _lines(plan.problems) == told.splitlines()
     assert change.section.removesuffix("NAME") in plan.problems[0].code
 

@@ -64,7 +64,7 @@ def live(folder: Path, url: str) -> None:
     backfill = Backfill(settings, host.openers.source, host.bundled)
     way = UploadTarget(open_ledger, partial(backfill.record_missing, at.branch))
     uploader = BatchUploader(pending, way, lambda: None, lambda written, recorded: None)
-    with host.open_reconciler() as reconciler:
+    with host.open_reconciler(None) as (reconciler, _):
         Reconciler(
             **{
                 name: getattr(reconciler, name)
@@ -77,7 +77,7 @@ def live(folder: Path, url: str) -> None:
         pending.exchange(reconciler.store)
     uploader.upload(0)
     uploader.connection.close()
-    with host.open_reconciler() as reconciler:
+    with host.open_reconciler(None) as (reconciler, _):
         pending.exchange(reconciler.store)
 
 

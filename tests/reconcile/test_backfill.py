@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.adapters.git.repository import open_repository
+from reconciler.errors import BranchError
 from reconciler.reconcile.record import EVENTS, INTERVALS, Outbox, StoreOutbox, backfill
 from reconciler.reconcile.upload import BatchUploader, PendingUploads, UploadTarget
 from reconciler.reconcile.walk import CommitProcessor
@@ -201,7 +202,8 @@ def test_a_branch_that_is_deleted_for_a_while_loses_nothing(daemon: Daemon, repo
     daemon.upload()
     repo.git("update-ref", "-d", "refs/heads/main")
     daemon.restart()
-    daemon.attempt()
+    with pytest.raises(BranchError, match="the branch main is gone"):
+        daemon.attempt()
     daemon.upload()
     assert daemon.ledger.recorded_commits() == {head: True}
     repo.git("update-ref", "refs/heads/main", head)

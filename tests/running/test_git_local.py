@@ -48,7 +48,13 @@ def test_a_branch_that_is_deleted_and_comes_back(host: Host, daemon: RunningDaem
     host.repo.git("update-ref", "-d", "refs/heads/main")
     said = daemon.await_status(lambda said: bool(said["troubles"]))
     assert "the branch main is gone" in said["troubles"][0]["message"]
-    assert said["applied"]["commit"] == head
+    assert (said["troubles"][0]["reason"], said["sync"], said["applied"]["commit"]) == ("BranchGone", "Unknown", head)
+    host.repo.git("tag", "main", f"{head}~1")
+    told = host.run("sync")
+    assert told.code == 3
+    assert "BranchGone" in told.err
+    assert daemon.status()["applied"]["commit"] == head
+    host.repo.git("tag", "-d", "main")
     host.repo.commit({"users/ben.yaml": configs.user("ben", risk=1.0)}, parents=[head])
 
 
@@ -82,13 +88,19 @@ def test_garbage_that_is_collected(host: Host, daemon: RunningDaemon) -> None:
 
 
 def test_another_branch_is_checked_out(host: Host, daemon: RunningDaemon) -> None:
+    """Nothing of it goes live, and the branch of this host goes on when it is back."""
+    head = host.head
     host.repo.checkout()
     host.repo.git("checkout", "-q", "-b", "summer")
-    daemon.await_live(host.repo.commit({"users/eve.yaml": configs.user("eve", risk=0.3)}, branch="summer"))
-    assert daemon.status()["branch"] == "summer"
-    check(host, daemon)
+    host.repo.commit({"users/eve.yaml": configs.user("eve", risk=0.3)}, branch="summer")
+    said = daemon.await_status(lambda said: bool(said["troubles"]))
+    assert [trouble["reason"] for trouble in said["troubles"]] == ["BranchSwitched"]
+    assert (said["branch"], said["health"], said["applied"]["commit"]) == ("main", "Degraded", head)
+    told = host.run("sync")
+    assert (told.code, "BranchSwitched" in told.err) == (3, True)
+    assert host.run("sync", "--branch", "summer").code == 3
     host.repo.git("checkout", "-q", "--force", "main")
-    daemon.await_status(lambda said: said["branch"] == "main")
+    daemon.await_status(lambda said: not said["troubles"])
 
 
 def test_a_rebase(host: Host, daemon: RunningDaemon) -> None:

@@ -5,6 +5,7 @@ with serving(folder) as server:             # every repository in the folder
     server.status = 503                     # from now on it answers nothing else
     server.login, server.password = "ann", "s3cret"
     server.silent.set()                     # it takes requests, and never answers
+    server.blank.set()                      # it answers 200 and nothing
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class GitServer(ThreadingHTTPServer):
         self.login = self.password = ""
         self.status = 200
         self.location = ""
-        self.silent, self.over = threading.Event(), threading.Event()
+        self.silent, self.over, self.blank = threading.Event(), threading.Event(), threading.Event()
         self.requests: list[str] = []
         self.seen: list[str] = []
 
@@ -56,7 +57,11 @@ class _Handler(BaseHTTPRequestHandler):
         if server.silent.is_set():
             server.over.wait(30)
             return
-        if server.location:
+        if server.blank.is_set():
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+        elif server.location:
             self.send_response(301)
             self.send_header("Location", server.location + self.path)
             self.end_headers()

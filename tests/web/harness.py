@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from reconciler.model.grants import Grant
+    from reconciler.model.host import HostCondition
 
 TOKEN = "the-token-of-daemon.json"
 SECRET = "It's a Secret to Everybody"
@@ -53,6 +54,7 @@ class Daemon:
 
     beats: list[Heartbeat] = field(default_factory=lambda: [Heartbeat("operations", "Idle", 0.1, 60.0)])
     is_ready: bool = True
+    hold: HostCondition | None = None
     error: Exception | None = None
     gate: threading.Event = field(default_factory=threading.Event)
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -79,7 +81,10 @@ class Daemon:
     def context(self) -> Any:
         """The part of a service's context that needs no store."""
         return SimpleNamespace(
-            heartbeats=lambda: self.beats, ready=lambda: self.is_ready, session_layout=session_layout
+            heartbeats=lambda: self.beats,
+            ready=lambda: self.is_ready,
+            hold=lambda: self.hold,
+            session_layout=session_layout,
         )
 
     def bind(self, call: Callable[..., Any]) -> Callable[..., Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RetryLater, UsageError
+from reconciler.model.host import ConditionSeverity, HostCondition
 from reconciler.service.context import Heartbeat
 from reconciler.web.auth import is_local
 from tests.support.patience import DEADLINE
@@ -65,6 +66,14 @@ def test_ready_is_after_the_first_reconcile(site: Site) -> None:
     site.daemon.is_ready = False
     answer = site.ask("GET", "/readyz")
     assert (answer.status, answer.code) == (503, "not-ready")
+
+
+def test_ready_is_not_while_a_human_has_to_help(site: Site) -> None:
+    gone = ("Reconciling", ConditionSeverity.STALLED, "BranchGone", "the branch main is gone", "push it again")
+    site.daemon.hold = HostCondition(*gone, since=datetime.now(UTC))
+    answer = site.ask("GET", "/readyz")
+    assert (answer.status, answer.code) == (503, "not-ready")
+    assert answer.json["error"]["message"] == "BranchGone: the branch main is gone"
 
 
 def test_reads_are_what_the_daemon_says(site: Site) -> None:
@@ -204,7 +213,7 @@ def test_a_body_that_makes_no_sense_is_told_so(
 
 def test_a_misspelt_field_is_told_the_right_ones(site: Site) -> None:
     error = site.operate("/v1/sync", {"aprove": "2e527c27"}).json["error"]
-    assert (error["message"], error["hint"]) == ("there is no field aprove", "there are: approve, by, force")
+    assert (error["message"], error["hint"]) == ("there is no field aprove", "there are: approve, by, force, branch")
 
 
 def test_addresses_and_methods_that_do_not_exist(site: Site) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from reconciler.model.problem import Problem
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 OLDEST_FORMAT = 3
 FORMAT_OF_INTERVALS = 5
 """The first one with live intervals."""
@@ -39,7 +39,8 @@ CREATE SCHEMA gitops;
 CREATE SCHEMA desired;
 CREATE TABLE gitops.format (version INTEGER NOT NULL, store UUID NOT NULL);
 CREATE TABLE gitops.owner (
-    repository VARCHAR NOT NULL, branch VARCHAR NOT NULL, url VARCHAR, folder VARCHAR, roots VARCHAR[]
+    repository VARCHAR NOT NULL, branch VARCHAR NOT NULL, url VARCHAR, folder VARCHAR, roots VARCHAR[],
+    bound BOOLEAN DEFAULT true
 );
 CREATE TABLE gitops.kinds (
     name VARCHAR PRIMARY KEY, table_name VARCHAR NOT NULL, key VARCHAR NOT NULL, columns VARCHAR[] NOT NULL,
@@ -79,10 +80,11 @@ UPGRADES = {
     UPDATE gitops.owner SET url = repository, folder = regexp_extract(repository, '[^:/]//([^/].*)$', 1), roots = [];
     """,
     5: intervals.SCHEMA,
+    6: "ALTER TABLE gitops.owner ADD COLUMN IF NOT EXISTS bound BOOLEAN DEFAULT true",
 }
 """How a store of the format before becomes one of each format. `SCHEMA` makes the same tables at once."""
 
-OWNER_COLUMNS = ("repository", "branch", "url", "folder", "roots")
+OWNER_COLUMNS = ("repository", "branch", "url", "folder", "roots", "bound")
 APPLIED_COLUMNS = ("commit_sha", "committed_at", "height", "digest", "applied_at", "warnings")
 ATTEMPTED_COLUMNS = ("commit_sha", "committed_at", "attempted_at", "refused", "problems")
 
@@ -138,8 +140,8 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _tell_intervals(connection: duckdb.DuckDBPyConnection) -> None:
     """Write down what the store's host events, those of the last week, and the applied commit tell of what was live."""
-    bound, last = owner(connection), applied(connection)
-    branch = bound.branch if bound else ""
+    bound, last = fetch_first(connection, "SELECT branch FROM gitops.owner"), applied(connection)
+    branch = str(bound[0]) if bound else ""
     told = rebuild_intervals(events_after(connection, 0, MAX_EVENTS), branch)
     if last is not None and (not told or told[-1].commit != last.stamp.commit):
         told = [LiveInterval(1, last.stamp.commit, branch, last.digest, last.at)]
@@ -163,13 +165,16 @@ def renew_id(connection: duckdb.DuckDBPyConnection) -> None:
 
 def owner(connection: duckdb.DuckDBPyConnection) -> Owner | None:
     """The repository and branch the store is bound to; None before it is."""
-    record = fetch_first(connection, "SELECT repository, branch, url, folder, roots FROM gitops.owner")
-    return None if record is None else Owner(record[0], record[1], record[2], record[3], frozenset(record[4]))
+    record = fetch_first(connection, "SELECT repository, branch, url, folder, roots, bound FROM gitops.owner")
+    if record is None:
+        return None
+    repository, branch, url, folder, roots, bound = record
+    return Owner(repository, branch, url, folder, frozenset(roots), bound=bound)
 
 
 def set_owner(connection: duckdb.DuckDBPyConnection, owner: Owner) -> None:
     """Bind the store to a repository and branch, whatever it was bound to."""
-    values = (owner.repository, owner.branch, owner.url, owner.folder, sorted(owner.roots))
+    values = (owner.repository, owner.branch, owner.url, owner.folder, sorted(owner.roots), owner.bound)
     _put(connection, "gitops.owner", OWNER_COLUMNS, values)
 
 

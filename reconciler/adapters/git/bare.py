@@ -15,13 +15,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reconciler.adapters.files import write_atomically
 from reconciler.adapters.git.process import OVERRIDES, environment, find_complaint
-from reconciler.adapters.git.repository import BRANCHES, FULL_SHA
+from reconciler.adapters.git.revisions import BRANCHES, FULL_SHA, GONE, gone_branches
 from reconciler.adapters.git.run import Outcome, Supervision, run_git
 from reconciler.errors import RetryLater
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
     from reconciler.adapters.git.transport import Transport
@@ -32,6 +33,8 @@ LONG_SECONDS = 1800.0
 """Seconds for what reads all of it."""
 
 KEPT = "refs/reconciler/kept/"
+FETCHED = "refs/reconciler/fetched/"
+"""Where a fetch puts the branches, as the remote has them now."""
 MAX_KEPT = 20
 MAX_PACKS = 20
 MAX_LOOSE = 8
@@ -64,7 +67,13 @@ class Bare:
         """Another one, watched in the same way."""
         return Bare(git_dir, self._supervision)
 
-    def git(self, *arguments: str, seconds: float = LOCAL_SECONDS, transport: Transport | None = None) -> Outcome:
+    def git(
+        self,
+        *arguments: str,
+        seconds: float = LOCAL_SECONDS,
+        transport: Transport | None = None,
+        given: bytes = b"",
+    ) -> Outcome:
         """Run git on it, offline unless there is a transport. Raises `RetryLater` when it is stopped or overdue."""
         outcome = run_git(
             (f"--git-dir={self.git_dir}", *arguments),
@@ -73,6 +82,7 @@ class Bare:
             config=transport.config if transport else OVERRIDES,
             seconds=seconds,
             supervision=self._supervision,
+            given=given,
         )
         if outcome.stopped:
             raise RetryLater(f"git {arguments[0]} was stopped", hint="that is part of ending; the next start goes on")
@@ -113,13 +123,49 @@ class Bare:
         remove_leftovers(self.git_dir)
 
     def heads(self) -> dict[str, str]:
-        """The commit of each branch. Raises `DamagedError` for references that are broken or lead nowhere."""
+        """The commit of each branch that the remote had when it was last fetched.
+
+        Raises `DamagedError` for references that are broken or lead nowhere.
+        """
         names = "--format=%(refname) %(objectname) %(objecttype)"  # the type makes git look whether it is there
         outcome = self.git("for-each-ref", names, "refs/heads")
         if outcome.code != 0 or "broken ref" in outcome.errors:
             raise DamagedError(f"the references are damaged: {find_complaint(outcome.errors)}")
         fields = (line.split(" ") for line in outcome.output.splitlines())
-        return {name.removeprefix(BRANCHES): sha for name, sha, _ in fields}
+        gone = gone_branches(self.git_dir)
+        shas = {name.removeprefix(BRANCHES): sha for name, sha, _ in fields}
+        return {name: sha for name, sha in shas.items() if name not in gone}
+
+    def take_fetched(self) -> None:
+        """Move the branches to where the last fetch found them.
+
+        Those that it did not find stay where they were, and are noted as gone: a server's word alone deletes none. Only
+        one whose name is a folder now has to go, and its commit is kept.
+        """
+        spaces = (BRANCHES, FETCHED, "refs/tags/")
+        listed = self._must("for-each-ref", "--format=%(objectname) %(refname)", *spaces).output
+        refs = {ref: sha for sha, ref in (line.split(" ", 1) for line in listed.splitlines())}
+        here, found = ({ref[len(space) :]: refs[ref] for ref in refs if ref.startswith(space)} for space in spaces[:2])
+        missing = here.keys() - found.keys()
+        displaced = {name for name in missing if any(_exclude_each_other(name, other) for other in found)}
+        for name in displaced:
+            self.keep(here[name])
+        # Tags have a place of their own now, where no branch is looked for
+        removed = [*(BRANCHES + name for name in displaced), *(ref for ref in refs if ref.startswith(spaces[2]))]
+        self._update_refs(f"delete {ref}" for ref in removed)
+        self._update_refs(f"update {BRANCHES}{name} {sha}" for name, sha in found.items() if here.get(name) != sha)
+        self._note_gone(missing - displaced)
+
+    def _update_refs(self, commands: Iterable[str]) -> None:
+        """Change all of them or none."""
+        given = "".join(f"{command}\n" for command in commands)
+        if given:
+            self._must("update-ref", "--stdin", given=given.encode(errors="surrogateescape"))
+
+    def _note_gone(self, names: Collection[str]) -> None:
+        if names != gone_branches(self.git_dir):
+            content = "".join(f"{name}\n" for name in sorted(names))
+            write_atomically(self.git_dir / GONE, content.encode(errors="surrogateescape"))
 
     def check_quickly(self, object_format: str) -> None:
         """See what can be seen in no time. Raises `DamagedError`."""
@@ -172,14 +218,19 @@ class Bare:
         """Pack objects and references, and drop what nothing has reached for two weeks. Readers go on meanwhile."""
         self._must("gc", "--quiet", "--prune=2.weeks.ago", seconds=LONG_SECONDS)
 
-    def _must(self, *arguments: str, seconds: float = LOCAL_SECONDS) -> Outcome:
-        outcome = self.git(*arguments, seconds=seconds)
+    def _must(self, *arguments: str, seconds: float = LOCAL_SECONDS, given: bytes = b"") -> Outcome:
+        outcome = self.git(*arguments, seconds=seconds, given=given)
         if outcome.code != 0:
             raise RetryLater(
                 f"git {arguments[0]} failed in {self.git_dir}: {find_complaint(outcome.errors)}",
                 hint="see that the disk has room and the folder may be written to",
             )
         return outcome
+
+
+def _exclude_each_other(name: str, other: str) -> bool:
+    """Whether the one would be a folder where the other is a file."""
+    return name.startswith(f"{other}/") or other.startswith(f"{name}/")
 
 
 TEMPORARY = ("tmp_", ".tmp-", "incoming-", "tmp_objdir-")

@@ -19,7 +19,8 @@ from filelock import lock_descriptor, unlock_descriptor
 
 from reconciler.adapters.git.bare import Bare, DamagedError, delete_folder, delete_path, disk_errors, set_aside
 from reconciler.adapters.git.remote import OtherFormatError, Remote
-from reconciler.adapters.git.repository import NOT_IN_NAMES, GitSource, open_repository
+from reconciler.adapters.git.repository import GitSource, open_repository
+from reconciler.adapters.git.revisions import NOT_IN_NAMES
 from reconciler.adapters.git.run import Supervision
 from reconciler.adapters.git.transport import Credentials, Timeouts, read_address
 from reconciler.errors import RetryLater, UsageError
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 NAME = "mirror.git"
 USUAL_FORMAT = "sha1"
+DEFAULT_COST_FACTOR = 30
+"""The remote's HEAD is asked for after a pause of this many times as long as the last answer took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Fetched:
     """What a fetch brought. `before` and `after` are the head of the followed branch, None where there is none.
 
     `rewritten`: the new head does not go on from the old one, which is kept. `gone`: the branch does not exist there,
-    though it or others did; the last head, when it was seen, is kept. `moved` are all branches that differ. `replaced`
+    though it or others did; here it stays where it was. `moved` are all branches that differ. `replaced`
     says why the mirror was cloned anew, and is empty otherwise; `before` is None then.
     """
 
@@ -68,7 +71,8 @@ class Fetched:
 class Mirror:
     """The mirror of `url` in the folder `folder`, which is made when missing.
 
-    `branch` is the one that is followed; None stands for the one that the remote's HEAD stood for when it was cloned.
+    `branch` is the one that is followed; None stands for the one that the remote's HEAD stands for, which is also what
+    HEAD stands for here.
     `credentials` is asked before each fetch, so a renewed token counts at once. Raises `UsageError` for an address
     that is none, or that git could take for a command.
 
@@ -90,6 +94,7 @@ class Mirror:
         self._folder, self._branch = folder.absolute(), branch
         self._stop = threading.Event()
         self._checked = False
+        self._default_due = 0.0
         self.path = self._folder / NAME
 
     def __enter__(self) -> Self:
@@ -107,13 +112,16 @@ class Mirror:
         """End what is under way within some two seconds, with a `RetryLater` there. The mirror does not go on after."""
         self._stop.set()
 
-    def fetch(self, beat: Callable[[], None] = lambda: None) -> Fetched:
+    def fetch(self, beat: Callable[[], None] = lambda: None, branch: str | None = None) -> Fetched:
         """Bring the mirror up to date, or clone it; `beat` is called several times a second meanwhile.
+
+        `branch` is followed from now on.
 
         Raises `RetryLater` for whatever the network, the server or the disk does, and for credentials that are not
         accepted: they may be again. Raises `NeedsHuman` for a remote that is a shallow clone, or one that git's own
         configuration leads elsewhere. What was fetched before can still be read then.
         """
+        self._branch = branch or self._branch
         with self._turn(beat) as bare:
             try:
                 why = self._unlike(bare)
@@ -123,7 +131,7 @@ class Mirror:
                 self._checked = False  # until it has ended well
                 self._remote.fetch_into(bare)
                 self._checked = True
-                return self._fetched(bare, before)
+                return self._fetched_with_default(bare, before)
             except OtherFormatError as error:
                 return self._replace(bare, str(error), delete_folder)
             except DamagedError as error:
@@ -239,9 +247,28 @@ class Mirror:
         new.git_dir.mkdir(mode=0o700)
         new.create(self.url, object_format)
         self._remote.clone_into(new)
-        head = self._branch or self._remote.default_branch(new)
-        if head:
-            new.point_head(head)
+        self._ask_default(new)
+
+    def _fetched_with_default(self, bare: Bare, before: Mapping[str, str]) -> Fetched:
+        """What was fetched, and what HEAD stands for there. An answer to that which takes long is asked for seldom.
+
+        Nor does a commit wait for it, but the first time.
+        """
+        fetched = self._fetched(bare, before)
+        waited_for = fetched.changed and fetched.after is not None and self._default_due
+        if not waited_for and time.monotonic() >= self._default_due:
+            with contextlib.suppress(RetryLater):  # the fetch is what counts
+                self._ask_default(bare)
+        return fetched
+
+    def _ask_default(self, bare: Bare) -> None:
+        """Let HEAD stand for what the remote's does."""
+        began = time.monotonic()
+        default = self._remote.default_branch(bare)
+        ended = time.monotonic()
+        self._default_due = ended + DEFAULT_COST_FACTOR * (ended - began)
+        if default and default != bare.head():
+            bare.point_head(default)
 
     def _fetched(self, bare: Bare, before: Mapping[str, str], replaced: str = "") -> Fetched:
         after = bare.heads()

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from reconciler.adapters.git.bare import FETCHED
 from reconciler.adapters.git.process import find_complaint
-from reconciler.adapters.git.repository import BRANCHES, without_credentials
+from reconciler.adapters.git.repository import without_credentials
+from reconciler.adapters.git.revisions import BRANCHES, TAGS
 from reconciler.adapters.git.transport import build_transport
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
 
@@ -23,7 +25,8 @@ FETCH = (
     *("fetch", "--quiet", "--prune", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head"),
     *("--no-auto-maintenance", "--no-show-forced-updates", "--refmap=", "--"),
 )
-REFSPECS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+REFSPECS = (f"+{BRANCHES}*:{FETCHED}*", f"+refs/tags/*:{TAGS}*")
+"""Tags are for questions about the past, and are put where they are never taken for a branch."""
 OTHER_FORMAT = re.compile(r"mismatched algorithms: client \w+; server (?P<server>\w+)")
 SYMBOLIC = re.compile(rf"^ref: {BRANCHES}(?P<branch>.+)\tHEAD$", re.MULTILINE)
 
@@ -49,7 +52,7 @@ class Remote:
         self._fetch(bare, self._timeouts.clone)
 
     def fetch_into(self, bare: Bare) -> None:
-        """Bring its branches and tags up to date, and take away those that are no longer there.
+        """Bring its branches and tags up to date, as `Bare.take_fetched` says.
 
         Raises `RetryLater` or `NeedsHuman` for what is wrong there, `DamagedError` for what is wrong here, and
         `OtherFormatError`.
@@ -70,6 +73,7 @@ class Remote:
         how = self._transport()
         outcome = bare.git(*FETCH, self.address.url, *REFSPECS, seconds=seconds, transport=how)
         if outcome.code == 0 and SHALLOW not in outcome.errors:
+            bare.take_fetched()
             return
         other = OTHER_FORMAT.search(outcome.errors)
         if other:

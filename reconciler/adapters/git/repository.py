@@ -1,16 +1,16 @@
-"""A repository on disk as the port `Source`, and what its commits are called."""
+"""A repository on disk as the port `Source`."""
 
 from __future__ import annotations
 
-import difflib
 import re
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from reconciler.adapters.git import queries
+from reconciler.adapters.git import queries, revisions
 from reconciler.adapters.git.plumbing import Plumbing
 from reconciler.adapters.git.process import SILENCE, Process, missing_object
+from reconciler.adapters.git.revisions import branch_in, head_branch, resolve
 from reconciler.errors import BugError, NeedsHuman, UsageError
 
 if TYPE_CHECKING:
@@ -95,6 +95,23 @@ class GitSource:
     def has_commit(self, sha: str) -> bool:
         """Whether there is a commit of this sha, on a branch or not."""
         return self._plumbing.name(f"{sha}^{{commit}}") is not None
+
+    @property
+    def has_checkout(self) -> bool:
+        """Whether HEAD says what is checked out in a work tree; in a bare repository it names the default branch."""
+        return self.work_tree is not None
+
+    def branch_head(self, name: str) -> str | None:
+        """The sha that `refs/heads/NAME` is at; None when there is no such branch; see `revisions.branch_head`."""
+        return revisions.branch_head(self._plumbing, self.git_dir, name)
+
+    def branches(self) -> tuple[str, ...]:
+        """The names of all branches."""
+        return revisions.branches(self._plumbing, self.git_dir)
+
+    def no_such_branch(self, name: str) -> UsageError:
+        """What to say of a name that no branch has."""
+        return revisions.no_such_branch(self._plumbing, self.git_dir, name)
 
     def head_branch(self) -> str | None:
         """The branch that HEAD stands for, by its short name; None when it is detached."""
@@ -212,68 +229,3 @@ def _discover(start: Path) -> list[str]:
     if len(answers) != ANSWERS:
         raise NeedsHuman(f"the path of {start} has a line break in it", hint="move the repository to another folder")
     return answers
-
-
-BRANCHES = "refs/heads/"
-FULL_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-ELSEWHERE = ".invalid"
-"""What HEAD names where refs are in tables: gitformat-reftable."""
-NOT_IN_NAMES = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|^-|^$")
-"""What no branch's name has in it (git-check-ref-format)."""
-
-
-def resolve(plumbing: Plumbing, revision: str) -> str | None:
-    """The sha of the commit that a revision names; None for a branch that has no commits yet.
-
-    A branch is preferred to a tag of the same name, as it is the branch that is followed; otherwise gitrevisions(7)
-    applies. Raises `UsageError`, with the nearest name, when there is no such commit.
-    """
-    sha = _lookup(plumbing, revision)
-    if sha is None and not _unborn(plumbing, revision):
-        raise unknown(plumbing, revision)
-    return sha
-
-
-def head_branch(plumbing: Plumbing) -> str | None:
-    """The short name of the branch that HEAD stands for; None when it is detached."""
-    name = plumbing.output("symbolic-ref", "--quiet", "HEAD")
-    return name.removeprefix(BRANCHES) if name else None
-
-
-def branch_in(file: Path) -> str | None:
-    """The branch that a HEAD file names; None when it names none, or git has to be asked, as with reftables."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
-    name = text.removesuffix("\n").removeprefix(f"ref: {BRANCHES}")
-    return None if name == text.removesuffix("\n") or name == ELSEWHERE or NOT_IN_NAMES.search(name) else name
-
-
-def unknown(plumbing: Plumbing, revision: str) -> UsageError:
-    """There is no such commit; the hint names the nearest branch or tag."""
-    listed = plumbing.output("for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads", "refs/tags", "refs/remotes")
-    names = (listed or "").splitlines()
-    near = difflib.get_close_matches(revision, names, n=1)
-    hint = f"did you mean {near[0]}?" if near else "git branch --all and git log show what there is"
-    return UsageError(f"no commit goes by {revision!r} in {plumbing.git_dir}", hint=hint)
-
-
-def _lookup(plumbing: Plumbing, revision: str) -> str | None:
-    """Revisions go in through a pipe, one a line: none can be taken for an option."""
-    if "\n" in revision or "\0" in revision:
-        return None
-    candidates = [revision]
-    if not NOT_IN_NAMES.search(revision) and not FULL_SHA.fullmatch(revision) and revision != "HEAD":
-        candidates.insert(0, BRANCHES + revision)
-    shas = (plumbing.name(f"{candidate}^{{commit}}") for candidate in candidates)
-    return next(filter(None, shas), None)
-
-
-def _unborn(plumbing: Plumbing, revision: str) -> bool:
-    name = revision.removeprefix(BRANCHES)
-    if NOT_IN_NAMES.search(name) or FULL_SHA.fullmatch(name):
-        return False
-    if name in ("HEAD", head_branch(plumbing)):
-        return True
-    return not plumbing.output("for-each-ref", "--count=1", "--format=%(refname)")

@@ -52,7 +52,7 @@ class Supervision:
     handles: tuple[int, ...] = ()
 
 
-def run_git(
+def run_git(  # noqa: PLR0913  each is another side of a process
     arguments: Sequence[str],
     *,
     cwd: Path,
@@ -60,19 +60,23 @@ def run_git(
     config: Mapping[str, str],
     seconds: float,
     supervision: Supervision,
+    given: bytes = b"",
 ) -> Outcome:
     """Run git to its end. Raises `NeedsHuman` when git is not installed; how git ended is in the outcome.
 
-    It runs in a group of its own. When time is up the whole group ends: what it started (ssh, index-pack) too.
+    `given` is what it reads. It runs in a group of its own. When time is up the whole group ends: what it started
+    (ssh, index-pack) too.
     """
     command = [os.environ.get(EXECUTABLE) or "git", "--no-pager"]
     command += [part for name, value in config.items() for part in ("-c", f"{name}={value}")]
     # Files, not pipes: nobody has to empty them, and nobody who keeps one open can make us wait
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+    with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        source.write(given)
+        source.seek(0)
         try:
             process: subprocess.Popen[bytes] = find_popen()(
                 [*command, *arguments],
-                stdin=subprocess.DEVNULL,
+                stdin=source if given else subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,
                 cwd=cwd,

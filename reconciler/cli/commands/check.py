@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from reconciler.service.workingtree import Checkout
 
 TEXT = "text"
-HEAD = "HEAD"
 STYLES = {LineStyle.CHANGE: output.change, LineStyle.PROBLEM: output.problem}
 MAX_NAMED = 3
 """Files that are named when they change together."""
@@ -194,7 +193,7 @@ def test(given: Globals, names: tuple[str, ...], form: str) -> int:
 
 @click.command(short_help="what would change")
 @click.option("--base", metavar="REV", help="Compare with this commit instead of the live rows; needs no store.")
-@click.option("--head", metavar="REV", help="The commit to plan for (default: the branch's head).")
+@click.option("--head", metavar="REV", help="The commit to plan for (default: --branch, or what is checked out).")
 @format_option(*PLAN_FORMATS)
 @global_options
 @click.pass_obj
@@ -203,7 +202,7 @@ def plan(given: Globals, base: str | None, head: str | None, form: str) -> int:
 
     With --base, compare two commits of git alone, without a store. Nothing is written.
     """
-    found, kinds = _plan(given, base, head or given.settings().branch or HEAD)
+    found, kinds = _plan(given, base, head)
     if form == "text":
         for style, text in plan_lines(found, kinds):
             output.data(STYLES.get(style, str)(text))
@@ -214,12 +213,11 @@ def plan(given: Globals, base: str | None, head: str | None, form: str) -> int:
     return Exit.DIFFERENT if found.changes else Exit.OK
 
 
-def _plan(given: Globals, base: str | None, head: str) -> tuple[Plan, Kinds]:
+def _plan(given: Globals, base: str | None, head: str | None) -> tuple[Plan, Kinds]:
     if base:
-        from reconciler.wiring.repository import open_planner
+        from reconciler.wiring.repository import plan_between
 
-        with open_planner(given.settings()) as planner:
-            return planner.plan_commits(base, head)
+        return plan_between(given.settings(), base, head)
     from reconciler.wiring.local import plan_ahead
 
     with output.progress("commits") as progress:

@@ -43,7 +43,8 @@ def sync(given: Globals, approve: str | None, force: bool, form: str) -> int:
     it is changed or approved: for this one commit, and on record.
     """
     with output.progress("commits") as progress:
-        found = given.host(progress).ask(HostControl.sync, user_name(), approve, force=force)
+        asked = given.settings().asked_branch
+        found = given.host(progress).ask(HostControl.sync, user_name(), approve, force=force, branch=asked)
     if form == "json":
         results.answer(found)
     else:
@@ -56,6 +57,9 @@ def _report_sync(given: Globals, found: answers.Sync) -> Exit:
     """Report on stderr what did not go live, and give the exit code for it."""
     if found.head is None:
         given.say("the branch has no commits yet: nothing to do")
+    for warning in found.warnings or ():
+        output.note(f"warning: {warning.reason}: {warning.message}")
+        output.hint(warning.hint)
     problems = [parse_problem(problem) for problem in found.problems]
     for problem in problems:
         report = output.note if problem.is_error else given.say

@@ -172,7 +172,49 @@ def test_other_branches_and_tags_come_and_go(remote: GitRepo, mirror: Mirror) ->
         assert source.resolve("v1") == second
     remote.git("tag", "-d", "v1")
     mirror.fetch()
-    assert refs(mirror).split() == ["refs/heads/main", "refs/heads/topic/deep"]
+    assert [ref for ref in refs(mirror).split() if "kept" not in ref] == [
+        *("refs/heads/main", "refs/heads/topic/deep"),
+        *("refs/reconciler/fetched/main", "refs/reconciler/fetched/topic/deep"),
+    ]
+    with mirror.open() as source:
+        assert source.branches() == ("main", "topic/deep")
+
+
+def test_what_the_remote_has_no_more_stays_and_is_gone(remote: GitRepo, mirror: Mirror) -> None:
+    """One word of a server deletes nothing here: neither of one branch nor of all, nor by way of a tag."""
+    first = remote.commit({"a.yaml": "1"})
+    second = remote.commit({"a.yaml": "2"})
+    remote.git("tag", "main", first)
+    mirror.fetch()
+    remote.git("update-ref", "-d", "refs/heads/main")
+    for _ in range(2):
+        mirror.fetch()
+        with mirror.open() as source:
+            assert (source.branch_head("main"), source.branches()) == (None, ())
+            assert source.resolve("refs/heads/main") == second
+        assert "refs/heads/main" in refs(mirror).split()
+        assert not [ref for ref in refs(mirror).split() if ref.startswith("refs/tags/")]
+    remote.git("update-ref", "refs/heads/main", first)
+    mirror.fetch()
+    with mirror.open() as source:
+        assert source.branch_head("main") == first
+
+
+def test_a_mirror_of_an_older_version(remote: GitRepo, mirror: Mirror) -> None:
+    """It had tags and branches where they are in every repository."""
+    head = remote.commit({"a.yaml": "1"})
+    remote.git("tag", "v1", head)
+    mirror.fetch()
+    old = GitRepo(mirror.path)
+    for ref in ("refs/reconciler/fetched/main", "refs/reconciler/tags/v1"):
+        old.git("update-ref", "-d", ref)
+    old.git("update-ref", "refs/tags/v1", head)
+    with mirror.open() as source:
+        assert source.branch_head("main") == source.resolve("v1") == head
+    assert not mirror.fetch().changed
+    with mirror.open() as source:
+        assert source.branch_head("main") == source.resolve("v1") == head
+    assert "refs/tags/v1" not in refs(mirror).split()
 
 
 def test_sha256_repositories(tmp_path: Path, mirror: Mirror) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.adapters.git import mirror as mirrors
 from reconciler.adapters.git import process
 from reconciler.adapters.git.mirror import Mirror
 from reconciler.adapters.git.transport import Credentials, Timeouts, build_transport, read_address
@@ -53,7 +54,8 @@ def everything_in(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
-def test_over_http(remote: GitRepo, server: GitServer, tmp_path: Path) -> None:
+def test_over_http(remote: GitRepo, server: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirrors, "DEFAULT_COST_FACTOR", 1_000_000)
     with Mirror(f"{server.url}/config.git", tmp_path / "state") as mirror:
         mirror.fetch()
         head = remote.commit({"a.yaml": "2"})

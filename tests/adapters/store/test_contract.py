@@ -352,8 +352,9 @@ def test_a_step_that_makes_no_sense_changes_nothing(store: Store, how: str) -> N
 
 def test_a_store_tells_its_owner(store: Store) -> None:
     desk = owner("git@example.org:desk.git", "main")
+    once = replace(desk, branch="trial", url="https://example.org/desk", bound=False)
     moved = replace(desk, url="https://example.org/desk", folder="fx", roots=frozenset({"1" * 40, "2" * 40}))
-    steps = [desk, desk, replace(desk, branch="next"), moved, replace(moved, roots=frozenset())]
+    steps = [desk, desk, replace(desk, branch="next"), moved, replace(moved, roots=frozenset()), once]
     assert store.owner() is None
     for step_ in steps:
         store.bind(step_)
@@ -363,7 +364,9 @@ def test_a_store_tells_its_owner(store: Store) -> None:
         ("bound", "main"),
         ("bound", "next"),
         ("repository-moved", "git@example.org:desk.git"),
+        ("bound", "main"),
     ]
+    assert (desk.bound_branch, once.bound_branch) == ("main", None)
 
 
 def test_what_the_ledger_was_last_seen_to_have_is_kept_by_branch(store: Store) -> None:
