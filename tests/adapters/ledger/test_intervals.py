@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from reconciler.model.host import HostEvent
 from reconciler.model.intervals import IntervalEnd, LiveInterval
+from reconciler.model.problem import Problem, Severity
+from reconciler.model.refusal import refusal_detail
 from reconciler.model.rows import QueryLimits
-from tests.adapters.ledger.versions import sha, version
-from tests.support.kinds import KINDS, uid
+from tests.adapters.ledger.versions import created, sha, version
+from tests.support.kinds import KINDS, uid, widget
 
 if TYPE_CHECKING:
     from tests.adapters.ledger.conftest import Histories
@@ -100,3 +102,65 @@ def test_intervals_can_be_queried_and_exported(histories: Histories) -> None:
     exported = ledger.exports()["live_intervals"]
     assert [name for name, _ in exported.columns][:2] == ["branch", "host"]
     assert sum(len(block) for block in exported.blocks) == 2
+
+
+def test_the_newest_intervals_of_all_branches_or_of_the_others(histories: Histories) -> None:
+    ledger = histories.open()
+    assert ledger.newest_intervals("here", 9) == ()
+    known = (live(1, 0, 2), live(2, 2, 3, branch="pr-25"), live(3, 3))
+    ledger.record_intervals("here", known)
+    assert ledger.newest_intervals("here", 9) == known[::-1]
+    assert ledger.newest_intervals("here", 2) == known[:0:-1]
+    assert ledger.newest_intervals("here", 9, off="main") == (known[1],)
+    assert ledger.newest_intervals("there", 9) == ()
+
+
+def refused(seq: int, commit: int, *rules: str) -> HostEvent:
+    problems = [Problem("p.sql", 1, 1, rule, "", "no", severity=Severity.ERROR) for rule in rules]
+    return HostEvent(seq, at(seq), "refused", sha(commit), None, 0, refusal_detail(problems), STORE)
+
+
+def test_why_commits_were_refused_is_kept(histories: Histories) -> None:
+    ledger = histories.open()
+    assert (ledger.refusals_of("here", [sha(1)]), ledger.refused_since("here", START)) == ((), ())
+    ledger.record_events("here", [refused(1, 1, "policy/a"), refused(2, 2, "policy/b", "guard/prune-limit")])
+    ledger.record_events(
+        "here", [refused(4, 1, "policy/c"), HostEvent(5, at(5), "refused", sha(3), None, 0, {}, STORE)]
+    )
+    found = {one.commit: one for one in histories.open(branch="pr-25").refusals_of("here", [sha(1), sha(2), sha(3)])}
+    assert {commit: one.rules for commit, one in found.items()} == {
+        sha(1): ("policy/c",),
+        sha(2): ("guard/prune-limit", "policy/b"),
+        sha(3): (),
+    }
+    assert [problem.message for problem in found[sha(2)].problems] == ["no", "no"]
+    assert ledger.refusals_of("there", [sha(1)]) == ledger.refusals_of("here", []) == ()
+    assert ledger.refused_since("here", at(2)) == tuple(sorted([sha(1), sha(2), sha(3)]))
+    assert ledger.refused_since("here", at(5)) == (sha(3),)
+
+
+def test_a_commit_is_found_in_the_branch_that_has_it(histories: Histories) -> None:
+    ledger, other = histories.open(), histories.open(branch="pr-25")
+    assert ledger.branches() == ()
+    for one, numbers in ((ledger, (1, 2)), (other, (1, 3))):
+        one.prepare(KINDS)
+        one.record([version(number) for number in numbers])
+    assert set(ledger.branches()) == set(other.branches()) == {"main", "pr-25"}
+    assert set(ledger.branches(sha(1))) == {"main", "pr-25"}
+    assert (ledger.branches(sha(3)), ledger.branches(sha(9))) == (("pr-25",), ())
+    there = ledger.on_branch("pr-25")
+    assert (there.version(sha(3)) is not None, there.version(sha(2)), ledger.version(sha(3))) == (True, None, None)
+    assert ledger.on_branch("nowhere").recorded_commits() == {}
+    assert ledger.mainline_heights([sha(1), sha(2), sha(3)]) == {sha(1): 1, sha(2): 2}
+    assert ledger.mainline_heights([]) == {}
+
+
+def test_the_days_do_not_count_what_was_refused(histories: Histories) -> None:
+    ledger = histories.open()
+    ledger.prepare(KINDS)
+    ledger.record([version(1, created(widget("a"), 1)), version(2, created(widget("b"), 2))])
+    since = datetime(2000, 1, 1, tzinfo=UTC)
+    [day] = ledger.activity(since)
+    [less] = ledger.activity(since, [sha(2)])
+    assert (day.commits, day.creates, day.refused) == (2, 2, 0)
+    assert (less.commits, less.creates, less.refused) == (2, 1, 1)
