@@ -174,7 +174,7 @@ def equals_anew(world: World) -> bool:
         )
 
 
-@pytest.mark.parametrize("change", some({name: name for name in WIDER}, 2))
+@pytest.mark.parametrize("change", some({name: name for name in WIDER}, 1))
 def test_what_nobody_used_is_taken_back(change: str) -> None:
     wider, _ = WIDER[change]
     with hosts() as (repo, world):
@@ -187,7 +187,7 @@ def test_what_nobody_used_is_taken_back(change: str) -> None:
         assert equals_anew(world)
 
 
-@pytest.mark.parametrize("change", some({name: name for name in WIDER}, 2))
+@pytest.mark.parametrize("change", some({name: name for name in WIDER}, 1))
 def test_what_was_used_is_taken_back_with_its_use(change: str) -> None:
     wider, values = WIDER[change]
     with hosts() as (repo, world):
@@ -199,7 +199,7 @@ def test_what_was_used_is_taken_back_with_its_use(change: str) -> None:
         assert equals_anew(world)
 
 
-@pytest.mark.parametrize("change", some({name: name for name in WIDER}, 2))
+@pytest.mark.parametrize("change", some({name: name for name in WIDER}, 1))
 def test_what_is_used_refuses_the_commit_and_no_later_one(change: str) -> None:
     wider, values = WIDER[change]
     with hosts() as (repo, world):
@@ -217,7 +217,7 @@ def test_what_is_used_refuses_the_commit_and_no_later_one(change: str) -> None:
         assert equals_anew(world)
 
 
-@pytest.mark.parametrize("change", some({name: name for name in WIDER}, 2))
+@pytest.mark.parametrize("change", some({name: name for name in WIDER}, 1))
 def test_the_row_of_what_left_git_has_to_fit(change: str) -> None:
     """It is refused until somebody undoes it, or approves that the row (or its value) goes; the tombstone stays."""
     wider, values = WIDER[change]
@@ -299,7 +299,7 @@ def cleaned(edit: Edit) -> str:
     return json.dumps(text)
 
 
-@pytest.mark.parametrize("change", some({name: name for name in UNUSED}, 2))
+@pytest.mark.parametrize("change", some({name: name for name in UNUSED}, 1))
 def test_a_kind_without_rows_may_change_in_any_way(change: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         repo = GitRepo.create(Path(folder) / "repo")
@@ -388,7 +388,7 @@ TYPES: dict[str, tuple[Edit, Any]] = {
 }
 
 
-@pytest.mark.parametrize("change", some({name: name for name in TYPES}, 2))
+@pytest.mark.parametrize("change", some({name: name for name in TYPES}, 1))
 def test_policies_read_rows_of_another_type(change: str) -> None:
     """A type may change with all that is written in it; policies of both sides see NULL for what is of the other."""
     edit, value = TYPES[change]
@@ -439,7 +439,7 @@ steps = st.builds(
 )
 
 
-@settings(max_examples=examples(15))
+@settings(max_examples=examples(12))
 @given(st.lists(st.tuples(steps, st.booleans()), min_size=1, max_size=6))
 def test_whatever_widens_and_narrows_the_next_good_commit_is_live(history: list[tuple[Step, bool]]) -> None:
     """And a host that starts from nothing agrees with one that saw each commit, once that one refuses nothing."""

@@ -206,6 +206,7 @@ def test_a_rewritten_history_deletes_nothing_that_it_may_hold(repo: GitRepo) -> 
     assert told(world.ahead("main")) == {"u00": Op.UPDATE, "u04": Op.DELETE}
 
 
+@pytest.mark.slow
 def test_a_large_tree_is_planned_in_the_same_way(tmp_path: Path) -> None:
     """Of more than a thousand files only those are read that the change affects."""
     repo = GitRepo.create(tmp_path)
@@ -226,7 +227,7 @@ edits = st.dictionaries(
 )
 
 
-@settings(max_examples=examples(30))
+@settings(max_examples=examples(12))
 @given(edits)
 def test_a_partial_plan_is_that_of_the_commit_without_the_changes_of_unread_files(changes: dict[str, str]) -> None:
     """What a plan says of readable files is what it says when the others are as they were."""
