@@ -108,14 +108,20 @@ class DaemonControl:
         self._host, self._deps, self._loop = host, host.deps, loop
 
     def sync(
-        self, by: str, approve: str | None = None, *, force: bool = False, branch: str | None = None
+        self,
+        by: str,
+        approve: str | None = None,
+        *,
+        force: bool = False,
+        rejudge: bool = False,
+        branch: str | None = None,
     ) -> Future[answers.Sync]:
         """Reconcile once, to the branch that the daemon follows and no other."""
         observed = self._host.observed
         bound = observed.stored.owner.bound_branch if observed.stored.owner else None
         check_asked(branch, bound or (observed.place.branch if observed.place else None))
         approval = CommitApproval(approve, f"{by} with --approve") if approve else None
-        return _map(self._loop.sync(SyncRequest(approval, force)), self._build_sync)
+        return _map(self._loop.sync(SyncRequest(approval, force, rejudge)), self._build_sync)
 
     def heal(self, by: str) -> Future[answers.Drift]:
         """Make the live rows what git says, whoever else writes there."""

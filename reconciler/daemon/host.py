@@ -56,6 +56,7 @@ class SyncRequest:
 
     approval: CommitApproval | None = None
     force: bool = False
+    rejudge: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,8 @@ class Host:
             suspension = None if request and request.force else current_suspension(store)
             if suspension is None:
                 approval = request.approval if request else None
-                result = self._make_reconciler(target, store).sync(lambda done, total: heartbeat(), approval)
+                reconciler, rejudge = self._make_reconciler(target, store), bool(request and request.rejudge)
+                result = reconciler.sync(lambda done, total: heartbeat(), approval, rejudge=rejudge)
                 self.refresh()
                 if result.applied_step is not None and self._drift_is_left():
                     self.look_for_drift()  # the commit may have written what differed

@@ -44,6 +44,11 @@ class Problem:
         return self.severity is Severity.ERROR
 
 
+def verdict_of(program: str) -> str:
+    """How the message begins when a version of the program cannot judge something: another one may be able to."""
+    return f"reconciler {program} cannot judge this"
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """A place in a text: line and column, both from 1."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from reconciler import __version__
 from reconciler.errors import BugError, ReconcilerError, RetryLater, TooLarge
-from reconciler.model.problem import Problem
+from reconciler.model.problem import Problem, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ def describe_fault(error: BaseException) -> str:
 
 def cannot_judge(path: str, fault: str, hint: str = HINT) -> Problem:
     """The problem of a file, or of a folder for all of a commit, over which this version of the program fails."""
-    return Problem(path, 1, 1, "cannot-judge", "", f"reconciler {__version__} cannot judge this: {fault}", hint)
+    return Problem(path, 1, 1, "cannot-judge", "", f"{verdict_of(__version__)}: {fault}", hint)
 
 
 @dataclass(frozen=True, slots=True)

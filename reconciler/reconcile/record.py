@@ -68,9 +68,9 @@ class Outbox:
         sha, mainline = new.sha, new.version.mainline
         with self._lock:
             before = self._pending.get(sha)
-            if before is not None and before[1].version.mainline is mainline:
+            if not new.again and before is not None and before[1].version.mainline is mainline:
                 return
-            if before is None and self._uploaded.get(sha) is mainline:
+            if not new.again and before is None and self._uploaded.get(sha) is mainline:
                 return
             if self._pending and self._rows + new.rows > self._max_rows:
                 self._drop_all()
@@ -165,8 +165,8 @@ class OutboxRecorder:
 
     result = None
 
-    def __init__(self, outbox: Outbox, *, rewritten: bool) -> None:
-        self._outbox, self._rewritten = outbox, rewritten
+    def __init__(self, outbox: Outbox, *, rewritten: bool, again: bool = False) -> None:
+        self._outbox, self._rewritten, self._again = outbox, rewritten, again
 
     def __enter__(self) -> OutboxRecorder:
         return self
@@ -177,7 +177,7 @@ class OutboxRecorder:
 
     def offer(self, commit: ProcessedCommit) -> None:
         """Hand over a commit, in the order of the walk."""
-        self._outbox.offer(PendingVersion.from_commit(commit))
+        self._outbox.offer(PendingVersion.from_commit(commit)._replace(again=self._again))
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,10 +269,11 @@ TIMEOUT: Final = 600.0
 
 
 class PendingVersion(NamedTuple):
-    """A version to record, and the kinds of its rows."""
+    """A version to record, and the kinds of its rows; `again`: also where the ledger has it."""
 
     version: Version
     kinds: Kinds
+    again: bool = False
 
     @property
     def sha(self) -> str:
@@ -308,11 +309,14 @@ class Recorder:
     continues.
     """
 
-    def __init__(self, open_ledger: OpenLedger, start: str | None, reachable: Collection[str]) -> None:
+    def __init__(
+        self, open_ledger: OpenLedger, start: str | None, reachable: Collection[str], *, again: bool = False
+    ) -> None:
         self.result = RecordResult()
         self._open = open_ledger
         self._start = start
         self._reachable = reachable
+        self._again = again
         self._ended = False
         self._aborted = False
         self._bug: Exception | None = None
@@ -368,7 +372,7 @@ class Recorder:
             return
         batch = VersionBatch(ledger)
         for commit in self._take_offered():
-            if known.get(commit.version.commit.sha) is not commit.version.mainline:
+            if self._again or known.get(commit.version.commit.sha) is not commit.version.mainline:
                 batch.add(PendingVersion.from_commit(commit))
                 self.result = RecordResult(batch.written)
         batch.flush()

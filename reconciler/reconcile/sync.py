@@ -108,14 +108,22 @@ class Reconciler:
     outbox: Outbox | None = None
     binds: bool = True
 
-    def sync(self, progress: Progress = lambda done, total: None, approval: CommitApproval | None = None) -> SyncResult:
-        """Bring store and ledger to the branch's head.
+    def sync(
+        self,
+        progress: Progress = lambda done, total: None,
+        approval: CommitApproval | None = None,
+        *,
+        rejudge: bool = False,
+    ) -> SyncResult:
+        """Bring store and ledger to the branch's head; with `rejudge`, judge all commits of its history again.
 
         An invalid head changes only what valid commits before it declare; a commit that a guard or policy refuses
         changes nothing, unless it is approved. When the ledger fails, the rows go live all the same and the result
         has the error. Raises `ReconcilerError` when git or the store fail, and `UsageError` when the approval is for
         another commit than the one to apply.
         """
+        if rejudge:
+            self.processor.forget_faults()
         head = self.claimant.source.branch_head(self.branch)
         self.claimant.bind(self.store, None if head is None else self.branch, once=not self.binds)
         if head is None:
@@ -124,9 +132,9 @@ class Reconciler:
             return SyncResult(None, None, self.store.last_attempt(), Plan(None, "", ()), None)
         walk = self._history_walk
         walk.check_folder(head, self.branch)
-        start, parents = walk.find_start(head)
+        start, parents = walk.start_anew(head) if rejudge else walk.find_start(head)
         rewritten = self._is_rewritten(start, parents)
-        with self._recorder(start, parents, rewritten) as recorder:
+        with self._recorder(start, parents, rewritten, rejudge=rejudge) as recorder:
             mainline = self._walk(start, head, parents, recorder, progress)
             plan, step = self._apply(start, head, mainline, approval)
         history = recorder.result if recorder else None
@@ -143,11 +151,13 @@ class Reconciler:
         return HistoryWalk(self.claimant.source, self.processor, self.store, self.bundled)
 
     def _recorder(
-        self, start: WalkStart, parents: Parents, rewritten: bool
+        self, start: WalkStart, parents: Parents, rewritten: bool, *, rejudge: bool
     ) -> Recorder | OutboxRecorder | nullcontext[None]:
         if self.outbox is not None:
-            return OutboxRecorder(self.outbox, rewritten=rewritten or start.commit is None)
-        return Recorder(self.open_ledger, start.commit, parents.keys()) if self.open_ledger else nullcontext()
+            return OutboxRecorder(self.outbox, rewritten=rewritten or start.commit is None, again=rejudge)
+        if self.open_ledger is None:
+            return nullcontext()
+        return Recorder(self.open_ledger, start.commit, parents.keys(), again=rejudge)
 
     def _is_rewritten(self, start: WalkStart, parents: Parents) -> bool:
         """Whether the last attempted commit is gone although the applied commit before it is there."""
@@ -297,20 +307,20 @@ class HistoryWalk:
         """
         applied = self.store.applied()
         if applied is None or not self._has_bundled_kinds():
-            return self._start_empty(head)
+            return self.start_anew(head)
         known = applied.stamp.commit
         try:
             parents = self.source.parents(head, known=known)
         except UsageError:  # the history was rewritten, and git has collected the commit
-            return self._start_empty(head)
+            return self.start_anew(head)
         if not mainline_contains(parents, head, known):
-            return self._start_empty(head)
+            return self.start_anew(head)
         try:
             state = self.processor.load_state(known, self._base(known, head), applied.digest, applied.height)
         except BaseException as error:  # noqa: BLE001  raised again unless a commit is at fault
             if not is_commit_fault(error):
                 raise_host_fault(known, error)
-            return self._start_empty(head)  # this version of the program cannot read what another one applied
+            return self.start_anew(head)  # this version of the program cannot read what another one applied
         return WalkStart(known, state), parents
 
     def process_commits(self, start: WalkStart, head: str, parents: Parents) -> Iterator[ProcessedCommit]:
@@ -329,7 +339,8 @@ class HistoryWalk:
         before = applied.stamp.commit if applied else None
         return propose_replacement(base, before, kinds, self.processor.rules, mainline.valid, mainline.approved)
 
-    def _start_empty(self, head: str) -> tuple[WalkStart, Parents]:
+    def start_anew(self, head: str) -> tuple[WalkStart, Parents]:
+        """The empty state, and all commits of a head."""
         return WalkStart(None, self.processor.empty_state()), self.source.parents(head)
 
     def _base(self, known: str, head: str) -> Base:

@@ -189,7 +189,7 @@ def _record_unknown(ledger: Ledger, versions: Sequence[PendingVersion], known: M
     """Record the versions that the ledger lacks; how many they were. `known` says which commits are mainline."""
     batch = VersionBatch(ledger)
     for pending in versions:
-        if known.get(pending.sha) is not pending.version.mainline:
+        if pending.again or known.get(pending.sha) is not pending.version.mainline:
             batch.add(pending)
     batch.flush()
     return batch.written

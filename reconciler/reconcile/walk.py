@@ -100,6 +100,10 @@ class CommitProcessor:
         self._reader = FileReader(bundled.kinds, again)
         self._faults: dict[str, Problem] = {}
 
+    def forget_faults(self) -> None:
+        """Judge again what could not be judged."""
+        self._faults.clear()
+
     def empty_state(self) -> TreeState:
         """The state before any commit."""
         base, rules = EmptyBase(), self.rules.default_rules()

@@ -210,6 +210,7 @@ ENDPOINTS: Final = (
             check=check_text,
         ),
         Field("force", bool, {**FLAG, "description": "also while suspended"}),
+        Field("rejudge", bool, {**FLAG, "description": "judge all commits of the history again"}),
         Field(
             "branch",
             str,

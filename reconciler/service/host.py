@@ -60,12 +60,19 @@ class HostControl(Protocol):
     """
 
     def sync(
-        self, by: str, approve: str | None = None, *, force: bool = False, branch: str | None = None
+        self,
+        by: str,
+        approve: str | None = None,
+        *,
+        force: bool = False,
+        rejudge: bool = False,
+        branch: str | None = None,
     ) -> Future[answers.Sync]:
         """Reconcile once. `approve` is the revision of a refused commit to let through, `branch` is for this call.
 
-        Fails with `RefusedError` while reconciling is suspended, unless `force`; with `UsageError` where the host is
-        bound to another branch; with `BranchError` where its own cannot be followed.
+        With `rejudge` all commits of the history are judged again. Fails with `RefusedError` while reconciling is
+        suspended, unless `force`; with `UsageError` where the host is bound to another branch; with `BranchError`
+        where its own cannot be followed.
         """
         ...
 

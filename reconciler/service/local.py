@@ -371,7 +371,13 @@ class LocalControl:
         self._host = host
 
     def sync(
-        self, by: str, approve: str | None = None, *, force: bool = False, branch: str | None = None
+        self,
+        by: str,
+        approve: str | None = None,
+        *,
+        force: bool = False,
+        rejudge: bool = False,
+        branch: str | None = None,
     ) -> Future[answers.Sync]:
         """Reconcile once."""
         approval = CommitApproval(approve, f"{by} with --approve") if approve else None
@@ -379,7 +385,7 @@ class LocalControl:
             suspension = None if force else current_suspension(reconciler.store)
             if suspension is not None:
                 raise suspension_error(suspension)
-            result = reconciler.sync(self._host.progress, approval)
+            result = reconciler.sync(self._host.progress, approval, rejudge=rejudge)
             return _done(build_sync(result, reconciler.kinds(), warnings=observed.conditions))
 
     def heal(self, by: str) -> Future[answers.Drift]:

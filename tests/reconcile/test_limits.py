@@ -12,6 +12,7 @@ import pytest
 from reconciler.adapters.git.repository import open_repository
 from reconciler.errors import TooLarge
 from reconciler.model.limits import Limits
+from reconciler.reconcile import faults
 from reconciler.wiring.checkout import open_checkout
 from tests.support import configs
 from tests.support.gitrepo import Entry, GitRepo
@@ -124,3 +125,31 @@ def test_a_folder_has_the_same_limits(tmp_path: Path) -> None:
     (problem,) = open_checkout(tmp_path, "", Limits(yaml_mb=1)).check_paths(()).problems
     assert (problem.code, problem.hint.partition(", or ")[2]) == ("cannot-judge", "raise limits.yaml_mb")
     assert not open_checkout(tmp_path, "", Limits(paths=4, yaml_mb=2)).check_paths(()).problems
+
+
+def test_a_higher_limit_counts_when_all_is_judged_again(repo: GitRepo) -> None:
+    world = World(repo.path, limits=LIMITS)
+    world.sync()
+    bad = many_files(repo)
+    repo.commit({"users/bob.yaml": configs.user("bob"), "bomb": None})
+    world.sync()
+    assert world.ledger.version(bad).status == "INVALID"  # type: ignore[union-attr]
+    world.limits = Limits()
+    world.attempt(rejudge=True)
+    assert world.ledger.version(bad).status == "VALID"  # type: ignore[union-attr]
+    anew = World(repo.path)
+    anew.sync()
+    assert anew.rows() == world.rows()
+
+
+def test_another_version_of_the_program_judges_again(repo: GitRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(repo.path, limits=LIMITS)
+    world.sync()
+    bad = many_files(repo)
+    with monkeypatch.context() as patches:
+        patches.setattr(faults, "__version__", "0.0.1")
+        world.attempt()
+    assert bad not in world.ledger.recorded_commits()
+    world.attempt()
+    assert "reconciler 0.0.1" not in world.ledger.version(bad).problems[0].message  # type: ignore[union-attr]
+    assert bad in world.ledger.recorded_commits()

@@ -42,8 +42,8 @@ def test_each_call_reaches_the_daemon() -> None:
         assert site.daemon.asked == [
             ("Host.status", {}),
             ("Rows.drift", {}),
-            ("HostControl.sync", by | {"approve": "2e527c27", "force": False}),
-            ("HostControl.sync", by | {"force": True}),
+            ("HostControl.sync", by | {"approve": "2e527c27", "force": False, "rejudge": False}),
+            ("HostControl.sync", by | {"force": True, "rejudge": False}),
             ("HostControl.verify", by),
             ("HostControl.suspend", by | {"reason": "NFP", "until": "2099-01-01T00:00Z"}),
             ("HostControl.suspend", by | {"reason": "NFP"}),

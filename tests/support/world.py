@@ -108,11 +108,11 @@ class World:
             return replace(self.attempt(CommitApproval(newest.commit.sha, "a test")), history=result.history)
         return result
 
-    def attempt(self, approval: CommitApproval | None = None) -> SyncResult:
+    def attempt(self, approval: CommitApproval | None = None, *, rejudge: bool = False) -> SyncResult:
         """One reconcile, with the guards as they are."""
         chosen = sync.ROWS_PER_LOOKUP if self.rows_per_lookup is None else self.rows_per_lookup
         with patch.object(sync, "ROWS_PER_LOOKUP", chosen), self.reconciler() as reconciler:
-            return reconciler.sync(approval=approval)
+            return reconciler.sync(approval=approval, rejudge=rejudge)
 
     def between(self, base: str, head: str) -> Plan:
         """The plan from one commit to another."""

@@ -103,9 +103,9 @@ def test_operations_are_passed_on(site: Site) -> None:
     assert site.operate("/v1/resume", {"by": "maren"}).status == 200
     nobody = "somebody with the daemon's token"
     assert site.daemon.asked == [
-        ("HostControl.sync", {"by": "maren", "approve": "2e527c27", "force": True}),
-        ("HostControl.sync", {"by": nobody, "force": False}),
-        ("HostControl.sync", {"by": nobody, "force": False}),
+        ("HostControl.sync", {"by": "maren", "approve": "2e527c27", "force": True, "rejudge": False}),
+        ("HostControl.sync", {"by": nobody, "force": False, "rejudge": False}),
+        ("HostControl.sync", {"by": nobody, "force": False, "rejudge": False}),
         ("HostControl.verify", {"by": "maren"}),
         ("HostControl.suspend", {"by": "maren", "reason": "NFP", "until": later.isoformat()}),
         ("HostControl.suspend", {"by": nobody, "reason": " NFP "}),
@@ -213,7 +213,8 @@ def test_a_body_that_makes_no_sense_is_told_so(
 
 def test_a_misspelt_field_is_told_the_right_ones(site: Site) -> None:
     error = site.operate("/v1/sync", {"aprove": "2e527c27"}).json["error"]
-    assert (error["message"], error["hint"]) == ("there is no field aprove", "there are: approve, by, force, branch")
+    told = "there are: approve, by, force, rejudge, branch"
+    assert (error["message"], error["hint"]) == ("there is no field aprove", told)
 
 
 def test_addresses_and_methods_that_do_not_exist(site: Site) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from reconciler import __version__
 from reconciler.adapters.clickhouse.connection import (
     DEFAULT_TIMEOUTS,
     EMBEDDED_FOLDER,
@@ -33,6 +34,7 @@ from reconciler.adapters.clickhouse.tables import (
 )
 from reconciler.errors import BugError, UsageError
 from reconciler.history.points import group_by_merge, order_newest_first, sha_prefix, to_version_row
+from reconciler.model.problem import verdict_of
 from reconciler.tables.clickhouse import (
     EVENT_COLUMNS,
     EVENTS_TABLE,
@@ -61,10 +63,13 @@ SELECT max(generation) FROM {database:Identifier}.config_versions
 WHERE repository = {repository:String} AND branch = {branch:String}
 """
 
+VERDICT = verdict_of(__version__)
 RECORDED = """
 SELECT commit_sha, mainline FROM {database:Identifier}.config_versions FINAL
 WHERE repository = {repository:String} AND branch = {branch:String} AND NOT orphaned
+  AND NOT (position(problems, '"cannot-judge"') > 0 AND position(problems, {verdict:String}) = 0)
 """
+"""What another version of the program could not judge is as good as not recorded: this one judges it again."""
 
 RECORDED_AMONG = RECORDED + "  AND commit_sha IN {shas:Array(String)}"
 
@@ -180,9 +185,9 @@ class ClickHouseLedger(HistoryQueries, IntervalQueries, SqlQueries):
     def recorded_commits(self, among: Collection[str] | None = None) -> Mapping[str, bool]:
         """The recorded commits that are not orphaned (of some, or all), and whether each is on the mainline."""
         if among is None or len(among) > MAX_BOUND_SHAS:
-            recorded = {str(sha): bool(mainline) for sha, mainline in self._ask(RECORDED)}
+            recorded = {str(sha): bool(mainline) for sha, mainline in self._ask(RECORDED, verdict=VERDICT)}
             return recorded if among is None else {sha: recorded[sha] for sha in among if sha in recorded}
-        rows = self._ask(RECORDED_AMONG, shas=list(among)) if among else ()
+        rows = self._ask(RECORDED_AMONG, shas=list(among), verdict=VERDICT) if among else ()
         return {str(sha): bool(mainline) for sha, mainline in rows}
 
     def record(self, versions: Sequence[Version]) -> None:

@@ -33,10 +33,11 @@ def user_name() -> str:
 @click.command(short_help="reconcile once")
 @click.option("--approve", metavar="SHA", help="Apply this commit although a guard or policy refuses it.")
 @click.option("--force", is_flag=True, help="Reconcile this once although reconciling is suspended.")
+@click.option("--rejudge", is_flag=True, help="Judge all commits again, such as after raising a limit.")
 @format_option("text", "json")
 @global_options
 @click.pass_obj
-def sync(given: Globals, approve: str | None, force: bool, form: str) -> int:
+def sync(given: Globals, approve: str | None, force: bool, rejudge: bool, form: str) -> int:
     """Bring the live rows to the branch's head, and record every commit.
 
     An invalid head changes no row: the last valid commit stays live. Nor does one that a guard or policy refuses, until
@@ -44,7 +45,9 @@ def sync(given: Globals, approve: str | None, force: bool, form: str) -> int:
     """
     with output.progress("commits") as progress:
         asked = given.settings().asked_branch
-        found = given.host(progress).ask(HostControl.sync, user_name(), approve, force=force, branch=asked)
+        found = given.host(progress).ask(
+            HostControl.sync, user_name(), approve, force=force, rejudge=rejudge, branch=asked
+        )
     if form == "json":
         results.answer(found)
     else:

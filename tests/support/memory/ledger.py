@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from reconciler import __version__
 from reconciler.errors import BugError, UsageError
 from reconciler.history.points import group_by_merge, order_newest_first, sha_prefix, to_version_row
+from reconciler.model.problem import verdict_of
 from reconciler.model.rows import RecordedEvent
 from tests.support.memory.past import Entry, PastQueries
 
@@ -42,7 +44,14 @@ class MemoryLedger(PastQueries):
 
     def recorded_commits(self, among: Collection[str] | None = None) -> Mapping[str, bool]:
         """The recorded commits that are not orphaned (of some, or all), and whether each is on the mainline."""
-        found = {row.commit.sha: row.mainline for row in self._reachable()}
+        found = {
+            row.commit.sha: row.mainline
+            for row in self._reachable()
+            if not any(
+                problem.code == "cannot-judge" and not problem.message.startswith(verdict_of(__version__))
+                for problem in row.problems
+            )
+        }
         return found if among is None else {sha: found[sha] for sha in among if sha in found}
 
     def record(self, versions: Sequence[Version]) -> None:
