@@ -35,7 +35,7 @@ def repo(tmp_path: Path) -> GitRepo:
     return made
 
 
-@pytest.fixture(params=["folder", "url"])
+@pytest.fixture(params=["folder", pytest.param("url", marks=pytest.mark.slow)])
 def place(request: pytest.FixtureRequest, repo: GitRepo, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Place:
     origin = str(repo.path) if request.param == "folder" else repo.path.as_uri()
     return Place(origin, tmp_path / "state", capsys)
@@ -86,6 +86,7 @@ def test_questions_may_be_about_another(place: Place) -> None:
     assert (place.risk(), bound(place)) == (MAIN, "main")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["sync", "plan", "status", "verify"])
 def test_what_is_no_branch_is_refused(place: Place, repo: GitRepo, command: str) -> None:
     repo.git("update-ref", "refs/remotes/origin/main", "main~1")

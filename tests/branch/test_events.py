@@ -191,7 +191,7 @@ CASES = [
         where,
         EVENTS[event][where == "url"],
         id=f"{event.__name__}-{where}",
-        marks=() if event in QUICK else pytest.mark.slow,
+        marks=() if event in QUICK and where == "folder" else pytest.mark.slow,
     )
     for event in EVENTS
     for where in ("folder", "url")
@@ -245,15 +245,15 @@ def server(repo: GitRepo) -> Iterator[GitServer]:
 
 
 @pytest.mark.usefixtures("one_engine")
-@pytest.mark.parametrize("no_refs", [True, False], ids=["nothing", "no-refs"])
+@pytest.mark.parametrize("blank", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["nothing", "no-refs"])
 def test_a_server_that_answers_with_nothing(
-    no_refs: bool, repo: GitRepo, server: GitServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    blank: bool, repo: GitRepo, server: GitServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Once by an empty page, once as a repository without branches does. What was fetched stays where it was."""
     place = Place(f"{server.url}/config/.git", tmp_path / "state", capsys)
     assert place.look_once().risk == LIVE
     head = repo.git("rev-parse", "main")
-    if no_refs:
+    if blank:
         server.blank.set()
     else:
         (repo.path / ".git").rename(tmp_path / "whole")
@@ -263,7 +263,7 @@ def test_a_server_that_answers_with_nothing(
         assert GitRepo(place.state / "mirror.git").git("rev-parse", "refs/heads/main") == head
     with following(place) as follower:
         check(follower.look(), GONE._replace(words="answered with nothing"), daemon=True)
-    if no_refs:
+    if blank:
         server.blank.clear()
     else:
         shutil.rmtree(repo.path / ".git")
