@@ -6,14 +6,16 @@ import copy
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from reconciler.cli.main import run
+from tests.support.daemons import running
+from tests.support.gitrepo import GitRepo
 from tests.validate.samples import CASES
 from tests.validate.test_poison import FAULTY, MAP, REFERENCES, SOUND, TEXT, WAYS, with_part
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from tests.cli.conftest import Host
 
@@ -96,3 +98,26 @@ def test_what_backtracks_for_ever_elsewhere_is_live_or_refused_at_once(synced: H
     synced.repo.commit({"desk.yaml": good}, "Mend it")
     assert synced.run("sync").code == 0
     assert "New York" in synced.run("get", "Desk1x", "fx", "--format", "json").out
+
+
+@pytest.mark.slow
+def test_a_daemon_goes_on_after_each(tmp_path: Path) -> None:
+    repo = GitRepo.create(tmp_path / "config")
+    schema = _numbered(with_part((*TEXT, "pattern"), "^([A-Za-z]+[ .-]?)+$"), 1)
+    document = (
+        "apiVersion: reconciler/v1\nkind: Desk1x\nmetadata: {name: fx}\nspec: {city: A, loss: 1, some_text: TEXT}\n"
+    )
+    repo.commit({"schemas/desk.schema.json": schema, "desk.yaml": document.replace("TEXT", "ok")})
+    other = "schemas/other.schema.json"
+    poison: list[dict[str, str | None]] = [
+        {"desk.yaml": document.replace("TEXT", "a" * 27 + "1")},
+        {"desk.yaml": document.replace("TEXT", "ab" * 400_000 + "1")},
+        {other: _numbered(_referring("fan of 25"), 2)},
+        *({other: _numbered(schema, 2)} for schema in NAMES),
+    ]
+    with running(repo.path, tmp_path / "state") as daemon:
+        for number, files in enumerate(poison):
+            bad = repo.commit(files)
+            daemon.await_status(lambda status, bad=bad: bad in str(status))
+            mended: dict[str, str | None] = {"desk.yaml": document.replace("TEXT", f"ok {'x' * number}"), other: None}
+            daemon.await_live(repo.commit(mended if other in files else {"desk.yaml": mended["desk.yaml"]}))
