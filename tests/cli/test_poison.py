@@ -55,7 +55,9 @@ NAMES = [
 PATTERNS = [way(row["pattern"]) for way in WAYS.values() for row in FAULTY]
 POISON = [
     *(with_part(MAP, {**FIELD, "patternProperties": {"^a": part}}) for part in PATTERNS),
-    *map(_referring, REFERENCES),
+    *(
+        _referring(case) for case in REFERENCES if case != "long circle"
+    ),  # thousands of problems, which no format prints
     *NAMES,
 ]
 
