@@ -178,7 +178,8 @@ def _traced(error: BaseException | None, text: str = "") -> str:
             "w", encoding="utf-8", prefix="reconciler-", suffix=".traceback", delete=False
         ) as file:
             file.write(text)
-            traceback.print_exception(error, file=file)
+            if error is not None:
+                traceback.print_exception(error, file=file)
     except OSError as refused:
         return f"its trace could be written nowhere: {refused.strerror or refused}"
     return f"its trace is in {Path(file.name)}"
