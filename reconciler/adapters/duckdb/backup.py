@@ -347,7 +347,8 @@ def _adopt(restoring: Path, backup: Path, owns: Owns, before: _OldStore, now: da
             detail = {"file": backup.name, "before": before.commit}
             add_event(connection, HostEvent(0, now, "restored", commit, digest, 0, detail))
             if commit is not None:
-                intervals.begin_interval(connection, commit, digest or "", now)
+                timeline = intervals.read_timeline(connection)
+                intervals.begin_interval(connection, timeline, commit, digest or "", now)
     with disk_errors(restoring), restoring.open("rb+") as written:
         os.fsync(written.fileno())
     return applied

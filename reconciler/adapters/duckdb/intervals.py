@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
-from reconciler.adapters.duckdb.connection import fetch_first, fetch_number
+from reconciler.adapters.duckdb.connection import fetch_first
 from reconciler.model.intervals import IntervalEnd, LiveInterval, why_replaced
 
 if TYPE_CHECKING:
@@ -15,53 +16,70 @@ if TYPE_CHECKING:
     import duckdb
 
 SCHEMA = """
-CREATE SEQUENCE gitops.live_seq;
 CREATE TABLE gitops.live (
     seq BIGINT NOT NULL, commit_sha VARCHAR NOT NULL, branch VARCHAR NOT NULL, digest VARCHAR NOT NULL,
     live_from TIMESTAMP NOT NULL, live_until TIMESTAMP, ended VARCHAR, change BIGINT NOT NULL, store UUID NOT NULL
 );
 """
 COLUMNS = "seq, commit_sha, branch, digest, live_from, live_until, ended, change, store"
+INSERT = f"INSERT INTO gitops.live ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 INTERVAL_CURSOR = "live_intervals"
 NEWEST = "ORDER BY live_from DESC, change DESC LIMIT 1"
 
 
-def begin_interval(connection: duckdb.DuckDBPyConnection, commit: str, digest: str, now: datetime) -> None:
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Where a store's intervals go on: the bound branch, the store's id, the newest change, and what is live.
+
+    `ended` is when the last one ended, where nothing is live.
+    """
+
+    branch: str
+    store: str
+    change: int
+    present: LiveInterval | None
+    ended: datetime | None
+
+
+def read_timeline(connection: duckdb.DuckDBPyConnection) -> Timeline:
+    """Where the intervals go on. Holds until somebody else writes, or the store is bound to another branch."""
+    record = fetch_first(
+        connection,
+        "SELECT (SELECT branch FROM gitops.owner), store, (SELECT max(change) FROM gitops.live), "
+        "(SELECT max(live_until) FROM gitops.live) FROM gitops.format",
+    )
+    assert record is not None
+    branch, store, change, ended = record
+    until = None if ended is None else canonical.utc(ended)
+    return Timeline(branch or "", str(store), change or 0, _open_interval(connection), until)
+
+
+def begin_interval(
+    connection: duckdb.DuckDBPyConnection, timeline: Timeline, commit: str, digest: str, now: datetime
+) -> Timeline:
     """A commit of the bound branch is live from now on; what was live before is not any more.
 
     The same state of the same branch goes on as it is. Never begins before the one before has ended, whatever the
-    clock does.
+    clock does. Returns where the intervals go on once this is committed.
     """
-    owner = fetch_first(connection, "SELECT branch FROM gitops.owner")
-    branch = owner[0] if owner else ""
-    before = open_interval(connection)
+    before, branch, change = timeline.present, timeline.branch, timeline.change
     if before is None:
-        ended = fetch_first(connection, "SELECT max(live_until) FROM gitops.live")
-        since = max(now, canonical.utc(ended[0])) if ended and ended[0] else now
+        since = max(now, timeline.ended) if timeline.ended else now
     elif (before.commit, before.branch, before.digest) == (commit, branch, digest):
-        return
+        return timeline
     else:
-        since = max(now, before.since)
-        end_interval(connection, before, since, why_replaced(before.branch, branch))
-    connection.execute(
-        f"INSERT INTO gitops.live ({COLUMNS}) SELECT number, ?, ?, ?, ?, NULL, NULL, number, store "
-        "FROM gitops.format, (SELECT nextval('gitops.live_seq') AS number)",
-        [commit, branch, digest, since],
-    )
+        since, change = max(now, before.since), change + 1
+        connection.execute(
+            "UPDATE gitops.live SET live_until = ?, ended = ?, change = ? WHERE seq = ? AND store = ?",
+            [since, why_replaced(before.branch, branch), change, before.seq, before.store],
+        )
+    change += 1
+    interval = LiveInterval(change, commit, branch, digest, since, change=change, store=timeline.store)
+    connection.execute(INSERT, _record(interval))
+    return replace(timeline, change=change, present=interval)
 
 
-def end_interval(
-    connection: duckdb.DuckDBPyConnection, interval: LiveInterval, until: datetime, why: IntervalEnd
-) -> None:
-    """End an interval, so that the ledger hears of it again."""
-    connection.execute(
-        "UPDATE gitops.live SET live_until = ?, ended = ?, change = nextval('gitops.live_seq') "
-        "WHERE seq = ? AND store = ?",
-        [until, why, interval.seq, interval.store],
-    )
-
-
-def open_interval(connection: duckdb.DuckDBPyConnection) -> LiveInterval | None:
+def _open_interval(connection: duckdb.DuckDBPyConnection) -> LiveInterval | None:
     """What is live now."""
     record = fetch_first(connection, f"SELECT {COLUMNS} FROM gitops.live WHERE live_until IS NULL {NEWEST}")
     return None if record is None else _interval(record)
@@ -98,17 +116,10 @@ def intervals_after(connection: duckdb.DuckDBPyConnection, change: int, limit: i
 
 
 def add_intervals(connection: duckdb.DuckDBPyConnection, intervals: Iterable[LiveInterval]) -> None:
-    """Add intervals as they are, each with the number and the store it has, or else those of this store."""
-    records = [
-        [one.seq, one.commit, one.branch, one.digest, one.since, one.until, one.ended, one.change or None, one.store]
-        for one in intervals
-    ]
+    """Add intervals as they are, with the numbers and the store that they have."""
+    records = list(map(_record, intervals))
     if records:
-        connection.executemany(
-            f"INSERT INTO gitops.live ({COLUMNS}) SELECT ?, ?, ?, ?, ?, ?, ?, "
-            "coalesce(?, nextval('gitops.live_seq')), coalesce(nullif(?, '')::UUID, store) FROM gitops.format",
-            records,
-        )
+        connection.executemany(INSERT, records)
 
 
 def take_over_intervals(connection: duckdb.DuckDBPyConnection, intervals: Sequence[LiveInterval]) -> None:
@@ -121,16 +132,17 @@ def take_over_intervals(connection: duckdb.DuckDBPyConnection, intervals: Sequen
             "DELETE FROM gitops.live WHERE seq = ? AND store = ?", [[one.seq, one.store] for one in intervals]
         )
         add_intervals(connection, intervals)
-        newest = fetch_number(connection, "SELECT max(change) FROM gitops.live")
-        reached = fetch_number(connection, "SELECT nextval('gitops.live_seq')")
-        if newest > reached:
-            connection.execute("SELECT max(nextval('gitops.live_seq')) FROM range(?)", [newest - reached]).fetchall()
         return
     connection.execute(
         "UPDATE gitops.live SET ended = ?, "
         "live_until = greatest(live_from, (SELECT max(happened_at) FROM gitops.events)) WHERE live_until IS NULL",
         [IntervalEnd.REPLACED],
     )
+
+
+def _record(interval: LiveInterval) -> list[object]:
+    one = interval
+    return [one.seq, one.commit, one.branch, one.digest, one.since, one.until, one.ended, one.change, one.store]
 
 
 def _interval(record: Sequence[Any]) -> LiveInterval:

@@ -145,7 +145,9 @@ def _tell_intervals(connection: duckdb.DuckDBPyConnection) -> None:
     told = rebuild_intervals(events_after(connection, 0, MAX_EVENTS), branch)
     if last is not None and (not told or told[-1].commit != last.stamp.commit):
         told = [LiveInterval(1, last.stamp.commit, branch, last.digest, last.at)]
-    intervals.add_intervals(connection, [replace(one, seq=number, change=0) for number, one in enumerate(told, 1)])
+    store = identity(connection)
+    numbered = (replace(one, seq=number, change=number, store=store) for number, one in enumerate(told, 1))
+    intervals.add_intervals(connection, numbered)
 
 
 def identity(connection: duckdb.DuckDBPyConnection) -> str:

@@ -95,6 +95,7 @@ class DuckDBStore(DuckDBReader):
         super().__init__(connection)
         self._clock = clock
         self._known: dict[str, Any] = {}
+        self._timeline: intervals.Timeline | None = None
         self._moments = SnapshotCache()
 
     def another(self) -> DuckDBReader:
@@ -142,6 +143,7 @@ class DuckDBStore(DuckDBReader):
         now = self._clock.now()
         with self._transaction():
             state.set_owner(self._connection, owner)
+            self._timeline = None
             for event, detail in ownership_events(before, owner):
                 add_event(self._connection, HostEvent(0, now, event, None, None, 0, detail))
 
@@ -311,7 +313,9 @@ class DuckDBStore(DuckDBReader):
                 save_catalog(self._connection, known)
             state.set_applied(self._connection, Applied(stamp, step.height, step.digest, now), step.warnings)
             state.set_attempted(self._connection, Attempt(stamp, now, refused=False, problems=step.warnings))
-            intervals.begin_interval(self._connection, stamp.commit, step.digest, now)
+            timeline = self._timeline or intervals.read_timeline(self._connection)
+            self._timeline = None
+            timeline = intervals.begin_interval(self._connection, timeline, stamp.commit, step.digest, now)
             elapsed = (perf_counter() - began) * 1000
             add_event(self._connection, replace(event, duration_ms=elapsed))
-        self._catalog = known
+        self._catalog, self._timeline = known, timeline

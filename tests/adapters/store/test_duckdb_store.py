@@ -20,6 +20,7 @@ from reconciler.adapters.duckdb.store import open_reader, open_store
 from reconciler.errors import BugError, NeedsHuman, RetryLater
 from reconciler.model.commit import Approval, Attempt
 from reconciler.model.problem import Problem
+from reconciler.model.refusal import refusal_detail
 from tests.adapters.store.observing import observe
 from tests.support.kinds import KINDS, WIDGET, FixedClock, gadget, owner, row, stamp, step, tombstone, uid, widget
 
@@ -273,7 +274,7 @@ def test_host_events_tell_what_was_done(duckdb_store: DuckDBStore) -> None:
     assert [one.seq for one in found] == sorted((one.seq for one in found), reverse=True)
     assert [dict(one.detail) for one in (found[1], found[2], found[3])] == [
         {"how": "replace", "creates": 1, "updates": 0, "deletes": 0},
-        {"problems": 1},
+        refusal_detail(refused.problems),
         {"repository": "repo", "branch": "next", "before": "main"},
     ]
     assert (found[1].digest, found[1].duration_ms > 0, found[1].at.tzinfo) == (last.digest, True, UTC)

@@ -185,7 +185,6 @@ def make_old(folder: Path) -> None:
     """Make a store one of the format before intervals."""
     with duckdb.connect(str(folder / FILE_NAME)) as connection:
         connection.execute("DROP TABLE gitops.live")
-        connection.execute("DROP SEQUENCE gitops.live_seq")
         connection.execute("UPDATE gitops.format SET version = 4")
 
 
