@@ -60,15 +60,8 @@ class Answer:
     trace: str = ""
 
 
-def call_again(function: Callable[..., Any], *arguments: object) -> Answer:
-    """Call a function of a module in a fresh process; see `freshprocess.call_fresh`."""
-    from reconciler.reconcile.freshprocess import call_fresh  # nearly nothing ever fails
-
-    return call_fresh(function, *arguments)
-
-
 def call_here(function: Callable[..., Any], *arguments: object) -> Answer:
-    """The same in this process, for one that is fresh. Raises whatever is the machine's fault."""
+    """Call a function in this process, which is fresh. Raises whatever is the machine's fault."""
     try:
         return Answer(function(*arguments))
     except BaseException as error:

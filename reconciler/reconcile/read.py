@@ -19,7 +19,8 @@ from reconciler.errors import RetryLater
 from reconciler.model.change import FileEntry
 from reconciler.model.commit import EntryType
 from reconciler.model.problem import NOT_LOCATED, Mark, Problem, Severity
-from reconciler.reconcile.faults import Answer, call_again, call_here, cannot_judge, is_commit_fault
+from reconciler.reconcile.faults import Answer, call_here, cannot_judge, is_commit_fault
+from reconciler.reconcile.freshprocess import call_fresh
 from reconciler.slices import slices
 from reconciler.snapshot.tree import NO_ENTRY
 from reconciler.validate.validator import Validator
@@ -54,7 +55,7 @@ LOG = logging.getLogger(__name__)
 class FileReader:
     """Reads changed files under one set of kinds at a time; `again` reads once more what failed."""
 
-    def __init__(self, kinds: Kinds, again: Again = call_again) -> None:
+    def __init__(self, kinds: Kinds, again: Again = call_fresh) -> None:
         self.kinds = kinds
         self._again = again
         self._validator = Validator(kinds)

@@ -15,7 +15,8 @@ from reconciler.kinds.kind import Kinds, build_kind
 from reconciler.kinds.load import load_kinds
 from reconciler.model.commit import EntryType, FileChange, RepositorySpec
 from reconciler.model.problem import Problem, Severity
-from reconciler.reconcile.faults import Answer, call_again, call_here, cannot_judge, is_commit_fault
+from reconciler.reconcile.faults import Answer, call_here, cannot_judge, is_commit_fault
+from reconciler.reconcile.freshprocess import call_fresh
 from reconciler.reconcile.read import not_a_file_problem
 from reconciler.validate.filepatterns import FilePatterns
 from reconciler.validate.validator import read_repository
@@ -120,7 +121,7 @@ class BundledSchemas:
 
 
 def read_kinds(
-    files: Mapping[str, bytes], bundled: BundledSchemas, again: Again = call_again
+    files: Mapping[str, bytes], bundled: BundledSchemas, again: Again = call_fresh
 ) -> tuple[Kinds, tuple[Problem, ...]]:
     """The bundled kinds and those of some schema files (JSON, which is YAML), and what is wrong with the files.
 
@@ -207,7 +208,7 @@ class Rules:
 class RuleReader:
     """Reads the rules of one repository's trees, with a cache of kinds; `again` reads once more what failed."""
 
-    def __init__(self, source: Source, folder: str, bundled: BundledSchemas, again: Again = call_again) -> None:
+    def __init__(self, source: Source, folder: str, bundled: BundledSchemas, again: Again = call_fresh) -> None:
         self.folder = folder
         self._again = again
         self._source = source

@@ -17,7 +17,8 @@ from reconciler.model.commit import Applied, Attempt, Status
 from reconciler.plan import Plan
 from reconciler.reconcile.admission import PRUNE, propose_replacement, propose_update
 from reconciler.reconcile.branch import gone
-from reconciler.reconcile.faults import call_again, cannot_judge, is_commit_fault, raise_host_fault
+from reconciler.reconcile.faults import cannot_judge, is_commit_fault, raise_host_fault
+from reconciler.reconcile.freshprocess import call_fresh
 from reconciler.reconcile.record import Outbox, OutboxRecorder, Recorder, RecordResult, backfill
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.walk import ProcessedCommit, WalkStart, mainline_contains, walk_history
@@ -230,7 +231,7 @@ class Reconciler:
         if not is_commit_fault(error):
             raise_host_fault(commit, error)
         old = None if proposal.replaces else base
-        answer = call_again(self.rehearse, self.claimant.source, processor.rules.folder, processor.bundled, old, commit)
+        answer = call_fresh(self.rehearse, self.claimant.source, processor.rules.folder, processor.bundled, old, commit)
         if not answer.fault:
             raise error
         LOG.warning("%s cannot be applied: %s\n%s", commit, answer.fault, answer.trace, exc_info=error)

@@ -16,12 +16,12 @@ from reconciler.model.commit import Commit, CommitDelta, Signature, Status, Vers
 from reconciler.model.problem import Problem, Severity
 from reconciler.reconcile.faults import (
     accept_fault,
-    call_again,
     cannot_judge,
     describe_fault,
     is_commit_fault,
     raise_host_fault,
 )
+from reconciler.reconcile.freshprocess import call_fresh
 from reconciler.reconcile.narrowing import find_replaced_kinds
 from reconciler.reconcile.read import FileReader, locate_problems
 from reconciler.reconcile.rules import RuleReader, Rules
@@ -92,7 +92,7 @@ class CommitProcessor:
     fault is no verdict: then `ReconcilerError` is raised.
     """
 
-    def __init__(self, source: Source, folder: str, bundled: BundledSchemas, again: Again = call_again) -> None:
+    def __init__(self, source: Source, folder: str, bundled: BundledSchemas, again: Again = call_fresh) -> None:
         self.rules = RuleReader(source, folder, bundled, again)
         self._source = source
         self.bundled = bundled
