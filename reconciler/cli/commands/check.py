@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from reconciler.cli import output, results
+from reconciler.cli import output
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.output import Exit
+from reconciler.cli.problems import note_problems, problems_code
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.report.authoring import (
     POLICY_HEADERS,
@@ -65,7 +66,7 @@ def validate(given: Globals, paths: tuple[Path, ...], watch: bool, form: str) ->
         _watch(given, checkout, paths, partial(_report, given, form=form))
     checked = checkout.check_paths(paths)
     _report(given, checked, form)
-    return results.problems_code(checked.problems)
+    return problems_code(checked.problems)
 
 
 def _report(given: Globals, checked: CheckResult, form: str) -> None:
@@ -126,7 +127,7 @@ def fmt(given: Globals, paths: tuple[Path, ...], check: bool, diff: bool) -> int
             write_formatted(checkout.root, file.path, file.after)
         for text in format_diff(file) if diff else (file.path,):
             output.data(output.change(text) if diff else text)
-    results.note_problems(tree.problems)
+    note_problems(tree.problems)
     words = ("reformatted", "left unchanged") if writes else ("would be reformatted", "already formatted")
     given.say(format_summary(tree.files, *words) or "warning: there is no *.yaml or *.yml file to format")
     return _format_code(tree, writes=writes)
@@ -156,12 +157,12 @@ def list_policies(given: Globals, form: str) -> int:
     """List the policies: name, title and how many tests each has."""
     settings = given.settings()
     found = open_checkout(settings.repository, settings.path).policies()
-    results.note_problems(found.problems)
+    note_problems(found.problems)
     if form == "json":
         output.json_data(build_policies(found))
     else:
         output.table(POLICY_HEADERS, policy_cells(found))
-    return results.problems_code(found.problems)
+    return problems_code(found.problems)
 
 
 @policy.command(short_help="run policies against their tests")

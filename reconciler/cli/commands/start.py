@@ -11,9 +11,10 @@ import click
 
 from reconciler import answers
 from reconciler.adapters.files import Folder
-from reconciler.cli import completion, output, results
+from reconciler.cli import completion, output
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.output import Exit
+from reconciler.cli.problems import note_problems, problems_code
 from reconciler.reconcile.rules import Role
 from reconciler.report import plans, problems
 from reconciler.report.authoring import FIELD_HEADERS, KIND_HEADERS, build_kind_summary, field_cells, kind_cells
@@ -168,7 +169,7 @@ def list_kinds(given: Globals, form: str) -> int:
         output.json_data([answers.to_json(summary) for summary in summaries])
     else:
         output.table(KIND_HEADERS, [kind_cells(summary) for summary in summaries])
-    return results.problems_code(scaffold.author.problems)
+    return problems_code(scaffold.author.problems)
 
 
 @schema.command(short_help="the fields of a kind")
@@ -186,7 +187,7 @@ def show(given: Globals, kind: str, form: str) -> int:
         output.data(f"{found.name}: {found.schema['description']}")
         output.data(f"table {found.table}, {scaffold.author.origin(found)}\n")
         output.table(FIELD_HEADERS, [field_cells(row) for row in describe_fields(found)])
-    return results.problems_code(scaffold.author.problems)
+    return problems_code(scaffold.author.problems)
 
 
 @schema.command(short_help="write the schemas for editors")
@@ -204,10 +205,10 @@ def export(given: Globals, to: Path | None) -> int:
     for name, content in sorted(scaffold.schemas.items()):
         target.replace(name, content)
         output.data(output.short_path(folder / name))
-    return results.problems_code(scaffold.author.problems)
+    return problems_code(scaffold.author.problems)
 
 
 def _open_schemas(given: Globals) -> Scaffold:
     scaffold, _ = open_scaffold(given.settings(), (Role.SCHEMA,))
-    results.note_problems(scaffold.author.problems)
+    note_problems(scaffold.author.problems)
     return scaffold
