@@ -228,7 +228,7 @@ def empty_host(tmp_path: Path, capsys: pytest.CaptureFixture[str], ticks: Ticks)
 @pytest.mark.parametrize(
     ("seed", "events"),
     [
-        *(pytest.param(seed, 60, marks=pytest.mark.slow) for seed in range(2)),
+        *(pytest.param(seed, 50, marks=[pytest.mark.slow, pytest.mark.timeout(900)]) for seed in range(2)),
         pytest.param(2, 2_000, marks=[pytest.mark.soak, pytest.mark.timeout(7_200)]),
     ],
 )

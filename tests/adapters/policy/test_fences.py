@@ -216,7 +216,7 @@ def test_time_chance_and_the_machine_are_not_asked(run: Run, name: str) -> None:
     sql = f"SELECT 'x' AS message\nFROM desired.widget_config WHERE {name if bare else f'{name}({arguments})'} IS NULL"
     fault = run(sql).fault
     assert fault is not None
-    assert fault.message.startswith(f"{name} asks for ")
+    assert fault.message.startswith(f"{name} {REFUSED_FUNCTIONS[name]}")
     assert (fault.line, fault.column) == (2, 34)
 
 
