@@ -461,42 +461,6 @@ class Sync(Answer, frozen=True):
     ] = UNSET
 
 
-class Example(Answer, frozen=True):
-    subject: str
-    message: str
-
-
-class Difference(Answer, frozen=True):
-    """Differences of one sort, with the first of them."""
-
-    sort: str
-    count: Count
-    examples: tuple[Example, ...]
-
-
-class VerifiedView(Answer, frozen=True):
-    """How many rows of the live view were compared; null, with the reason, when it could not be compared."""
-
-    rows: Count | None
-    reason: str
-
-
-class Verification(Answer, frozen=True):
-    """What was compared with git, and what differs. `commits` is null without a history, `live_view` without one."""
-
-    repository: str
-    branch: str
-    head: Sha | None
-    applied: Sha | None
-    commits: Count | None
-    rows: Count
-    live_view: VerifiedView | None
-    differences: tuple[Difference, ...]
-    approximated: Annotated[
-        Difference | None, Meta(description="commits with dates that the stores cannot hold: no difference")
-    ] = None
-
-
 class Resumed(Answer, frozen=True):
     ended: Suspension | None
 
@@ -534,27 +498,3 @@ class Ended(Answer, frozen=True):
     """How many sessions ended."""
 
     ended: Count
-
-
-class QueryColumn(Answer, frozen=True):
-    name: str
-    type: str
-
-
-class QueryResult(Answer, frozen=True):
-    """`cut` says that there are more rows than these."""
-
-    columns: tuple[QueryColumn, ...]
-    rows: tuple[tuple[Any, ...], ...]
-    cut: bool
-
-
-class Table(Answer, frozen=True):
-    """A table that can be exported; `kind` is null for those that hold no kind."""
-
-    table: str
-    kind: str | None
-
-
-class Tables(Answer, frozen=True):
-    tables: tuple[Table, ...]

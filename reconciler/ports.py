@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reconciler.canonical import Value
     from reconciler.errors import UsageError
     from reconciler.kinds.kind import Kind, Kinds
-    from reconciler.model.change import Key, Resource, Row, RowId
+    from reconciler.model.change import Between, Key, Resource, Row, RowId
     from reconciler.model.commit import Applied, Attempt, Commit, CommitDelta, FileChange, StoreUpdate, Version
     from reconciler.model.host import HostEvent, Owner, Suspension
     from reconciler.model.intervals import LiveInterval
@@ -142,19 +142,6 @@ class Source(Protocol):
 
     def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         """The contents of blobs, in the given order, as one stream."""
-
-
-@dataclass(frozen=True, slots=True)
-class Between:
-    """Two states, each identified by a text, and the rows that differ between them.
-
-    `rows` are those of the new state, including tombstones of what left it; None when any row may differ. States with
-    the same text have the same rows.
-    """
-
-    old: str
-    new: str
-    rows: Collection[Row] | None
 
 
 class PolicyEngine(Protocol):

@@ -21,7 +21,8 @@ from reconciler.reconcile.sync import CommitApproval
 from reconciler.reconcile.verify import Verifier
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.status import build_suspension
-from reconciler.report.sync import build_drift, build_sync, build_verification
+from reconciler.report.sync import build_drift, build_sync
+from reconciler.report.verification import Verification, build_verification
 from reconciler.service.context import BRANCH, HELD, Heartbeat
 from reconciler.service.host import build_restored, end_suspension, heal_store, new_suspension
 from reconciler.status import BranchHead, Running, describe
@@ -128,7 +129,7 @@ class DaemonControl:
         self._deps.log.event("Healing", by=by)
         return self._loop.submit(lambda heartbeat: self._heal())
 
-    def verify(self, by: str) -> Future[answers.Verification]:
+    def verify(self, by: str) -> Future[Verification]:
         """Compare the history and the live rows with git, at the head that was reconciled."""
         self._deps.log.event("Verifying", by=by)
         return self._loop.submit(self._verify)
@@ -189,11 +190,11 @@ class DaemonControl:
             self._host.look_for_drift()  # what was said of the rows before is no longer so
             return build_drift(drift)
 
-    def _verify(self, heartbeat: Callable[[], None]) -> answers.Verification:
+    def _verify(self, heartbeat: Callable[[], None]) -> Verification:
         self._deps.upload.flush(UPLOAD_WAIT)
         return self._host.retry_read(lambda: self._verify_once(heartbeat))
 
-    def _verify_once(self, heartbeat: Callable[[], None]) -> answers.Verification:
+    def _verify_once(self, heartbeat: Callable[[], None]) -> Verification:
         with self._host.close_on_error():
             target = self._deps.repository.open()
             verifier = Verifier(

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kinds
     from reconciler.metrics import Metrics
-    from reconciler.model.change import Row
+    from reconciler.model.change import Between, Row
     from reconciler.model.problem import Policy, Verdict
-    from reconciler.ports import Between, PolicyEngine
+    from reconciler.ports import PolicyEngine
     from reconciler.reconcile.sync import SyncResult
     from reconciler.service.context import Heartbeat
     from reconciler.status import Running, Status

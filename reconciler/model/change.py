@@ -233,3 +233,16 @@ class Row:
     @property
     def row_id(self) -> RowId:
         return self.resource.row_id
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Two states, each identified by a text, and the rows that differ between them.
+
+    `rows` are those of the new state, including tombstones of what left it; None when any row may differ. States with
+    the same text have the same rows.
+    """
+
+    old: str
+    new: str
+    rows: Collection[Row] | None

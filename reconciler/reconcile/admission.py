@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import NeedsHuman, UsageError
 from reconciler.kinds.kind import Kinds
-from reconciler.model.change import Op, Prune, Removal
+from reconciler.model.change import Between, Op, Prune, Removal
 from reconciler.model.commit import Approval, StoreUpdate
 from reconciler.model.problem import APPROVABLE, Policy, Problem, Severity
 from reconciler.plan import find_prune_problems, sort_changes
 from reconciler.policy import locate_violations, read_policy
-from reconciler.ports import Between
 from reconciler.reconcile.narrowing import find_lost_rows
 from reconciler.reconcile.read import locate_problems
 from reconciler.snapshot.snapshot import LoadedBase, change_between

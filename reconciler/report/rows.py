@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kind
     from reconciler.model.change import Key
-    from reconciler.model.rows import LiveRow, QueryResult, Record, TableExport
+    from reconciler.model.rows import LiveRow, Record, TableExport
 
 
 NULL = "NULL"
@@ -70,33 +70,6 @@ def row_lines(row: answers.Row, rows: answers.Rows) -> Iterator[tuple[str, str]]
 
 
 def format_value(value: Any) -> str:
-    return escape_line(canonical.text(value))
-
-
-def build_query_result(queried: QueryResult) -> answers.QueryResult:
-    columns = tuple(answers.QueryColumn(name=name, type=type_) for name, type_ in queried.columns)
-    return answers.QueryResult(columns=columns, rows=tuple(queried.rows), cut=queried.cut)
-
-
-def query_headers(result: answers.QueryResult) -> list[str]:
-    return [escape_line(column.name) for column in result.columns]
-
-
-def query_cells(row: Iterable[Any]) -> list[str]:
-    """The cells of a row. A string that reads like NULL or has blanks around it is in single quotes, as in SQL."""
-    return [_query_cell(value) for value in row]
-
-
-def query_csv(result: answers.QueryResult) -> str:
-    """RFC 4180 with line feeds; NULL is an empty cell, and no character is escaped."""
-    return "".join(csv_records((column.name for column in result.columns), result.rows)).removesuffix("\n")
-
-
-def _query_cell(value: Any) -> str:
-    if value is None:
-        return NULL
-    if isinstance(value, str) and (value in ("", NULL) or value != value.strip()):
-        return "'" + escape_line(value).replace("'", "''") + "'"
     return escape_line(canonical.text(value))
 
 

@@ -1,4 +1,4 @@
-"""What a sync did, and where the databases differ from git, as answers, text, log messages and events."""
+"""What a sync did, and where live rows differ from git, as answers, text, log messages and events."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from reconciler.model.rows import Drifts
     from reconciler.plan import Plan
     from reconciler.reconcile.sync import SyncResult
-    from reconciler.reconcile.verify import Difference, Verification
 
 
 MAX_LISTED = 20
@@ -196,52 +195,3 @@ def _field_lines(row: answers.DriftedRow) -> Iterator[str]:
     for field in row.fields:
         live, git = (escape_line(canonical.text(side.get(field))) for side in (before, after))
         yield f"    {escape_line(field)}: live {live}, git says {git}"
-
-
-def build_verification(verification: Verification) -> answers.Verification:
-    view = verification.view
-    return answers.Verification(
-        repository=verification.repository,
-        branch=verification.branch,
-        head=verification.head,
-        applied=verification.applied,
-        commits=verification.commits if verification.has_history else None,
-        rows=verification.rows,
-        live_view=answers.VerifiedView(rows=view.rows, reason=view.reason) if view else None,
-        differences=tuple(map(_build_difference, verification.differences)),
-        approximated=_build_difference(verification.approximated) if verification.approximated else None,
-    )
-
-
-def _build_difference(difference: Difference) -> answers.Difference:
-    examples = (answers.Example(subject=one.subject, message=one.message) for one in difference.examples)
-    return answers.Difference(sort=difference.sort, count=difference.count, examples=tuple(examples))
-
-
-def verification_lines(verification: answers.Verification) -> Iterator[str]:
-    """What was compared, then each sort of difference with its first examples."""
-    recorded = verification.commits
-    yield f"history     {'this host keeps none' if recorded is None else plural(recorded, 'commit')}"
-    yield f"live rows   {verification.rows:,} of {short_sha(verification.applied or '')}"
-    yield f"live view   {_view_text(verification.live_view)}"
-    total = 0
-    for difference in verification.differences:
-        total += difference.count
-        yield from _difference_lines(difference)
-    if verification.approximated is not None:
-        yield from _difference_lines(verification.approximated)
-    yield f"{plural(total, 'difference')} found" if total else "everything is as git says"
-
-
-def _difference_lines(difference: answers.Difference) -> Iterator[str]:
-    yield f"{difference.sort}: {difference.count:,}"
-    for example in difference.examples:
-        yield escape_line(f"  {example.subject}: {example.message}")
-    if difference.count > len(difference.examples):
-        yield f"  and {difference.count - len(difference.examples):,} more"
-
-
-def _view_text(view: answers.VerifiedView | None) -> str:
-    if view is None:
-        return "this host keeps none"
-    return escape_line(f"not compared: {view.reason}") if view.rows is None else plural(view.rows, "row")

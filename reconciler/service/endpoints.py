@@ -10,7 +10,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar, overload
 
 from reconciler import answers
+from reconciler.report.queries import QueryResult, Tables
 from reconciler.report.rows import Uses
+from reconciler.report.verification import Verification
 from reconciler.service.endpoint import (
     AT,
     BASE,
@@ -219,9 +221,7 @@ ENDPOINTS: Final = (
         ),
     ),
     _operation("/v1/heal", HostControl.heal, answers.Drift, "Make the live rows what git says"),
-    _operation(
-        "/v1/verify", HostControl.verify, answers.Verification, "Compare the history and the live rows with git"
-    ),
+    _operation("/v1/verify", HostControl.verify, Verification, "Compare the history and the live rows with git"),
     _operation("/v1/backup", HostControl.back_up, answers.Backup, "Copy the store"),
     _operation(
         "/v1/restore",
@@ -321,7 +321,7 @@ ENDPOINTS: Final = (
         Sql.query,
         "Run one SELECT",
         SQL,
-        answers.QueryResult,
+        QueryResult,
         params=(QUERY, OF_HISTORY, ROW_LIMIT),
         runs=Runs.QUERY,
         tagged=True,
@@ -333,7 +333,7 @@ ENDPOINTS: Final = (
         Sql.query,
         "Run one SELECT",
         SQL,
-        answers.QueryResult,
+        QueryResult,
         body=(
             Field("query", str, text(minLength=1), required=True, missing=NO_QUERY),
             Field("history", bool, FLAG),
@@ -348,7 +348,7 @@ ENDPOINTS: Final = (
         Sql.tables,
         "The tables that can be exported",
         SQL,
-        answers.Tables,
+        Tables,
         params=(OF_HISTORY,),
         runs=Runs.QUERY,
         tagged=True,

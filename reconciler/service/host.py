@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.backup import Restored
     from reconciler.model.rows import Drifts
     from reconciler.ports import Clock, Store
+    from reconciler.report.verification import Verification
     from reconciler.service.context import Heartbeat
 
 
@@ -80,7 +81,7 @@ class HostControl(Protocol):
         """Make the live rows what git says; the answer is what differed."""
         ...
 
-    def verify(self, by: str) -> Future[answers.Verification]:
+    def verify(self, by: str) -> Future[Verification]:
         """Compare the history and the live rows with git."""
         ...
 

@@ -23,7 +23,8 @@ from reconciler.reconcile.sync import CommitApproval, Reconciler, current_suspen
 from reconciler.reconcile.verify import Verifier
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.status import build_suspension
-from reconciler.report.sync import build_drift, build_sync, build_verification
+from reconciler.report.sync import build_drift, build_sync
+from reconciler.report.verification import Verification, build_verification
 from reconciler.service.context import (
     HELD,
     Context,
@@ -397,7 +398,7 @@ class LocalControl:
         with self._host.open_store() as store:
             return _done(build_drift(heal_store(store)))
 
-    def verify(self, by: str) -> Future[answers.Verification]:
+    def verify(self, by: str) -> Future[Verification]:
         """Compare the history and the live rows with git. Nothing is written."""
         with self._host.open_verifier() as verifier:
             return _done(build_verification(verifier.verify(self._host.progress)))

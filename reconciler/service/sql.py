@@ -6,10 +6,10 @@ import threading
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
-from reconciler import answers
 from reconciler.errors import RetryLater, UsageError
 from reconciler.model.rows import QueryLimits, TableExport
-from reconciler.report.rows import build_query_result, csv_lines, json_lines
+from reconciler.report.queries import QueryResult, Table, Tables, build_query_result
+from reconciler.report.rows import csv_lines, json_lines
 from reconciler.service.context import UPLOAD_WAIT, Context, Service
 from reconciler.service.kinds import find_kind, known_kinds
 from reconciler.tables.rows import export_columns
@@ -46,7 +46,7 @@ class Sql(Service):
         super().__init__(context)
         self._turns = threading.BoundedSemaphore(PARALLEL)
 
-    def query(self, query: str, history: bool = False, limit: int = DEFAULT_ROWS) -> answers.QueryResult:
+    def query(self, query: str, history: bool = False, limit: int = DEFAULT_ROWS) -> QueryResult:
         """Run one SELECT; `limit` rows at most. Raises `UsageError` for what cannot be run."""
         limits = QueryLimits(rows=limit)
         with self._turn():
@@ -55,17 +55,17 @@ class Sql(Service):
             with self.context.open_history(UPLOAD_WAIT) as opened:
                 return build_query_result(_recorded(opened).query(query, limits))
 
-    def tables(self, history: bool = False) -> answers.Tables:
+    def tables(self, history: bool = False) -> Tables:
         """The tables that can be exported, and the kinds whose they are."""
         if history:
             with self.context.open_history(UPLOAD_WAIT) as opened:
                 kinds = {kind.table: kind.name for kind in opened.kinds()}
                 names = _recorded(opened).exports()
-                tables = tuple(answers.Table(table=name, kind=kinds.get(name)) for name in names)
-                return answers.Tables(tables=tables)
+                tables = tuple(Table(table=name, kind=kinds.get(name)) for name in names)
+                return Tables(tables=tables)
         with self.context.open_rows() as store:
             known = known_kinds(store, self.context.bundled)
-            return answers.Tables(tables=tuple(answers.Table(table=kind.table, kind=kind.name) for kind in known))
+            return Tables(tables=tuple(Table(table=kind.table, kind=kind.name) for kind in known))
 
     def write(self, table: str, form: str, file: Path, history: bool = False) -> tuple[str, int]:
         """Write a table, named by itself or its kind, into a new file; its name, and how many rows it has."""

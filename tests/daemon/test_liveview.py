@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from reconciler import answers
 from reconciler.adapters.redis.audit import ViewAudit, compare_view
 from reconciler.adapters.redis.cache import RedisCache
 from reconciler.adapters.redis.connection import connect
@@ -19,6 +18,7 @@ from reconciler.daemon.control import DaemonControl
 from reconciler.daemon.followers import FollowerContext, FollowerThread
 from reconciler.daemon.liveview import LiveView
 from reconciler.model.live import ViewContent
+from reconciler.report.verification import Verification, VerifiedView
 from reconciler.wiring.local import session_layout
 from tests.adapters.redis.views import mark
 from tests.daemon.hosts import Lines, host, settings_of
@@ -70,7 +70,7 @@ class Desk:
     def _record(self, event: str, detail: dict[str, Any]) -> None:
         self.events.append((event, detail))
 
-    def verify(self) -> answers.Verification:
+    def verify(self) -> Verification:
         """Compare the host with git."""
         find = partial(str, self._url)
         self.host.deps = replace(self.host.deps, compare_view=partial(compare_view, find, self.patience))
@@ -145,7 +145,7 @@ def test_verifying_covers_the_view(
     desk: Desk, link: Connection, done: tuple[str, ...], found: list[tuple[str, str]]
 ) -> None:
     verified = desk.verify()
-    assert (verified.live_view, verified.differences) == (answers.VerifiedView(rows=3, reason=""), ())
+    assert (verified.live_view, verified.differences) == (VerifiedView(rows=3, reason=""), ())
     link.ask(*done)
     verified = desk.verify()
     assert [(one.sort, one.examples[0].subject) for one in verified.differences] == found
@@ -161,9 +161,7 @@ def test_verifying_says_why_a_view_was_not_compared(
     link.ask("SET", "config:keeper", "999 desk-2 7", "PX", 600_000)
     link.ask("HSET", "config:meta", "commit", "9" * 40)
     verified = desk.verify()
-    assert verified.live_view == answers.VerifiedView(
-        rows=None, reason="it is of commit 99999999, which desk-2 7 keeps there"
-    )
+    assert verified.live_view == VerifiedView(rows=None, reason="it is of commit 99999999, which desk-2 7 keeps there")
     assert verified.differences == ()
     link.ask("HSET", "config:meta", "format", 9)
     verified = desk.verify()

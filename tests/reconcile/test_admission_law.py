@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from reconciler.kinds.kind import Kinds
-    from reconciler.model.change import Row
+    from reconciler.model.change import Between, Row
     from reconciler.model.problem import Policy, Verdict
     from reconciler.plan import Plan
-    from reconciler.ports import Between, PolicyEngine
+    from reconciler.ports import PolicyEngine
 
 BROKER_SCHEMA = "schemas/broker.schema.json"
 PLAIN = (find_example_repository() / BROKER_SCHEMA).read_text(encoding="utf-8")

@@ -43,9 +43,8 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.sandbox.protocol import Answer
     from reconciler.kinds.kind import Kind, Kinds
-    from reconciler.model.change import Row
+    from reconciler.model.change import Between, Row
     from reconciler.model.problem import Policy
-    from reconciler.ports import Between
 
     Records = list[tuple[Any, ...]]
 

@@ -14,7 +14,8 @@ from reconciler.errors import ReconcilerError
 from reconciler.report.commits import short_sha
 from reconciler.report.problems import parse_problem, plural, problem_line
 from reconciler.report.status import suspension_line
-from reconciler.report.sync import drift_lines, drift_summary, sync_lines, verification_lines
+from reconciler.report.sync import drift_lines, drift_summary, sync_lines
+from reconciler.report.verification import verification_lines
 from reconciler.service.host import HostControl
 from reconciler.service.rows import Rows
 

@@ -14,7 +14,8 @@ from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.errors import UsageError
 from reconciler.report.escape import dump_json
 from reconciler.report.problems import parse_problem, problem_line
-from reconciler.report.rows import USE_HEADERS, query_cells, query_csv, query_headers, use_cells
+from reconciler.report.queries import query_cells, query_csv, query_headers
+from reconciler.report.rows import USE_HEADERS, use_cells
 from reconciler.report.status import status_lines
 from reconciler.service.host import Host
 from reconciler.service.rows import Rows

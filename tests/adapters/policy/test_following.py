@@ -17,7 +17,7 @@ from reconciler.adapters.sandbox.database import Database
 from reconciler.adapters.sandbox.engine import Sandbox
 from reconciler.adapters.sandbox.runner import PolicyRunner
 from reconciler.adapters.sandbox.screen import Planner
-from reconciler.ports import Between
+from reconciler.model.change import Between
 from tests.adapters.policy.conftest import policy
 from tests.support.kinds import KINDS, row, widget
 from tests.support.patience import until

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.adapters.sandbox.engine import Sandbox
 from reconciler.kinds.kind import Column, Kinds, SqlType
-from reconciler.model.change import Prune, Row
-from reconciler.ports import Between
+from reconciler.model.change import Between, Prune, Row
 from tests.adapters.policy.conftest import policy
 from tests.support.kinds import GADGET, KINDS, WIDGET, gadget, make_kind, resource, row, tombstone, widget
 from tests.support.laws import examples
