@@ -145,7 +145,9 @@ def test_deleting_a_terminal_that_trades_is_refused(
     code, found = plan(example.commit({LIVE: None}))
     assert code == 1
     assert {(one["path"], one["code"]) for one in found["problems"]} == {
-        (f"accounts/cv-{pair}.yaml", "dangling-reference") for pair in ("eurusd", "gbpusd", "usdjpy")
+        *((f"accounts/cv-{pair}.yaml", "dangling-reference") for pair in ("eurusd", "gbpusd", "usdjpy")),
+        (LIVE, "guard/prune-limit"),
+        (LIVE, "policy/instance-in-use"),
     }
 
 

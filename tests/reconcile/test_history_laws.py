@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from reconciler.adapters.clickhouse.ledger import open_ledger
 from reconciler.answers import to_json
+from reconciler.errors import RetryLater
 from reconciler.model.change import Prune
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.plans import build_change
@@ -25,10 +26,12 @@ from tests.support.laws import examples
 from tests.support.world import CLOCK, SHIPPED, World
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from reconciler import answers
     from reconciler.ports import Ledger, Store
+    from reconciler.reconcile.plan import Planner
 
 RULES = "apiVersion: reconciler/v1\nkind: Repository\nspec:\n  prune:\n    mode: {mode}\n"
 modes = st.sampled_from(list(Prune)).map(lambda mode: Edit({"reconciler.yaml": RULES.format(mode=mode)}, aside=False))
@@ -47,8 +50,13 @@ class Past:
             clock=CLOCK,
             open_rows=lambda: nullcontext(store),
             open_history=lambda wait: nullcontext(history),
+            open_planner=self._without_git,
         )
         self.rows, self.history = Rows(context), History(context)
+
+    @staticmethod
+    def _without_git() -> AbstractContextManager[tuple[Planner, str]]:
+        raise RetryLater("git is out of reach")
 
     @staticmethod
     def _unasked(revision: str) -> str | None:

@@ -110,6 +110,17 @@ def test_a_start_while_suspended_ships_all_the_same(tmp_path: Path, front: front
         assert host.head[:8] in host.run("log").out
 
 
+def test_after_a_restart_the_count_is_right_from_the_first_answer(tmp_path: Path, front: fronts.RunningFront) -> None:
+    host = Host.create(tmp_path, HISTORY_URL=front.url("restarted"))
+    host.risk("ann", 0.75)
+    with host.daemon() as daemon:
+        daemon.await_status(lambda said: said["history"]["recorded"] == 2 and not said["history"]["behind"])
+    with host.starting() as daemon:
+        said = daemon.await_status(lambda said: said["history"] is not None)
+        assert said["history"]["recorded"] == 2
+        assert daemon.await_status(lambda said: not said["history"]["behind"])["history"]["recorded"] == 2
+
+
 def test_a_server_that_is_killed_and_comes_back(
     host: Host, daemon: RunningDaemon, front: fronts.RunningFront, folder: Path
 ) -> None:
@@ -136,14 +147,3 @@ def test_git_that_cannot_be_read_keeps_shipping_waiting_no_longer_than_a_server(
     host.repo.git("update-ref", "-d", "refs/heads/main")
     with pytest.raises(RetryLater):
         backfill.record_missing(at.branch, lambda: MemoryLedger(FixedClock()), {}, lambda: None)
-
-
-def test_after_a_restart_the_count_is_right_from_the_first_answer(tmp_path: Path, front: fronts.RunningFront) -> None:
-    host = Host.create(tmp_path, HISTORY_URL=front.url("restarted"))
-    host.risk("ann", 0.75)
-    with host.daemon() as daemon:
-        daemon.await_status(lambda said: said["history"]["recorded"] == 2 and not said["history"]["behind"])
-    with host.starting() as daemon:
-        said = daemon.await_status(lambda said: said["history"] is not None)
-        assert said["history"]["recorded"] == 2
-        assert daemon.await_status(lambda said: not said["history"]["behind"])["history"]["recorded"] == 2
