@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow  # whole hosts; `make test` has the parts
+
 LIVE, FIRST, OTHER = 0.5, 0.4, 0.9
 """Ann's risk in what is live when something happens, in the commit before, and in the one that comes with it."""
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Past
     from tests.conftest import Ticks
 
+pytestmark = pytest.mark.slow  # whole hosts; `make test` has the parts
+
 RISK, OTHER = "users/fx-majors-01.yaml", "users/gold-swing-01.yaml"
 FIELD = "risk_per_trade_percent"
 GOOD, BAD = f"{FIELD}: 0.75", f"{FIELD}: 9.5"

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Host
 
+pytestmark = pytest.mark.slow  # whole hosts; `make test` has the parts
+
 USER = "users/fx-majors-01.yaml"
 FIRST = "https://git.example/desk/config.git"
 

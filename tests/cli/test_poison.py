@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Host
 
+pytestmark = pytest.mark.slow  # whole hosts; `make test` has the parts
+
 DESK = json.loads((CASES.parent / "schemas" / "positive" / "every-type.schema.json").read_text())
 FIELD = {"description": "Some field.", "type": "object"}
 

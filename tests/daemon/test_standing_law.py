@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow  # whole hosts; `make test` has the parts
+
 NAMES = ("ann", "ben", "cleo")
 MOVING = ("daemon", "history")
 """What goes on by itself between two answers."""

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     Edit = Callable[[dict[str, Any], dict[str, Any], dict[str, str]], Any]
 
+pytestmark = pytest.mark.slow  # whole hosts; `make test` has the parts
+
 SCHEMA = "schemas/venue.schema.json"
 SETTINGS = "apiVersion: reconciler/v1\nkind: Repository\nspec: {prune: {max_percent: 100}}\n"
 NARROWED = "schema-narrowed"
