@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 from benchmarks.measure import Figure
 from reconciler.adapters.bundled import find_example_repository
 from reconciler.adapters.sandbox.engine import Sandbox
-from reconciler.model.change import Row, Stamp
-from reconciler.ports import Between
+from reconciler.model.change import Between, Row, Stamp
 from reconciler.reconcile.check import check_tree
 from reconciler.reconcile.policytests import read_policies
 from reconciler.reconcile.rules import Layout, Role
