@@ -156,7 +156,9 @@ def _explain_missing(
     if source.head_branch() == name:
         if not has_rows:
             return None
-        message = f"the branch {name}, which HEAD stands for, has no commits yet; there are: {', '.join(others[:MAX])}"
+        message = (
+            f"the branch {name}, which HEAD stands for, has no commits yet; there are: {', '.join(others[:MAX_NAMED])}"
+        )
         return BranchError(UNBORN, message, hint="commit to it, or name another one in repository.branch")
     error = source.no_such_branch(name)
     if choice.asked:
@@ -164,7 +166,7 @@ def _explain_missing(
     return BranchError(MISSING, f"{error}: what is live stays live" if has_rows else str(error), hint=error.hint)
 
 
-MAX = 5
+MAX_NAMED = 5
 """Branches that a message names."""
 
 

@@ -30,11 +30,12 @@ class Claimant:
 
     def check(self, store: StoreReader) -> None:
         """Raise `NeedsHuman` when a store is another repository's."""
-        owner = store.owner()
-        if owner is None:
-            return
-        difference = self._difference(owner, store.applied())
-        if difference is not None:
+        self.check_owner(store.owner(), store.applied())
+
+    def check_owner(self, owner: Owner | None, applied: Applied | None) -> None:
+        """The same for what was read from a store: its owner and its applied commit."""
+        difference = self._difference(owner, applied) if owner is not None else None
+        if owner is not None and difference is not None:
             raise NeedsHuman(
                 f"this state folder belongs to the repository {owner.url}, not to {self.url}: {difference}",
                 hint="name that repository with --repo, or another folder with --state",

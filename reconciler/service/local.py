@@ -179,16 +179,14 @@ class LocalHost:
             try:
                 place = stack.enter_context(self.open_place())
                 with self.openers.reader(place.state) or nullcontext() as store:
-                    owner = store.owner() if store else None
+                    owner, applied = (store.owner(), store.applied()) if store else (None, None)
                 target = describe_target(place, self.settings, owner.bound_branch if owner else None)
             except ReconcilerError as error:
                 branch = self._stored_branch(error)
                 resolve: Callable[[str], str | None] = partial(raise_unresolved, error)
             else:
+                place.claimant.check_owner(owner, applied)
                 resolve = target.source.resolve
-                with self.openers.reader(place.state) or nullcontext() as store:
-                    if store is not None:
-                        place.claimant.check(store)
                 branch = target.recorded_branch(owner)
             opener = self._ledger_opener(branch)
             if opener is None:
