@@ -131,8 +131,9 @@ def _tables(section: str) -> list[set[str]]:
 def _settled(said: dict[str, Any], head: str) -> bool:
     """Nothing is on its way any more."""
     history, view, phase = said["history"], said["live_view"], said["daemon"]["phase"]
-    shipped = history["recorded"] == 4 and not history["versions"] and not history["events"]
-    return shipped and phase == "Idle" and (view or {}).get("commit") == head
+    uploaded = history["recorded"] == 4 and not history["versions"] and not history["events"]
+    ended = history["last_success_at"] and history["next_attempt_at"]  # the attempt that uploaded them may go on
+    return bool(uploaded and ended) and phase == "Idle" and (view or {}).get("commit") == head
 
 
 def _write_by_hand(desk: Path) -> None:
