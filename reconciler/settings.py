@@ -14,6 +14,7 @@ from reconciler.errors import UsageError
 from reconciler.model import grants
 from reconciler.model.limits import Limits
 from reconciler.times import parse_span
+from reconciler.words import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -244,7 +245,7 @@ def _flatten(path: Path, tables: Mapping[str, Any]) -> list[tuple[str, str]]:
         for key, value in entries:
             name = f"{section}.{key}".rstrip(".")
             if name not in BY_NAME:
-                raise UsageError(f"{path}: there is no setting {name}", hint=_suggest(name, tuple(BY_NAME)))
+                raise UsageError(f"{path}: there is no setting {name}", hint=suggest(name, BY_NAME))
             values.append((name, _to_text(path, name, value)))
     return values
 
@@ -269,7 +270,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
     for variable, value in environ.items():
         if variable.startswith(PREFIX):
             if variable not in variables:
-                raise UsageError(f"there is no setting behind {variable}", hint=_suggest(variable, tuple(variables)))
+                raise UsageError(f"there is no setting behind {variable}", hint=suggest(variable, variables))
             name = variables[variable]
             values[name] = value.replace(",", "\n") if BY_NAME[name].many else value
     return values
@@ -296,10 +297,3 @@ def _read_reference(name: str, scheme: str, reference: str, environ: Mapping[str
     if reference not in environ:
         raise UsageError(f"{name} is to come from the variable {reference}, which is not set")
     return environ[reference].strip()
-
-
-def _suggest(word: str, words: tuple[str, ...]) -> str:
-    import difflib
-
-    matches = difflib.get_close_matches(word, words, n=1)
-    return f"did you mean {matches[0]}?" if matches else f"there are: {', '.join(words)}"

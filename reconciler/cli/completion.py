@@ -16,6 +16,7 @@ from reconciler.cli.options import Globals
 from reconciler.errors import UsageError
 from reconciler.service.rows import Rows
 from reconciler.service.sql import Sql
+from reconciler.words import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -92,7 +93,7 @@ def script(root: click.Command, shell: str) -> str:
     install()
     known = get_completion_class(shell)
     if known is None:
-        raise UsageError(f"there is no completion for {shell}", hint=f"there is: {', '.join(SHELLS)}")
+        raise UsageError(f"there is no completion for {shell}", hint=suggest(shell, SHELLS))
     return known(root, {}, PROGRAM, VARIABLE).source()
 
 

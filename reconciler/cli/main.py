@@ -19,6 +19,7 @@ from reconciler.cli import output
 from reconciler.cli.options import Globals, global_options
 from reconciler.cli.output import Exit
 from reconciler.errors import ReconcilerError, RefusedError, UsageError
+from reconciler.words import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,8 +160,16 @@ def _understood(error: Exception) -> ReconcilerError:
     if isinstance(error, ReconcilerError):
         return error
     if isinstance(error, click.ClickException):
-        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "reconciler"
-        return UsageError(error.format_message(), hint=f"see `{command} --help`")
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        see = f"see `{context.command_path if context else 'reconciler'} --help`"
+        if isinstance(error, click.NoSuchCommand) and context:
+            known = context.command.list_commands(context) if isinstance(context.command, click.Group) else ()
+            name = " ".join([*context.command_path.split()[1:], error.command_name])
+            return UsageError(f"there is no command {name}", hint=suggest(error.command_name, known, see))
+        if isinstance(error, click.NoSuchOption) and context:
+            known = [option for parameter in context.command.get_params(context) for option in parameter.opts]
+            return UsageError(f"there is no option {error.option_name}", hint=suggest(error.option_name, known, see))
+        return UsageError(error.format_message(), hint=see)
     return _unexpected(error)
 
 

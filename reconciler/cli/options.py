@@ -11,6 +11,7 @@ import click
 
 from reconciler import settings
 from reconciler.cli import output
+from reconciler.words import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,15 @@ SETTING_OF = {
     "path": "repository.path",
     "state": "state.dir",
 }
+
+
+class Choice(click.Choice[str]):
+    """One of some words; of another one the error says which may be meant."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """What the error says."""
+        words = list(map(str, self.choices))
+        return f"{value} is none of {', '.join(words)}{did_you_mean(str(value), words)}"
 
 
 @dataclass(slots=True)
@@ -95,4 +105,4 @@ def global_options(command: F) -> F:
 
 def format_option(*formats: str) -> Callable[[F], F]:
     """Add `--format` with the formats a command knows; the first is its default."""
-    return click.option("--format", "form", type=click.Choice(formats), default=formats[0], help="Output format.")
+    return click.option("--format", "form", type=Choice(formats), default=formats[0], help="Output format.")

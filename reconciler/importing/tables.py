@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler import canonical
-from reconciler.kinds.kind import TIMESTAMPS, SqlType, child, did_you_mean
+from reconciler.kinds.kind import TIMESTAMPS, SqlType, child
 from reconciler.model.problem import Problem
 from reconciler.tables.rows import DECLARATION_COLUMNS, declaration_columns
+from reconciler.words import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

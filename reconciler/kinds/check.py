@@ -11,19 +11,9 @@ from jsonschema_rs import ValidationError, ValidationErrorKind
 
 from reconciler import canonical
 from reconciler.kinds.engine import MAX_PATTERNS_SIZE, compile_schema, find_pattern_fault, measure_pattern
-from reconciler.kinds.kind import (
-    ANNOTATION,
-    TIMESTAMPS,
-    SqlType,
-    child,
-    closest,
-    did_you_mean,
-    join,
-    parse_sql_type,
-    resolve_refs,
-    value_at,
-)
+from reconciler.kinds.kind import ANNOTATION, TIMESTAMPS, SqlType, child, join, parse_sql_type, resolve_refs, value_at
 from reconciler.kinds.parts import Flaw, find_reference_flaws, list_parts
+from reconciler.words import closest, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

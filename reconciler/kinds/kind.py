@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -181,32 +180,6 @@ class Kinds:
             for name in own_digests.keys() | other_digests.keys()
             if own_digests.get(name) != other_digests.get(name)
         )
-
-
-SIMILAR = 0.7
-"""The least similarity of two words, by difflib's ratio: a typo or two, or a word left out."""
-
-LONGEST = 80
-"""Names are shorter; difflib takes the square of the length."""
-
-
-def closest(word: str, known: Iterable[str]) -> str | None:
-    """The known word closest to a word, ignoring case, hyphens and underscores; None when none is similar."""
-    by_shape = {_shape(name): name for name in known}
-    if len(word) > LONGEST:
-        return None
-    matches = get_close_matches(_shape(word), by_shape, n=1, cutoff=SIMILAR)
-    return by_shape[matches[0]] if matches else None
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """` (did you mean X?)` to append to a message, or an empty text."""
-    suggestion = closest(word, known)
-    return f" (did you mean {suggestion}?)" if suggestion else ""
-
-
-def _shape(word: str) -> str:
-    return word.lower().replace("-", "").replace("_", "").replace(" ", "")
 
 
 _START = Mark(1, 1)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
 from reconciler.kinds.check import MetaSchema, find_compile_flaws, find_cross_flaws, find_link_flaws
-from reconciler.kinds.kind import ANNOTATION, Kinds, build_kind, child, did_you_mean, locate
+from reconciler.kinds.kind import ANNOTATION, Kinds, build_kind, child, locate
 from reconciler.kinds.names import find_name_flaws
 from reconciler.kinds.parts import Flaw
 from reconciler.model.problem import Problem
+from reconciler.words import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

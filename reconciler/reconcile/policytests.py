@@ -8,12 +8,12 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from reconciler.errors import UsageError
-from reconciler.kinds.kind import did_you_mean
 from reconciler.model.change import Removal, Row, Stamp
 from reconciler.model.problem import Policy, Problem, Severity
 from reconciler.policy import locate_violations, read_policy
 from reconciler.reconcile.read import FileReader, not_a_file_problem
 from reconciler.reconcile.rules import RESOURCE_SUFFIXES, Layout, Role
+from reconciler.words import did_you_mean, list_words
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -250,4 +250,4 @@ def _untested_problem(policy: Policy) -> Problem:
 
 
 def _list_names(known: Collection[str]) -> str:
-    return f"there are: {', '.join(known)}" if known else "a policy is a file such as policies/leverage-cap.sql"
+    return f"there are: {list_words(known)}" if known else "a policy is a file such as policies/leverage-cap.sql"

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from reconciler.decode.document import decode
 from reconciler.errors import UsageError
-from reconciler.kinds.kind import closest
 from reconciler.model.change import Key
 from reconciler.scaffold.sample import build_template
 from reconciler.validate.validator import Validator
+from reconciler.words import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -101,10 +101,9 @@ class NewFiles:
         """The kind with this name, in any form. Raises `UsageError` with the nearest one when there is none."""
         kind = self.kinds.find(name)
         if kind is None:
-            known = [known_kind.name for known_kind in self.kinds]
-            suggestion = closest(name, known)
-            hint = f"did you mean {suggestion.lower()}?" if suggestion else f"there are: {', '.join(known)}"
-            raise UsageError(f"there is no kind {name}", hint=hint)
+            raise UsageError(
+                f"there is no kind {name}", hint=suggest(name, [known.name.lower() for known in self.kinds])
+            )
         return kind
 
     def origin(self, kind: Kind) -> str:

@@ -13,6 +13,7 @@ from reconciler.service.cursors import MAX_LENGTH as MAX_CURSOR
 from reconciler.service.history import FILTERS
 from reconciler.service.rows import MAX_PAGE
 from reconciler.service.sql import FORMATS, MAX_ROWS
+from reconciler.words import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -183,7 +184,7 @@ def check_rows(name: str, value: int) -> int:
 def parse_format(value: str) -> str:
     """The form of an exported file."""
     if value not in FORMATS:
-        raise UsageError("there is no such format", hint=f"there are: {', '.join(FORMATS)}")
+        raise UsageError("there is no such format", hint=suggest(value, FORMATS))
     return value
 
 

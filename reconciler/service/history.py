@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -31,6 +30,7 @@ from reconciler.service.context import Service
 from reconciler.service.cursors import CHANGES, CHANGES_OF, FOUND, VERSIONS, format_cursor, parse_cursor
 from reconciler.service.past import open_past
 from reconciler.times import parse_time
+from reconciler.words import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -260,15 +260,16 @@ def _changes_between(ledger: LedgerReader, kinds: Kinds, old: HistoryPoint, new:
 
 def _unknown(ledger: LedgerReader, kind: Kind, name: str) -> UsageError:
     names = [str(past_rows.names_of(kind, row)[0]) for row in ledger.rows_at(kind, HistoryPoint(points.MAX_HEIGHT))]
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"see `reconciler log --kind {kind.name.lower()}`"
+    hint = suggest(name, names, f"see `reconciler log --kind {kind.name.lower()}`")
     return UsageError(f"the history knows no {kind.name} {name}", hint=hint)
 
 
 def _version_filter(past: Past, filters: Mapping[str, str]) -> VersionFilter:
     status = filters.get("status", "").upper() or None
     if status not in (None, *STATUSES):
-        raise UsageError(f"there is no status {filters['status']}", hint=f"there are: {', '.join(STATUSES)}")
+        raise UsageError(
+            f"there is no status {filters['status']}", hint=suggest(filters["status"], map(str.lower, STATUSES))
+        )
     kinds: tuple[Kind, ...] | None = None
     if "kind" in filters:
         kinds = (past.find_kind(filters["kind"])[0],)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Any
 
 from reconciler import answers
@@ -10,6 +9,7 @@ from reconciler.errors import UsageError
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.authoring import build_kind_summary
 from reconciler.service.context import Service
+from reconciler.words import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,8 +60,5 @@ def find_kind(kinds: KindSet, word: str) -> Kind:
     """The kind that a word names. Raises `UsageError` with the nearest one when there is none."""
     kind = kinds.find(word)
     if kind is None:
-        names = [kind.name for kind in kinds]
-        close = difflib.get_close_matches(word.lower(), [name.lower() for name in names], n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(names)}"
-        raise UsageError(f"there is no kind {word}", hint=hint)
+        raise UsageError(f"there is no kind {word}", hint=suggest(word, [kind.name.lower() for kind in kinds]))
     return kind

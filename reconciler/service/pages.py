@@ -40,6 +40,7 @@ from reconciler.service.kinds import find_kind, known_kinds
 from reconciler.service.past import open_past
 from reconciler.service.rows import Rows
 from reconciler.settings import DRIFT_MODES, SETTINGS
+from reconciler.words import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -136,7 +137,7 @@ class Pages(Service):
             return self._page(page | {"without_history": _reason(_history_off())})
         unknown = sorted(filters.keys() - set(FILTERS))
         if unknown:
-            raise UsageError(f"there is no filter {unknown[0]}", hint=f"there are: {', '.join(FILTERS)}")
+            raise UsageError(f"there is no filter {unknown[0]}", hint=suggest(unknown[0], FILTERS))
         found = answers.to_json(self._history.versions(limit + 1, **filters))
         is_cut = len(found["versions"]) > limit
         more = next((step for step in VERSION_STEPS if step > limit), None) if is_cut else None
@@ -289,7 +290,7 @@ def _parse_search(kind: Kind, query: Query) -> Search:
     known = filter_choices(kind)
     unknown = sorted(query.keys() - known.keys() - {"q", "page"})
     if unknown:
-        raise UsageError(f"there is no filter {unknown[0][:REPEATED]}", hint=f"there are: {', '.join(('q', *known))}")
+        raise UsageError(f"there is no filter {unknown[0][:REPEATED]}", hint=suggest(unknown[0], ("q", *known)))
     page = query.get("page", "1")
     if not PAGE_NUMBER.fullmatch(page):
         raise UsageError(f"there is no page {page[:REPEATED]}", hint="write a number from 1 on")

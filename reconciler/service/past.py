@@ -17,6 +17,7 @@ from reconciler.model.rows import HistoryPoint
 from reconciler.service.context import UPLOAD_WAIT
 from reconciler.service.kinds import find_kind, known_kinds
 from reconciler.times import is_time
+from reconciler.words import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -172,5 +173,5 @@ def _declared_kinds(context: Context, commit: str) -> Kinds | None:
 
 def _check_known(what: str, name: str, known: Collection[str]) -> None:
     if name not in known:
-        hint = f"there are: {', '.join(known)}" if known else "see `reconciler log`"
+        hint = suggest(name, sorted(known)) or "see `reconciler log`"
         raise UsageError(f"the history knows no {what} {name}", hint=hint)

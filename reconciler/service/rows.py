@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from reconciler.service.cursors import ROWS, format_cursor, parse_row_cursor
 from reconciler.service.history import rows_at
 from reconciler.service.kinds import find_kind, known_kinds
 from reconciler.service.past import open_past
+from reconciler.words import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -145,8 +145,7 @@ def _referrers_at(past: Past, at: str) -> Callable[[Key], Iterable[Key]]:
 
 def _unknown_name(store: StoreReader | None, kind: Kind, name: str) -> UsageError:
     names = [row.name for row in store.live(kind)] if store else []
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"see `reconciler get {kind.name.lower()}`"
+    hint = suggest(name, names, f"see `reconciler get {kind.name.lower()}`")
     return UsageError(f"no {kind.name} {name} is live", hint=hint)
 
 

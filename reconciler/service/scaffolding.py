@@ -12,6 +12,7 @@ from reconciler.reconcile.importrows import RowImport, plan_import, verify_impor
 from reconciler.reconcile.rules import Role
 from reconciler.scaffold.files import EDITOR_FOLDER, NewFiles, join_path, path_between, scaffold_repository, schema_file
 from reconciler.service.workingtree import relative_path
+from reconciler.words import did_you_mean, list_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -113,8 +114,9 @@ def choose_kind(kinds: Kinds, word: str, hint: str = "") -> Kind:
     """The kind of some rows. Raises `UsageError` when there is none."""
     kind = kinds.find(word)
     if kind is None:
-        names = ", ".join(kind.name for kind in kinds)
-        raise UsageError(f"there is no kind {word}", hint=f"{hint or 'choose one'}: {names}")
+        names = [kind.name for kind in kinds]
+        message = f"there is no kind {word}{did_you_mean(word, names)}"
+        raise UsageError(message, hint=f"{hint or 'choose one'}: {list_words(names)}")
     return kind
 
 

@@ -13,6 +13,7 @@ from reconciler.report.rows import csv_lines, json_lines
 from reconciler.service.context import UPLOAD_WAIT, Context, Service
 from reconciler.service.kinds import find_kind, known_kinds
 from reconciler.tables.rows import export_columns
+from reconciler.words import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +71,7 @@ class Sql(Service):
     def write(self, table: str, form: str, file: Path, history: bool = False) -> tuple[str, int]:
         """Write a table, named by itself or its kind, into a new file; its name, and how many rows it has."""
         if form not in FORMATS:
-            raise UsageError(f"there is no format {form}", hint=f"there are: {', '.join(FORMATS)}")
+            raise UsageError(f"there is no format {form}", hint=suggest(form, FORMATS))
         with self._turn(), self._open_table(table, history=history) as table_export:
             counter = _RowCounter(table_export)
             lines = {CSV: csv_lines, "json": json_lines}.get(form)
@@ -115,8 +116,7 @@ def _find_table(history: History, word: str) -> TableExport:
     exports, kind = _recorded(history).exports(), history.kinds().find(word)
     name = kind.table if kind is not None and kind.table in exports else word
     if name not in exports:
-        hint = f"there are: {', '.join(exports)}" if exports else EMPTY_HINT
-        raise UsageError(f"the history has no table {word}", hint=hint)
+        raise UsageError(f"the history has no table {word}", hint=suggest(word, exports) or EMPTY_HINT)
     return exports[name]
 
 

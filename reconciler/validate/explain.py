@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from reconciler.kinds.kind import BOUNDS, TIMESTAMPS, Kind, child, closest, did_you_mean, split
+from reconciler.kinds.kind import BOUNDS, TIMESTAMPS, Kind, child, split
 from reconciler.validate.finding import (
     MISSING,
     TYPES,
@@ -21,6 +21,7 @@ from reconciler.validate.finding import (
     unit_at,
 )
 from reconciler.validate.violations import CUT_SHORT, Violation, find_other_keys, find_violations
+from reconciler.words import closest, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -14,18 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
-from reconciler.kinds.kind import (
-    INTEGER_MAX,
-    INTEGER_MIN,
-    Kind,
-    Kinds,
-    SqlType,
-    child,
-    closest,
-    did_you_mean,
-    join,
-    locate,
-)
+from reconciler.kinds.kind import INTEGER_MAX, INTEGER_MIN, Kind, Kinds, SqlType, child, join, locate
 from reconciler.model.change import FileEntry, Identified, Key, Prune, Resource, content_digest
 from reconciler.model.commit import PruneRule, RepositorySpec
 from reconciler.model.problem import Problem
@@ -45,6 +34,7 @@ from reconciler.validate.finding import (
     unit_at,
 )
 from reconciler.validate.judge import Judge, make_judge
+from reconciler.words import closest, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

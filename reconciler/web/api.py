@@ -36,6 +36,7 @@ from reconciler.web.http import (
     weak_tag,
 )
 from reconciler.web.waiting import wake_on_disconnect
+from reconciler.words import suggest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -237,8 +238,8 @@ def read_parameters(endpoint: Endpoint, request: Request, owner_word: str = "") 
     if endpoint.refuses:
         unknown = next((name for name in query if name not in parameters), None)
         if unknown is not None:
-            hint = f"there are: {', '.join(parameters)}"
-            raise unprocessable(f"there is no {endpoint.refuses} {unknown[:100]}", hint=hint)
+            message = f"there is no {endpoint.refuses} {unknown[:100]}"
+            raise unprocessable(message, hint=suggest(unknown, parameters))
     for name, parameter in parameters.items():
         value = query.get(name)
         if parameter.missing[0] and (parameter.required if value is None else not value.strip()):

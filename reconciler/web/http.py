@@ -16,6 +16,7 @@ from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RefusedErro
 from reconciler.report.problems import build_problem
 from reconciler.service.endpoint import JSON, MAX_WAIT
 from reconciler.service.sessions import NoSuchSession, SessionEnded, SessionRejected
+from reconciler.words import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -143,7 +144,7 @@ async def read_object(request: Request, allowed: Mapping[str, type], deadline: f
         raise unprocessable("the body is not a JSON object")
     for name, value in body.items():
         if name not in allowed:
-            raise unprocessable(f"there is no field {name[:40]}", hint=f"there are: {', '.join(allowed)}")
+            raise unprocessable(f"there is no field {name[:40]}", hint=suggest(name, allowed))
         if value is not None and type(value) is not allowed[name]:
             raise unprocessable(f"{name} is a {allowed[name].__name__}")
     return {name: value for name, value in body.items() if value is not None}

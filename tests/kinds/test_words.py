@@ -1,10 +1,10 @@
-"""Pointers, places and suggestions."""
+"""Pointers and places."""
 
 from __future__ import annotations
 
 import pytest
 
-from reconciler.kinds.kind import child, closest, did_you_mean, is_within, join, locate, split, value_at
+from reconciler.kinds.kind import child, is_within, join, locate, split, value_at
 from reconciler.model.problem import Mark
 
 
@@ -41,20 +41,3 @@ def test_the_place_of_what_is_not_there_is_the_nearest_key_around_it() -> None:
     assert locate(marks, "/spec/b", of_key=True) == Mark(5, 1)
     assert locate(marks, "/other/b") == Mark(2, 1)
     assert locate({}, "/spec") == Mark(1, 1)
-
-
-@pytest.mark.parametrize(
-    ("word", "known", "expected"),
-    [
-        ("max_open_trade", ["max_trades", "max_open_trades"], "max_open_trades"),
-        ("maxOpenTrades", ["max_open_trades", "status"], "max_open_trades"),
-        ("active", ["ACTIVE", "INACTIVE"], "ACTIVE"),
-        ("Acount", ["User", "Account"], "Account"),
-        ("colour", ["status", "path"], None),
-        ("x" * 10_000, ["x" * 79], None),
-        ("", ["a"], None),
-    ],
-)
-def test_did_you_mean(word: str, known: list[str], expected: str | None) -> None:
-    assert closest(word, known) == expected
-    assert did_you_mean(word, known) == (f" (did you mean {expected}?)" if expected else "")

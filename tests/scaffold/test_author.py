@@ -122,7 +122,7 @@ def test_the_nearest_kind_is_told() -> None:
     assert (str(caught.value), caught.value.hint) == ("there is no kind brokr", "did you mean broker?")
     with pytest.raises(UsageError) as caught:
         author().find_kind("xyz")
-    assert caught.value.hint == "there are: Account, Broker, Instance, Signal, System, User"
+    assert caught.value.hint == "there are: account, broker, instance, signal, system, user"
 
 
 def test_origins() -> None:

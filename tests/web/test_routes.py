@@ -213,8 +213,9 @@ def test_a_body_that_makes_no_sense_is_told_so(
 
 def test_a_misspelt_field_is_told_the_right_ones(site: Site) -> None:
     error = site.operate("/v1/sync", {"aprove": "2e527c27"}).json["error"]
-    told = "there are: approve, by, force, rejudge, branch"
-    assert (error["message"], error["hint"]) == ("there is no field aprove", told)
+    assert (error["message"], error["hint"]) == ("there is no field aprove", "did you mean approve?")
+    told = site.operate("/v1/sync", {"xyz": "2e527c27"}).json["error"]["hint"]
+    assert told == "there are: approve, by, force, rejudge, branch"
 
 
 def test_addresses_and_methods_that_do_not_exist(site: Site) -> None:

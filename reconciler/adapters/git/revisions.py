@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import TYPE_CHECKING
 
 from reconciler.adapters.git.process import missing_object
 from reconciler.errors import UsageError
+from reconciler.words import suggest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,21 +65,14 @@ def gone_branches(git_dir: Path) -> frozenset[str]:
 def no_such_branch(plumbing: Plumbing, git_dir: Path, name: str) -> UsageError:
     """There is no branch of that name; the message says what else goes by it, the hint which one may be meant."""
     names = branches(plumbing, git_dir)
-    near = difflib.get_close_matches(name, names, n=1)
-    if near:
-        hint = f"did you mean {near[0]}?"
-    elif names:
-        hint = f"there are: {', '.join(names[:MAX_LISTED])}{', …' if len(names) > MAX_LISTED else ''}"
-    else:
+    hint = suggest(name, names)
+    if not names:
         head = head_branch(plumbing)
         hint = f"the repository has no commits yet, and HEAD stands for {head}" if head else "make a first commit"
     other = _other_meaning(plumbing, name)
     if other:
         return UsageError(f"{name} is {other}, and only a branch can be followed", hint=hint)
     return UsageError(f"there is no branch {name}", hint=hint)
-
-
-MAX_LISTED = 5
 
 
 def _other_meaning(plumbing: Plumbing, name: str) -> str:
@@ -139,8 +132,7 @@ def unknown(plumbing: Plumbing, revision: str) -> UsageError:
     """There is no such commit; the hint names the nearest branch or tag."""
     listed = plumbing.output("for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads", "refs/tags", "refs/remotes")
     names = (listed or "").splitlines()
-    near = difflib.get_close_matches(revision, names, n=1)
-    hint = f"did you mean {near[0]}?" if near else "git branch --all and git log show what there is"
+    hint = suggest(revision, names, "git branch --all and git log show what there is")
     return UsageError(f"no commit goes by {revision!r} in {plumbing.git_dir}", hint=hint)
 
 

@@ -6,7 +6,7 @@ import click
 
 from reconciler import answers
 from reconciler.cli import completion, output, results
-from reconciler.cli.options import Globals, format_option, global_options
+from reconciler.cli.options import Choice, Globals, format_option, global_options
 from reconciler.cli.output import Exit
 from reconciler.errors import UsageError
 from reconciler.report.commits import VERSION_HEADERS, version_cells
@@ -68,7 +68,7 @@ def history(given: Globals, kind: str | None, name: str | None, limit: int, on: 
 @click.option("--until", metavar="TIME", help="Only commits before this time; of a date alone, all of its day.")
 @click.option(
     "--status",
-    type=click.Choice(STATUSES, case_sensitive=False),
+    type=Choice(STATUSES, case_sensitive=False),
     help="Only these; orphaned commits have left the branch.",
 )
 @HOST

@@ -10,7 +10,7 @@ from reconciler.adapters.daemonfile import new_token
 from reconciler.cli import completion as shells
 from reconciler.cli import output
 from reconciler.cli.commands.reconcile import user_name
-from reconciler.cli.options import Globals, format_option, global_options
+from reconciler.cli.options import Choice, Globals, format_option, global_options
 from reconciler.cli.output import Exit
 from reconciler.model.grants import Role, format_entry, hash_token
 from reconciler.model.host import Diagnosis, Grade
@@ -74,7 +74,7 @@ def _show(diagnosis: Diagnosis) -> None:
 
 
 @click.command(short_help="a new token for HTTP")
-@click.option("--role", required=True, type=click.Choice([role.word for role in Role]), help="What it allows.")
+@click.option("--role", required=True, type=Choice([role.word for role in Role]), help="What it allows.")
 @format_option("text", "json")
 @global_options
 @click.pass_obj
@@ -93,7 +93,7 @@ def token(given: Globals, role: str, form: str) -> None:
 
 
 @click.command(short_help="completion for a shell")
-@click.argument("shell", type=click.Choice(shells.SHELLS))
+@click.argument("shell", type=Choice(shells.SHELLS))
 @global_options
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
