@@ -21,7 +21,7 @@ from reconciler.model.change import Between, Row, Stamp
 from reconciler.reconcile.check import check_tree
 from reconciler.reconcile.policytests import read_policies
 from reconciler.reconcile.rules import Layout, Role
-from reconciler.wiring.checkout import bundled_kinds
+from reconciler.wiring.checkout import bundled_kinds, fault_finder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +72,10 @@ def _example() -> tuple[tuple[Policy, ...], Kinds, tuple[Resource, ...]]:
     root, layout = find_example_repository(), Layout()
     tree = {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
     checked = check_tree(
-        {path: data for path, data in tree.items() if layout.role(path) is not None}, layout, bundled_kinds()
+        {path: data for path, data in tree.items() if layout.role(path) is not None},
+        layout,
+        bundled_kinds(),
+        fault_finder(),
     )
     policies = read_policies({path: data for path, data in tree.items() if layout.role(path) is Role.POLICY}, layout)
     return policies.members, checked.kinds, tuple(one for entry in checked.entries.values() for one in entry.resources)

@@ -22,7 +22,7 @@ from urllib.parse import quote, quote_plus
 from pythonjsonlogger.json import JsonFormatter
 
 from reconciler import canonical
-from reconciler.adapters.logfile import RotatingFile
+from reconciler.adapters.logfile import LEVEL_NUMBERS, EventLog, RotatingFile
 from reconciler.model.host import Level
 
 if TYPE_CHECKING:
@@ -37,40 +37,9 @@ ADOPTED_LOGGERS = ("py.warnings", "uvicorn.error")
 MAX_BYTES = 64 << 20
 
 
-class EventLog:
-    """Events of one part of the program, with the fields that all of them share. For any thread."""
-
-    def __init__(self, logger: logging.Logger, **shared: Any) -> None:
-        self._logger = logger
-        self._shared = shared
-
-    def with_fields(self, **fields: Any) -> EventLog:
-        """The same log, with fields that every event gets."""
-        return EventLog(self._logger, **self._shared, **fields)
-
-    def event(
-        self,
-        event: str,
-        message: str = "",
-        *,
-        level: Level = Level.INFO,
-        error: BaseException | None = None,
-        **fields: Any,
-    ) -> None:
-        """Write down what happened: a CamelCase word, a sentence, and fields such as commit or duration_ms."""
-        extra = {"event": event, "fields": {**self._shared, **fields}}
-        self._logger.log(LEVEL_NUMBERS[level], "%s", message, extra=extra, exc_info=error)
-
-
 MAX_TEXT = 16_384
 """Characters of one text; the middle of a longer one is left out, as a trace says most at its ends."""
 
-LEVEL_NUMBERS = {
-    Level.DEBUG: logging.DEBUG,
-    Level.INFO: logging.INFO,
-    Level.WARN: logging.WARNING,
-    Level.ERROR: logging.ERROR,
-}
 OWN_FIELDS = frozenset({"time", "level", "event", "message", "exception", "logger"})
 
 

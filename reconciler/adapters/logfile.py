@@ -1,7 +1,7 @@
-"""A log file of bounded size that outlives full disks, read-only folders and whoever deletes it.
+"""Events for a log, and a log file of bounded size that outlives full disks and whoever deletes it.
 
-The handler of the standard library leaves half a line behind when the disk is full, writes it again later, loses a line
-for each rotation that Windows refuses, and tells every failure with a traceback.
+The file handler of the standard library leaves half a line behind when the disk is full, writes it again later, loses a
+line for each rotation that Windows refuses, and tells every failure with a traceback.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import io
 import logging
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from reconciler.model.host import Level
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,6 +23,39 @@ KEPT_FILES = 5
 
 MAX_GROWTH = 2
 """While rotating is refused, the file may grow to this many times its size."""
+
+
+LEVEL_NUMBERS = {
+    Level.DEBUG: logging.DEBUG,
+    Level.INFO: logging.INFO,
+    Level.WARN: logging.WARNING,
+    Level.ERROR: logging.ERROR,
+}
+
+
+class EventLog:
+    """Events of one part of the program, with the fields that all of them share. For any thread."""
+
+    def __init__(self, logger: logging.Logger, **shared: Any) -> None:
+        self._logger = logger
+        self._shared = shared
+
+    def with_fields(self, **fields: Any) -> EventLog:
+        """The same log, with fields that every event gets."""
+        return EventLog(self._logger, **self._shared, **fields)
+
+    def event(
+        self,
+        event: str,
+        message: str = "",
+        *,
+        level: Level = Level.INFO,
+        error: BaseException | None = None,
+        **fields: Any,
+    ) -> None:
+        """Write down what happened: a CamelCase word, a sentence, and fields such as commit or duration_ms."""
+        extra = {"event": event, "fields": {**self._shared, **fields}}
+        self._logger.log(LEVEL_NUMBERS[level], "%s", message, extra=extra, exc_info=error)
 
 
 class RotatingFile(logging.Handler):

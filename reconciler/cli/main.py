@@ -143,9 +143,9 @@ class TraceHandler(logging.Handler):
     """For a command, which has no log: shows the first line of a warning, and writes a trace to a file."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        first, _, rest = record.getMessage().partition("\n")
+        first, _, _ = record.getMessage().partition("\n")
         error = record.exc_info[1] if record.exc_info else None
-        where = f"; {_traced(error, rest)}" if rest or error else ""
+        where = f"; {_traced(error)}" if error else ""
         output.note(f"{record.levelname.lower()}: {first}{where}")
 
 
@@ -178,7 +178,7 @@ def _unexpected(error: Exception) -> ReconcilerError:
     return ReconcilerError(f"unexpected {type(error).__name__}: {first}", hint=f"this is a bug; {_traced(error)}")
 
 
-def _traced(error: BaseException | None, text: str = "") -> str:
+def _traced(error: BaseException) -> str:
     """Write a trace down; where it is, or why it is nowhere."""
     import tempfile
 
@@ -186,9 +186,7 @@ def _traced(error: BaseException | None, text: str = "") -> str:
         with tempfile.NamedTemporaryFile(
             "w", encoding="utf-8", prefix="reconciler-", suffix=".traceback", delete=False
         ) as file:
-            file.write(text)
-            if error is not None:
-                traceback.print_exception(error, file=file)
+            traceback.print_exception(error, file=file)
     except OSError as refused:
         return f"its trace could be written nowhere: {refused.strerror or refused}"
     return f"its trace is in {Path(file.name)}"

@@ -186,7 +186,7 @@ def make_dependencies(given: DaemonParts, log: Log, metrics: Metrics, stack: Exi
     stack.callback(store.close_idle)
     repository = FollowedRepository(settings, openers.source, given.mirror, log, metrics)
     stack.callback(repository.close)
-    backfill = Backfill(settings, openers.source, given.bundled)
+    backfill = Backfill(settings, openers.source, given.bundled, openers.faults)
     on_error = partial(show_upload_error, conditions, log)
     upload = HistoryUpload(openers, backfill, given.name, clock, on_error, metrics)
     stack.callback(upload.stop)
@@ -203,6 +203,7 @@ def make_dependencies(given: DaemonParts, log: Log, metrics: Metrics, stack: Exi
         metrics=metrics,
         log=log,
         clock=clock,
+        faults=openers.faults,
     )
 
 
@@ -243,7 +244,9 @@ def _context(given: DaemonParts, host_state: HostState, deps: Dependencies, sess
         with given.openers.source() as source:
             branch = host_state.status().branch or None  # none before the first look
             followed = observe_branch(source, branch_choice(given.settings), branch, has_rows=False)
-            planner = Planner.of_folder(source, given.settings.path, given.bundled, given.openers.policy_engine)
+            planner = Planner.of_folder(
+                source, given.settings.path, given.bundled, given.openers.policy_engine, given.openers.faults
+            )
             yield planner, followed.planned_head()
 
     return Context(

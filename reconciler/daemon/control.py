@@ -199,7 +199,7 @@ class DaemonControl:
             target = self._deps.repository.open()
             verifier = Verifier(
                 source=target.source,
-                processor=CommitProcessor(target.source, target.folder, self._host.bundled),
+                processor=CommitProcessor(target.source, target.folder, self._host.bundled, self._deps.faults),
                 repository=target.repository,
                 branch=target.branch,
                 store=self._deps.store.store(),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from reconciler.metrics import Metrics
     from reconciler.model.host import UploadAttempt, UploadState
     from reconciler.ports import Clock, Ledger, LedgerReader, Store
+    from reconciler.reconcile.faults import FaultFinder
     from reconciler.reconcile.record import Outbox, PendingVersion
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.service.context import Openers, RecordedBranch
@@ -49,6 +50,7 @@ class Backfill:
     settings: Settings
     open_source: Callable[[], AbstractContextManager[GitSource]]
     bundled: BundledSchemas
+    faults: FaultFinder
 
     def record_missing(
         self,
@@ -66,7 +68,7 @@ class Backfill:
                     raise RetryLater(f"the branch {branch} is gone", hint="`reconciler status` tells what to do")
                 if head is None:
                     return None
-                processor = CommitProcessor(source, self.settings.path, self.bundled)
+                processor = CommitProcessor(source, self.settings.path, self.bundled, self.faults)
                 report = lambda done, total: heartbeat()  # noqa: E731
                 return backfill(source, processor, head, ledger, waiting=waiting, progress=report)
         except NeedsHuman as error:  # of git's: the operations thread calls whoever is needed, or repairs it

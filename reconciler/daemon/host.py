@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from reconciler.model.live import CompareView
     from reconciler.ports import Clock, Log, PolicyEngine, Store
     from reconciler.reconcile.branch import BranchWarning, FollowedBranch
+    from reconciler.reconcile.faults import FaultFinder
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.reconcile.sync import CommitApproval, SyncResult
     from reconciler.service.context import Target
@@ -84,6 +85,7 @@ class Dependencies:
     metrics: Metrics
     log: Log
     clock: Clock
+    faults: FaultFinder
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +295,7 @@ class Host:
 
     def _make_reconciler(self, target: Target, store: Store) -> Reconciler:
         if self._open_repository is None or self._open_repository.source is not target.source:
-            processor = CommitProcessor(target.source, target.folder, self.bundled)
+            processor = CommitProcessor(target.source, target.folder, self.bundled, self.deps.faults)
             admission = AdmissionController(processor.rules, lambda: nullcontext(self.deps.policy_engine))
             self._open_repository = OpenRepository(target.source, processor, admission)
         return Reconciler(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.model.commit import EntryType
     from reconciler.model.problem import Problem
+    from reconciler.reconcile.faults import FaultFinder
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.snapshot.tree import Tree
 
@@ -81,13 +82,14 @@ def check_tree(
     files: Mapping[str, bytes | EntryType],
     layout: Layout,
     bundled: BundledSchemas,
+    faults: FaultFinder,
     layout_problems: tuple[Problem, ...] = (),
 ) -> CheckResult:
     """Check the files of a working tree, by path, as if they were a commit."""
     contents = {path: data for path, data in files.items() if isinstance(data, bytes)}
     schemas = {path: data for path, data in contents.items() if layout.role(path) is Role.SCHEMA}
-    kinds, kind_problems = read_kinds(schemas, bundled)
-    entries = _read_resources(FileReader(kinds), files, layout)
+    kinds, kind_problems = read_kinds(schemas, bundled, faults)
+    entries = _read_resources(FileReader(kinds, faults), files, layout)
     tree = trees.update_tree(trees.load_base_tree(EmptyBase(), kinds), kinds, entries).tree
     problems = tuple(sorted((*layout_problems, *kind_problems, *find_tree_problems(tree))))
     return CheckResult(locate_problems(problems, lambda _: contents), entries, kinds)
@@ -122,10 +124,17 @@ class TreeContents:
 class WatchedTree:
     """The files of a working tree from a folder on, and the result of checking them."""
 
-    def __init__(self, read_file: ReadFile, read_folder: ReadFolder, folder: str, bundled: BundledSchemas) -> None:
+    def __init__(
+        self,
+        read_file: ReadFile,
+        read_folder: ReadFolder,
+        folder: str,
+        bundled: BundledSchemas,
+        faults: FaultFinder,
+    ) -> None:
         self._read_file, self._read_folder = read_file, read_folder
-        self._folder, self._bundled = folder, bundled
-        self._reader = FileReader(bundled.kinds)
+        self._folder, self._bundled, self._faults = folder, bundled, faults
+        self._reader = FileReader(bundled.kinds, faults)
         self._known = TreeContents(Layout(folder), trees.load_base_tree(EmptyBase(), bundled.kinds))
         self._unread: frozenset[str] = frozenset()
 
@@ -183,7 +192,7 @@ class WatchedTree:
             affected = _files_to_revalidate(known, names) - files.keys()
             files = {**files, **{path: self._read_file(path) for path in affected}}
         if kinds.digest != self._reader.kinds.digest:
-            self._reader = FileReader(kinds)
+            self._reader = FileReader(kinds, self._faults)
         entries = _read_resources(self._reader, files, known.layout)
         gone = (files.keys() & known.entries.keys()) - entries.keys()
         tree = trees.update_tree(known.tree, kinds, {**entries, **dict.fromkeys(gone, trees.NO_ENTRY)}).tree
@@ -202,7 +211,7 @@ class WatchedTree:
                 schemas[path] = data
         if schemas == known.schemas:
             return known.tree.kinds, known
-        kinds, problems = read_kinds(schemas, self._bundled)
+        kinds, problems = read_kinds(schemas, self._bundled, self._faults)
         return kinds, replace(known, schemas=schemas, schema_problems=problems)
 
     def _read_texts(self, paths: Collection[str]) -> dict[str, bytes]:

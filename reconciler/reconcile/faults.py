@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from reconciler import __version__
 from reconciler.errors import BugError, ReconcilerError, RetryLater, TooLarge
+from reconciler.model.host import Level
 from reconciler.model.problem import Problem, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Again = Callable[..., "Answer"]
-    """Calls a function with arguments once more, and tells how that ended."""
+    from reconciler.ports import Log
 
 HOST_FAULTS: Final = (OSError, MemoryError, ReconcilerError)
 """Apart from a bug (`BugError`), where the program fails over what a commit brings, and from what is too large."""
@@ -70,6 +70,42 @@ def call_here(function: Callable[..., Any], *arguments: object) -> Answer:
         return Answer(fault=describe_fault(error), trace="".join(traceback.format_exception(error)))
 
 
-def accept_fault(function: Callable[..., Any], *arguments: object) -> Answer:
-    """For a process that is fresh: what failed there once need not be called again."""
+@dataclass(frozen=True, slots=True)
+class FaultFinder:
+    """Finds out whose fault a failure is: what failed is called again in a fresh process. Logs what is at fault.
+
+    `call_fresh` calls a function of a module with its arguments there. It raises `TooLarge` when that takes too long,
+    and another `ReconcilerError` for whatever is the machine's fault.
+    """
+
+    call_fresh: Callable[..., Any]
+    log: Log
+
+    def try_again(self, function: Callable[..., Any], *arguments: object) -> Answer:
+        """Call once more what failed. Raises whatever is the machine's fault."""
+        try:
+            answer = self.call_fresh(call_here, function, *arguments)
+        except TooLarge as error:
+            return Answer(fault=str(error))
+        assert isinstance(answer, Answer)
+        return answer
+
+    def log_fault(self, what: str, answer: Answer, error: BaseException | None = None) -> None:
+        """Log that a file or commit is at fault, with both traces: the error is what was raised here."""
+        error = error or BugError(answer.fault)
+        if answer.trace:
+            error.add_note(f"In a fresh process:\n{answer.trace}")
+        self.log.event("CannotJudge", f"{what} cannot be judged: {answer.fault}", level=Level.WARN, error=error)
+
+
+class _NoLog:
+    def event(self, *_: object, **__: object) -> None:
+        """For a process that tells the one that started it."""
+
+
+def _accept_fault(_: object, function: Callable[..., Any], *arguments: object) -> Answer:
     return Answer(fault=f"{function.__name__} fails")
+
+
+ACCEPTED: Final = FaultFinder(_accept_fault, _NoLog())
+"""For a process that is fresh: what failed there once need not be called again."""

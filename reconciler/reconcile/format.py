@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from reconciler.model.commit import EntryType
     from reconciler.model.problem import Problem
+    from reconciler.reconcile.faults import FaultFinder
     from reconciler.reconcile.rules import BundledSchemas
 
 
@@ -39,14 +40,16 @@ class FormattedTree:
         return tuple(problem for file in self.files for problem in file.problems)
 
 
-def format_tree(files: Mapping[str, bytes | EntryType], layout: Layout, bundled: BundledSchemas) -> FormattedTree:
+def format_tree(
+    files: Mapping[str, bytes | EntryType], layout: Layout, bundled: BundledSchemas, faults: FaultFinder
+) -> FormattedTree:
     """Format each YAML file; the schemas among the files give the order of the keys of their kinds.
 
     Symbolic links are left out: their targets are formatted where they are.
     """
     texts = [(path, data) for path, data in files.items() if isinstance(data, bytes)]
     schemas = {path: data for path, data in texts if layout.role(path) is Role.SCHEMA}
-    kinds, _ = read_kinds(schemas, bundled)
+    kinds, _ = read_kinds(schemas, bundled, faults)
     order = KeyOrder(kinds, {bundled.repository["properties"]["kind"]["const"]: bundled.repository})
     return _format_files(((path, data) for path, data in texts if layout.role(path) in ROLES), order)
 

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
     from reconciler.importing.documents import Document, Folders
     from reconciler.importing.tables import IncomingRow, RawTable
-    from reconciler.kinds.kind import Kind, Kinds
+    from reconciler.kinds.kind import Kind
     from reconciler.model.change import Resource, RowId
     from reconciler.model.problem import Problem
     from reconciler.reconcile.check import CheckResult
+    from reconciler.reconcile.faults import FaultFinder
 
     Resources = Mapping[RowId, Resource]
 
@@ -53,7 +54,11 @@ class RowImport:
 
 
 def plan_import(
-    tables: Iterable[RawTable], check: CheckResult, folders: Folders, first_line: Callable[[Kind, str], str]
+    tables: Iterable[RawTable],
+    check: CheckResult,
+    folders: Folders,
+    first_line: Callable[[Kind, str], str],
+    faults: FaultFinder,
 ) -> RowImport:
     """Work out the files for some rows, in a repository that was checked.
 
@@ -63,7 +68,7 @@ def plan_import(
     rows, kinds = incoming.rows, check.kinds
     declared = _declared_resources(check)
     row_documents = list(build_documents(rows, kinds, declared))
-    entries = list(_validate(kinds, rows, row_documents)) if row_documents else []
+    entries = list(_validate(FileReader(kinds, faults), rows, row_documents)) if row_documents else []
     row_problems = (problem for row in rows for problem in row.problems)
     between = _cross_check(check, declared, rows, entries)
     problems = tuple(sorted({*check.problems, *incoming.problems, *between, *row_problems}))
@@ -102,10 +107,12 @@ def _plan_updates(rows: Resources, declared: Resources) -> Plan:
     return Plan(None, "", sort_changes(Change(Op.UPDATE, old, new) for old, new in pairs if old.digest != new.digest))
 
 
-def _validate(kinds: Kinds, rows: Sequence[IncomingRow], row_documents: Sequence[Document]) -> Iterator[FileEntry]:
+def _validate(
+    reader: FileReader, rows: Sequence[IncomingRow], row_documents: Sequence[Document]
+) -> Iterator[FileEntry]:
     """Validate the document of each row, as if it stood at the row's place."""
     texts = ((row.place, write_document(document).encode()) for row, document in zip(rows, row_documents, strict=True))
-    for row, entry in zip(rows, FileReader(kinds).read_files(texts, len(rows)), strict=True):
+    for row, entry in zip(rows, reader.read_files(texts, len(rows)), strict=True):
         # A missing name is derived from the id: a wrong id is reported already.
         known = row.reported | (
             {"/metadata/name"} if row.name is None and (row.id is not None or row.reported) else set()

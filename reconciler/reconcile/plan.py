@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from reconciler.model.commit import Commit, FileChange
     from reconciler.model.problem import Problem
     from reconciler.ports import PolicyEngine, Source, StoreReader
+    from reconciler.reconcile.faults import FaultFinder
     from reconciler.reconcile.rules import BundledSchemas, Rules
     from reconciler.reconcile.walk import Progress, TreeState
 
@@ -175,9 +176,10 @@ class Planner:
         folder: str,
         bundled: BundledSchemas,
         open_policy_engine: Callable[[], AbstractContextManager[PolicyEngine]],
+        faults: FaultFinder,
     ) -> Planner:
         """Plans for the configuration in a folder of the repository."""
-        processor = CommitProcessor(source, folder, bundled)
+        processor = CommitProcessor(source, folder, bundled, faults)
         return cls(source, processor, AdmissionController(processor.rules, open_policy_engine), bundled.kinds)
 
     def plan_commits(self, base: str, head: str) -> tuple[Plan, Kinds]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from reconciler.model.commit import EntryType
     from reconciler.model.problem import Verdict, Violation
     from reconciler.ports import PolicyEngine
+    from reconciler.reconcile.faults import FaultFinder
 
 
 TESTS = "tests"
@@ -182,6 +183,7 @@ class PolicyTester:
     engine: PolicyEngine
     kinds: Kinds
     prune: Prune
+    faults: FaultFinder
 
     def test(self, policies: Policies, names: Collection[str]) -> PolicyTestRun:
         """Test the policies with some names, or all of them. Raises `UsageError` for a name that no policy has."""
@@ -190,7 +192,7 @@ class PolicyTester:
             if name not in known:
                 raise UsageError(f"there is no policy {name}{did_you_mean(name, known)}", hint=_list_names(known))
         selected = tuple(policy for policy in policies.members if not names or policy.name in names)
-        reader = FileReader(self.kinds)
+        reader = FileReader(self.kinds, self.faults)
         results, problems = [], list(policies.problems)
         for policy in selected:
             tests = policies.tests_of(policy)

@@ -6,7 +6,6 @@ A file over which the program fails is read again in a fresh process. If that fa
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import signal
 import sys
@@ -20,7 +19,6 @@ from reconciler.model.change import FileEntry
 from reconciler.model.commit import EntryType
 from reconciler.model.problem import NOT_LOCATED, Mark, Problem, Severity
 from reconciler.reconcile.faults import Answer, call_here, cannot_judge, is_commit_fault
-from reconciler.reconcile.freshprocess import call_fresh
 from reconciler.slices import slices
 from reconciler.snapshot.tree import NO_ENTRY
 from reconciler.validate.validator import Validator
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Document
     from reconciler.model.commit import FileChange
-    from reconciler.reconcile.faults import Again
+    from reconciler.reconcile.faults import FaultFinder
 
     Blobs = Callable[[Iterable[str]], Iterator[tuple[str, bytes]]]
 
@@ -49,15 +47,14 @@ CHUNKS_PER_WORKER = 3
 """Chunks in flight for each worker: enough to keep it busy, few enough that the last ones end together."""
 NICE = 10
 """How much lower the priority of the workers is: the program goes on answering meanwhile."""
-LOG = logging.getLogger(__name__)
 
 
 class FileReader:
-    """Reads changed files under one set of kinds at a time; `again` reads once more what failed."""
+    """Reads changed files under one set of kinds at a time. What fails is read once more, by a fresh process."""
 
-    def __init__(self, kinds: Kinds, again: Again = call_fresh) -> None:
+    def __init__(self, kinds: Kinds, faults: FaultFinder) -> None:
         self.kinds = kinds
-        self._again = again
+        self._faults = faults
         self._validator = Validator(kinds)
         self._cache: OrderedDict[tuple[str, str], FileEntry] = OrderedDict()
 
@@ -86,11 +83,11 @@ class FileReader:
         return ((file, _try_to_read(self._validator, *file)) for file in files)
 
     def _read_again(self, files: list[File]) -> list[FileEntry]:
-        answer = self._again(_read_each, self.kinds, files)
+        answer = self._faults.try_again(_read_each, self.kinds, files)
         answers = [answer] * len(files) if answer.fault else answer.value
         for (path, _), one in zip(files, answers, strict=True):
             if one.fault:
-                LOG.warning("%s cannot be judged: %s\n%s", path, one.fault, one.trace)
+                self._faults.log_fault(path, one)
         return [
             FileEntry(problems=(cannot_judge(path, one.fault),), unreadable=True) if one.fault else one.value
             for (path, _), one in zip(files, answers, strict=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property, lru_cache
@@ -16,7 +15,6 @@ from reconciler.kinds.load import load_kinds
 from reconciler.model.commit import EntryType, FileChange, RepositorySpec
 from reconciler.model.problem import Problem, Severity
 from reconciler.reconcile.faults import Answer, call_here, cannot_judge, is_commit_fault
-from reconciler.reconcile.freshprocess import call_fresh
 from reconciler.reconcile.read import not_a_file_problem
 from reconciler.validate.filepatterns import FilePatterns
 from reconciler.validate.validator import read_repository
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from reconciler.ports import Source
-    from reconciler.reconcile.faults import Again
+    from reconciler.reconcile.faults import FaultFinder
 
     KindsAndProblems = tuple[Kinds, tuple[Problem, ...]]
 
@@ -36,7 +34,6 @@ SCHEMA_SUFFIX = ".schema.json"
 SETTINGS_FILE = "reconciler.yaml"
 POLICY_SUFFIX = ".sql"
 RESOURCE_SUFFIXES = (".yaml", ".yml")
-LOG = logging.getLogger(__name__)
 
 
 class Role(Enum):
@@ -121,24 +118,24 @@ class BundledSchemas:
 
 
 def read_kinds(
-    files: Mapping[str, bytes], bundled: BundledSchemas, again: Again = call_fresh
+    files: Mapping[str, bytes], bundled: BundledSchemas, faults: FaultFinder
 ) -> tuple[Kinds, tuple[Problem, ...]]:
     """The bundled kinds and those of some schema files (JSON, which is YAML), and what is wrong with the files.
 
-    `again` loads them once more when that fails: if that fails as well, it is a problem of the files at fault.
+    When loading them fails, a fresh process loads them: if that fails as well, it is a problem of the files at fault.
     """
     try:
         return _load_kinds(files, bundled)
     except BaseException as error:
         if not is_commit_fault(error):
             raise
-    answer = again(_load_each, dict(files), bundled)
+    answer = faults.try_again(_load_each, dict(files), bundled)
     if not answer.fault and not isinstance(answer.value, dict):
         loaded: tuple[Kinds, tuple[Problem, ...]] = answer.value
         return loaded
     answers: dict[str, Answer] = dict.fromkeys(files, answer) if answer.fault else answer.value
     for path, one in answers.items():
-        LOG.warning("%s cannot be judged: %s\n%s", path, one.fault, one.trace)
+        faults.log_fault(path, one)
     return bundled.kinds, tuple(cannot_judge(path, one.fault) for path, one in sorted(answers.items()))
 
 
@@ -206,11 +203,11 @@ class Rules:
 
 
 class RuleReader:
-    """Reads the rules of one repository's trees, with a cache of kinds; `again` reads once more what failed."""
+    """Reads the rules of one repository's trees, with a cache of kinds. What fails is read once more."""
 
-    def __init__(self, source: Source, folder: str, bundled: BundledSchemas, again: Again = call_fresh) -> None:
+    def __init__(self, source: Source, folder: str, bundled: BundledSchemas, faults: FaultFinder) -> None:
         self.folder = folder
-        self._again = again
+        self._faults = faults
         self._source = source
         self._bundled = bundled
         self._kinds_by_schemas: dict[frozenset[FileChange], KindsAndProblems] = {}
@@ -260,7 +257,7 @@ class RuleReader:
         version = frozenset(rules.schemas.values())
         if version not in self._kinds_by_schemas:
             texts, not_files = self.read_texts(rules.schemas.values())
-            kinds, problems = read_kinds(texts, self._bundled, self._again)
+            kinds, problems = read_kinds(texts, self._bundled, self._faults)
             self._kinds_by_schemas[version] = kinds, (*not_files, *problems)
         return self._kinds_by_schemas[version]
 

@@ -6,7 +6,6 @@ plan makes the same walk and writes nothing.
 
 from __future__ import annotations
 
-import logging
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -18,7 +17,6 @@ from reconciler.plan import Plan
 from reconciler.reconcile.admission import PRUNE, propose_replacement, propose_update
 from reconciler.reconcile.branch import gone
 from reconciler.reconcile.faults import cannot_judge, is_commit_fault, raise_host_fault
-from reconciler.reconcile.freshprocess import call_fresh
 from reconciler.reconcile.record import Outbox, OutboxRecorder, Recorder, RecordResult, backfill
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.walk import ProcessedCommit, WalkStart, mainline_contains, walk_history
@@ -41,7 +39,6 @@ if TYPE_CHECKING:
     Rehearse = Callable[[Source, str, BundledSchemas, str | None, str], None]
     """Takes the step from a commit (None: from nothing) to another, from nothing but git."""
 
-LOG = logging.getLogger(__name__)
 ROWS_PER_LOOKUP = 500
 """Rows that are loaded in the time it takes to look up one changed file: its resources, names, ids and references."""
 
@@ -231,10 +228,11 @@ class Reconciler:
         if not is_commit_fault(error):
             raise_host_fault(commit, error)
         old = None if proposal.replaces else base
-        answer = call_fresh(self.rehearse, self.claimant.source, processor.rules.folder, processor.bundled, old, commit)
+        again = processor.faults.try_again
+        answer = again(self.rehearse, self.claimant.source, processor.rules.folder, processor.bundled, old, commit)
         if not answer.fault:
             raise error
-        LOG.warning("%s cannot be applied: %s\n%s", commit, answer.fault, answer.trace, exc_info=error)
+        processor.faults.log_fault(commit, answer, error)
         return cannot_judge(processor.rules.folder or ".", answer.fault)
 
     def _record_refusal(self, plan: Plan, mainline: Mainline, judged: Sequence[Problem] = ()) -> Plan:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,13 +14,13 @@ from reconciler.model.change import Op, Stamp
 from reconciler.model.commit import Commit, CommitDelta, Signature, Status, Version
 from reconciler.model.problem import Problem, Severity
 from reconciler.reconcile.faults import (
-    accept_fault,
+    ACCEPTED,
+    Answer,
     cannot_judge,
     describe_fault,
     is_commit_fault,
     raise_host_fault,
 )
-from reconciler.reconcile.freshprocess import call_fresh
 from reconciler.reconcile.narrowing import find_replaced_kinds
 from reconciler.reconcile.read import FileReader, locate_problems
 from reconciler.reconcile.rules import RuleReader, Rules
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from reconciler.model.change import FileEntry, Row, RowId
     from reconciler.model.commit import FileChange
     from reconciler.ports import Base, Source
-    from reconciler.reconcile.faults import Again
+    from reconciler.reconcile.faults import FaultFinder
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.snapshot.snapshot import Snapshot
 
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
 
 MAX_FAULTS = 1_000
 """Commits of which it is remembered that they cannot be judged."""
-LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,22 +85,22 @@ class TreeState:
 class CommitProcessor:
     """Processes the commits of one repository, from `folder` on. Caches what it read recently.
 
-    A commit over which the program fails is tried once more in a fresh process (`again`). If that fails as well, the
-    commit is invalid, and the next one is judged by what differs from the last tree that could be read. The machine's
-    fault is no verdict: then `ReconcilerError` is raised.
+    A commit over which the program fails is tried once more in a fresh process. If that fails as well, the commit is
+    invalid, and the next one is judged by what differs from the last tree that could be read. The machine's fault is
+    no verdict: then `ReconcilerError` is raised.
     """
 
-    def __init__(self, source: Source, folder: str, bundled: BundledSchemas, again: Again = call_fresh) -> None:
-        self.rules = RuleReader(source, folder, bundled, again)
+    def __init__(self, source: Source, folder: str, bundled: BundledSchemas, faults: FaultFinder) -> None:
+        self.rules = RuleReader(source, folder, bundled, faults)
         self._source = source
         self.bundled = bundled
-        self._again = again
-        self._reader = FileReader(bundled.kinds, again)
-        self._faults: dict[str, Problem] = {}
+        self.faults = faults
+        self._reader = FileReader(bundled.kinds, faults)
+        self._known_faults: dict[str, Problem] = {}
 
     def forget_faults(self) -> None:
         """Judge again what could not be judged."""
-        self._faults.clear()
+        self._known_faults.clear()
 
     def empty_state(self) -> TreeState:
         """The state before any commit."""
@@ -152,7 +150,7 @@ class CommitProcessor:
         self, state: TreeState, stamp: Stamp, height: int, move: Callable[[], tuple[TreeState, Outcome]]
     ) -> tuple[TreeState, Outcome]:
         """Make a move; a commit at fault leaves the state as it is, and its only problem is that."""
-        problem = self._faults.get(stamp.commit)
+        problem = self._known_faults.get(stamp.commit)
         if problem is None:
             try:
                 return move()
@@ -162,27 +160,27 @@ class CommitProcessor:
                 if not is_commit_fault(error):
                     raise_host_fault(stamp.commit, error)
                 problem = self._find_fault(state, stamp, error)
-            if len(self._faults) >= MAX_FAULTS:
-                self._faults.clear()
-            self._faults[stamp.commit] = problem
+            if len(self._known_faults) >= MAX_FAULTS:
+                self._known_faults.clear()
+            self._known_faults[stamp.commit] = problem
         return replace(state, height=height), Outcome(state.snapshot, (problem,), ())
 
     def _find_fault(self, state: TreeState, stamp: Stamp, error: BaseException) -> Problem:
         """Why a commit that failed here fails in a fresh process. Raises `RetryLater` when it does not."""
         commit = stamp.commit
-        answer = self._again(_advance_alone, self._source, self.rules.folder, self.bundled, state.tree, stamp)
+        answer = self.faults.try_again(_advance_alone, self._source, self.rules.folder, self.bundled, state.tree, stamp)
         if not answer.fault:
             raise RetryLater(
                 f"{commit[:8]} could not be judged: {describe_fault(error)}, but a fresh process can judge it",
                 hint="it is tried again; restart the daemon if it stays so",
             ) from error
-        LOG.warning("%s cannot be judged: %s\n%s", commit, answer.fault, answer.trace, exc_info=error)
+        self.faults.log_fault(commit, answer, error)
         return cannot_judge(self.rules.folder or ".", answer.fault)
 
     def read_entries(self, kinds: Kinds, files: Iterable[FileChange]) -> dict[str, FileEntry]:
         """What each file declares under some kinds, by path."""
         if kinds.digest != self._reader.kinds.digest:
-            self._reader = FileReader(kinds)
+            self._reader = FileReader(kinds, self.faults)
         return self._reader.read_changes(files, self._source.blobs)
 
     def _effective_kinds(self, state: TreeState, rules: Rules) -> tuple[Kinds, tuple[Problem, ...]]:
@@ -262,7 +260,7 @@ def walk_history(
     """
     mainline = frozenset(first_parents(parents, head))
     states = _ParentStates(source, processor, start, parents)
-    for delta in _read_deltas(source, start, head, parents):
+    for delta in _read_deltas(source, start, head, parents, processor.faults):
         commit = delta.commit
         before = states.state_before(commit)
         known = delta.changes if before.tree == next(iter(commit.parents), None) else None
@@ -271,7 +269,9 @@ def walk_history(
         yield build_version(commit, before, state, outcome, is_mainline=commit.sha in mainline)
 
 
-def _read_deltas(source: Source, start: WalkStart, head: str, parents: Parents) -> Iterator[CommitDelta]:
+def _read_deltas(
+    source: Source, start: WalkStart, head: str, parents: Parents, faults: FaultFinder
+) -> Iterator[CommitDelta]:
     """The commits of a walk in order; once one cannot be read in the stream, each of the rest by itself."""
     left = dict.fromkeys(parents)
     try:
@@ -281,7 +281,7 @@ def _read_deltas(source: Source, start: WalkStart, head: str, parents: Parents) 
     except BaseException as error:
         if not is_commit_fault(error):
             raise
-        LOG.warning("the history cannot be read in one stream", exc_info=error)
+        faults.log_fault("the history in one stream", Answer(fault=describe_fault(error)), error)
     for sha in left:
         yield CommitDelta(_read_commit(source, sha, parents[sha]), None)
 
@@ -348,7 +348,7 @@ def _advance_alone(source: Source, folder: str, bundled: BundledSchemas, tree: s
 
     For a fresh process.
     """
-    processor = CommitProcessor(source, folder, bundled, again=accept_fault)
+    processor = CommitProcessor(source, folder, bundled, ACCEPTED)
     state = processor.empty_state()
     if tree is not None:
         state = state_at(source, processor, WalkStart(None, state), tree).state

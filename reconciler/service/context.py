@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from reconciler.ports import Clock, LedgerReader, PolicyEngine, StoreReader
     from reconciler.ports import Sessions as SessionStore
     from reconciler.reconcile.branch import FollowedBranch
+    from reconciler.reconcile.faults import FaultFinder
     from reconciler.reconcile.plan import Planner
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.sessions import SessionLayout
@@ -122,7 +123,8 @@ class Openers:
     `source` opens the repository that the settings name, `fetch` brings a mirror of it up to date. `reader` gives None
     where a state folder has no store. `ledger` opens the history of a repository and branch in a state folder, with so
     many whole seconds for which a server may say nothing; it is None on a host that keeps none. `recorded` tells
-    whether there is anything in the embedded one. `compare_view` is None on a host without a live view.
+    whether there is anything in the embedded one. `compare_view` is None on a host without a live view. `faults` is for
+    whatever judges commits.
     """
 
     source: Callable[[], AbstractContextManager[GitSource]]
@@ -138,6 +140,7 @@ class Openers:
     write_table: Callable[[TableExport, Iterable[str] | None, Path], None]
     back_up: Callable[[Path], Path]
     restore: Callable[[Path, Path, Claimant], StoreRestored]
+    faults: FaultFinder
 
 
 @dataclass(frozen=True, slots=True)

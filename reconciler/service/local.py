@@ -208,7 +208,9 @@ class LocalHost:
             yield self._make_planner(source), planned_head(source, branch_choice(self.settings), None)
 
     def _make_planner(self, source: Source) -> Planner:
-        return Planner.of_folder(source, self.settings.path, self.bundled, self.openers.policy_engine)
+        return Planner.of_folder(
+            source, self.settings.path, self.bundled, self.openers.policy_engine, self.openers.faults
+        )
 
     @contextmanager
     def open_verifier(self) -> Iterator[Verifier]:
@@ -225,7 +227,7 @@ class LocalHost:
                 target = Target(place.source, place.state, place.folder, followed.name)
                 yield Verifier(
                     source=target.source,
-                    processor=CommitProcessor(target.source, self.settings.path, self.bundled),
+                    processor=CommitProcessor(target.source, self.settings.path, self.bundled, self.openers.faults),
                     repository=target.repository,
                     branch=target.branch,
                     store=store,
@@ -247,7 +249,7 @@ class LocalHost:
             followed = self._observe(place, choice, store)
             followed.followed_head()
             target = Target(place.source, place.state, place.folder, followed.name)
-            processor = CommitProcessor(target.source, self.settings.path, self.bundled)
+            processor = CommitProcessor(target.source, self.settings.path, self.bundled, self.openers.faults)
             reconciler = Reconciler(
                 claimant=target.claimant,
                 branch=target.branch,

@@ -13,7 +13,7 @@ from reconciler.adapters.machine import SystemClock
 from reconciler.adapters.sandbox.engine import Sandbox
 from reconciler.model.commit import StoreUpdate
 from reconciler.reconcile.admission import AdmissionController, AdmissionResult, propose_update
-from reconciler.reconcile.faults import accept_fault
+from reconciler.reconcile.faults import ACCEPTED
 from reconciler.reconcile.walk import CommitProcessor, WalkStart, build_version, state_at
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def rehearse_step(source: Source, folder: str, bundled: BundledSchemas, old: str | None, new: str) -> None:
     """Take the step from one commit (None: from nothing) to another. Whatever goes wrong is raised."""
-    processor = CommitProcessor(source, folder, bundled, accept_fault)
+    processor = CommitProcessor(source, folder, bundled, ACCEPTED)
     start = WalkStart(None, processor.empty_state())
     with Sandbox() as engine, open_temporary(SystemClock()) as store:
         if old is not None:

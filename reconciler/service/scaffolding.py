@@ -100,7 +100,7 @@ def import_rows(
     checked = checkout.check(before)
     tables, skipped = read_tables(checked.kinds)
     first_line = partial(_schema_line, checkout, before)
-    row_import = plan_import(tables, checked, Folders(top, checked.entries, before), first_line)
+    row_import = plan_import(tables, checked, Folders(top, checked.entries, before), first_line, checkout.faults)
     for path in row_import.files:
         if checkout.layout.role(path) is not Role.RESOURCES:
             raise UsageError(f"{path} would not be part of the configuration", hint="choose another folder with --to")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from reconciler.model.commit import EntryType
     from reconciler.model.problem import Problem
     from reconciler.ports import PolicyEngine
+    from reconciler.reconcile.faults import FaultFinder
 
     OpenWatcher = Callable[[Path, str, Callable[[str], bool]], AbstractContextManager[Watcher]]
     ReadTables = Callable[[Kinds], tuple[list[RawTable], tuple[str, ...]]]
@@ -40,6 +41,7 @@ class Checkout:
     problems: tuple[Problem, ...]
     bundled: BundledSchemas
     tree: WorkingTree
+    faults: FaultFinder
 
     def read(self, wanted: Callable[[str], bool] | None = None) -> dict[str, bytes | EntryType]:
         """The files that count, or those that are wanted, by their paths from the root."""
@@ -48,7 +50,7 @@ class Checkout:
 
     def check(self, files: dict[str, bytes | EntryType]) -> CheckResult:
         """Check files of it as if they were all."""
-        return check_tree(files, self.layout, self.bundled, self.problems)
+        return check_tree(files, self.layout, self.bundled, self.faults, self.problems)
 
     def check_paths(self, paths: Sequence[Path]) -> CheckResult:
         """Check all files; with paths, give the problems of these only.
@@ -68,12 +70,12 @@ class Checkout:
         role = self.layout.role
         selected = self.select(paths, lambda path: role(path) in ROLES)
         files = self.read(lambda path: role(path) is Role.SCHEMA or (role(path) in ROLES and selected(path)))
-        return format_tree(files, self.layout, self.bundled)
+        return format_tree(files, self.layout, self.bundled, self.faults)
 
     @contextmanager
     def watch(self, paths: Sequence[Path], open_watcher: OpenWatcher) -> Iterator[Watch]:
         """Check all files and go on watching them; raises as `check_paths` does."""
-        tree = WatchedTree(self.tree.file, self.tree.read, self.folder, self.bundled)
+        tree = WatchedTree(self.tree.file, self.tree.read, self.folder, self.bundled, self.faults)
         with open_watcher(self.root, self.folder, _may_count) as watcher:
             first = tree.check()
             selected = self.select(paths, first.entries.__contains__) if paths else None
@@ -87,7 +89,7 @@ class Checkout:
     def test_policies(self, engine: PolicyEngine, names: Collection[str]) -> PolicyTestRun:
         """Test all policies, or those with some names. Raises `UsageError` for a name that none has."""
         policies, kinds = self._read_policies()
-        return PolicyTester(engine, kinds, self.layout.spec.prune.mode).test(policies, names)
+        return PolicyTester(engine, kinds, self.layout.spec.prune.mode, self.faults).test(policies, names)
 
     def select(self, paths: Sequence[Path], counts: Callable[[str], bool]) -> Callable[[str], bool]:
         """Whether a path from the root is one of some paths of the command line, or below one; all are when none is.
@@ -107,7 +109,7 @@ class Checkout:
         role = self.layout.role
         files = self.read(lambda path: role(path) is Role.SCHEMA or is_policy_file(self.layout, path))
         schemas = {path: data for path, data in files.items() if role(path) is Role.SCHEMA and isinstance(data, bytes)}
-        kinds, schema_problems = read_kinds(schemas, self.bundled)
+        kinds, schema_problems = read_kinds(schemas, self.bundled, self.faults)
         policies = read_policies(files, self.layout)
         problems = tuple(sorted((*self.problems, *schema_problems, *policies.problems)))
         return replace(policies, problems=problems), kinds

@@ -29,7 +29,7 @@ from reconciler.service.remote import DaemonClient
 from reconciler.service.scaffolding import choose_kind, import_rows
 from reconciler.sessions import read_layout
 from reconciler.settings import EMBEDDED_HISTORY, NO_HISTORY, NO_REDIS
-from reconciler.wiring.checkout import bundled_kinds, open_checkout
+from reconciler.wiring.checkout import bundled_kinds, fault_finder, open_checkout
 from reconciler.wiring.repository import fetch_source, open_source, policy_engine
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ def make_openers(settings: Settings) -> Openers:
         write_table=_write_table,
         back_up=lambda state: backup.back_up(state, clock.now()),
         restore=lambda file, state, claimant: backup.restore(file, state, claimant.owns, clock.now()),
+        faults=fault_finder(),
     )
 
 

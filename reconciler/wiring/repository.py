@@ -14,7 +14,7 @@ from reconciler.errors import RetryLater
 from reconciler.reconcile.branch import planned_head
 from reconciler.reconcile.plan import Planner
 from reconciler.service.context import branch_choice, remote_state_folder
-from reconciler.wiring.checkout import bundled_kinds
+from reconciler.wiring.checkout import bundled_kinds, fault_finder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,5 +82,5 @@ def policy_engine() -> Iterator[PolicyEngine]:
 def plan_between(settings: Settings, base: str, head: str | None) -> tuple[Plan, Kinds]:
     """From one commit of the repository to another, or to what is checked out. Opens no store."""
     with open_source(settings) as source:
-        planner = Planner.of_folder(source, settings.path, bundled_kinds(), policy_engine)
+        planner = Planner.of_folder(source, settings.path, bundled_kinds(), policy_engine, fault_finder())
         return planner.plan_commits(base, head or planned_head(source, branch_choice(settings), None))

@@ -32,7 +32,7 @@ ORDINARY = {
     (Path("validate/violations.py"), "instance"): "JSON Schema's word for the value that is checked",
     (Path("adapters/sandbox/child.py"), "signal"): "the module of the standard library",
     (Path("reconcile/read.py"), "signal"): "the module of the standard library",
-    (Path("reconcile/freshprocess.py"), "signal"): "the module of the standard library",
+    (Path("adapters/freshprocess.py"), "signal"): "the module of the standard library",
 }
 """Words that happen to be a kind's too, and mean something else in this module."""
 

@@ -16,7 +16,7 @@ from reconciler.cli.main import COMMANDS, cli
 from reconciler.cli.options import SETTING_OF
 from reconciler.cli.output import Exit
 from reconciler.reconcile.rules import read_kinds
-from reconciler.wiring.checkout import bundled_kinds
+from reconciler.wiring.checkout import bundled_kinds, fault_finder
 from tests.docs.markdown import DOCS, ROOT, anchors, blocks, headings, links, read
 
 PAGES = sorted((*DOCS.rglob("*.md"), *ROOT.glob("*.md"), ROOT / "config-repo-example" / "README.md"))
@@ -112,7 +112,7 @@ def test_the_settings_file_of_the_page_is_one(tmp_path: Path) -> None:
 
 def test_the_schema_of_the_page_is_one() -> None:
     text = blocks(read("docs/kinds.md"), "json")[0].body
-    kinds, problems = read_kinds({"schemas/venue.schema.json": text.encode()}, bundled_kinds())
+    kinds, problems = read_kinds({"schemas/venue.schema.json": text.encode()}, bundled_kinds(), fault_finder())
     assert problems == ()
     assert "Venue" in kinds.by_name
 

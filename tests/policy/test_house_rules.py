@@ -23,7 +23,7 @@ from reconciler.reconcile import policytests
 from reconciler.reconcile.check import check_tree
 from reconciler.reconcile.policytests import Expectation, PolicyTest, read_policies
 from reconciler.reconcile.rules import Layout, Role
-from reconciler.wiring.checkout import bundled_kinds
+from reconciler.wiring.checkout import bundled_kinds, fault_finder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -67,7 +67,7 @@ class State:
 
 def read(tree: Mapping[str, bytes]) -> State:
     """What a valid tree declares."""
-    checked = check_tree({**SCHEMAS, **tree}, LAYOUT, SHIPPED)
+    checked = check_tree({**SCHEMAS, **tree}, LAYOUT, SHIPPED, fault_finder())
     assert checked.problems == ()
     return State(tuple(one for entry in checked.entries.values() for one in entry.resources), checked.kinds)
 
@@ -93,7 +93,7 @@ def engine() -> Iterator[PolicyEngine]:
 @pytest.fixture(scope="module")
 def tested(engine: PolicyEngine) -> PolicyTestRun:
     """What `reconciler policy test` comes to."""
-    return policytests.PolicyTester(engine, read({}).kinds, Prune.DEACTIVATE).test(POLICIES, ())
+    return policytests.PolicyTester(engine, read({}).kinds, Prune.DEACTIVATE, fault_finder()).test(POLICIES, ())
 
 
 def told(engine: PolicyEngine, old: Mapping[str, bytes], new: Mapping[str, bytes]) -> set[str]:

@@ -12,7 +12,7 @@ from reconciler.adapters.sandbox.engine import SECONDS_FOR_ALL, Sandbox
 from reconciler.policy import MAX_MESSAGE, read_policy
 from reconciler.reconcile.rules import read_kinds
 from reconciler.tables.rows import DECLARATION_COLUMNS
-from reconciler.wiring.checkout import bundled_kinds
+from reconciler.wiring.checkout import bundled_kinds, fault_finder
 from tests.adapters.policy.conftest import policy
 from tests.docs.markdown import EXAMPLE, blocks, read
 
@@ -26,7 +26,7 @@ RULES = [block.body for block in blocks(PAGE, "sql")]
 @pytest.fixture(scope="module")
 def kinds() -> Kinds:
     files = {f"schemas/{file.name}": file.read_bytes() for file in (EXAMPLE / "schemas").glob("*.schema.json")}
-    return read_kinds(files, bundled_kinds())[0]
+    return read_kinds(files, bundled_kinds(), fault_finder())[0]
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,7 @@ def live(folder: Path, url: str) -> None:
     assert host.openers.ledger is not None
     with host.open_target() as at:
         open_ledger = partial(host.openers.ledger, at.state, at.repository, at.branch, SERVER_TIMEOUT)
-    backfill = Backfill(settings, host.openers.source, host.bundled)
+    backfill = Backfill(settings, host.openers.source, host.bundled, host.openers.faults)
     way = UploadTarget(open_ledger, partial(backfill.record_missing, at.branch))
     uploader = BatchUploader(pending, way, lambda: None, lambda written, recorded: None)
     with host.open_reconciler(None) as (reconciler, _):

@@ -16,7 +16,7 @@ from reconciler.reconcile.walk import CommitProcessor
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
 from tests.support.memory.ledger import MemoryLedger
-from tests.support.world import CLOCK, SHIPPED, World
+from tests.support.world import CLOCK, FAULTS, SHIPPED, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -61,7 +61,7 @@ class Daemon(World):
             head = source.resolve(self.branch)
             if head is None:
                 return None
-            processor = CommitProcessor(source, "", SHIPPED)
+            processor = CommitProcessor(source, "", SHIPPED, FAULTS)
             self.steps.append(0)
 
             def progress(done: int, total: int) -> None:

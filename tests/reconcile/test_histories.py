@@ -16,7 +16,7 @@ from reconciler.reconcile.check import check_tree
 from reconciler.reconcile.rules import Layout
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
-from tests.support.world import SHIPPED, World
+from tests.support.world import FAULTS, SHIPPED, World
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -305,9 +305,9 @@ def test_a_store_is_not_taken_over_by_another_repository(tmp_path: Path) -> None
 
 def test_many_files_are_read_on_all_cores_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
     files = {f"{number}.yaml": configs.user(f"u{number}", risk=number % 3).encode() for number in range(700)}
-    alone = check_tree(dict(files), Layout(), SHIPPED)
+    alone = check_tree(dict(files), Layout(), SHIPPED, FAULTS)
     monkeypatch.setattr(read, "PARALLEL_FROM", 100)
-    together = check_tree(dict(files), Layout(), SHIPPED)
+    together = check_tree(dict(files), Layout(), SHIPPED, FAULTS)
     assert together.problems == alone.problems
     assert len(alone.problems) == 234
     assert together.entries == alone.entries

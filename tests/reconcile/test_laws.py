@@ -20,7 +20,7 @@ from tests.support import configs
 from tests.support.gitrepo import GitRepo
 from tests.support.history import state_at
 from tests.support.laws import examples
-from tests.support.world import CLOCK, SHIPPED, World
+from tests.support.world import CLOCK, FAULTS, SHIPPED, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,7 +133,7 @@ def test_every_commit_has_one_version_that_says_what_its_tree_is(history: list[E
         versions = {version.commit.sha: version for version in world.ledger.versions(limit=1000)}
         assert set(versions) == set(repo.git("rev-list", "main").splitlines())
         for sha, version in versions.items():
-            problems = check_tree(tree_of(repo, sha), Layout(), SHIPPED).problems
+            problems = check_tree(tree_of(repo, sha), Layout(), SHIPPED, FAULTS).problems
             assert version.problems == problems
             assert (version.status == Status.VALID) == (not any(problem.is_error for problem in problems))
             assert version.mainline == (sha in mainline)

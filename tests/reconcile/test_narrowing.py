@@ -23,7 +23,7 @@ from tests.support import configs
 from tests.support.cases import some
 from tests.support.gitrepo import GitRepo
 from tests.support.laws import examples
-from tests.support.world import CLOCK, SHIPPED, World
+from tests.support.world import CLOCK, FAULTS, SHIPPED, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -352,7 +352,7 @@ def test_a_kind_may_go_with_its_resources() -> None:
         assert "Venue" not in world.live()
         assert equals_anew(world)
         with open_repository(repo.path) as source:
-            processor, head = CommitProcessor(source, "", SHIPPED), repo.git("rev-parse", "main").strip()
+            processor, head = CommitProcessor(source, "", SHIPPED, FAULTS), repo.git("rev-parse", "main").strip()
             start = WalkStart(None, processor.empty_state())
             *_, last = walk_history(source, processor, start, head, source.parents(head))
         assert {row.change.resource.kind for row in last.version.rows} == {"Venue"}

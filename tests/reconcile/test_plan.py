@@ -17,7 +17,7 @@ from tests.reconcile.test_laws import NAMES, PATHS, Edit, build, histories, scra
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
 from tests.support.laws import examples
-from tests.support.world import SHIPPED, World
+from tests.support.world import FAULTS, SHIPPED, World
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ tidy_histories = st.lists(tidy_edits, min_size=2, max_size=4)
 
 
 def is_valid(repo: GitRepo, sha: str) -> bool:
-    return not any(problem.is_error for problem in check_tree(tree_of(repo, sha), Layout(), SHIPPED).problems)
+    return not any(problem.is_error for problem in check_tree(tree_of(repo, sha), Layout(), SHIPPED, FAULTS).problems)
 
 
 def shown(plan: Plan) -> tuple[object, ...]:

@@ -18,7 +18,7 @@ from reconciler.reconcile.check import CheckResult, WatchedTree, check_tree, rea
 from tests.reconcile.test_laws import documents, scratch
 from tests.support import configs
 from tests.support.laws import examples
-from tests.support.world import SHIPPED
+from tests.support.world import FAULTS, SHIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,11 +66,11 @@ def write(root: Path, files: dict[str, str | None]) -> None:
 def at_once(root: Path) -> CheckResult:
     tree = WorkingTree(root)
     layout, problems = read_layout(tree.file("reconciler.yaml"), "", SHIPPED)
-    return check_tree(dict(tree.read(lambda path: layout.role(path) is not None)), layout, SHIPPED, problems)
+    return check_tree(dict(tree.read(lambda path: layout.role(path) is not None)), layout, SHIPPED, FAULTS, problems)
 
 
 def watch(files: WorkingTree) -> WatchedTree:
-    return WatchedTree(files.file, files.read, "", SHIPPED)
+    return WatchedTree(files.file, files.read, "", SHIPPED, FAULTS)
 
 
 @settings(max_examples=examples(25))

@@ -141,7 +141,7 @@ def test_git_that_cannot_be_read_keeps_shipping_waiting_no_longer_than_a_server(
     settings = load(None, {"repository.url": host.origin, "repository.branch": "main"}, {})
     local = local_host(settings)
     with local.open_target() as at:
-        backfill = Backfill(settings, local.openers.source, local.bundled)
+        backfill = Backfill(settings, local.openers.source, local.bundled, local.openers.faults)
     host.repo.commit({}, branch="other", parents=[])
     host.repo.git("symbolic-ref", "HEAD", "refs/heads/other")
     host.repo.git("update-ref", "-d", "refs/heads/main")

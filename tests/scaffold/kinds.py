@@ -10,7 +10,7 @@ from reconciler.decode.document import decode
 from reconciler.kinds.kind import Kinds
 from reconciler.reconcile.rules import read_kinds
 from reconciler.validate.validator import Validator
-from reconciler.wiring.checkout import bundled_kinds
+from reconciler.wiring.checkout import bundled_kinds, fault_finder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ def example_kinds() -> Kinds:
 
 def own_kinds(files: Mapping[str, bytes]) -> Kinds:
     """The shipped kinds and those of some files, which have to be sound."""
-    kinds, problems = read_kinds(files, SHIPPED)
+    kinds, problems = read_kinds(files, SHIPPED, fault_finder())
     assert problems == ()
     return kinds
 

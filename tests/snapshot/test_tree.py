@@ -11,7 +11,7 @@ from reconciler.reconcile.read import FileReader
 from reconciler.snapshot import tree
 from reconciler.snapshot.snapshot import EmptyBase
 from reconciler.snapshot.tree import find_tree_problems
-from reconciler.wiring.checkout import bundled_kinds
+from reconciler.wiring.checkout import bundled_kinds, fault_finder
 from tests.support import configs
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reconciler.snapshot.tree import Tree
 
 KINDS = bundled_kinds().kinds
-READER = FileReader(KINDS)
+READER = FileReader(KINDS, fault_finder())
 NAMES = ("ann", "bob", "cai")
 PATHS = tuple(f"{letter}.yaml" for letter in "abcd")
 IDS = ("0b9d6d6e-5f0c-4b43-8f5e-0d9a5f5f0001", "0b9d6d6e-5f0c-4b43-8f5e-0d9a5f5f0002")

@@ -21,7 +21,7 @@ from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.sync import CommitApproval, Reconciler, SyncResult
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.service.rehearsal import rehearse_step
-from reconciler.wiring.checkout import bundled_kinds
+from reconciler.wiring.checkout import bundled_kinds, fault_finder
 from reconciler.wiring.repository import policy_engine
 from tests.support.memory.ledger import MemoryLedger
 from tests.support.memory.store import MemoryStore
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from reconciler.ports import Ledger, PolicyEngine, Store
 
 SHIPPED = bundled_kinds()
+FAULTS = fault_finder()
 CLOCK = SystemClock()
 
 
@@ -53,7 +54,7 @@ def engine() -> AbstractContextManager[PolicyEngine]:
 
 
 def _planner(source: GitSource) -> Planner:
-    return Planner.of_folder(source, "", SHIPPED, engine)
+    return Planner.of_folder(source, "", SHIPPED, engine, FAULTS)
 
 
 @dataclass
@@ -87,7 +88,7 @@ class World:
     def reconciler(self) -> Iterator[Reconciler]:
         """A reconciler as a new process would make it, unless the world is awake."""
         with self._opened() as source:
-            processor = CommitProcessor(source, "", SHIPPED)
+            processor = CommitProcessor(source, "", SHIPPED, FAULTS)
             yield Reconciler(
                 Claimant(source, source.repository, ""),
                 self.branch,

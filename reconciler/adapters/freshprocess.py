@@ -1,7 +1,7 @@
 """A function called in a fresh Python process: it shares nothing with this one, and its CPU time is bounded.
 
-What failed here is tried again there. The process is a new interpreter, never a fork, which would inherit the engines
-and threads of this one. It gets function and arguments pickled through a pipe.
+The process is a new interpreter, never a fork, which would inherit the engines and threads of this one. It gets
+function and arguments pickled through a pipe.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reconciler.errors import RetryLater
-from reconciler.reconcile.faults import Answer, call_here, describe_fault
+from reconciler.errors import RetryLater, TooLarge
 
 if sys.platform != "win32":
     import resource
@@ -40,10 +39,17 @@ PRIVATE = "RECONCILER_"
 """Prefix of the variables that the process is not given: they may hold passwords, and it has no use for any."""
 
 
-def call_fresh(function: Callable[..., Any], *arguments: object) -> Answer:
-    """Call a function of a module in a fresh process.
+class _Failed(NamedTuple):
+    """The answer of a process in which the function raised an exception: what it was."""
 
-    Raises `RetryLater` for whatever is the machine's fault, such as a process that was killed.
+    error: str
+
+
+def call_fresh(function: Callable[..., Any], *arguments: object) -> Any:
+    """Call a function of a module in a fresh process; what it returns.
+
+    Raises `TooLarge` when it takes too much CPU time, and `RetryLater` for whatever is the machine's fault: an
+    exception that the function does not turn into an answer, a process that was killed.
     """
     request = pickle.dumps((function, arguments), pickle.HIGHEST_PROTOCOL)
     command = [sys.executable, "-P", "-c", f"from {__name__} import main; main()"]
@@ -56,14 +62,14 @@ def call_fresh(function: Callable[..., Any], *arguments: object) -> Answer:
     except OSError as error:
         raise _no_answer(error.strerror or str(error)) from error
     if ended.returncode in (CPU_EXCEEDED, CPU_SIGNAL):
-        return Answer(fault=f"it takes more than {CPU_SECONDS} s of CPU time")
+        raise TooLarge(f"it takes more than {CPU_SECONDS} s of CPU time")
     if ended.returncode != 0:
         lines = ended.stderr.decode("utf-8", "replace").strip().splitlines()
         raise _no_answer(lines[-1] if lines else f"it ended with code {ended.returncode}")
     answer = pickle.loads(ended.stdout)  # noqa: S301  it comes from code of ours
-    if isinstance(answer, Answer):
-        return answer
-    raise _no_answer(str(answer))
+    if isinstance(answer, _Failed):
+        raise _no_answer(answer.error)
+    return answer
 
 
 def _no_answer(why: str) -> RetryLater:
@@ -96,10 +102,9 @@ def main() -> None:
     os.dup2(2, 1)
     function, arguments = pickle.load(sys.stdin.buffer)  # noqa: S301  it comes from code of ours
     _bound_cpu_time()
-    answer: Answer | str
     try:
-        answer = call_here(function, *arguments)
+        answer = function(*arguments)
     except Exception as error:  # noqa: BLE001  told to the process that waits, which raises it
-        answer = f"{describe_fault(error)}: {error}"
+        answer = _Failed(f"{type(error).__name__}: {error}")
     with answers:
         pickle.dump(answer, answers, pickle.HIGHEST_PROTOCOL)
