@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from reconciler.model.problem import Problem
 
 
+BRANCHES = "refs/heads/"
+"""What the full names of branches begin with."""
 APPROVAL = re.compile(r"reconciler-approve:\s*(?P<what>.*)", re.IGNORECASE)
 """A trailer as git-interpret-trailers(1) has them: keys in any case."""
 

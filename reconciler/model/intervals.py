@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from reconciler import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from reconciler.model.host import HostEvent
@@ -40,6 +42,22 @@ class LiveInterval:
     ended: IntervalEnd | None = None
     change: int = 0
     store: str = ""
+
+    @classmethod
+    def of_record(cls, record: Sequence[Any]) -> LiveInterval:
+        """From the fields as a store has them: in this order, times perhaps naive, `ended` perhaps an empty text."""
+        seq, commit, branch, digest, since, until, ended, change, store = record
+        return cls(
+            seq=seq,
+            commit=commit,
+            branch=branch,
+            digest=digest,
+            since=canonical.utc(since),
+            until=canonical.utc(until) if until else None,
+            ended=IntervalEnd(ended) if ended else None,
+            change=change,
+            store=str(store),
+        )
 
     @property
     def is_open(self) -> bool:

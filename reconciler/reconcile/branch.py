@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from reconciler.errors import BranchError, UsageError
+from reconciler.model.commit import BRANCHES
 
 if TYPE_CHECKING:
     from reconciler.ports import Source, StoreReader
 
-BRANCHES = "refs/heads/"
 HEAD = "HEAD"
 GONE, SWITCHED, UNBORN, MISSING = "BranchGone", "BranchSwitched", "BranchUnborn", "NoSuchBranch"
 """Reasons of a hold: it was there · another one is checked out · HEAD stands for it, and it has no commits although

@@ -151,14 +151,6 @@ class LocalHost:
             yield describe_place(source, self.settings)
 
     @contextmanager
-    def open_target(self) -> Iterator[Target]:
-        """The same with its branch. Raises `UsageError` when nothing says which one."""
-        with self.open_place() as place:
-            with self.openers.reader(place.state) or nullcontext() as store:
-                bound = bound_branch(store)
-            yield describe_target(place, self.settings, bound)
-
-    @contextmanager
     def open_rows(self) -> Iterator[DuckDBReader | None]:
         """The live rows; None before the first sync."""
         with self.open_place() as place, self.openers.reader(place.state) or nullcontext() as store:

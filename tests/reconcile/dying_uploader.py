@@ -18,6 +18,7 @@ from reconciler.adapters.duckdb.store import DuckDBStore
 from reconciler.daemon.history import SERVER_TIMEOUT, Backfill
 from reconciler.reconcile.sync import Reconciler
 from reconciler.reconcile.upload import BatchUploader, PendingUploads, UploadTarget
+from reconciler.service.context import describe_target
 from reconciler.settings import load
 from reconciler.wiring.local import local_host
 from tests.support import configs
@@ -59,7 +60,8 @@ def live(folder: Path, url: str) -> None:
     )
     host, pending = local_host(settings), PendingUploads.of_host("host-1")
     assert host.openers.ledger is not None
-    with host.open_target() as at:
+    with host.open_place() as place:
+        at = describe_target(place, settings, None)
         open_ledger = partial(host.openers.ledger, at.state, at.repository, at.branch, SERVER_TIMEOUT)
     backfill = Backfill(settings, host.openers.source, host.bundled, host.openers.faults)
     way = UploadTarget(open_ledger, partial(backfill.record_missing, at.branch))

@@ -140,10 +140,9 @@ def test_git_that_cannot_be_read_keeps_shipping_waiting_no_longer_than_a_server(
     host = Host.create(tmp_path)
     settings = load(None, {"repository.url": host.origin, "repository.branch": "main"}, {})
     local = local_host(settings)
-    with local.open_target() as at:
-        backfill = Backfill(settings, local.openers.source, local.bundled, local.openers.faults)
+    backfill = Backfill(settings, local.openers.source, local.bundled, local.openers.faults)
     host.repo.commit({}, branch="other", parents=[])
     host.repo.git("symbolic-ref", "HEAD", "refs/heads/other")
     host.repo.git("update-ref", "-d", "refs/heads/main")
     with pytest.raises(RetryLater):
-        backfill.record_missing(at.branch, lambda: MemoryLedger(FixedClock()), {}, lambda: None)
+        backfill.record_missing("main", lambda: MemoryLedger(FixedClock()), {}, lambda: None)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from string import Template
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.clickhouse.tables import clamp, live_interval, recorded_event
+from reconciler.adapters.clickhouse.tables import clamp, recorded_event
+from reconciler.model.intervals import LiveInterval
 from reconciler.model.refusal import Refusal
 from reconciler.tables.clickhouse import EVENTS_TABLE, INTERVALS_TABLE
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.clickhouse.connection import Connection
     from reconciler.adapters.clickhouse.tables import Catalog
-    from reconciler.model.intervals import LiveInterval
 
 RECORDED = """
 SELECT seq, commit_sha, branch, digest, live_from, live_until, ended, generation, store
@@ -88,17 +88,19 @@ class IntervalQueries:
     def live_at(self, host: str, moment: datetime) -> LiveInterval | None:
         """What was live on a host at a moment; None when the host has not told."""
         found = self._intervals(AT, host, moment=clamp(moment))
-        interval = live_interval(found[0]) if found else None
+        interval = LiveInterval.of_record(found[0]) if found else None
         return None if interval is None or (interval.until is not None and interval.until <= moment) else interval
 
     def intervals_of(self, host: str, commits: Collection[str]) -> tuple[LiveInterval, ...]:
         """From when to when some commits were live on a host, the oldest first."""
-        return tuple(map(live_interval, self._intervals(OF_COMMITS, host, shas=list(commits)))) if commits else ()
+        return (
+            tuple(map(LiveInterval.of_record, self._intervals(OF_COMMITS, host, shas=list(commits)))) if commits else ()
+        )
 
     def newest_intervals(self, host: str, limit: int, *, off: str | None = None) -> tuple[LiveInterval, ...]:
         """The newest intervals of a host, of all branches or of all but one."""
         which, bound = (NEWEST, {}) if off is None else (OFF_BRANCH, {"other": off})
-        return tuple(map(live_interval, self._intervals(which, host, limit=limit, **bound)))
+        return tuple(map(LiveInterval.of_record, self._intervals(which, host, limit=limit, **bound)))
 
     def refusals_of(self, host: str, commits: Collection[str]) -> tuple[Refusal, ...]:
         """Why some commits were refused on a host: the newest refusal of each."""

@@ -18,7 +18,6 @@ from reconciler.kinds.kind import SqlType
 from reconciler.kinds.names import recorded_name
 from reconciler.model.commit import Commit, Signature
 from reconciler.model.host import HostEvent
-from reconciler.model.intervals import IntervalEnd, LiveInterval
 from reconciler.model.problem import Problem, Severity
 from reconciler.model.rows import HistoryRow, RecordedEvent, VersionRow
 from reconciler.tables import clickhouse as ddl
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.clickhouse.connection import Connection
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.commit import RowChange, Version
+    from reconciler.model.intervals import LiveInterval
 
 DATABASES = "SELECT count() FROM system.databases WHERE name = {database:String}"
 
@@ -238,22 +238,6 @@ def interval_values(host: str, interval: LiveInterval) -> tuple[object, ...]:
     """The values of `INTERVAL_COLUMNS`, from branch on."""
     what = (interval.commit, interval.digest, interval.since, interval.until, interval.ended or "", interval.change)
     return (interval.branch, host, interval.store, interval.seq, *what)
-
-
-def live_interval(values: Sequence[Any]) -> LiveInterval:
-    """Back from the fields of an interval, in their order."""
-    seq, commit, branch, digest, since, until, ended, change, store = values
-    return LiveInterval(
-        seq=seq,
-        commit=commit,
-        branch=branch,
-        digest=digest,
-        since=canonical.utc(since),
-        until=canonical.utc(until) if until else None,
-        ended=IntervalEnd(ended) if ended else None,
-        change=change,
-        store=str(store),
-    )
 
 
 def row_values(kind: Kind, version: Version, change: RowChange) -> tuple[object, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reconciler import canonical
 from reconciler.adapters.duckdb.connection import fetch_first
@@ -82,7 +82,7 @@ def begin_interval(
 def _open_interval(connection: duckdb.DuckDBPyConnection) -> LiveInterval | None:
     """What is live now."""
     record = fetch_first(connection, f"SELECT {COLUMNS} FROM gitops.live WHERE live_until IS NULL {NEWEST}")
-    return None if record is None else _interval(record)
+    return None if record is None else LiveInterval.of_record(record)
 
 
 def interval_at(connection: duckdb.DuckDBPyConnection, moment: datetime) -> LiveInterval | None:
@@ -93,26 +93,26 @@ def interval_at(connection: duckdb.DuckDBPyConnection, moment: datetime) -> Live
         moment,
         moment,
     )
-    return None if record is None else _interval(record)
+    return None if record is None else LiveInterval.of_record(record)
 
 
 def intervals_of(connection: duckdb.DuckDBPyConnection, commits: Collection[str]) -> tuple[LiveInterval, ...]:
     """The intervals of some commits, the oldest first."""
     query = f"SELECT {COLUMNS} FROM gitops.live WHERE commit_sha IN (SELECT unnest(?::VARCHAR[])) ORDER BY change"
-    return tuple(map(_interval, connection.execute(query, [list(commits)]).fetchall())) if commits else ()
+    return tuple(map(LiveInterval.of_record, connection.execute(query, [list(commits)]).fetchall())) if commits else ()
 
 
 def newest_intervals(connection: duckdb.DuckDBPyConnection, limit: int, off: str | None) -> tuple[LiveInterval, ...]:
     """The newest intervals, of all branches or of all but one, the newest first."""
     others = "WHERE branch IS DISTINCT FROM ? ORDER BY live_from DESC, change DESC LIMIT ?"
     query = f"SELECT {COLUMNS} FROM gitops.live {others}"
-    return tuple(map(_interval, connection.execute(query, [off, limit]).fetchall()))
+    return tuple(map(LiveInterval.of_record, connection.execute(query, [off, limit]).fetchall()))
 
 
 def intervals_after(connection: duckdb.DuckDBPyConnection, change: int, limit: int) -> tuple[LiveInterval, ...]:
     """The intervals that were written after a change, in that order."""
     query = f"SELECT {COLUMNS} FROM gitops.live WHERE change > ? ORDER BY change LIMIT ?"
-    return tuple(map(_interval, connection.execute(query, [change, limit]).fetchall()))
+    return tuple(map(LiveInterval.of_record, connection.execute(query, [change, limit]).fetchall()))
 
 
 def add_intervals(connection: duckdb.DuckDBPyConnection, intervals: Iterable[LiveInterval]) -> None:
@@ -143,18 +143,3 @@ def take_over_intervals(connection: duckdb.DuckDBPyConnection, intervals: Sequen
 def _record(interval: LiveInterval) -> list[object]:
     one = interval
     return [one.seq, one.commit, one.branch, one.digest, one.since, one.until, one.ended, one.change, one.store]
-
-
-def _interval(record: Sequence[Any]) -> LiveInterval:
-    seq, commit, branch, digest, since, until, ended, change, store = record
-    return LiveInterval(
-        seq=seq,
-        commit=commit,
-        branch=branch,
-        digest=digest,
-        since=canonical.utc(since),
-        until=None if until is None else canonical.utc(until),
-        ended=None if ended is None else IntervalEnd(ended),
-        change=change,
-        store=str(store),
-    )

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 from reconciler.adapters.files import write_atomically
 from reconciler.adapters.git.process import OVERRIDES, environment, find_complaint
-from reconciler.adapters.git.revisions import BRANCHES, FULL_SHA, GONE, gone_branches
+from reconciler.adapters.git.revisions import FULL_SHA, GONE, gone_branches
 from reconciler.adapters.git.run import Outcome, Supervision, run_git
 from reconciler.errors import RetryLater
+from reconciler.model.commit import BRANCHES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

@@ -10,9 +10,10 @@ from urllib.parse import quote
 from reconciler.adapters.git.bare import FETCHED
 from reconciler.adapters.git.process import find_complaint
 from reconciler.adapters.git.repository import without_credentials
-from reconciler.adapters.git.revisions import BRANCHES, TAGS
+from reconciler.adapters.git.revisions import TAGS
 from reconciler.adapters.git.transport import build_transport
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
+from reconciler.model.commit import BRANCHES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

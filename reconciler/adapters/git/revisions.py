@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.adapters.git.process import missing_object
 from reconciler.errors import UsageError
+from reconciler.model.commit import BRANCHES
 from reconciler.words import suggest
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.git.plumbing import Plumbing
 
-BRANCHES = "refs/heads/"
 FULL_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 ELSEWHERE = ".invalid"
 """What HEAD names where refs are in tables: gitformat-reftable."""
