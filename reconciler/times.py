@@ -57,6 +57,14 @@ def parse_until(text: str, now: datetime) -> datetime:
     return until
 
 
+def format_span(seconds: float) -> str:
+    """A span of time in words, to its largest unit: `26 min`."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 def parse_span(words: str) -> timedelta | None:
     """A span such as `30m` or `1d12h`; None for anything else."""
     if not SPAN.fullmatch(words):

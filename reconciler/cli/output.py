@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from reconciler.errors import ReconcilerError
+
+    Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 
 
 COLOURS = {"+": "green", "~": "yellow", "-": "red"}
@@ -88,13 +90,28 @@ def change(line: str) -> str:
     return click.style(line, fg=COLOURS.get(line[:1]))
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table: with rules on terminals, bare columns elsewhere."""
-    from reconciler.cli.terminal import render_table
+def table(
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    narrower: Iterable[Table] = (),
+    least: Mapping[str, int] | None = None,
+) -> None:
+    """Print a table: fitted to a terminal, elsewhere bare columns of which nothing is folded or cut.
+
+    On a terminal that is too narrow for it `narrower` ones take its place, the widest first, and the columns that
+    `least` names are cut, to so many cells at least.
+    """
+    from reconciler.cli.terminal import draw_table, draw_text
 
     terminal = sys.stdout.isatty()
-    text = render_table(headers, rows, terminal=terminal, coloured=_has_colour(terminal))
-    click.echo(text, color=_has_colour(terminal))
+    coloured = _has_colour(terminal)
+    text = (
+        draw_table([(headers, rows), *narrower], least or {}, coloured=coloured)
+        if terminal
+        else draw_text(headers, rows)
+    )
+    click.echo(text, color=coloured)
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from reconciler import answers, canonical
 from reconciler.history.fate import NEVER_LIVE, Fate
 from reconciler.report.escape import escape_line, strip_fraction
 from reconciler.report.problems import build_problem
+from reconciler.times import format_span
+from reconciler.words import list_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +22,16 @@ if TYPE_CHECKING:
     from reconciler.model.rows import VersionRow
 
 VERSION_HEADERS = ("height", "commit", "status", "fate", "rows", "committed", "author", "message")
+NARROWER_VERSIONS = (
+    ("commit", "fate, short", "rows", "committed", "author", "message"),
+    ("commit", "fate, short", "committed", "author", "message"),
+    ("commit", "fate, shortest", "committed", "author", "message"),
+    ("commit", "fate, shortest", "committed", "message"),
+    ("commit", "fate, shortest", "message"),
+)
+"""Columns for narrower terminals. Without the column of the status, the fate says what is orphaned."""
+MAX_RULES = 3
+"""Rules that a fate names; the others are counted."""
 
 SHORT_SHA_LENGTH = 8
 NOT_LIVE = frozenset(map(str, NEVER_LIVE))
@@ -107,30 +119,52 @@ def fate_text(
     if fate is UNSET:
         return ""
     if str(fate) == Fate.REFUSED:
-        return f"refused by {', '.join(refused_by)}" if refused_by else "refused"
+        return f"refused by {list_words(refused_by, MAX_RULES)}" if refused_by else "refused"
     if not live:
         return str(fate)
     since, until = strip_fraction(live[-1].since), live[-1].until
     return f"live from {since}" if until is None else f"was-live {since} to {strip_fraction(until)}"
 
 
+def short_fate_text(
+    fate: answers.FateWord | UnsetType, live: Sequence[answers.LiveSpan], refused_by: Sequence[str] = ()
+) -> str:
+    """The same in few words: one of the rules, and how long it was live in place of from when to when."""
+    if fate is UNSET or (str(fate) == Fate.REFUSED and not refused_by):
+        return fate_text(fate, live)
+    if str(fate) == Fate.REFUSED:
+        return f"refused by {refused_by[0]}" + (f" +{len(refused_by) - 1}" if len(refused_by) > 1 else "")
+    if not live or live[-1].until is None:
+        return str(fate)
+    spans = (datetime.fromisoformat(one.until or one.since) - datetime.fromisoformat(one.since) for one in live)
+    return f"{fate} for {format_span(sum(span.total_seconds() for span in spans))}"
+
+
 def build_person(signature: Signature) -> answers.Person:
     return answers.Person(name=signature.name, email=signature.email, time=signature.time.isoformat())
 
 
-def version_cells(version: answers.Version) -> list[str]:
+def version_headers(columns: Sequence[str]) -> list[str]:
+    return [column.partition(",")[0] for column in columns]
+
+
+def version_cells(version: answers.Version, columns: Sequence[str] = VERSION_HEADERS) -> list[str]:
     """A version as a table's row. `+1 ~2 -0` counts row changes; the height on a side branch is in brackets."""
-    height = str(version.height) if version.mainline else f"({version.height})"
-    status = f"{version.status} orphaned" if version.orphaned else version.status
+    told = (version.fate, version.live, version.refused_by)
+    fate = "" if version.fate is UNSET else str(version.fate)
+    orphaned = ", orphaned" if version.orphaned else ""
     rows = f"+{version.creates} ~{version.updates} -{version.deletes}"
     went_live = version.status == "VALID" and version.fate not in NOT_LIVE
-    return [
-        height,
-        short_sha(version.commit),
-        status,
-        fate_text(version.fate, version.live, version.refused_by),
-        rows if went_live else "-",
-        canonical.timestamp(datetime.fromisoformat(version.committer.time)),
-        escape_line(version.author.name),
-        escape_line(subject_line(version.message)),
-    ]
+    cells = {
+        "height": str(version.height) if version.mainline else f"({version.height})",
+        "commit": short_sha(version.commit),
+        "status": f"{version.status} orphaned" if version.orphaned else version.status,
+        "fate": fate_text(*told),
+        "fate, short": f"{short_fate_text(*told)}{orphaned}",
+        "fate, shortest": f"{fate}{orphaned}",
+        "rows": rows if went_live else "-",
+        "committed": canonical.timestamp(datetime.fromisoformat(version.committer.time)),
+        "author": escape_line(version.author.name),
+        "message": escape_line(subject_line(version.message)),
+    }
+    return [cells[column] for column in columns]

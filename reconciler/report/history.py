@@ -18,7 +18,7 @@ from reconciler.report.problems import build_problem, plural
 from reconciler.report.rows import format_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from reconciler.history.changes import FieldBlame
     from reconciler.history.fate import CommitFate
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 
 BLAME_HEADERS = ("field", "value", "commit", "committed", "author", "message")
+NARROWER_BLAMES = (
+    ("field", "value", "commit", "committed", "author"),
+    ("field", "value", "commit", "author"),
+)
+"""Columns for narrower terminals."""
 
 
 def build_recorded_change(
@@ -135,17 +140,18 @@ def history_point_text(point: answers.HistoryPoint) -> str:
     return f"{commit}{'' if went_live else ', as git has it'}{orphaned}"
 
 
-def blame_cells(field: answers.BlamedField) -> list[str]:
+def blame_cells(field: answers.BlamedField, columns: Sequence[str] = BLAME_HEADERS) -> list[str]:
     """A field as a table's row."""
     text = format_value(field.value)
-    return [
-        escape_line(field.field),
-        f"{text} {field.unit}" if field.unit and field.value is not None else text,
-        short_sha(field.commit),
-        strip_fraction(field.committed_at),
-        escape_line(field.author.name),
-        escape_line(subject_line(field.message)),
-    ]
+    cells = {
+        "field": escape_line(field.field),
+        "value": f"{text} {field.unit}" if field.unit and field.value is not None else text,
+        "commit": short_sha(field.commit),
+        "committed": strip_fraction(field.committed_at),
+        "author": escape_line(field.author.name),
+        "message": escape_line(subject_line(field.message)),
+    }
+    return [cells[column] for column in columns]
 
 
 def orphans_note(orphaned: int) -> str:

@@ -15,6 +15,7 @@ from reconciler.model.host import Diagnosis, Grade
 from reconciler.reconcile.walk import check_dates
 from reconciler.service.context import known_state_folder
 from reconciler.settings import EMBEDDED_HISTORY, EMBEDDED_REDIS, FILE_NAME, NO_HISTORY, NO_REDIS
+from reconciler.times import format_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -284,7 +285,7 @@ def check_commit_clock(now: datetime, committed: datetime) -> Diagnosis:
     ahead = (committed - now).total_seconds()
     if ahead <= MAX_AHEAD:
         return Diagnosis("clock", Grade.OK, f"{canonical.timestamp(now.replace(microsecond=0))}, later than the head")
-    message = f"the head was committed {_span(ahead)} ahead of this machine's clock"
+    message = f"the head was committed {format_span(ahead)} ahead of this machine's clock"
     return Diagnosis("clock", Grade.WARNING, message, f"{CLOCK_HINT}, or see to the clock of whoever committed")
 
 
@@ -294,7 +295,7 @@ def check_history_clock(apart: timedelta) -> Diagnosis:
     if abs(seconds) <= MAX_APART:
         return Diagnosis("clock", Grade.OK, "this machine and the ClickHouse server agree")
     way = "behind" if seconds > 0 else "ahead of"
-    message = f"this machine's clock is {_span(abs(seconds))} {way} the ClickHouse server's"
+    message = f"this machine's clock is {format_span(abs(seconds))} {way} the ClickHouse server's"
     return Diagnosis("clock", Grade.WARNING, message, f"{CLOCK_HINT}, or the server's")
 
 
@@ -329,10 +330,3 @@ def _size(size: float) -> str:
             return f"{size:.0f} {unit}"
         size /= 1024
     return f"{size:.1f} TB"
-
-
-def _span(seconds: float) -> str:
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from reconciler import answers
@@ -9,9 +11,10 @@ from reconciler.cli import completion, output, results
 from reconciler.cli.options import Choice, Globals, format_option, global_options
 from reconciler.cli.output import Exit
 from reconciler.errors import UsageError
-from reconciler.report.commits import VERSION_HEADERS, version_cells
+from reconciler.report.commits import NARROWER_VERSIONS, VERSION_HEADERS, version_cells, version_headers
 from reconciler.report.history import (
     BLAME_HEADERS,
+    NARROWER_BLAMES,
     blame_cells,
     diff_lines,
     history_lines,
@@ -22,6 +25,11 @@ from reconciler.report.plans import LineStyle
 from reconciler.service.history import DEFAULT_LIMIT, History
 from reconciler.service.rows import Rows
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LEAST = {"message": 24, "author": 16}
+"""Columns whose texts are cut on a terminal, and how much of them stays at least."""
 STATUSES = ("valid", "invalid", "orphaned")
 HOST = click.option("--host", "on", metavar="NAME", help="What happened on this host (default: this one).")
 LIMIT = click.option("-n", "--limit", default=DEFAULT_LIMIT, show_default=True, type=click.IntRange(1), help="Maximum.")
@@ -83,9 +91,18 @@ def log(given: Globals, /, limit: int, form: str, on: str | None, **filters: str
     if form == "json":
         output.json_data(answers.to_json(versions)["versions"])
         return
-    output.table(VERSION_HEADERS, [version_cells(version) for version in versions.versions])
+    print_versions(versions.versions)
     if filters["status"] is None and (note := orphans_note(versions.orphaned)):
         given.say(note)
+
+
+def print_versions(versions: Sequence[answers.Version]) -> None:
+    """Print a table of versions; on a terminal each takes one line."""
+    narrower = (
+        (version_headers(columns), [version_cells(version, columns) for version in versions])
+        for columns in NARROWER_VERSIONS
+    )
+    output.table(VERSION_HEADERS, [version_cells(version) for version in versions], narrower=narrower, least=LEAST)
 
 
 @click.command(short_help="a live row as it was")
@@ -140,4 +157,5 @@ def blame(given: Globals, kind: str, name: str, on: str | None, form: str) -> No
     if form == "json":
         results.answer(found)
     else:
-        output.table(BLAME_HEADERS, [blame_cells(field) for field in found.fields])
+        narrower = ((columns, [blame_cells(field, columns) for field in found.fields]) for columns in NARROWER_BLAMES)
+        output.table(BLAME_HEADERS, [blame_cells(field) for field in found.fields], narrower=narrower, least=LEAST)
