@@ -11,12 +11,23 @@ from jsonschema_rs import ValidationError, ValidationErrorKind
 
 from reconciler import canonical
 from reconciler.kinds.engine import MAX_PATTERNS_SIZE, compile_schema, find_pattern_fault, measure_pattern
-from reconciler.kinds.kind import ANNOTATION, TIMESTAMPS, SqlType, child, join, parse_sql_type, resolve_refs, value_at
-from reconciler.kinds.parts import Flaw, find_reference_flaws, list_parts
+from reconciler.kinds.kind import (
+    ANNOTATION,
+    TIMESTAMPS,
+    SqlType,
+    child,
+    join,
+    parse_sql_type,
+    value_at,
+)
+from reconciler.kinds.parts import Flaw, list_parts
+from reconciler.kinds.references import find_reference_flaws, resolve_refs
 from reconciler.words import closest, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from reconciler.kinds.parts import Parts
 
 
 class MetaSchema:
@@ -61,7 +72,23 @@ def _shorten(value: Any) -> str:
     return text if len(text) <= longest else f"{text[:longest]}…"
 
 
+LEFT_OUT = {
+    "$vocabulary": "a kind is written in the draft's own vocabularies; no program reads others",
+    "$recursiveRef": "of draft 2019-09: write $dynamicRef",
+    "$recursiveAnchor": "of draft 2019-09: write $dynamicAnchor",
+    "definitions": "of older drafts: write $defs",
+    "additionalItems": "of older drafts: write prefixItems and items",
+    "id": "of draft 4: write $id",
+    "nullable": "of OpenAPI: write null among the types",
+    "discriminator": "of OpenAPI: write oneOf, or if and then",
+    "example": "of OpenAPI: write examples, a list",
+}
+"""Keywords of other drafts and tools, and why they are refused: what reads a schema would ignore them."""
+
+
 def _unknown_keyword(pointer: str, keyword: str, known: Mapping[str, Any]) -> Flaw:
+    if keyword in LEFT_OUT:
+        return Flaw(child(pointer, keyword), "this keyword is not read", LEFT_OUT[keyword], at_key=True)
     suggestion = closest(keyword, known)
     if suggestion is not None:
         message = f"unknown keyword (did you mean {suggestion}?)"
@@ -79,6 +106,7 @@ def find_link_flaws(schema: Mapping[str, Any]) -> Iterator[Flaw]:
     """References that lead nowhere, in circles or to too much, and patterns that not all readers know."""
     parts = list_parts(schema)
     yield from find_reference_flaws(schema, parts)
+    yield from _find_format_flaws(parts)
     seen: set[str] = set()
     budget = MAX_PATTERNS_SIZE
     for pointer, pattern, at_key in _iter_patterns(parts):
@@ -96,13 +124,49 @@ def find_link_flaws(schema: Mapping[str, Any]) -> Iterator[Flaw]:
             return
 
 
-def _iter_patterns(parts: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, bool]]:
+def _iter_patterns(parts: Parts) -> Iterator[tuple[str, str, bool]]:
     """Each pattern with its pointer, and whether it is a key there."""
     for pointer, part in parts.items():
         if "pattern" in part:
             yield child(pointer, "pattern"), part["pattern"], False
         for key in part.get("patternProperties", ()):
             yield child(child(pointer, "patternProperties"), key), key, True
+
+
+FORMATS = (
+    "date-time",
+    "date",
+    "time",
+    "duration",
+    "email",
+    "idn-email",
+    "hostname",
+    "idn-hostname",
+    "ipv4",
+    "ipv6",
+    "uri",
+    "uri-reference",
+    "iri",
+    "iri-reference",
+    "uuid",
+    "uri-template",
+    "json-pointer",
+    "relative-json-pointer",
+    "regex",
+)
+"""The formats of the draft: texts are held to them. Every other one is a remark for readers, as the draft says."""
+
+
+def _find_format_flaws(parts: Parts) -> Iterator[Flaw]:
+    for pointer, part in parts.items():
+        name = part.get("format")
+        if name is None or name in FORMATS:
+            continue
+        suggestion = closest(name, FORMATS)
+        if suggestion is not None:
+            message = f"{name} is no format of JSON Schema (did you mean {suggestion}?)"
+            hint = "a format of your own is no check: give it a name that none of the draft's is like"
+            yield Flaw(child(pointer, "format"), message, hint)
 
 
 def find_compile_flaws(schema: Mapping[str, Any]) -> Iterator[Flaw]:

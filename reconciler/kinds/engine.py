@@ -32,13 +32,23 @@ MAX_PATTERNS_SIZE = 16 * SIZE_LIMIT
 _LINEAR = RegexOptions(size_limit=SIZE_LIMIT)
 _SIZES = tuple((size, RegexOptions(size_limit=size)) for size in (4 * 1024, 32 * 1024, 256 * 1024))
 
-_ESCAPE = r"\\(?:[dDwWsSnrtfv]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|[^A-Za-z0-9])"
+_CATEGORIES = "|".join(
+    (
+        "L[Cultmo]?|M[nce]?|N[dlo]?|P[cdseifo]?|S[mcko]?|Z[slp]?|C[cfno]?",
+        "(?:Cased_|Uppercase_|Lowercase_|Titlecase_|Modifier_|Other_)?Letter|(?:Nonspacing_|Spacing_|Enclosing_)?Mark",
+        "(?:Decimal_|Letter_|Other_)?Number|digit|Punctuation|punct",
+        "(?:Connector|Dash|Open|Close|Initial|Final|Other)_Punctuation|(?:Math_|Currency_|Modifier_|Other_)?Symbol",
+        "(?:Space_|Line_|Paragraph_)?Separator|Control|cntrl|Format|Private_Use|Unassigned|Other",
+    )
+)
+"""Unicode's general categories, by the names that Rust and JavaScript know."""
+_ESCAPE = rf"\\(?:[dDwWsSnrtfv]|x[0-9A-Fa-f]{{2}}|u[0-9A-Fa-f]{{4}}|[pP]\{{(?:{_CATEGORIES})\}}|c[A-Za-z]|[^A-Za-z0-9])"
 _TOKEN = re.compile(
     rf"(?P<atom>{_ESCAPE}|\[\^?+(?:{_ESCAPE}|[^\[\]\\])++\]|[^\\\[(){{*+?|^$])"
     r"|(?P<edge>\\[bB]|[|^$])|(?P<open>\((?:\?:|(?!\?)))|(?P<close>\))|(?P<repeat>(?:[*+?]|\{[0-9]+(?:,[0-9]*)?\})\??)",
     re.DOTALL,
 )
-"""What Python, Rust and JavaScript read alike. An atom is one character of the text."""
+"""What Rust and JavaScript read alike. An atom is one character of the text."""
 _IGNORE_CASE = "(?i)"
 """Editors know it too, at the start of a pattern."""
 _SET_OPERATION = re.compile(r"\\.|(?P<doubled>--|&&|~~)", re.DOTALL)
@@ -85,7 +95,7 @@ def find_pattern_fault(pattern: str) -> tuple[str, str] | None:
         return f"this regular expression has {len(pattern):,} characters; {MAX_LENGTH:,} are allowed", _SHORTEN
     fault = _find_unshared(pattern)
     if fault is not None:
-        hint = _LINEAR_HINT if _BACKTRACKING.search(pattern) else "keep to what Python, Rust and JavaScript share"
+        hint = _LINEAR_HINT if _BACKTRACKING.search(pattern) else "keep to what Rust and JavaScript share"
         return f"this is no regular expression that all readers know: {fault}", hint
     try:
         compile_schema({"pattern": pattern})

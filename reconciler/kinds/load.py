@@ -10,16 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
 from reconciler.kinds.check import MetaSchema, find_compile_flaws, find_cross_flaws, find_link_flaws
-from reconciler.kinds.kind import ANNOTATION, Kinds, build_kind, child, locate
+from reconciler.kinds.kind import (
+    ANNOTATION,
+    BOUNDS,
+    NUMBERS,
+    Column,
+    Kind,
+    Kinds,
+    Reference,
+    SqlType,
+    child,
+    locate,
+    parse_sql_type,
+)
 from reconciler.kinds.names import find_name_flaws
 from reconciler.kinds.parts import Flaw
+from reconciler.kinds.references import resolve_refs
 from reconciler.model.problem import Problem
 from reconciler.words import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from reconciler.kinds.kind import Column, Kind
     from reconciler.model.change import Decoded, Document
 
 
@@ -134,6 +146,45 @@ def _to_problem(path: str, document: Document, flaw: Flaw) -> Problem:
     mark = locate(document.marks, flaw.pointer, of_key=flaw.at_key)
     return Problem(
         path, mark.line, mark.column, CODE, flaw.pointer, flaw.message, flaw.hint or ("" if flaw.instead else _HINT)
+    )
+
+
+def build_kind(schema: Mapping[str, Any], origin: str) -> Kind:
+    """The kind a sound schema describes; `origin` is the file it is from, for messages.
+
+    A schema that `load_kinds` did not see may raise KeyError: those kept in a store were sound when they came in.
+    """
+    annotation = schema[ANNOTATION]
+    key: str = annotation["key"]
+    names = [key, *(name for name in annotation["columns"] if name != key)]
+    references = annotation["references"].items()
+    return Kind(
+        name=schema["properties"]["kind"]["const"],
+        table=annotation["table"],
+        key=key,
+        columns=tuple(_build_column(schema, name) for name in names),
+        indexes=tuple(tuple(index) for index in annotation["indexes"]),
+        references=tuple(Reference(role, one["kind"], one["many"]) for role, one in references),
+        schema=schema,
+        origin=origin,
+        digest=canonical.digest(schema),
+    )
+
+
+def _build_column(schema: Mapping[str, Any], name: str) -> Column:
+    annotation = schema[ANNOTATION]
+    spec = schema["properties"]["spec"]
+    field = resolve_refs(schema, spec["properties"][name])
+    kind, length = parse_sql_type(annotation["columns"][name])
+    return Column(
+        name=name,
+        type=kind,
+        length=length,
+        required=name == annotation["key"] or name in spec["required"],
+        enum=tuple(word for word in field.get("enum", ()) if isinstance(word, str)) if kind is SqlType.VARCHAR else (),
+        bounds={bound: field[bound] for bound in BOUNDS if bound in field} if kind in NUMBERS else {},
+        unit=annotation.get("units", {}).get(name, ""),
+        description=field["description"],
     )
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rpds import HashTrieMap
 
 from reconciler.decode.document import decode
-from reconciler.kinds.kind import Kinds, build_kind
-from reconciler.kinds.load import load_kinds
+from reconciler.kinds.kind import Kinds
+from reconciler.kinds.load import build_kind, load_kinds
 from reconciler.model.commit import EntryType, FileChange, RepositorySpec
 from reconciler.model.problem import Problem, Severity
 from reconciler.reconcile.faults import Answer, call_here, cannot_judge, is_commit_fault

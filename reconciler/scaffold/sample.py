@@ -11,7 +11,8 @@ from jsonschema_rs import ValidationErrorKind
 
 from reconciler import canonical
 from reconciler.kinds.engine import compile_schema, matches
-from reconciler.kinds.kind import BOUNDS, INACTIVE, child, join, resolve_refs
+from reconciler.kinds.kind import BOUNDS, INACTIVE, child, join
+from reconciler.kinds.references import resolve_refs
 from reconciler.scaffold.yamltext import write_value
 from reconciler.validate.finding import describe_range, unit_at
 

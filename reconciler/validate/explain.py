@@ -20,7 +20,7 @@ from reconciler.validate.finding import (
     quote_value,
     unit_at,
 )
-from reconciler.validate.violations import CUT_SHORT, Violation, find_other_keys, find_violations
+from reconciler.validate.violations import CUT_SHORT, NOTHING, Violation, find_other_keys, find_violations
 from reconciler.words import closest, did_you_mean
 
 if TYPE_CHECKING:
@@ -79,6 +79,9 @@ _RULES = {
     "maxProperties": "has too many fields: at most {limit}",
     "multipleOf": "is no multiple of {limit}",
     "oneOf": "does not fit exactly one of the alternatives",
+    "contains": "has no value of the kind that is wanted in it",
+    "minContains": "has too few values of the kind that is wanted in it: at least {limit}",
+    "maxContains": "has too many values of one kind: at most {limit}",
     "not": "is excluded here",
 }
 MAX_SUGGESTIONS = 100
@@ -177,6 +180,15 @@ def _out_of_range(kind: Kind, violation: Violation) -> Iterator[Finding]:
     yield Finding(violation.pointer, "out-of-range", message, _describe(kind, violation.pointer, violation))
 
 
+def _nothing(kind: Kind, violation: Violation) -> Iterator[Finding]:
+    pointer = violation.pointer
+    if violation.limit == "unevaluatedProperties":
+        hint = "delete it: no part of the schema that applies here knows this field"
+        yield Finding(pointer, "unknown-field", "unknown field", hint, at_key=True)
+    else:
+        yield Finding(pointer, "not-allowed", "no value is allowed here", _describe(kind, pointer, violation))
+
+
 def _too_long(kind: Kind, violation: Violation) -> Iterator[Finding]:
     message = f"{len(violation.value)} characters, and at most {violation.limit} are possible"
     yield Finding(violation.pointer, "too-long", message, _describe(kind, violation.pointer, violation))
@@ -205,7 +217,7 @@ def _other(kind: Kind, violation: Violation) -> Iterator[Finding]:
 
 
 def _cut_short(_kind: Kind, violation: Violation) -> Iterator[Finding]:
-    message = f"there is more wrong here than can be told: looking for it took {violation.limit:,} comparisons"
+    message = "there is more wrong here than can be told: looking for it takes too many comparisons, or goes too deep"
     yield Finding(violation.pointer, "bad-format", message, "mend what is told, or spread this over several documents")
 
 
@@ -231,6 +243,7 @@ _HANDLERS: Mapping[str, Callable[[Kind, Violation], Iterator[Finding]]] = {
     "minLength": _bad_format,
     "pattern": _bad_format,
     "format": _bad_format,
+    NOTHING: _nothing,
     CUT_SHORT: _cut_short,
 }
 _BRIEF_HANDLERS: Mapping[str, Callable[[Kind, Violation], Iterator[Finding]]] = {

@@ -9,7 +9,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
-from reconciler.kinds.kind import child, locate, resolve_refs, split
+from reconciler.kinds.kind import child, locate, split
+from reconciler.kinds.references import resolve_refs
 from reconciler.model.problem import Problem
 
 if TYPE_CHECKING:
@@ -109,9 +110,17 @@ def find_home(kind: Kind, field: str) -> str | None:
 def _homes(kind: Kind) -> Mapping[str, str]:
     """The fields of all mappings of a kind, each with the pointer of the first one that has it."""
     homes: dict[str, str] = {}
-    for pointer, part in _mappings(kind.schema, kind.schema, ""):
-        for field in part.get("properties", {}):
+    pending: list[tuple[str, Mapping[str, Any]]] = [("", kind.schema)]
+    seen: set[int] = set()
+    while pending:
+        pointer, part = pending.pop()
+        fields = part.get("properties", {})
+        for field in fields:
             homes.setdefault(field, pointer)
+        for field in reversed(fields):
+            if id(fields[field]) not in seen:  # the schema may lead back to itself
+                seen.add(id(fields[field]))
+                pending.append((child(pointer, field), _member(kind.schema, part, field)))
     return homes
 
 
@@ -121,14 +130,6 @@ def _member(schema: Mapping[str, Any], part: Mapping[str, Any], token: str) -> M
     else:
         member = part.get("properties", {}).get(token, part.get("additionalProperties"))
     return resolve_refs(schema, member) if isinstance(member, dict) else {}
-
-
-def _mappings(
-    schema: Mapping[str, Any], part: Mapping[str, Any], pointer: str
-) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    yield pointer, part
-    for name in part.get("properties", {}):
-        yield from _mappings(schema, _member(schema, part, name), child(pointer, name))
 
 
 MAX_QUOTED = 60

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler.kinds.engine import compile_schema, measure_pattern
-from reconciler.kinds.parts import list_parts, measure_schema
+from reconciler.kinds.parts import list_parts
+from reconciler.kinds.references import MAX_DATA_DEPTH, measure_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,14 +30,20 @@ CHEAP_OVERLAP, CHEAP_PATTERN = 100, 4 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """A compiled schema, what one value may be compared with, and the size of its largest pattern."""
+    """A compiled schema, what one value may be compared with, and the size of its largest pattern.
+
+    `reach` is how many values may be inside each other for that to be true.
+    """
 
     validator: Draft202012Validator
     overlap: int
     pattern_size: int
+    reach: int
 
     def is_too_costly(self, document: Any) -> bool:
         """Whether a document could take more than about a second."""
+        if self.reach < MAX_DATA_DEPTH and _is_deeper(document, self.reach):
+            return True
         if self.overlap <= CHEAP_OVERLAP and self.pattern_size <= CHEAP_PATTERN:
             return False
         values, characters = _measure(document)
@@ -49,7 +56,17 @@ def make_judge(schema: Mapping[str, Any]) -> Judge:
     parts = list_parts(schema).values()
     patterns = {part["pattern"] for part in parts if "pattern" in part}
     patterns.update(pattern for part in parts for pattern in part.get("patternProperties", ()))
-    return Judge(validator, measure_schema(schema).overlap, max(map(measure_pattern, patterns), default=0))
+    extent = measure_schema(schema)
+    return Judge(validator, extent.overlap, max(map(measure_pattern, patterns), default=0), extent.reach)
+
+
+def _is_deeper(document: Any, depth: int) -> bool:
+    """Whether a document has more values inside each other than this."""
+    values = [document]
+    for _ in range(depth + 1):
+        nested = (value for value in values if isinstance(value, (dict, list)))
+        values = [member for value in nested for member in (value.values() if isinstance(value, dict) else value)]
+    return bool(values)
 
 
 def _measure(document: Any) -> tuple[int, int]:

@@ -293,7 +293,7 @@ class Validator:
             message = f"the schema of {kind.name} is none that this version can judge by"
             return [Finding("/kind", "bad-schema", message, "mend it: validate says what is wrong with it")]
         if judge.is_too_costly(value):
-            message = f"this document is too large for the patterns and alternatives in the schema of {kind.name}"
+            message = f"this document is too large, or nested too deep, for what the schema of {kind.name} compares"
             return [Finding("", "bad-format", message, "spread it over several documents, or ask less in the schema")]
         if judge.validator.is_valid(value):
             return []

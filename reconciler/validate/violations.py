@@ -7,27 +7,38 @@ Importing jsonschema takes 150 ms, half of what `validate` may take: so this mod
 
 from __future__ import annotations
 
+import copy
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.validators import extend
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
 from reconciler.kinds.engine import Same, compile_keyword, matches
-from reconciler.kinds.kind import BOUNDS, join
+from reconciler.kinds.kind import BOUNDS, join, split, value_at
+from reconciler.kinds.parts import iter_members, list_parts
+from reconciler.kinds.references import DIALECT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError]]
 
 MAX_STEPS = 100_000
 """Comparisons of a value with a keyword in one document; a document of one resource takes some hundred."""
+MAX_NESTING = 120
+"""Keywords inside each other: each takes several calls, of which Python allows 1,000 inside each other."""
 _TEXT_OF_ONE_STEP = 100
 CUT_SHORT = "cut-short"
 """The keyword of the violation that stands for those behind `MAX_STEPS`."""
+NOTHING = "false"
+"""The keyword that stands for the schema `false`; its limit is the keyword that holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +66,34 @@ def find_violations(schema: Mapping[str, Any], value: Any) -> list[Violation]:
     violations: list[Violation] = []
     before = _METER.set(_Meter(value))
     try:
-        for error in _Reference(schema).iter_errors(value):
+        for error in _explainer(Same(schema)).iter_errors(value):
             violations.append(_to_violation(best_match([error]) or error))
     except _TooManyStepsError:
         violations.append(Violation("", CUT_SHORT, MAX_STEPS, value, {}, of_key=False, conditional=False))
     finally:
         _METER.reset(before)
     return violations
+
+
+@lru_cache(maxsize=64)
+def _explainer(schema: Same) -> Draft202012Validator:
+    """The reference for a schema.
+
+    It is given a copy: a part that names its draft would be explained by another validator, without what is changed
+    here, and an error of the schema `false` would not have the place of the value.
+    """
+    plain: dict[str, Any] = copy.deepcopy(schema.value)
+    parts: Mapping[str, Any] = list_parts(plain)
+    for pointer, part in parts.items():
+        part.pop("$schema", None)
+        for keyword, at, member in [*iter_members(pointer, part)]:
+            if member is False and keyword != "additionalProperties":
+                *way, last = split(at)
+                holder = value_at(plain, join(way))
+                holder[int(last) if isinstance(holder, list) else last] = {NOTHING: keyword}
+    resource = DRAFT202012.create_resource(plain)
+    known = Registry().with_resource(resource.id() or "", resource).crawl()  # else a dynamic scope lacks inner parts
+    return _Reference(plain, registry=known)
 
 
 def _to_violation(error: ValidationError) -> Violation:
@@ -86,6 +118,7 @@ class _Meter:
 
     def __init__(self, document: Any) -> None:
         self._left = MAX_STEPS
+        self._nesting = 0
         self._sizes: dict[int, int] = {}
         self._measure(document)
 
@@ -94,6 +127,17 @@ class _Meter:
         self._left -= steps
         if self._left < 0:
             raise _TooManyStepsError
+
+    @contextmanager
+    def nested(self) -> Iterator[None]:
+        """One keyword more inside each other. Raises `_TooManyStepsError` when there are too many."""
+        self._nesting += 1
+        try:
+            if self._nesting > MAX_NESTING:
+                raise _TooManyStepsError
+            yield
+        finally:
+            self._nesting -= 1
 
     def size(self, value: Any) -> int:
         """How many values there are in a value of the document, aliases written out; a long text counts as several."""
@@ -118,10 +162,11 @@ def _metered(keyword: Keyword) -> Keyword:
     def check(validator: Any, limit: Any, value: Any, schema: Any) -> Iterator[ValidationError]:
         meter = _METER.get()
         meter.spend(1)
-        for error in keyword(validator, limit, value, schema) or ():
-            if not isinstance(error.validator, str):  # made here, not inside of the value
-                meter.spend(meter.size(value))
-            yield error
+        with meter.nested():
+            for error in keyword(validator, limit, value, schema) or ():
+                if not isinstance(error.validator, str):  # made here, not inside of the value
+                    meter.spend(meter.size(value))
+                yield error
 
     return check
 
@@ -179,6 +224,97 @@ def _dependent_required(_validator: Any, needed: Any, value: Any, _schema: Any) 
         yield ValidationError("lacks fields")
 
 
+def _ref(validator: Any, reference: Any, value: Any, _schema: Any) -> Iterator[ValidationError]:
+    if reference.removesuffix("#") != DIALECT:
+        yield from validator._validate_reference(ref=reference, instance=value)
+        return
+    _METER.get().spend(_METER.get().size(value))
+    if not compile_keyword("$ref", Same(reference)).is_valid(value):
+        yield ValidationError("is no JSON Schema")
+
+
+def _nothing(_validator: Any, _keyword: Any, _value: Any, _schema: Any) -> Iterator[ValidationError]:
+    yield ValidationError("is not allowed")
+
+
+def _dependencies(validator: Any, needed: Any, value: Any, _schema: Any) -> Iterator[ValidationError]:
+    """Of older drafts, and still read: other fields that a field needs, or a schema that goes with it."""
+    if not isinstance(value, dict):
+        return
+    for name, part in needed.items():
+        if name in value and not isinstance(part, list):
+            yield from validator.descend(value, part, schema_path=name)
+    lists = {name: part for name, part in needed.items() if isinstance(part, list)}
+    yield from _dependent_required(validator, lists, value, _schema)
+
+
+def _unevaluated(keyword: str, type_: type[Any]) -> Keyword:
+    """The keyword for the members of a mapping or list that no other keyword is about."""
+
+    def check(validator: Any, part: Any, value: Any, schema: Any) -> Iterator[ValidationError]:
+        if not isinstance(value, type_):
+            return
+        seen = find_evaluated(validator, value, {name: held for name, held in schema.items() if name != keyword})
+        members: Iterable[Any] = value if isinstance(value, dict) else range(len(value))
+        for key in members:
+            if key not in seen:
+                yield from validator.descend(value[key], part, path=key)
+
+    return check
+
+
+def find_evaluated(validator: Any, value: Any, schema: Any) -> set[Any]:
+    """The keys of a mapping, or positions in a list, that a schema which the value satisfies is about."""
+    if not isinstance(schema, dict):
+        return set()
+    found = _find_in_fields(value, schema) if isinstance(value, dict) else _find_in_items(validator, value, schema)
+    for keyword in ("$ref", "$dynamicRef"):
+        if keyword in schema:
+            resolved = validator._resolver.lookup(schema[keyword])
+            inner = validator.evolve(schema=resolved.contents, _resolver=resolved.resolver)
+            found |= find_evaluated(inner, value, resolved.contents)
+    for part in _parts_that_apply(validator, value, schema):
+        resolver = validator._resolver.in_subresource(DRAFT202012.create_resource(part))
+        found |= find_evaluated(validator.evolve(schema=part, _resolver=resolver), value, part)
+    return found
+
+
+def _parts_that_apply(validator: Any, value: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
+    """The parts of a schema that are about the same value and that it satisfies."""
+
+    def fits(part: Any) -> bool:
+        return next(validator.descend(value, part), None) is None
+
+    yield from (part for keyword in ("allOf", "anyOf", "oneOf") for part in schema.get(keyword, ()) if fits(part))
+    if "if" in schema:
+        condition = fits(schema["if"])
+        if condition:
+            yield schema["if"]
+        branch = "then" if condition else "else"
+        if branch in schema:
+            yield schema[branch]
+    for keyword in ("dependentSchemas", "dependencies"):
+        for name, part in schema.get(keyword, {}).items():
+            if isinstance(value, dict) and name in value and isinstance(part, dict):
+                yield part
+
+
+def _find_in_fields(value: Mapping[str, Any], schema: Mapping[str, Any]) -> set[Any]:
+    if not {"additionalProperties", "unevaluatedProperties"}.isdisjoint(schema):
+        return set(value)
+    return set(value) - set(find_other_keys(schema, value))
+
+
+def _find_in_items(validator: Any, value: Any, schema: Mapping[str, Any]) -> set[Any]:
+    if not {"items", "unevaluatedItems"}.isdisjoint(schema):
+        return set(range(len(value)))
+    found = set(range(len(schema.get("prefixItems", ()))))
+    if "contains" in schema:
+        fitting = (next(validator.descend(item, schema["contains"]), None) is None for item in value)
+        found |= {position for position, fits in enumerate(fitting) if fits}
+    return found
+
+
 _ASKED = (*BOUNDS, "multipleOf", "minLength", "maxLength", "pattern", "format", "enum", "const", "uniqueItems")
 _KEYWORDS: Mapping[str, Keyword] = {
     **Draft202012Validator.VALIDATORS,
@@ -187,6 +323,11 @@ _KEYWORDS: Mapping[str, Keyword] = {
     "additionalProperties": _additional_properties,
     "required": _required,
     "dependentRequired": _dependent_required,
+    "dependencies": _dependencies,
+    "$ref": _ref,
+    NOTHING: _nothing,
+    "unevaluatedProperties": _unevaluated("unevaluatedProperties", dict),
+    "unevaluatedItems": _unevaluated("unevaluatedItems", list),
 }
 _extend: Callable[..., type[Draft202012Validator]] = extend
 _Reference = _extend(Draft202012Validator, {name: _metered(keyword) for name, keyword in _KEYWORDS.items()})

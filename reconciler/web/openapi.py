@@ -13,6 +13,9 @@ import msgspec
 
 from reconciler import answers
 from reconciler.answers import Answer
+from reconciler.kinds.kind import child, value_at
+from reconciler.kinds.parts import list_parts
+from reconciler.kinds.references import find_links
 from reconciler.service.endpoint import IF_NONE_MATCH, JSON, OWNER_NAME, PATH, PREFER, Role, text
 from reconciler.service.endpoints import ENDPOINTS
 
@@ -58,7 +61,7 @@ WITH_BODY = (
 NAMED: Final[Mapping[Any, str]] = {dict: "KindSchema", answers.Session: "Session"}
 """Answers that are no records."""
 TIMESTAMPS = ("created_at", "updated_at")
-OF_FILES = ("$schema", "$id", "$defs")
+OF_FILES = ("$schema", "$id", "$defs", "$anchor", "$dynamicAnchor", "$dynamicRef")
 """What a schema says as a file, or about its parts, which become components."""
 
 
@@ -264,45 +267,25 @@ def _kind_schemas(schemas: Mapping[str, Mapping[str, Any]]) -> Json:
 
 def _document_schemas(kind: str, schema: Mapping[str, Any]) -> Json:
     """A kind's JSON Schema as components: itself, and each part of it that a reference leads to."""
-    names = {"#": f"Document.{kind}"}
-    for reference in sorted(set(_references(schema))):
-        part = re.sub(r"\W", "_", reference.rpartition("/")[2])
+    parts = list_parts(schema)
+    targets = {pointer: found[0][0] for pointer, found in find_links(schema, parts).targets.items()}
+    names = {"": f"Document.{kind}"}
+    for target in sorted(set(targets.values())):
+        part = re.sub(r"\W", "_", target.rpartition("/")[2])
         taken = sum(name.rpartition(".")[2].startswith(part) for name in names.values())
-        names.setdefault(reference, f"Document.{kind}.{part}" + (f"_{taken + 1}" if taken else ""))
-    return {name: _move(_resolve(schema, reference), names) for reference, name in names.items()}
+        names.setdefault(target, f"Document.{kind}.{part}" + (f"_{taken + 1}" if taken else ""))
+    links = {pointer: COMPONENTS + names[target] for pointer, target in targets.items()}
+    return {name: _move(value_at(schema, pointer), pointer, links) for pointer, name in names.items()}
 
 
-def _references(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        reference = value.get("$ref")
-        if isinstance(reference, str):
-            yield reference
-        for member in value.values():
-            yield from _references(member)
-    elif isinstance(value, list):
-        for member in value:
-            yield from _references(member)
-
-
-def _resolve(schema: Any, reference: str) -> Any:
-    """What a JSON pointer (RFC 6901) of the schema leads to."""
-    for part in reference.split("/")[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
-        schema = schema[int(key)] if isinstance(schema, list) else schema[key]
-    return schema
-
-
-def _move(value: Any, names: Mapping[str, str]) -> Any:
-    """A schema with its references as they are where it stands now."""
+def _move(value: Any, pointer: str, links: Mapping[str, str]) -> Any:
+    """A part of a schema, from its pointer, with its references as they are where it stands now."""
     if isinstance(value, list):
-        return [_move(member, names) for member in value]
+        return [_move(member, child(pointer, position), links) for position, member in enumerate(value)]
     if not isinstance(value, dict):
         return value
-    moved = {name: _move(member, names) for name, member in value.items() if name not in OF_FILES}
-    reference = moved.get("$ref")
-    if isinstance(reference, str) and reference in names:
-        moved["$ref"] = COMPONENTS + names[reference]
-    return moved
+    moved = {name: _move(member, child(pointer, name), links) for name, member in value.items() if name not in OF_FILES}
+    return {**moved, "$ref": links[pointer]} if pointer in links else moved
 
 
 def _values_schema(kind: str, schema: Mapping[str, Any], components: Json) -> Json:

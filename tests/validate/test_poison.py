@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 import warnings
@@ -13,60 +12,35 @@ from hypothesis import example as instance
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.decode.errors import MAX_DEPTH as MAX_LEVELS
 from reconciler.decode.errors import MAX_KEY
 from reconciler.kinds.engine import compile_schema, find_pattern_fault
-from reconciler.kinds.parts import MAX_DEPTH, MAX_OVERLAP, find_reference_flaws, list_parts
-from reconciler.model.change import Decoded, Document
-from reconciler.validate.validator import Validator
+from reconciler.kinds.parts import list_parts
+from reconciler.kinds.references import MAX_DATA_DEPTH, MAX_DEPTH, MAX_OVERLAP, find_reference_flaws
 from reconciler.validate.violations import CUT_SHORT, MAX_STEPS, find_violations
-from tests.kinds.loading import load
 from tests.support.laws import examples
 from tests.validate.samples import CASES
+from tests.validate.wrapping import DESK, LIST, MAP, PATH, TEXT, described, judge, load_schema, with_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reconciler.kinds.kind import Kinds
-    from reconciler.model.change import FileEntry
     from reconciler.model.problem import Problem
 
 POISON = CASES.parent / "poison"
 PATTERNS: list[dict[str, Any]] = json.loads((POISON / "patterns.json").read_text())
-DESK = json.loads((CASES.parent / "schemas" / "positive" / "every-type.schema.json").read_text())
-PATH = "schemas/desk.schema.json"
 SOUND = [row for row in PATTERNS if "values" in row]
 FAULTY = [row for row in PATTERNS if "fault" in row]
 
 
-def _load(schema: Any) -> tuple[Kinds, tuple[Problem, ...]]:
-    return load({PATH: json.dumps(schema, indent=1).encode()})
-
-
-def with_part(pointer: tuple[str, ...], part: Any) -> Any:
-    """The schema with a part at a place."""
-    schema = copy.deepcopy(DESK)
-    *way, last = pointer
-    target = schema
-    for step in way:
-        target = target.setdefault(step, {})
-    target[last] = part
-    return schema
-
-
-def _described(part: dict[str, Any]) -> dict[str, Any]:
-    return {"description": "Some field.", **part}
-
-
-FIELDS = ("properties", "spec", "properties")
-TEXT, MAP, LIST = ((*FIELDS, name) for name in ("some_text", "some_map", "some_list"))
 PLACES: dict[str, Callable[[Any], Any]] = {
-    "field": lambda part: with_part(TEXT, _described({"type": "string", **part})),
-    "items": lambda part: with_part(LIST, _described({"type": "array", "items": part})),
-    "prefixItems": lambda part: with_part(LIST, _described({"type": "array", "prefixItems": [{}, part]})),
-    "contains": lambda part: with_part(LIST, _described({"type": "array", "contains": part})),
-    "propertyNames": lambda part: with_part(MAP, _described({"type": "object", "propertyNames": part})),
-    "additionalProperties": lambda part: with_part(MAP, _described({"type": "object", "additionalProperties": part})),
-    "patternProperties": lambda part: with_part(MAP, _described({"type": "object", "patternProperties": {"^a": part}})),
+    "field": lambda part: with_part(TEXT, described({"type": "string", **part})),
+    "items": lambda part: with_part(LIST, described({"type": "array", "items": part})),
+    "prefixItems": lambda part: with_part(LIST, described({"type": "array", "prefixItems": [{}, part]})),
+    "contains": lambda part: with_part(LIST, described({"type": "array", "contains": part})),
+    "propertyNames": lambda part: with_part(MAP, described({"type": "object", "propertyNames": part})),
+    "additionalProperties": lambda part: with_part(MAP, described({"type": "object", "additionalProperties": part})),
+    "patternProperties": lambda part: with_part(MAP, described({"type": "object", "patternProperties": {"^a": part}})),
     "dependentSchemas": lambda part: with_part(("properties", "spec", "dependentSchemas"), {"const": part}),
     "if": lambda part: with_part(("properties", "spec", "if"), part),
     "then": lambda part: with_part(("properties", "spec", "then"), {"properties": {"const": part}}),
@@ -82,16 +56,6 @@ WAYS: dict[str, Callable[[str], dict[str, Any]]] = {
     "value": lambda pattern: {"pattern": pattern},
     "key": lambda pattern: {"patternProperties": {pattern: True}},
 }
-
-
-def _judge(kinds: Kinds, spec: dict[str, Any]) -> FileEntry:
-    document: Any = {
-        "apiVersion": "reconciler/v1",
-        "kind": "Desk",
-        "metadata": {"name": "fx"},
-        "spec": {"city": "London", "loss": 1, **spec},
-    }
-    return Validator(kinds).check("x.yaml", Decoded((Document(document, {}),)))
 
 
 def _assert_told(problems: tuple[Problem, ...], lines: list[str]) -> None:
@@ -112,7 +76,7 @@ def test_there_are_enough_cases() -> None:
 def test_what_the_engine_refuses_is_a_problem_of_the_schema(row: dict[str, Any], way: str) -> None:
     part = WAYS[way](row["pattern"])
     schema = PLACES["patternProperties"](part)
-    kinds, problems = _load(schema)
+    kinds, problems = load_schema(schema)
     assert kinds.members == ()
     if way == "key" and len(row["pattern"]) > MAX_KEY:  # no key may be as long
         assert problems
@@ -125,29 +89,29 @@ def test_what_the_engine_refuses_is_a_problem_of_the_schema(row: dict[str, Any],
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("way", WAYS)
 def test_a_pattern_is_checked_wherever_it_stands(place: str, way: str) -> None:
-    kinds, problems = _load(PLACES[place](WAYS[way]("^(?=a)")))
+    kinds, problems = load_schema(PLACES[place](WAYS[way]("^(?=a)")))
     assert [one.pointer.rpartition("/")[2] for one in problems] == ["pattern" if way == "value" else "^(?=a)"]
     assert kinds.members == ()
-    kinds, problems = _load(PLACES[place](WAYS[way]("^a")))
+    kinds, problems = load_schema(PLACES[place](WAYS[way]("^a")))
     assert problems == ()
 
 
 def test_a_pattern_in_a_value_is_a_value() -> None:
     for keyword, value in (("const", {"pattern": "["}), ("enum", [{"$ref": "#/nowhere", "pattern": "["}])):
-        _, problems = _load(with_part((*MAP, keyword), value))
+        _, problems = load_schema(with_part((*MAP, keyword), value))
         assert problems == ()
 
 
 @pytest.mark.parametrize("row", SOUND, ids=lambda row: row["pattern"][:20])
 def test_what_the_engine_takes_is_judged_rightly_as_value_and_as_key(row: dict[str, Any]) -> None:
-    value, value_problems = _load(with_part((*TEXT, "pattern"), row["pattern"]))
+    value, value_problems = load_schema(with_part((*TEXT, "pattern"), row["pattern"]))
     keyed = {"type": "object", "patternProperties": {row["pattern"]: True}, "additionalProperties": False}
-    key, key_problems = _load(with_part(MAP, _described(keyed)))
+    key, key_problems = load_schema(with_part(MAP, described(keyed)))
     assert value_problems == key_problems == ()
     for text, matches in row["values"].items():
         for entry, code in (
-            (_judge(value, {"some_text": text}), "bad-format"),
-            (_judge(key, {"some_map": {text: 1}}), "unknown-field"),
+            (judge(value, {"some_text": text}), "bad-format"),
+            (judge(key, {"some_map": {text: 1}}), "unknown-field"),
         ):
             assert [one.code for one in entry.problems] == ([] if matches else [code]), text[:40]
 
@@ -167,6 +131,9 @@ ATOMS = st.sampled_from(
         "[a-c]",
         "[^a]",
         r"[\]$]",
+        r"\p{Lu}",
+        r"[\P{N}]",
+        r"\cA",
         "é",
         "-",
         r"\u0061",
@@ -174,6 +141,7 @@ ATOMS = st.sampled_from(
         "}",
     ]
 )
+BEYOND_PYTHON = re.compile(r"\\(?:[pP]\{\w+\}|c[A-Za-z])")
 PIECES = st.recursive(
     ATOMS,
     lambda inner: st.one_of(
@@ -195,14 +163,14 @@ TEXTS = st.text(alphabet="abc$.-]1 \né٣😀_", max_size=8)
 @instance("[]$]", ["]"])
 @instance("(" * 3000, [])
 def test_verdict_and_explanation_of_any_pattern_agree(pattern: str, texts: list[str]) -> None:
-    """And what is accepted has a meaning in Python as well, without a warning."""
+    """And what is accepted has a meaning in Python as well, without a warning, but for classes that it lacks."""
     fault = find_pattern_fault(pattern)
     if fault is not None:
         assert all(fault)
         return
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        re.compile(pattern)
+        re.compile(BEYOND_PYTHON.sub("a", pattern))
     value, closed = (
         {"pattern": pattern},
         {"patternProperties": {pattern: {"type": "integer"}}, "additionalProperties": False},
@@ -236,6 +204,14 @@ def _fan(levels: int, width: int) -> dict[str, Any]:
     return {**steps, f"l{levels}": {"type": "integer"}}
 
 
+def _unevaluated(levels: int) -> dict[str, Any]:
+    """Each asks its inner one twice: what is wrong, and which members it is about."""
+    part: dict[str, Any] = {}
+    for _ in range(levels):
+        part = {"anyOf": [part], "unevaluatedProperties": False}
+    return {"l0": part}
+
+
 REFERENCES: dict[str, tuple[dict[str, Any], str, str]] = {
     "fan of 25": (_fan(25, 2), "#/$defs/l0", "compared with more than"),
     "fan of many fields": (
@@ -255,18 +231,39 @@ REFERENCES: dict[str, tuple[dict[str, Any], str, str]] = {
         "#/$defs/a0",
         "back to itself",
     ),
-    "through a value": ({"a": {"properties": {"x": {"$ref": "#/$defs/a"}}}}, "#/$defs/a", "back to itself"),
-    "everything": ({}, "#", "back to itself"),
+    "many circles through a value": (
+        {"a": {"additionalProperties": {"anyOf": [{"$ref": "#/$defs/a"}] * 9}}},
+        "#/$defs/a",
+        "compared with more than",
+    ),
+    "circles through a value and a name": (
+        {"a": {"patternProperties": {f"{n}": {"$ref": "#/$defs/a"} for n in range(9)}}},
+        "#/$defs/a",
+        "compared with more than",
+    ),
+    "too much that leads back to itself": (
+        {f"a{n}": {"items": {"$ref": f"#/$defs/a{(n + 1) % 2_000}"}} for n in range(2_000)},
+        "#/$defs/a0",
+        "lead back to themselves",
+    ),
+    "a dynamic circle": (
+        {"a": {"$dynamicAnchor": "x", "allOf": [{"$dynamicRef": "#x"}]}},
+        "#/$defs/a",
+        "back to itself",
+    ),
+    "unevaluated inside of unevaluated": (_unevaluated(20), "#/$defs/l0", "compared with more than"),
     "into const": ({"a": {"const": {"type": "string"}}}, "#/$defs/a/const", "no schema"),
     "into const that refers to itself": ({"a": {"const": {"$ref": "#/$defs/a/const"}}}, "#/$defs/a/const", "no schema"),
     "into enum": ({"a": {"enum": [{"type": "string"}]}}, "#/$defs/a/enum/0", "no schema"),
     "into required": ({"a": {"required": ["b"]}}, "#/$defs/a/required", "no schema"),
     "into all definitions": ({"a": {}}, "#/$defs", "no schema"),
-    "into a yes": ({"a": True}, "#/$defs/a", "no schema"),
     "into the annotation": ({}, "#/x-reconciler", "no schema"),
     "nowhere": ({}, "#/$defs/a", "nowhere"),
     "a list's place written oddly": ({"a": {"allOf": [{}]}}, "#/$defs/a/allOf/00", "no schema"),
     "percent": ({"a b": {}, "a%20b": {}}, "#/$defs/a%20b", "characters"),
+    "no anchor": ({"a": {"$anchor": "b"}}, "#a", "no such $anchor"),
+    "out of a part with a name": ({"a": {"$id": "a", "$ref": "#/$defs/b"}, "b": {}}, "a", "leads nowhere"),
+    "another file": ({"a": {}}, "a", "leads out of this file"),
     "space": ({"a b": {}}, "#/$defs/a b", "characters"),
     "umlaut": ({"ä": {}}, "#/$defs/ä", "characters"),
 }
@@ -275,9 +272,9 @@ REFERENCES: dict[str, tuple[dict[str, Any], str, str]] = {
 @pytest.mark.parametrize("case", REFERENCES)
 def test_references_that_lead_to_trouble_are_problems_of_the_schema(case: str) -> None:
     definitions, target, message = REFERENCES[case]
-    schema = with_part(MAP, _described({"type": "object", "properties": {"x": {"$ref": target}}}))
+    schema = with_part(MAP, described({"type": "object", "properties": {"x": {"$ref": target}}}))
     schema["$defs"] |= definitions
-    kinds, problems = _load(schema)
+    kinds, problems = load_schema(schema)
     assert kinds.members == ()
     assert problems
     _assert_told(problems, json.dumps(schema, indent=1).splitlines())
@@ -290,13 +287,54 @@ def test_references_within_the_limits_are_fine() -> None:
         _fan(MAX_DEPTH // 2 - 5, 1),
         _fan(1, MAX_OVERLAP // 3),
         {"a~b/c": {}, "l0": {"$ref": "#/$defs/a~0b~1c"}},
+        {"a b": {}, "l0": {"$ref": "#/$defs/a%20b"}},
+        {"yes": True, "l0": {"$ref": "#/$defs/yes"}},
+        {"l0": {"$id": "urn:x", "$ref": "#a", "$defs": {"b": {"$anchor": "a"}}}},
     ):
-        schema = with_part(MAP, _described({"type": "object", "properties": {"x": {"$ref": "#/$defs/l0"}}}))
+        schema = with_part(MAP, described({"type": "object", "properties": {"x": {"$ref": "#/$defs/l0"}}}))
         schema["$defs"] |= definitions
-        kinds, problems = _load(schema)
+        kinds, problems = load_schema(schema)
         assert problems == ()
-        entry = _judge(kinds, {"some_map": {"x": "no number"}})
+        entry = judge(kinds, {"some_map": {"x": "no number"}})
         assert bool(entry.problems) is ("l1" in definitions)
+
+
+STEP = {"$ref": "#/$defs/a"}
+RECURSIVE: dict[str, tuple[dict[str, Any], int, int]] = {
+    "tree": ({"properties": {"x": STEP}, "additionalProperties": False}, MAX_DATA_DEPTH - 4, MAX_DATA_DEPTH - 4),
+    "anything": (
+        {"anyOf": [{"type": ["integer", "null"]}, {"items": STEP, "type": "array"}, {"additionalProperties": STEP}]},
+        MAX_DATA_DEPTH - 4,
+        MAX_DATA_DEPTH - 4,
+    ),
+    "closed": ({"allOf": [{"properties": {"x": STEP}}], "unevaluatedProperties": False}, 4, 30),
+    "twice": ({"oneOf": [{"properties": {"x": STEP}}, {"properties": {"x": STEP}, "required": ["y"]}]}, 4, 30),
+}
+"""A schema that leads back to itself; how deep a document may certainly be, and from where on it need not be judged."""
+
+
+@pytest.mark.parametrize("case", RECURSIVE)
+def test_a_schema_may_lead_back_to_itself_through_a_value(case: str) -> None:
+    part, judged, limit = RECURSIVE[case]
+    schema = with_part(MAP, described({"type": "object", "additionalProperties": STEP}))
+    schema["$defs"] |= {"a": {**part, "not": {"required": ["wrong"]}}}
+    kinds, problems = load_schema(schema)
+    assert problems == ()
+    for depth in (1, judged):
+        assert judge(kinds, {"some_map": _nest(depth, {})}).problems == ()
+    for depth in (1, judged, limit, MAX_DATA_DEPTH - 4):
+        for wrong in ({"wrong": 1}, {"wrong": [{"wrong": 1}] * 20}):
+            assert judge(kinds, {"some_map": _nest(depth, wrong)}).problems
+
+
+def _nest(depth: int, value: Any) -> Any:
+    for _ in range(depth):
+        value = {"x": value}
+    return value
+
+
+def test_the_depth_of_documents_is_what_the_reader_allows() -> None:
+    assert MAX_DATA_DEPTH == MAX_LEVELS
 
 
 def test_a_wide_schema_is_not_too_large() -> None:
@@ -316,25 +354,25 @@ def test_an_explanation_ends() -> None:
 
 def test_an_explanation_that_is_cut_short_says_so() -> None:
     part = {"type": "array", "items": {"anyOf": [{"type": "string"}] * 900}}
-    kinds, problems = _load(with_part(LIST, _described(part)))
+    kinds, problems = load_schema(with_part(LIST, described(part)))
     assert problems == ()
-    entry = _judge(kinds, {"some_list": [0] * 500})
+    entry = judge(kinds, {"some_list": [0] * 500})
     assert any("more wrong here" in one.message for one in entry.problems)
     assert len(entry.problems) > 1
 
 
 def test_many_unknown_fields_are_all_told() -> None:
-    kinds, _ = _load(DESK)
-    entry = _judge(kinds, {f"field_{number}": 1 for number in range(5_000)})
+    kinds, _ = load_schema(DESK)
+    entry = judge(kinds, {f"field_{number}": 1 for number in range(5_000)})
     assert len(entry.problems) == 5_000
     assert all(one.hint for one in entry.problems)
 
 
 def test_a_list_of_many_words_is_not_repeated_in_every_hint() -> None:
     words = [f"WORD{number}" for number in range(10_000)]
-    kinds, problems = _load(with_part(LIST, _described({"type": "array", "items": {"enum": words}})))
+    kinds, problems = load_schema(with_part(LIST, described({"type": "array", "items": {"enum": words}})))
     assert problems == ()
-    entry = _judge(kinds, {"some_list": ["x"] * 1_000})
+    entry = judge(kinds, {"some_list": ["x"] * 1_000})
     assert len(entry.problems) == 1_000
     assert max(len(one.hint) for one in entry.problems) < 1_000
     assert all(one.hint for one in entry.problems)
@@ -342,11 +380,11 @@ def test_a_list_of_many_words_is_not_repeated_in_every_hint() -> None:
 
 def test_a_stored_schema_that_this_version_refuses_is_a_problem_of_the_document() -> None:
     """A store may hold a kind with a pattern that an earlier version took."""
-    kinds, _ = _load(DESK)
+    kinds, _ = load_schema(DESK)
     (kind,) = kinds
     schema = with_part((*TEXT, "pattern"), "^(?=a)")
     object.__setattr__(kind, "schema", schema)
-    (problem,) = _judge(kinds, {}).problems
+    (problem,) = judge(kinds, {}).problems
     assert (problem.code, problem.pointer) == ("bad-schema", "/kind")
     assert problem.hint
 
@@ -382,18 +420,18 @@ COSTLY: dict[str, tuple[tuple[str, ...], dict[str, Any], dict[str, Any], dict[st
 @pytest.mark.parametrize("case", COSTLY)
 def test_what_would_hold_the_interpreter_for_seconds_is_a_problem_of_the_document(case: str) -> None:
     place, part, costly, fine = COSTLY[case]
-    kinds, problems = _load(with_part(place, _described(part)))
+    kinds, problems = load_schema(with_part(place, described(part)))
     assert problems == ()
-    (problem,) = _judge(kinds, costly).problems
+    (problem,) = judge(kinds, costly).problems
     assert "too large" in problem.message
     assert problem.hint
-    assert _judge(kinds, fine).problems == ()
+    assert judge(kinds, fine).problems == ()
 
 
 def test_the_largest_document_is_judged_by_an_ordinary_schema() -> None:
-    kinds, _ = _load(DESK)
-    entry = _judge(kinds, {"some_text": "a" * 900_000, "some_list": [1] * 45_000})
+    kinds, _ = load_schema(DESK)
+    entry = judge(kinds, {"some_text": "a" * 900_000, "some_list": [1] * 45_000})
     assert entry.problems == ()
     words = [f"WORD{number}" for number in range(20_000)]
-    kinds, _ = _load(with_part(LIST, _described({"type": "array", "items": {"enum": words}})))
-    assert _judge(kinds, {"some_list": [words[-1]] * 45_000}).problems == ()
+    kinds, _ = load_schema(with_part(LIST, described({"type": "array", "items": {"enum": words}})))
+    assert judge(kinds, {"some_list": [words[-1]] * 45_000}).problems == ()
