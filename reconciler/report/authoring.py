@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind
     from reconciler.model.problem import Violation
     from reconciler.reconcile.policytests import Policies, PolicyTestResult, PolicyTestRun
-    from reconciler.scaffold.sample import FieldDescription
+    from reconciler.scaffold.template import FieldDescription
 
 KIND_HEADERS = ("kind", "table", "key", "columns", "from")
 POLICY_HEADERS = ("name", "title", "tests")

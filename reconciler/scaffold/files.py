@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from reconciler.decode.document import decode
 from reconciler.errors import UsageError
 from reconciler.model.change import Key
-from reconciler.scaffold.sample import build_template
+from reconciler.scaffold.sample import build_samples
+from reconciler.scaffold.template import build_template, find_line
 from reconciler.validate.validator import Validator
 from reconciler.words import suggest
 
@@ -116,8 +117,7 @@ class NewFiles:
         self._refuse_twin(Key(kind.name, name))
         path = path or join_path(usual_folder(kind, self.entries, self.base), resource_file(name))
         schema, schema_exists = self._schema(kind)
-        text = build_template(kind, name, row_id, path_between(schema, path))
-        entry = Validator(self.kinds).check(path, decode(path, text.encode()))
+        text, entry = self._fill(kind, name, row_id, path, path_between(schema, path))
         for problem in entry.problems:
             if problem.pointer == NAME or entry.unreadable:
                 raise UsageError(f"[{problem.code}] {NAME}: {problem.message}", hint=problem.hint)
@@ -125,6 +125,19 @@ class NewFiles:
             hint = "name a *.yaml or *.yml file below the configuration's folder, not in a hidden one"
             raise UsageError(f"{path} would not be part of the configuration", hint=hint)
         return NewFile(path, text, entry.problems, schema, schema_exists)
+
+    def _fill(self, kind: Kind, name: str, row_id: str, path: str, schema: str) -> tuple[str, FileEntry]:
+        """The text, in which what no value could be found for is marked, and what is wrong with it still."""
+        samples = build_samples(kind, name, row_id)
+        validator = Validator(self.kinds)
+        unknown: set[str] = set()
+        while True:
+            text = build_template(kind, samples, schema, unknown)
+            entry = validator.check(path, decode(path, text.encode()))
+            wrong = {find_line(samples, problem.pointer) for problem in entry.problems} - {"", NAME}
+            if wrong <= unknown:
+                return text, entry
+            unknown |= wrong
 
     def _refuse_twin(self, key: Key) -> None:
         for path, entry in self.entries.items():
@@ -154,5 +167,5 @@ def scaffold_repository(
         name = f"example-{kind.name.lower()}"
         path = join_path(usual_folder(kind, {}, ""), resource_file(name))
         schema = path_between(f"{EDITOR_FOLDER}/{schema_file(kind)}", path)
-        files[path] = build_template(kind, name, new_id(), schema).encode()
+        files[path] = build_template(kind, build_samples(kind, name, new_id()), schema).encode()
     return dict(sorted(files.items()))

@@ -1,26 +1,26 @@
-"""A commented YAML document to start a resource from, made from the kind's schema alone."""
+"""Values that fit a kind's schema, found by trying: the smallest numbers, the first words, nothing that is optional.
+
+Where nothing that is tried fits, the nearest that was found is returned: the schema's own rules may be such that only
+a person knows what to write.
+"""
 
 from __future__ import annotations
 
 import math
-import textwrap
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jsonschema_rs import ValidationErrorKind
 
-from reconciler import canonical
 from reconciler.kinds.engine import compile_schema, matches
-from reconciler.kinds.kind import BOUNDS, INACTIVE, child, join
+from reconciler.kinds.kind import INACTIVE, child, join
 from reconciler.kinds.references import resolve_refs
-from reconciler.scaffold.yamltext import write_value
-from reconciler.validate.finding import describe_range, unit_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from reconciler.canonical import Value
-    from reconciler.kinds.kind import Column, Kind
+    from reconciler.kinds.kind import Kind
 
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
@@ -34,35 +34,73 @@ KEYS = ("change-me", "change_me", "changeme", "CHANGE_ME", "x", "X", "0")
 MOST = 200
 """Items of a list and characters of a text, whatever the schema asks for: somebody is to read it."""
 
+MAX_VALUES, MAX_LEVELS = 1_000, 12
+"""Values of a whole document, and values inside each other: a schema may lead back to itself."""
+
 STEPS = (0.01, 0.1, 1, 0.001)
 """Distances from an excluded limit: hundredths first, as lots and percentages have."""
 
-FORMATS = {"uuid": NIL_UUID, "date": "2000-01-01", "ipv4": "192.0.2.1", "ipv6": "2001:db8::1"}
-"""The addresses are those kept for documentation (RFC 5737, RFC 3849)."""
+FORMATS = {
+    "uuid": NIL_UUID,
+    "date-time": "2000-01-01T00:00:00Z",
+    "date": "2000-01-01",
+    "time": "00:00:00Z",
+    "duration": "PT1H",
+    "email": "change-me@example.com",
+    "idn-email": "change-me@example.com",
+    "hostname": "change-me.example.com",
+    "idn-hostname": "change-me.example.com",
+    "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
+    "uri": "https://change-me.example.com/",
+    "iri": "https://change-me.example.com/",
+    "json-pointer": "/change-me",
+    "relative-json-pointer": "0",
+}
+"""The addresses are those kept for documentation (RFC 5737, RFC 3849, RFC 2606)."""
+
+_NESTED = ("object", "array")
+_TYPES = ("object", "array", "string", "integer", "number", "boolean", "null")
+"""JSON Schema's types, the more telling ones first."""
+_HINTS = {
+    "object": ("properties", "required", "additionalProperties", "patternProperties", "minProperties"),
+    "array": ("items", "prefixItems", "contains", "minItems"),
+    "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+}
+"""Keywords from which the type of a part that does not name one can be guessed."""
 
 
-def candidate_values(part: Mapping[str, Any]) -> tuple[Value, ...]:
-    """Values for a part of a schema whose `$ref` is followed and which is neither an object nor an array."""
+def _types_of(part: Mapping[str, Any]) -> tuple[str, ...]:
+    named = part.get("type")
+    if named is not None:
+        return tuple(sorted([named] if isinstance(named, str) else named, key=_TYPES.index))
+    guessed = tuple(type_ for type_, keywords in _HINTS.items() if not set(keywords).isdisjoint(part))
+    return guessed or ("string",)
+
+
+def _candidates(part: Mapping[str, Any]) -> tuple[Value, ...]:
+    """Values for a part of a schema, of each of its types; `_NESTED` stand for a mapping and a list to be filled."""
     if "const" in part:
         return (part["const"],)
     if "enum" in part:
         words = tuple(part["enum"])
         return (INACTIVE, *(word for word in words if word != INACTIVE)) if INACTIVE in words else words
-    types = part.get("type", "string")
-    scalar = next((name for name in ([types] if isinstance(types, str) else types) if name in _BY_TYPE), None)
-    return _BY_TYPE[scalar](part) if scalar is not None else ({}, [])
+    return tuple(value for type_ in _types_of(part) for value in _BY_TYPE[type_](part))
 
 
 def _whole(part: Mapping[str, Any]) -> tuple[Value, ...]:
-    return tuple(round(number) for number in _from_lowest(part, (1,)) if math.isfinite(number)) or (0,)
+    return tuple(round(number) for number in _from_lowest(part, (1,)))
 
 
-def _numbers(part: Mapping[str, Any]) -> tuple[Value, ...]:
-    return tuple(number for number in _from_lowest(part, STEPS) if math.isfinite(number)) or (0,)
-
-
-def _from_lowest(part: Mapping[str, Any], steps: tuple[float, ...]) -> list[float]:
+def _from_lowest(part: Mapping[str, Any], steps: tuple[float, ...]) -> tuple[float, ...]:
     """The smallest numbers that the bounds allow; without a lower one 0, or the greatest."""
+    try:
+        return tuple(number for number in _count_up(part, steps) if math.isfinite(number)) or (0,)
+    except (OverflowError, ZeroDivisionError):  # bounds that no double holds
+        return (0,)
+
+
+def _count_up(part: Mapping[str, Any], steps: tuple[float, ...]) -> list[float]:
     if "multipleOf" in part:
         steps = (part["multipleOf"],)
     below = part.get("exclusiveMinimum")
@@ -84,9 +122,11 @@ def _texts(part: Mapping[str, Any]) -> tuple[Value, ...]:
     return (*(("",) if may_be_empty else ()), *TEXTS, *long)
 
 
-_BY_TYPE: Mapping[str, Callable[[Mapping[str, Any]], tuple[Value, ...]]] = {
+_BY_TYPE: Mapping[str, Callable[[Mapping[str, Any]], tuple[Any, ...]]] = {
+    "object": lambda _: (_NESTED[0],),
+    "array": lambda _: (_NESTED[1],),
     "string": _texts,
-    "number": _numbers,
+    "number": lambda part: _from_lowest(part, STEPS),
     "integer": _whole,
     "boolean": lambda _: (False, True),
     "null": lambda _: (None,),
@@ -97,7 +137,13 @@ MAX_ATTEMPTS = 500
 """Values that are replaced before giving up. The bundled kinds take a handful."""
 
 _KEY = "#"
-"""A suffix of a pointer, for the key of a map's entry, which has candidates of its own."""
+_ALTERNATIVE = "|"
+"""Suffixes of a pointer, for the key of a map's entry and for `anyOf`, which have candidates of their own."""
+_OTHER_ALTERNATIVE = (
+    ValidationErrorKind.AnyOf,
+    ValidationErrorKind.OneOfNotValid,
+    ValidationErrorKind.OneOfMultipleValid,
+)
 
 
 @dataclass(slots=True)
@@ -110,41 +156,100 @@ class _Draft:
     choices: dict[str, int] = field(default_factory=dict)
     options: dict[str, int] = field(default_factory=dict)
     added: set[str] = field(default_factory=set)
+    _left: int = 0
+    _way: list[int] = field(default_factory=list)
 
-    def fill(self, part: Mapping[str, Any], pointer: str) -> Value:
-        part = resolve_refs(self.schema, part)
+    def document(self) -> dict[str, Any]:
+        """The document as it is now."""
+        self._left = MAX_VALUES
+        filled = self._mapping(self.schema, "")
+        assert isinstance(filled, dict)
+        return filled
+
+    def fill(self, written: Any, pointer: str) -> Value:
         if pointer in self.given:
             return self.given[pointer]
-        match part.get("type"):
-            case "object":
-                return self._mapping(part, pointer)
-            case "array":
-                return self._sequence(part, pointer)
-            case _:
-                return self._choose(pointer, candidate_values(part))
+        self._left -= 1
+        if self._left < 0 or len(self._way) > MAX_LEVELS:
+            return None
+        self._way.append(id(written))
+        try:
+            part = self._merge(written, pointer)
+            chosen = self._choose(pointer, _candidates(part))
+            if "const" in part or "enum" in part or chosen not in _NESTED:
+                return chosen
+            return self._mapping(part, pointer) if chosen == _NESTED[0] else self._sequence(part, pointer)
+        finally:
+            self._way.pop()
+
+    def _merge(self, written: Any, pointer: str) -> Mapping[str, Any]:
+        """A part with its `$ref` followed, and with all of `allOf` and one of `anyOf` and `oneOf` in it."""
+        part = resolve_refs(self.schema, written) if isinstance(written, dict) else {}
+        for inner in part.get("allOf", ()):
+            part = _join(part, self._merge(inner, pointer))
+        for keyword in ("anyOf", "oneOf"):
+            ways = part.get(keyword)
+            if ways:
+                chosen = ways[self._number(f"{pointer}{_ALTERNATIVE}", len(ways))]
+                part = _join(
+                    {name: held for name, held in part.items() if name != keyword}, self._merge(chosen, pointer)
+                )
+        return part
 
     def _mapping(self, part: Mapping[str, Any], pointer: str) -> dict[str, Value]:
         properties, required = part.get("properties", {}), part.get("required", ())
         filled: dict[str, Value] = {}
         for name, member in properties.items():
             at = child(pointer, name)
-            if self.generous or name in required or at in self.given or at in self.added:
+            wanted = name in required or at in self.given or at in self.added
+            if wanted or (self.generous and member is not False and not self._recurs(member)):
                 filled[name] = self.fill(member, at)
-        rest = part.get("additionalProperties", True)
-        least = part.get("minProperties", 1 if self.generous and not properties else 0)
-        if len(filled) < least and isinstance(rest, dict):
-            key = str(self._choose(pointer + _KEY, KEYS))
-            filled[key] = self.fill(rest, child(pointer, key))
+        asked = [name for name in required if name not in properties]
+        asked += [name for name in self._added_to(pointer) if name not in properties and name not in asked]
+        for name in asked:
+            member = _member_of(part, name)
+            if member is not False:
+                filled[name] = self.fill(member, child(pointer, name))
+        self._add_entries(part, pointer, filled)
         return filled
 
+    def _added_to(self, pointer: str) -> list[str]:
+        above = (at.rpartition("/") for at in sorted(self.added))
+        return [name.replace("~1", "/").replace("~0", "~") for outer, _, name in above if outer == pointer]
+
+    def _recurs(self, member: Any) -> bool:
+        return id(member) in self._way or self._left < MAX_VALUES // 2
+
+    def _add_entries(self, part: Mapping[str, Any], pointer: str, filled: dict[str, Value]) -> None:
+        """Entries of a map, under keys that are made up: as many as it must have."""
+        least = int(min(part.get("minProperties", 1 if self.generous and not part.get("properties") else 0), MOST))
+        known = any(isinstance(part.get(name), dict) for name in ("additionalProperties", "patternProperties"))
+        if len(filled) >= least or not (known or part.get("minProperties")):
+            return
+        first = self._choose(f"{pointer}{_KEY}", KEYS)
+        keys = [first, *(f"{first}{number}" for number in range(2, least + 1))]
+        for key in keys[: least - len(filled)]:
+            member = _member_of(part, str(key))
+            if member is not False:
+                filled[str(key)] = self.fill(member, child(pointer, str(key)))
+
     def _sequence(self, part: Mapping[str, Any], pointer: str) -> list[Value]:
-        count = int(min(max(part.get("minItems", 0), 1 if self.generous else 0), MOST))
-        items = part.get("items", {})
-        return [self.fill(items, child(pointer, position)) for position in range(count)]
+        first, items, contained = part.get("prefixItems", ()), part.get("items", {}), part.get("contains")
+        matching = int(part.get("minContains", 1)) if contained is not None else 0
+        least = max(part.get("minItems", 0), matching, 1 if self.generous and items is not False else 0)
+        count = int(min(least, MOST))
+        last = [contained] * max(0, count - len(first)) if matching else []
+        return [
+            self.fill(first[at] if at < len(first) else last[0] if last else items, child(pointer, at))
+            for at in range(count)
+        ]
 
     def _choose(self, pointer: str, values: tuple[Value, ...]) -> Value:
-        self.options[pointer] = len(values)
-        return values[self.choices.get(pointer, 0)]
+        return values[self._number(pointer, len(values))]
+
+    def _number(self, pointer: str, count: int) -> int:
+        self.options[pointer] = count
+        return min(self.choices.get(pointer, 0), count - 1)
 
     def mend(self, errors: Iterator[Any]) -> bool:
         """Replace one value that an error is about, or add a missing field; False when nothing is left to try."""
@@ -160,6 +265,8 @@ class _Draft:
                 return grows
             case ValidationErrorKind.PropertyNames():
                 pointer += _KEY
+            case kind if isinstance(kind, _OTHER_ALTERNATIVE):
+                pointer += _ALTERNATIVE
         following = self.choices.get(pointer, 0) + 1
         if following >= self.options.get(pointer, 0):
             return False
@@ -167,158 +274,52 @@ class _Draft:
         return True
 
 
-def build_sample(kind: Kind, name: str, row_id: str) -> dict[str, Any]:
-    """A document with all that the kind requires and nothing else, under a name and an id.
+def _join(part: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Two parts that are both about a value: what the first says counts, members and required fields are of both."""
+    joined = {**other, **part}
+    for keyword in ("properties", "patternProperties"):
+        if keyword in part and keyword in other:
+            joined[keyword] = {**other[keyword], **part[keyword]}
+    if "required" in part and "required" in other:
+        joined["required"] = [*part["required"], *other["required"]]
+    if "type" in part and "type" in other:
+        both = set(_types_of(part)) & set(_types_of(other))
+        joined["type"] = [*both] or part["type"]
+    return joined
+
+
+def _member_of(part: Mapping[str, Any], name: str) -> Any:
+    """What a mapping's schema says of a field that is none of its properties."""
+    for pattern, member in part.get("patternProperties", {}).items():
+        if matches(pattern, name):
+            return member
+    return part.get("additionalProperties", True)
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Two documents of a kind: one with all that is required and nothing else, one with every field there is."""
+
+    required: dict[str, Any]
+    full: dict[str, Any]
+
+
+def build_samples(kind: Kind, name: str, row_id: str) -> Samples:
+    """The samples of a kind under a name and an id.
 
     Numbers are the smallest, words the first, a status INACTIVE where it can be. Where the schema's own rules cannot
-    be met in this way, it is the nearest that was found.
+    be met in this way, they are the nearest that were found.
     """
-    return _build(kind, name, row_id, generous=False)
-
-
-def build_full_sample(kind: Kind, name: str, row_id: str) -> dict[str, Any]:
-    """A document with every optional field, and an entry in each map and list."""
-    return _build(kind, name, row_id, generous=True)
-
-
-def _build(kind: Kind, name: str, row_id: str, *, generous: bool) -> dict[str, Any]:
     given: dict[str, Value] = {"/metadata/name": name, child("/spec", kind.key): row_id}
+    return Samples(_build(kind, given, generous=False), _build(kind, given, generous=True))
+
+
+def _build(kind: Kind, given: Mapping[str, Value], *, generous: bool) -> dict[str, Any]:
     draft = _Draft(kind.schema, given, generous)
     validator = compile_schema(kind.schema)
-    document = draft.fill(kind.schema, "")
+    document = draft.document()
     for _ in range(MAX_ATTEMPTS):
         if not draft.mend(validator.iter_errors(document)):
             break
-        document = draft.fill(kind.schema, "")
-    assert isinstance(document, dict)
+        document = draft.document()
     return document
-
-
-@dataclass(frozen=True, slots=True)
-class FieldDescription:
-    """One field: its name, SQL type, unit, allowed values, and its description in the schema."""
-
-    name: str
-    type: str
-    unit: str
-    allowed: str
-    required: bool
-    description: str
-
-
-def describe_fields(kind: Kind) -> tuple[FieldDescription, ...]:
-    """The columns in their order, then the references (`refs.ROLE`, of type `Kind` or `Kind, …`)."""
-    return (*(_column(kind, column) for column in kind.columns), *_references(kind))
-
-
-def allowed_values(part: Mapping[str, Any], unit: str) -> str:
-    """The words or numbers that a field may have: `BUY, SELL or BOTH`, `1 to 1000 trades`; empty for free text."""
-    if "enum" in part:
-        *others, last = map(canonical.text, part["enum"])
-        return f"{', '.join(others)} or {last}" if others else last
-    if part.get("type") == "boolean":
-        return "true or false"
-    bounds = {bound: part[bound] for bound in BOUNDS if bound in part}
-    return describe_range(bounds, unit) if bounds else ""
-
-
-def _column(kind: Kind, column: Column) -> FieldDescription:
-    spec = kind.schema["properties"]["spec"]
-    part = resolve_refs(kind.schema, spec["properties"][column.name])
-    length = part.get("maxLength")
-    values = allowed_values(part, "") or (f"at most {length} characters" if length is not None else "")
-    written = f"{column.type}({column.length})" if column.length is not None else str(column.type)
-    return FieldDescription(
-        column.name, written, column.unit, values, column.name in spec["required"], column.description
-    )
-
-
-def _references(kind: Kind) -> Iterator[FieldDescription]:
-    metadata = kind.schema["properties"]["metadata"]
-    roles = resolve_refs(kind.schema, metadata["properties"].get("refs", {}))
-    for reference in kind.references:
-        part = resolve_refs(kind.schema, roles["properties"][reference.role])
-        required = "refs" in metadata["required"] and reference.role in roles.get("required", ())
-        what = f"names of {reference.kind}" if reference.many else f"name of {reference.kind}"
-        yield FieldDescription(f"refs.{reference.role}", what, "", "", required, str(part.get("description", "")))
-
-
-WIDTH = 120
-"""The longest line; a comment that would make it longer goes above it."""
-
-INDENT = "  "
-ENVELOPE = ("apiVersion", "kind", "metadata", "spec")
-METADATA = ("name", "labels", "annotations", "refs")
-
-
-@dataclass(frozen=True, slots=True)
-class _Position:
-    """Where a line goes: how deep, and from which depth on it is commented out (None when it counts)."""
-
-    kind: Kind
-    depth: int = 0
-    off: int | None = None
-
-    def line(self, text: str) -> str:
-        if self.off is None:
-            return INDENT * self.depth + text
-        return f"{INDENT * self.off}# {INDENT * (self.depth - self.off)}{text}"
-
-    def remark(self, text: str) -> Iterator[str]:
-        start = INDENT * (self.depth if self.off is None else self.off)
-        yield from textwrap.wrap(
-            text, WIDTH, initial_indent=f"{start}# ", subsequent_indent=f"{start}# ", break_on_hyphens=False
-        )
-
-
-def build_template(kind: Kind, name: str, row_id: str, schema_address: str) -> str:
-    """The text of a file that declares one resource: what is required filled in, what is optional commented out.
-
-    `schema_address` is where editors find the kind's schema, relative to the file.
-    """
-    required, full = build_sample(kind, name, row_id), build_full_sample(kind, name, row_id)
-    top = _Position(kind)
-    head = [f"# yaml-language-server: $schema={schema_address}", *top.remark(kind.schema["description"])]
-    return "\n".join([*head, *_mapping_lines(top, kind.schema, "", required, full)]) + "\n"
-
-
-def _mapping_lines(
-    outer: _Position, part: Mapping[str, Any], pointer: str, required: Mapping[str, Any], full: Mapping[str, Any]
-) -> Iterator[str]:
-    """The lines of a mapping: the fields of `required`, and those that only `full` has commented out."""
-    properties = part.get("properties", {})
-    for name in _sort_names(outer.kind, pointer, {**properties, **required, **full}):
-        value = required.get(name, full.get(name))
-        if value is None or (name not in required and value == {}):
-            continue
-        position = outer if name in required or outer.off is not None else replace(outer, off=outer.depth)
-        member = resolve_refs(outer.kind.schema, properties.get(name, part.get("additionalProperties", {})))
-        yield from _field_lines(position, member, child(pointer, name), value, full.get(name))
-
-
-def _sort_names(kind: Kind, pointer: str, names: Iterable[str]) -> list[str]:
-    """The canonical order of `fmt`: the envelope's, then the columns', inside of them the schema's."""
-    columns = tuple(column.name for column in kind.columns)
-    first = {"": ENVELOPE, "/metadata": METADATA, "/spec": columns}.get(pointer, ())
-    return sorted(names, key=lambda name: first.index(name) if name in first else len(first))
-
-
-def _field_lines(position: _Position, part: Mapping[str, Any], pointer: str, value: Any, full: Any) -> Iterator[str]:
-    key = f"{write_value(pointer.rpartition('/')[2])}:"
-    nested = isinstance(value, dict) and bool(value)
-    text = key if nested else f"{key} {write_value(value)}"
-    description = _describe(position.kind, part, pointer)
-    commented = position.line(f"{text}  # {description}") if description else position.line(text)
-    if len(commented) > WIDTH:
-        yield from position.remark(description)
-        commented = position.line(text)
-    yield commented
-    if nested:
-        yield from _mapping_lines(replace(position, depth=position.depth + 1), part, pointer, value, full or {})
-
-
-def _describe(kind: Kind, part: Mapping[str, Any], pointer: str) -> str:
-    """A field's comment: its allowed values, else its description in the schema."""
-    if pointer.count("/") == 1 or pointer == "/metadata/name":
-        return ""
-    return allowed_values(part, unit_at(kind, pointer)) or str(part.get("description", ""))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.scaffold.sample import FieldDescription, describe_fields
+from reconciler.scaffold.template import FieldDescription, describe_fields
 from tests.scaffold.kinds import example_kinds, thing
 
 KINDS = example_kinds().by_name

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.format.format import KeyOrder, format_file
-from reconciler.scaffold.sample import NIL_UUID, WIDTH, build_template
+from reconciler.scaffold.sample import NIL_UUID, build_samples
+from reconciler.scaffold.template import WIDTH, build_template
 from reconciler.wiring.checkout import bundled_kinds
 from tests.scaffold.kinds import ROW, checked, example_kinds, thing
 
@@ -26,7 +27,7 @@ ADDRESS = "../.reconciler/schemas/x.schema.json"
 
 
 def of(kind: Kind, name: str = "first-one") -> str:
-    return build_template(kind, name, ROW, ADDRESS)
+    return build_template(kind, build_samples(kind, name, ROW), ADDRESS)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.name))
@@ -225,6 +226,6 @@ def test_columns_come_in_the_order_of_the_table() -> None:
 
 def test_two_skeletons_differ_in_name_and_id_only() -> None:
     kind = bundled_kinds().kinds.members[0]
-    one, other = build_template(kind, "a", ROW, ADDRESS), build_template(kind, "b", NIL_UUID, ADDRESS)
+    one, other = (build_template(kind, build_samples(kind, *key), ADDRESS) for key in (("a", ROW), ("b", NIL_UUID)))
     differing = [pair for pair in itertools.zip_longest(one.splitlines(), other.splitlines()) if pair[0] != pair[1]]
     assert len(differing) == 2

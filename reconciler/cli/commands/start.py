@@ -20,7 +20,7 @@ from reconciler.report import plans, problems
 from reconciler.report.authoring import FIELD_HEADERS, KIND_HEADERS, build_kind_summary, field_cells, kind_cells
 from reconciler.report.problems import plural
 from reconciler.scaffold.files import EDITOR_FOLDER, join_path
-from reconciler.scaffold.sample import describe_fields
+from reconciler.scaffold.template import describe_fields
 from reconciler.service.scaffolding import new_repository
 from reconciler.wiring.checkout import bundled_kinds
 from reconciler.wiring.scaffolding import bundled_files, open_scaffold
