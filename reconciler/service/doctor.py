@@ -16,6 +16,7 @@ from reconciler.reconcile.walk import check_dates
 from reconciler.service.context import known_state_folder
 from reconciler.settings import EMBEDDED_HISTORY, EMBEDDED_REDIS, FILE_NAME, NO_HISTORY, NO_REDIS
 from reconciler.times import format_span
+from reconciler.words import list_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -173,7 +174,7 @@ def _redis(settings: Settings, state: Path | None, probes: Probes) -> Iterator[D
         return
     yield Diagnosis("redis", Grade.OK, f"{answer.place} answers: {answer.version or 'it does not tell its version'}")
     yield check_eviction(answer.policy)
-    yield check_rights(answer.refused)
+    yield check_rights(answer.refused, answer.rights)
     if answer.fault is not None:
         yield _failure("redis", answer.fault)
 
@@ -315,13 +316,12 @@ def check_eviction(policy: str) -> Diagnosis:
     return Diagnosis("redis", Grade.PROBLEM, message, EVICTION_HINT)
 
 
-def check_rights(refused: Sequence[str]) -> Diagnosis:
-    """Check the commands that the login of `redis.url` may not run."""
+def check_rights(refused: Sequence[str], rights: str) -> Diagnosis:
+    """Check the commands that the login of `redis.url` may not run; `rights` are ACL rules with which it may."""
     if not refused:
         return Diagnosis("redis", Grade.OK, "its login may do all that is needed")
-    named = ", ".join(refused[:MAX_NAMED]) + (f" and {len(refused) - MAX_NAMED} more" if refused[MAX_NAMED:] else "")
-    hint = "ACL SETUSER LOGIN ~config:* ~session:* ~sessions:* ~user:* +@all -@dangerous +info, or another login"
-    return Diagnosis("redis", Grade.PROBLEM, f"its login may not run {named}", hint)
+    message = f"its login may not run {list_words(refused, MAX_NAMED)}"
+    return Diagnosis("redis", Grade.PROBLEM, message, f"use another login, or: ACL SETUSER LOGIN {rights}")
 
 
 def _size(size: float) -> str:

@@ -112,8 +112,8 @@ def test_what_redis_drops(policy: str, grade: Grade, text: str) -> None:
 
 
 def test_rights_at_redis() -> None:
-    assert check_rights(()).grade is Grade.OK
-    refused = check_rights([f"SET key{number}" for number in range(7)])
+    assert check_rights((), "").grade is Grade.OK
+    refused = check_rights([f"SET key{number}" for number in range(7)], "+set")
     assert refused.grade is Grade.PROBLEM
     assert "SET key4 and 2 more" in refused.message
     assert "ACL SETUSER" in refused.hint

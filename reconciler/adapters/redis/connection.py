@@ -6,6 +6,7 @@ What the driver raises is told in words that say what to do.
 from __future__ import annotations
 
 import hashlib
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,6 +30,8 @@ CONNECT_TIMEOUT, ANSWER_TIMEOUT = 0.1, 0.1
 
 `?socket_timeout=1` in the URL takes the place of the second, for a server far away.
 """
+REFUSALS = "refusals"
+"""The file that every script has after its first."""
 CONNECTIONS = 64
 """At most so many at a time; threads of one process need one each."""
 
@@ -69,12 +72,12 @@ class Connection:
 
     def ask(self, *command: bytes | str | int) -> Any:
         """What the server answers to a command."""
-        with translate_errors(self.server):
+        with translate_errors(self.server, _name_command(command)):
             return self._execute(*command)
 
     def run(self, script: Script, keys: Sequence[str], arguments: Sequence[bytes | str | int]) -> Any:
         """What a script answers: all of it happens at once, or nothing."""
-        with translate_errors(self.server):
+        with translate_errors(self.server, _conceal(f"a script on {', '.join(keys)}") if keys else ""):
             try:
                 return self._execute("EVALSHA", script.digest, len(keys), *keys, *arguments)
             except redis.exceptions.NoScriptError:  # a server that is new, was restarted or flushed
@@ -125,7 +128,8 @@ def address(url: str) -> str:
 def script(*names: str) -> Script:
     """A script made of files in `lua/`, one after the other; the first line of the first says what it may do."""
     folder = resources.files("reconciler.adapters.redis") / "lua"
-    text = "".join((folder / f"{name}.lua").read_text(encoding="utf-8") for name in names)
+    first, *rest = names
+    text = "".join((folder / f"{name}.lua").read_text(encoding="utf-8") for name in (first, REFUSALS, *rest))
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
@@ -153,7 +157,7 @@ _LATER_WORDS = {
 _HUMAN_WORDS = {
     "HELLO must be called": ("wants a password", f"write it in {SETTING}: redis://:password@host:6379"),
     "Authentication required": ("wants a password", f"write it in {SETTING}: redis://:password@host:6379"),
-    "o permissions": ("does not allow this login what is needed", "allow it scripts, and the keys of docs/sessions.md"),
+    "o permissions": ("does not allow this login what is needed", "give it the rights that docs/sessions.md lists"),
     "WRONGTYPE": ("holds something else under our keys", f"give reconciler a database of its own: {SETTING} …/1"),
     "CROSSSLOT": ("is a cluster", "use a standalone server, with replicas if you like"),
     "MOVED": ("is a cluster", "use a standalone server, with replicas if you like"),
@@ -166,12 +170,15 @@ _HUMAN_WORDS = {
 
 
 @contextmanager
-def translate_errors(server: str) -> Iterator[None]:
-    """Raise ours for the driver's errors. `server` is its address, without a password."""
+def translate_errors(server: str, asked: str = "") -> Iterator[None]:
+    """Raise ours for the driver's errors, with the server's reason. `server` is its address, without a password.
+
+    `asked` is what was asked for, where the reason may be about a key that it does not name.
+    """
     try:
         yield
     except driver.RedisError as error:
-        raise _translate(error, server) from error
+        raise _translate(error, server, asked) from error
     except OSError as error:
         raise _unreachable(server, error) from error
 
@@ -181,20 +188,49 @@ def is_silence(error: ReconcilerError) -> bool:
     return isinstance(error.__cause__, (driver.TimeoutError, TimeoutError))
 
 
-def _translate(error: driver.RedisError, server: str) -> ReconcilerError:
+def _translate(error: driver.RedisError, server: str, asked: str) -> ReconcilerError:
+    message = str(error)
+    reason = _reason(error, message, asked)
     for kind, does, hint in _LATER:
         if isinstance(error, kind):
-            return RetryLater(f"the Redis server at {server} {does}", hint=hint)
-    message = str(error)
+            return RetryLater(f"the Redis server at {server} {does}{reason}", hint=hint)
     for words, raised in ((_HUMAN_WORDS, NeedsHuman), (_LATER_WORDS, RetryLater)):
         for word, (does, hint) in words.items():
             if word in message:
-                return raised(f"the Redis server at {server} {does}", hint=hint)
+                return raised(f"the Redis server at {server} {does}{reason}", hint=hint)
     if isinstance(error, driver.AuthenticationError):
-        return NeedsHuman(f"the Redis server at {server} refuses the login", hint=f"correct it in {SETTING}")
+        return NeedsHuman(f"the Redis server at {server} refuses the login{reason}", hint=f"correct it in {SETTING}")
     if isinstance(error, driver.ConnectionError):
         return _unreachable(server, error)
-    return BugError(f"the Redis server at {server} refused a command: {message}")
+    return BugError(f"the Redis server at {server} refused a command{reason}")
+
+
+_NO_REASON = (driver.TimeoutError, driver.MaxConnectionsError)
+"""These are the driver's own, and say no more than we do."""
+_LONGEST_REASON = 300
+_AROUND_REASON = re.compile(r"^ACL failure in script: |,? (?:with args beginning with|script: ).*$", re.DOTALL)
+"""What stands around the server's reason: that it came in a script, and which; the arguments of a command."""
+
+
+def _reason(error: driver.RedisError, message: str, asked: str) -> str:
+    """`: ` and what the server says, on one line; empty where it said nothing."""
+    if isinstance(error, _NO_REASON):
+        return ""
+    first = next(iter(_AROUND_REASON.sub("", message).splitlines()), "")
+    reason = "".join(one if one.isprintable() else "?" for one in first)[:_LONGEST_REASON].strip().rstrip(".")
+    about = f" ({asked})" if asked and reason.endswith("to access a key") else ""
+    return f": {reason}{about}" if reason else ""
+
+
+def _name_command(command: Sequence[bytes | str | int]) -> str:
+    """`GET config:user:ann`."""
+    words = (one.decode(errors="replace") if isinstance(one, bytes) else str(one) for one in command[:2])
+    return _conceal(" ".join(words))
+
+
+def _conceal(text: str) -> str:
+    """Without the id of a session: whoever has it is signed in."""
+    return re.sub(r"\bsession:[^ ,]+", "session:…", text)
 
 
 def _unreachable(server: str, error: Exception) -> RetryLater:

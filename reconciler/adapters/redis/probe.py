@@ -11,7 +11,49 @@ from reconciler.adapters.redis.connection import connect, script
 from reconciler.errors import NeedsHuman
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reconciler.adapters.redis.connection import Connection
+
+CONNECTING = "hello ping select"
+SCRIPTS = "eval evalsha"
+SESSIONS = (
+    "del get hmget hset pexpireat pttl set time zadd zcard zcount zrange zrem zremrangebyrank zrevrange zrevrank zscore"
+)
+VIEW = (
+    "del exists get hdel hget hmget hset hsetnx mget sadd scan scard set sismember srem unlink xadd zadd zcard zmscore "
+    "zrange zrem zscore"
+)
+READING = "get hget hmget sismember xrange xread xrevrange"
+ASKING = "info"
+"""The commands of each part; `doctor` asks for the version and `maxmemory-policy`."""
+
+
+def session_rights(owner_prefix: str) -> str:
+    """The ACL rules for sessions alone. `owner_prefix` begins the keys of their owners."""
+    return _rules(("~session:*", "~sessions:*", f"~{owner_prefix}*"), CONNECTING, SCRIPTS, SESSIONS)
+
+
+def view_rights() -> str:
+    """The ACL rules for keeping the live view alone."""
+    return _rules(("~config:*",), CONNECTING, SCRIPTS, VIEW)
+
+
+def reader_rights() -> str:
+    """The ACL rules for a program that reads the live view."""
+    return _rules(("%R~config:*",), CONNECTING, READING)
+
+
+def host_rights(owner_prefix: str) -> str:
+    """The ACL rules for a daemon, and for commands on its host: sessions, the live view and `doctor`."""
+    keys = ("~config:*", "~session:*", "~sessions:*", f"~{owner_prefix}*")
+    return _rules(keys, CONNECTING, SCRIPTS, SESSIONS, VIEW, ASKING)
+
+
+def _rules(keys: Sequence[str], *commands: str) -> str:
+    names = sorted({name for some in commands for name in some.split()})
+    return " ".join(("resetkeys", *keys, "resetchannels", "-@all", *(f"+{name}" for name in names)))
+
 
 PROBE_TIMEOUT = 2.0
 """Seconds that an answer may take: a server that is slower is of no use to programs."""
@@ -21,14 +63,15 @@ PROBE_TIMEOUT = 2.0
 class RedisAnswer:
     """A server: where it is, its version and its `maxmemory-policy`, both empty when it does not tell.
 
-    `refused` are commands that this login may not run, each with a key it was refused for; `fault` is what is wrong
-    with the live view there.
+    `refused` are commands that this login may not run, each with a key it was refused for, `rights` the ACL rules of
+    a login that may; `fault` is what is wrong with the live view there.
     """
 
     place: str
     version: str
     policy: str
     refused: tuple[str, ...]
+    rights: str
     fault: NeedsHuman | None
 
 
@@ -50,7 +93,8 @@ def probe(url: str, owner_prefix: str) -> RedisAnswer:
         except NeedsHuman as error:
             fault = error
         words = tuple(sorted({one.decode().replace(nobody, "…") for one in refused}))
-        return RedisAnswer(link.server, _version(told), told.get("maxmemory_policy", ""), words, fault)
+        policy, rights = told.get("maxmemory_policy", ""), host_rights(owner_prefix)
+        return RedisAnswer(link.server, _version(told), policy, words, rights, fault)
 
 
 def _info(link: Connection) -> dict[str, str]:

@@ -10,35 +10,51 @@ local function may(key, command, ...)
   return not is_refused
 end
 
-for _, key in ipairs(ARGV) do
+for at, key in ipairs(ARGV) do
+  local is_view = at == 1
   if may(key, 'DEL', key) then -- else what is written would stay
+    may(key, 'GET', key)
     may(key, 'SET', key, '', 'PX', '1')
-    for _, command in ipairs({'GET', 'EXISTS', 'MGET', 'PTTL', 'UNLINK'}) do may(key, command, key) end
+    if is_view then
+      for _, command in ipairs({'EXISTS', 'MGET', 'UNLINK'}) do may(key, command, key) end
+    else
+      may(key, 'PTTL', key)
+      may(key, 'PEXPIREAT', key, '1')
+    end
+    redis.call('DEL', key)
     if may(key, 'HSET', key, 'x', '1') then
-      may(key, 'HGET', key, 'x')
       may(key, 'HMGET', key, 'x')
-      may(key, 'HINCRBY', key, 'x', '1')
-      may(key, 'HDEL', key, 'x')
+      if is_view then
+        may(key, 'HGET', key, 'x')
+        may(key, 'HSETNX', key, 'x', '1')
+        may(key, 'HDEL', key, 'x')
+      end
     end
     redis.call('DEL', key)
     if may(key, 'ZADD', key, '1', 'x') then
-      may(key, 'ZRANGE', key, '0', '-1')
-      may(key, 'ZMSCORE', key, 'x')
       may(key, 'ZCARD', key)
+      may(key, 'ZRANGE', key, '0', '-1')
+      may(key, 'ZSCORE', key, 'x')
       may(key, 'ZREM', key, 'x')
+      if is_view then
+        may(key, 'ZMSCORE', key, 'x')
+      else
+        may(key, 'ZCOUNT', key, '0', '1')
+        may(key, 'ZREVRANGE', key, '0', '-1')
+        may(key, 'ZREVRANK', key, 'x')
+        may(key, 'ZREMRANGEBYRANK', key, '0', '0')
+      end
     end
     redis.call('DEL', key)
-    if may(key, 'SADD', key, 'x') then
-      may(key, 'SISMEMBER', key, 'x')
-      may(key, 'SCARD', key)
-      may(key, 'SREM', key, 'x')
+    if is_view then
+      if may(key, 'SADD', key, 'x') then
+        for _, command in ipairs({'SISMEMBER', 'SREM'}) do may(key, command, key, 'x') end
+        may(key, 'SCARD', key)
+      end
+      redis.call('DEL', key)
+      may(key, 'XADD', key, '*', 'x', '1')
+      redis.call('DEL', key)
     end
-    redis.call('DEL', key)
-    if may(key, 'XADD', key, '*', 'x', '1') then
-      may(key, 'XRANGE', key, '-', '+')
-      may(key, 'XREVRANGE', key, '+', '-')
-    end
-    redis.call('DEL', key)
   end
 end
 may('', 'SCAN', '0', 'COUNT', '1')
