@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.adapters.machine import SystemClock
+from tests.support import world
 from tests.support.laws import load_profile
-from tests.support.world import engine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 if sys.dont_write_bytecode and sys.prefix != sys.base_prefix:
     # Where nothing may be written beside the sources, every worker of every run would compile all tests anew
@@ -111,9 +111,10 @@ def fences(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture
-def one_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+def one_engine() -> Iterator[None]:
     """All commands of a worker judge with one policy engine: starting it takes longer than most of them."""
-    monkeypatch.setattr("reconciler.wiring.local.policy_engine", engine)
+    with world.one_engine():
+        yield
 
 
 @pytest.fixture

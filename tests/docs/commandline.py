@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 from reconciler.adapters.machine import SystemClock
 from reconciler.cli.main import run
-from tests.support.world import engine
+from tests.support.world import one_engine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,7 +55,7 @@ def reconciler(arguments: Sequence[str], folder: Path, environment: Mapping[str,
         chdir(folder),
         patch.dict(os.environ, {**environment, **WIDTH}, clear=True),
         patch.object(SystemClock, "now", NOW),
-        patch("reconciler.wiring.local.policy_engine", engine),
+        one_engine(),
         redirect_stdout(out),
         redirect_stderr(err),
     ):

@@ -13,6 +13,8 @@ from tests.support import configs
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("one_engine")
+
 CAP = """-- A user risks at most one percent
 SELECT 'User' AS kind, name, 'risk_per_trade_percent' AS field,
     concat(risk_per_trade_percent, ' is too much') AS message

@@ -53,6 +53,15 @@ def engine() -> AbstractContextManager[PolicyEngine]:
     return nullcontext(_engine())
 
 
+@contextmanager
+def one_engine() -> Iterator[None]:
+    """All commands judge with it."""
+    with ExitStack() as patched:
+        for module in ("local", "repository"):
+            patched.enter_context(patch(f"reconciler.wiring.{module}.policy_engine", engine))
+        yield
+
+
 def _planner(source: GitSource) -> Planner:
     return Planner.of_folder(source, "", SHIPPED, engine, FAULTS)
 
