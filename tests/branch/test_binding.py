@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAIN, TRIAL = 0.5, 0.9
 """Ann's risk on the two branches."""
 
-pytestmark = pytest.mark.usefixtures("one_engine")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_engine")]
 
 
 @pytest.fixture

@@ -43,6 +43,7 @@ def test_what_can_be_read_is_shown_as_it_is(host: Host, statement: str) -> None:
     _is_healed(host)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statement", some(UNREADABLE, 1))
 def test_what_cannot_be_read_is_told_as_altered(host: Host, statement: str) -> None:
     _alter(host, statement)
@@ -63,6 +64,7 @@ def test_a_number_that_is_text_is_not_exported_as_a_number(host: Host) -> None:
     assert (answer.code, answer.err.startswith("error: a live table was altered")) == (3, True)
 
 
+@pytest.mark.slow
 def test_a_store_that_lost_what_git_says_is_to_be_rebuilt(host: Host) -> None:
     _alter(host, "DROP SCHEMA desired CASCADE")
     for command in ("sync", "verify", "drift"):

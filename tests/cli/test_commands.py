@@ -208,6 +208,7 @@ def test_the_tour_runs_and_touches_no_other_repository(
     assert out.count("VALID") == 3
 
 
+@pytest.mark.slow
 def test_the_tour_goes_on_without_the_embedded_engine(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

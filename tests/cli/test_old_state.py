@@ -162,6 +162,7 @@ def test_blame_is_of_the_live_row_now(host: Host) -> None:
     assert ask(host, "get user fx-majors-01")["risk_per_trade_percent"] == risk["value"]
 
 
+@pytest.mark.slow
 def test_it_goes_on_from_there(own_host: Host, unpacked: Path) -> None:
     before = answers(unpacked)
     assert own_host.run("resume").code == 0
@@ -188,6 +189,7 @@ def test_what_was_live_is_known_from_its_host_events(own_host: Host, unpacked: P
         assert len(known) == sum(event.event == "applied" for event in store.events_after(0, 1_000))
 
 
+@pytest.mark.slow
 def test_a_backup_in_it_can_be_restored(own_host: Host, unpacked: Path) -> None:
     before = answers(unpacked)
     [backup] = (own_host.state / "backups").iterdir()
@@ -257,6 +259,7 @@ def test_a_newer_store_is_refused_in_words(own_host: Host) -> None:
         assert "hint: update reconciler" in told.err, command
 
 
+@pytest.mark.slow
 def test_a_newer_history_is_refused_in_words(own_host: Host) -> None:
     counting = "SELECT count() FROM config_history.config_versions"
     with clickhouse_connect.get_client(interface="chdb", path=str(own_host.state / "history")) as engine:

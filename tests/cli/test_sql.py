@@ -214,6 +214,7 @@ def program(tmp_path: Path) -> str:
     return str(folder)
 
 
+@pytest.mark.slow
 def test_bash_completes(synced: Host, tmp_path: Path, program: str) -> None:
     bash = shutil.which("bash")
     if bash is None:

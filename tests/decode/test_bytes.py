@@ -9,6 +9,7 @@ import pytest
 
 from reconciler.decode.document import decode
 from reconciler.decode.errors import MAX_BYTES, MAX_DEPTH, MAX_KEY, MAX_NODES, MAX_PROBLEMS
+from tests.support.cases import some
 
 MEBI = 1024 * 1024
 
@@ -156,7 +157,7 @@ def test_a_hostile_file_is_settled_soon(data: bytes) -> None:
     assert decoded.problems or len(decoded.documents) == 1
 
 
-@pytest.mark.parametrize("name", ["many values", "many keys", "many documents", "many anchors"])
+@pytest.mark.parametrize("name", some(["many values", "many keys", "many documents", "many anchors"], 1))
 def test_however_many_values_come_about_they_are_counted(name: str) -> None:
     assert "more than 50,000 keys and values" in decode("f.yaml", HOSTILE[name]).problems[-1].message
 

@@ -214,6 +214,7 @@ def test_the_session_of_the_readme(terminal: Terminal) -> None:
     assert terminal.skipped == NOT_RUN, "a command of the list is not in the README any more"
 
 
+@pytest.mark.slow
 def test_make_run_shows_what_is_told(tmp_path: Path) -> None:
     """The daemon of `make run`; what it says to type in another terminal is typed there."""
     told = next(block.body for block in blocks(README, "console") if block.body.startswith("$ make run\n"))

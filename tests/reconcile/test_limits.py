@@ -95,6 +95,7 @@ def test_a_plan_says_so(explode: Callable[[GitRepo], str], repo: GitRepo) -> Non
     assert len(world.between("main~1", "main").changes) == 1
 
 
+@pytest.mark.slow
 def test_what_git_reads_is_bounded(repo: GitRepo) -> None:
     repo.commit({"bomb": Entry("040000", deep_tree(repo, 7).encode(), stored=True)})
     repo.commit({"bomb": None})

@@ -352,6 +352,7 @@ def test_an_explanation_ends() -> None:
     assert len(find_violations({"uniqueItems": True}, [{"a": number} for number in range(9_000)] * 2)) == 1
 
 
+@pytest.mark.slow
 def test_an_explanation_that_is_cut_short_says_so() -> None:
     part = {"type": "array", "items": {"anyOf": [{"type": "string"}] * 900}}
     kinds, problems = load_schema(with_part(LIST, described(part)))

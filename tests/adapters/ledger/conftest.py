@@ -11,6 +11,7 @@ import pytest
 
 from reconciler.adapters.clickhouse.connection import Timeouts
 from reconciler.adapters.clickhouse.ledger import ClickHouseLedger, open_ledger
+from tests.support.cases import some
 from tests.support.fronts import RunningFront, running
 from tests.support.kinds import FixedClock
 from tests.support.memory.ledger import MemoryLedger
@@ -61,7 +62,7 @@ def databases() -> Iterator[int]:
     return itertools.count()
 
 
-@pytest.fixture(params=["memory", "chdb", "http"])
+@pytest.fixture(params=some(["memory", "chdb", "http"], 2))
 def histories(request: pytest.FixtureRequest, tmp_path: Path, databases: Iterator[int]) -> Iterator[Histories]:
     """An empty place for histories, of each make in turn."""
     url = request.param

@@ -21,6 +21,8 @@ from tests.support.kinds import KINDS, WIDGET, FixedClock, widget
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 BATCH = [version(1, created(widget("a"), 1)), version(2, created(widget("b"), 2))]
 SECRET = "s3/cret"
 

@@ -165,11 +165,13 @@ def test_more_rows_than_are_told(ledger: ClickHouseLedger) -> None:
     assert not ledger.query("SELECT number FROM numbers(10)", QueryLimits(rows=10)).cut
 
 
+@pytest.mark.slow
 def test_what_takes_too_long_is_stopped(ledger: ClickHouseLedger) -> None:
     with pytest.raises(UsageError, match="took more than 1 s and was stopped"):
         ledger.query("SELECT sum(number) FROM numbers(100000000000000)", QueryLimits(seconds=1))
 
 
+@pytest.mark.slow
 def test_what_takes_too_much_is_stopped(ledger: ClickHouseLedger) -> None:
     with pytest.raises(UsageError, match="memory"):
         ledger.query("SELECT groupArray(number) FROM numbers(1000000000)", QueryLimits(seconds=NEVER))

@@ -296,6 +296,7 @@ def test_what_has_no_end_is_ended(hasty: Sandbox, sql: str) -> None:
     until(goes_on)  # on a busy machine the other has to have its time, too
 
 
+@pytest.mark.slow
 def test_a_policy_has_two_seconds() -> None:
     with Sandbox() as engine:
         (verdict,) = engine.run([policy(ENDLESS[3])], KINDS, (), ())
@@ -303,6 +304,7 @@ def test_a_policy_has_two_seconds() -> None:
     assert "took more than 2 seconds" in verdict.fault.message
 
 
+@pytest.mark.slow
 def test_all_of_them_together_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     with Sandbox(seconds=0.3) as engine:
         engine.run([policy(COUNT)], KINDS, (), ())
@@ -312,6 +314,7 @@ def test_all_of_them_together_have_an_end(monkeypatch: pytest.MonkeyPatch) -> No
     assert "was not run" in str(verdicts[-1].fault)
 
 
+@pytest.mark.slow
 def test_nothing_is_left_running(canary: Path) -> None:
     with Sandbox(seconds=0.2) as engine:
         engine.run([policy(ENDLESS[11]), policy(COUNT)], KINDS, (), ROWS)
@@ -321,6 +324,7 @@ def test_nothing_is_left_running(canary: Path) -> None:
     assert [one.name for one in threading.enumerate() if one.name.startswith("policy")] == []
 
 
+@pytest.mark.slow
 def test_it_ends_itself_when_nobody_is_left_to_end_it() -> None:
     started = Process()
     started.hold(engine.build_load((), KINDS, ()))
@@ -352,6 +356,7 @@ def test_modules_of_the_working_directory_are_not_its_own(tmp_path: Path, monkey
         assert engine.run([policy(COUNT)], KINDS, (), ())[0].fault is None
 
 
+@pytest.mark.slow
 def test_a_process_that_was_killed_is_replaced(sandbox: Sandbox) -> None:
     sandbox.run([policy(COUNT)], KINDS, (), ())
     assert sandbox._process is not None

@@ -190,6 +190,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("busy", ["", ENDLESS])
 def test_it_ends_when_who_started_it_is_killed(busy: str) -> None:

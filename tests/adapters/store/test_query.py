@@ -156,6 +156,7 @@ def test_more_rows_than_are_told(store: duckdb.DuckDBPyConnection) -> None:
     assert (0 < len(large.rows) < 200, large.cut) == (True, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sql",
     [
@@ -168,11 +169,13 @@ def test_what_takes_too_long_is_stopped(store: duckdb.DuckDBPyConnection, sql: s
         ask(store, sql, seconds=0.3)
 
 
+@pytest.mark.slow
 def test_what_takes_too_much_is_stopped(store: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(UsageError, match="memory"):
         ask(store, "SELECT list(n) FROM range(1000000000) AS t(n)", seconds=NEVER)
 
 
+@pytest.mark.slow
 def test_what_does_not_hear_that_it_shall_stop_is_ended(store: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(UsageError, match="did not stop"):
         ask(store, "SELECT lpad('x', 2000000000::BIGINT::INT, 'y')", seconds=0.3)
