@@ -26,12 +26,7 @@ def read_csv(file: Path, kind: Kind) -> RawTable:
     A CSV file cannot tell nothing from empty text. An empty cell is nothing, except in a column that must hold text and
     not just one of some words. Raises `NeedsHuman` for what is no such file.
     """
-    text = _text(file)
-    separator = max(SEPARATORS, key=text.partition("\n")[0].count)
-    records = _records(file, text, separator)
-    _, columns = next(records, (1, []))
-    if not columns:
-        raise NeedsHuman(f"{file} is empty", hint="its first line has to name the columns")
+    columns, records = _open(file)
     texts = {column.name.lower() for column in kind.columns if _may_be_empty(column)}
     kept = {position for position, name in enumerate(columns) if name.strip().lower() in texts}
     rows = {
@@ -40,6 +35,22 @@ def read_csv(file: Path, kind: Kind) -> RawTable:
         if any(cells)
     }
     return RawTable(str(file), kind, columns, rows)
+
+
+def read_cells(file: Path) -> tuple[list[str], list[list[str]]]:
+    """The columns of such a file, and its records that are not empty, as they are written."""
+    columns, records = _open(file)
+    return columns, [cells for _, cells in records if any(cells)]
+
+
+def _open(file: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    text = _text(file)
+    separator = max(SEPARATORS, key=text.partition("\n")[0].count)
+    records = _records(file, text, separator)
+    _, columns = next(records, (1, []))
+    if not columns:
+        raise NeedsHuman(f"{file} is empty", hint="its first line has to name the columns")
+    return columns, records
 
 
 def _may_be_empty(column: Column) -> bool:

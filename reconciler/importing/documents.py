@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.importing.tables import METADATA, normalize_references
 from reconciler.model.change import RowId
-from reconciler.scaffold.files import join_path, resource_file, usual_folder
+from reconciler.scaffold.files import API_VERSION, join_path, resource_file, usual_folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -78,9 +78,6 @@ class Folders:
         if kind.name not in self._homes:
             self._homes[kind.name] = usual_folder(kind, self._entries, self._top)
         return self._homes[kind.name]
-
-
-API_VERSION = "reconciler/v1"
 
 
 def build_documents(

@@ -30,6 +30,17 @@ if TYPE_CHECKING:
     from reconciler.kinds.parts import Parts
 
 
+def is_value_schema(value: Any) -> bool:
+    """Whether a file holds a JSON Schema of values, and not one of a kind."""
+    if not isinstance(value, dict) or ANNOTATION in value:
+        return False
+    members = value.get("properties")
+    enveloped = isinstance(members, dict) and not {"apiVersion", "spec"}.isdisjoint(members)
+    named = "json-schema.org" in str(value.get("$schema", ""))
+    described = value.get("type") == "object" and isinstance(members, dict)
+    return not enveloped and (named or described or isinstance(value.get("$defs", value.get("definitions")), dict))
+
+
 class MetaSchema:
     """The compiled meta-schema (schemas/kind.schema.json)."""
 

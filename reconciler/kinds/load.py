@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
-from reconciler.kinds.check import MetaSchema, find_compile_flaws, find_cross_flaws, find_link_flaws
+from reconciler.kinds.check import (
+    MetaSchema,
+    find_compile_flaws,
+    find_cross_flaws,
+    find_link_flaws,
+    is_value_schema,
+)
 from reconciler.kinds.kind import (
     ANNOTATION,
     BOUNDS,
@@ -87,16 +93,19 @@ def _read_candidate(path: str, decoded: Decoded, meta_schema: MetaSchema, proble
             problems.append(Problem(path, 1, 1, CODE, "", message))
         return None
     document = decoded.documents[0]
-    flaws = _find_flaws(document, meta_schema)
+    flaws = _find_flaws(path, document, meta_schema)
     problems.extend(_to_problem(path, document, flaw) for flaw in flaws)
     if flaws or decoded.problems or not isinstance(document.value, dict):
         return None
     return _Candidate(document, build_kind(document.value, path))
 
 
-def _find_flaws(document: Document, meta_schema: MetaSchema) -> tuple[Flaw, ...]:
+def _find_flaws(path: str, document: Document, meta_schema: MetaSchema) -> tuple[Flaw, ...]:
     """The flaws of the first check that finds any: each check relies on the ones before it."""
     schema: Any = document.value
+    if is_value_schema(schema):
+        message = "this is a JSON Schema of values, and a kind has more: a name, a table and metadata"
+        return (Flaw("", message, f"`reconciler schema new NAME --from {path}` makes a kind of it, in its place"),)
     unquoted = tuple(Flaw(pointer, f"{text} is no JSON", "quote it") for pointer, text in document.ambiguous.items())
     return (
         unquoted

@@ -15,12 +15,14 @@ from reconciler.errors import UsageError
 from reconciler.model.change import Key
 from reconciler.scaffold.sample import build_samples
 from reconciler.scaffold.template import build_template, find_line
+from reconciler.scaffold.yamltext import write_document
 from reconciler.validate.validator import Validator
 from reconciler.words import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from reconciler.canonical import Value
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import FileEntry
     from reconciler.model.problem import Problem
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 _UNFIT = re.compile(r"[^\w.-]")
 
+API_VERSION = "reconciler/v1"
 EDITOR_FOLDER = ".reconciler/schemas"
 """The folder of the schemas that editors read: hidden, because they are copies."""
 
@@ -125,6 +128,19 @@ class NewFiles:
             hint = "name a *.yaml or *.yml file below the configuration's folder, not in a hidden one"
             raise UsageError(f"{path} would not be part of the configuration", hint=hint)
         return NewFile(path, text, entry.problems, schema, schema_exists)
+
+    def write_resource(self, kind: Kind, name: str, spec: Mapping[str, Value]) -> tuple[str, str]:
+        """The path and text of a resource whose values are known."""
+        path = join_path(usual_folder(kind, self.entries, self.base), resource_file(name))
+        schema, _ = self._schema(kind)
+        metadata: dict[str, Value] = {"name": name}
+        document: dict[str, Value] = {
+            "apiVersion": API_VERSION,
+            "kind": kind.name,
+            "metadata": metadata,
+            "spec": {**spec},
+        }
+        return path, write_document(document, f"yaml-language-server: $schema={path_between(schema, path)}")
 
     def _fill(self, kind: Kind, name: str, row_id: str, path: str, schema: str) -> tuple[str, FileEntry]:
         """The text, in which what no value could be found for is marked, and what is wrong with it still."""

@@ -170,7 +170,7 @@ class _Draft:
         if pointer in self.given:
             return self.given[pointer]
         self._left -= 1
-        if self._left < 0 or len(self._way) > MAX_LEVELS:
+        if self._left < 0 or len(self._way) > MAX_LEVELS or id(written) in self._way:
             return None
         self._way.append(id(written))
         try:

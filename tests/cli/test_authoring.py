@@ -335,3 +335,53 @@ def test_the_page_shows_what_new_writes(desk: Path, shell: Shell) -> None:
     row_id = re.compile(r"config_id: [0-9a-f-]{36}")
     assert row_id.sub("", told) == row_id.sub("", real)
     assert len(row_id.findall(told)) == 1
+
+
+def test_a_kind_is_made_from_a_sample(shell: Shell, desk: Path) -> None:
+    (desk.parent / "ea.set").write_bytes("; Lots\r\nInpLots=0.10||0.1||0.01||1||N\r\nInpLive=true\r\n".encode("utf-16"))
+    made = shell("schema", "new", "robot", "--from", str(desk.parent / "ea.set"))
+    assert (made.code, made.out.splitlines()) == (0, ["schemas/robot.schema.json", "robots/ea.yaml"])
+    assert "InpLots is called inp_lots" in made.err
+    assert shell("validate").code == 0
+    again = shell("schema", "new", "Robot", "--from", str(desk.parent / "ea.set"))
+    assert (again.code, again.out) == (3, "")
+    assert "there is a kind Robot already" in again.err
+
+
+def test_a_schema_of_values_becomes_a_kind_in_its_place(shell: Shell, desk: Path) -> None:
+    file = desk / "schemas" / "raw.schema.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text('{"type": "object", "properties": {"lots": {"type": "number"}}, "required": ["lots"]}')
+    assert "reconciler schema new NAME --from schemas/raw.schema.json" in shell("validate").out
+    made = shell("schema", "new", "Robot", "--from", str(file))
+    assert (made.code, made.out.splitlines()) == (0, ["schemas/raw.schema.json", "robots/example-robot.yaml"])
+    assert shell("validate").code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code", "told"),
+    [
+        ("a.txt", "a", 3, "a file .txt is not read"),
+        ("a.json", '{"a": NaN}', 3, "no number of JSON"),
+        ("a.json", "[" * 5000, 3, "is no JSON"),
+        ("a.yaml", "a: [", 3, "a.yaml:"),
+        ("a.csv", "a,b\n", 3, "has no rows"),
+        (
+            "a.json",
+            '{"$schema": "x json-schema.org", "properties": {"a": {"type": "string", "patern": "x"}}}',
+            1,
+            "patern",
+        ),
+        ("missing.csv", None, 3, "there is no file"),
+    ],
+)
+def test_what_makes_no_kind_writes_nothing(
+    shell: Shell, desk: Path, name: str, content: str | None, code: int, told: str
+) -> None:
+    before = sorted(desk.rglob("*"))
+    if content is not None:
+        (desk.parent / name).write_text(content)
+    answer = shell("schema", "new", "Robot", "--from", str(desk.parent / name))
+    assert (answer.code, answer.out) == (code, "")
+    assert told in answer.err
+    assert sorted(desk.rglob("*")) == before

@@ -23,7 +23,7 @@ from reconciler.scaffold.files import EDITOR_FOLDER, join_path
 from reconciler.scaffold.template import describe_fields
 from reconciler.service.scaffolding import new_repository
 from reconciler.wiring.checkout import bundled_kinds
-from reconciler.wiring.scaffolding import bundled_files, open_scaffold
+from reconciler.wiring.scaffolding import bundled_files, make_kind, open_scaffold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -206,6 +206,38 @@ def export(given: Globals, to: Path | None) -> int:
         target.replace(name, content)
         output.data(output.short_path(folder / name))
     return problems_code(scaffold.author.problems)
+
+
+@schema.command("new", short_help="a kind from a sample")
+@click.argument("kind")
+@click.option(
+    "--from",
+    "sample",
+    metavar="FILE",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Values (.yaml, .json, .csv, .set), or a JSON Schema of them.",
+)
+@global_options
+@click.pass_obj
+def new_kind(given: Globals, kind: str, sample: Path) -> int:
+    """Write the schema of a new KIND and its first resource, made from a FILE, and print the paths.
+
+    The FILE has values, the first of which become the resource, or is a JSON Schema of values. In the schemas folder,
+    such a schema becomes the kind's in its place.
+    """
+    made, root = make_kind(given.settings(), kind, sample, lambda: str(uuid4()))
+    for note in made.notes:
+        given.say(note)
+    for problem in (*made.problems, *made.marked):
+        given.say(output.problem(problems.problem_line(problem)))
+    if made.problems:
+        given.say("nothing was written")
+        return Exit.PROBLEMS
+    for path in made.files:
+        output.data(output.short_path(root / path))
+    given.say("next: say in the schema what each field means, and which values it may have")
+    return Exit.OK
 
 
 def _open_schemas(given: Globals) -> Scaffold:
