@@ -143,6 +143,8 @@ def _find_at(schema: Mapping[str, Any], parts: Parts, root: str, fragment: str, 
 
 def resolve_refs(schema: Mapping[str, Any], part: Mapping[str, Any]) -> Mapping[str, Any]:
     """A part of a sound schema with its own `$ref` followed; keywords beside it override those it refers to."""
+    if "$ref" not in part:
+        return part
     targets = _targets(Same(schema))
     beside: dict[str, Any] = {}
     while "$ref" in part:
@@ -154,8 +156,6 @@ def resolve_refs(schema: Mapping[str, Any], part: Mapping[str, Any]) -> Mapping[
 @lru_cache(maxsize=64)
 def _targets(schema: Same) -> Mapping[int, Mapping[str, Any]]:
     """What each part with a `$ref` refers to, by the identity of the part."""
-    if "$ref" not in str(schema.value):
-        return {}
     parts = list_parts(schema.value)
     links = find_links(schema.value, parts)
     return {

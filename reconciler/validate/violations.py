@@ -8,7 +8,6 @@ Importing jsonschema takes 150 ms, half of what `validate` may take: so this mod
 from __future__ import annotations
 
 import copy
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
@@ -128,16 +127,14 @@ class _Meter:
         if self._left < 0:
             raise _TooManyStepsError
 
-    @contextmanager
-    def nested(self) -> Iterator[None]:
+    def enter(self) -> None:
         """One keyword more inside each other. Raises `_TooManyStepsError` when there are too many."""
         self._nesting += 1
-        try:
-            if self._nesting > MAX_NESTING:
-                raise _TooManyStepsError
-            yield
-        finally:
-            self._nesting -= 1
+        if self._nesting > MAX_NESTING:
+            raise _TooManyStepsError
+
+    def leave(self) -> None:
+        self._nesting -= 1
 
     def size(self, value: Any) -> int:
         """How many values there are in a value of the document, aliases written out; a long text counts as several."""
@@ -162,11 +159,14 @@ def _metered(keyword: Keyword) -> Keyword:
     def check(validator: Any, limit: Any, value: Any, schema: Any) -> Iterator[ValidationError]:
         meter = _METER.get()
         meter.spend(1)
-        with meter.nested():
+        try:
+            meter.enter()
             for error in keyword(validator, limit, value, schema) or ():
                 if not isinstance(error.validator, str):  # made here, not inside of the value
                     meter.spend(meter.size(value))
                 yield error
+        finally:
+            meter.leave()
 
     return check
 

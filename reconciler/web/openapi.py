@@ -268,24 +268,29 @@ def _kind_schemas(schemas: Mapping[str, Mapping[str, Any]]) -> Json:
 def _document_schemas(kind: str, schema: Mapping[str, Any]) -> Json:
     """A kind's JSON Schema as components: itself, and each part of it that a reference leads to."""
     parts = list_parts(schema)
-    targets = {pointer: found[0][0] for pointer, found in find_links(schema, parts).targets.items()}
+    found = find_links(schema, parts)
+    targets = {pointer: ways[0][0] for pointer, ways in found.targets.items()}
     names = {"": f"Document.{kind}"}
     for target in sorted(set(targets.values())):
         part = re.sub(r"\W", "_", target.rpartition("/")[2])
         taken = sum(name.rpartition(".")[2].startswith(part) for name in names.values())
         names.setdefault(target, f"Document.{kind}.{part}" + (f"_{taken + 1}" if taken else ""))
-    links = {pointer: COMPONENTS + names[target] for pointer, target in targets.items()}
+    links: dict[str, Json] = {pointer: {"$ref": COMPONENTS + names[target]} for pointer, target in targets.items()}
+    links |= {pointer: {"type": ["object", "boolean"]} for pointer in found.meta}
     return {name: _move(value_at(schema, pointer), pointer, links) for pointer, name in names.items()}
 
 
-def _move(value: Any, pointer: str, links: Mapping[str, str]) -> Any:
+def _move(value: Any, pointer: str, links: Mapping[str, Json]) -> Any:
     """A part of a schema, from its pointer, with its references as they are where it stands now."""
     if isinstance(value, list):
         return [_move(member, child(pointer, position), links) for position, member in enumerate(value)]
     if not isinstance(value, dict):
         return value
     moved = {name: _move(member, child(pointer, name), links) for name, member in value.items() if name not in OF_FILES}
-    return {**moved, "$ref": links[pointer]} if pointer in links else moved
+    if pointer in links:
+        moved.pop("$ref", None)
+        moved |= links[pointer]
+    return moved
 
 
 def _values_schema(kind: str, schema: Mapping[str, Any], components: Json) -> Json:

@@ -99,7 +99,7 @@ def _assert_open_values_are_marked(draft: NewFile) -> None:
         assert f"# {MARK}: " in told, f"{problem}\n{draft.text}"
 
 
-@settings(deadline=None, max_examples=examples(300))
+@settings(deadline=None, max_examples=examples(150))
 @given(SCHEMAS, st.sampled_from(["inside", "object", "array", "text"]))
 @example({"description": "Two\nlines: and #more", "type": "string"}, "inside")
 @example({"type": ["object", "null"]}, "inside")

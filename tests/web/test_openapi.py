@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,6 +35,7 @@ REFERRED = ("schemas", "responses", "headers")
 OF_KINDS = (f"{COMPONENTS}Document.", f"{COMPONENTS}Values.", f"{COMPONENTS}Row")
 """What is there for each kind, whether or not an operation leads to it."""
 KINDS = {kind.name: kind.schema for kind in bundled_kinds().kinds}
+SCHEMAS = Path(__file__).parents[1] / "cases" / "schemas" / "positive"
 DOCUMENT = build_document(KINDS, "user", "1")
 
 
@@ -139,6 +141,20 @@ def test_the_schema_of_a_kind_is_the_same_where_it_stands_now(kind: str) -> None
         said = {"apiVersion": "reconciler/v1", "kind": kind, "metadata": {"name": name}, "spec": {}}
         found = [sorted(error.message for error in one.iter_errors(said)) for one in (moved, plain)]
         assert found[0] == found[1]
+
+
+def test_references_of_every_kind_lead_into_the_document() -> None:
+    """By anchors, to the schema itself and to the draft's: generators of clients follow only the document's own."""
+    schema = json.loads((SCHEMAS / "standard-keywords.schema.json").read_bytes())
+    told = build_document({"Desk": schema}, "desk", "1")["components"]["schemas"]
+    notes = told["Document.Desk"]["properties"]["spec"]["properties"].pop("notes")["properties"]
+    assert notes["rules"] == {"$ref": f"{COMPONENTS}Document.Desk.meta"}
+    assert notes["x"] == {"const": {"$ref": "a value"}}
+    assert told["Document.Desk.meta"] == {"type": ["object", "boolean"]}
+    del told["Values.Desk"]["properties"]["notes"]
+    references = [one["$ref"] for one in _schemas(told) if "$ref" in one]
+    assert references
+    assert {one for one in references if one.removeprefix(COMPONENTS) not in told} == set()
 
 
 def test_another_kind_is_another_document() -> None:
