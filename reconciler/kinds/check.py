@@ -268,6 +268,8 @@ def _check_type(schema: Mapping[str, Any], name: str) -> Iterator[Flaw]:
         yield Flaw(pointer, f"the column {name} is {column_type}: the field's type must be {' or '.join(json_types)}")
     elif sql_type is SqlType.UUID and field.get("format") != "uuid":
         yield Flaw(pointer, f"the column {name} is a UUID: the field's format must be uuid")
+    elif field.get("enum", True) == [] or "\\u0000" in canonical.dumps([field.get("enum"), field.get("const")]):
+        yield Flaw(pointer, "the column could have no value, or one with a NUL character, which no text holds")
     elif length is not None:
         yield from _check_length(pointer, field, length, column_type)
 

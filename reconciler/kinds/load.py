@@ -5,7 +5,7 @@ And where a kind's new schema allows less than its old one did.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
@@ -26,11 +26,13 @@ from reconciler.kinds.kind import (
     Reference,
     SqlType,
     child,
+    is_within,
     locate,
     parse_sql_type,
+    value_at,
 )
 from reconciler.kinds.names import find_name_flaws
-from reconciler.kinds.parts import Flaw
+from reconciler.kinds.parts import VALUES, Flaw, list_parts
 from reconciler.kinds.references import resolve_refs
 from reconciler.model.problem import Problem
 from reconciler.words import did_you_mean
@@ -70,8 +72,9 @@ def load_kinds(
     problems: list[Problem] = []
     candidates: list[_Candidate] = []
     for path in sorted(files):
-        problems.extend(files[path].problems)
-        candidate = _read_candidate(path, files[path], meta_schema, problems)
+        decoded = _allow_hidden_values(files[path])
+        problems.extend(decoded.problems)
+        candidate = _read_candidate(path, decoded, meta_schema, problems)
         if candidate is not None:
             candidates.append(candidate)
     kinds = list(bundled or ())
@@ -84,6 +87,28 @@ def load_kinds(
         if not flaws:
             kinds.append(candidate.kind)
     return Kinds(tuple(sorted(kinds, key=lambda kind: kind.name))), tuple(sorted(problems))
+
+
+def _allow_hidden_values(decoded: Decoded) -> Decoded:
+    """The same without the problem of a NUL character in a value that a rule names: no document can have it."""
+    if not decoded.problems or len(decoded.documents) != 1 or not isinstance(decoded.documents[0].value, dict):
+        return decoded
+    schema = decoded.documents[0].value
+    named = tuple(
+        child(at, keyword) for at, part in list_parts(schema).items() for keyword in VALUES if keyword in part
+    )
+    told = [problem for problem in decoded.problems if not _is_hidden(schema, named, problem)]
+    return replace(decoded, problems=tuple(told))
+
+
+def _is_hidden(schema: Any, named: tuple[str, ...], problem: Problem) -> bool:
+    if not any(is_within(problem.pointer, pointer) for pointer in named):
+        return False
+    try:
+        value = value_at(schema, problem.pointer)
+    except KeyError:
+        return False
+    return isinstance(value, str) and "\0" in value
 
 
 def _read_candidate(path: str, decoded: Decoded, meta_schema: MetaSchema, problems: list[Problem]) -> _Candidate | None:

@@ -34,6 +34,8 @@ ALL_MEMBERS = frozenset(
     }
 )
 """Keywords whose schemas are each about many members."""
+VALUES = ("const", "enum", "default", "examples")
+"""Keywords that hold values, which nothing in a schema file applies to."""
 _HOLDS_ONE = frozenset({"if", "then", "else", "not", "contentSchema"}) | (ALL_MEMBERS - {"patternProperties"})
 _HOLDS_MANY = (SAME_VALUE | MEMBERS | ALL_MEMBERS | {"$defs"}) - _HOLDS_ONE
 

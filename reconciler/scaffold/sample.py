@@ -82,7 +82,7 @@ def _candidates(part: Mapping[str, Any]) -> tuple[Value, ...]:
     """Values for a part of a schema, of each of its types; `_NESTED` stand for a mapping and a list to be filled."""
     if "const" in part:
         return (part["const"],)
-    if "enum" in part:
+    if part.get("enum"):
         words = tuple(part["enum"])
         return (INACTIVE, *(word for word in words if word != INACTIVE)) if INACTIVE in words else words
     return tuple(value for type_ in _types_of(part) for value in _BY_TYPE[type_](part))
@@ -176,7 +176,7 @@ class _Draft:
         try:
             part = self._merge(written, pointer)
             chosen = self._choose(pointer, _candidates(part))
-            if "const" in part or "enum" in part or chosen not in _NESTED:
+            if "const" in part or part.get("enum") or chosen not in _NESTED:
                 return chosen
             return self._mapping(part, pointer) if chosen == _NESTED[0] else self._sequence(part, pointer)
         finally:

@@ -39,7 +39,7 @@ def describe_fields(kind: Kind) -> tuple[FieldDescription, ...]:
 
 def allowed_values(part: Mapping[str, Any], unit: str) -> str:
     """The words or numbers that a field may have: `BUY, SELL or BOTH`, `1 to 1000 trades`; empty for free text."""
-    if "enum" in part:
+    if part.get("enum"):
         *others, last = map(canonical.text, part["enum"])
         return f"{', '.join(others)} or {last}" if others else last
     if part.get("type") == "boolean":

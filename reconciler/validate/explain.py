@@ -228,7 +228,7 @@ def _describe(kind: Kind, pointer: str, violation: Violation) -> str:
 
 
 def _to_text(word: Any) -> str:
-    return word if isinstance(word, str) else quote_value(word)
+    return word if isinstance(word, str) and word.isprintable() else quote_value(word)
 
 
 _HANDLERS: Mapping[str, Callable[[Kind, Violation], Iterator[Finding]]] = {

@@ -36,7 +36,7 @@ KEYWORDS: dict[str, st.SearchStrategy[Any]] = {
     "description": WORDS.filter(bool),
     "type": TYPES | st.lists(TYPES, min_size=1, max_size=3, unique=True),
     "const": VALUES,
-    "enum": st.lists(VALUES, min_size=1, max_size=3, unique_by=repr),
+    "enum": st.lists(VALUES, max_size=3, unique_by=repr),
     "minimum": NUMBERS,
     "exclusiveMaximum": NUMBERS,
     "multipleOf": st.sampled_from([1, 0.5, 1e-320, 1e300]),
