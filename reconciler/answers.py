@@ -486,7 +486,7 @@ class Ready(Answer, frozen=True):
 
 
 class Delivery(Answer, frozen=True):
-    result: Literal["accepted", "duplicate", "pong", "ignored"]
+    result: Literal["accepted", "pong", "ignored"]
 
 
 class Sessions(Answer, frozen=True):

@@ -25,7 +25,7 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 
 REQUEST_BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0)
 """Seconds: from what is known to what has to wait its turn."""
 CHANGE_OPERATIONS = ("create", "update", "delete")
-WEBHOOK_ANSWERS = ("accepted", "duplicate", "ignored", "pong", "refused", "not-found")
+WEBHOOK_ANSWERS = ("accepted", "ignored", "pong", "refused", "not-found")
 
 
 class Outcome(StrEnum):

@@ -1,8 +1,9 @@
-"""What tokens allow. Only the SHA-256 of a token is kept: a random one of 32 bytes needs no slower hash."""
+"""What tokens and secrets allow. Only the SHA-256 of a token is kept: a random one of 32 bytes needs no slower hash."""
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import re
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -54,6 +55,14 @@ class Entry:
     role: Role
     scheme: str
     rest: str = field(repr=False)
+
+
+PATH_LENGTH = 32
+
+
+def path_secret(secret: str) -> str:
+    """The last part of the webhook address, which follows from the secret: only one of them has to be kept."""
+    return hmac.digest(secret.encode(), b"path", "sha256").hex()[:PATH_LENGTH]
 
 
 def make_grant(token: str, role: Role) -> Grant:

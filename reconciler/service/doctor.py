@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from reconciler import canonical
 from reconciler.errors import ReconcilerError, RetryLater
+from reconciler.model.grants import path_secret
 from reconciler.model.host import Diagnosis, Grade
 from reconciler.reconcile.walk import check_dates
 from reconciler.service.context import known_state_folder
@@ -67,6 +68,7 @@ def examine(
     if settings is None:
         return
     yield from _engines(settings)
+    yield check_webhooks(settings.webhook_secret, settings.listen)
     host = open_host(settings)
     with ExitStack() as closing:
         try:
@@ -135,6 +137,24 @@ def _branch(host: LocalHost, place: Place) -> Iterator[Diagnosis]:
     yield check_commit_clock(host.clock.now(), commit.stamp.time)
     for problem in check_dates(commit):
         yield Diagnosis("dates", Grade.WARNING, problem.message, problem.hint)
+
+
+SECRET_LENGTH = 32
+"""The fewest characters of a webhook secret that nobody guesses."""
+
+
+def check_webhooks(secret: str, listen: str) -> Diagnosis:
+    """Check the secret of webhooks, and say at which address a forge reaches this host."""
+    if not secret:
+        return Diagnosis(
+            "webhooks", Grade.OK, "there are none: repository.webhook_secret is not set, and git is polled"
+        )
+    path = f"/webhooks/{path_secret(secret)}"
+    message = f"deliver pushes to https://YOUR-HOST{path}, on this machine http://{listen}{path}"
+    if len(secret) < SECRET_LENGTH:
+        hint = f"make repository.webhook_secret at least {SECRET_LENGTH} random characters; that changes the address"
+        return Diagnosis("webhooks", Grade.WARNING, f"{message}; the secret is short enough to be guessed", hint)
+    return Diagnosis("webhooks", Grade.OK, message)
 
 
 def _history(url: str, state: Path, host: LocalHost, probes: Probes) -> Iterator[Diagnosis]:

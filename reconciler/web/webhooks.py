@@ -1,8 +1,8 @@
 """`POST /webhooks/{path secret}`: whether a delivery is genuine, and what it is about.
 
-A delivery is a hint: it decides when git is fetched, never what is found there. All comparisons take the same time
-wherever the difference is, and no body is parsed before its signature has been checked. Senders that are refused learn
-nothing.
+A delivery is a hint: it decides when git is fetched, never what is found there. One that comes again is a hint again:
+somebody delivers it once more because the first one came to nothing. All comparisons take the same time wherever the
+difference is, and no body is parsed before its signature has been checked. Senders that are refused learn nothing.
 
 Where each forge puts what:
 https://docs.github.com/en/webhooks/webhook-events-and-payloads · https://docs.gitlab.com/user/project/integrations/webhook_events/
@@ -20,7 +20,6 @@ import json
 import logging
 import re
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
@@ -29,6 +28,7 @@ from urllib.parse import parse_qs
 
 from starlette.requests import Request  # noqa: TC002  Starlette looks at the annotation
 
+from reconciler.model.grants import path_secret
 from reconciler.web.http import HttpError, json_response, read_body, routing_error
 
 if TYPE_CHECKING:
@@ -153,9 +153,6 @@ STANDARD_PREFIX = "whsec_"
 """How a secret begins that signs as Standard Webhooks say; the rest is the key in Base64."""
 MAX_SIGNATURES = 8
 """Signatures of one request that are looked at: senders that change secrets send two."""
-REMEMBERED = 10_000
-"""Deliveries whose repetition is noticed."""
-PATH_LENGTH = 32
 
 _GENERIC_TIME = re.compile(r"[0-9]{1,12}")
 
@@ -164,14 +161,13 @@ _GENERIC_TIME = re.compile(r"[0-9]{1,12}")
 class Verdict:
     """A genuine delivery: who sent it, what happened, and to which branch (None when it does not say, or to several).
 
-    `delivery` is the sender's name for it, for logs. `seal` is what a repetition cannot change.
+    `delivery` is the sender's name for it, for logs.
     """
 
     forge: str
     event: Event
     branch: str | None
     delivery: str
-    seal: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,16 +179,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class _Scheme:
-    """How one sender signs: the header that tells it, and the check, which returns the seal or why not."""
+    """How one sender signs: the header that tells it, and the check, which returns why it is not genuine."""
 
     forge: str
     header: str
-    check: Callable[[Mapping[str, str], bytes, str, float], str | Refusal]
-
-
-def path_secret(secret: str) -> str:
-    """The last part of the webhook address, which follows from the secret: only one of them has to be kept."""
-    return _hmac(secret.encode(), b"path").hex()[:PATH_LENGTH]
+    check: Callable[[Mapping[str, str], bytes, str, float], Refusal | None]
 
 
 def is_path(given: str, secret: str) -> bool:
@@ -207,28 +198,11 @@ def verify(headers: Mapping[str, str], body: bytes, secret: str, now: float) -> 
     scheme = next((scheme for scheme in _SCHEMES if scheme.header in headers and _applies(scheme, secret)), None)
     if scheme is None:
         return Refusal("it is not signed")
-    seal = scheme.check(headers, body, secret, now)
-    if isinstance(seal, Refusal):
-        return seal
+    refusal = scheme.check(headers, body, secret, now)
+    if refusal is not None:
+        return refusal
     payload = read_payload(scheme.forge, headers, body)
-    return Verdict(scheme.forge, payload.event, payload.branch, payload.delivery, seal)
-
-
-class Seen:
-    """The latest deliveries, so that a repetition is noticed; of many, the oldest is forgotten."""
-
-    def __init__(self, capacity: int = REMEMBERED) -> None:
-        self._capacity = capacity
-        self._seals: OrderedDict[str, None] = OrderedDict()
-
-    def is_new(self, seal: str) -> bool:
-        """Whether this delivery has not been here before. It has now."""
-        if seal in self._seals:
-            return False
-        self._seals[seal] = None
-        if len(self._seals) > self._capacity:
-            self._seals.popitem(last=False)
-        return True
+    return Verdict(scheme.forge, payload.event, payload.branch, payload.delivery)
 
 
 def _applies(scheme: _Scheme, secret: str) -> bool:
@@ -236,17 +210,17 @@ def _applies(scheme: _Scheme, secret: str) -> bool:
     return scheme.header != "webhook-signature" or secret.startswith(STANDARD_PREFIX)
 
 
-def _timed(headers: Mapping[str, str], body: bytes, secret: str, now: float) -> str | Refusal:
+def _timed(headers: Mapping[str, str], body: bytes, secret: str, now: float) -> Refusal | None:
     """Our own: `X-Reconciler-Signature: t=UNIX,v1=HEX`, the HMAC of `UNIX.BODY`; the form is Stripe's."""
     parts = [part.strip().partition("=") for part in headers["x-reconciler-signature"].split(",")]
     times = [value for name, _, value in parts if name == "t"]
     if len(times) != 1 or not _GENERIC_TIME.fullmatch(times[0]):
         return Refusal("its signature has no time")
     mac = _hmac(secret.encode(), times[0].encode() + b"." + body).hex()
-    return _compare(mac, (value for name, _, value in parts if name == "v1")) or _check_time(times[0], now) or mac
+    return _compare(mac, (value for name, _, value in parts if name == "v1")) or _check_time(times[0], now)
 
 
-def _standard(headers: Mapping[str, str], body: bytes, secret: str, now: float) -> str | Refusal:
+def _standard(headers: Mapping[str, str], body: bytes, secret: str, now: float) -> Refusal | None:
     """Standard Webhooks, as GitLab signs with a signing token: `v1,BASE64`, the HMAC of `ID.UNIX.BODY`.
 
     https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
@@ -261,27 +235,25 @@ def _standard(headers: Mapping[str, str], body: bytes, secret: str, now: float) 
     signed = f"{headers.get('webhook-id', '')}.{time}.".encode() + body
     mac = base64.b64encode(_hmac(key, signed)).decode()
     given = (word.removeprefix("v1,") for word in headers["webhook-signature"].split() if word.startswith("v1,"))
-    return _compare(mac, given) or _check_time(time, now) or mac
+    return _compare(mac, given) or _check_time(time, now)
 
 
-def _token(headers: Mapping[str, str], body: bytes, secret: str, now: float) -> str | Refusal:
-    """GitLab's secret token: the secret itself in a header. Retries have the same Idempotency-Key.
+def _token(headers: Mapping[str, str], body: bytes, secret: str, now: float) -> Refusal | None:
+    """GitLab's secret token: the secret itself in a header.
 
     https://docs.gitlab.com/user/project/integrations/webhooks/
     """
-    if not _same(headers["x-gitlab-token"].encode(), secret.encode()):
-        return Refusal("its token is another one")
-    delivery = headers.get("idempotency-key") or headers.get("x-gitlab-event-uuid") or ""
-    return _hmac(secret.encode(), delivery.encode() + b"\0" + body).hex()
+    is_ours = _same(headers["x-gitlab-token"].encode(), secret.encode())
+    return None if is_ours else Refusal("its token is another one")
 
 
-def _over_body(header: str, prefix: str = "") -> Callable[[Mapping[str, str], bytes, str, float], str | Refusal]:
+def _over_body(header: str, prefix: str = "") -> Callable[[Mapping[str, str], bytes, str, float], Refusal | None]:
     """The HMAC-SHA256 of the body in hexadecimal."""
 
-    def check(headers: Mapping[str, str], body: bytes, secret: str, now: float) -> str | Refusal:
+    def check(headers: Mapping[str, str], body: bytes, secret: str, now: float) -> Refusal | None:
         mac = _hmac(secret.encode(), body).hex()
         given = headers[header]
-        return _compare(mac, [given.removeprefix(prefix)] if given.startswith(prefix) else []) or mac
+        return _compare(mac, [given.removeprefix(prefix)] if given.startswith(prefix) else [])
 
     return check
 
@@ -333,7 +305,6 @@ class Webhooks:
 
     def __init__(self, hint: Callable[[str], None], count: Callable[[str], None], secret: str, deadline: float) -> None:
         self._hint, self._count, self._secret, self._deadline = hint, count, secret, deadline
-        self._seen = Seen()
         self._refused = 0
         self._logged_at = -LOG_INTERVAL
 
@@ -355,8 +326,6 @@ class Webhooks:
         if isinstance(verdict, Refusal):
             self._log_refusal(verdict)
             raise HttpError(HTTPStatus.UNAUTHORIZED, "refused", "this delivery is refused")
-        if not self._seen.is_new(verdict.seal):
-            return "duplicate"
         if verdict.event is not Event.PUSH:
             return "pong" if verdict.event is Event.PING else "ignored"
         self._hint(_source(verdict))

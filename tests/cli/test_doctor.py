@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Host
 
 CHECKS = [
-    *("settings", "git", "engines", "engines", "repository", "clone", "branch", "clock"),
+    *("settings", "git", "engines", "engines", "webhooks", "repository", "clone", "branch", "clock"),
     *("disk", "state", "permissions", "daemon", "store", "history", "redis"),
 ]
 

@@ -25,7 +25,7 @@ def test_all_that_may_be_counted_is_there_from_the_beginning() -> None:
     assert {one["outcome"] for one in seen.having("reconciler_commits_total")} == {"applied", "refused"}
     assert {one["op"] for one in seen.having("reconciler_changes_total")} == {"create", "update", "delete"}
     assert len(seen.having("reconciler_reconcile_duration_seconds_count")) == 5
-    assert len(seen.having("reconciler_webhooks_total")) == 6
+    assert len(seen.having("reconciler_webhooks_total")) == 5
     assert seen("reconciler_drift_found_total") == 0
 
 

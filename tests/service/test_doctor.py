@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.model.grants import path_secret
 from reconciler.model.host import Diagnosis, Grade
 from reconciler.service.doctor import (
     check_clone,
@@ -17,6 +18,7 @@ from reconciler.service.doctor import (
     check_git_version,
     check_history_clock,
     check_rights,
+    check_webhooks,
 )
 
 NOW = datetime(2026, 11, 22, 17, 4, 50, 999, tzinfo=UTC)
@@ -109,6 +111,16 @@ def test_what_redis_drops(policy: str, grade: Grade, text: str) -> None:
     assert diagnosis.grade is grade
     assert text in diagnosis.message
     assert bool(diagnosis.hint) is (grade is not Grade.OK)
+
+
+def test_the_address_of_webhooks_is_told() -> None:
+    assert "repository.webhook_secret is not set" in check_webhooks("", "127.0.0.1:8642").message
+    secret = "0123456789abcdef0123456789abcdef"
+    told = check_webhooks(secret, "127.0.0.1:8642")
+    assert told.grade is Grade.OK
+    assert f"https://YOUR-HOST/webhooks/{path_secret(secret)}, " in told.message
+    assert secret not in told.message
+    assert check_webhooks("short", "[::1]:8642").grade is Grade.WARNING
 
 
 def test_rights_at_redis() -> None:

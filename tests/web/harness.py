@@ -17,6 +17,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from reconciler.model.grants import path_secret
 from reconciler.service.context import Heartbeat
 from reconciler.service.endpoints import ENDPOINTS
 from reconciler.service.events import EventBuffer
@@ -24,7 +25,6 @@ from reconciler.service.host import Host, new_suspension
 from reconciler.web.app import ServedHost
 from reconciler.web.auth import Deadlines, Rate, ServerConfig
 from reconciler.web.server import HttpServer, Listen
-from reconciler.web.webhooks import path_secret
 from reconciler.wiring.local import session_layout
 from tests.support.patience import DEADLINE
 from tests.support.samples import sample

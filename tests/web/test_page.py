@@ -7,12 +7,12 @@ from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
+from reconciler.model.grants import path_secret
 from reconciler.service.endpoints import ENDPOINTS
 from reconciler.service.events import EventBuffer
 from reconciler.web.app import App
 from reconciler.web.auth import Deadlines, ServerConfig
 from reconciler.web.waiting import EventHub, Waiting
-from reconciler.web.webhooks import path_secret
 from tests.docs.markdown import blocks, read
 from tests.web.harness import SECRET, Daemon, running
 
