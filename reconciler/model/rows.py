@@ -43,13 +43,20 @@ class QueryLimits:
     seconds: float = 10.0
 
 
+class CutBy(StrEnum):
+    """The limit that kept the rest of the rows out of a result."""
+
+    ROWS = "rows"
+    BYTES = "bytes"
+
+
 @dataclass(frozen=True, slots=True)
 class QueryResult:
-    """Columns as name and SQL type, and rows of JSON values; `cut` when there are more rows than these."""
+    """Columns as name and SQL type, and rows of JSON values; `cut` by which limit if there are more."""
 
     columns: tuple[tuple[str, str], ...]
     rows: tuple[tuple[Value, ...], ...]
-    cut: bool = False
+    cut: CutBy | None = None
 
 
 MAX_QUERY_BYTES = 16 * 1024 * 1024

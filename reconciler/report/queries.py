@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from reconciler import canonical
 from reconciler.answers import Answer
+from reconciler.model.rows import MAX_QUERY_BYTES
 from reconciler.report.escape import escape_line
+from reconciler.report.problems import plural
 from reconciler.report.rows import csv_records
 
 if TYPE_CHECKING:
@@ -23,11 +25,12 @@ class QueryColumn(Answer, frozen=True):
 
 
 class QueryResult(Answer, frozen=True):
-    """`cut` says that there are more rows than these."""
+    """`cut` says that there are more rows than these, `cut_by` why: for the number of rows, or their bytes."""
 
     columns: tuple[QueryColumn, ...]
     rows: tuple[tuple[Any, ...], ...]
     cut: bool
+    cut_by: Literal["rows", "bytes"] | None = None
 
 
 class Table(Answer, frozen=True):
@@ -43,7 +46,21 @@ class Tables(Answer, frozen=True):
 
 def build_query_result(queried: rows.QueryResult) -> QueryResult:
     columns = tuple(QueryColumn(name=name, type=type_) for name, type_ in queried.columns)
-    return QueryResult(columns=columns, rows=tuple(queried.rows), cut=queried.cut)
+    cut_by = cast('Literal["rows", "bytes"] | None', None if queried.cut is None else str(queried.cut))
+    return QueryResult(columns=columns, rows=tuple(queried.rows), cut=queried.cut is not None, cut_by=cut_by)
+
+
+def cut_note(result: QueryResult, most_rows: int) -> str:
+    """Which limit left rows out, and how to get them; empty where none did. `most_rows` is the most of any query."""
+    told = plural(len(result.rows), "row")
+    if result.cut_by == "bytes":
+        size = f"{MAX_QUERY_BYTES >> 20} MiB"
+        return f"only {told} fit into the {size} of one answer, and there are more: name fewer columns, or use `export`"
+    if result.cut_by is None:
+        return ""
+    if len(result.rows) < most_rows:
+        return f"there are more rows than these {len(result.rows):,}: --limit tells more, up to {most_rows:,}"
+    return f"there are more rows than these {most_rows:,}, the most of one answer: narrow it by WHERE, or use `export`"
 
 
 def query_headers(result: QueryResult) -> list[str]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 from reconciler.errors import RetryLater, UsageError
+from reconciler.model import rows
 from reconciler.model.rows import QueryLimits, TableExport
 from reconciler.report.queries import QueryResult, Table, Tables, build_query_result
 from reconciler.report.rows import csv_lines, json_lines
@@ -52,9 +53,9 @@ class Sql(Service):
         limits = QueryLimits(rows=limit)
         with self._turn():
             if not history:
-                return build_query_result(self.context.query_rows(query, limits))
+                return _build(self.context.query_rows(query, limits))
             with self.context.open_history(UPLOAD_WAIT) as opened:
-                return build_query_result(_recorded(opened).query(query, limits))
+                return _build(_recorded(opened).query(query, limits))
 
     def tables(self, history: bool = False) -> Tables:
         """The tables that can be exported, and the kinds whose they are."""
@@ -104,6 +105,13 @@ class Sql(Service):
             yield
         finally:
             self._turns.release()
+
+
+def _build(found: rows.QueryResult) -> QueryResult:
+    if found.cut is rows.CutBy.BYTES and not found.rows:
+        message = f"the first row alone takes more than the {rows.MAX_QUERY_BYTES >> 20} MiB that an answer may have"
+        raise UsageError(message, hint="name fewer columns, or cut long texts: left(text, 1000)")
+    return build_query_result(found)
 
 
 def _recorded(history: History) -> ClickHouseLedger:

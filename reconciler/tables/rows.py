@@ -18,6 +18,7 @@ from reconciler import canonical
 from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, TIMESTAMPS, SqlType
 from reconciler.kinds.names import DECLARED, declared_name
 from reconciler.model.change import Prune
+from reconciler.model.rows import CutBy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -165,15 +166,17 @@ def to_json_cell(value: Any) -> Value:
     return [to_json_cell(item) for item in value] if isinstance(value, ITEMS) else str(value)
 
 
-def take_fitting(rows: Iterable[JsonRow], most_rows: int, most_bytes: int) -> tuple[list[JsonRow], bool]:
-    """The first rows within both limits, and whether there are more."""
+def take_fitting(rows: Iterable[JsonRow], most_rows: int, most_bytes: int) -> tuple[list[JsonRow], CutBy | None]:
+    """The first rows within both limits, and which of these keeps out the rest, if there is any."""
     taken: list[JsonRow] = []
     for row in rows:
+        if len(taken) == most_rows:
+            return taken, CutBy.ROWS
         most_bytes -= len(json.dumps(row))
-        if len(taken) == most_rows or most_bytes < 0:
-            return taken, True
+        if most_bytes < 0:
+            return taken, CutBy.BYTES
         taken.append(row)
-    return taken, False
+    return taken, None
 
 
 def _number(value: float | Decimal) -> Value:

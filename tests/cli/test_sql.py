@@ -95,6 +95,13 @@ def test_more_rows_than_are_told(synced: Host) -> None:
     asked = synced.run("sql", "SELECT n FROM range(5) AS t(n)", "--limit", "2")
     assert (asked.code, asked.out) == (0, "n\n0\n1\n")
     assert asked.err == "there are more rows than these 2: --limit tells more, up to 100,000\n"
+    long = synced.run("sql", "SELECT n, repeat('x', 1000000) AS x FROM range(50) AS t(n)", "--format", "json")
+    assert (json.loads(long.out)["cut"], json.loads(long.out)["cut_by"]) == (True, "bytes")
+    told = "only 16 rows fit into the 16 MiB of one answer, and there are more: name fewer columns, or use `export`\n"
+    assert long.err == told
+    none = synced.run("sql", "SELECT repeat('x', 20000000) AS x")
+    assert (none.code, none.out) == (3, "")
+    assert none.err.startswith("error: the first row alone takes more than the 16 MiB that an answer may have\n")
 
 
 def test_what_is_no_query(synced: Host) -> None:
@@ -105,6 +112,25 @@ def test_what_is_no_query(synced: Host) -> None:
         "hint: a query is one SELECT; everything else is done by commits\n"
     )
     assert synced.run("sql", "SELECT count(*) AS n FROM user_config").out == "n\n6\n"
+
+
+@pytest.mark.parametrize(
+    ("asked", "hint"),
+    [
+        (("SELECT user_config.name FROM user_config FINAL",), "leave out FINAL, which is ClickHouse's"),
+        (("SELECT * FROM user_config FINAL, system_config FINAL",), "leave out FINAL, which is ClickHouse's"),
+        (("SELECT * FROM versions",), "that is a table of the history: add --history"),
+        (("SELECT * FROM host_events",), "that is a table of the history: add --history"),
+        (("--history", "SELECT count() FROM user_config FINAL"), "leave out FINAL: these tables have each row once"),
+        (("--history", "SELECT height FROM versions AS v FINAL"), "leave out FINAL: these tables have each row once"),
+        (("--history", "SELECT name FROM user_config SAMPLE 0.1"), "leave out SAMPLE"),
+        (("--history", "SELECT * FROM desired.user_config"), "the live rows are asked without --history"),
+    ],
+)
+def test_words_of_the_other_database_are_hinted_at(synced: Host, asked: tuple[str, ...], hint: str) -> None:
+    answer = synced.run("sql", *asked)
+    assert (answer.code, answer.out) == (3, "")
+    assert f"\nhint: {hint}" in answer.err or f"; {hint}" in answer.err
 
 
 def test_a_query_from_stdin(synced: Host, monkeypatch: pytest.MonkeyPatch) -> None:

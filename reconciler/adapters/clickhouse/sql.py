@@ -246,8 +246,12 @@ def _refused(why: str, hint: str) -> UsageError:
 
 
 MAX_MEMORY = 1024**3
-TIMEOUT_ERRORS, SIZE_ERRORS = frozenset({159, 160}), frozenset({241, 396, 307})
-"""TIMEOUT_EXCEEDED, TOO_SLOW; MEMORY_LIMIT_EXCEEDED, TOO_MANY_ROWS_OR_BYTES, TOO_MANY_BYTES"""
+MAX_FOUND_BYTES = 4 * MAX_QUERY_BYTES
+"""Of rows as ClickHouse counts them, before they are JSON."""
+TIMEOUT_ERRORS, MEMORY_ERRORS, SIZE_ERRORS = frozenset({159, 160}), frozenset({241}), frozenset({396, 307})
+"""TIMEOUT_EXCEEDED, TOO_SLOW; MEMORY_LIMIT_EXCEEDED; TOO_MANY_ROWS_OR_BYTES, TOO_MANY_BYTES"""
+MODIFIERS = re.compile(r"Table expression modifiers (?P<which>FINAL|SAMPLE)")
+OF_LIVE_ROWS = re.compile(r"(?:Database|Unknown database) `?(?:desired|main|gitops)\b")
 SMALLER = "look for less at a time: LIMIT, WHERE, fewer columns"
 ONE_STATEMENT = "SELECT formatQuerySingleLine({sql:String})"
 FUNCTIONS = "SELECT name, alias_to, {categories}, toString(origin), is_aggregate FROM system.functions"
@@ -308,7 +312,7 @@ class SqlQueries:
         settings = {
             "max_execution_time": math.ceil(limits.seconds),
             "max_memory_usage": MAX_MEMORY,
-            "max_result_bytes": 4 * MAX_QUERY_BYTES,
+            "max_result_bytes": MAX_FOUND_BYTES,
             "result_overflow_mode": "throw",
             "readonly": 1,  # the last: after it no setting can be changed
         }
@@ -336,8 +340,11 @@ class SqlQueries:
 def _explain_query_error(error: Error, place: str, limits: QueryLimits) -> ReconcilerError:
     if error.code in TIMEOUT_ERRORS:
         return UsageError(f"the query took more than {limits.seconds:g} s and was stopped", hint=SMALLER)
+    if error.code in MEMORY_ERRORS:
+        return UsageError(f"the query used more memory than there is for it ({MAX_MEMORY >> 30} GB)", hint=SMALLER)
     if error.code in SIZE_ERRORS:
-        return UsageError("the query used more memory than there is for it, or found too much", hint=SMALLER)
+        message = f"the query found more than the {MAX_FOUND_BYTES >> 20} MiB that are taken from ClickHouse at once"
+        return UsageError(message, hint=SMALLER)
     if error.code is None or error.code in SERVER_ERRORS:
         return explain_error(place, error)
     matched = SAYS.match(str(error))
@@ -346,6 +353,10 @@ def _explain_query_error(error: Error, place: str, limits: QueryLimits) -> Recon
 
 
 def _hint(says: str) -> str:
+    if modifier := MODIFIERS.search(says):
+        return f"leave out {modifier['which']}: these tables have each row once, as FINAL would give it"
+    if OF_LIVE_ROWS.search(says):
+        return f"{TABLES_ONLY}; the live rows are asked without --history"
     if "readonly mode" in says:
         return ONE_SELECT
     if "Unknown table" in says:

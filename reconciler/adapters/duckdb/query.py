@@ -5,6 +5,7 @@ The store itself is out of its reach: while it runs nothing is read there, and w
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from reconciler.adapters.sandbox.faults import CANDIDATES, NO_MEMORY, PREFIX, fi
 from reconciler.adapters.sandbox.process import Process
 from reconciler.adapters.sandbox.protocol import MEMORY, FillTable, QueryRequest
 from reconciler.errors import UsageError
-from reconciler.model.rows import MAX_QUERY_BYTES, QueryResult
+from reconciler.model.rows import MAX_QUERY_BYTES, CutBy, QueryResult
 from reconciler.policy import escape_line
 from reconciler.tables.rows import export_columns
 
@@ -64,12 +65,14 @@ def run_query(copies: Callable[[], Fills], sql: str, limits: QueryLimits) -> Que
             process.fill(fill)
         seen = process.look(QueryRequest(sql, limits.seconds, limits.rows, MAX_QUERY_BYTES))
     if seen is None:
-        message = f"the query used more memory than there is for it, or did not stop after {limits.seconds:g} s"
+        message = (
+            f"the query used more memory than the {MEMORY} there is for it, or did not stop after {limits.seconds:g} s"
+        )
         raise UsageError(message, hint=SMALLER)
     if "rows" not in seen:
         raise _error(seen, sql, limits)
     columns = tuple((name, type_) for name, type_ in seen["columns"])
-    return QueryResult(columns, tuple(map(tuple, seen["rows"])), seen["cut"])
+    return QueryResult(columns, tuple(map(tuple, seen["rows"])), CutBy(seen["cut"]) if seen["cut"] else None)
 
 
 def _error(seen: QueryAnswer, sql: str, limits: QueryLimits) -> UsageError:
@@ -79,13 +82,25 @@ def _error(seen: QueryAnswer, sql: str, limits: QueryLimits) -> UsageError:
         return UsageError(f"the query was not run: {seen['refused']}", hint=ONE_SELECT)
     text = seen["error"]
     if NO_MEMORY in text:
-        return UsageError(f"the query used more memory than there is for it ({MEMORY})", hint=SMALLER)
+        return UsageError(
+            f"the query used more memory than there is for it ({MEMORY}, its tables included)", hint=SMALLER
+        )
     line, column = find_place(text, sql, 0)
     message = escape_line(PREFIX.sub("", text.partition("\n")[0])).rstrip(".!")
-    return UsageError(f"the query cannot be run: line {line}, column {column}: {message}", hint=_hint(text))
+    return UsageError(f"the query cannot be run: line {line}, column {column}: {message}", hint=_hint(text, sql))
 
 
-def _hint(text: str) -> str:
+HISTORY_TABLES = re.compile(r"Table with name (?:config_)?(?:versions|host_events|live_intervals) does not exist")
+OF_HISTORY = "that is a table of the history: add --history (over HTTP, history=true)"
+FINAL = re.compile(r"\bFINAL\b", re.IGNORECASE)
+NO_FINAL = "leave out FINAL, which is ClickHouse's: each live row is there once (--history asks ClickHouse)"
+
+
+def _hint(text: str, sql: str) -> str:
+    if HISTORY_TABLES.search(text):
+        return OF_HISTORY
+    if FINAL.search(sql):  # to DuckDB it is an alias of the table
+        return NO_FINAL
     if "read-only mode" in text:
         return ONE_SELECT
     if "disabled by configuration" in text:

@@ -107,7 +107,7 @@ class QueryAnswer(TypedDict, total=False):
 
     columns: Sequence[tuple[str, str]]
     rows: Sequence[Sequence[Any]]
-    cut: bool
+    cut: str | None
     error: str
     refused: str
     slow: bool

@@ -14,7 +14,7 @@ from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.errors import UsageError
 from reconciler.report.escape import dump_json
 from reconciler.report.problems import parse_problem, problem_line
-from reconciler.report.queries import query_cells, query_csv, query_headers
+from reconciler.report.queries import cut_note, query_cells, query_csv, query_headers
 from reconciler.report.rows import USE_HEADERS, use_cells
 from reconciler.report.status import status_lines
 from reconciler.service.host import Host
@@ -106,8 +106,8 @@ def sql(given: Globals, query: str, history: bool, limit: int, form: str) -> Non
         output.raw(query_csv(found))
     else:
         output.table(query_headers(found), [query_cells(row) for row in found.rows])
-    if found.cut:
-        given.say(f"there are more rows than these {len(found.rows)}: --limit tells more, up to {MAX_ROWS:,}")
+    if note := cut_note(found, MAX_ROWS):
+        given.say(note)
 
 
 @click.command(short_help="rows to Parquet, CSV or JSON files")

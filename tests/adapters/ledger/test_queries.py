@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.errors import RetryLater, UsageError
 from reconciler.model.host import HostEvent
-from reconciler.model.rows import QueryLimits
+from reconciler.model.rows import CutBy, QueryLimits
 from tests.adapters.ledger.versions import aside, created, sha, updated, version
 from tests.support.cases import some
 from tests.support.history import state_at
@@ -161,7 +161,7 @@ def test_nothing_of_this_is_run(histories: Histories, ledger: ClickHouseLedger, 
 
 def test_more_rows_than_are_told(ledger: ClickHouseLedger) -> None:
     some = ledger.query("SELECT number FROM numbers(11) ORDER BY number DESC", QueryLimits(rows=10))
-    assert (some.rows[0], len(some.rows), some.cut) == ((10,), 10, True)
+    assert (some.rows[0], len(some.rows), some.cut) == ((10,), 10, CutBy.ROWS)
     assert not ledger.query("SELECT number FROM numbers(10)", QueryLimits(rows=10)).cut
 
 
