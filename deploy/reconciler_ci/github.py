@@ -58,6 +58,8 @@ def _run(wish: Wish, actions: Actions) -> int:
     ends = compared(checkout, event, wish.base, actions)
     valid = reconciler.validate("github")
     actions.say(valid.out.rstrip())
+    if "without an annotation" in valid.out:
+        actions.show("All problems", reconciler.validate("text").out)
     tests = reconciler.test_policies()
     _tell_tests(tests, actions)
     told = _plan(reconciler, ends, set(valid.out.split("\n")), actions) if ends else _validated(reconciler)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.cli import output
-from reconciler.report.problems import problem_line
+from reconciler.report.problems import problem_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def note_problems(found: Iterable[Problem]) -> None:
-    """Print problems to stderr."""
-    for one in found:
-        output.note(output.problem(problem_line(one)))
+    """Print problems to stderr, as many as there is room for, and how many are left out."""
+    for line in problem_lines(tuple(found)):
+        output.note(output.problem(line))
 
 
 def problems_code(found: Iterable[Problem]) -> output.Exit:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from reconciler.kinds.load import find_narrowings
 from reconciler.model.problem import NOT_LOCATED, Problem, Severity
 from reconciler.tables.rows import is_live, unfit_columns
+from reconciler.words import list_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -122,6 +123,4 @@ def _count(kind: Kind, rows: list[Row]) -> str:
 
 
 def _list(rows: list[Row]) -> str:
-    names = sorted(row.resource.name for row in rows)
-    more = f" and {len(names) - MAX_NAMED:,} more" if len(names) > MAX_NAMED else ""
-    return f"{', '.join(names[:MAX_NAMED])}{more}"
+    return list_words(sorted(row.resource.name for row in rows), MAX_NAMED)

@@ -3,7 +3,7 @@
 Each text ends without a line end. The `kinds` of a plan are those of its head.
 
 - GitHub: "Workflow commands for GitHub Actions" (docs.github.com), and `command.ts` in actions/toolkit for the escapes.
-  GitHub shows the first ten errors and the first ten warnings of a step.
+  GitHub shows the first ten errors and the first ten warnings of a step, and fifty annotations of a job.
 - JUnit: junit-10.xsd of the Jenkins xUnit plugin. A test case for each file, and in a plan for each change. GitLab and
   Jenkins show only the first `failure` of a case, so it holds all errors of a file. Warnings do not fail a case and are
   in `system-out`.
@@ -64,6 +64,8 @@ if TYPE_CHECKING:
 
 MAX_NAMED = 50
 """Deletions that the notice of a plan lists by name."""
+MAX_ANNOTATIONS = 10
+"""Errors, and warnings, that GitHub shows of a step."""
 
 _DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
@@ -89,8 +91,16 @@ def render_plan_github(plan: Plan, kinds: Kinds) -> str:
 
 
 def _render_annotations(title: str, problems: Sequence[Problem], notice: Sequence[str]) -> str:
-    shown, omitted = select_problems(problems, _annotation)
-    lines = [omitted_note(omitted), *notice] if omitted else notice
+    errors = [problem for problem in problems if problem.is_error]
+    warnings = [problem for problem in problems if not problem.is_error]
+    most = [*errors[:MAX_ANNOTATIONS], *warnings[:MAX_ANNOTATIONS]]
+    shown, _ = select_problems(problems if len(most) == len(problems) else most, _annotation)
+    left = {"more error": len(errors), "more warning": len(warnings)}
+    for problem in shown:
+        left["more error" if problem.is_error else "more warning"] -= 1
+    counts = " and ".join(plural(count, words) for words, count in left.items() if count)
+    note = f"{counts} without an annotation: GitHub shows {MAX_ANNOTATIONS} of each; the format text has all"
+    lines = [note, *notice] if counts else notice
     return "\n".join([*map(_annotation, shown), workflow_command("notice", {"title": title}, "\n".join(lines))])
 
 
@@ -222,6 +232,8 @@ LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning"}
 FINGERPRINT = "problem/v1"
 MAX_RESULTS = 5_000
 """GitHub takes no more results of one run (its documentation of SARIF support for code scanning)."""
+MAX_UNCOUNTED_RULES = 100
+"""Rules for which there is room beside the results. There may be as many as there are policies."""
 
 _LINES = re.compile(r"(\blines? |:)\d+(?:(?:, | and )\d+)*")
 """Line numbers in messages: they change when lines are added above."""
@@ -238,12 +250,16 @@ def render_plan_sarif(plan: Plan, kinds: Kinds) -> str:
     if plan.partial:
         text = f"{partial_note(plan)}: {', '.join(unread_files(plan))}"
         notification = {"level": "error", "message": {"text": text}}
-        log["runs"][0]["invocations"] = [{"executionSuccessful": False, "toolExecutionNotifications": [notification]}]
+        (run,) = log["runs"]
+        invocation = run.get("invocations", [{"toolExecutionNotifications": []}])[0]
+        notifications = [notification, *invocation["toolExecutionNotifications"]]
+        run["invocations"] = [{"executionSuccessful": False, "toolExecutionNotifications": notifications}]
     return dump_json(log)
 
 
 def _build_log(command: str, every: Sequence[Problem]) -> dict[str, Any]:
-    problems, omitted = select_problems(every, _result_text, MAX_RESULTS)
+    few = len({problem.code for problem in every}) <= MAX_UNCOUNTED_RULES
+    problems, omitted = select_problems(every, _result_text if few else _result_and_rule_text, MAX_RESULTS)
     codes = {code: index for index, code in enumerate(sorted({problem.code for problem in problems}))}
     driver = {
         "name": "reconciler",
@@ -257,9 +273,23 @@ def _build_log(command: str, every: Sequence[Problem]) -> dict[str, Any]:
         "automationDetails": {"id": f"reconciler/{command}/"},
         "columnKind": "unicodeCodePoints",
         "results": list(_build_results(problems, codes)),
-        **({"properties": {"omitted": omitted, "note": omitted_note(omitted)}} if omitted else {}),
+        **_omitted_properties(omitted),
     }
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _omitted_properties(omitted: int) -> dict[str, Any]:
+    """Says in two places what was left out: for programs, and for people, to whom viewers show notifications."""
+    if not omitted:
+        return {}
+    note = omitted_note(omitted)
+    notification = {"level": "warning", "message": {"text": note}}
+    invocation = {"executionSuccessful": True, "toolExecutionNotifications": [notification]}
+    return {"properties": {"omitted": omitted, "note": note}, "invocations": [invocation]}
+
+
+def _result_and_rule_text(problem: Problem) -> str:
+    return _result_text(problem) + indent(dump_json(_build_rule(problem.code, [problem])), " " * 12)
 
 
 def _result_text(problem: Problem) -> str:

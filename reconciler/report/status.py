@@ -11,6 +11,7 @@ from reconciler.model.host import Grade
 from reconciler.report.commits import build_applied, build_attempt, short_sha
 from reconciler.report.escape import escape_line, format_time, strip_fraction
 from reconciler.report.problems import plural
+from reconciler.words import list_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -203,10 +204,15 @@ def _live_view_text(view: answers.LiveView) -> str:
     return f"{plural(view.rows, 'row')} of {short_sha(view.commit)}{left_out}{kept}"
 
 
+MAX_FIGHTING = 5
+"""Rows that are named; the others are counted."""
+
+
 def _scan_text(scan: answers.DriftScan) -> str:
     at = strip_fraction(scan.at)
     if scan.fighting:
-        return f"Fighting over {escape_line(', '.join(scan.fighting))}: something else writes there; looked at {at}"
+        rows = escape_line(list_words(scan.fighting, MAX_FIGHTING))
+        return f"Fighting over {rows}: something else writes there; looked at {at}"
     if scan.found > scan.healed:
         return f"{plural(scan.found - scan.healed, 'difference')}, looked at {at}"
     return f"{scan.healed:,} put right at {at}" if scan.healed else f"none, looked at {at}"

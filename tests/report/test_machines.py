@@ -77,8 +77,12 @@ def test_a_workflow_command_comes_back_as_it_was(message: str, value: str) -> No
 def test_each_problem_is_an_annotation_on_its_line(found: CheckResult) -> None:
     *lines, notice = map(_command, PROBLEM_FORMATS["github"](found).split("\n"))
     assert notice[:2] == ("notice", {"title": "validate"})
-    assert len(lines) == len(found.problems)
-    for (name, properties, message), problem in zip(lines, found.problems, strict=True):
+    errors = [problem for problem in found.problems if problem.is_error]
+    warnings = [problem for problem in found.problems if not problem.is_error]
+    annotated = [*errors[:10], *warnings[:10]]
+    shown = found.problems if len(annotated) == len(found.problems) else annotated
+    assert len(lines) == len(shown)
+    for (name, properties, message), problem in zip(lines, shown, strict=True):
         assert name == problem.severity
         assert (properties["file"], properties["line"]) == (problem.path, str(problem.line))
         assert properties.get("col") == (None if problem.column == NOT_LOCATED else str(problem.column))

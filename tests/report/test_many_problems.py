@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
+from reconciler.cli.problems import note_problems
 from reconciler.model.problem import Problem, Severity
 from reconciler.plan import Plan
 from reconciler.reconcile.check import CheckResult
@@ -40,7 +42,13 @@ def make_problems(path: str = "users/") -> tuple[Problem, ...]:
 MANY = make_problems()
 CHECKED = CheckResult(MANY, {problem.path: NO_ENTRY for problem in MANY}, SHIPPED.kinds)
 PLAN = Plan(None, "a" * 40, (), MANY)
-OMITTED = {"json": r'"omitted": ([\d]+)', "text": r"([\d,]+) more problems", "sarif": r'"omitted": ([\d]+)'}
+GITHUB = r"([\d,]+) more errors and ([\d,]+) more warnings without an annotation"
+OMITTED = {
+    "github": GITHUB,
+    "json": r'"omitted": ([\d]+)',
+    "text": r"([\d,]+) more problems",
+    "sarif": r'"omitted": ([\d]+)',
+}
 
 
 @pytest.mark.parametrize("form", PROBLEM_FORMATS)
@@ -48,7 +56,7 @@ def test_a_check_is_less_than_a_megabyte(form: str) -> None:
     text = PROBLEM_FORMATS[form](CHECKED)
     assert len(text.encode()) < MEGABYTE
     errors_shown = len(set(re.findall(r"\d{5}9\.yaml", text)))
-    assert errors_shown > 50
+    assert errors_shown >= (10 if form == "github" else 50)
     assert re.search(OMITTED.get(form, r"([\d,]+) more problems?"), text) or form == "markdown"
 
 
@@ -64,6 +72,37 @@ def test_paths_that_grow_when_they_are_written(form: str) -> None:
     problems = make_problems(ODD)
     checked = CheckResult(problems, {problem.path: NO_ENTRY for problem in problems}, SHIPPED.kinds)
     assert len(PROBLEM_FORMATS[form](checked).encode()) < MEGABYTE
+
+
+def test_github_is_given_as_many_annotations_as_it_shows() -> None:
+    *lines, notice = PROBLEM_FORMATS["github"](CHECKED).split("\n")
+    assert [line.partition(" ")[0] for line in lines] == ["::error"] * 10 + ["::warning"] * 10
+    assert "::1,990 more errors and 17,990 more warnings without an annotation" in notice
+    few = CheckResult(MANY[:12], CHECKED.entries, SHIPPED.kinds)  # one error, eleven warnings
+    *lines, notice = PLAN_FORMATS["github"](Plan(None, "a" * 40, (), few.problems), SHIPPED.kinds).split("\n")
+    assert len(lines) == 11
+    assert "::1 more warning without an annotation" in notice
+
+
+def test_sarif_says_for_people_too_what_it_left_out() -> None:
+    (run,) = json.loads(PROBLEM_FORMATS["sarif"](CHECKED))["runs"]
+    ((notification,),) = [one["toolExecutionNotifications"] for one in run["invocations"]]
+    assert run["properties"]["note"] == notification["message"]["text"]
+    assert run["properties"]["omitted"] == COUNT - len(run["results"])
+
+
+def test_sarif_of_more_policies_than_anybody_has_is_less_than_a_megabyte() -> None:
+    problems = [replace(problem, code=f"policy/rule-{number:06}") for number, problem in enumerate(MANY)]
+    text = PROBLEM_FORMATS["sarif"](CheckResult(problems, CHECKED.entries, SHIPPED.kinds))
+    assert len(text.encode()) < MEGABYTE
+    assert len(json.loads(text)["runs"][0]["results"]) > 500
+
+
+def test_what_a_command_prints_beside_its_result_is_less_than_a_megabyte(capsys: pytest.CaptureFixture[str]) -> None:
+    note_problems(MANY)
+    told = capsys.readouterr().err
+    assert len(told.encode()) < MEGABYTE
+    assert re.search(r"[\d,]+ more problems not shown", told)
 
 
 def test_json_counts_all_and_shows_errors_first() -> None:

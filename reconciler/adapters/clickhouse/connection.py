@@ -249,7 +249,7 @@ def explain_error(place: str, error: Error) -> ReconcilerError:
     """What the driver's exception says to a caller."""
     if error.code in _LOGIN:
         return NeedsHuman(
-            f"{place} refused the login",
+            f"{place} refused the login: {_first_line(error)}",
             hint="check the login and the password in history.url (reserved characters as %XX)",
         )
     if error.code in _RIGHTS:

@@ -24,6 +24,7 @@ from reconciler.scaffold.template import describe_fields
 from reconciler.service.scaffolding import new_repository
 from reconciler.wiring.checkout import bundled_kinds
 from reconciler.wiring.scaffolding import bundled_files, make_kind, open_scaffold
+from reconciler.words import list_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,11 +124,11 @@ def import_(given: Globals, files: tuple[Path, ...], to: Path | None, kind: str 
 
     imported = import_files(files, given.settings(), to, kind)
     if imported.skipped:
-        given.say(f"left alone, as no kind has such a table: {', '.join(imported.skipped)}")
+        given.say(f"left alone, as no kind has such a table: {list_words(imported.skipped)}")
     adoption = imported.row_import
     errors = [problem for problem in adoption.problems if problem.is_error]
-    for problem in adoption.problems:
-        output.data(output.problem(problems.problem_line(problem)))
+    for line in problems.problem_lines(adoption.problems):
+        output.data(output.problem(line))
     if errors:
         output.data(f"nothing was written: {plural(len(errors), 'error')}")
         return Exit.PROBLEMS

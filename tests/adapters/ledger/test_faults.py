@@ -117,7 +117,7 @@ def test_a_refused_login_needs_a_human_and_keeps_the_password_to_itself(
             front.fault("refuse")
             with pytest.raises(RetryLater) as unlucky:
                 ledger.recorded_commits()
-        with pytest.raises(NeedsHuman, match="refused the login") as wrong:
+        with pytest.raises(NeedsHuman, match=r"refused the login: \S") as wrong:
             opened(front.url("x", login=f"ann:not{SECRET.replace('/', '%2F')}@"))
     told = "".join("".join(traceback.format_exception(one.value)) + one.value.hint for one in (unlucky, wrong))
     for text in (told, caplog.text, *capfd.readouterr(), repr(vars(ledger))):
