@@ -16,12 +16,14 @@ from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNo
 
 from reconciler.decode import errors
 from reconciler.decode.errors import NODE_WEIGHT
+from reconciler.decode.pairs import join_pairs
 from reconciler.kinds.kind import child, split
 from reconciler.model.change import Document
 from reconciler.model.problem import Mark, Problem
 
 if TYPE_CHECKING:
     from reconciler.canonical import Value
+    from reconciler.decode.errors import Words
 
 
 _Entry: TypeAlias = tuple[Node | None, Node]
@@ -124,13 +126,15 @@ _WORDS: dict[str, bool | OddScalar | None] = {
     },
 }
 _NUMBER_STARTS = frozenset("+-.0123456789")
+_INTEGERS = frozenset({"integer", "hexadecimal"})
 
 # The order matters: what is left for `ambiguous` is what no alternative before it takes. It holds the numbers of
 # https://yaml.org/type/int.html and float.html in base 8, 2 and 60, with underscores and with a signed base 16,
-# and the 0o17 of YAML 1.2.
+# and of YAML 1.2 the 0o17 and the exponents that want a point and a sign in YAML 1.1.
 _NUMBER = re.compile(
     r"""(?P<integer>[-+]?(?:0|[1-9][0-9]*))
-    | (?P<decimal>[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*|(?=[eE])))(?:[eE][-+]?[0-9]+)?)
+    | (?P<decimal>[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+][0-9]+)?)
+    | (?P<exponent>[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)[eE][-+]?[0-9]+)
     | (?P<hexadecimal>0x[0-9a-fA-F]+)
     | (?P<special>[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))
     | (?P<ambiguous>
@@ -163,8 +167,16 @@ def _number(text: str) -> Value | OddScalar:
         return OddScalar.AMBIGUOUS
     if form == "special":
         return OddScalar.NOT_FINITE
-    number = float(text) if form == "decimal" else int(text, 16 if form == "hexadecimal" else 10)
-    return number if _is_finite(number) else OddScalar.NOT_FINITE
+    number = int(text, 16 if form == "hexadecimal" else 10) if form in _INTEGERS else float(text)
+    if not _is_finite(number):
+        return OddScalar.NOT_FINITE
+    return OddScalar.AMBIGUOUS if form == "exponent" else number
+
+
+def _read_ambiguous(text: str) -> float | str:
+    """What an ambiguous scalar counts as: a number that JSON has too is one, any other is its text."""
+    match = _NUMBER.fullmatch(text)
+    return float(text) if match is not None and match.lastgroup == "exponent" else text
 
 
 def _is_finite(number: float) -> bool:
@@ -205,9 +217,6 @@ def _iter_parts(node: Node) -> Iterator[Node]:
         yield from node.value
 
 
-Text: TypeAlias = tuple[str, str, str]
-"""Code, message and hint of a problem."""
-
 _HARMLESS_TAGS = {
     "tag:yaml.org,2002:str": ScalarNode,
     "tag:yaml.org,2002:map": MappingNode,
@@ -215,16 +224,21 @@ _HARMLESS_TAGS = {
 }
 
 MERGE = "<<"
+_QUOTES = frozenset("'\"")
 
 
 class Builder:
     """Builds the documents of one file. `problems` collects what is wrong in all of them.
 
     `may_alias` says that the file could hold aliases, whose expansion then has to be weighed before it is built.
+    `spans_lines` tells of a text in quotes or a flow collection over several lines below a block collection. `pairs` is
+    what stands for the surrogates of the text that is read, see `swap_pairs`.
     """
 
     def __init__(self, path: str, *, may_alias: bool) -> None:
         self.problems: list[Problem] = []
+        self.spans_lines = False
+        self.pairs: int | None = None
         self._path = path
         self._may_alias = may_alias
         self._weight = 0
@@ -239,7 +253,10 @@ class Builder:
                 raise errors.too_expanded(root)
         self._open.clear()
         self._ambiguous = {}
+        spans_lines = self.spans_lines
         value = self._value(root, "", None)
+        if isinstance(root, CollectionNode) and root.flow_style:  # its lines may begin in any column
+            self.spans_lines = spans_lines
         return Document(value, Marks(root), self._ambiguous)
 
     def _value(self, node: Node, parent: str, token: str | None) -> Value:
@@ -251,19 +268,23 @@ class Builder:
         value = resolve_scalar(node.value)
         return self._odd(node, value, _join_pointer(parent, token)) if isinstance(value, OddScalar) else value
 
-    def _odd(self, node: ScalarNode, odd: OddScalar, pointer: str) -> str | None:
+    def _odd(self, node: ScalarNode, odd: OddScalar, pointer: str) -> float | str | None:
         text: str = node.value
         if odd is OddScalar.AMBIGUOUS:
             self._ambiguous[pointer] = text
-            return text
+            return _read_ambiguous(text)
         self._report(node, pointer, errors.not_finite(text))
         return None
 
     def _written(self, node: ScalarNode, pointer: str) -> str:
         """A scalar that is its text: quoted, a block, or tagged as a string."""
+        if self.pairs is not None and node.style == '"':
+            node.value = join_pairs(node.value, self.pairs)
         text: str = node.value
         if "\0" in text:
             self._report(node, pointer, errors.escaped_nul())
+        if node.style in _QUOTES and node.start_mark.line != node.end_mark.line:
+            self.spans_lines = True
         self._check_tag(node, pointer)
         return text
 
@@ -275,6 +296,8 @@ class Builder:
             return None
         if len(self._open) == errors.MAX_DEPTH:
             raise errors.too_deep(node)
+        if node.flow_style and node.start_mark.line != node.end_mark.line:
+            self.spans_lines = True
         self._check_tag(node, pointer)
         self._open.add(identity)
         value = self._mapping(node, pointer) if isinstance(node, MappingNode) else self._sequence(node, pointer)
@@ -321,7 +344,9 @@ class Builder:
         if node.style or node.tag:
             return self._written(node, child(pointer, text))
         value = resolve_scalar(text)
-        if value.__class__ is not str and value is not OddScalar.AMBIGUOUS:
+        if value is OddScalar.AMBIGUOUS:
+            value = _read_ambiguous(text)
+        if value.__class__ is not str:
             self._report(node, child(pointer, text), errors.wrong_key(text))
         elif text == MERGE:
             self._report(node, child(pointer, text), errors.merge_key())
@@ -338,8 +363,8 @@ class Builder:
         if node.tag and _HARMLESS_TAGS.get(node.tag) is not node.__class__:
             self._report(node, pointer, errors.forbidden_tag(node.tag))
 
-    def _report(self, node: Node, pointer: str, text: Text) -> None:
-        code, message, hint = text
+    def _report(self, node: Node, pointer: str, words: Words) -> None:
+        code, message, hint = words
         start = node.start_mark
         self.problems.append(Problem(self._path, start.line + 1, start.column + 1, code, pointer, message, hint))
         if len(self.problems) == errors.MAX_PROBLEMS:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from yaml import YAMLError
@@ -21,11 +22,14 @@ from reconciler.decode.errors import (
     MAX_BYTES,
     MAX_DEPTH,
     MAX_NODES,
+    MAX_PROBLEMS,
     MAX_RESTARTS,
     LimitExceededError,
     too_deep,
     too_many,
 )
+from reconciler.decode.pairs import swap_pairs
+from reconciler.decode.tokens import find_lapses, is_suspect
 from reconciler.model.change import Decoded, Document
 from reconciler.model.problem import Problem
 
@@ -161,23 +165,25 @@ def decode(path: str, data: bytes) -> Decoded:
     return Decoded(tuple(documents), tuple(sorted((*builder.problems, *broken))))
 
 
-def _read_all(
-    path: str, data: bytes, builder: Builder, documents: list[Document], syntax_problems: list[Problem]
-) -> None:
+def _read_all(path: str, data: bytes, builder: Builder, documents: list[Document], broken: list[Problem]) -> None:
     """Read the documents; where the syntax of one is broken, go on with the one after it."""
     offset = 0
     for _ in range(MAX_RESTARTS + 1):
-        error = _read(_text_from(data, offset), builder, documents)
+        text, builder.pairs = swap_pairs(_text_from(data, offset))
+        error = _read(text, builder, documents)
+        if builder.spans_lines or is_suspect(text):
+            end = errors.error_place(error) if error is not None else None
+            broken.extend(islice(find_lapses(path, text, end), MAX_PROBLEMS))
         if error is None:
             return
-        conflict = None if syntax_problems else errors.conflict_problem(path, data)
+        conflict = errors.conflict_problem(path, data) if not offset else None
         if conflict is not None:
-            syntax_problems.append(conflict)
+            broken[:] = [conflict]
             return
         problem = errors.syntax_problem(path, data, error)
-        if problem not in syntax_problems:
-            syntax_problems.append(problem)
-        start = _next_start(data, offset, errors.error_line(error))
+        if not any(known.line == problem.line for known in broken):  # else it is a consequence
+            broken.append(problem)
+        start = _next_start(data, offset, errors.error_place(error)[0])
         if start is None:
             return
         offset = start

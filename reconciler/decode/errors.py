@@ -7,7 +7,7 @@ on 3 levels in half a kilobyte.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from yaml import MarkedYAMLError, YAMLError
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from yaml.error import Mark
     from yaml.nodes import Node
 
+
+Words: TypeAlias = tuple[str, str, str]
+"""Code, message and hint of a problem."""
 
 MAX_BYTES = 1024 * 1024
 """Size of a file."""
@@ -142,13 +145,79 @@ def _shorten(text: str) -> str:
 
 SYNTAX = "yaml-syntax"
 
+TIGHT_COMMENT = (
+    SYNTAX,
+    "a comment (#) begins without a space before it, and readers disagree on whether it is one",
+    "put a space before the #, or quotes around text that has one",
+)
+DASH_IN_BRACKETS = (SYNTAX, "a - alone inside [ ] or { } is no value", "put quotes around it, or write null")
+LONG_BLANK_LINE = (
+    SYNTAX,
+    "a blank line above this first line of a block text has more spaces than it, and readers disagree on where it ends",
+    "delete the spaces of the blank lines, or give the number of spaces behind | or >, such as |2",
+)
+BLANKS_AT_END = (
+    SYNTAX,
+    "the file ends in a block text with blanks and no line end, and readers disagree on whether they are a line of it",
+    "delete these blanks, or end the file with a line end",
+)
+UNINDENTED_TEXT = (
+    SYNTAX,
+    "a block text (| or >) is not indented deeper than the key or dash it belongs to",
+    "write the | or > on the line of its key or dash",
+)
+QUESTION_MARK = (
+    SYNTAX,
+    "a ? that begins a text inside [ ] or { } is read as text by some YAML readers and as the mark of a key by others",
+    "put quotes around the text",
+)
+TIGHT_COLON = (SYNTAX, "a colon inside [ ] or { } is not followed by a space", "write a space after it")
+LATE_DIRECTIVE = (
+    SYNTAX,
+    "a directive (%) stands below a document that has not ended",
+    "delete it, or put a line of ... above it",
+)
+
+
+def anchor_name(mark: str) -> tuple[str, str, str]:
+    """An anchor or alias with a sign in its name, such as `&an:chor`."""
+    what = "anchor" if mark == "&" else "alias"
+    message = f"the name of an {what} ({mark}) ends with a space: YAML readers disagree on the signs that it may hold"
+    return SYNTAX, message, f"use letters, digits, - and _ only, or put quotes around text that starts with {mark}"
+
+
+def flow_indentation(mark: str, owner: int, *, tab: bool) -> tuple[str, str, str]:
+    """A line inside quotes or brackets that is not indented; `mark` is what opens them, on the line `owner`."""
+    if tab:
+        return SYNTAX, "a tab in the indentation", "use spaces: YAML does not allow tabs there"
+    message = f"this line is inside the {mark} opened on line {owner}, and is not indented deeper than its key or dash"
+    return SYNTAX, message, f"indent it, or close the {mark} before it"
+
+
 _CONFLICT = re.compile(rb"^(?:<{7}|>{7}) ", re.MULTILINE)
 _QUOTES = "close it; a ' inside single quotes is written twice, and a Windows path stands best without quotes"
 _BAD_ESCAPE = (
     "a backslash inside double quotes starts an escape, and this one does not exist",
     "write Windows paths without quotes or in single quotes: 'C:\\MT5\\new'",
 )
-_ALIAS = ("an anchor (&) or alias (*) without a name", "put quotes around text that starts with & or *")
+_ALIAS = (
+    "an anchor (&) or alias (*) without a name that all YAML readers take: letters, digits, - and _",
+    "put quotes around text that starts with & or *",
+)
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+_HALF_CHARACTER = (
+    "this escape is half a character: a surrogate without its other half",
+    "write the character itself, or both of its escapes",
+)
+_EMPTY_KEY = (
+    "a key is missing before this colon",
+    "write the field's name before it, or quotes around text with a colon",
+)
+_COLON_FIRST = ("a text inside [ ] or { } starts with a colon", "put quotes around it, or a space after a key's colon")
+_BROKEN_KEY = (
+    "a key inside [ ] or { } and its colon are not on one line",
+    "write the key on one line, its colon behind it",
+)
 _DIRECTIVE = ("a line cannot start with %", "delete it, or put quotes around the text")
 _BLOCK_SCALAR = ("a block text (| or >) does not start as it should", "after | or > the text begins on the next line")
 
@@ -191,7 +260,6 @@ _WORDS: dict[str, tuple[str, str]] = {
         "this line fits neither the list above it nor anything around it",
         "list items start with - in the same column",
     ),
-    "did not find expected node content": ("a value is missing here", "write one, or delete the comma or mark"),
     "did not find expected <document start>": (
         "there is more text after the end of the document",
         "keys of one mapping start in the same column; documents are parted by a line of ---",
@@ -200,7 +268,6 @@ _WORDS: dict[str, tuple[str, str]] = {
         "this alias (*name) refers to an anchor (&name) that the document does not have",
         "put quotes around text that starts with *",
     ),
-    "second occurrence": ("this anchor (&name) is there twice", "give one another name"),
     "did not find expected alphabetic or numeric character": _ALIAS,
     "found a tab character where an indentation space is expected": ("a tab in the indentation", "use spaces"),
     "found a tab character that violates indentation": ("a tab in the indentation", "use spaces"),
@@ -208,7 +275,6 @@ _WORDS: dict[str, tuple[str, str]] = {
     "found an indentation indicator equal to 0": _BLOCK_SCALAR,
     "found unexpected ':'": ("a colon inside [ ] or { } is not followed by a space", "put quotes around the text"),
     "found incompatible YAML document": ("this file asks for another version of YAML", "delete the %YAML line"),
-    "found unknown directive name": _DIRECTIVE,
     "could not find expected directive name": _DIRECTIVE,
     "found undefined tag handle": _TAG,
 }
@@ -239,10 +305,10 @@ def syntax_problem(path: str, data: bytes, error: YAMLError) -> Problem:
     return Problem(path, place.line + 1, place.column + 1, SYNTAX, "", message, hint)
 
 
-def error_line(error: YAMLError) -> int:
-    """The line, from 0, where libyaml gave up."""
+def error_place(error: YAMLError) -> tuple[int, int]:
+    """The line and column, from 0, where libyaml gave up."""
     mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-    return mark.line if mark is not None else 0
+    return (mark.line, mark.column) if mark is not None else (0, 0)
 
 
 def limit_problem(path: str, limit: LimitExceededError) -> Problem:
@@ -271,6 +337,8 @@ def _locate(data: bytes, mark: Mark | None) -> _TextPosition:
 
 
 def _explain_cause(error: YAMLError, cause: str, place: _TextPosition) -> tuple[str, str]:
+    if cause in _ESCAPES and _HALF.match(place.text, place.column):
+        return _HALF_CHARACTER
     if cause in _WORDS:
         return _WORDS[cause]
     explain_special = _SPECIAL.get(cause)
@@ -302,6 +370,8 @@ def _bad_start(_error: YAMLError, place: _TextPosition) -> tuple[str, str]:
 
 
 def _no_key(_error: YAMLError, place: _TextPosition) -> tuple[str, str]:
+    if place.text.startswith(":", place.column):
+        return _EMPTY_KEY
     if place.text[: place.column].strip():
         return (
             "there is more text after the end of the value",
@@ -310,7 +380,18 @@ def _no_key(_error: YAMLError, place: _TextPosition) -> tuple[str, str]:
     return "this line starts in a column where no line above it does", "keys of one mapping start in the same column"
 
 
-def _unclosed(error: YAMLError, _place: _TextPosition) -> tuple[str, str]:
+def _no_value(_error: YAMLError, place: _TextPosition) -> tuple[str, str]:
+    rest = place.text[place.column :]
+    if rest.startswith(":"):
+        return _COLON_FIRST if rest[1:].strip()[:1] and not rest[1].isspace() else _EMPTY_KEY
+    if rest.startswith("..."):
+        return "a line of ... ends a document, and there is none above it", "delete the line"
+    return "a value is missing here", "write one, or delete the comma or mark"
+
+
+def _unclosed(error: YAMLError, place: _TextPosition) -> tuple[str, str]:
+    if place.text[place.column :].startswith(":") and not place.text[: place.column].strip():
+        return _BROKEN_KEY
     start = error.context_mark if isinstance(error, MarkedYAMLError) else None
     where = f" on line {start.line + 1}" if start is not None else ""
     return (
@@ -319,10 +400,30 @@ def _unclosed(error: YAMLError, _place: _TextPosition) -> tuple[str, str]:
     )
 
 
+def _repeated_anchor(error: YAMLError, _place: _TextPosition) -> tuple[str, str]:
+    first = error.context_mark if isinstance(error, MarkedYAMLError) else None
+    where = f", first on line {first.line + 1}" if first is not None else ""
+    return (
+        f"this anchor (&name) is there twice{where}: YAML 1.2 allows it, and not every reader does",
+        "give one another name",
+    )
+
+
+def _unknown_directive(_error: YAMLError, place: _TextPosition) -> tuple[str, str]:
+    name = _shorten(place.text[place.column :].split(maxsplit=1)[0])
+    return (
+        f"{name} is no directive that YAML defines: some readers skip such a line, others refuse the file",
+        "delete it, or put quotes around the text",
+    )
+
+
 _SPECIAL = {
     "mapping values are not allowed in this context": _second_colon,
     "found character that cannot start any token": _bad_start,
     "did not find expected key": _no_key,
+    "did not find expected node content": _no_value,
+    "second occurrence": _repeated_anchor,
+    "found unknown directive name": _unknown_directive,
     "did not find expected ',' or ']'": _unclosed,
     "did not find expected ',' or '}'": _unclosed,
 }

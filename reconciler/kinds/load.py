@@ -5,6 +5,7 @@ And where a kind's new schema allows less than its old one did.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 
 CODE = "bad-schema"
+_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?[eE][-+]?[0-9]+")
+"""What is ambiguous in YAML, and a number in JSON."""
 _HINT = "docs/kinds.md has what a schema may hold"
 RESERVED_KINDS = frozenset({"Repository"})
 """The kind of reconciler.yaml."""
@@ -131,7 +134,11 @@ def _find_flaws(path: str, document: Document, meta_schema: MetaSchema) -> tuple
     if is_value_schema(schema):
         message = "this is a JSON Schema of values, and a kind has more: a name, a table and metadata"
         return (Flaw("", message, f"`reconciler schema new NAME --from {path}` makes a kind of it, in its place"),)
-    unquoted = tuple(Flaw(pointer, f"{text} is no JSON", "quote it") for pointer, text in document.ambiguous.items())
+    unquoted = tuple(
+        Flaw(pointer, f"{text} is no JSON", "quote it")
+        for pointer, text in document.ambiguous.items()
+        if not _JSON_NUMBER.fullmatch(text)
+    )
     return (
         unquoted
         or meta_schema.find_flaws(schema)

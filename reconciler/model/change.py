@@ -36,7 +36,7 @@ class Document:
 
     `marks` maps a JSON Pointer to the place of the value there; a pointer followed by `#` is the place of the key
     itself. `ambiguous` maps the pointer of a scalar that YAML 1.1 and 1.2 read differently to its text; the value
-    in its place is that text.
+    in its place is that text, or the number where JSON has it too (`1e3`).
     """
 
     value: Value

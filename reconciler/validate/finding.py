@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -153,6 +154,8 @@ _RATIO = re.compile(r"[0-9]+:([0-9]+)")
 _NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
 _GROUPED = re.compile(r"[-+]?[1-9][0-9_]*(?:\.[0-9]+)?")
 _COMMA = re.compile(r"([-+]?[0-9]+),([0-9]+)")
+EXPONENT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)[eE]([-+]?[0-9]{1,9})")
+_MOST_ZEROS = 15
 _WITH_UNIT = re.compile(r"([-+]?[0-9]+(?:\.[0-9]+)?)\s*(?:%|[A-Za-z]+)")
 
 
@@ -203,13 +206,22 @@ def number_hint(text: str, field: Mapping[str, Any], unit: str, *, quoted: bool)
     if comma:
         thousands = len(comma[2]) == len("000")  # 1,000 is a thousand to some people and one to others
         return "write no comma: 1.5 or 1000" if thousands else f"write {comma[1]}.{comma[2]}, with a point"
-    if "_" in text and _GROUPED.fullmatch(text):
-        return f"write {text.replace('_', '')}"
+    plain = _in_plain_digits(text)
+    if plain:
+        return f"write {plain}"
     with_unit = _WITH_UNIT.fullmatch(text)
     if with_unit:
         return f"write {with_unit[1]}, the number alone{f' (it is in {unit})' if unit else ''}"
     whole = "whole " if field.get("type") == "integer" else ""
     return f"write a plain {whole}number in decimal digits, such as {_example(field)}"
+
+
+def _in_plain_digits(text: str) -> str:
+    """A number with an exponent or with grouped digits, in digits alone; empty for any other text."""
+    exponent = EXPONENT.fullmatch(text)
+    if exponent:
+        return f"{Decimal(text):f}" if abs(int(exponent[1])) <= _MOST_ZEROS else ""
+    return text.replace("_", "") if "_" in text and _GROUPED.fullmatch(text) else ""
 
 
 def describe_range(bounds: Mapping[str, float], unit: str) -> str:

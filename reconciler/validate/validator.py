@@ -21,6 +21,7 @@ from reconciler.model.problem import Problem
 from reconciler.validate.filepatterns import FilePatterns
 from reconciler.validate.finding import (
     AMBIGUOUS,
+    EXPONENT,
     MISSING,
     SECRET,
     Finding,
@@ -225,6 +226,8 @@ def _describe_readings(text: str) -> str:
         for part in text.split(":"):
             total = total * 60 + int(part)
         return f"is read as {total} by some YAML readers (base 60) and as text by others"
+    if EXPONENT.fullmatch(text):
+        return "is a number to some YAML readers and text to others (YAML 1.1 wants a point and a signed exponent)"
     return "is not the same number to all YAML readers"
 
 

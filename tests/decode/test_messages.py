@@ -27,6 +27,23 @@ from reconciler.decode.document import decode
         (b"a: `x`\n", ["cannot start with `", "put quotes around"]),
         (b"a: *.set\n", ["put quotes around text that starts with & or *"]),
         (b"a: &x 1\nb: &x 1\n", ["this anchor (&name) is there twice"]),
+        (b"a: &x 1\nb: &x 1\n", ["first on line 1", "not every reader does"]),
+        (b"a: 1\n: b\n", ["a key is missing before this colon"]),
+        (b"- : b\n", ["a key is missing before this colon"]),
+        (b"a: {: b}\n", ["a key is missing before this colon"]),
+        (b"a: [:b]\n", ["starts with a colon", "put quotes around it"]),
+        (b"%FOO bar\n---\na: 1\n", ["%FOO is no directive", "delete it"]),
+        (b"# x\n...\n", ["a line of ... ends a document, and there is none above it"]),
+        (b'a: {"b"\n  : 1}\n', ["not on one line"]),
+        (b'a: "\\ud83d!"\n', ["half a character", "both of its escapes"]),
+        (b"a: ! 12\n", ["the tag ! is not allowed"]),
+        (b"a: {?b: 1}\n", ["a ? that begins a text", "put quotes around"]),
+        (b"a: &b:c d\n", ["the name of an anchor (&)", "letters, digits, - and _"]),
+        (b"a: 'x'# y\n", ["a comment (#) begins without a space", "put a space before the #"]),
+        (b"a: [1,\n2]\n", ["inside the [ opened on line 1", "not indented deeper", "indent it"]),
+        (b"a: [\n\t1]\n", ["a tab in the indentation", "use spaces"]),
+        (b"a: 1\n%YAML 1.2\n---\nb: 1\n", ["below a document that has not ended", "a line of ..."]),
+        (b"a: |\n  x\n   ", ["ends in a block text with blanks and no line end", "delete these blanks"]),
         (b"a: !!python/object:os.system x\n", ["!!python/object:os.system is not allowed"]),
         (b"a: !secret x\n", ["the tag !secret is not allowed"]),
         (b"x: &x {a: 1}\ny:\n  <<: *x\n", ["merge key", "write the values out"]),
@@ -92,3 +109,9 @@ def test_every_document_with_sound_syntax_is_there_once(data: bytes, names: list
     decoded = decode("f.yaml", data)
     assert [document.value for document in decoded.documents] == [{"n": name} for name in names]
     assert {problem.code for problem in decoded.problems} == {"yaml-syntax"}
+
+
+def test_what_is_wrong_is_told_for_each_place_and_not_again_as_its_consequence() -> None:
+    data = b"a: [1,\n2,\n3]\nb: [?x, c: d: e]\nf: 'x'# y\n"
+    assert [(problem.line, problem.column) for problem in decode("f.yaml", data).problems] == [(2, 1), (4, 5)]
+    assert [problem.line for problem in decode("f.yaml", data.replace(b": d: e", b"")).problems] == [2, 4, 5]

@@ -116,6 +116,14 @@ def test_kinds_are_in_order_and_found_by_what_people_type() -> None:
         assert found.name == "User"
 
 
+def test_a_number_with_an_exponent_is_json_and_a_number_that_json_lacks_is_not() -> None:
+    kinds, problems = load({"schemas/desk.schema.json": DESK.replace(b'"minimum": 0', b'"minimum": 1e3')}, shipped())
+    assert problems == ()
+    assert kinds.by_name["Desk"].schema["$defs"]["money"]["minimum"] == 1000
+    _, problems = load({"schemas/desk.schema.json": DESK.replace(b'"minimum": 0', b'"minimum": .5e3')}, shipped())
+    assert [problem.message for problem in problems] == [".5e3 is no JSON"]
+
+
 def test_the_digest_follows_the_content_and_not_the_layout() -> None:
     (path, text), *_ = load_bundled_schemas().items()
     respaced, _ = load({path: json.dumps(json.loads(text)).encode()})
