@@ -1,6 +1,7 @@
 """From a file's bytes to its canonical bytes, with proof that they say the same.
 
-Two spaces for each level, lists too, never two blank lines in a row; keys in the order of the kind's schema.
+Two spaces for each level, lists too, never two blank lines in a row; keys in the order of the kind's schema. Line ends
+stay.
 """
 
 from __future__ import annotations
@@ -12,22 +13,17 @@ from typing import TYPE_CHECKING, Any
 from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
 from reconciler.decode.document import decode, make_parser
+from reconciler.decode.pairs import swap_pairs
 from reconciler.errors import BugError
-from reconciler.format.read import (
-    BLANKS,
-    DOCUMENT_MARK,
-    INDENT,
-    TEXT_HEADER,
-    BlockReader,
-    NotUnderstoodError,
-    join_comment,
-)
+from reconciler.format.flow import BLANKS, INDENT, Tokens, join_comment
+from reconciler.format.read import DOCUMENT_MARK, TEXT_HEADER, BlockReader, NotUnderstoodError
 from reconciler.kinds.kind import child
 from reconciler.validate.finding import field_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from reconciler.format.flow import Flow
     from reconciler.format.read import Block, Entry
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Decoded
@@ -59,9 +55,15 @@ class KeyOrder:
         return block._replace(entries=tuple(entries))
 
     def _arrange_entry(self, entry: Entry, kind: str, pointer: str) -> Entry:
-        if entry.body is None:
-            return entry
-        return entry._replace(body=self._arrange(entry.body, kind, child(pointer, entry.key or 0)))
+        below = child(pointer, entry.key or 0)
+        if entry.flow is not None:
+            arranged = self.arrange_flow(entry.flow, kind, below)
+            return entry._replace(opening=f"{entry.opening.removesuffix(str(entry.flow))}{arranged}", flow=arranged)
+        return entry if entry.body is None else entry._replace(body=self._arrange(entry.body, kind, below))
+
+    def arrange_flow(self, flow: Flow, kind: str, pointer: str) -> Flow:
+        """A collection in brackets at a pointer with its keys in order."""
+        return flow.arrange(lambda below: self._ranks_at(kind, below), pointer)
 
     def _ranks_at(self, kind: str, pointer: str) -> dict[str, int]:
         ranks = self._ranks.get((kind, pointer))
@@ -108,6 +110,10 @@ class Writer:
     def write_verbatim(self, lines: Iterable[str]) -> None:
         self.lines.extend(lines)
         self._may_break = False
+
+    def write_lines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._write_line(line)
 
     def _write_block(self, block: Block, indent: int) -> None:
         for entry in block.entries:
@@ -175,16 +181,17 @@ def format_text(text: str, order: KeyOrder) -> str:
     """
     lines = text.split("\n")[:-1]
     writer = Writer()
+    tokens = Tokens(text)
     for section in _sections(lines, compose_nodes(text)):
         try:
-            _write_section(section, lines, order, writer)
+            _write_section(section, lines, tokens, order, writer)
         except NotUnderstoodError:
             writer.write_verbatim(lines[section.start : section.end])
     return "".join(f"{line}\n" for line in writer.lines)
 
 
 def compose_nodes(text: str) -> list[Node]:
-    parser = make_parser(text.encode())
+    parser = make_parser(swap_pairs(text.encode())[0])
     nodes: list[Node] = []
     try:
         while parser.check_node():
@@ -196,24 +203,39 @@ def compose_nodes(text: str) -> list[Node]:
     return nodes
 
 
-def _write_section(section: _Section, lines: Sequence[str], order: KeyOrder, writer: Writer) -> None:
+def _write_section(section: _Section, lines: Sequence[str], tokens: Tokens, order: KeyOrder, writer: Writer) -> None:
     """Write a section, all of it or nothing."""
     root = section.root
     mark = _canonical_mark(section, lines)
     if root is None:
-        comments = [_loose_line(line) for line in lines[section.below : section.end]]
-        while comments and not comments[-1]:
-            comments.pop()
+        comments = _strip_end([_loose_line(line) for line in lines[section.below : section.end]])
         writer.begin_document(mark)
         writer.write_comments(comments, 0)
         return
-    if not isinstance(root, CollectionNode) or root.flow_style:
+    if not isinstance(root, CollectionNode):
         raise NotUnderstoodError
-    head, block = BlockReader(lines, section.below, section.end).read(root)
-    if not _has_alias(root, lines[section.start : section.end]):  # an alias has to come after its anchor
-        block = order.arrange(block, _kind_of(root))
+    reader = BlockReader(lines, tokens, section.below, section.end)
+    may_move = not _has_alias(root, lines[section.start : section.end])  # an alias has to come after its anchor
+    if root.flow_style:
+        head, flow, texts, tail = reader.read_flow(root)
+        if flow is not None and may_move:
+            texts = [texts[0].replace(str(flow), str(order.arrange_flow(flow, _kind_of(root), "")), 1)]
+        writer.begin_document(mark)
+        writer.write_comments(head, 0)
+        writer.write_lines(texts)
+        writer.write_comments(_strip_end(tail), 0)
+        return
+    head, block = reader.read(root)
     writer.begin_document(mark)
-    writer.write_document(head, block)
+    writer.write_document(head, order.arrange(block, _kind_of(root)) if may_move else block)
+
+
+def _strip_end(comments: Sequence[str]) -> Sequence[str]:
+    """Comments without the blank lines at their end."""
+    end = len(comments)
+    while end and not comments[end - 1]:
+        end -= 1
+    return comments[:end]
 
 
 def _sections(lines: Sequence[str], roots: Sequence[Node]) -> Iterator[_Section]:
@@ -306,9 +328,16 @@ def format_file(path: str, data: bytes, order: KeyOrder) -> Formatted:
     text = _complete(path, data, decoded)
     formatted = format_text(text, order)
     after = formatted.encode()
+    if _has_windows_ends(data):
+        after = after.replace(b"\n", b"\r\n")
     if after != data and not (_has_same_ink(text, formatted) and _mean_the_same(decoded, decode(path, after))):
         raise _unsafe_error(path)
     return Formatted(path, data, after)
+
+
+def _has_windows_ends(data: bytes) -> bool:
+    """Whether all lines end in CRLF, as git writes them where it is told so: line ends are git's business."""
+    return 0 < data.count(b"\n") == data.count(b"\r\n")
 
 
 def _complete(path: str, data: bytes, decoded: Decoded) -> str:

@@ -8,13 +8,16 @@ counts, in quoted and plain text lines are folded (YAML 1.2.2, sections 6.5 and 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
+from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode
+
+from reconciler.format.flow import BLANKS, INDENT, join_comment, read_lines, read_one_line, trim_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from reconciler.format.flow import Flow, Tokens
 
 
 class NotUnderstoodError(Exception):
@@ -34,7 +37,8 @@ class Entry(NamedTuple):
     `opening` is its first line without indentation and comment. What follows is a `body`, or `raw`: lines that are
     indented from where the entry is, which end with the value's own blank lines when it `keeps` them. `head` holds
     the comments above, `below` those after it that are indented deeper, `aligned` when they go on with `comment` in
-    its column. Comments are without indentation, and "" is a blank line among them.
+    its column. Comments are without indentation, and "" is a blank line among them. `flow` is the value in
+    brackets with which the opening ends.
     """
 
     key: str | None
@@ -46,11 +50,8 @@ class Entry(NamedTuple):
     keeps: bool = False
     below: tuple[str, ...] = ()
     aligned: bool = False
+    flow: Flow | None = None
 
-
-BLANKS = " \t"
-"""The white space of YAML: a no-break space is text."""
-INDENT = 2
 
 _LOOSE = frozenset({"", "#"})
 """The first characters of blank lines and comments."""
@@ -126,9 +127,6 @@ class LineCursor:
             yield text
 
 
-_CLOSING = re.compile(r"[ \t\]}]*")
-
-
 def read_block_text(
     lines: Sequence[str], start: int, end: int, column: int, indicators: str
 ) -> tuple[int, tuple[str, ...]]:
@@ -137,7 +135,7 @@ def read_block_text(
     `start` is the line below its header, and `end` the one where the document ends at the latest.
     """
     digits = indicators.strip("+-")
-    indent = column + int(digits) if digits else _detect_indent(lines, start, end, column)
+    indent = column + int(digits) if digits else _detect_indent(lines[start:end], column)
     end_line = start
     while end_line < end and (not lines[end_line].strip(" ") or _depth(lines[end_line]) >= indent):
         end_line += 1
@@ -153,96 +151,22 @@ def read_folded(lines: Sequence[str], node: Node) -> list[str]:
     start, end = node.start_mark, node.end_mark
     if start.line == end.line:
         return [lines[start.line][start.column : end.column]]
-    between = [_trim(line.lstrip(BLANKS)) for line in lines[start.line + 1 : end.line]]
+    between = [trim_line(line.lstrip(BLANKS)) for line in lines[start.line + 1 : end.line]]
     last = lines[end.line][: end.column].lstrip(BLANKS)
-    return [_trim(lines[start.line][start.column :]), *between, last]
+    return [trim_line(lines[start.line][start.column :]), *between, last]
 
 
-def read_flow(lines: Sequence[str], node: Node) -> list[str]:
-    """The lines of a collection in brackets up to the closing one, indented by how deep inside of it they are."""
-    start, end = node.start_mark, node.end_mark
-    shape = _Shape()
-    shape.add(node, (start.line, start.column))
-    texts = [lines[start.line][start.column :], *lines[start.line + 1 : end.line], lines[end.line][: end.column]]
-    if start.line == end.line:
-        return [lines[start.line][start.column : end.column]]
-    flow_lines: list[str] = []
-    for line, text in enumerate(texts, start.line):
-        offset = start.column if line == start.line else 0
-        depth = 0 if line == start.line else shape.depth(line, text)
-        code = shape.join_line(line, text, offset)
-        if code or line in shape.begins_inside or flow_lines[-1]:
-            flow_lines.append(" " * (INDENT * depth) + code if code else "")
-    return flow_lines
+def _detect_indent(lines: Sequence[str], column: int) -> int:
+    """The indentation of a block text without an indicator for it: that of its first line that is not blank.
 
-
-def join_comment(code: str, comment: str) -> str:
-    return f"{code}  {comment}" if code and comment else code or comment
-
-
-@dataclass(slots=True)
-class _Shape:
-    """Where the scalars and brackets of a collection begin and end."""
-
-    brackets: list[tuple[int, int, int]] = field(default_factory=list)
-    """First line, last line, and the column after the closing bracket."""
-    ends: dict[int, int] = field(default_factory=dict)
-    """The column after the last scalar that ends on a line."""
-    begins_inside: set[int] = field(default_factory=set)
-    """Lines whose beginning is inside a scalar."""
-    seen: set[int] = field(default_factory=set)
-
-    def add(self, node: Node, start: tuple[int, int]) -> None:
-        """Note a node and what is in it; what an alias stands for may be elsewhere in the file."""
-        first, last = node.start_mark, node.end_mark
-        if id(node) in self.seen or (first.line, first.column) < start:
-            return
-        self.seen.add(id(node))
-        if isinstance(node, ScalarNode):
-            self.ends[last.line] = max(last.column, self.ends.get(last.line, 0))
-            self.begins_inside.update(range(first.line + 1, last.line + 1))
-            return
-        self.brackets.append((first.line, last.line, last.column))
-        for part in _iter_parts(node):
-            self.add(part, start)
-
-    def depth(self, line: int, text: str) -> int:
-        """The depth of a line in brackets: those opened on one line count once, those that it closes first do not."""
-        closing = _CLOSING.match(text)
-        closed = closing.end() if closing and line not in self.begins_inside else 0
-        around = {
-            first for first, last, after in self.brackets if first < line <= last and (last, after) > (line, closed)
-        }
-        return len(around) + (line in self.begins_inside)
-
-    def join_line(self, line: int, text: str, offset: int) -> str:
-        """A line without indentation, its comment two spaces apart; `offset` is the column where the text begins."""
-        if line + 1 in self.begins_inside:
-            return _trim(text.lstrip(BLANKS))
-        mark = text.find("#", max(self.ends.get(line, 0) - offset, 0))
-        if mark < 0:
-            return text.strip(BLANKS)
-        return join_comment(text[:mark].strip(BLANKS), text[mark:].rstrip(BLANKS))
-
-
-def _iter_parts(node: Node) -> Iterator[Node]:
-    if isinstance(node, MappingNode):
-        for entry in node.value:
-            yield from entry
-    elif isinstance(node, SequenceNode):
-        yield from node.value
-
-
-def _trim(text: str) -> str:
-    r"""Without the blanks at the end, unless a backslash is before them: in double quotes `\ ` is a space."""
-    trimmed = text.rstrip(BLANKS)
-    return text if trimmed.endswith("\\") else trimmed
-
-
-def _detect_indent(lines: Sequence[str], start: int, end: int, column: int) -> int:
-    """The indentation of a block text without an indicator for it: that of its first line."""
-    depth = next((_depth(line) for line in lines[start:end] if line.strip(" ")), 0)
-    return max(depth, column + 1)
+    Where there is none, it is as deep as the longest of the blank lines (YAML 1.2.2, section 8.1.1.1).
+    """
+    longest = 0
+    for line in lines:
+        if line.strip(" "):
+            return max(_depth(line) if _depth(line) > column else longest, column + 1)
+        longest = max(longest, len(line))
+    return max(longest, column + 1)
 
 
 def _depth(line: str) -> int:
@@ -255,9 +179,10 @@ _DEEPER = " " * INDENT
 class BlockReader:
     """Reads the mapping or list at the root of one document, from line `start` to the line before `end`."""
 
-    def __init__(self, lines: Sequence[str], start: int, end: int) -> None:
+    def __init__(self, lines: Sequence[str], tokens: Tokens, start: int, end: int) -> None:
         self._cursor = LineCursor(lines, start, end)
         self._lines = lines
+        self._tokens = tokens
 
     def read(self, root: CollectionNode) -> tuple[tuple[str, ...], Block]:
         """The comments at the top of the document, and its block. Raises `NotUnderstoodError`."""
@@ -268,6 +193,22 @@ class BlockReader:
         if self._cursor.at < self._cursor.end:
             raise NotUnderstoodError
         return head, block
+
+    def read_flow(self, root: CollectionNode) -> tuple[tuple[str, ...], Flow | None, list[str], tuple[str, ...]]:
+        """The same of a root in brackets: comments, the root when it is on one line, its lines, and comments below."""
+        head = self._cursor.take_comments()
+        tokens = self._tokens.inside(root)
+        start, end = root.start_mark, root.end_mark
+        if start.line != self._cursor.at or start.index != tokens[0].start_mark.index:
+            raise NotUnderstoodError
+        flow = read_one_line(self._lines, tokens) if start.line == end.line else None
+        texts = read_lines(self._lines, root, tokens) if flow is None else [str(flow)]
+        comment = self._cursor.trailing_comment(end.line, end.column)
+        self._cursor.at = end.line + 1
+        tail = self._cursor.take_comments()
+        if self._cursor.at < self._cursor.end:
+            raise NotUnderstoodError
+        return head, flow, [*texts[:-1], join_comment(texts[-1], comment)], tail
 
     def _read_block(self, node: CollectionNode, outer: int, begin: int) -> Block:
         """A block from the cursor on; `begin` is where its first line does, when that holds something else before."""
@@ -359,14 +300,18 @@ class BlockReader:
         line, start, end = self._cursor.at, value.start_mark, value.end_mark
         if start.line == end.line == line:
             self._cursor.expect_blank(line, after, start.column)
-            text = self._lines[line][start.column : end.column]
-            return self._close_entry(entry, f"{entry.opening} {text}", end.column, column)
+            text, flow = self._lines[line][start.column : end.column], None
+            if isinstance(value, CollectionNode):
+                tokens = self._tokens.inside(value)
+                flow = read_one_line(self._lines, tokens)
+                text = f"{text[: tokens[0].start_mark.column - start.column]}{flow}"
+            return self._close_entry(entry._replace(flow=flow), f"{entry.opening} {text}", end.column, column)
         return self._read_over_lines(entry, value, column, after)
 
     def _read_over_lines(self, entry: Entry, value: Node, column: int, after: int) -> Entry:
         """A value that does not end on the line of its key; one that starts on a line of its own stays there."""
         line, start, end = self._cursor.at, value.start_mark, value.end_mark
-        texts = read_flow(self._lines, value) if isinstance(value, CollectionNode) else read_folded(self._lines, value)
+        texts = self._read_texts(value)
         raw = [_DEEPER + text if text else "" for text in texts]
         if start.line == line:
             self._cursor.expect_blank(line, after, start.column)
@@ -383,6 +328,17 @@ class BlockReader:
         below, _ = self._cursor.take_deeper_comments(column)
         return entry._replace(raw=tuple(raw), below=below)
 
+    def _read_texts(self, value: Node) -> list[str]:
+        """The lines of a text, or of a collection in brackets with its anchor and tag before it."""
+        if not isinstance(value, CollectionNode):
+            return read_folded(self._lines, value)
+        tokens = self._tokens.inside(value)
+        start, opening = value.start_mark, tokens[0].start_mark
+        if start.line != opening.line:
+            raise NotUnderstoodError
+        first, *others = read_lines(self._lines, value, tokens)
+        return [f"{self._lines[start.line][start.column : opening.column]}{first}", *others]
+
     def _close_entry(self, entry: Entry, opening: str, after: int, column: int) -> Entry:
         """An entry of one line, with the deeper comments below it."""
         line = self._cursor.at
@@ -390,7 +346,7 @@ class BlockReader:
         self._cursor.at = line + 1
         below, columns = self._cursor.take_deeper_comments(column)
         aligned = bool(comment) and columns == {self._lines[line].rindex(comment)}
-        return Entry(entry.key, entry.head, opening, comment, below=below, aligned=aligned)
+        return entry._replace(opening=opening, comment=comment, below=below, aligned=aligned)
 
     def _is_bare(self, node: CollectionNode) -> bool:
         """Whether a block starts with its first key or dash: without an anchor, a tag or a question mark."""

@@ -76,9 +76,19 @@ def test_diff_shows_what_would_change_and_writes_nothing(desk: Desk) -> None:
 
 
 def test_diff_shows_what_cannot_be_seen(desk: Desk) -> None:
-    (desk.folder / MESSY).write_bytes(b"\xef\xbb\xbfkind: User\r\nspec: {}")
+    (desk.folder / MESSY).write_bytes(b"\xef\xbb\xbfkind: User\r\nspec: {}\nx: 1")
     _, out, _ = desk.fmt("--diff")
-    assert "\n-\\ufeffkind: User\\r\n-spec: {}\n\\ No newline at end of file\n+kind: User\n+spec: {}\n" in out
+    assert "\n-\\ufeffkind: User\\r\n+kind: User\n spec: {}\n-x: 1\n\\ No newline at end of file\n+x: 1\n" in out
+
+
+def test_a_checkout_with_windows_line_ends_is_canonical(desk: Desk) -> None:
+    desk.fmt()
+    for file in desk.folder.rglob("*.yaml"):
+        file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    assert desk.fmt("--check") == (0, "", f"{COUNT} files already formatted\n")
+    (desk.folder / MESSY).write_bytes((desk.folder / MESSY).read_bytes().replace(b"status: ", b"status:  "))
+    assert desk.fmt()[:2] == (0, f"{MESSY.as_posix()}\n")
+    assert (desk.folder / MESSY).read_bytes() == (EXAMPLE / MESSY).read_bytes().replace(b"\n", b"\r\n")
 
 
 def test_only_what_differs_is_written_and_once(desk: Desk) -> None:
