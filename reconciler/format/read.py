@@ -264,10 +264,21 @@ class BlockReader:
 
     def _read_alias(self, entry: Entry, column: int, after: int) -> Entry:
         """The composer gives the node that an alias stands for, so the alias itself is read from the line."""
-        match = ALIAS.match(self._lines[self._cursor.at], after)
+        line = self._cursor.at
+        match = ALIAS.match(self._lines[line], after)
+        if match is not None:
+            return self._close_entry(entry, f"{entry.opening} {match[1]}", match.end(), column)
+        entry = entry._replace(comment=self._cursor.trailing_comment(line, after))
+        self._cursor.at += 1
+        above = [_DEEPER + text for text in self._cursor.take_comments() if text]
+        line = self._cursor.at
+        match = ALIAS.match(self._lines[line]) if line < self._cursor.end else None
         if match is None:
             raise NotUnderstoodError
-        return self._close_entry(entry, f"{entry.opening} {match[1]}", match.end(), column)
+        raw = join_comment(_DEEPER + match[1], self._cursor.trailing_comment(line, match.end()))
+        self._cursor.at += 1
+        below, _ = self._cursor.take_deeper_comments(column)
+        return entry._replace(raw=(*above, raw), below=below)
 
     def _read_nested(self, entry: Entry, value: CollectionNode, column: int, after: int) -> Entry:
         line, start = self._cursor.at, value.start_mark
