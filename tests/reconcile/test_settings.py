@@ -52,7 +52,7 @@ def test_walking_equals_reading_the_last_tree_at_once(history: list[LawEdit]) ->
             repo.git("update-ref", "refs/heads/host", commit)
             awake.sync()
             tree = tree_of(repo, commit)
-            layout, known = read_layout(tree.get(FILE), "", SHIPPED, FAULTS)
+            layout, known = read_layout(tree.get(FILE), "", SHIPPED)
             checked = check_tree(tree, layout, SHIPPED, FAULTS, known)
             version = awake.ledger.version(commit)
             assert version is not None
@@ -98,13 +98,13 @@ def test_what_is_wrong_with_it_makes_the_commit_invalid(
     (problem,) = world.attempt().plan.problems
     assert (problem.path, problem.line, problem.code, problem.pointer) == (FILE, line, code, pointer)
     assert [row.resource.name for row in world.rows().values()] == ["ann"]
-    layout, known = read_layout(text.encode(), "", SHIPPED, FAULTS)
+    layout, known = read_layout(text.encode(), "", SHIPPED)
     assert known == (problem,)
     assert layout.spec.schemas == "schemas"
 
 
 def test_off_may_be_written_without_quotes() -> None:
-    layout, known = read_layout(written("{prune: {mode: off}}").encode(), "", SHIPPED, FAULTS)
+    layout, known = read_layout(written("{prune: {mode: off}}").encode(), "", SHIPPED)
     assert known == ()
     assert str(layout.spec.prune.mode) == "off"
 
