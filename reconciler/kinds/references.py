@@ -26,6 +26,8 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _FRAGMENT = re.compile(r"(?:[A-Za-z0-9/._~!$&'()*+,;=:@?-]|%[0-9A-Fa-f]{2})*")
 """What may stand behind the # of a reference (RFC 3986)."""
+_ADDRESS = re.compile(r"[A-Za-z0-9/._~!$&'()*+,;=:@?%-]*")
+"""What may stand before it; square brackets are left out, as an address of a network is of no use here."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _HINT = "a $ref names a place in the same file, such as #/$defs/name: nothing outside it is ever read"
 
@@ -61,8 +63,13 @@ def find_links(schema: Mapping[str, Any], parts: Parts) -> Links:
                 meta.add(pointer)
             else:
                 anchor = parts[found].get("$dynamicAnchor") if keyword == "$dynamicRef" else None
-                others = [other for other in index.dynamic.get(anchor, ()) if other != found] if anchor else []
+                named = index.dynamic.get(anchor, ())[:MAX_DYNAMIC] if anchor else ()
+                others = [other for other in named if other != found]
                 targets.setdefault(pointer, []).append([found, *others])
+    for places in index.dynamic.values():
+        if len(places) > MAX_DYNAMIC:
+            at = child(places[MAX_DYNAMIC], "$dynamicAnchor")
+            flaws.append(Flaw(at, f"more than {MAX_DYNAMIC} parts have this name", "give some of them another name"))
     for root in index.twice:
         flaws.append(Flaw(root, "this name is given twice in this file", "give one of the two another name"))
     return Links(targets, frozenset(meta), tuple(flaws))
@@ -113,6 +120,8 @@ def _join(base: str, text: str) -> str:
 
 def _find_target(schema: Mapping[str, Any], parts: Parts, index: _Index, pointer: str, text: str) -> str | Flaw | None:
     """The pointer of what a reference names, None for the meta-schema; a flaw says why there is none."""
+    if not _ADDRESS.fullmatch(text.partition("#")[0]):
+        return Flaw("", f"{text} has characters that not all readers allow in a reference", _HINT)
     address, fragment = urldefrag(_join(index.bases[pointer], text))
     root = index.resources.get(address)
     if root is None:
@@ -162,6 +171,9 @@ def _targets(schema: Same) -> Mapping[int, Mapping[str, Any]]:
         id(parts[pointer]): parts[found[0][0]] for pointer, found in links.targets.items() if "$ref" in parts[pointer]
     }
 
+
+MAX_DYNAMIC = 100
+"""Parts with one name, any of which a dynamic reference may lead to."""
 
 MAX_PARTS = 50_000
 """Parts of a schema with each `$ref` written out: what a file can hold without one."""
