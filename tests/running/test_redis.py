@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.adapters.redis.cache import ViewReader
-from reconciler.adapters.redis.connection import connect
+from reconciler.adapters.redis.connection import address, connect
 from reconciler.adapters.redis.server import find_server_url
 from reconciler.client import Config
+from tests.adapters.redis.rights import DOCUMENTED
 from tests.running.hosts import Host
 from tests.support import configs
 from tests.support.daemons import until
@@ -224,6 +225,32 @@ def test_what_redis_missed_while_it_was_away_is_made_up_for(host: Host, redis: E
         pass
     with host.daemon() as daemon:
         until(lambda: _statuses(host, "ann") == ["EXPIRED"], daemon.log)
+
+
+def test_a_daemon_with_the_documented_rights_and_no_others_does_all_of_it(
+    tmp_path: Path, redis: EmbeddedServer
+) -> None:
+    """The daemon's login, and one for a program that reads, have just the rules that docs/sessions.md lists."""
+    with connect(redis.url, answer_timeout=5) as link:
+        link.ask("FLUSHALL", "SYNC")
+        for name in ("reconciler", "reader"):
+            link.ask("ACL", "SETUSER", name, "reset", "on", ">pw", *DOCUMENTED[name])
+    place = address(redis.url)
+    host = Host.create(tmp_path, REDIS_URL=f"unix://reconciler:pw@{place}?socket_timeout=5")
+    with host.daemon() as daemon:
+        _await_view(daemon, host.head)
+        assert host.run("session", "create", "ann", "--ip", "203.0.113.7", "--device", "phone").code == 0
+        host.repo.commit({"users/ann.yaml": configs.user("ann", status="INACTIVE")})
+        until(lambda: _statuses(host, "ann") == ["EXPIRED"], daemon.log)
+        assert host.run("drift", "--heal").code == 0
+        assert daemon.status()["troubles"] == []
+        told = json.loads(host.run("doctor", "--format", "json").out)
+        assert {one["grade"] for one in told if one["check"] == "redis"} == {"ok"}
+        with connect(f"unix://reader:pw@{place}", answer_timeout=5) as link:
+            assert _risk(link, "ben") > 0
+            assert ViewReader(link).after("0-0", 5.0)
+    with connect(redis.url, answer_timeout=5) as link:
+        assert link.ask("ACL", "LOG") == []
 
 
 def test_without_redis_all_else_works_and_sessions_say_what_to_set(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from reconciler.adapters.redis.probe import host_rights, probe, reader_rights, s
 from reconciler.adapters.redis.sessions import RedisSessions
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
 from reconciler.model.live import NewSession, ViewContent
+from tests.adapters.redis.rights import DOCUMENTED
 from tests.adapters.redis.test_faults import calls
 from tests.adapters.redis.views import MB, fill, mark, write
 from tests.support.valkey import keys, uuid
@@ -68,13 +69,6 @@ def test_rights_that_are_missing_are_named(link: Connection, limited: str) -> No
     link.ask("ACL", "SETUSER", "limited", "resetkeys", "~config:*", "+@all")
     answer = probe(limited, "user:")
     assert {one.split()[1].partition(":")[0] for one in answer.refused} == {"session", "sessions", "user"}
-
-
-LINES = re.compile(r"^ACL SETUSER (\S+) on >PASSWORD ((?:.|\n  )*)$", re.MULTILINE)
-DOCUMENTED = {
-    name: rules.split() for name, rules in LINES.findall(Path("docs/sessions.md").read_text(encoding="utf-8"))
-}
-"""The rules of each ACL line in the documentation."""
 
 
 def test_the_documented_rights_are_those_that_doctor_hints_at() -> None:
