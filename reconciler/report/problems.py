@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from reconciler import answers
 from reconciler.model.problem import NOT_LOCATED, Problem, Severity
 from reconciler.report.escape import dump_json, escape_line
+from reconciler.tables.problems import MORE_PROBLEMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -175,6 +176,13 @@ def problem_counts(problems: Sequence[Problem]) -> str:
     """`1 error, 2 warnings`, or `no problems`."""
     errors, warnings = count_severity(problems, Severity.ERROR), count_severity(problems, Severity.WARNING)
     return f"{plural(errors, 'error')}, {plural(warnings, 'warning')}" if problems else "no problems"
+
+
+def kept_errors(problems: Sequence[Problem]) -> str:
+    """`3 errors`; `more than 100 errors` of problems of which not all were kept."""
+    kept = [problem for problem in problems if problem.is_error and problem.code != MORE_PROBLEMS]
+    is_whole = not any(problem.code == MORE_PROBLEMS for problem in problems)
+    return f"{'' if is_whole else 'more than '}{plural(len(kept), 'error')}"
 
 
 def checked_counts(checked: CheckResult) -> str:

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 MAX_KEPT = 100
+MORE_PROBLEMS = "more-problems"
+"""The code of what stands for the problems that are not kept."""
 MAX_KEPT_SIZE = 40_000
 """Characters of all that is kept: twenty versions are less than a megabyte."""
 
@@ -35,7 +37,7 @@ def _count_rest(problems: Collection[Problem], kept: Collection[Problem]) -> Pro
         path=".",
         line=1,
         column=1,
-        code="more-problems",
+        code=MORE_PROBLEMS,
         pointer="",
         message=f"there are {errors:,} more errors and {warnings:,} more warnings",
         hint="`reconciler validate` shows more of them",

@@ -13,6 +13,7 @@ from reconciler.model.problem import Problem, Severity
 from reconciler.plan import Plan
 from reconciler.reconcile.check import CheckResult
 from reconciler.report.formats import PLAN_FORMATS, PROBLEM_FORMATS
+from reconciler.report.problems import kept_errors
 from reconciler.snapshot.tree import NO_ENTRY
 from reconciler.tables.problems import shorten_problems
 from tests.support.world import SHIPPED
@@ -103,6 +104,11 @@ def test_what_a_command_prints_beside_its_result_is_less_than_a_megabyte(capsys:
     told = capsys.readouterr().err
     assert len(told.encode()) < MEGABYTE
     assert re.search(r"[\d,]+ more problems not shown", told)
+
+
+def test_a_refusal_does_not_take_what_was_kept_for_all() -> None:
+    assert kept_errors([problem for problem in MANY[:20] if problem.is_error]) == "2 errors"
+    assert kept_errors(shorten_problems(MANY)) == "more than 100 errors"
 
 
 def test_json_counts_all_and_shows_errors_first() -> None:

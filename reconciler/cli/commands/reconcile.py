@@ -12,7 +12,7 @@ from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.output import Exit
 from reconciler.errors import ReconcilerError
 from reconciler.report.commits import short_sha
-from reconciler.report.problems import parse_problem, plural, problem_line
+from reconciler.report.problems import kept_errors, parse_problem, problem_line
 from reconciler.report.status import suspension_line
 from reconciler.report.sync import drift_lines, drift_summary, sync_lines
 from reconciler.report.verification import verification_lines
@@ -70,7 +70,7 @@ def _report_sync(given: Globals, found: answers.Sync) -> Exit:
         report(output.problem(problem_line(problem)))
     errors = [problem for problem in problems if problem.is_error]
     if errors and found.head:
-        output.note(f"refused: {short_sha(found.head)} has {plural(len(errors), 'error')}; no row was changed by it")
+        output.note(f"refused: {short_sha(found.head)} has {kept_errors(problems)}; no row was changed by it")
     error = found.history.error if found.history else None
     if error:
         output.failure(ReconcilerError(error.message, hint=error.hint))
