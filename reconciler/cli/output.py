@@ -15,9 +15,9 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from reconciler.cli.terminal import Shown
     from reconciler.errors import ReconcilerError
 
-    Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 
 
 COLOURS = {"+": "green", "~": "yellow", "-": "red"}
@@ -94,7 +94,7 @@ def table(
     headers: Sequence[str],
     rows: Sequence[Sequence[str]],
     *,
-    narrower: Iterable[Table] = (),
+    narrower: Iterable[Shown] = (),
     least: Mapping[str, int] | None = None,
 ) -> None:
     """Print a table: fitted to a terminal, elsewhere bare columns of which nothing is folded or cut.

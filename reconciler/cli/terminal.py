@@ -17,7 +17,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from reconciler.cli.output import Table as Shown
+    Shown = tuple[Sequence[str], Sequence[Sequence[str]]]
+    """Headers and rows."""
 
 BAR_DELAY = 1.0
 """Seconds before a progress bar appears."""
