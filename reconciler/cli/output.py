@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from reconciler.errors import ReconcilerError
 
 
-
 COLOURS = {"+": "green", "~": "yellow", "-": "red"}
 
 
