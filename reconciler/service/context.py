@@ -211,13 +211,18 @@ def branch_choice(settings: Settings) -> BranchChoice:
 
 def describe_branch(place: Place, followed: FollowedBranch, clock: Clock) -> BranchHead:
     """What is reconciled, and what keeps it from that."""
-    found: tuple[HostCondition, ...] = ()
+    conditions = branch_conditions(followed, clock)
+    return BranchHead(place.repository, followed.name, followed.head, place.source.is_shallow(), conditions)
+
+
+def branch_conditions(followed: FollowedBranch, clock: Clock) -> tuple[HostCondition, ...]:
+    """What keeps the branch from being reconciled, or should be looked at although it is."""
     if followed.hold is not None:
         hold, stalled = followed.hold, ConditionSeverity.STALLED
-        found = (HostCondition(HELD, stalled, hold.reason, hold.message, hold.hint, clock.now()),)
-    elif followed.warning is not None:
-        found = (HostCondition(BRANCH, ConditionSeverity.WARNING, *followed.warning, since=clock.now()),)
-    return BranchHead(place.repository, followed.name, followed.head, place.source.is_shallow(), found)
+        return (HostCondition(HELD, stalled, hold.reason, hold.message, hold.hint, clock.now()),)
+    if followed.warning is not None:
+        return (HostCondition(BRANCH, ConditionSeverity.WARNING, *followed.warning, since=clock.now()),)
+    return ()
 
 
 def state_folder(source: GitSource, settings: Settings) -> Path:

@@ -32,6 +32,7 @@ from reconciler.service.context import (
     RecordedBranch,
     Target,
     branch_choice,
+    branch_conditions,
     describe_branch,
     describe_place,
     describe_target,
@@ -228,10 +229,11 @@ class LocalHost:
                 )
 
     @contextmanager
-    def open_reconciler(self, asked: str | None) -> Iterator[tuple[Reconciler, BranchHead]]:
-        """Everything that one reconcile needs, with a repository elsewhere fetched before; and its branch as it is.
+    def open_reconciler(self, asked: str | None) -> Iterator[tuple[Reconciler, tuple[HostCondition, ...]]]:
+        """Everything that one reconcile needs, with a repository elsewhere fetched before.
 
-        `asked` is the branch of this call. Raises `BranchError` when the branch cannot be followed.
+        `asked` is the branch of this call. Beside it what should be looked at although the branch is followed. Raises
+        `BranchError` when it cannot be.
         """
         self.openers.fetch()
         with self.open_place() as place, self.openers.store(place.state) as store:
@@ -254,7 +256,7 @@ class LocalHost:
                 rehearse=rehearse_step,
                 binds=followed.binds,
             )
-            yield reconciler, self._describe_branch(place, followed)
+            yield reconciler, branch_conditions(followed, self.clock)
 
     @contextmanager
     def open_store(self) -> Iterator[DuckDBStore]:
@@ -278,7 +280,7 @@ class LocalHost:
 
     def _status(self) -> Status:
         with self.open_place() as place, self.openers.reader(place.state) or nullcontext() as store:
-            branch = self._describe_branch(place, self._observe(place, branch_choice(self.settings), store))
+            branch = describe_branch(place, self._observe(place, branch_choice(self.settings), store), self.clock)
             return describe(branch, read_store_state(store) if store else StoreState(), None, self.clock.now())
 
     def observe(self, place: Place) -> FollowedBranch:
@@ -294,9 +296,6 @@ class LocalHost:
         bound = bound_branch(store)
         has_rows = store is not None and store.applied() is not None
         return observe_branch(place.source, choice, bound, has_rows=has_rows)
-
-    def _describe_branch(self, place: Place, followed: FollowedBranch) -> BranchHead:
-        return describe_branch(place, followed, self.clock)
 
     def plan_ahead(self, head: str | None, live: Callable[[Place], DaemonCommit] | None) -> tuple[Plan, Kinds]:
         """From the live rows to a commit; and the kinds that it is described in.
@@ -374,12 +373,12 @@ class LocalControl:
     ) -> Future[answers.Sync]:
         """Reconcile once."""
         approval = CommitApproval(approve, f"{by} with --approve") if approve else None
-        with self._host.open_reconciler(branch) as (reconciler, observed):
+        with self._host.open_reconciler(branch) as (reconciler, warnings):
             suspension = None if force else current_suspension(reconciler.store)
             if suspension is not None:
                 raise suspension_error(suspension)
             result = reconciler.sync(self._host.progress, approval, rejudge=rejudge)
-            return _done(build_sync(result, reconciler.kinds(), warnings=observed.conditions))
+            return _done(build_sync(result, reconciler.kinds(), warnings=warnings))
 
     def heal(self, by: str) -> Future[answers.Drift]:
         """Make the live rows what git says."""
