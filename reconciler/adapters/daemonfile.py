@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reconciler.adapters.files import retry_while_read, write_atomically
-from reconciler.adapters.machine import UNKNOWN_START, read_start_time
 from reconciler.errors import NeedsHuman
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def announce(state: Path, address: str, token: str) -> Iterator[None]:
     path = state / FILE_NAME
     record = {
         "pid": os.getpid(),
-        "began": read_start_time(os.getpid()) or UNKNOWN_START,
+        "began": _read_start_time(os.getpid()) or "",
         "address": address,
         "token": token,
     }
@@ -69,10 +68,17 @@ def find_daemon(state: Path) -> Daemon | None:
     record = _read(state / FILE_NAME)
     match record:
         case {"pid": int(pid), "began": str(began), "address": str(address), "token": str(token)} if pid > 0:
-            now = read_start_time(pid)
-            alive = now is not None and (UNKNOWN_START in {now, began} or now == began)
+            now = _read_start_time(pid)
+            alive = now is not None and (not now or not began or now == began)
             return Daemon(pid, address, token) if alive else None
     return None
+
+
+def _read_start_time(pid: int) -> str | None:
+    """When a process began, empty where that is not told. Most commands find no daemon, and need no psutil."""
+    from reconciler.adapters.processes import read_start_time
+
+    return read_start_time(pid)
 
 
 def _read(path: Path) -> dict[str, Any]:

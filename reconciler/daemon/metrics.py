@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 
 from reconciler import __version__
-from reconciler.adapters.machine import measure_usage
+from reconciler.adapters.processes import measure_usage
 from reconciler.metrics import Outcome
 from reconciler.report.commits import short_sha
 

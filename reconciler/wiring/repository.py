@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.git.mirror import Mirror
 from reconciler.adapters.git.repository import open_repository
-from reconciler.adapters.git.transport import ANY_LOGIN, Credentials
 from reconciler.adapters.sandbox.engine import Sandbox
 from reconciler.errors import RetryLater
 from reconciler.reconcile.branch import planned_head
@@ -19,12 +16,14 @@ from reconciler.wiring.checkout import bundled_kinds, fault_finder
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from reconciler.adapters.git.mirror import Mirror
     from reconciler.adapters.git.repository import GitSource
+    from reconciler.adapters.git.transport import Credentials
     from reconciler.kinds.kind import Kinds
     from reconciler.model.limits import Limits
     from reconciler.plan import Plan
     from reconciler.ports import PolicyEngine
-    from reconciler.settings import Origin, Settings
+    from reconciler.settings import Settings
 
 
 @contextmanager
@@ -50,18 +49,19 @@ def fetch_source(settings: Settings) -> None:
 
 def open_mirror(settings: Settings) -> Mirror:
     """The mirror of a repository elsewhere, in its state folder, which is made when missing."""
+    from reconciler.adapters.git import mirror, transport
+
+    def credentials() -> Credentials:
+        origin = settings.origin
+        login, colon, password = origin.credentials.partition(":")
+        if not colon:
+            login, password = (transport.ANY_LOGIN, login) if login else ("", "")
+        return transport.Credentials(login, password, origin.ssh_key, origin.known_hosts)
+
     state = remote_state_folder(settings)
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     branch = settings.asked_branch or settings.branch
-    return Mirror(settings.origin.url or "", state, branch, partial(_credentials, settings.origin))
-
-
-def _credentials(origin: Origin) -> Credentials:
-
-    login, colon, password = origin.credentials.partition(":")
-    if not colon:
-        login, password = (ANY_LOGIN, login) if login else ("", "")
-    return Credentials(login, password, origin.ssh_key, origin.known_hosts)
+    return mirror.Mirror(settings.origin.url or "", state, branch, credentials)
 
 
 def _open_or_fetch(mirror: Mirror, limits: Limits) -> GitSource:

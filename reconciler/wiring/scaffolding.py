@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from reconciler.adapters.bundled import load_bundled_schemas, load_editor_schemas, load_scaffold_templates
-from reconciler.adapters.csvfile import read_cells
+from reconciler.adapters.csvfile import read_cells, read_csv
 from reconciler.adapters.files import Folder, replace_content, write_new
 from reconciler.decode.document import decode
 from reconciler.errors import NeedsHuman, UsageError
 from reconciler.importing.samples import sample_of_documents, sample_of_records, sample_of_settings, sample_of_table
 from reconciler.kinds.check import is_value_schema
+from reconciler.kinds.kind import Kinds
 from reconciler.reconcile.rules import Role
-from reconciler.service.scaffolding import BundledFiles, draft_kind, load_scaffold
+from reconciler.service.scaffolding import BundledFiles, choose_kind, draft_kind, import_rows, load_scaffold
 from reconciler.wiring.checkout import open_checkout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
+    from reconciler.importing.tables import RawTable
     from reconciler.scaffold.newkind import Sample
-    from reconciler.service.scaffolding import NewKindFiles, Scaffold
+    from reconciler.service.scaffolding import Imported, NewKindFiles, Scaffold
     from reconciler.settings import Settings
+
+CSV_SUFFIXES = (".csv", ".tsv", ".txt")
 
 
 def open_scaffold(settings: Settings, roles: Collection[Role] = tuple(Role)) -> tuple[Scaffold, Folder]:
@@ -114,3 +119,32 @@ def _decode_settings(data: bytes) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return data.decode("cp1252", errors="replace")
+
+
+def import_files(files: Sequence[Path], settings: Settings, to: Path | None, word: str | None) -> Imported:
+    """Write the rows of DuckDB and CSV files as new files of a working tree; `word` is the kind of the rows."""
+    start = to if to is not None and not settings.repository.parts else settings.repository
+    checkout = open_checkout(start, settings.path)
+    return import_rows(checkout, to, partial(_read_tables, files, word), partial(write_new, checkout.root))
+
+
+def _read_tables(files: Sequence[Path], word: str | None, kinds: Kinds) -> tuple[list[RawTable], tuple[str, ...]]:
+    """The rows of some files, and the tables that are no kind's. Raises `UsageError` when nothing in a file is."""
+    from reconciler.adapters.duckdb.files import is_duckdb, read_foreign
+
+    chosen = choose_kind(kinds, word) if word is not None else None
+    tables: list[RawTable] = []
+    skipped: list[str] = []
+    for file in files:
+        if not file.is_file():
+            raise UsageError(f"there is no file {file}")
+        if not is_duckdb(file) and file.suffix.lower() in CSV_SUFFIXES:
+            tables.append(read_csv(file, chosen or choose_kind(kinds, file.stem, hint="say which with --kind")))
+            continue
+        contents = read_foreign(file, Kinds((chosen,)) if chosen else kinds)
+        if not contents.tables:
+            names = ", ".join(kind.table for kind in kinds)
+            raise UsageError(f"{file} has no table of a kind in schema main", hint=f"tables of kinds: {names}")
+        tables += contents.tables
+        skipped += contents.left_alone
+    return tables, tuple(skipped)

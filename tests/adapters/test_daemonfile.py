@@ -14,7 +14,7 @@ import pytest
 
 from reconciler.adapters.daemonfile import Daemon, announce, find_daemon, new_token
 from reconciler.adapters.files import retry_while_read
-from reconciler.adapters.machine import UNKNOWN_START, read_start_time
+from reconciler.adapters.processes import UNKNOWN_START, read_start_time
 from reconciler.errors import NeedsHuman
 from tests.support.patience import DEADLINE
 

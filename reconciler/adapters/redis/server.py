@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from reconciler.adapters.files import write_atomically
-from reconciler.adapters.machine import UNKNOWN_START, is_zombie, read_start_time
+from reconciler.adapters.processes import UNKNOWN_START, is_zombie, read_start_time
 from reconciler.adapters.redis.connection import connect, is_silence
 from reconciler.errors import NeedsHuman, RetryLater
 

@@ -51,7 +51,7 @@ def doctor(given: Globals, form: str) -> int:
 
     Nothing is created or changed.
     """
-    from reconciler.wiring.local import diagnose
+    from reconciler.wiring.doctor import diagnose
 
     found: list[Diagnosis] = []
     for diagnosis in diagnose(given.config, given.settings):

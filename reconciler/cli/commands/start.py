@@ -23,7 +23,7 @@ from reconciler.scaffold.files import EDITOR_FOLDER, join_path
 from reconciler.scaffold.template import describe_fields
 from reconciler.service.scaffolding import new_repository
 from reconciler.wiring.checkout import bundled_kinds
-from reconciler.wiring.scaffolding import bundled_files, make_kind, open_scaffold
+from reconciler.wiring.scaffolding import bundled_files, import_files, make_kind, open_scaffold
 from reconciler.words import list_words
 
 if TYPE_CHECKING:
@@ -120,8 +120,6 @@ def import_(given: Globals, files: tuple[Path, ...], to: Path | None, kind: str 
 
     Nothing is written unless all of it is valid. What the repository declares already is compared, never overwritten.
     """
-    from reconciler.wiring.local import import_files
-
     imported = import_files(files, given.settings(), to, kind)
     if imported.skipped:
         given.say(f"left alone, as no kind has such a table: {list_words(imported.skipped)}")

@@ -1,0 +1,45 @@
+"""What `doctor` asks of this machine. Apart from `local`: no other command needs all that answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.adapters import lock, machine
+from reconciler.adapters.clickhouse.connection import probe
+from reconciler.adapters.git.process import git_version
+from reconciler.service.doctor import Probes, examine
+from reconciler.wiring.local import local_host, session_layout
+from reconciler.wiring.redis import HostRedis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from reconciler.adapters.redis.probe import RedisAnswer
+    from reconciler.model.host import Diagnosis
+    from reconciler.settings import Settings
+
+
+def diagnose(config: Path | None, load: Callable[[], Settings]) -> Iterator[Diagnosis]:
+    """What each check of this host finds."""
+    probes = Probes(
+        git_version=git_version,
+        ask_history=probe,
+        ask_redis=_ask_redis,
+        measure_disk=machine.measure_disk,
+        check_writable=machine.check_writable,
+        foreign_owner=machine.find_foreign_owner,
+        open_to_others=machine.is_open_to_others,
+        lock_holder=_lock_holder,
+        left_behind=lock.find_stale_files,
+    )
+    return examine(config, load, local_host, probes)
+
+
+def _ask_redis(settings: Settings, state: Callable[[], Path]) -> RedisAnswer:
+    return HostRedis(settings, state).ask(session_layout())
+
+
+def _lock_holder(state: Path) -> str | None:
+    holder = lock.find_holder(state)
+    return None if holder is None else str(holder)
