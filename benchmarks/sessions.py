@@ -5,8 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import selectors
 import socket
+import sys
 import tempfile
 import time
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from statistics import median, quantiles
@@ -24,7 +26,7 @@ from reconciler.model.change import Op
 from reconciler.model.live import NewSession, ViewMark, ViewStep, ViewWrite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 CLIENTS, CALLS = 8, 2_000
 ROWS, LOOK_UPS = 10_000, 5_000
@@ -73,11 +75,11 @@ def look_ups(folder: Path) -> Iterator[Figure]:
             began = time.perf_counter()
             cache.rebuild(writes, ViewMark("0", "0", 0))
             yield Figure(f"live view rebuilt, {ROWS:,} rows", f"{time.perf_counter() - began:.2f} s", "5 s")
-            taken = [_timed(lambda number=number: config.user(f"u{number % ROWS:06}")) for number in range(LOOK_UPS)]
+            taken = [_timed(partial(config.user, f"u{number % ROWS:06}")) for number in range(LOOK_UPS)]
             yield Figure("look-up through the client, median", f"{median(taken) * 1000:.2f} ms", "1 ms")
             yield Figure("the same, 99 of 100 are faster", f"{quantiles(taken, n=100)[-1] * 1000:.2f} ms", "-")
             steps = [ViewStep(_mark(one), _mark(one + 1), tuple(writes[:3])) for one in range(200)]
-            taken = [_timed(lambda one=one: cache.advance(one)) for one in steps]
+            taken = [_timed(partial(cache.advance, one)) for one in steps]
             yield Figure("step of 3 rows, median", f"{median(taken) * 1000:.2f} ms", "2 ms")
 
 
@@ -85,9 +87,8 @@ def _mark(number: int) -> ViewMark:
     return ViewMark(str(number), str(number), number)
 
 
-def _timed(call: object) -> float:
+def _timed(call: Callable[[], object]) -> float:
     began = time.perf_counter()
-    assert callable(call)
     call()
     return time.perf_counter() - began
 
@@ -99,16 +100,16 @@ def _warm(url: str) -> None:
 
 
 def _calls(url: str) -> list[float]:
-    taken = []
+    taken: list[float] = []
     with connect(url, answer_timeout=5) as link:
         sessions, owner = RedisSessions(link, "user:", "user_id"), str(uuid4())
         while len(taken) < CALLS:
             new = NewSession(str(uuid4()), owner, "203.0.113.7", FINGERPRINT)
-            round_of_calls = [lambda new=new: sessions.create(new)]
-            round_of_calls += [lambda new=new: sessions.touch(new.id)] * 5
-            round_of_calls += [lambda new=new: sessions.get(new.id)] * 3
-            round_of_calls += [lambda: sessions.page(owner, 10)]
-            taken += [_timed(call) for call in round_of_calls]
+            touch, get = partial(sessions.touch, new.id), partial(sessions.get, new.id)
+            taken.append(_timed(partial(sessions.create, new)))
+            taken += [_timed(touch) for _ in range(5)]
+            taken += [_timed(get) for _ in range(3)]
+            taken.append(_timed(partial(sessions.page, owner, 10)))
     return taken
 
 
@@ -127,7 +128,9 @@ def _bare(url: str) -> list[float]:
             sessions.get(one.id)
     header = ("", str(30 * 60_000), str(7 * 86_400_000), "user_id", "user:")
     digests = [script("when_full", "session", f"session_{what}").digest for what in ("touch", "get")]
-    ready, asked, taken = selectors.DefaultSelector(), {}, []
+    ready = selectors.DefaultSelector()
+    asked: dict[socket.socket, float] = {}
+    taken: list[float] = []
     for one in new:
         opened = _opened(url)
         calls = cycle(_packed("EVALSHA", digest, "1", f"session:{one.id}", *header, one.id) for digest in digests)
@@ -136,21 +139,22 @@ def _bare(url: str) -> list[float]:
         opened.sendall(next(calls))
     while len(taken) < CLIENTS * CALLS:
         for key, _ in ready.select():
-            opened = key.fileobj
-            assert isinstance(opened, socket.socket)
-            if opened.recv(4096).startswith(b"-"):
+            answered = key.fileobj
+            assert isinstance(answered, socket.socket)
+            if answered.recv(4096).startswith(b"-"):
                 raise RuntimeError("the server refused a call")
             now = time.perf_counter()
-            taken.append(now - asked[opened])
-            asked[opened] = now
-            opened.sendall(next(key.data))
-    for key in [*ready.get_map().values()]:
-        assert isinstance(key.fileobj, socket.socket)
-        key.fileobj.close()
+            taken.append(now - asked[answered])
+            asked[answered] = now
+            answered.sendall(next(key.data))
+    for opened in asked:
+        opened.close()
     return taken
 
 
 def _opened(url: str) -> socket.socket:
+    if sys.platform == "win32":
+        raise RuntimeError("the embedded server does not run on Windows")
     parts = urlsplit(url)
     opened = socket.socket(socket.AF_UNIX)
     opened.connect(unquote(parts.path))
