@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jsonschema_rs import ValidationError, ValidationErrorKind
+from jsonschema_rs import ValidationError, ValidationErrorKind, meta
 
 from reconciler import canonical
 from reconciler.kinds.engine import MAX_PATTERNS_SIZE, compile_schema, find_pattern_fault, measure_pattern
@@ -21,7 +21,7 @@ from reconciler.kinds.kind import (
     value_at,
 )
 from reconciler.kinds.parts import Flaw, list_parts
-from reconciler.kinds.references import find_reference_flaws, resolve_refs
+from reconciler.kinds.references import DIALECT, find_reference_flaws, resolve_refs
 from reconciler.words import closest, did_you_mean
 
 if TYPE_CHECKING:
@@ -41,12 +41,32 @@ def is_value_schema(value: Any) -> bool:
     return not enveloped and (named or described or isinstance(value.get("$defs", value.get("definitions")), dict))
 
 
+DRAFTS = (
+    "http://json-schema.org/draft-04/schema",
+    "http://json-schema.org/draft-06/schema",
+    "http://json-schema.org/draft-07/schema",
+    "https://json-schema.org/draft/2019-09/schema",
+    DIALECT,
+)
+
+
+def find_draft_fault(schema: Mapping[str, Any]) -> str:
+    """Why a schema of values is none by the draft that it names; empty where nothing is wrong with it."""
+    draft = str(schema.get("$schema", "")).removesuffix("#")
+    known = {**schema, "$schema": draft if draft in DRAFTS else DIALECT}
+    try:
+        meta.validate(known)
+    except ValidationError as error:
+        return f"{join(error.instance_path) or 'the schema'}: {error.message}"
+    return ""
+
+
 class MetaSchema:
     """The compiled meta-schema (schemas/kind.schema.json)."""
 
-    def __init__(self, meta: Mapping[str, Any]) -> None:
-        self._meta = meta
-        self._validator = compile_schema(meta)
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._meta = schema
+        self._validator = compile_schema(schema)
 
     def find_flaws(self, schema: Any) -> tuple[Flaw, ...]:
         """The flaws that the meta-schema finds."""

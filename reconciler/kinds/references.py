@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urldefrag, urljoin
+from urllib.parse import unquote, urljoin
 
 from reconciler.kinds.engine import Same
 from reconciler.kinds.kind import child, value_at
@@ -96,7 +96,7 @@ def _index(parts: Parts) -> _Index:
     for pointer, part in parts.items():
         base = inside[pointer]
         if "$id" in part:
-            base = urldefrag(_join(base, part["$id"]))[0]
+            base, _, _ = _join(base, part["$id"]).partition("#")
             if resources.setdefault(base, pointer) != pointer and base:
                 twice.append(child(pointer, "$id"))
         bases[pointer] = base
@@ -115,14 +115,17 @@ def _join(base: str, text: str) -> str:
     """A reference as an address (RFC 3986, section 5.2); `urljoin` does not know the scheme `urn`."""
     if text.startswith("#"):
         return f"{base}{text}"
-    return text if _SCHEME.match(text) else urljoin(base, text)
+    try:
+        return text if _SCHEME.match(text) else urljoin(base, text)
+    except ValueError:  # one of them is no address, which is told elsewhere
+        return text
 
 
 def _find_target(schema: Mapping[str, Any], parts: Parts, index: _Index, pointer: str, text: str) -> str | Flaw | None:
     """The pointer of what a reference names, None for the meta-schema; a flaw says why there is none."""
     if not _ADDRESS.fullmatch(text.partition("#")[0]):
         return Flaw("", f"{text} has characters that not all readers allow in a reference", _HINT)
-    address, fragment = urldefrag(_join(index.bases[pointer], text))
+    address, _, fragment = _join(index.bases[pointer], text).partition("#")
     root = index.resources.get(address)
     if root is None:
         return None if address == DIALECT and not fragment else Flaw("", f"{text} leads out of this file", _HINT)
@@ -151,12 +154,17 @@ def _find_at(schema: Mapping[str, Any], parts: Parts, root: str, fragment: str, 
 
 
 def resolve_refs(schema: Mapping[str, Any], part: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A part of a sound schema with its own `$ref` followed; keywords beside it override those it refers to."""
+    """A part of a schema with its own `$ref` followed; keywords beside it override those it refers to.
+
+    Where that leads nowhere, or in a circle, nothing is known of the part.
+    """
     if "$ref" not in part:
         return part
     targets = _targets(Same(schema))
     beside: dict[str, Any] = {}
-    while "$ref" in part:
+    seen: set[int] = set()
+    while "$ref" in part and id(part) not in seen:
+        seen.add(id(part))
         beside = {**{keyword: value for keyword, value in part.items() if keyword != "$ref"}, **beside}
         part = targets.get(id(part), {})
     return {**part, **beside} if beside else part

@@ -106,6 +106,8 @@ def wrap_schema(kind: str, schema: Mapping[str, Any], source: str) -> NewKind:
     notes: list[str] = []
     columns = _Columns(kind, notes)
     own = _of_this_draft(schema)
+    if "properties" not in own and "$ref" in own:
+        own = {**own, **resolve_refs(own, own)}
     required = own.get("required", ())
     for key, written in own.get("properties", {}).items():
         if not columns.may_hold(key):
@@ -293,19 +295,16 @@ def _without_secrets(value: Value) -> Value:
 
 def _of_this_draft(schema: Mapping[str, Any]) -> dict[str, Any]:
     """A schema with the words of older drafts as this one has them, as far as they mean the same."""
-    renamed = {"definitions": "$defs", "id": "$id"}
     own: dict[str, Any] = json.loads(json.dumps(schema))
-    for part in [*list_parts({**own, "$defs": {**own.get("definitions", {}), **own.get("$defs", {})}}).values()]:
+    if "definitions" in own:
+        own["$defs"] = {**own.pop("definitions"), **own.get("$defs", {})}
+    for part in list_parts(own).values():
         assert isinstance(part, dict)
         part.pop("$schema", None)
-        for old, new in renamed.items():
-            if old in part:
-                part.setdefault(new, part.pop(old))
+        if "id" in part:
+            part.setdefault("$id", part.pop("id"))
         if str(part.get("$ref", "")).startswith("#/definitions/"):
             part["$ref"] = part["$ref"].replace("#/definitions/", "#/$defs/", 1)
-    for old, new in renamed.items():
-        if old in own:
-            own.setdefault(new, own.pop(old))
     return own
 
 

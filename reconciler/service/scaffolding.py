@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import UsageError
 from reconciler.importing.documents import Folders
+from reconciler.kinds.check import find_draft_fault
 from reconciler.reconcile.importrows import RowImport, plan_import, verify_import
 from reconciler.reconcile.rules import Role
 from reconciler.scaffold.files import EDITOR_FOLDER, NewFiles, join_path, path_between, scaffold_repository, schema_file
@@ -129,6 +130,9 @@ def draft_kind(
     if isinstance(sample, Sample):
         made, replaced = derive_kind(name, sample), ""
     else:
+        fault = find_draft_fault(sample)
+        if fault:
+            raise UsageError(f"{path} is no JSON Schema: {fault}", hint="mend it first")
         made = wrap_schema(name, sample, PurePosixPath(path).name)
         replaced = path if checkout.layout.role(path) is Role.SCHEMA else ""
     schema = replaced or join_path(checkout.layout.schemas_folder, f"{name.lower()}.schema.json")

@@ -365,6 +365,7 @@ NO_SAMPLES = (
     ("a.yaml", "a: [", 3, "a.yaml:"),
     ("a.csv", "a,b\n", 3, "has no rows"),
     ("a.json", '{"$schema": "x json-schema.org", "properties": {"a": {"type": "string", "patern": "x"}}}', 1, "patern"),
+    ("a.json", '{"$schema": "http://json-schema.org/draft-07/schema#", "properties": []}', 3, "is no JSON Schema"),
     ("missing.csv", None, 3, "there is no file"),
 )
 

@@ -16,6 +16,7 @@ from reconciler.importing.samples import (
     sample_of_settings,
     sample_of_table,
 )
+from reconciler.kinds.check import find_draft_fault
 from reconciler.kinds.kind import Kinds
 from reconciler.scaffold.files import NewFiles
 from reconciler.scaffold.newkind import NewKind, Sample, derive_kind, kind_name, wrap_schema
@@ -220,3 +221,29 @@ def test_a_schema_of_values_says_how_it_becomes_a_kind() -> None:
         _, (problem,) = load({"schemas/raw.schema.json": raw}, shipped())
         assert problem.code == "bad-schema"
         assert "reconciler schema new NAME --from schemas/raw.schema.json" in problem.hint
+
+
+@pytest.mark.parametrize(
+    ("schema", "columns"),
+    [
+        ({"$ref": "#/definitions/Root", "definitions": {"Root": {"properties": {"a": {"type": "number"}}}}}, ["a"]),
+        ({"type": "object", "properties": {"aB": {"type": "integer"}, "a_b": {"type": "array"}}}, ["a_b", "a_b_2"]),
+        ({"type": "object", "properties": {"a": {"$ref": "#/properties/a"}, "b": {"$ref": "#/nowhere"}}}, []),
+        ({"type": "object", "properties": {"a": True, "b": {}, "c": {"properties": {}}}}, ["c"]),
+        (
+            {"type": "object", "properties": {"venue_id": {"type": "string"}, "token": {"type": "string"}}},
+            ["venue_id_2"],
+        ),
+    ],
+)
+def test_schemas_of_all_shapes_are_wrapped(schema: dict[str, Any], columns: list[str]) -> None:
+    assert find_draft_fault(schema) == ""
+    kind = load_made(wrap_schema("Venue", schema, "raw.schema.json"))
+    assert [column.name for column in kind.columns] == ["venue_id", *columns]
+
+
+@pytest.mark.parametrize(
+    "schema", [{"properties": []}, {"$schema": "http://json-schema.org/draft-07/schema#", "type": 1}]
+)
+def test_what_is_no_schema_is_told(schema: dict[str, Any]) -> None:
+    assert find_draft_fault(schema)
