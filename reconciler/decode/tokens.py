@@ -55,8 +55,8 @@ _SUSPECTS = (
     (b"!", re.compile(rb"!(?:[ \t\r\n,<]|\Z)")),
     (b"\n%", re.compile(rb"\n%")),
     (b":", re.compile(rb":(?<=[ \t]:)[^ \t\r\n]")),
-    (b"|", re.compile(rb"\|[^\n]*\n *\r?\n|\n *\|")),
-    (b">", re.compile(rb">[^\n]*\n *\r?\n|\n *>")),
+    (b"|", re.compile(rb"\|[-+0-9]*[ \t]*(?:#|\r?\n *\r?\n)|\n *\|")),
+    (b">", re.compile(rb">[-+0-9]*[ \t]*(?:#|\r?\n *\r?\n)|\n *>")),
 )
 """Characters that many files lack, and what can then be wrong in one line; of a block text also its first lines."""
 

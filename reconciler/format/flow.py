@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from yaml._yaml import CParser
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from yaml.tokens import (
     AliasToken,
     AnchorToken,
@@ -34,6 +32,7 @@ from reconciler.kinds.kind import child
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from yaml.nodes import Node
     from yaml.tokens import Token
 
 BLANKS = " \t"
@@ -194,31 +193,28 @@ _LEADING_CLOSERS = re.compile(r"[ \t\]}]*")
 def read_lines(lines: Sequence[str], node: Node, tokens: Sequence[Token]) -> list[str]:
     """The lines of a collection in brackets up to the closing one, indented by how deep inside of it they are."""
     first, last = tokens[0].start_mark.line, node.end_mark.line
-    shape = _Shape()
-    shape.add(node, (first, tokens[0].start_mark.column))
+    shape = _Shape(tokens)
     flow_lines: list[str] = []
     for line in range(first, last + 1):
         end = node.end_mark.column if line == last else len(lines[line])
         depth = 0 if line == first else shape.depth(line, lines[line])
-        code = _write_line(lines[line][:end], line, tokens)
+        code = _write_line(lines[line][:end], line, shape.by_line.get(line, ()))
         if code or line in shape.begins_inside or flow_lines[-1]:
             flow_lines.append(" " * (INDENT * depth) + code if code else "")
     return flow_lines
 
 
 def _write_line(text: str, line: int, tokens: Sequence[Token]) -> str:
-    """The part of a line that belongs to the tokens, and its comment two spaces apart."""
+    """The part of a line that belongs to the tokens on it, and its comment two spaces apart."""
     pieces: list[Piece] = []
     end = 0
     for token in tokens:
         begin, after = token.start_mark, token.end_mark
-        if begin.line <= line < after.line:
-            pieces.append((token, trim_line(text[begin.column if begin.line == line else 0 :].lstrip(BLANKS))))
-            return join_pieces(pieces)
-        if after.line == line:
-            start = begin.column if begin.line == line else len(text) - len(text.lstrip(BLANKS))
-            pieces.append((token, text[start : after.column]))
-            end = after.column
+        start = begin.column if begin.line == line else len(text) - len(text.lstrip(BLANKS))
+        if after.line > line:
+            return join_pieces([*pieces, (token, trim_line(text[start:]))])
+        pieces.append((token, text[start : after.column]))
+        end = after.column
     comment = text[end:].strip(BLANKS)
     return join_comment(join_pieces(pieces) if pieces else "", comment)
 
@@ -233,42 +229,47 @@ def trim_line(text: str) -> str:
     return text if trimmed.endswith("\\") else trimmed
 
 
-@dataclass(slots=True)
 class _Shape:
-    """Where the scalars and brackets of a collection begin and end."""
+    """Which tokens are on each line of a collection, and how deep in brackets each line is."""
 
-    brackets: list[tuple[int, int, int]] = field(default_factory=list)
-    """First line, last line, and the column after the closing bracket."""
-    begins_inside: set[int] = field(default_factory=set)
-    """Lines whose beginning is inside a scalar."""
-    seen: set[int] = field(default_factory=set)
-
-    def add(self, node: Node, start: tuple[int, int]) -> None:
-        """Note a node and what is in it; what an alias stands for may be elsewhere in the file."""
-        first, last = node.start_mark, node.end_mark
-        if id(node) in self.seen or (first.line, first.column) < start:
-            return
-        self.seen.add(id(node))
-        if isinstance(node, ScalarNode):
-            self.begins_inside.update(range(first.line + 1, last.line + 1))
-            return
-        self.brackets.append((first.line, last.line, last.column))
-        for part in iter_parts(node):
-            self.add(part, start)
+    def __init__(self, tokens: Sequence[Token]) -> None:
+        self.by_line: dict[int, list[Token]] = {}
+        self.begins_inside: set[int] = set()
+        """Lines whose beginning is inside a scalar."""
+        self._brackets: list[_Bracket] = []
+        """Of several lines, the last to open first."""
+        self._around: list[_Bracket] = []
+        opened: list[Token] = []
+        for token in tokens:
+            first, last = token.start_mark.line, token.end_mark.line
+            self.begins_inside.update(range(first + 1, last + 1))
+            for line in range(first, last + 1):
+                self.by_line.setdefault(line, []).append(token)
+            if isinstance(token, _OPENING):
+                opened.append(token)
+            elif isinstance(token, _CLOSING):
+                line = opened.pop().start_mark.line
+                if line < last:
+                    self._brackets.append(_Bracket(line, last, token.end_mark.column))
+        self._brackets.sort(reverse=True)
 
     def depth(self, line: int, text: str) -> int:
-        """The depth of a line in brackets: those opened on one line count once, those that it closes first do not."""
+        """The depth of a line: brackets opened on one line count once, those that it closes first do not.
+
+        To be asked for one line after the other.
+        """
+        while self._brackets and self._brackets[-1].first < line:
+            self._around.append(self._brackets.pop())
+        self._around = [bracket for bracket in self._around if bracket.last >= line]
         closing = _LEADING_CLOSERS.match(text)
         closed = closing.end() if closing and line not in self.begins_inside else 0
-        around = {
-            first for first, last, after in self.brackets if first < line <= last and (last, after) > (line, closed)
-        }
+        around = {bracket.first for bracket in self._around if (bracket.last, bracket.after) > (line, closed)}
         return len(around) + (line in self.begins_inside)
 
 
-def iter_parts(node: Node) -> Iterator[Node]:
-    if isinstance(node, MappingNode):
-        for entry in node.value:
-            yield from entry
-    elif isinstance(node, SequenceNode):
-        yield from node.value
+class _Bracket(NamedTuple):
+    """The lines of a pair of brackets, and the column after the closing one."""
+
+    first: int
+    last: int
+    after: int
