@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import TYPE_CHECKING
 
 from reconciler.errors import NeedsHuman
@@ -19,9 +20,14 @@ if TYPE_CHECKING:
 SEPARATORS = (",", ";", "\t")
 """The header's most frequent one separates: spreadsheets write the second where the comma is the decimal sign."""
 
+_LEADING = re.compile(r"(?:(?:[ \t]*|#[^\r\n]*|sep=.)(?:\r\n|[\r\n]))+")
+"""Lines above the header: blank ones, comments, and what tells Excel the separator."""
+
 
 def read_csv(file: Path, kind: Kind) -> RawTable:
     """The records of a UTF-8 file (with or without byte order mark, any line ends) whose first line names the columns.
+
+    Comments (#) and blank lines may stand above that line.
 
     A CSV file cannot tell nothing from empty text. An empty cell is nothing, except in a column that must hold text and
     not just one of some words. Raises `NeedsHuman` for what is no such file.
@@ -45,11 +51,14 @@ def read_cells(file: Path) -> tuple[list[str], list[list[str]]]:
 
 def _open(file: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     text = _text(file)
-    separator = max(SEPARATORS, key=text.partition("\n")[0].count)
-    records = _records(file, text, separator)
+    skipped = _LEADING.match(text)
+    start = skipped.end() if skipped is not None else 0
+    separator = max(SEPARATORS, key=text[start:].partition("\n")[0].count)
+    above = sum(1 for _ in io.StringIO(text[:start], newline=""))
+    records = _records(file, text[start:], separator, above + 1)
     _, columns = next(records, (1, []))
     if not columns:
-        raise NeedsHuman(f"{file} is empty", hint="its first line has to name the columns")
+        raise NeedsHuman(f"{file} is empty", hint="a line has to name the columns")
     return columns, records
 
 
@@ -70,14 +79,14 @@ def _text(file: Path) -> str:
         raise NeedsHuman(f"{file} is not UTF-8: line {line}", hint=hint) from error
 
 
-def _records(file: Path, text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record with the line it begins on."""
+def _records(file: Path, text: str, separator: str, first: int) -> Iterator[tuple[int, list[str]]]:
+    """Each record with the line it begins on; the text begins on the line `first`."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    line = 1
+    line = first
     try:
         for cells in reader:
             yield line, cells
-            line = reader.line_num + 1
+            line = reader.line_num + first
     except csv.Error as error:
         hint = "a quote inside a quoted cell is written twice, and the closing one comes right before the separator"
         raise NeedsHuman(f"{file} is no CSV file: line {line}: {error}", hint=hint) from error

@@ -12,6 +12,7 @@ from reconciler import canonical
 from reconciler.kinds.kind import TIMESTAMPS, SqlType, child
 from reconciler.model.problem import Problem
 from reconciler.tables.rows import DECLARATION_COLUMNS, declaration_columns
+from reconciler.validate.finding import number_hint
 from reconciler.words import did_you_mean
 
 if TYPE_CHECKING:
@@ -114,7 +115,6 @@ MAX_DIGITS = 400
 
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,9})?")
 _NOT_FINITE = re.compile(r"[-+]?(?:nan|inf|infinity)", re.IGNORECASE)
-_DECIMAL_COMMA = re.compile(r"[-+]?[0-9]*,[0-9]+")
 _BOOLEANS = {**dict.fromkeys(("true", "t", "1"), True), **dict.fromkeys(("false", "f", "0"), False)}
 
 
@@ -188,7 +188,7 @@ def _to_number(raw: RawValue) -> Decimal | CellError:
     if _NOT_FINITE.fullmatch(text):
         return _not_finite_error(raw)
     if not _NUMBER.fullmatch(text):
-        hint = f"write {text.replace(',', '.')}, with a point" if _DECIMAL_COMMA.fullmatch(text) else "write it as 0.75"
+        hint = number_hint(text, {"minimum": 0.75}, "", quoted=False)
         return CellError("wrong-type", f"{_quote(raw)} is no number", hint)
     number = Decimal(text)
     return number if abs(number.adjusted()) < MAX_DIGITS or not number else _not_finite_error(raw)

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from reconciler.settings import Settings
 
 CSV_SUFFIXES = (".csv", ".tsv", ".txt")
+_OTHER_FILES = {
+    **dict.fromkeys((".yaml", ".yml"), "a resource's file is put into the repository as it is, and validate checks it"),
+    **dict.fromkeys((".json", ".set"), "`reconciler schema new KIND --from FILE` makes a kind and a resource of it"),
+}
+"""Files that people have and that hold no rows, with what to do with them."""
 
 
 def open_scaffold(settings: Settings, roles: Collection[Role] = tuple(Role)) -> tuple[Scaffold, Folder]:
@@ -141,6 +146,9 @@ def _read_tables(files: Sequence[Path], word: str | None, kinds: Kinds) -> tuple
         if not is_duckdb(file) and file.suffix.lower() in CSV_SUFFIXES:
             tables.append(read_csv(file, chosen or choose_kind(kinds, file.stem, hint="say which with --kind")))
             continue
+        if file.suffix.lower() in _OTHER_FILES and not is_duckdb(file):
+            message = f"{file} is not read: import takes the rows of DuckDB files and of CSV files (.csv, .tsv, .txt)"
+            raise UsageError(message, hint=_OTHER_FILES[file.suffix.lower()])
         contents = read_foreign(file, Kinds((chosen,)) if chosen else kinds)
         if not contents.tables:
             names = ", ".join(kind.table for kind in kinds)

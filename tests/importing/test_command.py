@@ -169,6 +169,13 @@ def test_a_row_with_neither_name_nor_id(desk: Desk) -> None:
     assert "there is neither a column user_id nor one of names" in answer.out[0]
 
 
+def test_lines_above_the_header_of_a_csv_file(desk: Desk) -> None:
+    text = users(user_row(1), user_row(2, risk="1:30"), header=HEADER)
+    answer = desk.imports(desk.csv("users.csv", f"# exported, by hand\n\nsep=;\n# a;b\n{text.replace(',', ';')}"))
+    assert answer.out[0].startswith("users.csv:7:1: error [wrong-type] /spec/risk_per_trade_percent: ")
+    assert "write 30, the number after the colon" in answer.out[0]
+
+
 def test_names_and_metadata_of_a_csv_file(desk: Desk) -> None:
     record = user_row(1).partition(",")[2]
     header = f"Name,labels,annotations,refs,path,digest,{HEADER.partition(',')[2]}"
@@ -300,6 +307,10 @@ def test_references_are_found_by_ids(desk: Desk) -> None:
         ("users.csv", b"", "users.csv is empty"),
         ("users.csv", b'user_id,status\n"a"b,c\n', "is no CSV file: line 2"),
         ("trades.csv", b"a,b\n", "there is no kind trades"),
+        ("users.json", b"[]", "users.json is not read: import takes the rows of DuckDB files and of CSV files"),
+        ("users.yaml", b"kind: User\n", "put into the repository as it is"),
+        ("EA.set", b"a=1\n", "schema new KIND --from FILE"),
+        ("users.csv", b"# only\n\n# comments\n", "users.csv is empty"),
         ("old.duckdb", b"hello", "damaged, or no DuckDB file"),
         ("old.db", b"\0" * 8 + b"DUCK" + b"\0" * 5000, "old.db"),
     ],

@@ -53,9 +53,11 @@ def test_a_cell_is_its_value(sql_type: SqlType, raw: Any, value: Any) -> None:
     ("sql_type", "raw", "code", "told"),
     [
         (SqlType.FLOAT, "0,5", "wrong-type", "write 0.5, with a point"),
-        (SqlType.FLOAT, "1,000.5", "wrong-type", "write it as 0.75"),
+        (SqlType.FLOAT, "1,000.5", "wrong-type", "such as 1"),
         (SqlType.FLOAT, "2%", "wrong-type", "'2%' is no number"),
-        (SqlType.FLOAT, "1:30", "wrong-type", "is no number"),
+        (SqlType.FLOAT, "1:30", "wrong-type", "'1:30' is no number write 30, the number after the colon"),
+        (SqlType.INTEGER, "1:100", "wrong-type", "write 100, the number after the colon"),
+        (SqlType.FLOAT, "1_000", "wrong-type", "write 1000"),
         (SqlType.FLOAT, "٣", "wrong-type", "is no number"),
         (SqlType.FLOAT, True, "wrong-type", "true is no number"),
         (SqlType.FLOAT, "nan", "not-finite", "'nan' is not a finite number"),
