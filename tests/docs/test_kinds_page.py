@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from reconciler.kinds.check import FORMATS, LEFT_OUT
-from tests.docs.markdown import read
+from tests.docs.markdown import ROOT, read
 from tests.kinds.loading import meta
+from tests.suite.published import FOLDER
 from tests.suite.test_suite import GROUPS, LOADED
 
 WORD = re.compile(r"`([^`\s]+)`")
@@ -38,3 +39,9 @@ def test_what_stays_out_is_named_with_its_reason() -> None:
     assert all(reason for _, reason in rows)
     assert f"Of the {GROUPS} groups" in read("docs/kinds.md")
     assert f"included, {LOADED} load below a column" in read("docs/kinds.md")
+
+
+def test_ci_fetches_the_suite_and_misses_it_where_it_cannot() -> None:
+    script = read(".ci/run")
+    assert f"--dest {FOLDER.relative_to(ROOT).as_posix()}" in script
+    assert "REQUIRE_SCHEMA_SUITE=1" in script
