@@ -156,7 +156,9 @@ def main() -> None:
     """The console script."""
     gc.set_threshold(GC_THRESHOLD)
     logging.lastResort = TraceHandler(logging.WARNING)
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    gc.freeze()  # Python would look at all that was imported once more on its way out: 90 ms
+    sys.exit(code)
 
 
 def _understood(error: Exception) -> ReconcilerError:

@@ -112,6 +112,15 @@ def test_sync_and_status_import_and_start_only_what_they_use(tmp_path: Path, mon
         assert [_asked(line) for line in done.started] == asked
 
 
+def test_a_command_ends_without_looking_for_garbage() -> None:
+    program = (
+        "import atexit, gc, sys; from reconciler.cli.main import main; sys.argv[1:] = ['--version'];"
+        "atexit.register(lambda: print(gc.get_freeze_count() > sum(gc.get_count()))); main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "True"
+
+
 @pytest.mark.slow
 def test_a_sync_is_done_before_garbage_is_collected(tmp_path: Path) -> None:
     repo = GitRepo.create(tmp_path / "config")
