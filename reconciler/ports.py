@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from reconciler.model.host import Level
+from reconciler.model.log import Level
 from reconciler.model.rows import MAX_REPORTED
 
 if TYPE_CHECKING:

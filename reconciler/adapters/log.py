@@ -23,7 +23,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 from reconciler import canonical
 from reconciler.adapters.logfile import LEVEL_NUMBERS, EventLog, RotatingFile
-from reconciler.model.host import Level
+from reconciler.model.log import Level
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

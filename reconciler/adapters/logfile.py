@@ -12,7 +12,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from reconciler.model.host import Level
+from reconciler.model.log import Level
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -35,7 +35,8 @@ from reconciler.daemon.repository import FollowedRepository, GitWatcher
 from reconciler.daemon.sessions import SharedSessions
 from reconciler.errors import BugError, ReconcilerError, RetryLater
 from reconciler.metrics import About, Metrics
-from reconciler.model.host import ConditionSeverity, Level
+from reconciler.model.host import ConditionSeverity
+from reconciler.model.log import Level
 from reconciler.reconcile.branch import observe_branch
 from reconciler.reconcile.plan import Planner
 from reconciler.report.status import build_status

@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from reconciler.errors import NeedsHuman, ReconcilerError
-from reconciler.model.host import ConditionSeverity, HostCondition, Level
+from reconciler.model.host import ConditionSeverity, HostCondition
+from reconciler.model.log import Level
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

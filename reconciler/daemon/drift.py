@@ -9,7 +9,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reconciler.model.host import ConditionSeverity, Level
+from reconciler.model.host import ConditionSeverity
+from reconciler.model.log import Level
 from reconciler.model.rows import MAX_REPORTED
 from reconciler.report.problems import plural
 from reconciler.status import Scan

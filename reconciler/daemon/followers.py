@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from reconciler.backoff import Backoff
 from reconciler.errors import NeedsHuman, ReconcilerError
-from reconciler.model.host import ConditionSeverity, Level
+from reconciler.model.host import ConditionSeverity
+from reconciler.model.log import Level
 from reconciler.status import FollowerStatus
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 from reconciler.daemon.metrics import count_reconcile
 from reconciler.errors import BranchError, NeedsHuman, ReconcilerError, RefusedError, UsageError
 from reconciler.metrics import Outcome
-from reconciler.model.host import ConditionSeverity, Level
+from reconciler.model.host import ConditionSeverity
+from reconciler.model.log import Level
 from reconciler.reconcile.admission import AdmissionController
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.sync import Reconciler, current_suspension

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import UsageError
-from reconciler.model.host import Level
+from reconciler.model.log import Level
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

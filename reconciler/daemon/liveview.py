@@ -17,8 +17,8 @@ from reconciler.adapters.redis.connection import connect
 from reconciler.adapters.redis.server import EmbeddedServer
 from reconciler.daemon.followers import Follower
 from reconciler.daemon.hostconfig import DEFAULT
-from reconciler.model.host import Level
 from reconciler.model.live import ViewContent, ViewFault
+from reconciler.model.log import Level
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.tables.rows import is_live, live_values
 from reconciler.tables.view import is_behind, view_mark, view_step, view_writes

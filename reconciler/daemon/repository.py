@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from reconciler.adapters.refwatch import RefWatch
 from reconciler.errors import UsageError
 from reconciler.metrics import timed
-from reconciler.model.host import Level
+from reconciler.model.log import Level
 from reconciler.reconcile.branch import check_asked, observe_branch, repository_gone
 from reconciler.service.context import branch_choice, describe_place, describe_target
 

@@ -81,15 +81,6 @@ class StreamEvent:
     data: Mapping[str, Any]
 
 
-class Level(StrEnum):
-    """The words of the setting `log_level`, from the most talkative on."""
-
-    DEBUG = "DEBUG"
-    INFO = "INFO"
-    WARN = "WARN"
-    ERROR = "ERROR"
-
-
 class ConditionSeverity(StrEnum):
     """What will come of it: nothing before a human has done something; trying again may help; nothing fails yet."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from reconciler import __version__
 from reconciler.errors import BugError, ReconcilerError, RetryLater, TooLarge
-from reconciler.model.host import Level
+from reconciler.model.log import Level
 from reconciler.model.problem import Problem, verdict_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.daemon.conditions import Notice, NoticeType, Outages
-from reconciler.model.host import Level
+from reconciler.model.log import Level
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

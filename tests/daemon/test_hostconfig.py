@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.daemon.hostconfig import DEFAULT, MB, ConfigChange, HostConfig, diff_host_configs, parse_host_config
-from reconciler.model.host import Level
+from reconciler.model.log import Level
 from reconciler.wiring.checkout import bundled_kinds
 
 if TYPE_CHECKING:

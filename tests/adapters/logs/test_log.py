@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.adapters.log import ConsoleLines, DaemonLog, JsonLines, Redactor, Style, style_of
-from reconciler.model.host import Level
+from reconciler.model.log import Level
 
 if TYPE_CHECKING:
     from tests.adapters.logs.conftest import Opened
