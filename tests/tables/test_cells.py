@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.model.rows import CutBy
 from reconciler.tables.rows import take_fitting, to_json_cell
 
 
@@ -63,7 +64,7 @@ def test_no_decimal_loses_a_digit(value: Decimal) -> None:
 
 def test_as_many_rows_as_there_may_be_and_fit() -> None:
     rows = [(number, "x" * 10) for number in range(10)]
-    assert take_fitting(rows, 10, 1_000_000) == (rows, False)
-    assert take_fitting(rows, 9, 1_000_000) == (rows[:9], True)
-    assert take_fitting(rows, 10, 50) == (rows[:2], True)
-    assert take_fitting([], 1, 0) == ([], False)
+    assert take_fitting(rows, 10, 1_000_000) == (rows, None)
+    assert take_fitting(rows, 9, 1_000_000) == (rows[:9], CutBy.ROWS)
+    assert take_fitting(rows, 10, 50) == (rows[:2], CutBy.BYTES)
+    assert take_fitting([], 1, 0) == ([], None)
