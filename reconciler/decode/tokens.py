@@ -53,7 +53,7 @@ _SUSPECTS = (
     (b"*", re.compile(rb"\*[\w-]+[^\w\- \t\r\n,[\]{}]")),
     (b"&", re.compile(rb"&[\w-]+[^\w\- \t\r\n,[\]{}]")),
     (b"!", re.compile(rb"!(?:[ \t\r\n,<]|\Z)")),
-    (b"\n%", re.compile(rb"\n%")),
+    (b"%", re.compile(rb"\n%")),
     (b":", re.compile(rb":(?<=[ \t]:)[^ \t\r\n]")),
     (b"|", re.compile(rb"\|[-+0-9]*[ \t]*(?:#|\r?\n *\r?\n)|\n *\|")),
     (b">", re.compile(rb">[-+0-9]*[ \t]*(?:#|\r?\n *\r?\n)|\n *>")),

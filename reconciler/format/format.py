@@ -57,8 +57,10 @@ class KeyOrder:
     def _arrange_entry(self, entry: Entry, kind: str, pointer: str) -> Entry:
         below = child(pointer, entry.key or 0)
         if entry.flow is not None:
-            arranged = self.arrange_flow(entry.flow, kind, below)
-            return entry._replace(opening=f"{entry.opening.removesuffix(str(entry.flow))}{arranged}", flow=arranged)
+            before, after = str(entry.flow), str(self.arrange_flow(entry.flow, kind, below))
+            if entry.raw:
+                return entry._replace(raw=(*entry.raw[:-1], entry.raw[-1].replace(before, after, 1)))
+            return entry._replace(opening=entry.opening.removesuffix(before) + after)
         return entry if entry.body is None else entry._replace(body=self._arrange(entry.body, kind, below))
 
     def arrange_flow(self, flow: Flow, kind: str, pointer: str) -> Flow:

@@ -37,8 +37,8 @@ class Entry(NamedTuple):
     `opening` is its first line without indentation and comment. What follows is a `body`, or `raw`: lines that are
     indented from where the entry is, which end with the value's own blank lines when it `keeps` them. `head` holds
     the comments above, `below` those after it that are indented deeper, `aligned` when they go on with `comment` in
-    its column. Comments are without indentation, and "" is a blank line among them. `flow` is the value in
-    brackets with which the opening ends.
+    its column. Comments are without indentation, and "" is a blank line among them. `flow` is the value when
+    it is in brackets on one line: the opening ends with it, or the last line of `raw` has it.
     """
 
     key: str | None
@@ -337,7 +337,13 @@ class BlockReader:
         raw[-1] = join_comment(raw[-1], self._cursor.trailing_comment(end.line, end.column))
         self._cursor.at = end.line + 1
         below, _ = self._cursor.take_deeper_comments(column)
-        return entry._replace(raw=tuple(raw), below=below)
+        return entry._replace(raw=tuple(raw), below=below, flow=self._read_flow_of(value))
+
+    def _read_flow_of(self, value: Node) -> Flow | None:
+        """A collection in brackets when it is on one line."""
+        tokens = self._tokens.inside(value) if isinstance(value, CollectionNode) else []
+        one_line = tokens and tokens[0].start_mark.line == value.end_mark.line
+        return read_one_line(self._lines, tokens) if one_line else None
 
     def _read_texts(self, value: Node) -> list[str]:
         """The lines of a text, or of a collection in brackets with its anchor and tag before it."""
