@@ -27,4 +27,4 @@ def slices(values: Iterable[T], size: int = SLICE) -> Iterator[list[T]]:
 def in_order(values: Iterable[T], key: Callable[[T], Any] | None = None) -> list[T]:
     """Like `sorted`."""
     runs = [sorted(chunk, key=key) for chunk in slices(values)]  # type: ignore[type-var,arg-type]
-    return list(merge(*runs, key=key))  # type: ignore[arg-type]
+    return runs[0] if len(runs) == 1 else list(merge(*runs, key=key))  # type: ignore[arg-type]
