@@ -58,8 +58,12 @@ class Backfill:
         open_ledger: Callable[[], Ledger],
         waiting: Mapping[str, PendingVersion],
         heartbeat: Callable[[], None],
+        note_head: Callable[[str], None] = lambda head: None,
     ) -> int | None:
-        """How many versions the ledger of a branch has then; None where there is no such branch, or any more."""
+        """How many versions were recorded of a branch; None where there is no such branch, or any more.
+
+        `note_head` is told of the head before.
+        """
         ledger = open_ledger()
         try:
             with self.open_source() as source:
@@ -118,10 +122,11 @@ class HistoryUpload:
         open_ledger = partial(
             self._openers.ledger, followed.state, followed.repository, followed.branch, SERVER_TIMEOUT
         )
-        route = UploadTarget(open_ledger, partial(self._backfill.record_missing, followed.branch))
         self.open_ledger = partial(self._open_recorded, followed.state, open_ledger)
         self._pending = PendingUploads.of_host(self._host)
         self.outbox = self._pending.outbox
+        record = partial(self._backfill.record_missing, followed.branch, note_head=self.outbox.note_head)
+        route = UploadTarget(open_ledger, record)
         self._uploader = HistoryUploader(
             self._pending, route, Backoff(), self._clock, interval=self._interval, on_failure=self._on_error
         )

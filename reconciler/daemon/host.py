@@ -191,14 +191,15 @@ class Host:
         with self.close_on_error():
             target, store = self.deps.repository.open(), self.deps.store.store()
             suspension = None if request and request.force else current_suspension(store)
+            reconciler, report = self._make_reconciler(target, store), lambda done, total: heartbeat()
             if suspension is None:
-                approval = request.approval if request else None
-                reconciler, rejudge = self._make_reconciler(target, store), bool(request and request.rejudge)
-                result = reconciler.sync(lambda done, total: heartbeat(), approval, rejudge=rejudge)
+                approval, rejudge = request.approval if request else None, bool(request and request.rejudge)
+                result = reconciler.sync(report, approval, rejudge=rejudge)
                 self.refresh()
                 if result.applied_step is not None and self._drift_is_left():
                     self.look_for_drift()  # the commit may have written what differed
                 return result
+            reconciler.offer_waiting(report)
             self.refresh()
         if request is None:
             return None

@@ -62,6 +62,25 @@ class Outbox:
         self._rows = 0
         self._losses, self._losses_repaired = 1, 0
         self._uploaded: dict[str, bool] = {}
+        self._heads: frozenset[str] = frozenset()
+
+    def note_head(self, head: str) -> None:
+        """The ledger is about to be brought to a head, out of git: versions up to it may be recorded from now on."""
+        with self._lock:
+            self._heads |= {head}
+
+    def reach(self, head: str, reachable: Collection[str]) -> None:
+        """All up to a head was offered. Be `behind` if that does not reach a head that was recorded before."""
+        with self._lock:
+            gone = not self._heads <= {head, *reachable}
+            self._heads = frozenset({head})
+        if gone:
+            self.require_backfill()
+
+    def is_at(self, head: str) -> bool:
+        """Whether a head and nothing else was offered or recorded last."""
+        with self._lock:
+            return self._heads == {head}
 
     def offer(self, new: PendingVersion) -> None:
         """Add a version, unless it is pending or was uploaded already."""
@@ -160,20 +179,26 @@ class Outbox:
 class OutboxRecorder:
     """Records the versions of a walk into an outbox, in place of a `Recorder`, so that nobody waits for the ledger.
 
-    `rewritten` says that the walk starts anew or that commits are gone: some may have to be marked orphaned.
+    The walk leads to `head`, and `reachable` are its commits with the one that it starts after. `rewritten` says that
+    it starts anew or that commits are gone: some may have to be marked orphaned.
     """
 
     result = None
 
-    def __init__(self, outbox: Outbox, *, rewritten: bool, again: bool = False) -> None:
-        self._outbox, self._rewritten, self._again = outbox, rewritten, again
+    def __init__(
+        self, outbox: Outbox, head: str, reachable: Collection[str], *, rewritten: bool, again: bool = False
+    ) -> None:
+        self._outbox, self._head, self._reachable = outbox, head, reachable
+        self._rewritten, self._again = rewritten, again
 
     def __enter__(self) -> OutboxRecorder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: TracebackType | BaseException | None) -> None:
-        if self._rewritten and kind is None:
-            self._outbox.require_backfill()
+        if kind is None:
+            self._outbox.reach(self._head, self._reachable)
+            if self._rewritten:
+                self._outbox.require_backfill()
 
     def offer(self, commit: ProcessedCommit) -> None:
         """Hand over a commit, in the order of the walk."""
@@ -293,7 +318,7 @@ class PendingVersion(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RecordResult:
-    """How many versions were recorded. `behind`: none, as the ledger lacks commits before the start of the walk."""
+    """How many versions were recorded. `behind`: the ledger lacks commits before it, or has some that are gone."""
 
     versions: int = 0
     behind: bool = False
@@ -377,8 +402,19 @@ class Recorder:
                 self.result = RecordResult(batch.written)
         batch.flush()
         self.result = RecordResult(batch.written)
-        if self._start is None and not self._aborted:
+        if self._aborted:
+            return
+        if self._start is None:
             ledger.orphan(known.keys() - set(self._reachable))
+        elif self._has_others(ledger, self._start):
+            self.result = RecordResult(batch.written, behind=True)
+
+    def _has_others(self, ledger: Ledger, start: str) -> bool:
+        """Whether the ledger's mainline goes on with others: recorded while suspended, unknown to the store."""
+        base = ledger.mainline_heights([start]).get(start, 0)
+        newest = ledger.versions(limit=min(len(self._reachable), MAX_QUEUED) + 1)
+        above = {one.commit.sha for one in newest if one.mainline and one.height > base}
+        return not above <= set(self._reachable)
 
 
 class VersionBatch:

@@ -132,13 +132,23 @@ class Reconciler:
         walk.check_folder(head, self.branch)
         start, parents = walk.start_anew(head) if rejudge else walk.find_start(head)
         rewritten = self._is_rewritten(start, parents)
-        with self._recorder(start, parents, rewritten, rejudge=rejudge) as recorder:
+        with self._recorder(start, head, parents, rewritten, rejudge=rejudge) as recorder:
             mainline = self._walk(start, head, parents, recorder, progress)
             plan, step = self._apply(start, head, mainline, approval)
         history = recorder.result if recorder else None
         if history is not None and history.error is None and (history.behind or rewritten):
             history = self._backfill(head, history.versions, progress)
         return SyncResult(head, self.store.applied(), self.store.last_attempt(), plan, history, step)
+
+    def offer_waiting(self, progress: Progress) -> None:
+        """Put the versions up to the branch's head into the outbox, and leave the rows as they are."""
+        head = self.claimant.source.branch_head(self.branch)
+        if head is None or self.outbox is None or self.outbox.is_at(head):
+            return
+        start, parents = self._history_walk.find_start(head)
+        rewritten = self._is_rewritten(start, parents)
+        with self._recorder(start, head, parents, rewritten) as recorder:
+            self._walk(start, head, parents, recorder, progress)
 
     def kinds(self) -> Kinds:
         """The kinds of the live rows."""
@@ -149,10 +159,11 @@ class Reconciler:
         return HistoryWalk(self.claimant.source, self.processor, self.store, self.bundled)
 
     def _recorder(
-        self, start: WalkStart, parents: Parents, rewritten: bool, *, rejudge: bool
+        self, start: WalkStart, head: str, parents: Parents, rewritten: bool, *, rejudge: bool = False
     ) -> Recorder | OutboxRecorder | nullcontext[None]:
         if self.outbox is not None:
-            return OutboxRecorder(self.outbox, rewritten=rewritten or start.commit is None, again=rejudge)
+            known = {*parents, start.commit} if start.commit else parents.keys()
+            return OutboxRecorder(self.outbox, head, known, rewritten=rewritten or start.commit is None, again=rejudge)
         if self.open_ledger is None:
             return nullcontext()
         return Recorder(self.open_ledger, start.commit, parents.keys(), again=rejudge)

@@ -50,6 +50,11 @@ class Daemon(World):
             pending, UploadTarget(lambda: nullcontext(self.ledger), self._backfill), lambda: None, lambda *_: None
         ).upload(0)
 
+    def look(self) -> None:
+        """One look at the branch while reconciling is suspended."""
+        with self.reconciler() as reconciler:
+            reconciler.offer_waiting(lambda done, total: None)
+
     def restart(self) -> None:
         """A new process."""
         self.outbox = Outbox()
@@ -61,6 +66,7 @@ class Daemon(World):
             head = source.resolve(self.branch)
             if head is None:
                 return None
+            self.outbox.note_head(head)
             processor = CommitProcessor(source, "", SHIPPED, FAULTS)
             self.steps.append(0)
 
@@ -237,3 +243,77 @@ def test_sync_without_a_daemon_marks_a_dropped_head_too(repo: GitRepo) -> None:
     assert result.history is not None
     assert result.history.versions == 1
     assert as_git_says(world, repo)
+
+
+def test_what_waits_while_suspended_is_recorded_as_it_comes(daemon: Daemon, repo: GitRepo) -> None:
+    repo.commit({"a.yaml": configs.user("ann")})
+    daemon.sync()
+    daemon.upload()
+    live = daemon.live()
+    for risk in (1.0, 1.5):
+        repo.commit({"a.yaml": configs.user("ann", risk=risk)})
+        daemon.look()
+        daemon.upload()
+    assert as_git_says(daemon, repo)
+    assert len(daemon.steps) == 1  # nothing was compared with git again
+    assert daemon.live() == live
+
+
+def test_what_waits_on_a_branch_that_is_to_be_followed_is_recorded(daemon: Daemon, repo: GitRepo) -> None:
+    repo.commit({"a.yaml": configs.user("ann")})
+    daemon.sync()
+    repo.git("branch", "-m", "main", "trunk")
+    other = Daemon(repo.path, branch="trunk", store=daemon.store)
+    for risk in (1.0, 1.5):
+        repo.commit({"a.yaml": configs.user("ann", risk=risk)}, branch="trunk")
+        other.look()
+        other.upload()
+    assert as_git_says(other, repo)
+    owner = daemon.store.owner()
+    assert owner is not None
+    assert owner.bound_branch == "main"
+
+
+@pytest.mark.parametrize("seen", ["as it came", "by a comparison", "by one before a restart"])
+@pytest.mark.parametrize("then", ["back", "elsewhere"])
+@pytest.mark.parametrize("ended", [False, True])
+def test_what_waited_and_was_dropped_is_orphaned(
+    daemon: Daemon, repo: GitRepo, seen: str, then: str, ended: bool
+) -> None:
+    """`ended`: the suspension, before anybody looks at the branch again."""
+    first = repo.commit({"a.yaml": configs.user("ann")})
+    daemon.sync()
+    daemon.upload()
+    repo.commit({"a.yaml": configs.user("ann", risk=1.0)})
+    if seen == "as it came":
+        daemon.look()
+    else:
+        daemon.restart()
+    daemon.upload()
+    assert as_git_says(daemon, repo)
+    if seen == "by one before a restart":
+        daemon.restart()
+    if then == "back":
+        repo.git("update-ref", "refs/heads/main", first)
+    else:
+        repo.commit({"a.yaml": configs.user("ann", risk=1.5)}, parents=[first])
+    daemon.sync() if ended else daemon.look()
+    daemon.upload()
+    assert as_git_says(daemon, repo)
+
+
+@pytest.mark.parametrize("then", ["back", "elsewhere"])
+def test_what_a_daemon_recorded_while_suspended_and_was_dropped_is_orphaned_by_a_command(
+    daemon: Daemon, repo: GitRepo, then: str
+) -> None:
+    first = repo.commit({"a.yaml": configs.user("ann")})
+    daemon.sync()
+    repo.commit({"a.yaml": configs.user("ann", risk=1.0)})
+    daemon.upload()
+    if then == "back":
+        repo.git("update-ref", "refs/heads/main", first)
+    else:
+        repo.commit({"a.yaml": configs.user("ann", risk=1.5)}, parents=[first])
+    command = World(repo.path, store=daemon.store, ledger=daemon.ledger)
+    command.sync()
+    assert as_git_says(command, repo)

@@ -126,6 +126,18 @@ def test_a_loss_in_the_midst_of_a_comparison_asks_for_another() -> None:
     assert is_behind(outbox)
 
 
+def test_a_head_that_is_no_longer_reached_asks_for_a_comparison() -> None:
+    outbox = settled()
+    outbox.reach("b", {"a", "b"})
+    outbox.reach("c", {"b", "c"})
+    outbox.note_head("c")
+    assert (outbox.is_at("c"), is_behind(outbox)) == (True, False)
+    outbox.note_head("d")
+    assert not outbox.is_at("c")
+    outbox.reach("e", {"c", "e"})
+    assert (outbox.is_at("e"), is_behind(outbox)) == (True, True)
+
+
 def test_one_huge_version_may_wait_alone() -> None:
     outbox = settled(max_rows=10)
     outbox.offer(entry(1, rows=50))

@@ -8,6 +8,8 @@ import pytest
 
 from tests.support import fronts
 
+pytest.register_assert_rewrite("tests.running.days", "tests.running.happenings")
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
