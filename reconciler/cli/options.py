@@ -103,6 +103,12 @@ def global_options(command: F) -> F:
     return command
 
 
+def host_option(command: F) -> F:
+    """Add `--host`, for questions to the history."""
+    about = "What happened on this host (default: this one)."
+    return click.option("--host", "on", metavar="NAME", help=about)(command)
+
+
 def format_option(*formats: str) -> Callable[[F], F]:
     """Add `--format` with the formats a command knows; the first is its default."""
     return click.option("--format", "form", type=Choice(formats), default=formats[0], help="Output format.")

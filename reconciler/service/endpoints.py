@@ -127,7 +127,13 @@ ENDPOINTS: Final = (
         params=(AT, OF_HOST, OF_BRANCH),
     ),
     _read(
-        "/v1/resources/{kind}/{name}/uses", Rows.uses, Uses, LIVE, "What refers to a resource", params=(AT,), slow=True
+        "/v1/resources/{kind}/{name}/uses",
+        Rows.uses,
+        Uses,
+        LIVE,
+        "What refers to a resource",
+        params=(AT, OF_HOST, OF_BRANCH),
+        slow=True,
     ),
     _read("/v1/drift", Rows.drift, answers.Drift, LIVE, "Where the live rows are not what git says", slow=True),
     _read(

@@ -82,11 +82,16 @@ class Rows(Service):
                 raise _unknown_name(store, found, name)
             return build_rows(found, live[:1])
 
-    def uses(self, kind: str, name: str, at: str | None = None) -> Uses:
-        """What refers to a live resource, directly and through others. Raises `UsageError` when there is none."""
-        if at is not None:
-            with open_past(self.context) as past:
-                rows = rows_at(past, kind, name, at)
+    def uses(
+        self, kind: str, name: str, at: str | None = None, host: str | None = None, branch: str | None = None
+    ) -> Uses:
+        """What refers to a live resource, directly and through others. Raises `UsageError` when there is none.
+
+        Of another host it is asked of the history: as it was at a time, or is now.
+        """
+        if at is not None or host is not None:
+            with open_past(self.context, host, branch) as past:
+                rows = rows_at(past, kind, name, at or self.context.clock.now().isoformat())
                 assert rows.at
                 # By the commit that was found: a branch may have moved meanwhile
                 referrers = _referrers_at(past, rows.at.commit)

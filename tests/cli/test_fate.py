@@ -190,8 +190,11 @@ def test_what_was_live_for_a_moment_on_a_branch_that_is_gone(
 
 
 def test_another_host_is_asked_by_name(synced: Host) -> None:
-    told = synced.run("log", "--host", "nobody")
-    assert (told.code, "knows no host nobody" in told.err) == (3, True)
+    for command in ("log", "uses user fx-majors-01"):
+        told = synced.run(*command.split(), "--host", "nobody")
+        assert (told.code, "knows no host nobody" in told.err) == (3, True)
+    name = ask(synced, "log")[0]["live"][0]["host"]
+    assert ask(synced, f"uses user fx-majors-01 --host {name}") == ask(synced, "uses user fx-majors-01")
 
 
 @pytest.mark.parametrize(

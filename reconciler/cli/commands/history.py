@@ -8,7 +8,7 @@ import click
 
 from reconciler import answers
 from reconciler.cli import completion, output, results
-from reconciler.cli.options import Choice, Globals, format_option, global_options
+from reconciler.cli.options import Choice, Globals, format_option, global_options, host_option
 from reconciler.cli.output import Exit
 from reconciler.errors import UsageError
 from reconciler.report.commits import NARROWER_VERSIONS, VERSION_HEADERS, version_cells, version_headers
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 LEAST = {"message": 24, "author": 16}
 """Columns whose texts are cut on a terminal, and how much of them stays at least."""
 STATUSES = ("valid", "invalid", "orphaned")
-HOST = click.option("--host", "on", metavar="NAME", help="What happened on this host (default: this one).")
 LIMIT = click.option("-n", "--limit", default=DEFAULT_LIMIT, show_default=True, type=click.IntRange(1), help="Maximum.")
 
 
@@ -39,7 +38,7 @@ LIMIT = click.option("-n", "--limit", default=DEFAULT_LIMIT, show_default=True, 
 @click.argument("kind", required=False, shell_complete=completion.kinds)
 @click.argument("name", required=False, shell_complete=completion.names)
 @LIMIT
-@HOST
+@host_option
 @format_option("text", "json")
 @global_options
 @click.pass_obj
@@ -79,7 +78,7 @@ def history(given: Globals, kind: str | None, name: str | None, limit: int, on: 
     type=Choice(STATUSES, case_sensitive=False),
     help="Only these; orphaned commits have left the branch.",
 )
-@HOST
+@host_option
 @global_options
 @click.pass_obj
 def log(given: Globals, /, limit: int, form: str, on: str | None, **filters: str | None) -> None:
@@ -109,7 +108,7 @@ def print_versions(versions: Sequence[answers.Version]) -> None:
 @click.argument("kind", shell_complete=completion.kinds)
 @click.argument("name", required=False, shell_complete=completion.names)
 @click.option("--at", "at", metavar="REV|TIME", required=True, help="A commit, tag or point in time.")
-@HOST
+@host_option
 @format_option("text", "json")
 @global_options
 @click.pass_obj
@@ -129,7 +128,7 @@ def show(given: Globals, kind: str, name: str | None, at: str, on: str | None, f
 @click.command(short_help="compare two points in time")
 @click.argument("base")
 @click.argument("head")
-@HOST
+@host_option
 @format_option("text", "json")
 @global_options
 @click.pass_obj
@@ -147,7 +146,7 @@ def diff(given: Globals, base: str, head: str, on: str | None, form: str) -> int
 @click.command(short_help="who set each field")
 @click.argument("kind", shell_complete=completion.kinds)
 @click.argument("name", shell_complete=completion.names)
-@HOST
+@host_option
 @format_option("text", "json")
 @global_options
 @click.pass_obj

@@ -10,7 +10,7 @@ import click
 
 from reconciler import answers
 from reconciler.cli import completion, output, results
-from reconciler.cli.options import Globals, format_option, global_options
+from reconciler.cli.options import Globals, format_option, global_options, host_option
 from reconciler.errors import UsageError
 from reconciler.report.escape import dump_json
 from reconciler.report.problems import parse_problem, problem_line
@@ -46,12 +46,13 @@ def get(given: Globals, kind: str, name: str | None, form: str) -> None:
 @click.argument("kind", shell_complete=completion.kinds)
 @click.argument("name", shell_complete=completion.names)
 @click.option("--at", "at", metavar="REV|TIME", help="As it was at a commit, tag or point in time.")
+@host_option
 @format_option("text", "json")
 @global_options
 @click.pass_obj
-def uses(given: Globals, kind: str, name: str, at: str | None, form: str) -> None:
+def uses(given: Globals, kind: str, name: str, at: str | None, on: str | None, form: str) -> None:
     """Show what refers to a resource, directly and through others: what a change to it touches."""
-    found = given.host().ask(Rows.uses, kind, name, at)
+    found = given.host().ask(Rows.uses, kind, name, at, host=on, branch=given.branch)
     if form == "json":
         results.answer(found)
     elif found.uses:
