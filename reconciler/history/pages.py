@@ -171,17 +171,42 @@ def weave_in(
     own: Sequence[T],
     others: Iterable[tuple[datetime, T]],
     since: Callable[[T], datetime | None],
-    cut: tuple[bool, bool],
+    before: datetime | None,
+    *,
+    ends: bool,
 ) -> list[T]:
     """A page, newest first, with what went live on the host out of other branches: each before what went live before.
 
-    `others` have the times at which they went live, the oldest first. `cut` says whether there are pages before and
-    after this one: what belongs to those is left out.
+    `others` have the times at which they went live, the oldest first. What went live after `before`, which `oldest`
+    gives of the pages before this one, is on those; `ends` says that there is none after it.
     """
     woven = list(own)
     for moment, other in others:
+        if before is not None and moment > before:
+            continue
         older = (number for number, one in enumerate(woven) if (at := since(one)) is not None and at < moment)
-        number = next(older, None if cut[1] else len(woven))
-        if number is not None and not (cut[0] and number == 0):
+        number = next(older, len(woven) if ends else None)
+        if number is not None:
             woven.insert(number, other)
     return woven
+
+
+def oldest(own: Iterable[T], since: Callable[[T], datetime | None], before: datetime | None) -> datetime | None:
+    """When the oldest went live of what the branch has on a page, and on the pages before it."""
+    times = [before, *map(since, own)]
+    return min((at for at in times if at is not None), default=None)
+
+
+def extend_cursor(following: Cursor | None, before: datetime | None) -> Cursor | None:
+    """A cursor that also knows when the oldest went live of all pages before it."""
+    return None if following is None else (*following, canonical.timestamp(before) if before else "")
+
+
+def split_cursor(after: Cursor | None) -> tuple[Cursor | None, datetime | None]:
+    """A cursor of `extend_cursor`, as a client sent it back. Raises `UsageError`."""
+    if after is None:
+        return None, None
+    try:
+        return after[:-1], canonical.utc(datetime.fromisoformat(after[-1])) if after[-1] != "" else None
+    except (ValueError, TypeError, OverflowError, IndexError):
+        raise bad_cursor() from None

@@ -61,7 +61,7 @@ class History(Service):
         branch: str | None = None,
     ) -> answers.Changes:
         """Every change of a resource, newest first. Raises `UsageError` when the history knows no such resource."""
-        place = parse_cursor(cursor, CHANGES_OF)
+        place, before = pages.split_cursor(parse_cursor(cursor, CHANGES_OF))
         with open_past(self.context, host, branch) as past:
             ledger = past.ledger
             found, kinds = past.find_kind(kind)
@@ -72,8 +72,9 @@ class History(Service):
             aside = ledger.side_versions() if any(change.version.orphaned for change in changes) else {}
             entries, following = pages.page_of_resource(found, changes, aside, limit, place)
             own = _recorded(past, entries, kinds)
+            following = pages.extend_cursor(following, pages.oldest(own, _went_live, before))
             return answers.Changes(
-                changes=tuple(pages.weave_in(own, elsewhere, _went_live, (cursor is not None, following is not None))),
+                changes=tuple(pages.weave_in(own, elsewhere, _went_live, before, ends=following is None)),
                 orphaned=ledger.count_orphans(),
                 next=format_cursor(following, CHANGES_OF),
             )
@@ -140,13 +141,14 @@ class History(Service):
         given = zip(FILTERS, (author, kind, name, since, until, status), strict=True)
         filters = {filter_: text for filter_, text in given if text is not None}
         list_ = FOUND if filters else VERSIONS
-        place = parse_cursor(cursor, list_)
+        place, before = parse_cursor(cursor, list_), None
         with open_past(self.context, host, branch) as past:
             ledger, elsewhere = past.ledger, []
             if filters:
                 only = replace(_version_filter(past, filters), after=pages.parse_found_cursor(place))
                 page, following = pages.page_of_found(ledger.find_versions(only, limit=limit + 1), limit)
             else:
+                place, before = pages.split_cursor(place)
                 after = pages.parse_versions_cursor(place)
                 many = limit + 1 + (after[1] if after else 0)
                 listed = ledger.versions(limit=many, upto=after[0] if after else None)
@@ -156,8 +158,10 @@ class History(Service):
                 ]
             fates = past.fates(page)
             own = [build_version(version, fates[version.commit.sha]) for version in page]
+            if not filters:
+                following = pages.extend_cursor(following, pages.oldest(own, _went_live, before))
             return answers.Versions(
-                versions=tuple(pages.weave_in(own, elsewhere, _went_live, (cursor is not None, following is not None))),
+                versions=tuple(pages.weave_in(own, elsewhere, _went_live, before, ends=following is None)),
                 orphaned=ledger.count_orphans(),
                 next=format_cursor(following, list_),
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -187,6 +188,24 @@ def test_what_was_live_for_a_moment_on_a_branch_that_is_gone(
     assert [(one["commit"], one.get("branch")) for one in changes] == [(first, None), (gone, "pr-25")]
     assert "branch pr-25)" in synced.run("history", "user", "fx-majors-01").out
     assert [one["commit"] for one in ask(synced, "log --branch pr-25")] == [gone, first]
+
+
+def test_between_two_pages_nothing_of_another_branch_is_lost(
+    synced: Host, ticks: Ticks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = synced.repo.git("rev-parse", "main").strip()
+    gone = synced.repo.commit({"a.md": "a"}, "Try it", branch="pr-25", parents=[first])
+    newest = synced.repo.commit({"b.md": "b"})
+    for branch in ("pr-25", "main"):
+        monkeypatch.setenv("RECONCILER_REPOSITORY_BRANCH", branch)
+        assert synced.run("sync").code == 0
+    settings = load(None, {"repository.url": str(synced.repo.path), "state.dir": str(synced.state)}, os.environ)
+    found: list[str] = []
+    cursor: str | None = None
+    while not found or cursor:
+        page = local_host(settings).services().ask(History.versions, 1, cursor)
+        found, cursor = [*found, *(one.commit for one in page.versions)], page.next
+    assert found == [newest, gone, first]
 
 
 def test_another_host_is_asked_by_name(synced: Host) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.history.changes import blame_fields
 from reconciler.history.fate import NEVER_LIVE, Fate, HostRecord, judge_fate, live_height, reached_live
-from reconciler.history.pages import weave_in
+from reconciler.history.pages import oldest, weave_in
 from reconciler.history.points import to_version_row
 from reconciler.model.commit import Status
 from reconciler.model.intervals import IntervalEnd, LiveInterval
@@ -167,16 +167,37 @@ def test_only_what_was_live_has_set_anything() -> None:
     assert blamed([1, 2, 3, 2], [True, True, False, True]) == 2
 
 
-def test_what_went_live_elsewhere_stands_between_what_went_live_here() -> None:
-    def at(number: int) -> tuple[object, int]:
-        return START + timedelta(hours=number), number
+@given(
+    st.lists(st.one_of(st.none(), st.integers(0, 9)), max_size=8),
+    st.lists(st.integers(0, 9), max_size=5),
+    st.integers(1, 4),
+)
+@example([9, None, 4, 2], [3, 5, 9], 1)
+def test_what_went_live_elsewhere_is_on_one_page_between_what_went_live_here(
+    here: list[int | None], there: list[int], limit: int
+) -> None:
+    """Whatever pages are asked for: each before the first that went live before it, else at the end."""
 
-    own = [9, 7, 4, 2]
-    times = {9: 9, 4: 4, 2: 2}
+    def since(one: tuple[str, int, int | None]) -> datetime | None:
+        return None if one[2] is None else START + timedelta(hours=one[2])
 
-    def since(number: int) -> object:
-        return START + timedelta(hours=times[number]) if number in times else None
+    own: list[tuple[str, int, int | None]] = [("here", number, hour) for number, hour in enumerate(here)]
+    others = [(START + timedelta(hours=hour), ("there", number, hour)) for number, hour in enumerate(sorted(there))]
+    shown: list[tuple[str, int, int | None]] = []
+    before, starts = None, range(0, len(own) or 1, limit)
+    for start in starts:
+        page = own[start : start + limit]
+        shown += weave_in(page, others, since, before, ends=start == starts[-1])
+        before = oldest(page, since, before)
+    assert shown == weave_in(own, others, since, None, ends=True)
+    assert sorted(shown) == sorted([*own, *(other for _, other in others)])
+    for _, number, hour in (one for one in shown if one[0] == "there"):
+        at = shown.index(("there", number, hour))
+        first = next(
+            (one for one, (where, _, then) in enumerate(shown) if where == "here" and _is_less(then, hour)), None
+        )
+        assert first is None or at < first
 
-    assert weave_in(own, [at(3), at(5), at(10)], since, (False, False)) == [10, 9, 7, 5, 4, 3, 2]
-    assert weave_in(own, [at(1)], since, (False, False)) == [9, 7, 4, 2, 1]
-    assert weave_in(own, [at(1), at(10)], since, (True, True)) == own
+
+def _is_less(one: int | None, other: int | None) -> bool:
+    return one is not None and other is not None and one < other
