@@ -18,6 +18,7 @@ docs/decisions/0022-one-host-keeps-the-live-view.md.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,7 @@ CHANGES = 10_000
 REBUILD = "rebuild"
 FORMAT_VERSION = 1
 """The format of the keys. A later one, which this program must not write, has a higher number."""
+SHA = re.compile(rb"[0-9a-f]{40}|[0-9a-f]{64}")
 
 STALE = -1
 BY_ANOTHER = "another process writes the live view of this Redis server"
@@ -60,7 +62,8 @@ class RedisCache:
         """What the view holds. Raises `NeedsHuman` when a newer version of reconciler has written it."""
         commit, digest, height, taken, rows, dropped, version = self._run("state")
         _refuse_newer(self._link.server, int(version), "writes")
-        mark = ViewMark(_text(commit), _text(digest), _number(height)) if commit else None
+        is_whole = SHA.fullmatch(commit) is not None
+        mark = ViewMark(_text(commit), _text(digest), _number(height)) if is_whole else None
         return CacheState(mark, rows, dropped, int(taken))
 
     def advance(self, step: ViewStep) -> bool:

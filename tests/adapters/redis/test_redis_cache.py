@@ -51,6 +51,32 @@ def test_bytes_are_about_what_the_server_uses(link: Connection) -> None:
     assert real * 0.8 < cache.state().bytes < real * 1.3
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        ("DEL", "config:meta"),
+        ("HDEL", "config:meta", "bytes"),
+        *(("HSET", "config:meta", "bytes", value) for value in ("-5", "nan", "inf", "-inf", "1e300", "many", "")),
+        ("HSET", "config:meta", "commit", "somebody"),
+        ("DEL", "config:rows"),
+    ],
+    ids=" ".join,
+)
+def test_what_the_view_says_of_itself_is_right_after_a_rebuild(link: Connection, edit: tuple[str, ...]) -> None:
+    cache = RedisCache(link, MB)
+    cache.rebuild([write("ann", "1", "long" * 9), write("ben", "2")], mark(1))
+    link.ask(*edit)
+    found = cache.state()
+    assert found.bytes >= 0
+    assert found.mark in {mark(1), None}
+    shorter = [write("ann", "1"), write("ben", "2")]
+    cache.rebuild(shorter, mark(2))
+    state, known = cache.state(), keys(link)
+    link.ask("FLUSHALL", "SYNC")
+    cache.rebuild(shorter, mark(2))
+    assert (state, known) == (cache.state(), keys(link))
+
+
 def test_no_name_leads_out_of_its_key(link: Connection) -> None:
     names = ["id:7", "a b", "a\nb", "*", "ä", "100%", "a/b", "x:y:z"]
     cache = RedisCache(link, MB)

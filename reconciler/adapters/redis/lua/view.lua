@@ -15,7 +15,11 @@ end
 
 local function format() return tonumber(redis.call('HGET', META, 'format') or '') or 1 end
 
-local function taken() return tonumber(redis.call('HGET', META, 'bytes') or '') or 0 end
+-- 0 where the number was lost, or is none that could be
+local function taken()
+  local bytes = tonumber(redis.call('HGET', META, 'bytes') or '')
+  return bytes and bytes > 0 and bytes < 2 ^ 53 and bytes or 0
+end
 
 local function count(bytes)
   if bytes ~= 0 then redis.call('HSET', META, 'bytes', string.format('%.0f', taken() + bytes)) end
