@@ -1,4 +1,4 @@
-"""Files as they lie on disk, for checking them before they are committed. Needs no git."""
+"""Files as they lie on disk: of a folder that is not under git, and for `fmt`, which writes them. Needs no git."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reconciler.model.commit import EntryType
 from reconciler.model.limits import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
 ROOT_MARKS = (".git", "reconciler.yaml")
@@ -43,8 +43,13 @@ class WorkingTree:
             return EntryType.SYMLINK
         return _content(str(place)) if place.is_file() else None
 
+    def files(self, paths: Collection[str]) -> dict[str, bytes | EntryType]:
+        """What those of some paths hold where there is a file or a link."""
+        found = ((path, self.file(path)) for path in paths)
+        return {path: data for path, data in found if data is not None}
+
     def read(self, wanted: Callable[[str], bool], subfolder: str = "") -> Iterator[tuple[str, bytes | EntryType]]:
-        """The wanted files and what they hold, sorted by path; a symbolic link is told as such and not followed.
+        """The wanted files and what they hold, sorted by path. Every symbolic link is told as such, none is followed.
 
         Hidden folders are left out, and so is everything that is neither file nor link. `subfolder` is where to
         start; paths stay relative to the root. Raises `UsageError` when it is not there, and `NeedsHuman`, naming
@@ -78,8 +83,10 @@ def _walk(top: str, prefix: str, wanted: Callable[[str], bool]) -> Iterator[tupl
             if entry.is_dir(follow_symlinks=False):
                 if not entry.name.startswith("."):
                     folders.append((entry.path, f"{path}/"))
-            elif (entry.is_symlink() or entry.is_file()) and wanted(path):
-                yield path, entry.path, entry.is_symlink()
+            elif entry.is_symlink():
+                yield path, entry.path, True
+            elif entry.is_file() and wanted(path):
+                yield path, entry.path, False
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

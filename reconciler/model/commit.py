@@ -60,20 +60,25 @@ class Commit:
 
 
 class EntryType(StrEnum):
-    """What a path is in a tree."""
+    """What a path is in a tree. What is unmerged is in an index only: no commit can be made of it."""
 
     FILE = "file"
     SYMLINK = "symlink"
     SUBMODULE = "submodule"
+    UNMERGED = "unmerged"
 
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """A path that differs between two trees, as it is in the newer one; `blob` is None when it is gone."""
+    """A path that differs between two trees, as it is in the newer one; `blob` is None when it is gone.
+
+    `old_type` is what it was in the older one, FILE also for nothing; it makes no other change of it.
+    """
 
     path: str
     blob: str | None
     type: EntryType = EntryType.FILE
+    old_type: EntryType = field(default=EntryType.FILE, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from reconciler.decode.document import decode
-from reconciler.model.change import FileEntry
 from reconciler.model.problem import Severity
-from reconciler.reconcile.read import FileReader, locate_problems, not_a_file_problem
+from reconciler.reconcile.read import FileReader, describe_entry, locate_problems, not_a_file_problem
 from reconciler.reconcile.rules import Layout, Role, read_kinds
 from reconciler.snapshot import tree as trees
 from reconciler.snapshot.snapshot import EmptyBase
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
     from reconciler.kinds.kind import Kinds
+    from reconciler.model.change import FileEntry
     from reconciler.model.commit import EntryType
     from reconciler.model.problem import Problem
     from reconciler.reconcile.faults import FaultFinder
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
     Content = bytes | EntryType | None
     """The contents of a file, what stands at its path instead, or None when there is nothing."""
-    ReadFile = Callable[[str], Content]
-    """Reads the file at a path. Raises `NeedsHuman` when it cannot be read."""
+    ReadFiles = Callable[[Collection[str]], Mapping[str, bytes | EntryType]]
+    """Reads those of some files that are there. Raises `NeedsHuman` when one cannot be read."""
     ReadFolder = Callable[[Callable[[str], bool], str], Iterable[tuple[str, bytes | EntryType]]]
-    """Reads the selected files below a folder. Raises `NeedsHuman` when one cannot be read."""
+    """Reads the selected files below a folder, and whatever is no file. Raises `NeedsHuman` when one cannot be read."""
 
 CHECKED_ROLES = (Role.RESOURCES, Role.SCHEMA, Role.SETTINGS)
 """The roles of the files that a check depends on."""
@@ -87,12 +87,25 @@ def check_tree(
 ) -> CheckResult:
     """Check the files of a working tree, by path, as if they were a commit."""
     contents = {path: data for path, data in files.items() if isinstance(data, bytes)}
-    schemas = {path: data for path, data in contents.items() if layout.role(path) is Role.SCHEMA}
-    kinds, kind_problems = read_kinds(schemas, bundled, faults)
+    schemas = {path: data for path, data in files.items() if layout.role(path) is Role.SCHEMA}
+    kinds, kind_problems = _read_schemas(schemas, bundled, faults)
     entries = _read_resources(FileReader(kinds, faults), files, layout)
     tree = trees.update_tree(trees.load_base_tree(EmptyBase(), kinds), kinds, entries).tree
     problems = tuple(sorted((*layout_problems, *kind_problems, *find_tree_problems(tree))))
     return CheckResult(locate_problems(problems, lambda _: contents), entries, kinds)
+
+
+def _read_schemas(
+    files: Mapping[str, bytes | EntryType], bundled: BundledSchemas, faults: FaultFinder
+) -> tuple[Kinds, tuple[Problem, ...]]:
+    """The kinds in force with some schemas, and what is wrong with these: no rule may be ignored silently."""
+    kinds, problems = read_kinds(
+        {path: data for path, data in files.items() if isinstance(data, bytes)}, bundled, faults
+    )
+    not_files = (
+        not_a_file_problem(path, data, Severity.ERROR) for path, data in files.items() if not isinstance(data, bytes)
+    )
+    return kinds, (*not_files, *problems)
 
 
 def _read_resources(reader: FileReader, files: Mapping[str, Content], layout: Layout) -> dict[str, FileEntry]:
@@ -100,12 +113,11 @@ def _read_resources(reader: FileReader, files: Mapping[str, Content], layout: La
     texts: dict[str, bytes] = {}
     entries: dict[str, FileEntry] = {}
     for path, data in files.items():
-        if data is None or layout.role(path) is not Role.RESOURCES:
-            continue
         if isinstance(data, bytes):
-            texts[path] = data
-        else:
-            entries[path] = FileEntry(problems=(not_a_file_problem(path, data),))
+            if layout.role(path) is Role.RESOURCES:
+                texts[path] = data
+        elif data is not None and layout.role(path, data) is Role.RESOURCES:
+            entries[path] = describe_entry(path, data)
     return {**entries, **dict(zip(texts, reader.read_files(texts.items(), len(texts)), strict=True))}
 
 
@@ -116,7 +128,7 @@ class TreeContents:
     layout: Layout
     tree: Tree
     settings_problems: tuple[Problem, ...] = ()
-    schemas: Mapping[str, bytes] = field(default_factory=dict)
+    schemas: Mapping[str, bytes | EntryType] = field(default_factory=dict)
     schema_problems: tuple[Problem, ...] = ()
     entries: Mapping[str, FileEntry] = field(default_factory=dict)
 
@@ -126,13 +138,13 @@ class WatchedTree:
 
     def __init__(
         self,
-        read_file: ReadFile,
+        read_files: ReadFiles,
         read_folder: ReadFolder,
         folder: str,
         bundled: BundledSchemas,
         faults: FaultFinder,
     ) -> None:
-        self._read_file, self._read_folder = read_file, read_folder
+        self._read_files, self._read_folder = read_files, read_folder
         self._folder, self._bundled, self._faults = folder, bundled, faults
         self._reader = FileReader(bundled.kinds, faults)
         self._known = TreeContents(Layout(folder), trees.load_base_tree(EmptyBase(), bundled.kinds))
@@ -140,7 +152,8 @@ class WatchedTree:
 
     def check(self) -> CheckResult:
         """Read and check everything, the first time."""
-        known = self._with_settings(self._known, self._read_file(self._known.layout.settings_file))
+        settings = self._known.layout.settings_file
+        known = self._with_settings(self._known, self._read_files([settings]).get(settings))
         files = self._read_folder(lambda path: known.layout.role(path) in CHECKED_ROLES, self._folder)
         return self._check_files(known, dict(files))
 
@@ -150,7 +163,7 @@ class WatchedTree:
         When one cannot be read, nothing changes, and the next update reads all of them.
         """
         self._unread |= frozenset(paths)
-        known, files = self._known, {path: self._read_file(path) for path in self._unread}
+        known, files = self._known, self._read_present(self._unread)
         if known.layout.settings_file in files:
             known = self._with_settings(known, files[known.layout.settings_file])
             files = {**self._read_changed_roles(self._known.layout, known), **files}
@@ -190,7 +203,7 @@ class WatchedTree:
         kinds, known = self._with_schemas(known, files)
         if names := kinds.changed_from(known.tree.kinds):
             affected = _files_to_revalidate(known, names) - files.keys()
-            files = {**files, **{path: self._read_file(path) for path in affected}}
+            files = {**files, **self._read_present(affected)}
         if kinds.digest != self._reader.kinds.digest:
             self._reader = FileReader(kinds, self._faults)
         entries = _read_resources(self._reader, files, known.layout)
@@ -207,15 +220,19 @@ class WatchedTree:
         """The kinds in force, and the contents with the schemas among some files."""
         schemas = {path: data for path, data in known.schemas.items() if path not in files}
         for path, data in files.items():
-            if isinstance(data, bytes) and known.layout.role(path) is Role.SCHEMA:
+            if data is not None and known.layout.role(path) is Role.SCHEMA:
                 schemas[path] = data
         if schemas == known.schemas:
             return known.tree.kinds, known
-        kinds, problems = read_kinds(schemas, self._bundled, self._faults)
+        kinds, problems = _read_schemas(schemas, self._bundled, self._faults)
         return kinds, replace(known, schemas=schemas, schema_problems=problems)
 
+    def _read_present(self, paths: Collection[str]) -> dict[str, Content]:
+        """What stands at some paths now, None for nothing."""
+        return {**dict.fromkeys(paths), **self._read_files(paths)}
+
     def _read_texts(self, paths: Collection[str]) -> dict[str, bytes]:
-        return {path: data for path in paths if isinstance(data := self._read_file(path), bytes)}
+        return {path: data for path, data in self._read_files(paths).items() if isinstance(data, bytes)}
 
 
 def _files_to_revalidate(known: TreeContents, kinds: Collection[str]) -> set[str]:

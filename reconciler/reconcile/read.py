@@ -45,6 +45,8 @@ CHUNK = 100
 """Files that a worker process is given at once."""
 CHUNKS_PER_WORKER = 3
 """Chunks in flight for each worker: enough to keep it busy, few enough that the last ones end together."""
+NAMED_AS_FILES = (".yaml", ".yml", ".schema.json", ".sql")
+"""Ends of the names that configuration files have."""
 NICE = 10
 """How much lower the priority of the workers is: the program goes on answering meanwhile."""
 
@@ -101,7 +103,7 @@ class FileReader:
             if change.blob is None:
                 entries[change.path] = NO_ENTRY
             elif change.type is not EntryType.FILE:
-                entries[change.path] = FileEntry(problems=(not_a_file_problem(change.path, change.type),))
+                entries[change.path] = describe_entry(change.path, change.type)
             elif (change.path, change.blob) in self._cache:
                 entries[change.path] = self._cache[change.path, change.blob]
             else:
@@ -119,8 +121,26 @@ class FileReader:
             self._cache.popitem(last=False)
 
 
+def describe_entry(path: str, entry_type: EntryType) -> FileEntry:
+    """What a path that is no regular file declares: nothing, or nothing that is known yet."""
+    return FileEntry(problems=(not_a_file_problem(path, entry_type),), unreadable=entry_type is EntryType.UNMERGED)
+
+
 def not_a_file_problem(path: str, entry_type: EntryType, severity: Severity = Severity.WARNING) -> Problem:
-    """The problem of a path with the name of a configuration file that is not a regular file."""
+    """The problem of a path that is not a regular file, where configuration could be."""
+    if entry_type is EntryType.UNMERGED:
+        return Problem(
+            path=path,
+            line=1,
+            column=1,
+            code="unmerged",
+            pointer="",
+            message="this file is unmerged: no commit can be made of it",
+            hint="resolve the conflict, then git add it",
+        )
+    name = path.rpartition("/")[2]
+    rename = f"or give it a name that does not end in .{name.rpartition('.')[2]}"
+    instead = rename if name.endswith(NAMED_AS_FILES) else "or name it in exclude, in reconciler.yaml"
     return Problem(
         path=path,
         line=1,
@@ -128,7 +148,7 @@ def not_a_file_problem(path: str, entry_type: EntryType, severity: Severity = Se
         code="not-a-file",
         pointer="",
         message=f"this is a {entry_type.value}, which is not followed: nothing in it counts",
-        hint=f"put the file itself there, or give it a name that does not end in .{path.rpartition('.')[2]}",
+        hint=f"put {'the file itself' if name.endswith(NAMED_AS_FILES) else 'the files themselves'} there, {instead}",
         severity=severity,
     )
 

@@ -67,9 +67,10 @@ class Layout:
         """The folder of the repository's policies, from the root. Deeper folders in it are their tests."""
         return self._path_to(self.spec.policies)
 
-    def role(self, path: str) -> Role | None:
+    def role(self, path: str, entry_type: EntryType = EntryType.FILE) -> Role | None:
         """What the file at a path is for; None for one that does not count, such as all in hidden folders.
 
+        A link or a submodule also has the role of the files that could be below it if it were a folder.
         Works on the text, as it is called for every file of a repository.
         """
         prefix = f"{self.folder}/" if self.folder else ""
@@ -82,7 +83,7 @@ class Layout:
             return Role.SCHEMA
         if inside.endswith(POLICY_SUFFIX) and inside.rpartition("/")[0] == self.spec.policies:
             return Role.POLICY
-        return None
+        return Role.RESOURCES if entry_type is not EntryType.FILE and self._may_hold_files(inside) else None
 
     def _role_of_yaml(self, inside: str) -> Role | None:
         if inside == SETTINGS_FILE:
@@ -90,6 +91,12 @@ class Layout:
         if inside.startswith(f"{self.spec.policies}/") or not self._is_selected(inside):
             return None
         return Role.RESOURCES
+
+    def _may_hold_files(self, inside: str) -> bool:
+        """Whether files in a folder of this path would count: resources, or the schemas and policies."""
+        if any(f"{folder}/".startswith(f"{inside}/") for folder in (self.spec.schemas, self.spec.policies)):
+            return True
+        return any(self._role_of_yaml(f"{inside}/_{suffix}") is not None for suffix in RESOURCE_SUFFIXES)
 
     def _is_selected(self, inside: str) -> bool:
         if self.spec.include and not self._include.match(inside):
@@ -242,13 +249,13 @@ class RuleReader:
         files: dict[str, FileChange] = {}
         if old.layout != new.layout:
             for file in self._source.changes(None, commit):
-                was, now = (layout.role(file.path) is Role.RESOURCES for layout in (old.layout, new.layout))
+                was, now = (layout.role(file.path, file.type) is Role.RESOURCES for layout in (old.layout, new.layout))
                 if was != now:
                     files[file.path] = file if now else FileChange(file.path, None)
         for change in changes:
-            if new.layout.role(change.path) is Role.RESOURCES:
+            if new.layout.role(change.path, change.type) is Role.RESOURCES:
                 files[change.path] = change
-            elif old.layout.role(change.path) is Role.RESOURCES:
+            elif old.layout.role(change.path, change.old_type) is Role.RESOURCES:
                 files[change.path] = FileChange(change.path, None)
         return files
 

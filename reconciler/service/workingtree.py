@@ -1,11 +1,11 @@
-"""The files of a working tree on disk: checked, formatted, watched. No git, no store."""
+"""The files of a working tree: checked, formatted, watched. No history, no store."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from reconciler.errors import TooLarge, UsageError
 from reconciler.reconcile.check import CheckResult, WatchedTree, check_tree
@@ -15,7 +15,7 @@ from reconciler.reconcile.policytests import Policies, PolicyTester, PolicyTestR
 from reconciler.reconcile.rules import RESOURCE_SUFFIXES, SCHEMA_SUFFIX, BundledSchemas, Layout, Role, read_kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from reconciler.adapters.watchtree import Watcher
@@ -31,17 +31,36 @@ if TYPE_CHECKING:
     ReadTables = Callable[[Kinds], tuple[list[RawTable], tuple[str, ...]]]
 
 
+class FileTree(Protocol):
+    """The files that count: of a folder as it is, of a working tree or an index as git would commit it."""
+
+    def files(self, paths: Collection[str]) -> Mapping[str, bytes | EntryType]:
+        """What those of some paths hold where there is a file or what stands for one."""
+
+    def read(self, wanted: Callable[[str], bool], subfolder: str = "") -> Iterator[tuple[str, bytes | EntryType]]:
+        """The wanted files below a folder, and whatever is no file, sorted by path.
+
+        Raises `UsageError` when there is no such folder, `NeedsHuman` when something cannot be read, and `TooLarge`.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """A working tree from one folder in it on: its layout, and what is wrong with the settings that say so."""
+    """A working tree from one folder in it on: its layout, and what is wrong with the settings that say so.
+
+    `tree` is what counts of it, `disk` the files as they lie there. `warning` says why the two are the same although
+    there is a repository; empty when that is not so.
+    """
 
     root: Path
     folder: str
     layout: Layout
     problems: tuple[Problem, ...]
     bundled: BundledSchemas
-    tree: WorkingTree
+    tree: FileTree
+    disk: WorkingTree
     faults: FaultFinder
+    warning: str = ""
 
     def read(self, wanted: Callable[[str], bool] | None = None) -> dict[str, bytes | EntryType]:
         """The files that count, or those that are wanted, by their paths from the root."""
@@ -63,19 +82,28 @@ class Checkout:
             problem = cannot_judge(self.folder or ".", str(error), error.hint)
             return CheckResult((problem,), {}, self.bundled.kinds)
         selected = self.select(paths, files.__contains__)
+        if not all(path.exists() or any(map(self.select([path], files.__contains__), files)) for path in paths):
+            raise no_such_path(next(path for path in paths if not path.exists()))
         return self.check(files).select(selected) if paths else self.check(files)
 
     def format_paths(self, paths: Sequence[Path]) -> FormattedTree:
-        """The canonical form of all files, or of some. Of other files than these, only schemas are read."""
+        """The canonical form of all files, or of some. Of other files than these, only schemas are read.
+
+        Files are formatted as they lie on the disk. What a filter of git turns into something else stays as it is.
+        """
         role = self.layout.role
         selected = self.select(paths, lambda path: role(path) in ROLES)
         files = self.read(lambda path: role(path) is Role.SCHEMA or (role(path) in ROLES and selected(path)))
-        return format_tree(files, self.layout, self.bundled, self.faults)
+        formatted = {path: data for path, data in files.items() if role(path) in ROLES and isinstance(data, bytes)}
+        rest = {path: data for path, data in files.items() if path not in formatted}
+        on_disk = {path: data for path, data in self.disk.files(formatted).items() if isinstance(data, bytes)}
+        kept = {path: data for path, data in on_disk.items() if _is_same_text(data, formatted[path])}
+        return format_tree({**rest, **kept}, self.layout, self.bundled, self.faults)
 
     @contextmanager
     def watch(self, paths: Sequence[Path], open_watcher: OpenWatcher) -> Iterator[Watch]:
         """Check all files and go on watching them; raises as `check_paths` does."""
-        tree = WatchedTree(self.tree.file, self.tree.read, self.folder, self.bundled, self.faults)
+        tree = WatchedTree(self.tree.files, self.tree.read, self.folder, self.bundled, self.faults)
         with open_watcher(self.root, self.folder, _may_count) as watcher:
             first = tree.check()
             selected = self.select(paths, first.entries.__contains__) if paths else None
@@ -99,7 +127,10 @@ class Checkout:
         selected = tuple(relative_path(self.root, path) for path in paths)
         for relative, path in zip(selected, paths, strict=True):
             if path.is_file() and not counts(str(relative)):
-                raise UsageError(f"{path} is not part of the configuration", hint="files are named *.yaml or *.yml")
+                raise UsageError(
+                    f"{path} is not part of the configuration",
+                    hint="files are named *.yaml or *.yml, and are in no other repository; for --staged, git add them",
+                )
         if not all(relative.parts for relative in selected) or not selected:
             return lambda path: True
         prefixes = tuple(f"{relative}/" for relative in selected)  # as text: it is asked for every file
@@ -133,21 +164,30 @@ class Watch:
 
 def relative_path(root: Path, path: Path) -> PurePosixPath:
     """A path of the command line as one from the root. Raises `UsageError` for one outside of it."""
-    whole = path.resolve()
+    whole = path.parent.resolve() / path.name if path.is_symlink() else path.resolve()  # a link is judged itself
     if not whole.is_relative_to(root):
         raise UsageError(f"{path} is outside the repository {root}", hint="name the other repository with --repo")
     return PurePosixPath(whole.relative_to(root).as_posix())
 
 
-def start_folder(paths: Sequence[Path], repository: Path) -> Path:
+def start_folder(paths: Sequence[Path], repository: Path, *, may_be_gone: bool = False) -> Path:
     """Where to look for a working tree: at the repository that is set, else at the first path.
 
-    Raises `UsageError` for a path that is not there.
+    Raises `UsageError` for a path that is not there, unless that does not matter.
     """
-    missing = next((path for path in paths if not path.exists()), None)
-    if missing is not None:
-        raise UsageError(f"there is no file or folder {missing}")
+    missing = next((path for path in paths if not path.exists() and not path.is_symlink()), None)
+    if missing is not None and not may_be_gone:
+        raise no_such_path(missing)
     return paths[0] if paths and repository == Path() else repository
+
+
+def no_such_path(path: Path) -> UsageError:
+    """There is nothing at a path of the command line."""
+    return UsageError(f"there is no file or folder {path}")
+
+
+def _is_same_text(one: bytes, other: bytes) -> bool:
+    return one == other or one.replace(b"\r\n", b"\n") == other.replace(b"\r\n", b"\n")
 
 
 def _may_count(path: str) -> bool:

@@ -9,21 +9,25 @@ from typing import TYPE_CHECKING
 from reconciler.adapters.bundled import load_bundled_schemas, load_schema
 from reconciler.adapters.files import replace_content
 from reconciler.adapters.freshprocess import call_fresh
+from reconciler.adapters.git.committable import StagedFiles, UncommittedFiles, find_work_tree
+from reconciler.adapters.git.process import not_a_repository
 from reconciler.adapters.logfile import EventLog
 from reconciler.adapters.worktree import WorkingTree, find_root
+from reconciler.errors import NeedsHuman
 from reconciler.reconcile.check import read_layout
 from reconciler.reconcile.faults import FaultFinder
 from reconciler.reconcile.rules import Layout, load_bundled
-from reconciler.service.workingtree import Checkout
+from reconciler.service.workingtree import Checkout, relative_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from reconciler.adapters.watchtree import Watcher
     from reconciler.model.limits import Limits
     from reconciler.reconcile.rules import BundledSchemas
+    from reconciler.service.workingtree import FileTree
 
 
 LOGGER = "reconciler.judging"
@@ -41,12 +45,38 @@ def fault_finder() -> FaultFinder:
     return FaultFinder(call_fresh, EventLog(logging.getLogger(LOGGER)))
 
 
-def open_checkout(start: Path, folder: str, limits: Limits | None = None) -> Checkout:
-    """The working tree around `start`, from `folder` inside it on."""
+def open_checkout(
+    start: Path, folder: str, limits: Limits | None = None, *, named: Sequence[Path] = (), staged: bool = False
+) -> Checkout:
+    """The working tree around `start`, from `folder` inside it on, as git would commit it.
+
+    `named` files are read even if git ignores them. With `staged` it is the index that counts. Without a repository, or
+    where git is not installed or refuses to read it, all files of the folder count.
+    """
     root, bundled = find_root(start.resolve()), bundled_kinds()
-    tree = WorkingTree(root, limits)
-    layout, problems = read_layout(tree.file(Layout(folder).settings_file), folder, bundled)
-    return Checkout(root, folder, layout, problems, bundled, tree, fault_finder())
+    disk = WorkingTree(root, limits)
+    tree, warning = _open_index(root, limits) if staged else _open_files(disk, named, limits)
+    settings_file = Layout(folder).settings_file
+    layout, problems = read_layout(tree.files([settings_file]).get(settings_file), folder, bundled)
+    return Checkout(root, folder, layout, problems, bundled, tree, disk, fault_finder(), warning)
+
+
+def _open_files(disk: WorkingTree, named: Sequence[Path], limits: Limits | None) -> tuple[FileTree, str]:
+    try:
+        place = find_work_tree(disk.root)
+    except NeedsHuman as error:
+        return disk, f"every file counts, whether git would commit it or not: {error}"
+    if place is None:
+        return disk, ""
+    given = [str(relative_path(disk.root, path)) for path in named if path.is_file() and not path.is_symlink()]
+    return UncommittedFiles(place, limits, given), ""
+
+
+def _open_index(root: Path, limits: Limits | None) -> tuple[FileTree, str]:
+    place = find_work_tree(root)
+    if place is None:
+        raise not_a_repository(root)
+    return StagedFiles(place, limits), ""
 
 
 def write_formatted(root: Path, path: str, content: bytes) -> None:

@@ -60,7 +60,8 @@ def test_links_are_told_and_never_followed(tmp_path: Path) -> None:
         (tmp_path / name).symlink_to(target)
     read = dict(WorkingTree(tmp_path).read(is_yaml))
     link = EntryType.SYMLINK
-    assert read == {"loop.yaml": link, "out.yaml": link, "folder.yaml": link, "real/a.yaml": b"real/a.yaml"}
+    assert read.pop("real/a.yaml") == b"real/a.yaml"
+    assert read == {"loop.yaml": link, "out.yaml": link, "folder.yaml": link, "up": link}
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes in the file system")

@@ -33,6 +33,7 @@ BETWEEN_COMMITS = "schema-narrowed"
 PLANNED = frozenset({"schema-replaced", "bad-policy", "policy/NAME", "guard/prune-limit"})
 """Found by looking at a change: `plan` finds them, `validate` does not."""
 OF_LINKS = "not-a-file"
+OF_CONFLICTS = "unmerged"
 OF_DATES = "date-out-of-range"
 OF_BUGS = "cannot-judge"
 """Tells of a fault in the program: where one is known, it is mended."""
@@ -44,7 +45,7 @@ yaml-syntax duplicate-key unsafe-yaml ambiguous-scalar unknown-kind unknown-fiel
 out-of-range too-long bad-format not-finite secret duplicate-name duplicate-id dangling-reference
 """
 OURS = """
-bad-schema schema-narrowed schema-replaced not-a-file date-out-of-range cannot-judge more-problems
+bad-schema schema-narrowed schema-replaced not-a-file unmerged date-out-of-range cannot-judge more-problems
 bad-policy bad-policy-test untested-policy policy/NAME guard/prune-limit
 """
 
@@ -82,6 +83,7 @@ def test_every_code_has_a_heading_and_every_heading_a_code() -> None:
 def test_every_code_has_an_example() -> None:
     assert {change.section for change, _ in EXAMPLES} == source_codes() - {
         OF_LINKS,
+        OF_CONFLICTS,
         OF_DATES,
         OF_BUGS,
         OF_MANY,
@@ -122,9 +124,10 @@ def test_a_test_of_a_policy_says_what_the_page_says(section: str, desk: Path) ->
     assert _lines(tested.problems) == told.splitlines()
 
 
-def test_the_link_of_the_page_gives_what_it_says(desk: Path) -> None:
+def test_the_links_of_the_page_give_what_it_says(desk: Path) -> None:
     told = next(block.body for block in blocks(PAGE, "text") if block.section == OF_LINKS)
-    (desk / told.partition(":")[0]).symlink_to("fx-majors-01.yaml")
+    for line in told.splitlines():
+        (desk / line.partition(":")[0]).symlink_to("fx-majors-01.yaml")
     assert _lines(open_checkout(desk, "").check_paths(()).problems) == told.splitlines()
 
 

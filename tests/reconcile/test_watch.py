@@ -70,7 +70,7 @@ def at_once(root: Path) -> CheckResult:
 
 
 def watch(files: WorkingTree) -> WatchedTree:
-    return WatchedTree(files.file, files.read, "", SHIPPED, FAULTS)
+    return WatchedTree(files.files, files.read, "", SHIPPED, FAULTS)
 
 
 @settings(max_examples=examples(25))

@@ -13,8 +13,10 @@ USUAL = 100
 """The examples of a law that says no number."""
 
 
-def examples(number: int) -> int:
-    """Of so many examples the part that the profile asks for."""
+def examples(number: int, *, quick: int | None = None) -> int:
+    """Of so many examples the part that the profile asks for; `quick` is how many a dear law gets in `make test`."""
+    if quick is not None and _profile() == "quick":
+        return quick
     return -(-number // SHARES[_profile()])
 
 

@@ -51,9 +51,16 @@ class Plumbing:
     """Streams of objects and differences out of one repository. Safe for several threads and nested streams."""
 
     def __init__(
-        self, git_dir: Path, *, object_format: str = "sha1", silence: float = SILENCE, limits: Limits | None = None
+        self,
+        git_dir: Path,
+        *,
+        object_format: str = "sha1",
+        silence: float = SILENCE,
+        limits: Limits | None = None,
+        variables: Mapping[str, str] = NO_VARIABLES,
     ) -> None:
         self.git_dir = git_dir
+        self._variables = variables
         self.limits = limits or Limits()
         self._empty_tree = EMPTY_TREE[object_format]
         self._watchdog = Watchdog(silence)
@@ -195,8 +202,8 @@ class Plumbing:
     def _bounds(self, arguments: tuple[str, ...]) -> Mapping[str, str]:
         """git holds a whole difference in memory before it writes the first record."""
         if arguments is not DIFF_TREE:
-            return NO_VARIABLES
-        return {ALLOCATION: str(max(LEAST_ALLOCATION, self.limits.paths * BYTES_PER_PATH))}
+            return self._variables
+        return {**self._variables, ALLOCATION: str(max(LEAST_ALLOCATION, self.limits.paths * BYTES_PER_PATH))}
 
     def _end(self, process: Process) -> None:
         self._watchdog.forget(process)

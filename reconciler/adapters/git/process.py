@@ -75,12 +75,13 @@ def start(
     git_dir: Path | None,
     stderr: IO[bytes],
     variables: Mapping[str, str] = NO_VARIABLES,
+    config: Mapping[str, str] = MappingProxyType(OVERRIDES),
 ) -> subprocess.Popen[bytes]:
     """Start git with pipes for input and output. Raises `NeedsHuman` when git is not installed.
 
     GitPython's own `execute` would hand on the whole environment, and a pipe for errors that nobody empties.
     """
-    overrides = [part for name, value in OVERRIDES.items() for part in ("-c", f"{name}={value}")]
+    overrides = [part for name, value in config.items() for part in ("-c", f"{name}={value}")]
     place = [f"--git-dir={git_dir}"] if git_dir else []
     own_group: dict[str, Any] = {} if sys.platform == "win32" else {"process_group": 0}  # ^C is for us to handle
     try:
@@ -130,12 +131,15 @@ class Process:
         cwd: Path,
         git_dir: Path | None,
         variables: Mapping[str, str] = NO_VARIABLES,
+        config: Mapping[str, str] = MappingProxyType(OVERRIDES),
     ) -> None:
         self._name, self._place = f"git {arguments[0]}", git_dir or cwd
         with contextlib.ExitStack() as undo:
             # A file, not a pipe: nobody has to empty it while git runs
             self._errors = undo.enter_context(tempfile.TemporaryFile())
-            self._popen = start(arguments, cwd=cwd, git_dir=git_dir, stderr=self._errors, variables=variables)
+            self._popen = start(
+                arguments, cwd=cwd, git_dir=git_dir, stderr=self._errors, variables=variables, config=config
+            )
             undo.pop_all()
         assert self._popen.stdin is not None
         assert self._popen.stdout is not None

@@ -133,10 +133,11 @@ def parse_changes(raw: bytes) -> tuple[FileChange, ...]:
 
 
 def _change(header: bytes, path: bytes) -> FileChange:
-    _, mode, _, blob, status = header.split(b" ")
+    old_mode, mode, _, blob, status = header.split(b" ")
+    old_type = entry_type(old_mode.removeprefix(b":"))
     if status == b"D":
-        return FileChange(path_text(path), None)
-    return FileChange(path_text(path), blob.decode(), entry_type(mode))
+        return FileChange(path_text(path), None, old_type=old_type)
+    return FileChange(path_text(path), blob.decode(), entry_type(mode), old_type)
 
 
 def tree_entries(raw: bytes, id_size: int) -> Iterator[tuple[str, bytes, str]]:

@@ -48,20 +48,26 @@ PATHS = click.argument("paths", nargs=-1, metavar="[PATH]…", type=click.Path(p
 
 @click.command(short_help="check files")
 @PATHS
+@click.option("--staged", is_flag=True, help="Check what git add has staged, as git commit would take it.")
 @click.option("--watch", is_flag=True, help="Keep running, and check again whenever a file changes.")
 @format_option(*PROBLEM_FORMATS)
 @global_options
 @click.pass_obj
-def validate(given: Globals, paths: tuple[Path, ...], watch: bool, form: str) -> int:
-    """Check the files of a config repository, as they are on disk.
+def validate(given: Globals, paths: tuple[Path, ...], staged: bool, watch: bool, form: str) -> int:
+    """Check the files of a config repository, as git would commit them: without those that it ignores.
 
     With PATHs, report only the problems in these files and folders; what they refer to is looked up in the whole
-    repository.
+    repository. Files that are named are checked even if git ignores them.
     """
     settings = given.settings()
     if watch and form != TEXT:
         raise UsageError(f"--watch cannot go on in {form}, which is one document", hint="leave out --format")
-    checkout = open_checkout(start_folder(paths, settings.repository), settings.path, settings.limits)
+    if watch and staged:
+        raise UsageError("--watch looks at files, not at what is staged", hint="leave out one of the two")
+    start = start_folder(paths, settings.repository, may_be_gone=staged)
+    checkout = open_checkout(start, settings.path, settings.limits, named=paths, staged=staged)
+    if checkout.warning:
+        given.say(f"warning: {checkout.warning}")
     if watch:
         _watch(given, checkout, paths, partial(_report, given, form=form))
     checked = checkout.check_paths(paths)
@@ -119,7 +125,7 @@ def fmt(given: Globals, paths: tuple[Path, ...], check: bool, diff: bool) -> int
     No value changes. Prints the path of each file that it changed. With PATHs, only these files and folders.
     """
     settings = given.settings()
-    checkout = open_checkout(start_folder(paths, settings.repository), settings.path)
+    checkout = open_checkout(start_folder(paths, settings.repository), settings.path, named=paths)
     tree = checkout.format_paths(paths)
     writes = not (check or diff)
     for file in tree.differing:
