@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reconciler.adapters.git.process import missing_object
 from reconciler.errors import UsageError
 from reconciler.model.commit import BRANCHES
-from reconciler.words import suggest
+from reconciler.words import closest, suggest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,11 +129,15 @@ def branch_in(file: Path) -> str | None:
 
 
 def unknown(plumbing: Plumbing, revision: str) -> UsageError:
-    """There is no such commit; the hint names the nearest branch or tag."""
+    """There is no such commit; the hint names the nearest branch or tag, or what a shallow clone needs."""
     listed = plumbing.output("for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads", "refs/tags", "refs/remotes")
     names = (listed or "").splitlines()
-    hint = suggest(revision, names, "git branch --all and git log show what there is")
-    return UsageError(f"no commit goes by {revision!r} in {plumbing.git_dir}", hint=hint)
+    message = f"no commit goes by {revision!r} in {plumbing.git_dir}"
+    if plumbing.output("rev-parse", "--is-shallow-repository") == "true":
+        near = closest(revision, names)
+        hint = "git fetch --unshallow brings all of it" + (f"; or did you mean {near}?" if near else "")
+        return UsageError(f"{message}, a shallow clone: its history was cut off", hint=hint)
+    return UsageError(message, hint=suggest(revision, names, "git branch --all and git log show what there is"))
 
 
 def _lookup(plumbing: Plumbing, revision: str) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.adapters.git.repository import GitSource, open_repository
-from reconciler.errors import NeedsHuman
+from reconciler.errors import NeedsHuman, UsageError
 from reconciler.model.commit import EntryType
 from tests.support.gitrepo import GitRepo, executable, submodule, symlink
 
@@ -134,6 +134,10 @@ def test_a_shallow_clone_starts_at_its_boundary(repo: GitRepo, tmp_path: Path) -
         assert deltas[0].commit.parents == ()
         assert len(deltas[0].changes) == 4
         assert source.height("HEAD") == 2
+        for lacking in ("HEAD~2", shas[0], "v1"):
+            with pytest.raises(UsageError, match="a shallow clone: its history was cut off") as told:
+                source.resolve(lacking)
+            assert told.value.hint == "git fetch --unshallow brings all of it"
     with open_repository(repo.path) as source:
         assert not source.is_shallow()
 
