@@ -105,6 +105,7 @@ def find_pattern_fault(pattern: str) -> tuple[str, str] | None:
     return None
 
 
+@lru_cache(maxsize=256)
 def measure_pattern(pattern: str) -> int:
     """About how many bytes a sound pattern takes once compiled; never less."""
     for size, options in _SIZES:

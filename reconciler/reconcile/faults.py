@@ -90,6 +90,18 @@ class FaultFinder:
         assert isinstance(answer, Answer)
         return answer
 
+    def call_apart(self, function: Callable[..., Any], *arguments: object) -> Answer:
+        """Call where it can be stopped and no thread waits for it; what takes too long is given a second try.
+
+        Raises whatever is the machine's fault.
+        """
+        try:
+            answer = self.call_fresh(call_here, function, *arguments)
+        except TooLarge:
+            return self.try_again(function, *arguments)
+        assert isinstance(answer, Answer)
+        return answer
+
     def log_fault(self, what: str, answer: Answer, error: BaseException | None = None) -> None:
         """Log that a file or commit is at fault, with both traces: the error is what was raised here."""
         error = error or BugError(answer.fault)
@@ -103,9 +115,18 @@ class _NoLog:
         """For a process that tells the one that started it."""
 
 
-def _accept_fault(_: object, function: Callable[..., Any], *arguments: object) -> Answer:
-    return Answer(fault=f"{function.__name__} fails")
+class _Accepting(FaultFinder):
+    """For a process that is fresh: what failed there once need not be called again."""
+
+    __slots__ = ()
+
+    def try_again(self, function: Callable[..., Any], *_: object) -> Answer:
+        """The failure, as it was."""
+        return Answer(fault=f"{function.__name__} fails")
 
 
-ACCEPTED: Final = FaultFinder(_accept_fault, _NoLog())
-"""For a process that is fresh: what failed there once need not be called again."""
+def _call(function: Callable[..., Any], *arguments: object) -> Any:
+    return function(*arguments)
+
+
+ACCEPTED: Final = _Accepting(_call, _NoLog())

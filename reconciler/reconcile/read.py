@@ -9,14 +9,18 @@ import gc
 import os
 import signal
 import sys
+import time
 from collections import OrderedDict, deque
 from dataclasses import replace
+from functools import partial
+from itertools import chain, repeat, zip_longest
 from typing import TYPE_CHECKING
 
 from reconciler.decode.document import decode
 from reconciler.errors import RetryLater
 from reconciler.model.change import FileEntry
 from reconciler.model.commit import EntryType
+from reconciler.model.limits import MEGABYTE
 from reconciler.model.problem import NOT_LOCATED, Mark, Problem, Severity
 from reconciler.reconcile.faults import Answer, call_here, cannot_judge, is_commit_fault
 from reconciler.slices import slices
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
     Blobs = Callable[[Iterable[str]], Iterator[tuple[str, bytes]]]
 
     File = tuple[str, bytes]
+    ReadChunk = tuple[list[FileEntry | None], float]
+    """What files declare, None where that is not known, and the CPU time that it took."""
 
 
 PARALLEL_FROM = 4_000
@@ -43,6 +49,10 @@ MAX_CACHED = 4096
 """Entries in the cache: a merge commit changes the same files again that its branch changed."""
 CHUNK = 100
 """Files that a worker process is given at once."""
+CPU_SECONDS = 60.0
+"""CPU time for the files that are read at once, and for each megabyte of them a second more."""
+MAX_PROBLEMS = 200_000
+"""Problems of the files that are read at once; of those behind them, each file's first is kept."""
 CHUNKS_PER_WORKER = 3
 """Chunks in flight for each worker: enough to keep it busy, few enough that the last ones end together."""
 NAMED_AS_FILES = (".yaml", ".yml", ".schema.json", ".sql")
@@ -68,24 +78,32 @@ class FileReader:
     def read_files(self, files: Iterable[File], count: int) -> list[FileEntry]:
         """What each of `count` files declares, in order; many of them are read on all cores."""
         entries: list[FileEntry] = []
-        failed: dict[int, File] = {}
+        left: dict[int, File] = {}
+        problems = 0
         for file, entry in self._read_once(files, count):
             if entry is None:
-                failed[len(entries)] = file
+                left[len(entries)] = file
+            elif problems > MAX_PROBLEMS:
+                entry = replace(entry, problems=entry.problems[:1])  # noqa: PLW2901
             entries.append(entry or NO_ENTRY)
-        if failed:
-            for at, entry in zip(failed, self._read_again(list(failed.values())), strict=True):
+            problems += len(entries[-1].problems)
+        if left:
+            for at, entry in zip(left, self._read_apart(list(left.values())), strict=True):
                 entries[at] = entry
         return entries
 
     def _read_once(self, files: Iterable[File], count: int) -> Iterator[tuple[File, FileEntry | None]]:
-        """Each file with what it declares, or with None when reading it failed."""
+        """Each file with what it declares; None where that failed or may take long, and when the time is up."""
         if count >= PARALLEL_FROM:
             return read_in_parallel(self.kinds, files)
-        return ((file, _try_to_read(self._validator, *file)) for file in files)
+        return _read_in_time(self._read_if_quick, files)
 
-    def _read_again(self, files: list[File]) -> list[FileEntry]:
-        answer = self._faults.try_again(_read_each, self.kinds, files)
+    def _read_if_quick(self, path: str, data: bytes) -> FileEntry | None:
+        decoded = decode(path, data)
+        return None if self._validator.is_costly(decoded) else self._validator.check(path, decoded)
+
+    def _read_apart(self, files: list[File]) -> list[FileEntry]:
+        answer = self._faults.call_apart(_read_each, self.kinds, files)
         answers = [answer] * len(files) if answer.fault else answer.value
         for (path, _), one in zip(files, answers, strict=True):
             if one.fault:
@@ -153,14 +171,24 @@ def not_a_file_problem(path: str, entry_type: EntryType, severity: Severity = Se
     )
 
 
-def _try_to_read(validator: Validator, path: str, data: bytes) -> FileEntry | None:
-    """What a file declares; None when reading it fails, and that is not the machine's fault."""
-    try:
-        return validator.check(path, decode(path, data))
-    except BaseException as error:
-        if not is_commit_fault(error):
-            raise
-        return None
+def _read_in_time(
+    read: Callable[[str, bytes], FileEntry | None], files: Iterable[File]
+) -> Iterator[tuple[File, FileEntry | None]]:
+    """Each file with what it declares; None when reading it fails, by its own fault, and when the time is up.
+
+    Each by itself takes a second or few, which its size and its schema see to; all of them could take hours.
+    """
+    began, allowed = time.thread_time(), CPU_SECONDS
+    for path, data in files:
+        allowed += len(data) / MEGABYTE
+        entry = None
+        if time.thread_time() - began < allowed:
+            try:
+                entry = read(path, data)
+            except BaseException as error:
+                if not is_commit_fault(error):
+                    raise
+        yield (path, data), entry
 
 
 def _read_each(kinds: Kinds, files: list[File]) -> list[Answer]:
@@ -180,18 +208,18 @@ def read_in_parallel(kinds: Kinds, files: Iterable[File]) -> Iterator[tuple[File
     from multiprocessing import get_context
 
     workers = os.cpu_count() or 1
-    in_flight: deque[tuple[list[File], Future[list[FileEntry | None]]]] = deque()
+    in_flight: deque[tuple[list[File], Future[ReadChunk]]] = deque()
+    left = CPU_SECONDS
     context = get_context("spawn")  # a fork would inherit the engines and threads of this process
     with ProcessPoolExecutor(workers, context, _start_worker, (kinds, gc.get_threshold())) as pool:
         try:
-            for chunk in slices(files, CHUNK):
-                in_flight.append((chunk, pool.submit(_read_chunk, chunk)))
+            for chunk in chain(slices(files, CHUNK), repeat([], workers * CHUNKS_PER_WORKER)):
+                in_flight.append((chunk, pool.submit(_read_chunk, chunk if left > 0 else [])))
                 if len(in_flight) >= workers * CHUNKS_PER_WORKER:
                     read, future = in_flight.popleft()
-                    yield from zip(read, future.result(), strict=True)
-            while in_flight:
-                read, future = in_flight.popleft()
-                yield from zip(read, future.result(), strict=True)
+                    entries, seconds = future.result()
+                    left += sum(len(data) for _, data in read) / MEGABYTE - seconds
+                    yield from zip_longest(read, entries)
         except BrokenExecutor as error:
             message = "a process that reads files was ended from outside"
             raise RetryLater(message, hint="see that there is a gigabyte of free memory") from error
@@ -211,8 +239,10 @@ def _start_worker(kinds: Kinds, threshold: tuple[int, int, int]) -> None:
     _Worker.validator = Validator(kinds)
 
 
-def _read_chunk(files: list[File]) -> list[FileEntry | None]:
-    return [_try_to_read(_Worker.validator, path, data) for path, data in files]
+def _read_chunk(files: list[File]) -> ReadChunk:
+    began = time.thread_time()
+    entries = [entry for _, entry in _read_in_time(partial(_read_one, _Worker.validator), files)]
+    return entries, time.thread_time() - began
 
 
 def locate_problems(

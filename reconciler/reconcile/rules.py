@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 
 SCHEMA_SUFFIX = ".schema.json"
+MAX_BYTES_HERE = 1 << 20
+"""Bytes of all schemas that this process loads itself. The bundled ones have some 40,000."""
 SETTINGS_FILE = "reconciler.yaml"
 POLICY_SUFFIX = ".sql"
 RESOURCE_SUFFIXES = (".yaml", ".yml")
@@ -130,13 +132,17 @@ def read_kinds(
     """The bundled kinds and those of some schema files (JSON, which is YAML), and what is wrong with the files.
 
     When loading them fails, a fresh process loads them: if that fails as well, it is a problem of the files at fault.
+    Large ones are loaded there from the first.
     """
-    try:
-        return _load_kinds(files, bundled)
-    except BaseException as error:
-        if not is_commit_fault(error):
-            raise
-    answer = faults.try_again(_load_each, dict(files), bundled)
+    if sum(map(len, files.values())) > MAX_BYTES_HERE:
+        answer = faults.call_apart(_load_each, dict(files), bundled)
+    else:
+        try:
+            return _load_kinds(files, bundled)
+        except BaseException as error:
+            if not is_commit_fault(error):
+                raise
+        answer = faults.try_again(_load_each, dict(files), bundled)
     if not answer.fault and not isinstance(answer.value, dict):
         loaded: tuple[Kinds, tuple[Problem, ...]] = answer.value
         return loaded

@@ -84,29 +84,57 @@ _RULES = {
     "maxContains": "has too many values of one kind: at most {limit}",
     "not": "is excluded here",
 }
-MAX_SUGGESTIONS = 100
-"""How often what was meant is looked for in one document, and in one mapping: it is compared with all that may be."""
+MAX_COMPARED = 10_000
+"""Words that those of one document are compared with to find what was meant."""
+MAX_TEXT = 1_000
+"""Characters of a message or a hint: they are told for each value, and a schema may describe it at any length."""
 _FROM_GIT = "delete the line: it is the time of the commit that first, or last, changed this resource"
 
 
 def explain(kind: Kind, value: Any) -> Iterator[Finding]:
     """Every violation that the reference validator finds in a document, those of a condition first."""
     violations = sorted(find_violations(kind.schema, value), key=lambda violation: not violation.conditional)
-    for number, violation in enumerate(violations):
-        handlers = _HANDLERS if number < MAX_SUGGESTIONS else _BRIEF_HANDLERS
+    left = MAX_COMPARED
+    for violation in violations:
+        handlers = _HANDLERS if left > 0 else _BRIEF_HANDLERS
+        left -= _count_compared(violation)
         handler = _bad_key if violation.of_key else handlers.get(violation.keyword, _other)
         for finding in handler(kind, violation):
-            told = finding.hint or finding.instead
-            yield finding if told else replace(finding, hint=f"reconciler schema show {kind.name} has the rules")
+            if finding.hint or finding.instead:
+                yield replace(finding, message=_shorten(finding.message), hint=_shorten(finding.hint))
+            else:
+                yield replace(finding, hint=f"reconciler schema show {kind.name} has the rules")
+
+
+def _count_compared(violation: Violation) -> int:
+    """With how many words those of a violation are compared, at most."""
+    match violation.keyword:
+        case "additionalProperties":
+            keys = min(_count_suggested(violation), len(violation.value))
+            return keys * (1 + len(violation.schema.get("properties", ())))
+        case "enum":
+            return len(violation.limit)
+        case _:
+            return 0
+
+
+def _count_suggested(violation: Violation) -> int:
+    """For how many unknown fields of one mapping it is looked for what was meant; always for one."""
+    return 1 + MAX_COMPARED // (1 + len(violation.schema.get("properties", ())))
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…"
 
 
 def _unknown(kind: Kind, violation: Violation) -> Iterator[Finding]:
     pointer = violation.pointer
     known = {name: name in violation.value for name in violation.schema.get("properties", {})}
     others = find_other_keys(violation.schema, violation.value)
-    for key in others[:MAX_SUGGESTIONS]:
+    suggested = _count_suggested(violation)
+    for key in others[:suggested]:
         yield _unknown_field(kind, pointer, key, known)
-    for key in others[MAX_SUGGESTIONS:]:
+    for key in others[suggested:]:
         yield Finding(child(pointer, key), "unknown-field", "unknown field", at_key=True)
 
 
@@ -252,4 +280,4 @@ _BRIEF_HANDLERS: Mapping[str, Callable[[Kind, Violation], Iterator[Finding]]] = 
     "enum": _not_allowed_briefly,
     "const": _not_allowed_briefly,
 }
-"""For the violations behind the first `MAX_SUGGESTIONS`."""
+"""For the violations after `MAX_COMPARED` words."""

@@ -24,13 +24,16 @@ MAX_COMPARISONS = 10_000_000
 MAX_STEPS = 2**34
 """Characters of a document times bytes of the largest compiled pattern: each may be looked at with all of it."""
 
+COSTLY = 0.1
+"""The part of what is allowed from which on a document is judged where no other thread waits for it."""
+
 CHEAP_OVERLAP, CHEAP_PATTERN = 100, 4 * 1024
 """So little costs no document anything: its file is limited as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """A compiled schema, what one value may be compared with, and the size of its largest pattern.
+    """A compiled schema, what one value may be compared with, and the size of its largest pattern and of all.
 
     `reach` is how many values may be inside each other for that to be true.
     """
@@ -38,16 +41,29 @@ class Judge:
     validator: Draft202012Validator
     overlap: int
     pattern_size: int
+    patterns_size: int
     reach: int
 
     def is_too_costly(self, document: Any) -> bool:
         """Whether a document could take more than about a second."""
         if self.reach < MAX_DATA_DEPTH and _is_deeper(document, self.reach):
             return True
-        if self.overlap <= CHEAP_OVERLAP and self.pattern_size <= CHEAP_PATTERN:
-            return False
+        return self._weigh(document) > 1
+
+    def is_costly(self, document: Any) -> bool:
+        """Whether a document could hold the interpreter for longer than other threads should wait."""
+        return self._weigh(document) > COSTLY
+
+    def _weigh(self, document: Any) -> float:
+        """What judging a document may cost, as a part of what is allowed.
+
+        One text is seldom compared with all patterns, and never counts as too much for that alone.
+        """
+        if self.overlap <= CHEAP_OVERLAP and self.patterns_size <= CHEAP_PATTERN:
+            return 0.0
         values, characters = _measure(document)
-        return values * self.overlap > MAX_COMPARISONS or characters * self.pattern_size > MAX_STEPS
+        by_all = min(characters * self.patterns_size / MAX_STEPS * COSTLY, 1.0)
+        return max(values * self.overlap / MAX_COMPARISONS, characters * self.pattern_size / MAX_STEPS, by_all)
 
 
 def make_judge(schema: Mapping[str, Any]) -> Judge:
@@ -57,7 +73,8 @@ def make_judge(schema: Mapping[str, Any]) -> Judge:
     patterns = {part["pattern"] for part in parts if "pattern" in part}
     patterns.update(pattern for part in parts for pattern in part.get("patternProperties", ()))
     extent = measure_schema(schema)
-    return Judge(validator, extent.overlap, max(map(measure_pattern, patterns), default=0), extent.reach)
+    sizes = [measure_pattern(pattern) for pattern in patterns]
+    return Judge(validator, extent.overlap, max(sizes, default=0), sum(sizes), extent.reach)
 
 
 def _is_deeper(document: Any, depth: int) -> bool:

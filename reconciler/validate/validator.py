@@ -248,6 +248,8 @@ def _ambiguity_hint(pointer: str, text: str, kind: Kind | None) -> str:
             return f"if it is meant as text, quote it: '{text}'"
 
 
+MAX_PROBLEMS = 10_000
+"""Problems of a file after which its other documents are not looked at."""
 UNREADABLE_CODES = frozenset({"yaml-syntax", "unsafe-yaml"})
 """The codes of problems that leave it unknown what a part of a file declares."""
 
@@ -266,6 +268,10 @@ class Validator:
         all_problems: list[Problem] = list(decoded.problems)
         unreadable = any(problem.code in UNREADABLE_CODES for problem in decoded.problems)
         for document in decoded.documents:
+            if len(all_problems) >= MAX_PROBLEMS:
+                all_problems.append(_too_many_problems(path, locate(document.marks, "").line))
+                unreadable = True
+                break
             envelope = read_envelope(document.value, self.kinds)
             kind, name, line = envelope.kind, envelope.name, locate(document.marks, "").line
             findings = [*envelope.findings, *self.findings(kind, document)]
@@ -280,6 +286,17 @@ class Validator:
         return FileEntry(
             tuple(resources), tuple(sorted(all_problems)), tuple(identified), unreadable, len(decoded.documents)
         )
+
+    def is_costly(self, decoded: Decoded) -> bool:
+        """Whether checking a file may hold the interpreter for longer than other threads should wait."""
+        return any(map(self._is_costly, decoded.documents))
+
+    def _is_costly(self, document: Document) -> bool:
+        kind = read_envelope(document.value, self.kinds).kind
+        try:
+            return kind is not None and self._judge(kind).is_costly(document.value)
+        except ValueError:  # a schema that this version cannot judge by: `check` tells
+            return False
 
     def findings(self, kind: Kind | None, document: Document) -> list[Finding]:
         """What is wrong inside a document; `kind` is None when it is not known."""
@@ -313,6 +330,11 @@ class Validator:
         if judge is None:
             judge = self._judges[kind.name] = make_judge(kind.schema)
         return judge
+
+
+def _too_many_problems(path: str, line: int) -> Problem:
+    message = f"the file has more than {MAX_PROBLEMS:,} problems; what follows was not looked at"
+    return Problem(path, line, 1, "unsafe-yaml", "", message, "mend the first ones")
 
 
 MODE = "/spec/prune/mode"

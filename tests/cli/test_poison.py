@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import threading
+import time
+import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,8 +14,9 @@ import pytest
 from reconciler.cli.main import run
 from tests.support.daemons import running
 from tests.support.gitrepo import GitRepo
+from tests.support.patience import DEADLINE
 from tests.validate.samples import CASES
-from tests.validate.test_poison import FAULTY, MAP, REFERENCES, SOUND, TEXT, WAYS, with_part
+from tests.validate.test_poison import FAULTY, LIST, MAP, REFERENCES, SOUND, TEXT, WAYS, with_part
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,3 +129,68 @@ def test_a_daemon_goes_on_after_each(tmp_path: Path) -> None:
             daemon.await_status(lambda status, bad=bad: bad in str(status))
             mended: dict[str, str | None] = {"desk.yaml": document.replace("TEXT", f"ok {'x' * number}"), other: None}
             daemon.await_live(repo.commit(mended if other in files else {"desk.yaml": mended["desk.yaml"]}))
+
+
+def test_a_daemon_answers_while_it_judges(tmp_path: Path) -> None:
+    """Thousands of missing fields, documents that many alternatives fit, large files with unknown fields."""
+    repo = GitRepo.create(tmp_path / "config")
+    items = {"anyOf": [{"type": "object", "required": [f"f{number}" for number in range(800)]}, {"type": "string"}]}
+    schema = _numbered(with_part(LIST, {**FIELD, "type": "array", "items": items}), 1)
+    document = "apiVersion: reconciler/v1\nkind: Desk1x\nmetadata: {name: fxNUMBER}\nspec: {city: A, loss: 1MORE}\n"
+
+    def files(more: str, count: int) -> dict[str, str | None]:
+        texts = {number: document.replace("NUMBER", str(number)).replace("MORE", more) for number in range(count)}
+        return {f"desks/{number}.yaml": text for number, text in texts.items()}
+
+    good = files("", 1)
+    repo.commit({"schemas/desk.schema.json": schema, **good})
+    poison = [
+        files(f", some_list: [{', '.join(['{}'] * 9_000)}]", 3),
+        files(f", some_list: [{', '.join(['text'] * 9_000)}, 1]", 3),
+        files("".join(f", surprise_{number}: 1" for number in range(10_000)), 3),
+    ]
+    with running(repo.path, tmp_path / "state") as daemon, HealthProbe(daemon.client().address) as probe:
+        for number, bad in enumerate(poison, 2):
+            sha = repo.commit(bad)
+            daemon.await_status(lambda status, sha=sha: sha in str(status))
+            mended = document.replace("loss: 1", f"loss: {number}").replace("NUMBER", "0").replace("MORE", "")
+            daemon.await_live(repo.commit(dict.fromkeys(bad) | {"desks/0.yaml": mended}))
+    assert probe.beats > 10
+    assert probe.late <= 1.0, probe.late
+
+
+class HealthProbe:
+    """Asks whether a daemon is well, again and again. `late` is how long the slowest answer took at most.
+
+    Without what the machine does besides: as long as this process had to wait for its own turn meanwhile.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._url, self._end = f"http://{address}/healthz", threading.Event()
+        self._threads = [threading.Thread(target=work) for work in (self._ask, self._wait)]
+        self._overslept = self.late = 0.0
+        self.beats = 0
+
+    def _wait(self) -> None:
+        while not self._end.is_set():
+            began = time.monotonic()
+            self._end.wait(0.01)
+            self._overslept = max(self._overslept, time.monotonic() - began - 0.01)
+
+    def _ask(self) -> None:
+        while not self._end.wait(0.02):
+            self._overslept, began = 0.0, time.monotonic()
+            with urllib.request.urlopen(self._url, timeout=DEADLINE) as answer:
+                assert answer.status == 200
+            self.late = max(self.late, time.monotonic() - began - 2 * self._overslept)
+            self.beats += 1
+
+    def __enter__(self) -> HealthProbe:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        for thread in self._threads:
+            thread.join()

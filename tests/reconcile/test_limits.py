@@ -5,18 +5,23 @@ A few kilobytes in git may stand for millions of paths.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from reconciler.adapters.git.repository import open_repository
+from reconciler.decode.document import decode
 from reconciler.errors import TooLarge
 from reconciler.model.limits import Limits
-from reconciler.reconcile import faults
+from reconciler.reconcile import faults, read, rules
+from reconciler.reconcile.rules import read_kinds
+from reconciler.validate.validator import Validator
 from reconciler.wiring.checkout import open_checkout
 from tests.support import configs
 from tests.support.gitrepo import Entry, GitRepo
-from tests.support.world import World
+from tests.support.world import FAULTS, SHIPPED, World
+from tests.validate.wrapping import LIST, with_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,3 +159,91 @@ def test_another_version_of_the_program_judges_again(repo: GitRepo, monkeypatch:
     world.attempt()
     assert "reconciler 0.0.1" not in world.ledger.version(bad).problems[0].message  # type: ignore[union-attr]
     assert bad in world.ledger.recorded_commits()
+
+
+class Elsewhere:
+    """What calls a function in another process; here in this one, which it writes down, or not in time."""
+
+    def __init__(self, late: int = 0) -> None:
+        self.called: list[str] = []
+        self._late = late
+
+    def __call__(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        self.called.append(arguments[0].__name__)
+        if len(self.called) <= self._late:
+            raise TooLarge("it takes more than 60 s of CPU time")
+        return function(*arguments)
+
+
+def schema_of_lists(items: Any) -> bytes:
+    """A kind with a list of such items."""
+    part = {"description": "Some field.", "type": "array", "items": items}
+    return json.dumps(with_part(LIST, part)).encode()
+
+
+def desk(items: list[str]) -> bytes:
+    """A document of that kind."""
+    spec = {"city": "A", "loss": 1, "some_list": items}
+    return configs.document("Desk", "fx", spec).encode()
+
+
+ALICE = ("a.yaml", configs.user("alice", risk=1.0).encode())
+BOB = ("b.yaml", configs.user("bob", risk=1_000).encode())
+
+
+def test_what_would_hold_the_interpreter_is_judged_elsewhere() -> None:
+    schema = schema_of_lists({"anyOf": [{"type": "string", "minLength": number} for number in range(300)]})
+    elsewhere = Elsewhere()
+    finder = faults.FaultFinder(elsewhere, FAULTS.log)
+    kinds, problems = read_kinds({"schemas/desk.schema.json": schema}, SHIPPED, finder)
+    assert not problems
+    reader = read.FileReader(kinds, finder)
+    small, large = (desk(["xx"] * count) for count in (5, 4_000))
+    assert reader.read_file("small.yaml", small).resources
+    assert elsewhere.called == []
+    (entry,) = reader.read_files([("large.yaml", large)], 1)
+    assert entry == Validator(kinds).check("large.yaml", decode("large.yaml", large))
+    assert entry.resources
+    assert elsewhere.called == ["_read_each"]
+
+
+def test_files_that_are_not_read_in_time_are_tried_elsewhere_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = read.FileReader(SHIPPED.kinds, FAULTS).read_files([ALICE, BOB], 2)
+    monkeypatch.setattr(read, "CPU_SECONDS", -1.0)
+    for late in (0, 1):
+        finder = faults.FaultFinder(elsewhere := Elsewhere(late), FAULTS.log)
+        assert read.FileReader(SHIPPED.kinds, finder).read_files([ALICE, BOB], 2) == whole
+        assert elsewhere.called == ["_read_each"] * (late + 1)
+    finder = faults.FaultFinder(Elsewhere(late=2), FAULTS.log)
+    entries = read.FileReader(SHIPPED.kinds, finder).read_files([ALICE, BOB], 2)
+    assert [[one.code for one in entry.problems] for entry in entries] == [["cannot-judge"]] * 2
+    assert all(entry.unreadable for entry in entries)
+
+
+def test_large_schemas_are_loaded_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {"schemas/desk.schema.json": schema_of_lists({"type": "string"})}
+    loaded = read_kinds(files, SHIPPED, FAULTS)
+    monkeypatch.setattr(rules, "MAX_BYTES_HERE", 0)
+    finder = faults.FaultFinder(elsewhere := Elsewhere(), FAULTS.log)
+    assert read_kinds(files, SHIPPED, finder)[0].digest == loaded[0].digest
+    assert elsewhere.called == ["_load_each"]
+    late = faults.FaultFinder(Elsewhere(late=2), FAULTS.log)
+    assert [one.code for one in read_kinds(files, SHIPPED, late)[1]] == ["cannot-judge"]
+
+
+def test_of_too_many_problems_each_file_keeps_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = configs.user("bob", risk=1_000).encode() + b"  surprise: 1\n"
+    monkeypatch.setattr(read, "MAX_PROBLEMS", 1)
+    entries = read.FileReader(SHIPPED.kinds, FAULTS).read_files([("a.yaml", wrong), ("b.yaml", wrong)], 2)
+    assert [len(entry.problems) for entry in entries] == [2, 1]
+
+
+@pytest.mark.slow
+def test_many_files_are_read_in_parallel_in_time_and_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`slow`: starts worker processes."""
+    files = [(f"{number}.yaml", configs.user(f"u{number}", risk=1.0).encode()) for number in range(450)]
+    whole = read.FileReader(SHIPPED.kinds, FAULTS).read_files(files, len(files))
+    monkeypatch.setattr(read, "PARALLEL_FROM", 1)
+    assert read.FileReader(SHIPPED.kinds, FAULTS).read_files(files, len(files)) == whole
+    monkeypatch.setattr(read, "CPU_SECONDS", -1.0)
+    assert read.FileReader(SHIPPED.kinds, FAULTS).read_files(files, len(files)) == whole

@@ -17,6 +17,9 @@ from reconciler.decode.errors import MAX_KEY
 from reconciler.kinds.engine import compile_schema, find_pattern_fault
 from reconciler.kinds.parts import list_parts
 from reconciler.kinds.references import MAX_DATA_DEPTH, MAX_DEPTH, MAX_OVERLAP, find_reference_flaws
+from reconciler.model.change import Decoded, Document
+from reconciler.validate import validator
+from reconciler.validate.validator import Validator
 from reconciler.validate.violations import CUT_SHORT, MAX_STEPS, find_violations
 from tests.support.laws import examples
 from tests.validate.samples import CASES
@@ -350,6 +353,47 @@ def test_an_explanation_ends() -> None:
     assert len(found) > 1
     assert len(find_violations({"items": {"enum": ["a"]}}, ["b"] * 9_000)) == 9_000
     assert len(find_violations({"uniqueItems": True}, [{"a": number} for number in range(9_000)] * 2)) == 1
+
+
+def test_every_field_that_is_missing_is_a_step() -> None:
+    """A file of a kilobyte may lack thousands of fields in each of hundreds of places."""
+    names = [f"field_{number}" for number in range(9_000)]
+    for keyword, needed in (("required", names), ("dependentRequired", {"a": names})):
+        found = find_violations({"items": {keyword: needed}}, [{"a": 1}] * 200)
+        assert found[-1].keyword == CUT_SHORT
+        assert 1 < len(found) < 20
+
+
+def test_looking_for_what_was_meant_ends() -> None:
+    """A hundred lists of a hundred unknown fields each, beside hundreds of known ones."""
+    known = {f"known_field_{number}": True for number in range(400)}
+    part = {"type": "array", "items": {"type": "object", "properties": known, "additionalProperties": False}}
+    kinds, problems = load_schema(with_part(LIST, described(part)))
+    assert problems == ()
+    unknown = {f"knwon_field_{number}": 1 for number in range(100)}
+    entry = judge(kinds, {"some_list": [unknown] * 30})
+    assert len(entry.problems) == 3_000
+    assert 1 < sum("did you mean" in one.message for one in entry.problems) < 100
+    assert all(one.hint or "did you mean" in one.message for one in entry.problems)
+
+
+def test_a_long_description_is_not_repeated_in_every_hint() -> None:
+    part = {"type": "array", "items": {"minimum": 1, "description": "long " * 100_000}}
+    kinds, problems = load_schema(with_part(LIST, described(part)))
+    assert problems == ()
+    entry = judge(kinds, {"some_list": [0] * 100})
+    assert len(entry.problems) == 100
+    assert max(len(one.hint) for one in entry.problems) < 2_000
+
+
+def test_a_file_with_too_many_problems_is_not_looked_at_any_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(validator, "MAX_PROBLEMS", 3)
+    kinds, _ = load_schema(DESK)
+    wrong = {"apiVersion": "reconciler/v1", "kind": "Desk", "metadata": {"name": "fx"}, "spec": {"a": 1, "b": 2}}
+    entry = Validator(kinds).check("a.yaml", Decoded(tuple(Document(wrong, {}) for _ in range(9))))
+    assert "more than 3 problems" in entry.problems[-1].message or "more than 3" in entry.problems[0].message
+    assert len(entry.problems) < 9
+    assert entry.unreadable
 
 
 @pytest.mark.slow
