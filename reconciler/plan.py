@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Plan:
     """The way from one commit's state to another's. `base` is None when there was nothing before.
 
-    `unchanged` counts the resources that both declare alike. `state` is the commit whose state `changes` start from:
+    `unchanged` counts the resources that both declare alike; of a partial plan, those that readable files of the head
+    declare as before. `state` is the commit whose state `changes` start from:
     the base, or the last valid commit before it when the base is invalid. `partial` are the files of the head, of
     `files` in all, that cannot be read: the plan tells nothing of what they declare, and it is refused.
     """

@@ -67,7 +67,7 @@ class ReadablePart:
     """An invalid commit as far as it can be read: the state with what its readable files declare, and its changes.
 
     `unread` are the files that were left out, of `files` in all. `withheld` are the resources that were declared before
-    and of which nothing is known now.
+    and of which nothing is known now, whatever the commits between declared.
     """
 
     state: TreeState
@@ -94,7 +94,8 @@ def read_part(
     prune = snapshot.prune.milder(state.rules.spec.prune.mode)
     lineage, rows = advance_lineage(snapshot.lineage, snapshot.tree, snapshot.pending - withheld, stamp, prune)
     files = sum(layout.role(path) is Role.RESOURCES for path in source.paths(stamp.commit)) + len(unread_rules)
-    declared = frozenset(row_id for row_id in withheld if _was_declared(snapshot, row_id) is not None)
+    unknown = {*withheld, *_find_unknown(state, unread, replaced)}
+    declared = frozenset(row_id for row_id in unknown if _was_declared(snapshot, row_id) is not None)
     readable = replace(state, snapshot=replace(snapshot, lineage=lineage, kinds=kinds))
     return ReadablePart(readable, rows, unread, files, declared)
 
@@ -146,6 +147,14 @@ def _find_withheld(snapshot: Snapshot, unread: UnreadFiles, replaced: frozenset[
             before = _was_declared(snapshot, row_id)
             if before is not None and (snapshot.tree.names[before.key] or unread.may_declare(before)):
                 yield row_id
+
+
+def _find_unknown(state: TreeState, unread: UnreadFiles, replaced: frozenset[str]) -> Iterator[RowId]:
+    """What stands in unread files without a change, as where another file declares it as well; all of some kinds."""
+    for path in unread.paths:
+        yield from (resource.row_id for resource in state.snapshot.tree.files[path].resources)
+    if replaced:
+        yield from (row.row_id for row in state.rows() if row.row_id.kind in replaced)
 
 
 def _was_declared(snapshot: Snapshot, row_id: RowId) -> Resource | None:

@@ -105,8 +105,9 @@ def test_a_plan_is_what_a_reconcile_then_does(history: list[Edit]) -> None:
         if is_valid(repo, head):
             assert steps(ahead) == steps(between) == steps(done)
             assert between.unchanged == ahead.unchanged
-        elif is_valid(repo, base) and mainline[-2] == base:  # a reconcile also sees what the commits between declare
-            assert (steps(ahead), ahead.partial) == (steps(between), between.partial)
+        elif is_valid(repo, base) and not any(is_valid(repo, sha) for sha in mainline[mainline.index(base) + 1 : -1]):
+            # With a valid commit between, a reconcile also applies what that declares
+            assert (steps(ahead), ahead.partial, ahead.files) == (steps(between), between.partial, between.files)
             assert between.unchanged == ahead.unchanged
 
 
