@@ -316,7 +316,7 @@ class PlanSummary(Answer, frozen=True):
         UNSET
     )
     omitted: (
-        Annotated[int, Meta(ge=1, description="how many problems are left out; not there when all are shown")]
+        Annotated[int, Meta(ge=1, description="how many problems and changes are left out; not there when none")]
         | UnsetType
     ) = UNSET
 

@@ -27,6 +27,7 @@ from reconciler.model.problem import Severity
 from reconciler.report import markdown, plans
 from reconciler.report.escape import dump_json, escape_block, escape_line
 from reconciler.report.plans import (
+    CHANGES_ROOM,
     SIGNS,
     build_plan,
     change_title,
@@ -34,6 +35,7 @@ from reconciler.report.plans import (
     outcome_lines,
     partial_note,
     prune_effect,
+    select_parts,
     unread_files,
 )
 from reconciler.report.problems import (
@@ -141,8 +143,12 @@ def render_checked_junit(checked: CheckResult) -> str:
 
 def render_plan_junit(plan: Plan, kinds: Kinds) -> str:
     """`plan --format junit`: the changes, deletions first, and the files with problems."""
-    changes = [_change_case(change, kinds) for change in plan.changes]
-    files = list(_file_cases("plan", (), plan.problems))
+    shown = select_parts(plan, _problem_in_case, lambda change: _render_case(_change_case(change, kinds)))
+    changes = [_change_case(change, kinds) for change in shown.changes]
+    if shown.omitted_changes:
+        changes.append(Case("plan", "left out", (), [shown.changes_note]))
+    room = MAX_OUTPUT - (CHANGES_ROOM if plan.changes else 0)
+    files = list(_file_cases("plan", (), plan.problems, room))
     partial = [Case("plan", partial_note(plan), (), unread_files(plan))] if plan.partial else []
     return _render_document([("plan: changes", changes), ("plan: files", [*partial, *files])])
 
@@ -161,10 +167,12 @@ def _count_fitting(paths: Sequence[str], room: int) -> int:
     return len(paths)
 
 
-def _file_cases(group: str, paths: Iterable[str], problems: Sequence[Problem]) -> Iterator[Case]:
+def _file_cases(
+    group: str, paths: Iterable[str], problems: Sequence[Problem], room: int = MAX_OUTPUT
+) -> Iterator[Case]:
     by_path: dict[str, list[Problem]] = {path: [] for path in paths}
-    shown, omitted = select_problems(problems, _problem_in_case)
-    room = MAX_OUTPUT - sum(len(_problem_in_case(problem).encode("utf-8", "replace")) for problem in shown)
+    shown, omitted = select_problems(problems, _problem_in_case, room=room)
+    room -= sum(len(_problem_in_case(problem).encode("utf-8", "replace")) for problem in shown)
     for problem in shown:
         by_path.setdefault(problem.path, []).append(problem)
     good = [path for path, in_file in by_path.items() if not in_file]

@@ -6,6 +6,7 @@ A line of text has a style, which the command line may colour.
 from __future__ import annotations
 
 from enum import Enum, auto
+from textwrap import indent
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from msgspec import UNSET, structs
@@ -14,29 +15,37 @@ from reconciler import answers, canonical
 from reconciler.kinds.kind import INACTIVE, STATUS_FIELD
 from reconciler.model.change import Op, Prune
 from reconciler.report.commits import short_sha
-from reconciler.report.escape import escape_line
+from reconciler.report.escape import dump_json, escape_line
 from reconciler.report.problems import (
+    MAX_OUTPUT,
     build_problem,
     checked_counts,
+    count_fitting,
+    omitted_note,
     plural,
     problem_counts,
     problem_json,
+    problem_line,
     problem_lines,
     select_problems,
+    written_size,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Change
+    from reconciler.model.problem import Problem
     from reconciler.plan import Plan
     from reconciler.reconcile.check import CheckResult
 
 
 SIGNS = {Op.CREATE: "+", Op.UPDATE: "~", Op.DELETE: "-"}
 """Terraform's signs."""
+CHANGES_ROOM = 200_000
+"""Bytes of the room that problems leave for changes."""
 NAME = "name"
 NOTHING = "-"
 """Stands for a missing value."""
@@ -66,15 +75,48 @@ def describe_change(change: answers.Change, lines: Iterable[str]) -> answers.Des
     return answers.DescribedChange(**structs.asdict(change), text="\n".join(lines))
 
 
+class PlanSelection(NamedTuple):
+    """The problems and changes of a plan of which there is room, and how many are left out."""
+
+    problems: tuple[Problem, ...]
+    omitted_problems: int
+    changes: tuple[Change, ...]
+    omitted_changes: int
+
+    @property
+    def changes_note(self) -> str:
+        """Says how many changes are left out."""
+        return f"{plural(self.omitted_changes, 'more change')} not shown; those that are come first"
+
+
+def select_parts(
+    plan: Plan, render_problem: Callable[[Problem], str], render_change: Callable[[Change], str]
+) -> PlanSelection:
+    """As much of a plan as there is room for when it is written so: errors first, and deletions before other changes.
+
+    A part of the room is kept for changes.
+    """
+    room = MAX_OUTPUT - (CHANGES_ROOM if plan.changes else 0)
+    problems, omitted = select_problems(plan.problems, render_problem, room=room)
+    left = MAX_OUTPUT - sum(written_size(problem, render_problem) for problem in problems)
+    changes = plan.changes[: count_fitting(plan.changes, render_change, left)]
+    return PlanSelection(problems, omitted, changes, len(plan.changes) - len(changes))
+
+
+def format_change(change: Change) -> str:
+    """A change as a list in a JSON document has it."""
+    return indent(dump_json(answers.to_json(build_change(change))), "    ") + ","
+
+
 def build_plan(plan: Plan) -> answers.Plan:
     """A plan as `plan --format json` has it."""
-    shown, omitted = select_problems(plan.problems, problem_json)
+    shown = select_parts(plan, problem_json, format_change)
     return answers.Plan(
         base=plan.base,
         head=plan.head,
-        changes=tuple(map(build_change, plan.changes)),
-        summary=build_plan_summary(plan, omitted),
-        problems=tuple(map(build_problem, shown)),
+        changes=tuple(map(build_change, shown.changes)),
+        summary=build_plan_summary(plan, shown.omitted_problems + shown.omitted_changes),
+        problems=tuple(map(build_problem, shown.problems)),
         partial=plan.partial[:MAX_UNREAD_LISTED],
     )
 
@@ -250,11 +292,14 @@ def checked_lines(checked: CheckResult) -> Iterator[tuple[LineStyle, str]]:
 
 def plan_lines(plan: Plan, kinds: Kinds) -> Iterator[tuple[LineStyle, str]]:
     """The changes, the problems and the outcome; the last line is `3 to create, 1 to update, 0 to delete.`"""
-    for style, lines in (
-        (LineStyle.CHANGE, (line for change in plan.changes for line in full_change_lines(change, kinds))),
-        (LineStyle.PROBLEM, problem_lines(plan.problems)),
-    ):
-        section = [(style, line) for line in lines]
+    shown = select_parts(plan, problem_line, lambda change: "\n".join(full_change_lines(change, kinds)))
+    changes = [(LineStyle.CHANGE, line) for change in shown.changes for line in full_change_lines(change, kinds)]
+    problems = [(LineStyle.PROBLEM, problem_line(problem)) for problem in shown.problems]
+    if shown.omitted_changes:
+        changes.append((LineStyle.NOTE, shown.changes_note))
+    if shown.omitted_problems:
+        problems.append((LineStyle.PROBLEM, omitted_note(shown.omitted_problems)))
+    for section in (changes, problems):
         yield from section
         if section:
             yield LineStyle.NOTE, ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from textwrap import indent
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from reconciler import answers
 from reconciler.model.problem import NOT_LOCATED, Problem, Severity
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from reconciler.reconcile.check import CheckResult
 
+T = TypeVar("T")
 DOCS_PAGE = "docs/problems.md"
 POLICY_PREFIX = "policy/"
 POLICY_HEADING = "policy/NAME"
@@ -82,7 +83,7 @@ def parse_problem(answer: answers.Problem) -> Problem:
 
 
 MAX_OUTPUT = 900_000
-"""Bytes that the problems of a format may take: with what is around them less than a megabyte."""
+"""Bytes that the problems and changes of a format may take: with what is around them less than a megabyte."""
 
 
 class Selection(NamedTuple):
@@ -93,24 +94,31 @@ class Selection(NamedTuple):
 
 
 def select_problems(
-    problems: Sequence[Problem], render: Callable[[Problem], str], most: int = sys.maxsize
+    problems: Sequence[Problem],
+    render: Callable[[Problem], str],
+    most: int = sys.maxsize,
+    room: int = MAX_OUTPUT,
 ) -> Selection:
     """As many problems, up to `most`, as there is room for when each is written as `render` does it."""
-    if _fits(problems, render, most) == len(problems):
+    if count_fitting(problems[:most], render, room) == len(problems):
         return Selection(tuple(problems), 0)
-    worst_first = sorted(problems, key=lambda problem: not problem.is_error)
-    shown = worst_first[: _fits(worst_first, render, most)]
+    worst_first = sorted(problems, key=lambda problem: not problem.is_error)[:most]
+    shown = worst_first[: count_fitting(worst_first, render, room)]
     return Selection(tuple(shown), len(problems) - len(shown))
 
 
-def _fits(problems: Sequence[Problem], render: Callable[[Problem], str], most: int) -> int:
-    """How many of the first problems there is room for."""
-    room = MAX_OUTPUT
-    for count, problem in enumerate(problems):
-        room -= len(render(problem).encode("utf-8", "replace")) + 1
-        if room < 0 or count >= most:
+def count_fitting(entries: Sequence[T], render: Callable[[T], str], room: int) -> int:
+    """How many of the first entries there is room for, in bytes."""
+    for count, entry in enumerate(entries):
+        room -= written_size(entry, render)
+        if room < 0:
             return count
-    return len(problems)
+    return len(entries)
+
+
+def written_size(entry: T, render: Callable[[T], str]) -> int:
+    """The bytes of an entry with its line end."""
+    return len(render(entry).encode("utf-8", "replace")) + 1
 
 
 def omitted_note(omitted: int) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from reconciler.cli.problems import note_problems
+from reconciler.model.change import Change, Op, Prune, Resource
 from reconciler.model.problem import Problem, Severity
 from reconciler.plan import Plan
 from reconciler.reconcile.check import CheckResult
@@ -66,6 +67,34 @@ def test_a_plan_is_less_than_a_megabyte(form: str) -> None:
     text = PLAN_FORMATS[form](PLAN, SHIPPED.kinds)
     assert len(text.encode()) < MEGABYTE
     assert re.search(OMITTED.get(form, r"([\d,]+) more problems?"), text) or form == "markdown"
+
+
+def make_changes(count: int, op: Op = Op.CREATE) -> tuple[Change, ...]:
+    values = {"note": "<&\"'> ü " * 20}
+    key = [f"{number:06}" for number in range(count)]
+    resources = [Resource("User", name, name, values, {}, {}, {}, f"{ODD}{name}.yaml", 1, name) for name in key]
+    if op is Op.DELETE:
+        return tuple(Change(op, one, None, Prune.DELETE) for one in resources)
+    return tuple(Change(op, None, one) for one in resources)
+
+
+@pytest.mark.parametrize("form", PLAN_FORMATS)
+@pytest.mark.parametrize("problems", [(), MANY], ids=["good", "bad"])
+def test_a_plan_of_many_changes_is_less_than_a_megabyte(form: str, problems: tuple[Problem, ...]) -> None:
+    changes = (*make_changes(50, Op.DELETE), *make_changes(6_000))
+    text = PLAN_FORMATS[form](Plan(None, "a" * 40, changes, problems), SHIPPED.kinds)
+    assert len(text.encode()) < MEGABYTE
+    if form in ("text", "junit"):
+        assert re.search(r"[\d,]+ more changes not shown", text)
+        assert text.count("000049") >= 2  # all that goes is there
+    if form == "json":
+        found = json.loads(text)
+        told = len(found["changes"]) + len(found["problems"])
+        assert told + found["summary"]["omitted"] == len(changes) + len(problems)
+        assert [one["op"] for one in found["changes"][:51]] == ["delete"] * 50 + ["create"]
+        assert found["summary"]["create"] == 6_000
+    if problems:
+        assert len(set(re.findall(r"\d{5}9\.yaml", text))) >= 10
 
 
 @pytest.mark.parametrize("form", PROBLEM_FORMATS)
