@@ -20,7 +20,7 @@ from reconciler.model.change import Op, Row
 from reconciler.model.commit import Status
 from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.admission import PRUNE, AdmissionController, AdmissionRequest, CommitState
-from reconciler.reconcile.faults import is_commit_fault
+from reconciler.reconcile.faults import Answer, cannot_judge, describe_fault, is_commit_fault, raise_host_fault
 from reconciler.reconcile.narrowing import find_narrowed_kinds, warn_unknown_rows
 from reconciler.reconcile.readable import ReadablePart, keep_unread, read_part
 from reconciler.reconcile.rules import Role
@@ -224,7 +224,7 @@ class Planner:
             count = sum(store.base(kinds).count(kind.name) for kind in kinds)
             return Plan(base, sha, (), problems, count, base), kinds
         request = keep_unread(proposal.request, part) if part is not None else proposal.request
-        problems = tuple(sorted({*problems, *self.admission.review(request).problems}))
+        problems = tuple(sorted({*problems, *self._judge_step(request)}))
         before = sum(request.count_before(kind.name) for kind in (request.old or request.new).kinds)
         return _complete(Plan(base, sha, request.changes, problems, before, base), part), request.new.kinds
 
@@ -326,7 +326,19 @@ class Planner:
             declared.update(row.resource.kind for row in before.rows() if row.removed is None)
         approved = frozenset([head.sha]) if head.approves(PRUNE) else frozenset[str]()
         request = AdmissionRequest(old, new, changes, lambda kind: declared[kind], approved)
-        return self.admission.review(request).problems
+        return self._judge_step(request)
+
+    def _judge_step(self, request: AdmissionRequest) -> tuple[Problem, ...]:
+        """What guards and policies have against a step. That they fail over it is a problem of its commit."""
+        commit = request.new.commit
+        try:
+            return self.admission.review(request).problems
+        except BaseException as error:  # noqa: BLE001  raised again unless the commit is at fault
+            if not is_commit_fault(error):
+                raise_host_fault(commit, error)
+            answer = Answer(fault=describe_fault(error))
+            self.processor.faults.log_fault(commit, answer, error)
+            return (cannot_judge(self.processor.rules.folder or ".", answer.fault),)
 
 
 def _with_state(commit: ProcessedCommit, state: TreeState) -> ProcessedCommit:

@@ -113,3 +113,45 @@ def test_fault_of_the_host(
         assert world.ledger.version(bad) is None or stage in OF_THE_STEP
     assert not world.attempt().plan.refused
     assert world.store.applied() != before[1]
+
+
+@pytest.mark.parametrize(("stage", "fault"), [("guards", "KeyError"), ("policies", "RecursionError")])
+def test_a_plan_says_that_the_commit_cannot_be_judged(
+    stage: str, fault: str, repo: GitRepo, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, files = STAGES[stage]
+    base, bad = repo.git("rev-parse", "main").strip(), repo.commit(files)
+    good = repo.commit({**dict.fromkeys(files), "users/alice.yaml": configs.user("alice", risk=0.25)})
+    inject(monkeypatch, place, fault, elsewhere=False)
+    for plan in (world.between(base, bad), world.ahead(bad)):
+        assert [(problem.code, fault in problem.message) for problem in plan.problems] == [("cannot-judge", True)]
+        assert [change.resource.name for change in plan.changes] == ["poison"]
+    assert not world.between(base, good).problems
+
+
+def test_a_plan_that_the_machine_fails_is_no_verdict(
+    repo: GitRepo, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, files = STAGES["guards"]
+    base, bad = repo.git("rev-parse", "main").strip(), repo.commit(files)
+    inject(monkeypatch, place, "OSError", elsewhere=False)
+    for plan in (lambda: world.between(base, bad), lambda: world.ahead(bad)):
+        with pytest.raises(RetryLater):
+            plan()
+
+
+def test_what_can_be_judged_now_is_live_after_judging_all_again(
+    repo: GitRepo, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patches:
+        inject(patches, STAGES["decode"][0], "KeyError")
+        bad = repo.commit(USER)
+        assert world.attempt().plan.refused
+    assert not world.attempt(rejudge=True).plan.refused
+    assert risks(world) == {"alice": 1.0, "poison": 1.5}
+    version = world.ledger.version(bad)
+    assert version is not None
+    assert version.status == Status.VALID
+    anew = World(repo.path)
+    anew.sync()
+    assert anew.rows() == world.rows()
