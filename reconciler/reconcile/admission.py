@@ -7,7 +7,7 @@ the new rows. As the rules of the old state count too, no commit can loosen a ru
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -24,11 +24,11 @@ from reconciler.snapshot.snapshot import LoadedBase, change_between
 from reconciler.tables.rows import with_types
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from reconciler.model.change import Change, Key, Resource, Row
-    from reconciler.model.commit import FileChange
+    from reconciler.model.commit import Commit, FileChange
     from reconciler.ports import Base, PolicyEngine
     from reconciler.reconcile.rules import RuleReader, Rules
     from reconciler.reconcile.walk import ProcessedCommit, WalkStart
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     OpenEngine = Callable[[], AbstractContextManager[PolicyEngine]]
 
 
-PRUNE = "prune"
-"""What the trailer of a commit's message may approve."""
+PRUNE, SCHEMA = "prune", "schema"
+"""What the trailer of a commit's message may approve: what it removes, and what its schemas leave no place for."""
 MAX_CACHED_POLICIES = 1_000
 MAX_LOOKUPS = 100
 """Resources of violations that are looked up one by one; for more, all rows are read."""
@@ -71,18 +71,41 @@ class RowDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageApprovals:
+    """What the messages of some commits approve: of these what they remove, of those the kinds as they have them."""
+
+    removals: frozenset[str] = frozenset()
+    schemas: Mapping[str, Kinds] = field(default_factory=dict)
+
+    def add(self, commit: Commit, kinds: Kinds) -> MessageApprovals:
+        """The approvals with those of one more commit, which has these kinds."""
+        removals = self.removals | {commit.sha} if commit.approves(PRUNE) else self.removals
+        schemas = {**self.schemas, commit.sha: kinds} if commit.approves(SCHEMA) else self.schemas
+        return MessageApprovals(removals, schemas)
+
+    def of_schema(self, kinds: Kinds, path: str) -> tuple[str, ...]:
+        """The commits that approve the schema file at a path as these kinds have it."""
+        meant = {kind.name: kind.schema for kind in kinds if kind.origin == path}
+        return tuple(
+            sha
+            for sha, approved in self.schemas.items()
+            if meant == {kind.name: kind.schema for kind in approved if kind.origin == path}
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class AdmissionRequest:
     """A step from one state (None: from nothing) to another, and what it changes.
 
-    `count_before` says how many resources of a kind the old state declares. `approved` are the commits whose message
-    approves what they remove. Without a `delta` any row may differ.
+    `count_before` says how many resources of a kind the old state declares. `approved` is what messages of its commits
+    approve. Without a `delta` any row may differ.
     """
 
     old: CommitState | None
     new: CommitState
     changes: tuple[Change, ...]
     count_before: Callable[[str], int]
-    approved: frozenset[str] = frozenset()
+    approved: MessageApprovals = field(default_factory=MessageApprovals)
     delta: RowDelta | None = None
 
     @property
@@ -213,9 +236,17 @@ def _declared_resources(rows: Iterable[Row]) -> dict[Key, Resource]:
 def _check_guards(request: AdmissionRequest) -> AdmissionResult:
     if request.old is None:
         return AdmissionResult()
-    pruned = _check_prune_limits(request, request.old)
-    lost = find_lost_rows(request.old.kinds, request.new.kinds, request.new.rows)
-    return AdmissionResult((*pruned.problems, *lost), pruned.approvals)
+    result = _check_prune_limits(request, request.old)
+    for problem in find_lost_rows(request.old.kinds, request.new.kinds, request.new.rows):
+        lost, by = AdmissionResult((problem,)), request.approved.of_schema(request.new.kinds, problem.path)
+        if by:
+            lost = lost.approve(_messages(by))
+        result = AdmissionResult((*result.problems, *lost.problems), (*result.approvals, *lost.approvals))
+    return result
+
+
+def _messages(commits: Iterable[str]) -> str:
+    return f"the message of {', '.join(sorted(commit[:8] for commit in commits))}"
 
 
 def _check_prune_limits(request: AdmissionRequest, old: CommitState) -> AdmissionResult:
@@ -223,13 +254,13 @@ def _check_prune_limits(request: AdmissionRequest, old: CommitState) -> Admissio
     problems = {
         problem for rule in limits for problem in find_prune_problems(rule, request.changes, request.count_before)
     }
-    if not problems or not request.approved:
+    removals = request.approved.removals
+    if not problems or not removals:
         return AdmissionResult(tuple(problems))
     removed_by = {row.row_id: row.removed.commit for row in request.new.rows() if row.removed is not None}
-    rest = [change for change in request.changes if removed_by.get(change.resource.row_id) not in request.approved]
+    rest = [change for change in request.changes if removed_by.get(change.resource.row_id) not in removals]
     unapproved = {problem for rule in limits for problem in find_prune_problems(rule, rest, request.count_before)}
-    commits = ", ".join(sorted(commit[:8] for commit in request.approved))
-    approved = AdmissionResult(tuple(problems - unapproved)).approve(f"the message of {commits}")
+    approved = AdmissionResult(tuple(problems - unapproved)).approve(_messages(removals))
     return AdmissionResult((*unapproved, *approved.problems), approved.approvals)
 
 
@@ -305,7 +336,7 @@ class Proposal:
         )
 
 
-def propose_update(start: WalkStart, commit: ProcessedCommit, approved: frozenset[str]) -> Proposal:
+def propose_update(start: WalkStart, commit: ProcessedCommit, approved: MessageApprovals) -> Proposal:
     """From the applied commit, where the walk started, to a commit."""
     before, state = start.state, commit.state
     rows = tuple(state.changed_rows().values())
@@ -319,7 +350,12 @@ def propose_update(start: WalkStart, commit: ProcessedCommit, approved: frozense
 
 
 def propose_replacement(
-    base: Base, applied: str | None, kinds: Kinds, rules: RuleReader, commit: ProcessedCommit, approved: frozenset[str]
+    base: Base,
+    applied: str | None,
+    kinds: Kinds,
+    rules: RuleReader,
+    commit: ProcessedCommit,
+    approved: MessageApprovals,
 ) -> Proposal:
     """From whatever was applied (None: nothing) to a commit whose history was walked from the beginning."""
     before = {row.row_id: row for row in base.rows()}

@@ -102,7 +102,8 @@ def _is_hit(narrowing: Narrowing, successor: Kind, row: Row) -> bool:
 def _lost_problem(kind: Kind, narrowing: Narrowing, rows: list[Row]) -> Problem:
     lost = _what_is_lost(kind, narrowing)
     message = f"{narrowing.message}, and {_count(kind, rows)} would lose {lost}: {_list(rows)}"
-    hint = f"{narrowing.hint}; or, if nothing needs them any more, approve it: `reconciler sync --approve SHA`"
+    hint = f"{narrowing.hint}; or, if nothing needs them any more, approve it: `reconciler sync --approve SHA`, "
+    hint += "or a line `Reconciler-Approve: schema` at the end of the commit's message"
     return Problem(kind.origin, 1, NOT_LOCATED, SCHEMA_NARROWED, narrowing.pointer, message, hint)
 
 

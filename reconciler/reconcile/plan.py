@@ -19,7 +19,7 @@ from reconciler.errors import UsageError
 from reconciler.model.change import Op, Row
 from reconciler.model.commit import Status
 from reconciler.plan import Plan, sort_changes
-from reconciler.reconcile.admission import PRUNE, AdmissionController, AdmissionRequest, CommitState
+from reconciler.reconcile.admission import AdmissionController, AdmissionRequest, CommitState, MessageApprovals
 from reconciler.reconcile.faults import Answer, cannot_judge, describe_fault, is_commit_fault, raise_host_fault
 from reconciler.reconcile.narrowing import find_narrowed_kinds, warn_unknown_rows
 from reconciler.reconcile.readable import ReadablePart, keep_unread, read_part
@@ -324,7 +324,7 @@ class Planner:
         declared = Counter[str]()
         if any(change.destructive for change in changes):
             declared.update(row.resource.kind for row in before.rows() if row.removed is None)
-        approved = frozenset([head.sha]) if head.approves(PRUNE) else frozenset[str]()
+        approved = MessageApprovals().add(head, after.snapshot.kinds)
         request = AdmissionRequest(old, new, changes, lambda kind: declared[kind], approved)
         return self._judge_step(request)
 

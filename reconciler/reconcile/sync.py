@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.commit import Applied, Attempt, Status
 from reconciler.plan import Plan
-from reconciler.reconcile.admission import PRUNE, propose_replacement, propose_update
+from reconciler.reconcile.admission import MessageApprovals, propose_replacement, propose_update
 from reconciler.reconcile.branch import gone
 from reconciler.reconcile.faults import cannot_judge, is_commit_fault, raise_host_fault
 from reconciler.reconcile.record import Outbox, OutboxRecorder, Recorder, RecordResult, backfill
@@ -272,19 +272,19 @@ class Reconciler:
 class Mainline:
     """How far a walk is along the mainline: the last commit, and the last valid one.
 
-    `approved` are the commits whose message approves what they remove.
+    `approved` is what the messages of commits approve.
     """
 
     last: ProcessedCommit | None = None
     valid: ProcessedCommit | None = None
-    approved: frozenset[str] = frozenset()
+    approved: MessageApprovals = field(default_factory=MessageApprovals)
 
     def extend(self, commit: ProcessedCommit) -> Mainline:
         """The mainline after one more commit; one of a side branch does not extend it."""
         version = commit.version
         if not version.mainline:
             return self
-        approved = self.approved | {version.commit.sha} if version.commit.approves(PRUNE) else self.approved
+        approved = self.approved.add(version.commit, commit.state.snapshot.tree.kinds)
         return Mainline(commit, commit if version.status is Status.VALID else self.valid, approved)
 
 

@@ -12,7 +12,7 @@ from reconciler.adapters.duckdb.store import open_temporary
 from reconciler.adapters.machine import SystemClock
 from reconciler.adapters.sandbox.engine import Sandbox
 from reconciler.model.commit import StoreUpdate
-from reconciler.reconcile.admission import AdmissionController, AdmissionResult, propose_update
+from reconciler.reconcile.admission import AdmissionController, AdmissionResult, MessageApprovals, propose_update
 from reconciler.reconcile.faults import ACCEPTED
 from reconciler.reconcile.walk import CommitProcessor, WalkStart, build_version, state_at
 
@@ -34,7 +34,7 @@ def rehearse_step(source: Source, folder: str, bundled: BundledSchemas, old: str
             start = WalkStart(old, processor.load_state(old, store.base(kinds), digest, before.height))
         commit = source.commit(new)
         state, outcome = processor.advance(start.state, commit.stamp)
-        proposal = propose_update(start, build_version(commit, start.state, state, outcome), frozenset())
+        proposal = propose_update(start, build_version(commit, start.state, state, outcome), MessageApprovals())
         AdmissionController(processor.rules, lambda: nullcontext(engine)).review(proposal.request)
         write = store.replace if old is None else store.apply
         write(proposal.request.new.kinds, proposal.store_update(AdmissionResult()))

@@ -256,6 +256,28 @@ def test_the_row_of_what_left_git_has_to_fit(change: str) -> None:
         assert equals_anew(world)
 
 
+@pytest.mark.parametrize("change", some({name: name for name in WIDER}, 1))
+def test_the_message_of_a_commit_approves_its_schemas(change: str) -> None:
+    """Neither those of an earlier commit nor those of a later one."""
+    wider, values = WIDER[change]
+    approved = "Narrow again\n\nReconciler-Approve: schema\n"
+    with hosts() as (repo, world):
+        repo.commit({SCHEMA: schema(wider), "odd.yaml": said(values)}, approved)
+        world.attempt()
+        repo.commit({"odd.yaml": None}, approved)
+        world.attempt()
+        repo.commit({SCHEMA: schema()})
+        assert errors(world.attempt().plan) == [NARROWED]
+        repo.commit({SCHEMA: schema(wider)})
+        assert errors(world.attempt().plan) == []
+        repo.commit({SCHEMA: schema()}, approved)
+        for plan in (world.between("HEAD~1", "HEAD"), world.ahead("HEAD"), world.attempt().plan):
+            assert errors(plan) == []
+            assert [problem.code for problem in plan.problems] == [NARROWED]
+            assert "the message of" in plan.problems[0].hint
+        assert equals_anew(world)
+
+
 def test_a_resource_that_leaves_with_what_it_used(tmp_path: Path) -> None:
     with hosts() as (repo, world):
         repo.commit({SCHEMA: schema(WIDER["maximum"][0]), "odd.yaml": said({"latency": 400.0})})
