@@ -51,7 +51,8 @@ slow: export HYPOTHESIS_PROFILE := full
 slow: setup $(VENV)/.dev
 	$(BIN)/pytest -m "(slow or hypothesis) and not soak"
 
-# What takes minutes: two hundred kills, a day's worth of commits, ten thousand forged webhooks.
+# What takes minutes: two hundred kills, two thousand random events (TEST_SEED repeats a run, TEST_EVENTS is how many), a day's
+# worth of commits, ten thousand forged webhooks.
 soak: setup $(VENV)/.dev
 	$(BIN)/pytest -n 0 -s -m soak
 
