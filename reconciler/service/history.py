@@ -153,8 +153,11 @@ class History(Service):
                 many = limit + 1 + (after[1] if after else 0)
                 listed = ledger.versions(limit=many, upto=after[0] if after else None)
                 page, following = pages.page_of_versions(listed, limit, after)
+                there = past.elsewhere()
+                known = past.fates_elsewhere(one for _, one in there)
                 elsewhere = [
-                    (since_, build_version(one.version, past.fate(one), one.branch)) for since_, one in past.elsewhere()
+                    (since_, build_version(one.version, known[one.version.commit.sha], one.branch))
+                    for since_, one in there
                 ]
             fates = past.fates(page)
             own = [build_version(version, fates[version.commit.sha]) for version in page]
@@ -229,12 +232,17 @@ def _changes_elsewhere(
     past: Past, kind: Kind, name: str, kinds: Kinds
 ) -> Iterator[tuple[datetime, answers.RecordedChange]]:
     """The changes of a resource that went live on the host out of other branches, the oldest first."""
-    for since, found in past.elsewhere():
-        changes, sha = found.ledger.changes_of(kind, name), found.version.commit.sha
-        aside = found.ledger.side_versions() if found.version.orphaned else {}
-        for entry in past_rows.build_timeline(kind, changes, aside, len(changes)):
+    there = past.elsewhere()
+    fates = past.fates_elsewhere(found for _, found in there)
+    recorded: dict[str | None, list[TimelineEntry]] = {}
+    for since, found in there:
+        if found.branch not in recorded:
+            changes, aside = found.ledger.changes_of(kind, name), found.ledger.side_versions()
+            recorded[found.branch] = past_rows.build_timeline(kind, changes, aside, len(changes))
+        sha = found.version.commit.sha
+        for entry in recorded[found.branch]:
             if entry.version.commit.sha == sha:
-                yield since, build_recorded_change(entry.version, entry.change, kinds, past.fate(found), found.branch)
+                yield since, build_recorded_change(entry.version, entry.change, kinds, fates[sha], found.branch)
 
 
 def _went_live(answer: answers.RecordedChange | answers.Version) -> datetime | None:

@@ -90,10 +90,21 @@ class Past:
         for version in self.ledger.find_by_sha(known):
             del known[version.commit.sha]
         found = []
-        for sha, (since, branch) in sorted(known.items(), key=lambda item: item[1]):
+        for branch in sorted({branch for _, branch in known.values()}):
             ledger = self.ledger.on_branch(branch)
-            found += [(since, points.FoundVersion(row, ledger, branch)) for row in ledger.find_by_sha([sha])]
-        return found
+            rows = ledger.find_by_sha([sha for sha, (_, of) in known.items() if of == branch])
+            found += [(known[row.commit.sha][0], points.FoundVersion(row, ledger, branch)) for row in rows]
+        return sorted(found, key=lambda one: (one[0], one[1].branch))
+
+    def fates_elsewhere(self, found: Iterable[FoundVersion]) -> dict[str, CommitFate]:
+        """The fates of commits of any branches, each branch asked once."""
+        fates: dict[str, CommitFate] = {}
+        by_branch: dict[str, list[FoundVersion]] = {}
+        for one in found:
+            by_branch.setdefault(one.branch or self.branch, []).append(one)
+        for branch, some in by_branch.items():
+            fates |= self.live.fates(some[0].ledger, branch, [one.version for one in some])
+        return fates
 
     def live_state(self) -> tuple[LedgerReader, Callable[[HistoryChange], bool]]:
         """The ledger that has the live commit, and whether a change is of the history up to there.
