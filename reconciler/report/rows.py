@@ -133,7 +133,7 @@ USE_HEADERS = ("kind", "name", "via")
 DIRECTLY = "-"
 
 
-Pair = Annotated[tuple[str, ...], Meta(min_length=2, max_length=2)]
+ResourceKey = Annotated[tuple[str, ...], Meta(min_length=2, max_length=2)]
 """Kind and name."""
 
 
@@ -143,7 +143,7 @@ class Use(Answer, frozen=True):
     kind: str
     name: str
     via: Annotated[
-        tuple[Pair, ...],
+        tuple[ResourceKey, ...],
         Meta(description="kind and name of what is between, from the resource that was asked for on; none if direct"),
     ]
 

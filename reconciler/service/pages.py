@@ -1,4 +1,4 @@
-"""What the dashboard shows: each method gives one page as the JSON object that the page's twin answers with.
+"""What the dashboard shows: each method gives one page as the JSON object that its address with `.json` answers.
 
 What does not exist raises `UsageError`, what cannot be had now other `ReconcilerError`s. A history that is off or
 away raises nothing where the page can do without: the answer says why in `without_history`.

@@ -77,7 +77,7 @@ class Encoded:
     next_page: str | None
 
 
-class Reads:
+class ConditionalReads:
     """Answers reads with a tag: with 304 to whoever has the answer already, or when there is another one."""
 
     def __init__(self, waiting: Waiting) -> None:
@@ -141,7 +141,7 @@ class Api:
 
     def __init__(self, services: Services, waiting: Waiting, deadlines: Deadlines) -> None:
         self._services, self._waiting, self._deadlines = services, waiting, deadlines
-        self._reads = Reads(waiting)
+        self._reads = ConditionalReads(waiting)
         self._owner_word = services.context.session_layout().owner_kind.lower()
         self._executors = {
             Runs.SESSIONS: ThreadPoolExecutor(SESSION_THREADS, "sessions"),

@@ -150,11 +150,11 @@ def name_templates(routes: Sequence[BaseRoute]) -> list[BaseRoute]:
     """The same routes, each of which leaves its template in the scope of a request."""
     for route in routes:
         if isinstance(route, (Route, Mount)):
-            route.app = _Templated(route.app, route.path)
+            route.app = _RouteTemplate(route.app, route.path)
     return list(routes)
 
 
-class _Templated:
+class _RouteTemplate:
     """One route's application."""
 
     def __init__(self, app: ASGIApp, template: str) -> None:

@@ -8,7 +8,7 @@ from starlette.requests import Request  # noqa: TC002  Starlette looks at the an
 
 from reconciler import __version__
 from reconciler.service.kinds import Kinds
-from reconciler.web.api import Reads
+from reconciler.web.api import ConditionalReads
 from reconciler.web.openapi import COMPONENTS, build_document
 from reconciler.web.pages import responses, templates
 
@@ -36,7 +36,7 @@ class DocumentHandler:
 
     def __init__(self, services: Services, pages: Pages, waiting: Waiting, deadlines: Deadlines) -> None:
         self._services, self._pages, self._waiting, self._deadlines = services, pages, waiting, deadlines
-        self._reads = Reads(waiting)
+        self._reads = ConditionalReads(waiting)
 
     async def openapi(self, request: Request) -> Response:
         """The document."""

@@ -33,7 +33,7 @@ def activity(*days: dict[str, Any], last: int = 29) -> dict[str, Any]:
 
 def test_a_day_without_commits_has_its_place() -> None:
     drawn = chart(activity(day(3, creates=28), day(5, updates=2, invalid=1)))
-    assert [len(bar.pieces) for bar in drawn.bars] == [0, 0, 0, 1, 0, 1, *[0] * 24]
+    assert [len(bar.segments) for bar in drawn.bars] == [0, 0, 0, 1, 0, 1, *[0] * 24]
     assert [number for number, bar in enumerate(drawn.bars) if bar.mark] == [5]
     assert drawn.bars[3].words == "2026-11-04: 28 creates; commits: 1"
     assert drawn.bars[5].words == "2026-11-06: 2 updates; commits: 2, 1 of them invalid"
@@ -59,16 +59,16 @@ def test_bars_stay_in_the_picture_and_pieces_make_up_their_bar(counts: list[tupl
     drawn = chart(activity(*(day(number, *one) for number, one in enumerate(counts))))
     for bar, told in zip(drawn.bars, counts, strict=False):
         assert 0 <= bar.x < bar.x + bar.width <= WIDTH
-        assert len(bar.pieces) == sum(number > 0 for number in told)
-        tops = [HEIGHT, *(piece.y for piece in bar.pieces)]
-        for piece, floor in zip(bar.pieces, tops, strict=False):
-            assert piece.y >= -0.01
-            assert piece.y + piece.height == pytest.approx(floor, abs=0.02)
+        assert len(bar.segments) == sum(number > 0 for number in told)
+        tops = [HEIGHT, *(segment.y for segment in bar.segments)]
+        for segment, floor in zip(bar.segments, tops, strict=False):
+            assert segment.y >= -0.01
+            assert segment.y + segment.height == pytest.approx(floor, abs=0.02)
 
 
 def test_more_rows_make_a_higher_bar() -> None:
     drawn = chart(activity(*(day(number, creates=10**number) for number in range(6))))
-    tops = [bar.pieces[-1].y for bar in drawn.bars[:6]]
+    tops = [bar.segments[-1].y for bar in drawn.bars[:6]]
     assert tops == sorted(tops, reverse=True)
     assert len(set(tops)) == 6
 
@@ -77,6 +77,6 @@ def test_more_rows_make_a_higher_bar() -> None:
 def test_a_bar_ends_at_the_line_of_its_number(counts: tuple[int, int, int]) -> None:
     drawn = chart(activity(day(0, *counts), day(1, creates=10_000)))
     bar, lines = drawn.bars[0], dict(drawn.lines)
-    assert bar.pieces[-1].y == pytest.approx(lines[sum(counts)], abs=0.02)
-    shares = [piece.height / sum(one.height for one in bar.pieces) for piece in bar.pieces]
+    assert bar.segments[-1].y == pytest.approx(lines[sum(counts)], abs=0.02)
+    shares = [segment.height / sum(one.height for one in bar.segments) for segment in bar.segments]
     assert shares == pytest.approx([number / sum(counts) for number in counts if number], abs=0.001)

@@ -43,7 +43,7 @@ def run(given: Globals, example: Path | None) -> int:
     """Follow the branch: apply every commit at once, or report why not, until SIGTERM or ^C."""
     if example is not None:
         given.flags |= tour.prepare(example)
-    stop = _Stop()
+    stop = _StopSignal()
     for name in SIGNALS:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), stop.handle)
@@ -68,7 +68,7 @@ def _program() -> str:
     return PROGRAM if shutil.which(PROGRAM) else sys.argv[0]
 
 
-class _Stop:
+class _StopSignal:
     """Whether somebody asked for the end, and the exit code that goes with it."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Pages and their twins as responses: nothing of other sites runs, reads or frames them."""
+"""Pages, as HTML and as JSON, as responses: nothing of other sites runs, reads or frames them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def html_response(text: str, status: int = HTTPStatus.OK, headers: Mapping[str, 
     return Response(text.encode("utf-8", "replace"), status, {**SAFE, **ASK_ANEW, **(headers or {})}, HTML)
 
 
-def json_twin(answer: Mapping[str, Any], status: int = HTTPStatus.OK) -> Response:
+def json_page(answer: Mapping[str, Any], status: int = HTTPStatus.OK) -> Response:
     """What a page is made from."""
     text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return Response(text.encode("utf-8", "replace"), status, {**SAFE, **ASK_ANEW}, JSON)
@@ -104,16 +104,16 @@ def _read(file: Path) -> StaticFile:
 
 BARE = ("/v1/", "/webhooks/", "/healthz", "/readyz", "/metrics")
 """Addresses of programs: whoever asks there is answered in JSON."""
-TWIN = b".json"
+JSON_SUFFIX = b".json"
 
 
 def wants_page(scope: Scope) -> bool:
     """Whether a person asked for a page with a browser, and not a program for an address of the API."""
     path: str = scope["path"]
     accepted = Headers(scope=scope).get("accept", "")
-    return "text/html" in accepted and not path.startswith(BARE) and not is_twin(scope)
+    return "text/html" in accepted and not path.startswith(BARE) and not is_json_page(scope)
 
 
-def is_twin(scope: Scope) -> bool:
+def is_json_page(scope: Scope) -> bool:
     """Whether a page's JSON is asked for. A name that ends so is written with `%2E` in an address."""
-    return bytes(scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0].endswith(TWIN)
+    return bytes(scope.get("raw_path") or scope["path"].encode()).partition(b"?")[0].endswith(JSON_SUFFIX)

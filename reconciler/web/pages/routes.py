@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Ask = Callable[[Pages], Mapping[str, Any]]
 
-TWIN = ".json"
+JSON_SUFFIX = ".json"
 MAX_LENGTH = 500
 """Characters of a parameter."""
 
@@ -106,9 +106,9 @@ class PageRoutes:
         return responses.static_response(file, request.url.query)
 
     async def _answer(self, request: Request, template: str, ask: Ask) -> Response:
-        """A page or its twin. What it cannot show it says in the same dress."""
-        is_twin = responses.is_twin(request.scope)
-        make = partial(_twin, self._pages, ask) if is_twin else partial(_page, self._pages, ask, template)
+        """A page, as HTML or as JSON. What it cannot show it says in the same dress."""
+        is_json_page = responses.is_json_page(request.scope)
+        make = partial(_json_page, self._pages, ask) if is_json_page else partial(_page, self._pages, ask, template)
         try:
             response = await self._waiting.call(make, self._deadlines.operation)
         except ReconcilerError as error:
@@ -121,21 +121,21 @@ class PageRoutes:
 
 
 def _both(address: str, endpoint: Callable[[Request], Any]) -> tuple[Route, Route]:
-    return Route(address, endpoint, methods=["GET"]), Route(f"{address}{TWIN}", endpoint, methods=["GET"])
+    return Route(address, endpoint, methods=["GET"]), Route(f"{address}{JSON_SUFFIX}", endpoint, methods=["GET"])
 
 
 def _page(pages: Pages, ask: Ask, template: str) -> Response:
     return responses.html_response(templates.render_page(template, ask(pages)))
 
 
-def _twin(pages: Pages, ask: Ask) -> Response:
-    return responses.json_twin(ask(pages))
+def _json_page(pages: Pages, ask: Ask) -> Response:
+    return responses.json_page(ask(pages))
 
 
 def _name(request: Request, parameter: str) -> str:
-    """A name out of an address; the twin's ending is no part of it."""
+    """A name out of an address; the ending `.json` is no part of it."""
     name = str(request.path_params[parameter])
-    return name.removesuffix(TWIN) if responses.is_twin(request.scope) else name
+    return name.removesuffix(JSON_SUFFIX) if responses.is_json_page(request.scope) else name
 
 
 def _query(request: Request) -> dict[str, str]:

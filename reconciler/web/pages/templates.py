@@ -48,7 +48,7 @@ OPS = ("creates", "updates", "deletes")
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Segment:
     """A part of a bar: what it counts, and where it is drawn."""
 
     what: str
@@ -67,7 +67,7 @@ class Bar:
     x: float
     width: float
     slot: float
-    pieces: tuple[Piece, ...]
+    segments: tuple[Segment, ...]
     mark: bool
 
 
@@ -108,18 +108,18 @@ def _bar(day: str, days: Mapping[str, Mapping[str, Any]], x: float, slot: float,
     told = ", ".join(f"{found[what]:,} {what}" for what in OPS if found[what]) or "no rows changed"
     kept_back = [f", {found[what]:,} of them {what}" for what in ("invalid", "refused") if found[what]]
     words = f"{day}: {told}; commits: {found['commits']:,}{''.join(kept_back)}"
-    return Bar(day, words, x + free, slot - 2 * free, slot, _pieces(found, decades), mark=bool(kept_back))
+    return Bar(day, words, x + free, slot - 2 * free, slot, _segments(found, decades), mark=bool(kept_back))
 
 
-def _pieces(found: Mapping[str, Any], decades: int) -> tuple[Piece, ...]:
+def _segments(found: Mapping[str, Any], decades: int) -> tuple[Segment, ...]:
     total = _total(found)
-    height, y, pieces = _height(total, decades), HEIGHT, []
+    height, y, segments = _height(total, decades), HEIGHT, []
     for what in OPS:
         if found[what]:
             part = height * found[what] / total
             y -= part
-            pieces.append(Piece(what, round(y, 2), round(part, 2)))
-    return tuple(pieces)
+            segments.append(Segment(what, round(y, 2), round(part, 2)))
+    return tuple(segments)
 
 
 def _height(number: int, decades: int) -> float:
