@@ -86,7 +86,7 @@ def test_help_imports_no_driver_and_no_command() -> None:
 def test_validate_imports_no_driver() -> None:
     code, heavy, modules = imported("validate", "--repo", str(find_example_repository()))
     assert (code, heavy) == (0, {"yaml"})
-    assert not {one for one in modules if one.startswith(("reconciler.adapters.duckdb", "reconciler.adapters.git"))}
+    assert not {one for one in modules if one.startswith("reconciler.adapters.duckdb")}
 
 
 def test_a_plan_between_commits_imports_no_store(tmp_path: Path) -> None:
@@ -119,6 +119,16 @@ def test_a_command_ends_without_looking_for_garbage() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "True"
+
+
+@pytest.mark.slow
+def test_an_engine_reports_no_leaks(tmp_path: Path) -> None:
+    repo = GitRepo.create(tmp_path / "config")
+    repo.commit({"a.yaml": configs.user("ann")})
+    program = [sys.executable, "-c", "from reconciler.cli.main import main; main()"]
+    arguments = ["sync", "--repo", str(repo.path), "--state", str(tmp_path / "state")]
+    done = subprocess.run([*program, *arguments], capture_output=True, text=True, check=True)
+    assert "leaked" not in done.stderr
 
 
 @pytest.mark.slow
