@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-MOMENTS = 500
+EVENTS_PER_MOMENT = 4
+"""For 2,000 events, what was live is asked for 500 moments."""
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +71,7 @@ def run(folder: Path, history: str, seed: int, events: int) -> None:
                     days.check()
                     if len(happened) % 100 == 0:
                         print(f"{len(happened)} events, {time.monotonic() - began:.0f} s", flush=True)  # noqa: T201
-            moments = ask_moments(days, choose)
+            moments = ask_moments(days, choose, events // EVENTS_PER_MOMENT)
         except BaseException as error:
             error.add_note(f"seed {seed}, {len(happened)} events, the last: {', '.join(happened[-20:])}")
             raise
@@ -78,10 +79,10 @@ def run(folder: Path, history: str, seed: int, events: int) -> None:
     print(f"{events} events ({figures}), {moments} moments, {time.monotonic() - began:.0f} s")  # noqa: T201
 
 
-def ask_moments(days: Days, choose: random.Random) -> int:
-    """What was live at random moments is what was live then; how many were asked for."""
-    for _ in range(MOMENTS):
+def ask_moments(days: Days, choose: random.Random, moments: int) -> int:
+    """What was live at so many random moments is what was live then."""
+    for _ in range(moments):
         period = choose.choice(days.expected.periods)
         moment = period.since + timedelta(seconds=choose.uniform(0, (period.until - period.since).total_seconds()))
         assert days.shown(moment) == period.risks, moment
-    return MOMENTS
+    return moments
