@@ -197,7 +197,8 @@ def commit(repo: GitRepo) -> str | None:
     return repo.git("rev-parse", "HEAD")
 
 
-@settings(max_examples=examples(300, quick=4), phases=set(Phase) - {Phase.explain})
+@pytest.mark.timeout(900)
+@settings(max_examples=examples(100, quick=4), phases=set(Phase) - {Phase.explain})
 @given(st.lists(steps, min_size=1, max_size=14), st.booleans())
 @pytest.mark.skipif(sys.platform == "win32", reason="links and these names need rights or another disk there")
 def test_a_tree_is_judged_as_the_commit_that_git_makes_of_it(todo: list[Step], begun: bool) -> None:
