@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reconciler.adapters.bundled import load_bundled_schemas, load_editor_schemas, load_scaffold_templates
-from reconciler.adapters.csvfile import read_cells, read_csv
+from reconciler.adapters.csvfile import read_csv
 from reconciler.adapters.files import Folder, replace_content, write_new
-from reconciler.decode.document import decode
-from reconciler.errors import NeedsHuman, UsageError
-from reconciler.importing.samples import sample_of_documents, sample_of_records, sample_of_settings, sample_of_table
-from reconciler.kinds.check import is_value_schema
+from reconciler.adapters.samplefile import read_sample
+from reconciler.errors import UsageError
 from reconciler.kinds.kind import Kinds
 from reconciler.reconcile.rules import Role
 from reconciler.service.scaffolding import BundledFiles, choose_kind, draft_kind, import_rows, load_scaffold
 from reconciler.wiring.checkout import open_checkout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from reconciler.importing.tables import RawTable
-    from reconciler.scaffold.newkind import Sample
     from reconciler.service.scaffolding import Imported, NewKindFiles, Scaffold
     from reconciler.settings import Settings
 
@@ -47,14 +43,10 @@ def bundled_files() -> BundledFiles:
     return BundledFiles(load_bundled_schemas(), load_editor_schemas(), load_scaffold_templates())
 
 
-MAX_SAMPLE = 16 * 1024 * 1024
-"""Bytes of a file that a kind is made from."""
-
-
 def make_kind(settings: Settings, word: str, file: Path, new_id: Callable[[], str]) -> tuple[NewKindFiles, Path]:
     """Write the schema and the first resource of a new kind, unless something is wrong; and the tree's root."""
     checkout = open_checkout(settings.repository, settings.path)
-    sample = _read_sample(file)
+    sample = read_sample(file)
     whole = file.resolve()
     path = whole.relative_to(checkout.root).as_posix() if whole.is_relative_to(checkout.root) else file.name
     drafted = draft_kind(checkout, word, path, sample, new_id)
@@ -69,61 +61,6 @@ def make_kind(settings: Settings, word: str, file: Path, new_id: Callable[[], st
     if drafted.replaced:
         replace_content(checkout.root / drafted.replaced, drafted.files[drafted.replaced].encode())
     return drafted, checkout.root
-
-
-def _read_sample(file: Path) -> Sample | Mapping[str, Any]:
-    """The values in a file, or the schema of values that it is."""
-    if not file.is_file():
-        raise UsageError(f"there is no file {file}")
-    if file.stat().st_size > MAX_SAMPLE:
-        raise UsageError(f"{file} has more than {MAX_SAMPLE:,} bytes", hint="a few of its values are enough")
-    stem = file.name.partition(".")[0]
-    match file.suffix.lower():
-        case ".csv" | ".tsv":
-            return sample_of_table(*read_cells(file), file.name, stem)
-        case ".set":
-            return sample_of_settings(_decode_settings(_read_bytes(file)), file.name, stem)
-        case ".json":
-            value: Any = _read_json(file)
-            return value if is_value_schema(value) else sample_of_records([value], file.name, stem)
-        case ".yaml" | ".yml":
-            decoded = decode(str(file), _read_bytes(file))
-            value = decoded.documents[0].value if len(decoded.documents) == 1 and not decoded.problems else None
-            return value if is_value_schema(value) else sample_of_documents(decoded, file.name, stem)
-        case suffix:
-            raise UsageError(
-                f"a file {suffix or 'without an ending'} is not read", hint="one of .yaml, .json, .csv, .set"
-            )
-
-
-def _read_bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise NeedsHuman(f"cannot read {file}: {why}", hint="see that you may read it") from error
-
-
-def _read_json(file: Path) -> Any:
-    try:
-        return json.loads(_read_bytes(file), parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        why = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise UsageError(f"{file} is no JSON: {why}", hint="see that it is saved as UTF-8") from error
-
-
-def _refuse(word: str) -> None:
-    raise ValueError(f"{word} is no number of JSON")
-
-
-def _decode_settings(data: bytes) -> str:
-    """MetaTrader 5 writes UTF-16 with a byte order mark; older ones and people write what their system does."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", errors="replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("cp1252", errors="replace")
 
 
 def import_files(files: Sequence[Path], settings: Settings, to: Path | None, word: str | None) -> Imported:
