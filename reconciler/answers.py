@@ -342,26 +342,6 @@ class Diff(Answer, frozen=True):
     problems: tuple[Problem, ...]
 
 
-class BlamedField(Answer, frozen=True):
-    """A field of a live row, and the commit that last set it."""
-
-    field: str
-    value: Any
-    unit: str
-    commit: Sha
-    height: Count
-    committed_at: Moment
-    author: Person
-    message: str
-
-
-class Blame(Answer, frozen=True):
-    kind: str
-    name: str
-    id: str
-    fields: tuple[BlamedField, ...]
-
-
 class Version(Answer, frozen=True):
     """A commit as the history recorded it."""
 
@@ -428,37 +408,6 @@ class KindSummary(Answer, frozen=True):
 
 class Kinds(Answer, frozen=True):
     kinds: tuple[KindSummary, ...]
-
-
-class RecordingError(Answer, frozen=True):
-    message: str
-    hint: str
-
-
-class Recording(Answer, frozen=True):
-    """What a sync did for the history: recorded itself, or left waiting where a daemon uploads it."""
-
-    recorded: Count | None
-    waiting: Count
-    error: RecordingError | None
-
-
-class Notice(Answer, frozen=True):
-    reason: str
-    message: str
-    hint: str
-
-
-class Sync(Answer, frozen=True):
-    head: Sha | None
-    applied: Applied | None
-    refused: Attempt | None
-    changes: tuple[DescribedChange, ...]
-    problems: tuple[Problem, ...]
-    history: Recording | None
-    warnings: Annotated[
-        tuple[Notice, ...] | UnsetType, Meta(description="what is to be looked at all the same; absent for nothing")
-    ] = UNSET
 
 
 class Resumed(Answer, frozen=True):

@@ -21,7 +21,7 @@ from reconciler.reconcile.sync import CommitApproval
 from reconciler.reconcile.verify import Verifier
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.status import build_suspension
-from reconciler.report.sync import build_drift, build_sync
+from reconciler.report.sync import Sync, build_drift, build_sync
 from reconciler.report.verification import Verification, build_verification
 from reconciler.service.context import BRANCH, HELD, Heartbeat
 from reconciler.service.host import build_restored, end_suspension, heal_store, new_suspension
@@ -116,7 +116,7 @@ class DaemonControl:
         force: bool = False,
         rejudge: bool = False,
         branch: str | None = None,
-    ) -> Future[answers.Sync]:
+    ) -> Future[Sync]:
         """Reconcile once, to the branch that the daemon follows and no other."""
         observed = self._host.observed
         bound = observed.stored.owner.bound_branch if observed.stored.owner else None
@@ -177,7 +177,7 @@ class DaemonControl:
 
         self._loop.submit(lambda heartbeat: note_event())
 
-    def _build_sync(self, result: SyncResult) -> answers.Sync:
+    def _build_sync(self, result: SyncResult) -> Sync:
         upload = self._deps.upload.state()
         conditions = self._deps.conditions.snapshot().active
         warnings = [conditions[BRANCH]] if BRANCH in conditions else []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from msgspec import UNSET, structs
 
 from reconciler import answers, canonical
+from reconciler.answers import Answer
 from reconciler.history.changes import names_of
 from reconciler.history.fate import WENT_LIVE
 from reconciler.model.commit import Status
@@ -35,6 +36,26 @@ NARROWER_BLAMES = (
     ("field", "value", "commit", "author"),
 )
 """Columns for narrower terminals."""
+
+
+class BlamedField(Answer, frozen=True):
+    """A field of a live row, and the commit that last set it."""
+
+    field: str
+    value: Any
+    unit: str
+    commit: answers.Sha
+    height: answers.Count
+    committed_at: answers.Moment
+    author: answers.Person
+    message: str
+
+
+class Blame(Answer, frozen=True):
+    kind: str
+    name: str
+    id: str
+    fields: tuple[BlamedField, ...]
 
 
 def build_recorded_change(
@@ -86,12 +107,12 @@ def build_history_point(place: NamedPoint, fate: CommitFate) -> answers.HistoryP
     )
 
 
-def build_blame(kind: Kind, row: HistoryRow, blamed: Iterable[FieldBlame]) -> answers.Blame:
+def build_blame(kind: Kind, row: HistoryRow, blamed: Iterable[FieldBlame]) -> Blame:
     """Each field of a row with the commit that last set it."""
     name, id_ = names_of(kind, row)
     units = {column.name: column.unit for column in kind.columns}
     fields = tuple(
-        answers.BlamedField(
+        BlamedField(
             field=field.field,
             value=canonical.to_json_value(field.value),
             unit=units.get(field.field, ""),
@@ -99,7 +120,7 @@ def build_blame(kind: Kind, row: HistoryRow, blamed: Iterable[FieldBlame]) -> an
         )
         for field in blamed
     )
-    return answers.Blame(kind=kind.name, name=name, id=id_, fields=fields)
+    return Blame(kind=kind.name, name=name, id=id_, fields=fields)
 
 
 def history_lines(changes: Iterable[answers.RecordedChange]) -> Iterator[tuple[LineStyle, str]]:
@@ -140,7 +161,7 @@ def history_point_text(point: answers.HistoryPoint) -> str:
     return f"{commit}{'' if went_live else ', as git has it'}{orphaned}"
 
 
-def blame_cells(field: answers.BlamedField, columns: Sequence[str] = BLAME_HEADERS) -> list[str]:
+def blame_cells(field: BlamedField, columns: Sequence[str] = BLAME_HEADERS) -> list[str]:
     """A field as a table's row."""
     text = format_value(field.value)
     cells = {

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from msgspec import UNSET
+from msgspec import UNSET, Meta, UnsetType
 
 from reconciler import answers, canonical
+from reconciler.answers import Answer
 from reconciler.model.change import Op
 from reconciler.model.rows import DriftType
 from reconciler.report.commits import build_applied, build_attempt, short_sha
@@ -39,15 +40,46 @@ STATE_FIELDS = ("sync", "health", "head", "applied", "refused", "suspended", "tr
 """The fields of a status that change only when something happens."""
 
 
+class RecordingError(Answer, frozen=True):
+    message: str
+    hint: str
+
+
+class Recording(Answer, frozen=True):
+    """What a sync did for the history: recorded itself, or left waiting where a daemon uploads it."""
+
+    recorded: answers.Count | None
+    waiting: answers.Count
+    error: RecordingError | None
+
+
+class Notice(Answer, frozen=True):
+    reason: str
+    message: str
+    hint: str
+
+
+class Sync(Answer, frozen=True):
+    head: answers.Sha | None
+    applied: answers.Applied | None
+    refused: answers.Attempt | None
+    changes: tuple[answers.DescribedChange, ...]
+    problems: tuple[answers.Problem, ...]
+    history: Recording | None
+    warnings: Annotated[
+        tuple[Notice, ...] | UnsetType, Meta(description="what is to be looked at all the same; absent for nothing")
+    ] = UNSET
+
+
 def build_sync(
     result: SyncResult, kinds: Kinds, waiting: int | None = None, warnings: Iterable[HostCondition] = ()
-) -> answers.Sync:
+) -> Sync:
     """What a sync did. `waiting` is how many versions a daemon has to upload; None without a daemon.
 
     `warnings` are conditions under which it went on all the same.
     """
     refused = result.attempt if result.attempt and result.attempt.refused else None
-    return answers.Sync(
+    return Sync(
         head=result.head,
         applied=build_applied(result.applied),
         refused=build_attempt(refused if refused and refused.stamp.commit == result.head else None),
@@ -56,8 +88,7 @@ def build_sync(
         ),
         problems=tuple(map(build_problem, shorten_problems(result.plan.problems))),
         history=_build_recording(result, waiting),
-        warnings=tuple(answers.Notice(reason=one.reason, message=one.message, hint=one.hint) for one in warnings)
-        or UNSET,
+        warnings=tuple(Notice(reason=one.reason, message=one.message, hint=one.hint) for one in warnings) or UNSET,
     )
 
 
@@ -76,7 +107,7 @@ def refused_message(plan: Plan) -> str:
     return f"{problem_line(first)}{more}"
 
 
-def sync_lines(sync: answers.Sync) -> Iterator[str]:
+def sync_lines(sync: Sync) -> Iterator[str]:
     """The changes, the applied commit, and what was recorded."""
     counts = Counter((Op(change.op), change.kind) for change in sync.changes)
     if len(sync.changes) <= MAX_LISTED:
@@ -96,7 +127,7 @@ def _applied_line(applied: answers.Applied | None, counts: Counter[tuple[Op, str
     return f"live: {short_sha(applied.commit)}, {canonical.join_counts(done) if counts else 'no rows changed'}"
 
 
-def _recording_line(history: answers.Recording | None) -> Iterator[str]:
+def _recording_line(history: Recording | None) -> Iterator[str]:
     if history is None or history.error is not None:
         return
     if history.waiting:
@@ -105,14 +136,14 @@ def _recording_line(history: answers.Recording | None) -> Iterator[str]:
         yield f"history: {plural(history.recorded, 'version')} recorded"
 
 
-def _build_recording(result: SyncResult, waiting: int | None) -> answers.Recording | None:
+def _build_recording(result: SyncResult, waiting: int | None) -> Recording | None:
     if waiting is not None:
-        return answers.Recording(recorded=None, waiting=waiting, error=None)
+        return Recording(recorded=None, waiting=waiting, error=None)
     if result.history is None:
         return None
     failure = result.history.error
-    error = answers.RecordingError(message=str(failure), hint=failure.hint) if failure else None
-    return answers.Recording(recorded=result.history.versions, waiting=0, error=error)
+    error = RecordingError(message=str(failure), hint=failure.hint) if failure else None
+    return Recording(recorded=result.history.versions, waiting=0, error=error)
 
 
 def build_applied_event(result: SyncResult) -> dict[str, Any] | None:

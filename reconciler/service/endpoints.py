@@ -10,8 +10,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar, overload
 
 from reconciler import answers
+from reconciler.report.history import Blame
 from reconciler.report.queries import QueryResult, Tables
 from reconciler.report.rows import Uses
+from reconciler.report.sync import Sync
 from reconciler.report.verification import Verification
 from reconciler.service.endpoint import (
     AT,
@@ -151,7 +153,7 @@ ENDPOINTS: Final = (
     _read(
         "/v1/resources/{kind}/{name}/blame",
         History.blame,
-        answers.Blame,
+        Blame,
         PAST,
         "For each field the commit that last set it",
         params=(OF_HOST, OF_BRANCH),
@@ -209,7 +211,7 @@ ENDPOINTS: Final = (
     _operation(
         "/v1/sync",
         HostControl.sync,
-        answers.Sync,
+        Sync,
         "Reconcile once; answered when this request was handled",
         Field(
             "approve",

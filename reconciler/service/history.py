@@ -18,6 +18,7 @@ from reconciler.plan import Plan, sort_changes
 from reconciler.ports import VersionFilter
 from reconciler.report.commits import build_version
 from reconciler.report.history import (
+    Blame,
     build_blame,
     build_described_change,
     build_diff,
@@ -98,7 +99,7 @@ class History(Service):
                 next=format_cursor(following, CHANGES),
             )
 
-    def blame(self, kind: str, name: str, host: str | None = None, branch: str | None = None) -> answers.Blame:
+    def blame(self, kind: str, name: str, host: str | None = None, branch: str | None = None) -> Blame:
         """For each field of a live row the commit that last set it. Raises `UsageError` when no such row is live.
 
         The live row is the host's: what was refused has set nothing.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.backup import Restored
     from reconciler.model.rows import Drifts
     from reconciler.ports import Clock, Store
+    from reconciler.report.sync import Sync
     from reconciler.report.verification import Verification
     from reconciler.service.context import Heartbeat
 
@@ -68,7 +69,7 @@ class HostControl(Protocol):
         force: bool = False,
         rejudge: bool = False,
         branch: str | None = None,
-    ) -> Future[answers.Sync]:
+    ) -> Future[Sync]:
         """Reconcile once. `approve` is the revision of a refused commit to let through, `branch` is for this call.
 
         With `rejudge` all commits of the history are judged again. Fails with `RefusedError` while reconciling is

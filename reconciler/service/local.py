@@ -23,7 +23,7 @@ from reconciler.reconcile.sync import CommitApproval, Reconciler, current_suspen
 from reconciler.reconcile.verify import Verifier
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.status import build_suspension
-from reconciler.report.sync import build_drift, build_sync
+from reconciler.report.sync import Sync, build_drift, build_sync
 from reconciler.report.verification import Verification, build_verification
 from reconciler.service.context import (
     HELD,
@@ -370,7 +370,7 @@ class LocalControl:
         force: bool = False,
         rejudge: bool = False,
         branch: str | None = None,
-    ) -> Future[answers.Sync]:
+    ) -> Future[Sync]:
         """Reconcile once."""
         approval = CommitApproval(approve, f"{by} with --approve") if approve else None
         with self._host.open_reconciler(branch) as (reconciler, warnings):

@@ -20,7 +20,7 @@ from reconciler.service.host import HostControl
 from reconciler.service.rows import Rows
 
 if TYPE_CHECKING:
-    from reconciler import answers
+    from reconciler.report.sync import Sync
 
 
 def user_name() -> str:
@@ -57,7 +57,7 @@ def sync(given: Globals, approve: str | None, force: bool, rejudge: bool, form: 
     return _report_sync(given, found)
 
 
-def _report_sync(given: Globals, found: answers.Sync) -> Exit:
+def _report_sync(given: Globals, found: Sync) -> Exit:
     """Report on stderr what did not go live, and give the exit code for it."""
     if found.head is None:
         given.say("the branch has no commits yet: nothing to do")
