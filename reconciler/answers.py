@@ -207,6 +207,14 @@ class Row(Answer, frozen=True):
     values: dict[str, Any]
 
 
+class DriftEvent(Answer, frozen=True):
+    """Live rows were found not to be what git said, were put right, or are right again; `rows` counts them by kind."""
+
+    at: Moment
+    event: Literal["drift-found", "drift-healed", "drift-gone"]
+    rows: dict[str, Count]
+
+
 class LiveSpan(Answer, frozen=True):
     """A commit was live on a host; `until` and `ended` are null while it is."""
 
@@ -214,6 +222,32 @@ class LiveSpan(Answer, frozen=True):
     since: Annotated[Moment, Meta(description="when it went live")] = field(name="from")
     until: Moment | None
     ended: WhyEnded | None
+    drift: Annotated[tuple[DriftEvent, ...] | UnsetType, Meta(description="left out where none was found")] = UNSET
+
+
+class DriftedRow(Answer, frozen=True):
+    """A live row, or a table (`id` null), that is not what git says."""
+
+    kind: str
+    id: str | None
+    name: str | None
+    what: str
+    fields: tuple[str, ...]
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+class RecordedDrift(DriftedRow, frozen=True):
+    """A live row, or a table, that was not what git said; of a changed row `before` and `after` have `fields` only."""
+
+    commit: Annotated[Sha | None, Meta(description="what was live when it was found")]
+    right_at: Annotated[Moment | None, Meta(description="when it was last seen to be right; null where not known")]
+    found_at: Moment
+    ended_at: Moment | None
+    ended: Literal["healed", "gone", "changed"] | None
+    certain: (
+        Annotated[bool, Meta(description="of a time that is asked about: whether it was found by then")] | UnsetType
+    ) = UNSET
 
 
 class HistoryPoint(Answer, frozen=True):
@@ -246,6 +280,10 @@ class Rows(Answer, frozen=True, kw_only=True):
     key: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    drift: (
+        Annotated[tuple[RecordedDrift, ...], Meta(description="what was, or may have been, otherwise at that time")]
+        | UnsetType
+    ) = UNSET
 
 
 class RowsPage(Rows, frozen=True, kw_only=True):
@@ -299,6 +337,9 @@ class RecordedChange(Answer, frozen=True):
     fate: FateWord | UnsetType = UNSET
     refused_by: tuple[str, ...] = ()
     live: tuple[LiveSpan, ...] = ()
+    drift: (
+        Annotated[tuple[RecordedDrift, ...], Meta(description="how the row differed from this later on")] | UnsetType
+    ) = UNSET
 
 
 class Changes(Answer, frozen=True):
@@ -379,18 +420,6 @@ class VersionWithChanges(Answer, frozen=True):
     version: Version
     changes: tuple[DescribedChange, ...]
     reasons: Annotated[tuple[Problem, ...], Meta(description="why guards and policies refused it")] = ()
-
-
-class DriftedRow(Answer, frozen=True):
-    """A live row, or a table (`id` null), that is not what git says."""
-
-    kind: str
-    id: str | None
-    name: str | None
-    what: str
-    fields: tuple[str, ...]
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
 
 
 class Drift(Answer, frozen=True):

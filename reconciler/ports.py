@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from reconciler.model.rows import (
         ActiveDay,
         ChangeCursor,
+        DriftFilter,
         Drifts,
         HistoryChange,
         HistoryPoint,
@@ -114,10 +115,7 @@ class Source(Protocol):
         """Whether the clone's history was cut off."""
 
     def grep(self, commit: str, folder: str, patterns: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """Path and text of each line below a folder that matches one of some POSIX extended regular expressions.
-
-        Only `*.yaml` and `*.yml` files are searched, in any case of letters.
-        """
+        """Path and text of each line of YAML files below a folder that matches a POSIX extended regular expression."""
 
     def height(self, commit: str) -> int:
         """The number of commits on the first-parent chain, the commit itself included: 1 for a root."""
@@ -257,6 +255,9 @@ class StoreReader(Protocol):
     def last_uploaded_interval(self) -> int:
         """The newest change of an interval that the ledger has, together with all before it; 0 when it has none."""
 
+    def drift_events(self, only: DriftFilter) -> tuple[HostEvent, ...]:
+        """Host events about drift, and that the store was restored, as far as it still has them, the oldest first."""
+
     def drift(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MAX_REPORTED) -> Drifts:
         """Where the live rows, or their tables, differ from git; all are counted, up to `limit` are reported.
 
@@ -272,26 +273,28 @@ class Store(StoreReader, Protocol):
         """Give the store an owner, whatever it had; another branch or URL than before is a host event."""
 
     def apply(self, kinds: Kinds, step: StoreUpdate) -> None:
-        """Advance from the applied commit: tables migrate, touched rows, the applied commit and its live interval
-        change together."""
+        """Advance from the applied commit: tables, touched rows, applied commit and live interval change together."""
 
     def replace(self, kinds: Kinds, step: StoreUpdate) -> None:
         """Replace all state with the given one: for a first commit and for a rewritten history."""
 
     def refuse(self, attempt: Attempt, judged: Attempt | None = None) -> None:
-        """Record that a commit was refused; no row changes.
+        """Record that a commit was refused, and `judged`, which was to go live, where it is another; no row changes."""
 
-        `judged` is the commit that was to go live and was refused as well, where that is not the newest one.
-        """
-
-    def heal(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MAX_REPORTED) -> Drifts:
+    def heal(
+        self,
+        kinds: Kinds,
+        *,
+        leaving: Collection[RowId] = (),
+        checked: datetime | None = None,
+        limit: int = MAX_REPORTED,
+    ) -> Drifts:
         """Restore up to `limit` rows that drifted; returns those, and the number that there were.
 
-        One host event `drift-healed` tells both. A table that was altered is recreated with all of its rows. Raises
-        like `drift`.
+        Host event `drift-healed` tells both, and when they were `checked` before. Raises as `drift`.
         """
 
-    def record_drift(self, kinds: Kinds) -> Drifts:
+    def record_drift(self, kinds: Kinds, *, checked: datetime | None = None) -> Drifts:
         """Record what `drift` finds: host event `drift-found` when it changed, `drift-gone` when it is over."""
 
     def suspend(self, suspension: Suspension) -> None:
@@ -394,6 +397,9 @@ class LedgerReader(Protocol):
 
     def refused_since(self, host: str, moment: datetime) -> tuple[str, ...]:
         """The commits that were refused on a host since a time."""
+
+    def drift_events(self, host: str, only: DriftFilter) -> tuple[HostEvent, ...]:
+        """Host events about drift on a host, and that its store was restored, the oldest first."""
 
     def on_branch(self, branch: str) -> LedgerReader:
         """The same ledger for another branch of the repository; closed with this one."""

@@ -17,7 +17,7 @@ def answer(value: answers.Answer) -> None:
 def rows(found: answers.Rows, form: str, *, single: bool) -> None:
     """Print live rows, or the single one, as `get` does."""
     if form == "json":
-        flat = [flatten_row(row) for row in found.rows]
+        flat = [flatten_row(row, found) for row in found.rows]
         output.json_data(flat[0] if single else flat)
     elif single:
         for label, text in row_lines(found.rows[0], found):

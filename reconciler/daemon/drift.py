@@ -17,6 +17,7 @@ from reconciler.status import Scan
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from datetime import datetime
 
     from reconciler.daemon.conditions import Conditions
     from reconciler.kinds.kind import Kinds
@@ -91,9 +92,12 @@ class DriftHealer:
     def __init__(self, conditions: Conditions, log: Log, clock: Clock) -> None:
         self._conditions, self._log, self._clock = conditions, log, clock
         self._conflicts = Conflicts()
+        self._scanned: datetime | None = None
+        self._left_any = False
 
     def scan(self, store: Store, kinds: Kinds) -> Scan:
-        """Look for drift, and heal it."""
+        """Look for drift, and heal it. What is left alone is recorded."""
+        began = self._clock.now()
         drifts, now = store.drift(kinds), time.monotonic()
         left = self._conflicts.update({drift.row_id: drift.digest for drift in drifts.reported}, now)
         healed = self._heal(store, kinds, drifts, left, now)
@@ -102,6 +106,9 @@ class DriftHealer:
             rows = _list_names([_name(drift) for drift in drifts.reported if drift.row_id not in left], healed)
             message = f"something else wrote there, and what git says was put back: {rows}"
             self._log.event("DriftHealed", message, level=Level.WARN, rows=healed)
+        if conflicting or self._left_any:
+            store.record_drift(kinds, checked=self._scanned)
+        self._left_any, self._scanned = bool(conflicting), began
         if conflicting:
             rows = _list_names(conflicting, len(conflicting))
             message = f"something else writes to {rows} again and again, so it is left alone"
@@ -114,7 +121,7 @@ class DriftHealer:
     def _heal(self, store: Store, kinds: Kinds, drifts: Drifts, left: frozenset[RowId], now: float) -> int:
         healed = 0
         for _ in range(0, drifts.total, MAX_REPORTED):
-            batch = store.heal(kinds, leaving=left)
+            batch = store.heal(kinds, leaving=left, checked=self._scanned)
             self._conflicts.count_heals([drift.row_id for drift in batch.reported], now)
             healed += len(batch.reported)
         return healed
@@ -134,10 +141,13 @@ class DriftReporter:
 
     def __init__(self, conditions: Conditions, clock: Clock) -> None:
         self._conditions, self._clock = conditions, clock
+        self._scanned: datetime | None = None
 
     def scan(self, store: Store, kinds: Kinds) -> Scan:
         """Look for drift, and show it."""
-        drifts = store.record_drift(kinds)
+        began = self._clock.now()
+        drifts = store.record_drift(kinds, checked=self._scanned)
+        self._scanned = began
         if drifts.total:
             message = f"{plural(drifts.total, 'live row')} not as git says"
             hint = "`reconciler drift` shows what differs, `reconciler drift --heal` puts it right"

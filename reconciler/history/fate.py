@@ -13,6 +13,7 @@ from reconciler.model.commit import Status
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from reconciler.model.host import HostEvent
     from reconciler.model.intervals import LiveInterval
     from reconciler.model.refusal import Refusal
     from reconciler.model.rows import VersionRow
@@ -43,9 +44,9 @@ NEVER_LIVE = frozenset({Fate.REFUSED, Fate.INVALID, Fate.HELD, Fate.PENDING})
 class HostRecord:
     """What a host did with the commits of one branch.
 
-    `intervals` and `refusals` are those of the commits that are asked about, by commit. `height` is how far up the
-    mainline the host is; 0 while nothing of it is live. `follows` says that the host follows this branch; `held` that
-    it is suspended.
+    `intervals`, `refusals` and events about `drift` are those of the commits that are asked about, by commit. `height`
+    is how far up the mainline the host is; 0 while nothing of it is live. `follows` says that the host follows this
+    branch; `held` that it is suspended.
     """
 
     host: str
@@ -54,16 +55,21 @@ class HostRecord:
     height: int = 0
     follows: bool = True
     held: bool = False
+    drift: Mapping[str, Sequence[HostEvent]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class CommitFate:
-    """The fate of a commit on a host, the intervals in which it was live, and why it was refused if it ever was."""
+    """The fate of a commit on a host, the intervals in which it was live, and why it was refused if it ever was.
+
+    `drift` are the events about drift while it was live.
+    """
 
     fate: Fate
     host: str
     intervals: Sequence[LiveInterval] = ()
     refusal: Refusal | None = None
+    drift: Sequence[HostEvent] = ()
 
     @property
     def refused_by(self) -> tuple[str, ...]:
@@ -75,7 +81,8 @@ def judge_fate(version: VersionRow, record: HostRecord) -> CommitFate:
     """What became of a version on a host."""
     sha = version.commit.sha
     intervals, refusal = tuple(record.intervals.get(sha, ())), record.refusals.get(sha)
-    return CommitFate(_fate(version, record, intervals, refusal), record.host, intervals, refusal)
+    drift = tuple(record.drift.get(sha, ()))
+    return CommitFate(_fate(version, record, intervals, refusal), record.host, intervals, refusal, drift)
 
 
 def _fate(version: VersionRow, record: HostRecord, intervals: Sequence[LiveInterval], refusal: Refusal | None) -> Fate:

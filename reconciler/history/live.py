@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from reconciler.history.fate import CommitFate, HostRecord, judge_fate
 from reconciler.history.points import point_of
 from reconciler.model.intervals import why_replaced
+from reconciler.model.rows import DriftFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from reconciler.model.host import HostEvent
     from reconciler.model.intervals import LiveInterval
     from reconciler.model.refusal import Refusal
     from reconciler.model.rows import VersionRow
@@ -62,6 +64,12 @@ class LiveHistory:
         refused = {*self.ledger.refused_since(self.host, moment), *own}
         return refused - {one.commit for one in self.of_commits(refused)}
 
+    def drift_events(self, only: DriftFilter) -> Sequence[HostEvent]:
+        """What is recorded of drift, the oldest first."""
+        own = self.store.drift_events(only) if self.store else ()
+        known = {(one.store, one.seq): one for one in (*self.ledger.drift_events(self.host, only), *own)}
+        return sorted(known.values(), key=lambda event: (event.at, event.seq))
+
     def fates(self, ledger: LedgerReader, branch: str, versions: Iterable[VersionRow]) -> dict[str, CommitFate]:
         """The fate of each of some versions of a branch, whose ledger it is, by commit."""
         rows = {version.commit.sha: version for version in versions}
@@ -82,10 +90,18 @@ class LiveHistory:
             host=self.host,
             intervals=intervals,
             refusals=self.refusals(commits),
+            drift=self._drift_by_commit(intervals),
             height=_height(ledger, present) if present else 0,
             follows=present is None or branch in {present.branch, self.follows},
             held=suspension is not None and suspension.holds(self.now),
         )
+
+    def _drift_by_commit(self, commits: Collection[str]) -> Mapping[str, Sequence[HostEvent]]:
+        found: dict[str, list[HostEvent]] = {}
+        if commits:
+            for event in self.drift_events(DriftFilter(self.now, commits=commits)):
+                found.setdefault(event.commit or "", []).append(event)
+        return found
 
     def _merge(self, own: Iterable[LiveInterval], told: Iterable[LiveInterval]) -> tuple[LiveInterval, ...]:
         """The store knows best what it knows; what only the ledger knows ended before the store began."""

@@ -11,7 +11,7 @@ from reconciler import canonical
 from reconciler.model.change import RowId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import date, datetime
 
     from reconciler.canonical import Value
@@ -182,6 +182,22 @@ class ActiveDay:
     refused: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class DriftFilter:
+    """Which host events about drift to find: up to `limit`, those nearest to a time.
+
+    Their detail is cut to `checked`, `counts`, `recorded` (how many rows the event has) and `rows`. With a kind these
+    are its rows and its table, or of the rows those of some `ids`, and healed drift of others is left out; else there
+    are none. With `commits`, only events while one of these was live.
+    """
+
+    near: datetime
+    kind: str = ""
+    ids: Collection[str] | None = None
+    commits: Collection[str] | None = None
+    limit: int = 1_000
+
+
 MAX_REPORTED = 1_000
 """Drifts reported at a time: with before and after, about a megabyte."""
 
@@ -190,6 +206,12 @@ TABLE_ITSELF = ""
 
 DRIFT_FOUND, DRIFT_HEALED, DRIFT_GONE = "drift-found", "drift-healed", "drift-gone"
 """Host events: drift was found and left, was healed, or is gone without healing."""
+RESTORED = "restored"
+"""The host event after which all rows are those of a backup."""
+MAX_EVENT_SIZE = 1_000_000
+"""Characters of JSON of the rows that one of these events has; `counts` counts them all."""
+MAX_EVENT_TEXT = 4_000
+"""Characters of JSON of a value in them; of a longer one its beginning is kept, as text."""
 
 
 class DriftType(StrEnum):
@@ -232,16 +254,16 @@ class Drift:
         """Equal when the same was found again."""
         return canonical.digest(self.as_json())
 
-    def as_json(self) -> dict[str, Value]:
-        """As JSON values, whatever the row holds."""
+    def as_json(self, longest: int | None = None) -> dict[str, Value]:
+        """As JSON values, whatever the row holds; with `longest`, a value of more characters is cut."""
         return {
             "kind": self.kind,
             "id": self.id or None,
             "name": self.name,
             "what": str(self.what),
             "fields": list(self.fields),
-            "before": _plain(self.before),
-            "after": _plain(self.after),
+            "before": _plain(self.before, longest),
+            "after": _plain(self.after, longest),
         }
 
 
@@ -261,9 +283,19 @@ class Drifts:
         """Equal when the same was found again."""
         return canonical.digest(self._content())
 
-    def detail(self) -> dict[str, Value]:
-        """The detail of a host event."""
-        return {"found": self.digest, **self._content()}
+    def detail(self, checked: datetime | None = None) -> dict[str, Value]:
+        """The detail of a host event; `checked` is when the rows were compared before, where that is known."""
+        when: dict[str, Value] = {"checked": canonical.timestamp(checked)} if checked else {}
+        return {"found": self.digest, **when, "counts": dict(self.counts or {}), "rows": list(self._rows_of_event())}
+
+    def _rows_of_event(self) -> Iterator[dict[str, Value]]:
+        room = MAX_EVENT_SIZE
+        for drift in self.reported[:MAX_REPORTED]:
+            row = drift.as_json(MAX_EVENT_TEXT)
+            room -= len(canonical.dumps(row))
+            if room < 0:
+                return
+            yield row
 
     def _content(self) -> dict[str, Value]:
         return {"counts": dict(self.counts or {}), "rows": [drift.as_json() for drift in self.reported]}
@@ -291,5 +323,13 @@ def next_drift_event(found: Drifts, last: tuple[str, str] | None) -> str | None:
     return DRIFT_GONE if event == DRIFT_FOUND else None
 
 
-def _plain(values: Mapping[str, Any] | None) -> dict[str, Value] | None:
-    return None if values is None else {name: canonical.to_json_value(value) for name, value in values.items()}
+def _plain(values: Mapping[str, Any] | None, longest: int | None) -> dict[str, Value] | None:
+    if values is None:
+        return None
+    plain = {name: canonical.to_json_value(value) for name, value in values.items()}
+    return plain if longest is None else {name: _cut(value, longest) for name, value in plain.items()}
+
+
+def _cut(value: Value, longest: int) -> Value:
+    text = value if isinstance(value, str) else canonical.dumps(value)
+    return value if len(text) <= longest else f"{text[:longest]}…"

@@ -36,7 +36,7 @@ class EmptyStore:
 
     applied = last_attempt = suspension = live_at = owner = _none
     live = events_after = intervals_of = newest_intervals = _empty
-    intervals_after = refusals_of = refused_since = _empty
+    intervals_after = refusals_of = refused_since = drift_events = _empty
     kinds = counts = _empty_mapping
     last_uploaded_event = last_uploaded_interval = recorded_versions = _zero
 
@@ -55,7 +55,7 @@ class EmptyLedger:
 
     find_by_sha = events = versions = find_versions = activity = other_kinds = rows_at = changed_rows = changes_of = (
         newest_changes
-    ) = intervals_of = newest_intervals = refusals_of = refused_since = branches = _empty
+    ) = intervals_of = newest_intervals = refusals_of = refused_since = drift_events = branches = _empty
     live_at = version_at = _none
     recorded_commits = side_versions = mainline_heights = _empty_mapping
     count_orphans = count_declared = _zero

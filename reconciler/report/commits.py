@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from msgspec import UNSET, UnsetType
 
 from reconciler import answers, canonical
+from reconciler.history.drifts import of_interval
 from reconciler.history.fate import NEVER_LIVE, Fate
 from reconciler.report.escape import escape_line, strip_fraction
 from reconciler.report.problems import build_problem
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from reconciler.history.fate import CommitFate
     from reconciler.model.commit import Applied, Attempt, Signature
+    from reconciler.model.host import HostEvent
     from reconciler.model.rows import VersionRow
 
 VERSION_HEADERS = ("height", "commit", "status", "fate", "rows", "committed", "author", "message")
@@ -107,9 +109,16 @@ def build_spans(fate: CommitFate) -> tuple[answers.LiveSpan, ...]:
             since=canonical.timestamp(one.since),
             until=canonical.timestamp(one.until) if one.until else None,
             ended=cast("answers.WhyEnded", str(one.ended)) if one.ended else None,
+            drift=tuple(map(_build_drift_event, of_interval(fate.drift, one))) or UNSET,
         )
         for one in fate.intervals
     )
+
+
+def _build_drift_event(event: HostEvent) -> answers.DriftEvent:
+    counts = cast("dict[str, int]", event.detail.get("counts") or {})
+    name = cast('Literal["drift-found", "drift-healed", "drift-gone"]', event.event)
+    return answers.DriftEvent(at=canonical.timestamp(event.at), event=name, rows=dict(counts))
 
 
 def fate_text(
@@ -123,7 +132,12 @@ def fate_text(
     if not live:
         return str(fate)
     since, until = strip_fraction(live[-1].since), live[-1].until
-    return f"live from {since}" if until is None else f"was-live {since} to {strip_fraction(until)}"
+    drifted = _drifted_mark(live)
+    return f"live from {since}{drifted}" if until is None else f"was-live {since} to {strip_fraction(until)}{drifted}"
+
+
+def _drifted_mark(live: Sequence[answers.LiveSpan]) -> str:
+    return ", drifted" if any(span.drift is not UNSET for span in live) else ""
 
 
 def short_fate_text(
@@ -135,9 +149,9 @@ def short_fate_text(
     if str(fate) == Fate.REFUSED:
         return f"refused by {refused_by[0]}" + (f" +{len(refused_by) - 1}" if len(refused_by) > 1 else "")
     if not live or live[-1].until is None:
-        return str(fate)
+        return f"{fate}{_drifted_mark(live)}"
     spans = (datetime.fromisoformat(one.until or one.since) - datetime.fromisoformat(one.since) for one in live)
-    return f"{fate} for {format_span(sum(span.total_seconds() for span in spans))}"
+    return f"{fate} for {format_span(sum(span.total_seconds() for span in spans))}{_drifted_mark(live)}"
 
 
 def build_person(signature: Signature) -> answers.Person:

@@ -17,11 +17,13 @@ from reconciler.report.escape import escape_line, strip_fraction
 from reconciler.report.plans import LineStyle, build_change, build_plan_summary, describe_change, full_change_lines
 from reconciler.report.problems import build_problem, plural
 from reconciler.report.rows import format_value
+from reconciler.report.sync import build_recorded_drift, drift_record_text, drifted_row_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from reconciler.history.changes import FieldBlame
+    from reconciler.history.drifts import PastDrift
     from reconciler.history.fate import CommitFate
     from reconciler.history.points import NamedPoint
     from reconciler.kinds.kind import Kind, Kinds
@@ -36,6 +38,8 @@ NARROWER_BLAMES = (
     ("field", "value", "commit", "author"),
 )
 """Columns for narrower terminals."""
+MAX_NOTED = 20
+"""Rows that a warning names."""
 
 
 class BlamedField(Answer, frozen=True):
@@ -123,11 +127,31 @@ def build_blame(kind: Kind, row: HistoryRow, blamed: Iterable[FieldBlame]) -> Bl
     return Blame(kind=kind.name, name=name, id=id_, fields=fields)
 
 
+def add_drift(change: answers.RecordedChange, drifts: Iterable[PastDrift]) -> answers.RecordedChange:
+    """A change with how the row differed later from what it had made of it, the newest first."""
+    built = tuple(build_recorded_drift(one) for one in sorted(drifts, key=lambda one: one.found, reverse=True))
+    return structs.replace(change, drift=built) if built else change
+
+
+def drift_notes(drifts: Sequence[answers.RecordedDrift]) -> Iterator[str]:
+    """What of some rows was, or may have been, otherwise at the time that is asked about."""
+    for drift in drifts[:MAX_NOTED]:
+        differed = "differed then from what is shown" if drift.certain else "may have differed then from what is shown"
+        heading, *fields = drifted_row_lines(drift)
+        yield "\n".join([f"rows {differed}: {drift_record_text(drift)}", heading, *fields])
+    if len(drifts) > MAX_NOTED:
+        yield f"{len(drifts) - MAX_NOTED:,} more rows differed then, or may have: see --format json"
+
+
 def history_lines(changes: Iterable[answers.RecordedChange]) -> Iterator[tuple[LineStyle, str]]:
     """Each commit with the changes that it made."""
     for position, (_, group) in enumerate(groupby(changes, key=lambda change: change.commit)):
         changes_of_commit = list(group)
         if position:
+            yield LineStyle.NOTE, ""
+        for drift in (drift for change in changes_of_commit for drift in change.drift or ()):
+            yield LineStyle.NOTE, f"drift     {drift_record_text(drift)}"
+            yield from ((LineStyle.CHANGE, line) for line in drifted_row_lines(drift))
             yield LineStyle.NOTE, ""
         yield LineStyle.NOTE, _heading(changes_of_commit[0])
         yield from _change_lines(changes_of_commit)

@@ -25,10 +25,16 @@ NULL = "NULL"
 JSON_TYPE = "JSON"
 
 
-def build_rows(kind: Kind, rows: Iterable[LiveRow], at: answers.HistoryPoint | None = None) -> answers.Rows:
-    """The live rows of a kind; `at` is the point of the history that they were read at."""
+def build_rows(
+    kind: Kind,
+    rows: Iterable[LiveRow],
+    at: answers.HistoryPoint | None = None,
+    drift: Sequence[answers.RecordedDrift] = (),
+) -> answers.Rows:
+    """The live rows of a kind; `at` is the point of the history that they were read at, `drift` what was known then."""
     return answers.Rows(
         at=at or UNSET,
+        drift=tuple(drift) or UNSET,
         kind=kind.name,
         key=kind.key,
         columns=tuple(answers.Column(field=column.name, unit=column.unit or "") for column in kind.columns),
@@ -45,9 +51,15 @@ def plain_values(values: Mapping[str, Any]) -> dict[str, Any]:
     return {field: canonical.to_json_value(value) for field, value in values.items()}
 
 
-def flatten_row(row: answers.Row) -> dict[str, Any]:
-    """A row as `get` prints it: its name, then its columns."""
-    return {"name": row.name, **row.values}
+DRIFT_KEY = "_drift"
+"""No column has such a name."""
+
+
+def flatten_row(row: answers.Row, rows: answers.Rows) -> dict[str, Any]:
+    """A row as `get` prints it: its name, then its columns, and what is known to have been otherwise."""
+    id_ = row.values[rows.key]
+    drift = [answers.to_json(one) for one in rows.drift or () if one.id in (None, id_)]
+    return {"name": row.name, **row.values, **({DRIFT_KEY: drift} if drift else {})}
 
 
 def row_headers(rows: answers.Rows) -> list[str]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from msgspec import UNSET, Meta, UnsetType
 
 from reconciler import answers, canonical
 from reconciler.answers import Answer
+from reconciler.history.drifts import DriftEnd
 from reconciler.model.change import Op
 from reconciler.model.rows import DriftType
 from reconciler.report.commits import build_applied, build_attempt, short_sha
-from reconciler.report.escape import escape_line
+from reconciler.report.escape import escape_line, strip_fraction
 from reconciler.report.plans import SIGNS, applied_counts, build_change, change_lines, change_title, describe_change
 from reconciler.report.problems import build_problem, plural, problem_line
 from reconciler.tables.problems import shorten_problems
@@ -20,6 +21,7 @@ from reconciler.tables.problems import shorten_problems
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from reconciler.history.drifts import PastDrift
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Change
     from reconciler.model.host import HostCondition
@@ -197,11 +199,47 @@ def build_drift(drifts: Drifts) -> answers.Drift:
 def drift_lines(drift: answers.Drift) -> Iterator[str]:
     """Each row with the fields that differ, live and in git."""
     for row in drift.drift:
-        yield f"{DRIFT_SIGNS[DriftType(row.what)]} {_drift_heading(row)}"
-        yield from _field_lines(row)
+        yield from drifted_row_lines(row)
     more = sum(drift.summary.values()) - len(drift.drift)
     if more:
         yield f"… and {more:,} more"
+
+
+def drifted_row_lines(row: answers.DriftedRow) -> Iterator[str]:
+    """A row with the fields that differ, live and in git."""
+    yield f"{DRIFT_SIGNS[DriftType(row.what)]} {_drift_heading(row)}"
+    yield from _field_lines(row)
+
+
+def build_recorded_drift(drift: PastDrift, certain: bool | None = None) -> answers.RecordedDrift:
+    """Drift out of the history; `certain` tells, of a time that is asked about, whether it was found by then."""
+    fields = drift.row["fields"]
+    cut = {side: drift.row[side] for side in ("before", "after")}
+    if cut["before"] is not None and cut["after"] is not None:
+        cut = {side: {field: values[field] for field in fields if field in values} for side, values in cut.items()}
+    return answers.RecordedDrift(
+        **{**drift.row, **cut, "fields": tuple(fields)},
+        commit=drift.commit,
+        right_at=canonical.timestamp(drift.right_at) if drift.right_at else None,
+        found_at=canonical.timestamp(drift.found),
+        ended_at=canonical.timestamp(drift.ended) if drift.ended else None,
+        ended=cast('Literal["healed", "gone", "changed"]', str(drift.end)) if drift.end else None,
+        certain=UNSET if certain is None else certain,
+    )
+
+
+def drift_record_text(drift: answers.RecordedDrift) -> str:
+    """When drift was found, what became of it, and when the row was right before."""
+    ended = drift.ended_at or ""
+    end = f" {strip_fraction(ended)}" if ended != drift.found_at else ""
+    became = {
+        None: "not put right",
+        DriftEnd.HEALED: f"put right{end}",
+        DriftEnd.GONE: f"right again by{end}",
+        DriftEnd.CHANGED: f"changed again by{end}",
+    }[DriftEnd(drift.ended) if drift.ended else None]
+    before = f"last seen right {strip_fraction(drift.right_at)}" if drift.right_at else "since when is not known"
+    return f"found {strip_fraction(drift.found_at)}, {became}; {before}"
 
 
 def drift_summary(drift: answers.Drift, done: str = "") -> str:

@@ -11,6 +11,7 @@ from reconciler.errors import UsageError
 from reconciler.history import changes as past_rows
 from reconciler.history import pages, points
 from reconciler.history.changes import blame_fields
+from reconciler.history.drifts import assign_drifts
 from reconciler.history.fate import Fate
 from reconciler.model.commit import Status
 from reconciler.model.rows import ORPHANED, HistoryPoint
@@ -19,6 +20,7 @@ from reconciler.ports import VersionFilter
 from reconciler.report.commits import build_version
 from reconciler.report.history import (
     Blame,
+    add_drift,
     build_blame,
     build_described_change,
     build_diff,
@@ -27,19 +29,21 @@ from reconciler.report.history import (
 )
 from reconciler.report.problems import build_problem
 from reconciler.report.rows import build_rows
+from reconciler.report.sync import build_recorded_drift
 from reconciler.service.context import Service
 from reconciler.service.cursors import CHANGES, CHANGES_OF, FOUND, VERSIONS, format_cursor, parse_cursor
 from reconciler.service.past import open_past
-from reconciler.times import parse_time
+from reconciler.times import is_time, parse_time
 from reconciler.words import suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from reconciler.history.changes import TimelineEntry
     from reconciler.history.points import NamedPoint
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Change
+    from reconciler.model.rows import HistoryChange
     from reconciler.ports import LedgerReader
     from reconciler.service.past import Past
 
@@ -74,8 +78,9 @@ class History(Service):
             entries, following = pages.page_of_resource(found, changes, aside, limit, place)
             own = _recorded(past, entries, kinds)
             following = pages.extend_cursor(following, pages.oldest(own, _went_live, before))
+            page = pages.weave_in(own, elsewhere, _went_live, before, ends=following is None)
             return answers.Changes(
-                changes=tuple(pages.weave_in(own, elsewhere, _went_live, before, ends=following is None)),
+                changes=_with_drift(past, found, changes, page, before),
                 orphaned=ledger.count_orphans(),
                 next=format_cursor(following, CHANGES_OF),
             )
@@ -219,7 +224,35 @@ def rows_at(past: Past, word: str, name: str | None, at: str) -> answers.Rows:
             raise UsageError(f"no {kind.name} {name} was live at {place.name}", hint=hint)
         found = past_rows.sort_best_first(kind, found, name)[:1]
     live = sorted((past_rows.to_live_row(kind, row) for row in found), key=lambda row: (row.name, row.path is None))
-    return build_rows(kind, tuple(live), build_history_point(place, past.fate_at(place)))
+    ids = None if name is None else [str(row.values[kind.key]) for row in found]
+    drift = _build_drift_at(past, kind, parse_time(at), ids) if is_time(at) else ()
+    return build_rows(kind, tuple(live), build_history_point(place, past.fate_at(place)), drift)
+
+
+def _build_drift_at(
+    past: Past, kind: Kind, moment: datetime, ids: Collection[str] | None
+) -> tuple[answers.RecordedDrift, ...]:
+    return tuple(build_recorded_drift(one, one.found <= moment) for one in past.drift_at(kind, moment, ids))
+
+
+def _with_drift(
+    past: Past,
+    kind: Kind,
+    changes: Sequence[HistoryChange],
+    page: Sequence[answers.RecordedChange],
+    before: datetime | None,
+) -> tuple[answers.RecordedChange, ...]:
+    """The changes of a page, each with how the row differed later; `before` is when what went before it went live."""
+    ids = {*(str(change.row.values[kind.key]) for change in changes), *(one.id for one in page)}
+    drifts = past.drift_of(kind, ids)
+    heights = past.ledger.mainline_heights({one.commit for one in drifts if one.commit})
+    assigned, left = assign_drifts(drifts, changes, kind.key, heights)
+    for drift in left if page else ():
+        since = ((one, one.live[0].since) for one in page if one.live and drift.row["id"] in (None, one.id))
+        owner = next((one for one, at in since if datetime.fromisoformat(at) <= drift.found), None)
+        if owner is not None and (before is None or drift.found < before):
+            assigned.setdefault((owner.commit, owner.id), []).append(drift)
+    return tuple(add_drift(change, assigned.get((change.commit, change.id), ())) for change in page)
 
 
 def _recorded(past: Past, entries: Sequence[TimelineEntry], kinds: Kinds) -> list[answers.RecordedChange]:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from reconciler.canonical import timestamp
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.history import points
+from reconciler.history.drifts import collect_drifts
 from reconciler.history.fate import NEVER_LIVE, live_height, reached_live
 from reconciler.history.live import LiveHistory
 from reconciler.kinds.kind import Kinds
-from reconciler.model.rows import HistoryPoint
+from reconciler.model.rows import DriftFilter, HistoryPoint
 from reconciler.service.context import UPLOAD_WAIT
 from reconciler.service.kinds import find_kind, known_kinds
 from reconciler.times import is_time
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from datetime import datetime
 
+    from reconciler.history.drifts import PastDrift
     from reconciler.history.fate import CommitFate
     from reconciler.history.points import FoundVersion, NamedPoint
     from reconciler.kinds.kind import Kind
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from reconciler.service.context import Context
     from reconciler.service.context import History as OpenHistory
 
+MAX_DRIFT_EVENTS = 100
+"""Host events about drift around a time that an answer looks at: each may have a thousand rows."""
 MAX_ELSEWHERE = 100
 """Intervals of other branches that an answer looks at."""
 
@@ -133,6 +137,18 @@ class Past:
             by_height = reached_live([change.row.height for change in changes], self.live.live_heights(ledger))
             reached = [sha in went_live or below for sha, below in zip(commits, by_height, strict=True)]
         return list(zip(changes, [*reached[:-1], True], strict=True))
+
+    def drift_of(self, kind: Kind, ids: Collection[str]) -> list[PastDrift]:
+        """What is recorded of drift of some rows of a kind, and of its table."""
+        return collect_drifts(self.live.drift_events(DriftFilter(self.live.now, kind.name, ids)))
+
+    def drift_at(self, kind: Kind, moment: datetime, ids: Collection[str] | None) -> list[PastDrift]:
+        """How some or all rows of a kind differed, or may have differed, at a time from what git said."""
+        interval = self.live.at(moment)
+        if interval is None:
+            return []
+        only = DriftFilter(moment, kind.name, ids, limit=MAX_DRIFT_EVENTS)
+        return [one for one in collect_drifts(self.live.drift_events(only)) if one.may_hold_at(moment, interval)]
 
     def find_kind(self, word: str) -> tuple[Kind, Kinds]:
         """The kind that a word names, of the store or else of the ledger, and the kinds it is among."""

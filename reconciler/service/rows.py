@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from reconciler import answers
 from reconciler.errors import UsageError
 from reconciler.history.changes import is_declared, resource_of
@@ -164,7 +166,8 @@ def _page_of(rows: answers.Rows, limit: int | None, after: tuple[str, str] | Non
     cut = limit is not None and len(page) > limit
     page = page[:limit]
     following = format_cursor(_place(page[-1], rows.key), ROWS) if cut else None
-    return answers.RowsPage(kind=rows.kind, key=rows.key, columns=rows.columns, rows=page, at=rows.at, next=following)
+    whole = answers.RowsPage(kind=rows.kind, key=rows.key, columns=rows.columns, rows=page, at=rows.at, next=following)
+    return structs.replace(whole, drift=rows.drift)
 
 
 def _place(row: answers.Row, key: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
@@ -137,3 +137,46 @@ def test_no_store_no_backup(host: Host) -> None:
     assert answer.code == 3
     assert "there is no store" in answer.err
     assert not host.state.exists()
+
+
+@pytest.fixture
+def recorded(begin: Callable[[Past], Host]) -> Host:
+    """A host on its first commit, with its history."""
+    return begin(first_synced)
+
+
+@pytest.mark.slow
+def test_drift_that_was_healed_shows_inside_its_interval(recorded: Host) -> None:
+    def ask(*words: str) -> Any:
+        return json.loads(recorded.run(*words, "--format", "json").out)
+
+    since = ask("log")[0]["live"][0]["from"]
+    by_hand(recorded, "UPDATE account_config SET leverage = 500 WHERE leverage = 30 AND currency_pair = 'EURUSD'")
+    assert recorded.run("drift", "--heal").code == 0
+    recorded.edit("users/fx-majors-01.yaml", "risk_per_trade_percent: 0.75", "risk_per_trade_percent: 0.5", "Cut")
+    assert recorded.run("sync").code == 0
+    [change] = ask("history", "account", "cv-eurusd")
+    [drift] = change["drift"]
+    healed = drift["ended_at"]
+    assert (drift["found_at"], drift["ended"], drift["right_at"], drift["commit"]) == (
+        healed,
+        "healed",
+        None,
+        change["commit"],
+    )
+    assert (drift["before"], drift["after"]) == ({"leverage": 500}, {"leverage": 30})
+    text = recorded.run("history", "account", "cv-eurusd").out
+    assert text.startswith("drift     found 20")
+    assert "~ Account cv-eurusd\n    leverage: live 500, git says 30\n\n" in text
+    (then,) = ask("show", "account", "cv-eurusd", "--at", since)["_drift"]
+    assert (then["certain"], then["before"]) == (False, {"leverage": 500})
+    assert "_drift" not in ask("show", "account", "cv-eurusd", "--at", healed)
+    assert "_drift" not in ask("show", "user", "gold-swing-01", "--at", since)
+    assert [row["name"] for row in ask("show", "account", "--at", since) if "_drift" in row] == ["cv-eurusd"]
+    warned = recorded.run("show", "account", "cv-eurusd", "--at", since)
+    assert "warning: rows may have differed then from what is shown: found 20" in warned.err
+    assert "leverage: live 500, git says 30" in warned.err
+    newest, first = ask("log")
+    assert "drift" not in newest["live"][0]
+    assert first["live"][0]["drift"] == [{"at": healed, "event": "drift-healed", "rows": {"Account": 1}}]
+    assert ", drifted" in recorded.run("log").out

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.daemon.drift import HEAL_WINDOW, MAX_HEALS, QUIET_PERIOD, Conflicts
+from reconciler.adapters.duckdb.store import open_store
+from reconciler.daemon.conditions import Conditions
+from reconciler.daemon.drift import HEAL_WINDOW, MAX_HEALS, QUIET_PERIOD, Conflicts, DriftHealer
+from reconciler.history.drifts import DriftEnd, collect_drifts
 from reconciler.model.change import RowId
+from reconciler.model.rows import DriftFilter
+from tests.adapters.store.tampering import change, delete, real_step
+from tests.daemon.hosts import Lines
+from tests.support.kinds import KINDS, FixedClock, uid, widget
+from tests.support.kinds import row as made_row
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
 
 ROW, OTHER = RowId("Widget", "1"), RowId("Widget", "2")
 
@@ -117,3 +131,37 @@ def test_nothing_is_kept_for_ever(taken: list[tuple[float, dict[RowId, str]]]) -
     scan(conflicts, {}, now + QUIET_PERIOD)
     assert not conflicts.rows
     assert vars(conflicts) == vars(Conflicts())
+
+
+def test_what_is_healed_or_left_alone_is_on_record(tmp_path: Path) -> None:
+    """With when the row was last seen to be right: only what this daemon has seen itself."""
+    clock = FixedClock()
+    store, kinds = open_store(tmp_path, clock), KINDS
+    a = widget("a", widget_id=uid(1))
+    store.replace(kinds, real_step(1, made_row(a, 1)))
+    healer = DriftHealer(Conditions(clock, lambda change: None), Lines(), clock)
+    every = DriftFilter(clock.now(), "Widget")
+    scans: list[datetime] = []
+
+    def scan() -> None:
+        scans.append(healer.scan(store, kinds).at)
+
+    change(store, a, weight=9.0)
+    scan()
+    scan()
+    for weight in range(MAX_HEALS):
+        change(store, a, weight=10.0 + weight)
+        scan()
+    first, second, *_, left = collect_drifts(store.drift_events(every))
+    assert (first.right_at, first.end) == (None, DriftEnd.HEALED)
+    assert second.right_at is not None
+    assert scans[0] < second.right_at < scans[1] < second.found
+    assert (left.row["before"]["weight"], left.end) == (9.0 + MAX_HEALS, None)
+    delete(store, a)
+    scan()
+    *_, left, gone = collect_drifts(store.drift_events(every))
+    assert (left.end, gone.row["what"], gone.right_at, gone.end) == (DriftEnd.CHANGED, "missing", None, None)
+    store.heal(kinds)
+    assert collect_drifts(store.drift_events(every))[-1].end is DriftEnd.HEALED
+    scan()
+    assert store.drift_events(every)[-1].event == "drift-healed"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.clickhouse.connection import Connection
     from reconciler.adapters.clickhouse.tables import Catalog
+    from reconciler.model.host import HostEvent
+    from reconciler.model.rows import DriftFilter
 
 RECORDED = """
 SELECT seq, commit_sha, branch, digest, live_from, live_until, ended, generation, store
@@ -78,6 +80,27 @@ ORDER BY commit_sha
 """
 
 
+DRIFT_EVENTS = """
+SELECT * FROM (
+  SELECT host, seq, happened_at, event, commit_sha, digest, duration_ms, concat(
+      '{"checked":', if(JSONHas(told.detail, 'checked'), JSONExtractRaw(told.detail, 'checked'), 'null'),
+      ',"counts":', if(JSONHas(told.detail, 'counts'), JSONExtractRaw(told.detail, 'counts'), '{}'),
+      ',"recorded":', toString(JSONLength(told.detail, 'rows')), ',"rows":[', arrayStringConcat(of_kind, ','), ']}'
+    ) AS cut, store,
+    arrayFilter(row -> JSONExtractString(row, 'kind') = {kind:String} AND ({every:Bool}
+      OR JSONType(row, 'id') = 'Null' OR JSONExtractString(row, 'id') IN {ids:Array(String)}),
+      JSONExtractArrayRaw(told.detail, 'rows')) AS of_kind
+  FROM {database:Identifier}.host_events AS told FINAL
+  WHERE repository = {repository:String} AND host = {host:String}
+    AND event IN ('drift-found', 'drift-healed', 'drift-gone', 'restored')
+    AND ({always:Bool} OR told.commit_sha IN {commits:Array(String)})
+    AND ({kind:String} = '' OR event != 'drift-healed' OR notEmpty(of_kind))
+  ORDER BY abs(dateDiff('microsecond', told.happened_at, {near:DateTime64(6, 'UTC')})), seq DESC
+  LIMIT {limit:UInt64}
+) ORDER BY happened_at, seq
+"""
+
+
 class IntervalQueries:
     """The part of a ledger that tells what was live."""
 
@@ -117,6 +140,16 @@ class IntervalQueries:
         repository = self._ours["repository"]
         rows = self._connection.ask(REFUSED_SINCE, host=host, repository=repository, moment=clamp(moment))
         return tuple(str(sha) for (sha,) in rows)
+
+    def drift_events(self, host: str, only: DriftFilter) -> tuple[HostEvent, ...]:
+        """Host events about drift on a host, the oldest first."""
+        if not self._catalog.columns(EVENTS_TABLE) or (only.commits is not None and not only.commits):
+            return ()
+        lists = {"ids": list(only.ids or ()), "commits": list(only.commits or ())}
+        asked = {"kind": only.kind, "near": clamp(only.near), "limit": only.limit, **lists}
+        every, always, repository = only.ids is None, only.commits is None, self._ours["repository"]
+        rows = self._connection.ask(DRIFT_EVENTS, host=host, repository=repository, every=every, always=always, **asked)
+        return tuple(recorded_event(row[:9]).event for row in rows)
 
     def _intervals(self, which: str, host: str, **bound: object) -> Sequence[Sequence[object]]:
         has_events, has_intervals = (self._catalog.columns(table) for table in (EVENTS_TABLE, INTERVALS_TABLE))

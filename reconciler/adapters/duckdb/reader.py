@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from reconciler.model.commit import Applied, Attempt
     from reconciler.model.host import HostEvent, Owner, Suspension
     from reconciler.model.intervals import LiveInterval
-    from reconciler.model.rows import Drifts, LiveRow, Search
+    from reconciler.model.rows import DriftFilter, Drifts, LiveRow, Search
     from reconciler.ports import Base
 
 
@@ -145,6 +145,10 @@ class DuckDBReader:
     def refused_since(self, moment: datetime) -> tuple[str, ...]:
         """The commits that were refused since a time, as far as the store still has the events."""
         return state.refused_since(self._connection, moment)
+
+    def drift_events(self, only: DriftFilter) -> tuple[HostEvent, ...]:
+        """Host events about drift, as far as the store still has them, the oldest first."""
+        return state.drift_events(self._connection, only)
 
     def intervals_after(self, change: int, limit: int) -> tuple[LiveInterval, ...]:
         """The intervals that began or ended after a change, in the order of their changes."""

@@ -21,13 +21,14 @@ from reconciler.model.commit import Applied, Attempt
 from reconciler.model.host import HostEvent, Owner, Suspension
 from reconciler.model.intervals import LiveInterval, rebuild_intervals
 from reconciler.model.refusal import REFUSED
-from reconciler.model.rows import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED
+from reconciler.model.rows import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED, RESTORED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from reconciler.model.problem import Problem
+    from reconciler.model.rows import DriftFilter
 
 FORMAT_VERSION = 6
 OLDEST_FORMAT = 3
@@ -225,6 +226,21 @@ EVENT_CURSOR = "host_events"
 RECORDED_CURSOR = "recorded versions"
 MAX_EVENTS = 100_000
 """Host events that an upgrade reads."""
+DRIFT_EVENTS = f"""
+SELECT * FROM (
+  SELECT * FROM (
+    SELECT seq, happened_at, event, commit_sha, digest, duration_ms, json_object(
+      'checked', detail->'checked', 'counts', coalesce(detail->'counts', '{{}}'),
+      'recorded', coalesce(json_array_length(detail, 'rows'), 0),
+      'rows', list_filter(CAST(coalesce(detail->'rows', '[]') AS JSON[]), lambda row: (row->>'kind') = $kind
+        AND ($ids IS NULL OR (row->>'id') IS NULL OR list_contains(CAST($ids AS VARCHAR[]), (row->>'id'))))
+    ) AS detail, store
+    FROM gitops.events WHERE event IN ('{DRIFT_FOUND}', '{DRIFT_HEALED}', '{DRIFT_GONE}', '{RESTORED}')
+      AND ($commits IS NULL OR list_contains(CAST($commits AS VARCHAR[]), commit_sha))
+  ) WHERE $kind = '' OR event != '{DRIFT_HEALED}' OR json_array_length(detail, 'rows') > 0
+  ORDER BY abs(epoch_us(happened_at) - epoch_us(CAST($near AS TIMESTAMP))), seq DESC LIMIT $limit
+) ORDER BY seq
+"""
 
 
 def add_event(connection: duckdb.DuckDBPyConnection, event: HostEvent) -> None:
@@ -276,13 +292,24 @@ def refused_since(connection: duckdb.DuckDBPyConnection, moment: datetime) -> tu
 
 
 def last_drift_event(connection: duckdb.DuckDBPyConnection) -> tuple[str, str] | None:
-    """The newest event that says how it is with drift, and the digest of what was found."""
+    """The newest event that says how it is with drift, and the digest of what was found.
+
+    One of a scan that left some rows alone does not.
+    """
     record = fetch_first(
         connection,
-        "SELECT event, detail->>'found' FROM gitops.events WHERE event IN (?, ?, ?) ORDER BY seq DESC LIMIT 1",
+        "SELECT event, detail->>'found' FROM gitops.events WHERE event IN (?, ?, ?) AND (detail->'left') IS NULL "
+        "ORDER BY seq DESC LIMIT 1",
         *(DRIFT_FOUND, DRIFT_HEALED, DRIFT_GONE),
     )
     return None if record is None else (record[0], record[1])
+
+
+def drift_events(connection: duckdb.DuckDBPyConnection, only: DriftFilter) -> tuple[HostEvent, ...]:
+    """The events about drift that a filter lets through, the oldest first."""
+    asked = {"near": only.near, "kind": only.kind, "limit": only.limit}
+    lists = {name: None if of is None else list(of) for name, of in (("ids", only.ids), ("commits", only.commits))}
+    return _events(connection.execute(DRIFT_EVENTS, {**asked, **lists}).fetchall())
 
 
 def cursor(connection: duckdb.DuckDBPyConnection, name: str) -> int:

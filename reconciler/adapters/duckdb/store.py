@@ -25,6 +25,7 @@ from reconciler.model.rows import DRIFT_HEALED, MAX_REPORTED, next_drift_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from reconciler.canonical import Value
@@ -182,7 +183,14 @@ class DuckDBStore(DuckDBReader):
                     event = HostEvent(0, attempt.at, REFUSED, one.stamp.commit, None, 0, detail)
                     add_event(self._connection, event)
 
-    def heal(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MAX_REPORTED) -> Drifts:
+    def heal(
+        self,
+        kinds: Kinds,
+        *,
+        leaving: Collection[RowId] = (),
+        checked: datetime | None = None,
+        limit: int = MAX_REPORTED,
+    ) -> Drifts:
         """Make the live rows what git says, but those in `leaving`, at most so many; gives what was put right.
 
         Raises `NeedsHuman` when what git says was altered, too, or something of somebody's depends on a table.
@@ -191,16 +199,16 @@ class DuckDBStore(DuckDBReader):
             drifts = scan_drift(self._connection, self._catalog, DriftScope(kinds, leaving, limit))
             if drifts.reported:
                 heal(self._connection, self._catalog, drifts)
-                self._record_drift(DRIFT_HEALED, drifts)
+                self._record_drift(DRIFT_HEALED, drifts.detail(checked) | ({"left": True} if leaving else {}))
         return drifts
 
-    def record_drift(self, kinds: Kinds) -> Drifts:
+    def record_drift(self, kinds: Kinds, *, checked: datetime | None = None) -> Drifts:
         """What `drift` finds. That there is some, other than before, or none any more, is written down as an event."""
         with self._transaction():
             drifts = scan_drift(self._connection, self._catalog, DriftScope(kinds, (), MAX_REPORTED))
             news = next_drift_event(drifts, last_drift_event(self._connection))
             if news is not None:
-                self._record_drift(news, drifts)
+                self._record_drift(news, drifts.detail(checked))
         return drifts
 
     def _advance(self, kinds: Kinds, step: StoreUpdate) -> None:
@@ -213,7 +221,7 @@ class DuckDBStore(DuckDBReader):
             drifts = altered_tables(self._connection, self._catalog)
             if drifts.reported:
                 heal(self._connection, self._catalog, drifts)
-                self._record_drift(DRIFT_HEALED, drifts)
+                self._record_drift(DRIFT_HEALED, drifts.detail())
         return bool(drifts.reported)
 
     def _mend_rows(self, kinds: Kinds) -> bool:
@@ -222,13 +230,13 @@ class DuckDBStore(DuckDBReader):
             drifts = scan_drift(self._connection, self._catalog, DriftScope(kinds, (), MAX_MENDED))
             if drifts.reported:
                 heal(self._connection, self._catalog, drifts)
-                self._record_drift(DRIFT_HEALED, drifts)
+                self._record_drift(DRIFT_HEALED, drifts.detail())
         return bool(drifts.reported)
 
-    def _record_drift(self, event: str, found: Drifts) -> None:
+    def _record_drift(self, event: str, detail: Mapping[str, Value]) -> None:
         applied = self.applied()
         commit, digest = (applied.stamp.commit, applied.digest) if applied else (None, None)
-        add_event(self._connection, HostEvent(0, self._clock.now(), event, commit, digest, 0, found.detail()))
+        add_event(self._connection, HostEvent(0, self._clock.now(), event, commit, digest, 0, detail))
 
     def suspend(self, suspension: Suspension) -> None:
         """Suspend reconciling, in place of a suspension that is there."""

@@ -17,6 +17,7 @@ from reconciler.report.history import (
     NARROWER_BLAMES,
     blame_cells,
     diff_lines,
+    drift_notes,
     history_lines,
     history_point_text,
     orphans_note,
@@ -123,6 +124,8 @@ def show(given: Globals, kind: str, name: str | None, at: str, on: str | None, f
     results.rows(rows, form, single=name is not None)
     if form == "text" and rows.at:
         given.say(f"as of {history_point_text(rows.at)}")
+    for note in drift_notes(rows.drift or ()):
+        output.note(f"warning: {note}")
 
 
 @click.command(short_help="compare two points in time")

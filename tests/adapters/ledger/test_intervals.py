@@ -9,9 +9,10 @@ from reconciler.model.host import HostEvent
 from reconciler.model.intervals import IntervalEnd, LiveInterval
 from reconciler.model.problem import Problem, Severity
 from reconciler.model.refusal import refusal_detail
-from reconciler.model.rows import QueryLimits
+from reconciler.model.rows import Drift, DriftFilter, Drifts, DriftType, QueryLimits
 from tests.adapters.ledger.versions import created, sha, version
 from tests.support.kinds import KINDS, uid, widget
+from tests.support.memory.drift import filter_drift_events
 
 if TYPE_CHECKING:
     from tests.adapters.ledger.conftest import Histories
@@ -137,6 +138,51 @@ def test_why_commits_were_refused_is_kept(histories: Histories) -> None:
     assert ledger.refusals_of("there", [sha(1)]) == ledger.refusals_of("here", []) == ()
     assert ledger.refused_since("here", at(2)) == tuple(sorted([sha(1), sha(2), sha(3)]))
     assert ledger.refused_since("here", at(5)) == (sha(3),)
+
+
+def drifted(seq: int, event: str, *rows: tuple[str, str | None]) -> HostEvent:
+    """Drift of some rows while a commit of that number was live."""
+    found = [
+        Drift(
+            kind,
+            id_ or "",
+            "ä/b",
+            DriftType.CHANGED,
+            {"weight": 0.1, "note": '\u2028"x'},
+            {"weight": 2**60},
+            ("weight",),
+        )
+        for kind, id_ in rows
+    ]
+    detail = Drifts(tuple(found), {"Widget": len(found)}).detail(at(seq - 1) if seq % 2 else None)
+    return HostEvent(seq, at(seq), event, sha(seq), "d" * 64, 0, detail, STORE)
+
+
+def test_events_about_drift_are_found_again(histories: Histories) -> None:
+    ledger = histories.open()
+    assert ledger.drift_events("here", DriftFilter(START)) == ()
+    one, other = ("Widget", uid(5)), ("Widget", uid(6))
+    every = [
+        drifted(1, "drift-found", one, ("Gadget", uid(5))),
+        drifted(2, "drift-healed", one, other),
+        drifted(3, "drift-healed", other),
+        drifted(4, "drift-found", ("Widget", None)),
+        HostEvent(5, at(5), "restored", sha(5), None, 0, {"file": "x"}, STORE),
+        HostEvent(6, at(6), "applied", sha(6), None, 0, {}, STORE),
+        drifted(7, "drift-gone"),
+    ]
+    ledger.record_events("here", every)
+    for only in (
+        DriftFilter(START),
+        DriftFilter(at(3), limit=2),
+        DriftFilter(START, "Widget"),
+        DriftFilter(START, "Widget", [uid(5)]),
+        DriftFilter(START, "Gadget", []),
+        DriftFilter(at(9), commits=[sha(2), sha(3)]),
+        DriftFilter(START, commits=[]),
+    ):
+        assert histories.open(branch="pr-25").drift_events("here", only) == filter_drift_events(every, only), only
+    assert ledger.drift_events("there", DriftFilter(START)) == ()
 
 
 def test_a_commit_is_found_in_the_branch_that_has_it(histories: Histories) -> None:

@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler import canonical
 from reconciler.model.change import RowId
-from reconciler.model.rows import Drift, Drifts, DriftType, is_same
+from reconciler.model.rows import Drift, DriftFilter, Drifts, DriftType, is_same
 from tests.adapters.store.observing import observe, typed
 from tests.adapters.store.tampering import change, delete, events, insert, real_step
 from tests.support.kinds import KINDS, WIDGET, FixedClock, gadget, row, stamp, step, tombstone, uid, widget
 from tests.support.laws import examples
+from tests.support.memory.drift import filter_drift_events
 from tests.support.memory.store import MemoryStore
 
 if TYPE_CHECKING:
@@ -261,3 +263,66 @@ def test_heal_leaves_nothing_to_heal(edits: list[tuple[str, float | None]]) -> N
     assert store.heal(KINDS) == found
     assert store.drift(KINDS).total == 0
     assert observe(store, KINDS) == before
+
+
+def test_events_about_drift_are_found_again(filled: Store) -> None:
+    """As `filter_drift_events` takes them out of all events."""
+    change(filled, A, weight=99.0, note="ä")
+    filled.record_drift(KINDS)
+    delete(filled, G)
+    change(filled, B, weight=3.0)
+    filled.heal(KINDS, limit=2, checked=LATER)
+    filled.heal(KINDS)
+    filled.record_event("restored", {"file": "x"})
+    change(filled, A, weight=98.0)
+    filled.record_drift(KINDS)
+    every = filled.events_after(0, 100)
+    commit = stamp(2).commit
+    for only in (
+        DriftFilter(LATER),
+        DriftFilter(LATER, "Widget"),
+        DriftFilter(LATER, "Widget", [A.id]),
+        DriftFilter(LATER, "Gadget", [uid(77)]),
+        DriftFilter(LATER, "Widget", [B.id], limit=2),
+        DriftFilter(every[-1].at, commits=[commit]),
+        DriftFilter(LATER, commits=["f" * 40]),
+        DriftFilter(LATER, commits=[]),
+    ):
+        found = filled.drift_events(only)
+        assert found == filter_drift_events(every, only), only
+    told = filled.drift_events(DriftFilter(LATER, "Widget", [A.id]))
+    assert [(one.event, len(one.detail["rows"])) for one in told] == [  # type: ignore[arg-type]
+        ("drift-found", 1),
+        ("drift-healed", 1),
+        ("restored", 0),
+        ("drift-found", 1),
+    ]
+
+
+def test_what_others_wrote_is_kept_within_bounds(filled: Store) -> None:
+    change(filled, A, note="x" * 100_000)
+    filled.heal(KINDS)
+    (event,) = events(filled)
+    assert len(canonical.dumps(event.detail)) < 20_000
+    (row,) = event.detail["rows"]  # type: ignore[misc]
+    assert row["before"]["note"] == "x" * 4_000 + "…"  # type: ignore[index,call-overload]
+    many = tuple(
+        Drift("Widget", uid(number), "w", DriftType.CHANGED, {"note": "y" * 3_000}, {}) for number in range(999)
+    )
+    detail = Drifts(many, {"Widget": 999}).detail()
+    assert len(canonical.dumps(detail)) < 1_100_000
+    assert detail["counts"] == {"Widget": 999}
+
+
+def test_a_heal_that_leaves_a_row_says_nothing_of_that_row(filled: Store) -> None:
+    """The row that is left alone is recorded once, and that it is right again."""
+    change(filled, A, weight=99.0)
+    change(filled, B, weight=99.0)
+    filled.heal(KINDS, leaving={A.row_id})
+    filled.record_drift(KINDS)
+    filled.record_drift(KINDS)
+    change(filled, B, weight=98.0)
+    filled.heal(KINDS, leaving={A.row_id})
+    change(filled, A, weight=30.0)
+    filled.record_drift(KINDS)
+    assert [one.event.removeprefix("drift-") for one in events(filled)] == ["healed", "found", "healed", "gone"]

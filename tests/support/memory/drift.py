@@ -6,12 +6,25 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from reconciler.model.rows import TABLE_ITSELF, Drift, Drifts, DriftType, LiveRow, differing_columns
+from reconciler.model.rows import (
+    DRIFT_FOUND,
+    DRIFT_GONE,
+    DRIFT_HEALED,
+    RESTORED,
+    TABLE_ITSELF,
+    Drift,
+    Drifts,
+    DriftType,
+    LiveRow,
+    differing_columns,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from reconciler.model.change import RowId
+    from reconciler.model.host import HostEvent
+    from reconciler.model.rows import DriftFilter
 
     Rows = Mapping[RowId, LiveRow]
     Written = Mapping[RowId, Mapping[str, Any] | None]
@@ -44,3 +57,23 @@ def _drift(row_id: RowId, said: LiveRow | None, found: Mapping[str, Any] | None)
         return None if after is found else Drift(row_id.kind, row_id.id, name, what, found, after)
     fields = differing_columns(after, found.values(), after.values())
     return Drift(row_id.kind, row_id.id, name, DriftType.CHANGED, found, after, fields) if fields else None
+
+
+def filter_drift_events(events: Iterable[HostEvent], only: DriftFilter) -> tuple[HostEvent, ...]:
+    """The events about drift that a filter lets through, cut to what it asks for, the oldest first."""
+    about = [one for one in events if one.event in {DRIFT_FOUND, DRIFT_HEALED, DRIFT_GONE, RESTORED}]
+    cut = [replace(one, detail=_cut_detail(one.detail, only)) for one in about if _is_asked(one, only)]
+    kept = [one for one in cut if not only.kind or one.event != DRIFT_HEALED or one.detail["rows"]]
+    nearest = sorted(kept, key=lambda one: (abs(one.at - only.near), -one.seq))[: only.limit]
+    return tuple(sorted(nearest, key=lambda one: (one.at, one.seq)))
+
+
+def _is_asked(event: HostEvent, only: DriftFilter) -> bool:
+    return only.commits is None or event.commit in only.commits
+
+
+def _cut_detail(detail: Mapping[str, Any], only: DriftFilter) -> dict[str, Any]:
+    rows = detail.get("rows", [])
+    kept = [row for row in rows if row["kind"] == only.kind and (only.ids is None or row["id"] in (None, *only.ids))]
+    counts = detail.get("counts", {})
+    return {"checked": detail.get("checked"), "counts": counts, "recorded": len(rows), "rows": kept}

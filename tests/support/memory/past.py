@@ -14,6 +14,7 @@ from reconciler.model.intervals import WENT_LIVE, LiveInterval, complete_interva
 from reconciler.model.refusal import REFUSED, Refusal
 from reconciler.model.rows import ORPHANED, ActiveDay, HistoryChange, HistoryRow, SideVersion
 from reconciler.tables.rows import declaration_columns, desired_values, name_column
+from tests.support.memory.drift import filter_drift_events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.commit import RowChange
     from reconciler.model.host import HostEvent
-    from reconciler.model.rows import ChangeCursor, HistoryPoint, RecordedEvent, VersionRow
+    from reconciler.model.rows import ChangeCursor, DriftFilter, HistoryPoint, RecordedEvent, VersionRow
     from reconciler.ports import VersionFilter
     from tests.support.memory.ledger import MemoryLedger
 
@@ -112,6 +113,10 @@ class PastQueries:
         """The commits that were refused on a host since a time."""
         told = (one for one in self._told(host) if one.event == REFUSED and one.at >= moment)
         return tuple(sorted({one.commit for one in told if one.commit}))
+
+    def drift_events(self, host: str, only: DriftFilter) -> tuple[HostEvent, ...]:
+        """The host events of a host about drift that a filter lets through."""
+        return filter_drift_events(self._told(host), only)
 
     def _told(self, host: str) -> Iterator[HostEvent]:
         """The events of a host, whichever branch it followed."""

@@ -18,7 +18,7 @@ from reconciler.model.refusal import REFUSED, Refusal, refusal_detail
 from reconciler.model.rows import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED, MAX_REPORTED, LiveRow, next_drift_event
 from reconciler.tables.rows import is_live, live_values
 from tests.support.memory.base import MemoryBase
-from tests.support.memory.drift import scan, with_written
+from tests.support.memory.drift import filter_drift_events, scan, with_written
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from reconciler.model.change import Row, RowId
     from reconciler.model.commit import StoreUpdate
     from reconciler.model.host import Owner, Suspension
-    from reconciler.model.rows import Drifts
+    from reconciler.model.rows import DriftFilter, Drifts
     from reconciler.ports import Base, Clock
 
 
@@ -116,6 +116,10 @@ class MemoryStore:
         """The commits that were refused since a time."""
         found = (one for one in self._events if one.event == REFUSED and one.at >= moment)
         return tuple(sorted({one.commit for one in found if one.commit}))
+
+    def drift_events(self, only: DriftFilter) -> tuple[HostEvent, ...]:
+        """The host events about drift that a filter lets through."""
+        return filter_drift_events(self._events, only)
 
     def newest_intervals(self, limit: int, *, off: str | None = None) -> tuple[LiveInterval, ...]:
         """The newest intervals, of all branches or of all but one."""
@@ -233,26 +237,33 @@ class MemoryStore:
         """Where the live rows are not what git says."""
         return scan(self._said(kinds), self._written, leaving, limit)
 
-    def heal(self, kinds: Kinds, *, leaving: Collection[RowId] = (), limit: int = MAX_REPORTED) -> Drifts:
+    def heal(
+        self,
+        kinds: Kinds,
+        *,
+        leaving: Collection[RowId] = (),
+        checked: datetime | None = None,
+        limit: int = MAX_REPORTED,
+    ) -> Drifts:
         """Make the live rows what git says."""
         found = self.drift(kinds, leaving=leaving, limit=limit)
         for drift in found.reported:
             del self._written[drift.row_id]
         if found.reported:
-            self._drifted(DRIFT_HEALED, found)
+            self._drifted(DRIFT_HEALED, found.detail(checked) | ({"left": True} if leaving else {}))
         return found
 
-    def record_drift(self, kinds: Kinds) -> Drifts:
+    def record_drift(self, kinds: Kinds, *, checked: datetime | None = None) -> Drifts:
         """What `drift` finds, and an event when it is news."""
         found = self.drift(kinds)
         told = [
             (one.event, str(one.detail["found"]))
             for one in self._events
-            if one.event in {DRIFT_FOUND, DRIFT_HEALED, DRIFT_GONE}
+            if one.event in {DRIFT_FOUND, DRIFT_HEALED, DRIFT_GONE} and "left" not in one.detail
         ]
         news = next_drift_event(found, told[-1] if told else None)
         if news is not None:
-            self._drifted(news, found)
+            self._drifted(news, found.detail(checked))
         return found
 
     def _said(self, kinds: Iterable[Kind]) -> dict[RowId, LiveRow]:
@@ -262,9 +273,9 @@ class MemoryStore:
         pairs = ((by_name[row.resource.kind], row) for row in rows)
         return {row.row_id: _live_row(kind, row) for kind, row in pairs if is_live(kind, row)}
 
-    def _drifted(self, event: str, found: Drifts) -> None:
+    def _drifted(self, event: str, detail: dict[str, Value]) -> None:
         commit, digest = (self._applied.stamp.commit, self._applied.digest) if self._applied else (None, None)
-        self._happened(HostEvent(0, self._clock.now(), event, commit, digest, 0, found.detail()))
+        self._happened(HostEvent(0, self._clock.now(), event, commit, digest, 0, detail))
 
     def _happened(self, event: HostEvent) -> None:
         self._seq += 1
