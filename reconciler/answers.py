@@ -420,6 +420,9 @@ class VersionWithChanges(Answer, frozen=True):
     version: Version
     changes: tuple[DescribedChange, ...]
     reasons: Annotated[tuple[Problem, ...], Meta(description="why guards and policies refused it")] = ()
+    omitted: (
+        Annotated[int, Meta(ge=1, description="how many changes are left out; not there when none")] | UnsetType
+    ) = UNSET
 
 
 class Drift(Answer, frozen=True):

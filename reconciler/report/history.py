@@ -14,7 +14,15 @@ from reconciler.history.fate import WENT_LIVE
 from reconciler.model.commit import Status
 from reconciler.report.commits import NOT_LIVE, build_person, build_spans, fate_text, short_sha, subject_line
 from reconciler.report.escape import escape_line, strip_fraction
-from reconciler.report.plans import LineStyle, build_change, build_plan_summary, describe_change, full_change_lines
+from reconciler.report.plans import (
+    LineStyle,
+    build_change,
+    build_plan_summary,
+    describe_change,
+    fit_changes,
+    full_change_lines,
+    omitted_changes_note,
+)
 from reconciler.report.problems import build_problem, plural
 from reconciler.report.rows import format_value
 from reconciler.report.sync import build_recorded_drift, drift_record_text, drifted_row_lines
@@ -80,19 +88,27 @@ def build_recorded_change(
 
 def build_described_change(change: Change, kinds: Kinds) -> answers.DescribedChange:
     """A change as a plan has it, with its text. `path` and `line` are None where the history does not know them."""
-    built = build_change(change)
-    if not change.resource.path:
-        built = structs.replace(built, path=None, line=None)
-    return describe_change(built, full_change_lines(change, kinds))
+    return _without_path(change, describe_change(build_change(change), full_change_lines(change, kinds)))
+
+
+def fit_described(changes: Sequence[Change], kinds: Kinds) -> tuple[tuple[answers.DescribedChange, ...], int]:
+    """As many of the first changes as there is room for, and how many are left out."""
+    shown, omitted = fit_changes(changes, kinds, full_change_lines)
+    return tuple(map(_without_path, changes, shown)), omitted
+
+
+def _without_path(change: Change, described: answers.DescribedChange) -> answers.DescribedChange:
+    return described if change.resource.path else structs.replace(described, path=None, line=None)
 
 
 def build_diff(plan: Plan, kinds: Kinds) -> answers.Diff:
-    """A plan between two points of the history."""
+    """A plan between two points of the history, as much of it as there is room for."""
+    changes, omitted = fit_described(plan.changes, kinds)
     return answers.Diff(
         base=plan.base,
         head=plan.head,
-        changes=tuple(build_described_change(change, kinds) for change in plan.changes),
-        summary=build_plan_summary(plan),
+        changes=changes,
+        summary=build_plan_summary(plan, omitted),
         problems=tuple(map(build_problem, plan.problems)),
     )
 
@@ -157,13 +173,20 @@ def history_lines(changes: Iterable[answers.RecordedChange]) -> Iterator[tuple[L
         yield from _change_lines(changes_of_commit)
 
 
+def has_changes(diff: answers.Diff) -> bool:
+    """Whether anything differs, shown or not."""
+    return bool(diff.summary.create or diff.summary.update or diff.summary.delete)
+
+
 def diff_lines(diff: answers.Diff) -> Iterator[tuple[LineStyle, str]]:
     """The changes and their counts, as a plan has them."""
     yield from _change_lines(diff.changes)
     counts = diff.summary
-    if diff.changes:
+    if counts.omitted is not UNSET:
+        yield LineStyle.NOTE, omitted_changes_note(counts.omitted)
+    if has_changes(diff):
         yield LineStyle.NOTE, ""
-    nothing = "" if diff.changes else "no changes, "
+    nothing = "" if has_changes(diff) else "no changes, "
     yield LineStyle.NOTE, f"{nothing}{counts.unchanged:,} unchanged"
     to_do = {"to create": counts.create, "to update": counts.update, "to delete": counts.delete}
     yield LineStyle.NOTE, canonical.join_counts(to_do) + "."

@@ -32,7 +32,7 @@ from reconciler.report.problems import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kinds
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from reconciler.plan import Plan
     from reconciler.reconcile.check import CheckResult
 
+    ChangeLines = Callable[[Change, Kinds], Iterator[str]]
 
 SIGNS = {Op.CREATE: "+", Op.UPDATE: "~", Op.DELETE: "-"}
 """Terraform's signs."""
@@ -75,6 +76,11 @@ def describe_change(change: answers.Change, lines: Iterable[str]) -> answers.Des
     return answers.DescribedChange(**structs.asdict(change), text="\n".join(lines))
 
 
+def omitted_changes_note(omitted: int) -> str:
+    """Says how many changes are left out."""
+    return f"{plural(omitted, 'more change')} not shown; those that are come first"
+
+
 class PlanSelection(NamedTuple):
     """The problems and changes of a plan of which there is room, and how many are left out."""
 
@@ -86,7 +92,7 @@ class PlanSelection(NamedTuple):
     @property
     def changes_note(self) -> str:
         """Says how many changes are left out."""
-        return f"{plural(self.omitted_changes, 'more change')} not shown; those that are come first"
+        return omitted_changes_note(self.omitted_changes)
 
 
 def select_parts(
@@ -105,7 +111,12 @@ def select_parts(
 
 def format_change(change: Change) -> str:
     """A change as a list in a JSON document has it."""
-    return indent(dump_json(answers.to_json(build_change(change))), "    ") + ","
+    return format_entry(build_change(change))
+
+
+def format_entry(change: answers.Answer) -> str:
+    """An answer as a list in a JSON document has it."""
+    return indent(dump_json(answers.to_json(change)), "    ") + ","
 
 
 def build_plan(plan: Plan) -> answers.Plan:
@@ -132,10 +143,27 @@ def build_plan_summary(plan: Plan, omitted: int = 0) -> answers.PlanSummary:
     )
 
 
+def fit_changes(
+    changes: Sequence[Change], kinds: Kinds, lines: ChangeLines, room: int = MAX_OUTPUT
+) -> tuple[tuple[answers.DescribedChange, ...], int]:
+    """As many of the first changes as there is room for in JSON, and how many are left out."""
+    shown: list[answers.DescribedChange] = []
+    for change in changes:
+        described = describe_change(build_change(change), lines(change, kinds))
+        room -= written_size(described, format_entry)
+        if room < 0:
+            break
+        shown.append(described)
+    return tuple(shown), len(changes) - len(shown)
+
+
 def plan_change_lines(plan: Plan, kinds: Kinds) -> Iterator[str]:
-    """Every change of a plan; the fields of updates only."""
-    for change in plan.changes:
+    """The changes of a plan of which there is room, the fields of updates only, and how many are left out."""
+    shown = count_fitting(plan.changes, lambda change: "\n".join(change_lines(change, kinds)), MAX_OUTPUT)
+    for change in plan.changes[:shown]:
         yield from change_lines(change, kinds)
+    if shown < len(plan.changes):
+        yield omitted_changes_note(len(plan.changes) - shown)
 
 
 def change_lines(change: Change, kinds: Kinds) -> Iterator[str]:

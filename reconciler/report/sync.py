@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from msgspec import UNSET, Meta, UnsetType
@@ -14,8 +15,16 @@ from reconciler.model.change import Op
 from reconciler.model.rows import DriftType
 from reconciler.report.commits import build_applied, build_attempt, short_sha
 from reconciler.report.escape import escape_line, strip_fraction
-from reconciler.report.plans import SIGNS, applied_counts, build_change, change_lines, change_title, describe_change
-from reconciler.report.problems import build_problem, plural, problem_line
+from reconciler.report.plans import SIGNS, applied_counts, change_lines, change_title, fit_changes, format_entry
+from reconciler.report.problems import (
+    MAX_OUTPUT,
+    build_problem,
+    count_fitting,
+    plural,
+    problem_json,
+    problem_line,
+    select_problems,
+)
 from reconciler.tables.problems import shorten_problems
 
 if TYPE_CHECKING:
@@ -32,6 +41,8 @@ if TYPE_CHECKING:
 
 MAX_LISTED = 20
 """Changes that the text lists; more of them are counted by kind."""
+PROBLEMS_ROOM = 150_000
+"""Bytes that the problems of a sync may take, and those of the attempt once more."""
 MAX_NAMED = 3
 """Changes that a log message names."""
 MAX_EVENT_CHANGES = 500
@@ -61,6 +72,25 @@ class Notice(Answer, frozen=True):
     hint: str
 
 
+class ChangeCount(Answer, frozen=True):
+    op: answers.Operation
+    kind: str
+    count: answers.Count
+
+
+class SyncSummary(Answer, frozen=True):
+    """All that changed, in the order of the changes by operation and kind."""
+
+    create: answers.Count
+    update: answers.Count
+    delete: answers.Count
+    changes: tuple[ChangeCount, ...]
+    omitted: (
+        Annotated[int, Meta(ge=1, description="how many problems and changes are left out; not there when none")]
+        | UnsetType
+    ) = UNSET
+
+
 class Sync(Answer, frozen=True):
     head: answers.Sha | None
     applied: answers.Applied | None
@@ -68,6 +98,7 @@ class Sync(Answer, frozen=True):
     changes: tuple[answers.DescribedChange, ...]
     problems: tuple[answers.Problem, ...]
     history: Recording | None
+    summary: SyncSummary
     warnings: Annotated[
         tuple[Notice, ...] | UnsetType, Meta(description="what is to be looked at all the same; absent for nothing")
     ] = UNSET
@@ -81,16 +112,34 @@ def build_sync(
     `warnings` are conditions under which it went on all the same.
     """
     refused = result.attempt if result.attempt and result.attempt.refused else None
+    kept = shorten_problems(result.plan.problems)
+    problems, left = select_problems(kept, problem_json, room=PROBLEMS_ROOM)
+    if refused is not None:
+        refused = replace(refused, problems=select_problems(refused.problems, problem_json, room=PROBLEMS_ROOM).shown)
+    changes, omitted = fit_changes(result.plan.changes, kinds, change_lines, MAX_OUTPUT - 2 * PROBLEMS_ROOM)
     return Sync(
         head=result.head,
         applied=build_applied(result.applied),
         refused=build_attempt(refused if refused and refused.stamp.commit == result.head else None),
-        changes=tuple(
-            describe_change(build_change(change), change_lines(change, kinds)) for change in result.plan.changes
-        ),
-        problems=tuple(map(build_problem, shorten_problems(result.plan.problems))),
+        changes=changes,
+        problems=tuple(map(build_problem, problems)),
         history=_build_recording(result, waiting),
+        summary=_build_summary(result.plan, left + omitted),
         warnings=tuple(Notice(reason=one.reason, message=one.message, hint=one.hint) for one in warnings) or UNSET,
+    )
+
+
+def _build_summary(plan: Plan, omitted: int) -> SyncSummary:
+    counts = Counter((change.op, change.resource.kind) for change in plan.changes)
+    return SyncSummary(
+        create=plan.count(Op.CREATE),
+        update=plan.count(Op.UPDATE),
+        delete=plan.count(Op.DELETE),
+        changes=tuple(
+            ChangeCount(op=cast("answers.Operation", str(op)), kind=kind, count=count)
+            for (op, kind), count in counts.items()
+        ),
+        omitted=omitted or UNSET,
     )
 
 
@@ -111,22 +160,23 @@ def refused_message(plan: Plan) -> str:
 
 def sync_lines(sync: Sync) -> Iterator[str]:
     """The changes, the applied commit, and what was recorded."""
-    counts = Counter((Op(change.op), change.kind) for change in sync.changes)
-    if len(sync.changes) <= MAX_LISTED:
+    counts = sync.summary.changes
+    if len(sync.changes) == sum(one.count for one in counts) <= MAX_LISTED:
         for change in sync.changes:
             yield from change.text.splitlines()
     else:
-        for (op, kind), number in counts.items():
-            yield f"{SIGNS[op]} {number:,} {escape_line(kind)}"
-    yield _applied_line(sync.applied, counts)
+        for one in counts:
+            yield f"{SIGNS[Op(one.op)]} {one.count:,} {escape_line(one.kind)}"
+    yield _applied_line(sync.applied, sync.summary)
     yield from _recording_line(sync.history)
 
 
-def _applied_line(applied: answers.Applied | None, counts: Counter[tuple[Op, str]]) -> str:
+def _applied_line(applied: answers.Applied | None, summary: SyncSummary) -> str:
     if applied is None:
         return "live: nothing yet"
-    done = {f"{op}d": sum(number for (changed, _), number in counts.items() if changed is op) for op in Op}
-    return f"live: {short_sha(applied.commit)}, {canonical.join_counts(done) if counts else 'no rows changed'}"
+    done = {"created": summary.create, "updated": summary.update, "deleted": summary.delete}
+    counts = canonical.join_counts(done) if summary.changes else "no rows changed"
+    return f"live: {short_sha(applied.commit)}, {counts}"
 
 
 def _recording_line(history: Recording | None) -> Iterator[str]:
@@ -192,8 +242,10 @@ NO_DRIFT = "the live rows are what git says"
 
 
 def build_drift(drifts: Drifts) -> answers.Drift:
+    """As many of the reported rows as there is room for; the counts are of all."""
     rows = tuple(answers.from_json(drift.as_json(), answers.DriftedRow) for drift in drifts.reported)
-    return answers.Drift(drift=rows, summary=dict(drifts.counts or {}))
+    shown = rows[: count_fitting(rows, format_entry, MAX_OUTPUT)]
+    return answers.Drift(drift=shown, summary=dict(drifts.counts or {}))
 
 
 def drift_lines(drift: answers.Drift) -> Iterator[str]:

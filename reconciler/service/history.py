@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from msgspec import UNSET
+
 from reconciler import answers
 from reconciler.errors import UsageError
 from reconciler.history import changes as past_rows
@@ -22,10 +24,10 @@ from reconciler.report.history import (
     Blame,
     add_drift,
     build_blame,
-    build_described_change,
     build_diff,
     build_history_point,
     build_recorded_change,
+    fit_described,
 )
 from reconciler.report.problems import build_problem
 from reconciler.report.rows import build_rows
@@ -181,16 +183,18 @@ class History(Service):
             found = past.version(revision)
             version, ledger, fate = found.version, found.ledger, past.fate(found)
             changes: tuple[answers.DescribedChange, ...] = ()
+            omitted = 0
             if version.mainline and version.status == Status.VALID:
                 point = points.require_point(ledger, version)
                 before = points.point_before(point, version)
                 kinds = past.all_kinds()
                 changed = sort_changes(_changes_between(ledger, kinds, before, point))
-                changes = tuple(build_described_change(change, kinds) for change in changed)
+                changes, omitted = fit_described(changed, kinds)
             reasons = fate.refusal.problems if fate.refusal and fate.fate is not Fate.INVALID else ()
             return answers.VersionWithChanges(
                 version=build_version(version, fate, found.branch),
                 changes=changes,
+                omitted=omitted or UNSET,
                 reasons=tuple(map(build_problem, reasons)),
             )
 

@@ -5,19 +5,31 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler import answers
 from reconciler.cli.problems import note_problems
-from reconciler.model.change import Change, Op, Prune, Resource
+from reconciler.model.change import Change, Op, Prune, Resource, Stamp
+from reconciler.model.commit import Applied, Attempt
 from reconciler.model.problem import Problem, Severity
+from reconciler.model.rows import Drift, Drifts, DriftType
 from reconciler.plan import Plan
 from reconciler.reconcile.check import CheckResult
+from reconciler.reconcile.sync import SyncResult
 from reconciler.report.formats import PLAN_FORMATS, PROBLEM_FORMATS
+from reconciler.report.history import build_diff, diff_lines, has_changes
+from reconciler.report.plans import plan_change_lines
 from reconciler.report.problems import kept_errors
+from reconciler.report.sync import Sync, build_drift, build_sync, drift_lines, sync_lines
 from reconciler.snapshot.tree import NO_ENTRY
 from reconciler.tables.problems import shorten_problems
+from tests.support.kinds import START
 from tests.support.world import SHIPPED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MEGABYTE = 1_000_000
 COUNT = 20_000
@@ -95,6 +107,64 @@ def test_a_plan_of_many_changes_is_less_than_a_megabyte(form: str, problems: tup
         assert found["summary"]["create"] == 6_000
     if problems:
         assert len(set(re.findall(r"\d{5}9\.yaml", text))) >= 10
+
+
+MANY_CHANGES = (*make_changes(50, Op.DELETE), *make_changes(COUNT))
+LARGE = Plan(None, "a" * 40, MANY_CHANGES, MANY)
+DRIFTS = Drifts(
+    tuple(Drift("User", str(number), ODD, DriftType.EXTRA, {"note": ODD * 50}, None) for number in range(1_000)),
+    {"User": COUNT},
+)
+
+
+def print_answer(answer: answers.Answer) -> str:
+    """As commands do it."""
+    return json.dumps(answers.to_json(answer), indent=2, ensure_ascii=False)
+
+
+def synced() -> Sync:
+    attempt = Attempt(Stamp("a" * 40, START), START, refused=True, problems=MANY)
+    applied = Applied(Stamp("b" * 40, START), 1, "d" * 64, START)
+    return build_sync(SyncResult("a" * 40, applied, attempt, LARGE, None), SHIPPED.kinds)
+
+
+def compared() -> answers.Diff:
+    return build_diff(replace(LARGE, problems=()), SHIPPED.kinds)
+
+
+OUTPUTS: dict[str, Callable[[], str]] = {
+    "sync text": lambda: "\n".join(sync_lines(synced())),
+    "sync json": lambda: print_answer(synced()),
+    "diff text": lambda: "\n".join(line for _, line in diff_lines(compared())),
+    "diff json": lambda: print_answer(compared()),
+    "drift text": lambda: "\n".join(drift_lines(build_drift(DRIFTS))),
+    "drift json": lambda: print_answer(build_drift(DRIFTS)),
+    "import text": lambda: "\n".join(plan_change_lines(LARGE, SHIPPED.kinds)),
+}
+LEFT = {
+    "sync text": r"\+ 20,000 User\n",
+    "sync json": r'"omitted": [\d]{5}',
+    "diff json": r'"omitted": [\d]{5}',
+    "drift text": r"and [\d,]{6} more",
+    "drift json": r'"User": 20000',
+}
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_what_changed_is_told_in_less_than_a_megabyte(output: str) -> None:
+    text = OUTPUTS[output]()
+    assert len(text.encode()) < MEGABYTE
+    assert re.search(LEFT.get(output, r"[\d,]{5,} more changes not shown"), text)
+    if "drift" not in output:
+        assert "- " in text or '"op": "delete"' in text
+        assert "50 to delete" in text or '"delete": 50' in text or "50 deleted" in text or output == "import text"
+
+
+def test_a_change_too_long_for_the_answer_counts() -> None:
+    resource = Resource("User", "x", "x", {"note": "y" * MEGABYTE}, {}, {}, {}, "x.yaml", 1, "x")
+    found = build_diff(Plan(None, "a" * 40, (Change(Op.CREATE, None, resource),), ()), SHIPPED.kinds)
+    assert (found.changes, found.summary.omitted, has_changes(found)) == ((), 1, True)
+    assert "1 more change not shown; those that are come first" in [line for _, line in diff_lines(found)]
 
 
 @pytest.mark.parametrize("form", PROBLEM_FORMATS)

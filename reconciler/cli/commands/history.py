@@ -18,6 +18,7 @@ from reconciler.report.history import (
     blame_cells,
     diff_lines,
     drift_notes,
+    has_changes,
     history_lines,
     history_point_text,
     orphans_note,
@@ -143,7 +144,7 @@ def diff(given: Globals, base: str, head: str, on: str | None, form: str) -> int
     else:
         for style, line in diff_lines(found):
             output.data(output.change(line) if style is LineStyle.CHANGE else line)
-    return Exit.DIFFERENT if found.changes else Exit.OK
+    return Exit.DIFFERENT if has_changes(found) else Exit.OK
 
 
 @click.command(short_help="who set each field")
