@@ -14,6 +14,7 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from types import ModuleType
 
     from reconciler.cli.terminal import Shown
     from reconciler.errors import ReconcilerError
@@ -101,16 +102,23 @@ def table(
     On a terminal that is too narrow for it `narrower` ones take its place, the widest first, and the columns that
     `least` names are cut, to so many cells at least.
     """
-    from reconciler.cli.terminal import draw_table, draw_text
-
+    drawing = _load_drawing()
     terminal = sys.stdout.isatty()
     coloured = _has_colour(terminal)
     text = (
-        draw_table([(headers, rows), *narrower], least or {}, coloured=coloured)
+        drawing.draw_table([(headers, rows), *narrower], least or {}, coloured=coloured)
         if terminal
-        else draw_text(headers, rows)
+        else drawing.draw_text(headers, rows)
     )
     click.echo(text, color=coloured)
+
+
+def fit_line(before: str, text: str, after: str, *, least: int) -> str:
+    """A line of three parts; on a terminal the second one is cut to what is left of it, to so many cells at least."""
+    if not sys.stdout.isatty():
+        return f"{before}{text}{after}"
+    line: str = _load_drawing().cut_line(before, text, after, least)
+    return line
 
 
 @contextmanager
@@ -119,10 +127,15 @@ def progress(label: str) -> Iterator[Callable[[int, int], None]]:
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
-    from reconciler.cli.terminal import progress_bar
-
-    with progress_bar(label) as show:
+    with _load_drawing().progress_bar(label) as show:
         yield show
+
+
+def _load_drawing() -> ModuleType:
+    """What draws, with rich: loading it takes longer than most commands do."""
+    from reconciler.cli import terminal
+
+    return terminal
 
 
 def _has_colour(terminal: bool) -> bool:

@@ -9,7 +9,7 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich import box
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 BAR_DELAY = 1.0
 """Seconds before a progress bar appears."""
+ELLIPSIS = "…"
 GAP = 2
 """Blanks between two columns."""
 LEAST_FOLDED = 24
@@ -64,6 +65,12 @@ def draw_table(tables: Sequence[Shown], least: Mapping[str, int], *, coloured: b
     with console.capture() as captured:
         console.print(grid)
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def cut_line(before: str, text: str, after: str, least: int) -> str:
+    """A line of three parts, the second one cut where the terminal is too narrow, to so many cells at least."""
+    room = max(get_terminal_size().columns - cell_len(before) - cell_len(after), least)
+    return f"{before}{text if cell_len(text) <= room else set_cell_size(text, room - 1).rstrip() + ELLIPSIS}{after}"
 
 
 def _fit(headers: Sequence[str], rows: Sequence[Sequence[str]], room: int, least: Mapping[str, int]) -> Fitted | None:

@@ -28,7 +28,7 @@ from reconciler.report.rows import format_value
 from reconciler.report.sync import build_recorded_drift, drift_record_text, drifted_row_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from reconciler.history.changes import FieldBlame
     from reconciler.history.drifts import PastDrift
@@ -159,8 +159,10 @@ def drift_notes(drifts: Sequence[answers.RecordedDrift]) -> Iterator[str]:
         yield f"{len(drifts) - MAX_NOTED:,} more rows differed then, or may have: see --format json"
 
 
-def history_lines(changes: Iterable[answers.RecordedChange]) -> Iterator[tuple[LineStyle, str]]:
-    """Each commit with the changes that it made."""
+def history_lines(
+    changes: Iterable[answers.RecordedChange], fit: Callable[[str, str, str], str]
+) -> Iterator[tuple[LineStyle, str]]:
+    """Each commit with the changes that it made. `fit` makes a line of three parts, of which the second may be cut."""
     for position, (_, group) in enumerate(groupby(changes, key=lambda change: change.commit)):
         changes_of_commit = list(group)
         if position:
@@ -169,7 +171,7 @@ def history_lines(changes: Iterable[answers.RecordedChange]) -> Iterator[tuple[L
             yield LineStyle.NOTE, f"drift     {drift_record_text(drift)}"
             yield from ((LineStyle.CHANGE, line) for line in drifted_row_lines(drift))
             yield LineStyle.NOTE, ""
-        yield LineStyle.NOTE, _heading(changes_of_commit[0])
+        yield LineStyle.NOTE, _heading(changes_of_commit[0], fit)
         yield from _change_lines(changes_of_commit)
 
 
@@ -235,14 +237,14 @@ def _change_lines(
             yield LineStyle.CHANGE, line
 
 
-def _heading(change: answers.RecordedChange) -> str:
+def _heading(change: answers.RecordedChange, fit: Callable[[str, str, str], str]) -> str:
     mark = "  (orphaned)" if change.orphaned else ""
     if change.fate in NOT_LIVE:
         mark += f"  ({fate_text(change.fate, (), change.refused_by)})"
     elif change.branch is not UNSET:
         mark += f"  ({fate_text(change.fate, change.live)}, branch {escape_line(change.branch)})"
     when, who = strip_fraction(change.committed_at), escape_line(change.author.name)
-    return f"{short_sha(change.commit)}  {when}  {who}  {escape_line(subject_line(change.message))}{mark}"
+    return fit(f"{short_sha(change.commit)}  {when}  {who}  ", escape_line(subject_line(change.message)), mark)
 
 
 def _commit_fields(version: VersionRow) -> dict[str, Any]:

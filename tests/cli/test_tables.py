@@ -14,6 +14,7 @@ from rich.cells import cell_len
 
 from reconciler import answers
 from reconciler.cli.commands.history import print_versions
+from reconciler.cli.output import fit_line
 from reconciler.cli.terminal import draw_table, draw_text
 
 if TYPE_CHECKING:
@@ -92,6 +93,21 @@ def test_a_log_fits_and_each_commit_is_one_line(width: int, monkeypatch: pytest.
 def test_a_pipe_has_all_of_each_subject(monkeypatch: pytest.MonkeyPatch) -> None:
     text = shown(80, monkeypatch, io.StringIO())
     assert all(one.message.partition("\n")[0] in text for one in LOG)
+
+
+def test_headings_of_the_history_are_cut_to_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    def line(width: int, text: str, after: str = "", stream: io.StringIO | None = None) -> str:
+        monkeypatch.setenv("COLUMNS", str(width))
+        monkeypatch.setattr(sys, "stdout", Terminal() if stream is None else stream)
+        return fit_line("2e527c27  Maren  ", text, after, least=10)
+
+    assert line(60, "Cut risk", "  (orphaned)") == "2e527c27  Maren  Cut risk  (orphaned)"
+    assert line(40, "Cut risk on the majors for election week") == "2e527c27  Maren  Cut risk on the majors…"
+    assert line(40, "Cut risk on the majors", "  (orphaned)") == "2e527c27  Maren  Cut risk o…  (orphaned)"
+    assert line(20, "Cut risk on the majors") == "2e527c27  Maren  Cut risk…"
+    assert line(40, "Cut risk on the majors for", stream=io.StringIO()) == "2e527c27  Maren  Cut risk on the majors for"
+    for width in range(33, 80):
+        assert cell_len(line(width, str(LOG[0].message), "  (x)")) <= width
 
 
 HEADERS = st.lists(st.from_regex(r"[a-z]{1,9}(_[a-z]{1,9}){0,3}", fullmatch=True), min_size=1, max_size=9, unique=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -59,7 +60,7 @@ def history(given: Globals, kind: str | None, name: str | None, limit: int, on: 
     if form == "json":
         output.json_data(answers.to_json(changes)["changes"])
         return
-    for style, line in history_lines(changes.changes):
+    for style, line in history_lines(changes.changes, partial(output.fit_line, least=LEAST["message"])):
         output.data(output.change(line) if style is LineStyle.CHANGE else line)
     if note := orphans_note(changes.orphaned):
         given.say(note)
