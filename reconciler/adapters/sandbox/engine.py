@@ -16,6 +16,7 @@ from reconciler.adapters.sandbox import faults
 from reconciler.adapters.sandbox.process import Process
 from reconciler.adapters.sandbox.protocol import (
     POLICY_SECONDS,
+    STOP_FACTOR,
     Advance,
     Batch,
     ChangedRows,
@@ -23,6 +24,7 @@ from reconciler.adapters.sandbox.protocol import (
     PolicyRequest,
     TablePair,
 )
+from reconciler.errors import RetryLater
 from reconciler.model.problem import Severity, Verdict, Violation
 from reconciler.policy import escape_line
 from reconciler.tables.duckdb import (
@@ -49,7 +51,9 @@ if TYPE_CHECKING:
     Records = list[tuple[Any, ...]]
 
 SECONDS_FOR_ALL = 20.0
-"""What the policies of one run may take together, before the rest of them is not run."""
+"""CPU time that the policies of one run may take together, before the rest of them is not run."""
+RUN_SECONDS = 120.0
+"""Seconds after which a run is given up that took less CPU time than that: the machine does not get on."""
 
 
 class Sandbox:
@@ -59,7 +63,7 @@ class Sandbox:
     """
 
     def __init__(self, seconds: float = POLICY_SECONDS) -> None:
-        """`seconds` is what one policy may take."""
+        """`seconds` is the CPU time that one policy may take."""
         self._seconds = seconds
         self._process: Process | None = None
         self._statements: tuple[str, ...] = ()
@@ -82,7 +86,11 @@ class Sandbox:
         desired: Iterable[Row],
         step: Between | None = None,
     ) -> tuple[Verdict, ...]:
-        """The verdict of each policy, in order. Raises `RetryLater` when there is no memory for the tables."""
+        """The verdict of each policy, in order.
+
+        Raises `RetryLater` for whatever is the machine's fault: no memory for the tables, too little CPU time, a
+        process that is killed.
+        """
         if not policies:
             return ()
         with self._turn:
@@ -99,16 +107,25 @@ class Sandbox:
             self._end()
 
     def _verdicts(self, policies: Sequence[Policy], wanted: RequestedStates) -> tuple[Verdict, ...]:
-        process, end = self._ready(wanted), time.monotonic() + SECONDS_FOR_ALL
         verdicts: list[Verdict] = []
-        while True:
-            left = policies[len(verdicts) :]
-            batch = Batch(tuple(PolicyRequest(one.sql, self._seconds) for one in left), end - time.monotonic())
-            for answer, policy in zip(process.ask(batch), left, strict=False):  # one that ends answers no more
+        end, spent, tried_again = time.monotonic() + RUN_SECONDS, 0.0, -1
+        while len(verdicts) < len(policies):
+            process, left = self._ready(wanted), policies[len(verdicts) :]
+            batch = Batch(tuple(PolicyRequest(one.sql, self._seconds) for one in left), SECONDS_FOR_ALL - spent)
+            answers = process.ask(batch, end - time.monotonic())
+            for answer, policy in zip(answers, left, strict=False):  # one that ends answers no more
+                if (answer is None or answer.get("slow")) and tried_again != len(verdicts):
+                    tried_again = len(verdicts)  # by a fresh process: what fails there as well is the policy's fault
+                    self._end()
+                    break
+                if answer is None and process.was_killed:
+                    raise RetryLater(
+                        f"policies could not be run: their process was killed twice, while it ran {policy.path}",
+                        hint="see that there is a gigabyte of free memory; it is tried again",
+                    )
+                spent += self._seconds * STOP_FACTOR if answer is None else answer["seconds"]
                 verdicts.append(self._verdict(policy, answer))
-            if len(verdicts) == len(policies):
-                return tuple(verdicts)
-            process = self._ready(wanted)
+        return tuple(verdicts)
 
     def _ready(self, wanted: RequestedStates) -> Process:
         """A process with these states: the one that runs, or a new one."""

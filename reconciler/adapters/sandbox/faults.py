@@ -46,7 +46,7 @@ def build_fault(answer: Answer, sql: str, seconds: float, seconds_for_all: float
 
 def took_too_long(seconds: float) -> Fault:
     """It was interrupted."""
-    message = f"this rule took more than {seconds:g} seconds and was stopped"
+    message = f"this rule took more than {seconds:g} seconds of CPU time and was stopped"
     return Fault(message, hint=SMALLER)
 
 
@@ -57,13 +57,13 @@ def too_large() -> Fault:
 
 def ended(seconds: float) -> Fault:
     """The process did not survive it."""
-    message = f"this rule used more memory than there is for it, or did not stop after {seconds:g} seconds"
+    message = f"this rule used more memory than there is for it, or did not stop after {seconds:g} seconds of CPU time"
     return Fault(message, hint=SMALLER)
 
 
 def not_run(seconds: float) -> Fault:
     """There was no time left for it."""
-    message = f"this rule was not run: those before it took the {seconds:g} seconds there are for all"
+    message = f"this rule was not run: those before it took the {seconds:g} seconds of CPU time there are for all"
     return Fault(message, hint="see which of them is slow with `reconciler policy test`")
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -17,7 +17,7 @@ from reconciler.adapters.sandbox.protocol import STOP_FACTOR
 from reconciler.errors import NeedsHuman, RetryLater
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from reconciler.adapters.sandbox.protocol import Advance, Answer, Batch, FillTable, Load, QueryAnswer, QueryRequest
 
@@ -26,18 +26,18 @@ INHERITED = ("SYSTEMROOT", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH",
 """All that a Python needs of its environment; passwords that stand in the rest are nothing for policies."""
 LOAD_SECONDS = 60.0
 """Seconds for starting and for loading tables."""
-ANSWER_FACTOR = 4.0
-"""How much longer than a policy may take, as a factor, until a process that should have ended itself is ended.
-
-It may take its time twice, to be looked through and to run, and half as long to stop each time.
-"""
 END_SECONDS = 5.0
+KILLED = frozenset(
+    -number for name in ("SIGKILL", "SIGTERM", "SIGHUP", "SIGQUIT") if (number := getattr(signal, name, None))
+)
+"""Exit codes of a process that somebody ended, or the system for lack of memory. On Windows they tell nothing."""
 
 
 class Process:
     """One such process. It is started at once and has to be closed."""
 
     def __init__(self) -> None:
+        self._is_overdue = False
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", CHILD],
@@ -54,7 +54,7 @@ class Process:
 
     def hold(self, request: Load | Advance) -> None:
         """Hold these rows. Raises `RetryLater` when there is no room for them, or the process ended over it."""
-        (answer,) = self._answers(request, [LOAD_SECONDS])
+        (answer,) = self._answers_in_time(request, LOAD_SECONDS)
         if answer is None or "error" in answer:
             why = answer["error"].partition("\n")[0] if answer else self._last_words()
             raise RetryLater(
@@ -64,7 +64,7 @@ class Process:
 
     def fill(self, request: FillTable) -> None:
         """Hold these rows as well. Raises `RetryLater` when there is no room for them, or the process ended over it."""
-        (answer,) = self._answers(request, [LOAD_SECONDS])
+        (answer,) = self._answers_in_time(request, LOAD_SECONDS)
         if answer is None or "error" in answer:
             why = answer["error"].partition("\n")[0] if answer else self._last_words()
             message = f"the query was not run: the rows of {request.table} could not be copied for it: {why}"
@@ -72,7 +72,7 @@ class Process:
 
     def look(self, request: QueryRequest) -> QueryAnswer | None:
         """What somebody's query finds; None when the process ended over it."""
-        (answer,) = self._answers(request, [request.seconds * STOP_FACTOR + END_SECONDS])
+        (answer,) = self._answers(request, request.seconds * STOP_FACTOR + END_SECONDS)
         return None if answer is None else cast("QueryAnswer", answer)
 
     @property
@@ -80,9 +80,17 @@ class Process:
         """Whether somebody or something ended it."""
         return self._process.poll() is not None
 
-    def ask(self, batch: Batch) -> Iterator[Answer | None]:
-        """The answer to each policy, as they come; None, and no more, when the process ended over one."""
-        return self._answers(batch, [request.seconds * ANSWER_FACTOR for request in batch.asks])
+    @property
+    def was_killed(self) -> bool:
+        """Whether it ended, and nothing that it did itself ends it like this."""
+        return self._process.wait(END_SECONDS) in KILLED
+
+    def ask(self, batch: Batch, seconds: float) -> Iterator[Answer | None]:
+        """The answer to each policy, as they come; None, and no more, when the process ended over one.
+
+        Raises `RetryLater` after so many seconds: what takes too much CPU time has ended before.
+        """
+        return self._answers_in_time(batch, seconds, len(batch.asks))
 
     def close(self) -> None:
         """End it, if it has not ended."""
@@ -93,20 +101,32 @@ class Process:
             with suppress(OSError):  # what it did not take any more is still to be flushed
                 stream.close()
 
-    def _answers(
-        self, request: Load | Advance | Batch | FillTable | QueryRequest, seconds: Sequence[float]
+    def _answers_in_time(
+        self, request: Load | Advance | Batch | FillTable, seconds: float, count: int = 1
     ) -> Iterator[Answer | None]:
-        """As many answers as there are deadlines: each counts from the answer before."""
+        """So many answers. Raises `RetryLater` when they take longer: the machine does not get on."""
+        for answer in self._answers(request, seconds, count):
+            if answer is None and self._is_overdue:
+                raise RetryLater(
+                    "the process that policies and queries run in was given too little CPU time by the machine",
+                    hint="see what else takes its processors, and try again",
+                )
+            yield answer
+
+    def _answers(
+        self, request: Load | Advance | Batch | FillTable | QueryRequest, seconds: float, count: int = 1
+    ) -> Iterator[Answer | None]:
+        """So many answers, all of them within so many seconds."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        with Deadline(self._process.kill, seconds[0]) as deadline:
+        with Deadline(self._process.kill, seconds) as deadline:
             with suppress(OSError):  # it has ended: then there is no answer either
                 pickle.dump(request, self._process.stdin, pickle.HIGHEST_PROTOCOL)
                 self._process.stdin.flush()
-            for allowed in seconds:
-                deadline.put_off(allowed)
+            for _ in range(count):
                 line = self._process.stdout.readline()
                 if not line.endswith(b"\n"):
+                    self._is_overdue = deadline.passed
                     yield None
                     return
                 yield _answer(json.loads(line))
@@ -130,34 +150,24 @@ def _environment() -> dict[str, str]:
 
 
 class Deadline:
-    """A context manager. Unless it is put off or left in time, `end` is called, in a thread of its own."""
+    """A context manager. Unless it is left in time, `end` is called, in a thread of its own."""
 
     def __init__(self, end: Callable[[], None], seconds: float) -> None:
         self._end = end
-        self._at: float | None = time.monotonic() + seconds
-        self._left = threading.Condition()
+        self._seconds = seconds
+        self._left = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="policy-process-deadline", daemon=True)
+        self.passed = False
 
     def __enter__(self) -> Deadline:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        with self._left:
-            self._at = None
-            self._left.notify()
+        self._left.set()
         self._thread.join()
 
-    def put_off(self, seconds: float) -> None:
-        """So many seconds from now. It only moves on: who watches looks again when the old time has come."""
-        with self._left:
-            self._at = time.monotonic() + seconds
-
     def _watch(self) -> None:
-        with self._left:
-            while self._at is not None:
-                left = self._at - time.monotonic()
-                if left <= 0:
-                    self._end()
-                    return
-                self._left.wait(left)
+        if not self._left.wait(self._seconds):
+            self.passed = True
+            self._end()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 MAX_ROWS = 1_000
 """Rows of a policy that are kept."""
 POLICY_SECONDS = 2.0
-"""What one policy may take before it is interrupted."""
+"""CPU time that one policy may take before it is interrupted. Wall time would depend on what else the machine does."""
 STOP_FACTOR = 1.5
 """How much longer it may take to stop, as a factor, before the process ends itself."""
 MEMORY = "512MB"
@@ -68,7 +68,7 @@ class Advance:
 
 @dataclass(frozen=True, slots=True)
 class PolicyRequest:
-    """Run one policy, for so many seconds."""
+    """Run one policy, for so many seconds of CPU time."""
 
     sql: str
     seconds: float = POLICY_SECONDS
@@ -76,7 +76,7 @@ class PolicyRequest:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Run some policies, an answer to each; those that would begin after so many seconds are not run."""
+    """Run some policies, an answer to each; those that would begin after so many seconds of CPU time are not run."""
 
     asks: tuple[PolicyRequest, ...]
     seconds: float
@@ -118,6 +118,7 @@ class Answer(TypedDict, total=False):
 
     `error` is DuckDB's text, `above` how many lines of ours stood above the policy's then; `refused` is a text of
     ours with the place in the policy and a hint; `slow` says that it was interrupted, `late` that it was not run.
+    `seconds` is the CPU time that a policy of a batch took.
     """
 
     rows: Sequence[Sequence[str | None]]
@@ -130,3 +131,4 @@ class Answer(TypedDict, total=False):
     hint: str
     slow: bool
     late: bool
+    seconds: float

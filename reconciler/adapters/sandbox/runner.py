@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -14,7 +15,7 @@ from reconciler.adapters.sandbox.protocol import COLUMNS, MAX_CELL, MAX_ROWS, ST
 from reconciler.adapters.sandbox.screen import ScreenedPolicy, screen_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from reconciler.adapters.sandbox.database import Database, Reads
     from reconciler.adapters.sandbox.screen import Planner
@@ -32,6 +33,7 @@ MAX_REMEMBERED = 1_000
 """Texts of which something is remembered."""
 MAX_ROWS_REMEMBERED = 100
 """Rows of a verdict that is worth the memory."""
+SHORTEST_WAIT = 0.01
 NULL_MESSAGE = "NULL joined to a text with || makes it NULL: use concat(…), or coalesce(…, '-')"
 
 
@@ -67,7 +69,7 @@ class PolicyRunner:
         self._reads: dict[str, Reads | None] = {}
 
     def answer(self, sql: str, seconds: float) -> Answer:
-        """The rows of a policy, or why there are none."""
+        """The rows of a policy, or why there are none. It may take so many seconds of CPU time."""
         answer = self._again(sql, seconds) or self._run(sql, seconds)
         if "rows" in answer and len(answer["rows"]) <= MAX_ROWS_REMEMBERED:
             _keep(self._given, sql, KnownVerdict(answer, self._database.changes.now))
@@ -86,11 +88,11 @@ class PolicyRunner:
     def _read(self, text: str, seconds: float) -> Reads | None:
         if not self._reads:
             self._planner.learn(self._database.statements, self._database.pairs)
-        with deadline(self._planner.connection, seconds):
+        with deadline(self._planner.connection, seconds, time.process_time):
             return self._planner.reads(text)
 
     def _run(self, sql: str, seconds: float) -> Answer:
-        with closing(self._database.connection.cursor()) as cursor, deadline(cursor, seconds):
+        with closing(self._database.connection.cursor()) as cursor, deadline(cursor, seconds, time.process_time):
             try:
                 prepared = self._prepared.get(sql) or _keep(self._prepared, sql, _prepared(cursor, sql))
                 if not isinstance(prepared, Prepared):
@@ -187,14 +189,14 @@ def _quoted(name: str) -> str:
 
 
 @contextmanager
-def deadline(cursor: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None]:
-    """Interrupts what takes too long; if that does not help, ends the process."""
-    done = threading.Event()
+def deadline(cursor: duckdb.DuckDBPyConnection, seconds: float, clock: Callable[[], float]) -> Iterator[None]:
+    """Interrupts what takes too long; if that does not help, ends the process. No clock may be faster than time."""
+    done, end = threading.Event(), clock() + seconds
 
     def watch() -> None:
-        if not done.wait(seconds):
+        if not _is_set_by(done, end, clock):
             cursor.interrupt()
-            if not done.wait(seconds * (STOP_FACTOR - 1)):
+            if not _is_set_by(done, end + seconds * (STOP_FACTOR - 1), clock):
                 os._exit(1)
 
     thread = threading.Thread(target=watch, name="policy-deadline", daemon=True)
@@ -204,3 +206,10 @@ def deadline(cursor: duckdb.DuckDBPyConnection, seconds: float) -> Iterator[None
     finally:
         done.set()
         thread.join()
+
+
+def _is_set_by(done: threading.Event, end: float, clock: Callable[[], float]) -> bool:
+    while (left := end - clock()) > 0:
+        if done.wait(max(left, SHORTEST_WAIT)):
+            return True
+    return done.is_set()
