@@ -62,11 +62,14 @@ def find_draft_fault(schema: Mapping[str, Any]) -> str:
 
 
 class MetaSchema:
-    """The compiled meta-schema (schemas/kind.schema.json)."""
+    """The compiled meta-schema (schemas/kind.schema.json). A pickle holds its text: another process compiles it."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._meta = schema
         self._validator = compile_schema(schema)
+
+    def __reduce__(self) -> tuple[type[MetaSchema], tuple[Mapping[str, Any]]]:
+        return MetaSchema, (self._meta,)
 
     def find_flaws(self, schema: Any) -> tuple[Flaw, ...]:
         """The flaws that the meta-schema finds."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
 from reconciler.kinds.check import (
-    MetaSchema,
     find_compile_flaws,
     find_cross_flaws,
     find_link_flaws,
@@ -41,6 +40,7 @@ from reconciler.words import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from reconciler.kinds.check import MetaSchema
     from reconciler.model.change import Decoded, Document
 
 
@@ -63,15 +63,14 @@ class _Candidate:
 
 
 def load_kinds(
-    files: Mapping[str, Decoded], meta: Mapping[str, Any], bundled: Kinds | None = None
+    files: Mapping[str, Decoded], meta_schema: MetaSchema, bundled: Kinds | None = None
 ) -> tuple[Kinds, tuple[Problem, ...]]:
     """The shipped kinds and those of the good files, and the problems of the others (code `bad-schema`).
 
-    `files` maps a path to the decoded JSON text there, `meta` is the meta-schema (schemas/kind.schema.json). Files
-    are taken in the order of their paths: of two that clash the first one stays. Without `bundled` the files are
-    the shipped ones, which may refer to kinds that only a repository has.
+    `files` maps a path to the decoded JSON text there. Files are taken in the order of their paths: of two that clash
+    the first one stays. Without `bundled` the files are the shipped ones, which may refer to kinds that only a
+    repository has.
     """
-    meta_schema = MetaSchema(meta)
     problems: list[Problem] = []
     candidates: list[_Candidate] = []
     for path in sorted(files):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rpds import HashTrieMap
 
 from reconciler.decode.document import decode
+from reconciler.kinds.check import MetaSchema
 from reconciler.kinds.kind import Kinds
 from reconciler.kinds.load import build_kind, load_kinds
 from reconciler.model.commit import EntryType, FileChange, RepositorySpec
@@ -122,7 +123,7 @@ class BundledSchemas:
     """What the program brings: its kinds, the meta-schema of kinds, and the schema of `reconciler.yaml`."""
 
     kinds: Kinds
-    meta: Mapping[str, Any]
+    meta: MetaSchema
     repository: Mapping[str, Any]
 
 
@@ -172,9 +173,10 @@ def _load_each(
 
 def load_bundled(files: Mapping[str, bytes], meta: Mapping[str, Any], repository: Mapping[str, Any]) -> BundledSchemas:
     """Build the kinds that the program brings; asserts that they are right."""
-    kinds, problems = load_kinds({path: decode(path, data) for path, data in files.items()}, meta)
+    compiled = MetaSchema(meta)
+    kinds, problems = load_kinds({path: decode(path, data) for path, data in files.items()}, compiled)
     assert not problems, problems
-    return BundledSchemas(kinds, meta, repository)
+    return BundledSchemas(kinds, compiled, repository)
 
 
 def stored_kinds(schemas: Mapping[str, Mapping[str, Any]]) -> Kinds:

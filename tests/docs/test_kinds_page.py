@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from reconciler.adapters.bundled import load_schema
 from reconciler.kinds.check import FORMATS, LEFT_OUT
 from tests.docs.markdown import ROOT, read
-from tests.kinds.loading import meta
 from tests.suite.published import FOLDER
 from tests.suite.test_suite import GROUPS, LOADED
 
@@ -25,7 +25,7 @@ def _rows(text: str) -> list[tuple[str, str]]:
 def test_every_keyword_is_named() -> None:
     rows = _rows(_part("## Keywords", "`spec` itself"))
     named = [word for first, _ in rows for word in WORD.findall(first)]
-    assert sorted(named) == sorted(meta()["$defs"]["schema"]["properties"])
+    assert sorted(named) == sorted(load_schema("kind")["$defs"]["schema"]["properties"])
 
 
 def test_every_format_is_named() -> None:

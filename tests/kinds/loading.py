@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reconciler.adapters.bundled import find_example_repository, load_bundled_schemas, load_schema
 from reconciler.decode.document import decode
+from reconciler.kinds.check import MetaSchema
 from reconciler.kinds.load import load_kinds
 
 if TYPE_CHECKING:
@@ -19,9 +20,9 @@ BROKER = "schemas/broker.schema.json"
 
 
 @lru_cache(maxsize=1)
-def meta() -> dict[str, Any]:
+def meta() -> MetaSchema:
     """The meta-schema."""
-    return load_schema("kind")
+    return MetaSchema(load_schema("kind"))
 
 
 def load(files: Mapping[str, bytes], shipped: Kinds | None = None) -> tuple[Kinds, tuple[Problem, ...]]:
