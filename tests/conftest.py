@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 if sys.dont_write_bytecode and sys.prefix != sys.base_prefix:
-    # Where nothing may be written beside the sources, every worker of every run would compile all tests anew
+    # Where nothing may be written beside the sources, every worker and program of every run would compile all anew
     sys.dont_write_bytecode, sys.pycache_prefix = False, f"{sys.prefix}/pycache"
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 
 load_profile()
 
