@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -43,8 +44,12 @@ SCHEMA = (DATA / "sarif-2.1.0.schema.json").read_text(encoding="utf-8")
 SARIF = json.loads(SCHEMA)
 # The official schema has a pattern that is none in ECMA 262, for languages, which no report names.
 QUICK = jsonschema_rs.Draft4Validator(json.loads(SCHEMA.replace("{2}]?$", "{2}$")), validate_formats=True)
-JUNIT = xmlschema.XMLSchema(str(DATA / "junit-10.xsd"))
 COMMAND = re.compile(r"::(?P<name>[a-z]+) (?P<properties>.*?)::(?P<message>.*)")
+
+
+@cache
+def _junit() -> xmlschema.XMLSchema:
+    return xmlschema.XMLSchema(str(DATA / "junit-10.xsd"))
 
 
 def _command(line: str) -> tuple[str, dict[str, str], str]:
@@ -177,7 +182,7 @@ def test_every_code_has_its_place_on_the_page() -> None:
 
 def _junit(text: str) -> ElementTree.Element:
     root = ElementTree.fromstring(text.encode())
-    JUNIT.validate(root)
+    _junit().validate(root)
     for suite in root:
         cases = suite.findall("testcase")
         assert suite.get("tests") == str(len(cases)) != "0"
