@@ -33,6 +33,7 @@ def _alter(host: Host, statement: str) -> None:
         other.execute(statement)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statement", some(READABLE, 1))
 def test_what_can_be_read_is_shown_as_it_is(host: Host, statement: str) -> None:
     _alter(host, statement)

@@ -91,6 +91,7 @@ class TestInit:
             if name.endswith(YAML_SUFFIXES):
                 assert format_file(name, text, order).after == text, name
 
+    @pytest.mark.slow
     def test_its_policy_does_what_its_tests_say(self, desk: Path, shell: Shell) -> None:
         answer = shell("policy", "test")
         assert answer.code == 0, answer.err

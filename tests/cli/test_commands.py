@@ -39,6 +39,7 @@ def test_from_first_sync_to_log(host: Host, golden: Callable[[str, str], None]) 
     golden("cli/story.txt", text)
 
 
+@pytest.mark.slow
 def test_an_invalid_head_changes_no_row_and_is_told_everywhere(synced: Host) -> None:
     with duckdb.connect(synced.state / "state.duckdb", read_only=True) as store:
         before = store.execute("FROM account_config ORDER BY account_id").fetchall()
@@ -61,6 +62,7 @@ def test_an_invalid_head_changes_no_row_and_is_told_everywhere(synced: Host) -> 
     assert "history: 0 versions recorded" in again.out
 
 
+@pytest.mark.slow
 def test_the_next_good_commit_brings_everything_in_between(synced: Host) -> None:
     synced.edit(LEVERAGE, "leverage: 30", "leverage: 1:30")
     synced.edit(RISK, "risk_per_trade_percent: 0.75", "risk_per_trade_percent: 0.5")
@@ -76,6 +78,7 @@ def test_the_next_good_commit_brings_everything_in_between(synced: Host) -> None
     }
 
 
+@pytest.mark.slow
 def test_what_leaves_git_stays_inactive_and_what_has_no_status_goes(synced: Host) -> None:
     gone = {"accounts/op-demo.yaml": None, "users/retired-07.yaml": None, "systems/lab.yaml": None}
     synced.repo.commit({**gone, LEVERAGE: None}, "Close accounts")
@@ -93,6 +96,7 @@ def test_what_leaves_git_stays_inactive_and_what_has_no_status_goes(synced: Host
     assert [row["name"] for row in systems] == ["production"]
 
 
+@pytest.mark.slow
 def test_a_rename_keeps_the_row_and_its_birthday(synced: Host) -> None:
     before = json.loads(synced.run("get", "system", "lab", "--format", "json").out)
     text = synced.repo.git("show", "HEAD:systems/lab.yaml").replace("name: lab", "name: bench") + "\n"
@@ -121,6 +125,7 @@ def test_history_none_keeps_rows_and_says_so(host: Host, monkeypatch: pytest.Mon
     assert "keeps no history" in answer.err
 
 
+@pytest.mark.slow
 def test_an_unreachable_ledger_does_not_keep_rows_from_going_live(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECONCILER_HISTORY_URL", "clickhouse://trader:s3cret@127.0.0.1:1/config_history")
     answer = host.run("sync")
@@ -184,6 +189,7 @@ def test_looking_before_the_first_sync_creates_nothing(host: Host) -> None:
     assert not host.state.exists()
 
 
+@pytest.mark.slow
 def test_a_branch_of_which_nothing_could_go_live_has_kinds_without_rows(host: Host) -> None:
     host.repo.commit({"users/broken.yaml": "kind: User"})
     host.repo.git("reset", "--hard", host.repo.git("commit-tree", "HEAD^{tree}", "-m", "the first and only one"))
@@ -194,6 +200,7 @@ def test_a_branch_of_which_nothing_could_go_live_has_kinds_without_rows(host: Ho
         assert host.run("sync").code == 1
 
 
+@pytest.mark.slow
 def test_the_tour_runs_and_touches_no_other_repository(
     host: Host, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,6 +232,7 @@ def test_help_is_there_for_everything(command: list[str], capsys: pytest.Capture
     assert "Usage: reconciler" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_folder_is_a_configuration_of_its_own(host: Host) -> None:
     host.repo.commit({"desk/users/zoe.yaml": configs.user("zoe")})
     assert host.run("sync", "--path", "desk").code == 0
@@ -236,6 +244,7 @@ def test_a_folder_is_a_configuration_of_its_own(host: Host) -> None:
     assert host.run("log").code == 3
 
 
+@pytest.mark.slow
 def test_a_folder_that_is_not_there_changes_nothing(host: Host) -> None:
     host.repo.commit({"desk/users/zoe.yaml": configs.user("zoe")})
     host.run("sync", "--path", "desk")
@@ -252,6 +261,7 @@ def test_what_needs_files_asks_for_a_clone(url: str, capsys: pytest.CaptureFixtu
     assert "clone it" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_url_is_fetched_and_followed(host: Host, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place = ["--repo", host.repo.path.as_uri(), "--state", str(tmp_path / "elsewhere")]
     assert run(["sync", *place]) == 0

@@ -103,6 +103,7 @@ def test_no_repository_and_no_branch(begun: Host, tmp_path: Path) -> None:
     assert "is not in a git repository" in found["repository"]["message"]
 
 
+@pytest.mark.slow
 def test_a_shallow_clone(begun: Host, tmp_path: Path) -> None:
     begun.edit("users/fx-majors-01.yaml", "risk_per_trade_percent: 0.75", "risk_per_trade_percent: 0.5")
     shallow = tmp_path / "shallow"
@@ -139,6 +140,7 @@ def test_the_daemon_and_what_a_killed_one_left(begun: Host) -> None:
 HOLDING = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
 
 
+@pytest.mark.slow
 def test_a_store_that_somebody_has_open(begun: Host) -> None:
     command = [sys.executable, "-c", HOLDING, str(begun.state / "state.duckdb")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
@@ -183,6 +185,7 @@ def test_a_state_folder_of_somebody_else(begun: Host) -> None:
     assert "another user (id 12345)" in found["permissions"]["message"]
 
 
+@pytest.mark.slow
 def test_a_read_only_and_a_full_disk(host: Host, tmp_path: Path) -> None:
     with tiny_disk(tmp_path / "disk") as disk:
         (disk.folder / "state").mkdir(mode=0o700)
@@ -213,6 +216,7 @@ def test_a_history_that_cannot_be_reached(begun: Host, monkeypatch: pytest.Monke
     assert "not-for-messages" not in json.dumps(found)
 
 
+@pytest.mark.slow
 def test_the_embedded_history(begun: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECONCILER_HISTORY_URL", "chdb")
     assert "nothing is recorded yet" in _found(begun)["history"]["message"]
@@ -222,6 +226,7 @@ def test_the_embedded_history(begun: Host, monkeypatch: pytest.MonkeyPatch) -> N
     assert "answers: ClickHouse 2" in _found(begun)["history"]["message"]
 
 
+@pytest.mark.slow
 def test_redis_that_drops_what_it_has(begun: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     with server() as redis, connect(redis.url) as link:
         monkeypatch.setenv("RECONCILER_REDIS_URL", redis.url)

@@ -69,6 +69,7 @@ def test_drift_is_shown_and_healed(synced: Host) -> None:
     assert live(synced) == before
 
 
+@pytest.mark.slow
 def test_drift_as_json(synced: Host) -> None:
     by_hand(synced, "UPDATE account_config SET leverage = 500 WHERE currency_pair = 'EURUSD' AND leverage = 30")
     answer = synced.run("drift", "--format", "json")
@@ -80,6 +81,7 @@ def test_drift_as_json(synced: Host) -> None:
     assert drift["before"] == {**drift["after"], "leverage": 500}
 
 
+@pytest.mark.slow
 def test_more_than_a_thousand_rows_are_healed(synced: Host) -> None:
     copies = "SELECT u.* REPLACE (uuid() AS user_id) FROM user_config AS u, range(400)"
     by_hand(synced, f"INSERT INTO user_config {copies}")
@@ -89,6 +91,7 @@ def test_more_than_a_thousand_rows_are_healed(synced: Host) -> None:
     assert synced.run("drift").code == 0
 
 
+@pytest.mark.slow
 def test_another_repositorys_store_is_not_looked_at(synced: Host, tmp_path: Path) -> None:
     by_hand(synced, "UPDATE gitops.owner SET url = 'elsewhere'")
     by_hand(synced, "UPDATE gitops.applied SET commit_sha = repeat('7', 40)")
@@ -98,6 +101,7 @@ def test_another_repositorys_store_is_not_looked_at(synced: Host, tmp_path: Path
         assert "belongs to the repository elsewhere" in answer.err
 
 
+@pytest.mark.slow
 def test_there_and_back(synced: Host) -> None:
     before = live(synced)
     made = synced.run("backup")
@@ -118,6 +122,7 @@ def test_there_and_back(synced: Host) -> None:
     assert synced.run("drift").code == 0
 
 
+@pytest.mark.slow
 def test_what_is_no_backup(synced: Host, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no database", encoding="utf-8")
 

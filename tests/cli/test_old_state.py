@@ -148,6 +148,7 @@ def test_there_is_an_old_state() -> None:
     assert all(file.stat().st_size < 400_000 for file in OLD)
 
 
+@pytest.mark.slow
 def test_every_answer_is_still_given(host: Host, unpacked: Path) -> None:
     for what, said in answers(unpacked).items():
         if not what.startswith(("session", OF_THE_REFUSED)):
@@ -155,6 +156,7 @@ def test_every_answer_is_still_given(host: Host, unpacked: Path) -> None:
             assert_holds(ask(host, what), lasting, what)
 
 
+@pytest.mark.slow
 def test_blame_is_of_the_live_row_now(host: Host) -> None:
     told = {field["field"]: field for field in ask(host, f"{OF_THE_REFUSED}fx-majors-01")["fields"]}
     risk = told["risk_per_trade_percent"]
@@ -204,6 +206,7 @@ def test_a_backup_in_it_can_be_restored(own_host: Host, unpacked: Path) -> None:
     assert ask(own_host, "verify")["differences"] == []
 
 
+@pytest.mark.slow
 def test_sessions_go_on(host: Host, unpacked: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECONCILER_REDIS_URL", redis_url)
     for what, said in answers(unpacked).items():
@@ -218,6 +221,7 @@ def without_moments(said: Any) -> Any:
     return [without_moments(one) for one in said] if isinstance(said, list) else said
 
 
+@pytest.mark.slow
 def test_the_live_view_is_taken_as_it_is(host: Host, unpacked: Path, link: Connection) -> None:
     reader = open_reader(host.state)
     assert reader is not None
@@ -248,6 +252,7 @@ def test_reading_upgrades_an_older_store(own_host: Host) -> None:
     assert ask(own_host, "status") == before
 
 
+@pytest.mark.slow
 def test_a_newer_store_is_refused_in_words(own_host: Host) -> None:
     newer = FORMAT_VERSION + 1
     with duckdb.connect(str(own_host.state / "state.duckdb")) as store:

@@ -21,6 +21,7 @@ from tree_sitter import Language, Parser
 from reconciler.adapters.bundled import find_example_repository
 from reconciler.cli.completion import SHELLS
 from reconciler.cli.main import COMMANDS, run
+from tests.support.cases import some
 from tests.support.gitrepo import GitRepo
 
 if TYPE_CHECKING:
@@ -60,11 +61,13 @@ def test_before_the_first_sync_there_is_nothing(host: Host) -> None:
     assert not (host.state / "history").exists()
 
 
+@pytest.mark.slow
 def test_the_history(synced: Host) -> None:
     sql = "SELECT op, count() AS n FROM user_config JOIN versions USING (commit_sha) GROUP BY op"
     assert synced.run("sql", "--history", sql).out == "op      n\ncreate  6\n"
 
 
+@pytest.mark.slow
 def test_a_host_without_history(synced: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECONCILER_HISTORY_URL", "none")
     asked = synced.run("sql", "--history", "SELECT 1")
@@ -81,6 +84,7 @@ def test_every_value_can_be_told_from_another(synced: Host) -> None:
     assert rows == [[None, "", "NULL", " a ", 30, 0.1, True]]
 
 
+@pytest.mark.slow
 def test_hostile_text_is_shown_as_text(synced: Host) -> None:
     lines = synced.run("sql", values(HOSTILE)).out.splitlines()
     assert lines[1:] == ["<script>", "a,b", r"two\nlines", r"\x1b[31mred", r"\u202eevil", "' OR 1=1 --", "x" * 10_240]
@@ -91,6 +95,7 @@ def test_hostile_text_is_shown_as_text(synced: Host) -> None:
     assert [text for (text,) in read][1:] == list(HOSTILE)
 
 
+@pytest.mark.slow
 def test_more_rows_than_are_told(synced: Host) -> None:
     asked = synced.run("sql", "SELECT n FROM range(5) AS t(n)", "--limit", "2")
     assert (asked.code, asked.out) == (0, "n\n0\n1\n")
@@ -104,6 +109,7 @@ def test_more_rows_than_are_told(synced: Host) -> None:
     assert none.err.startswith("error: the first row alone takes more than the 16 MiB that an answer may have\n")
 
 
+@pytest.mark.slow
 def test_what_is_no_query(synced: Host) -> None:
     asked = synced.run("sql", "DELETE FROM user_config")
     assert (asked.code, asked.out) == (3, "")
@@ -114,25 +120,27 @@ def test_what_is_no_query(synced: Host) -> None:
     assert synced.run("sql", "SELECT count(*) AS n FROM user_config").out == "n\n6\n"
 
 
-@pytest.mark.parametrize(
-    ("asked", "hint"),
-    [
-        (("SELECT user_config.name FROM user_config FINAL",), "leave out FINAL, which is ClickHouse's"),
-        (("SELECT * FROM user_config FINAL, system_config FINAL",), "leave out FINAL, which is ClickHouse's"),
-        (("SELECT * FROM versions",), "that is a table of the history: add --history"),
-        (("SELECT * FROM host_events",), "that is a table of the history: add --history"),
-        (("--history", "SELECT count() FROM user_config FINAL"), "leave out FINAL: these tables have each row once"),
-        (("--history", "SELECT height FROM versions AS v FINAL"), "leave out FINAL: these tables have each row once"),
-        (("--history", "SELECT name FROM user_config SAMPLE 0.1"), "leave out SAMPLE"),
-        (("--history", "SELECT * FROM desired.user_config"), "the live rows are asked without --history"),
-    ],
-)
-def test_words_of_the_other_database_are_hinted_at(synced: Host, asked: tuple[str, ...], hint: str) -> None:
+WORDS_OF_THE_OTHER = [
+    (("SELECT user_config.name FROM user_config FINAL",), "leave out FINAL, which is ClickHouse's"),
+    (("SELECT * FROM user_config FINAL, system_config FINAL",), "leave out FINAL, which is ClickHouse's"),
+    (("SELECT * FROM versions",), "that is a table of the history: add --history"),
+    (("SELECT * FROM host_events",), "that is a table of the history: add --history"),
+    (("--history", "SELECT count() FROM user_config FINAL"), "leave out FINAL: these tables have each row once"),
+    (("--history", "SELECT height FROM versions AS v FINAL"), "leave out FINAL: these tables have each row once"),
+    (("--history", "SELECT name FROM user_config SAMPLE 0.1"), "leave out SAMPLE"),
+    (("--history", "SELECT * FROM desired.user_config"), "the live rows are asked without --history"),
+]
+
+
+@pytest.mark.parametrize("asked_and_hint", some(WORDS_OF_THE_OTHER, 1))
+def test_words_of_the_other_database_are_hinted_at(synced: Host, asked_and_hint: tuple[tuple[str, ...], str]) -> None:
+    asked, hint = asked_and_hint
     answer = synced.run("sql", *asked)
     assert (answer.code, answer.out) == (3, "")
     assert f"\nhint: {hint}" in answer.err or f"; {hint}" in answer.err
 
 
+@pytest.mark.slow
 def test_a_query_from_stdin(synced: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     def told(data: bytes) -> Answer:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
@@ -158,6 +166,7 @@ def test_an_export_read_back_is_what_is_live(synced: Host, tmp_path: Path) -> No
     assert {file.name for file in (tmp_path / "a" / "b").iterdir()} == {f"{table}.parquet" for table in tables}
 
 
+@pytest.mark.slow
 def test_an_export_imported_is_what_was_declared(synced: Host, tmp_path: Path) -> None:
     assert synced.run("export", "--to", str(tmp_path), "--format", "csv").code == 0
     anew = GitRepo.create(tmp_path / "anew")
@@ -180,6 +189,7 @@ def declared(folder: Path) -> dict[tuple[str, str], object]:
     return found
 
 
+@pytest.mark.slow
 def test_every_format_has_the_same_values(synced: Host, tmp_path: Path) -> None:
     for form in ("csv", "json"):
         asked = synced.run("export", "account", "Users", "--to", str(tmp_path), "--format", form)
@@ -196,6 +206,7 @@ def test_every_format_has_the_same_values(synced: Host, tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_history_as_files(synced: Host, tmp_path: Path) -> None:
     assert synced.run("export", "--history", "--to", str(tmp_path), "versions", "user").code == 0
     with duckdb.connect() as other:
@@ -207,6 +218,7 @@ def test_the_history_as_files(synced: Host, tmp_path: Path) -> None:
     assert (unknown.code, unknown.err.splitlines()[0]) == (3, "error: the history has no table nothing")
 
 
+@pytest.mark.slow
 def test_a_file_that_is_there_is_replaced_whole_or_not_at_all(synced: Host, tmp_path: Path) -> None:
     there = tmp_path / "user_config.csv"
     there.write_text("old\n", encoding="utf-8")

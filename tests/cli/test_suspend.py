@@ -76,6 +76,7 @@ def test_nothing_goes_live_until_somebody_resumes(synced: Host) -> None:
     assert _live(synced) == 0.5
 
 
+@pytest.mark.slow
 def test_force_reconciles_once(synced: Host) -> None:
     synced.run("suspend", "--reason", "x")
     synced.edit(*RISK)
@@ -84,6 +85,7 @@ def test_force_reconciles_once(synced: Host) -> None:
     assert synced.run("sync").code == 1
 
 
+@pytest.mark.slow
 def test_it_expires_by_itself(synced: Host) -> None:
     """The clock of a test goes on by a second whenever it is asked."""
     said = synced.run("suspend", "--reason", "x", "--until", "3s")
@@ -116,6 +118,7 @@ def test_status_tells_it(synced: Host) -> None:
     assert "suspended" not in synced.run("status").out
 
 
+@pytest.mark.slow
 def test_json(synced: Host) -> None:
     asked = json.loads(
         synced.run("suspend", "--reason", "x", "--until", "2026-02-01T08:00+01:00", "--format", "json").out
@@ -144,5 +147,6 @@ def test_it_can_be_suspended_before_the_first_sync(small: Host) -> None:
     assert small.run("status").out.count("nothing yet") == 1
 
 
+@pytest.mark.slow
 def test_the_name_of_whoever_types_does_not_move_the_cursor(synced: Host) -> None:
     assert "\\x1b[2J" in synced.run("suspend", "--reason", "\x1b[2J").out

@@ -80,6 +80,7 @@ def test_all_is_as_git_says(synced: Host) -> None:
     assert answer.out.endswith("\neverything is as git says\n")
 
 
+@pytest.mark.slow
 def test_a_refused_head_is_no_difference(synced: Host) -> None:
     synced.edit(LEVERAGE, "leverage: 30", "leverage: 1:30")
     assert synced.run("sync").code == 1
@@ -102,6 +103,7 @@ def test_live_rows_that_were_written_by_hand(forgetful: Host) -> None:
     assert set(told) == {"wrong-row", "missing-row", "unknown-row"}
 
 
+@pytest.mark.slow
 def test_what_the_store_keeps_of_git(forgetful: Host) -> None:
     store(
         forgetful,
@@ -114,6 +116,7 @@ def test_what_the_store_keeps_of_git(forgetful: Host) -> None:
     assert messages["desired Account op-demo"].startswith(f"updated_commit is {'0' * 40}, git says ")
 
 
+@pytest.mark.slow
 def test_many_differences_are_counted_and_the_first_told(forgetful: Host) -> None:
     store(forgetful, "UPDATE gitops.applied SET digest = 'x'", *(f"DELETE FROM {table}_config" for table in TABLES))
     told = found(forgetful)
@@ -126,11 +129,13 @@ def test_many_differences_are_counted_and_the_first_told(forgetful: Host) -> Non
 TABLES = ("account", "user", "system", "broker", "instance", "signal")
 
 
+@pytest.mark.slow
 def test_tables_of_another_schema(forgetful: Host) -> None:
     store(forgetful, "UPDATE gitops.kinds SET schema = '{\"title\": \"User\"}' WHERE name = 'User'")
     assert set(found(forgetful)) >= {"other-schema"}
 
 
+@pytest.mark.slow
 def test_versions_that_are_missing_doubled_or_wrong(synced: Host) -> None:
     commits = synced.repo.git("rev-list", "--reverse", "--topo-order", "main").splitlines()
     gone, wrong, hidden = commits[0], commits[1], commits[2]
@@ -173,6 +178,7 @@ def test_changes_of_rows_that_are_missing(synced: Host) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_rewritten_history_that_was_not_looked_at_yet(synced: Host) -> None:
     synced.repo.git("update-ref", "refs/heads/main", synced.repo.git("rev-parse", "main~2"))
     synced.repo.commit({}, "Another way")
@@ -182,6 +188,7 @@ def test_a_rewritten_history_that_was_not_looked_at_yet(synced: Host) -> None:
     assert synced.run("verify").code == 0
 
 
+@pytest.mark.slow
 def test_a_host_without_a_history(forgetful: Host) -> None:
     answer = forgetful.run("verify", "--format", "json")
     assert (answer.code, json.loads(answer.out)["commits"]) == (0, None)
@@ -195,6 +202,7 @@ def test_nothing_to_verify(host: Host) -> None:
     assert not host.state.exists()
 
 
+@pytest.mark.slow
 def test_a_branch_that_is_gone(synced: Host) -> None:
     synced.repo.git("checkout", "-q", "--orphan", "empty")
     answer = synced.run("verify", "--branch", "empty")

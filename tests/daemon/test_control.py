@@ -99,7 +99,7 @@ def put_right(way: str, control: DaemonControl, repo: GitRepo) -> None:
 
 @pytest.mark.parametrize("suspended", some([True, False], 1))
 @pytest.mark.parametrize("mode", some(["report", "heal"], 1))
-@pytest.mark.parametrize("way", ["heal", "commit", "restore"])
+@pytest.mark.parametrize("way", some(["restore", "heal", "commit"], 1))
 def test_nothing_is_said_to_drift_once_it_was_put_right(
     repo: GitRepo, tmp_path: Path, way: str, mode: str, suspended: bool
 ) -> None:

@@ -41,6 +41,7 @@ def maker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_it_is_a_compose_file(tmp_path: Path) -> None:
     def check(file: Path) -> int:
         program = str(Path(sys.executable).parent / "check-jsonschema")

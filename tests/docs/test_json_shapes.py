@@ -18,6 +18,8 @@ from tests.docs.test_readme import PLACE, environment
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow  # two dozen commands
+
 # The first block of a section is the command's own; one after it is part of what it prints while a daemon runs.
 TOLD = {block.section: json.loads(block.body) for block in reversed(blocks(read("docs/commands.md"), "json"))}
 OF_A_DAEMON = frozenset({"session"})

@@ -137,7 +137,7 @@ def attempt(host: World, engine: PolicyEngine, approval: CommitApproval | None) 
         return host.attempt(approval).plan
 
 
-@settings(max_examples=examples(6), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(6, quick=1), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(pushes, min_size=4, max_size=7))
 def test_following_and_starting_over_come_to_the_same(
     engines: tuple[PolicyEngine, PolicyEngine], history: list[Push]

@@ -43,8 +43,8 @@ STAGES = {
 }
 OF_THE_STEP = ("guards", "policies", "tables", "rows")
 """Stages that judge the step to a commit: it is refused, and its own status stays."""
-IN_SHORT = ("decode", "tree")
-"""Stages that stand for the others in `make test`: each starts processes."""
+IN_SHORT = ("decode",)
+"""The stage that stands for the others in `make test`: each starts processes."""
 CASES = [
     pytest.param(number, stage, id=stage, marks=() if stage in IN_SHORT else pytest.mark.slow)
     for number, stage in enumerate(STAGES)

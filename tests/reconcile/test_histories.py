@@ -193,6 +193,7 @@ def test_a_schema_that_gains_a_field_migrates_by_itself(repo: GitRepo) -> None:
     assert same_as_anew(world)
 
 
+@pytest.mark.slow
 def test_a_schema_may_narrow_as_rows_allow_and_goes_with_its_resources_only(repo: GitRepo) -> None:
     files = example(repo)
     repo.commit(files)

@@ -169,7 +169,7 @@ def test_the_changes_of_a_history_lead_to_what_is_there(history: list[Edit]) -> 
                         assert (blamed[column.name].commit, told[0].op) == (last.commit, told[0].op)
 
 
-@pytest.mark.parametrize("number", [20, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [10, pytest.param(200, marks=pytest.mark.slow)])
 def test_many_commits_of_a_random_history(tmp_path: Path, number: int) -> None:
     """In the embedded engine, on one kind whose rows stay when they leave git."""
     chance = random.Random(6)

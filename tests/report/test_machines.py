@@ -48,7 +48,7 @@ COMMAND = re.compile(r"::(?P<name>[a-z]+) (?P<properties>.*?)::(?P<message>.*)")
 
 
 @cache
-def _junit() -> xmlschema.XMLSchema:
+def _junit_schema() -> xmlschema.XMLSchema:
     return xmlschema.XMLSchema(str(DATA / "junit-10.xsd"))
 
 
@@ -182,7 +182,7 @@ def test_every_code_has_its_place_on_the_page() -> None:
 
 def _junit(text: str) -> ElementTree.Element:
     root = ElementTree.fromstring(text.encode())
-    _junit().validate(root)
+    _junit_schema().validate(root)
     for suite in root:
         cases = suite.findall("testcase")
         assert suite.get("tests") == str(len(cases)) != "0"

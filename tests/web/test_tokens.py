@@ -86,6 +86,7 @@ def test_tokens_cannot_be_guessed() -> None:
             assert site.operate("/v1/sync").status == 200, "whoever has the daemon's own token guesses nothing"
 
 
+@pytest.mark.slow
 def test_a_daemon_lets_in_whom_its_settings_name(tmp_path: Path) -> None:
     repo = GitRepo.create(tmp_path / "desk")
     repo.commit({"README.md": "nothing yet"})

@@ -129,7 +129,7 @@ def test_the_past_of_a_resource_through_names_and_removal(ledger: Ledger) -> Non
     assert (newest.row.prune, newest.row.height, newest.row.values["status"]) == ("deactivate", 4, "INACTIVE")
 
 
-@pytest.mark.parametrize("mode", list(Prune))
+@pytest.mark.parametrize("mode", some(Prune, 1))
 def test_what_became_of_a_row_is_recorded(ledger: Ledger, mode: Prune) -> None:
     ledger.record([version(1, created(widget("a"), 1)), version(2, pruned("a", mode, 2))])
     (row,) = ledger.rows_at(WIDGET, HistoryPoint(2), "a")
@@ -261,7 +261,7 @@ def test_the_newest_changes_with_what_was_before(ledger: Ledger) -> None:
     assert told(ledger.newest_changes(GADGET, limit=1)) == [("g", "create", sha(5))]
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 99])
+@pytest.mark.parametrize("size", some([2, 1, 3, 99], 1))
 def test_pages_of_the_newest_changes_are_the_whole(ledger: Ledger, size: int) -> None:
     rows = {name: widget(name, widget_id=uid(10 - number)) for number, name in enumerate("baé")}
     ledger.record(
@@ -305,7 +305,7 @@ def test_a_page_of_changes_has_what_was_before_each(ledger: Ledger) -> None:
     )
 
 
-@pytest.mark.parametrize("size", [1, 2, 5])
+@pytest.mark.parametrize("size", some([2, 1, 5], 1))
 def test_pages_of_filtered_versions_are_the_whole(ledger: Ledger, size: int) -> None:
     moments = [START + timedelta(days=day) for day in (3, 1, 3, 3, 0)]
     ledger.record([by(number, "Ann", "ann@desk.example", at) for number, at in enumerate(moments, 1)])

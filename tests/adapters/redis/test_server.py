@@ -191,6 +191,7 @@ def killed(state: Path) -> tuple[int, str]:
     return process, url
 
 
+@pytest.mark.slow
 def test_after_a_kill_the_next_start_ends_what_is_left(state: Path) -> None:
     process, url = killed(state)
     assert is_running(process), "programs still read the last state"
@@ -200,6 +201,7 @@ def test_after_a_kill_the_next_start_ends_what_is_left(state: Path) -> None:
         assert sessions(running_server.url).get(NEW.id) == session
 
 
+@pytest.mark.slow
 def test_what_is_left_ends_even_when_it_hangs(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     process, _ = killed(state)
     os.kill(process, signal.SIGSTOP)

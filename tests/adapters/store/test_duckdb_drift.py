@@ -99,7 +99,7 @@ ALTERED: dict[str, tuple[list[str], DriftType, set[str]]] = {
 }
 
 
-@pytest.mark.parametrize("how", some([*ALTERED], 5))
+@pytest.mark.parametrize("how", some([*ALTERED], 3))
 def test_an_altered_table_is_found_and_made_anew(filled: DuckDBStore, how: str) -> None:
     before = observe(filled, ALL)
     statements, what, fields = ALTERED[how]

@@ -149,6 +149,7 @@ def test_why_it_is_not_run_is_told(store: duckdb.DuckDBPyConnection, sql: str, w
     assert caught.value.hint
 
 
+@pytest.mark.slow
 def test_more_rows_than_are_told(store: duckdb.DuckDBPyConnection) -> None:
     assert ask(store, "FROM live", rows=100).cut
     assert not ask(store, "FROM live LIMIT 100", rows=100).cut
