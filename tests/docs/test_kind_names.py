@@ -31,6 +31,7 @@ ORDINARY = {
     (Path("kinds/check.py"), "instance"): "JSON Schema's word for the value that is checked",
     (Path("validate/violations.py"), "instance"): "JSON Schema's word for the value that is checked",
     (Path("adapters/sandbox/child.py"), "signal"): "the module of the standard library",
+    (Path("adapters/sandbox/process.py"), "signal"): "the module of the standard library",
     (Path("reconcile/read.py"), "signal"): "the module of the standard library",
     (Path("adapters/freshprocess.py"), "signal"): "the module of the standard library",
 }

@@ -27,9 +27,10 @@ INHERITED = ("SYSTEMROOT", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH",
 LOAD_SECONDS = 60.0
 """Seconds for starting and for loading tables."""
 END_SECONDS = 5.0
-KILLED = frozenset(
-    -number for name in ("SIGKILL", "SIGTERM", "SIGHUP", "SIGQUIT") if (number := getattr(signal, name, None))
-)
+if sys.platform != "win32":
+    KILLED = frozenset(-number for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT))
+else:
+    KILLED = frozenset[int]()
 """Exit codes of a process that somebody ended, or the system for lack of memory. On Windows they tell nothing."""
 
 
