@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -21,6 +20,7 @@ from reconciler.model.change import Between, Row, Stamp
 from reconciler.reconcile.check import check_tree
 from reconciler.reconcile.policytests import read_policies
 from reconciler.reconcile.rules import Layout, Role
+from reconciler.values import replace
 from reconciler.wiring.checkout import bundled_kinds, fault_finder
 
 if TYPE_CHECKING:

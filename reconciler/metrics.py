@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
+from msgspec import Struct
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ OF_A_RECONCILE = (Outcome.APPLIED, Outcome.UNCHANGED, Outcome.REFUSED, Outcome.S
 DONE_OR_FAILED = (Outcome.DONE, Outcome.FAILED)
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(Struct, frozen=True):
     """Whose figures they are: what the host is called, the seconds between two polls, whether it has a live view."""
 
     host: str

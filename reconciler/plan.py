@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from reconciler import canonical
 from reconciler.model.change import ORDER, Change, Op
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from reconciler.model.commit import PruneRule
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The way from one commit's state to another's. `base` is None when there was nothing before.
 
     `unchanged` counts the resources that both declare alike; of a partial plan, those that readable files of the head

@@ -7,8 +7,9 @@ when it refuses who asks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct
 
 from reconciler.model.log import Level
 from reconciler.model.rows import MAX_REPORTED
@@ -319,8 +320,7 @@ class Store(StoreReader, Protocol):
         """Note that the ledger has the intervals as they were after this change; none is deleted."""
 
 
-@dataclass(frozen=True, slots=True)
-class VersionFilter:
+class VersionFilter(Struct, frozen=True):
     """Which versions to find; a field that is None lets all pass.
 
     `author` is part of `Name <email>`, ignoring case. `kinds` with `name`: commits that changed a resource of one of

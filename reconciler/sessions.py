@@ -13,8 +13,9 @@ import ipaddress
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from msgspec import Struct
 
 from reconciler import canonical
 from reconciler.kinds.kind import Kind, Kinds, child
@@ -36,8 +37,7 @@ if TYPE_CHECKING:
 ANNOTATION = "x-session"
 
 
-@dataclass(frozen=True, slots=True)
-class SessionLayout:
+class SessionLayout(Struct, frozen=True):
     """The session schema as the program needs it.
 
     `owner_column` is the column with the key of the row whose session it is, in the table of `owner_kind`; that row

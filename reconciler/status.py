@@ -5,9 +5,10 @@ The words are Argo CD's and Flux's: sync and health, and conditions with a Camel
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from reconciler.model.host import ConditionSeverity
 from reconciler.model.problem import APPROVABLE
@@ -37,8 +38,7 @@ class Health(StrEnum):
     SUSPENDED = "Suspended"
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """One aspect of the state: a type, whether it holds, why, and since when (UTC; None when that is not known)."""
 
     type: str
@@ -48,8 +48,7 @@ class Condition:
     since: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StoreState:
+class StoreState(Struct, frozen=True):
     """The store's state. `attempt` is the last attempt; `resources` counts live rows by kind."""
 
     applied: Applied | None = None
@@ -59,8 +58,7 @@ class StoreState:
     owner: Owner | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(Struct, frozen=True):
     """The last drift scan: rows that differed from git, those healed, those left as somebody keeps changing them."""
 
     at: datetime
@@ -69,8 +67,7 @@ class Scan:
     fighting: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FollowerStatus:
+class FollowerStatus(Struct, frozen=True):
     """How a follower of the live rows fares: `Starting`, `Following`, or what its condition says."""
 
     name: str
@@ -78,8 +75,7 @@ class FollowerStatus:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(Struct, frozen=True):
     """The daemon of a host. `working` says that an operation is under way, `phase` which; moments are UTC.
 
     `blind` is why changes in git are not noticed at once, empty when they are. `history` is None where none is kept,
@@ -102,8 +98,7 @@ class Running:
     followers: tuple[FollowerStatus, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """All of it. `refused` is set while the head is a refused commit, `suspension` while one holds.
 
     `shallow` says that the history in git was cut off, so that rows have other time stamps than elsewhere. `troubles`
@@ -126,8 +121,7 @@ class Status:
     troubles: tuple[HostCondition, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class BranchHead:
+class BranchHead(Struct, frozen=True):
     """What is reconciled: the repository, its branch, the head of it, and whether its history is cut off.
 
     `head` is None where the branch has no commits, or cannot be read. `conditions` are those of the branch, where no

@@ -12,10 +12,10 @@ import os
 import sys
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from filelock import lock_descriptor, unlock_descriptor
+from msgspec import Struct
 
 from reconciler import canonical
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
@@ -41,8 +41,7 @@ MAX_NOTE_BYTES = 65_536
 """Bytes read of a file in which a few lines are expected."""
 
 
-@dataclass(frozen=True, slots=True)
-class LockHolder:
+class LockHolder(Struct, frozen=True):
     """Who holds a state folder, as far as its files say: process id, since when (RFC 3339, UTC), command, address."""
 
     pid: int | None = None

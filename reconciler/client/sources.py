@@ -11,6 +11,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import quote, urlsplit
 
+from msgspec import Struct
+
 from reconciler.adapters.daemonfile import find_daemon
 from reconciler.adapters.redis.cache import ViewReader
 from reconciler.adapters.redis.connection import connect
@@ -64,8 +66,7 @@ class Row(Mapping[str, Any]):
         return f"Row({self.kind} {self.name}, {dict(self._columns)}, age {self.age:.1f} s)"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """Something about a row is not what it was. `op` is create, update or delete, which may leave the row INACTIVE.
 
     With `op` rebuild, kind and name are empty: changes may have been missed, look at all that matters.

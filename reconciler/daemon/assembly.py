@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gc
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
 from reconciler.adapters.daemonfile import announce, new_token
@@ -78,8 +79,7 @@ IDLE_COLLECTIONS = 5
 """Collections of the middle generation after which an idle moment is used for a full one: 50,000 more objects."""
 
 
-@dataclass(frozen=True, slots=True)
-class DaemonParts:
+class DaemonParts(Struct, frozen=True):
     """What the composition root gives a daemon.
 
     `find_redis` says where the Redis server is, and raises as it likes; `compare_view` is None without a live view.
@@ -96,8 +96,7 @@ class DaemonParts:
     compare_view: CompareView | None
 
 
-@dataclass(frozen=True, slots=True)
-class Daemon:
+class Daemon(Struct, frozen=True):
     """A daemon that runs. `address` is where it listens, as in a URL."""
 
     address: str

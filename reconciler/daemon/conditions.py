@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from reconciler.errors import NeedsHuman, ReconcilerError
 from reconciler.model.host import ConditionSeverity, HostCondition
 from reconciler.model.log import Level
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,8 +38,7 @@ class Phase(StrEnum):
     STOPPING = "Stopping"
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """The conditions at one moment, by what they are about.
 
     `phase_since` and `heartbeat_at` are UTC; `heartbeat` is the latter in monotonic seconds, which no change of the
@@ -54,8 +55,7 @@ class Snapshot:
     last_sync: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """A condition that came, changed or went: `before` is None when it came, `after` when it went."""
 
     before: HostCondition | None
@@ -140,8 +140,7 @@ class NoticeType(StrEnum):
     RECOVERED = "Recovered"
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Struct, frozen=True):
     """One line for the log. `lasted` is seconds since the object failed first; 0 when it does so now."""
 
     type: NoticeType
@@ -152,8 +151,7 @@ class Notice:
     lasted: float
 
 
-@dataclass(frozen=True, slots=True)
-class Outage:
+class Outage(Struct, frozen=True):
     """The failures of one object since it last worked. `reasons` were given at `commit`, the newest last."""
 
     since: float
@@ -161,8 +159,7 @@ class Outage:
     reasons: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Outages:
+class Outages(Struct, frozen=True):
     """Those under way, by object. Moments are seconds of a clock that never jumps, such as `time.monotonic`.
 
     A failure is known by its object, its reason and its commit. However often it is met, it is logged once; that the

@@ -6,14 +6,16 @@ A row that is healed again and again has another writer. It is left alone until 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from reconciler.model.host import ConditionSeverity
 from reconciler.model.log import Level
 from reconciler.model.rows import MAX_REPORTED
 from reconciler.report.problems import plural
 from reconciler.status import Scan
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -35,8 +37,7 @@ MAX_NAMED = 5
 """Rows that are named in a message; the others are counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(Struct, frozen=True):
     """A row that is left alone: since when, how it was found last (None when it was right), and since when that."""
 
     since: float

@@ -12,8 +12,9 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
+
+from msgspec import Struct
 
 from reconciler.backoff import Backoff
 from reconciler.errors import NeedsHuman, ReconcilerError
@@ -42,8 +43,7 @@ STOP_TIMEOUT = 8.0
 """Seconds that a follower's thread has to end."""
 
 
-@dataclass(frozen=True, slots=True)
-class FollowerContext:
+class FollowerContext(Struct, frozen=True):
     """What a follower may use of its host. `record` writes a host event; it returns at once."""
 
     settings: Settings

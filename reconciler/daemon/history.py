@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from reconciler.backoff import Backoff
 from reconciler.daemon.hostconfig import DEFAULT
@@ -40,8 +41,7 @@ EVICTION_INTERVAL = 600.0
 """Seconds between two looks for host events that nobody will upload and that are old enough to go."""
 
 
-@dataclass(frozen=True, slots=True)
-class Backfill:
+class Backfill(Struct, frozen=True):
     """Records the versions that the history lacks, from git.
 
     With a repository and a memory of its own: it runs beside the operations thread, and seldom.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct, field
 
 from reconciler.daemon.metrics import count_reconcile
 from reconciler.errors import BranchError, NeedsHuman, ReconcilerError, RefusedError, UsageError
@@ -22,6 +23,7 @@ from reconciler.service.context import BRANCH
 from reconciler.service.host import suspension_error
 from reconciler.service.rehearsal import rehearse_step
 from reconciler.status import BranchHead, Scan, StoreState, read_store_state
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,8 +54,7 @@ POLICY_ENGINE_IDLE = 600.0
 CONFIG_CONDITION = "Orders"
 
 
-@dataclass(frozen=True, slots=True)
-class SyncRequest:
+class SyncRequest(Struct, frozen=True):
     """A reconcile that somebody waits for: with approval of what is refused, or although reconciling is suspended."""
 
     approval: CommitApproval | None = None
@@ -61,8 +62,7 @@ class SyncRequest:
     rejudge: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(Struct, frozen=True):
     """What the operations thread saw last. `place` is None before the first look at git."""
 
     place: BranchHead | None = None
@@ -70,8 +70,7 @@ class Observation:
     scan: Scan | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Dependencies:
+class Dependencies(Struct, frozen=True):
     """What a host works with. `compare_view` is None where there is no live view."""
 
     repository: FollowedRepository
@@ -89,8 +88,7 @@ class Dependencies:
     faults: FaultFinder
 
 
-@dataclass(frozen=True, slots=True)
-class OpenRepository:
+class OpenRepository(Struct, frozen=True):
     """What is kept of an open repository from one reconcile to the next."""
 
     source: GitSource

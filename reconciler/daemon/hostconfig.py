@@ -5,8 +5,9 @@ A value that the row lacks, or that makes no sense, is the default: a daemon has
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, structs
 
 from reconciler.errors import UsageError
 from reconciler.model.log import Level
@@ -26,8 +27,7 @@ MAX_AMOUNT = 1e9
 """Past any sense, and far from where a wait or a size would overflow."""
 
 
-@dataclass(frozen=True, slots=True)
-class HostConfig:
+class HostConfig(Struct, frozen=True):
     """How the daemon keeps log, backups, history and cache; the defaults are for a host that names no row.
 
     Intervals are seconds: between two backups, and between two uploads to the history.
@@ -43,8 +43,7 @@ class HostConfig:
 DEFAULT = HostConfig()
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigChange:
+class ConfigChange(Struct, frozen=True):
     """A field with another value than before."""
 
     name: str
@@ -66,7 +65,7 @@ def parse_host_config(row: Mapping[str, Any] | None) -> HostConfig:
 
 def diff_host_configs(old: HostConfig, new: HostConfig) -> tuple[ConfigChange, ...]:
     """What differs, in the order of the fields."""
-    values = ((field.name, getattr(old, field.name), getattr(new, field.name)) for field in fields(HostConfig))
+    values = ((field.name, getattr(old, field.name), getattr(new, field.name)) for field in structs.fields(HostConfig))
     return tuple(ConfigChange(name, before, after) for name, before, after in values if before != after)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import socket
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.adapters.redis.audit import ViewAudit
@@ -22,6 +21,7 @@ from reconciler.model.log import Level
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.tables.rows import is_live, live_values
 from reconciler.tables.view import is_behind, view_mark, view_step, view_writes
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence

@@ -11,9 +11,10 @@ import random
 import threading
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec import Struct
 
 from reconciler.daemon.conditions import Phase
 from reconciler.errors import BranchError, BugError, NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
@@ -60,8 +61,7 @@ PHASES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """A task to run now. `futures` get its result; `argument` came with the first of them."""
 
     task: Task
@@ -145,8 +145,7 @@ class Agenda:
         return Job(task, argument, tuple(futures))
 
 
-@dataclass(frozen=True, slots=True)
-class Intervals:
+class Intervals(Struct, frozen=True):
     """Seconds between two polls, between two scans for drift, and until an idle store is closed."""
 
     poll: float = 60.0

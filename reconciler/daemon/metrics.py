@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 
 from reconciler import __version__
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from reconciler.status import Running, Status
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(Struct, frozen=True):
     """The daemon's process. None where the operating system does not tell; memory in bytes, time in seconds."""
 
     cpu: float
@@ -40,8 +39,7 @@ class Process:
     most_files: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Scrape:
+class Scrape(Struct, frozen=True):
     """What one scrape shows beside the counters. `silences` is seconds since each thread gave a sign of life."""
 
     status: Status
@@ -159,8 +157,7 @@ QUOTED = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 ESCAPED = str.maketrans({"\\": r"\\", "\n": r"\n"})
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(Struct, frozen=True):
     """A way to write metrics: its media type, what a type is called with which ending of the name, how it ends."""
 
     media_type: str

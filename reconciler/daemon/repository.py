@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from reconciler.adapters.refwatch import RefWatch
 from reconciler.errors import UsageError
@@ -14,6 +15,7 @@ from reconciler.metrics import timed
 from reconciler.model.log import Level
 from reconciler.reconcile.branch import check_asked, observe_branch, repository_gone
 from reconciler.service.context import branch_choice, describe_place, describe_target
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +39,7 @@ STOP_TIMEOUT = 2.0
 NOT_WATCHED = "the repository is elsewhere: it is fetched now and then, and when a webhook says so"
 
 
-@dataclass(frozen=True, slots=True)
-class Refs:
+class Refs(Struct, frozen=True):
     """Where git keeps what a branch is at: the work tree's own folder, the common one; the branch, if one is named."""
 
     own: Path

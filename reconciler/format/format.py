@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
 from yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
 from reconciler.decode.document import decode, make_parser
@@ -162,8 +163,7 @@ def _lift_entry(entry: Entry) -> Entry:
     return entry._replace(head=(*entry.head, *first.head), body=body)
 
 
-@dataclass(frozen=True, slots=True)
-class _Section:
+class _Section(Struct, frozen=True):
     """The lines from a document mark (from the top, when there is none) to before the next, and the node in them."""
 
     mark: str | None
@@ -303,8 +303,7 @@ UNREADABLE_CODES = frozenset({"yaml-syntax", "unsafe-yaml"})
 """Codes of problems with which a file stays as it is: readers disagree on what it means, or cannot read it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Formatted:
+class Formatted(Struct, frozen=True):
     """A file and its canonical bytes; with `problems` it cannot be read as YAML, and `after` is `before`."""
 
     path: str

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, cast
 
+from msgspec import Struct
+
 from reconciler import canonical
 from reconciler.model.rows import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,8 +35,7 @@ class DriftEnd(StrEnum):
     CHANGED = "changed"
 
 
-@dataclass(frozen=True, slots=True)
-class PastDrift:
+class PastDrift(Struct, frozen=True):
     """A row, or a table as such, was found at a time not to be what git said.
 
     `row` is what `model.rows.Drift.as_json` makes of it, `commit` was live. `right_at` is when it was last seen to be

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from reconciler.model.commit import Status
 
@@ -40,8 +41,7 @@ NEVER_LIVE = frozenset({Fate.REFUSED, Fate.INVALID, Fate.HELD, Fate.PENDING})
 """A commit of these must not look as if its changes had gone live; of a skipped one they went live with a later one."""
 
 
-@dataclass(frozen=True, slots=True)
-class HostRecord:
+class HostRecord(Struct, frozen=True):
     """What a host did with the commits of one branch.
 
     `intervals`, `refusals` and events about `drift` are those of the commits that are asked about, by commit. `height`
@@ -58,8 +58,7 @@ class HostRecord:
     drift: Mapping[str, Sequence[HostEvent]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class CommitFate:
+class CommitFate(Struct, frozen=True):
     """The fate of a commit on a host, the intervals in which it was live, and why it was refused if it ever was.
 
     `drift` are the events about drift while it was live.

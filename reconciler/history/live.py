@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from reconciler.history.fate import CommitFate, HostRecord, judge_fate
 from reconciler.history.points import point_of
 from reconciler.model.intervals import why_replaced
 from reconciler.model.rows import DriftFilter
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -24,8 +26,7 @@ MAX_INTERVALS = 10_000
 """Intervals that are looked at to tell which commits went live: those before them are taken as git has them."""
 
 
-@dataclass(frozen=True, slots=True)
-class LiveHistory:
+class LiveHistory(Struct, frozen=True):
     """What was live on a host and when, and why what was not.
 
     `store` is that of this host; None for another one, and before the first sync. `follows` is the branch that this

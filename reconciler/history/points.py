@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from reconciler.errors import RetryLater, UsageError
 from reconciler.model.commit import Status
@@ -107,8 +108,7 @@ MAX_HEIGHT: Final = 2**32 - 1
 """More commits than the ledger counts to: the point after all of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class NamedPoint:
+class NamedPoint(Struct, frozen=True):
     """A point in the history, the version there, the ledger that has it, and the name that it was found by.
 
     `by_host` says that this version was live on the host at the named time; otherwise its committer time decided, or
@@ -125,8 +125,7 @@ class NamedPoint:
     shown: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class FoundVersion:
+class FoundVersion(Struct, frozen=True):
     """A version, and the ledger that has it; `branch` is that one's where it is not the one asked."""
 
     version: VersionRow

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct, field
 
 from reconciler import canonical
 from reconciler.kinds.kind import TIMESTAMPS, SqlType, child
@@ -26,8 +27,7 @@ RawValue: TypeAlias = "bool | int | float | str | None"
 """A cell: as the database types it where that is exact, else its text."""
 
 
-@dataclass(frozen=True, slots=True)
-class RawTable:
+class RawTable(Struct, frozen=True):
     """The rows of one table or CSV file that are a kind's.
 
     `place` names the table in messages. `rows` maps a row's number (or a CSV record's line, the header being 1) to its
@@ -44,8 +44,7 @@ METADATA = ("name", "labels", "annotations", "refs")
 """A resource's metadata beside its columns, as `desired.<table>` has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnMatch:
+class ColumnMatch(Struct, frozen=True):
     """Positions of cells: by column of the kind, and by the metadata that the table has."""
 
     fields: Mapping[str, int]
@@ -118,8 +117,7 @@ _NOT_FINITE = re.compile(r"[-+]?(?:nan|inf|infinity)", re.IGNORECASE)
 _BOOLEANS = {**dict.fromkeys(("true", "t", "1"), True), **dict.fromkeys(("false", "f", "0"), False)}
 
 
-@dataclass(frozen=True, slots=True)
-class CellError:
+class CellError(Struct, frozen=True):
     """Why a cell does not fit its column: the code, message and hint of a problem."""
 
     code: str
@@ -220,8 +218,7 @@ _CONVERTERS: Mapping[SqlType, Callable[[RawValue], Value | CellError]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class IncomingRow:
+class IncomingRow(Struct, frozen=True):
     """One row: its place, its values by column, and what it says of the resource besides (some of `METADATA`).
 
     `problems` are about single cells. `told` holds the pointers of these and of columns that are wrong as a whole: what
@@ -251,8 +248,7 @@ class IncomingRow:
         return value if isinstance(value, str) else None
 
 
-@dataclass(frozen=True, slots=True)
-class IncomingRows:
+class IncomingRows(Struct, frozen=True):
     """All rows of some tables, and the problems of the tables themselves."""
 
     rows: tuple[IncomingRow, ...]

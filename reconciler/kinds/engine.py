@@ -7,11 +7,11 @@ it. The verdict and its explanation ask the same engine, so that they cannot dis
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from jsonschema_rs import Draft202012Validator, RegexOptions, ValidationError
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,8 +55,7 @@ _SET_OPERATION = re.compile(r"\\.|(?P<doubled>--|&&|~~)", re.DOTALL)
 _BACKTRACKING = re.compile(r"\(\?<?[=!]|\\[1-9]|\(\?P=|\(\?\(|\(\?>")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Same:
+class Same(Struct, frozen=True, eq=False):
     """A cache key for a part of a schema: equal to the very same part only."""
 
     value: Any

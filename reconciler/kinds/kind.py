@@ -6,11 +6,13 @@ Places in schemas and documents are JSON Pointers (RFC 6901).
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+from msgspec import Struct, field
 
 from reconciler import canonical
 from reconciler.model.problem import Mark
@@ -38,8 +40,7 @@ class SqlType(StrEnum):
 NUMBERS = frozenset({SqlType.FLOAT, SqlType.INTEGER})
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """A column, with what the schema of its field says that a CHECK can hold: words of texts, bounds of numbers.
 
     `length` is the n of VARCHAR(n), None for other types and for an unbounded VARCHAR. `bounds` holds the schema's
@@ -103,8 +104,7 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """A role in metadata.refs and the kind whose names it holds; `many` when it is a list of names."""
 
     role: str
@@ -112,8 +112,7 @@ class Reference:
     many: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """One kind of resource. `columns` starts with the key column and leaves out created_at and updated_at."""
 
     name: str

@@ -6,8 +6,9 @@ And where a kind's new schema allows less than its old one did.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from reconciler import canonical
 from reconciler.kinds.check import (
@@ -35,6 +36,7 @@ from reconciler.kinds.names import find_name_flaws
 from reconciler.kinds.parts import VALUES, Flaw, list_parts
 from reconciler.kinds.references import resolve_refs
 from reconciler.model.problem import Problem
+from reconciler.values import replace
 from reconciler.words import did_you_mean
 
 if TYPE_CHECKING:
@@ -54,8 +56,7 @@ RESERVED_TABLES = frozenset({"config_versions", "host_events", "live_intervals"}
 """Tables of the history database that are not a kind's."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Candidate(Struct, frozen=True):
     """A schema that is sound by itself."""
 
     document: Document
@@ -236,8 +237,7 @@ _NEW_KIND = "keep it, or make a new kind and move the resources there"
 _NEW_FIELD = "keep the type and add a new field with the other one"
 
 
-@dataclass(frozen=True, slots=True)
-class Narrowing:
+class Narrowing(Struct, frozen=True):
     """A change of a schema that rows already written could break: its place in the new schema, and what to do.
 
     `column` is the one it is about; empty for the table and its key.

@@ -5,8 +5,9 @@ A keyword decides whether what it holds is a schema: a `$ref` inside of a `const
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct
 
 from reconciler.kinds.kind import child
 
@@ -40,8 +41,7 @@ _HOLDS_ONE = frozenset({"if", "then", "else", "not", "contentSchema"}) | (ALL_ME
 _HOLDS_MANY = (SAME_VALUE | MEMBERS | ALL_MEMBERS | {"$defs"}) - _HOLDS_ONE
 
 
-@dataclass(frozen=True, slots=True)
-class Flaw:
+class Flaw(Struct, frozen=True):
     """What is wrong at a JSON Pointer into a schema; `at_key` when it is the key there rather than its value.
 
     `instead` is the pointer of the keyword that was probably meant, so that its absence is not told as well.

@@ -7,10 +7,11 @@ or a field: values are finite. It may not refer to itself about the same value.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin
+
+from msgspec import Struct
 
 from reconciler.kinds.engine import Same
 from reconciler.kinds.kind import child, value_at
@@ -32,8 +33,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _HINT = "a $ref names a place in the same file, such as #/$defs/name: nothing outside it is ever read"
 
 
-@dataclass(frozen=True, slots=True)
-class Links:
+class Links(Struct, frozen=True):
     """Where the references of a schema lead: of each part that refers, the pointers of what each one may lead to.
 
     Only a `$dynamicRef` may lead to several parts, of which the first is the one that its text names. `meta` has the
@@ -75,8 +75,7 @@ def find_links(schema: Mapping[str, Any], parts: Parts) -> Links:
     return Links(targets, frozenset(meta), tuple(flaws))
 
 
-@dataclass(frozen=True, slots=True)
-class _Index:
+class _Index(Struct, frozen=True):
     """What can be referred to by name. `bases` has the address that the references of each part are relative to."""
 
     bases: Mapping[str, str]
@@ -218,8 +217,7 @@ _OF_OBJECTS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
+class Extent(Struct, frozen=True):
     """How much there is to a part with each `$ref` written out; `overlap` is about one value at most.
 
     `again` is what one value is compared with once more where an `unevaluated…` keyword around this part asks which

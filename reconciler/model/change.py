@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct, field
 
 from reconciler import canonical
 
@@ -30,8 +31,7 @@ class RowId(NamedTuple):
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """One YAML document as written: plain values, and where each of them stands.
 
     `marks` maps a JSON Pointer to the place of the value there; a pointer followed by `#` is the place of the key
@@ -44,16 +44,14 @@ class Document:
     ambiguous: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Decoded:
+class Decoded(Struct, frozen=True):
     """A file after decoding: its documents, and the problems that kept others from becoming documents."""
 
     documents: tuple[Document, ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(Struct, frozen=True):
     """One declared thing, in canonical form.
 
     `values` maps each of the kind's columns (key column included, time stamps not) to its canonical value: floats
@@ -101,16 +99,14 @@ def content_digest(
     return canonical.digest(covered)
 
 
-@dataclass(frozen=True, slots=True)
-class Identified:
+class Identified(Struct, frozen=True):
     """A document with errors that has a kind and a name: it counts as declared."""
 
     key: Key
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class FileEntry:
+class FileEntry(Struct, frozen=True):
     """What one file of a tree declares.
 
     `unreadable` says that some document in it could not even be identified, so what it declares is unknown.
@@ -150,8 +146,7 @@ ORDER = (Op.DELETE, Op.CREATE, Op.UPDATE)
 """The order in which changes are shown: what is lost comes first."""
 
 
-@dataclass(frozen=True, slots=True)
-class FieldChange:
+class FieldChange(Struct, frozen=True):
     """One field's old and new value; metadata is named `labels.host`, `refs.broker`, `annotations.x` or `name`."""
 
     field: str
@@ -159,8 +154,7 @@ class FieldChange:
     new: Value
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """The create, update or delete of one resource. `old` is None for a create, `new` for a delete.
 
     `prune` says what becomes of the row; it is None unless this is a delete.
@@ -206,23 +200,20 @@ def _reference(names: tuple[str, ...]) -> Value:
     return names[0] if len(names) == 1 else list(names)
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(Struct, frozen=True):
     """A mainline commit as the origin of a row: its sha and its committer time (UTC)."""
 
     commit: str
     time: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Removal(Stamp):
+class Removal(Stamp, frozen=True):
     """The mainline commit that removed a resource, and what became of its row then."""
 
     prune: Prune = Prune.DEACTIVATE
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """A resource with its provenance; `removed` is set on a tombstone: what left git, as it last was."""
 
     resource: Resource
@@ -235,8 +226,7 @@ class Row:
         return self.resource.row_id
 
 
-@dataclass(frozen=True, slots=True)
-class Between:
+class Between(Struct, frozen=True):
     """Two states, each identified by a text, and the rows that differ between them.
 
     `rows` are those of the new state, including tombstones of what left it; None when any row may differ. States with

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from reconciler import canonical
 from reconciler.model.change import Prune, Stamp
 
@@ -23,8 +25,7 @@ APPROVAL = re.compile(r"reconciler-approve:\s*(?P<what>.*)", re.IGNORECASE)
 """A trailer as git-interpret-trailers(1) has them: keys in any case."""
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(Struct, frozen=True):
     """An author or committer: name, e-mail address and time, aware and in the writer's own zone.
 
     `outside` is the time as git has it where no store can hold that: then `time` is the nearest that they can.
@@ -36,8 +37,7 @@ class Signature:
     outside: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """A commit object. `signed` says that a signature is attached, not that anyone has checked it."""
 
     sha: str
@@ -81,8 +81,7 @@ class FileChange:
     old_type: EntryType = field(default=EntryType.FILE, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class CommitDelta:
+class CommitDelta(Struct, frozen=True):
     """A commit with the paths that differ from its first parent (from nothing, for a root commit).
 
     `changes` is None where they could not be read together with the other commits'.
@@ -99,16 +98,14 @@ class Status(StrEnum):
     INVALID = "INVALID"
 
 
-@dataclass(frozen=True, slots=True)
-class RowChange:
+class RowChange(Struct, frozen=True):
     """What a mainline commit did to one row: the change, and the row it left (a tombstone for a delete)."""
 
     change: Change
     row: Row
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Struct, frozen=True):
     """A commit as the ledger records it: one per commit reachable from the branch.
 
     `height` is the number of commits on its first-parent chain, itself included. `digest` is that of the valid
@@ -128,8 +125,7 @@ class Version:
     rows: tuple[RowChange, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PruneRule:
+class PruneRule(Struct, frozen=True):
     """What becomes of rows that leave git, and how many of one kind may do so in one step.
 
     `max_percent` is of the kind's declared resources before, 0 to 100; more than either limit is refused.
@@ -140,8 +136,7 @@ class PruneRule:
     max_count: int = 50
 
 
-@dataclass(frozen=True, slots=True)
-class RepositorySpec:
+class RepositorySpec(Struct, frozen=True):
     """The `spec` of kind Repository. Without the file, or without a field in it, the defaults count.
 
     `include` and `exclude` are patterns as in .gitignore, relative to the file's folder; an empty `include` stands
@@ -152,11 +147,10 @@ class RepositorySpec:
     exclude: tuple[str, ...] = ()
     schemas: str = "schemas"
     policies: str = "policies"
-    prune: PruneRule = field(default_factory=PruneRule)
+    prune: PruneRule = PruneRule()
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Struct, frozen=True):
     """The commit whose state the live rows are."""
 
     stamp: Stamp
@@ -165,8 +159,7 @@ class Applied:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """The newest commit that was looked at. `problems` is why it was refused; none of them an error when applied."""
 
     stamp: Stamp
@@ -175,16 +168,14 @@ class Attempt:
     problems: tuple[Problem, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
+class Approval(Struct, frozen=True):
     """What would have been refused and was let through: the codes of its problems, and who or what approved them."""
 
     by: str
     codes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class StoreUpdate:
+class StoreUpdate(Struct, frozen=True):
     """One commit's step for the store: every row that was touched since the applied commit, tombstones included.
 
     Rows that only moved in the tree are among them. `counts` is what the plan says: creates, updates, deletes.

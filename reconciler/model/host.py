@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from reconciler import canonical
 from reconciler.errors import NeedsHuman, ReconcilerError
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,8 +18,7 @@ if TYPE_CHECKING:
     from reconciler.canonical import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(Struct, frozen=True):
     """The repository and branch that a store belongs to.
 
     `repository` is its name in the history: the URL at which it was found first, which stays when the URL changes.
@@ -50,8 +51,7 @@ def ownership_events(before: Owner | None, after: Owner) -> Iterator[tuple[str, 
         yield "repository-moved", {"url": after.url, "before": before.url}
 
 
-@dataclass(frozen=True, slots=True)
-class HostEvent:
+class HostEvent(Struct, frozen=True):
     """Something this host did, and when (aware, UTC). `seq` only ever rises, gaps are possible.
 
     `commit` and `digest` are None where the event is about neither; `duration_ms` is 0 for what takes no time.
@@ -72,8 +72,7 @@ APPLIED, REFUSED, STATE, DRIFT = "applied", "refused", "state", "drift"
 """A commit went live · the head is kept from it · sync, health or troubles changed · live rows were not as git says."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class StreamEvent:
+class StreamEvent(Struct, frozen=True, eq=False):
     """One of them. `number` counts from 1 in each run of the daemon; `data` is JSON, as docs/http.md shows it."""
 
     number: int
@@ -89,8 +88,7 @@ class ConditionSeverity(StrEnum):
     WARNING = "Warning"
 
 
-@dataclass(frozen=True, slots=True)
-class HostCondition:
+class HostCondition(Struct, frozen=True):
     """Something that does not work. `about` is what; `reason` one CamelCase word; `since` when it began (UTC)."""
 
     about: str
@@ -101,8 +99,7 @@ class HostCondition:
     since: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Suspension:
+class Suspension(Struct, frozen=True):
     """`since` and `until` are aware, in UTC; `until` None lasts until somebody resumes."""
 
     reason: str
@@ -128,8 +125,7 @@ class Grade(StrEnum):
     PROBLEM = "problem"
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
+class Diagnosis(Struct, frozen=True):
     """One line of a doctor's report: what was looked at, how it is, and how to mend it (empty when it is well)."""
 
     check: str
@@ -138,8 +134,7 @@ class Diagnosis:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Backlog:
+class Backlog(Struct, frozen=True):
     """The pending versions: how many, when the oldest was committed, and whether the ledger may lack others, too."""
 
     versions: int
@@ -147,8 +142,7 @@ class Backlog:
     behind: bool
 
 
-@dataclass(frozen=True, slots=True)
-class UploadFailure:
+class UploadFailure(Struct, frozen=True):
     """Why an attempt failed, and when (UTC). `stalled`: trying again does not help, a human is needed."""
 
     message: str
@@ -164,8 +158,7 @@ class UploadFailure:
         return cls(f"unexpected {type(error).__name__}: {error}", "this is a bug; its trace is in the log", at, False)
 
 
-@dataclass(frozen=True, slots=True)
-class UploadAttempt:
+class UploadAttempt(Struct, frozen=True):
     """One attempt: its duration, the number of versions recorded, and whether the ledger is complete now."""
 
     seconds: float
@@ -174,8 +167,7 @@ class UploadAttempt:
     complete: bool
 
 
-@dataclass(frozen=True, slots=True)
-class UploadState:
+class UploadState(Struct, frozen=True):
     """The state of an uploader; times are UTC.
 
     `versions` and `events` are pending; `oldest` is when the first of these versions was committed. `behind`: the

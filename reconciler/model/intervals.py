@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from reconciler import canonical
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,8 +27,7 @@ class IntervalEnd(StrEnum):
     HALT_CHANGED = "halt-changed"
 
 
-@dataclass(frozen=True, slots=True)
-class LiveInterval:
+class LiveInterval(Struct, frozen=True):
     """A commit was live from `since` on and until `until`, excluded; `until` and `ended` are None while it is live.
 
     Times are aware, in UTC. `store` is the id of the store that wrote it down, `seq` counts there from 1. `change` is

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from urllib.parse import quote
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -29,8 +30,7 @@ class SessionStatus(StrEnum):
     EXPIRED = "EXPIRED"
 
 
-@dataclass(frozen=True, slots=True)
-class NewSession:
+class NewSession(Struct, frozen=True):
     """A session to begin, in canonical form: UUIDs in lower case, the device as a hash."""
 
     id: str
@@ -39,8 +39,7 @@ class NewSession:
     device_fingerprint: str
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """One session. `owner` is the key of the row whose session it is; `last_active` is in UTC, to the millisecond."""
 
     id: str
@@ -55,8 +54,7 @@ class Session:
         return self.status is SessionStatus.ACTIVE
 
 
-@dataclass(frozen=True, slots=True)
-class SessionCursor:
+class SessionCursor(Struct, frozen=True):
     """The last session of a page: when it was last active, in milliseconds since 1970, and its id."""
 
     moment: int
@@ -66,16 +64,14 @@ class SessionCursor:
         return f"{self.moment}-{self.id}"
 
 
-@dataclass(frozen=True, slots=True)
-class SessionPage:
+class SessionPage(Struct, frozen=True):
     """Some sessions of one owner, the last used first; `after` is the next page's cursor, None at the end."""
 
     sessions: tuple[Session, ...]
     after: SessionCursor | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Lifetimes:
+class Lifetimes(Struct, frozen=True):
     """How long an unused session stays active, and how long its record stays after it was last active."""
 
     idle: timedelta = IDLE_TIMEOUT
@@ -102,8 +98,7 @@ class Use(IntEnum):
     LIVE = 2
 
 
-@dataclass(frozen=True, slots=True)
-class ViewMark:
+class ViewMark(Struct, frozen=True):
     """The state that the view holds: a commit, its height and the state's digest."""
 
     commit: str
@@ -111,8 +106,7 @@ class ViewMark:
     height: int
 
 
-@dataclass(frozen=True, slots=True)
-class ViewWrite:
+class ViewWrite(Struct, frozen=True):
     """What becomes of one row. `kind` is the kind's name in lower case; `json` is the row, None when it goes.
 
     `use` and `changed` (milliseconds since 1970) say what is dropped first when there is not enough room.
@@ -143,8 +137,7 @@ class ViewWrite:
         return sum(len(text.encode()) for text in texts) + OVERHEAD
 
 
-@dataclass(frozen=True, slots=True)
-class ViewStep:
+class ViewStep(Struct, frozen=True):
     """The writes from one state to the next, for a view that is at `base`."""
 
     base: ViewMark
@@ -152,8 +145,7 @@ class ViewStep:
     writes: tuple[ViewWrite, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CacheState:
+class CacheState(Struct, frozen=True):
     """What the view holds. `mark` is None when nothing is there, or only a part: it has to be rebuilt.
 
     `dropped` is how many live rows are not in it for want of room; `bytes` is about what its rows
@@ -215,16 +207,14 @@ class ViewFault(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class ViewDifference:
+class ViewDifference(Struct, frozen=True):
     """A row of the view that is not as it should be. `key` is what follows `config:`, mostly `kind:name`."""
 
     key: str
     fault: ViewFault
 
 
-@dataclass(frozen=True, slots=True)
-class ComparedView:
+class ComparedView(Struct, frozen=True):
     """A view beside what it should hold. `rows` is how many should be there; None, with a reason: none were compared.
 
     `stale` says that it is another commit's, which nobody changes.

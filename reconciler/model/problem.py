@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 NOT_LOCATED = 0
 """The column of a problem whose line is that of its document only: the pointer says which field it is about."""
@@ -20,8 +21,7 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Problem(Struct, frozen=True, order=True):
     """One thing that is wrong. Problems sort by path, line and column, which is the order they are shown in.
 
     `path` is relative to the repository's root with forward slashes; `line` and `column` count from 1; `pointer`
@@ -49,16 +49,14 @@ def verdict_of(program: str) -> str:
     return f"reconciler {program} cannot judge this"
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """A place in a text: line and column, both from 1."""
 
     line: int
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """One rule: a SELECT whose rows are violations. `title` is the first comment line of its file."""
 
     name: str
@@ -67,8 +65,7 @@ class Policy:
     sql: str
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(Struct, frozen=True):
     """One row that a policy returned. What the row lacks is empty; `field` is as in `FieldChange`."""
 
     message: str
@@ -78,8 +75,7 @@ class Violation:
     severity: Severity = Severity.ERROR
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """Why a policy could not be run, in the database's words; line and column are those of its file, from 1."""
 
     message: str
@@ -88,8 +84,7 @@ class Fault:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """The result of one policy. `cut`: it returned more rows than are kept. `fault`: it failed."""
 
     policy: Policy

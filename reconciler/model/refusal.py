@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, cast
+
+from msgspec import Struct, structs
 
 from reconciler.model.problem import Problem, Severity
 
@@ -20,8 +21,7 @@ MAX_REASONS = 50
 """Problems that an event holds; the rest are counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """A commit was refused. `rules` are the codes of what it was refused for; `total` counts all problems.
 
     `problems` are the first of them; none where the event is of a version that did not keep them.
@@ -50,7 +50,7 @@ def refusal_detail(problems: Sequence[Problem]) -> dict[str, Value]:
     return {
         "problems": len(problems),
         "refused_by": list(rules_of(problems)),
-        "reasons": [asdict(problem) for problem in first],
+        "reasons": [structs.asdict(problem) for problem in first],
     }
 
 

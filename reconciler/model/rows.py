@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec import Struct, field
 
 from reconciler import canonical
 from reconciler.model.change import RowId
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     Record = Sequence[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(Struct, frozen=True):
     """`text` is part of a name, path, label or text column, in any case; `equals` maps columns to exact values.
 
     Of the rows found, in order of name, `limit` from the one with number `offset` on.
@@ -35,8 +35,7 @@ class Search:
     limit: int = 100
 
 
-@dataclass(frozen=True, slots=True)
-class QueryLimits:
+class QueryLimits(Struct, frozen=True):
     """The limits of a query: rows returned, and seconds."""
 
     rows: int = 1_000
@@ -50,8 +49,7 @@ class CutBy(StrEnum):
     BYTES = "bytes"
 
 
-@dataclass(frozen=True, slots=True)
-class QueryResult:
+class QueryResult(Struct, frozen=True):
     """Columns as name and SQL type, and rows of JSON values; `cut` by which limit if there are more."""
 
     columns: tuple[tuple[str, str], ...]
@@ -63,8 +61,7 @@ MAX_QUERY_BYTES = 16 * 1024 * 1024
 """Bytes of JSON that the rows of a result may have, so that neither side has to hold more."""
 
 
-@dataclass(frozen=True, slots=True)
-class TableExport:
+class TableExport(Struct, frozen=True):
     """A table: its name, its columns as name and DuckDB's SQL type, and its rows in blocks, to be read once.
 
     Values are those of Python; ids and JSON are text, moments are in UTC.
@@ -75,8 +72,7 @@ class TableExport:
     blocks: Iterable[Sequence[Record]]
 
 
-@dataclass(frozen=True, slots=True)
-class LiveRow:
+class LiveRow(Struct, frozen=True):
     """A live row as consumers see it, and where git declares it (`path` None for what left git)."""
 
     kind: str
@@ -90,8 +86,7 @@ ORPHANED = "ORPHANED"
 """Beside VALID and INVALID, the status of versions that the branch no longer reaches."""
 
 
-@dataclass(frozen=True, slots=True)
-class VersionRow:
+class VersionRow(Struct, frozen=True):
     """A version as it is read back from the ledger."""
 
     commit: Commit
@@ -107,16 +102,14 @@ class VersionRow:
     recorded_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedEvent:
+class RecordedEvent(Struct, frozen=True):
     """A host event as it is read back from the ledger, and the host it happened on."""
 
     host: str
     event: HostEvent
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryPoint:
+class HistoryPoint(Struct, frozen=True):
     """A place in the history: so many commits of the mainline, and then some that the branch no longer reaches.
 
     Of those only the valid ones are named. An invalid commit is the same place as the last valid one before it.
@@ -126,16 +119,14 @@ class HistoryPoint:
     dropped: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SideVersion:
+class SideVersion(Struct, frozen=True):
     """A version off the mainline: its parents, and whether its rows are recorded (it was valid and on it once)."""
 
     parents: tuple[str, ...]
     has_rows: bool
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryRow:
+class HistoryRow(Struct, frozen=True):
     """A row as a mainline commit left it. `values` has the columns of the desired table, with their projection.
 
     `op` is what the commit did; `prune` what became of the row if that was a delete, else empty.
@@ -148,8 +139,7 @@ class HistoryRow:
     values: Mapping[str, Value]
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryChange:
+class HistoryChange(Struct, frozen=True):
     """A row as a commit left it, and the commit's version."""
 
     row: HistoryRow
@@ -169,8 +159,7 @@ class ChangeCursor(NamedTuple):
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class ActiveDay:
+class ActiveDay(Struct, frozen=True):
     """The mainline's commits of one day by committer time in UTC: how many, and the changes of those not refused."""
 
     day: date
@@ -182,8 +171,7 @@ class ActiveDay:
     refused: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class DriftFilter:
+class DriftFilter(Struct, frozen=True):
     """Which host events about drift to find: up to `limit`, those nearest to a time.
 
     Their detail is cut to `checked`, `counts`, `recorded` (how many rows the event has) and `rows`. With a kind these
@@ -222,8 +210,7 @@ class DriftType(StrEnum):
     CHANGED = "changed"
 
 
-@dataclass(frozen=True, slots=True)
-class Drift:
+class Drift(Struct, frozen=True):
     """One row, or one table as such, that is not what it should be.
 
     A row: `before` and `after` map columns to values as a live row has them, None where there is no row. Of an altered
@@ -267,8 +254,7 @@ class Drift:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Drifts:
+class Drifts(Struct, frozen=True):
     """All drift. `reported` holds the first drifts, in order of kind and id; `counts` counts all, by kind."""
 
     reported: tuple[Drift, ...] = ()

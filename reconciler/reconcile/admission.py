@@ -7,9 +7,10 @@ the new rows. As the rules of the old state count too, no commit can loosen a ru
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from reconciler.errors import NeedsHuman, UsageError
 from reconciler.kinds.kind import Kinds
@@ -22,6 +23,7 @@ from reconciler.reconcile.narrowing import find_lost_rows
 from reconciler.reconcile.read import locate_problems
 from reconciler.snapshot.snapshot import LoadedBase, change_between
 from reconciler.tables.rows import with_types
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -43,8 +45,7 @@ MAX_LOOKUPS = 100
 """Resources of violations that are looked up one by one; for more, all rows are read."""
 
 
-@dataclass(frozen=True, slots=True)
-class CommitState:
+class CommitState(Struct, frozen=True):
     """One side of a step: a commit, the rules and kinds in force there, and its rows, tombstones included.
 
     With the commit, `digest` identifies the rows. It is empty when they are not what the commit's history makes of it.
@@ -62,16 +63,14 @@ class CommitState:
         return f"{self.commit} {self.digest}"
 
 
-@dataclass(frozen=True, slots=True)
-class RowDelta:
+class RowDelta(Struct, frozen=True):
     """The rows of the new state that differ from the old one, and a lookup of what the old one declares by a name."""
 
     rows: tuple[Row, ...]
     named: Callable[[Key], Sequence[Resource]]
 
 
-@dataclass(frozen=True, slots=True)
-class MessageApprovals:
+class MessageApprovals(Struct, frozen=True):
     """What the messages of some commits approve: of these what they remove, of those the kinds as they have them."""
 
     removals: frozenset[str] = frozenset()
@@ -93,8 +92,7 @@ class MessageApprovals:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class AdmissionRequest:
+class AdmissionRequest(Struct, frozen=True):
     """A step from one state (None: from nothing) to another, and what it changes.
 
     `count_before` says how many resources of a kind the old state declares. `approved` is what messages of its commits
@@ -118,8 +116,7 @@ class AdmissionRequest:
         return Between(self.old.identity if self.old else "", self.new.identity, rows)
 
 
-@dataclass(frozen=True, slots=True)
-class AdmissionResult:
+class AdmissionResult(Struct, frozen=True):
     """What guards and policies have against a step. A problem that was approved is a warning."""
 
     problems: tuple[Problem, ...] = ()
@@ -306,8 +303,7 @@ def _downgrade(problem: Problem, by: str) -> Problem:
     return replace(problem, severity=Severity.WARNING, hint=f"approved by {by}")
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True):
     """What a commit would change in the live rows. `replaces` says that it starts over instead of updating them."""
 
     commit: ProcessedCommit

@@ -7,8 +7,9 @@ branch that has no commits yet.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
 
 from reconciler.errors import BranchError, UsageError
 from reconciler.model.commit import BRANCHES
@@ -27,8 +28,7 @@ AWAY = "RepositoryGone"
 REASONS = (GONE, SWITCHED, UNBORN, MISSING, MOVED, AWAY)
 
 
-@dataclass(frozen=True, slots=True)
-class BranchChoice:
+class BranchChoice(Struct, frozen=True):
     """What people ask for: `asked` for one call alone, `named` in the settings, or to go with the checkout."""
 
     asked: str | None = None
@@ -44,8 +44,7 @@ class BranchWarning(NamedTuple):
     hint: str
 
 
-@dataclass(frozen=True, slots=True)
-class FollowedBranch:
+class FollowedBranch(Struct, frozen=True):
     """A branch as it is now. `head` is None where it has no commits, yet or any more.
 
     `hold` says why nothing of it may go live, None when it may. `binds`: a reconcile makes it the host's branch.

@@ -5,8 +5,9 @@ A watched tree is checked again whenever files change; only what changed is read
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from reconciler.decode.document import decode
 from reconciler.model.problem import Severity
@@ -16,6 +17,7 @@ from reconciler.snapshot import tree as trees
 from reconciler.snapshot.snapshot import EmptyBase
 from reconciler.snapshot.tree import find_tree_problems
 from reconciler.validate.validator import read_repository
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
@@ -41,8 +43,7 @@ RETRY = 2.0
 """Seconds until files that could not be read are tried again: an editor on Windows locks what it writes."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(Struct, frozen=True):
     """All problems of a tree in order, and what each of its files declares."""
 
     problems: tuple[Problem, ...]
@@ -121,8 +122,7 @@ def _read_resources(reader: FileReader, files: Mapping[str, Content], layout: La
     return {**entries, **dict(zip(texts, reader.read_files(texts.items(), len(texts)), strict=True))}
 
 
-@dataclass(frozen=True, slots=True)
-class TreeContents:
+class TreeContents(Struct, frozen=True):
     """What is known of a watched tree: its settings and schemas, and what each of its files declares."""
 
     layout: Layout

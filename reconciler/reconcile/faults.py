@@ -9,6 +9,8 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from msgspec import Struct
+
 from reconciler import __version__
 from reconciler.errors import BugError, ReconcilerError, RetryLater, TooLarge
 from reconciler.model.log import Level
@@ -51,8 +53,7 @@ def cannot_judge(path: str, fault: str, hint: str = HINT) -> Problem:
     return Problem(path, 1, 1, "cannot-judge", "", f"{verdict_of(__version__)}: {fault}", hint)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """How a call ended: its value, or why the fault is that of its input (the same in every process), and the trace."""
 
     value: Any = None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from reconciler.errors import BugError
 from reconciler.format.format import Formatted, KeyOrder, format_file
@@ -22,8 +23,7 @@ ROLES = frozenset({Role.RESOURCES, Role.SETTINGS})
 """The roles of formatted files; other tools format schemas and policies."""
 
 
-@dataclass(frozen=True, slots=True)
-class FormattedTree:
+class FormattedTree(Struct, frozen=True):
     """The formatted files, and the bugs because of which others are not among them."""
 
     files: tuple[Formatted, ...]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from reconciler.errors import BugError
 from reconciler.importing.documents import build_documents
@@ -17,6 +18,7 @@ from reconciler.snapshot import tree
 from reconciler.snapshot.snapshot import EmptyBase
 from reconciler.snapshot.tree import find_tree_problems
 from reconciler.validate.validator import build_resource
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -32,8 +34,7 @@ if TYPE_CHECKING:
     Resources = Mapping[RowId, Resource]
 
 
-@dataclass(frozen=True, slots=True)
-class RowImport:
+class RowImport(Struct, frozen=True):
     """The result of planning an import.
 
     `rows` are the rows as resources. `files` has the text of a new file, by its path from the root, for each row that

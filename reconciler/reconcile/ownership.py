@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from reconciler.errors import NeedsHuman
 from reconciler.model.host import Owner
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from reconciler.model.commit import Applied
     from reconciler.ports import Source, Store, StoreReader
 
 
-@dataclass(frozen=True, slots=True)
-class Claimant:
+class Claimant(Struct, frozen=True):
     """A repository, where it is now, as `url//folder`, and the folder of the configuration in it."""
 
     source: Source

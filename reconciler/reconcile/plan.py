@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 from uuid import UUID
+
+from msgspec import Struct
 
 from reconciler import canonical
 from reconciler.errors import UsageError
@@ -28,6 +29,7 @@ from reconciler.reconcile.sync import HistoryWalk, Mainline
 from reconciler.reconcile.walk import CommitProcessor, ProcessedCommit, StateAt, WalkStart, state_at, walk_history
 from reconciler.snapshot import tree as trees
 from reconciler.snapshot.snapshot import EmptyBase, LoadedBase, advance_lineage
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -58,8 +60,7 @@ DERIVED_VERSION = 5
 """The version of the UUIDs that are made from names (RFC 9562)."""
 
 
-@dataclass(frozen=True, slots=True)
-class PartialTree:
+class PartialTree(Struct, frozen=True):
     """The rows that a tree declares around some files; `declared` counts the resources of the whole tree."""
 
     base: LoadedBase
@@ -151,8 +152,7 @@ def _is_sound(kinds: Kinds, entries: Entries, old: Entries, new: Entries) -> boo
     return not any(key in tree.candidates.missing for key in needed | declared)
 
 
-@dataclass(frozen=True, slots=True)
-class PlanBase:
+class PlanBase(Struct, frozen=True):
     """The state that a plan between two commits starts from; `declared` counts the resources there."""
 
     state: TreeState
@@ -160,8 +160,7 @@ class PlanBase:
     declared: int
 
 
-@dataclass(frozen=True, slots=True)
-class Planner:
+class Planner(Struct, frozen=True):
     """Makes plans for one repository. `bundled` are the kinds that the program brings."""
 
     source: Source

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from reconciler.errors import UsageError
 from reconciler.model.change import Removal, Row, Stamp
@@ -44,8 +45,7 @@ class Expectation(Enum):
     VIOLATION = "fail"
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyTest:
+class PolicyTest(Struct, frozen=True):
     """One test: the files of the desired state and of the live one, by path."""
 
     policy: str
@@ -61,8 +61,7 @@ class PolicyTest:
         return self.expected is Expectation.VIOLATION
 
 
-@dataclass(frozen=True, slots=True)
-class Policies:
+class Policies(Struct, frozen=True):
     """The policies of a working tree and their tests, in order, and what is wrong with the files."""
 
     members: tuple[Policy, ...]
@@ -142,8 +141,7 @@ def _misplaced_problem(path: str, policy: str, name: str, names: Collection[str]
     return Problem(path, 1, 1, BAD_TEST, "", message, hint)
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyTestResult:
+class PolicyTestResult(Struct, frozen=True):
     """The result of one test. `problems`, of its files or of the policy, are why it could not run."""
 
     test: PolicyTest
@@ -157,8 +155,7 @@ class PolicyTestResult:
         return not self.problems and bool(self.violations) == self.test.expects_violation
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyTestRun:
+class PolicyTestRun(Struct, frozen=True):
     """The results of all tests. `problems` are those of the policies and of the files around them."""
 
     policies: tuple[Policy, ...]
@@ -176,8 +173,7 @@ class PolicyTestRun:
         return not self.failed and not any(problem.is_error for problem in self.problems)
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyTester:
+class PolicyTester(Struct, frozen=True):
     """Runs tests with an engine, the kinds of the working tree and its prune mode."""
 
     engine: PolicyEngine

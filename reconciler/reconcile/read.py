@@ -11,7 +11,6 @@ import signal
 import sys
 import time
 from collections import OrderedDict, deque
-from dataclasses import replace
 from functools import partial
 from itertools import chain, repeat, zip_longest
 from typing import TYPE_CHECKING
@@ -26,6 +25,7 @@ from reconciler.reconcile.faults import Answer, call_here, cannot_judge, is_comm
 from reconciler.slices import slices
 from reconciler.snapshot.tree import NO_ENTRY
 from reconciler.validate.validator import Validator
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping

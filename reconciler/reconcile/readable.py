@@ -8,14 +8,16 @@ if no unread file holds its name or its id.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from reconciler.kinds.kind import Kinds
 from reconciler.model.change import Op
 from reconciler.reconcile.rules import Role
 from reconciler.snapshot.snapshot import advance_lineage
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -62,8 +64,7 @@ class UnreadFiles:
         return self._text.lower()
 
 
-@dataclass(frozen=True, slots=True)
-class ReadablePart:
+class ReadablePart(Struct, frozen=True):
     """An invalid commit as far as it can be read: the state with what its readable files declare, and its changes.
 
     `unread` are the files that were left out, of `files` in all. `withheld` are the resources that were declared before

@@ -8,8 +8,9 @@ from __future__ import annotations
 import itertools
 import queue
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
+
+from msgspec import Struct
 
 from reconciler.errors import ReconcilerError, RetryLater
 from reconciler.model.host import Backlog
@@ -205,8 +206,7 @@ class OutboxRecorder:
         self._outbox.offer(PendingVersion.from_commit(commit)._replace(again=self._again))
 
 
-@dataclass(frozen=True, slots=True)
-class Feed(Generic[T]):
+class Feed(Struct, Generic[T], frozen=True):
     """What a store numbers for the ledger, and how far the ledger has it.
 
     `position` is the newest number that the ledger has, with all before it; `after` gives what has greater numbers, in
@@ -316,8 +316,7 @@ class PendingVersion(NamedTuple):
         return cls(commit.version, commit.kinds)
 
 
-@dataclass(frozen=True, slots=True)
-class RecordResult:
+class RecordResult(Struct, frozen=True):
     """How many versions were recorded. `behind`: the ledger lacks commits before it, or has some that are gone."""
 
     versions: int = 0

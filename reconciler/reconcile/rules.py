@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
 from rpds import HashTrieMap
 
 from reconciler.decode.document import decode
@@ -19,6 +20,7 @@ from reconciler.reconcile.faults import Answer, call_here, cannot_judge, is_comm
 from reconciler.reconcile.read import not_a_file_problem
 from reconciler.validate.filepatterns import FilePatterns
 from reconciler.validate.validator import read_repository
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -118,8 +120,7 @@ class Layout:
         return f"{self.folder}/{name}" if self.folder else name
 
 
-@dataclass(frozen=True, slots=True)
-class BundledSchemas:
+class BundledSchemas(Struct, frozen=True):
     """What the program brings: its kinds, the meta-schema of kinds, and the schema of `reconciler.yaml`."""
 
     kinds: Kinds
@@ -189,8 +190,7 @@ def _build_kinds(stored: _Schemas) -> Kinds:
     return Kinds(tuple(build_kind(stored.schemas[name], "") for name in sorted(stored.schemas)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Schemas:
+class _Schemas(Struct, frozen=True):
     """A cache key: equal when all schemas are equal."""
 
     schemas: Mapping[str, Mapping[str, Any]]
@@ -199,8 +199,7 @@ class _Schemas:
         return hash(tuple(self.schemas))
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """The rules of one tree: its layout, and the files of its schemas and policies by path.
 
     While `reconciler.yaml` cannot be read, `layout` is that of the previous tree, and `problems` say why.
@@ -208,8 +207,8 @@ class Rules:
 
     layout: Layout
     problems: tuple[Problem, ...] = ()
-    schemas: Files = field(default_factory=HashTrieMap)
-    policies: Files = field(default_factory=HashTrieMap)
+    schemas: Files = HashTrieMap()
+    policies: Files = HashTrieMap()
 
     @property
     def spec(self) -> RepositorySpec:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.commit import Applied, Attempt, Status
@@ -49,16 +50,14 @@ def current_suspension(store: Store) -> Suspension | None:
     return store.suspension()
 
 
-@dataclass(frozen=True, slots=True)
-class CommitApproval:
+class CommitApproval(Struct, frozen=True):
     """Approval to apply one commit against guards and policies: a revision, and who approves."""
 
     revision: str
     by: str
 
 
-@dataclass(frozen=True, slots=True)
-class AppliedStep:
+class AppliedStep(Struct, frozen=True):
     """What the store took: the update from the applied commit (`base`; None: nothing), under some kinds.
 
     `replaced` says that whatever the update does not contain is gone, `migrated` that rows which it does not contain
@@ -73,8 +72,7 @@ class AppliedStep:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class SyncResult:
+class SyncResult(Struct, frozen=True):
     """What a reconcile did. `head` is None for a branch without commits; `plan` is what changed in the live rows."""
 
     head: str | None
@@ -85,8 +83,7 @@ class SyncResult:
     applied_step: AppliedStep | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reconciler:
+class Reconciler(Struct, frozen=True):
     """Reconciles one branch of one repository into one store and one ledger (None: no history is kept).
 
     `claimant` is the repository, which the store has to belong to. With an `outbox`, versions are put there instead of
@@ -268,8 +265,7 @@ class Reconciler:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Mainline:
+class Mainline(Struct, frozen=True):
     """How far a walk is along the mainline: the last commit, and the last valid one.
 
     `approved` is what the messages of commits approve.
@@ -288,8 +284,7 @@ class Mainline:
         return Mainline(commit, commit if version.status is Status.VALID else self.valid, approved)
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryWalk:
+class HistoryWalk(Struct, frozen=True):
     """The walk from the rows in a store to a commit. `bundled` are the kinds that the program brings."""
 
     source: Source

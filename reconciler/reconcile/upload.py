@@ -6,8 +6,9 @@ import math
 import threading
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.model.host import UploadAttempt, UploadFailure, UploadState
@@ -39,8 +40,7 @@ STOP_TIMEOUT: Final = 5.0
 NEVER: Final = math.inf
 
 
-@dataclass(frozen=True, slots=True)
-class PendingUploads:
+class PendingUploads(Struct, frozen=True):
     """What is uploaded: versions, and the events of a host and what was live there."""
 
     outbox: Outbox
@@ -59,8 +59,7 @@ class PendingUploads:
         self.intervals.exchange(store)
 
 
-@dataclass(frozen=True, slots=True)
-class UploadTarget:
+class UploadTarget(Struct, frozen=True):
     """Where it is uploaded to. The ledger is closed after `idle` seconds without use."""
 
     open_ledger: OpenLedger

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from reconciler import canonical
 from reconciler.errors import NeedsHuman, UsageError
@@ -44,16 +45,14 @@ FIELDS: Final = ("height", "mainline", "status", "creates", "updates", "deletes"
 DESIRED, LIVE = "desired", "main"
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(Struct, frozen=True):
     """One difference: what it is about, and what is wrong."""
 
     subject: str
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """All differences of one sort: how many, and the first of them."""
 
     sort: str
@@ -264,8 +263,7 @@ def add_view_differences(view: ComparedView, differences: DifferenceCounter) -> 
         differences.add(sort, f"live view {one.key}", message)
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(Struct, frozen=True):
     """The result: `rows` of the applied commit and `commits` of the head were compared.
 
     `has_history` is False when there is no ledger; `view` is None when there is no live view. `approximated` are the
@@ -284,8 +282,7 @@ class Verification:
     approximated: Difference | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Verifier:
+class Verifier(Struct, frozen=True):
     """Verifies one branch of one repository with its store, ledger and live view (None: there is none). Reads only.
 
     Memory grows with the number of rows and commits, not with the size of the commits.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from reconciler import canonical
 from reconciler.errors import RetryLater, TooLarge
@@ -26,6 +27,7 @@ from reconciler.reconcile.read import FileReader, locate_problems
 from reconciler.reconcile.rules import RuleReader, Rules
 from reconciler.snapshot import snapshot as snapshots
 from reconciler.snapshot.snapshot import EmptyBase, Outcome
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -46,8 +48,7 @@ MAX_FAULTS = 1_000
 """Commits of which it is remembered that they cannot be judged."""
 
 
-@dataclass(frozen=True, slots=True)
-class TreeState:
+class TreeState(Struct, frozen=True):
     """The state of a repository's tree at a commit.
 
     `base` is the state that the walk began with, `height` the number of commits on the first-parent chain so far,
@@ -223,16 +224,14 @@ NO_TIME = datetime.fromtimestamp(0, UTC)
 """The commit time in states that are computed for comparison only."""
 
 
-@dataclass(frozen=True, slots=True)
-class WalkStart:
+class WalkStart(Struct, frozen=True):
     """Where a walk starts: a valid commit of the mainline and the state at it. Commit None is the empty state."""
 
     commit: str | None
     state: TreeState
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessedCommit:
+class ProcessedCommit(Struct, frozen=True):
     """A commit of a walk: its version, the state of the tree after it, and the kinds of its version's rows.
 
     To the kinds of the state, these add what went with the commit: it removed their resources as well.
@@ -243,8 +242,7 @@ class ProcessedCommit:
     kinds: Kinds
 
 
-@dataclass(frozen=True, slots=True)
-class StateAt:
+class StateAt(Struct, frozen=True):
     """The state at a commit. Its rows are those of `valid_commit`, the last valid one up to there, if there is one."""
 
     state: TreeState

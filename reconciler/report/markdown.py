@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from reconciler import canonical
 from reconciler.model.change import Op
@@ -63,8 +64,7 @@ _MENTION = re.compile(rf"(?P<mention>@(?=\w)|#(?=\d))|{_MARKUP.pattern}", re.IGN
 _PLAIN = re.compile(r"[^`|\\\s](?:[^`|\\]*[^`|\\\s])?")
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """Entries that may be left out one by one, with the text around them. `noun` names one entry."""
 
     noun: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from msgspec import UNSET, Meta, UnsetType
@@ -26,6 +25,7 @@ from reconciler.report.problems import (
     select_problems,
 )
 from reconciler.tables.problems import shorten_problems
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

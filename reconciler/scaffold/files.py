@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from reconciler.decode.document import decode
 from reconciler.errors import UsageError
@@ -71,8 +72,7 @@ def path_between(target: str, file: str) -> str:
 NAME = "/metadata/name"
 
 
-@dataclass(frozen=True, slots=True)
-class NewFile:
+class NewFile(Struct, frozen=True):
     """A file that could be written. `problems` is what still has to be filled in by hand.
 
     `schema` is the file that its first line names for editors, `schema_exists` whether it is there.
@@ -85,8 +85,7 @@ class NewFile:
     schema_exists: bool
 
 
-@dataclass(frozen=True, slots=True)
-class NewFiles:
+class NewFiles(Struct, frozen=True):
     """What has to be known of a repository to write for it.
 
     `base` is the folder where the configuration begins, empty for the root. `problems` are those of the repository's

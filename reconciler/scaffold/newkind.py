@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+from msgspec import Struct, field
 
 from reconciler.kinds.kind import ANNOTATION, INTEGER_MAX, INTEGER_MIN, TIMESTAMPS, SqlType, child, split
 from reconciler.kinds.parts import list_parts
@@ -33,8 +34,7 @@ _RULES = ("dependentRequired", "dependentSchemas", "if", "then", "else", "allOf"
 _SCALARS = {"number": SqlType.FLOAT, "integer": SqlType.INTEGER, "boolean": SqlType.BOOLEAN}
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """Values of one thing, and of others of its kind: the first is to become a resource.
 
     `name` is what it may be called, `source` the file that the values are from, `remarks` what that says of a field.
@@ -46,8 +46,7 @@ class Sample:
     remarks: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class NewKind:
+class NewKind(Struct, frozen=True):
     """The schema of a kind, what a first resource of it has in its spec, and what was left out or renamed."""
 
     schema: dict[str, Any]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jsonschema_rs import ValidationErrorKind
+from msgspec import Struct
 
 from reconciler.kinds.engine import compile_schema, matches
 from reconciler.kinds.kind import INACTIVE, child, join
@@ -296,8 +297,7 @@ def _member_of(part: Mapping[str, Any], name: str) -> Any:
     return part.get("additionalProperties", True)
 
 
-@dataclass(frozen=True, slots=True)
-class Samples:
+class Samples(Struct, frozen=True):
     """Two documents of a kind: one with all that is required and nothing else, one with every field there is."""
 
     required: dict[str, Any]

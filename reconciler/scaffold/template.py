@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import copy
 import textwrap
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from reconciler import canonical
 from reconciler.kinds.kind import BOUNDS, child, split
 from reconciler.kinds.references import resolve_refs
 from reconciler.scaffold.yamltext import write_value
 from reconciler.validate.finding import describe_range, unit_at
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -20,8 +22,7 @@ if TYPE_CHECKING:
     from reconciler.scaffold.sample import Samples
 
 
-@dataclass(frozen=True, slots=True)
-class FieldDescription:
+class FieldDescription(Struct, frozen=True):
     """One field: its name, SQL type, unit, allowed values, and its description in the schema."""
 
     name: str
@@ -81,8 +82,7 @@ MARK = "CHANGE-ME"
 """Begins the comment of a value that only a person knows."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Position:
+class _Position(Struct, frozen=True):
     """Where a line goes: how deep, and from which depth on it is commented out (None when it counts)."""
 
     kind: Kind

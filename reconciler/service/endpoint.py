@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from reconciler.errors import UsageError
 from reconciler.service.cursors import MAX_LENGTH as MAX_CURSOR
 from reconciler.service.history import FILTERS
 from reconciler.service.rows import MAX_PAGE
 from reconciler.service.sql import FORMATS, MAX_ROWS
+from reconciler.values import replace
 from reconciler.words import suggest
 
 if TYPE_CHECKING:
@@ -57,8 +59,7 @@ class Runs(StrEnum):
     OWNERS = "owners"
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Struct, frozen=True):
     """A parameter of an address: its name there, JSON Schema, and name in the call (`argument`, else the same).
 
     `missing` is the message and hint where it is empty, or required and not there. `parse` reads its text and raises
@@ -79,8 +80,7 @@ class Parameter:
         return self.argument or self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """A field of a body. `missing` is the message and hint where a required one is not there, or blank.
 
     `check` returns the value to use, or raises `UsageError`.
@@ -94,8 +94,7 @@ class Field:
     check: Callable[[str, Any], Any] = lambda name, value: value
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """An address.
 
     `call` is the method that answers: of a service, or of `HostControl`; None where the web package answers by itself.

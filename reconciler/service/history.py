@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -36,6 +35,7 @@ from reconciler.service.context import Service
 from reconciler.service.cursors import CHANGES, CHANGES_OF, FOUND, VERSIONS, format_cursor, parse_cursor
 from reconciler.service.past import open_past
 from reconciler.times import is_time, parse_time
+from reconciler.values import replace
 from reconciler.words import suggest
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -52,6 +51,7 @@ from reconciler.service.host import (
 from reconciler.service.kinds import known_kinds
 from reconciler.service.rehearsal import rehearse_step
 from reconciler.status import BranchHead, StoreState, describe, read_store_state
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

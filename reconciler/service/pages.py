@@ -12,7 +12,6 @@ import re
 import shutil
 import threading
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -40,6 +39,7 @@ from reconciler.service.kinds import find_kind, known_kinds
 from reconciler.service.past import open_past
 from reconciler.service.rows import Rows
 from reconciler.settings import DRIFT_MODES, SETTINGS
+from reconciler.values import replace
 from reconciler.words import suggest
 
 if TYPE_CHECKING:

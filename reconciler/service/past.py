@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from reconciler.canonical import timestamp
 from reconciler.errors import ReconcilerError, UsageError
@@ -18,6 +19,7 @@ from reconciler.model.rows import DriftFilter, HistoryPoint
 from reconciler.service.context import UPLOAD_WAIT
 from reconciler.service.kinds import find_kind, known_kinds
 from reconciler.times import is_time
+from reconciler.values import replace
 from reconciler.words import suggest
 
 if TYPE_CHECKING:
@@ -39,8 +41,7 @@ MAX_ELSEWHERE = 100
 """Intervals of other branches that an answer looks at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(Struct, frozen=True):
     """The history of a branch, and what a host did with its commits. `kinds` are those of this host's store.
 
     `declared_kinds` gives those of a commit's own schemas, None where git cannot tell.

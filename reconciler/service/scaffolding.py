@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from reconciler.errors import UsageError
 from reconciler.importing.documents import Folders
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
     ReadTables = Callable[[Kinds], tuple[list[RawTable], tuple[str, ...]]]
 
 
-@dataclass(frozen=True, slots=True)
-class BundledFiles:
+class BundledFiles(Struct, frozen=True):
     """Files that come with the program, by path: schemas of kinds, schemas for editors only, templates."""
 
     schemas: Mapping[str, bytes]
@@ -42,8 +42,7 @@ class BundledFiles:
     templates: Mapping[str, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Scaffold:
+class Scaffold(Struct, frozen=True):
     """A working tree to write new files into. `schemas` holds what its editors read, by file name."""
 
     author: NewFiles
@@ -55,8 +54,7 @@ class Scaffold:
         return str(relative_path(self.root, path))
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Struct, frozen=True):
     """What an import made: the rows and new files, the kinds, and the tables that are no kind's."""
 
     row_import: RowImport
@@ -96,8 +94,7 @@ def new_repository(kinds: Kinds, files: BundledFiles, new_id: Callable[[], str])
     return scaffold_repository(files.templates, {**schemas, **files.editor_schemas}, kinds, new_id)
 
 
-@dataclass(frozen=True, slots=True)
-class NewKindFiles:
+class NewKindFiles(Struct, frozen=True):
     """The files of a new kind by their paths, the schema first; where `problems` has any, none is to be written.
 
     `replaced` is the path of the schema of values that became the kind's, empty where there was none. `marked` is what

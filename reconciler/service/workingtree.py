@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 from reconciler.errors import TooLarge, UsageError
 from reconciler.reconcile.check import CheckResult, WatchedTree, check_tree
@@ -13,6 +14,7 @@ from reconciler.reconcile.faults import cannot_judge
 from reconciler.reconcile.format import ROLES, FormattedTree, format_tree
 from reconciler.reconcile.policytests import Policies, PolicyTester, PolicyTestRun, is_policy_file, read_policies
 from reconciler.reconcile.rules import RESOURCE_SUFFIXES, SCHEMA_SUFFIX, BundledSchemas, Layout, Role, read_kinds
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -44,8 +46,7 @@ class FileTree(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Checkout:
+class Checkout(Struct, frozen=True):
     """A working tree from one folder in it on: its layout, and what is wrong with the settings that say so.
 
     `tree` is what counts of it, `disk` the files as they lie there. `warning` says why the two are the same although
@@ -146,8 +147,7 @@ class Checkout:
         return replace(policies, problems=problems), kinds
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
+class Watch(Struct, frozen=True):
     """A working tree under watch. `trouble` says why the operating system reports no changes; empty when it does."""
 
     first: CheckResult

@@ -8,8 +8,9 @@ the first snapshot is empty, or what a store holds, loaded into memory.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from reconciler import canonical
 from reconciler.model.change import Change, Key, Op, Removal, Row
@@ -17,6 +18,7 @@ from reconciler.model.commit import RowChange
 from reconciler.slices import in_order
 from reconciler.snapshot import tree
 from reconciler.snapshot.tree import Overlay, find_tree_problems
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -112,8 +114,7 @@ def change_between(old: Row | None, new: Row) -> Change | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Lineage:
+class Lineage(Struct, frozen=True):
     """Rows by id, tombstones included, and the digest of all that is declared (tombstones not included)."""
 
     rows: Overlay[RowId, Row | None]
@@ -168,8 +169,7 @@ def _digest(start: str, row_changes: list[RowChange]) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """All there is to know at one commit.
 
     `tree` is the commit's own, valid or not. `lineage` is that of the last valid commit up to it; `pending` are the ids
@@ -183,8 +183,7 @@ class Snapshot:
     pending: frozenset[RowId] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """A snapshot after one more commit: its problems, and what it did to rows (nothing, unless it is valid)."""
 
     snapshot: Snapshot

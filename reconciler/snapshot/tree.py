@@ -8,15 +8,16 @@ it changed.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
+from msgspec import Struct
 from rpds import HashTrieMap, HashTrieSet
 
 from reconciler.model.change import FileEntry, Key, Resource, RowId
 from reconciler.model.problem import NOT_LOCATED, Problem
 from reconciler.slices import in_order, slices
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -95,8 +96,7 @@ class Location(NamedTuple):
 Referrers: TypeAlias = "HashTrieMap[Location, Resource]"
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
+class Candidates(Struct, frozen=True):
     """What may be wrong, kept as keys: the problems themselves are made on demand."""
 
     files: HashTrieSet[str]
@@ -109,8 +109,7 @@ class Candidates:
 NO_CANDIDATES = Candidates(HashTrieSet(), HashTrieSet(), HashTrieSet(), HashTrieSet(), HashTrieSet())
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(Struct, frozen=True):
     """The declarations of a tree: by file, by name, by id, and by what they refer to."""
 
     kinds: Kinds
@@ -150,8 +149,7 @@ def load_base_tree(base: Base, kinds: Kinds) -> Tree:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class TreeUpdate:
+class TreeUpdate(Struct, frozen=True):
     """A tree after some files changed, and the ids that were or are declared in those files."""
 
     tree: Tree

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from reconciler import canonical
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
@@ -22,8 +23,7 @@ DESIRED = "desired"
 COMPARISONS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 
 
-@dataclass(frozen=True, slots=True)
-class Tables:
+class Tables(Struct, frozen=True):
     """The statements that create a kind's two tables, and the indexes that they get once filled."""
 
     live: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -19,6 +18,7 @@ from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, TIMESTAMPS, SqlType
 from reconciler.kinds.names import DECLARED, declared_name
 from reconciler.model.change import Prune
 from reconciler.model.rows import CutBy
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler.kinds.kind import BOUNDS, TIMESTAMPS, Kind, child, split
@@ -21,6 +20,7 @@ from reconciler.validate.finding import (
     unit_at,
 )
 from reconciler.validate.violations import CUT_SHORT, NOTHING, Violation, find_other_keys, find_violations
+from reconciler.values import replace
 from reconciler.words import closest, did_you_mean
 
 if TYPE_CHECKING:

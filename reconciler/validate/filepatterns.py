@@ -6,8 +6,9 @@ path of a hundred characters.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from reconciler.kinds.engine import compile_schema
 
@@ -21,8 +22,7 @@ _FOLDER = "(?P<ps_d>/)"
 _FILE_OR_FOLDER = f"(?:{_FOLDER}|$)"
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(Struct, frozen=True):
     """One pattern: what matches a path itself and what matches a folder around it, each None where nothing can."""
 
     selects: bool

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from reconciler import canonical
 from reconciler.kinds.kind import child, locate, split
@@ -28,8 +29,7 @@ RANKS = (SECRET, AMBIGUOUS, "not-finite", "wrong-type", "not-allowed", "too-long
 """Of several findings at one value the first of these is reported: it is the cause, or hides the others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """Something wrong at a JSON Pointer; `at_key` when it is the key there rather than its value.
 
     `instead` is the pointer of the field that was probably meant, so that its absence is not reported as well.

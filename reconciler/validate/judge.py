@@ -6,8 +6,9 @@ milliseconds; for one that asks a lot, what a document may hold is limited, so t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from reconciler.kinds.engine import compile_schema, measure_pattern
 from reconciler.kinds.parts import list_parts
@@ -31,8 +32,7 @@ CHEAP_OVERLAP, CHEAP_PATTERN = 100, 4 * 1024
 """So little costs no document anything: its file is limited as well."""
 
 
-@dataclass(frozen=True, slots=True)
-class Judge:
+class Judge(Struct, frozen=True):
     """A compiled schema, what one value may be compared with, and the size of its largest pattern and of all.
 
     `reach` is how many values may be inside each other for that to be true.

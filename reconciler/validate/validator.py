@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from reconciler import canonical
 from reconciler.kinds.kind import INTEGER_MAX, INTEGER_MIN, Kind, Kinds, SqlType, child, join, locate
@@ -98,8 +99,7 @@ def _normalize_references(kind: Kind, written: dict[str, Any]) -> dict[str, tupl
     return refs
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(Struct, frozen=True):
     """The kind and name of a document, None where they cannot be known, and why the kind cannot."""
 
     kind: Kind | None = None

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import copy
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.validators import extend
+from msgspec import Struct
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
@@ -42,8 +42,7 @@ NOTHING = "false"
 """The keyword that stands for the schema `false`; its limit is the keyword that holds it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(Struct, frozen=True):
     """One keyword of a schema that a value does not satisfy.
 
     `pointer` names the value and `schema` is the part with the keyword. `of_key`: it is about a key of what

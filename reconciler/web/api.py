@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from msgspec import Struct
 from starlette.requests import Request  # noqa: TC002  Starlette looks at the annotation
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -68,8 +68,7 @@ ROW_COUNT = "reconciler-rows"
 """The header that says how many rows an exported file has."""
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(Struct, frozen=True):
     """An answer: its text, its tag, and the address of the next page where there is one."""
 
     text: bytes

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from starlette.requests import Request
 
 from reconciler.model.grants import Grant, Role, hash_token
@@ -37,8 +38,7 @@ READ_BY_POST = frozenset(
 """Addresses where a POST is a read: the question is too long for an address."""
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(Struct, frozen=True):
     """The tokens, and the names besides the local ones that this server goes by. `own` is the one in daemon.json."""
 
     own: Grant
@@ -160,8 +160,7 @@ NETWORK_BITS = 64
 """Bits of an IPv6 address that are one client: whoever has one address of these has them all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(Struct, frozen=True):
     """So many in a second on average, and so many at once."""
 
     per_second: float
@@ -217,8 +216,7 @@ def client_key(address: str | None) -> str:
     return str(ipaddress.IPv6Network((parsed, NETWORK_BITS), strict=False))
 
 
-@dataclass(frozen=True, slots=True)
-class Deadlines:
+class Deadlines(Struct, frozen=True):
     """Seconds: for a body to arrive, a short answer, the turn of a short operation, and the end of a long one."""
 
     body: float = 10.0
@@ -237,7 +235,7 @@ class ServerConfig:
     token: str = field(repr=False)
     webhook_secret: str = field(default="", repr=False)
     hosts: frozenset[str] = frozenset()
-    deadlines: Deadlines = Deadlines()
+    deadlines: Deadlines = field(default_factory=Deadlines)
     grants: tuple[Grant, ...] = ()
     reading: Rate = READING
     failing: Rate = FAILING

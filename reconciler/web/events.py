@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
 from starlette.requests import Request  # noqa: TC002  Starlette looks at the annotation
 
 from reconciler.model.host import APPLIED
@@ -46,8 +46,7 @@ CACHED_BLOCKS = 128
 HEADERS = {**NO_STORE, "content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no"}
 
 
-@dataclass(frozen=True, slots=True)
-class EventFilter:
+class EventFilter(Struct, frozen=True):
     """The rows that a stream is about: of a kind, of a name, or of both; or everything."""
 
     kind: str = ""

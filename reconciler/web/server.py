@@ -11,11 +11,12 @@ import socket
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import h11
 import uvicorn
+from msgspec import Struct
 from uvicorn.protocols.http.h11_impl import H11Protocol as HttpConnection
 
 from reconciler.errors import BugError, NeedsHuman, UsageError
@@ -42,8 +43,7 @@ MAX_PORT = 65_535
 HINT = "http.listen is an address and a port: 127.0.0.1:8642, [::1]:8642; port 0 is any free one"
 
 
-@dataclass(frozen=True, slots=True)
-class Listen:
+class Listen(Struct, frozen=True):
     """An address and a port; as text as it stands in a URL."""
 
     host: str

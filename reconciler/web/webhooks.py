@@ -20,12 +20,12 @@ import json
 import logging
 import re
 import time
-from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+from msgspec import Struct
 from starlette.requests import Request  # noqa: TC002  Starlette looks at the annotation
 
 from reconciler.model.grants import path_secret
@@ -49,8 +49,7 @@ class Event(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(Struct, frozen=True):
     """What a delivery says about itself."""
 
     event: Event
@@ -58,8 +57,7 @@ class Payload:
     delivery: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Vocabulary:
+class _Vocabulary(Struct, frozen=True):
     """Where one forge puts what: headers, the first that is there, and what they say of a push or a test."""
 
     events: tuple[str, ...]
@@ -157,8 +155,7 @@ MAX_SIGNATURES = 8
 _GENERIC_TIME = re.compile(r"[0-9]{1,12}")
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """A genuine delivery: who sent it, what happened, and to which branch (None when it does not say, or to several).
 
     `delivery` is the sender's name for it, for logs.
@@ -170,15 +167,13 @@ class Verdict:
     delivery: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """A delivery that is not genuine. The reason is for the log of this host, never for the sender."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Scheme:
+class _Scheme(Struct, frozen=True):
     """How one sender signs: the header that tells it, and the check, which returns why it is not genuine."""
 
     forge: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from reconciler.adapters.redis.audit import compare_view
 from reconciler.adapters.redis.connection import connect
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from reconciler.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class HostRedis:
+class HostRedis(Struct, frozen=True):
     """The server that settings name; `state` gives the state folder, where an embedded one is found."""
 
     settings: Settings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from reconciler.daemon.followers import FollowerContext, FollowerThread
 from reconciler.daemon.liveview import LiveView
 from reconciler.model.live import ViewContent
 from reconciler.report.verification import Verification, VerifiedView
+from reconciler.values import replace
 from reconciler.wiring.local import session_layout
 from tests.adapters.redis.views import mark
 from tests.daemon.hosts import Lines, host, settings_of

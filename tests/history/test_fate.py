@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from hypothesis import example, given, settings
@@ -16,6 +16,7 @@ from reconciler.model.commit import Status
 from reconciler.model.intervals import IntervalEnd, LiveInterval
 from reconciler.model.refusal import Refusal
 from reconciler.model.rows import HistoryChange, HistoryRow, VersionRow
+from reconciler.values import replace
 from tests.adapters.ledger.versions import created, sha, updated, version
 from tests.support.kinds import START, WIDGET, widget
 from tests.support.laws import examples

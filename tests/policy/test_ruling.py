@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from reconciler.model.change import Key
 from reconciler.model.problem import NOT_LOCATED, Fault, Policy, Problem, Severity, Verdict, Violation
 from reconciler.policy import field_pointer, locate_violations
+from reconciler.values import replace
 from tests.support.kinds import KINDS, ODD, WIDGET, make_kind, widget
 
 POLICY = Policy("weight-cap", "policies/weight-cap.sql", "Widgets are light", "SELECT …")

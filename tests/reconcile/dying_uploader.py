@@ -16,10 +16,10 @@ from typing import Any
 from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
 from reconciler.adapters.duckdb.store import DuckDBStore
 from reconciler.daemon.history import SERVER_TIMEOUT, Backfill
-from reconciler.reconcile.sync import Reconciler
 from reconciler.reconcile.upload import BatchUploader, PendingUploads, UploadTarget
 from reconciler.service.context import describe_target
 from reconciler.settings import load
+from reconciler.values import replace
 from reconciler.wiring.local import local_host
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
@@ -67,15 +67,7 @@ def live(folder: Path, url: str) -> None:
     way = UploadTarget(open_ledger, partial(backfill.record_missing, at.branch))
     uploader = BatchUploader(pending, way, lambda: None, lambda written, recorded: None)
     with host.open_reconciler(None) as (reconciler, _):
-        Reconciler(
-            **{
-                name: getattr(reconciler, name)
-                for name in Reconciler.__slots__
-                if name not in {"outbox", "open_ledger"}
-            },
-            open_ledger=None,
-            outbox=pending.outbox,
-        ).sync()
+        replace(reconciler, open_ledger=None, outbox=pending.outbox).sync()
         pending.exchange(reconciler.store)
     uploader.upload(0)
     uploader.connection.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +13,7 @@ from reconciler.errors import BranchError
 from reconciler.reconcile.record import EVENTS, INTERVALS, Outbox, StoreOutbox, backfill
 from reconciler.reconcile.upload import BatchUploader, PendingUploads, UploadTarget
 from reconciler.reconcile.walk import CommitProcessor
+from reconciler.values import replace
 from tests.support import configs
 from tests.support.cases import some
 from tests.support.gitrepo import GitRepo

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from reconciler.kinds.kind import Kinds
 from reconciler.reconcile.record import Outbox
+from reconciler.values import replace
 from tests.adapters.ledger.versions import aside
 from tests.support.kinds import GADGET, KINDS, commit
 from tests.support.patience import DEADLINE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.kinds.kind import Kinds
@@ -10,6 +9,7 @@ from reconciler.model.change import Change, FileEntry, Op, Prune
 from reconciler.model.problem import NOT_LOCATED, Problem, Severity
 from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.check import CheckResult
+from reconciler.values import replace
 from tests.support.kinds import GADGET, KINDS, WIDGET, WIDGET_COLUMNS, gadget, make_kind, widget
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +28,7 @@ from reconciler.report.problems import (
     docs_anchor,
     problem_text,
 )
+from reconciler.values import replace
 from tests.docs.markdown import anchors, headings, read
 from tests.report.rich import CHECKED, CLEAN, EMPTY, PLAN, RICH_KINDS, delete
 from tests.report.texts import CHECKS, PLANS, TEXTS

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ from reconciler.report.problems import kept_errors
 from reconciler.report.sync import Sync, build_drift, build_sync, drift_lines, sync_lines
 from reconciler.snapshot.tree import NO_ENTRY
 from reconciler.tables.problems import shorten_problems
+from reconciler.values import replace
 from tests.support.cases import some
 from tests.support.kinds import START
 from tests.support.world import SHIPPED

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +24,7 @@ from reconciler.report.markdown import (
     table_entry,
     truncate,
 )
+from reconciler.values import replace
 from tests.report.rich import BASE, CALM, CHECKED, CLEAN, EMPTY, HEAD, NASTY, PLAN, RICH_KINDS, create, delete, update
 from tests.report.texts import CHECKS, PLANS, TEXTS
 from tests.support.kinds import GADGET, KINDS, WIDGET_COLUMNS, gadget, make_kind, widget

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +25,7 @@ from reconciler.report.plans import (
     prune_effect,
 )
 from reconciler.report.problems import problem_line
+from reconciler.values import replace
 from tests.report.rich import BASE, EMPTY, HEAD, PLAN, RICH_KINDS, create, delete, update
 from tests.report.texts import CHECKS, PLANS, TEXTS
 from tests.support.kinds import GADGET, KINDS, gadget, widget

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
 
@@ -11,6 +10,7 @@ from reconciler.model.change import FileEntry, Prune
 from reconciler.model.problem import Problem, Severity
 from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.check import CheckResult
+from reconciler.values import replace
 from tests.report.rich import create, delete, update
 from tests.support.kinds import KINDS, widget
 
@@ -61,6 +61,15 @@ def _widget(name: str, path: str, note: str, parts: Value, weight: float) -> Res
     return replace(PLAIN, name=name, path=path, values=values)
 
 
+def _plan(**fields: Any) -> Plan:
+    """Made by a function: a struct resolves its annotations when Hypothesis asks for its parameters."""
+    return Plan(**fields)
+
+
+def _check_result(**fields: Any) -> CheckResult:
+    return CheckResult(**fields)
+
+
 PLAIN = widget("plain")
 WIDGETS = st.builds(_widget, TEXTS, TEXTS.filter(bool), TEXTS, VALUES, st.floats(0.1, 9))
 CHANGES = st.one_of(
@@ -70,7 +79,7 @@ CHANGES = st.one_of(
 )
 SHAS = st.integers(0, 9).map(lambda digit: str(digit) * 40)
 PLANS = st.builds(
-    Plan,
+    _plan,
     base=st.one_of(st.none(), SHAS),
     head=SHAS,
     changes=st.lists(CHANGES, max_size=3).map(sort_changes),
@@ -79,7 +88,7 @@ PLANS = st.builds(
     state=st.one_of(st.none(), SHAS),
 )
 CHECKS = st.builds(
-    CheckResult,
+    _check_result,
     problems=st.lists(PROBLEMS, max_size=3).map(lambda found: tuple(sorted(found))),
     entries=st.dictionaries(TEXTS.filter(bool), st.just(FileEntry()), max_size=3),
     kinds=st.just(KINDS),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +10,7 @@ from reconciler.errors import UsageError
 from reconciler.kinds.kind import Kinds
 from reconciler.model.change import FileEntry, Identified, Key
 from reconciler.scaffold.files import NewFiles, path_between, resource_file, usual_folder
+from reconciler.values import replace
 from tests.scaffold.kinds import ROW, checked, example_kinds, thing
 
 if TYPE_CHECKING:

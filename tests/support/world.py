@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -21,6 +21,7 @@ from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.sync import CommitApproval, Reconciler, SyncResult
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.service.rehearsal import rehearse_step
+from reconciler.values import replace
 from reconciler.wiring.checkout import bundled_kinds, fault_finder
 from reconciler.wiring.repository import policy_engine
 from tests.support.memory.ledger import MemoryLedger

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +16,7 @@ from reconciler.tables.clickhouse import (
     history_columns,
     migrations,
 )
+from reconciler.values import replace
 from tests.support.kinds import GADGET, ODD, WIDGET, WIDGET_COLUMNS, make_kind
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -11,6 +10,7 @@ import pytest
 from reconciler.kinds.kind import Column, SqlType
 from reconciler.tables.duckdb import make_tables
 from reconciler.tables.rows import desired_values, live_values
+from reconciler.values import replace
 from tests.kinds.loading import shipped
 from tests.support.kinds import GADGET, ODD, WIDGET, gadget, make_kind, resource, row, uid, widget
 

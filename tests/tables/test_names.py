@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from reconciler.tables.clickhouse import ROW_COLUMNS, desired_columns, history_c
 from reconciler.tables.duckdb import make_tables
 from reconciler.tables.rows import live_values
 from reconciler.validate.validator import Validator
+from reconciler.values import replace
 from tests.kinds.loading import load
 from tests.support.kinds import stamp
 from tests.support.laws import examples

@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 from reconciler.decode.errors import MAX_DEPTH as MAX_LEVELS
 from reconciler.decode.errors import MAX_KEY
 from reconciler.kinds.engine import compile_schema, find_pattern_fault
+from reconciler.kinds.kind import Kinds
 from reconciler.kinds.parts import list_parts
 from reconciler.kinds.references import MAX_DATA_DEPTH, MAX_DEPTH, MAX_OVERLAP, find_reference_flaws
 from reconciler.model.change import Decoded, Document
 from reconciler.validate import validator
 from reconciler.validate.validator import Validator
 from reconciler.validate.violations import CUT_SHORT, MAX_STEPS, find_violations
+from reconciler.values import replace
 from tests.support.laws import examples
 from tests.validate.samples import CASES
 from tests.validate.wrapping import DESK, LIST, MAP, PATH, TEXT, described, judge, load_schema, with_part
@@ -427,9 +429,8 @@ def test_a_stored_schema_that_this_version_refuses_is_a_problem_of_the_document(
     """A store may hold a kind with a pattern that an earlier version took."""
     kinds, _ = load_schema(DESK)
     (kind,) = kinds
-    schema = with_part((*TEXT, "pattern"), "^(?=a)")
-    object.__setattr__(kind, "schema", schema)
-    (problem,) = judge(kinds, {}).problems
+    stored = replace(kind, schema=with_part((*TEXT, "pattern"), "^(?=a)"))
+    (problem,) = judge(Kinds((stored,)), {}).problems
     assert (problem.code, problem.pointer) == ("bad-schema", "/kind")
     assert problem.hint
 

@@ -7,7 +7,6 @@ valid commits on the mainline that are not orphaned.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler import __version__
@@ -44,6 +43,7 @@ from reconciler.tables.clickhouse import (
     VERSIONS_TABLE,
     history_columns,
 )
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

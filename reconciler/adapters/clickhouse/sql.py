@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from clickhouse_connect.driver.exceptions import Error
+from msgspec import Struct
 
 from reconciler.adapters.clickhouse.connection import SERVER_ERRORS, explain_error
 from reconciler.errors import ReconcilerError, UsageError
@@ -159,8 +159,7 @@ OF_USERS = "UserDefined"
 """How the origin of functions ends that somebody has added."""
 
 
-@dataclass(frozen=True, slots=True)
-class KnownFunction:
+class KnownFunction(Struct, frozen=True):
     """A function of the engine's: its category and whether it is built in; of an alias, those of what it stands for."""
 
     category: str
@@ -168,8 +167,7 @@ class KnownFunction:
     aggregate: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
+class Engine(Struct, frozen=True):
     """What an engine has, names in lower case: functions, functions that make tables, and databases."""
 
     functions: dict[str, KnownFunction]

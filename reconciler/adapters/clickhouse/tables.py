@@ -7,10 +7,11 @@ JSONCompactEachRow.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+from msgspec import structs
 
 from reconciler import canonical
 from reconciler.errors import NeedsHuman
@@ -190,7 +191,7 @@ def version_values(row: VersionRow, generation: int) -> tuple[object, ...]:
         commit.message,
         SIGNED if commit.signed else UNSIGNED,
         row.status,
-        json.dumps([asdict(problem) for problem in shorten_problems(row.problems)]),
+        json.dumps([structs.asdict(problem) for problem in shorten_problems(row.problems)]),
         row.creates,
         row.updates,
         row.deletes,

@@ -15,12 +15,12 @@ import os
 import re
 import shutil
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import duckdb
+from msgspec import Struct
 
 from reconciler.adapters.duckdb import intervals, state
 from reconciler.adapters.duckdb.connection import (
@@ -169,8 +169,7 @@ STAMP = "%Y%m%dT%H%M%SZ"
 NAME = re.compile(r"state-(?P<at>\d{8}T\d{6}Z)\.duckdb", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Backup:
+class Backup(Struct, frozen=True, order=True):
     """A copy, and when it was made (aware, UTC, to the second)."""
 
     at: datetime
@@ -236,16 +235,14 @@ Owns: TypeAlias = "Callable[[Owner, Applied | None], bool]"
 ANOTHER_HINT = "choose another backup; the store is as it was"
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
+class Restored(Struct, frozen=True):
     """The commit whose rows are live now (None: a store before its first), and where the store before it is kept."""
 
     applied: Applied | None
     aside: Path | None
 
 
-@dataclass(frozen=True, slots=True)
-class _OldStore:
+class _OldStore(Struct, frozen=True):
     """What the store that is replaced still tells: its commit, its host events, as records, what was live, and its
     suspension."""
 

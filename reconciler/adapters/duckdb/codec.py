@@ -6,9 +6,10 @@ A tombstone is what left git, as it last was, whether or not a table still has a
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from msgspec import structs
 
 from reconciler import canonical
 from reconciler.adapters.duckdb.connection import fetch_first
@@ -99,7 +100,7 @@ def tombstone_row(record: Sequence[Any]) -> Row:
 
 def _content(resource: Resource) -> str:
     """JSON that keeps a float a float: canonical JSON writes 30.0 as 30, which would come back as an integer."""
-    fields = {name: getattr(resource, name) for name in Resource.__slots__}
+    fields = {name: getattr(resource, name) for name in Resource.__struct_fields__}
     mappings = {name: dict(fields[name]) for name in ("values", "labels", "annotations", "refs")}
     return json.dumps({**fields, **mappings}, ensure_ascii=False, allow_nan=False)
 
@@ -110,7 +111,7 @@ def _refs(refs: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
 
 def dump_problems(problems: Sequence[Problem]) -> str:
     """Problems as JSON, shortened."""
-    return canonical.dumps([asdict(problem) for problem in shorten_problems(problems)])
+    return canonical.dumps([structs.asdict(problem) for problem in shorten_problems(problems)])
 
 
 def load_problems(text: str) -> tuple[Problem, ...]:

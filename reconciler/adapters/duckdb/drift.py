@@ -5,11 +5,11 @@ Drift is put right by copying what should be from `desired`, inside a transactio
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+from msgspec import Struct
 
 from reconciler import canonical
 from reconciler.adapters.duckdb.codec import values_as_found
@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     from reconciler.model.change import RowId
 
 
-@dataclass(frozen=True, slots=True)
-class DriftScope:
+class DriftScope(Struct, frozen=True):
     """What to look for: these kinds, less the rows (or tables) that are left alone, at most so many told."""
 
     kinds: Kinds

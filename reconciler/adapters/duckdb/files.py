@@ -7,11 +7,11 @@ DuckDB that holds nothing else: the store's own may touch no file.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import duckdb
+from msgspec import Struct
 
 from reconciler import canonical
 from reconciler.adapters.duckdb.connection import CONFIG, DAMAGED, HOLDER, IN_USE, first_line
@@ -42,8 +42,7 @@ Columns: TypeAlias = "Mapping[str, str]"
 """Types by the column's name as it is written."""
 
 
-@dataclass(frozen=True, slots=True)
-class ForeignTables:
+class ForeignTables(Struct, frozen=True):
     """The tables of a file that are kinds', and the names of those that are not."""
 
     tables: tuple[RawTable, ...]
@@ -108,8 +107,7 @@ def _left_alone(schemas: Mapping[str, Mapping[str, Columns]], ours: Mapping[str,
                 yield f"{schema}.{name}"
 
 
-@dataclass(frozen=True, slots=True)
-class _DesiredColumns:
+class _DesiredColumns(Struct, frozen=True):
     """What the desired table adds: expressions by column, and the condition of the join."""
 
     expressions: Columns

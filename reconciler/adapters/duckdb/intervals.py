@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from reconciler import canonical
 from reconciler.adapters.duckdb.connection import fetch_first
 from reconciler.model.intervals import IntervalEnd, LiveInterval, why_replaced
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -27,8 +29,7 @@ INTERVAL_CURSOR = "live_intervals"
 NEWEST = "ORDER BY live_from DESC, change DESC LIMIT 1"
 
 
-@dataclass(frozen=True, slots=True)
-class Timeline:
+class Timeline(Struct, frozen=True):
     """Where a store's intervals go on: the bound branch, the store's id, the newest change, and what is live.
 
     `ended` is when the last one ended, where nothing is live.

@@ -7,10 +7,10 @@ sees the same newest event. A page that a hundred browsers look at is one query 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
+from msgspec import Struct, field
 
 from reconciler.adapters.duckdb import intervals, state
 from reconciler.adapters.duckdb.base import DuckDBBase
@@ -203,8 +203,7 @@ MAX_ANSWERS, MAX_ROWS = 64, 128
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class StoreSnapshot:
+class StoreSnapshot(Struct, frozen=True):
     """A state of the store. `newest` is the number of its newest host event."""
 
     newest: int

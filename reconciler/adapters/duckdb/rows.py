@@ -6,8 +6,9 @@ name in git: it goes by its id.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from msgspec import Struct
 
 from reconciler.adapters.duckdb.codec import stamp_as_found, values_as_found
 from reconciler.adapters.duckdb.connection import fetch_number, reading_live_tables
@@ -31,8 +32,7 @@ RowPlace: TypeAlias = tuple[str, str]
 TEXT = frozenset({SqlType.VARCHAR, SqlType.UUID, SqlType.JSON})
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """The live rows of a kind that has tables, in order of name. What left git comes after its namesake."""
 
     connection: duckdb.DuckDBPyConnection

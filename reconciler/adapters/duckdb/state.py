@@ -6,7 +6,6 @@ Host events are written in the transaction they are about.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -22,6 +21,7 @@ from reconciler.model.host import HostEvent, Owner, Suspension
 from reconciler.model.intervals import LiveInterval, rebuild_intervals
 from reconciler.model.refusal import REFUSED
 from reconciler.model.rows import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED, RESTORED
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

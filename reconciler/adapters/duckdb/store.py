@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import timedelta
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,6 +21,7 @@ from reconciler.model.commit import Applied, Attempt
 from reconciler.model.host import HostEvent, ownership_events
 from reconciler.model.refusal import REFUSED, refusal_detail
 from reconciler.model.rows import DRIFT_HEALED, MAX_REPORTED, next_drift_event
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping

@@ -7,11 +7,11 @@ in memory, so that only its own words are compared with its own words.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+from msgspec import Struct
 
 from reconciler.adapters.duckdb.connection import CONFIG, first_line
 from reconciler.errors import NeedsHuman
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind, Kinds
 
 
-@dataclass(frozen=True, slots=True)
-class StoredKind:
+class StoredKind(Struct, frozen=True):
     """A kind as the tables have it: names of its value columns and of its declaration columns, and all their DDL."""
 
     name: str

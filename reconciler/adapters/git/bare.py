@@ -12,8 +12,9 @@ import re
 import shutil
 import sys
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from reconciler.adapters.files import write_atomically
 from reconciler.adapters.git.process import OVERRIDES, environment, find_complaint
@@ -49,8 +50,7 @@ class DamagedError(RetryLater):
     """The repository cannot be read as it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class MirrorConfig:
+class MirrorConfig(Struct, frozen=True):
     """What its configuration says: the address that it mirrors, and the hash of its objects."""
 
     url: str

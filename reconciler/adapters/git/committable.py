@@ -11,9 +11,10 @@ import os
 import shutil
 import tempfile
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec import Struct
 
 from reconciler.adapters.git.plumbing import PIECE, Plumbing
 from reconciler.adapters.git.process import (
@@ -80,8 +81,7 @@ class Entry(NamedTuple):
     blob: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class WorkTree:
+class WorkTree(Struct, frozen=True):
     """A folder in the working tree of a repository; `index` is the one in force, as in a hook of git commit."""
 
     folder: Path

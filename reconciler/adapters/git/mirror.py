@@ -12,10 +12,10 @@ import os
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from filelock import lock_descriptor, unlock_descriptor
+from msgspec import Struct, field
 
 from reconciler.adapters.git.bare import Bare, DamagedError, delete_folder, delete_path, disk_errors, set_aside
 from reconciler.adapters.git.remote import OtherFormatError, Remote
@@ -37,16 +37,14 @@ DEFAULT_COST_FACTOR = 30
 """The remote's HEAD is asked for after a pause of this many times as long as the last answer took."""
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """Where a branch was and is; None where there is none."""
 
     before: str | None
     after: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(Struct, frozen=True):
     """What a fetch brought. `before` and `after` are the head of the followed branch, None where there is none.
 
     `rewritten`: the new head does not go on from the old one, which is kept. `gone`: the branch does not exist there,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from reconciler.adapters.git.bare import FETCHED
 from reconciler.adapters.git.process import find_complaint
@@ -102,8 +103,7 @@ UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 SHALLOW = "shallow roots are not allowed"
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Struct, frozen=True):
     """Words that git ends with, what happened in ours, and what to do."""
 
     words: re.Pattern[str]

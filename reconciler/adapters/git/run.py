@@ -8,8 +8,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from reconciler.adapters.git.process import EXECUTABLE, find_popen
 from reconciler.errors import NeedsHuman
@@ -29,8 +30,7 @@ TERMINATE, KILL = 15, 9
 """The numbers that POSIX gives to these two."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How it ended: `overdue` after its deadline, `stopped` because somebody asked for it."""
 
     code: int
@@ -40,8 +40,7 @@ class Outcome:
     stopped: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Supervision:
+class Supervision(Struct, frozen=True):
     """What a running git is watched with: an event that ends it, and a sign of life for whoever waits for us.
 
     `handles` are open files that it and all it starts shall hold, so that locks on them outlive this process.

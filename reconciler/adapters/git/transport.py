@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from msgspec import Struct
+
 from reconciler.adapters.git.process import OVERRIDES, environment
 from reconciler.errors import UsageError
 
@@ -145,8 +147,7 @@ class Credentials:
     known_hosts: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(Struct, frozen=True):
     """In seconds. `connect`: ssh's first answer; `stall`: silence over http or ssh; `fetch`, `clone`: all of it.
 
     `turn` is how long another process that fetches into the same mirror is waited for.

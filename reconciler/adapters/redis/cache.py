@@ -19,11 +19,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import uuid4
+
+from msgspec import Struct
 
 from reconciler.adapters.redis.connection import script
 from reconciler.errors import NeedsHuman, RetryLater
@@ -188,8 +189,7 @@ MAX_CHANGES = 500
 """Changes that are read at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeEntry:
+class ChangeEntry(Struct, frozen=True):
     """One entry of the stream of changes; `id` is where to go on."""
 
     id: str

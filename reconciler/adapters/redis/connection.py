@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import redis
+from msgspec import Struct
 from redis import exceptions as driver
 from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
@@ -38,8 +38,7 @@ CONNECTIONS = 64
 URL_HINT = "write redis://host:6379/0, rediss://host:6379/0 or unix:///path/to/socket"
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(Struct, frozen=True):
     """A Lua script by its text; the server knows it by the digest once it has seen it."""
 
     text: str

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import uuid4
+
+from msgspec import Struct
 
 from reconciler.adapters.redis.cache import RedisCache
 from reconciler.adapters.redis.connection import connect, script
@@ -59,8 +60,7 @@ PROBE_TIMEOUT = 2.0
 """Seconds that an answer may take: a server that is slower is of no use to programs."""
 
 
-@dataclass(frozen=True, slots=True)
-class RedisAnswer:
+class RedisAnswer(Struct, frozen=True):
     """A server: where it is, its version and its `maxmemory-policy`, both empty when it does not tell.
 
     `refused` are commands that this login may not run, each with a key it was refused for, `rights` the ACL rules of

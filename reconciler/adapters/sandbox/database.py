@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import duckdb
+from msgspec import Struct
 
 from reconciler.adapters.sandbox.protocol import MEMORY, Answer, ChangedRows
 from reconciler.tables.duckdb import DESIRED, LIVE, qualify, quote, quote_list
@@ -142,8 +142,7 @@ class Database:
         self.connection.execute(f"DELETE FROM {qualify(schema, pair.table)} {where}", values)
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
+class _Done(Struct, frozen=True):
     """What the last step did to a table: its rows before and after, and the columns in which they differ."""
 
     before: ChangedRows

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from reconciler.adapters.sandbox import faults
 from reconciler.adapters.sandbox.process import Process
@@ -38,6 +39,7 @@ from reconciler.tables.duckdb import (
     spell_in_query,
 )
 from reconciler.tables.rows import desired_values, is_live, live_values
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -195,8 +197,7 @@ def _violation(cells: Sequence[str | None]) -> Violation:
     return Violation(message, kind, name, field, Severity((cells[4] or Severity.ERROR).lower()))
 
 
-@dataclass(frozen=True, slots=True)
-class RequestedStates:
+class RequestedStates(Struct, frozen=True):
     """Two states, with the kinds of which policies name the tables."""
 
     kinds: Kinds
@@ -206,8 +207,7 @@ class RequestedStates:
     step: Between | None
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedStates:
+class LoadedStates(Struct, frozen=True):
     """The rows of some kinds in two states, by what those are known by; None for one that nobody will ask for again.
 
     `kinds` is the digest of all kinds. With `reversible` the process knows what was in place of all that differs.

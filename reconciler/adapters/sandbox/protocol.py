@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,8 +25,7 @@ MAX_CELL = 2_000
 """Characters of a cell that leave the process."""
 
 
-@dataclass(frozen=True, slots=True)
-class TablePair:
+class TablePair(Struct, frozen=True):
     """The two tables of a kind. The columns of the live one are the first `width` of the desired one's."""
 
     table: str
@@ -34,8 +34,7 @@ class TablePair:
     width: int
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(Struct, frozen=True):
     """Hold two states, given as rows of the desired tables and of the live ones, by kind.
 
     `live` None stands for one state in both. The statements make the tables; a process gets the same ones each time.
@@ -47,16 +46,14 @@ class Load:
     live: Mapping[str, Records] | None
 
 
-@dataclass(frozen=True, slots=True)
-class ChangedRows:
+class ChangedRows(Struct, frozen=True):
     """What became of some rows of a kind: all their ids, and those that there still are, as in the desired table."""
 
     ids: tuple[str, ...]
     rows: Records
 
 
-@dataclass(frozen=True, slots=True)
-class Advance:
+class Advance(Struct, frozen=True):
     """Change some rows of the desired tables, by kind.
 
     What the step before this one changed is `settled`, so that the live tables have it now, or else taken back.
@@ -66,24 +63,21 @@ class Advance:
     touched: Mapping[str, ChangedRows]
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyRequest:
+class PolicyRequest(Struct, frozen=True):
     """Run one policy, for so many seconds of CPU time."""
 
     sql: str
     seconds: float = POLICY_SECONDS
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """Run some policies, an answer to each; those that would begin after so many seconds of CPU time are not run."""
 
     asks: tuple[PolicyRequest, ...]
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class FillTable:
+class FillTable(Struct, frozen=True):
     """Have rows in a table, which is made where columns (name and SQL type) are given."""
 
     schema: str
@@ -92,8 +86,7 @@ class FillTable:
     rows: Records
 
 
-@dataclass(frozen=True, slots=True)
-class QueryRequest:
+class QueryRequest(Struct, frozen=True):
     """Run somebody's query, for so many seconds, and tell so many of the rows it finds."""
 
     sql: str

@@ -6,10 +6,10 @@ import os
 import threading
 import time
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
+from msgspec import Struct
 
 from reconciler.adapters.sandbox.protocol import COLUMNS, MAX_CELL, MAX_ROWS, STOP_FACTOR, Answer
 from reconciler.adapters.sandbox.screen import ScreenedPolicy, screen_policy
@@ -37,8 +37,7 @@ SHORTEST_WAIT = 0.01
 NULL_MESSAGE = "NULL joined to a text with || makes it NULL: use concat(…), or coalesce(…, '-')"
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """A policy as it is run, parsed once. `first` asks whether there is any row at all, which is nearly never so."""
 
     text: str
@@ -46,8 +45,7 @@ class Prepared:
     all: duckdb.Statement
 
 
-@dataclass(frozen=True, slots=True)
-class KnownVerdict:
+class KnownVerdict(Struct, frozen=True):
     """A verdict, and the moment of the tables that it was given on."""
 
     answer: Answer

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+from msgspec import Struct
 
 from reconciler.adapters.sandbox.database import connect, lock
 from reconciler.adapters.sandbox.protocol import Answer
@@ -37,16 +37,14 @@ STATES = "judge by desired.… and main.… alone, so that every host judges a c
 WRITERS = frozenset({"INSERT_QUERY_NODE", "UPDATE_QUERY_NODE", "DELETE_QUERY_NODE", "MERGE_QUERY_NODE"})
 
 
-@dataclass(frozen=True, slots=True)
-class ScreenedPolicy:
+class ScreenedPolicy(Struct, frozen=True):
     """A policy's text; `body` is its one statement without the semicolons that may follow it."""
 
     sql: str
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(Struct, frozen=True):
     """Where a token begins, in bytes of UTF-8, and whether it is a semicolon."""
 
     offset: int

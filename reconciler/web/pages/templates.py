@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache, partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
+from msgspec import Struct
 
 from reconciler import canonical
 from reconciler.history.fate import Fate
@@ -47,8 +47,7 @@ LEAST_DECADES = 1
 OPS = ("creates", "updates", "deletes")
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """A part of a bar: what it counts, and where it is drawn."""
 
     what: str
@@ -56,8 +55,7 @@ class Segment:
     height: float
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(Struct, frozen=True):
     """A day: what it says, where it is drawn, of which parts (the lowest first), and whether it had commits that were
     invalid or refused.
     """
@@ -71,8 +69,7 @@ class Bar:
     mark: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Chart:
+class Chart(Struct, frozen=True):
     """`lines` are the decades: 1, 10, 100 and so on, each with its height in the drawing, the highest first."""
 
     width: float

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from reconciler.history.points import to_version_row
 from reconciler.kinds.kind import Column, Kinds, SqlType
 from reconciler.model.commit import Commit, Signature, Status
 from reconciler.model.problem import Problem, Severity
+from reconciler.values import replace
 from tests.adapters.ledger.versions import aside, created, deleted, sha, state, updated, version, with_parents
 from tests.support.history import state_at
 from tests.support.kinds import GADGET, KINDS, ODD, WIDGET, WIDGET_COLUMNS, gadget, make_kind, resource, uid, widget

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import pytest
 
 from reconciler.model.host import HostEvent
 from reconciler.model.rows import RecordedEvent
+from reconciler.values import replace
 from tests.adapters.ledger.versions import created, sha, updated, version
 from tests.support.kinds import KINDS, gadget, uid, widget
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from reconciler.model.commit import RowChange, Signature, Status
 from reconciler.model.host import HostEvent
 from reconciler.model.rows import ORPHANED, ActiveDay, HistoryPoint
 from reconciler.ports import VersionFilter
+from reconciler.values import replace
 from tests.adapters.ledger.versions import aside, created, deleted, sha, updated, version, with_parents
 from tests.support.cases import some
 from tests.support.kinds import (

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.model.change import Change, Op
 from reconciler.model.commit import RowChange, Status, Version
 from reconciler.tables.rows import declaration_columns, desired_values
+from reconciler.values import replace
 from tests.support import kinds
 
 if TYPE_CHECKING:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from reconciler.model.change import Key
 
 if TYPE_CHECKING:
@@ -32,8 +34,8 @@ def observe(store: Store, kinds: Kinds) -> dict[str, Any]:
 
 def typed(value: Any) -> Any:
     """A value with the types of everything in it, because 1 == 1.0 == True."""
-    if hasattr(value, "__dataclass_fields__"):
-        return (type(value).__name__, *(typed(getattr(value, name)) for name in value.__dataclass_fields__))
+    if isinstance(value, Struct):
+        return (type(value).__name__, *(typed(getattr(value, name)) for name in value.__struct_fields__))
     if isinstance(value, dict):
         return ("dict", sorted((key, typed(one)) for key, one in value.items()))
     if isinstance(value, (list, tuple)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
@@ -10,6 +9,7 @@ from reconciler.adapters.duckdb.store import DuckDBStore
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
 from reconciler.model.change import content_digest
 from reconciler.tables.duckdb import qualify, quote, quote_list
+from reconciler.values import replace
 from tests.support.kinds import KINDS, step
 from tests.support.memory.store import MemoryStore
 

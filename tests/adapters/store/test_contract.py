@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from reconciler.model.change import Key, RowId
 from reconciler.model.commit import Attempt
 from reconciler.model.problem import Problem, Severity
 from reconciler.model.rows import LiveRow
+from reconciler.values import replace
 from tests.adapters.store.observing import observe, typed
 from tests.support.kinds import (
     GADGET,

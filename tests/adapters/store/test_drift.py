@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from reconciler import canonical
 from reconciler.model.change import RowId
 from reconciler.model.rows import Drift, DriftFilter, Drifts, DriftType, is_same
+from reconciler.values import replace
 from tests.adapters.store.observing import observe, typed
 from tests.adapters.store.tampering import change, delete, events, insert, real_step
 from tests.support.cases import some

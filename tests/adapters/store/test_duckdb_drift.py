@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -13,6 +12,7 @@ from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import Kinds
 from reconciler.model.change import RowId
 from reconciler.model.rows import DriftType
+from reconciler.values import replace
 from tests.adapters.store.observing import observe
 from tests.adapters.store.tampering import change, events, real_step
 from tests.support.cases import some

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -13,6 +12,7 @@ from reconciler.adapters.duckdb.store import open_store
 from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import Column, Kinds, SqlType
 from reconciler.tables.rows import is_live
+from reconciler.values import replace
 from tests.adapters.store.observing import observe
 from tests.support.cases import some
 from tests.support.kinds import (

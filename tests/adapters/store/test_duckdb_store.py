@@ -6,7 +6,6 @@ import os
 import stat
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from reconciler.errors import BugError, NeedsHuman, RetryLater
 from reconciler.model.commit import Approval, Attempt
 from reconciler.model.problem import Problem
 from reconciler.model.refusal import refusal_detail
+from reconciler.values import replace
 from tests.adapters.store.observing import observe
 from tests.support.cases import some
 from tests.support.kinds import KINDS, WIDGET, FixedClock, gadget, owner, row, stamp, step, tombstone, uid, widget

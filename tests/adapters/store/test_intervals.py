@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from reconciler.adapters.duckdb.connection import FILE_NAME
 from reconciler.adapters.duckdb.store import DuckDBStore, open_store
 from reconciler.model.host import Suspension
 from reconciler.model.intervals import IntervalEnd, LiveInterval
+from reconciler.values import replace
 from tests.support.kinds import KINDS, owner, stamp, step
 from tests.support.laws import examples
 from tests.support.memory.store import MemoryStore

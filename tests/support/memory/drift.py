@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from reconciler.model.rows import (
@@ -18,6 +17,7 @@ from reconciler.model.rows import (
     LiveRow,
     differing_columns,
 )
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping

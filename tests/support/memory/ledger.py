@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler import __version__
@@ -10,6 +9,7 @@ from reconciler.errors import BugError, UsageError
 from reconciler.history.points import group_by_merge, order_newest_first, sha_prefix, to_version_row
 from reconciler.model.problem import verdict_of
 from reconciler.model.rows import RecordedEvent
+from reconciler.values import replace
 from tests.support.memory.past import Entry, PastQueries
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from reconciler.model.live import (
     SessionStatus,
     to_milliseconds,
 )
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from reconciler.model.live import NewSession

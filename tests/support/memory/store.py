@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from reconciler.model.intervals import LiveInterval, why_replaced
 from reconciler.model.refusal import REFUSED, Refusal, refusal_detail
 from reconciler.model.rows import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED, MAX_REPORTED, LiveRow, next_drift_event
 from reconciler.tables.rows import is_live, live_values
+from reconciler.values import replace
 from tests.support.memory.base import MemoryBase
 from tests.support.memory.drift import filter_drift_events, scan, with_written
 
