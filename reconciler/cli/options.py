@@ -103,6 +103,11 @@ def global_options(command: F) -> F:
     return command
 
 
+def paths_argument(command: F) -> F:
+    """Add PATHs: the files and folders of a working tree that a command is about."""
+    return click.argument("paths", nargs=-1, metavar="[PATH]…", type=click.Path(path_type=Path))(command)
+
+
 def host_option(command: F) -> F:
     """Add `--host`, for questions to the history."""
     about = "What happened on this host (default: this one)."

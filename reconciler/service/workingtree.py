@@ -1,4 +1,4 @@
-"""The files of a working tree: checked, formatted, watched. No history, no store."""
+"""The files of a working tree: read, checked, watched. No history, no store."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ from msgspec import Struct
 from reconciler.errors import TooLarge, UsageError
 from reconciler.reconcile.check import CheckResult, WatchedTree, check_tree
 from reconciler.reconcile.faults import cannot_judge
-from reconciler.reconcile.format import ROLES, FormattedTree, format_tree
-from reconciler.reconcile.policytests import Policies, PolicyTester, PolicyTestRun, is_policy_file, read_policies
-from reconciler.reconcile.rules import RESOURCE_SUFFIXES, SCHEMA_SUFFIX, BundledSchemas, Layout, Role, read_kinds
-from reconciler.values import replace
+from reconciler.reconcile.rules import RESOURCE_SUFFIXES, SCHEMA_SUFFIX, BundledSchemas, Layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.model.commit import EntryType
     from reconciler.model.problem import Problem
-    from reconciler.ports import PolicyEngine
     from reconciler.reconcile.faults import FaultFinder
 
     OpenWatcher = Callable[[Path, str, Callable[[str], bool]], AbstractContextManager[Watcher]]
@@ -87,20 +83,6 @@ class Checkout(Struct, frozen=True):
             raise no_such_path(next(path for path in paths if not path.exists()))
         return self.check(files).select(selected) if paths else self.check(files)
 
-    def format_paths(self, paths: Sequence[Path]) -> FormattedTree:
-        """The canonical form of all files, or of some. Of other files than these, only schemas are read.
-
-        Files are formatted as they lie on the disk. What a filter of git turns into something else stays as it is.
-        """
-        role = self.layout.role
-        selected = self.select(paths, lambda path: role(path) in ROLES)
-        files = self.read(lambda path: role(path) is Role.SCHEMA or (role(path) in ROLES and selected(path)))
-        formatted = {path: data for path, data in files.items() if role(path) in ROLES and isinstance(data, bytes)}
-        rest = {path: data for path, data in files.items() if path not in formatted}
-        on_disk = {path: data for path, data in self.disk.files(formatted).items() if isinstance(data, bytes)}
-        kept = {path: data for path, data in on_disk.items() if _is_same_text(data, formatted[path])}
-        return format_tree({**rest, **kept}, self.layout, self.bundled, self.faults)
-
     @contextmanager
     def watch(self, paths: Sequence[Path], open_watcher: OpenWatcher) -> Iterator[Watch]:
         """Check all files and go on watching them; raises as `check_paths` does."""
@@ -109,16 +91,6 @@ class Checkout(Struct, frozen=True):
             first = tree.check()
             selected = self.select(paths, first.entries.__contains__) if paths else None
             yield Watch(first.select(selected) if selected else first, watcher.trouble, tree, watcher, selected)
-
-    def policies(self) -> Policies:
-        """The policies and their tests."""
-        policies, _ = self._read_policies()
-        return policies
-
-    def test_policies(self, engine: PolicyEngine, names: Collection[str]) -> PolicyTestRun:
-        """Test all policies, or those with some names. Raises `UsageError` for a name that none has."""
-        policies, kinds = self._read_policies()
-        return PolicyTester(engine, kinds, self.layout.spec.prune.mode, self.faults).test(policies, names)
 
     def select(self, paths: Sequence[Path], counts: Callable[[str], bool]) -> Callable[[str], bool]:
         """Whether a path from the root is one of some paths of the command line, or below one; all are when none is.
@@ -136,15 +108,6 @@ class Checkout(Struct, frozen=True):
             return lambda path: True
         prefixes = tuple(f"{relative}/" for relative in selected)  # as text: it is asked for every file
         return lambda path: f"{path}/".startswith(prefixes)
-
-    def _read_policies(self) -> tuple[Policies, Kinds]:
-        role = self.layout.role
-        files = self.read(lambda path: role(path) is Role.SCHEMA or is_policy_file(self.layout, path))
-        schemas = {path: data for path, data in files.items() if role(path) is Role.SCHEMA and isinstance(data, bytes)}
-        kinds, schema_problems = read_kinds(schemas, self.bundled, self.faults)
-        policies = read_policies(files, self.layout)
-        problems = tuple(sorted((*self.problems, *schema_problems, *policies.problems)))
-        return replace(policies, problems=problems), kinds
 
 
 class Watch(Struct, frozen=True):
@@ -184,10 +147,6 @@ def start_folder(paths: Sequence[Path], repository: Path, *, may_be_gone: bool =
 def no_such_path(path: Path) -> UsageError:
     """There is nothing at a path of the command line."""
     return UsageError(f"there is no file or folder {path}")
-
-
-def _is_same_text(one: bytes, other: bytes) -> bool:
-    return one == other or one.replace(b"\r\n", b"\n") == other.replace(b"\r\n", b"\n")
 
 
 def _may_count(path: str) -> bool:
