@@ -178,7 +178,7 @@ class ConsoleLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its end."""
-        level, text = level_of(record), self._redactor.text(_visible(_text(record)))
+        level, text = level_of(record), shorten(self._redactor.text(_visible(_text(record))))
         match self._reader:
             case Style.JOURNAL:
                 return f"<{PRIORITIES[level]}>{text}"

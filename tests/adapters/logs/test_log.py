@@ -88,6 +88,9 @@ def test_a_very_long_text_is_cut_in_the_middle(opened: Opened) -> None:
     assert len(line["message"]) < 20_000
     assert "83619 characters left out" in line["message"]
     assert line["message"].endswith("end")
+    (told,) = opened.console()
+    assert len(told) < 20_000
+    assert told.endswith("end")
 
 
 def test_the_level_follows_at_once(opened: Opened) -> None:
