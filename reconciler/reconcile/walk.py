@@ -325,8 +325,9 @@ def state_at(source: Source, processor: CommitProcessor, start: WalkStart, sha: 
     """
     invalid: list[str] = []
     state = start.state
+    height = source.height(sha) + 1
     while True:
-        height = source.height(sha)
+        height -= 1  # counting anew for each would take as long as the chain
         state, outcome = processor.switch(state, Stamp(sha, NO_TIME), height)
         if outcome.valid:
             break
@@ -358,12 +359,13 @@ def build_version(
 ) -> ProcessedCommit:
     """A commit with its version, and the state after it."""
     ops = Counter(row.change.op for row in outcome.rows)
+    dates = check_dates(commit)
     version = Version(
         commit=commit,
         height=state.height,
         mainline=is_mainline,
         status=Status.VALID if outcome.valid else Status.INVALID,
-        problems=tuple(sorted((*outcome.problems, *check_dates(commit)))),
+        problems=tuple(sorted((*outcome.problems, *dates))) if dates else outcome.problems,
         creates=ops[Op.CREATE],
         updates=ops[Op.UPDATE],
         deletes=ops[Op.DELETE],

@@ -216,7 +216,8 @@ def advance_snapshot(
     """
     update = tree.update_tree(snapshot.tree, kinds, entries)
     pending = snapshot.pending | update.touched
-    all_problems = tuple(sorted((*problems, *find_tree_problems(update.tree))))
+    found = find_tree_problems(update.tree)
+    all_problems = tuple(sorted((*problems, *found))) if problems else found  # already in order: there may be thousands
     waiting = replace(snapshot, tree=update.tree, pending=pending)
     if any(problem.is_error for problem in all_problems):
         return Outcome(waiting, all_problems, ())

@@ -257,7 +257,7 @@ def find_tree_problems(tree: Tree) -> tuple[Problem, ...]:
     A problem between files has the line of its document, and `NOT_LOCATED` for a column. Dangling references are
     withheld while some file cannot be read: what they refer to may be in there.
     """
-    problems = [problem for path in tree.candidates.files for problem in tree.files[path].problems]
+    problems = [problem for path in sorted(tree.candidates.files) for problem in tree.files[path].problems]
     for key in tree.candidates.names:
         problems.extend(_find_duplicate_name(tree, key))
     for row_id in tree.candidates.ids:
