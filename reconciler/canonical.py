@@ -99,6 +99,15 @@ def text(value: Value) -> str:
     return str(value)
 
 
+def text_size(value: object) -> int:
+    """Roughly how many characters a value takes as text."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(map(len, value)) + sum(map(text_size, value.values()))
+    return sum(map(text_size, value)) if isinstance(value, list) else 8
+
+
 def to_json_value(value: Any) -> Value:
     """A value as JSON has it, also for what no schema allows: NaN, infinity, a date, a year 20000."""
     if isinstance(value, dict):

@@ -79,6 +79,11 @@ class Resource(Struct, frozen=True):
     def row_id(self) -> RowId:
         return RowId(self.kind, self.id)
 
+    @property
+    def size(self) -> int:
+        """Characters of its text, roughly."""
+        return canonical.text_size(self.values) + canonical.text_size(self.annotations)
+
 
 def content_digest(
     key: Key,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
@@ -91,6 +91,10 @@ class CommitDelta(Struct, frozen=True):
     changes: tuple[FileChange, ...] | None
 
 
+ROW_TEXT: Final = 1_000
+"""Characters by which a row of the ledger weighs one more."""
+
+
 class Status(StrEnum):
     """Whether the whole tree of a commit is valid."""
 
@@ -123,6 +127,12 @@ class Version(Struct, frozen=True):
     deletes: int
     digest: str
     rows: tuple[RowChange, ...] = ()
+
+    def weight(self) -> int:
+        """How much it is in the ledger: a row weighs one, and one more for each thousand characters in it."""
+        own = len(self.commit.message) + sum(problem.size for problem in self.problems)
+        sizes = (own, *(change.row.resource.size for change in self.rows))
+        return sum(1 + size // ROW_TEXT for size in sizes)
 
 
 class PruneRule(Struct, frozen=True):

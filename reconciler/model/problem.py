@@ -39,6 +39,11 @@ class Problem(Struct, frozen=True, order=True):
     severity: Severity = Severity.ERROR
 
     @property
+    def size(self) -> int:
+        """Characters of its text."""
+        return len(self.path) + len(self.pointer) + len(self.message) + len(self.hint)
+
+    @property
     def is_error(self) -> bool:
         """Whether this alone makes the commit invalid."""
         return self.severity is Severity.ERROR

@@ -15,6 +15,8 @@ from msgspec import Struct
 from reconciler.errors import ReconcilerError, RetryLater
 from reconciler.model.host import Backlog
 from reconciler.reconcile.walk import WalkStart, first_parents, walk_history
+from reconciler.tables.problems import shorten_problems
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MAX_ROWS: Final = 50_000
-"""Rows that an outbox holds; a single version with more rows may wait alone."""
+MAX_WEIGHT: Final = 50_000
+"""Weight of the versions that an outbox holds; a single heavier one may wait alone."""
 MAX_UPLOADED: Final = 10_000
 """Uploaded commits that are remembered: each look at a refused head offers the same ones again."""
 MAX_EVENTS: Final = 1_000
@@ -54,13 +56,13 @@ class Outbox:
     A new outbox is behind as well, as nobody knows what the last process left undone.
     """
 
-    def __init__(self, max_rows: int = MAX_ROWS) -> None:
-        self._max_rows = max_rows
+    def __init__(self, max_weight: int = MAX_WEIGHT) -> None:
+        self._max_weight = max_weight
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._last = 0
         self._pending: dict[str, tuple[int, PendingVersion]] = {}
-        self._rows = 0
+        self._weight = 0
         self._losses, self._losses_repaired = 1, 0
         self._uploaded: dict[str, bool] = {}
         self._heads: frozenset[str] = frozenset()
@@ -92,13 +94,13 @@ class Outbox:
                 return
             if not new.again and before is None and self._uploaded.get(sha) is mainline:
                 return
-            if self._pending and self._rows + new.rows > self._max_rows:
+            if self._pending and self._weight + new.weight > self._max_weight:
                 self._drop_all()
                 return
             self._last = next(self._numbers)
             # A version that is pending keeps its place: its parents are before it
             self._pending[sha] = (self._last, new)
-            self._rows += new.rows - (before[1].rows if before else 0)
+            self._weight += new.weight - (before[1].weight if before else 0)
 
     def require_backfill(self) -> None:
         """From now on be `behind`: the ledger may lack commits, or have commits that are gone from git."""
@@ -119,16 +121,16 @@ class Outbox:
             oldest = first[1].version.commit.stamp.time if first else None
             return Backlog(len(self._pending), oldest, self._losses > self._losses_repaired)
 
-    def take(self, rows: int) -> tuple[PendingVersion, ...]:
-        """The oldest versions up to so many rows, at least one, all under the same kinds.
+    def take(self, weight: int) -> tuple[PendingVersion, ...]:
+        """The oldest versions up to a weight, at least one, all under the same kinds.
 
         They stay pending until `mark_uploaded`: after a failure they are taken again, in the same order.
         """
         taken: list[PendingVersion] = []
         with self._lock:
             for _, pending in self._pending.values():
-                rows -= pending.rows
-                if taken and (rows < 0 or pending.kinds.digest != taken[0].kinds.digest):
+                weight -= pending.weight
+                if taken and (weight < 0 or pending.kinds.digest != taken[0].kinds.digest):
                     break
                 taken.append(pending)
         return tuple(taken)
@@ -162,12 +164,12 @@ class Outbox:
 
     def _remove(self, sha: str) -> None:
         _, removed = self._pending.pop(sha)
-        self._rows -= removed.rows
+        self._weight -= removed.weight
 
     def _drop_all(self) -> None:
         self._pending.clear()
         self._uploaded.clear()
-        self._rows = 0
+        self._weight = 0
         self._losses += 1
 
     def _remember_uploaded(self, sha: str, mainline: bool) -> None:
@@ -203,7 +205,7 @@ class OutboxRecorder:
 
     def offer(self, commit: ProcessedCommit) -> None:
         """Hand over a commit, in the order of the walk."""
-        self._outbox.offer(PendingVersion.from_commit(commit)._replace(again=self._again))
+        self._outbox.offer(PendingVersion.from_commit(commit, again=self._again))
 
 
 class Feed(Struct, Generic[T], frozen=True):
@@ -286,8 +288,8 @@ def discard_events(store: Store) -> None:
         store.mark_uploaded(events[-1].seq)
 
 
-BATCH_ROWS: Final = 20_000
-"""Rows of a batch: few large inserts suit ClickHouse, and memory stays bounded."""
+BATCH_WEIGHT: Final = 20_000
+"""Weight of a batch: few large inserts suit ClickHouse, and memory stays bounded."""
 MAX_QUEUED: Final = 2_000
 TIMEOUT: Final = 600.0
 """Seconds that a full queue may block, or the last batches take: far above any driver's own timeout."""
@@ -298,6 +300,7 @@ class PendingVersion(NamedTuple):
 
     version: Version
     kinds: Kinds
+    weight: int
     again: bool = False
 
     @property
@@ -305,15 +308,11 @@ class PendingVersion(NamedTuple):
         """The commit's."""
         return self.version.commit.sha
 
-    @property
-    def rows(self) -> int:
-        """The number of rows it takes in the ledger, its own included."""
-        return 1 + len(self.version.rows)
-
     @classmethod
-    def from_commit(cls, commit: ProcessedCommit) -> PendingVersion:
-        """The version of a commit of a walk."""
-        return cls(commit.version, commit.kinds)
+    def from_commit(cls, commit: ProcessedCommit, *, again: bool = False) -> PendingVersion:
+        """The version of a commit of a walk, with those of its problems that the ledger keeps."""
+        version = replace(commit.version, problems=shorten_problems(commit.version.problems))
+        return cls(version, commit.kinds, version.weight(), again)
 
 
 class RecordResult(Struct, frozen=True):
@@ -344,7 +343,7 @@ class Recorder:
         self._ended = False
         self._aborted = False
         self._bug: Exception | None = None
-        self._queue: queue.Queue[ProcessedCommit | None] = queue.Queue(MAX_QUEUED)
+        self._queue: queue.Queue[PendingVersion | None] = queue.Queue(MAX_QUEUED)
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
 
     def __enter__(self) -> Recorder:
@@ -362,7 +361,7 @@ class Recorder:
 
     def offer(self, commit: ProcessedCommit) -> None:
         """Hand over a commit, in the order of the walk."""
-        self._queue.put(commit, timeout=TIMEOUT)
+        self._queue.put(PendingVersion.from_commit(commit, again=self._again), timeout=TIMEOUT)
 
     def _run(self) -> None:
         try:
@@ -375,14 +374,14 @@ class Recorder:
             self._bug = error
             self._drain()
 
-    def _take_offered(self) -> Iterator[ProcessedCommit]:
-        """The commits up to the end of the walk. Yields nothing more when it is called again after that."""
+    def _take_offered(self) -> Iterator[PendingVersion]:
+        """The versions up to the end of the walk. Yields nothing more when it is called again after that."""
         while not self._ended:
-            commit = self._queue.get()
-            if commit is None:
+            pending = self._queue.get()
+            if pending is None:
                 self._ended = True
             else:
-                yield commit
+                yield pending
 
     def _drain(self) -> None:
         for _ in self._take_offered():
@@ -395,9 +394,9 @@ class Recorder:
             self._drain()
             return
         batch = VersionBatch(ledger)
-        for commit in self._take_offered():
-            if self._again or known.get(commit.version.commit.sha) is not commit.version.mainline:
-                batch.add(PendingVersion.from_commit(commit))
+        for pending in self._take_offered():
+            if pending.again or known.get(pending.sha) is not pending.version.mainline:
+                batch.add(pending)
                 self.result = RecordResult(batch.written)
         batch.flush()
         self.result = RecordResult(batch.written)
@@ -424,7 +423,7 @@ class VersionBatch:
         self._ledger = ledger
         self._kinds: Kinds | None = None
         self._versions: list[Version] = []
-        self._rows = 0
+        self._weight = 0
 
     def add(self, pending: PendingVersion) -> None:
         """Add a version; a full batch is written."""
@@ -433,8 +432,8 @@ class VersionBatch:
             self._ledger.prepare(pending.kinds)
             self._kinds = pending.kinds
         self._versions.append(pending.version)
-        self._rows += pending.rows
-        if self._rows >= BATCH_ROWS:
+        self._weight += pending.weight
+        if self._weight >= BATCH_WEIGHT:
             self.flush()
 
     def flush(self) -> None:
@@ -442,7 +441,7 @@ class VersionBatch:
         if self._versions:
             self._ledger.record(self._versions)
         self.written += len(self._versions)
-        self._versions, self._rows = [], 0
+        self._versions, self._weight = [], 0
 
 
 class LedgerComparison:

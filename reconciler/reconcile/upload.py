@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.model.host import UploadAttempt, UploadFailure, UploadState
-from reconciler.reconcile.record import BATCH_ROWS, EVENTS, INTERVALS, Outbox, StoreOutbox, VersionBatch
+from reconciler.reconcile.record import BATCH_WEIGHT, EVENTS, INTERVALS, Outbox, StoreOutbox, VersionBatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -124,7 +124,7 @@ class BatchUploader:
         for it: a server that comes back may have another database, or none.
         """
         try:
-            self._upload_versions(max(1, BATCH_ROWS >> failures))
+            self._upload_versions(max(1, BATCH_WEIGHT >> failures))
             self._upload_events()
             self._upload_intervals()
         except BaseException:
@@ -146,12 +146,12 @@ class BatchUploader:
             self.connection.ledger().record_intervals(self._pending.host, intervals)
             outbox.mark_uploaded(intervals)
 
-    def _upload_versions(self, rows: int) -> None:
+    def _upload_versions(self, weight: int) -> None:
         outbox = self._pending.outbox
         for _ in range(2):  # an outbox that is still behind has to wait: commits arrive faster than they are compared
             if outbox.behind and not self._run_backfill():
                 return
-            if self._upload_batches(rows):
+            if self._upload_batches(weight):
                 return
             outbox.require_backfill()
 
@@ -167,9 +167,9 @@ class BatchUploader:
         outbox.mark_backfilled(checkpoint)
         return not outbox.behind
 
-    def _upload_batches(self, rows: int) -> bool:
-        """Upload batches of so many rows. False when the ledger lacks a parent, and so may lack any commit before."""
-        while versions := self._pending.outbox.take(rows):
+    def _upload_batches(self, weight: int) -> bool:
+        """Upload batches of a weight. False when the ledger lacks a parent, and so may lack any commit before."""
+        while versions := self._pending.outbox.take(weight):
             self._heartbeat()
             ledger = self.connection.ledger()
             shas = {pending.sha for pending in versions}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from reconciler.model.problem import Problem, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
 MAX_KEPT = 100
 MORE_PROBLEMS = "more-problems"
@@ -16,12 +17,19 @@ MAX_KEPT_SIZE = 40_000
 """Characters of all that is kept: twenty versions are less than a megabyte."""
 
 
-def shorten_problems(problems: Collection[Problem]) -> tuple[Problem, ...]:
-    """All problems, or the first errors, then the first warnings, and last one that counts the rest."""
+def shorten_problems(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """All problems, or the first errors, then the first warnings, and last one that counts the rest.
+
+    Problems that were shortened before stay as they are: a version is recorded again when it is orphaned.
+    """
+    if problems and problems[-1].code == MORE_PROBLEMS:
+        return tuple(problems)
     kept: list[Problem] = []
     size = 0
-    for problem in sorted(problems, key=lambda one: not one.is_error):
-        size += len(problem.path) + len(problem.pointer) + len(problem.message) + len(problem.hint)
+    errors = (problem for problem in problems if problem.is_error)
+    warnings = (problem for problem in problems if not problem.is_error)
+    for problem in chain(errors, warnings):
+        size += problem.size
         if kept and (len(kept) >= MAX_KEPT or size > MAX_KEPT_SIZE):
             break
         kept.append(problem)

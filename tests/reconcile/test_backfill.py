@@ -140,7 +140,7 @@ def test_a_new_process_finds_out_what_the_last_one_left_undone(daemon: Daemon, r
 
 
 def test_too_much_at_once_is_taken_from_git(daemon: Daemon, repo: GitRepo) -> None:
-    daemon.outbox = Outbox(max_rows=4)
+    daemon.outbox = Outbox(max_weight=4)
     for number in range(9):
         repo.commit({f"{number}.yaml": configs.user(f"user-{number}")})
     daemon.attempt()

@@ -261,7 +261,7 @@ def test_an_interrupted_recording_resumes_and_records_nothing_twice(
 ) -> None:
     shas = [repo.commit({"a.yaml": configs.user("ann", risk=1 + number / 10)}) for number in range(6)]
     world = World(repo.path)
-    monkeypatch.setattr("reconciler.reconcile.record.BATCH_ROWS", 4)
+    monkeypatch.setattr("reconciler.reconcile.record.BATCH_WEIGHT", 4)
     record, calls = world.ledger.record, []
 
     def fail_later(versions: Any) -> None:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from reconciler.kinds.kind import Kinds
-from reconciler.reconcile.record import Outbox
+from reconciler.model.problem import Problem
+from reconciler.reconcile.record import Outbox, PendingVersion, VersionBatch
+from reconciler.reconcile.walk import ProcessedCommit
 from reconciler.values import replace
-from tests.adapters.ledger.versions import aside
-from tests.support.kinds import GADGET, KINDS, commit
+from tests.adapters.ledger.versions import aside, created, version
+from tests.support.kinds import GADGET, KINDS, commit, widget
 from tests.support.patience import DEADLINE
 from tests.support.uploads import entry
 
-if TYPE_CHECKING:
-    from reconciler.reconcile.record import PendingVersion
 
-
-def settled(max_rows: int = 100) -> Outbox:
-    outbox = Outbox(max_rows)
+def settled(max_weight: int = 100) -> Outbox:
+    outbox = Outbox(max_weight)
     outbox.mark_backfilled(outbox.checkpoint())
     return outbox
 
@@ -71,6 +71,41 @@ def test_one_that_is_larger_than_a_batch_is_taken_alone() -> None:
     assert numbers(outbox.take(3)) == [1]
 
 
+LONG = "x" * 50_000
+
+
+@pytest.mark.parametrize(
+    "heavy",
+    [
+        {"commit": replace(commit(1), message=LONG)},
+        {"problems": (Problem("a.yaml", 1, 1, "secret", "", LONG),)},
+        {"rows": (created(replace(widget("w"), values={"notes": {"all": [LONG]}}), 1),)},
+    ],
+    ids=lambda heavy: next(iter(heavy)),
+)
+def test_a_batch_is_no_longer_than_memory_bears(heavy: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a history with many problems, 18,000 versions were one batch once: 700 megabytes of text."""
+    monkeypatch.setattr("reconciler.reconcile.record.BATCH_WEIGHT", 100)
+    batches: list[int] = []
+    ledger = SimpleNamespace(prepare=lambda kinds: None, record=lambda versions: batches.append(len(versions)))
+    outbox, batch = settled(max_weight=1_000), VersionBatch(cast("Any", ledger))
+    made = version(1, **heavy)
+    for number in range(1, 30):
+        one = replace_commit(PendingVersion(made, KINDS, made.weight()), number)
+        outbox.offer(one)
+        batch.add(one)
+        if number == 6:
+            assert batches == [2, 2, 2]
+            assert numbers(outbox.take(150)) == [1, 2]
+    assert is_behind(outbox)
+
+
+def test_problems_that_no_ledger_keeps_do_not_wait_for_it() -> None:
+    problems = tuple(Problem(f"{number}.yaml", 1, 1, "secret", "", "") for number in range(500))
+    waiting = PendingVersion.from_commit(ProcessedCommit(version(1, problems=problems), cast("Any", None), KINDS))
+    assert len(waiting.version.problems) == 101
+
+
 def test_a_batch_has_one_set_of_kinds() -> None:
     outbox = settled()
     outbox.offer(entry(1))
@@ -97,14 +132,14 @@ def test_a_commit_that_comes_to_the_mainline_is_offered_anew_in_its_place() -> N
     outbox.offer(side._replace(version=aside(2, 2, 1)))
     outbox.offer(entry(3))
     outbox.offer(side)
-    assert [(one.version.mainline, one.rows) for one in outbox.take(100)] == [(True, 2)] * 3
+    assert [(one.version.mainline, one.weight) for one in outbox.take(100)] == [(True, 2)] * 3
     outbox.mark_uploaded(outbox.take(100))
     outbox.offer(side._replace(version=aside(2, 2, 1)))
     assert numbers(outbox.take(100)) == [2]
 
 
 def test_too_much_is_dropped_and_said() -> None:
-    outbox = settled(max_rows=10)
+    outbox = settled(max_weight=10)
     for number in range(1, 6):
         outbox.offer(entry(number))
     assert not is_behind(outbox)
@@ -117,7 +152,7 @@ def test_too_much_is_dropped_and_said() -> None:
 
 
 def test_a_loss_in_the_midst_of_a_comparison_asks_for_another() -> None:
-    outbox = settled(max_rows=4)
+    outbox = settled(max_weight=4)
     outbox.require_backfill()
     checkpoint = outbox.checkpoint()
     for number in (1, 2, 3):
@@ -139,7 +174,7 @@ def test_a_head_that_is_no_longer_reached_asks_for_a_comparison() -> None:
 
 
 def test_one_huge_version_may_wait_alone() -> None:
-    outbox = settled(max_rows=10)
+    outbox = settled(max_weight=10)
     outbox.offer(entry(1, rows=50))
     assert not is_behind(outbox)
     outbox.offer(entry(2))
@@ -167,7 +202,7 @@ def test_what_is_done_after_it_was_replaced_still_waits() -> None:
 
 @pytest.mark.parametrize("takers", [1, 2])
 def test_threads_lose_nothing(takers: int) -> None:
-    outbox, got = settled(max_rows=100_000), []
+    outbox, got = settled(max_weight=100_000), []
     stop = threading.Event()
 
     def offer(start: int) -> None:
@@ -194,5 +229,8 @@ def test_threads_lose_nothing(takers: int) -> None:
 
 
 def replace_rows(number: int) -> PendingVersion:
-    one = entry(1, rows=0)
+    return replace_commit(entry(1, rows=0), number)
+
+
+def replace_commit(one: PendingVersion, number: int) -> PendingVersion:
     return one._replace(version=replace(one.version, commit=commit(number)))

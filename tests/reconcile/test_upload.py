@@ -206,7 +206,7 @@ def test_batches_shrink_while_the_ledger_refuses_them(host: Host, monkeypatch: p
                 raise RetryLater("memory limit exceeded")
             super().record(versions)
 
-    monkeypatch.setattr("reconciler.reconcile.upload.BATCH_ROWS", 32)
+    monkeypatch.setattr("reconciler.reconcile.upload.BATCH_WEIGHT", 32)
     host.ledger = Small(FixedClock())
     with start(host, interval=0.01) as running:
         until(lambda: running.state().versions == 0)

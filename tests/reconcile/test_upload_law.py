@@ -44,7 +44,7 @@ def complete(host: Host) -> bool:
 @given(st.lists(DEEDS, min_size=5, max_size=30))
 def test_one_version_per_commit(deeds: list[tuple[str, object]]) -> None:
     clock = FixedClock()
-    host, emptied = Host(MemoryLedger(clock), max_rows=12), False
+    host, emptied = Host(MemoryLedger(clock), max_weight=12), False
     for deed, how in [*deeds, ("upload", 0)]:
         uploaded = False
         match deed:

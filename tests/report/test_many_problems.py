@@ -244,4 +244,5 @@ def test_what_is_kept_names_the_rest() -> None:
     assert len(kept) == 101
     assert all(problem.is_error for problem in kept)
     assert kept[-1].message == "there are 1,900 more errors and 18,000 more warnings"
+    assert shorten_problems(kept) == kept
     assert len(shorten_problems([MANY[0]] * 3)) == 3

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 def entry(number: int, rows: int = 1, **others: Any) -> PendingVersion:
     """A commit of a mainline, with so many new rows."""
     changes = [created(widget(f"w{number}-{at}"), number) for at in range(rows)]
-    return PendingVersion(version(number, *changes, **others), KINDS)
+    made = version(number, *changes, **others)
+    return PendingVersion(made, KINDS, made.weight())
 
 
 @dataclass
@@ -81,7 +82,7 @@ class Host:
 
     ledger: Ledger
     history: History = field(default_factory=History)
-    max_rows: int = 1_000
+    max_weight: int = 1_000
     faults: list[str] = field(default_factory=list)
     opened: int = 0
     failures: int = 0
@@ -91,7 +92,7 @@ class Host:
 
     def start(self) -> None:
         """A new process."""
-        self.outbox = Outbox(self.max_rows)
+        self.outbox = Outbox(self.max_weight)
         self.pending = PendingUploads(self.outbox, StoreOutbox(EVENTS), StoreOutbox(INTERVALS), "host-1")
         self.uploader = BatchUploader(self.pending, self.route(), lambda: None, lambda written, recorded: None)
 
