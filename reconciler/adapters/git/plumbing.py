@@ -109,8 +109,24 @@ class Plumbing:
                 break
             except TooLarge:  # another process goes on with what this one was asked
                 _, line, tag = under_way.popleft()
-                self._oversized.add(line)
-                yield tag, None
+                records = self._compare_trees(line)
+                if records is None:
+                    self._oversized.add(line)
+                yield tag, records
+
+    def _compare_trees(self, line: bytes) -> bytes | None:
+        """The records of a request that git refused, without its commits, whose text may be what is too large."""
+        new, old = line.removesuffix(self._mark).decode().split()
+        trees = [] if new == self._empty_tree else [self.name(f"{commit}^{{tree}}") for commit in (old, new)]
+        request = " ".join(filter(None, trees))
+        if request.count(" ") != 1:
+            return None
+        try:
+            with self._lend(DIFF_TREE) as process:
+                process.send(request.encode() + b"\n" + self._mark)
+                return self._read_difference(process, request)
+        except TooLarge:
+            return None
 
     def is_oversized(self, old: str | None, new: str) -> bool:
         """Whether more paths are known to differ than `limits` allow: git takes seconds to find out."""
@@ -222,8 +238,8 @@ class Plumbing:
             pieces.append(piece)
             end = end[-len(self._mark) :] + piece
         answer = b"".join(pieces)
-        for head in (f"{request}\0".encode(), f"{self._empty_tree} {request}\n".encode()):
-            if answer.startswith(head):
+        for head in (f"{request}\0", f"{request}\n", f"{self._empty_tree} {request}\n"):
+            if answer.startswith(head.encode()):
                 return answer[len(head) : -len(self._mark)]
         raise process.failure(request)  # git goes on when it cannot read one side: that is no empty difference
 

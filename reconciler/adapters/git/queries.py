@@ -31,6 +31,9 @@ TIME = re.compile(rb"(?P<seconds>-?\d+)(?:\s+(?P<sign>[+-])(?P<zone>\d{1,9}))?\s
 CHARSET = re.compile(r"utf-?8|(us-)?ascii|latin|l\d|iso|cp|windows|koi8|mac|euc|s(hift)?[-_]?jis|gb|big5|tis", re.I)
 """Encodings of text. Python knows others by name that are none (punycode, unicode-escape) or that are no ASCII."""
 
+MAX_MESSAGE, MAX_NAME = 100_000, 1_000
+"""Characters that are kept of a commit's message, and of a name or an e-mail address in it."""
+
 SIGNATURE_HEADERS = {b"gpgsig", b"gpgsig-sha256"}
 
 
@@ -58,7 +61,7 @@ def parse_commit(sha: str, parents: tuple[str, ...], raw: bytes) -> Commit:
         parents,
         _person(headers.get(b"author", b""), charset),
         _person(headers.get(b"committer", b""), charset),
-        _text(body, charset),
+        _shorten(_text(body, charset), MAX_MESSAGE),
         signed=not SIGNATURE_HEADERS.isdisjoint(headers),
     )
 
@@ -77,8 +80,8 @@ def _person(line: bytes, charset: str) -> Signature:
     """`Name <e-mail> seconds zone`; what is missing is empty, or 1970."""
     matched = PERSON.fullmatch(line)
     if not matched:
-        return Signature(_text(line.strip(), charset), "", parse_moment(0, "+", 0))
-    name, email = (_text(matched[part].strip(), charset) for part in ("name", "email"))
+        return Signature(_shorten(_text(line.strip(), charset), MAX_NAME), "", parse_moment(0, "+", 0))
+    name, email = (_shorten(_text(matched[part].strip(), charset), MAX_NAME) for part in ("name", "email"))
     time = TIME.search(matched["rest"])
     if time is None:
         return Signature(name, email, parse_moment(0, "+", 0))
@@ -102,6 +105,13 @@ def _text(raw: bytes, charset: str) -> str:
     except (LookupError, UnicodeError):
         text = raw.decode("utf-8", "replace")
     return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
+
+
+def _shorten(text: str, most: int) -> str:
+    """The text without its middle where it is too long: a subject is at the begin of a message, trailers at its end."""
+    half = most // 2
+    left_out = f"… {len(text) - 2 * half:,} characters left out …"
+    return text if len(text) <= most else f"{text[:half]}{left_out}{text[-half:]}"
 
 
 SYMLINK, SUBMODULE, FOLDER = b"120000", b"160000", b"40000"

@@ -50,6 +50,19 @@ def test_the_latest_time_fits_both_databases() -> None:
     assert datetime.fromtimestamp(LAST, UTC) == datetime(2261, 12, 31, 23, 59, 59, tzinfo=UTC)
 
 
+def test_long_texts_lose_their_middle() -> None:
+    """Nobody reads a name of a megabyte, and each page of the log would bring it."""
+    line = b"author " + b"N" * 1_000_000 + b"E <" + b"e" * 1_000_000 + b"> 60 +0000"
+    read = parse_commit("f" * 40, (), raw(line) + b"x" * 10_000_000 + b"\n\nReconciler-Approve: prune\n")
+    assert len(read.author.name) < 1_100
+    assert read.author.name.endswith("E")
+    assert read.author.time == EPOCH + timedelta(minutes=1)
+    assert len(read.message) < 101_000
+    assert read.message.startswith("Text\n")
+    assert "characters left out" in read.message
+    assert read.approves("prune")
+
+
 def test_no_message_and_a_message_with_headers_in_it() -> None:
     bare = parse_commit("f" * 40, (), TREE + b"\nauthor A <a@b> 0 +0000\ncommitter C <c@x> 0 +0000\n")
     assert bare.message == ""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from reconciler.adapters.git.repository import GitSource, open_repository
 from reconciler.model.commit import EntryType, FileChange
+from reconciler.model.limits import Limits
 from tests.support.gitrepo import GitRepo, symlink
 from tests.support.laws import examples
 
@@ -111,6 +112,21 @@ def test_a_difference_does_not_colour_the_next_one(repo: GitRepo, source: GitSou
         assert source.changes(first, first) == ()
         sizes = [len(delta.changes) for delta in source.history(second)]
         assert sizes == [1, 2]
+
+
+def test_a_commit_is_compared_with_one_whose_text_is_too_long_for_git(repo: GitRepo) -> None:
+    """git reads both commits to find their trees, and may not allocate what the text takes: no fault of their files."""
+    shas = [
+        repo.commit({"a.yaml": "1"}, "x" * 5_000_000),
+        repo.commit({"a.yaml": "2"}, "Name <a@b>" * 500_000),
+        repo.commit({}, "Nothing"),
+    ]
+    with open_repository(repo.path, limits=Limits(paths=1)) as source:
+        assert [[change.path for change in source.changes(shas[0], sha)] for sha in shas[1:]] == [["a.yaml"]] * 2
+        assert [-1 if delta.changes is None else len(delta.changes) for delta in source.history("main")] == [1, 1, 0]
+        assert not source.changes(shas[1], shas[2])
+        repo.commit({f"{number}.yaml": "1" for number in range(9)})
+        assert [delta.changes is None for delta in source.history("main")] == [False, False, False, True]
 
 
 def test_a_type_change_comes_as_the_new_type(repo: GitRepo, source: GitSource) -> None:
