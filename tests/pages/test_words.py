@@ -99,3 +99,48 @@ def test_text_that_nobody_marked_is_escaped() -> None:
 
 def test_backquotes_become_code_and_nothing_else_becomes_html() -> None:
     assert templates.mark_code("`<a>` or <b>") == "<code>&lt;a&gt;</code> or &lt;b&gt;"
+
+
+def test_a_row_that_drifted_is_told_in_its_history() -> None:
+    at, sha = "2026-11-23T11:00:00Z", "a" * 40
+    common = {"kind": "Account", "id": "1", "name": "cv", "commit": sha, "found_at": at}
+    healed = common | {
+        "what": "changed",
+        "fields": ["leverage"],
+        "before": {"leverage": 500},
+        "after": {"leverage": 30},
+        "right_at": None,
+        "ended_at": at,
+        "ended": "healed",
+    }
+    extra = common | {
+        "what": "extra",
+        "fields": [],
+        "before": {"leverage": 1},
+        "after": None,
+        "right_at": at,
+        "ended_at": None,
+        "ended": None,
+    }
+    person = {"name": "Maren", "email": "m@desk.example", "time": at}
+    change = {
+        "commit": sha,
+        "author": person,
+        "committed_at": at,
+        "message": "Begin",
+        "orphaned": False,
+        "op": "create",
+        "fields": [],
+        "fate": "live",
+        "refused_by": [],
+        "drift": [healed, extra],
+    }
+    page: dict[str, object] = dict.fromkeys(("path", "line", "removed", "without_history"), None)
+    page |= {"kind": "Account", "name": "cv", "live": False, "declared": False, "fields": [], "blame": {}}
+    host = {"name": "d", "repository": "r", "branch": "main", "sync": "Synced", "health": "Healthy", "applied": sha}
+    told = templates.render_page("resource", {**page, "host": host | {"at": at}, "changes": [change]})
+    assert "since when is not known" in told
+    assert "<del><bdi>500</bdi></del>" in told
+    assert "<ins><bdi>30</bdi></ins>" in told
+    assert "not put right" in told
+    assert "The row was one that git did not know." in told
