@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from reconciler.decode.document import decode
+from reconciler.model.commit import EntryType
 from reconciler.model.problem import Severity
 from reconciler.reconcile.read import FileReader, describe_entry, locate_problems, not_a_file_problem
 from reconciler.reconcile.rules import Layout, Role, read_kinds
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import FileEntry
-    from reconciler.model.commit import EntryType
     from reconciler.model.problem import Problem
     from reconciler.reconcile.faults import FaultFinder
     from reconciler.reconcile.rules import BundledSchemas
@@ -88,11 +88,12 @@ def check_tree(
 ) -> CheckResult:
     """Check the files of a working tree, by path, as if they were a commit."""
     contents = {path: data for path, data in files.items() if isinstance(data, bytes)}
-    schemas = {path: data for path, data in files.items() if layout.role(path) is Role.SCHEMA}
+    schemas = {path: data for path, data in files.items() if _role(layout, path, data) is Role.SCHEMA}
     kinds, kind_problems = _read_schemas(schemas, bundled, faults)
+    policy_problems = _find_unread(_unread_policies(layout, files))
     entries = _read_resources(FileReader(kinds, faults), files, layout)
     tree = trees.update_tree(trees.load_base_tree(EmptyBase(), kinds), kinds, entries).tree
-    problems = tuple(sorted((*layout_problems, *kind_problems, *find_tree_problems(tree))))
+    problems = tuple(sorted((*layout_problems, *kind_problems, *policy_problems, *find_tree_problems(tree))))
     return CheckResult(locate_problems(problems, lambda _: contents), entries, kinds)
 
 
@@ -103,10 +104,23 @@ def _read_schemas(
     kinds, problems = read_kinds(
         {path: data for path, data in files.items() if isinstance(data, bytes)}, bundled, faults
     )
-    not_files = (
-        not_a_file_problem(path, data, Severity.ERROR) for path, data in files.items() if not isinstance(data, bytes)
-    )
-    return kinds, (*not_files, *problems)
+    return kinds, (*_find_unread(files), *problems)
+
+
+def _role(layout: Layout, path: str, content: Content) -> Role | None:
+    return layout.role(path, content if isinstance(content, EntryType) else EntryType.FILE)
+
+
+def _unread_policies(layout: Layout, files: Mapping[str, Content]) -> dict[str, Content]:
+    """What stands in place of a policy, or of their folder, and is no file. Policies themselves are not run here."""
+    others = ((path, data) for path, data in files.items() if isinstance(data, EntryType))
+    return {path: data for path, data in others if layout.role(path, data) is Role.POLICY}
+
+
+def _find_unread(files: Mapping[str, Content]) -> tuple[Problem, ...]:
+    """An error for each entry that is no regular file, where a rule stands: none may be ignored silently."""
+    others = ((path, data) for path, data in files.items() if isinstance(data, EntryType))
+    return tuple(not_a_file_problem(path, data, Severity.ERROR) for path, data in others)
 
 
 def _read_resources(reader: FileReader, files: Mapping[str, Content], layout: Layout) -> dict[str, FileEntry]:
@@ -130,6 +144,7 @@ class TreeContents(Struct, frozen=True):
     settings_problems: tuple[Problem, ...] = ()
     schemas: Mapping[str, bytes | EntryType] = field(default_factory=dict)
     schema_problems: tuple[Problem, ...] = ()
+    unread_policies: Mapping[str, Content] = field(default_factory=dict)
     entries: Mapping[str, FileEntry] = field(default_factory=dict)
 
 
@@ -181,7 +196,9 @@ class WatchedTree:
                 return paths | self._unread, self.update(paths)
 
     def _is_checked(self, path: str) -> bool:
-        return path in self._known.entries or self._known.layout.role(path) in CHECKED_ROLES
+        known = self._known
+        is_known = path in known.entries or path in known.unread_policies or path in known.schemas
+        return is_known or known.layout.role(path) in CHECKED_ROLES
 
     def _with_settings(self, known: TreeContents, settings: Content) -> TreeContents:
         layout, problems = read_layout(settings, self._folder, self._bundled)
@@ -210,8 +227,11 @@ class WatchedTree:
         gone = (files.keys() & known.entries.keys()) - entries.keys()
         tree = trees.update_tree(known.tree, kinds, {**entries, **dict.fromkeys(gone, trees.NO_ENTRY)}).tree
         kept = {path: entry for path, entry in known.entries.items() if path not in gone} if gone else known.entries
-        known = replace(known, tree=tree, entries={**kept, **entries})
-        problems = (*known.settings_problems, *known.schema_problems, *find_tree_problems(tree))
+        policies = {path: data for path, data in known.unread_policies.items() if path not in files}
+        unread = {**policies, **_unread_policies(known.layout, files)}
+        known = replace(known, tree=tree, entries={**kept, **entries}, unread_policies=unread)
+        policy_problems = _find_unread(known.unread_policies)
+        problems = (*known.settings_problems, *known.schema_problems, *policy_problems, *find_tree_problems(tree))
         located = locate_problems(tuple(sorted(problems)), self._read_texts)
         self._known, self._unread = known, frozenset()
         return CheckResult(located, known.entries, kinds)
@@ -220,7 +240,7 @@ class WatchedTree:
         """The kinds in force, and the contents with the schemas among some files."""
         schemas = {path: data for path, data in known.schemas.items() if path not in files}
         for path, data in files.items():
-            if data is not None and known.layout.role(path) is Role.SCHEMA:
+            if data is not None and _role(known.layout, path, data) is Role.SCHEMA:
                 schemas[path] = data
         if schemas == known.schemas:
             return known.tree.kinds, known

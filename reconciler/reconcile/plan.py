@@ -245,7 +245,7 @@ class Planner(Struct, frozen=True):
 
     def _find_partial_base(self, base: str, changes: Collection[FileChange]) -> PlanBase | None:
         rules = self.processor.rules.read_rules(base)
-        roles = {rules.layout.role(change.path) for change in changes}
+        roles = {rules.layout.role(change.path, of) for change in changes for of in (change.type, change.old_type)}
         if len(rules.policies) or not roles <= {Role.RESOURCES, None}:
             return None
         files = {change.path: change for change in changes if rules.layout.role(change.path) is Role.RESOURCES}

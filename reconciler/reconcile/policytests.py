@@ -85,8 +85,12 @@ def is_policy_file(layout: Layout, path: str) -> bool:
 
 
 def read_policies(files: Mapping[str, bytes | EntryType], layout: Layout) -> Policies:
-    """The policies and tests among some files, by path."""
-    selected = {path: data for path, data in sorted(files.items()) if is_policy_file(layout, path)}
+    """The policies and tests among some files, by path. What stands in place of their folder is a problem."""
+    selected = {
+        path: data
+        for path, data in sorted(files.items())
+        if is_policy_file(layout, path) or (not isinstance(data, bytes) and layout.role(path, data) is Role.POLICY)
+    }
     contents = {path: data for path, data in selected.items() if isinstance(data, bytes)}
     problems = [
         not_a_file_problem(path, data, Severity.ERROR) for path, data in selected.items() if not isinstance(data, bytes)

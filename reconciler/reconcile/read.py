@@ -139,6 +139,13 @@ class FileReader:
             self._cache.popitem(last=False)
 
 
+NOT_FILES = {
+    EntryType.SYMLINK: "a symlink",
+    EntryType.SUBMODULE: "a submodule or another git repository",
+}
+"""As git commits them, a repository inside this one that nothing declares is as a submodule."""
+
+
 def describe_entry(path: str, entry_type: EntryType) -> FileEntry:
     """What a path that is no regular file declares: nothing, or nothing that is known yet."""
     return FileEntry(problems=(not_a_file_problem(path, entry_type),), unreadable=entry_type is EntryType.UNMERGED)
@@ -158,14 +165,17 @@ def not_a_file_problem(path: str, entry_type: EntryType, severity: Severity = Se
         )
     name = path.rpartition("/")[2]
     rename = f"or give it a name that does not end in .{name.rpartition('.')[2]}"
-    instead = rename if name.endswith(NAMED_AS_FILES) else "or name it in exclude, in reconciler.yaml"
+    elsewhere = "or name it in exclude, in reconciler.yaml"
+    if severity is Severity.ERROR:
+        elsewhere = "or name another folder in reconciler.yaml (schemas, policies)"
+    instead = rename if name.endswith(NAMED_AS_FILES) else elsewhere
     return Problem(
         path=path,
         line=1,
         column=1,
         code="not-a-file",
         pointer="",
-        message=f"this is a {entry_type.value}, which is not followed: nothing in it counts",
+        message=f"this is {NOT_FILES[entry_type]}, which is not followed: nothing in it counts",
         hint=f"put {'the file itself' if name.endswith(NAMED_AS_FILES) else 'the files themselves'} there, {instead}",
         severity=severity,
     )

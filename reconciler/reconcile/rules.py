@@ -23,7 +23,7 @@ from reconciler.validate.validator import read_repository
 from reconciler.values import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from reconciler.ports import Source
     from reconciler.reconcile.faults import FaultFinder
@@ -75,7 +75,8 @@ class Layout:
     def role(self, path: str, entry_type: EntryType = EntryType.FILE) -> Role | None:
         """What the file at a path is for; None for one that does not count, such as all in hidden folders.
 
-        A link or a submodule also has the role of the files that could be below it if it were a folder.
+        A link or a submodule also has the role of the files that could be below it if it were a folder, such as
+        policies.
         Works on the text, as it is called for every file of a repository.
         """
         prefix = f"{self.folder}/" if self.folder else ""
@@ -88,7 +89,7 @@ class Layout:
             return Role.SCHEMA
         if inside.endswith(POLICY_SUFFIX) and inside.rpartition("/")[0] == self.spec.policies:
             return Role.POLICY
-        return Role.RESOURCES if entry_type is not EntryType.FILE and self._may_hold_files(inside) else None
+        return None if entry_type is EntryType.FILE else self._role_of_folder(inside)
 
     def _role_of_yaml(self, inside: str) -> Role | None:
         if inside == SETTINGS_FILE:
@@ -97,11 +98,13 @@ class Layout:
             return None
         return Role.RESOURCES
 
-    def _may_hold_files(self, inside: str) -> bool:
-        """Whether files in a folder of this path would count: resources, or the schemas and policies."""
-        if any(f"{folder}/".startswith(f"{inside}/") for folder in (self.spec.schemas, self.spec.policies)):
-            return True
-        return any(self._role_of_yaml(f"{inside}/_{suffix}") is not None for suffix in RESOURCE_SUFFIXES)
+    def _role_of_folder(self, inside: str) -> Role | None:
+        """The role of the files in a folder of this path: schemas, policies or resources."""
+        for folder, role in ((self.spec.schemas, Role.SCHEMA), (self.spec.policies, Role.POLICY)):
+            if f"{folder}/".startswith(f"{inside}/"):
+                return role
+        holds = any(self._role_of_yaml(f"{inside}/_{suffix}") is not None for suffix in RESOURCE_SUFFIXES)
+        return Role.RESOURCES if holds else None
 
     def _is_selected(self, inside: str) -> bool:
         if self.spec.include and not self._include.match(inside):
@@ -301,16 +304,27 @@ class RuleReader:
         """The rules with the schemas and policies in their folders."""
         layout = rules.layout
         no_files: Files = HashTrieMap()
-        schemas = _update_files(no_files, self._source.listing(commit, layout.schemas_folder), layout, Role.SCHEMA)
-        policies = _update_files(no_files, self._source.listing(commit, layout.policies_folder), layout, Role.POLICY)
-        return replace(rules, schemas=schemas, policies=policies)
+        folders = (layout.schemas_folder, layout.policies_folder)
+        links = self._source.files(commit, {path for folder in folders for path in _ancestors(folder)})
+        schemas, policies = ((*links, *self._source.listing(commit, folder)) for folder in folders)
+        return replace(
+            rules,
+            schemas=_update_files(no_files, schemas, layout, Role.SCHEMA),
+            policies=_update_files(no_files, policies, layout, Role.POLICY),
+        )
+
+
+def _ancestors(folder: str) -> Iterator[str]:
+    """The folder, and those that it is in."""
+    while folder:
+        yield folder
+        folder = folder.rpartition("/")[0]
 
 
 def _update_files(files: Files, changes: Iterable[FileChange], layout: Layout, role: Role) -> Files:
+    """The files of a role, and what stands in place of their folder and is none."""
     for change in changes:
-        if layout.role(change.path) is not role:
-            continue
-        if change.blob is not None:
+        if change.blob is not None and layout.role(change.path, change.type) is role:
             files = files.insert(change.path, change)
         elif change.path in files:
             files = files.discard(change.path)

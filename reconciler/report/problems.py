@@ -41,7 +41,7 @@ CODE_MEANINGS = {
     "duplicate-name": "Two documents declare the same kind and name",
     "duplicate-id": "Two resources of a kind have the same id",
     "dangling-reference": "A reference to something that nothing declares",
-    "not-a-file": "A symbolic link or a submodule is not followed",
+    "not-a-file": "A symbolic link, a submodule or another git repository is not followed",
     "unmerged": "A file with a conflict cannot be committed",
     "bad-schema": "A schema is wrong",
     "schema-narrowed": "A schema allows less than the rows of what left git hold",

@@ -9,7 +9,7 @@ import pytest
 from reconciler.reconcile import admission
 from reconciler.reconcile.sync import CommitApproval
 from tests.support import configs
-from tests.support.gitrepo import GitRepo, symlink
+from tests.support.gitrepo import Entry, GitRepo, submodule, symlink
 from tests.support.world import World
 
 if TYPE_CHECKING:
@@ -133,6 +133,19 @@ def test_a_broken_rule_of_the_base_can_be_mended(repo: GitRepo, world: World) ->
 def test_a_rule_that_is_a_link_is_not_lost_in_silence(repo: GitRepo, world: World) -> None:
     repo.commit({RULE: symlink("elsewhere.sql")})
     assert set(codes(world.attempt().plan)) == {"not-a-file"}
+
+
+@pytest.mark.parametrize("other", [symlink("elsewhere"), submodule("1" * 40)], ids=["link", "submodule"])
+def test_a_folder_of_rules_that_is_a_link_is_not_lost_in_silence(repo: GitRepo, world: World, other: Entry) -> None:
+    """Nor with a later commit, which sees no difference there; a plan says so before."""
+    repo.commit({RULE: None, "policies": other})
+    assert set(codes(world.between("HEAD~1", "HEAD"))) == set(codes(world.attempt().plan)) == {"not-a-file"}
+    repo.commit({"ann.yaml": configs.user("ann", risk=1.5)})
+    assert set(codes(world.between("HEAD~1", "HEAD"))) == set(codes(world.attempt().plan)) == {"not-a-file"}
+    repo.commit({"policies": None, RULE: AT_MOST.format(most=2)})
+    assert codes(world.attempt().plan) == []
+    repo.commit({"ann.yaml": configs.user("ann", risk=3.0)})
+    assert codes(world.attempt().plan) == ["policy/at-most"]
 
 
 def test_a_warning_goes_live_and_is_told(repo: GitRepo, world: World) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from reconciler.adapters.git.repository import open_repository
 from reconciler.model.commit import EntryType, RepositorySpec
-from reconciler.reconcile.check import check_tree
+from reconciler.reconcile.check import WatchedTree, check_tree
+from reconciler.reconcile.policytests import read_policies
 from reconciler.reconcile.rules import Layout, Role
 from reconciler.reconcile.walk import CommitProcessor
 from tests.support import configs
@@ -49,7 +50,7 @@ def test_a_walk_says_of_each_commit_what_its_tree_says(tmp_path: Path) -> None:
         [("mod", False)],
         [("deep", False), ("lnk", False)],
         [("deep", False)],
-        [("policies", False), ("schemas/w.schema.json", True)],
+        [("schemas/w.schema.json", True)],  # of policies admission tells
         [("lnk", False)],
     ]
 
@@ -63,7 +64,10 @@ def test_a_walk_says_of_each_commit_what_its_tree_says(tmp_path: Path) -> None:
         ("vendor", RepositorySpec(exclude=("vendor/",)), None),
         ("users/fx", RepositorySpec(include=("users/**/*.yml",)), Role.RESOURCES),
         ("desks", RepositorySpec(include=("users/",)), None),
-        ("rules", RepositorySpec(include=("users/",), policies="rules/live"), Role.RESOURCES),
+        ("rules", RepositorySpec(include=("users/",), policies="rules/live"), Role.POLICY),
+        ("rules", RepositorySpec(schemas="rules", exclude=("rules",)), Role.SCHEMA),
+        ("policies", RepositorySpec(), Role.POLICY),
+        ("schemas", RepositorySpec(), Role.SCHEMA),
         ("policies/tests/own", RepositorySpec(), None),
         ("users/ann.yaml", RepositorySpec(), Role.RESOURCES),
         ("reconciler.yaml", RepositorySpec(), Role.SETTINGS),
@@ -81,3 +85,25 @@ def test_an_unmerged_file_leaves_references_open() -> None:
     assert [(problem.path, problem.code, problem.is_error) for problem in checked.problems] == [
         ("users/ann.yaml", "unmerged", True)
     ]
+
+
+@pytest.mark.parametrize("path", ["policies", "policies/leverage.sql", "schemas", "schemas/w.schema.json"])
+@pytest.mark.parametrize("kind", [EntryType.SYMLINK, EntryType.SUBMODULE])
+def test_what_stands_in_place_of_a_rule_is_an_error(path: str, kind: EntryType) -> None:
+    (problem,) = check_tree({path: kind}, Layout(), SHIPPED, FAULTS).problems
+    assert (problem.path, problem.code, problem.is_error) == (path, "not-a-file", True)
+    watched = WatchedTree(lambda paths: {}, lambda wanted, folder: [(path, kind)], "", SHIPPED, FAULTS)
+    assert watched.check().problems == (problem,)
+    assert watched.update([path]).problems == ()
+
+
+def test_policies_are_not_tested_without_their_folder() -> None:
+    found = read_policies({"policies": EntryType.SYMLINK, "desks": EntryType.SYMLINK}, Layout())
+    assert [(problem.path, problem.code, problem.is_error) for problem in found.problems] == [
+        ("policies", "not-a-file", True)
+    ]
+
+
+def test_what_git_commits_as_a_submodule_is_named_for_what_it_may_be() -> None:
+    (problem,) = check_tree({"desks": EntryType.SUBMODULE}, Layout(), SHIPPED, FAULTS).problems
+    assert problem.message.startswith("this is a submodule or another git repository, which is not followed")
