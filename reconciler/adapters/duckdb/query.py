@@ -92,14 +92,16 @@ def _error(seen: QueryAnswer, sql: str, limits: QueryLimits) -> UsageError:
 
 HISTORY_TABLES = re.compile(r"Table with name (?:config_)?(?:versions|host_events|live_intervals) does not exist")
 OF_HISTORY = "that is a table of the history: add --history (over HTTP, history=true)"
-FINAL = re.compile(r"\bFINAL\b", re.IGNORECASE)
+OF_FINAL = re.compile(r"""(at or near|Duplicate alias) "FINAL"|\(use: 'FINAL\\.""", re.IGNORECASE)
+NO_TABLE = re.compile(r'Referenced table "(?:[^"]*\.)?(?P<name>\w+)" not found')
+"""What DuckDB says of FINAL, which it takes for an alias: the table has no other name then."""
 NO_FINAL = "leave out FINAL, which is ClickHouse's: each live row is there once (--history asks ClickHouse)"
 
 
 def _hint(text: str, sql: str) -> str:
     if HISTORY_TABLES.search(text):
         return OF_HISTORY
-    if FINAL.search(sql):  # to DuckDB it is an alias of the table
+    if _is_of_final(text.partition("\nLINE ")[0], sql):
         return NO_FINAL
     if "read-only mode" in text:
         return ONE_SELECT
@@ -107,3 +109,11 @@ def _hint(text: str, sql: str) -> str:
         return NO_FILES
     candidates = CANDIDATES.search(text)
     return f"did you mean {escape_line(candidates['names'])}?" if candidates else ""
+
+
+def _is_of_final(says: str, sql: str) -> bool:
+    """Whether FINAL is why a query failed; what follows a table's name is an alias to DuckDB."""
+    if OF_FINAL.search(says):
+        return True
+    missing = NO_TABLE.search(says)
+    return missing is not None and re.search(rf'\b{missing["name"]}"?\s+FINAL\b', sql, re.IGNORECASE) is not None

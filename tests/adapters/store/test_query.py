@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from reconciler.adapters.duckdb.query import run_query
+from reconciler.adapters.duckdb.query import NO_FINAL, _hint, run_query
 from reconciler.adapters.duckdb.rows import copy_for_query
 from reconciler.adapters.sandbox import child
 from reconciler.adapters.sandbox.database import Database
@@ -186,3 +186,26 @@ def test_an_error_is_told_with_its_place(store: duckdb.DuckDBPyConnection) -> No
     with pytest.raises(UsageError, match='line 2, column 3: Referenced column "sizes" not found') as caught:
         ask(store, "SELECT\n  sizes FROM live")
     assert "size" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("query", "is_of_final"),
+    [
+        ("SELECT live.size FROM live FINAL", True),
+        ("SELECT main.live.size FROM live FINAL", True),
+        ("SELECT l.size FROM live AS l FINAL", True),
+        ("SELECT live.size FROM live final JOIN live b USING (size)", True),
+        ("SELECT * FROM live FINAL, live FINAL", True),
+        ("SELECT nothing FROM live FINAL", False),
+        ("SELECT final FROM live", False),
+        ("SELECT 'FINAL' FROM nowhere", False),
+        ("SELECT nothing AS final FROM live", False),
+        ("SELECT other.size FROM live -- FINAL", False),
+    ],
+)
+def test_final_is_blamed_where_it_is_why_a_query_failed(query: str, *, is_of_final: bool) -> None:
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE live (size INT)")
+        with pytest.raises(duckdb.Error) as caught:
+            connection.execute(query)
+    assert (_hint(str(caught.value), query) == NO_FINAL) is is_of_final
