@@ -78,6 +78,7 @@ class LiveView(Follower):
         self._view: RedisView
         self._content: CacheState | None = None
         self._kept_by = ""
+        self._audit_cursor = "0"
 
     def content(self) -> CacheState | None:
         """What the view held when it was last looked at; None while Redis is out of reach. For any thread."""
@@ -91,9 +92,10 @@ class LiveView(Follower):
     def connect(self) -> Iterator[None]:
         """Connect, with the embedded server started where it does not run; that runs on afterwards."""
         with connect(self._server_url(), answer_timeout=ANSWER_TIMEOUT) as link:
+            audit = ViewAudit(link, cursor=self._audit_cursor)
             self._view = RedisView(
                 cache=RedisCache(link, self._budget),
-                audit=ViewAudit(link),
+                audit=audit,
                 lease=Lease(link, self._host),
                 owners=OwnerSessions(self._open_sessions(link), self._layout, self._note_expired),
                 store=self._context.store,
@@ -102,7 +104,7 @@ class LiveView(Follower):
             try:
                 yield
             finally:
-                self._content = None
+                self._content, self._audit_cursor = None, audit.cursor
 
     def catch_up(self, applied: Applied | None) -> None:
         """See that the server runs, and that the view is that of the applied commit."""
@@ -134,7 +136,7 @@ class LiveView(Follower):
 
     def _note_healed(self, differences: Sequence[ViewDifference]) -> None:
         counts = {str(fault): sum(one.fault is fault for one in differences) for fault in ViewFault}
-        keys = [one.key for one in differences[:MAX_NAMED]]
+        keys = [one.shown for one in differences[:MAX_NAMED]]
         said = ", ".join(f"{count:,} {fault}" for fault, count in counts.items() if count)
         more = f" and {len(differences) - 1:,} more" if len(differences) > 1 else ""
         message = f"something else did this, and it is as the live rows again: {said}, such as {keys[0]}{more}"

@@ -213,6 +213,11 @@ class ViewDifference(Struct, frozen=True):
     key: str
     fault: ViewFault
 
+    @property
+    def shown(self) -> str:
+        """The key for people; bytes that are no UTF-8 are replaced."""
+        return self.key.encode(errors="surrogateescape").decode(errors="replace")
+
 
 class ComparedView(Struct, frozen=True):
     """A view beside what it should hold. `rows` is how many should be there; None, with a reason: none were compared.

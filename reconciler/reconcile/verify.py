@@ -260,7 +260,7 @@ def add_view_differences(view: ComparedView, differences: DifferenceCounter) -> 
         differences.add("stale-view", "live view", view.reason)
     for one in view.differences:
         sort, message = VIEW_FAULTS[one.fault]
-        differences.add(sort, f"live view {one.key}", message)
+        differences.add(sort, f"live view {one.shown}", message)
 
 
 class Verification(Struct, frozen=True):

@@ -105,6 +105,16 @@ def contents(link: Connection) -> dict[str, object]:
     return {key: link.ask("GET", key) for key in keys(link) if key.count(":") > 1}
 
 
+@pytest.mark.parametrize("key", ["config:meta", "config:rows", "config:keeper"])
+def test_a_key_of_the_view_that_became_something_else_is_made_anew(desk: Desk, link: Connection, key: str) -> None:
+    right = contents(link)
+    link.ask("DEL", key)
+    link.ask("LPUSH", key, "x")
+    desk.host.scan()
+    until(lambda: link.ask("TYPE", key) != b"list")
+    until(lambda: desk.is_current() and contents(link) == right)
+
+
 @pytest.mark.parametrize(
     ("done", "found"),
     [

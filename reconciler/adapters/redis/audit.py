@@ -9,7 +9,7 @@ import time
 from itertools import count, islice
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.redis.cache import RedisCache
+from reconciler.adapters.redis.cache import RedisCache, decode_key, encode_key
 from reconciler.adapters.redis.connection import connect, script
 from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.model.live import ComparedView, ViewDifference, ViewFault
@@ -31,9 +31,10 @@ FAULTS = {"L": ViewFault.LOST, "A": ViewFault.ALTERED}
 class ViewAudit:
     """One comparison after the other, of the view on one server."""
 
-    def __init__(self, link: Connection, keys: int | None = KEYS) -> None:
+    def __init__(self, link: Connection, keys: int | None = KEYS, cursor: str = "0") -> None:
+        """`cursor` is where the search for keys that were added goes on."""
         self._link, self._keys = link, keys
-        self._cursor = "0"
+        self.cursor = cursor
 
     def differences(self, content: ViewContent, kinds: Collection[str]) -> Iterator[ViewDifference | None]:
         """What differs, with None after each piece, when `content` may go on with the view.
@@ -48,16 +49,17 @@ class ViewAudit:
             found += len(faults)
             yield from faults
             yield None
-        unknown: list[str] = []
+        unknown: set[str] = set()
         if found or self._count() != len({row.place for row in content.rows()}):
             for members in self._members():
-                unknown += members
+                unknown.update(members)
                 yield None
         for keys in self._unlisted(sorted(kinds)):
-            unknown += keys
+            unknown.update(keys)
             yield None
+        unknown -= content.keys()
         if unknown:
-            yield from self._still_there(sorted(set(unknown) - content.keys()))
+            yield from self._still_there(sorted(unknown))
 
     def _compare(self, rows: Sequence[ExpectedRow]) -> list[ViewDifference]:
         parts = [part for row in rows for part in (row.place, row.id, row.digest.hex(), int(row.gone))]
@@ -68,7 +70,8 @@ class ViewAudit:
     def _still_there(self, unknown: Sequence[str]) -> Iterator[ViewDifference]:
         """A commit may have come meanwhile: what it took away is no difference."""
         for key in unknown:
-            listed, there = self._link.ask_all(("ZSCORE", "config:rows", key), ("EXISTS", f"config:{key}"))
+            raw = encode_key(key)
+            listed, there = self._link.ask_all(("ZSCORE", "config:rows", raw), ("EXISTS", b"config:" + raw))
             if there or listed is not None:
                 yield ViewDifference(key, ViewFault.UNKNOWN)
 
@@ -80,7 +83,7 @@ class ViewAudit:
     def _members(self) -> Iterator[list[str]]:
         for start in count(step=NAMES_PER_SCRIPT):
             some = self._link.ask("ZRANGE", "config:rows", start, start + NAMES_PER_SCRIPT - 1)
-            yield [member.decode(errors="replace") for member in some]
+            yield [decode_key(member) for member in some]
             if len(some) < NAMES_PER_SCRIPT:
                 return
 
@@ -88,12 +91,12 @@ class ViewAudit:
         """Keys of these kinds that the view does not say it holds."""
         looked = 0
         while self._keys is None or looked < self._keys:
-            arguments: tuple[str | int, ...] = (self._cursor, KEYS_PER_SCRIPT, *kinds)
+            arguments: tuple[str | int, ...] = (self.cursor, KEYS_PER_SCRIPT, *kinds)
             cursor, *keys = self._link.run(script("when_full", "view", "view_scan"), ("config:meta",), arguments)
-            self._cursor = cursor.decode()
-            yield [key.decode(errors="replace") for key in keys]
+            self.cursor = cursor.decode()
+            yield [decode_key(key) for key in keys]
             looked += KEYS_PER_SCRIPT
-            if self._cursor == "0":
+            if self.cursor == "0":
                 return
 
 

@@ -90,7 +90,8 @@ class RedisCache:
         if not self._write(at, at, sorted(writes, key=_order), ""):
             return False
         head = (at.digest, CHANGES, at.height, at.commit)
-        return all(self._run("remove", *head, *some) != STALE for some in _slices(unknown, NAMES_PER_SCRIPT))
+        raw = list(map(encode_key, unknown))
+        return all(self._run("remove", *head, *some) != STALE for some in _slices(raw, NAMES_PER_SCRIPT))
 
     def keep_within(self, budget: int) -> CacheState:
         """Take no more than so many bytes from now on."""
@@ -114,7 +115,8 @@ class RedisCache:
         return True
 
     def _forget(self, members: Sequence[str], at: ViewMark) -> bool:
-        return all(self._run("forget", at.digest, *some) != STALE for some in _slices(members, NAMES_PER_SCRIPT))
+        raw = list(map(encode_key, members))
+        return all(self._run("forget", at.digest, *some) != STALE for some in _slices(raw, NAMES_PER_SCRIPT))
 
     def _fit(self) -> None:
         while not self._run("fit", self._budget):
@@ -123,11 +125,11 @@ class RedisCache:
     def _members(self) -> Iterator[str]:
         for start in count(step=NAMES_PER_SCRIPT):
             some = self._link.ask("ZRANGE", "config:rows", start, start + NAMES_PER_SCRIPT - 1)
-            yield from map(_text, some)
+            yield from map(decode_key, some)
             if len(some) < NAMES_PER_SCRIPT:
                 return
 
-    def _run(self, what: str, *arguments: str | int) -> Any:
+    def _run(self, what: str, *arguments: str | int | bytes) -> Any:
         room = "when_room" if what == "write" else "when_full"  # what makes room works when there is none
         return self._link.run(script(room, "view", f"view_{what}"), ("config:meta",), arguments)
 
@@ -135,6 +137,16 @@ class RedisCache:
 def row_key(kind: str, name: str) -> str:
     """The key of a row: a name with a colon or a line break in it is quoted as in a URL (RFC 3986)."""
     return f"config:{kind}:{quote(name, safe='')}"
+
+
+def decode_key(key: bytes) -> str:
+    """A key, or what follows `config:` in one, as text from which `encode_key` makes the same, whatever is in it."""
+    return key.decode(errors="surrogateescape")
+
+
+def encode_key(key: str) -> bytes:
+    """The bytes of a key."""
+    return key.encode(errors="surrogateescape")
 
 
 def _parts(write: ViewWrite) -> tuple[str | int, ...]:

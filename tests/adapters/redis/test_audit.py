@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from reconciler.adapters.redis.audit import ViewAudit
 from reconciler.adapters.redis.cache import ROWS_PER_SCRIPT, RedisCache
+from reconciler.errors import NeedsHuman
 from reconciler.model.live import Use, ViewContent, ViewDifference, ViewFault, ViewStep, ViewWrite
 from tests.adapters.redis.views import MB, fill, mark, write
 from tests.support.laws import examples
@@ -52,6 +53,18 @@ def contents(link: Connection) -> Mapping[str, object]:
         ([("SET", "config:user:ghost", "{}")], {"user:ghost": "unknown"}),
         ([("SET", "config:user:id:9", "ann")], {"user:id:9": "unknown"}),
         ([("SADD", "config:user:id:9", "ann")], {"user:id:9": "unknown"}),
+        ([("HSET", "config:user:ghost", "a", "b")], {"user:ghost": "unknown"}),
+        (
+            [("SET", "config:user:", "{}"), ("SET", "config:user:a:b", "{}")],
+            {"user:": "unknown", "user:a:b": "unknown"},
+        ),
+        ([("SET", b"config:user:\xff\x00", "{}")], {"user:\udcff\x00": "unknown"}),
+        ([("ZADD", "config:rows", 1, b"user:\xff")], {"user:\udcff": "unknown"}),
+        (
+            [("SET", "config:user:ghost", "{}"), ("HSET", "config:sizes", "user:ghost", "10 1")],
+            {"user:ghost": "unknown"},
+        ),
+        ([("SADD", "config:dropped", "user:ann")], {"user:ann": "altered"}),
         ([("ZREM", "config:rows", "user:ann")], {"user:ann": "lost"}),
         ([("ZADD", "config:rows", 1, "user:ghost")], {"user:ghost": "unknown"}),
         ([("HDEL", "config:sizes", "user:ben")], {"user:ben": "lost"}),
@@ -76,6 +89,49 @@ def test_what_others_do_to_a_view_is_found_and_put_right(
     assert audit(link, content) == {}
     if not any("config:sizes" in command and "DEL" in command for command in done):  # that loses what is counted
         assert cache.state() == state
+
+
+def test_the_id_of_a_row_without_room_stands_for_no_other(link: Connection) -> None:
+    cache = RedisCache(link, MB)
+    writes = fill(cache, 40)
+    assert cache.keep_within(cache.state().bytes // 2).dropped > 15
+    link.ask("SET", f"config:user:id:{writes[0].id}", writes[-1].name)
+    assert audit(link, ViewContent(writes)) == {writes[0].place: "altered"}
+    assert cache.repair(writes[:1], [], mark(1))
+    assert link.ask("GET", f"config:user:id:{writes[0].id}") in (None, writes[0].name.encode())
+    assert audit(link, ViewContent(writes)) == {}
+
+
+@pytest.mark.parametrize("key", ["config:meta", "config:rows", "config:sizes", "config:dropped", "config:changes"])
+@pytest.mark.parametrize("command", [("SET", "x"), ("LPUSH", "x"), ("SADD", "x"), ("ZADD", 1, "x"), ("HSET", "x", "y")])
+def test_a_key_of_ours_of_another_type_is_made_anew(link: Connection, key: str, command: tuple[str | int, ...]) -> None:
+    cache, content = RedisCache(link, MB), ViewContent(ALL)
+    cache.rebuild(ALL, mark(1))
+    right, types = contents(link), {name: link.ask("TYPE", name) for name in keys(link)}
+    link.ask("SET", "config:other", "1")
+    link.ask("DEL", key)
+    name, *arguments = command
+    link.ask(name, key, *arguments)
+    if link.ask("TYPE", key) == types.get(key, b"set"):
+        return
+    if cache.state().mark is None:
+        cache.rebuild(ALL, mark(1))
+    elif key == "config:changes":
+        assert cache.repair([write("ann", "1", "else"), ANN], [], mark(1))
+    assert cache.state().mark == mark(1)
+    assert contents(link) == right
+    assert {name: link.ask("TYPE", name) for name in keys(link)} == types | {"config:other": b"string"}
+    assert audit(link, content) == {}
+
+
+def test_what_another_program_keeps_under_such_a_name_stays(link: Connection) -> None:
+    """Where nothing says that the view is kept here, it may be somebody's."""
+    link.ask("SET", "config:meta", "theirs")
+    with pytest.raises(NeedsHuman, match="holds something else under our keys"):
+        RedisCache(link, MB).state()
+    with pytest.raises(NeedsHuman, match="holds something else under our keys"):
+        RedisCache(link, MB).rebuild(ALL, mark(1))
+    assert link.ask("GET", "config:meta") == b"theirs"
 
 
 def test_a_repair_is_told_to_whoever_watches(link: Connection) -> None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.redis.cache import LEASE_MS, Lease
+import pytest
+
+from reconciler.adapters.redis.cache import LEASE_MS, Lease, RedisCache
+from reconciler.errors import NeedsHuman
+from tests.adapters.redis.views import MB, mark, write
 from tests.support.patience import until
 
 if TYPE_CHECKING:
@@ -53,3 +57,11 @@ def test_a_full_server_takes_claims(link: Connection) -> None:
         assert Lease(link, "one")(1) == ""
     finally:
         link.ask("CONFIG", "SET", "maxmemory", 0)
+
+
+def test_what_took_the_place_of_the_claim_is_written_over_where_the_view_is_ours(link: Connection) -> None:
+    link.ask("LPUSH", "config:keeper", "x")
+    with pytest.raises(NeedsHuman, match="holds something else under our keys"):
+        Lease(link, "one")(1)
+    RedisCache(link, MB).rebuild([write("ann", "1")], mark(1))
+    assert (Lease(link, "one")(1), link.ask("GET", "config:keeper")) == ("", b"1 one")

@@ -25,6 +25,27 @@ local function count(bytes)
   if bytes ~= 0 then redis.call('HSET', META, 'bytes', string.format('%.0f', taken() + bytes)) end
 end
 
+-- How each of these is read where nothing else stands there
+local OWN = {{'HGET', META, 'commit'}, {'ZCARD', ROWS}, {'HGET', SIZES, ''}, {'SCARD', DROPPED}}
+
+local function is_of_another_type(answer)
+  return type(answer) == 'table' and answer.err and string.find(answer.err, 'WRONGTYPE', 1, true)
+end
+
+-- Those of them in whose place another program wrote something else; none where all are something else: then it is not
+-- our view that this server holds
+local function overwritten()
+  local found, ours = {}, false
+  for _, own in ipairs(OWN) do
+    if is_of_another_type(redis.pcall(unpack(own))) then
+      found[#found + 1] = own[2]
+    elseif redis.call('EXISTS', own[2]) == 1 then
+      ours = true
+    end
+  end
+  return ours and found or {}
+end
+
 -- The text under a key; false where there is none, or something else that another program wrote
 local function text(key)
   local found = redis.pcall('GET', key)
@@ -52,10 +73,14 @@ local function forget(member)
   redis.call('SREM', DROPPED, member)
 end
 
--- A row that is no more, and the key of its id
+-- A row that is no more, and the key of its id, unless that is another row's
 local function take_away(member)
   local _, id = entry(member)
-  if id then redis.call('DEL', id_key(kind_of(member), id)) end
+  if id then
+    local kind = kind_of(member)
+    local name = text(id_key(kind, id))
+    if not name or kind .. ':' .. quoted(name) == member then redis.call('DEL', id_key(kind, id)) end
+  end
   forget(member)
 end
 
@@ -72,6 +97,8 @@ local function fit(budget, most)
 end
 
 local function tell(most, kind, name, op, commit, height)
-  redis.call('XADD', 'config:changes', 'MAXLEN', '~', most, '*',
-    'kind', kind, 'name', name, 'op', op, 'commit', commit, 'height', height)
+  local fields = {'MAXLEN', '~', most, '*', 'kind', kind, 'name', name, 'op', op, 'commit', commit, 'height', height}
+  local answer = redis.pcall('XADD', 'config:changes', unpack(fields))
+  if is_of_another_type(answer) then redis.call('UNLINK', 'config:changes') end
+  if type(answer) == 'table' then redis.call('XADD', 'config:changes', unpack(fields)) end
 end

@@ -9,16 +9,19 @@ end
 -- One call for all: each costs more than what it does for one row. MGET has nothing for what is no text
 local texts, names = redis.call('MGET', unpack(rows)), redis.call('MGET', unpack(ids))
 local entries, orders = redis.call('HMGET', SIZES, unpack(members)), redis.call('ZMSCORE', ROWS, unpack(members))
+local any_dropped = redis.call('SCARD', DROPPED) > 0
+
+local function is_dropped(member) return any_dropped and redis.call('SISMEMBER', DROPPED, member) == 1 end
 
 local function letter(number, id, digest, is_gone)
   local member, text, name = members[number], texts[number], names[number]
   local owner = entries[number] and string.match(entries[number], '^%d+ (.*)$')
   if is_gone and owner and owner ~= id then return '.' end -- its name was given again
   if not text and redis.call('EXISTS', rows[number]) == 0 then
-    return redis.call('SISMEMBER', DROPPED, member) == 1 and '.' or 'L'
+    return is_dropped(member) and (names[number] and 'A' or '.') or 'L' -- its id may stand for nothing then
   end
   if owner ~= id or not name or not orders[number] then return 'L' end
-  local is_right = text and redis.sha1hex(id .. '\0' .. text) == digest
+  local is_right = text and not is_dropped(member) and redis.sha1hex(id .. '\0' .. text) == digest
   return is_right and kind_of(member) .. ':' .. quoted(name) == member and '.' or 'A'
 end
 

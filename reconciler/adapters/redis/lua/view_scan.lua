@@ -14,7 +14,7 @@ end
 local found = redis.call('SCAN', ARGV[1], 'MATCH', 'config:*:*', 'COUNT', ARGV[2])
 local unknown = {found[1]}
 for _, key in ipairs(found[2]) do
-  local kind, rest = string.match(key, '^config:([^:]+):(.+)$')
+  local kind, rest = string.match(key, '^config:([^:]+):(.*)$')
   if kind and kinds[kind] and is_unknown(kind, rest) then unknown[#unknown + 1] = kind .. ':' .. rest end
 end
 return unknown

@@ -41,7 +41,7 @@ for at = 11, #ARGV, 7 do
     -- The name of what left git may have been given again: it is the live one's
     if not other or use >= math.floor(tonumber(order or '0') / USE) then
       local before = text('config:' .. member)
-      if other then redis.call('DEL', id_key(kind, owner)) end
+      if other and text(id_key(kind, owner)) == name then redis.call('DEL', id_key(kind, owner)) end
       count(tonumber(bytes) - (size or 0))
       redis.call('SREM', DROPPED, member)
       redis.call('SET', 'config:' .. member, json)
