@@ -58,7 +58,6 @@ class Expected:
     """The one that it may have recorded when it was killed."""
     once_live: set[str] = field(default_factory=set)
     once_refused: set[str] = field(default_factory=set)
-    approved: set[str] = field(default_factory=set)
     suspended: bool = False
     periods: list[LivePeriod] = field(default_factory=list)
 
@@ -92,14 +91,14 @@ class Expected:
         return next((commit for commit in self.line() if self.commits[commit].is_valid), None)
 
     def is_refused(self, commit: str) -> bool:
-        """Whether the policy is against a valid commit that nobody approved."""
-        return commit not in self.approved and self.is_too_much(commit)
+        """Whether the policy is against a valid commit that is not live. An approval is for one reconcile."""
+        return commit != self.applied and self.is_too_much(commit)
 
     def is_too_much(self, commit: str) -> bool:
         """Whether a commit has a risk over the limit."""
         return any(risk is not None and risk > LIMIT for risk in self.commits[commit].risks.values())
 
-    def reconcile(self, *, by_daemon: bool) -> None:
+    def reconcile(self, *, by_daemon: bool, approved: str | None = None) -> None:
         """The host looks at the branch, and brings its head live as far as that is allowed.
 
         A daemon records what is committed while reconciling is suspended; a command does nothing then.
@@ -110,7 +109,7 @@ class Expected:
         commit = self.newest_valid()
         if self.suspended or commit is None:
             return
-        if self.is_refused(commit):
+        if commit != approved and self.is_refused(commit):
             self.once_refused.add(commit)
         else:
             self.applied = commit

@@ -174,8 +174,7 @@ def approve(days: Days) -> bool:
     commit = expected.newest_valid()
     if commit is None or not expected.is_refused(commit):
         return False
-    expected.approved.add(commit)
-    expected.reconcile(by_daemon=days.daemon is not None)
+    expected.reconcile(by_daemon=days.daemon is not None, approved=commit)
     days.run("sync", "--approve", commit, code=0 if commit == expected.head else 1)
     return True
 
