@@ -54,8 +54,10 @@ class Expected:
     applied: str = ""
     newest: str = ""
     """The newest commit that the host has recorded."""
-    perhaps: str | None = None
-    """The one that it may have recorded when it was killed."""
+    perhaps: set[str] = field(default_factory=set)
+    """Those that it may have recorded besides: nobody knows how far it was."""
+    compares: bool = False
+    """Whether a daemon that started without the branch is to compare the history with it once it is there again."""
     once_live: set[str] = field(default_factory=set)
     once_refused: set[str] = field(default_factory=set)
     suspended: bool = False
@@ -103,9 +105,11 @@ class Expected:
 
         A daemon records what is committed while reconciling is suspended; a command does nothing then.
         """
+        if by_daemon and self.compares and self.head is not None:
+            self.perhaps.add(self.head)
         if self.hold or self.head is None or (self.suspended and not by_daemon):
             return
-        self.newest, self.perhaps = self.head, None
+        self._record_head()
         commit = self.newest_valid()
         if self.suspended or commit is None:
             return
@@ -117,17 +121,23 @@ class Expected:
 
     def start(self) -> None:
         """A daemon starts, and compares the history with the branch, also while nothing of it may go live."""
-        if self.head is not None:
-            self.newest, self.perhaps = self.head, None
+        self.compares = self.head is None
+        self._record_head()
 
     def kill(self) -> None:
         """A daemon is killed: nobody knows how far it was."""
-        self.perhaps = self.head
+        if self.head is not None:
+            self.perhaps.add(self.head)
+
+    def _record_head(self) -> None:
+        if self.head is not None:
+            self.newest, self.compares = self.head, False
+            self.perhaps.clear()
 
     @property
     def newest_known(self) -> set[tuple[str, str]]:
-        """The newest commit that the host has recorded, and its fate; two where a kill leaves that open."""
-        return {(commit, self.fate(commit)) for commit in (self.newest, self.perhaps) if commit is not None}
+        """The newest commit that the host has recorded, and its fate; several where that is open."""
+        return {(commit, self.fate(commit)) for commit in (self.newest, *self.perhaps)}
 
     def fate(self, commit: str) -> str:
         """What became of a commit that was the head."""
