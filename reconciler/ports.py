@@ -208,11 +208,11 @@ class StoreReader(Protocol):
     def last_attempt(self) -> Attempt | None:
         """The newest attempt; None before the first."""
 
-    def live(self, kind: Kind, name: str | None = None) -> tuple[LiveRow, ...]:
-        """The live rows of a kind in order of name, or those with a name, before the one with that id.
+    def known_faults(self, program: str) -> Mapping[str, str]:
+        """What a version of the program could not judge, and why, by subject."""
 
-        Raises `NeedsHuman` when somebody altered the table so that it cannot be read.
-        """
+    def live(self, kind: Kind, name: str | None = None) -> tuple[LiveRow, ...]:
+        """The live rows of a kind by name, or those with a name, then an id. `NeedsHuman`: the table was altered."""
 
     def counts(self) -> Mapping[str, int]:
         """Live rows by kind."""
@@ -282,6 +282,9 @@ class Store(StoreReader, Protocol):
     def refuse(self, attempt: Attempt, judged: Attempt | None = None) -> None:
         """Record that a commit was refused, and `judged`, which was to go live, where it is another; no row changes."""
 
+    def keep_faults(self, program: str, faults: Mapping[str, str]) -> None:
+        """Know these in place of all before, which other versions of the program judge again."""
+
     def heal(
         self,
         kinds: Kinds,
@@ -290,10 +293,7 @@ class Store(StoreReader, Protocol):
         checked: datetime | None = None,
         limit: int = MAX_REPORTED,
     ) -> Drifts:
-        """Restore up to `limit` rows that drifted; returns those, and the number that there were.
-
-        Host event `drift-healed` tells both, and when they were `checked` before. Raises as `drift`.
-        """
+        """Restore up to `limit` drifted rows; event `drift-healed` tells all, and when `checked`. Raises as `drift`."""
 
     def record_drift(self, kinds: Kinds, *, checked: datetime | None = None) -> Drifts:
         """Record what `drift` finds: host event `drift-found` when it changed, `drift-gone` when it is over."""

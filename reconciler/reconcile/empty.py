@@ -37,7 +37,7 @@ class EmptyStore:
     applied = last_attempt = suspension = live_at = owner = _none
     live = events_after = intervals_of = newest_intervals = _empty
     intervals_after = refusals_of = refused_since = drift_events = _empty
-    kinds = counts = _empty_mapping
+    kinds = counts = known_faults = _empty_mapping
     last_uploaded_event = last_uploaded_interval = recorded_versions = _zero
 
     def identity(self) -> str:

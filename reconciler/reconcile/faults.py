@@ -6,7 +6,7 @@ A commit that cannot be judged must not stop the ones after it, and a disk that 
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from msgspec import Struct
@@ -17,14 +17,16 @@ from reconciler.model.log import Level
 from reconciler.model.problem import Problem, verdict_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from reconciler.ports import Log
+    from reconciler.ports import Log, Store, StoreReader
 
 HOST_FAULTS: Final = (OSError, MemoryError, ReconcilerError)
 """Apart from a bug (`BugError`), where the program fails over what a commit brings, and from what is too large."""
 PANIC: Final = "PanicException"
 """What libraries in Rust raise. It is no `Exception`, and its class cannot be imported."""
+MAX_KNOWN: Final = 10_000
+"""Faults that are remembered."""
 HINT: Final = "revert the commit; later commits are judged without it. The log has the trace: please report it"
 
 
@@ -71,6 +73,36 @@ def call_here(function: Callable[..., Any], *arguments: object) -> Answer:
         return Answer(fault=describe_fault(error), trace="".join(traceback.format_exception(error)))
 
 
+class KnownFaults:
+    """Why this version of the program could not judge something, by subject: no deadline is waited for twice.
+
+    A subject is a text that says all that the verdict depends on. For several threads.
+    """
+
+    def __init__(self) -> None:
+        self.by_subject: Mapping[str, str] = {}
+
+    def learn(self, faults: Mapping[str, str]) -> None:
+        """Know these as well. Of too many, those known before are forgotten."""
+        known = {**self.by_subject, **faults}
+        self.by_subject = known if len(known) <= MAX_KNOWN else dict(faults)
+
+    def forget(self) -> None:
+        """Judge everything again."""
+        self.by_subject = {}
+
+    def read(self, store: StoreReader) -> Mapping[str, str]:
+        """Know what a store knows as well; gives that."""
+        kept = store.known_faults(__version__)
+        self.learn(kept)
+        return kept
+
+    def write(self, store: Store, kept: Mapping[str, str] | None = None) -> None:
+        """Have a store know the same, unless it is what it has kept. It is not asked, as it may have failed."""
+        if self.by_subject != kept:
+            store.keep_faults(__version__, self.by_subject)
+
+
 @dataclass(frozen=True, slots=True)
 class FaultFinder:
     """Finds out whose fault a failure is: what failed is called again in a fresh process. Logs what is at fault.
@@ -81,6 +113,7 @@ class FaultFinder:
 
     call_fresh: Callable[..., Any]
     log: Log
+    known: KnownFaults = field(default_factory=KnownFaults)
 
     def try_again(self, function: Callable[..., Any], *arguments: object) -> Answer:
         """Call once more what failed. Raises whatever is the machine's fault."""

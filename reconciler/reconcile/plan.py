@@ -204,6 +204,7 @@ class Planner(Struct, frozen=True):
     ) -> tuple[Plan, Kinds]:
         """The plan from the live rows to a commit, as a reconcile would go; and the kinds of its changes."""
         sha = self._resolve(head)
+        self.processor.faults.known.read(store)
         walk = HistoryWalk(self.source, self.processor, store, self.bundled)
         walk.check_folder(sha, head)
         start, parents = walk.find_start(sha)
@@ -223,7 +224,10 @@ class Planner(Struct, frozen=True):
             count = sum(store.base(kinds).count(kind.name) for kind in kinds)
             return Plan(base, sha, (), problems, count, base), kinds
         request = keep_unread(proposal.request, part) if part is not None else proposal.request
-        problems = tuple(sorted({*problems, *self._judge_step(request)}))
+        fault = self.processor.known_fault(
+            self.processor.name_step(None if proposal.replaces else base, proposal.commit)
+        )
+        problems = tuple(sorted({*problems, *self._judge_step(request), *([fault] if fault else ())}))
         before = sum(request.count_before(kind.name) for kind in (request.old or request.new).kinds)
         return _complete(Plan(base, sha, request.changes, problems, before, base), part), request.new.kinds
 

@@ -6,12 +6,12 @@ A file over which the program fails is read again in a fresh process. If that fa
 from __future__ import annotations
 
 import gc
+import hashlib
 import os
 import signal
 import sys
 import time
 from collections import OrderedDict, deque
-from functools import partial
 from itertools import chain, repeat, zip_longest
 from typing import TYPE_CHECKING
 
@@ -95,23 +95,35 @@ class FileReader:
     def _read_once(self, files: Iterable[File], count: int) -> Iterator[tuple[File, FileEntry | None]]:
         """Each file with what it declares; None where that failed or may take long, and when the time is up."""
         if count >= PARALLEL_FROM:
-            return read_in_parallel(self.kinds, files)
+            return read_in_parallel(self.kinds, files, self._faults.known.by_subject.keys())
         return _read_in_time(self._read_if_quick, files)
 
     def _read_if_quick(self, path: str, data: bytes) -> FileEntry | None:
+        if is_known(self._faults.known.by_subject.keys(), self.kinds, path, data):
+            return None
         decoded = decode(path, data)
         return None if self._validator.is_costly(decoded) else self._validator.check(path, decoded)
 
     def _read_apart(self, files: list[File]) -> list[FileEntry]:
+        subjects = [name_subject(self.kinds, path, data) for path, data in files]
+        known = self._faults.known.by_subject
+        new = [file for file, subject in zip(files, subjects, strict=True) if subject not in known]
+        answers = iter(self._judge_apart(new))
+        return [
+            _unreadable(path, known[subject]) if subject in known else next(answers)
+            for (path, _), subject in zip(files, subjects, strict=True)
+        ]
+
+    def _judge_apart(self, files: list[File]) -> list[FileEntry]:
+        if not files:
+            return []
         answer = self._faults.call_apart(_read_each, self.kinds, files)
-        answers = [answer] * len(files) if answer.fault else answer.value
-        for (path, _), one in zip(files, answers, strict=True):
+        answers = dict(zip(files, [answer] * len(files) if answer.fault else answer.value, strict=True))
+        for (path, data), one in answers.items():
             if one.fault:
                 self._faults.log_fault(path, one)
-        return [
-            FileEntry(problems=(cannot_judge(path, one.fault),), unreadable=True) if one.fault else one.value
-            for (path, _), one in zip(files, answers, strict=True)
-        ]
+                self._faults.known.learn({name_subject(self.kinds, path, data): one.fault})
+        return [_unreadable(path, one.fault) if one.fault else one.value for (path, _), one in answers.items()]
 
     def read_changes(self, changes: Iterable[FileChange], blobs: Blobs) -> dict[str, FileEntry]:
         """What each changed file declares now, by path; an empty entry for a deleted one."""
@@ -144,6 +156,20 @@ NOT_FILES = {
     EntryType.SUBMODULE: "a submodule or another git repository",
 }
 """As git commits them, a repository inside this one that nothing declares is as a submodule."""
+
+
+def name_subject(kinds: Kinds, path: str, data: bytes) -> str:
+    """What a file's fault is known by."""
+    return f"file {path} {hashlib.sha256(kinds.digest.encode() + data).hexdigest()}"
+
+
+def is_known(subjects: Collection[str], kinds: Kinds, path: str, data: bytes) -> bool:
+    """Whether a file is one of some subjects, which there are hardly ever any of."""
+    return bool(subjects) and name_subject(kinds, path, data) in subjects
+
+
+def _unreadable(path: str, fault: str) -> FileEntry:
+    return FileEntry(problems=(cannot_judge(path, fault),), unreadable=True)
 
 
 def describe_entry(path: str, entry_type: EntryType) -> FileEntry:
@@ -211,8 +237,13 @@ def _read_one(validator: Validator, path: str, data: bytes) -> FileEntry:
     return validator.check(path, decode(path, data))
 
 
-def read_in_parallel(kinds: Kinds, files: Iterable[File]) -> Iterator[tuple[File, FileEntry | None]]:
-    """Each file with what it declares, in order, read by worker processes; with None where reading it failed."""
+def read_in_parallel(
+    kinds: Kinds, files: Iterable[File], known: Collection[str] = ()
+) -> Iterator[tuple[File, FileEntry | None]]:
+    """Each file with what it declares, in order, read by worker processes; with None where reading it failed.
+
+    Those that are known to fail are not tried.
+    """
     # Few repositories have so many files, and the imports would take a twentieth of the time of a small check
     from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
     from multiprocessing import get_context
@@ -221,7 +252,7 @@ def read_in_parallel(kinds: Kinds, files: Iterable[File]) -> Iterator[tuple[File
     in_flight: deque[tuple[list[File], Future[ReadChunk]]] = deque()
     left = CPU_SECONDS
     context = get_context("spawn")  # a fork would inherit the engines and threads of this process
-    with ProcessPoolExecutor(workers, context, _start_worker, (kinds, gc.get_threshold())) as pool:
+    with ProcessPoolExecutor(workers, context, _start_worker, (kinds, frozenset(known), gc.get_threshold())) as pool:
         try:
             for chunk in chain(slices(files, CHUNK), repeat([], workers * CHUNKS_PER_WORKER)):
                 in_flight.append((chunk, pool.submit(_read_chunk, chunk if left > 0 else [])))
@@ -238,20 +269,25 @@ def read_in_parallel(kinds: Kinds, files: Iterable[File]) -> Iterator[tuple[File
 class _Worker:
     """What a worker process keeps between chunks."""
 
-    validator: Validator
+    read: Callable[[str, bytes], FileEntry | None]
 
 
-def _start_worker(kinds: Kinds, threshold: tuple[int, int, int]) -> None:
+def _start_worker(kinds: Kinds, known: frozenset[str], threshold: tuple[int, int, int]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C is for the process that started this one
     if sys.platform != "win32":  # which has no nice values
         os.nice(NICE)
     gc.set_threshold(*threshold)
-    _Worker.validator = Validator(kinds)
+    validator = Validator(kinds)
+
+    def read(path: str, data: bytes) -> FileEntry | None:
+        return None if is_known(known, kinds, path, data) else _read_one(validator, path, data)
+
+    _Worker.read = read
 
 
 def _read_chunk(files: list[File]) -> ReadChunk:
     began = time.thread_time()
-    entries = [entry for _, entry in _read_in_time(partial(_read_one, _Worker.validator), files)]
+    entries = [entry for _, entry in _read_in_time(_Worker.read, files)]
     return entries, time.thread_time() - began
 
 

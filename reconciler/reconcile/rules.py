@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property, lru_cache
@@ -17,7 +18,7 @@ from reconciler.kinds.load import build_kind, load_kinds
 from reconciler.model.commit import EntryType, FileChange, RepositorySpec
 from reconciler.model.problem import Problem, Severity
 from reconciler.reconcile.faults import Answer, call_here, cannot_judge, is_commit_fault
-from reconciler.reconcile.read import not_a_file_problem
+from reconciler.reconcile.read import name_subject, not_a_file_problem
 from reconciler.validate.filepatterns import FilePatterns
 from reconciler.validate.validator import read_repository
 from reconciler.values import replace
@@ -139,6 +140,12 @@ def read_kinds(
     When loading them fails, a fresh process loads them: if that fails as well, it is a problem of the files at fault.
     Large ones are loaded there from the first.
     """
+    known = faults.known.by_subject
+    found = (
+        {path: known[subject] for path, subject in _name_subjects(files, bundled) if subject in known} if known else {}
+    )
+    if found:
+        return bundled.kinds, _name_faults(found)
     if sum(map(len, files.values())) > MAX_BYTES_HERE:
         answer = faults.call_apart(_load_each, dict(files), bundled)
     else:
@@ -154,7 +161,20 @@ def read_kinds(
     answers: dict[str, Answer] = dict.fromkeys(files, answer) if answer.fault else answer.value
     for path, one in answers.items():
         faults.log_fault(path, one)
-    return bundled.kinds, tuple(cannot_judge(path, one.fault) for path, one in sorted(answers.items()))
+    faults.known.learn(
+        {subject: answers[path].fault for path, subject in _name_subjects(files, bundled) if path in answers}
+    )
+    return bundled.kinds, _name_faults({path: one.fault for path, one in answers.items()})
+
+
+def _name_subjects(files: Mapping[str, bytes], bundled: BundledSchemas) -> Iterator[tuple[str, str]]:
+    """What the faults of schema files are known by: whether one can be loaded depends on the others."""
+    together = "".join(f"{path} {hashlib.sha256(data).hexdigest()}\n" for path, data in sorted(files.items())).encode()
+    return ((path, name_subject(bundled.kinds, path, together)) for path in files)
+
+
+def _name_faults(faults: Mapping[str, str]) -> tuple[Problem, ...]:
+    return tuple(cannot_judge(path, fault) for path, fault in sorted(faults.items()))
 
 
 def _load_kinds(files: Mapping[str, bytes], bundled: BundledSchemas) -> tuple[Kinds, tuple[Problem, ...]]:
@@ -228,6 +248,10 @@ class RuleReader:
         self._source = source
         self._bundled = bundled
         self._kinds_by_schemas: dict[frozenset[FileChange], KindsAndProblems] = {}
+
+    def forget_faults(self) -> None:
+        """Load again what could not be loaded."""
+        self._kinds_by_schemas.clear()
 
     def default_rules(self) -> Rules:
         """The rules before any commit."""

@@ -7,7 +7,7 @@ plan makes the same walk and writes nothing.
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
@@ -17,7 +17,7 @@ from reconciler.model.commit import Applied, Attempt, Status
 from reconciler.plan import Plan
 from reconciler.reconcile.admission import MessageApprovals, propose_replacement, propose_update
 from reconciler.reconcile.branch import gone
-from reconciler.reconcile.faults import cannot_judge, is_commit_fault, raise_host_fault
+from reconciler.reconcile.faults import is_commit_fault, raise_host_fault
 from reconciler.reconcile.record import Outbox, OutboxRecorder, Recorder, RecordResult, backfill
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.walk import ProcessedCommit, WalkStart, mainline_contains, walk_history
@@ -119,6 +119,7 @@ class Reconciler(Struct, frozen=True):
         """
         if rejudge:
             self.processor.forget_faults()
+            self.processor.faults.known.write(self.store)
         head = self.claimant.source.branch_head(self.branch)
         self.claimant.bind(self.store, None if head is None else self.branch, once=not self.binds)
         if head is None:
@@ -129,7 +130,7 @@ class Reconciler(Struct, frozen=True):
         walk.check_folder(head, self.branch)
         start, parents = walk.start_anew(head) if rejudge else walk.find_start(head)
         rewritten = self._is_rewritten(start, parents)
-        with self._recorder(start, head, parents, rewritten, rejudge=rejudge) as recorder:
+        with self._knowing_faults(), self._recorder(start, head, parents, rewritten, rejudge=rejudge) as recorder:
             mainline = self._walk(start, head, parents, recorder, progress)
             plan, step = self._apply(start, head, mainline, approval)
         history = recorder.result if recorder else None
@@ -144,7 +145,7 @@ class Reconciler(Struct, frozen=True):
             return
         start, parents = self._history_walk.find_start(head)
         rewritten = self._is_rewritten(start, parents)
-        with self._recorder(start, head, parents, rewritten) as recorder:
+        with self._knowing_faults(), self._recorder(start, head, parents, rewritten) as recorder:
             self._walk(start, head, parents, recorder, progress)
 
     def kinds(self) -> Kinds:
@@ -154,6 +155,16 @@ class Reconciler(Struct, frozen=True):
     @property
     def _history_walk(self) -> HistoryWalk:
         return HistoryWalk(self.claimant.source, self.processor, self.store, self.bundled)
+
+    @contextmanager
+    def _knowing_faults(self) -> Iterator[None]:
+        """What cannot be judged is known from the last time, and the next time."""
+        known = self.processor.faults.known
+        kept = known.read(self.store)
+        try:
+            yield
+        finally:
+            known.write(self.store, kept)
 
     def _recorder(
         self, start: WalkStart, head: str, parents: Parents, rewritten: bool, *, rejudge: bool = False
@@ -206,20 +217,24 @@ class Reconciler(Struct, frozen=True):
         proposal = self._history_walk.propose(start, mainline)
         if proposal is None:
             return self._record_refusal(Plan(base, head, (), problems), mainline), None
-        try:
-            admission = self.admission.review(proposal.request)
-            if approval is not None:
-                admission = admission.approve(approval.by)
-            plan = Plan(base, head, proposal.changes, tuple(sorted({*problems, *admission.problems})))
-            if admission.refused:
-                refused = Plan(base, head, (), plan.problems)
-                return self._record_refusal(refused, mainline, admission.problems), None
-            step = self._take(proposal, admission, applied)
-        except BaseException as error:  # noqa: BLE001  raised again unless the commit is at fault
-            fault = self._find_fault(base, proposal, error)
-            refused = Plan(base, head, (), tuple(sorted({*problems, fault})))
-            return self._record_refusal(refused, mainline, (fault,)), None
-        return self._record_refusal(plan, mainline), step
+        subject = self.processor.name_step(None if proposal.replaces else base, proposal.commit)
+        fault = self.processor.known_fault(subject)
+        if fault is None:
+            try:
+                admission = self.admission.review(proposal.request)
+                if approval is not None:
+                    admission = admission.approve(approval.by)
+                plan = Plan(base, head, proposal.changes, tuple(sorted({*problems, *admission.problems})))
+                if admission.refused:
+                    refused = Plan(base, head, (), plan.problems)
+                    return self._record_refusal(refused, mainline, admission.problems), None
+                step = self._take(proposal, admission, applied)
+            except BaseException as error:  # noqa: BLE001  raised again unless the commit is at fault
+                fault = self._find_fault(subject, base, proposal, error)
+            else:
+                return self._record_refusal(plan, mainline), step
+        refused = Plan(base, head, (), tuple(sorted({*problems, fault})))
+        return self._record_refusal(refused, mainline, (fault,)), None
 
     def _take(self, proposal: Proposal, admission: AdmissionResult, applied: Applied | None) -> AppliedStep:
         write = self.store.replace if proposal.replaces else self.store.apply
@@ -230,7 +245,7 @@ class Reconciler(Struct, frozen=True):
         migrated = old is not None and bool(kinds.changed_from(old.kinds))
         return AppliedStep(kinds, applied, update, proposal.replaces, migrated, seconds)
 
-    def _find_fault(self, base: str | None, proposal: Proposal, error: BaseException) -> Problem:
+    def _find_fault(self, subject: str, base: str | None, proposal: Proposal, error: BaseException) -> Problem:
         """Why a step that failed here fails in a fresh process as well. Raises what is not the commit's fault."""
         commit, processor = proposal.commit.version.commit.sha, self.processor
         if not is_commit_fault(error):
@@ -240,8 +255,7 @@ class Reconciler(Struct, frozen=True):
         answer = again(self.rehearse, self.claimant.source, processor.rules.folder, processor.bundled, old, commit)
         if not answer.fault:
             raise error
-        processor.faults.log_fault(commit, answer, error)
-        return cannot_judge(processor.rules.folder or ".", answer.fault)
+        return processor.note_fault(subject, commit, answer, error)
 
     def _record_refusal(self, plan: Plan, mainline: Mainline, judged: Sequence[Problem] = ()) -> Plan:
         """Record in the store that the head was refused, if the plan says so; returns the plan.

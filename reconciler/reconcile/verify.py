@@ -306,6 +306,7 @@ class Verifier(Struct, frozen=True):
             raise UsageError(f"the branch {self.branch} has no commits: there is nothing to verify")
         if applied is None:
             raise UsageError("nothing is live yet: there is nothing to verify", hint="run `reconciler sync` first")
+        self.processor.faults.known.read(self.store)
         differences, dates = DifferenceCounter(), DifferenceCounter()
         commits, applied_commit = self._compare_history(head, applied, (differences, dates), progress)
         rows = self._compare_rows(applied, applied_commit, differences)

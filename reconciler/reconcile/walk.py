@@ -101,7 +101,29 @@ class CommitProcessor:
 
     def forget_faults(self) -> None:
         """Judge again what could not be judged."""
+        self.faults.known.forget()
         self._known_faults.clear()
+        self._reader = FileReader(self._reader.kinds, self.faults)
+        self.rules.forget_faults()
+
+    def known_fault(self, subject: str) -> Problem | None:
+        """The problem of a commit that is known to be at fault."""
+        fault = self.faults.known.by_subject.get(subject)
+        return None if fault is None else cannot_judge(self.rules.folder or ".", fault)
+
+    def note_fault(self, subject: str, commit: str, answer: Answer, error: BaseException) -> Problem:
+        """The problem of a commit that is at fault from now on."""
+        self.faults.log_fault(commit, answer, error)
+        self.faults.known.learn({subject: answer.fault})
+        return cannot_judge(self.rules.folder or ".", answer.fault)
+
+    def name_step(self, base: str | None, commit: ProcessedCommit) -> str:
+        """What the fault of the step from the applied commit (None: from nothing) to another one is known by."""
+        return self.name_subject("step", base, commit.version.commit.sha)
+
+    def name_subject(self, what: str, before: str | None, commit: str) -> str:
+        """What the fault of a commit is known by, or of a step to it: both depend on where it starts."""
+        return f"{what} {before or 'nothing'}..{commit} in {self.rules.folder or '.'}"
 
     def empty_state(self) -> TreeState:
         """The state before any commit."""
@@ -151,7 +173,8 @@ class CommitProcessor:
         self, state: TreeState, stamp: Stamp, height: int, move: Callable[[], tuple[TreeState, Outcome]]
     ) -> tuple[TreeState, Outcome]:
         """Make a move; a commit at fault leaves the state as it is, and its only problem is that."""
-        problem = self._known_faults.get(stamp.commit)
+        subject = self.name_subject("commit", state.tree, stamp.commit)
+        problem = self._known_faults.get(stamp.commit) or self.known_fault(subject)
         if problem is None:
             try:
                 return move()
@@ -160,13 +183,13 @@ class CommitProcessor:
             except BaseException as error:  # noqa: BLE001  raised again unless the commit is at fault
                 if not is_commit_fault(error):
                     raise_host_fault(stamp.commit, error)
-                problem = self._find_fault(state, stamp, error)
+                problem = self._find_fault(subject, state, stamp, error)
             if len(self._known_faults) >= MAX_FAULTS:
                 self._known_faults.clear()
             self._known_faults[stamp.commit] = problem
         return replace(state, height=height), Outcome(state.snapshot, (problem,), ())
 
-    def _find_fault(self, state: TreeState, stamp: Stamp, error: BaseException) -> Problem:
+    def _find_fault(self, subject: str, state: TreeState, stamp: Stamp, error: BaseException) -> Problem:
         """Why a commit that failed here fails in a fresh process. Raises `RetryLater` when it does not."""
         commit = stamp.commit
         answer = self.faults.try_again(_advance_alone, self._source, self.rules.folder, self.bundled, state.tree, stamp)
@@ -175,8 +198,7 @@ class CommitProcessor:
                 f"{commit[:8]} could not be judged: {describe_fault(error)}, but a fresh process can judge it",
                 hint="it is tried again; restart the daemon if it stays so",
             ) from error
-        self.faults.log_fault(commit, answer, error)
-        return cannot_judge(self.rules.folder or ".", answer.fault)
+        return self.note_fault(subject, commit, answer, error)
 
     def read_entries(self, kinds: Kinds, files: Iterable[FileChange]) -> dict[str, FileEntry]:
         """What each file declares under some kinds, by path."""

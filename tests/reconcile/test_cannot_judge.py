@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reconciler import __version__
+from reconciler.adapters import freshprocess
 from reconciler.adapters.bundled import find_example_repository
 from reconciler.adapters.duckdb.store import open_store
 from reconciler.errors import RetryLater
 from reconciler.model.commit import Status
+from reconciler.reconcile import faults
+from reconciler.reconcile.read import name_subject, read_in_parallel
+from reconciler.values import replace
+from reconciler.wiring import checkout
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
 from tests.support.injected import inject
@@ -18,6 +24,9 @@ from tests.support.world import CLOCK, World
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from reconciler.model.problem import Problem
+    from reconciler.plan import Plan
 
 POLICY = (
     "-- High risk\nSELECT 'high' AS message, 'User' AS kind, name, 'warning' AS severity FROM desired.user_config "
@@ -138,6 +147,84 @@ def test_a_plan_that_the_machine_fails_is_no_verdict(
     for plan in (lambda: world.between(base, bad), lambda: world.ahead(bad)):
         with pytest.raises(RetryLater):
             plan()
+
+
+def errors(plan: Plan) -> list[Problem]:
+    return [problem for problem in plan.problems if problem.is_error]
+
+
+@pytest.fixture
+def tries(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What was tried in fresh processes."""
+    tried: list[object] = []
+
+    def call_fresh(*call: Any) -> Any:
+        tried.append(call)
+        return freshprocess.call_fresh(*call)
+
+    monkeypatch.setattr(checkout, "call_fresh", call_fresh)
+    return tried
+
+
+@pytest.mark.parametrize(
+    ("number", "stage"),
+    [
+        pytest.param(number, stage, id=stage, marks=() if stage == "decode" else pytest.mark.slow)
+        for number, stage in enumerate(STAGES)
+    ],
+)
+def test_a_verdict_is_given_once_by_each_version(
+    number: int,
+    stage: str,
+    repo: GitRepo,
+    world: World,
+    tries: list[object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place, files = STAGES[stage]
+    inject(monkeypatch, place, OWN[number % len(OWN)])
+    bad = repo.commit(files)
+    refused = world.attempt().plan.problems
+    assert tries
+    tries.clear()
+    assert world.attempt().plan.problems == refused
+    assert errors(world.ahead(bad)) == list(refused)
+    still_bad = repo.commit({"users/alice.yaml": configs.user("alice", risk=0.25)})
+    again = world.attempt().plan.problems
+    assert [problem.code for problem in again] == ["cannot-judge"]
+    assert not tries or stage not in ("decode", "validate", "schema")  # what is one file's fault, no commit pays for
+    tries.clear()
+    assert (world.attempt().plan.problems, errors(world.ahead(still_bad))) == (again, list(again))
+    assert not tries
+    monkeypatch.setattr(faults, "__version__", "another")
+    renamed = [replace(one, message=one.message.replace(__version__, "another")) for one in again]
+    assert list(world.attempt().plan.problems) == renamed
+    assert tries
+    tries.clear()
+    assert world.attempt(rejudge=True).plan.refused
+    assert tries
+
+
+@pytest.mark.slow
+def test_a_large_commit_is_read_without_the_files_at_fault() -> None:
+    text = configs.user("poison", risk=1.5).encode()
+    files = [("a.yaml", text), ("b.yaml", text)]
+    kinds = checkout.bundled_kinds().kinds
+    found = read_in_parallel(kinds, files, {name_subject(kinds, "a.yaml", text)})
+    assert [entry is None for _, entry in found] == [True, False]
+
+
+@pytest.mark.slow
+def test_a_daemon_judges_again_what_it_has_read(repo: GitRepo, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with world.reconciler() as reconciler:
+        for stage in ("decode", "schema"):
+            place, files = STAGES[stage]
+            with monkeypatch.context() as patches:
+                inject(patches, place, "KeyError")
+                repo.commit(files)
+                assert reconciler.sync().plan.refused
+            assert reconciler.sync().plan.refused
+            assert not reconciler.sync(rejudge=True).plan.refused
 
 
 def test_what_can_be_judged_now_is_live_after_judging_all_again(

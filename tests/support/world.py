@@ -64,7 +64,7 @@ def one_engine() -> Iterator[None]:
 
 
 def _planner(source: GitSource) -> Planner:
-    return Planner.of_folder(source, "", SHIPPED, engine, FAULTS)
+    return Planner.of_folder(source, "", SHIPPED, engine, fault_finder())
 
 
 @dataclass
@@ -98,7 +98,7 @@ class World:
     def reconciler(self) -> Iterator[Reconciler]:
         """A reconciler as a new process would make it, unless the world is awake."""
         with self._opened() as source:
-            processor = CommitProcessor(source, "", SHIPPED, FAULTS)
+            processor = CommitProcessor(source, "", SHIPPED, fault_finder())
             yield Reconciler(
                 Claimant(source, source.repository, ""),
                 self.branch,

@@ -77,6 +77,10 @@ class DuckDBReader:
         """The newest attempt."""
         return state.attempted(self._connection)
 
+    def known_faults(self, program: str) -> Mapping[str, str]:
+        """What a version of the program could not judge, and why, by subject."""
+        return state.known_faults(self._connection, program)
+
     def kinds(self) -> Mapping[str, Mapping[str, Any]]:
         """The JSON Schemas its tables were made from, by kind."""
         return {name: stored.schema for name, stored in self._catalog.items()}

@@ -24,18 +24,20 @@ from reconciler.model.rows import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED, RESTORE
 from reconciler.values import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from reconciler.model.problem import Problem
     from reconciler.model.rows import DriftFilter
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 OLDEST_FORMAT = 3
 FORMAT_OF_INTERVALS = 5
 """The first one with live intervals."""
 
-SCHEMA = """
+FAULTS = "CREATE TABLE gitops.faults (subject VARCHAR PRIMARY KEY, fault VARCHAR NOT NULL, program VARCHAR NOT NULL);"
+
+SCHEMA = f"""
 CREATE SCHEMA gitops;
 CREATE SCHEMA desired;
 CREATE TABLE gitops.format (version INTEGER NOT NULL, store UUID NOT NULL);
@@ -71,6 +73,7 @@ CREATE TABLE gitops.cursors (name VARCHAR PRIMARY KEY, position BIGINT NOT NULL)
 CREATE TABLE gitops.suspension (
     reason VARCHAR NOT NULL, actor VARCHAR NOT NULL, since TIMESTAMP NOT NULL, until TIMESTAMP
 );
+{FAULTS}
 """
 
 UPGRADES = {
@@ -82,6 +85,7 @@ UPGRADES = {
     """,
     5: intervals.SCHEMA,
     6: "ALTER TABLE gitops.owner ADD COLUMN IF NOT EXISTS bound BOOLEAN DEFAULT true",
+    7: FAULTS,
 }
 """How a store of the format before becomes one of each format. `SCHEMA` makes the same tables at once."""
 
@@ -211,6 +215,21 @@ def set_attempted(connection: duckdb.DuckDBPyConnection, attempt: Attempt) -> No
     """Replace the newest attempt."""
     values = (attempt.stamp.commit, attempt.stamp.time, attempt.at, attempt.refused)
     _put(connection, "gitops.attempted", ATTEMPTED_COLUMNS, (*values, dump_problems(attempt.problems)))
+
+
+def known_faults(connection: duckdb.DuckDBPyConnection, program: str) -> dict[str, str]:
+    """What a version of the program could not judge, and why, by subject."""
+    records = connection.execute("SELECT subject, fault FROM gitops.faults WHERE program = ?", [program]).fetchall()
+    return dict(records)
+
+
+def keep_faults(connection: duckdb.DuckDBPyConnection, program: str, faults: Mapping[str, str]) -> None:
+    """Replace all that is known, of whatever version."""
+    connection.execute("DELETE FROM gitops.faults")
+    connection.execute(
+        "INSERT INTO gitops.faults SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), ?",
+        [list(faults), list(faults.values()), program],
+    )
 
 
 def _put(connection: duckdb.DuckDBPyConnection, table: str, columns: tuple[str, ...], values: Sequence[object]) -> None:

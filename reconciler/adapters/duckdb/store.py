@@ -124,6 +124,10 @@ class DuckDBStore(DuckDBReader):
         """The newest attempt."""
         return self._remembered("attempted", super().last_attempt)
 
+    def known_faults(self, program: str) -> Mapping[str, str]:
+        """What a version of the program could not judge, and why, by subject."""
+        return self._remembered(f"faults {program}", lambda: state.known_faults(self._connection, program))
+
     def suspension(self) -> Suspension | None:
         """The suspension that was asked for last, expired or not."""
         return self._remembered("suspension", super().suspension)
@@ -182,6 +186,11 @@ class DuckDBStore(DuckDBReader):
                     detail = refusal_detail(one.problems)
                     event = HostEvent(0, attempt.at, REFUSED, one.stamp.commit, None, 0, detail)
                     add_event(self._connection, event)
+
+    def keep_faults(self, program: str, faults: Mapping[str, str]) -> None:
+        """Know these in place of all before."""
+        with self._transaction():
+            state.keep_faults(self._connection, program, faults)
 
     def heal(
         self,

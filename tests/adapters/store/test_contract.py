@@ -56,6 +56,17 @@ def test_a_new_store_is_empty(store: Store) -> None:
     assert (base.row(RowId("Widget", uid(1))), base.referrers_of(Key("Widget", "a"))) == (None, ())
 
 
+def test_what_could_not_be_judged_is_known_by_version_of_the_program(store: Store) -> None:
+    assert store.known_faults("1.0") == {}
+    faults = {f"file users/ä b'{number}.yaml 0f": "KeyError" for number in range(200)}
+    store.keep_faults("1.0", faults)
+    assert (store.known_faults("1.0"), store.known_faults("1.1")) == (faults, {})
+    store.keep_faults("1.1", {"step nothing..a in .": "it takes more than 60 s of CPU time"})
+    assert (store.known_faults("1.0"), len(store.known_faults("1.1"))) == ({}, 1)
+    store.keep_faults("1.1", {})
+    assert store.known_faults("1.1") == {}
+
+
 def test_applied_and_attempted_commit(store: Store) -> None:
     applied = step(3, row(widget("a"), 3), warnings=[WARNING])
     store.apply(KINDS, applied)

@@ -52,6 +52,7 @@ class MemoryStore:
         self._events: list[HostEvent] = []
         self._seq = self._shipped = 0
         self._recorded: dict[str, int] = {}
+        self._faults: dict[str, Mapping[str, str]] = {}
         self._intervals: list[LiveInterval] = []
         self._changes = self._shipped_changes = 0
 
@@ -72,6 +73,14 @@ class MemoryStore:
     def last_attempt(self) -> Attempt | None:
         """The newest attempt."""
         return self._attempted
+
+    def known_faults(self, program: str) -> Mapping[str, str]:
+        """What a version of the program could not judge."""
+        return self._faults.get(program, {})
+
+    def keep_faults(self, program: str, faults: Mapping[str, str]) -> None:
+        """Know these in place of all before."""
+        self._faults = {program: dict(faults)}
 
     def kinds(self) -> Mapping[str, Mapping[str, Any]]:
         """The JSON Schemas of the kinds in force, by kind."""
