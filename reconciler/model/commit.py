@@ -68,6 +68,16 @@ class EntryType(StrEnum):
     UNMERGED = "unmerged"
 
 
+class RefusedFile(Struct, frozen=True):
+    """What stands for a file of a working tree that git cannot commit, and why not."""
+
+    reason: str
+
+
+NotContent = EntryType | RefusedFile
+"""What is at a path of a working tree where there is no file that can be read as git would commit it."""
+
+
 @dataclass(frozen=True, slots=True)
 class FileChange:
     """A path that differs between two trees, as it is in the newer one; `blob` is None when it is gone.

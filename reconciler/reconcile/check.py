@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from reconciler.decode.document import decode
-from reconciler.model.commit import EntryType
+from reconciler.model.commit import EntryType, NotContent
 from reconciler.model.problem import Severity
 from reconciler.reconcile.read import FileReader, describe_entry, locate_problems, not_a_file_problem
 from reconciler.reconcile.rules import Layout, Role, read_kinds
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.snapshot.tree import Tree
 
-    Content = bytes | EntryType | None
+    Content = bytes | NotContent | None
     """The contents of a file, what stands at its path instead, or None when there is nothing."""
-    ReadFiles = Callable[[Collection[str]], Mapping[str, bytes | EntryType]]
+    ReadFiles = Callable[[Collection[str]], Mapping[str, bytes | NotContent]]
     """Reads those of some files that are there. Raises `NeedsHuman` when one cannot be read."""
-    ReadFolder = Callable[[Callable[[str], bool], str], Iterable[tuple[str, bytes | EntryType]]]
+    ReadFolder = Callable[[Callable[[str], bool], str], Iterable[tuple[str, bytes | NotContent]]]
     """Reads the selected files below a folder, and whatever is no file. Raises `NeedsHuman` when one cannot be read."""
 
 CHECKED_ROLES = (Role.RESOURCES, Role.SCHEMA, Role.SETTINGS)
@@ -80,7 +80,7 @@ def read_layout(settings: Content, folder: str, bundled: BundledSchemas) -> tupl
 
 
 def check_tree(
-    files: Mapping[str, bytes | EntryType],
+    files: Mapping[str, bytes | NotContent],
     layout: Layout,
     bundled: BundledSchemas,
     faults: FaultFinder,
@@ -98,7 +98,7 @@ def check_tree(
 
 
 def _read_schemas(
-    files: Mapping[str, bytes | EntryType], bundled: BundledSchemas, faults: FaultFinder
+    files: Mapping[str, bytes | NotContent], bundled: BundledSchemas, faults: FaultFinder
 ) -> tuple[Kinds, tuple[Problem, ...]]:
     """The kinds in force with some schemas, and what is wrong with these: no rule may be ignored silently."""
     kinds, problems = read_kinds(
@@ -108,18 +108,18 @@ def _read_schemas(
 
 
 def _role(layout: Layout, path: str, content: Content) -> Role | None:
-    return layout.role(path, content if isinstance(content, EntryType) else EntryType.FILE)
+    return layout.role(path, content if isinstance(content, NotContent) else EntryType.FILE)
 
 
 def _unread_policies(layout: Layout, files: Mapping[str, Content]) -> dict[str, Content]:
     """What stands in place of a policy, or of their folder, and is no file. Policies themselves are not run here."""
-    others = ((path, data) for path, data in files.items() if isinstance(data, EntryType))
+    others = ((path, data) for path, data in files.items() if isinstance(data, NotContent))
     return {path: data for path, data in others if layout.role(path, data) is Role.POLICY}
 
 
 def _find_unread(files: Mapping[str, Content]) -> tuple[Problem, ...]:
     """An error for each entry that is no regular file, where a rule stands: none may be ignored silently."""
-    others = ((path, data) for path, data in files.items() if isinstance(data, EntryType))
+    others = ((path, data) for path, data in files.items() if isinstance(data, NotContent))
     return tuple(not_a_file_problem(path, data, Severity.ERROR) for path, data in others)
 
 
@@ -142,7 +142,7 @@ class TreeContents(Struct, frozen=True):
     layout: Layout
     tree: Tree
     settings_problems: tuple[Problem, ...] = ()
-    schemas: Mapping[str, bytes | EntryType] = field(default_factory=dict)
+    schemas: Mapping[str, bytes | NotContent] = field(default_factory=dict)
     schema_problems: tuple[Problem, ...] = ()
     unread_policies: Mapping[str, Content] = field(default_factory=dict)
     entries: Mapping[str, FileEntry] = field(default_factory=dict)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Prune, Resource
-    from reconciler.model.commit import EntryType
+    from reconciler.model.commit import NotContent
     from reconciler.model.problem import Verdict, Violation
     from reconciler.ports import PolicyEngine
     from reconciler.reconcile.faults import FaultFinder
@@ -84,7 +84,7 @@ def is_policy_file(layout: Layout, path: str) -> bool:
     return is_test or layout.role(path) is Role.POLICY
 
 
-def read_policies(files: Mapping[str, bytes | EntryType], layout: Layout) -> Policies:
+def read_policies(files: Mapping[str, bytes | NotContent], layout: Layout) -> Policies:
     """The policies and tests among some files, by path. What stands in place of their folder is a problem."""
     selected = {
         path: data

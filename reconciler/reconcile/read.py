@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from reconciler.decode.document import decode
 from reconciler.errors import RetryLater
 from reconciler.model.change import FileEntry
-from reconciler.model.commit import EntryType
+from reconciler.model.commit import EntryType, RefusedFile
 from reconciler.model.limits import MEGABYTE
 from reconciler.model.problem import NOT_LOCATED, Mark, Problem, Severity
 from reconciler.reconcile.faults import Answer, call_here, cannot_judge, is_commit_fault
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Document
-    from reconciler.model.commit import FileChange
+    from reconciler.model.commit import FileChange, NotContent
     from reconciler.reconcile.faults import FaultFinder
 
     Blobs = Callable[[Iterable[str]], Iterator[tuple[str, bytes]]]
@@ -57,6 +57,7 @@ CHUNKS_PER_WORKER = 3
 """Chunks in flight for each worker: enough to keep it busy, few enough that the last ones end together."""
 NAMED_AS_FILES = (".yaml", ".yml", ".schema.json", ".sql")
 """Ends of the names that configuration files have."""
+NOT_COMMITTABLE = "git add fails as well: see to filters in the git configuration, and to .gitattributes"
 NICE = 10
 """How much lower the priority of the workers is: the program goes on answering meanwhile."""
 
@@ -172,13 +173,17 @@ def _unreadable(path: str, fault: str) -> FileEntry:
     return FileEntry(problems=(cannot_judge(path, fault),), unreadable=True)
 
 
-def describe_entry(path: str, entry_type: EntryType) -> FileEntry:
+def describe_entry(path: str, entry_type: NotContent) -> FileEntry:
     """What a path that is no regular file declares: nothing, or nothing that is known yet."""
-    return FileEntry(problems=(not_a_file_problem(path, entry_type),), unreadable=entry_type is EntryType.UNMERGED)
+    unreadable = entry_type is EntryType.UNMERGED or isinstance(entry_type, RefusedFile)
+    return FileEntry(problems=(not_a_file_problem(path, entry_type),), unreadable=unreadable)
 
 
-def not_a_file_problem(path: str, entry_type: EntryType, severity: Severity = Severity.WARNING) -> Problem:
+def not_a_file_problem(path: str, entry_type: NotContent, severity: Severity = Severity.WARNING) -> Problem:
     """The problem of a path that is not a regular file, where configuration could be."""
+    if isinstance(entry_type, RefusedFile):
+        message = f"git cannot commit this file: {entry_type.reason}"
+        return Problem(path, 1, 1, "not-committable", "", message, NOT_COMMITTABLE)
     if entry_type is EntryType.UNMERGED:
         return Problem(
             path=path,

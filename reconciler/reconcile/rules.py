@@ -15,7 +15,7 @@ from reconciler.decode.document import decode
 from reconciler.kinds.check import MetaSchema
 from reconciler.kinds.kind import Kinds
 from reconciler.kinds.load import build_kind, load_kinds
-from reconciler.model.commit import EntryType, FileChange, RepositorySpec
+from reconciler.model.commit import EntryType, FileChange, NotContent, RepositorySpec
 from reconciler.model.problem import Problem, Severity
 from reconciler.reconcile.faults import Answer, call_here, cannot_judge, is_commit_fault
 from reconciler.reconcile.read import name_subject, not_a_file_problem
@@ -73,7 +73,7 @@ class Layout:
         """The folder of the repository's policies, from the root. Deeper folders in it are their tests."""
         return self._path_to(self.spec.policies)
 
-    def role(self, path: str, entry_type: EntryType = EntryType.FILE) -> Role | None:
+    def role(self, path: str, entry_type: NotContent = EntryType.FILE) -> Role | None:
         """What the file at a path is for; None for one that does not count, such as all in hidden folders.
 
         A link or a submodule also has the role of the files that could be below it if it were a folder, such as

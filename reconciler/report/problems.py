@@ -43,6 +43,7 @@ CODE_MEANINGS = {
     "dangling-reference": "A reference to something that nothing declares",
     "not-a-file": "A symbolic link, a submodule or another git repository is not followed",
     "unmerged": "A file with a conflict cannot be committed",
+    "not-committable": "Git cannot commit a file",
     "bad-schema": "A schema is wrong",
     "schema-narrowed": "A schema allows less than the rows of what left git hold",
     "schema-replaced": "A kind with resources got another table or key",

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from reconciler.errors import BugError
+from reconciler.errors import BugError, NeedsHuman
 from reconciler.format.format import Formatted, KeyOrder, format_file
+from reconciler.model.commit import RefusedFile
 from reconciler.reconcile.policytests import Policies, PolicyTester, PolicyTestRun, is_policy_file, read_policies
+from reconciler.reconcile.read import NOT_COMMITTABLE
 from reconciler.reconcile.rules import Role, read_kinds
 from reconciler.values import replace
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.kinds.kind import Kinds
-    from reconciler.model.commit import EntryType
+    from reconciler.model.commit import NotContent
     from reconciler.model.problem import Problem
     from reconciler.ports import PolicyEngine
     from reconciler.service.workingtree import Checkout
@@ -47,11 +49,15 @@ def format_paths(checkout: Checkout, paths: Sequence[Path]) -> FormattedTree:
     """The canonical form of all files, or of some. Of other files than these, only schemas are read.
 
     Schemas give the order of the keys of their kinds. Files are formatted as they lie on the disk; links, and what a
-    filter of git turns into something else, stay as they are. Raises as `Checkout.select` does.
+    filter of git turns into something else, stay as they are. Raises as `Checkout.select` does, and `NeedsHuman` for a
+    file that git cannot commit.
     """
     role = checkout.layout.role
     selected = checkout.select(paths, lambda path: role(path) in FORMATTED)
     files = checkout.read(lambda path: role(path) is Role.SCHEMA or (role(path) in FORMATTED and selected(path)))
+    for path, data in files.items():
+        if isinstance(data, RefusedFile):
+            raise NeedsHuman(f"git cannot commit {path}: {data.reason}", hint=NOT_COMMITTABLE)
     texts = {path: data for path, data in files.items() if isinstance(data, bytes)}
     kinds, _ = _read_schemas(checkout, texts)
     settings = checkout.bundled.repository
@@ -98,7 +104,7 @@ def _read_policies(checkout: Checkout) -> tuple[Policies, Kinds]:
     return replace(policies, problems=problems), kinds
 
 
-def _read_schemas(checkout: Checkout, files: Mapping[str, bytes | EntryType]) -> tuple[Kinds, tuple[Problem, ...]]:
+def _read_schemas(checkout: Checkout, files: Mapping[str, bytes | NotContent]) -> tuple[Kinds, tuple[Problem, ...]]:
     role = checkout.layout.role
     schemas = {path: data for path, data in files.items() if role(path) is Role.SCHEMA and isinstance(data, bytes)}
     return read_kinds(schemas, checkout.bundled, checkout.faults)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.worktree import WorkingTree
     from reconciler.importing.tables import RawTable
     from reconciler.kinds.kind import Kinds
-    from reconciler.model.commit import EntryType
+    from reconciler.model.commit import NotContent
     from reconciler.model.problem import Problem
     from reconciler.reconcile.faults import FaultFinder
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 class FileTree(Protocol):
     """The files that count: of a folder as it is, of a working tree or an index as git would commit it."""
 
-    def files(self, paths: Collection[str]) -> Mapping[str, bytes | EntryType]:
+    def files(self, paths: Collection[str]) -> Mapping[str, bytes | NotContent]:
         """What those of some paths hold where there is a file or what stands for one."""
 
-    def read(self, wanted: Callable[[str], bool], subfolder: str = "") -> Iterator[tuple[str, bytes | EntryType]]:
+    def read(self, wanted: Callable[[str], bool], subfolder: str = "") -> Iterator[tuple[str, bytes | NotContent]]:
         """The wanted files below a folder, and whatever is no file, sorted by path.
 
         Raises `UsageError` when there is no such folder, `NeedsHuman` when something cannot be read, and `TooLarge`.
@@ -59,12 +59,12 @@ class Checkout(Struct, frozen=True):
     faults: FaultFinder
     warning: str = ""
 
-    def read(self, wanted: Callable[[str], bool] | None = None) -> dict[str, bytes | EntryType]:
+    def read(self, wanted: Callable[[str], bool] | None = None) -> dict[str, bytes | NotContent]:
         """The files that count, or those that are wanted, by their paths from the root."""
         counts = wanted or (lambda path: self.layout.role(path) is not None)
         return dict(self.tree.read(counts, self.folder))
 
-    def check(self, files: dict[str, bytes | EntryType]) -> CheckResult:
+    def check(self, files: dict[str, bytes | NotContent]) -> CheckResult:
         """Check files of it as if they were all."""
         return check_tree(files, self.layout, self.bundled, self.faults, self.problems)
 

@@ -35,6 +35,7 @@ PLANNED = frozenset({"schema-replaced", "bad-policy", "policy/NAME", "guard/prun
 """Found by looking at a change: `plan` finds them, `validate` does not."""
 OF_LINKS = "not-a-file"
 OF_CONFLICTS = "unmerged"
+OF_FILTERS = "not-committable"
 OF_DATES = "date-out-of-range"
 OF_BUGS = "cannot-judge"
 """Tells of a fault in the program: where one is known, it is mended."""
@@ -46,8 +47,8 @@ yaml-syntax duplicate-key unsafe-yaml ambiguous-scalar unknown-kind unknown-fiel
 out-of-range too-long bad-format not-finite secret duplicate-name duplicate-id dangling-reference
 """
 OURS = """
-bad-schema schema-narrowed schema-replaced not-a-file unmerged date-out-of-range cannot-judge more-problems
-bad-policy bad-policy-test untested-policy policy/NAME guard/prune-limit
+bad-schema schema-narrowed schema-replaced not-a-file unmerged not-committable date-out-of-range cannot-judge
+more-problems bad-policy bad-policy-test untested-policy policy/NAME guard/prune-limit
 """
 
 
@@ -85,6 +86,7 @@ def test_every_code_has_an_example() -> None:
     assert {change.section for change, _ in EXAMPLES} == source_codes() - {
         OF_LINKS,
         OF_CONFLICTS,
+        OF_FILTERS,
         OF_DATES,
         OF_BUGS,
         OF_MANY,
@@ -130,6 +132,18 @@ def test_the_links_of_the_page_give_what_it_says(desk: Path) -> None:
     for line in told.splitlines():
         (desk / line.partition(":")[0]).symlink_to("fx-majors-01.yaml")
     assert _lines(open_checkout(desk, "").check_paths(()).problems) == told.splitlines()
+
+
+def test_a_filter_that_fails_is_told_as_the_page_says(desk: Path, tmp_path: Path) -> None:
+    told = next(block.body for block in blocks(PAGE, "text") if block.section == OF_FILTERS)
+    repo = GitRepo.create(tmp_path / "git")
+    repo.git("config", "filter.risk.clean", "false")
+    repo.git("config", "filter.risk.required", "true")
+    shutil.copytree(desk, repo.path, dirs_exist_ok=True)
+    (repo.path / ".gitattributes").write_text(f"{told.partition(':')[0]} filter=risk\n", encoding="utf-8")
+    shutil.copy(repo.path / "users/fx-majors-01.yaml", repo.path / "users/fx-majors-03.yaml")
+    found = open_checkout(repo.path, "").check_paths(()).problems
+    assert _lines(found) == told.splitlines()
 
 
 def test_the_date_of_the_page_is_told_as_it_says() -> None:

@@ -27,16 +27,17 @@ from reconciler.adapters.git.process import (
 )
 from reconciler.adapters.git.queries import entry_type, path_text
 from reconciler.errors import NeedsHuman, UsageError, too_many_bytes, too_many_paths
-from reconciler.model.commit import EntryType
+from reconciler.model.commit import EntryType, RefusedFile
 from reconciler.model.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from reconciler.errors import ReconcilerError
+    from reconciler.model.commit import NotContent
 
     Wanted = Callable[[str], bool]
-    Content = bytes | EntryType
+    Content = bytes | NotContent
 
 QUESTIONS = (
     *("--show-object-format", "--absolute-git-dir", "--show-toplevel"),
@@ -70,6 +71,9 @@ STAGE = ("update-index", "-z", "--add", "--remove", "--replace", "--stdin")
 UNSTAGE = ("update-index", "-z", "--force-remove", "--stdin")
 GONE = b"000000"
 """The mode of what is not there."""
+MAX_REFUSED = 100
+"""Files that git refuses, after which it is not asked about the rest: each takes some attempts."""
+NOT_ASKED = RefusedFile(f"it refuses {MAX_REFUSED} others, and was not asked about this one")
 MAX_PATHSPECS = 100
 """Paths that git is given on its command line; for more, all are listed."""
 
@@ -77,7 +81,7 @@ MAX_PATHSPECS = 100
 class Entry(NamedTuple):
     """What stands at a path; `blob` names the contents of a file."""
 
-    type: EntryType
+    type: NotContent
     blob: str = ""
 
 
@@ -155,6 +159,25 @@ class _Git:
             if process.finish() != 0:
                 raise explain_refusal(process)
 
+    def stage(self, paths: Collection[bytes], variables: Mapping[str, str]) -> dict[bytes, RefusedFile]:
+        """Put files into an index; gives those that git refuses. It ends at the first one, so halves are tried."""
+        refused: dict[bytes, RefusedFile] = {}
+        waiting = [list(paths)]
+        while waiting:
+            some = waiting.pop()
+            if len(refused) >= MAX_REFUSED:
+                refused |= dict.fromkeys(some, NOT_ASKED)
+                continue
+            try:
+                self.feed(STAGE, some, variables, self.place.folder)
+            except _Refusal as error:
+                half = len(some) // 2
+                if half:
+                    waiting += [some[half:], some[:half]]
+                else:
+                    refused[some[0]] = RefusedFile(error.complaint.removeprefix(f"{path_text(some[0])}: "))
+        return refused
+
     @contextmanager
     def scratch(self) -> Iterator[Mapping[str, str]]:
         """The variables for a copy of the index, and for new objects to go where they are forgotten."""
@@ -194,15 +217,23 @@ class _Git:
         return (spelled,) if spelled else ()
 
 
+class _Refusal(NeedsHuman):
+    """Git refuses to commit something: often not the repository's fault but a filter's."""
+
+    def __init__(self, complaint: str) -> None:
+        self.complaint = complaint
+        super().__init__(
+            f"git cannot commit this working tree: {complaint}",
+            hint="git add fails as well: see to filters in the git configuration, and to .gitattributes",
+        )
+
+
 def explain_refusal(process: Process) -> ReconcilerError:
-    """Why a git failed that looked at the working tree: often not the repository's fault but a filter's."""
+    """Why a git failed that looked at the working tree."""
     failure = process.failure()
     complaints = process.complaints()
     if any(word in complaints for word in ("filter", "encod", "BOM")):
-        return NeedsHuman(
-            f"git cannot commit this working tree: {find_complaint(complaints)}",
-            hint="git add fails as well: see to filters in the git configuration, and to .gitattributes",
-        )
+        return _Refusal(find_complaint(complaints))
     return failure
 
 
@@ -258,8 +289,9 @@ class UncommittedFiles:
                 return
         self._check_sizes(changes.stale)
         with git.scratch() as variables:
-            git.feed(STAGE, changes.stale, variables, git.place.folder)
+            refused = git.stage(changes.stale, variables)
             entries = self._list_index(wanted, git.listed(*STAGED, *spec, variables=variables), changes)
+            entries |= {path_text(path): Entry(why) for path, why in refused.items()}
             yield from git.contents(_only(entries, only), variables)
 
     def _find_changes(self, wanted: Wanted, spec: tuple[str, ...]) -> _Changes:

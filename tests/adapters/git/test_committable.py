@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.adapters.git import committable
 from reconciler.adapters.git.committable import StagedFiles, UncommittedFiles, WorkTree, find_work_tree
-from reconciler.errors import NeedsHuman, TooLarge, UsageError
-from reconciler.model.commit import EntryType
+from reconciler.errors import TooLarge, UsageError
+from reconciler.model.commit import EntryType, NotContent, RefusedFile
 from reconciler.model.limits import Limits
 from tests.support.gitrepo import GitRepo
 
@@ -40,12 +41,12 @@ def is_yaml(path: str) -> bool:
     return path.endswith((".yaml", ".yml"))
 
 
-def files(repo: GitRepo, *given: str) -> dict[str, bytes | EntryType]:
+def files(repo: GitRepo, *given: str) -> dict[str, bytes | NotContent]:
     """The working tree."""
     return dict(UncommittedFiles(place_of(repo.path), given=given).read(is_yaml))
 
 
-def staged(repo: GitRepo) -> dict[str, bytes | EntryType]:
+def staged(repo: GitRepo) -> dict[str, bytes | NotContent]:
     """The index."""
     return dict(StagedFiles(place_of(repo.path)).read(is_yaml))
 
@@ -124,9 +125,27 @@ def test_a_filter_that_fails_is_told(repo: GitRepo) -> None:
     repo.git("config", "filter.gone.clean", "no-such-program-anywhere")
     repo.git("config", "filter.gone.required", "true")
     assert files(repo) == {"a.yaml": FILE}, "it runs for what changed only"
-    write(repo, a=b"a: 2\n")
-    with pytest.raises(NeedsHuman, match=r"a\.yaml: clean filter 'gone' failed"):
-        files(repo)
+    write(repo, a=b"a: 2\n", wide="w: 1\n".encode("utf-16"), more=b"b: 1\n")
+    (repo.path / ".gitattributes").write_text("wide.yaml working-tree-encoding=UTF-16BE\n", encoding="utf-8")
+    (repo.path / ".git/info/attributes").write_text("a.yaml filter=gone\n", encoding="utf-8")
+    told = files(repo)
+    assert told.pop("a.yaml") == RefusedFile("clean filter 'gone' failed")
+    assert "BOM is prohibited in 'wide.yaml'" in told.pop("wide.yaml").reason  # type: ignore[union-attr]
+    assert told == {"more.yaml": b"b: 1\n"}
+
+
+def test_of_many_files_that_git_refuses_the_rest_is_not_asked_about(
+    repo: GitRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(committable, "MAX_REFUSED", 2)
+    (repo.path / ".gitattributes").write_text("b*.yaml filter=gone\n", encoding="utf-8")
+    repo.git("config", "filter.gone.clean", "false")
+    repo.git("config", "filter.gone.required", "true")
+    write(repo, **{f"b{number}": b"b: 1\n" for number in range(5)})
+    told = files(repo)
+    assert all(isinstance(told[f"b{number}.yaml"], RefusedFile) for number in range(5))
+    assert told["a.yaml"] == FILE
+    assert told["b4.yaml"] == committable.NOT_ASKED
 
 
 def test_attributes_name_a_filter_but_never_a_program(repo: GitRepo) -> None:
