@@ -414,6 +414,9 @@ class Versions(Answer, frozen=True):
     versions: tuple[Version, ...]
     orphaned: Count
     next: Cursor | None = None
+    unrecorded: Annotated[Sha | None, Meta(description="what is live on the host, where the history lacks it yet")] = (
+        None
+    )
 
 
 class VersionWithChanges(Answer, frozen=True):

@@ -28,6 +28,8 @@ Parents = tuple[str, ...]
 
 
 MIN_SHA = 4
+RECORDED_BY = "a daemon records it in a moment, and so does `reconciler sync` where none runs"
+"""What becomes of a commit that the history lacks, such as after a kill."""
 
 
 def sha_prefix(sha: str) -> str:
@@ -150,11 +152,9 @@ def find_point(ledger: LedgerReader, name: str, live_at: LiveAt, resolve: Resolv
     at = parse_time(name)
     live = live_at(at)
     if live is not None:
-        there = _find_recorded(ledger, live.commit, live.branch)
+        there = find_recorded(ledger, live.commit, live.branch)
         if there is None:
-            raise RetryLater(
-                f"{live.commit[:8]} was live then, and is not in the history yet", hint="try again in a moment"
-            )
+            raise RetryLater(f"{live.commit[:8]} was live then, and is not in the history yet", hint=RECORDED_BY)
         return there.point(name, by_host=True)
     version = ledger.version_at(at)
     if version is None:
@@ -167,18 +167,18 @@ def find_version(ledger: LedgerReader, revision: str, resolve: Resolve) -> Found
 
     Raises `UsageError` when it is not recorded, and what `resolve` raises.
     """
-    found = _find_recorded(ledger, revision) if SHA.fullmatch(revision) else None
+    found = find_recorded(ledger, revision) if SHA.fullmatch(revision) else None
     if found is not None:
         return found
     sha = resolve(revision)
-    found = _find_recorded(ledger, sha) if sha else None
+    found = find_recorded(ledger, sha) if sha else None
     if found is None:
         where = f"{revision} ({sha[:8]})" if sha and sha != revision else revision
-        raise UsageError(f"{where} is not in the history", hint="see `reconciler log`")
+        raise UsageError(f"{where} is not in the history", hint=f"see `reconciler log`; {RECORDED_BY}")
     return found
 
 
-def _find_recorded(ledger: LedgerReader, sha: str, branch: str | None = None) -> FoundVersion | None:
+def find_recorded(ledger: LedgerReader, sha: str, branch: str | None = None) -> FoundVersion | None:
     """A recorded commit: of the ledger's branch, of the given one, or of whichever has it."""
     version = ledger.version(sha)
     if version is not None:

@@ -11,6 +11,7 @@ from reconciler import answers, canonical
 from reconciler.answers import Answer
 from reconciler.history.changes import names_of
 from reconciler.history.fate import WENT_LIVE
+from reconciler.history.points import RECORDED_BY
 from reconciler.model.commit import Status
 from reconciler.report.commits import NOT_LIVE, build_person, build_spans, fate_text, short_sha, subject_line
 from reconciler.report.escape import escape_line, strip_fraction
@@ -227,6 +228,11 @@ def blame_cells(field: BlamedField, columns: Sequence[str] = BLAME_HEADERS) -> l
 def orphans_note(orphaned: int) -> str:
     """Where to find the commits that the branch no longer reaches; empty when there are none."""
     return f"{plural(orphaned, 'commit')} left the branch: `reconciler log --status orphaned`" if orphaned else ""
+
+
+def unrecorded_note(commit: str | None) -> str:
+    """That the live commit is not listed, and who records it; empty when it is."""
+    return f"{short_sha(commit)} is live and not in the history yet: {RECORDED_BY}" if commit else ""
 
 
 def _change_lines(

@@ -111,6 +111,13 @@ class Past(Struct, frozen=True):
             fates |= self.live.fates(some[0].ledger, branch, [one.version for one in some])
         return fates
 
+    def unrecorded(self) -> str | None:
+        """The commit that is live on the host, where the history does not have it yet, as after a kill."""
+        present = self.live.at(self.live.now)
+        if present is None or points.find_recorded(self.ledger, present.commit, present.branch):
+            return None
+        return present.commit
+
     def live_state(self) -> tuple[LedgerReader, Callable[[HistoryChange], bool]]:
         """The ledger that has the live commit, and whether a change is of the history up to there.
 

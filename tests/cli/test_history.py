@@ -174,6 +174,24 @@ def test_a_revision_that_is_not_in_the_history(desk: Host) -> None:
     assert "does" not in desk.run("diff", "cut", "cut").err
 
 
+def test_a_live_commit_that_the_history_lacks_is_told(desk: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a kill of a daemon that had not recorded it yet."""
+    desk.repo.commit({"systems/t.yaml": configs.system("t")}, "Live only")
+    head = desk.repo.git("rev-parse", "main")
+    with monkeypatch.context() as without:
+        without.setenv("RECONCILER_HISTORY_URL", "none")
+        assert desk.run("sync").code == 0
+    for arguments in ((), ("--kind", "system"), ("--format", "json")):
+        told = desk.run("log", *arguments)
+        assert told.err.startswith(f"{head[:8]} is live and not in the history yet: ")
+        assert head[:8] not in told.out
+    told = desk.run("blame", "user", "fx-majors-01")
+    assert (told.code, "and so does `reconciler sync`" in told.err) == (3, True)
+    assert desk.run("sync").code == 0
+    assert "not in the history" not in desk.run("log").err
+    assert head[:8] in desk.run("log").out
+
+
 def test_a_side_branch_never_was_live_by_itself(desk: Host) -> None:
     desk.repo.git("branch", "side", "main")
     side = desk.repo.commit({"systems/t.yaml": configs.system("t")}, "Aside", branch="side")

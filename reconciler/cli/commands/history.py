@@ -23,6 +23,7 @@ from reconciler.report.history import (
     history_lines,
     history_point_text,
     orphans_note,
+    unrecorded_note,
 )
 from reconciler.report.plans import LineStyle
 from reconciler.service.history import DEFAULT_LIMIT, History
@@ -90,6 +91,8 @@ def log(given: Globals, /, limit: int, form: str, on: str | None, **filters: str
     With several filters, show the commits that match all of them.
     """
     versions = given.host().ask(History.versions, limit, **filters, host=on, branch=given.branch)
+    if note := unrecorded_note(versions.unrecorded):
+        given.say(note)
     if form == "json":
         output.json_data(answers.to_json(versions)["versions"])
         return
