@@ -30,6 +30,12 @@ def find_root(start: Path) -> Path:
     )
 
 
+def is_bare(folder: Path) -> bool:
+    """Whether a folder is a repository without files to work on."""
+    parts = (folder / "HEAD").is_file(), (folder / "objects").is_dir(), (folder / "refs").is_dir()
+    return folder.name != ".git" and all(parts)
+
+
 class WorkingTree:
     """The files below a folder, by paths relative to it with forward slashes."""
 

@@ -305,7 +305,8 @@ class Verifier(Struct, frozen=True):
         if head is None:
             raise UsageError(f"the branch {self.branch} has no commits: there is nothing to verify")
         if applied is None:
-            raise UsageError("nothing is live yet: there is nothing to verify", hint="run `reconciler sync` first")
+            hint = "`reconciler sync` brings a commit live, or says why none can be"
+            raise UsageError("nothing is live yet: there is nothing to verify", hint=hint)
         self.processor.faults.known.read(self.store)
         differences, dates = DifferenceCounter(), DifferenceCounter()
         commits, applied_commit = self._compare_history(head, applied, (differences, dates), progress)

@@ -12,8 +12,8 @@ from reconciler.adapters.freshprocess import call_fresh
 from reconciler.adapters.git.committable import StagedFiles, UncommittedFiles, find_work_tree
 from reconciler.adapters.git.process import not_a_repository
 from reconciler.adapters.logfile import EventLog
-from reconciler.adapters.worktree import WorkingTree, find_root
-from reconciler.errors import NeedsHuman
+from reconciler.adapters.worktree import WorkingTree, find_root, is_bare
+from reconciler.errors import NeedsHuman, UsageError
 from reconciler.reconcile.check import read_layout
 from reconciler.reconcile.faults import FaultFinder
 from reconciler.reconcile.rules import Layout, load_bundled
@@ -53,7 +53,11 @@ def open_checkout(
     `named` files are read even if git ignores them. With `staged` it is the index that counts. Without a repository, or
     where git is not installed or refuses to read it, all files of the folder count.
     """
-    root, bundled = find_root(start.resolve()), bundled_kinds()
+    start = start.resolve()
+    if is_bare(start):
+        hint = "name a clone of it with --repo; `reconciler plan --base REV` needs none"
+        raise UsageError(f"{start} is a bare repository: it has no files to look at", hint=hint)
+    root, bundled = find_root(start), bundled_kinds()
     disk = WorkingTree(root, limits)
     tree, warning = _open_index(root, limits) if staged else _open_files(disk, named, limits)
     settings_file = Layout(folder).settings_file

@@ -114,6 +114,16 @@ def test_staged_needs_a_repository_and_no_watch(shell: Shell, tmp_path: Path, mo
     assert (answer.code, "is not in a git repository" in answer.err) == (3, True)
 
 
+def test_a_bare_repository_has_no_files_to_judge_or_to_write(desk: GitRepo, shell: Shell, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.git"
+    desk.git("clone", "--quiet", "--bare", ".", str(bare))
+    before = sorted(bare.iterdir())
+    for command in (["validate"], ["new", "user", "cid"]):
+        answer = shell("--repo", str(bare), *command)
+        assert (answer.code, "is a bare repository" in answer.err) == (3, True)
+    assert sorted(bare.iterdir()) == before
+
+
 def test_without_git_all_files_count_and_that_is_said(
     desk: GitRepo, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
