@@ -31,7 +31,7 @@ TIME = re.compile(rb"(?P<seconds>-?\d+)(?:\s+(?P<sign>[+-])(?P<zone>\d{1,9}))?\s
 CHARSET = re.compile(r"utf-?8|(us-)?ascii|latin|l\d|iso|cp|windows|koi8|mac|euc|s(hift)?[-_]?jis|gb|big5|tis", re.I)
 """Encodings of text. Python knows others by name that are none (punycode, unicode-escape) or that are no ASCII."""
 
-MAX_MESSAGE, MAX_NAME = 100_000, 1_000
+MAX_MESSAGE, MAX_NAME = 1_000_000, 1_000
 """Characters that are kept of a commit's message, and of a name or an e-mail address in it."""
 
 SIGNATURE_HEADERS = {b"gpgsig", b"gpgsig-sha256"}
