@@ -283,13 +283,14 @@ class UncommittedFiles:
         # Mostly nothing has changed: what the index lists is all, and is listed while git looks for changes
         with git.start(*STAGED, *spec) as staged:
             changes = self._find_changes(wanted, spec)
-            if not changes.stale:
-                entries = self._list_index(wanted, read_records(staged), changes)
-                yield from git.contents(_only(entries, only), NO_VARIABLES)
-                return
-        self._check_sizes(changes.stale)
+            entries = self._list_index(wanted, read_records(staged), changes)
+        stale = [*changes.stale, *self._find_ignored(wanted, entries, changes)]
+        if not stale:
+            yield from git.contents(_only(entries, only), NO_VARIABLES)
+            return
+        self._check_sizes(stale)
         with git.scratch() as variables:
-            refused = git.stage(changes.stale, variables)
+            refused = git.stage(stale, variables)
             entries = self._list_index(wanted, git.listed(*STAGED, *spec, variables=variables), changes)
             entries |= {path_text(path): Entry(why) for path, why in refused.items()}
             yield from git.contents(_only(entries, only), variables)
@@ -314,23 +315,17 @@ class UncommittedFiles:
                 now = changed[path] = None if mode == GONE else entry_type(mode)
                 if now is EntryType.FILE and wanted(path_text(path)):
                     stale[path] = None
-        return _Changes(others, changed, [*stale, *self._find_given(wanted, stale, changed)])
+        return _Changes(others, changed, stale)
 
-    def _find_given(self, wanted: Wanted, stale: Collection[bytes], changed: Collection[bytes]) -> list[bytes]:
+    def _find_ignored(self, wanted: Wanted, entries: Collection[str], changes: _Changes) -> Iterator[bytes]:
         """Those of the given files that git would leave alone, but for links and what is in another repository."""
-        paths = {os.fsencode(path): path for path in self._given if wanted(path)}
         root = self._git.place.folder
-        unknown = {
-            raw: path
-            for raw, path in paths.items()
-            if raw not in stale
-            and raw not in changed
-            and not any((root / parent / ".git").exists() for parent in list(Path(path).parents)[:-1])
-        }
-        if not unknown:
-            return []
-        tracked = {record.partition(b"\t")[2] for record in self._git.listed(*STAGED, *unknown.values())}
-        return [raw for raw, path in unknown.items() if raw not in tracked and not (root / path).is_symlink()]
+        for path in filter(wanted, self._given):
+            raw = os.fsencode(path)
+            if path in entries or raw in changes.stale or raw in changes.tracked or (root / path).is_symlink():
+                continue
+            if not any((root / folder / ".git").exists() for folder in list(Path(path).parents)[:-1]):
+                yield raw
 
     def _list_index(self, wanted: Wanted, records: Iterable[bytes], changes: _Changes) -> dict[str, Entry]:
         """What an index lists of wanted files, and of all that is no file, as they have become."""
