@@ -231,7 +231,7 @@ class Plumbing:
         while not end.endswith(self._mark):
             piece = process.line(PIECE)  # all of a small answer at once, unless a path has a line break in it
             fields += piece.count(b"\0")
-            if fields > FIELDS * self.limits.paths + FIELDS:
+            if fields > FIELDS * self.limits.paths + 1:  # a commit is a field of its own before them
                 raise too_many_paths(self.limits.paths)
             if not piece:
                 raise self._failure(process, request)
