@@ -1,7 +1,7 @@
 """Who may do what: reads are free on this host, operations need a token, and no web page may ask for either.
 
 A page somewhere in the web can make a browser on this host send requests. It cannot choose the Host header, which
-gives a rebound name away, nor the Origin header of a POST, nor add a token.
+gives a rebound name away, nor Origin and the fetch metadata, which give the page away, nor add a token.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import math
+import re
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from reconciler.model.grants import Grant, Role, hash_token
 from reconciler.service.endpoint import Role as Needs
 from reconciler.service.endpoints import ENDPOINTS
 from reconciler.web.http import HttpError
+from reconciler.web.pages.responses import wants_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,16 +56,13 @@ class Access(Struct, frozen=True):
         return max(matching, key=lambda grant: grant.role, default=None)
 
     def check(self, method: str, path: str, headers: Mapping[str, str], client: str | None) -> None:
-        """Raise `HttpError` unless this request may go on: 421 unknown Host, 403 foreign Origin or role, 401 token."""
+        """Raise `HttpError` unless this request may go on: 421 unknown Host, 403 role, 401 token."""
         granted = self.granted(headers)
-        host = headers.get("host", "")
+        host = parse_authority(headers.get("host", ""))
         # No page can know a token: whoever has one may call this server as it is called where they are
-        if granted is None and host_name(host) not in LOCAL_NAMES | self.hosts:
+        if host is None or (granted is None and host.name not in LOCAL_NAMES | self.hosts):
             hint = "use 127.0.0.1 or localhost; with a token any name will do"
             raise HttpError(HTTPStatus.MISDIRECTED_REQUEST, "unknown-host", "this server has another name", hint=hint)
-        origin = headers.get("origin")
-        if method not in READS and origin is not None and origin.lower().partition("://")[2] != host.lower():
-            raise HttpError(HTTPStatus.FORBIDDEN, "foreign-origin", "pages of other sites may not operate this host")
         needed = Role.READ if method in READS or path in READ_BY_POST else Role.OPERATE
         if "authorization" not in headers and needed is Role.READ and is_local(headers, client):
             return
@@ -88,10 +87,74 @@ def is_local(headers: Mapping[str, str], client: str | None) -> bool:
     return (mapped or address).is_loopback
 
 
-def host_name(host: str) -> str:
-    """The name in a Host header (RFC 9110, section 7.2): without port, brackets and the root's dot, in lower case."""
-    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    return name.lower().removesuffix(".")
+class Authority(Struct, frozen=True):
+    """A name, in lower case and without brackets and the root's dot, and a port where one is given."""
+
+    name: str
+    port: int | None
+
+
+_AUTHORITY = re.compile(
+    r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._~!$&'()*+,;=%-]*))(?::(?P<port>[0-9]{1,5}))?", re.ASCII
+)
+PORTS = range(1, 65_536)
+
+
+def parse_authority(text: str) -> Authority | None:
+    """What a Host header names (RFC 9110, section 7.2); None for what is no name or address with at most a port.
+
+    The grammar (RFC 3986, section 3.2.2) lets a port be empty; no client writes it so.
+    """
+    match = _AUTHORITY.fullmatch(text)
+    if match is None:
+        return None
+    port = None if match["port"] is None else int(match["port"])
+    if port is not None and (port not in PORTS or not (match["six"] or match["name"])):
+        return None
+    if match["six"] is None:
+        return Authority(match["name"].lower().removesuffix("."), port)
+    try:
+        return Authority(str(ipaddress.IPv6Address(match["six"])), port)
+    except ValueError:
+        return None
+
+
+OWN_SITES = frozenset({"same-origin", "none"})
+"""Of Sec-Fetch-Site: this server's pages, and what a person does in the browser itself, as with a bookmark. `same-site`
+is not among them: to a browser all ports of this host are one site."""
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def check_site(request: Request) -> None:
+    """Raise `HttpError` (403) for what a page of another site makes a browser ask. It could not read the answer, but
+    time it, and keep this host busy. To open a page as a tab of its own is no more than a link does.
+
+    https://w3c.github.io/webappsec-fetch-metadata/: browsers add Sec-Fetch-Site to whatever they ask of this host.
+    """
+    headers = request.headers
+    origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
+    if (origin is None or _is_own(origin, headers.get("host", ""))) and site.lower() in OWN_SITES:
+        return
+    if not (request.method in READS and origin is None and _opens_page(request)):
+        message = "pages of other sites may not ask this host anything"
+        hint = "open the address in a tab of its own, or ask with a program"
+        raise HttpError(HTTPStatus.FORBIDDEN, "foreign-origin", message, hint=hint)
+
+
+def _opens_page(request: Request) -> bool:
+    headers = request.headers
+    opens = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
+    return opens and wants_page(request.scope)
+
+
+def _is_own(origin: str, host: str) -> bool:
+    """Whether an Origin header names the server that the Host header does. A proxy may have taken TLS off."""
+    scheme, found, authority = origin.lower().partition("://")
+    ours, theirs = parse_authority(host), parse_authority(authority)
+    if not found or ours is None or theirs is None or not theirs.name:
+        return False
+    default = DEFAULT_PORTS.get(scheme)
+    return (ours.name, ours.port or default) == (theirs.name, theirs.port or default)
 
 
 OPEN = frozenset(endpoint.path for endpoint in ENDPOINTS if endpoint.role is Needs.OPEN)
@@ -136,6 +199,8 @@ class AuthMiddleware:
         await self._app(scope, receive, send)
 
     def _check(self, request: Request) -> None:
+        # First, and whatever the token: pages of other sites use up nobody's share
+        check_site(request)
         address = request.client.host if request.client else None
         client, given = client_key(address), "authorization" in request.headers
         granted = self._access.granted(request.headers)

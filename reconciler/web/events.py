@@ -10,7 +10,6 @@ import asyncio
 import json
 import re
 from functools import lru_cache
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -20,7 +19,7 @@ from reconciler.model.host import APPLIED
 from reconciler.service.endpoint import MAX_TEXT
 from reconciler.service.endpoints import ENDPOINTS
 from reconciler.web.api import read_parameters
-from reconciler.web.http import NO_STORE, HttpError, unprocessable
+from reconciler.web.http import NO_STORE, unprocessable
 from reconciler.web.waiting import wake_on_disconnect
 
 if TYPE_CHECKING:
@@ -153,8 +152,6 @@ class WatchHandler:
 
     async def watch(self, request: Request) -> EventStream:
         """What happens from now on, or from where the client was."""
-        if request.headers.get("sec-fetch-site") == "cross-site":  # it could not read it, but take up all room
-            raise HttpError(HTTPStatus.FORBIDDEN, "foreign-origin", "pages of other sites may not follow this host")
         query = read_parameters(self._endpoint, request)
         for name, text in query.items():
             if len(text) > MAX_TEXT:

@@ -288,6 +288,25 @@ def test_whoever_may_not_read_learns_nothing_of_this_host(desk: Site) -> None:
     assert desk.get("/", Host="evil.example").status == 421
 
 
+def test_other_sites_may_link_to_pages_and_nothing_else(desk: Site) -> None:
+    clicked = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}
+    for page in ("/", "/resources/user", "/versions", "/host"):
+        assert desk.get(page, **clicked).status == 200
+        for other in (
+            {"Sec_Fetch_Dest": "iframe"},
+            {"Sec_Fetch_Dest": "object"},
+            {"Sec_Fetch_Mode": "no-cors"},
+            {"Sec_Fetch_Mode": "cors", "Sec_Fetch_Dest": "empty"},
+            {"Origin": "https://evil.example"},
+        ):
+            shown = desk.get(page, **clicked | other)
+            assert (shown.status, "other sites" in shown.text, "vps-ldn-01" in shown.text) == (403, True, False)
+            Markup(shown.text)
+    for address in ("/index.json", "/resources/user.json", "/v1/status", "/v1/sql?query=SELECT+1", "/metrics"):
+        shown = desk.get(address, **clicked)
+        assert (shown.status, shown.json["error"]["code"]) == (403, "foreign-origin")
+
+
 def test_what_did_not_change_is_not_sent_again(desk: Site) -> None:
     for page in ("/resources/user", "/resources/user/fx-majors-01", "/versions"):
         shown = desk.get(page)

@@ -23,7 +23,7 @@ from reconciler.service.endpoints import ENDPOINTS
 from reconciler.service.events import EventBuffer
 from reconciler.service.host import Host, new_suspension
 from reconciler.web.app import ServedHost
-from reconciler.web.auth import Deadlines, Rate, ServerConfig
+from reconciler.web.auth import READING, Deadlines, Rate, ServerConfig
 from reconciler.web.server import HttpServer, Listen
 from reconciler.wiring.local import session_layout
 from tests.support.patience import DEADLINE
@@ -214,12 +214,13 @@ def running(
     secret: str = SECRET,
     grants: tuple[Grant, ...] = (),
     failing: Rate = OFTEN,
+    reading: Rate = READING,
     **deadlines: float,
 ) -> Iterator[Site]:
     """The real server on a free port of 127.0.0.1; every thread of it is gone afterwards."""
     found = daemon or Daemon()
     before = set(threading.enumerate())
-    config = ServerConfig(TOKEN, secret, hosts, Deadlines(**deadlines), grants, failing=failing)
+    config = ServerConfig(TOKEN, secret, hosts, Deadlines(**deadlines), grants, reading, failing)
     with HttpServer(found.served, config, Listen("127.0.0.1", 0)) as server:
         yield Site(found, server)
     left = set(threading.enumerate()) - before

@@ -14,7 +14,7 @@ import pytest
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RetryLater, UsageError
 from reconciler.model.host import ConditionSeverity, HostCondition
 from reconciler.service.context import Heartbeat
-from reconciler.web.auth import is_local
+from reconciler.web.auth import Authority, Rate, is_local, parse_authority
 from tests.support.patience import DEADLINE
 from tests.web.harness import TOKEN, Daemon, Site, reply, running
 
@@ -255,6 +255,106 @@ def test_the_names_of_this_server_are_known() -> None:
     with running(hosts=frozenset({"desk.example"})) as site:
         for host in ("localhost", "LOCALHOST:80", "127.0.0.1:1", "[::1]:8642", "desk.example", "desk.example.:443"):
             assert site.ask("GET", "/v1/status", Host=host).status == 200, host
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "port"),
+    [
+        ("localhost", "localhost", None),
+        ("LocalHost.:8642", "localhost", 8642),
+        ("127.0.0.1:1", "127.0.0.1", 1),
+        ("[::1]:65535", "::1", 65535),
+        ("[0:0:0:0:0:0:0:1]", "::1", None),
+        ("my_desk-1.example", "my_desk-1.example", None),
+    ],
+)
+def test_a_host_is_a_name_and_a_port(host: str, name: str, port: int | None) -> None:
+    assert parse_authority(host) == Authority(name, port)
+
+
+NO_HOSTS = """
+[::1]evil [::1]evil:80 [::1].evil.example [::1]:80:80 [::1]: [::1]:x [::1 ::1] [] [[::1]] [::1%lo] [127.0.0.1] ::1
+[localhost] [:::1] [::1]@evil [::1]/ localhost:80:80 localhost: localhost:x localhost:-1 localhost:+80 localhost:0
+localhost:65536 localhost:000080 localhost:\u0661 :80 127.0.0.1@evil 127.0.0.1:80@evil evil@127.0.0.1 user:pw@localhost
+localhost/ localhost/evil localhost#evil localhost?evil localhost\\evil http://localhost localhost\u00e9 <localhost>
+::1:80
+""".split()  # noqa: SIM905  a list would take forty lines
+
+
+@pytest.mark.parametrize("host", [*NO_HOSTS, "localhost evil", "localhost, evil", "localhost:80 ", "localhost\n"])
+def test_what_is_no_host_is_not_cut_to_one(host: str) -> None:
+    assert parse_authority(host) is None
+
+
+def test_whoever_calls_by_no_host_gets_nowhere(site: Site) -> None:
+    for host in ("[::1]evil", "localhost:80:80", "127.0.0.1@evil", "localhost:", "[::1", "localhost:x"):
+        for given in ({}, {"Authorization": f"Bearer {TOKEN}"}):
+            assert site.ask("GET", "/v1/status", Host=host, **given).code == "unknown-host", host
+    assert not site.daemon.asked
+
+
+PAGE = {"Accept": "text/html", "Sec_Fetch_Mode": "navigate", "Sec_Fetch_Dest": "document"}
+"""A link that somebody clicks."""
+READ_ADDRESSES = (
+    "/v1/status",
+    "/v1/sql?query=SELECT+1",
+    "/v1/resources/user",
+    "/metrics",
+    "/openapi.json",
+    "/host.json",
+)
+FOREIGN: tuple[dict[str, str], ...] = (
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": ""},
+    {"Origin": "http://localhost:3000"},
+    {"Origin": "http://{host}.evil.example"},
+    {"Origin": "http://{host}@evil.example"},
+    {"Origin": "{host}"},
+    {"Sec_Fetch_Site": "cross-site"},
+    {"Sec_Fetch_Site": "same-site"},
+    {"Sec_Fetch_Site": "Cross-Site"},
+    {"Sec_Fetch_Site": "another-word"},
+    {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "no-cors", "Sec_Fetch_Dest": "image"},
+    {"Sec_Fetch_Site": "cross-site", **PAGE},
+    {"Sec_Fetch_Site": "same-site", **PAGE},
+)
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_a_page_of_another_site_may_not_read(site: Site, headers: dict[str, str]) -> None:
+    given = {name: value.replace("{host}", str(site.server.address)) for name, value in headers.items()}
+    for path in READ_ADDRESSES:
+        answer = site.ask("GET", path, **given)
+        assert (answer.status, answer.code) == (403, "foreign-origin"), path
+    assert site.ask("HEAD", "/v1/status", **given).status == 403
+    assert site.ask("GET", "/v1/status", Authorization=f"Bearer {TOKEN}", **given).code == "foreign-origin"
+    assert site.operate("/v1/sql", {"query": "SELECT 1"}, **given).code == "foreign-origin"
+    assert site.ask("GET", "/healthz", **given).status == 200, "a probe says nothing worth hiding"
+    assert not site.daemon.asked
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec_Fetch_Site": "same-origin"},
+        {"Sec_Fetch_Site": "none", **PAGE},
+        {"Sec_Fetch_Site": "same-origin", "Origin": "http://{host}"},
+        {"Origin": "HTTP://{host}"},
+        {"Origin": "https://localhost", "Host": "localhost:443"},
+        {"Origin": "http://[::1]:80", "Host": "[::1]"},
+    ],
+)
+def test_a_page_of_this_site_may_read(site: Site, headers: dict[str, str]) -> None:
+    given = {name: value.replace("{host}", str(site.server.address)) for name, value in headers.items()}
+    assert site.ask("GET", "/v1/status", **given).status == 200
+
+
+def test_what_other_pages_ask_uses_up_nobodys_share() -> None:
+    with running(reading=Rate(0.001, 2)) as site:
+        for _ in range(5):
+            assert site.ask("GET", "/v1/status", Sec_Fetch_Site="cross-site").status == 403
+        assert site.ask("GET", "/v1/status").status == 200
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:3000", "http://127.0.0.1", ""])
