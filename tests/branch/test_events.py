@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from tests.branch.hosts import Place, Seen, following
+from tests.branch.hosts import Following, Place, Seen, following
 from tests.support import configs
 from tests.support.githttp import GitServer, serving
 from tests.support.gitrepo import GitRepo
+from tests.support.patience import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -216,7 +217,7 @@ def test_a_command_and_a_daemon_see_the_same(
     with following(daemon) as follower:
         assert follower.look().risk == LIVE
         event(repo)
-        follower.look()  # a commit does not wait for what the remote's HEAD stands for
+        await_words(follower, expected)
         for _ in range(2):
             by_command, by_daemon = command.look_once(), follower.look()
             check(by_command, expected, daemon=False)
@@ -225,7 +226,13 @@ def test_a_command_and_a_daemon_see_the_same(
                 assert (by_command.sync, by_command.health) == (by_daemon.sync, by_daemon.health)
     with following(daemon) as restarted:
         if event is not away:
+            await_words(restarted, expected)
             check(restarted.look(), expected, daemon=True)
+
+
+def await_words(follower: Following, expected: Outcome) -> None:
+    """A commit does not wait for what the remote's HEAD stands for: a daemon's next looks know it."""
+    until(lambda: expected.words in follower.look().words, lambda: str(follower.look()))
 
 
 def check(seen: Seen, expected: Outcome, *, daemon: bool) -> None:
