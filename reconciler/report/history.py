@@ -27,6 +27,7 @@ from reconciler.report.plans import (
 from reconciler.report.problems import build_problem, plural
 from reconciler.report.rows import format_value
 from reconciler.report.sync import build_recorded_drift, drift_record_text, drifted_row_lines
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -99,7 +100,7 @@ def fit_described(changes: Sequence[Change], kinds: Kinds) -> tuple[tuple[answer
 
 
 def _without_path(change: Change, described: answers.DescribedChange) -> answers.DescribedChange:
-    return described if change.resource.path else structs.replace(described, path=None, line=None)
+    return described if change.resource.path else replace(described, path=None, line=None)
 
 
 def build_diff(plan: Plan, kinds: Kinds) -> answers.Diff:
@@ -147,7 +148,7 @@ def build_blame(kind: Kind, row: HistoryRow, blamed: Iterable[FieldBlame]) -> Bl
 def add_drift(change: answers.RecordedChange, drifts: Iterable[PastDrift]) -> answers.RecordedChange:
     """A change with how the row differed later from what it had made of it, the newest first."""
     built = tuple(build_recorded_drift(one) for one in sorted(drifts, key=lambda one: one.found, reverse=True))
-    return structs.replace(change, drift=built) if built else change
+    return replace(change, drift=built) if built else change
 
 
 def drift_notes(drifts: Sequence[answers.RecordedDrift]) -> Iterator[str]:

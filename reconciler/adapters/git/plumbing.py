@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from reconciler.errors import ReconcilerError
 
 Tag = TypeVar("Tag")
 Answer = TypeVar("Answer")
@@ -45,6 +44,10 @@ ALLOCATION, OVER_ALLOCATION = "GIT_ALLOC_LIMIT", "attempting to allocate"
 BYTES_PER_PATH = 64
 """An entry in a tree object takes less. One in the array of a difference takes 8: git ends at eight times the paths."""
 LEAST_ALLOCATION = 4 << 20
+
+
+class _AllocationRefused(Exception):
+    """git may not allocate what a comparison takes: its records, or the text of one of the commits."""
 
 
 class Plumbing:
@@ -107,9 +110,9 @@ class Plumbing:
                 with self._lend(DIFF_TREE) as process:
                     yield from _converse(process, lines, self._read_difference, under_way)
                 break
-            except TooLarge:  # another process goes on with what this one was asked
+            except (TooLarge, _AllocationRefused) as error:  # another process goes on with what this one was asked
                 _, line, tag = under_way.popleft()
-                records = self._compare_trees(line)
+                records = None if isinstance(error, TooLarge) else self._compare_trees(line)
                 if records is None:
                     self._oversized.add(line)
                 yield tag, records
@@ -125,7 +128,7 @@ class Plumbing:
             with self._lend(DIFF_TREE) as process:
                 process.send(request.encode() + b"\n" + self._mark)
                 return self._read_difference(process, request)
-        except TooLarge:
+        except (TooLarge, _AllocationRefused):
             return None
 
     def is_oversized(self, old: str | None, new: str) -> bool:
@@ -234,7 +237,8 @@ class Plumbing:
             if fields > FIELDS * self.limits.paths + 1:  # a commit is a field of its own before them
                 raise too_many_paths(self.limits.paths)
             if not piece:
-                raise self._failure(process, request)
+                failure = process.failure(request)
+                raise _AllocationRefused if OVER_ALLOCATION in process.complaints() else failure
             pieces.append(piece)
             end = end[-len(self._mark) :] + piece
         answer = b"".join(pieces)
@@ -242,10 +246,6 @@ class Plumbing:
             if answer.startswith(head.encode()):
                 return answer[len(head) : -len(self._mark)]
         raise process.failure(request)  # git goes on when it cannot read one side: that is no empty difference
-
-    def _failure(self, process: Process, request: str) -> ReconcilerError:
-        failure = process.failure(request)
-        return too_many_paths(self.limits.paths) if OVER_ALLOCATION in process.complaints() else failure
 
 
 class _BoundedReader:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,8 +15,6 @@ from tests.support.gitrepo import GitRepo, symlink
 from tests.support.laws import examples
 
 if TYPE_CHECKING:
-    import pytest
-
     from reconciler.model.commit import CommitDelta
 
 PATHS = ["a.yaml", "b.yaml", "users/a.yaml", 'users/Ü \n"x".yaml', "a.yaml.d/deep/er.yaml"]
@@ -127,6 +126,17 @@ def test_a_commit_is_compared_with_one_whose_text_is_too_long_for_git(repo: GitR
         assert not source.changes(shas[1], shas[2])
         repo.commit({f"{number}.yaml": "1" for number in range(9)})
         assert [delta.changes is None for delta in source.history("main")] == [False, False, False, True]
+
+
+@pytest.mark.parametrize("text", ["short", "x" * 5_000_000], ids=["short", "too-long-for-git"])
+def test_paths_are_counted_to_the_limit(text: str, repo: GitRepo) -> None:
+    """Whether commits or, for their text, only their trees can be compared."""
+    repo.commit({"a.yaml": "1"}, text)
+    repo.commit({f"{number}.yaml": "1" for number in range(7)}, text)
+    repo.commit({f"more-{number}.yaml": "1" for number in range(8)}, text)
+    with open_repository(repo.path, limits=Limits(paths=7)) as source:
+        found = [delta.changes and len(delta.changes) for delta in source.history("main")]
+    assert found == [1, 7, None]
 
 
 def test_a_type_change_comes_as_the_new_type(repo: GitRepo, source: GitSource) -> None:
