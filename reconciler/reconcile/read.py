@@ -106,7 +106,7 @@ class FileReader:
         return None if self._validator.is_costly(decoded) else self._validator.check(path, decoded)
 
     def _read_apart(self, files: list[File]) -> list[FileEntry]:
-        subjects = [name_subject(self.kinds, path, data) for path, data in files]
+        subjects = [name_file(self.kinds, path, data) for path, data in files]
         known = self._faults.known.by_subject
         new = [file for file, subject in zip(files, subjects, strict=True) if subject not in known]
         answers = iter(self._judge_apart(new))
@@ -123,7 +123,7 @@ class FileReader:
         for (path, data), one in answers.items():
             if one.fault:
                 self._faults.log_fault(path, one)
-                self._faults.known.learn({name_subject(self.kinds, path, data): one.fault})
+                self._faults.known.learn({name_file(self.kinds, path, data): one.fault})
         return [_unreadable(path, one.fault) if one.fault else one.value for (path, _), one in answers.items()]
 
     def read_changes(self, changes: Iterable[FileChange], blobs: Blobs) -> dict[str, FileEntry]:
@@ -159,14 +159,14 @@ NOT_FILES = {
 """As git commits them, a repository inside this one that nothing declares is as a submodule."""
 
 
-def name_subject(kinds: Kinds, path: str, data: bytes) -> str:
+def name_file(kinds: Kinds, path: str, data: bytes) -> str:
     """What a file's fault is known by."""
     return f"file {path} {hashlib.sha256(kinds.digest.encode() + data).hexdigest()}"
 
 
 def is_known(subjects: Collection[str], kinds: Kinds, path: str, data: bytes) -> bool:
     """Whether a file is one of some subjects, which there are hardly ever any of."""
-    return bool(subjects) and name_subject(kinds, path, data) in subjects
+    return bool(subjects) and name_file(kinds, path, data) in subjects
 
 
 def _unreadable(path: str, fault: str) -> FileEntry:

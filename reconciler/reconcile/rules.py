@@ -18,7 +18,7 @@ from reconciler.kinds.load import build_kind, load_kinds
 from reconciler.model.commit import EntryType, FileChange, NotContent, RepositorySpec
 from reconciler.model.problem import Problem, Severity
 from reconciler.reconcile.faults import Answer, call_here, cannot_judge, is_commit_fault
-from reconciler.reconcile.read import name_subject, not_a_file_problem
+from reconciler.reconcile.read import name_file, not_a_file_problem
 from reconciler.validate.filepatterns import FilePatterns
 from reconciler.validate.validator import read_repository
 from reconciler.values import replace
@@ -142,7 +142,7 @@ def read_kinds(
     """
     known = faults.known.by_subject
     found = (
-        {path: known[subject] for path, subject in _name_subjects(files, bundled) if subject in known} if known else {}
+        {path: known[subject] for path, subject in _name_schemas(files, bundled) if subject in known} if known else {}
     )
     if found:
         return bundled.kinds, _name_faults(found)
@@ -162,15 +162,15 @@ def read_kinds(
     for path, one in answers.items():
         faults.log_fault(path, one)
     faults.known.learn(
-        {subject: answers[path].fault for path, subject in _name_subjects(files, bundled) if path in answers}
+        {subject: answers[path].fault for path, subject in _name_schemas(files, bundled) if path in answers}
     )
     return bundled.kinds, _name_faults({path: one.fault for path, one in answers.items()})
 
 
-def _name_subjects(files: Mapping[str, bytes], bundled: BundledSchemas) -> Iterator[tuple[str, str]]:
+def _name_schemas(files: Mapping[str, bytes], bundled: BundledSchemas) -> Iterator[tuple[str, str]]:
     """What the faults of schema files are known by: whether one can be loaded depends on the others."""
     together = "".join(f"{path} {hashlib.sha256(data).hexdigest()}\n" for path, data in sorted(files.items())).encode()
-    return ((path, name_subject(bundled.kinds, path, together)) for path in files)
+    return ((path, name_file(bundled.kinds, path, together)) for path in files)
 
 
 def _name_faults(faults: Mapping[str, str]) -> tuple[Problem, ...]:

@@ -119,9 +119,9 @@ class CommitProcessor:
 
     def name_step(self, base: str | None, commit: ProcessedCommit) -> str:
         """What the fault of the step from the applied commit (None: from nothing) to another one is known by."""
-        return self.name_subject("step", base, commit.version.commit.sha)
+        return self._name_subject("step", base, commit.version.commit.sha)
 
-    def name_subject(self, what: str, before: str | None, commit: str) -> str:
+    def _name_subject(self, what: str, before: str | None, commit: str) -> str:
         """What the fault of a commit is known by, or of a step to it: both depend on where it starts."""
         return f"{what} {before or 'nothing'}..{commit} in {self.rules.folder or '.'}"
 
@@ -173,7 +173,7 @@ class CommitProcessor:
         self, state: TreeState, stamp: Stamp, height: int, move: Callable[[], tuple[TreeState, Outcome]]
     ) -> tuple[TreeState, Outcome]:
         """Make a move; a commit at fault leaves the state as it is, and its only problem is that."""
-        subject = self.name_subject("commit", state.tree, stamp.commit)
+        subject = self._name_subject("commit", state.tree, stamp.commit)
         problem = self._known_faults.get(stamp.commit) or self.known_fault(subject)
         if problem is None:
             try:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
-from msgspec import structs
-
 from reconciler import answers
 from reconciler.errors import UsageError
 from reconciler.history.changes import is_declared, resource_of
@@ -21,6 +19,7 @@ from reconciler.service.cursors import ROWS, format_cursor, parse_row_cursor
 from reconciler.service.history import rows_at
 from reconciler.service.kinds import find_kind, known_kinds
 from reconciler.service.past import open_past
+from reconciler.values import replace
 from reconciler.words import suggest
 
 if TYPE_CHECKING:
@@ -167,7 +166,7 @@ def _page_of(rows: answers.Rows, limit: int | None, after: tuple[str, str] | Non
     page = page[:limit]
     following = format_cursor(_place(page[-1], rows.key), ROWS) if cut else None
     whole = answers.RowsPage(kind=rows.kind, key=rows.key, columns=rows.columns, rows=page, at=rows.at, next=following)
-    return structs.replace(whole, drift=rows.drift)
+    return replace(whole, drift=rows.drift)
 
 
 def _place(row: answers.Row, key: str) -> tuple[str, str]:

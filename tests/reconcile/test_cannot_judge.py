@@ -13,7 +13,7 @@ from reconciler.adapters.duckdb.store import open_store
 from reconciler.errors import RetryLater
 from reconciler.model.commit import Status
 from reconciler.reconcile import faults
-from reconciler.reconcile.read import name_subject, read_in_parallel
+from reconciler.reconcile.read import name_file, read_in_parallel
 from reconciler.values import replace
 from reconciler.wiring import checkout
 from tests.support import configs
@@ -210,7 +210,7 @@ def test_a_large_commit_is_read_without_the_files_at_fault() -> None:
     text = configs.user("poison", risk=1.5).encode()
     files = [("a.yaml", text), ("b.yaml", text)]
     kinds = checkout.bundled_kinds().kinds
-    found = read_in_parallel(kinds, files, {name_subject(kinds, "a.yaml", text)})
+    found = read_in_parallel(kinds, files, {name_file(kinds, "a.yaml", text)})
     assert [entry is None for _, entry in found] == [True, False]
 
 
