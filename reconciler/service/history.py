@@ -175,7 +175,7 @@ class History(Service):
                 versions=tuple(pages.weave_in(own, elsewhere, _went_live, before, ends=following is None)),
                 orphaned=ledger.count_orphans(),
                 next=format_cursor(following, list_),
-                unrecorded=past.unrecorded() if cursor is None else None,
+                unrecorded=past.unrecorded(fates) if cursor is None else None,
             )
 
     def version(self, revision: str, host: str | None = None, branch: str | None = None) -> answers.VersionWithChanges:

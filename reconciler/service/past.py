@@ -111,12 +111,15 @@ class Past(Struct, frozen=True):
             fates |= self.live.fates(some[0].ledger, branch, [one.version for one in some])
         return fates
 
-    def unrecorded(self) -> str | None:
-        """The commit that is live on the host, where the history does not have it yet, as after a kill."""
+    def unrecorded(self, recorded: Collection[str]) -> str | None:
+        """The commit that is live on the host, where the history does not have it yet, as after a kill.
+
+        Of some commits it is known that it has them.
+        """
         present = self.live.at(self.live.now)
-        if present is None or points.find_recorded(self.ledger, present.commit, present.branch):
+        if present is None or present.commit in recorded:
             return None
-        return present.commit
+        return None if points.find_recorded(self.ledger, present.commit, present.branch) else present.commit
 
     def live_state(self) -> tuple[LedgerReader, Callable[[HistoryChange], bool]]:
         """The ledger that has the live commit, and whether a change is of the history up to there.
