@@ -14,8 +14,8 @@ from reconciler.daemon.hostconfig import DEFAULT
 from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.metrics import Outcome
 from reconciler.reconcile.empty import EmptyLedger
-from reconciler.reconcile.record import backfill, discard_events
-from reconciler.reconcile.upload import HistoryUploader, PendingUploads, UploadTarget
+from reconciler.reconcile.record import backfill
+from reconciler.reconcile.upload import HistoryUploader, PendingUploads, UploadTarget, discard_events
 from reconciler.reconcile.walk import CommitProcessor
 
 if TYPE_CHECKING:

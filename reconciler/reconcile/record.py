@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import queue
 import threading
+import time
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
@@ -282,14 +283,10 @@ class StoreOutbox(Generic[T]):
             self._last_uploaded = max((self._last_uploaded, *numbers))
 
 
-def discard_events(store: Store) -> None:
-    """Mark all events uploaded, on a host without a ledger: the store then keeps those of a week."""
-    while events := store.events_after(store.last_uploaded_event(), MAX_EVENTS):
-        store.mark_uploaded(events[-1].seq)
-
-
 BATCH_WEIGHT: Final = 20_000
 """Weight of a batch: few large inserts suit ClickHouse, and memory stays bounded."""
+BATCH_SECONDS: Final = 2.0
+"""After so long a batch is written full or not: a process that is killed again and again loses no more than that."""
 MAX_QUEUED: Final = 2_000
 TIMEOUT: Final = 600.0
 """Seconds that a full queue may block, or the last batches take: far above any driver's own timeout."""
@@ -374,18 +371,21 @@ class Recorder:
             self._bug = error
             self._drain()
 
-    def _take_offered(self) -> Iterator[PendingVersion]:
-        """The versions up to the end of the walk. Yields nothing more when it is called again after that."""
+    def _take_offered(self, batch: VersionBatch) -> Iterator[PendingVersion]:
+        """The versions up to the end of the walk. A batch that becomes due while none is offered is written."""
         while not self._ended:
-            pending = self._queue.get()
-            if pending is None:
-                self._ended = True
+            try:
+                pending = self._queue.get(timeout=batch.seconds_left())
+            except queue.Empty:
+                batch.flush()
             else:
-                yield pending
+                self._ended = pending is None
+                if pending is not None:
+                    yield pending
 
     def _drain(self) -> None:
-        for _ in self._take_offered():
-            pass
+        while not self._ended:
+            self._ended = self._queue.get() is None
 
     def _record(self, ledger: Ledger) -> None:
         known = ledger.recorded_commits((self._start, *self._reachable) if self._start else None)
@@ -394,7 +394,7 @@ class Recorder:
             self._drain()
             return
         batch = VersionBatch(ledger)
-        for pending in self._take_offered():
+        for pending in self._take_offered(batch):
             if pending.again or known.get(pending.sha) is not pending.version.mainline:
                 batch.add(pending)
                 self.result = RecordResult(batch.written)
@@ -423,18 +423,24 @@ class VersionBatch:
         self._ledger = ledger
         self._kinds: Kinds | None = None
         self._versions: list[Version] = []
-        self._weight = 0
+        self._weight, self._due = 0, 0.0
 
     def add(self, pending: PendingVersion) -> None:
-        """Add a version; a full batch is written."""
+        """Add a version; a batch that is full, or due, is written."""
         if self._kinds is None or self._kinds.digest != pending.kinds.digest:
             self.flush()
             self._ledger.prepare(pending.kinds)
             self._kinds = pending.kinds
+        if not self._versions:
+            self._due = time.monotonic() + BATCH_SECONDS
         self._versions.append(pending.version)
         self._weight += pending.weight
-        if self._weight >= BATCH_WEIGHT:
+        if self._weight >= BATCH_WEIGHT or self.seconds_left() == 0:
             self.flush()
+
+    def seconds_left(self) -> float | None:
+        """How long the batch may wait; None for an empty one."""
+        return max(self._due - time.monotonic(), 0) if self._versions else None
 
     def flush(self) -> None:
         """Write the versions added since the last batch."""

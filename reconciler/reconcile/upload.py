@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.model.host import UploadAttempt, UploadFailure, UploadState
-from reconciler.reconcile.record import BATCH_WEIGHT, EVENTS, INTERVALS, Outbox, StoreOutbox, VersionBatch
+from reconciler.reconcile.record import BATCH_WEIGHT, EVENTS, INTERVALS, MAX_EVENTS, Outbox, StoreOutbox, VersionBatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -57,6 +57,12 @@ class PendingUploads(Struct, frozen=True):
         """Take what is new in the store, and tell it what the ledger has of it."""
         self.events.exchange(store)
         self.intervals.exchange(store)
+
+
+def discard_events(store: Store) -> None:
+    """Mark all events uploaded, on a host without a ledger: the store then keeps those of a week."""
+    while events := store.events_after(store.last_uploaded_event(), MAX_EVENTS):
+        store.mark_uploaded(events[-1].seq)
 
 
 class UploadTarget(Struct, frozen=True):

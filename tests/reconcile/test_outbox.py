@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -10,12 +11,13 @@ import pytest
 
 from reconciler.kinds.kind import Kinds
 from reconciler.model.problem import Problem
-from reconciler.reconcile.record import Outbox, PendingVersion, VersionBatch
+from reconciler.reconcile.record import Outbox, PendingVersion, Recorder, VersionBatch
 from reconciler.reconcile.walk import ProcessedCommit
 from reconciler.values import replace
 from tests.adapters.ledger.versions import aside, created, version
-from tests.support.kinds import GADGET, KINDS, commit, widget
-from tests.support.patience import DEADLINE
+from tests.support.kinds import GADGET, KINDS, FixedClock, commit, widget
+from tests.support.memory.ledger import MemoryLedger
+from tests.support.patience import DEADLINE, until
 from tests.support.uploads import entry
 
 
@@ -98,6 +100,30 @@ def test_a_batch_is_no_longer_than_memory_bears(heavy: dict[str, Any], monkeypat
             assert batches == [2, 2, 2]
             assert numbers(outbox.take(150)) == [1, 2]
     assert is_behind(outbox)
+
+
+def test_a_batch_that_is_due_is_written_although_it_is_not_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reconciler.reconcile.record.BATCH_SECONDS", 0.0)
+    ledger = MemoryLedger(FixedClock())
+    batch = VersionBatch(ledger)
+    assert batch.seconds_left() is None
+    for number in (1, 2):
+        batch.add(entry(number))
+        assert len(ledger.recorded_commits()) == number
+
+
+def test_a_walk_that_takes_long_does_not_keep_its_first_versions_from_the_ledger(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A sync that was killed again and again recorded 2 of 60 versions: all the others waited for the end."""
+    monkeypatch.setattr("reconciler.reconcile.record.BATCH_SECONDS", 0.01)
+    ledger = MemoryLedger(FixedClock())
+    entries = [entry(number) for number in (1, 2)]
+    with Recorder(lambda: nullcontext(ledger), None, [one.sha for one in entries]) as recorder:
+        for number, one in enumerate(entries, 1):
+            recorder.offer(ProcessedCommit(one.version, cast("Any", None), KINDS))
+            until(lambda: len(ledger.recorded_commits()) == number)  # noqa: B023
+    assert recorder.result.versions == len(entries)
 
 
 def test_problems_that_no_ledger_keeps_do_not_wait_for_it() -> None:
