@@ -46,8 +46,8 @@ class Runs(StrEnum):
     """Where a call runs: on the event loop, on a worker thread, or on the operations thread, which gives a future.
 
     Calls about sessions have threads of their own, so that they wait for Redis alone: those that need the live rows
-    (OWNERS) apart from those that do not. QUERY is a worker's call that nobody may wait for to change, EXPORT one that
-    gives a file.
+    (OWNERS) apart from those that do not; so have queries (QUERY), which nobody may wait for to change, together with
+    exports (EXPORT), which give a file, and those of a worker's calls that may take long.
     """
 
     LOOP = "loop"

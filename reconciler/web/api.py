@@ -40,6 +40,7 @@ from reconciler.words import suggest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from concurrent.futures import Executor
 
     from starlette.types import ASGIApp
 
@@ -62,6 +63,9 @@ CACHED = {**NO_STORE, "cache-control": "private, no-cache", "vary": "authorizati
 SOMEBODY = "somebody with the daemon's token"
 SESSION_THREADS = 4
 """Calls about sessions at once: of those that need the live rows, and of the others."""
+QUERY_THREADS, SLOW_THREADS = 8, 4
+"""Queries and exports at once, those that wait for their turn among them, and reads that may take long. No short read,
+as of the status or of rows, waits behind either."""
 CHUNK = 256 * 1024
 MEDIA_TYPES = {"parquet": "application/vnd.apache.parquet", "csv": "text/csv; charset=utf-8", "json": JSON}
 ROW_COUNT = "reconciler-rows"
@@ -82,23 +86,27 @@ class ConditionalReads:
     def __init__(self, waiting: Waiting) -> None:
         self._waiting = waiting
 
-    async def answer(self, request: Request, work: Work, deadline: float, tag: Tag = strong_tag) -> Response:
+    async def answer(
+        self, request: Request, work: Work, deadline: float, tag: Tag = strong_tag, executor: Executor | None = None
+    ) -> Response:
         """What a call gives, made and encoded on another thread within `deadline` seconds."""
         make = partial(_encode_answer, request, work, tag)
-        encoded = await self._waiting.call(make, deadline)
+        encoded = await self._waiting.call(make, deadline, executor)
         known = if_none_match(request)
         if not (known and has_tag(known, encoded.tag)):
             return _response(encoded)
         wait = preferred_wait(request.headers.getlist("prefer"))
         if not wait:
             return _not_modified(encoded.tag)
-        another = await self._wait_for_another(request, partial(self._waiting.call, make, deadline), known, wait)
+        ask = partial(self._waiting.call, make, deadline, executor)
+        another = await self._wait_for_another(request, ask, known, wait)
         applied = {"preference-applied": f"wait={wait}"}
         return _response(another, applied) if another else _not_modified(encoded.tag, applied)
 
-    async def answer_once(self, request: Request, work: Work, deadline: float) -> Response:
+    async def answer_once(self, request: Request, work: Work, deadline: float, executor: Executor) -> Response:
         """The same for what is not to be asked again and again: nobody waits for another answer."""
-        return tagged_response(request, await self._waiting.call(partial(_encode_answer, request, work), deadline))
+        make = partial(_encode_answer, request, work)
+        return tagged_response(request, await self._waiting.call(make, deadline, executor))
 
     async def _wait_for_another(
         self, request: Request, ask: Callable[[], Awaitable[Encoded]], known: str, wait: float
@@ -135,7 +143,7 @@ TOO_BUSY = RetryLater(
 class Api:
     """The routes of the endpoint table. `owner_word` is the parameter for whose sessions they are.
 
-    A context manager around the threads for sessions.
+    `close` ends its threads: for sessions, for queries, for reads that may take long.
     """
 
     def __init__(self, services: Services, waiting: Waiting, deadlines: Deadlines) -> None:
@@ -145,6 +153,8 @@ class Api:
         self._executors = {
             Runs.SESSIONS: ThreadPoolExecutor(SESSION_THREADS, "sessions"),
             Runs.OWNERS: ThreadPoolExecutor(SESSION_THREADS, "sessions-new"),
+            Runs.QUERY: ThreadPoolExecutor(QUERY_THREADS, "query"),
+            Runs.WORKER: ThreadPoolExecutor(SLOW_THREADS, "slow-read"),
         }
         self._runs = {
             Runs.LOOP: self._answer_now,
@@ -202,14 +212,17 @@ class Api:
         return json_response(_json(answer), endpoint.status)
 
     async def _export(self, endpoint: Endpoint, request: Request, call: Call) -> Response:
-        return _file_response(await self._waiting.call(call, self._deadlines.operation))
+        executor = self._executors[Runs.QUERY]
+        return _file_response(await self._waiting.call(call, self._deadlines.operation, executor))
 
     async def _query(self, endpoint: Endpoint, request: Request, call: Call) -> Response:
-        return await self._reads.answer_once(request, lambda: _json(call()), self._deadline(endpoint))
+        executor = self._executors[Runs.QUERY]
+        return await self._reads.answer_once(request, lambda: _json(call()), self._deadline(endpoint), executor)
 
     async def _read(self, endpoint: Endpoint, request: Request, call: Call) -> Response:
         tag = weak_tag if endpoint.weak else strong_tag
-        return await self._reads.answer(request, lambda: _json(call()), self._deadline(endpoint), tag)
+        executor = self._executors[Runs.WORKER] if endpoint.slow else None
+        return await self._reads.answer(request, lambda: _json(call()), self._deadline(endpoint), tag, executor)
 
     def _deadline(self, endpoint: Endpoint) -> float:
         return self._deadlines.operation if endpoint.slow else self._deadlines.read

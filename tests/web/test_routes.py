@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,11 +15,11 @@ from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RetryLater,
 from reconciler.model.host import ConditionSeverity, HostCondition
 from reconciler.service.context import Heartbeat
 from reconciler.web.auth import Authority, Rate, is_local, parse_authority
-from tests.support.patience import DEADLINE
+from tests.support.patience import DEADLINE, until
 from tests.web.harness import TOKEN, Daemon, Site, reply, running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 OPERATIONS = ("/v1/sync", "/v1/verify", "/v1/suspend", "/v1/resume")
 READS = {"/v1/status": "Host.status", "/v1/drift": "Rows.drift"}
@@ -47,6 +47,38 @@ def test_health_is_the_threads_signs_of_life(site: Site) -> None:
     assert (answer.status, answer.code) == (503, "stuck")
     assert "operations (Fetching) has given no sign of life for 75 s" in answer.json["error"]["message"]
     assert "shipping" not in answer.json["error"]["message"]
+
+
+def test_nothing_short_waits_behind_queries() -> None:
+    daemon = Daemon()
+    answer, hung = daemon.answer, threading.Event()
+
+    def answer_or_hang(name: str) -> Mapping[str, Any]:
+        if name.startswith("Sql.") or name in {"Plans.ahead", "History.diff"}:
+            assert hung.wait(DEADLINE)
+        return answer(name)
+
+    daemon.answer = answer_or_hang  # type: ignore[method-assign]
+    asked = ("/v1/sql?query=SELECT+1", "/v1/export", "/v1/export/user", "/v1/plan", "/v1/diff?base=a&head=b")
+    with running(daemon) as site:
+        connections = [(site.connect(), path) for path in asked for _ in range(12)]
+        try:
+            for connection, path in connections:
+                connection.request("GET", path)
+            until(lambda: len(daemon.asked) >= 12)
+            for path in (
+                "/v1/status",
+                "/v1/resources/user",
+                "/v1/resources/user/x",
+                "/v1/kinds",
+                "/healthz",
+                "/readyz",
+            ):
+                assert site.ask("GET", path).status == 200, path
+        finally:
+            hung.set()
+            for connection, _ in connections:
+                connection.close()
 
 
 def test_a_stuck_daemon_still_says_that_it_is_stuck() -> None:

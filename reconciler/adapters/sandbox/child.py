@@ -32,7 +32,7 @@ from reconciler.adapters.sandbox.protocol import (
     QueryRequest,
 )
 from reconciler.adapters.sandbox.runner import READ_ONLY, PolicyRunner, deadline
-from reconciler.adapters.sandbox.screen import Planner
+from reconciler.adapters.sandbox.screen import Planner, find_refused_call
 from reconciler.tables.duckdb import qualify, quote
 from reconciler.tables.rows import take_fitting, to_json_cell
 
@@ -127,6 +127,9 @@ def run_query(connection: duckdb.DuckDBPyConnection, request: QueryRequest) -> Q
             statements = cursor.extract_statements(request.sql)
             if len(statements) != 1 or statements[0].type.name != "SELECT":
                 return QueryAnswer(refused=_refusal([statement.type.name for statement in statements]))
+            idle = find_refused_call(cursor, statements[0].query)
+            if idle:
+                return QueryAnswer(refused=f"it calls {idle}")
             cursor.execute(READ_ONLY)
             return _found(_asked(cursor, statements[0]), request)
         except duckdb.InterruptException:

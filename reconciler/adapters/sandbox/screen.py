@@ -14,6 +14,7 @@ tables in another database, so it does not depend on rows.
 from __future__ import annotations
 
 import json
+import re
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -74,6 +75,23 @@ def _objection(connection: duckdb.DuckDBPyConnection, sql: str, body: str) -> An
     if tree["error"]:
         return _refused(f"{tree['error_message']}: {ONE_SELECT}", sql, 0)
     return next((found for node in _nodes(tree) if (found := _against(node, sql)) is not None), None)
+
+
+NO_CALLS_OF_QUERIES = frozenset({"sleep_ms", "pg_sleep", "query", "json_execute_serialized_sql"})
+"""What keeps a core's place and does nothing, and what runs SQL that was put together as text, and so may do that."""
+
+
+def find_refused_call(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
+    """The function that somebody's own query, one SELECT, calls and may not call; empty for none."""
+    ((text,),) = connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchall()
+    try:
+        tree = json.loads(text)
+    except RecursionError:
+        tree = {"error": True}
+    if tree["error"]:  # DuckDB makes no tree of DESCRIBE and its like: no name of these may stand in them at all
+        return next((name for name in sorted(NO_CALLS_OF_QUERIES) if re.search(rf"\b{name}\b", sql, re.I)), "")
+    names = (str(node.get("function_name", "")).lower() for node in _nodes(tree))
+    return next((name for name in names if name in NO_CALLS_OF_QUERIES), "")
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
@@ -176,6 +194,7 @@ MACHINE = frozenset(
         "getvariable",
         "json_serialize_plan",
         "nextval",
+        "pg_sleep",
         "setval",
         "sleep_ms",
         "stats",

@@ -215,7 +215,7 @@ os._exit(0)
 @pytest.mark.parametrize("name", sorted(REFUSED_FUNCTIONS))
 def test_time_chance_and_the_machine_are_not_asked(run: Run, name: str) -> None:
     bare = name.startswith(("current_date", "current_timestamp", "local"))
-    arguments = {"setseed": "0.5", "sleep_ms": "1"}.get(name, "")
+    arguments = {"setseed": "0.5", "sleep_ms": "1", "pg_sleep": "0.001"}.get(name, "")
     sql = f"SELECT 'x' AS message\nFROM desired.widget_config WHERE {name if bare else f'{name}({arguments})'} IS NULL"
     fault = run(sql).fault
     assert fault is not None
