@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from reconciler.answers import Answer, to_json
 from reconciler.errors import ReconcilerError, RetryLater
-from reconciler.service.endpoint import JSON, OWNER_NAME, Runs
+from reconciler.service.endpoint import AT, JSON, OWNER_NAME, Runs
 from reconciler.service.endpoints import ENDPOINTS
 from reconciler.web.http import (
     NO_STORE,
@@ -221,7 +221,8 @@ class Api:
 
     async def _read(self, endpoint: Endpoint, request: Request, call: Call) -> Response:
         tag = weak_tag if endpoint.weak else strong_tag
-        executor = self._executors[Runs.WORKER] if endpoint.slow else None
+        takes_long = endpoint.slow or AT.name in call.keywords  # what was once is asked of the history
+        executor = self._executors[Runs.WORKER] if takes_long else None
         return await self._reads.answer(request, lambda: _json(call()), self._deadline(endpoint), tag, executor)
 
     def _deadline(self, endpoint: Endpoint) -> float:

@@ -60,6 +60,7 @@ class App:
         hooks = Webhooks(host.hint, host.traffic.delivered, config.webhook_secret, deadlines.body)
         documents = DocumentHandler(host.services, host.pages, waiting, deadlines)
         self.api = Api(host.services, waiting, deadlines)
+        self._pages = PageRoutes(host.pages, waiting, deadlines)
         routes = self.api.routes(
             {
                 WATCH: WatchHandler(waiting.hub).watch,
@@ -71,7 +72,7 @@ class App:
         )
         access = Access(make_grant(config.token, Role.OPERATE), config.grants, config.hosts)
         self.starlette = Starlette(
-            routes=name_templates([*routes, *PageRoutes(host.pages, waiting, deadlines).table()]),
+            routes=name_templates([*routes, *self._pages.table()]),
             middleware=[
                 Middleware(CountingMiddleware, traffic=host.traffic),
                 Middleware(ErrorMiddleware),
@@ -80,6 +81,11 @@ class App:
             exception_handlers={HTTPException: _answer_routing_error},
         )
         self.starlette.router.redirect_slashes = False  # the redirect would be to whatever the Host header says
+
+    def close(self) -> None:
+        """End the threads of API and pages."""
+        self.api.close()
+        self._pages.close()
 
 
 class ErrorMiddleware:

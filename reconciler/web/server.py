@@ -117,7 +117,7 @@ class HttpServer:
         self._server.should_exit = True
         if self._thread.ident is not None:
             self._end()
-        self._app.api.close()
+        self._app.close()
         self._socket.close()
 
     def _end(self) -> None:

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,12 +15,17 @@ import pytest
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RetryLater, UsageError
 from reconciler.model.host import ConditionSeverity, HostCondition
 from reconciler.service.context import Heartbeat
+from reconciler.values import replace
+from reconciler.web.api import QUERY_THREADS, SLOW_THREADS
 from reconciler.web.auth import Authority, Rate, is_local, parse_authority
+from reconciler.web.pages.routes import PAGE_THREADS
 from tests.support.patience import DEADLINE, until
 from tests.web.harness import TOKEN, Daemon, Site, reply, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from reconciler.web.app import ServedHost
 
 OPERATIONS = ("/v1/sync", "/v1/verify", "/v1/suspend", "/v1/resume")
 READS = {"/v1/status": "Host.status", "/v1/drift": "Rows.drift"}
@@ -49,36 +55,77 @@ def test_health_is_the_threads_signs_of_life(site: Site) -> None:
     assert "shipping" not in answer.json["error"]["message"]
 
 
-def test_nothing_short_waits_behind_queries() -> None:
-    daemon = Daemon()
-    answer, hung = daemon.answer, threading.Event()
+class SlowHistory(Daemon):
+    """Queries, plans, questions to the history and pages do not return before `hung` is set."""
 
-    def answer_or_hang(name: str) -> Mapping[str, Any]:
+    def __init__(self) -> None:
+        super().__init__()
+        self.hung = threading.Event()
+
+    @property
+    def served(self) -> ServedHost:
+        """Pages that ask the history."""
+        return replace(super().served, pages=SimpleNamespace(heading=dict, versions=self._page))
+
+    def answer(self, name: str) -> Mapping[str, Any]:
+        """A live row and the status at once."""
         if name.startswith("Sql.") or name in {"Plans.ahead", "History.diff"}:
-            assert hung.wait(DEADLINE)
-        return answer(name)
+            assert self.hung.wait(DEADLINE)
+        if name == "Sql.export":
+            raise RetryLater("nobody waits for the file any more")
+        return super().answer(name)
 
-    daemon.answer = answer_or_hang  # type: ignore[method-assign]
-    asked = ("/v1/sql?query=SELECT+1", "/v1/export", "/v1/export/user", "/v1/plan", "/v1/diff?base=a&head=b")
+    def _page(self, query: Mapping[str, str]) -> Mapping[str, Any]:
+        self.asked.append(("Pages.versions", {}))
+        assert self.hung.wait(DEADLINE)
+        return {}
+
+
+SHORT = ("/v1/status", "/v1/resources/user", "/v1/resources/user/x", "/v1/kinds", "/healthz", "/readyz")
+LONG = (
+    "/v1/sql?query=SELECT+1",
+    "/v1/export",
+    "/v1/export/user",
+    "/v1/plan",
+    "/v1/diff?base=a&head=b",
+    "/versions.json",
+)
+
+
+def test_nothing_short_waits_behind_what_takes_long() -> None:
+    daemon = SlowHistory()
     with running(daemon) as site:
-        connections = [(site.connect(), path) for path in asked for _ in range(12)]
+        connections = [(site.connect(), path) for path in LONG for _ in range(12)]
         try:
             for connection, path in connections:
                 connection.request("GET", path)
-            until(lambda: len(daemon.asked) >= 12)
-            for path in (
-                "/v1/status",
-                "/v1/resources/user",
-                "/v1/resources/user/x",
-                "/v1/kinds",
-                "/healthz",
-                "/readyz",
-            ):
+            until(lambda: len(daemon.asked) >= QUERY_THREADS + SLOW_THREADS + PAGE_THREADS)
+            for path in SHORT:
                 assert site.ask("GET", path).status == 200, path
         finally:
-            hung.set()
+            daemon.hung.set()
             for connection, _ in connections:
                 connection.close()
+
+
+def test_rows_of_once_are_asked_where_questions_to_the_history_are() -> None:
+    daemon = Daemon()
+    daemon.gate.clear()
+    with running(daemon) as site:
+        connections = [site.connect() for _ in range(12)]
+        try:
+            for connection in connections:
+                connection.request("GET", "/v1/resources/user?at=2026-11-23")
+            until(lambda: len(daemon.asked) >= SLOW_THREADS)
+            asking = site.connect()
+            asking.request("GET", "/v1/status")
+            until(lambda: ("Host.status", {}) in daemon.asked)
+        finally:
+            daemon.gate.set()
+            for connection in connections:
+                connection.close()
+        assert reply(asking).status == 200
+        asking.close()
 
 
 def test_a_stuck_daemon_still_says_that_it_is_stuck() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -27,13 +28,20 @@ if TYPE_CHECKING:
 JSON_SUFFIX = ".json"
 MAX_LENGTH = 500
 """Characters of a parameter."""
+PAGE_THREADS = 4
+"""Pages made at once. Most ask the history, which may take long: no short read under `/v1/` waits behind one."""
 
 
 class PageRoutes:
-    """Reads of this host for people. Nothing here operates it."""
+    """Reads of this host for people. Nothing here operates it. `close` ends its threads."""
 
     def __init__(self, pages: Pages, waiting: Waiting, deadlines: Deadlines) -> None:
         self._pages, self._waiting, self._deadlines = pages, waiting, deadlines
+        self._executor = ThreadPoolExecutor(PAGE_THREADS, "page")
+
+    def close(self) -> None:
+        """End the threads."""
+        self._executor.shutdown(cancel_futures=True)
 
     def table(self) -> list[Route]:
         """All of them."""
@@ -110,7 +118,7 @@ class PageRoutes:
         is_json_page = responses.is_json_page(request.scope)
         make = partial(_json_page, self._pages, ask) if is_json_page else partial(_page, self._pages, ask, template)
         try:
-            response = await self._waiting.call(make, self._deadlines.operation)
+            response = await self._waiting.call(make, self._deadlines.operation, self._executor)
         except ReconcilerError as error:
             http_error = _translate(error, request)
             if not responses.wants_page(request.scope):
