@@ -41,7 +41,7 @@ PARTS = {
         "{repository_column:Identifier} = {repository:String} AND {branch_column:Identifier} = {branch:String}"
     ),
     "TABLE": "{database:Identifier}.{table:Identifier}",
-    "VERSIONS": "{database:Identifier}.config_versions",
+    "VERSIONS": "$VERSIONS",
     "VERSION": "* EXCEPT (repository, branch, generation)",
     "COMMIT": "{commit_column:Identifier}",
     "HEIGHT": "{height_column:Identifier}",
@@ -49,20 +49,25 @@ PARTS = {
 }
 
 
-def _build(text: str, **more: str) -> str:
+VERSIONS = "{database:Identifier}.config_versions FINAL"
+"""What `$VERSIONS` in a statement stands for."""
+
+
+def build(text: str, **more: str) -> str:
+    """A statement of the parts. `$VERSIONS` stays in it until it is asked."""
     return Template(text).substitute(PARTS | more)
 
 
-PARTS["VALID"] = _build("$OURS AND mainline AND NOT orphaned AND status = 'VALID'")
+PARTS["VALID"] = build("$OURS AND mainline AND NOT orphaned AND status = 'VALID'")
 
-PARTS["NAMED"] = _build("""
+PARTS["NAMED"] = build("""
 SELECT $KEY FROM $TABLE
 WHERE $ROWS_OF_OURS AND ({name_column:Identifier} = {name:String} OR $KEY IN {ids:Array(UUID)})
 """)
 """The resources that ever went by a name. FINAL makes no difference to which they are."""
 
-FOUND = _build("""
-SELECT $VERSION FROM $VERSIONS FINAL
+FOUND = build("""
+SELECT $VERSION FROM $VERSIONS
 WHERE $OURS AND orphaned = {orphaned:Bool} AND ({status:String} = '' OR status = {status:String})
   AND positionCaseInsensitiveUTF8(concat(author_name, ' <', author_email, '>'), {author:String}) > 0
   AND committer_time >= {since:DateTime64(6, 'UTC')} AND committer_time < {until:DateTime64(6, 'UTC')}
@@ -75,25 +80,25 @@ WHERE $OURS AND orphaned = {orphaned:Bool} AND ({status:String} = '' OR status =
 
 NEWEST_FIRST = "ORDER BY committer_time DESC, height DESC, commit_sha LIMIT {limit:UInt64}"
 
-ACTIVITY = _build("""
+ACTIVITY = build("""
 SELECT toString(toDate(committer_time, 'UTC')) AS day, count(), countIf(status = 'INVALID'),
   sumIf(creates, NOT kept_back), sumIf(updates, NOT kept_back), sumIf(deletes, NOT kept_back), countIf(kept_back)
 FROM (
-  SELECT *, commit_sha IN {refused:Array(String)} AND status = 'VALID' AS kept_back FROM $VERSIONS FINAL
+  SELECT *, commit_sha IN {refused:Array(String)} AND status = 'VALID' AS kept_back FROM $VERSIONS
   WHERE $OURS AND mainline AND NOT orphaned AND committer_time >= {since:DateTime64(6, 'UTC')}
 )
 GROUP BY day ORDER BY day
 """)
 
-ORPHANS = _build("SELECT count() FROM $VERSIONS FINAL WHERE $OURS AND orphaned")
+ORPHANS = build("SELECT count() FROM $VERSIONS WHERE $OURS AND orphaned")
 
-OFF_THE_MAINLINE = _build("""
-SELECT commit_sha, parents, mainline AND status = 'VALID' FROM $VERSIONS FINAL
+OFF_THE_MAINLINE = build("""
+SELECT commit_sha, parents, mainline AND status = 'VALID' FROM $VERSIONS
 WHERE $OURS AND (orphaned OR NOT mainline)
 """)
 
-COMMITTED_BY = _build("""
-SELECT $VERSION FROM $VERSIONS FINAL
+COMMITTED_BY = build("""
+SELECT $VERSION FROM $VERSIONS
 WHERE $OURS AND mainline AND NOT orphaned AND committer_time <= {moment:DateTime64(6, 'UTC')}
 ORDER BY height DESC LIMIT 1
 """)
@@ -102,7 +107,7 @@ _AT = """
 SELECT * FROM $TABLE FINAL
 WHERE $ROWS_OF_OURS AND $WHICH AND ($COMMIT IN {${POINT}_dropped:Array(String)}
   OR $HEIGHT <= {$POINT:UInt32} AND $COMMIT IN (
-    SELECT commit_sha FROM $VERSIONS FINAL WHERE $VALID AND height <= {$POINT:UInt32} AND $THOSE
+    SELECT commit_sha FROM $VERSIONS WHERE $VALID AND height <= {$POINT:UInt32} AND $THOSE
   ))
 ORDER BY $KEY, $HEIGHT DESC
 LIMIT 1 BY $KEY
@@ -111,12 +116,12 @@ LIMIT 1 BY $KEY
 
 def _at(point: str, keys: str) -> str:
     """The newest row up to a point of each of some keys. Only the commits that touched them are looked up."""
-    which = _build("$KEY IN ($KEYS)", KEYS=keys)
-    those = _build("commit_sha IN (SELECT $COMMIT FROM $TABLE WHERE $ROWS_OF_OURS AND $WHICH)", WHICH=which)
-    return _build(_AT, POINT=point, WHICH=which, THOSE=those)
+    which = build("$KEY IN ($KEYS)", KEYS=keys)
+    those = build("commit_sha IN (SELECT $COMMIT FROM $TABLE WHERE $ROWS_OF_OURS AND $WHICH)", WHICH=which)
+    return build(_AT, POINT=point, WHICH=which, THOSE=those)
 
 
-_TOUCHED = _build("""
+_TOUCHED = build("""
 SELECT $KEY FROM $TABLE
 WHERE $ROWS_OF_OURS AND (
   $HEIGHT > {low:UInt32} AND $HEIGHT <= {high:UInt32}
@@ -125,14 +130,14 @@ WHERE $ROWS_OF_OURS AND (
 """)
 """The rows with anything of only one of two points; others may be among them."""
 
-STATE = _build(_AT, POINT="new", WHICH="true", THOSE="true")
+STATE = build(_AT, POINT="new", WHICH="true", THOSE="true")
 
-DECLARED = _build("""
+DECLARED = build("""
 SELECT countIf(last != 'delete') AS declared FROM (
   SELECT argMax({op_column:Identifier}, $HEIGHT) AS last FROM $TABLE
   WHERE $ROWS_OF_OURS AND ($COMMIT IN {new_dropped:Array(String)}
     OR $HEIGHT <= {new:UInt32} AND $COMMIT IN (
-      SELECT commit_sha FROM $VERSIONS FINAL WHERE $VALID AND height <= {new:UInt32}
+      SELECT commit_sha FROM $VERSIONS WHERE $VALID AND height <= {new:UInt32}
     ))
   GROUP BY $KEY
 )
@@ -141,17 +146,17 @@ SELECT countIf(last != 'delete') AS declared FROM (
 
 STATE_OF = _at("new", PARTS["NAMED"])
 
-BETWEEN = _build(
+BETWEEN = build(
     "SELECT 'old' AS history_side, * FROM ($OLD) UNION ALL SELECT 'new', * FROM ($NEW)",
     OLD=_at("old", _TOUCHED),
     NEW=_at("new", _TOUCHED),
 )
 
-PAST_OF = _build("""
+PAST_OF = build("""
 SELECT history_version, row.* FROM (
   SELECT * FROM $TABLE FINAL WHERE $ROWS_OF_OURS AND $KEY IN ($NAMED)
 ) AS row INNER JOIN (
-  SELECT commit_sha AS history_commit, tuple($VERSION) AS history_version FROM $VERSIONS FINAL
+  SELECT commit_sha AS history_commit, tuple($VERSION) AS history_version FROM $VERSIONS
   WHERE $OURS AND mainline AND status = 'VALID' AND commit_sha IN (
     SELECT $COMMIT FROM $TABLE WHERE $ROWS_OF_OURS AND $KEY IN ($NAMED)
   )
@@ -159,40 +164,40 @@ SELECT history_version, row.* FROM (
 ORDER BY row.$HEIGHT DESC, row.$COMMIT, row.$KEY
 """)
 
-PARTS["WITHIN"] = _build("indexOf({order:Array(String)}, {op_column:Identifier}) - 1, {name_column:Identifier}")
+PARTS["WITHIN"] = build("indexOf({order:Array(String)}, {op_column:Identifier}) - 1, {name_column:Identifier}")
 """The order of the changes of a commit, but for the id."""
 
-PARTS["AFTER"] = _build("""
+PARTS["AFTER"] = build("""
 ($HEIGHT < {after_height:UInt32} OR $HEIGHT = {after_height:UInt32}
   AND (
     indexOf({order:Array(String)}, {op_column:Identifier}) - 1, {kind:String}, {name_column:Identifier}, toString($KEY)
   ) > ({after_rank:UInt8}, {after_kind:String}, {after_name:String}, {after_id:String}))
 """)
 
-PARTS["HIGH_ENOUGH"] = _build("""
+PARTS["HIGH_ENOUGH"] = build("""
 $HEIGHT >= (SELECT min(high) FROM (
   SELECT DISTINCT $HEIGHT AS high FROM $TABLE
   WHERE $ROWS_OF_OURS AND $HEIGHT < {after_height:UInt32}
-    AND $COMMIT IN (SELECT commit_sha FROM $VERSIONS FINAL WHERE $VALID)
+    AND $COMMIT IN (SELECT commit_sha FROM $VERSIONS WHERE $VALID)
   ORDER BY high DESC LIMIT {limit:UInt64}
 ))
 """)
 """As many commits hold at least as many changes: the others need not be put in order. All, where there are fewer."""
 
-PARTS["NEWEST_KEYS"] = _build("""
+PARTS["NEWEST_KEYS"] = build("""
 SELECT DISTINCT $KEY, $HEIGHT, $WITHIN FROM $TABLE
-WHERE $ROWS_OF_OURS AND $HIGH_ENOUGH AND $AFTER AND $COMMIT IN (SELECT commit_sha FROM $VERSIONS FINAL WHERE $VALID)
+WHERE $ROWS_OF_OURS AND $HIGH_ENOUGH AND $AFTER AND $COMMIT IN (SELECT commit_sha FROM $VERSIONS WHERE $VALID)
 ORDER BY $HEIGHT DESC, $WITHIN, toString($KEY) LIMIT {limit:UInt64}
 """)
 
-NEWEST = _build("""
+NEWEST = build("""
 SELECT history_version, row.* FROM (
   SELECT * FROM $TABLE FINAL
   WHERE $ROWS_OF_OURS AND $KEY IN (SELECT $KEY FROM ($NEWEST_KEYS)) AND $AFTER
-    AND $COMMIT IN (SELECT commit_sha FROM $VERSIONS FINAL WHERE $VALID)
+    AND $COMMIT IN (SELECT commit_sha FROM $VERSIONS WHERE $VALID)
   ORDER BY $HEIGHT DESC LIMIT {limit:UInt64} + 1 BY $KEY
 ) AS row INNER JOIN (
-  SELECT commit_sha AS history_commit, tuple($VERSION) AS history_version FROM $VERSIONS FINAL WHERE $VALID
+  SELECT commit_sha AS history_commit, tuple($VERSION) AS history_version FROM $VERSIONS WHERE $VALID
 ) AS versions ON row.$COMMIT = versions.history_commit
 ORDER BY row.$HEIGHT DESC, $WITHIN, toString(row.$KEY)
 """)
@@ -202,8 +207,8 @@ _OF_A_KIND = ("table", "key", "name_column", "repository_column", "branch_column
 
 def touching(number: int, *, named: bool) -> str:
     """The commits that changed a resource of the kind with this number, or one that went by a name."""
-    which = _build("$KEY IN ($NAMED)") if named else "true"
-    statement = _build("SELECT $COMMIT FROM $TABLE WHERE $ROWS_OF_OURS AND $WHICH", WHICH=which)
+    which = build("$KEY IN ($NAMED)") if named else "true"
+    statement = build("SELECT $COMMIT FROM $TABLE WHERE $ROWS_OF_OURS AND $WHICH", WHICH=which)
     for name in _OF_A_KIND:
         statement = statement.replace(f"{{{name}:", f"{{{name}_{number}:")
     return statement
@@ -222,8 +227,6 @@ class HistoryQueries:
 
     def find_versions(self, only: VersionFilter, *, limit: int) -> tuple[VersionRow, ...]:
         """The versions that a filter lets through, newest committer time first."""
-        if not self._catalog.columns(VERSIONS_TABLE):
-            return ()
         orphaned = only.status == ORPHANED
         after, height, sha = only.after or (LATEST, HIGHEST, "")
         bound: dict[str, object] = {
@@ -242,33 +245,26 @@ class HistoryQueries:
             touching, more = self._touching(only.kinds, only.name)
             statement, bound = f"{statement} AND commit_sha IN ({touching})\n", bound | more
         statement += NEWEST_FIRST
-        return tuple(map(version_row, self._connection.ask(statement, **self._ours, **bound)))
+        return tuple(map(version_row, self._ask(statement, **bound)))
 
     def activity(self, since: datetime, refused: Collection[str] = ()) -> tuple[ActiveDay, ...]:
         """The days since a moment on which anything was committed to the mainline."""
-        if not self._catalog.columns(VERSIONS_TABLE):
-            return ()
-        rows = self._connection.ask(ACTIVITY, since=clamp(since), refused=list(refused), **self._ours)
+        rows = self._ask(ACTIVITY, since=clamp(since), refused=list(refused))
         return tuple(ActiveDay(date.fromisoformat(day), *map(int, counts)) for day, *counts in rows)
 
     def count_orphans(self) -> int:
         """How many versions the branch no longer reaches."""
-        if not self._catalog.columns(VERSIONS_TABLE):
-            return 0
-        return int(self._connection.ask(ORPHANS, **self._ours)[0][0])
+        counted = self._ask(ORPHANS)
+        return int(counted[0][0]) if counted else 0
 
     def side_versions(self) -> Mapping[str, SideVersion]:
         """All versions that are not on the mainline now, by their commits."""
-        if not self._catalog.columns(VERSIONS_TABLE):
-            return {}
-        rows = self._connection.ask(OFF_THE_MAINLINE, **self._ours)
+        rows = self._ask(OFF_THE_MAINLINE)
         return {sha: SideVersion(tuple(parents), bool(has_rows)) for sha, parents, has_rows in rows}
 
     def version_at(self, moment: datetime) -> VersionRow | None:
         """The highest commit of the mainline whose committer time is not after a moment."""
-        if not self._catalog.columns(VERSIONS_TABLE):
-            return None
-        rows = self._connection.ask(COMMITTED_BY, moment=clamp(moment), **self._ours)
+        rows = self._ask(COMMITTED_BY, moment=clamp(moment))
         return version_row(rows[0]) if rows else None
 
     def other_kinds(self, known: Kinds) -> tuple[Kind, ...]:
@@ -325,11 +321,20 @@ class HistoryQueries:
         rows = self._ask_kind(kind, statement, **bound)
         return tuple(HistoryChange(past_row(kind, row), version_row(row["history_version"])) for row in rows)
 
+    def _ask(self, statement: str, /, **bound: object) -> Sequence[Sequence[Any]]:
+        """Ask about the versions; nothing before they have a table: somebody may look before the first sync."""
+        if not self._catalog.columns(VERSIONS_TABLE):
+            return ()
+        return self._connection.ask(self._resolve(statement), **self._ours, **bound)
+
     def _ask_kind(self, kind: Kind, statement: str, /, **bound: object) -> Sequence[Mapping[str, Any]]:
         """Ask about a kind's rows; nothing where it has no table yet."""
         if not self._catalog.columns(kind.table) or not self._catalog.columns(VERSIONS_TABLE):
             return ()
-        return self._connection.ask_named(statement, **self._columns(kind), **self._ours, **bound)
+        return self._connection.ask_named(self._resolve(statement), **self._columns(kind), **self._ours, **bound)
+
+    def _resolve(self, statement: str) -> str:
+        return Template(statement).substitute(VERSIONS=VERSIONS)
 
     def _columns(self, kind: Kind) -> dict[str, str]:
         return {"table": kind.table, "key": kind.key, "name_column": name_column(kind), **bound_columns(kind)}

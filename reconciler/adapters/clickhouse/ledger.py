@@ -7,7 +7,7 @@ valid commits on the mainline that are not orphaned.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reconciler import __version__
 from reconciler.adapters.clickhouse.connection import (
@@ -17,7 +17,7 @@ from reconciler.adapters.clickhouse.connection import (
     open_embedded,
     parse_url,
 )
-from reconciler.adapters.clickhouse.history import HIGHEST, HistoryQueries
+from reconciler.adapters.clickhouse.history import HIGHEST, HistoryQueries, build
 from reconciler.adapters.clickhouse.intervals import IntervalQueries
 from reconciler.adapters.clickhouse.sql import SqlQueries
 from reconciler.adapters.clickhouse.tables import (
@@ -58,26 +58,26 @@ if TYPE_CHECKING:
     from reconciler.model.rows import RecordedEvent, VersionRow
     from reconciler.ports import Clock
 
-GENERATION = """
+GENERATION = build("""
 SELECT max(generation) FROM {database:Identifier}.config_versions
-WHERE repository = {repository:String} AND branch = {branch:String}
-"""
+WHERE $OURS
+""")
 
 VERDICT = verdict_of(__version__)
-RECORDED = """
-SELECT commit_sha, mainline FROM {database:Identifier}.config_versions FINAL
-WHERE repository = {repository:String} AND branch = {branch:String} AND NOT orphaned
+RECORDED = build("""
+SELECT commit_sha, mainline FROM $VERSIONS
+WHERE $OURS AND NOT orphaned
   AND NOT (position(problems, '"cannot-judge"') > 0 AND position(problems, {verdict:String}) = 0)
-"""
+""")
 """What another version of the program could not judge is as good as not recorded: this one judges it again."""
 
 RECORDED_AMONG = RECORDED + "  AND commit_sha IN {shas:Array(String)}"
 
-ABBREVIATED = """
-SELECT * EXCEPT (repository, branch, generation) FROM {database:Identifier}.config_versions FINAL
-WHERE repository = {repository:String} AND branch = {branch:String} AND startsWith(commit_sha, {sha:String})
+ABBREVIATED = build("""
+SELECT $VERSION FROM $VERSIONS
+WHERE $OURS AND startsWith(commit_sha, {sha:String})
 ORDER BY commit_sha LIMIT 5
-"""
+""")
 """Orphaned ones too; five are enough to say that a sha is ambiguous."""
 
 BRANCHES = """
@@ -86,50 +86,46 @@ WHERE repository = {repository:String} AND startsWith(commit_sha, {sha:String})
 GROUP BY branch ORDER BY max(recorded_at) DESC, branch
 """
 
-BY_SHA = """
-SELECT * EXCEPT (repository, branch, generation) FROM {database:Identifier}.config_versions FINAL
-WHERE repository = {repository:String} AND branch = {branch:String} AND commit_sha IN {shas:Array(String)}
-"""
+BY_SHA = build("""
+SELECT $VERSION FROM $VERSIONS
+WHERE $OURS AND commit_sha IN {shas:Array(String)}
+""")
 """Orphaned ones too."""
 
-HEIGHTS = """
-SELECT commit_sha, height FROM {database:Identifier}.config_versions FINAL
-WHERE repository = {repository:String} AND branch = {branch:String} AND mainline AND NOT orphaned
-  AND commit_sha IN {shas:Array(String)}
-"""
+HEIGHTS = build("""
+SELECT commit_sha, height FROM $VERSIONS
+WHERE $OURS AND mainline AND NOT orphaned AND commit_sha IN {shas:Array(String)}
+""")
 
-NEWEST_ON_MAINLINE = """
-SELECT * EXCEPT (repository, branch, generation) FROM {database:Identifier}.config_versions FINAL
-WHERE repository = {repository:String} AND branch = {branch:String} AND mainline AND NOT orphaned
-  AND height <= {upto:UInt32}
+NEWEST_ON_MAINLINE = build("""
+SELECT $VERSION FROM $VERSIONS
+WHERE $OURS AND mainline AND NOT orphaned AND height <= {upto:UInt32}
 ORDER BY height DESC LIMIT {limit:UInt64}
-"""
+""")
 
-MERGES = """
-SELECT commit_sha, parents FROM {database:Identifier}.config_versions FINAL
-WHERE repository = {repository:String} AND branch = {branch:String} AND mainline AND NOT orphaned
-  AND length(parents) > 1
+MERGES = build("""
+SELECT commit_sha, parents FROM $VERSIONS
+WHERE $OURS AND mainline AND NOT orphaned AND length(parents) > 1
 ORDER BY height
-"""
+""")
 
-SIDE = """
-SELECT commit_sha, parents FROM {database:Identifier}.config_versions FINAL
-WHERE repository = {repository:String} AND branch = {branch:String} AND NOT mainline AND NOT orphaned
-"""
+SIDE = build("""
+SELECT commit_sha, parents FROM $VERSIONS
+WHERE $OURS AND NOT mainline AND NOT orphaned
+""")
 
-ROW_COUNTS = """
-SELECT {commit_column:Identifier}, count() FROM {database:Identifier}.{table:Identifier} FINAL
-WHERE {repository_column:Identifier} = {repository:String} AND {branch_column:Identifier} = {branch:String}
-  AND {commit_column:Identifier} IN {shas:Array(String)}
-GROUP BY {commit_column:Identifier}
-"""
+ROW_COUNTS = build("""
+SELECT $COMMIT, count() FROM $TABLE FINAL
+WHERE $ROWS_OF_OURS AND $COMMIT IN {shas:Array(String)}
+GROUP BY $COMMIT
+""")
 
-EVENTS = """
+EVENTS = build("""
 SELECT host, seq, happened_at, event, commit_sha, digest, duration_ms, detail, store
 FROM {database:Identifier}.host_events FINAL
-WHERE repository = {repository:String} AND branch = {branch:String} AND ({host:String} = '' OR host = {host:String})
+WHERE $OURS AND ({host:String} = '' OR host = {host:String})
 ORDER BY happened_at DESC, host, store, seq DESC LIMIT {limit:UInt64}
-"""
+""")
 
 
 CANDIDATE_CHARACTERS = 6
@@ -299,12 +295,6 @@ class ClickHouseLedger(HistoryQueries, IntervalQueries, SqlQueries):
 
     def _parents(self, statement: str) -> dict[str, tuple[str, ...]]:
         return {sha: tuple(parents) for sha, parents in self._ask(statement)}
-
-    def _ask(self, statement: str, **parameters: object) -> Sequence[Sequence[Any]]:
-        """Ask about the versions; nothing before they have a table: somebody may look before the first sync."""
-        if not self._catalog.columns(VERSIONS_TABLE):
-            return ()
-        return self._connection.ask(statement, **self._ours, **parameters)
 
 
 MAX_BOUND_SHAS = 10_000
