@@ -79,6 +79,7 @@ SETTINGS = (
     Setting("sessions.idle_timeout", "30m", "how long a session stays active without being used"),
     Setting("http.listen", "127.0.0.1:8642", "address and port that the daemon listens on"),
     Setting("http.tokens", "", "who may read or operate over HTTP: `ROLE:sha256:HEX`, …", many=True),
+    Setting("http.local_reads", "open", "whether reads on this host need a token: `open` (none) or `token`"),
     Setting("host.name", "", "what this host is called in host events (default: its network name)"),
     Setting("host.system", "", "the resource whose log level, intervals and sizes this daemon obeys"),
     Setting("drift.mode", "heal", "what to do about live rows that are not as git says: `heal` or `report`"),
@@ -88,6 +89,7 @@ SETTINGS = (
 ASKED = "repository.branch"
 """The setting whose flag is for one call: it is kept apart, as no state folder is bound by it."""
 FOLLOW = "repository.follow_checkout"
+OF_LOCAL_READS = "http.local_reads"
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 EMBEDDED_HISTORY, NO_HISTORY = "chdb", "none"
@@ -95,6 +97,7 @@ EMBEDDED_HISTORY, NO_HISTORY = "chdb", "none"
 EMBEDDED_REDIS, NO_REDIS = "embedded", "none"
 """Values of redis.url that are no server."""
 DRIFT_MODES = ("heal", "report")
+LOCAL_READS = ("open", "token")
 SWITCH = ("true", "false")
 SHORTEST_POLL = 1.0
 
@@ -129,6 +132,8 @@ class Settings:
     config_resource: str | None
     heal_drift: bool
     limits: Limits
+    local_reads: bool
+    """Whether reads on this host need no token."""
     tokens: tuple[str, ...] = field(default=(), repr=False)
     """The tokens of grants that were read from elsewhere, to keep them out of the log."""
     asked_branch: str | None = None
@@ -180,6 +185,7 @@ def load(config: Path | None, flags: Mapping[str, str], environ: Mapping[str, st
         host=resolved["host.name"],
         config_resource=resolved["host.system"] or None,
         heal_drift=_choice("drift.mode", resolved["drift.mode"], DRIFT_MODES) == DRIFT_MODES[0],
+        local_reads=_choice(OF_LOCAL_READS, resolved[OF_LOCAL_READS], LOCAL_READS) == LOCAL_READS[0],
         limits=Limits(_count("limits.paths", resolved), _count("limits.yaml_mb", resolved)),
         tokens=tokens,
         asked_branch=flags.get(ASKED) or None,

@@ -74,6 +74,9 @@ def test_a_mode_that_is_none_is_refused() -> None:
     with pytest.raises(UsageError, match=r"drift\.mode"):
         _loaded(DRIFT_MODE="ignore")
     assert _loaded(DRIFT_MODE="report").heal_drift is False
+    with pytest.raises(UsageError, match=r"http\.local_reads is 'yes'"):
+        _loaded(HTTP_LOCAL_READS="yes")
+    assert (_loaded().local_reads, _loaded(HTTP_LOCAL_READS="token").local_reads) == (True, False)
 
 
 def test_secrets_come_from_files_and_variables_and_are_never_shown(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import shutil
 import stat
 import sys
 import tempfile
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -62,6 +63,37 @@ def find_foreign_owner(path: Path) -> int | None:
         return None
     owner = path.stat().st_uid
     return None if owner == os.geteuid() else owner
+
+
+NO_SHELLS = frozenset({"nologin", "false", "sync", "shutdown", "halt"})
+"""Programs with which an account is set up so that nobody logs in to it."""
+
+if sys.platform == "win32":
+    import winreg
+
+    PROFILES = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion\ProfileList"
+    PERSONS = ("S-1-5-21-", "S-1-12-1-")
+    """How the ids (SIDs) of people begin: of this machine or a domain, of Entra ID."""
+
+    def list_other_users() -> tuple[str, ...]:
+        """The names of others who have logged in to this machine, by their profiles; who has not, is not known."""
+        names = set()
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, PROFILES) as profiles:
+            for number in range(winreg.QueryInfoKey(profiles)[0]):
+                sid = winreg.EnumKey(profiles, number)
+                if sid.startswith(PERSONS):
+                    with suppress(OSError), winreg.OpenKey(profiles, sid) as profile:
+                        folder = str(winreg.QueryValueEx(profile, "ProfileImagePath")[0])
+                        names.add(folder.rpartition("\\")[2])
+        return tuple(sorted(name for name in names if name.lower() != os.environ.get("USERNAME", "").lower()))
+
+else:
+    import pwd
+
+    def list_other_users() -> tuple[str, ...]:
+        """The names of others who may log in to this machine; not the superuser, who may read everything anyway."""
+        others = (one for one in pwd.getpwall() if one.pw_uid not in {0, os.geteuid()})
+        return tuple(sorted({one.pw_name for one in others if one.pw_shell.rpartition("/")[2] not in NO_SHELLS}))
 
 
 class SystemClock:

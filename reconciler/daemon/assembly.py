@@ -160,7 +160,7 @@ def run_daemon(
             metrics, host_state.status, host_state.heartbeats, lambda: deps.host_config.config.backup_interval
         )
         served = ServedHost(services, Pages(context), events, host_state.hint, metrics.http, exposition.expose)
-        config = ServerConfig(token, settings.webhook_secret, grants=settings.grants)
+        config = ServerConfig(token, settings.webhook_secret, grants=settings.grants, local_reads=settings.local_reads)
         server = HttpServer(served, config, parse_listen(settings.listen))
         host_state.address = str(server.address.local)
         publisher = EventPublisher(events, lambda: to_json(build_status(host_state.status())))

@@ -47,6 +47,7 @@ class Probes(Struct, frozen=True):
     check_writable: Callable[[Path], None]
     foreign_owner: Callable[[Path], int | None]
     open_to_others: Callable[[Path], bool]
+    other_users: Callable[[], Sequence[str]]
     lock_holder: Callable[[Path], str | None]
     left_behind: Callable[[Path], Sequence[str]]
 
@@ -69,6 +70,7 @@ def examine(
         return
     yield from _engines(settings)
     yield check_webhooks(settings.webhook_secret, settings.listen)
+    yield check_local_reads(settings.local_reads, probes.other_users)
     host = open_host(settings)
     with ExitStack() as closing:
         try:
@@ -155,6 +157,17 @@ def check_webhooks(secret: str, listen: str) -> Diagnosis:
         hint = f"make repository.webhook_secret at least {SECRET_LENGTH} random characters; that changes the address"
         return Diagnosis("webhooks", Grade.WARNING, f"{message}; the secret is short enough to be guessed", hint)
     return Diagnosis("webhooks", Grade.OK, message)
+
+
+def check_local_reads(is_open: bool, other_users: Callable[[], Sequence[str]]) -> Diagnosis:
+    """Check whether others on this machine may read over HTTP what they cannot in the state folder."""
+    if not is_open:
+        return Diagnosis("readers", Grade.OK, "reads on this host need a token, by http.local_reads")
+    others = other_users()
+    if not others:
+        return Diagnosis("readers", Grade.OK, "they need no token: no other user logs in to this machine")
+    message = f"{list_words(others, MAX_NAMED)} may log in to this machine, and read everything over HTTP"
+    return Diagnosis("readers", Grade.WARNING, message, "set http.local_reads to token")
 
 
 def _history(url: str, state: Path, host: LocalHost, probes: Probes) -> Iterator[Diagnosis]:

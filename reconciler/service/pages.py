@@ -38,7 +38,7 @@ from reconciler.service.history import FILTERS, History
 from reconciler.service.kinds import find_kind, known_kinds
 from reconciler.service.past import open_past
 from reconciler.service.rows import Rows
-from reconciler.settings import DRIFT_MODES, SETTINGS
+from reconciler.settings import DRIFT_MODES, LOCAL_READS, SETTINGS
 from reconciler.values import replace
 from reconciler.words import suggest
 
@@ -426,6 +426,7 @@ def _values(settings: Settings) -> dict[str, str]:
         "sessions.idle_timeout": f"{settings.idle_timeout:g}s",
         "http.listen": settings.listen,
         "http.tokens": f"{len(settings.grants)} of them" if settings.grants else "",
+        "http.local_reads": LOCAL_READS[0] if settings.local_reads else LOCAL_READS[1],
         "host.name": settings.host,
         "host.system": settings.config_resource or "",
         "drift.mode": DRIFT_MODES[0] if settings.heal_drift else DRIFT_MODES[1],

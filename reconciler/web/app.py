@@ -70,7 +70,7 @@ class App:
                 "/docs": documents.docs,
             }
         )
-        access = Access(make_grant(config.token, Role.OPERATE), config.grants, config.hosts)
+        access = Access(make_grant(config.token, Role.OPERATE), config.grants, config.hosts, config.local_reads)
         self.starlette = Starlette(
             routes=name_templates([*routes, *self._pages.table()]),
             middleware=[

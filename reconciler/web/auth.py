@@ -1,4 +1,5 @@
-"""Who may do what: reads are free on this host, operations need a token, and no web page may ask for either.
+"""Who may do what: reads are free on this host unless it is set otherwise, operations need a token, and no web page may
+ask for either.
 
 A page somewhere in the web can make a browser on this host send requests. It cannot choose the Host header, which
 gives a rebound name away, nor Origin and the fetch metadata, which give the page away, nor add a token.
@@ -6,6 +7,7 @@ gives a rebound name away, nor Origin and the fetch metadata, which give the pag
 
 from __future__ import annotations
 
+import base64
 import hmac
 import ipaddress
 import math
@@ -41,19 +43,27 @@ READ_BY_POST = frozenset(
 
 
 class Access(Struct, frozen=True):
-    """The tokens, and the names besides the local ones that this server goes by. `own` is the one in daemon.json."""
+    """The tokens, and the names besides the local ones that this server goes by. `own` is the one in daemon.json.
+
+    `local_reads` need no token: other users of this host may read what they could not in the state folder.
+    """
 
     own: Grant
     grants: tuple[Grant, ...] = ()
     hosts: frozenset[str] = frozenset()
+    local_reads: bool = True
 
     def granted(self, headers: Mapping[str, str]) -> Grant | None:
         """What the token of a request allows; None for none, or one that is not known."""
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        given = hash_token(token.strip() if scheme.lower() == "bearer" else "")
+        scheme, _, credentials = headers.get("authorization", "").partition(" ")
+        is_typed = scheme.lower() == "basic"
+        token = _read_password(credentials) if is_typed else credentials.strip() if scheme.lower() == "bearer" else ""
+        given = hash_token(token)
         # Every grant is compared: how long it takes says nothing about which one it was
         matching = [grant for grant in (self.own, *self.grants) if hmac.compare_digest(grant.digest, given)]
-        return max(matching, key=lambda grant: grant.role, default=None)
+        found = max(matching, key=lambda grant: grant.role, default=None)
+        # A browser adds a password to whatever it asks from now on, so that is no sign that somebody wants to operate
+        return Grant(Role.READ, found.digest) if found is not None and is_typed else found
 
     def check(self, method: str, path: str, headers: Mapping[str, str], client: str | None) -> None:
         """Raise `HttpError` unless this request may go on: 421 unknown Host, 403 role, 401 token."""
@@ -64,7 +74,8 @@ class Access(Struct, frozen=True):
             hint = "use 127.0.0.1 or localhost; with a token any name will do"
             raise HttpError(HTTPStatus.MISDIRECTED_REQUEST, "unknown-host", "this server has another name", hint=hint)
         needed = Role.READ if method in READS or path in READ_BY_POST else Role.OPERATE
-        if "authorization" not in headers and needed is Role.READ and is_local(headers, client):
+        is_open = self.local_reads and needed is Role.READ and is_local(headers, client)
+        if is_open and "authorization" not in headers:
             return
         if granted is None:
             raise _no_token()
@@ -76,6 +87,24 @@ def _no_token() -> HttpError:
     hint = "send `Authorization: Bearer TOKEN`: one of http.tokens, or on this host the one in daemon.json"
     headers = {"www-authenticate": "Bearer"}
     return HttpError(HTTPStatus.UNAUTHORIZED, "no-token", "this needs a token", hint=hint, headers=headers)
+
+
+SIGN_IN = {"www-authenticate": 'Basic realm="reconciler", charset="UTF-8"'}
+"""Has a browser ask whoever sits before it for a password (RFC 7617). It keeps that for this address and port alone,
+which a cookie is not, and `check_site` refuses what pages of other sites ask with it."""
+
+
+def _ask_to_sign_in() -> HttpError:
+    hint = "enter a token as the password, and any user: one of http.tokens, or on this host the one in daemon.json"
+    return HttpError(HTTPStatus.UNAUTHORIZED, "no-token", "this needs a token", hint=hint, headers=SIGN_IN)
+
+
+def _read_password(credentials: str) -> str:
+    """The password of `Basic` credentials; empty for what is none."""
+    try:
+        return base64.b64decode(credentials.strip(), validate=True).decode().partition(":")[2]
+    except ValueError:  # no Base64, or no UTF-8 in it
+        return ""
 
 
 def is_local(headers: Mapping[str, str], client: str | None) -> bool:
@@ -209,7 +238,12 @@ class AuthMiddleware:
             self._limits.admit(client, with_token=given)
         if given and granted is None:
             self._limits.failed(client)
-        self._access.check(request.method, request.url.path, request.headers, address)
+        try:
+            self._access.check(request.method, request.url.path, request.headers, address)
+        except HttpError as error:
+            if error.status == HTTPStatus.UNAUTHORIZED and wants_page(request.scope):
+                raise _ask_to_sign_in() from error
+            raise
 
 
 def _too_many(message: str, wait: float) -> HttpError:
@@ -295,6 +329,7 @@ class ServerConfig:
     """`token` is the one in daemon.json, `grants` are of other tokens, `hosts` the names besides the local ones.
 
     No webhook secret, no webhooks. `reading` is how often a client may ask, `failing` how often with a wrong token.
+    `local_reads` need no token.
     """
 
     token: str = field(repr=False)
@@ -304,3 +339,4 @@ class ServerConfig:
     grants: tuple[Grant, ...] = ()
     reading: Rate = READING
     failing: Rate = FAILING
+    local_reads: bool = True

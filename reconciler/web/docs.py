@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NEEDS = {
     (): "Needs no token.",
     (("token",),): "Needs a token to operate.",
-    ((), ("token",)): "A read: needs no token on this host, and one from elsewhere.",
+    ((), ("token",)): "A read: needs no token on this host unless it is set so, and one from elsewhere.",
 }
 
 

@@ -91,7 +91,10 @@ def build_document(schemas: Mapping[str, Mapping[str, Any]], owner_word: str, ve
             "title": "reconciler",
             "version": version,
             "summary": "What is live on this host, what changed it, and what operates it",
-            "description": "Reads need no token on this host. Operating does, and so does reading from elsewhere.",
+            "description": (
+                "Reads need no token on this host, unless http.local_reads is set to token there. Operating does, and "
+                "so does reading from elsewhere."
+            ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/", "description": "this host"}],

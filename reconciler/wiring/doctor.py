@@ -30,6 +30,7 @@ def diagnose(config: Path | None, load: Callable[[], Settings]) -> Iterator[Diag
         check_writable=machine.check_writable,
         foreign_owner=machine.find_foreign_owner,
         open_to_others=machine.is_open_to_others,
+        other_users=machine.list_other_users,
         lock_holder=_lock_holder,
         left_behind=lock.find_stale_files,
     )

@@ -28,15 +28,16 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Host
 
 CHECKS = [
-    *("settings", "git", "engines", "engines", "webhooks", "repository", "clone", "branch", "clock"),
+    *("settings", "git", "engines", "engines", "webhooks", "readers", "repository", "clone", "branch", "clock"),
     *("disk", "state", "permissions", "daemon", "store", "history", "redis"),
 ]
 
 
 @pytest.fixture(autouse=True)
 def without_history(monkeypatch: pytest.MonkeyPatch) -> None:
-    """None is needed here, but where a test says so."""
+    """None is needed here, but where a test says so; and who else has a login here is no matter."""
     monkeypatch.setenv("RECONCILER_HISTORY_URL", "none")
+    monkeypatch.setenv("RECONCILER_HTTP_LOCAL_READS", "token")
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ GIVEN = {
     "http.tokens": "read:sha256:" + "ab" * 32,
     "host.name": "vps-ldn-01",
     "drift.mode": "report",
+    "http.local_reads": "token",
 }
 
 
@@ -31,6 +32,7 @@ def test_every_setting_is_shown_and_no_secret() -> None:
     assert told["history.url"] == "clickhouse://10.0.0.7:8123/config"
     assert told["redis.url"] == "rediss://10.0.0.8:6379/0"
     assert (told["repository.credentials"], told["repository.webhook_secret"]) == ("set", "set")
+    assert told["http.local_reads"] == "token"
     assert (told["host.name"], told["drift.mode"]) == ("vps-ldn-01", "report")
 
 

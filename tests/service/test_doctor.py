@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.adapters import machine
 from reconciler.model.grants import path_secret
 from reconciler.model.host import Diagnosis, Grade
 from reconciler.service.doctor import (
@@ -17,6 +21,7 @@ from reconciler.service.doctor import (
     check_eviction,
     check_git_version,
     check_history_clock,
+    check_local_reads,
     check_rights,
     check_webhooks,
 )
@@ -121,6 +126,26 @@ def test_the_address_of_webhooks_is_told() -> None:
     assert f"https://YOUR-HOST/webhooks/{path_secret(secret)}, " in told.message
     assert secret not in told.message
     assert check_webhooks("short", "[::1]:8642").grade is Grade.WARNING
+
+
+def test_who_else_reads_is_told() -> None:
+    nobody_else = check_local_reads(True, tuple)
+    assert (nobody_else.grade, nobody_else.hint) == (Grade.OK, "")
+    others = check_local_reads(True, lambda: ["jonas", "maren"])
+    assert (others.grade, others.hint) == (Grade.WARNING, "set http.local_reads to token")
+    assert others.message == "jonas, maren may log in to this machine, and read everything over HTTP"
+    assert check_local_reads(False, lambda: pytest.fail("nobody has to be counted")).grade is Grade.OK
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no shells to log in with")
+def test_who_may_log_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = (
+        "root:0:/bin/bash me:{me}:/bin/sh maren:1000:/usr/bin/zsh www:33:/usr/sbin/nologin sync:4:/bin/sync plain:1001:"
+    )
+    rows = [line.split(":") for line in entries.format(me=os.geteuid()).split()]
+    passwd = [SimpleNamespace(pw_name=name, pw_uid=int(uid), pw_shell=shell) for name, uid, shell in rows]
+    monkeypatch.setattr("pwd.getpwall", lambda: passwd)
+    assert machine.list_other_users() == ("maren", "plain")
 
 
 def test_rights_at_redis() -> None:

@@ -215,12 +215,13 @@ def running(
     grants: tuple[Grant, ...] = (),
     failing: Rate = OFTEN,
     reading: Rate = READING,
+    local_reads: bool = True,
     **deadlines: float,
 ) -> Iterator[Site]:
     """The real server on a free port of 127.0.0.1; every thread of it is gone afterwards."""
     found = daemon or Daemon()
     before = set(threading.enumerate())
-    config = ServerConfig(TOKEN, secret, hosts, Deadlines(**deadlines), grants, reading, failing)
+    config = ServerConfig(TOKEN, secret, hosts, Deadlines(**deadlines), grants, reading, failing, local_reads)
     with HttpServer(found.served, config, Listen("127.0.0.1", 0)) as server:
         yield Site(found, server)
     left = set(threading.enumerate()) - before

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.cli.main import run
 from reconciler.model.grants import Role, make_grant
+from reconciler.service.endpoint import Role as Needs
+from reconciler.service.endpoints import ENDPOINTS
+from reconciler.service.remote import DaemonClient
 from reconciler.web.auth import Rate
 from tests.support.daemons import running as running_daemon
 from tests.support.gitrepo import GitRepo
+from tests.support.patience import DEADLINE
 from tests.web.harness import TOKEN, Site, running
 
 if TYPE_CHECKING:
@@ -71,6 +77,62 @@ def test_with_a_token_any_name_will_do(site: Site) -> None:
     assert answer.code == "foreign-origin"
 
 
+@pytest.fixture(scope="module")
+def closed() -> Iterator[Site]:
+    """A server whose reads on this host need a token."""
+    with running(grants=GRANTS, local_reads=False) as found:
+        yield found
+
+
+ADDRESSES = tuple(
+    (endpoint.method, endpoint.path.format_map(dict.fromkeys(endpoint.path_names, "user")))
+    for endpoint in ENDPOINTS
+    if endpoint.role is Needs.READ
+) + tuple(("GET", path) for path in ("/", "/index.json", "/versions", "/static/style.css", "/nothing"))
+
+
+def test_where_others_log_in_no_read_goes_without_a_token(closed: Site) -> None:
+    closed.daemon.begin_anew()
+    for method, path in ADDRESSES:
+        assert closed.ask(method, path).code == "no-token", path
+        assert closed.ask("HEAD", path).status == 401, path
+    assert not closed.daemon.asked
+    for path in ("/healthz", "/readyz"):
+        assert closed.ask("GET", path).status == 200, path
+    for token in (READING, OPERATING, TOKEN):
+        assert closed.ask("GET", "/v1/status", **_given(token)).status == 200
+    assert DaemonClient(str(closed.server.address.local), TOKEN).request("GET", "/v1/status", None, DEADLINE)
+
+
+def _typed(password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"maren:{password}".encode()).decode()}
+
+
+def test_a_browser_asks_for_the_token(closed: Site) -> None:
+    connection = closed.connect()
+    connection.request("GET", "/versions", headers={"Accept": "text/html"})
+    response = connection.getresponse()
+    assert (response.status, response.headers["www-authenticate"]) == (401, 'Basic realm="reconciler", charset="UTF-8"')
+    assert b"enter a token as the password" in response.read()
+    connection.close()
+    for token in (READING, OPERATING, TOKEN):
+        assert closed.ask("GET", "/v1/status", **_typed(token)).status == 200
+        assert closed.ask("POST", "/v1/sync", b"{}", **_typed(token)).code == "read-only-token", (
+            "a browser sends it unasked"
+        )
+        told = closed.ask("GET", "/v1/status", Sec_Fetch_Site="cross-site", **_typed(token))
+        assert told.code == "foreign-origin"
+    for wrong in (
+        *map(_typed, ("", "some-other-token", "\xe9")),
+        *({"Authorization": f"Basic {text}"} for text in NO_BASE64),
+    ):
+        assert closed.ask("GET", "/v1/status", **wrong).status == 401, wrong
+
+
+NO_BASE64 = ("", "é", "====", TOKEN, "/w==", "OnRv a2Vu")
+"""No Base64, no UTF-8 in it, or no colon."""
+
+
 def test_tokens_cannot_be_guessed() -> None:
     with running(grants=GRANTS, failing=Rate(0.001, 10)) as site:
         for _ in range(10):
@@ -84,6 +146,18 @@ def test_tokens_cannot_be_guessed() -> None:
         assert site.ask("POST", "/v1/sync").status == 401, "nor this"
         for _ in range(20):
             assert site.operate("/v1/sync").status == 200, "whoever has the daemon's own token guesses nothing"
+
+
+@pytest.mark.slow
+def test_commands_find_the_token_of_a_daemon_whose_reads_need_one(tmp_path: Path) -> None:
+    repo = GitRepo.create(tmp_path / "desk")
+    repo.commit({"README.md": "nothing yet"})
+    with running_daemon(repo.path, tmp_path / "state", {"HTTP_LOCAL_READS": "token"}) as daemon:
+        client = daemon.client()
+        assert client.status()["daemon"]["pid"] == daemon.process.pid
+        assert _status(client.address, "another-token") == (401, 401)
+        for command in (("status",), ("get", "user"), ("sql", "SELECT 1"), ("drift",)):
+            assert run([*command, "--repo", str(repo.path), "--state", str(tmp_path / "state")]) == 0, command
 
 
 @pytest.mark.slow
