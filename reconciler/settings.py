@@ -158,14 +158,20 @@ class Settings:
         return tuple(secret for secret in secrets if secret)
 
 
-def load(config: Path | None, flags: Mapping[str, str], environ: Mapping[str, str] | None = None) -> Settings:
-    """The settings from a file (`reconciler.toml` here, if it is there), the environment and flags by setting name.
+def find_file() -> Path | None:
+    """The settings file that counts where none is named: `reconciler.toml` here, if it is there."""
+    file = Path(FILE_NAME)
+    return file if file.is_file() else None
+
+
+def load(file: Path | None, flags: Mapping[str, str], environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings from a file, if any, the environment and flags by setting name.
 
     Raises `UsageError` for a file that cannot be read and for names that do not exist.
     """
     environ = os.environ if environ is None else environ
     values = {setting.name: setting.default for setting in SETTINGS}
-    values.update(_from_file(config))
+    values.update(_from_file(file) if file else {})
     values.update(_from_environment(environ))
     values.update((name, value) for name, value in flags.items() if name != ASKED)
     resolved = {name: _dereference(name, value, environ) for name, value in values.items()}
@@ -229,10 +235,7 @@ def _seconds(name: str, text: str) -> float:
     return span.total_seconds()
 
 
-def _from_file(config: Path | None) -> dict[str, str]:
-    path = config or Path(FILE_NAME)
-    if config is None and not path.is_file():
-        return {}
+def _from_file(path: Path) -> dict[str, str]:
     import tomllib
 
     try:

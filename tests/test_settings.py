@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.errors import UsageError
 from reconciler.model.grants import Role, format_entry, make_grant
-from reconciler.settings import SETTINGS, Settings, load
+from reconciler.settings import SETTINGS, Settings, find_file, load
 
 
 def _loaded(*, flags: dict[str, str] | None = None, **variables: str) -> Settings:
@@ -173,5 +173,5 @@ def test_a_name_that_is_none_gets_the_nearest_one(tmp_path: Path) -> None:
     file = tmp_path / "reconciler.toml"
     file.write_text('[drift]\nmodes = "heal"\n', encoding="utf-8")
     with pytest.raises(UsageError, match=r"no setting drift\.modes") as caught:
-        load(None, {}, {})
+        load(find_file(), {}, {})
     assert caught.value.hint == "did you mean drift.mode?"

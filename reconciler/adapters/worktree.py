@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ROOT_MARKS = (".git", "reconciler.yaml")
+MAX_STEPS = 1000
+"""Names on the way to a file, those of links included: more are a loop."""
 
 
 def find_root(start: Path) -> Path:
@@ -25,15 +27,43 @@ def find_root(start: Path) -> Path:
     folder = start.absolute()
     if folder.is_file():
         folder = folder.parent
-    return next(
-        (place for place in (folder, *folder.parents) if any((place / mark).exists() for mark in ROOT_MARKS)), folder
-    )
+    return next(filter(is_root, (folder, *folder.parents)), folder)
+
+
+def is_root(folder: Path) -> bool:
+    """Whether a folder is where a repository or a configuration begins."""
+    return any((folder / mark).exists() for mark in ROOT_MARKS)
 
 
 def is_bare(folder: Path) -> bool:
     """Whether a folder is a repository without files to work on."""
     parts = (folder / "HEAD").is_file(), (folder / "objects").is_dir(), (folder / "refs").is_dir()
     return folder.name != ".git" and all(parts)
+
+
+def trace_path(file: Path) -> frozenset[Path]:
+    """The places that lead to a file: itself and the folders above it, and the same for each link on the way."""
+    place, left = file.parent.resolve(), [file.name]
+    places = {place, *place.parents}
+    for _ in range(MAX_STEPS):
+        if not left:
+            break
+        step = left.pop()
+        place = place.parent if step == os.pardir else place / step
+        places |= {place, *place.parents}
+        if place.is_symlink():
+            left += reversed(place.readlink().parts)
+            place = place.parent
+    return frozenset(places)
+
+
+def holds_files(folder: Path, wanted: Callable[[str], bool]) -> bool:
+    """Whether a folder holds a wanted file, hidden folders and repositories in it left out."""
+    for place, folders, names in os.walk(folder):
+        if any(map(wanted, names)):
+            return True
+        folders[:] = [one for one in folders if one[0] != "." and not os.path.lexists(f"{place}/{one}/.git")]
+    return False
 
 
 class WorkingTree:

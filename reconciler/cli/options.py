@@ -11,6 +11,7 @@ import click
 
 from reconciler import settings
 from reconciler.cli import output
+from reconciler.report.escape import escape_line
 from reconciler.words import did_you_mean
 
 if TYPE_CHECKING:
@@ -49,7 +50,20 @@ class Globals:
 
     def settings(self) -> Settings:
         """The settings in force for this command."""
-        return settings.load(self.config, self.flags)
+        return settings.load(self.config or settings.find_file(), self.flags)
+
+    def settings_to_judge(self, is_brought: Callable[[Path, Settings], bool]) -> Settings:
+        """The same for a command that judges files or commits: a settings file that these may bring does not count."""
+        file = settings.find_file() if self.config is None else None
+        if file is None:
+            return self.settings()
+        without = settings.load(None, self.flags)
+        if not is_brought(file, without):
+            return self.settings()
+        place = escape_line(str(file.absolute()))
+        self.say(f"warning: {place} does not count here: a change to what is judged could bring it")
+        self.say(f"to let it count, name it: --config {file}; or set {settings.PREFIX}… variables")
+        return without
 
     @property
     def branch(self) -> str | None:

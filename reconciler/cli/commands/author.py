@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -22,7 +23,7 @@ from reconciler.report.authoring import (
 )
 from reconciler.service import authoring
 from reconciler.service.workingtree import start_folder
-from reconciler.wiring.checkout import open_checkout, write_formatted
+from reconciler.wiring.checkout import is_brought, open_checkout, write_formatted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +43,7 @@ def fmt(given: Globals, paths: tuple[Path, ...], check: bool, diff: bool) -> int
 
     No value changes. Prints the path of each file that it changed. With PATHs, only these files and folders.
     """
-    settings = given.settings()
+    settings = given.settings_to_judge(partial(is_brought, paths=paths))
     checkout = open_checkout(start_folder(paths, settings.repository), settings.path, named=paths)
     tree = authoring.format_paths(checkout, paths)
     writes = not (check or diff)
@@ -79,7 +80,7 @@ def policy() -> None:
 @click.pass_obj
 def list_policies(given: Globals, form: str) -> int:
     """List the policies: name, title and how many tests each has."""
-    settings = given.settings()
+    settings = given.settings_to_judge(is_brought)
     found = authoring.find_policies(open_checkout(settings.repository, settings.path))
     note_problems(found.problems)
     if form == "json":
@@ -102,7 +103,7 @@ def test(given: Globals, names: tuple[str, ...], form: str) -> int:
     """
     from reconciler.wiring.repository import policy_engine
 
-    settings = given.settings()
+    settings = given.settings_to_judge(is_brought)
     with policy_engine() as engine:
         tested = authoring.run_policy_tests(open_checkout(settings.repository, settings.path), engine, names)
     if not tested.policies:

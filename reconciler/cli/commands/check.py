@@ -17,7 +17,7 @@ from reconciler.report.escape import escape_line
 from reconciler.report.formats import PLAN_FORMATS, PROBLEM_FORMATS
 from reconciler.report.plans import LineStyle, checked_lines, plan_lines
 from reconciler.service.workingtree import start_folder
-from reconciler.wiring.checkout import open_checkout, open_watcher
+from reconciler.wiring.checkout import is_brought, open_checkout, open_watcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -47,7 +47,7 @@ def validate(given: Globals, paths: tuple[Path, ...], staged: bool, watch: bool,
     With PATHs, report only the problems in these files and folders; what they refer to is looked up in the whole
     repository. Files that are named are checked even if git ignores them.
     """
-    settings = given.settings()
+    settings = given.settings_to_judge(partial(is_brought, paths=paths))
     if watch and form != TEXT:
         raise UsageError(f"--watch cannot go on in {form}, which is one document", hint="leave out --format")
     if watch and staged:
@@ -127,8 +127,8 @@ def _plan(given: Globals, base: str | None, head: str | None) -> tuple[Plan, Kin
     if base:
         from reconciler.wiring.repository import plan_between
 
-        return plan_between(given.settings(), base, head)
+        return plan_between(given.settings_to_judge(is_brought), base, head)
     from reconciler.wiring.local import plan_ahead
 
     with output.progress("commits") as progress:
-        return plan_ahead(given.settings(), head, progress)
+        return plan_ahead(given.settings_to_judge(is_brought), head, progress)
