@@ -10,6 +10,10 @@ if TYPE_CHECKING:
 
 FIRST, LONGEST, JITTER = 5.0, 300.0, 0.2
 
+IN_USE_RETRY = 0.5
+"""Seconds until a file that another process has open is tried again, however long that has had it: trying is cheap,
+and what waits for it is wanted the moment that it is free."""
+
 DOUBLINGS = 64
 """More of them make no difference: after months of failures the number must not outgrow what a float holds."""
 

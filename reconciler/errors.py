@@ -17,6 +17,10 @@ class RetryLater(ReconcilerError):
     """A machine, network or lock failed: the same call may work later."""
 
 
+class InUse(RetryLater):
+    """Another process has a file open, which is free the moment that this one closes it."""
+
+
 class NeedsHuman(ReconcilerError):
     """Trying again will not help: a setting, a repository, a permission has to change first."""
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from msgspec import Struct
 
-from reconciler.backoff import Backoff
-from reconciler.errors import NeedsHuman, ReconcilerError
+from reconciler.backoff import IN_USE_RETRY, Backoff
+from reconciler.errors import InUse, NeedsHuman, ReconcilerError
 from reconciler.model.host import ConditionSeverity
 from reconciler.model.log import Level
 from reconciler.status import FollowerStatus
@@ -57,7 +57,7 @@ class Follower(ABC):
     """A copy of the live rows. All methods but `state` and `configure` are called on the follower's own thread.
 
     An error, of any of them, ends the connection. It is shown as a condition until `connect` and `catch_up` succeed;
-    they are tried again after a pause that doubles between the two of `retry_seconds`.
+    they are tried again after a pause that doubles between the two of `retry_seconds`, and soon after `InUse`.
     """
 
     name: ClassVar[str]
@@ -157,7 +157,7 @@ class FollowerThread:
                 self._follow()
             except Exception as error:  # noqa: BLE001  the thread must outlive it
                 self._show(error)
-                self._stopping.wait(self._backoff.next())
+                self._stopping.wait(IN_USE_RETRY if isinstance(error, InUse) else self._backoff.next())
         self.follower.close()
 
     def _follow(self) -> None:

@@ -252,10 +252,11 @@ class Host:
         """Seconds until the next backup is due."""
         return self.deps.backups.until_next(self.deps.host_config.config.backup_interval)
 
-    def prepare(self) -> None:
-        """Open the store, unless another process has it: a commit is about to come."""
-        if self._recovered:
-            self.deps.store.make_ready()
+    def prepare(self) -> bool:
+        """Open the store, unless another process has it (False): a commit is about to come, or waits for it."""
+        with suppress(ReconcilerError):  # the operation that needs it meets the error again, and tells it
+            return self.deps.store.make_ready()
+        return True
 
     def changed_externally(self) -> bool:
         """Whether something else wrote to the store since this process closed it."""

@@ -16,8 +16,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
+from reconciler.backoff import IN_USE_RETRY
 from reconciler.daemon.conditions import Phase
-from reconciler.errors import BranchError, BugError, NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
+from reconciler.errors import (
+    BranchError,
+    BugError,
+    InUse,
+    NeedsHuman,
+    ReconcilerError,
+    RefusedError,
+    RetryLater,
+    UsageError,
+)
 from reconciler.model.host import ConditionSeverity
 
 if TYPE_CHECKING:
@@ -171,6 +181,8 @@ class Loop:
         self._host, self._conditions, self._intervals, self._log_bug = host, conditions, intervals, log_bug
         self._backoffs = {task: make_backoff() for task in Task}
         self._settled: str | None = None
+        self._waiting: set[Task] = set()
+        self._has_fetched = self._resumed = False
         self._used = self._begun = time.monotonic()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="operations", daemon=True)
@@ -277,15 +289,18 @@ class Loop:
             self.agenda.reschedule(Task.SCAN, now + self._intervals.scan)
             return self._host.scan()
         if job.task is Task.PREPARE:
-            return self._host.prepare()
+            return self._prepare()
         backup = self._host.back_up()
         self._schedule_backup()
         return backup
 
     def _reconcile(self, request: SyncRequest | None) -> SyncResult | None:
         """The result; None when nobody waits for one and nothing has changed in git since the last one."""
-        self._conditions.enter(Phase.FETCHING)
-        self._host.fetch(self._heartbeat)
+        resumed, self._resumed = self._resumed, False
+        if resumed:
+            self.trigger()
+        else:
+            self._fetch()
         head = self._host.head()
         if request is None and head is not None and head == self._settled:
             return None
@@ -297,6 +312,23 @@ class Loop:
         if Phase.BACKING_UP not in self._conditions.snapshot().active:
             self._schedule_backup()
         return result
+
+    def _fetch(self) -> None:
+        self._conditions.enter(Phase.FETCHING)
+        self._host.fetch(self._heartbeat)
+        self._has_fetched = True
+
+    def _prepare(self) -> None:
+        """Open the store. Once another process has closed it, what waits for that is done; a commit needs no fetch."""
+        now = time.monotonic()
+        if self._host.prepare():
+            self._resumed = self._has_fetched and Task.RECONCILE in self._waiting
+            for task in self._waiting:
+                self._backoffs[task].reset()
+                self.agenda.schedule(task, now)
+            self._waiting.clear()
+        elif self._waiting:
+            self.agenda.schedule(Task.PREPARE, now + IN_USE_RETRY)
 
     def _schedule_backup(self) -> None:
         self.agenda.reschedule(Task.BACK_UP, time.monotonic() + self._host.until_backup())
@@ -328,6 +360,9 @@ class Loop:
         self._conditions.set(PHASES[job.task], severity, reason, str(error), hint)
         if job.task is not Task.REQUEST:
             self.agenda.reschedule(job.task, time.monotonic() + pause)
+        if isinstance(error, InUse):
+            self._waiting.add(job.task)
+            self.agenda.schedule(Task.PREPARE, time.monotonic() + IN_USE_RETRY)
 
 
 class _Stopping(Exception):

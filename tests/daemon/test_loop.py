@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.adapters.machine import SystemClock
-from reconciler.backoff import Backoff
+from reconciler.backoff import IN_USE_RETRY, Backoff
 from reconciler.daemon.conditions import Change, Conditions
 from reconciler.daemon.host import SyncRequest
 from reconciler.daemon.loop import Intervals, Loop
-from reconciler.errors import NeedsHuman, RetryLater, UsageError
+from reconciler.errors import InUse, NeedsHuman, RetryLater, UsageError
 from reconciler.model.host import ConditionSeverity
 from reconciler.plan import Plan
 from reconciler.reconcile.sync import CommitApproval, SyncResult
-from tests.support.patience import until
+from tests.support.patience import NEVER, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +37,9 @@ class Host:
         self.threads: set[str] = set()
         self.scans = self.rests = self.fetches = self.readied = 0
         self.failures: list[Exception] = []
-        self.touches = 0
+        self.store_failures: list[Exception] = []
+        self.synced_after: list[int] = []
+        self.touches = self.refusals = 0
         self.gate = threading.Event()
         self.gate.set()
 
@@ -54,6 +56,9 @@ class Host:
     def reconcile(self, request: SyncRequest | None, heartbeat: Callable[[], None]) -> SyncResult | None:
         assert self.gate.wait(DEADLINE)
         heartbeat()
+        if self.store_failures:
+            raise self.store_failures.pop(0)
+        self.synced_after.append(self.fetches)
         self.synced.append((self.commit, request))
         return SyncResult(self.commit, None, None, Plan(None, self.commit, ()), None)
 
@@ -66,8 +71,9 @@ class Host:
     def until_backup(self) -> float:
         return 3600.0
 
-    def prepare(self) -> None:
+    def prepare(self) -> bool:
         self.readied += 1
+        return self.readied > self.refusals
 
     def changed_externally(self) -> bool:
         self.touches -= 1
@@ -81,11 +87,11 @@ class Host:
 
 
 class Running:
-    def __init__(self, host: Host, intervals: Intervals) -> None:
+    def __init__(self, host: Host, intervals: Intervals, backoff: Backoff | None = None) -> None:
         self.turns: list[Change] = []
         self.bugs: list[Exception] = []
         self.conditions = Conditions(SystemClock(), self.turns.append)
-        self.loop = Loop(host, self.conditions, lambda: Backoff(0.05, 0.2, jitter=0), intervals, self._bug)
+        self.loop = Loop(host, self.conditions, lambda: backoff or Backoff(0.05, 0.2, jitter=0), intervals, self._bug)
 
     def _bug(self, error: Exception) -> str:
         self.bugs.append(error)
@@ -152,6 +158,25 @@ def test_what_may_heal_is_tried_again_and_told_once_when_it_comes_and_once_when_
     told = (came.before, came.after.severity, came.after.message)
     assert told == (None, ConditionSeverity.RETRYING, "no answer from the remote")
     assert (went.before, went.after) == (came.after, None)
+
+
+def test_a_commit_that_waits_for_another_process_goes_live_when_that_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert IN_USE_RETRY < 1.0  # seconds after its release
+    monkeypatch.setattr("reconciler.daemon.loop.IN_USE_RETRY", 0.01)
+    host = Host()
+    run = Running(host, CALM, Backoff(NEVER, NEVER, jitter=0))
+    with run.loop:
+        until(lambda: len(host.synced) == 1)
+        host.commit, host.refusals = "b" * 40, 3
+        host.store_failures = [InUse("the store is in use by process 7"), InUse("the store is in use by process 8")]
+        run.loop.trigger()
+        until(lambda: host.fetches == 2)
+        run.loop.trigger()  # as polling does
+        until(lambda: len(host.synced) == 2)
+        until(lambda: host.fetches == 4)
+    assert host.readied == 4
+    assert host.synced_after == [1, 3]  # it needed no other fetch: the remote may be away
+    assert [turn.after and turn.after.reason for turn in run.turns] == ["InUse", "InUse", None]
 
 
 def test_what_needs_a_human_is_not_tried_again_before_something_changes() -> None:

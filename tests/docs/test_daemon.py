@@ -38,7 +38,7 @@ VARYING = (
 OURS = ("daemon", "history", "live_view", "drift", "troubles")
 SETTINGS = {"HISTORY_URL": "chdb", "REDIS_URL": "embedded"}
 REASON = re.compile(r'(?:ConditionSeverity\.\w+, |Condition\("Stalled", True, )"(\w+)"')
-BY_CLASS = {"NeedsHuman", "UsageError", "RetryLater"}
+BY_CLASS = {"NeedsHuman", "UsageError", "RetryLater", "InUse"}
 """Reasons that are the names of errors."""
 
 

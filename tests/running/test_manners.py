@@ -111,3 +111,37 @@ def test_a_clock_that_jumps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             daemon.await_live(host.risk("ann", 0.5))
             until(lambda: daemon.log().count("DriftHealed") == number, daemon.log, 10)  # noqa: B023  called at once
         check(host, daemon)
+
+
+HOLD = """
+import sys, time
+import duckdb
+limit = time.monotonic() + 60
+while True:
+    try:
+        held = duckdb.connect(sys.argv[1], read_only=True)
+        break
+    except duckdb.Error:
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_reader_that_keeps_the_store_is_named_and_a_commit_goes_live_after_it(tmp_path: Path) -> None:
+    host = Host.create(tmp_path)
+    command = [sys.executable, "-c", HOLD, str(host.state / "state.duckdb")]
+    with host.daemon() as daemon:
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
+            assert reader.stdout is not None
+            assert reader.stdout.readline() == "held\n"
+            commit = host.risk("ann", 2.0)
+            said = daemon.await_status(lambda said: bool(said["troubles"]))
+            daemon.await_log("InUse")
+            reader.communicate()
+        daemon.await_live(commit)
+        daemon.await_status(lambda said: said["health"] == "Healthy")
+    [trouble] = said["troubles"]
+    assert (trouble["about"], trouble["reason"], trouble["outlook"]) == ("Reconciling", "InUse", "Retrying")
+    assert f"in use by process {reader.pid}" in trouble["message"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RetryLater
+from reconciler.errors import BugError, InUse, NeedsHuman, ReconcilerError, RetryLater
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ REBUILD = "stop every reconciler, delete this file and sync again: git rebuilds 
 def open_writable(file: Path) -> duckdb.DuckDBPyConnection:
     """Open the store's file for the one process that writes it, creating it and its folder for their owner only.
 
-    Raises `RetryLater` while another process has it open, `NeedsHuman` when it cannot be read or is damaged.
+    Raises `InUse` while another process has it open, `NeedsHuman` when it cannot be read or is damaged.
     """
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def open_writable(file: Path) -> duckdb.DuckDBPyConnection:
 
 
 def open_readable(file: Path) -> duckdb.DuckDBPyConnection:
-    """Open an existing file for reading. It is refused, too, while another process writes it (`RetryLater`)."""
+    """Open an existing file for reading. It is refused, too, while another process writes it (`InUse`)."""
     return _connect(file, read_only=True)
 
 
@@ -71,7 +71,7 @@ def explain_open_error(file: Path, error: duckdb.Error) -> ReconcilerError:
     if any(words in text for words in IN_USE):
         holder = HOLDER.search(text)
         who = f"process {holder['pid']} ({holder['program']})" if holder else "another process"
-        return RetryLater(
+        return InUse(
             f"the store {file} is in use by {who}", hint="wait until it is done, or end it if it should not be running"
         )
     if any(words in text for words in FULL):

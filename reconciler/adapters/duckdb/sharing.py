@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.adapters.duckdb.connection import FILE_NAME
 from reconciler.adapters.duckdb.store import open_store
-from reconciler.errors import RetryLater
+from reconciler.errors import InUse, RetryLater
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,10 +44,12 @@ class SharedStore:
         with self._turn:
             return self._open()
 
-    def make_ready(self) -> None:
-        """Open it for the thread that writes, which will soon want it; another process that has it keeps it."""
-        with self._turn, suppress(RetryLater):
+    def make_ready(self) -> bool:
+        """Open it for the thread that writes, which will soon want it; False while another process has it."""
+        with self._turn, suppress(InUse):
             self._open(0.0)
+            return True
+        return False
 
     @contextmanager
     def reading(self) -> Iterator[DuckDBReader]:
@@ -113,7 +115,7 @@ class SharedStore:
         while self._store is None:
             try:
                 self._store = open_store(self._folder, self._clock)
-            except RetryLater:
+            except InUse:
                 if time.monotonic() >= limit:
                     raise
                 time.sleep(OPEN_PAUSE)
