@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from reconciler import canonical
 from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import TIMESTAMPS, Column, Kind, SqlType
@@ -16,7 +18,7 @@ from reconciler.kinds.names import recorded_name
 from reconciler.tables.rows import DECLARATION_COLUMNS, declaration_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 DEFAULT_DATABASE = "config_history"
 VERSIONS_TABLE = "config_versions"
@@ -110,6 +112,31 @@ INTERVAL_COLUMNS: Mapping[str, str] = {
 
 INTERVAL_KEY = EVENT_KEY
 
+
+class Table(Struct, frozen=True):
+    """A table. Of several rows with one key the one with the highest value in the column `version` counts, else the
+    last.
+    """
+
+    name: str
+    columns: Mapping[str, str]
+    key: tuple[str, ...]
+    version: str = ""
+    comment: str = ""
+
+
+class ColumnChange(Struct, frozen=True):
+    """A column that a table lacks, or whose type is too narrow, with the type that it should have."""
+
+    column: str
+    type: str
+    is_new: bool
+
+
+VERSIONS = Table(VERSIONS_TABLE, VERSION_COLUMNS, VERSION_KEY, "generation", f"{_FORMAT_COMMENT}{FORMAT_VERSION}")
+EVENTS = Table(EVENTS_TABLE, EVENT_COLUMNS, EVENT_KEY)
+INTERVALS = Table(INTERVALS_TABLE, INTERVAL_COLUMNS, INTERVAL_KEY, "generation")
+
 _TYPES: Mapping[str, str] = {
     SqlType.UUID: "UUID",
     SqlType.VARCHAR: "String",
@@ -176,30 +203,14 @@ def create_database(database: str) -> str:
     return f"CREATE DATABASE IF NOT EXISTS {quote(database)}"
 
 
-def create_versions(database: str) -> str:
-    """The statement that makes the table of versions, with the mark that `format_version` reads."""
-    statement = _create(database, VERSIONS_TABLE, VERSION_COLUMNS, VERSION_KEY, version="generation")
-    return f"{statement}\nCOMMENT '{_FORMAT_COMMENT}{FORMAT_VERSION}'"
-
-
 def format_version(comment: str) -> int:
     """The format of a history, from the comment on its table of versions."""
     number = comment.removeprefix(_FORMAT_COMMENT)
     return int(number) if number != comment and number.isdecimal() else 1
 
 
-def create_events(database: str) -> str:
-    """The statement that makes the table of host events."""
-    return _create(database, EVENTS_TABLE, EVENT_COLUMNS, EVENT_KEY)
-
-
-def create_intervals(database: str) -> str:
-    """The statement that makes the table of live intervals."""
-    return _create(database, INTERVALS_TABLE, INTERVAL_COLUMNS, INTERVAL_KEY, version="generation")
-
-
-def create_kind(database: str, kind: Kind) -> str:
-    """The statement that makes a kind's history table."""
+def history_table(kind: Kind) -> Table:
+    """A kind's history table."""
     key = (
         recorded_name(kind, "repository"),
         recorded_name(kind, "branch"),
@@ -207,30 +218,42 @@ def create_kind(database: str, kind: Kind) -> str:
         recorded_name(kind, "height"),
         recorded_name(kind, "commit_sha"),
     )
-    return _create(database, kind.table, history_columns(kind), key)
+    return Table(kind.table, history_columns(kind), key)
 
 
-def migrations(database: str, kind: Kind, existing: Mapping[str, str]) -> tuple[str, ...]:
-    """The statements that let an existing table hold this kind: columns it lacks, and types that are too narrow.
+def create_table(database: str, table: Table) -> str:
+    """The statement that makes a table."""
+    lines = ",\n".join(f"  {quote(name)} {type_}" for name, type_ in table.columns.items())
+    order = ", ".join(map(quote, table.key))
+    engine = f"ReplacingMergeTree({quote(table.version)})" if table.version else "ReplacingMergeTree"
+    name = f"{quote(database)}.{quote(table.name)}"
+    statement = f"CREATE TABLE IF NOT EXISTS {name} (\n{lines}\n)\nENGINE = {engine}\nORDER BY ({order})"
+    return f"{statement}\nCOMMENT '{table.comment}'" if table.comment else statement
+
+
+def alter_table(database: str, table: str, change: ColumnChange) -> str:
+    """The statement that changes a column."""
+    what = "ADD COLUMN IF NOT EXISTS" if change.is_new else "MODIFY COLUMN"
+    return f"ALTER TABLE {quote(database)}.{quote(table)} {what} {quote(change.column)} {change.type}"
+
+
+def column_changes(kind: Kind, existing: Mapping[str, str]) -> tuple[ColumnChange, ...]:
+    """What lets an existing table hold this kind: columns it lacks, and types that are too narrow.
 
     `existing` maps the table's columns to their types. Raises `NeedsHuman` when the key column is another one now,
-    which ClickHouse cannot change in place.
+    which cannot be changed in place.
     """
-    table = f"{quote(database)}.{quote(kind.table)}"
     columns = history_columns(kind)
     if existing.get(kind.key) != columns[kind.key]:
         raise NeedsHuman(
             f"kind {kind.name}: the key of its history table {kind.table} is not {kind.key} {columns[kind.key]}",
             hint=f"keep the key in {kind.origin} as it was, or give the kind another table",
         )
-    missing = tuple(
-        f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {quote(name)} {type_}"
-        for name, type_ in columns.items()
-        if name not in existing
-    )
+    missing = (ColumnChange(name, type_, is_new=True) for name, type_ in columns.items() if name not in existing)
     wider = ((name, _wide_enough(existing[name], type_)) for name, type_ in columns.items() if name in existing)
-    return missing + tuple(
-        f"ALTER TABLE {table} MODIFY COLUMN {quote(name)} {type_}" for name, type_ in wider if type_ != existing[name]
+    return (
+        *missing,
+        *(ColumnChange(name, type_, is_new=False) for name, type_ in wider if type_ != existing[name]),
     )
 
 
@@ -241,11 +264,3 @@ def _wide_enough(old: str, new: str) -> str:
     if {old, new} == {"Nullable(Int64)", "Nullable(Float64)"}:
         return "Nullable(Float64)"
     return "Nullable(String)"
-
-
-def _create(database: str, table: str, columns: Mapping[str, str], key: Iterable[str], version: str = "") -> str:
-    lines = ",\n".join(f"  {quote(name)} {type_}" for name, type_ in columns.items())
-    order = ", ".join(quote(name) for name in key)
-    engine = f"ReplacingMergeTree({quote(version)})" if version else "ReplacingMergeTree"
-    name = f"{quote(database)}.{quote(table)}"
-    return f"CREATE TABLE IF NOT EXISTS {name} (\n{lines}\n)\nENGINE = {engine}\nORDER BY ({order})"

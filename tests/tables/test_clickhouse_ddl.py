@@ -10,17 +10,19 @@ from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import Column, SqlType
 from reconciler.tables.clickhouse import (
     DEFAULT_DATABASE,
+    VERSIONS,
+    alter_table,
+    column_changes,
     create_database,
-    create_kind,
-    create_versions,
+    create_table,
     history_columns,
-    migrations,
+    history_table,
 )
 from reconciler.values import replace
 from tests.support.kinds import GADGET, ODD, WIDGET, WIDGET_COLUMNS, make_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from reconciler.kinds.kind import Kind
 
@@ -29,12 +31,18 @@ TABLE = "`config_history`.`widget_config`"
 
 @pytest.mark.parametrize("kind", [WIDGET, GADGET, ODD], ids=["widget", "gadget", "odd"])
 def test_a_kinds_table(golden: Callable[[str, str], None], request: pytest.FixtureRequest, kind: Kind) -> None:
-    golden(f"ddl/clickhouse-{request.node.callspec.id}.sql", f"{create_kind(DEFAULT_DATABASE, kind)};\n")
+    golden(
+        f"ddl/clickhouse-{request.node.callspec.id}.sql", f"{create_table(DEFAULT_DATABASE, history_table(kind))};\n"
+    )
 
 
 def test_the_table_of_versions(golden: Callable[[str, str], None]) -> None:
-    statements = (create_database(DEFAULT_DATABASE), create_versions(DEFAULT_DATABASE))
+    statements = (create_database(DEFAULT_DATABASE), create_table(DEFAULT_DATABASE, VERSIONS))
     golden("ddl/clickhouse.sql", "".join(f"{statement};\n" for statement in statements))
+
+
+def migrations(kind: Kind, existing: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(alter_table(DEFAULT_DATABASE, kind.table, change) for change in column_changes(kind, existing))
 
 
 def typed(type_: SqlType) -> Kind:
@@ -44,15 +52,15 @@ def typed(type_: SqlType) -> Kind:
 
 def test_a_table_that_fits_is_left_alone() -> None:
     for kind in (WIDGET, GADGET, ODD):
-        assert migrations(DEFAULT_DATABASE, kind, history_columns(kind)) == ()
+        assert column_changes(kind, history_columns(kind)) == ()
 
 
 def test_a_column_is_added_and_none_is_dropped() -> None:
     newer = make_kind("Widget", (*WIDGET_COLUMNS, Column("fin`ish", SqlType.UUID)))
-    assert migrations(DEFAULT_DATABASE, newer, history_columns(WIDGET)) == (
+    assert migrations(newer, history_columns(WIDGET)) == (
         f"ALTER TABLE {TABLE} ADD COLUMN IF NOT EXISTS `fin\\`ish` Nullable(UUID)",
     )
-    assert migrations(DEFAULT_DATABASE, WIDGET, history_columns(newer)) == ()
+    assert migrations(WIDGET, history_columns(newer)) == ()
 
 
 @pytest.mark.parametrize(
@@ -68,9 +76,9 @@ def test_a_column_is_added_and_none_is_dropped() -> None:
 )
 def test_a_column_is_widened_and_never_narrowed(old: SqlType, new: SqlType, wider: str | None) -> None:
     expected = (f"ALTER TABLE {TABLE} MODIFY COLUMN `pieces` Nullable({wider})",) if wider else ()
-    assert migrations(DEFAULT_DATABASE, typed(new), history_columns(typed(old))) == expected
+    assert migrations(typed(new), history_columns(typed(old))) == expected
 
 
 def test_another_key_is_refused() -> None:
     with pytest.raises(NeedsHuman, match="the key of its history table gadget_config is not gadget_id UUID"):
-        migrations(DEFAULT_DATABASE, GADGET, history_columns(GADGET) | {"gadget_id": "String"})
+        column_changes(GADGET, history_columns(GADGET) | {"gadget_id": "String"})

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
 import sys
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -17,15 +20,16 @@ from urllib3.exceptions import SSLError
 
 from reconciler import canonical
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater, UsageError
-from reconciler.tables.clickhouse import DEFAULT_DATABASE, quote
+from reconciler.tables.clickhouse import DEFAULT_DATABASE, alter_table, create_database, create_table, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from clickhouse_connect.driver.client import Client
     from clickhouse_connect.driver.query import QueryResult
+
+    from reconciler.tables.clickhouse import ColumnChange, Table
 
 EMBEDDED = "chdb"
 _PORTS = {"clickhouse": 8123, "clickhouses": 8443}
@@ -78,6 +82,16 @@ _INSERT_SETTINGS = {
 _DRIVER_LOG = logging.NullHandler()
 
 
+DATABASES = "SELECT count() FROM system.databases WHERE name = {database:String}"
+
+CATALOG = """
+WITH (
+  SELECT any(comment) FROM system.tables WHERE database = {database:String} AND name = 'config_versions'
+) AS mark
+SELECT table, name, type, mark FROM system.columns WHERE database = {database:String}
+"""
+
+
 class Timeouts(NamedTuple):
     """Whole seconds to wait for a connection, and for a server to say anything."""
 
@@ -93,6 +107,28 @@ class QueryRows(NamedTuple):
 
     columns: tuple[tuple[str, str], ...]
     rows: Sequence[Sequence[Any]]
+
+
+@lru_cache(maxsize=4096)
+def _moment(value: object) -> str:
+    """A moment in ClickHouse's words. Remembered: the rows of a commit share their times."""
+    assert isinstance(value, datetime)
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+_ENCODER = json.JSONEncoder(default=_moment, ensure_ascii=False, allow_nan=False)
+
+
+def lines(rows: Iterable[Sequence[object]]) -> bytes:
+    """Rows as the insert format wants them: one JSON array a line, UTF-8.
+
+    A lone surrogate (half a character, or a byte of a path that is not UTF-8) has no UTF-8 form: it becomes U+FFFD.
+    """
+    text = "\n".join(map(_ENCODER.encode, rows))
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode()
 
 
 class Connection:
@@ -143,16 +179,40 @@ class Connection:
         tree = self._client.raw_query(f"EXPLAIN AST {statement}")  # a format would be taken for the statement's
         return tree.decode("utf-8", "replace")
 
-    def command(self, statement: str) -> None:
-        """Run a statement that answers nothing."""
-        with translate_errors(self.place):
-            self._client.command(statement)
+    def catalog(self) -> Iterable[tuple[str, str, str, str]]:
+        """Table, column and type of each column there is, and the comment on the table of versions."""
+        return [(table, name, type_, mark) for table, name, type_, mark in self.ask(CATALOG)]
 
-    def insert(self, table: str, columns: Sequence[str], rows: bytes) -> None:
+    def make_database(self) -> None:
+        """Only when it is missing: a login that may not create databases can still be given one."""
+        if not self.ask(DATABASES)[0][0]:
+            self._command(create_database(self.database))
+
+    def create(self, table: Table) -> None:
+        """Create a table if it is missing."""
+        self._command(create_table(self.database, table))
+
+    def alter(self, table: str, change: ColumnChange) -> None:
+        """Add a column to a table, or give it a wider type."""
+        self._command(alter_table(self.database, table, change))
+
+    def drop(self, table: str) -> None:
+        """Remove a table."""
+        self._command(f"DROP TABLE {self._name(table)}")
+
+    def insert(self, table: Table, rows: Iterable[Sequence[object]]) -> None:
         """Insert rows in `ROW_FORMAT`. Raw, as the driver's own conversion imports pandas first (0.25 s)."""
         with translate_errors(self.place):
-            name = f"{quote(self.database)}.{quote(table)}"
-            self._client.raw_insert(name, columns, rows, settings=_INSERT_SETTINGS, fmt=ROW_FORMAT)
+            self._client.raw_insert(
+                self._name(table.name), list(table.columns), lines(rows), settings=_INSERT_SETTINGS, fmt=ROW_FORMAT
+            )
+
+    def _name(self, table: str) -> str:
+        return f"{quote(self.database)}.{quote(table)}"
+
+    def _command(self, statement: str) -> None:
+        with translate_errors(self.place):
+            self._client.command(statement)
 
     def _query(self, query: str, parameters: dict[str, object]) -> QueryResult:
         return self._client.query(query, parameters={"database": self.database, **parameters})

@@ -12,112 +12,25 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
-from uuid import UUID
+from typing import TYPE_CHECKING
 
 from clickhouse_connect.driver.exceptions import Error
 from msgspec import Struct
 
 from reconciler.adapters.clickhouse.connection import SERVER_ERRORS, explain_error
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.model.rows import MAX_QUERY_BYTES, QueryResult, TableExport
+from reconciler.ledger.offered import VERSIONS
+from reconciler.model.rows import MAX_QUERY_BYTES, QueryResult
 from reconciler.policy import escape_line
-from reconciler.tables.clickhouse import EVENTS_TABLE, INTERVALS_TABLE, OWN_TABLES, VERSIONS_TABLE, kind_of_table, quote
+from reconciler.tables.clickhouse import VERSIONS_TABLE, quote
 from reconciler.tables.rows import take_fitting, to_json_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from reconciler.adapters.clickhouse.connection import Connection
-    from reconciler.adapters.clickhouse.tables import Catalog
+    from reconciler.ledger.offered import OfferedTable
     from reconciler.model.rows import QueryLimits
-
-    Tables = Mapping[str, Mapping[str, str]]
-
-VERSIONS = "versions"
-"""What the table of versions is called here."""
-HIDDEN = ("generation",)
-COUNTS = "mainline AND NOT orphaned AND status = 'VALID'"
-ORDERS = {
-    VERSIONS: ("height", "commit_sha"),
-    EVENTS_TABLE: ("host", "store", "seq"),
-    INTERVALS_TABLE: ("host", "live_from", "seq"),
-}
-OF_REPOSITORY = "repository = {repository:String}"
-"""A host may have followed another branch: its intervals tell which."""
-WRAPPED = re.compile(r"(?:Nullable|LowCardinality)\((.*)\)")
-DUCKDB_TYPES = {
-    "String": "VARCHAR",
-    "UUID": "UUID",
-    "Float64": "DOUBLE",
-    "Int64": "BIGINT",
-    "Int16": "SMALLINT",
-    "UInt32": "UINTEGER",
-    "UInt64": "UBIGINT",
-    "Bool": "BOOLEAN",
-    "DateTime64(6, 'UTC')": "TIMESTAMP",
-    "Array(String)": "VARCHAR[]",
-}
-
-
-class OfferedTable(NamedTuple):
-    """A table: what it is called, its columns as name and DuckDB type, and the query and order of its rows."""
-
-    name: str
-    columns: tuple[tuple[str, str], ...]
-    query: str
-    order: str
-
-
-def list_tables(database: str, tables: Tables) -> Iterator[OfferedTable]:
-    """All that there is. The queries are bound to `repository` and `branch`."""
-    versions = _rows(database, VERSIONS_TABLE, tables[VERSIONS_TABLE])
-    if VERSIONS not in tables:
-        yield OfferedTable(VERSIONS, _columns(tables[VERSIONS_TABLE]), versions, _ordered(ORDERS[VERSIONS]))
-    if EVENTS_TABLE in tables:
-        events = _rows(database, EVENTS_TABLE, tables[EVENTS_TABLE])
-        yield OfferedTable(EVENTS_TABLE, _columns(tables[EVENTS_TABLE]), events, _ordered(ORDERS[EVENTS_TABLE]))
-    if INTERVALS_TABLE in tables:
-        columns = tables[INTERVALS_TABLE]
-        shown = tuple((name, _type(type_)) for name, type_ in columns.items() if name not in (*HIDDEN, "repository"))
-        names = ", ".join(quote(name) for name, _ in shown)
-        intervals = f"SELECT {names} FROM {quote(database)}.{quote(INTERVALS_TABLE)} FINAL WHERE {OF_REPOSITORY}"  # noqa: S608  names only, quoted
-        yield OfferedTable(INTERVALS_TABLE, shown, intervals, _ordered(ORDERS[INTERVALS_TABLE]))
-    counting = f"SELECT commit_sha FROM ({versions}) WHERE {COUNTS}"  # noqa: S608  of our own making
-    for table, columns in sorted(tables.items()):
-        kind = kind_of_table(table, columns) if table not in OWN_TABLES else None
-        if kind is not None:
-            query = f"{_rows(database, table, columns)} AND {_own('commit_sha', columns)} IN ({counting})"
-            order = _ordered((_own("height", columns), kind.key))
-            yield OfferedTable(table, _columns(columns), query, order)
-
-
-def _rows(database: str, table: str, columns: Mapping[str, str]) -> str:
-    shown = ", ".join(quote(name) for name, _ in _columns(columns))
-    repository, branch = (_own(name, columns) for name in ("repository", "branch"))
-    ours = f"{repository} = {{repository:String}} AND {branch} = {{branch:String}}"
-    return f"SELECT {shown} FROM {quote(database)}.{quote(table)} FINAL WHERE {ours}"  # noqa: S608  names only, quoted
-
-
-def _columns(columns: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    left_out = {*HIDDEN, *(_own(name, columns) for name in ("repository", "branch"))}
-    return tuple((name, _type(type_)) for name, type_ in columns.items() if name not in left_out)
-
-
-def _type(type_: str) -> str:
-    while wrapped := WRAPPED.fullmatch(type_):
-        type_ = wrapped[1]
-    return DUCKDB_TYPES.get(type_, "VARCHAR")
-
-
-def _own(name: str, columns: Mapping[str, str]) -> str:
-    """The history's own column; it is prefixed where the kind has a field of that name."""
-    return f"history_{name}" if f"history_{name}" in columns else name
-
-
-def _ordered(columns: tuple[str, ...]) -> str:
-    return "ORDER BY " + ", ".join(map(quote, columns))
-
 
 ONE_SELECT = "a query is one SELECT; everything else is done by commits"
 TABLES_ONLY = "a query sees versions, host_events, live_intervals and the tables of the kinds, each by its name alone"
@@ -268,71 +181,59 @@ AFTER = re.compile(r"(?:: |\. )?(?:In scope .*|While .*|Expected one of.*|\(vers
 """What ClickHouse adds to what it says: the query, as it is run, and the error's name."""
 
 
-class SqlQueries:
-    """The part of a ledger that runs what somebody else wrote."""
+def query_tables(
+    connection: Connection, sql: str, tables: Iterable[OfferedTable], ours: Mapping[str, str], limits: QueryLimits
+) -> QueryResult:
+    """What a query finds in tables of which `ours` is the repository and branch.
 
-    _connection: Connection
-    _catalog: Catalog
-    _ours: Mapping[str, str]
+    Raises `UsageError` for what cannot be run, or takes too long or too much.
+    """
+    try:
+        return _found(connection, _screened(connection, sql), tables, ours, limits)
+    except Error as error:
+        raise _explain_query_error(error, connection.place, limits) from error
 
-    def query(self, sql: str, limits: QueryLimits) -> QueryResult:
-        """What a query finds in `versions`, `host_events`, `live_intervals` and the tables of the kinds.
 
-        Raises `UsageError` for what cannot be run, or takes too long or too much.
-        """
-        if not self._catalog.columns(VERSIONS_TABLE):
-            raise UsageError("the history is empty", hint="`reconciler sync` records every commit of the branch")
-        try:
-            statement = self._screened(sql)
-            return self._found(statement, limits)
-        except Error as error:
-            raise _explain_query_error(error, self._connection.place, limits) from error
+def _screened(connection: Connection, sql: str) -> str:
+    """The query as ClickHouse itself writes it: one statement, without comments."""
+    ((statement,),) = connection.run(ONE_STATEMENT, {"readonly": 1}, sql=sql).rows
+    check_tree(connection.explain(str(statement)), _engine(connection))
+    return str(statement)
 
-    def _screened(self, sql: str) -> str:
-        """The query as ClickHouse itself writes it: one statement, without comments."""
-        ((statement,),) = self._connection.run(ONE_STATEMENT, {"readonly": 1}, sql=sql).rows
-        check_tree(self._connection.explain(str(statement)), self._engine())
-        return str(statement)
 
-    def _engine(self) -> Engine:
-        run = self._connection.run
-        ((has_categories,),) = run(HAS_CATEGORIES, {}).rows
-        functions = FUNCTIONS.format(categories="categories" if has_categories else "''")
-        table_functions = [str(name) for (name,) in run(TABLE_FUNCTIONS, {}).rows]
-        databases = [str(name) for (name,) in run(DATABASES, {}).rows]
-        return engine(run(functions, {}).rows, table_functions, databases)
+def _engine(connection: Connection) -> Engine:
+    run = connection.run
+    ((has_categories,),) = run(HAS_CATEGORIES, {}).rows
+    functions = FUNCTIONS.format(categories="categories" if has_categories else "''")
+    table_functions = [str(name) for (name,) in run(TABLE_FUNCTIONS, {}).rows]
+    databases = [str(name) for (name,) in run(DATABASES, {}).rows]
+    return engine(run(functions, {}).rows, table_functions, databases)
 
-    def _found(self, statement: str, limits: QueryLimits) -> QueryResult:
-        text = statement.lower()
-        tables = {table.name: table.query for table in self._offered() if table.name.lower() in text}
-        if VERSIONS in tables:
-            tables[VERSIONS_TABLE] = tables[VERSIONS]
-        settings = {
-            "max_execution_time": math.ceil(limits.seconds),
-            "max_memory_usage": MAX_MEMORY,
-            "max_result_bytes": MAX_FOUND_BYTES,
-            "result_overflow_mode": "throw",
-            "readonly": 1,  # the last: after it no setting can be changed
-        }
-        named = ",\n".join(f"{quote(name)} AS ({query})" for name, query in tables.items())
-        whole = f"{f'WITH {named}' if named else ''}\nSELECT * FROM (\n{statement}\n) LIMIT {limits.rows + 1}"
-        result = self._connection.run(whole, settings, database=True, **self._ours)
-        rows = (tuple(map(to_json_cell, row)) for row in result.rows)
-        kept, cut = take_fitting(rows, limits.rows, MAX_QUERY_BYTES)
-        return QueryResult(result.columns, tuple(kept), cut)
 
-    def exports(self) -> dict[str, TableExport]:
-        """All tables for files, by name; their rows are to be read while the ledger is open."""
-        if not self._catalog.columns(VERSIONS_TABLE):
-            return {}
-        return {table.name: TableExport(table.name, table.columns, self._blocks(table)) for table in self._offered()}
-
-    def _blocks(self, table: OfferedTable) -> Iterator[list[tuple[Any, ...]]]:
-        for block in self._connection.blocks(f"{table.query} {table.order}", **self._ours):
-            yield [tuple(str(value) if isinstance(value, UUID) else value for value in row) for row in block]
-
-    def _offered(self) -> Iterator[OfferedTable]:
-        return list_tables(self._connection.database, self._catalog.tables())
+def _found(
+    connection: Connection,
+    statement: str,
+    tables: Iterable[OfferedTable],
+    ours: Mapping[str, str],
+    limits: QueryLimits,
+) -> QueryResult:
+    text = statement.lower()
+    queries = {table.name: table.query for table in tables if table.name.lower() in text}
+    if VERSIONS in queries:
+        queries[VERSIONS_TABLE] = queries[VERSIONS]
+    settings = {
+        "max_execution_time": math.ceil(limits.seconds),
+        "max_memory_usage": MAX_MEMORY,
+        "max_result_bytes": MAX_FOUND_BYTES,
+        "result_overflow_mode": "throw",
+        "readonly": 1,  # the last: after it no setting can be changed
+    }
+    named = ",\n".join(f"{quote(name)} AS ({query})" for name, query in queries.items())
+    whole = f"{f'WITH {named}' if named else ''}\nSELECT * FROM (\n{statement}\n) LIMIT {limits.rows + 1}"
+    result = connection.run(whole, settings, database=True, **ours)
+    rows = (tuple(map(to_json_cell, row)) for row in result.rows)
+    kept, cut = take_fitting(rows, limits.rows, MAX_QUERY_BYTES)
+    return QueryResult(result.columns, tuple(kept), cut)
 
 
 def _explain_query_error(error: Error, place: str, limits: QueryLimits) -> ReconcilerError:

@@ -12,7 +12,7 @@ from datetime import date
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from reconciler.adapters.clickhouse.tables import (
+from reconciler.ledger.tables import (
     EARLIEST,
     LATEST,
     bound_columns,
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
-    from reconciler.adapters.clickhouse.connection import Connection
-    from reconciler.adapters.clickhouse.tables import Catalog
     from reconciler.kinds.kind import Kind, Kinds
+    from reconciler.ledger.connection import Connection
+    from reconciler.ledger.tables import Catalog
     from reconciler.model.rows import HistoryPoint, HistoryRow, VersionRow
     from reconciler.ports import VersionFilter
 

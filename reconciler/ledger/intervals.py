@@ -8,7 +8,7 @@ from __future__ import annotations
 from string import Template
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.clickhouse.tables import clamp, recorded_event
+from reconciler.ledger.tables import clamp, recorded_event
 from reconciler.model.intervals import LiveInterval
 from reconciler.model.refusal import Refusal
 from reconciler.tables.clickhouse import EVENTS_TABLE, INTERVALS_TABLE
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
-    from reconciler.adapters.clickhouse.connection import Connection
-    from reconciler.adapters.clickhouse.tables import Catalog
+    from reconciler.ledger.connection import Connection
+    from reconciler.ledger.tables import Catalog
     from reconciler.model.host import HostEvent
     from reconciler.model.rows import DriftFilter
 

@@ -1,14 +1,12 @@
 """The ledger's tables: what the database has, making it fit the kinds, and rows as they go in and come out.
 
-What the database has is asked once, and again only when something is missing. Rows go in as lines of
-JSONCompactEachRow.
+What the database has is asked once, and again only when something is missing.
 """
 
 from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
@@ -29,19 +27,10 @@ from reconciler.tables.rows import desired_values
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from reconciler.adapters.clickhouse.connection import Connection
     from reconciler.kinds.kind import Kind, Kinds
+    from reconciler.ledger.connection import Connection
     from reconciler.model.commit import RowChange, Version
     from reconciler.model.intervals import LiveInterval
-
-DATABASES = "SELECT count() FROM system.databases WHERE name = {database:String}"
-
-CATALOG = """
-WITH (
-  SELECT any(comment) FROM system.tables WHERE database = {database:String} AND name = 'config_versions'
-) AS mark
-SELECT table, name, type, mark FROM system.columns WHERE database = {database:String}
-"""
 
 ANY_ROW = "SELECT 1 FROM {database:Identifier}.{table:Identifier} LIMIT 1"
 
@@ -93,54 +82,43 @@ class Catalog:
         """Create or alter what these kinds need. Raises `NeedsHuman` when a table cannot be made to fit."""
         self._read()
         if not self._tables:
-            self._make_database()
-        wanted = [statement for kind in kinds for statement in self._for_kind(kind)]
+            self._connection.make_database()
+        changed = [self._fit_kind(kind) for kind in kinds]
         if ddl.VERSIONS_TABLE not in self._tables:
-            wanted.append(ddl.create_versions(self._connection.database))
-        for statement in wanted:
-            self._connection.command(statement)
-        if wanted:
+            self._connection.create(ddl.VERSIONS)
+            changed.append(True)
+        if any(changed):
             self._read()
 
-    def fit_events(self) -> None:
-        """Create the table of host events when it is missing."""
-        if not self.columns(ddl.EVENTS_TABLE):
+    def fit_own(self, table: ddl.Table) -> None:
+        """Create one of the ledger's own tables when it is missing."""
+        if not self.columns(table.name):
             if not self._tables:
-                self._make_database()
-            self._connection.command(ddl.create_events(self._connection.database))
+                self._connection.make_database()
+            self._connection.create(table)
             self._read()
 
-    def fit_intervals(self) -> None:
-        """Create the table of live intervals when it is missing."""
-        if not self.columns(ddl.INTERVALS_TABLE):
-            if not self._tables:
-                self._make_database()
-            self._connection.command(ddl.create_intervals(self._connection.database))
-            self._read()
-
-    def _for_kind(self, kind: Kind) -> tuple[str, ...]:
+    def _fit_kind(self, kind: Kind) -> bool:
+        """Make a table fit; whether anything had to be done."""
         existing = self._tables.get(kind.table)
         if existing is None:
-            return (ddl.create_kind(self._connection.database, kind),)
+            self._connection.create(ddl.history_table(kind))
+            return True
         if existing.get(kind.key) != ddl.history_columns(kind)[kind.key] and self._is_empty(kind.table):
-            return (f"DROP TABLE {self._name(kind.table)}", ddl.create_kind(self._connection.database, kind))
-        return ddl.migrations(self._connection.database, kind, existing)
+            self._connection.drop(kind.table)
+            self._connection.create(ddl.history_table(kind))
+            return True
+        changes = ddl.column_changes(kind, existing)
+        for change in changes:
+            self._connection.alter(kind.table, change)
+        return bool(changes)
 
     def _is_empty(self, table: str) -> bool:
         return not self._connection.ask(ANY_ROW, table=table)
 
-    def _name(self, table: str) -> str:
-        return f"{ddl.quote(self._connection.database)}.{ddl.quote(table)}"
-
-    def _make_database(self) -> None:
-        """Only when it is missing: a login that may not create databases can still be given one."""
-        database = self._connection.database
-        if not self._connection.ask(DATABASES)[0][0]:
-            self._connection.command(ddl.create_database(database))
-
     def _read(self) -> None:
         self._tables = {}
-        for table, name, type_, comment in self._connection.ask(CATALOG):
+        for table, name, type_, comment in self._connection.catalog():
             self._refuse_newer(ddl.format_version(comment))
             self._tables.setdefault(table, {})[name] = type_
 
@@ -154,28 +132,6 @@ class Catalog:
 
 
 SIGNED, UNSIGNED = "signed", "none"
-
-
-@lru_cache(maxsize=4096)
-def _moment(value: object) -> str:
-    """A moment in ClickHouse's words. Remembered: the rows of a commit share their times."""
-    assert isinstance(value, datetime)
-    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
-
-
-_ENCODER = json.JSONEncoder(default=_moment, ensure_ascii=False, allow_nan=False)
-
-
-def lines(rows: Iterable[Sequence[object]]) -> bytes:
-    """Rows as the insert format wants them: one JSON array a line, UTF-8.
-
-    A lone surrogate (half a character, or a byte of a path that is not UTF-8) has no UTF-8 form: it becomes U+FFFD.
-    """
-    text = "\n".join(map(_ENCODER.encode, rows))
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode()
 
 
 def version_values(row: VersionRow, generation: int) -> tuple[object, ...]:

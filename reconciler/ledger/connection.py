@@ -1,0 +1,51 @@
+"""What the ledger asks of an engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from reconciler.tables.clickhouse import ColumnChange, Table
+
+
+class Connection(Protocol):
+    """An open engine. `place` says in messages where it is; `database` is the one everything happens in.
+
+    Columns have ClickHouse's types, in every engine. All calls raise `RetryLater` while the engine cannot answer, and
+    `NeedsHuman` when it will not.
+    """
+
+    place: str
+    database: str
+
+    def close(self) -> None:
+        """Give the engine's files or the server's connections free."""
+
+    def ask(self, query: str, **parameters: object) -> Sequence[Sequence[Any]]:
+        """The rows of a SELECT; `{name:Type}` in it is bound to the parameter of that name, or the database's."""
+
+    def ask_named(self, query: str, **parameters: object) -> Sequence[Mapping[str, Any]]:
+        """The rows of a SELECT by column."""
+
+    def blocks(self, query: str, **parameters: object) -> Iterator[Sequence[Sequence[Any]]]:
+        """The rows of a SELECT a block at a time: all of them may be more than there is memory for."""
+
+    def catalog(self) -> Iterable[tuple[str, str, str, str]]:
+        """Table, column and type of each column there is, and the comment on the table of versions."""
+
+    def make_database(self) -> None:
+        """Create the database if it is missing."""
+
+    def create(self, table: Table) -> None:
+        """Create a table if it is missing."""
+
+    def alter(self, table: str, change: ColumnChange) -> None:
+        """Add a column to a table, or give it a wider type."""
+
+    def drop(self, table: str) -> None:
+        """Remove a table."""
+
+    def insert(self, table: Table, rows: Iterable[Sequence[object]]) -> None:
+        """Insert rows; of several with one key the last counts, or the one with the highest version."""

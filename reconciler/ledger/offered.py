@@ -1,0 +1,97 @@
+"""The tables that other people's queries and exports see: those of one repository and branch, each row that counts."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from reconciler.tables.clickhouse import EVENTS_TABLE, INTERVALS_TABLE, OWN_TABLES, VERSIONS_TABLE, kind_of_table, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    Tables = Mapping[str, Mapping[str, str]]
+
+VERSIONS = "versions"
+"""What the table of versions is called here."""
+HIDDEN = ("generation",)
+COUNTS = "mainline AND NOT orphaned AND status = 'VALID'"
+ORDERS = {
+    VERSIONS: ("height", "commit_sha"),
+    EVENTS_TABLE: ("host", "store", "seq"),
+    INTERVALS_TABLE: ("host", "live_from", "seq"),
+}
+OF_REPOSITORY = "repository = {repository:String}"
+"""A host may have followed another branch: its intervals tell which."""
+WRAPPED = re.compile(r"(?:Nullable|LowCardinality)\((.*)\)")
+DUCKDB_TYPES = {
+    "String": "VARCHAR",
+    "UUID": "UUID",
+    "Float64": "DOUBLE",
+    "Int64": "BIGINT",
+    "Int16": "SMALLINT",
+    "UInt32": "UINTEGER",
+    "UInt64": "UBIGINT",
+    "Bool": "BOOLEAN",
+    "DateTime64(6, 'UTC')": "TIMESTAMP",
+    "Array(String)": "VARCHAR[]",
+}
+
+
+class OfferedTable(NamedTuple):
+    """A table: what it is called, its columns as name and DuckDB type, and the query and order of its rows."""
+
+    name: str
+    columns: tuple[tuple[str, str], ...]
+    query: str
+    order: str
+
+
+def list_tables(database: str, tables: Tables) -> Iterator[OfferedTable]:
+    """All that there is. The queries are bound to `repository` and `branch`."""
+    versions = _rows(database, VERSIONS_TABLE, tables[VERSIONS_TABLE])
+    if VERSIONS not in tables:
+        yield OfferedTable(VERSIONS, _columns(tables[VERSIONS_TABLE]), versions, _ordered(ORDERS[VERSIONS]))
+    if EVENTS_TABLE in tables:
+        events = _rows(database, EVENTS_TABLE, tables[EVENTS_TABLE])
+        yield OfferedTable(EVENTS_TABLE, _columns(tables[EVENTS_TABLE]), events, _ordered(ORDERS[EVENTS_TABLE]))
+    if INTERVALS_TABLE in tables:
+        columns = tables[INTERVALS_TABLE]
+        shown = tuple((name, _type(type_)) for name, type_ in columns.items() if name not in (*HIDDEN, "repository"))
+        names = ", ".join(quote(name) for name, _ in shown)
+        intervals = f"SELECT {names} FROM {quote(database)}.{quote(INTERVALS_TABLE)} FINAL WHERE {OF_REPOSITORY}"  # noqa: S608  names only, quoted
+        yield OfferedTable(INTERVALS_TABLE, shown, intervals, _ordered(ORDERS[INTERVALS_TABLE]))
+    counting = f"SELECT commit_sha FROM ({versions}) WHERE {COUNTS}"  # noqa: S608  of our own making
+    for table, columns in sorted(tables.items()):
+        kind = kind_of_table(table, columns) if table not in OWN_TABLES else None
+        if kind is not None:
+            query = f"{_rows(database, table, columns)} AND {_own('commit_sha', columns)} IN ({counting})"
+            order = _ordered((_own("height", columns), kind.key))
+            yield OfferedTable(table, _columns(columns), query, order)
+
+
+def _rows(database: str, table: str, columns: Mapping[str, str]) -> str:
+    shown = ", ".join(quote(name) for name, _ in _columns(columns))
+    repository, branch = (_own(name, columns) for name in ("repository", "branch"))
+    ours = f"{repository} = {{repository:String}} AND {branch} = {{branch:String}}"
+    return f"SELECT {shown} FROM {quote(database)}.{quote(table)} FINAL WHERE {ours}"  # noqa: S608  names only, quoted
+
+
+def _columns(columns: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    left_out = {*HIDDEN, *(_own(name, columns) for name in ("repository", "branch"))}
+    return tuple((name, _type(type_)) for name, type_ in columns.items() if name not in left_out)
+
+
+def _type(type_: str) -> str:
+    while wrapped := WRAPPED.fullmatch(type_):
+        type_ = wrapped[1]
+    return DUCKDB_TYPES.get(type_, "VARCHAR")
+
+
+def _own(name: str, columns: Mapping[str, str]) -> str:
+    """The history's own column; it is prefixed where the kind has a field of that name."""
+    return f"history_{name}" if f"history_{name}" in columns else name
+
+
+def _ordered(columns: tuple[str, ...]) -> str:
+    return "ORDER BY " + ", ".join(map(quote, columns))
