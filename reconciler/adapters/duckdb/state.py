@@ -21,6 +21,7 @@ from reconciler.model.host import HostEvent, Owner, Suspension
 from reconciler.model.intervals import LiveInterval, rebuild_intervals
 from reconciler.model.refusal import REFUSED
 from reconciler.model.rows import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED, RESTORED
+from reconciler.tables.problems import shorten_problems
 from reconciler.values import replace
 
 if TYPE_CHECKING:
@@ -211,10 +212,12 @@ def attempted(connection: duckdb.DuckDBPyConnection) -> Attempt | None:
     return Attempt(Stamp(commit, canonical.utc(time)), canonical.utc(at), refused, load_problems(problems))
 
 
-def set_attempted(connection: duckdb.DuckDBPyConnection, attempt: Attempt) -> None:
-    """Replace the newest attempt."""
+def set_attempted(connection: duckdb.DuckDBPyConnection, attempt: Attempt) -> Attempt:
+    """Replace the newest attempt; gives it as it is read from now on, with not all of very many problems."""
+    attempt = replace(attempt, problems=shorten_problems(attempt.problems))
     values = (attempt.stamp.commit, attempt.stamp.time, attempt.at, attempt.refused)
     _put(connection, "gitops.attempted", ATTEMPTED_COLUMNS, (*values, dump_problems(attempt.problems)))
+    return attempt
 
 
 def known_faults(connection: duckdb.DuckDBPyConnection, program: str) -> dict[str, str]:

@@ -41,6 +41,15 @@ EVENTS_KEPT = timedelta(days=7)
 """How long host events stay in the store once the ledger has them."""
 MAX_MENDED = 100_000
 """Altered rows that are put right to make way for a step."""
+APPLIED, ATTEMPTED, COUNTS, FAULTS, OWNER, SUSPENSION = (
+    "applied",
+    "attempted",
+    "counts",
+    "faults",
+    "owner",
+    "suspension",
+)
+"""What a store that is open remembers. Each write names what of it changes."""
 
 
 def open_store(folder: Path, clock: Clock) -> DuckDBStore:
@@ -95,7 +104,7 @@ class DuckDBStore(DuckDBReader):
     def __init__(self, connection: duckdb.DuckDBPyConnection, clock: Clock) -> None:
         super().__init__(connection)
         self._clock = clock
-        self._known: dict[str, Any] = {}
+        self._known: dict[tuple[str, ...], Any] = {}
         self._timeline: intervals.Timeline | None = None
         self._moments = SnapshotCache()
 
@@ -118,27 +127,27 @@ class DuckDBStore(DuckDBReader):
 
     def applied(self) -> Applied | None:
         """The applied commit."""
-        return self._remembered("applied", super().applied)
+        return self._remembered((APPLIED,), super().applied)
 
     def last_attempt(self) -> Attempt | None:
         """The newest attempt."""
-        return self._remembered("attempted", super().last_attempt)
+        return self._remembered((ATTEMPTED,), super().last_attempt)
 
     def known_faults(self, program: str) -> Mapping[str, str]:
         """What a version of the program could not judge, and why, by subject."""
-        return self._remembered(f"faults {program}", lambda: state.known_faults(self._connection, program))
+        return self._remembered((FAULTS, program), lambda: super(DuckDBStore, self).known_faults(program))
 
     def suspension(self) -> Suspension | None:
         """The suspension that was asked for last, expired or not."""
-        return self._remembered("suspension", super().suspension)
+        return self._remembered((SUSPENSION,), super().suspension)
 
     def counts(self) -> Mapping[str, int]:
         """Live rows by kind."""
-        return self._remembered("counts", super().counts)
+        return self._remembered((COUNTS,), super().counts)
 
     def owner(self) -> Owner | None:
         """The repository and branch that the store belongs to."""
-        return self._remembered("owner", super().owner)
+        return self._remembered((OWNER,), super().owner)
 
     def bind(self, owner: Owner) -> None:
         """Give the store an owner, whatever it had."""
@@ -146,7 +155,7 @@ class DuckDBStore(DuckDBReader):
         if owner == before:
             return
         now = self._clock.now()
-        with self._transaction():
+        with self._transaction(OWNER):
             state.set_owner(self._connection, owner)
             self._timeline = None
             for event, detail in ownership_events(before, owner):
@@ -179,7 +188,7 @@ class DuckDBStore(DuckDBReader):
             raise BugError(f"the attempt at {attempt.stamp.commit} was not refused")
         before = self.last_attempt()
         again = before is not None and before.refused and before.stamp == attempt.stamp
-        with self._transaction():
+        with self._transaction(ATTEMPTED):
             state.set_attempted(self._connection, attempt)
             for one in (attempt, judged):
                 if one is not None and not again:
@@ -189,7 +198,7 @@ class DuckDBStore(DuckDBReader):
 
     def keep_faults(self, program: str, faults: Mapping[str, str]) -> None:
         """Know these in place of all before."""
-        with self._transaction():
+        with self._transaction(FAULTS):
             state.keep_faults(self._connection, program, faults)
 
     def heal(
@@ -204,7 +213,7 @@ class DuckDBStore(DuckDBReader):
 
         Raises `NeedsHuman` when what git says was altered, too, or something of somebody's depends on a table.
         """
-        with self._transaction():
+        with self._transaction(COUNTS):
             drifts = scan_drift(self._connection, self._catalog, DriftScope(kinds, leaving, limit))
             if drifts.reported:
                 heal(self._connection, self._catalog, drifts)
@@ -226,7 +235,7 @@ class DuckDBStore(DuckDBReader):
 
     def _mend_tables(self) -> bool:
         """Whether any live table was altered, and is as it should be now."""
-        with self._transaction():
+        with self._transaction(COUNTS):
             drifts = altered_tables(self._connection, self._catalog)
             if drifts.reported:
                 heal(self._connection, self._catalog, drifts)
@@ -235,7 +244,7 @@ class DuckDBStore(DuckDBReader):
 
     def _mend_rows(self, kinds: Kinds) -> bool:
         """Whether any live row was altered, and is as it should be now: what somebody wrote may not fit new tables."""
-        with self._transaction():
+        with self._transaction(COUNTS):
             drifts = scan_drift(self._connection, self._catalog, DriftScope(kinds, (), MAX_MENDED))
             if drifts.reported:
                 heal(self._connection, self._catalog, drifts)
@@ -249,7 +258,7 @@ class DuckDBStore(DuckDBReader):
 
     def suspend(self, suspension: Suspension) -> None:
         """Suspend reconciling, in place of a suspension that is there."""
-        with self._transaction():
+        with self._transaction(SUSPENSION):
             set_suspension(self._connection, suspension)
             event = HostEvent(0, self._clock.now(), "suspended", None, None, 0, suspension.detail())
             add_event(self._connection, event)
@@ -269,7 +278,7 @@ class DuckDBStore(DuckDBReader):
         suspension = self.suspension()
         if suspension is None:
             return None
-        with self._transaction():
+        with self._transaction(SUSPENSION):
             set_suspension(self._connection, None)
             event = HostEvent(0, self._clock.now(), how, None, None, 0, {**suspension.detail(), **more})
             add_event(self._connection, event)
@@ -295,21 +304,28 @@ class DuckDBStore(DuckDBReader):
         with self._transaction():
             state.move_cursor(self._connection, intervals.INTERVAL_CURSOR, change)
 
-    def _remembered(self, what: str, ask: Callable[[], T]) -> T:
+    def _remembered(self, what: tuple[str, ...], ask: Callable[[], T]) -> T:
         """What was found once: nobody else writes while this is open, and what is written here is forgotten."""
         if what not in self._known:
             self._known[what] = ask()
         value: T = self._known[what]
         return value
 
+    def _forget(self, changed: Collection[str]) -> None:
+        for what in [what for what in self._known if what[0] in changed]:
+            del self._known[what]
+
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._known.clear()
+    def _transaction(self, *changed: str) -> Iterator[None]:
+        """`changed` is what of all that is remembered is written."""
+        self._forget(changed)
         try:
             with transaction(self._connection):
                 yield
-        finally:
+        except BaseException:
             self._known.clear()
+            raise
+        self._forget(changed)
 
     @contextmanager
     def _step(self, kinds: Kinds, step: StoreUpdate, how: str) -> Iterator[None]:
@@ -324,15 +340,17 @@ class DuckDBStore(DuckDBReader):
         if step.approvals:
             detail["approved"] = [{"by": approval.by, "codes": list(approval.codes)} for approval in step.approvals]
         event = HostEvent(0, now, "applied", stamp.commit, step.digest, 0, detail)
-        with self._transaction():
+        applied = Applied(stamp, step.height, step.digest, now)
+        with self._transaction(APPLIED, ATTEMPTED, COUNTS):
             yield
             if known != self._catalog:
                 save_catalog(self._connection, known)
-            state.set_applied(self._connection, Applied(stamp, step.height, step.digest, now), step.warnings)
-            state.set_attempted(self._connection, Attempt(stamp, now, refused=False, problems=step.warnings))
+            state.set_applied(self._connection, applied, step.warnings)
+            attempt = state.set_attempted(self._connection, Attempt(stamp, now, refused=False, problems=step.warnings))
             timeline = self._timeline or intervals.read_timeline(self._connection)
             self._timeline = None
             timeline = intervals.begin_interval(self._connection, timeline, stamp.commit, step.digest, now)
             elapsed = (perf_counter() - began) * 1000
             add_event(self._connection, replace(event, duration_ms=elapsed))
         self._catalog, self._timeline = known, timeline
+        self._known |= {(APPLIED,): applied, (ATTEMPTED,): attempt}

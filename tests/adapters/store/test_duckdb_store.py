@@ -13,22 +13,41 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
+from reconciler import canonical
 from reconciler.adapters.duckdb.connection import explain_open_error, open_writable
+from reconciler.adapters.duckdb.reader import SnapshotCache
 from reconciler.adapters.duckdb.state import FORMAT_VERSION
 from reconciler.adapters.duckdb.store import open_reader, open_store
 from reconciler.errors import BugError, NeedsHuman, RetryLater
+from reconciler.kinds.kind import Kinds
+from reconciler.model.change import Prune
 from reconciler.model.commit import Approval, Attempt
-from reconciler.model.problem import Problem
+from reconciler.model.host import Suspension
+from reconciler.model.problem import Problem, Severity
 from reconciler.model.refusal import refusal_detail
 from reconciler.values import replace
 from tests.adapters.store.observing import observe
 from tests.support.cases import some
-from tests.support.kinds import KINDS, WIDGET, FixedClock, gadget, owner, row, stamp, step, tombstone, uid, widget
+from tests.support.kinds import (
+    GADGET,
+    KINDS,
+    WIDGET,
+    FixedClock,
+    gadget,
+    owner,
+    row,
+    stamp,
+    step,
+    tombstone,
+    uid,
+    widget,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from reconciler.adapters.duckdb.store import DuckDBStore
+    from reconciler.ports import StoreReader
 
 ROOT = Path(__file__).parents[3]
 
@@ -280,6 +299,65 @@ def test_host_events_tell_what_was_done(duckdb_store: DuckDBStore) -> None:
     ]
     assert (found[1].digest, found[1].duration_ms > 0, found[1].at.tzinfo) == (last.digest, True, UTC)
     assert duckdb_store.events(2) == found[:2]
+
+
+MANY = tuple(Problem("a", number, 1, "policy/x", "", "m", severity=Severity.WARNING) for number in range(1, 150))
+REFUSED = Attempt(stamp(3), stamp(9).time, refused=True, problems=(Problem("a", 1, 1, "x", "", "m"),))
+NOON = stamp(9).time
+WRITES: dict[str, Callable[[DuckDBStore], object]] = {
+    "bind": lambda store: store.bind(owner("repo", "main")),
+    "first": lambda store: store.apply(KINDS, step(1, row(widget("a"), 1), row(widget("b"), 1), warnings=MANY)),
+    "update": lambda store: store.apply(KINDS, step(2, row(widget("a", weight=2.0), 1, 2))),
+    "delete": lambda store: store.apply(KINDS, step(3, tombstone(widget("b"), 1, 3))),
+    "prune": lambda store: store.apply(KINDS, step(4, tombstone(widget("b"), 1, 4, prune=Prune.DELETE))),
+    "create": lambda store: store.apply(KINDS, step(5, row(widget("a"), 1, 5), row(gadget("g"), 5))),
+    "replace": lambda store: store.replace(KINDS, step(6, row(widget("c"), 6))),
+    "other kinds": lambda store: store.apply(Kinds((GADGET,)), step(7, tombstone(widget("c"), 6, 7))),
+    "same kinds": lambda store: store.apply(KINDS, step(8, row(widget("d"), 8), row(widget("e"), 8))),
+    "refuse": lambda store: store.refuse(REFUSED),
+    "lose rows": lambda store: before_it_was_opened(store, "DELETE FROM main.widget_config"),
+    "heal": lambda store: store.heal(KINDS),
+    "record drift": lambda store: store.record_drift(KINDS),
+    "lose a table": lambda store: before_it_was_opened(store, "DROP TABLE main.widget_config"),
+    "update in a lost table": lambda store: store.apply(KINDS, step(9, row(widget("d", weight=3.0), 8, 9))),
+    "learn": lambda store: store.keep_faults("1", {"a": "b"}),
+    "learn for another": lambda store: store.keep_faults("2", {"c": "d"}),
+    "suspend": lambda store: store.suspend(Suspension("why", "ann", NOON, None)),
+    "resume": lambda store: store.resume("ann"),
+    "suspend again": lambda store: store.suspend(Suspension("why", "ann", NOON, NOON)),
+    "expire": lambda store: store.expire(),
+    "note": lambda store: store.record_event("something", {}),
+    "rebind": lambda store: store.bind(owner("repo", "next")),
+}
+
+
+def before_it_was_opened(store: DuckDBStore, statement: str) -> None:
+    """Somebody did this."""
+    store._connection.execute(statement)
+    store._known.clear()
+    store._moments = SnapshotCache()
+
+
+def answers(reader: StoreReader) -> list[object]:
+    """All that a store remembers while it is open."""
+    faults = [reader.known_faults(program) for program in "12"]
+    stored = (reader.applied(), reader.last_attempt(), reader.suspension(), reader.counts(), reader.owner())
+    return [*stored, faults, canonical.timestamp(stored[0].at) if stored[0] else None]
+
+
+def test_it_remembers_what_it_has_written(duckdb_store: DuckDBStore) -> None:
+    for name, write in WRITES.items():
+        write(duckdb_store)
+        with duckdb_store.another() as beside:
+            assert answers(duckdb_store) == answers(beside), name
+
+
+def test_what_failed_is_not_remembered(duckdb_store: DuckDBStore) -> None:
+    fill(duckdb_store)
+    before = answers(duckdb_store)
+    with pytest.raises(BugError, match="twice"):
+        duckdb_store.apply(KINDS, step(3, row(widget("c"), 3), row(widget("c"), 3)))
+    assert answers(duckdb_store) == before
 
 
 def test_event_numbers_never_come_again(tmp_path: Path) -> None:
