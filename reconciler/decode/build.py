@@ -244,6 +244,7 @@ class Builder:
         self._weight = 0
         self._open: set[int] = set()
         self._ambiguous: dict[str, str] = {}
+        self._told = 0
 
     def document(self, root: Node) -> Document:
         """The document of a root node. Raises `LimitExceededError`."""
@@ -271,6 +272,7 @@ class Builder:
     def _odd(self, node: ScalarNode, odd: OddScalar, pointer: str) -> float | str | None:
         text: str = node.value
         if odd is OddScalar.AMBIGUOUS:
+            self._tell(node, pointer)
             self._ambiguous[pointer] = text
             return _read_ambiguous(text)
         self._report(node, pointer, errors.not_finite(text))
@@ -364,11 +366,18 @@ class Builder:
             self._report(node, pointer, errors.forbidden_tag(node.tag))
 
     def _report(self, node: Node, pointer: str, words: Words) -> None:
+        self._tell(node, pointer)
         code, message, hint = words
         start = node.start_mark
         self.problems.append(Problem(self._path, start.line + 1, start.column + 1, code, pointer, message, hint))
         if len(self.problems) == errors.MAX_PROBLEMS:
             raise errors.too_wrong(node)
+
+    def _tell(self, node: Node, pointer: str) -> None:
+        """Count the text of a place. Raises `LimitExceededError`."""
+        self._told += len(pointer)
+        if self._told > errors.MAX_TOLD:
+            raise errors.too_long_places(node)
 
 
 def _join_pointer(parent: str, token: str | None) -> str:

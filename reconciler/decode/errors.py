@@ -41,6 +41,9 @@ value, and one for each character of it."""
 MAX_PROBLEMS = 1_000
 """Problems reported for one file."""
 
+MAX_TOLD = 1_000_000
+"""Characters of the places of what is wrong in one file: deep inside long keys each place takes 16 KB."""
+
 MAX_RESTARTS = 10
 """Documents with broken syntax in one file that are skipped to look at those after them."""
 
@@ -81,6 +84,12 @@ def too_wrong(node: Node | None) -> LimitExceededError:
     return LimitExceededError(
         f"the file has more than {MAX_PROBLEMS:,} problems; the rest is not shown", "mend the first ones", node
     )
+
+
+def too_long_places(node: Node | None) -> LimitExceededError:
+    """Too much text to say where the problems are."""
+    message = f"to say where all is that is wrong in this file takes more than {MAX_TOLD:,} characters"
+    return LimitExceededError(message, "mend the first ones, or let fewer and shorter keys stand around them", node)
 
 
 def long_key(node: Node | None) -> LimitExceededError:

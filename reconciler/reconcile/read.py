@@ -51,8 +51,8 @@ CHUNK = 100
 """Files that a worker process is given at once."""
 CPU_SECONDS = 60.0
 """CPU time for the files that are read at once, and for each megabyte of them a second more."""
-MAX_PROBLEMS = 200_000
-"""Problems of the files that are read at once; of those behind them, each file's first is kept."""
+MAX_PROBLEMS, MAX_TOLD = 200_000, 50_000_000
+"""Problems of the files that are read at once, and characters of them; of the files behind them the first is kept."""
 CHUNKS_PER_WORKER = 3
 """Chunks in flight for each worker: enough to keep it busy, few enough that the last ones end together."""
 NAMED_AS_FILES = (".yaml", ".yml", ".schema.json", ".sql")
@@ -80,14 +80,15 @@ class FileReader:
         """What each of `count` files declares, in order; many of them are read on all cores."""
         entries: list[FileEntry] = []
         left: dict[int, File] = {}
-        problems = 0
+        problems = told = 0
         for file, entry in self._read_once(files, count):
             if entry is None:
                 left[len(entries)] = file
-            elif problems > MAX_PROBLEMS:
+            elif problems > MAX_PROBLEMS or told > MAX_TOLD:
                 entry = replace(entry, problems=entry.problems[:1])  # noqa: PLW2901
             entries.append(entry or NO_ENTRY)
             problems += len(entries[-1].problems)
+            told += sum(problem.size for problem in entries[-1].problems)
         if left:
             for at, entry in zip(left, self._read_apart(list(left.values())), strict=True):
                 entries[at] = entry

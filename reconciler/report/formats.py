@@ -52,6 +52,7 @@ from reconciler.report.problems import (
     problem_line,
     problem_text,
     select_problems,
+    take_turns,
 )
 
 if TYPE_CHECKING:
@@ -93,9 +94,10 @@ def render_plan_github(plan: Plan, kinds: Kinds) -> str:
 
 
 def _render_annotations(title: str, problems: Sequence[Problem], notice: Sequence[str]) -> str:
-    errors = [problem for problem in problems if problem.is_error]
-    warnings = [problem for problem in problems if not problem.is_error]
-    most = [*errors[:MAX_ANNOTATIONS], *warnings[:MAX_ANNOTATIONS]]
+    by_turns = [problems[number] for number in take_turns(problems)]
+    errors = [problem for problem in by_turns if problem.is_error]
+    warnings = by_turns[len(errors) :]
+    most = [*sorted(errors[:MAX_ANNOTATIONS]), *sorted(warnings[:MAX_ANNOTATIONS])]
     shown, _ = select_problems(problems if len(most) == len(problems) else most, _annotation)
     left = {"more error": len(errors), "more warning": len(warnings)}
     for problem in shown:

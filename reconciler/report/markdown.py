@@ -28,7 +28,7 @@ from reconciler.report.plans import (
     prune_effect,
     unread_files,
 )
-from reconciler.report.problems import checked_counts, plural, problem_counts, problem_location
+from reconciler.report.problems import checked_counts, plural, problem_counts, problem_location, select_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -139,11 +139,17 @@ def table_entry(first: str, rows: Iterable[str], more: str) -> str:
     return "".join((*lines, more.format(f"{hidden:,}") if hidden else ""))
 
 
+PROBLEMS_HEAD = "\n| | Where | What |\n|:--|:--|:--|\n"
+
+
 def _render_comment(head: str, problems: Sequence[Problem], changes: Sequence[Section]) -> str:
     room = MAX_COMMENT - byte_size(head) - NOTICE_BYTES
-    worst_first = sorted(problems, key=lambda problem: not problem.is_error)
-    table = Section("problem", "\n| | Where | What |\n|:--|:--|:--|\n", list(map(_problem_row, worst_first)))
-    problem_tables, left_out = fit_sections([table], int(room * PROBLEMS_SHARE) if changes else room)
+    room_of_problems = int(room * PROBLEMS_SHARE) if changes else room
+    shown, omitted = select_problems(problems, _problem_row, room=room_of_problems - byte_size(PROBLEMS_HEAD))
+    worst_first = sorted(shown, key=lambda problem: not problem.is_error)
+    table = Section("problem", PROBLEMS_HEAD, list(map(_problem_row, worst_first)))
+    problem_tables, left_out = fit_sections([table], room_of_problems)
+    left_out += Counter({"problem": omitted})
     change_tables, changes_left_out = fit_sections(changes, room - sum(map(byte_size, problem_tables)))
     hidden = " and ".join(plural(number, f"more {noun}") for noun, number in (left_out + changes_left_out).items())
     notice = f"\n**… and {hidden} that this comment has no room for: see the job's log.**\n" if hidden else ""

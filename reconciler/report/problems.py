@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
@@ -85,6 +86,8 @@ def parse_problem(answer: answers.Problem) -> Problem:
 
 MAX_OUTPUT = 900_000
 """Bytes that the problems and changes of a format may take: with what is around them less than a megabyte."""
+MAX_OF_FILE, FILE_ROOM = 1_000, 250_000
+"""Problems of one file that are shown, and bytes that they may take, in whatever is shown of them."""
 
 
 class Selection(NamedTuple):
@@ -100,12 +103,41 @@ def select_problems(
     most: int = sys.maxsize,
     room: int = MAX_OUTPUT,
 ) -> Selection:
-    """As many problems, up to `most`, as there is room for when each is written as `render` does it."""
-    if count_fitting(problems[:most], render, room) == len(problems):
+    """As many problems, up to `most`, as there is room for when each is written as `render` does it.
+
+    No file takes the room of another: the first error of each is chosen before the second of any.
+    """
+    chosen: list[int] = []
+    of_file: Counter[str] = Counter()
+    bytes_of_file: Counter[str] = Counter()
+    for number in take_turns(problems):
+        path = problems[number].path
+        if of_file[path] == MAX_OF_FILE or bytes_of_file[path] > FILE_ROOM:
+            continue
+        size = written_size(problems[number], render)
+        bytes_of_file[path] += size
+        if of_file[path] and bytes_of_file[path] > FILE_ROOM:
+            continue
+        room -= size
+        if room < 0 or len(chosen) == most:
+            break
+        of_file[path] += 1
+        chosen.append(number)
+    if len(chosen) == len(problems):
         return Selection(tuple(problems), 0)
-    worst_first = sorted(problems, key=lambda problem: not problem.is_error)[:most]
-    shown = worst_first[: count_fitting(worst_first, render, room)]
-    return Selection(tuple(shown), len(problems) - len(shown))
+    shown = sorted(chosen, key=lambda number: (not problems[number].is_error, number))
+    return Selection(tuple(problems[number] for number in shown), len(problems) - len(shown))
+
+
+def take_turns(problems: Sequence[Problem]) -> list[int]:
+    """The places of all problems: the first error of each file, the second of each, …, then the warnings."""
+    seen: Counter[tuple[bool, str]] = Counter()
+    turns = []
+    for number, problem in enumerate(problems):
+        group = (not problem.is_error, problem.path)
+        turns.append((group[0], seen[group], number))
+        seen[group] += 1
+    return [number for _, _, number in sorted(turns)]
 
 
 def count_fitting(entries: Sequence[T], render: Callable[[T], str], room: int) -> int:

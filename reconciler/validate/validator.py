@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 
@@ -39,11 +39,14 @@ from reconciler.validate.judge import Judge, make_judge
 from reconciler.words import closest, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Column
     from reconciler.model.change import Decoded, Document
+
+
+T = TypeVar("T", Finding, Problem)
 
 
 def find_unfit_integers(kind: Kind, value: Any) -> Iterator[Finding]:
@@ -248,8 +251,8 @@ def _ambiguity_hint(pointer: str, text: str, kind: Kind | None) -> str:
             return f"if it is meant as text, quote it: '{text}'"
 
 
-MAX_PROBLEMS = 10_000
-"""Problems of a file after which its other documents are not looked at."""
+MAX_PROBLEMS, MAX_TOLD = 10_000, 1_000_000
+"""Problems of a file, and characters of them, after which it is not looked at any further."""
 UNREADABLE_CODES = frozenset({"yaml-syntax", "unsafe-yaml"})
 """The codes of problems that leave it unknown what a part of a file declares."""
 
@@ -267,8 +270,9 @@ class Validator:
         identified: list[Identified] = []
         all_problems: list[Problem] = list(decoded.problems)
         unreadable = any(problem.code in UNREADABLE_CODES for problem in decoded.problems)
+        room = MAX_TOLD
         for document in decoded.documents:
-            if len(all_problems) >= MAX_PROBLEMS:
+            if len(all_problems) >= MAX_PROBLEMS or room < 0:
                 all_problems.append(_too_many_problems(path, locate(document.marks, "").line))
                 unreadable = True
                 break
@@ -276,7 +280,11 @@ class Validator:
             kind, name, line = envelope.kind, envelope.name, locate(document.marks, "").line
             findings = [*envelope.findings, *self.findings(kind, document)]
             if findings:
-                all_problems.extend(locate_findings(path, document, drop_consequences(findings), decoded.problems))
+                located = locate_findings(path, document, drop_consequences(findings), decoded.problems)
+                fitting, room = take_fitting(located, room)
+                all_problems.extend(fitting)
+                if len(fitting) < len(located):
+                    all_problems.append(_too_many_problems(path, line))
             if kind is None or name is None:
                 unreadable = True
             elif findings:
@@ -300,7 +308,10 @@ class Validator:
 
     def findings(self, kind: Kind | None, document: Document) -> list[Finding]:
         """What is wrong inside a document; `kind` is None when it is not known."""
-        findings = [*find_odd_values(document.value), *find_ambiguous_scalars(document.ambiguous, kind)]
+        odd, left = take_fitting(find_odd_values(document.value), MAX_TOLD)
+        if left < 0:  # other messages may quote a secret that was not found any more
+            return odd
+        findings = [*odd, *find_ambiguous_scalars(document.ambiguous, kind)]
         if kind is not None and not any(finding.code == "not-finite" for finding in findings):
             findings += self._violations(kind, document.value)
             findings += find_unfit_integers(kind, document.value)
@@ -332,8 +343,19 @@ class Validator:
         return judge
 
 
+def take_fitting(told: Iterable[T], room: int) -> tuple[list[T], int]:
+    """The first of what is told until its text takes more than so many characters, and how many are left."""
+    taken = []
+    for one in told:
+        taken.append(one)
+        room -= len(one.pointer) + len(one.message) + len(one.hint)
+        if room < 0:
+            break
+    return taken, room
+
+
 def _too_many_problems(path: str, line: int) -> Problem:
-    message = f"the file has more than {MAX_PROBLEMS:,} problems; what follows was not looked at"
+    message = f"the file has more than {MAX_PROBLEMS:,} problems, or longer ones; what follows was not looked at"
     return Problem(path, line, 1, "unsafe-yaml", "", message, "mend the first ones")
 
 

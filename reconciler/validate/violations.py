@@ -67,7 +67,9 @@ def find_violations(schema: Mapping[str, Any], value: Any) -> list[Violation]:
     before = _METER.set(_Meter(value))
     try:
         for error in _explainer(Same(schema)).iter_errors(value):
-            violations.append(_to_violation(best_match([error]) or error))
+            violation = _to_violation(best_match([error]) or error)
+            _METER.get().spend(len(violation.pointer) // _TEXT_OF_ONE_STEP)
+            violations.append(violation)
     except _TooManyStepsError:
         violations.append(Violation("", CUT_SHORT, MAX_STEPS, value, {}, of_key=False, conditional=False))
     finally:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from reconciler.decode.document import decode
-from reconciler.decode.errors import MAX_BYTES, MAX_DEPTH, MAX_KEY, MAX_NODES, MAX_PROBLEMS
+from reconciler.decode.errors import MAX_BYTES, MAX_DEPTH, MAX_KEY, MAX_NODES, MAX_PROBLEMS, MAX_TOLD
 from tests.support.cases import some
 
 MEBI = 1024 * 1024
@@ -109,6 +109,20 @@ def test_the_limit_of_problems() -> None:
     decoded = decode("f.yaml", b"a: 1\n" * (MAX_PROBLEMS * 2))
     assert len(decoded.problems) == MAX_PROBLEMS + 1
     assert any("more than 1,000 problems" in problem.message for problem in decoded.problems)
+
+
+def deep_inside(values: str) -> bytes:
+    """A list of values behind so many long keys that to say where one stands takes 15 KB."""
+    key = "k" * MAX_KEY
+    return f"{'{' + ': {'.join([key] * 60)}: [{values}]{'}' * 60}".encode()
+
+
+@pytest.mark.parametrize("value", ["1:30", ".inf", '"\\0"', "!x a"])
+def test_the_limit_of_places(value: str) -> None:
+    decoded = decode("f.yaml", deep_inside(", ".join([value] * 1_000)))
+    assert sum(problem.size for problem in decoded.problems) < MAX_TOLD * 1.1
+    assert sum(len(pointer) for document in decoded.documents for pointer in document.ambiguous) < MAX_TOLD
+    assert any("takes more than 1,000,000 characters" in problem.message for problem in decoded.problems)
 
 
 def test_documents_before_a_limit_stay() -> None:

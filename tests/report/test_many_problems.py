@@ -189,6 +189,35 @@ def test_github_is_given_as_many_annotations_as_it_shows() -> None:
     assert "::1 more warning without an annotation" in notice
 
 
+def one_bad_file() -> CheckResult:
+    """A file with ten thousand errors, before one with a single error."""
+    bad = [replace(problem, path="a.yaml", severity=Severity.ERROR) for problem in MANY[:10_000]]
+    return CheckResult((*bad, replace(MANY[9], path="b.yaml")), {"a.yaml": NO_ENTRY, "b.yaml": NO_ENTRY}, SHIPPED.kinds)
+
+
+@pytest.mark.parametrize("form", PROBLEM_FORMATS)
+@pytest.mark.parametrize("of", ["validate", "plan"])
+def test_a_file_leaves_room_for_others(form: str, of: str) -> None:
+    checked = one_bad_file()
+    plan = Plan(None, "a" * 40, (), checked.problems)
+    text = PROBLEM_FORMATS[form](checked) if of == "validate" else PLAN_FORMATS[form](plan, SHIPPED.kinds)
+    assert "b.yaml" in text
+    assert len(re.findall(r"did you mean y\d", text)) <= 1_003
+    assert re.search(r"9,000 more problems|9,99\d more errors|9000|9,\d{3} more problems", text)
+
+
+def test_of_one_file_a_part_is_shown_in_order() -> None:
+    found = json.loads(PROBLEM_FORMATS["json"](one_bad_file()))
+    lines = [(one["path"], one["line"]) for one in found["problems"]]
+    assert lines == [*(("a.yaml", number) for number in range(1, 1_001)), ("b.yaml", 10)]
+    assert found["summary"]["errors"] == 10_001
+    assert found["summary"]["omitted"] == 9_000
+    long = [replace(problem, pointer="/x" * 5_000) for problem in one_bad_file().problems]
+    text = PROBLEM_FORMATS["text"](CheckResult(long, {}, SHIPPED.kinds))
+    assert len(text.encode()) < 300_000
+    assert "b.yaml:10:3" in text
+
+
 def test_sarif_says_for_people_too_what_it_left_out() -> None:
     (run,) = json.loads(PROBLEM_FORMATS["sarif"](CHECKED))["runs"]
     ((notification,),) = [one["toolExecutionNotifications"] for one in run["invocations"]]
@@ -225,7 +254,7 @@ def test_json_counts_all_and_shows_errors_first() -> None:
 
 
 def test_sarif_has_no_more_results_than_are_taken() -> None:
-    short = tuple(Problem("a", 1, 1, "secret", "", "") for _ in range(6_000))
+    short = tuple(Problem(f"{number % 9}", 1, 1, "secret", "", "") for number in range(6_000))
     (run,) = json.loads(PROBLEM_FORMATS["sarif"](CheckResult(short, {}, SHIPPED.kinds)))["runs"]
     assert len(run["results"]) + run["properties"]["omitted"] == 6_000
     assert len(run["results"]) <= 5_000

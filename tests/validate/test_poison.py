@@ -19,6 +19,7 @@ from reconciler.kinds.kind import Kinds
 from reconciler.kinds.parts import list_parts
 from reconciler.kinds.references import MAX_DATA_DEPTH, MAX_DEPTH, MAX_OVERLAP, find_reference_flaws
 from reconciler.model.change import Decoded, Document
+from reconciler.model.problem import Mark
 from reconciler.validate import validator
 from reconciler.validate.validator import Validator
 from reconciler.validate.violations import CUT_SHORT, MAX_STEPS, find_violations
@@ -396,6 +397,39 @@ def test_a_file_with_too_many_problems_is_not_looked_at_any_further(monkeypatch:
     assert "more than 3 problems" in entry.problems[-1].message or "more than 3" in entry.problems[0].message
     assert len(entry.problems) < 9
     assert entry.unreadable
+
+
+def deep_inside(value: Any) -> Any:
+    """A value behind so many long keys that to say where it stands takes 8 KB."""
+    for _ in range(30):
+        value = {"k" * MAX_KEY: value}
+    return value
+
+
+def check_deep(kinds: Kinds, value: Any) -> tuple[Problem, ...]:
+    wrong = {"apiVersion": "reconciler/v1", "kind": "Desk", "metadata": {"name": "fx"}, "spec": {"some_map": value}}
+    return Validator(kinds).check("a.yaml", Decoded((Document(wrong, {"": Mark(1, 1)}),))).problems
+
+
+def test_what_is_told_of_a_file_is_bounded_however_deep_it_stands() -> None:
+    schema = with_part(MAP, described({"type": "object", "additionalProperties": {"$ref": "#/$defs/deep"}}))
+    schema["$defs"]["deep"] = {"additionalProperties": {"$ref": "#/$defs/deep"}, "items": {"type": "string"}}
+    kinds, problems = load_schema(schema)
+    assert problems == ()
+    (kind,) = kinds.by_name.values()
+    found = find_violations(kind.schema, {"spec": {"some_map": deep_inside([1] * 2_000)}})
+    assert sum(len(one.pointer) for one in found) < MAX_STEPS * 100
+    told = check_deep(kinds, deep_inside([1] * 2_000))
+    assert 10 < len(told) < 2_000
+    assert sum(problem.size for problem in told) < 2 * validator.MAX_TOLD
+
+
+def test_secrets_behind_the_last_one_told_are_in_no_message() -> None:
+    kinds, _ = load_schema(DESK)
+    told = check_deep(kinds, [deep_inside([{"password": "hunter2"}]) for _ in range(200)])
+    assert {problem.code for problem in told} <= {"secret", "unsafe-yaml"}
+    assert sum(problem.size for problem in told) < 2 * validator.MAX_TOLD
+    assert "hunter2" not in str(told)
 
 
 @pytest.mark.slow
