@@ -12,6 +12,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import h11
@@ -21,6 +22,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol as HttpConnection
 
 from reconciler.errors import BugError, NeedsHuman, UsageError
 from reconciler.web.app import App
+from reconciler.web.auth import client_key
 from reconciler.web.waiting import EventHub, Waiting
 
 if TYPE_CHECKING:
@@ -210,6 +212,11 @@ READ = 16 * 1024
 after as many thousand requests, although nothing is kept."""
 MAX_CONNECTIONS = 2_000
 """Connections at once; more are hung up on. A process may have some thousand files open."""
+MAX_OF_CLIENT = 1_800
+"""Connections of one address at once: all streams that there may be, and requests beside them. That may be a proxy, or
+all programs of this host, so it is not a small share; the rest is for other addresses."""
+LINGER, MAX_LINGERING = 1.0, 100
+"""Seconds that a client has to read why it is refused, and how many may: closed at once, it would see a reset."""
 
 
 class Connection(HttpConnection):
@@ -217,19 +224,26 @@ class Connection(HttpConnection):
 
     _head: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
+    _address = ""
+    _refused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin waiting for a request."""
         assert isinstance(transport, asyncio.Transport)
         transport.max_size = READ  # type: ignore[attr-defined]  # asyncio documents no way to ask for less
         super().connection_made(transport)
+        self._address = client_key(self.client[0] if self.client else None)
         if len(self.connections) > MAX_CONNECTIONS:
             transport.abort()
+        elif len(self.connections) > MAX_OF_CLIENT and self._are_too_many():
+            self._refuse()
         else:
             self._wait_for_head()
 
     def data_received(self, data: bytes) -> None:
         """Stop waiting when the request is there; wait again when the next one has begun."""
+        if self._refused:
+            return
         super().data_received(data)
         if self.conn.their_state is h11.IDLE:
             self._wait_for_head()
@@ -256,17 +270,34 @@ class Connection(HttpConnection):
 
     def send_400_response(self, msg: str) -> None:
         """What is not HTTP is told so in the form that everything else has."""
-        body = {"error": {"code": "not-http", "message": "this is not an HTTP/1.1 request", "hint": ""}}
-        data = json.dumps(body).encode()
+        self._send_error(HTTPStatus.BAD_REQUEST, "not-http", "this is not an HTTP/1.1 request")
+        self.transport.close()
+
+    def _send_error(self, status: int, code: str, message: str, hint: str = "") -> None:
+        data = json.dumps({"error": {"code": code, "message": message, "hint": hint}}).encode()
         headers = [
             ("content-type", "application/json"),
             ("content-length", str(len(data))),
             ("connection", "close"),
         ]
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            for event in (h11.Response(status_code=400, headers=headers), h11.Data(data=data), h11.EndOfMessage()):
+            for event in (h11.Response(status_code=status, headers=headers), h11.Data(data=data), h11.EndOfMessage()):
                 self.transport.write(self.conn.send(event) or b"")
-        self.transport.close()
+
+    def _are_too_many(self) -> bool:
+        others = [one for one in self.connections if isinstance(one, Connection) and not one._refused]
+        return len([one for one in others if one._address == self._address]) > MAX_OF_CLIENT
+
+    def _refuse(self) -> None:
+        """Say why there is no connection for this client; what it asks is not read."""
+        self._refused = True
+        if sum(isinstance(one, Connection) and one._refused for one in self.connections) > MAX_LINGERING:
+            self.transport.abort()
+            return
+        message = f"{MAX_OF_CLIENT:,} connections from your address are open, and there is room for no more"
+        self._send_error(HTTPStatus.TOO_MANY_REQUESTS, "too-many", message, "close some of them")
+        self.transport.write_eof()
+        self.loop.call_later(LINGER, self.transport.abort)
 
     def drop_unfinished_request(self) -> None:
         """When the server stops: whoever has not sent all of a request need not go on."""

@@ -20,6 +20,30 @@ from tests.support.patience import DEADLINE, NEVER, until
 from tests.web.harness import HOOK, TOKEN, Daemon, reply, running
 
 
+def test_one_address_leaves_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MAX_OF_CLIENT", 4)
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 6)
+    with running() as site:
+        held = [socket.create_connection(("127.0.0.1", site.server.address.port), DEADLINE) for _ in range(3)]
+        try:
+            assert site.ask("GET", "/v1/status").status == 200, "the fourth"
+            held.append(socket.create_connection(("127.0.0.1", site.server.address.port), DEADLINE))
+            answer = site.ask("GET", "/v1/status")
+            assert (answer.status, answer.code, answer.headers["connection"]) == (429, "too-many", "close")
+            assert answer.json["error"]["message"].startswith("4 connections from your address are open")
+            elsewhere = http.client.HTTPConnection(
+                "127.0.0.1", site.server.address.port, timeout=DEADLINE, source_address=("127.0.0.2", 0)
+            )
+            elsewhere.request("GET", "/v1/status")
+            assert reply(elsewhere).status == 200
+            elsewhere.close()
+            held.pop().close()
+            until(lambda: site.ask("GET", "/v1/status").status == 200)
+        finally:
+            for one in held:
+                one.close()
+
+
 def test_port_zero_becomes_a_real_one_before_anybody_listens() -> None:
     serving = HttpServer(Daemon().served, ServerConfig(TOKEN), Listen("127.0.0.1", 0))
     assert serving.address.port > 0
