@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 class Connection(Protocol):
     """An open engine. `place` says in messages where it is; `database` is the one everything happens in.
 
+    `drift_of_kind` is an expression in the engine's words, for which the others have none: `DRIFT_EVENTS` has it.
+
     Columns have ClickHouse's types, in every engine. All calls raise `RetryLater` while the engine cannot answer, and
     `NeedsHuman` when it will not.
     """
 
     place: str
     database: str
+    drift_of_kind: str
 
     def close(self) -> None:
         """Give the engine's files or the server's connections free."""

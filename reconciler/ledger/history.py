@@ -22,7 +22,7 @@ from reconciler.ledger.tables import (
 )
 from reconciler.model.change import ORDER
 from reconciler.model.rows import ORPHANED, ActiveDay, ChangeCursor, HistoryChange, SideVersion
-from reconciler.tables.clickhouse import OWN_TABLES, VERSIONS_TABLE, kind_of_table
+from reconciler.tables.clickhouse import OWN_TABLES, VERSION_COLUMNS, VERSIONS_TABLE, kind_of_table
 from reconciler.tables.rows import name_column
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ PARTS = {
     ),
     "TABLE": "{database:Identifier}.{table:Identifier}",
     "VERSIONS": "$VERSIONS",
-    "VERSION": "* EXCEPT (repository, branch, generation)",
+    "VERSION": ", ".join(name for name in VERSION_COLUMNS if name not in ("repository", "branch", "generation")),
     "COMMIT": "{commit_column:Identifier}",
     "HEIGHT": "{height_column:Identifier}",
     "KEY": "{key:Identifier}",
@@ -104,13 +104,12 @@ ORDER BY height DESC LIMIT 1
 """)
 
 _AT = """
-SELECT * FROM $TABLE FINAL
+SELECT DISTINCT ON ($KEY) * FROM $TABLE FINAL
 WHERE $ROWS_OF_OURS AND $WHICH AND ($COMMIT IN {${POINT}_dropped:Array(String)}
   OR $HEIGHT <= {$POINT:UInt32} AND $COMMIT IN (
     SELECT commit_sha FROM $VERSIONS WHERE $VALID AND height <= {$POINT:UInt32} AND $THOSE
   ))
 ORDER BY $KEY, $HEIGHT DESC
-LIMIT 1 BY $KEY
 """
 
 
@@ -156,7 +155,7 @@ PAST_OF = build("""
 SELECT history_version, row.* FROM (
   SELECT * FROM $TABLE FINAL WHERE $ROWS_OF_OURS AND $KEY IN ($NAMED)
 ) AS row INNER JOIN (
-  SELECT commit_sha AS history_commit, tuple($VERSION) AS history_version FROM $VERSIONS
+  SELECT commit_sha AS history_commit, ($VERSION) AS history_version FROM $VERSIONS
   WHERE $OURS AND mainline AND status = 'VALID' AND commit_sha IN (
     SELECT $COMMIT FROM $TABLE WHERE $ROWS_OF_OURS AND $KEY IN ($NAMED)
   )
@@ -192,13 +191,13 @@ ORDER BY $HEIGHT DESC, $WITHIN, toString($KEY) LIMIT {limit:UInt64}
 
 NEWEST = build("""
 SELECT history_version, row.* FROM (
-  SELECT * FROM $TABLE FINAL
+  SELECT *, row_number() OVER (PARTITION BY $KEY ORDER BY $HEIGHT DESC) AS history_rank FROM $TABLE FINAL
   WHERE $ROWS_OF_OURS AND $KEY IN (SELECT $KEY FROM ($NEWEST_KEYS)) AND $AFTER
     AND $COMMIT IN (SELECT commit_sha FROM $VERSIONS WHERE $VALID)
-  ORDER BY $HEIGHT DESC LIMIT {limit:UInt64} + 1 BY $KEY
 ) AS row INNER JOIN (
-  SELECT commit_sha AS history_commit, tuple($VERSION) AS history_version FROM $VERSIONS WHERE $VALID
+  SELECT commit_sha AS history_commit, ($VERSION) AS history_version FROM $VERSIONS WHERE $VALID
 ) AS versions ON row.$COMMIT = versions.history_commit
+WHERE history_rank <= {limit:UInt64} + 1
 ORDER BY row.$HEIGHT DESC, $WITHIN, toString(row.$KEY)
 """)
 

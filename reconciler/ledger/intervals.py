@@ -30,7 +30,7 @@ WHERE repository = {repository:String} AND host = {host:String}
 
 TOLD = """
 SELECT seq, assumeNotNull(commit_sha) AS commit_sha, branch, coalesce(digest, '') AS digest, happened_at AS live_from,
-  CAST(NULL AS Nullable(DateTime64(6, 'UTC'))) AS live_until, '' AS ended, toUInt64(0) AS generation, store
+  nullIf(happened_at, happened_at) AS live_until, '' AS ended, toUInt64(0) AS generation, store
 FROM {database:Identifier}.host_events AS told FINAL
 WHERE repository = {repository:String} AND host = {host:String} AND event IN ('applied', 'restored')
   AND told.commit_sha IS NOT NULL
@@ -45,12 +45,9 @@ SELECT seq, commit_sha, branch, digest, live_from, least(ifNull(live_until, next
   if(ended != '' OR next_from IS NULL, ended, if(next_branch = branch, 'replaced', 'branch-switched')),
   generation, store
 FROM (
-  SELECT *, leadInFrame(toNullable(live_from)) OVER following AS next_from,
-    leadInFrame(branch) OVER following AS next_branch
+  SELECT *, min(toNullable(live_from)) OVER following AS next_from, min(branch) OVER following AS next_branch
   FROM ($SOURCES)
-  WINDOW following AS (
-    ORDER BY live_from, generation, seq ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
-  )
+  WINDOW following AS (ORDER BY live_from, generation, seq ROWS BETWEEN 1 FOLLOWING AND 1 FOLLOWING)
 )
 """)
 """An interval ends where the next one begins, also where the store that began it was lost before it ended."""
@@ -64,11 +61,11 @@ AT = """
 
 
 REFUSALS = """
-SELECT host, seq, happened_at, event, commit_sha, digest, duration_ms, detail, store
+SELECT DISTINCT ON (commit_sha) host, seq, happened_at, event, commit_sha, digest, duration_ms, detail, store
 FROM {database:Identifier}.host_events FINAL
 WHERE repository = {repository:String} AND host = {host:String} AND event = 'refused'
   AND commit_sha IN {shas:Array(String)}
-ORDER BY happened_at DESC, seq DESC LIMIT 1 BY commit_sha
+ORDER BY happened_at DESC, seq DESC
 """
 
 
@@ -80,25 +77,25 @@ ORDER BY commit_sha
 """
 
 
-DRIFT_EVENTS = """
+DRIFT_EVENTS = Template("""
 SELECT * FROM (
   SELECT host, seq, happened_at, event, commit_sha, digest, duration_ms, concat(
-      '{"checked":', if(JSONHas(told.detail, 'checked'), JSONExtractRaw(told.detail, 'checked'), 'null'),
-      ',"counts":', if(JSONHas(told.detail, 'counts'), JSONExtractRaw(told.detail, 'counts'), '{}'),
-      ',"recorded":', toString(JSONLength(told.detail, 'rows')), ',"rows":[', arrayStringConcat(of_kind, ','), ']}'
-    ) AS cut, store,
-    arrayFilter(row -> JSONExtractString(row, 'kind') = {kind:String} AND ({every:Bool}
-      OR JSONType(row, 'id') = 'Null' OR JSONExtractString(row, 'id') IN {ids:Array(String)}),
-      JSONExtractArrayRaw(told.detail, 'rows')) AS of_kind
-  FROM {database:Identifier}.host_events AS told FINAL
-  WHERE repository = {repository:String} AND host = {host:String}
-    AND event IN ('drift-found', 'drift-healed', 'drift-gone', 'restored')
-    AND ({always:Bool} OR told.commit_sha IN {commits:Array(String)})
-    AND ({kind:String} = '' OR event != 'drift-healed' OR notEmpty(of_kind))
-  ORDER BY abs(dateDiff('microsecond', told.happened_at, {near:DateTime64(6, 'UTC')})), seq DESC
+      '{"checked":', if(JSONHas(detail, 'checked'), JSONExtractRaw(detail, 'checked'), 'null'),
+      ',"counts":', if(JSONHas(detail, 'counts'), JSONExtractRaw(detail, 'counts'), '{}'),
+      ',"recorded":', toString(JSONLength(detail, 'rows')), ',"rows":[', arrayStringConcat(of_kind, ','), ']}'
+    ) AS cut, store
+  FROM (
+    SELECT *, $DRIFT_OF_KIND AS of_kind FROM {database:Identifier}.host_events FINAL
+    WHERE repository = {repository:String} AND host = {host:String}
+      AND event IN ('drift-found', 'drift-healed', 'drift-gone', 'restored')
+      AND ({always:Bool} OR commit_sha IN {commits:Array(String)})
+  )
+  WHERE {kind:String} = '' OR event != 'drift-healed' OR notEmpty(of_kind)
+  ORDER BY abs(dateDiff('microsecond', happened_at, {near:DateTime64(6, 'UTC')})), seq DESC
   LIMIT {limit:UInt64}
 ) ORDER BY happened_at, seq
-"""
+""")
+"""`$DRIFT_OF_KIND` is the engine's: the rows of `detail` that are of a kind and, unless `every`, of some ids."""
 
 
 class IntervalQueries:
@@ -148,8 +145,9 @@ class IntervalQueries:
         lists = {"ids": list(only.ids or ()), "commits": list(only.commits or ())}
         asked = {"kind": only.kind, "near": clamp(only.near), "limit": only.limit, **lists}
         every, always, repository = only.ids is None, only.commits is None, self._ours["repository"]
-        rows = self._connection.ask(DRIFT_EVENTS, host=host, repository=repository, every=every, always=always, **asked)
-        return tuple(recorded_event(row[:9]).event for row in rows)
+        statement = DRIFT_EVENTS.substitute(DRIFT_OF_KIND=self._connection.drift_of_kind)
+        rows = self._connection.ask(statement, host=host, repository=repository, every=every, always=always, **asked)
+        return tuple(recorded_event(row).event for row in rows)
 
     def _intervals(self, which: str, host: str, **bound: object) -> Sequence[Sequence[object]]:
         has_events, has_intervals = (self._catalog.columns(table) for table in (EVENTS_TABLE, INTERVALS_TABLE))

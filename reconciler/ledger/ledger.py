@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from reconciler.ports import Clock
 
 GENERATION = build("""
-SELECT max(generation) FROM {database:Identifier}.config_versions
+SELECT coalesce(max(generation), 0) FROM {database:Identifier}.config_versions
 WHERE $OURS
 """)
 
@@ -53,7 +53,7 @@ VERDICT = verdict_of(__version__)
 RECORDED = build("""
 SELECT commit_sha, mainline FROM $VERSIONS
 WHERE $OURS AND NOT orphaned
-  AND NOT (position(problems, '"cannot-judge"') > 0 AND position(problems, {verdict:String}) = 0)
+  AND NOT (position('"cannot-judge"' IN problems) > 0 AND position({verdict:String} IN problems) = 0)
 """)
 """What another version of the program could not judge is as good as not recorded: this one judges it again."""
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 VERSIONS = "versions"
 """What the table of versions is called here."""
+TABLES_ONLY = "a query sees versions, host_events, live_intervals and the tables of the kinds, each by its name alone"
 HIDDEN = ("generation",)
 COUNTS = "mainline AND NOT orphaned AND status = 'VALID'"
 ORDERS = {
@@ -24,17 +25,18 @@ ORDERS = {
 OF_REPOSITORY = "repository = {repository:String}"
 """A host may have followed another branch: its intervals tell which."""
 WRAPPED = re.compile(r"(?:Nullable|LowCardinality)\((.*)\)")
+ARRAY = re.compile(r"Array\((.*)\)")
 DUCKDB_TYPES = {
     "String": "VARCHAR",
     "UUID": "UUID",
     "Float64": "DOUBLE",
     "Int64": "BIGINT",
     "Int16": "SMALLINT",
+    "UInt8": "UTINYINT",
     "UInt32": "UINTEGER",
     "UInt64": "UBIGINT",
     "Bool": "BOOLEAN",
     "DateTime64(6, 'UTC')": "TIMESTAMP",
-    "Array(String)": "VARCHAR[]",
 }
 
 
@@ -57,7 +59,9 @@ def list_tables(database: str, tables: Tables) -> Iterator[OfferedTable]:
         yield OfferedTable(EVENTS_TABLE, _columns(tables[EVENTS_TABLE]), events, _ordered(ORDERS[EVENTS_TABLE]))
     if INTERVALS_TABLE in tables:
         columns = tables[INTERVALS_TABLE]
-        shown = tuple((name, _type(type_)) for name, type_ in columns.items() if name not in (*HIDDEN, "repository"))
+        shown = tuple(
+            (name, duckdb_type(type_)) for name, type_ in columns.items() if name not in (*HIDDEN, "repository")
+        )
         names = ", ".join(quote(name) for name, _ in shown)
         intervals = f"SELECT {names} FROM {quote(database)}.{quote(INTERVALS_TABLE)} FINAL WHERE {OF_REPOSITORY}"  # noqa: S608  names only, quoted
         yield OfferedTable(INTERVALS_TABLE, shown, intervals, _ordered(ORDERS[INTERVALS_TABLE]))
@@ -79,12 +83,15 @@ def _rows(database: str, table: str, columns: Mapping[str, str]) -> str:
 
 def _columns(columns: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     left_out = {*HIDDEN, *(_own(name, columns) for name in ("repository", "branch"))}
-    return tuple((name, _type(type_)) for name, type_ in columns.items() if name not in left_out)
+    return tuple((name, duckdb_type(type_)) for name, type_ in columns.items() if name not in left_out)
 
 
-def _type(type_: str) -> str:
+def duckdb_type(type_: str) -> str:
+    """DuckDB's type for one of ClickHouse's."""
     while wrapped := WRAPPED.fullmatch(type_):
         type_ = wrapped[1]
+    if matched := ARRAY.fullmatch(type_):
+        return f"{duckdb_type(matched[1])}[]"
     return DUCKDB_TYPES.get(type_, "VARCHAR")
 
 

@@ -134,6 +134,11 @@ def lines(rows: Iterable[Sequence[object]]) -> bytes:
 class Connection:
     """A client and what it is called in messages. `database` is the one everything happens in."""
 
+    drift_of_kind = """
+      arrayFilter(row -> JSONExtractString(row, 'kind') = {kind:String} AND ({every:Bool}
+        OR JSONType(row, 'id') = 'Null' OR JSONExtractString(row, 'id') IN {ids:Array(String)}),
+        JSONExtractArrayRaw(detail, 'rows'))"""
+
     def __init__(self, client: Client, place: str, database: str) -> None:
         self._client = client
         self.place = place

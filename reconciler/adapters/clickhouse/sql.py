@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from reconciler.adapters.clickhouse.connection import SERVER_ERRORS, explain_error
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.ledger.offered import VERSIONS
+from reconciler.ledger.offered import TABLES_ONLY, VERSIONS
 from reconciler.model.rows import MAX_QUERY_BYTES, QueryResult
 from reconciler.policy import escape_line
 from reconciler.tables.clickhouse import VERSIONS_TABLE, quote
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from reconciler.model.rows import QueryLimits
 
 ONE_SELECT = "a query is one SELECT; everything else is done by commits"
-TABLES_ONLY = "a query sees versions, host_events, live_intervals and the tables of the kinds, each by its name alone"
 
 SELECT = "SelectWithUnionQuery"
 TABLE, CALL = "TableExpression", "Function "

@@ -13,6 +13,7 @@ from reconciler.adapters.sandbox.faults import CANDIDATES, NO_MEMORY, PREFIX, fi
 from reconciler.adapters.sandbox.process import Process
 from reconciler.adapters.sandbox.protocol import MEMORY, FillTable, QueryRequest
 from reconciler.errors import UsageError
+from reconciler.ledger.offered import TABLES_ONLY
 from reconciler.model.rows import MAX_QUERY_BYTES, CutBy, QueryResult
 from reconciler.policy import escape_line
 from reconciler.tables.rows import export_columns
@@ -55,10 +56,18 @@ def _empty_tables(kinds: Kinds) -> Iterator[FillTable]:
         yield FillTable("desired", kind.table, columns, ())
 
 
-def run_query(copies: Callable[[], Fills], sql: str, limits: QueryLimits) -> QueryResult:
+def query_history(copies: Callable[[], Fills], sql: str, limits: QueryLimits) -> QueryResult:
+    """The same in copies of the history's tables."""
+    return run_query(copies, sql, limits, _hint_of_history)
+
+
+def run_query(
+    copies: Callable[[], Fills], sql: str, limits: QueryLimits, hint: Callable[[str, str], str] | None = None
+) -> QueryResult:
     """What a query finds. `copies` reads the tables, once the process is there: they are not held open longer.
 
-    Raises `UsageError` for what cannot be run, or takes too long or too much; `RetryLater` where there is no memory.
+    `hint` makes one of an error's text and the query. Raises `UsageError` for what cannot be run, or takes too long or
+    too much; `RetryLater` where there is no memory.
     """
     with closing(Process()) as process:
         for fill in copies():
@@ -70,12 +79,12 @@ def run_query(copies: Callable[[], Fills], sql: str, limits: QueryLimits) -> Que
         )
         raise UsageError(message, hint=SMALLER)
     if "rows" not in seen:
-        raise _error(seen, sql, limits)
+        raise _error(seen, sql, limits, hint or _hint)
     columns = tuple((name, type_) for name, type_ in seen["columns"])
     return QueryResult(columns, tuple(map(tuple, seen["rows"])), CutBy(seen["cut"]) if seen["cut"] else None)
 
 
-def _error(seen: QueryAnswer, sql: str, limits: QueryLimits) -> UsageError:
+def _error(seen: QueryAnswer, sql: str, limits: QueryLimits, hint: Callable[[str, str], str]) -> UsageError:
     if seen.get("slow"):
         return UsageError(f"the query took more than {limits.seconds:g} s and was stopped", hint=SMALLER)
     if "refused" in seen:
@@ -87,7 +96,7 @@ def _error(seen: QueryAnswer, sql: str, limits: QueryLimits) -> UsageError:
         )
     line, column = find_place(text, sql, 0)
     message = escape_line(PREFIX.sub("", text.partition("\n")[0])).rstrip(".!")
-    return UsageError(f"the query cannot be run: line {line}, column {column}: {message}", hint=_hint(text, sql))
+    return UsageError(f"the query cannot be run: line {line}, column {column}: {message}", hint=hint(text, sql))
 
 
 HISTORY_TABLES = re.compile(r"Table with name (?:config_)?(?:versions|host_events|live_intervals) does not exist")
@@ -96,6 +105,18 @@ OF_FINAL = re.compile(r"""(at or near|Duplicate alias) "FINAL"|\(use: 'FINAL\\."
 NO_TABLE = re.compile(r'Referenced table "(?:[^"]*\.)?(?P<name>\w+)" not found')
 """What DuckDB says of FINAL, which it takes for an alias: the table has no other name then."""
 NO_FINAL = "leave out FINAL, which is ClickHouse's: each live row is there once (--history asks ClickHouse)"
+
+
+MISSING_TABLE = re.compile(r"Table with name \S+ does not exist")
+ONCE = "leave out FINAL, which is ClickHouse's: these tables have each row once"
+
+
+def _hint_of_history(text: str, sql: str) -> str:
+    if _is_of_final(text.partition("\nLINE ")[0], sql):
+        return ONCE
+    if MISSING_TABLE.search(text) or "disabled by configuration" in text:
+        return TABLES_ONLY
+    return _hint(text, sql)
 
 
 def _hint(text: str, sql: str) -> str:

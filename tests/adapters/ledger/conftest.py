@@ -11,6 +11,7 @@ import pytest
 
 from reconciler.adapters.clickhouse.connection import Timeouts
 from reconciler.adapters.clickhouse.ledger import ClickHouseLedger, open_ledger
+from reconciler.adapters.duckdb.ledger import open_ledger as open_file
 from tests.support.cases import some
 from tests.support.fronts import RunningFront, running
 from tests.support.kinds import FixedClock
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from reconciler.ledger.ledger import SqlLedger
     from reconciler.ports import Clock, Ledger
 
 IMPATIENT = Timeouts(connect=1, read=1)
@@ -40,6 +42,12 @@ class Histories:
         if self.url == "memory":
             branches = self.memory.setdefault(repository, {})
             return branches.get(branch) or MemoryLedger(self.clock, branch, branches)
+        return self.open_sql(repository, branch)
+
+    def open_sql(self, repository: str = "origin", branch: str = "main") -> SqlLedger:
+        """The same, where it has to take SQL."""
+        if self.url == "duckdb":
+            return self.closing.enter_context(open_file(self.folder, repository, branch, self.clock))
         return self.open_clickhouse(repository, branch)
 
     def open_clickhouse(self, repository: str = "origin", branch: str = "main") -> ClickHouseLedger:
@@ -62,7 +70,7 @@ def databases() -> Iterator[int]:
     return itertools.count()
 
 
-@pytest.fixture(params=some(["memory", "chdb", "http"], 2))
+@pytest.fixture(params=some(["memory", "duckdb", "chdb", "http"], 3))
 def histories(request: pytest.FixtureRequest, tmp_path: Path, databases: Iterator[int]) -> Iterator[Histories]:
     """An empty place for histories, of each make in turn."""
     url = request.param

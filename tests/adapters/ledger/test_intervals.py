@@ -94,7 +94,7 @@ def test_before_the_first_interval_host_events_tell(histories: Histories) -> Non
 def test_intervals_can_be_queried_and_exported(histories: Histories) -> None:
     if histories.url == "memory":
         return
-    ledger = histories.open_clickhouse()
+    ledger = histories.open_sql()
     ledger.prepare(KINDS)
     ledger.record([version(1)])
     ledger.record_intervals("here", [live(1, 0, 2, branch="pr-25"), live(2, 2)])

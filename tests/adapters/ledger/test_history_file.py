@@ -1,0 +1,195 @@
+"""The history in a file of DuckDB's: whose it is, who has it, what is wrong with it, and queries on it."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+from reconciler.adapters.duckdb.dialect import translate
+from reconciler.adapters.duckdb.ledger import HISTORY_FILE, DuckDBLedger, open_ledger
+from reconciler.adapters.sandbox import child
+from reconciler.adapters.sandbox.database import Database
+from reconciler.adapters.sandbox.protocol import QueryRequest
+from reconciler.errors import NeedsHuman, RetryLater, UsageError
+from reconciler.kinds.kind import Column, Kinds, SqlType
+from reconciler.model.host import HostEvent
+from reconciler.model.rows import QueryLimits
+from tests.adapters.ledger.versions import created, sha, updated, version
+from tests.adapters.store.test_query import REFUSED
+from tests.support.history import state_at
+from tests.support.kinds import GADGET, KINDS, START, WIDGET, FixedClock, gadget, make_kind, uid, widget
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOLD = "import sys, duckdb; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+
+
+def opened(folder: Path, repository: str = "origin") -> DuckDBLedger:
+    return open_ledger(folder, repository, "main", FixedClock())
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Path:
+    """A history with rows of two repositories."""
+    with opened(tmp_path, "elsewhere") as other:
+        other.prepare(KINDS)
+        other.record([version(1, created(widget("theirs", widget_id=uid(9)), 1))])
+    with opened(tmp_path) as ledger:
+        ledger.prepare(KINDS)
+        first, then = (widget("a", widget_id=uid(1), ratio=ratio) for ratio in (0.1, 0.25))
+        ledger.record([version(1, created(first, 1)), version(2, updated(then, 1, 2))])
+        event = HostEvent(1, START, "applied", sha(1), "0" * 64, 1.5, {"rows": 1}, str(uid(7)))
+        ledger.record_events("desk", [event])
+    return tmp_path
+
+
+def test_the_file_outlives_its_process_and_is_its_owners_alone(filled: Path) -> None:
+    with opened(filled) as ledger:
+        assert ledger.recorded_commits() == {sha(1): True, sha(2): True}
+    assert [file.name for file in filled.iterdir()] == [HISTORY_FILE]
+    if sys.platform != "win32":
+        assert stat.S_IMODE((filled / HISTORY_FILE).stat().st_mode) == 0o600
+
+
+def test_two_ledgers_of_one_process_share_the_file(tmp_path: Path) -> None:
+    with opened(tmp_path) as one, opened(tmp_path) as other:
+        one.prepare(KINDS)
+        one.record([version(1)])
+        assert sha(1) in other.recorded_commits([sha(1)])
+
+
+@pytest.mark.slow
+def test_a_file_that_another_process_has_is_for_later(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLD, str(tmp_path / HISTORY_FILE)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == b"held\n"
+        with pytest.raises(RetryLater, match=f"the history in .* is in use by process {process.pid}"):
+            opened(tmp_path)
+        process.stdin.close()
+    with opened(tmp_path) as ledger:
+        assert ledger.recorded_commits() == {}
+
+
+@pytest.mark.parametrize("content", [b"no DuckDB file, and longer than its header is" * 400, b"short"])
+def test_a_damaged_file_needs_a_human_and_stays(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / HISTORY_FILE).write_bytes(content)
+    with pytest.raises(NeedsHuman, match="the history in ") as caught:
+        opened(tmp_path)
+    assert caught.value.hint
+    assert (tmp_path / HISTORY_FILE).read_bytes() == content
+
+
+def test_a_folder_that_cannot_be_made_needs_a_human(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("not a folder")
+    with pytest.raises(NeedsHuman, match="cannot be made"):
+        opened(tmp_path / "state")
+
+
+def test_a_newer_format_is_not_touched(filled: Path) -> None:
+    with duckdb.connect(str(filled / HISTORY_FILE)) as outside:
+        outside.execute("COMMENT ON TABLE config_versions IS 'reconciler history, format 99'")
+    with opened(filled) as ledger:
+        for ask in (ledger.recorded_commits, ledger.branches, lambda: ledger.prepare(KINDS)):
+            with pytest.raises(NeedsHuman, match="has format 99, this version of reconciler"):
+                ask()
+
+
+def test_half_a_character_does_not_stop_the_history(tmp_path: Path) -> None:
+    with opened(tmp_path) as ledger:
+        ledger.prepare(KINDS)
+        ledger.record([version(1, created(widget("a", path="caf\udce9.yaml"), 1))])
+        (row,) = state_at(ledger, WIDGET, 1)
+        assert str(row["path"]).replace("\N{REPLACEMENT CHARACTER}", "") == "caf.yaml"
+
+
+def test_another_key_column_needs_a_human(tmp_path: Path) -> None:
+    with opened(tmp_path) as ledger:
+        ledger.prepare(KINDS)
+        moved = make_kind("Gadget", (Column("other_id", SqlType.UUID), *GADGET.columns))
+        ledger.prepare(Kinds((moved,)))  # nothing was recorded, so nothing is lost
+        ledger.prepare(KINDS)
+        ledger.record([version(1, created(gadget("g"), 1))])
+        with pytest.raises(NeedsHuman, match="kind Gadget: the key of its history table gadget_config is not other_id"):
+            ledger.prepare(Kinds((moved,)))
+
+
+def test_what_fails_half_way_is_not_written(tmp_path: Path) -> None:
+    with opened(tmp_path) as ledger:
+        ledger.prepare(KINDS)
+        good, bad = created(widget("a"), 1), created(widget("b", weight="heavy"), 1)
+        with pytest.raises(NeedsHuman):
+            ledger.record([version(1, good, bad)])
+        assert ledger.recorded_commits() == {}
+        ledger.record([version(1, good)])
+        assert [row["name"] for row in state_at(ledger, WIDGET, 1)] == ["a"]
+
+
+def test_what_a_statement_says_in_other_words() -> None:
+    statement = "SELECT `a``b` FROM {t:Identifier} AS x FINAL WHERE y IN {z:Array(String)} AND n = {n:UInt32}"
+    text, bound = translate(statement.replace("``", "\\`"), {"t": 'o"dd', "z": ["1"], "n": 2, "unused": 3})
+    assert " ".join(text.split()) == (
+        'SELECT "a`b" FROM "o""dd" AS x WHERE y IN (SELECT unnest(CAST($z AS VARCHAR[]))) AND n = CAST($n AS UINTEGER)'
+    )
+    assert bound == {"z": ["1"], "n": 2}
+
+
+def test_a_query_sees_our_rows_once(filled: Path) -> None:
+    with opened(filled) as ledger:
+        sql = """
+            SELECT op, w.height, name, ratio, parents, author_name, host FROM widget_config AS w
+            JOIN config_versions AS v USING (commit_sha) LEFT JOIN host_events AS e USING (commit_sha) ORDER BY w.height
+        """
+        assert ledger.query(sql, QueryLimits()).rows == (
+            ("create", 1, "a", 0.1, [], "Ann", "desk"),
+            ("update", 2, "a", 0.25, [sha(1)], "Ann", None),
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("sql", "why", "hint"),
+    [
+        ("SELECT * FROM widgets", "Table with name widgets does not exist", "versions, host_events"),
+        ("SELECT v.height FROM versions AS v FINAL", "", "leave out FINAL"),
+        ("DELETE FROM versions", "this is a statement of type DELETE", "one SELECT"),
+        ("FROM read_text('/etc/hostname')", "Cannot access file", "versions, host_events"),
+    ],
+)
+def test_why_a_query_is_not_run_is_told(filled: Path, sql: str, why: str, hint: str) -> None:
+    with opened(filled) as ledger:
+        with pytest.raises(UsageError, match=f"^the query (cannot be|was not) run: .*{why}") as caught:
+            ledger.query(sql, QueryLimits())
+        assert hint in caught.value.hint
+        assert ledger.versions(limit=9)
+
+
+def test_nothing_of_this_is_run(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    secret = tmp_path_factory.mktemp("secrets") / "secret.csv"
+    secret.write_text("x\n", encoding="utf-8")
+    inside = Database()  # what the process has, without waiting for one each time
+    with opened(filled) as ledger:
+        for fill in ledger._copy(ledger.offered(), "versions widget_config"):
+            assert child.fill_table(inside.connection, fill) == {}
+    for sql in REFUSED:
+        asked = sql.replace("live", "versions").replace("{file}", str(secret))
+        seen = child.run_query(inside.connection, QueryRequest(asked, 10, 10, 1_000))
+        assert seen.keys() & {"error", "refused"}, f"{asked} found {seen}"
+    assert [tuple(row) for row in child.run_query(inside.connection, COUNT)["rows"]] == [(2,)]
+    assert list(secret.parent.iterdir()) == [secret]
+    inside.connection.close()
+
+
+COUNT = QueryRequest("SELECT count(*) FROM versions", 10, 10, 1_000)
+
+
+def test_before_anything_is_recorded(tmp_path: Path) -> None:
+    with opened(tmp_path) as ledger, pytest.raises(UsageError, match="the history is empty"):
+        ledger.query("SELECT 1", QueryLimits())
