@@ -134,7 +134,9 @@ class DuckDBBase:
     def _where(self, table: _Table, column: str, value: str) -> Iterator[Resource]:
         query = f"{table.select} WHERE {table.column(column)} = ? AND {table.is_declared}"
         for record in self._fetched(query, value):
-            yield table.row(record).resource
+            row = table.row(record)
+            self._rows[row.row_id] = row  # whoever asks for a resource asks for its row next
+            yield row.resource
 
     def _referring(self, kind: Kind, key: Key) -> Iterator[Resource]:
         roles = [reference.role for reference in kind.references if reference.kind == key.kind]
