@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from reconciler.adapters.duckdb.codec import TOMBSTONE_TABLE, clear_tombstones, tombstones_of_kind, write_tombstones
+from reconciler.adapters.duckdb.codec import (
+    clear_tombstones,
+    remove_tombstones,
+    tombstones_of_kind,
+    write_tombstones,
+)
 from reconciler.adapters.duckdb.connection import fetch_number, first_line
 from reconciler.adapters.duckdb.tables import catalog_of, drop_table, parts_of, read_structure
 from reconciler.errors import BugError, NeedsHuman
@@ -182,9 +187,7 @@ def _update_tombstones(connection: duckdb.DuckDBPyConnection, touched: Mapping[s
     for kind, rows in touched.items():
         ids = [row.resource.id for row in rows.declared]
         if ids:
-            connection.execute(
-                f"DELETE FROM {TOMBSTONE_TABLE} WHERE kind = ? AND id IN (SELECT unnest(?::UUID[]))", [kind, ids]
-            )
+            remove_tombstones(connection, kind, ids)
     write_tombstones(connection, [row for rows in touched.values() for row in rows.removed])
 
 
