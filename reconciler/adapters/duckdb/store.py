@@ -230,8 +230,11 @@ class DuckDBStore(DuckDBReader):
         return drifts
 
     def _advance(self, kinds: Kinds, step: StoreUpdate) -> None:
+        counts = self._known.get((COUNTS,))
         with self._step(kinds, step, "advance"):
-            advance(self._connection, self._catalog, kinds, step.rows)
+            resized = advance(self._connection, self._catalog, kinds, step.rows)
+        if counts is not None and not resized:
+            self._known[COUNTS,] = counts
 
     def _mend_tables(self) -> bool:
         """Whether any live table was altered, and is as it should be now."""

@@ -154,8 +154,11 @@ REBUILD_SHARE = 0.25
 """More rows than this, and than this share of a table, are quicker written by making the table anew (measured)."""
 
 
-def advance(connection: duckdb.DuckDBPyConnection, catalog: Catalog, kinds: Kinds, rows: Iterable[Row]) -> None:
-    """Write the touched rows; every other stays, in tables that are those of these kinds."""
+def advance(connection: duckdb.DuckDBPyConnection, catalog: Catalog, kinds: Kinds, rows: Iterable[Row]) -> bool:
+    """Write the touched rows; every other stays, in tables that are those of these kinds.
+
+    Returns whether rows may have come or gone: False when those that were there have other values, and no more.
+    """
     touched = sort_by_kind(kinds, rows)
     _update_tombstones(connection, touched)
     gone = [stored for name, stored in catalog.items() if name not in kinds.by_name]
@@ -165,9 +168,8 @@ def advance(connection: duckdb.DuckDBPyConnection, catalog: Catalog, kinds: Kind
     anew = [kind for kind in kinds if _must_rebuild(connection, kind, catalog.get(kind.name), touched[kind.name])]
     _rebuild(connection, catalog, anew, touched)
     names = {kind.name for kind in anew}
-    for kind in kinds:
-        if kind.name not in names:
-            _write(connection, kind, touched[kind.name])
+    resized = [_write(connection, kind, touched[kind.name]) for kind in kinds if kind.name not in names]
+    return bool(gone or anew) or any(resized)
 
 
 def replace_all(connection: duckdb.DuckDBPyConnection, catalog: Catalog, kinds: Kinds, rows: Iterable[Row]) -> None:
@@ -224,7 +226,8 @@ def _rebuild(
         index_tables(connection, kind)
 
 
-def _write(connection: duckdb.DuckDBPyConnection, kind: Kind, touched: KindChanges) -> None:
+def _write(connection: duckdb.DuckDBPyConnection, kind: Kind, touched: KindChanges) -> bool:
+    """Whether rows may have come or gone."""
     live, desired = qualify(LIVE, kind.table), qualify(DESIRED, kind.table)
     these = f"{quote(kind.key)} IN (SELECT unnest(?::UUID[]))"
     if dead := touched.dead(kind):
@@ -238,6 +241,7 @@ def _write(connection: duckdb.DuckDBPyConnection, kind: Kind, touched: KindChang
         connection.execute(
             f"INSERT OR REPLACE INTO {live} ({columns}) SELECT {columns} FROM {desired} WHERE {these}", [ids]
         )
+    return bool(dead or rows)
 
 
 def _not_there(connection: duckdb.DuckDBPyConnection, kind: Kind, rows: list[Row]) -> list[Row]:
