@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.git.repository import GitSource
     from reconciler.metrics import Metrics
-    from reconciler.model.host import UploadAttempt, UploadState
+    from reconciler.model.host import RecordedBranch, UploadAttempt, UploadState
     from reconciler.ports import Clock, Ledger, LedgerReader, Store
     from reconciler.reconcile.faults import FaultFinder
     from reconciler.reconcile.record import Outbox, PendingVersion
     from reconciler.reconcile.rules import BundledSchemas
-    from reconciler.service.context import Openers, RecordedBranch
+    from reconciler.service.context import Openers
     from reconciler.settings import Settings
 
 SERVER_TIMEOUT = 20
@@ -119,9 +119,7 @@ class HistoryUpload:
         self.branch = followed.branch
         if self._openers.ledger is None:
             return
-        open_ledger = partial(
-            self._openers.ledger, followed.state, followed.repository, followed.branch, SERVER_TIMEOUT
-        )
+        open_ledger = partial(self._openers.ledger, followed, SERVER_TIMEOUT)
         self.open_ledger = partial(self._open_recorded, followed.state, open_ledger)
         self._pending = PendingUploads.of_host(self._host)
         self.outbox = self._pending.outbox

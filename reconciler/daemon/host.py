@@ -108,6 +108,7 @@ class Host:
         self._open_repository: OpenRepository | None = None
         self._reconciled_at = time.monotonic()
         self._recovered = False
+        self._store_id = ""
         self.observed = Observation()
         self.followers: tuple[FollowerThread, ...] = ()
         self.on_sync: Callable[[SyncResult], None] = lambda result: None
@@ -120,11 +121,12 @@ class Host:
 
     def _recover(self) -> None:
         """Find what was live when the last process ended, and upload its history: readable even where git is not."""
-        owner = self.deps.store.store().owner()
+        store = self.deps.store.store()
+        owner, self._store_id = store.owner(), store.identity()
         self.deps.repository.bind(owner)
         target = self.deps.repository.open()
         bound = owner.bound_branch if owner else None
-        self.deps.upload.follow(replace(target, branch=bound or target.branch).recorded_branch(owner))
+        self.deps.upload.follow(replace(target, branch=bound or target.branch).recorded_branch(owner, self._store_id))
         place = BranchHead(target.repository, target.branch, None, self.deps.repository.shallow)
         self.observed = replace(self.observed, place=place)
         self.refresh()
@@ -144,7 +146,7 @@ class Host:
                 self.observed = replace(self.observed, place=replace(self.observed.place, head=None))
             raise
         if followed.hold is None:
-            self.deps.upload.follow(target.recorded_branch(self.observed.stored.owner))
+            self.deps.upload.follow(target.recorded_branch(self.observed.stored.owner, self._store_id))
         head = followed.head
         place = BranchHead(target.repository, target.branch, head, self.deps.repository.shallow)
         self.observed = replace(self.observed, place=place)

@@ -52,7 +52,7 @@ _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?[eE][-+]?[0-9]+")
 _HINT = "docs/kinds.md has what a schema may hold"
 RESERVED_KINDS = frozenset({"Repository"})
 """The kind of reconciler.yaml."""
-RESERVED_TABLES = frozenset({"config_versions", "host_events", "live_intervals"})
+RESERVED_TABLES = frozenset({"config_versions", "version_states", "host_events", "live_intervals"})
 """Tables of the history database that are not a kind's."""
 
 

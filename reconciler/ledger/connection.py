@@ -44,6 +44,9 @@ class Connection(Protocol):
     def create(self, table: Table) -> None:
         """Create a table if it is missing."""
 
+    def comment(self, table: Table) -> None:
+        """Give a table that exists its comment."""
+
     def alter(self, table: str, change: ColumnChange) -> None:
         """Add a column to a table, or give it a wider type."""
 

@@ -22,7 +22,14 @@ from reconciler.ledger.tables import (
 )
 from reconciler.model.change import ORDER
 from reconciler.model.rows import ORPHANED, ActiveDay, ChangeCursor, HistoryChange, SideVersion
-from reconciler.tables.clickhouse import OWN_TABLES, VERSION_COLUMNS, VERSIONS_TABLE, kind_of_table
+from reconciler.tables.clickhouse import (
+    OWN_TABLES,
+    STATE_COLUMNS,
+    STATES_TABLE,
+    VERSION_COLUMNS,
+    VERSIONS_TABLE,
+    kind_of_table,
+)
 from reconciler.tables.rows import name_column
 
 if TYPE_CHECKING:
@@ -49,13 +56,34 @@ PARTS = {
 }
 
 
-VERSIONS = "{database:Identifier}.config_versions FINAL"
-"""What `$VERSIONS` in a statement stands for."""
-
-
 def build(text: str, **more: str) -> str:
     """A statement of the parts. `$VERSIONS` stays in it until it is asked."""
     return Template(text).substitute(PARTS | more)
+
+
+RECORDED_VERSIONS = "{database:Identifier}.config_versions FINAL"
+"""What `$VERSIONS` stands for where nothing can have changed since it was recorded: in a history of format 1."""
+
+_NAMES = ", ".join(VERSION_COLUMNS)
+_OF_BOTH = ", ".join(f"{'state' if name in STATE_COLUMNS else 'recorded'}.{name} AS {name}" for name in VERSION_COLUMNS)
+_STATES = "{database:Identifier}.version_states"
+VERSIONS = build(f"""(
+SELECT {_NAMES} FROM {RECORDED_VERSIONS}
+WHERE $OURS AND commit_sha NOT IN (SELECT commit_sha FROM {_STATES} WHERE $OURS)
+UNION ALL
+SELECT {_OF_BOTH} FROM (
+  SELECT * FROM {RECORDED_VERSIONS} WHERE $OURS AND commit_sha IN (SELECT commit_sha FROM {_STATES} WHERE $OURS)
+) AS recorded INNER JOIN (
+  SELECT DISTINCT ON (commit_sha) * FROM {_STATES} FINAL WHERE $OURS
+  ORDER BY store = {{store:UUID}} DESC, changed_at DESC, store
+) AS state ON state.commit_sha = recorded.commit_sha
+)""")  # noqa: S608  of our own making
+"""What else it stands for: what this host's store last found of a version, else what another did, else the record."""
+
+
+def resolve_versions(statement: str, catalog: Catalog) -> str:
+    """A statement of the parts, for the tables that the history has."""
+    return Template(statement).substitute(VERSIONS=VERSIONS if catalog.columns(STATES_TABLE) else RECORDED_VERSIONS)
 
 
 PARTS["VALID"] = build("$OURS AND mainline AND NOT orphaned AND status = 'VALID'")
@@ -223,6 +251,7 @@ class HistoryQueries:
     _connection: Connection
     _catalog: Catalog
     _ours: Mapping[str, str]
+    _store: str
 
     def find_versions(self, only: VersionFilter, *, limit: int) -> tuple[VersionRow, ...]:
         """The versions that a filter lets through, newest committer time first."""
@@ -324,16 +353,17 @@ class HistoryQueries:
         """Ask about the versions; nothing before they have a table: somebody may look before the first sync."""
         if not self._catalog.columns(VERSIONS_TABLE):
             return ()
-        return self._connection.ask(self._resolve(statement), **self._ours, **bound)
+        return self._connection.ask(self._resolve(statement), store=self._store, **self._ours, **bound)
 
     def _ask_kind(self, kind: Kind, statement: str, /, **bound: object) -> Sequence[Mapping[str, Any]]:
         """Ask about a kind's rows; nothing where it has no table yet."""
         if not self._catalog.columns(kind.table) or not self._catalog.columns(VERSIONS_TABLE):
             return ()
-        return self._connection.ask_named(self._resolve(statement), **self._columns(kind), **self._ours, **bound)
+        bound |= {"store": self._store, **self._ours, **self._columns(kind)}
+        return self._connection.ask_named(self._resolve(statement), **bound)
 
     def _resolve(self, statement: str) -> str:
-        return Template(statement).substitute(VERSIONS=VERSIONS)
+        return resolve_versions(statement, self._catalog)
 
     def _columns(self, kind: Kind) -> dict[str, str]:
         return {"table": kind.table, "key": kind.key, "name_column": name_column(kind), **bound_columns(kind)}

@@ -13,7 +13,7 @@ from uuid import UUID
 from reconciler import __version__
 from reconciler.errors import BugError, UsageError
 from reconciler.history.points import group_by_merge, order_newest_first, sha_prefix, to_version_row
-from reconciler.ledger.history import HIGHEST, HistoryQueries, build
+from reconciler.ledger.history import HIGHEST, HistoryQueries, build, resolve_versions
 from reconciler.ledger.intervals import IntervalQueries
 from reconciler.ledger.offered import list_tables
 from reconciler.ledger.tables import (
@@ -23,31 +23,47 @@ from reconciler.ledger.tables import (
     interval_values,
     recorded_event,
     row_values,
+    state_values,
     version_row,
     version_values,
 )
 from reconciler.model.problem import verdict_of
 from reconciler.model.rows import TableExport
-from reconciler.tables.clickhouse import EVENTS, EVENTS_TABLE, INTERVALS, VERSIONS, VERSIONS_TABLE, history_table
+from reconciler.tables.clickhouse import (
+    EVENTS,
+    EVENTS_TABLE,
+    INTERVALS,
+    STATES,
+    VERSIONS,
+    VERSIONS_TABLE,
+    history_table,
+)
 from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
     from types import TracebackType
 
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.ledger.connection import Connection
     from reconciler.ledger.offered import OfferedTable
     from reconciler.model.commit import Version
-    from reconciler.model.host import HostEvent
+    from reconciler.model.host import HostEvent, RecordedBranch
     from reconciler.model.intervals import LiveInterval
     from reconciler.model.rows import QueryLimits, QueryResult, RecordedEvent, VersionRow
     from reconciler.ports import Clock
 
-GENERATION = build("""
-SELECT coalesce(max(generation), 0) FROM {database:Identifier}.config_versions
-WHERE $OURS
+LAST_CHANGE = build("""
+SELECT coalesce(max(seq), 0) FROM {database:Identifier}.version_states
+WHERE $OURS AND store = {store:UUID}
 """)
+
+EVER_RECORDED = build("""
+SELECT commit_sha FROM {database:Identifier}.config_versions
+WHERE $OURS AND commit_sha IN {shas:Array(String)}
+""")
+"""Without FINAL: each row of a commit tells that it was recorded."""
 
 VERDICT = verdict_of(__version__)
 RECORDED = build("""
@@ -114,6 +130,9 @@ ORDER BY happened_at DESC, host, store, seq DESC LIMIT {limit:UInt64}
 """)
 
 
+NO_STORE = "00000000-0000-0000-0000-000000000000"
+"""Of whoever has no store, and so sees the history as the host that changed it last."""
+
 CANDIDATE_CHARACTERS = 6
 """How much longer than what was asked the candidates for an ambiguous sha are shown."""
 
@@ -131,10 +150,13 @@ class SqlLedger(HistoryQueries, IntervalQueries):
         """
         raise NotImplementedError
 
-    def __init__(self, connection: Connection, repository: str, branch: str, clock: Clock) -> None:
+    def __init__(self, connection: Connection, recorded: RecordedBranch, clock: Clock) -> None:
         self._connection = connection
         self._catalog = Catalog(connection)
-        self._ours = {"repository": repository, "branch": branch}
+        self._recorded = recorded
+        self._ours = {"repository": recorded.repository, "branch": recorded.branch}
+        self._store = recorded.store or NO_STORE
+        self._last_change = 0
         self._clock = clock
         self._kinds: dict[str, Kind] = {}
 
@@ -169,11 +191,12 @@ class SqlLedger(HistoryQueries, IntervalQueries):
             kind = self._kinds[name]
             self._connection.insert(history_table(kind), rows)
         now = self._clock.now()
-        self._write([to_version_row(version, now) for version in versions])
+        self._write([to_version_row(version, now) for version in versions], now)
 
     def orphan(self, shas: Collection[str]) -> None:
         """Mark commits that the branch no longer reaches."""
-        self._write([replace(row, orphaned=True) for row in self._by_sha(shas) if not row.orphaned])
+        rows = [replace(row, orphaned=True) for row in self._by_sha(shas) if not row.orphaned]
+        self._write_states(rows, self._clock.now())
 
     def record_events(self, host: str, events: Sequence[HostEvent]) -> None:
         """Record what happened on a host: one insert, into a table that is made when it is missing."""
@@ -241,7 +264,7 @@ class SqlLedger(HistoryQueries, IntervalQueries):
 
     def on_branch(self, branch: str) -> Self:
         """The same ledger for another branch of the repository; closed with this one."""
-        other = type(self)(self._connection, self._ours["repository"], branch, self._clock)
+        other = type(self)(self._connection, replace(self._recorded, branch=branch), self._clock)
         other._catalog = self._catalog
         return self if branch == self._ours["branch"] else other
 
@@ -256,14 +279,19 @@ class SqlLedger(HistoryQueries, IntervalQueries):
         return {table.name: TableExport(table.name, table.columns, self._blocks(table)) for table in self.offered()}
 
     def _blocks(self, table: OfferedTable) -> Iterator[list[tuple[Any, ...]]]:
-        for block in self._connection.blocks(f"{table.query} {table.order}", **self._ours):
+        for block in self._connection.blocks(f"{table.query} {table.order}", **self.bound()):
             yield [tuple(str(value) if isinstance(value, UUID) else value for value in row) for row in block]
 
     def offered(self) -> Iterator[OfferedTable]:
         """The tables that a query sees. Raises `UsageError` while there are none."""
         if not self._catalog.columns(VERSIONS_TABLE):
             raise UsageError("the history is empty", hint="`reconciler sync` records every commit of the branch")
-        return list_tables(self._connection.database, self._catalog.tables())
+        tables = self._catalog.tables()
+        return list_tables(self._connection.database, tables, resolve_versions("$VERSIONS", self._catalog))
+
+    def bound(self) -> dict[str, object]:
+        """The parameters of the queries of those tables."""
+        return {"database": self._connection.database, "store": self._store, **self._ours}
 
     def _rows_by_kind(self, versions: Iterable[Version]) -> dict[str, list[tuple[object, ...]]]:
         rows: dict[str, list[tuple[object, ...]]] = {}
@@ -276,11 +304,20 @@ class SqlLedger(HistoryQueries, IntervalQueries):
                 rows.setdefault(kind.name, []).append(values)
         return rows
 
-    def _write(self, rows: Sequence[VersionRow]) -> None:
+    def _write(self, rows: Sequence[VersionRow], now: datetime) -> None:
+        """Record versions that nobody has recorded yet, and what changed of the others."""
+        shas = [row.commit.sha for row in rows]
+        recorded = {str(sha) for (sha,) in self._ask(EVER_RECORDED, shas=shas)}
+        new = [row for row in rows if row.commit.sha not in recorded]
+        if new:
+            self._connection.insert(VERSIONS, ((*self._ours.values(), *version_values(row)) for row in new))
+        self._write_states([row for row in rows if row.commit.sha in recorded], now)
+
+    def _write_states(self, rows: Sequence[VersionRow], now: datetime) -> None:
         if rows:
-            generation = self._ask(GENERATION)[0][0] + 1
-            values = ((*self._ours.values(), *version_values(row, generation)) for row in rows)
-            self._connection.insert(VERSIONS, values)
+            self._last_change = 1 + max(self._last_change, int(self._ask(LAST_CHANGE)[0][0]))
+            seen = (self._store, self._last_change, now)
+            self._connection.insert(STATES, ((*self._ours.values(), *state_values(row, *seen)) for row in rows))
 
     def _by_sha(self, shas: Collection[str]) -> list[VersionRow]:
         rows = self._ask(BY_SHA, shas=list(shas)) if shas else ()

@@ -49,13 +49,13 @@ class OfferedTable(NamedTuple):
     order: str
 
 
-def list_tables(database: str, tables: Tables) -> Iterator[OfferedTable]:
-    """All that there is. The queries are bound to `repository` and `branch`."""
-    versions = _rows(database, VERSIONS_TABLE, tables[VERSIONS_TABLE])
+def list_tables(database: str, tables: Tables, versions: str) -> Iterator[OfferedTable]:
+    """All that there is. `versions` is what gives the versions; the queries are bound as that is."""
+    versions = _rows(versions, tables[VERSIONS_TABLE])
     if VERSIONS not in tables:
         yield OfferedTable(VERSIONS, _columns(tables[VERSIONS_TABLE]), versions, _ordered(ORDERS[VERSIONS]))
     if EVENTS_TABLE in tables:
-        events = _rows(database, EVENTS_TABLE, tables[EVENTS_TABLE])
+        events = _rows(_table(database, EVENTS_TABLE), tables[EVENTS_TABLE])
         yield OfferedTable(EVENTS_TABLE, _columns(tables[EVENTS_TABLE]), events, _ordered(ORDERS[EVENTS_TABLE]))
     if INTERVALS_TABLE in tables:
         columns = tables[INTERVALS_TABLE]
@@ -63,22 +63,26 @@ def list_tables(database: str, tables: Tables) -> Iterator[OfferedTable]:
             (name, duckdb_type(type_)) for name, type_ in columns.items() if name not in (*HIDDEN, "repository")
         )
         names = ", ".join(quote(name) for name, _ in shown)
-        intervals = f"SELECT {names} FROM {quote(database)}.{quote(INTERVALS_TABLE)} FINAL WHERE {OF_REPOSITORY}"  # noqa: S608  names only, quoted
+        intervals = f"SELECT {names} FROM {_table(database, INTERVALS_TABLE)} WHERE {OF_REPOSITORY}"  # noqa: S608  names only, quoted
         yield OfferedTable(INTERVALS_TABLE, shown, intervals, _ordered(ORDERS[INTERVALS_TABLE]))
     counting = f"SELECT commit_sha FROM ({versions}) WHERE {COUNTS}"  # noqa: S608  of our own making
     for table, columns in sorted(tables.items()):
         kind = kind_of_table(table, columns) if table not in OWN_TABLES else None
         if kind is not None:
-            query = f"{_rows(database, table, columns)} AND {_own('commit_sha', columns)} IN ({counting})"
+            query = f"{_rows(_table(database, table), columns)} AND {_own('commit_sha', columns)} IN ({counting})"
             order = _ordered((_own("height", columns), kind.key))
             yield OfferedTable(table, _columns(columns), query, order)
 
 
-def _rows(database: str, table: str, columns: Mapping[str, str]) -> str:
+def _table(database: str, table: str) -> str:
+    return f"{quote(database)}.{quote(table)} FINAL"
+
+
+def _rows(source: str, columns: Mapping[str, str]) -> str:
     shown = ", ".join(quote(name) for name, _ in _columns(columns))
     repository, branch = (_own(name, columns) for name in ("repository", "branch"))
     ours = f"{repository} = {{repository:String}} AND {branch} = {{branch:String}}"
-    return f"SELECT {shown} FROM {quote(database)}.{quote(table)} FINAL WHERE {ours}"  # noqa: S608  names only, quoted
+    return f"SELECT {shown} FROM {source} WHERE {ours}"  # noqa: S608  names only, quoted
 
 
 def _columns(columns: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

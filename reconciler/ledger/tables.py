@@ -66,6 +66,7 @@ class Catalog:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._tables: dict[str, dict[str, str]] = {}
+        self._format = ddl.FORMAT_VERSION
 
     def columns(self, table: str) -> Mapping[str, str]:
         """A table's columns and their types; none when there is no such table, or it is not for us to see."""
@@ -86,6 +87,12 @@ class Catalog:
         changed = [self._fit_kind(kind) for kind in kinds]
         if ddl.VERSIONS_TABLE not in self._tables:
             self._connection.create(ddl.VERSIONS)
+            changed.append(True)
+        elif self._format < ddl.FORMAT_VERSION:
+            self._connection.comment(ddl.VERSIONS)
+            changed.append(True)
+        if ddl.STATES_TABLE not in self._tables:
+            self._connection.create(ddl.STATES)
             changed.append(True)
         if any(changed):
             self._read()
@@ -119,7 +126,8 @@ class Catalog:
     def _read(self) -> None:
         self._tables = {}
         for table, name, type_, comment in self._connection.catalog():
-            self._refuse_newer(ddl.format_version(comment))
+            self._format = ddl.format_version(comment)
+            self._refuse_newer(self._format)
             self._tables.setdefault(table, {})[name] = type_
 
     def _refuse_newer(self, version: int) -> None:
@@ -134,7 +142,7 @@ class Catalog:
 SIGNED, UNSIGNED = "signed", "none"
 
 
-def version_values(row: VersionRow, generation: int) -> tuple[object, ...]:
+def version_values(row: VersionRow) -> tuple[object, ...]:
     """The values of `VERSION_COLUMNS`, from commit_sha on."""
     commit = row.commit
     return (
@@ -146,16 +154,21 @@ def version_values(row: VersionRow, generation: int) -> tuple[object, ...]:
         *_signature_values(commit.committer),
         commit.message,
         SIGNED if commit.signed else UNSIGNED,
-        row.status,
-        json.dumps([structs.asdict(problem) for problem in shorten_problems(row.problems)]),
-        row.creates,
-        row.updates,
-        row.deletes,
-        row.digest,
+        *_verdict_values(row),
         row.orphaned,
         row.recorded_at,
-        generation,
+        0,
     )
+
+
+def state_values(row: VersionRow, store: str, seq: int, now: datetime) -> tuple[object, ...]:
+    """The values of `STATE_COLUMNS`, from commit_sha on."""
+    return (row.commit.sha, store, seq, row.mainline, *_verdict_values(row), row.orphaned, row.recorded_at, now)
+
+
+def _verdict_values(row: VersionRow) -> tuple[object, ...]:
+    problems = json.dumps([structs.asdict(problem) for problem in shorten_problems(row.problems)])
+    return (row.status, problems, row.creates, row.updates, row.deletes, row.digest)
 
 
 def version_row(values: Sequence[Any]) -> VersionRow:

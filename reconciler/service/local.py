@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from reconciler import answers
 from reconciler.errors import BranchError, ReconcilerError, RetryLater, UsageError
-from reconciler.model.host import ConditionSeverity, HostCondition
+from reconciler.model.host import ConditionSeverity, HostCondition, RecordedBranch
 from reconciler.model.rows import Drifts
 from reconciler.reconcile.admission import AdmissionController
 from reconciler.reconcile.branch import bound_branch, check_asked, observe_branch, planned_head, repository_gone
@@ -28,7 +28,6 @@ from reconciler.service.context import (
     HELD,
     Context,
     History,
-    RecordedBranch,
     Target,
     branch_choice,
     branch_conditions,
@@ -173,6 +172,7 @@ class LocalHost:
                 place = stack.enter_context(self.open_place())
                 with self.openers.reader(place.state) or nullcontext() as store:
                     owner, applied = (store.owner(), store.applied()) if store else (None, None)
+                    identity = store.identity() if store else ""
                 target = describe_target(place, self.settings, owner.bound_branch if owner else None)
             except ReconcilerError as error:
                 branch = self._stored_branch(error)
@@ -180,7 +180,7 @@ class LocalHost:
             else:
                 place.claimant.check_owner(owner, applied)
                 resolve = target.source.resolve
-                branch = target.recorded_branch(owner)
+                branch = target.recorded_branch(owner, identity)
             opener = self._ledger_opener(branch)
             if opener is None:
                 raise history_off()
@@ -224,7 +224,7 @@ class LocalHost:
                     repository=target.repository,
                     branch=target.branch,
                     store=store,
-                    open_ledger=self._ledger_reader(target.recorded_branch(store.owner())),
+                    open_ledger=self._ledger_reader(target.recorded_branch(store.owner(), store.identity())),
                     compare_view=self.openers.compare_view(target.state) if self.openers.compare_view else None,
                 )
 
@@ -248,7 +248,7 @@ class LocalHost:
                 claimant=target.claimant,
                 branch=target.branch,
                 store=store,
-                open_ledger=self._ledger_opener(target.recorded_branch(store.owner())),
+                open_ledger=self._ledger_opener(target.recorded_branch(store.owner(), store.identity())),
                 processor=processor,
                 admission=AdmissionController(processor.rules, self.openers.policy_engine),
                 bundled=self.bundled.kinds,
@@ -327,7 +327,7 @@ class LocalHost:
         open_ledger = self.openers.ledger
         if open_ledger is None:
             return None
-        return partial(open_ledger, recorded.state, recorded.repository, recorded.branch, COMMAND_SILENCE)
+        return partial(open_ledger, recorded, COMMAND_SILENCE)
 
     def _ledger_reader(self, recorded: RecordedBranch) -> Callable[[], AbstractContextManager[LedgerReader]] | None:
         """Opens the history for reading: the embedded one is not created for it."""
@@ -343,10 +343,10 @@ class LocalHost:
         if state is None or store is None:
             raise error
         with store:
-            owner = store.owner()
+            owner, identity = store.owner(), store.identity()
         if owner is None:
             raise error
-        return RecordedBranch(state, owner.repository, owner.branch)
+        return RecordedBranch(state, owner.repository, owner.branch, identity)
 
     def _open_reader(self, state: Path) -> AbstractContextManager[DuckDBReader | None]:
         return self.openers.reader(state) or nullcontext()

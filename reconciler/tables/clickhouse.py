@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 DEFAULT_DATABASE = "config_history"
 VERSIONS_TABLE = "config_versions"
+STATES_TABLE = "version_states"
 EVENTS_TABLE = "host_events"
 INTERVALS_TABLE = "live_intervals"
-OWN_TABLES = frozenset({VERSIONS_TABLE, EVENTS_TABLE, INTERVALS_TABLE})
+OWN_TABLES = frozenset({VERSIONS_TABLE, STATES_TABLE, EVENTS_TABLE, INTERVALS_TABLE})
 """Those that are no kind's."""
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """The format of the tables as a whole. A later one, which this program must not write to, has a higher number."""
 _FORMAT_COMMENT = "reconciler history, format "
 """What the comment on the table of versions begins with. Histories that have none are of format 1."""
@@ -62,10 +63,28 @@ VERSION_COLUMNS: Mapping[str, str] = {
     "recorded_at": MOMENT,
     "generation": "UInt64",
 }
-"""Zones are minutes east of UTC. Of several rows of a commit the one with the highest `generation` counts: a number
-that grows with every write, as two writes may share a microsecond and clocks may go backwards."""
+"""Zones are minutes east of UTC. A commit is recorded once, with `generation` 0. Format 1 wrote each change of a
+version as a row with a higher one, which counts instead."""
 
 VERSION_KEY = ("repository", "branch", "commit_sha")
+
+STATE_COLUMNS: Mapping[str, str] = {
+    "repository": WORD,
+    "branch": WORD,
+    "commit_sha": "String",
+    "store": "UUID",
+    "seq": "UInt64",
+    **{
+        name: VERSION_COLUMNS[name]
+        for name in ("mainline", "status", "problems", "creates", "updates", "deletes", "digest", "orphaned")
+    },
+    "recorded_at": MOMENT,
+    "changed_at": MOMENT,
+}
+"""What may change of a version after it was recorded, as the host with this `store` found it last: `seq` is that
+store's own count. The other columns are those of the version."""
+
+STATE_KEY = ("repository", "branch", "commit_sha", "store")
 
 ROW_COLUMNS: Mapping[str, str] = {
     "repository": WORD,
@@ -134,6 +153,7 @@ class ColumnChange(Struct, frozen=True):
 
 
 VERSIONS = Table(VERSIONS_TABLE, VERSION_COLUMNS, VERSION_KEY, "generation", f"{_FORMAT_COMMENT}{FORMAT_VERSION}")
+STATES = Table(STATES_TABLE, STATE_COLUMNS, STATE_KEY, "seq")
 EVENTS = Table(EVENTS_TABLE, EVENT_COLUMNS, EVENT_KEY)
 INTERVALS = Table(INTERVALS_TABLE, INTERVAL_COLUMNS, INTERVAL_KEY, "generation")
 
@@ -229,6 +249,11 @@ def create_table(database: str, table: Table) -> str:
     name = f"{quote(database)}.{quote(table.name)}"
     statement = f"CREATE TABLE IF NOT EXISTS {name} (\n{lines}\n)\nENGINE = {engine}\nORDER BY ({order})"
     return f"{statement}\nCOMMENT '{table.comment}'" if table.comment else statement
+
+
+def comment_table(database: str, table: Table) -> str:
+    """The statement that gives a table its comment."""
+    return f"ALTER TABLE {quote(database)}.{quote(table.name)} MODIFY COMMENT '{table.comment}'"
 
 
 def alter_table(database: str, table: str, change: ColumnChange) -> str:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
     from reconciler.adapters.redis.sessions import RedisSessions
     from reconciler.kinds.kind import Kinds
+    from reconciler.model.host import RecordedBranch
     from reconciler.model.live import CompareView
     from reconciler.model.rows import TableExport
     from reconciler.plan import Plan
@@ -98,11 +99,11 @@ def make_openers(settings: Settings) -> Openers:
     )
 
 
-def _open_ledger(url: str, state: Path, repository: str, branch: str, silence: int) -> ClickHouseLedger:
+def _open_ledger(url: str, recorded: RecordedBranch, silence: int) -> ClickHouseLedger:
     from reconciler.adapters.clickhouse import connection, ledger
 
     timeouts = connection.DEFAULT_TIMEOUTS._replace(read=silence)
-    return ledger.open_ledger(url, state, repository, branch, SystemClock(), timeouts=timeouts)
+    return ledger.open_ledger(url, recorded, SystemClock(), timeouts=timeouts)
 
 
 def _is_recorded(url: str, state: Path) -> bool:

@@ -277,14 +277,14 @@ def test_a_newer_store_is_refused_in_words(own_host: Host) -> None:
 def test_a_newer_history_is_refused_in_words(own_host: Host) -> None:
     counting = "SELECT count() FROM config_history.config_versions"
     with clickhouse_connect.get_client(interface="chdb", path=str(own_host.state / "history")) as engine:
-        engine.command("ALTER TABLE config_history.config_versions MODIFY COMMENT 'reconciler history, format 2'")
+        engine.command("ALTER TABLE config_history.config_versions MODIFY COMMENT 'reconciler history, format 3'")
         before = engine.query(counting).result_rows
     assert own_host.run("resume").code == 0
     commit = own_host.edit(FX, "risk_per_trade_percent: 4.0", "risk_per_trade_percent: 0.6")
     for command in ("sync", "log", "history user fx-majors-01", "verify"):
         told = own_host.run(*command.split())
         assert told.code == 3, command
-        assert "/history has format 2, this version of reconciler reads format 1" in told.err, command
+        assert "/history has format 3, this version of reconciler reads format 2" in told.err, command
         assert "hint: update reconciler" in told.err, command
     assert ask(own_host, "status")["applied"]["commit"] == commit, "rows do not wait for a history"
     with clickhouse_connect.get_client(interface="chdb", path=str(own_host.state / "history")) as engine:

@@ -10,6 +10,7 @@ import pytest
 
 from reconciler.adapters.clickhouse.ledger import open_ledger
 from reconciler.errors import RetryLater
+from reconciler.model.host import RecordedBranch
 from reconciler.reconcile.upload import BatchUploader, UploadTarget
 from tests.adapters.ledger.conftest import IMPATIENT
 from tests.support.fronts import RunningFront, running
@@ -40,7 +41,9 @@ class Server:
     @contextmanager
     def open(self) -> Iterator[Any]:
         url = self.url()
-        with open_ledger(url, Path("unused"), "origin", "main", FixedClock(), timeouts=IMPATIENT) as ledger:
+        with open_ledger(
+            url, RecordedBranch(Path("unused"), "origin", "main"), FixedClock(), timeouts=IMPATIENT
+        ) as ledger:
             yield ledger
 
     def commit(self, times: int = 3) -> None:

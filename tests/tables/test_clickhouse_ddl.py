@@ -10,6 +10,9 @@ from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import Column, SqlType
 from reconciler.tables.clickhouse import (
     DEFAULT_DATABASE,
+    EVENTS,
+    INTERVALS,
+    STATES,
     VERSIONS,
     alter_table,
     column_changes,
@@ -36,8 +39,9 @@ def test_a_kinds_table(golden: Callable[[str, str], None], request: pytest.Fixtu
     )
 
 
-def test_the_table_of_versions(golden: Callable[[str, str], None]) -> None:
-    statements = (create_database(DEFAULT_DATABASE), create_table(DEFAULT_DATABASE, VERSIONS))
+def test_the_tables_of_every_history(golden: Callable[[str, str], None]) -> None:
+    tables = (create_table(DEFAULT_DATABASE, table) for table in (VERSIONS, STATES, EVENTS, INTERVALS))
+    statements = (create_database(DEFAULT_DATABASE), *tables)
     golden("ddl/clickhouse.sql", "".join(f"{statement};\n" for statement in statements))
 
 

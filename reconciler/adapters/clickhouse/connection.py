@@ -20,7 +20,14 @@ from urllib3.exceptions import SSLError
 
 from reconciler import canonical
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater, UsageError
-from reconciler.tables.clickhouse import DEFAULT_DATABASE, alter_table, create_database, create_table, quote
+from reconciler.tables.clickhouse import (
+    DEFAULT_DATABASE,
+    alter_table,
+    comment_table,
+    create_database,
+    create_table,
+    quote,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -160,13 +167,13 @@ class Connection:
             return tuple(self._query(query, parameters).named_results())
 
     def run(
-        self, query: str, settings: Mapping[str, object], *, database: bool = False, **parameters: object
+        self, query: str, settings: Mapping[str, object], *, in_database: bool = False, **parameters: object
     ) -> QueryRows:
         """What a SELECT that somebody else wrote finds. Errors come as the driver has them: some are about the query.
 
-        With `database` the tables that it names are looked for in the ledger's.
+        With `in_database` the tables that it names are looked for in the ledger's.
         """
-        self._client.database = self.database if database else self._client.database
+        self._client.database = self.database if in_database else self._client.database
         result = self._client.query(query, parameters=parameters or None, settings=dict(settings))
         types = (type_.name for type_ in result.column_types)
         return QueryRows(tuple(zip(result.column_names, types, strict=True)), result.result_rows)
@@ -196,6 +203,10 @@ class Connection:
     def create(self, table: Table) -> None:
         """Create a table if it is missing."""
         self._command(create_table(self.database, table))
+
+    def comment(self, table: Table) -> None:
+        """Give a table that exists its comment."""
+        self._command(comment_table(self.database, table))
 
     def alter(self, table: str, change: ColumnChange) -> None:
         """Add a column to a table, or give it a wider type."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.clickhouse.connection import Timeouts
+    from reconciler.model.host import RecordedBranch
     from reconciler.model.rows import QueryLimits, QueryResult
     from reconciler.ports import Clock
 
@@ -30,21 +31,21 @@ class ClickHouseLedger(SqlLedger):
 
     def query(self, sql: str, limits: QueryLimits) -> QueryResult:
         """What a query finds in tables of this repository and branch."""
-        return query_tables(self._connection, sql, self.offered(), self._ours, limits)
+        return query_tables(self._connection, sql, self.offered(), self.bound(), limits)
 
 
 def open_ledger(
-    url: str, folder: Path, repository: str, branch: str, clock: Clock, *, timeouts: Timeouts = DEFAULT_TIMEOUTS
+    url: str, recorded: RecordedBranch, clock: Clock, *, timeouts: Timeouts = DEFAULT_TIMEOUTS
 ) -> ClickHouseLedger:
     """Open the ledger of one repository and branch.
 
-    `url` is the setting history.url; `folder` is the state folder, in which the embedded engine has `history/`.
+    `url` is the setting history.url; the embedded engine has `history/` in the state folder.
     Raises `UsageError` for a URL that names nothing, `RetryLater` when the engine is in use or the server does not
     answer, `NeedsHuman` for a refused login or a missing engine.
     """
     server = parse_url(url)
-    connection = connect_server(server, timeouts) if server else open_embedded(folder / EMBEDDED_FOLDER)
-    return ClickHouseLedger(connection, repository, branch, clock)
+    connection = connect_server(server, timeouts) if server else open_embedded(recorded.state / EMBEDDED_FOLDER)
+    return ClickHouseLedger(connection, recorded, clock)
 
 
 def is_started(folder: Path) -> bool:

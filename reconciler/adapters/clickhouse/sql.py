@@ -181,14 +181,14 @@ AFTER = re.compile(r"(?:: |\. )?(?:In scope .*|While .*|Expected one of.*|\(vers
 
 
 def query_tables(
-    connection: Connection, sql: str, tables: Iterable[OfferedTable], ours: Mapping[str, str], limits: QueryLimits
+    connection: Connection, sql: str, tables: Iterable[OfferedTable], bound: Mapping[str, object], limits: QueryLimits
 ) -> QueryResult:
-    """What a query finds in tables of which `ours` is the repository and branch.
+    """What a query finds in tables whose queries are bound to these parameters.
 
     Raises `UsageError` for what cannot be run, or takes too long or too much.
     """
     try:
-        return _found(connection, _screened(connection, sql), tables, ours, limits)
+        return _found(connection, _screened(connection, sql), tables, bound, limits)
     except Error as error:
         raise _explain_query_error(error, connection.place, limits) from error
 
@@ -213,7 +213,7 @@ def _found(
     connection: Connection,
     statement: str,
     tables: Iterable[OfferedTable],
-    ours: Mapping[str, str],
+    bound: Mapping[str, object],
     limits: QueryLimits,
 ) -> QueryResult:
     text = statement.lower()
@@ -229,7 +229,7 @@ def _found(
     }
     named = ",\n".join(f"{quote(name)} AS ({query})" for name, query in queries.items())
     whole = f"{f'WITH {named}' if named else ''}\nSELECT * FROM (\n{statement}\n) LIMIT {limits.rows + 1}"
-    result = connection.run(whole, settings, database=True, **ours)
+    result = connection.run(whole, settings, in_database=True, **bound)
     rows = (tuple(map(to_json_cell, row)) for row in result.rows)
     kept, cut = take_fitting(rows, limits.rows, MAX_QUERY_BYTES)
     return QueryResult(result.columns, tuple(kept), cut)

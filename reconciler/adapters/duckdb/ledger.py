@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.ledger.offered import OfferedTable
+    from reconciler.model.host import RecordedBranch
     from reconciler.model.rows import QueryLimits, QueryResult
     from reconciler.ports import Clock
     from reconciler.tables.clickhouse import ColumnChange, Table
@@ -68,12 +69,12 @@ _WRITING = threading.Lock()
 """Two that write at once could both find a row missing."""
 
 
-def open_ledger(folder: Path, repository: str, branch: str, clock: Clock) -> DuckDBLedger:
+def open_ledger(recorded: RecordedBranch, clock: Clock) -> DuckDBLedger:
     """Open the ledger of one repository and branch in a state folder.
 
     Raises `RetryLater` while another process has it open, `NeedsHuman` when it cannot be read or is damaged.
     """
-    return DuckDBLedger(HistoryFile(folder / HISTORY_FILE), repository, branch, clock)
+    return DuckDBLedger(HistoryFile(recorded.state / HISTORY_FILE), recorded, clock)
 
 
 def is_started(folder: Path) -> bool:
@@ -168,10 +169,15 @@ class HistoryFile:
         with self._writing():
             self._connection.execute(f"CREATE TABLE IF NOT EXISTS {name} ({columns})")
             if table.comment:
-                self._connection.execute(f"COMMENT ON TABLE {name} IS '{table.comment}'")
+                self._comment(table)
             self._forget(table.name)
             with self._connection.appender(COLUMNS) as appender:
                 appender.append_rows([(table.name, *column) for column in table.columns.items()])
+
+    def comment(self, table: Table) -> None:
+        """Give a table that exists its comment."""
+        with self._writing():
+            self._comment(table)
 
     def alter(self, table: str, change: ColumnChange) -> None:
         """Add a column to a table, or give it a wider type."""
@@ -210,6 +216,9 @@ class HistoryFile:
                 f"WHEN MATCHED{newer} THEN UPDATE BY NAME WHEN NOT MATCHED THEN INSERT BY NAME"
             )
             self._connection.execute(f"DROP TABLE {INCOMING}")
+
+    def _comment(self, table: Table) -> None:
+        self._connection.execute(f"COMMENT ON TABLE {qualify(TABLES, table.name)} IS '{table.comment}'")
 
     def _forget(self, table: str) -> None:
         self._connection.execute(f"DELETE FROM {COLUMNS} WHERE table_name = ?", [table])

@@ -12,6 +12,7 @@ import pytest
 from reconciler.adapters.clickhouse.connection import Timeouts
 from reconciler.adapters.clickhouse.ledger import ClickHouseLedger, open_ledger
 from reconciler.adapters.duckdb.ledger import open_ledger as open_file
+from reconciler.model.host import RecordedBranch
 from tests.support.cases import some
 from tests.support.fronts import RunningFront, running
 from tests.support.kinds import FixedClock
@@ -44,16 +45,17 @@ class Histories:
             return branches.get(branch) or MemoryLedger(self.clock, branch, branches)
         return self.open_sql(repository, branch)
 
-    def open_sql(self, repository: str = "origin", branch: str = "main") -> SqlLedger:
-        """The same, where it has to take SQL."""
+    def open_sql(self, repository: str = "origin", branch: str = "main", store: str = "") -> SqlLedger:
+        """The same, where it has to take SQL, as the host with a store sees it."""
         if self.url == "duckdb":
-            return self.closing.enter_context(open_file(self.folder, repository, branch, self.clock))
-        return self.open_clickhouse(repository, branch)
+            recorded = RecordedBranch(self.folder, repository, branch, store)
+            return self.closing.enter_context(open_file(recorded, self.clock))
+        return self.open_clickhouse(repository, branch, store)
 
-    def open_clickhouse(self, repository: str = "origin", branch: str = "main") -> ClickHouseLedger:
+    def open_clickhouse(self, repository: str = "origin", branch: str = "main", store: str = "") -> ClickHouseLedger:
         """The same, where it has to be ClickHouse."""
-        timeouts = Timeouts(connect=5, read=20)
-        ledger = open_ledger(self.url, self.folder, repository, branch, self.clock, timeouts=timeouts)
+        recorded = RecordedBranch(self.folder, repository, branch, store)
+        ledger = open_ledger(self.url, recorded, self.clock, timeouts=Timeouts(connect=5, read=20))
         return self.closing.enter_context(ledger)
 
 

@@ -10,6 +10,7 @@ import pytest
 from reconciler.adapters.clickhouse.connection import parse_url
 from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import Column, Kinds, SqlType
+from reconciler.tables.clickhouse import VERSIONS
 from tests.adapters.ledger.versions import created, sha, version
 from tests.support.cases import some
 from tests.support.history import state_at
@@ -43,6 +44,7 @@ def test_the_tables_as_people_see_them(histories: Histories) -> None:
     assert [row[0] for row in client.query("SHOW TABLES").result_rows] == [
         "config_versions",
         "gadget_config",
+        "version_states",
         "widget_config",
     ]
     (first,) = client.query("SELECT * FROM config_versions FINAL WHERE height = 1").named_results()
@@ -81,7 +83,7 @@ def test_readers_see_no_duplicates_before_the_engine_merges_them(histories: Hist
         client.command(f"SYSTEM STOP MERGES {table}")
     for _ in range(3):
         ledger.record([version(1, created(widget("a"), 1))])
-    assert client.command("SELECT count() FROM config_versions") == 3
+    assert client.command("SELECT count() FROM config_versions") == 1
     assert len(ledger.versions(limit=9)) == 1
     assert len(state_at(ledger, WIDGET, 1)) == 1
 
@@ -124,14 +126,14 @@ def test_a_newer_format_is_not_touched(histories: Histories) -> None:
     ledger.record([version(1)])
     client = outside(histories)
     (mark,) = client.query("SELECT comment FROM system.tables WHERE name = 'config_versions'").first_row
-    assert mark == "reconciler history, format 1"
-    client.command("ALTER TABLE config_versions MODIFY COMMENT 'reconciler history, format 2'")
+    assert mark == "reconciler history, format 2"
+    client.command("ALTER TABLE config_versions MODIFY COMMENT 'reconciler history, format 3'")
     before = client.query("SELECT name, comment FROM system.tables").result_rows
-    with pytest.raises(NeedsHuman, match="has format 2, this version of reconciler reads format 1") as caught:
+    with pytest.raises(NeedsHuman, match="has format 3, this version of reconciler reads format 2") as caught:
         ledger.prepare(KINDS)
     assert "update reconciler" in caught.value.hint
     for ask in (lambda one: one.versions(limit=1), lambda one: one.events(limit=1), lambda one: one.recorded_commits()):
-        with pytest.raises(NeedsHuman, match="format 2"):
+        with pytest.raises(NeedsHuman, match="format 3"):
             ask(histories.open_clickhouse())
     assert client.query("SELECT name, comment FROM system.tables").result_rows == before
 
@@ -145,3 +147,34 @@ def test_a_history_without_a_mark_is_of_the_first_format(histories: Histories, c
     again = histories.open_clickhouse()
     again.prepare(KINDS)
     assert sha(1) in again.recorded_commits([sha(1)])
+
+
+def test_a_version_that_is_recorded_is_not_written_again(histories: Histories) -> None:
+    ledgers = [histories.open_clickhouse(store=host) for host in (uid(1), uid(2))]
+    for ledger in ledgers:
+        ledger.prepare(KINDS)
+        ledger.record([version(1, created(widget("a"), 1))])
+    assert outside(histories).command("SELECT count() FROM config_versions") == 1
+
+
+def test_rows_of_the_first_format_count_by_their_generation(histories: Histories) -> None:
+    """A history as the last release left it: each change of a version was a row with a higher generation."""
+    ledger = histories.open_clickhouse()
+    ledger.prepare(KINDS)
+    ledger.record([version(1, created(widget("a"), 1)), version(2, created(widget("b"), 2))])
+    client = outside(histories)
+    client.command("DROP TABLE version_states")
+    client.command("ALTER TABLE config_versions MODIFY COMMENT 'reconciler history, format 1'")
+    client.command(
+        "INSERT INTO config_versions SELECT * REPLACE (true AS orphaned, 7 AS generation) FROM config_versions "
+        f"WHERE commit_sha = '{sha(2)}'"
+    )
+    old = histories.open_clickhouse(store=uid(1))
+    assert old.recorded_commits() == {sha(1): True}
+    assert [row["name"] for row in state_at(old, WIDGET, 9)] == ["a"]
+    old.prepare(KINDS)
+    assert old.recorded_commits() == {sha(1): True}
+    old.record([version(2, created(widget("b"), 2))])
+    assert old.recorded_commits() == {sha(1): True, sha(2): True}
+    (mark,) = client.query("SELECT comment FROM system.tables WHERE name = 'config_versions'").first_row
+    assert mark == VERSIONS.comment
