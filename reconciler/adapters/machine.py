@@ -1,17 +1,19 @@
-"""What the machine says: its clock, the room and permissions of a folder."""
+"""What the machine says: its clock, the room and permissions of a folder, and why it refuses something."""
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import shutil
 import stat
 import sys
 import tempfile
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from reconciler.errors import NeedsHuman
+from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,6 +96,95 @@ else:
         """The names of others who may log in to this machine; not the superuser, who may read everything anyway."""
         others = (one for one in pwd.getpwall() if one.pw_uid not in {0, os.geteuid()})
         return tuple(sorted({one.pw_name for one in others if one.pw_shell.rpartition("/")[2] not in NO_SHELLS}))
+
+
+class Cause(NamedTuple):
+    """Why something cannot be read or written: the words by which it is known, in what systems and drivers say."""
+
+    words: re.Pattern[str]
+    error: type[ReconcilerError]
+    what: str
+    hint: str
+
+    def raised(self, what: str, said: str) -> ReconcilerError:
+        """The error of this cause; `what` could not be done, and `said` is what the system or driver says."""
+        return self.error(f"{what}: {self.what} ({said})", hint=self.hint)
+
+
+FULL: Final = Cause(
+    re.compile("No space left on device|not enough space|File too large|quota exceeded", re.IGNORECASE),
+    RetryLater,
+    "the disk is full",
+    "free some disk space; the next sync tries again",
+)
+READ_ONLY: Final = Cause(
+    re.compile("Read-only file system|write[- ]protected", re.IGNORECASE),
+    NeedsHuman,
+    "its disk is read-only",
+    "let the disk be written again (the system's log says why it is not), or choose another folder with --state",
+)
+DENIED: Final = Cause(
+    re.compile("Permission denied|Access is denied|Operation not permitted", re.IGNORECASE),
+    NeedsHuman,
+    "whoever runs this may not do so",
+    "let them read and write the state folder and all that is in it, or choose another folder with --state",
+)
+FAILING: Final = Cause(
+    re.compile(
+        r"Input/output error|I/O device error|\(CRC\)|Structure needs cleaning|Stale file handle", re.IGNORECASE
+    ),
+    NeedsHuman,
+    "its disk fails",
+    "copy the state folder to another disk and choose it with --state; the system's log says what is wrong",
+)
+NO_MEMORY: Final = Cause(
+    re.compile("Out of Memory|Cannot allocate memory|failed to allocate", re.IGNORECASE),
+    RetryLater,
+    "memory does not suffice",
+    "free some memory; the next sync tries again",
+)
+MANY_FILES: Final = Cause(
+    re.compile("Too many open files", re.IGNORECASE),
+    RetryLater,
+    "too many files are open",
+    "let this process open more files (ulimit -n); the next sync tries again",
+)
+CAUSES: Final = (FULL, READ_ONLY, DENIED, FAILING, NO_MEMORY, MANY_FILES)
+ERRNO_CAUSES: Final = {
+    errno.ENOSPC: FULL,
+    errno.EFBIG: FULL,
+    getattr(errno, "EDQUOT", errno.ENOSPC): FULL,
+    errno.EROFS: READ_ONLY,
+    errno.EACCES: DENIED,
+    errno.EPERM: DENIED,
+    errno.EIO: FAILING,
+    errno.ENOMEM: NO_MEMORY,
+    errno.EMFILE: MANY_FILES,
+    errno.ENFILE: MANY_FILES,
+}
+
+
+def find_cause(text: str) -> Cause | None:
+    """The cause that a driver's words are about; None when the machine is not at fault, so far as they tell."""
+    return next((cause for cause in CAUSES if cause.words.search(text)), None)
+
+
+def explain_os_error(what: str, error: OSError) -> ReconcilerError:
+    """What the operating system's error says; `what` could not be done."""
+    cause, said = ERRNO_CAUSES.get(error.errno or 0), (error.strerror or str(error)).lower()
+    if cause is None:
+        return NeedsHuman(f"{what}: {said}", hint="see to what it says, or choose another folder with --state")
+    return cause.raised(what, said)
+
+
+def is_read_only(folder: Path) -> bool:
+    """Whether the disk of a folder may not be written. Windows does not tell: the words of its errors have to do."""
+    if sys.platform == "win32":
+        return False
+    try:
+        return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
 
 
 class SystemClock:

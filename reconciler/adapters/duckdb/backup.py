@@ -9,7 +9,6 @@ was committed may still stand in the log beside the file, and closing a file tha
 
 from __future__ import annotations
 
-import errno
 import itertools
 import os
 import re
@@ -25,16 +24,20 @@ from msgspec import Struct
 from reconciler.adapters.duckdb import intervals, state
 from reconciler.adapters.duckdb.connection import (
     CONFIG,
-    DAMAGED,
     FILE_NAME,
+    StoreConnection,
+    examine_store,
+    explain_file_error,
     explain_open_error,
     fetch_number,
     first_line,
+    is_there,
     open_readable,
     open_writable,
     transaction,
 )
 from reconciler.adapters.duckdb.state import EVENT_COLUMNS, add_event, set_suspension, suspension
+from reconciler.adapters.machine import explain_os_error
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RetryLater, UsageError
 from reconciler.model.host import HostEvent
 from reconciler.tables.duckdb import qualify, quote
@@ -47,9 +50,6 @@ if TYPE_CHECKING:
     from reconciler.model.intervals import LiveInterval
 
 UNFENCED = {key: value for key, value in CONFIG.items() if key != "enable_external_access"}
-DISK_FULL = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
-"""The disk, or our share of it, is full."""
-
 Fingerprint = dict[str, tuple[Any, ...]]
 """For each table its statement, its indexes, how many rows it has and a hash of them all."""
 
@@ -116,14 +116,7 @@ def disk_errors(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise _not_written(file, error) from error
-
-
-def _not_written(file: Path, error: OSError) -> ReconcilerError:
-    message = f"cannot write {file}: {(error.strerror or str(error)).lower()}; the store is as it was"
-    if error.errno in DISK_FULL:
-        return RetryLater(message, hint="free some disk space, then try again")
-    return NeedsHuman(message, hint="make the state folder writable for whoever runs this")
+        raise explain_os_error(f"cannot write {file}, the store is as it was", error) from error
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, source: Path) -> None:
@@ -136,15 +129,13 @@ def _attach(connection: duckdb.DuckDBPyConnection, source: Path) -> None:
 
 
 def _not_copied(source: Path, target: Path, error: duckdb.Error) -> ReconcilerError:
-    if any(words in str(error) for words in DAMAGED):
-        return explain_open_error(source, error)
-    return RetryLater(
-        f"the copy {target} could not be written, the store is as it was: {first_line(error)}",
-        hint="free some disk space, then try again",
+    what = f"the store {source} cannot be copied to {target}, the store is as it was"
+    return explain_file_error(examine_store(source), error, what) or RetryLater(
+        f"{what}: {first_line(error)}", hint="see to what it says, then try again"
     )
 
 
-def _fingerprint(connection: duckdb.DuckDBPyConnection, database: str) -> Fingerprint:
+def _fingerprint(connection: StoreConnection | duckdb.DuckDBPyConnection, database: str) -> Fingerprint:
     tables = connection.execute(
         "SELECT schema_name, table_name, sql, (SELECT list(i.sql ORDER BY i.sql) FROM duckdb_indexes() AS i "
         "WHERE i.database_name = t.database_name AND i.schema_name = t.schema_name AND i.table_name = t.table_name) "
@@ -184,14 +175,15 @@ def back_up(folder: Path, now: datetime) -> Path:
     no store, it is damaged, or the folder cannot be written.
     """
     store, backups = folder / FILE_NAME, folder / FOLDER
-    if not store.exists():
+    if not is_there(store):
         raise NeedsHuman(f"there is no store in {folder} to back up", hint="`reconciler sync` makes one from git")
     unfinished = backups / UNFINISHED
     finished = backups / f"state-{now.astimezone(UTC).strftime(STAMP)}.duckdb"
     with disk_errors(backups):
         backups.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        copy_database(store, unfinished)
+        copied = copy_database(store, unfinished)
+        _check_whole(store, unfinished, copied)
     except BaseException:
         with disk_errors(unfinished):
             remove_database(unfinished)
@@ -200,6 +192,17 @@ def back_up(folder: Path, now: datetime) -> Path:
         unfinished.replace(finished)
         sync_folder(backups)
     return finished
+
+
+def _check_whole(store: Path, copy: Path, copied: Fingerprint) -> None:
+    """A copy of what is no store of ours, or has lost what it keeps beside the rows, brings nothing back."""
+    with open_readable(copy) as connection:
+        version = state.stored_format(connection)
+    missing = (state.TABLES if version == state.FORMAT_VERSION else state.OLDEST_TABLES) - copied.keys()
+    if missing:
+        lacks = ", ".join(sorted(missing))
+        message = f"something altered what the store {store} keeps: it lacks {lacks}, so a copy would be no backup"
+        raise NeedsHuman(message, hint=examine_store(store).rebuild)
 
 
 def backups(folder: Path) -> tuple[Backup, ...]:
@@ -299,30 +302,29 @@ def _is_file(path: Path) -> bool:
 
 def _before(store: Path, owns: Owns) -> _OldStore:
     """What the present store tells. One that is damaged tells nothing: it may be the reason for all this."""
-    if not store.exists():
+    if not is_there(store):
         return _OldStore()
     try:
-        connection = open_writable(store)
-    except NeedsHuman:
+        with open_writable(store) as connection:
+            return _read_old(connection, owns)
+    except (NeedsHuman, BugError):
         return _OldStore()
-    with connection:
-        try:
-            if state.stored_format(connection) is None:
-                return _OldStore()
-            state.prepare(connection)
-            owner = state.owner(connection)
-        except NeedsHuman:
-            return _OldStore()
-        applied = state.applied(connection)
-        if owner is None or not owns(owner, applied):
-            return _OldStore()
-        records = connection.execute(f"SELECT seq, {EVENT_COLUMNS} FROM gitops.events ORDER BY seq").fetchall()
-        return _OldStore(
-            commit=applied.stamp.commit if applied else None,
-            events=records,
-            intervals=intervals.intervals_after(connection, 0, ALL),
-            suspension=suspension(connection),
-        )
+
+
+def _read_old(connection: StoreConnection, owns: Owns) -> _OldStore:
+    if state.stored_format(connection) is None:
+        return _OldStore()
+    state.prepare(connection)
+    owner, applied = state.owner(connection), state.applied(connection)
+    if owner is None or not owns(owner, applied):
+        return _OldStore()
+    records = connection.execute(f"SELECT seq, {EVENT_COLUMNS} FROM gitops.events ORDER BY seq").fetchall()
+    return _OldStore(
+        commit=applied.stamp.commit if applied else None,
+        events=records,
+        intervals=intervals.intervals_after(connection, 0, ALL),
+        suspension=suspension(connection),
+    )
 
 
 def _adopt(restoring: Path, backup: Path, owns: Owns, before: _OldStore, now: datetime) -> Applied | None:
@@ -351,7 +353,7 @@ def _adopt(restoring: Path, backup: Path, owns: Owns, before: _OldStore, now: da
     return applied
 
 
-def _take_over(connection: duckdb.DuckDBPyConnection, records: Sequence[tuple[Any, ...]]) -> None:
+def _take_over(connection: StoreConnection, records: Sequence[tuple[Any, ...]]) -> None:
     """Add the events that are newer than all there are, and let the numbers go on after them."""
     newest = fetch_number(connection, "SELECT coalesce(max(seq), 0) FROM gitops.events")
     newer = [record for record in records if record[0] > newest]

@@ -14,8 +14,7 @@ from reconciler.tables.duckdb import DESIRED, qualify, quote, quote_list
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    import duckdb
-
+    from reconciler.adapters.duckdb.connection import StoreConnection
     from reconciler.adapters.duckdb.tables import Catalog, StoredKind
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Key, Resource, Row, RowId
@@ -47,7 +46,7 @@ class _Table:
 class DuckDBBase:
     """Look-ups by id, name and path go through indexes; kinds that have no table yet hold nothing."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, catalog: Catalog, kinds: Kinds) -> None:
+    def __init__(self, connection: StoreConnection, catalog: Catalog, kinds: Kinds) -> None:
         self._connection = connection
         self._tables = {kind.name: _Table(kind, catalog[kind.name]) for kind in kinds if kind.name in catalog}
         self._kinds = kinds

@@ -21,8 +21,7 @@ from reconciler.tables.problems import shorten_problems
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    import duckdb
-
+    from reconciler.adapters.duckdb.connection import StoreConnection
     from reconciler.kinds.kind import Kind
 
 
@@ -128,25 +127,25 @@ TOMBSTONE_RECORD = (
 )
 
 
-def find_tombstone(connection: duckdb.DuckDBPyConnection, kind: str, row_id: str) -> Row | None:
+def find_tombstone(connection: StoreConnection, kind: str, row_id: str) -> Row | None:
     """The tombstone with this id."""
     record = fetch_first(connection, f"{TOMBSTONE_RECORD} WHERE kind = ? AND id = ?", kind, row_id)
     return None if record is None else tombstone_row(record)
 
 
-def tombstones_of_kind(connection: duckdb.DuckDBPyConnection, kind: str) -> list[Row]:
+def tombstones_of_kind(connection: StoreConnection, kind: str) -> list[Row]:
     """All tombstones of a kind."""
     return [
         tombstone_row(record) for record in connection.execute(f"{TOMBSTONE_RECORD} WHERE kind = ?", [kind]).fetchall()
     ]
 
 
-def clear_tombstones(connection: duckdb.DuckDBPyConnection) -> None:
+def clear_tombstones(connection: StoreConnection) -> None:
     """Remove all."""
     connection.execute(f"DELETE FROM {TOMBSTONE_TABLE}")
 
 
-def remove_tombstones(connection: duckdb.DuckDBPyConnection, kind: str, ids: Sequence[str]) -> None:
+def remove_tombstones(connection: StoreConnection, kind: str, ids: Sequence[str]) -> None:
     """Remove those of a kind with some ids. Listing a few takes half the time of a list that is joined."""
     few = len(ids) <= MAX_LISTED
     these = ", ".join("?::UUID" for _ in ids) if few else "SELECT unnest(?::UUID[])"
@@ -155,7 +154,7 @@ def remove_tombstones(connection: duckdb.DuckDBPyConnection, kind: str, ids: Seq
     )
 
 
-def write_tombstones(connection: duckdb.DuckDBPyConnection, rows: Iterable[Row]) -> None:
+def write_tombstones(connection: StoreConnection, rows: Iterable[Row]) -> None:
     """Write some, over those that have the same ids."""
     records = [tombstone_record(row) for row in rows]
     if records:

@@ -32,6 +32,7 @@ from reconciler.tables.duckdb import DESIRED, LIVE, qualify, quote, quote_list
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from reconciler.adapters.duckdb.connection import StoreConnection
     from reconciler.adapters.duckdb.tables import Catalog, Parts, StoredKind
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import RowId
@@ -45,7 +46,7 @@ class DriftScope(Struct, frozen=True):
     limit: int
 
 
-def scan_drift(connection: duckdb.DuckDBPyConnection, catalog: Catalog, scope: DriftScope) -> Drifts:
+def scan_drift(connection: StoreConnection, catalog: Catalog, scope: DriftScope) -> Drifts:
     """What drifted, in order of kind and id, a kind's table before its rows.
 
     Raises `NeedsHuman` when `desired` was altered itself, so that nothing says what should be.
@@ -68,7 +69,7 @@ def scan_drift(connection: duckdb.DuckDBPyConnection, catalog: Catalog, scope: D
     return Drifts(tuple(reported), {name: count for name, count in counts.items() if count})
 
 
-def altered_tables(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> Drifts:
+def altered_tables(connection: StoreConnection, catalog: Catalog) -> Drifts:
     """The live tables that are not as they were made, without their rows."""
     actual, expected = read_structure(connection), expected_structure(catalog)
     pairs = ((stored, parts_of(actual, LIVE, stored), parts_of(expected, LIVE, stored)) for stored in catalog.values())
@@ -91,7 +92,7 @@ class _TablePair:
 
     def __init__(
         self,
-        connection: duckdb.DuckDBPyConnection,
+        connection: StoreConnection,
         kind: Kind,
         stored: StoredKind,
         parts: tuple[Parts, Parts],
@@ -197,7 +198,7 @@ def _check_desired(stored: StoredKind, found: Parts, should: Parts) -> None:
         )
 
 
-def heal(connection: duckdb.DuckDBPyConnection, catalog: Catalog, found: Drifts) -> None:
+def heal(connection: StoreConnection, catalog: Catalog, found: Drifts) -> None:
     """Put right what is told: rows by their ids, a table by making it anew with all of its rows.
 
     Raises `NeedsHuman` when what should be does not fit, or when something of somebody's depends on a table.
@@ -219,7 +220,7 @@ def heal(connection: duckdb.DuckDBPyConnection, catalog: Catalog, found: Drifts)
             ) from error
 
 
-def _copy(connection: duckdb.DuckDBPyConnection, stored: StoredKind, drifts: Sequence[Drift]) -> None:
+def _copy(connection: StoreConnection, stored: StoredKind, drifts: Sequence[Drift]) -> None:
     live, desired = qualify(LIVE, stored.table), qualify(DESIRED, stored.table)
     these = f"{quote(stored.key)} IN (SELECT unnest(?::UUID[]))"
     if extra := [drift.id for drift in drifts if drift.what is DriftType.EXTRA]:
@@ -230,7 +231,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, stored: StoredKind, drifts: Seq
         connection.execute(query, [others])
 
 
-def _make_anew(connection: duckdb.DuckDBPyConnection, catalog: Catalog, kind: str) -> None:
+def _make_anew(connection: StoreConnection, catalog: Catalog, kind: str) -> None:
     stored, wanted = catalog[kind], expected_structure(catalog)
     parts = parts_of(wanted, LIVE, stored)
     drop_table(connection, LIVE, stored, parts_of(read_structure(connection), LIVE, stored))

@@ -155,7 +155,7 @@ def _not_read(file: Path, error: duckdb.Error) -> ReconcilerError:
         holder = HOLDER.search(text)
         who = f"process {holder['pid']} ({holder['program']})" if holder else "another process"
         return RetryLater(f"{file} is in use by {who}", hint="wait until it is done, or import a copy of the file")
-    if any(words in text for words in DAMAGED):
+    if DAMAGED.words.search(text):
         return NeedsHuman(f"{file} is damaged, or no DuckDB file: {first_line(error)}", hint="import a backup of it")
     return NeedsHuman(f"cannot read {file}: {first_line(error)}", hint="see to what it says, then import again")
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime
 
-    import duckdb
+    from reconciler.adapters.duckdb.connection import StoreConnection
 
 SCHEMA = """
 CREATE TABLE gitops.live (
@@ -42,7 +42,7 @@ class Timeline(Struct, frozen=True):
     ended: datetime | None
 
 
-def read_timeline(connection: duckdb.DuckDBPyConnection) -> Timeline:
+def read_timeline(connection: StoreConnection) -> Timeline:
     """Where the intervals go on. Holds until somebody else writes, or the store is bound to another branch."""
     record = fetch_first(
         connection,
@@ -56,7 +56,7 @@ def read_timeline(connection: duckdb.DuckDBPyConnection) -> Timeline:
 
 
 def begin_interval(
-    connection: duckdb.DuckDBPyConnection, timeline: Timeline, commit: str, digest: str, now: datetime
+    connection: StoreConnection, timeline: Timeline, commit: str, digest: str, now: datetime
 ) -> Timeline:
     """A commit of the bound branch is live from now on; what was live before is not any more.
 
@@ -80,13 +80,13 @@ def begin_interval(
     return replace(timeline, change=change, present=interval)
 
 
-def _open_interval(connection: duckdb.DuckDBPyConnection) -> LiveInterval | None:
+def _open_interval(connection: StoreConnection) -> LiveInterval | None:
     """What is live now."""
     record = fetch_first(connection, f"SELECT {COLUMNS} FROM gitops.live WHERE live_until IS NULL {NEWEST}")
     return None if record is None else LiveInterval.of_record(record)
 
 
-def interval_at(connection: duckdb.DuckDBPyConnection, moment: datetime) -> LiveInterval | None:
+def interval_at(connection: StoreConnection, moment: datetime) -> LiveInterval | None:
     """What was live at a moment, as far as this store knows."""
     record = fetch_first(
         connection,
@@ -97,33 +97,33 @@ def interval_at(connection: duckdb.DuckDBPyConnection, moment: datetime) -> Live
     return None if record is None else LiveInterval.of_record(record)
 
 
-def intervals_of(connection: duckdb.DuckDBPyConnection, commits: Collection[str]) -> tuple[LiveInterval, ...]:
+def intervals_of(connection: StoreConnection, commits: Collection[str]) -> tuple[LiveInterval, ...]:
     """The intervals of some commits, the oldest first."""
     query = f"SELECT {COLUMNS} FROM gitops.live WHERE commit_sha IN (SELECT unnest(?::VARCHAR[])) ORDER BY change"
     return tuple(map(LiveInterval.of_record, connection.execute(query, [list(commits)]).fetchall())) if commits else ()
 
 
-def newest_intervals(connection: duckdb.DuckDBPyConnection, limit: int, off: str | None) -> tuple[LiveInterval, ...]:
+def newest_intervals(connection: StoreConnection, limit: int, off: str | None) -> tuple[LiveInterval, ...]:
     """The newest intervals, of all branches or of all but one, the newest first."""
     others = "WHERE branch IS DISTINCT FROM ? ORDER BY live_from DESC, change DESC LIMIT ?"
     query = f"SELECT {COLUMNS} FROM gitops.live {others}"
     return tuple(map(LiveInterval.of_record, connection.execute(query, [off, limit]).fetchall()))
 
 
-def intervals_after(connection: duckdb.DuckDBPyConnection, change: int, limit: int) -> tuple[LiveInterval, ...]:
+def intervals_after(connection: StoreConnection, change: int, limit: int) -> tuple[LiveInterval, ...]:
     """The intervals that were written after a change, in that order."""
     query = f"SELECT {COLUMNS} FROM gitops.live WHERE change > ? ORDER BY change LIMIT ?"
     return tuple(map(LiveInterval.of_record, connection.execute(query, [change, limit]).fetchall()))
 
 
-def add_intervals(connection: duckdb.DuckDBPyConnection, intervals: Iterable[LiveInterval]) -> None:
+def add_intervals(connection: StoreConnection, intervals: Iterable[LiveInterval]) -> None:
     """Add intervals as they are, with the numbers and the store that they have."""
     records = list(map(_record, intervals))
     if records:
         connection.executemany(INSERT, records)
 
 
-def take_over_intervals(connection: duckdb.DuckDBPyConnection, intervals: Sequence[LiveInterval]) -> None:
+def take_over_intervals(connection: StoreConnection, intervals: Sequence[LiveInterval]) -> None:
     """Take over what a store knows that this one, a copy of its past, takes the place of; numbers go on after its.
 
     Without any, what was live when the copy was made is known until then: later only the store knew.

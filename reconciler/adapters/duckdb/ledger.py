@@ -15,12 +15,11 @@ import duckdb
 
 from reconciler.adapters.duckdb.connection import (
     CONFIG,
-    DAMAGED,
-    FULL,
-    HOLDER,
-    IN_USE,
+    examine_file,
+    explain_file_error,
     fetch_first,
     first_line,
+    is_there,
 )
 from reconciler.adapters.duckdb.dialect import (
     DRIFT_OF_KIND,
@@ -29,8 +28,9 @@ from reconciler.adapters.duckdb.dialect import (
     translate,
 )
 from reconciler.adapters.duckdb.query import query_history
+from reconciler.adapters.machine import explain_os_error
 from reconciler.adapters.sandbox.protocol import FillTable
-from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
+from reconciler.errors import NeedsHuman, ReconcilerError
 from reconciler.ledger.ledger import SqlLedger
 from reconciler.ledger.offered import VERSIONS, duckdb_type
 from reconciler.tables.clickhouse import VERSIONS_TABLE
@@ -64,6 +64,11 @@ SELECT table_name, column_name, type, (
   WHERE database_name = current_database() AND schema_name = '{TABLES}' AND table_name = '{VERSIONS_TABLE}'
 ) FROM {COLUMNS} ORDER BY rowid
 """
+REBUILD = (
+    "stop every reconciler, move it and its .wal aside, keep them and sync: git has every version; only those files "
+    "have the host events and live intervals of more than a week ago, and those of other branches"
+)
+"""What to do about a file of no use."""
 INCOMING = quote("incoming rows")
 _WRITING = threading.Lock()
 """Two that write at once could both find a row missing."""
@@ -79,7 +84,7 @@ def open_ledger(recorded: RecordedBranch, clock: Clock) -> DuckDBLedger:
 
 def is_started(folder: Path) -> bool:
     """Whether a state folder holds the file, so that opening it would not create it."""
-    return (folder / HISTORY_FILE).exists()
+    return is_there(folder / HISTORY_FILE)
 
 
 class DuckDBLedger(SqlLedger):
@@ -110,7 +115,7 @@ class HistoryFile:
     drift_of_kind = DRIFT_OF_KIND
 
     def __init__(self, file: Path) -> None:
-        self.place = f"the history in {file}"
+        self.place, self._file = f"the history in {file}", file
         self._connection = self._open(file)
 
     def _open(self, file: Path) -> duckdb.DuckDBPyConnection:
@@ -121,9 +126,7 @@ class HistoryFile:
                 connection.execute(MACRO_STATEMENTS)
             file.chmod(0o600)
         except OSError as error:
-            raise NeedsHuman(
-                f"{self.place} cannot be made: {error.strerror}", hint="check state.dir and its permissions"
-            ) from error
+            raise explain_os_error(f"{self.place} cannot be made", error) from error
         return connection
 
     def close(self) -> None:
@@ -132,13 +135,16 @@ class HistoryFile:
 
     def ask(self, query: str, **parameters: object) -> Sequence[Sequence[Any]]:
         """The rows of a SELECT."""
-        return self._execute(self._connection, query, parameters).fetchall()
+        result = self._execute(self._connection, query, parameters)
+        with self._explained():
+            return result.fetchall()
 
     def ask_named(self, query: str, **parameters: object) -> Sequence[Mapping[str, Any]]:
         """The rows of a SELECT by column."""
         result = self._execute(self._connection, query, parameters)
         names = [column[0] for column in result.description]
-        return [dict(zip(names, record, strict=True)) for record in result.fetchall()]
+        with self._explained():
+            return [dict(zip(names, record, strict=True)) for record in result.fetchall()]
 
     def blocks(self, query: str, **parameters: object) -> Iterator[Sequence[Sequence[Any]]]:
         """The rows of a SELECT a block at a time, while other things are asked."""
@@ -251,7 +257,7 @@ class HistoryFile:
         try:
             yield
         except duckdb.Error as error:
-            raise explain_error(self.place, error) from error
+            raise explain_error(self._file, error) from error
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
@@ -261,20 +267,9 @@ def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
         """The error that is on its way has ended the transaction already."""
 
 
-def explain_error(place: str, error: duckdb.Error) -> ReconcilerError:
+def explain_error(file: Path, error: duckdb.Error) -> ReconcilerError:
     """What a failure of the file's means."""
-    text = str(error)
-    if any(words in text for words in IN_USE):
-        holder = HOLDER.search(text)
-        who = f"process {holder['pid']}" if holder else "another process"
-        return RetryLater(
-            f"{place} is in use by {who}", hint="one process at a time can have it open: wait, or stop that one"
-        )
-    if any(words in text for words in FULL):
-        return RetryLater(f"{place} cannot be written: {first_line(error)}", hint="free some disk space")
-    if any(words in text for words in DAMAGED):
-        return NeedsHuman(
-            f"{place} is damaged or no DuckDB file: {first_line(error)}",
-            hint="move it away: the next sync records everything again from git",
-        )
-    return NeedsHuman(f"{place} failed: {first_line(error)}", hint="see to what it says")
+    found = examine_file(file, f"the history in {file}", REBUILD)
+    return explain_file_error(found, error, f"{found.name} cannot be used, nothing was changed") or NeedsHuman(
+        f"{found.name} failed: {first_line(error)}", hint="see to what it says"
+    )

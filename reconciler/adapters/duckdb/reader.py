@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
+    from reconciler.adapters.duckdb.connection import StoreConnection
     from reconciler.adapters.duckdb.rows import RowPlace
     from reconciler.adapters.duckdb.tables import Catalog, StoredKind
     from reconciler.adapters.sandbox.protocol import FillTable
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 class DuckDBReader:
     """Reads through one connection, for one thread at a time. Closing it gives the file free."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, tables: Catalog | None = None) -> None:
+    def __init__(self, connection: StoreConnection, tables: Catalog | None = None) -> None:
         self._connection = connection
         self._catalog = load_catalog(connection) if tables is None else tables
 
@@ -230,7 +231,7 @@ class StoreSnapshot(Struct, frozen=True):
 class SnapshotReader(DuckDBReader):
     """A reader whose transaction has begun, and so sees one moment until it is closed."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, moment: StoreSnapshot) -> None:
+    def __init__(self, connection: StoreConnection, moment: StoreSnapshot) -> None:
         super().__init__(connection, moment.catalog)
         self._moment = moment
 
@@ -269,7 +270,7 @@ class SnapshotCache:
     def __init__(self) -> None:
         self._last: StoreSnapshot | None = None
 
-    def reader(self, connection: duckdb.DuckDBPyConnection) -> SnapshotReader:
+    def reader(self, connection: StoreConnection) -> SnapshotReader:
         """A reader through a connection of its own, of the store as it is now."""
         connection.begin()
         newest, last = newest_event_number(connection), self._last  # the transaction sees what is there at this query

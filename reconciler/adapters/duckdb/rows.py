@@ -21,8 +21,7 @@ from reconciler.tables.rows import BESIDE, export_columns
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import duckdb
-
+    from reconciler.adapters.duckdb.connection import StoreConnection
     from reconciler.adapters.duckdb.tables import StoredKind
     from reconciler.kinds.kind import Kind
     from reconciler.model.rows import Search
@@ -35,7 +34,7 @@ TEXT = frozenset({SqlType.VARCHAR, SqlType.UUID, SqlType.JSON})
 class Rows(Struct, frozen=True):
     """The live rows of a kind that has tables, in order of name. What left git comes after its namesake."""
 
-    connection: duckdb.DuckDBPyConnection
+    connection: StoreConnection
     kind: Kind
     stored: StoredKind
 
@@ -142,13 +141,13 @@ EXPORTED_AT_ONCE = 5_000
 AS_TEXT = frozenset({"UUID", "JSON"})
 
 
-def export_rows(connection: duckdb.DuckDBPyConnection, kind: Kind, stored: StoredKind) -> TableExport:
+def export_rows(connection: StoreConnection, kind: Kind, stored: StoredKind) -> TableExport:
     """The rows in order of name, then id. To be read before the connection does anything else."""
     columns = export_columns(kind)
     return TableExport(kind.table, columns, _export_blocks(connection, _export_query(stored, columns)))
 
 
-def _export_blocks(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[Sequence[tuple[Any, ...]]]:
+def _export_blocks(connection: StoreConnection, query: str) -> Iterator[Sequence[tuple[Any, ...]]]:
     with reading_live_tables():
         result = connection.execute(query)
         while block := result.fetchmany(EXPORTED_AT_ONCE):
@@ -188,7 +187,7 @@ QUERY_TABLES = (
 )
 
 
-def copy_for_query(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterator[FillTable]:
+def copy_for_query(connection: StoreConnection, sql: str) -> Iterator[FillTable]:
     """All tables of a store, and the rows of those that a query names: there is no other way to them."""
     text = sql.lower()
     for (schema, table), columns in _tables(connection).items():
@@ -197,7 +196,7 @@ def copy_for_query(connection: duckdb.DuckDBPyConnection, sql: str) -> Iterator[
 
 
 def _copy(
-    connection: duckdb.DuckDBPyConnection, schema: str, table: str, columns: dict[str, str], *, rows: bool
+    connection: StoreConnection, schema: str, table: str, columns: dict[str, str], *, rows: bool
 ) -> Iterator[FillTable]:
     types = tuple(columns.items())
     yield FillTable(schema, table, types, ())
@@ -208,7 +207,7 @@ def _copy(
             yield FillTable(schema, table, (), block)
 
 
-def _tables(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], dict[str, str]]:
+def _tables(connection: StoreConnection) -> dict[tuple[str, str], dict[str, str]]:
     tables: dict[tuple[str, str], dict[str, str]] = {}
     records: list[tuple[Any, ...]] = connection.execute(QUERY_TABLES).fetchall()
     for schema, table, column, type_ in records:

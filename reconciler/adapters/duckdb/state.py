@@ -6,14 +6,13 @@ Host events are written in the transaction they are about.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
-
-import duckdb
 
 from reconciler import canonical
 from reconciler.adapters.duckdb import intervals
 from reconciler.adapters.duckdb.codec import dump_problems, load_problems
-from reconciler.adapters.duckdb.connection import fetch_first, fetch_number, transaction
+from reconciler.adapters.duckdb.connection import AlteredStore, fetch_first, fetch_number, transaction
 from reconciler.errors import NeedsHuman
 from reconciler.model.change import Stamp
 from reconciler.model.commit import Applied, Attempt
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
+    from reconciler.adapters.duckdb.connection import StoreConnection
     from reconciler.model.problem import Problem
     from reconciler.model.rows import DriftFilter
 
@@ -77,6 +77,11 @@ CREATE TABLE gitops.suspension (
 {FAULTS}
 """
 
+TABLES = frozenset(re.findall(r"CREATE TABLE (gitops\.\w+)", SCHEMA + intervals.SCHEMA))
+"""The tables in gitops of a store."""
+OLDEST_TABLES = TABLES - {"gitops.faults", "gitops.live"}
+"""Those of a store of any format that this program reads."""
+
 UPGRADES = {
     4: """
     ALTER TABLE gitops.owner ADD COLUMN url VARCHAR;
@@ -95,7 +100,7 @@ APPLIED_COLUMNS = ("commit_sha", "committed_at", "height", "digest", "applied_at
 ATTEMPTED_COLUMNS = ("commit_sha", "committed_at", "attempted_at", "refused", "problems")
 
 
-def stored_format(connection: duckdb.DuckDBPyConnection) -> int | None:
+def stored_format(connection: StoreConnection) -> int | None:
     """The format of a store, this program's or one that it can upgrade; None for an empty file.
 
     Raises `NeedsHuman` when something else is in the file, or a newer format.
@@ -118,15 +123,15 @@ def stored_format(connection: duckdb.DuckDBPyConnection) -> int | None:
     return version
 
 
-def _version(connection: duckdb.DuckDBPyConnection) -> int | None:
+def _version(connection: StoreConnection) -> int | None:
     """Asked for without looking whether there is such a table: a list of tables takes ten times as long."""
     try:
         return fetch_number(connection, "SELECT version FROM gitops.format")
-    except duckdb.CatalogException:
+    except AlteredStore:
         return None
 
 
-def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+def prepare(connection: StoreConnection) -> None:
     """Make an empty file a store, and a store of an older format one of this format. Raises like `stored_format`."""
     version = stored_format(connection)
     if version == FORMAT_VERSION:
@@ -144,7 +149,7 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute("UPDATE gitops.format SET version = ?", [FORMAT_VERSION])
 
 
-def _tell_intervals(connection: duckdb.DuckDBPyConnection) -> None:
+def _tell_intervals(connection: StoreConnection) -> None:
     """Write down what the store's host events, those of the last week, and the applied commit tell of what was live."""
     bound, last = fetch_first(connection, "SELECT branch FROM gitops.owner"), applied(connection)
     branch = str(bound[0]) if bound else ""
@@ -156,14 +161,14 @@ def _tell_intervals(connection: duckdb.DuckDBPyConnection) -> None:
     intervals.add_intervals(connection, numbered)
 
 
-def identity(connection: duckdb.DuckDBPyConnection) -> str:
+def identity(connection: StoreConnection) -> str:
     """The id that the store was given when it was made, or the last time it was renewed."""
     record = fetch_first(connection, "SELECT store FROM gitops.format")
     assert record is not None
     return str(record[0])
 
 
-def renew_id(connection: duckdb.DuckDBPyConnection) -> None:
+def renew_id(connection: StoreConnection) -> None:
     """Give the store another id: for a copy that goes on as the store, as its next events have numbers given before.
 
     The events that are there keep the id under which they happened.
@@ -171,7 +176,7 @@ def renew_id(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("UPDATE gitops.format SET store = uuid()")
 
 
-def owner(connection: duckdb.DuckDBPyConnection) -> Owner | None:
+def owner(connection: StoreConnection) -> Owner | None:
     """The repository and branch the store is bound to; None before it is."""
     record = fetch_first(connection, "SELECT repository, branch, url, folder, roots, bound FROM gitops.owner")
     if record is None:
@@ -180,13 +185,13 @@ def owner(connection: duckdb.DuckDBPyConnection) -> Owner | None:
     return Owner(repository, branch, url, folder, frozenset(roots), bound=bound)
 
 
-def set_owner(connection: duckdb.DuckDBPyConnection, owner: Owner) -> None:
+def set_owner(connection: StoreConnection, owner: Owner) -> None:
     """Bind the store to a repository and branch, whatever it was bound to."""
     values = (owner.repository, owner.branch, owner.url, owner.folder, sorted(owner.roots), owner.bound)
     _put(connection, "gitops.owner", OWNER_COLUMNS, values)
 
 
-def applied(connection: duckdb.DuckDBPyConnection) -> Applied | None:
+def applied(connection: StoreConnection) -> Applied | None:
     """The commit whose state the live rows are."""
     record = fetch_first(connection, "SELECT commit_sha, committed_at, height, digest, applied_at FROM gitops.applied")
     if record is None:
@@ -195,13 +200,13 @@ def applied(connection: duckdb.DuckDBPyConnection) -> Applied | None:
     return Applied(Stamp(commit, canonical.utc(time)), height, digest, canonical.utc(at))
 
 
-def set_applied(connection: duckdb.DuckDBPyConnection, applied: Applied, warnings: Sequence[Problem]) -> None:
+def set_applied(connection: StoreConnection, applied: Applied, warnings: Sequence[Problem]) -> None:
     """Replace the applied commit."""
     values = (applied.stamp.commit, applied.stamp.time, applied.height, applied.digest, applied.at)
     _put(connection, "gitops.applied", APPLIED_COLUMNS, (*values, dump_problems(warnings)))
 
 
-def attempted(connection: duckdb.DuckDBPyConnection) -> Attempt | None:
+def attempted(connection: StoreConnection) -> Attempt | None:
     """The newest commit that was looked at."""
     record = fetch_first(
         connection, "SELECT commit_sha, committed_at, attempted_at, refused, problems FROM gitops.attempted"
@@ -212,7 +217,7 @@ def attempted(connection: duckdb.DuckDBPyConnection) -> Attempt | None:
     return Attempt(Stamp(commit, canonical.utc(time)), canonical.utc(at), refused, load_problems(problems))
 
 
-def set_attempted(connection: duckdb.DuckDBPyConnection, attempt: Attempt) -> Attempt:
+def set_attempted(connection: StoreConnection, attempt: Attempt) -> Attempt:
     """Replace the newest attempt; gives it as it is read from now on, with not all of very many problems."""
     attempt = replace(attempt, problems=shorten_problems(attempt.problems))
     values = (attempt.stamp.commit, attempt.stamp.time, attempt.at, attempt.refused)
@@ -220,13 +225,13 @@ def set_attempted(connection: duckdb.DuckDBPyConnection, attempt: Attempt) -> At
     return attempt
 
 
-def known_faults(connection: duckdb.DuckDBPyConnection, program: str) -> dict[str, str]:
+def known_faults(connection: StoreConnection, program: str) -> dict[str, str]:
     """What a version of the program could not judge, and why, by subject."""
     records = connection.execute("SELECT subject, fault FROM gitops.faults WHERE program = ?", [program]).fetchall()
     return dict(records)
 
 
-def keep_faults(connection: duckdb.DuckDBPyConnection, program: str, faults: Mapping[str, str]) -> None:
+def keep_faults(connection: StoreConnection, program: str, faults: Mapping[str, str]) -> None:
     """Replace all that is known, of whatever version."""
     connection.execute("DELETE FROM gitops.faults")
     connection.execute(
@@ -235,7 +240,7 @@ def keep_faults(connection: duckdb.DuckDBPyConnection, program: str, faults: Map
     )
 
 
-def _put(connection: duckdb.DuckDBPyConnection, table: str, columns: tuple[str, ...], values: Sequence[object]) -> None:
+def _put(connection: StoreConnection, table: str, columns: tuple[str, ...], values: Sequence[object]) -> None:
     """Replace the only record of a table."""
     settings = ", ".join(f"{column} = ?" for column in columns)
     if not fetch_number(connection, f"UPDATE {table} SET {settings}", *values):
@@ -265,7 +270,7 @@ SELECT * FROM (
 """
 
 
-def add_event(connection: duckdb.DuckDBPyConnection, event: HostEvent) -> None:
+def add_event(connection: StoreConnection, event: HostEvent) -> None:
     """Write an event down. The database gives it the next number and its own id; what it brings is not looked at."""
     connection.execute(
         f"INSERT INTO gitops.events ({EVENT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, (SELECT store FROM gitops.format))",
@@ -273,21 +278,19 @@ def add_event(connection: duckdb.DuckDBPyConnection, event: HostEvent) -> None:
     )
 
 
-def newest_events(
-    connection: duckdb.DuckDBPyConnection, limit: int, before: int | None = None
-) -> tuple[HostEvent, ...]:
+def newest_events(connection: StoreConnection, limit: int, before: int | None = None) -> tuple[HostEvent, ...]:
     """The newest events first, of all or of those before one."""
     query = f"SELECT seq, {EVENT_COLUMNS} FROM gitops.events WHERE seq < coalesce(?, seq + 1) ORDER BY seq DESC LIMIT ?"
     records = connection.execute(query, [before, limit]).fetchall()
     return _events(records)
 
 
-def newest_event_number(connection: duckdb.DuckDBPyConnection) -> int:
+def newest_event_number(connection: StoreConnection) -> int:
     """The number of the newest event; 0 when there is none."""
     return fetch_number(connection, "SELECT coalesce(max(seq), 0) FROM gitops.events")
 
 
-def events_after(connection: duckdb.DuckDBPyConnection, seq: int, limit: int) -> tuple[HostEvent, ...]:
+def events_after(connection: StoreConnection, seq: int, limit: int) -> tuple[HostEvent, ...]:
     """The events that follow one, the oldest first."""
     records = connection.execute(
         f"SELECT seq, {EVENT_COLUMNS} FROM gitops.events WHERE seq > ? ORDER BY seq LIMIT ?", [seq, limit]
@@ -295,7 +298,7 @@ def events_after(connection: duckdb.DuckDBPyConnection, seq: int, limit: int) ->
     return _events(records)
 
 
-def newest_refusals(connection: duckdb.DuckDBPyConnection, commits: Collection[str]) -> tuple[HostEvent, ...]:
+def newest_refusals(connection: StoreConnection, commits: Collection[str]) -> tuple[HostEvent, ...]:
     """The newest event of each of some commits that says that it was refused."""
     if not commits:
         return ()
@@ -307,13 +310,13 @@ def newest_refusals(connection: duckdb.DuckDBPyConnection, commits: Collection[s
     return _events(connection.execute(query, [REFUSED, list(commits)]).fetchall())
 
 
-def refused_since(connection: duckdb.DuckDBPyConnection, moment: datetime) -> tuple[str, ...]:
+def refused_since(connection: StoreConnection, moment: datetime) -> tuple[str, ...]:
     """The commits that were refused since a moment."""
     query = "SELECT DISTINCT commit_sha FROM gitops.events WHERE event = ? AND happened_at >= ? ORDER BY ALL"
     return tuple(sha for (sha,) in connection.execute(query, [REFUSED, moment]).fetchall())
 
 
-def last_drift_event(connection: duckdb.DuckDBPyConnection) -> tuple[str, str] | None:
+def last_drift_event(connection: StoreConnection) -> tuple[str, str] | None:
     """The newest event that says how it is with drift, and the digest of what was found.
 
     One of a scan that left some rows alone does not.
@@ -327,20 +330,20 @@ def last_drift_event(connection: duckdb.DuckDBPyConnection) -> tuple[str, str] |
     return None if record is None else (record[0], record[1])
 
 
-def drift_events(connection: duckdb.DuckDBPyConnection, only: DriftFilter) -> tuple[HostEvent, ...]:
+def drift_events(connection: StoreConnection, only: DriftFilter) -> tuple[HostEvent, ...]:
     """The events about drift that a filter lets through, the oldest first."""
     asked = {"near": only.near, "kind": only.kind, "limit": only.limit}
     lists = {name: None if of is None else list(of) for name, of in (("ids", only.ids), ("commits", only.commits))}
     return _events(connection.execute(DRIFT_EVENTS, {**asked, **lists}).fetchall())
 
 
-def cursor(connection: duckdb.DuckDBPyConnection, name: str) -> int:
+def cursor(connection: StoreConnection, name: str) -> int:
     """How far the ledger has something: the number of the newest host event, or of the newest change of an interval."""
     record = fetch_first(connection, "SELECT position FROM gitops.cursors WHERE name = ?", name)
     return 0 if record is None else int(record[0])
 
 
-def move_cursor(connection: duckdb.DuckDBPyConnection, name: str, position: int) -> None:
+def move_cursor(connection: StoreConnection, name: str, position: int) -> None:
     """Move a cursor on, never back."""
     connection.execute(
         "INSERT INTO gitops.cursors VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET position = excluded.position "
@@ -349,12 +352,12 @@ def move_cursor(connection: duckdb.DuckDBPyConnection, name: str, position: int)
     )
 
 
-def set_cursor(connection: duckdb.DuckDBPyConnection, name: str, position: int) -> None:
+def set_cursor(connection: StoreConnection, name: str, position: int) -> None:
     """Move a cursor, back as well."""
     connection.execute("INSERT OR REPLACE INTO gitops.cursors VALUES (?, ?)", [name, position])
 
 
-def mark_events_uploaded(connection: duckdb.DuckDBPyConnection, seq: int, kept_since: datetime) -> None:
+def mark_events_uploaded(connection: StoreConnection, seq: int, kept_since: datetime) -> None:
     """Move the cursor to an event, and delete what it has passed that happened before a moment."""
     move_cursor(connection, EVENT_CURSOR, seq)
     connection.execute("DELETE FROM gitops.events WHERE seq <= ? AND happened_at < ?", [seq, kept_since])
@@ -367,7 +370,7 @@ def _events(records: Sequence[Sequence[Any]]) -> tuple[HostEvent, ...]:
     )
 
 
-def suspension(connection: duckdb.DuckDBPyConnection) -> Suspension | None:
+def suspension(connection: StoreConnection) -> Suspension | None:
     """What was asked for last, expired or not; None when nothing is suspended."""
     record = fetch_first(connection, "SELECT reason, actor, since, until FROM gitops.suspension")
     if record is None:
@@ -376,7 +379,7 @@ def suspension(connection: duckdb.DuckDBPyConnection) -> Suspension | None:
     return Suspension(reason, actor, canonical.utc(since), None if until is None else canonical.utc(until))
 
 
-def set_suspension(connection: duckdb.DuckDBPyConnection, suspension: Suspension | None) -> None:
+def set_suspension(connection: StoreConnection, suspension: Suspension | None) -> None:
     """Replace it, or with None take it away."""
     connection.execute("DELETE FROM gitops.suspension")
     if suspension is not None:

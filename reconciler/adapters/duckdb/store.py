@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
 from reconciler.adapters.duckdb import intervals, state
-from reconciler.adapters.duckdb.connection import CONFIG, FILE_NAME, open_readable, open_writable, transaction
+from reconciler.adapters.duckdb.connection import (
+    CONFIG,
+    FILE_NAME,
+    StoreConnection,
+    is_there,
+    open_readable,
+    open_writable,
+    transaction,
+)
 from reconciler.adapters.duckdb.drift import DriftScope, altered_tables, heal, scan_drift
 from reconciler.adapters.duckdb.reader import DuckDBReader, SnapshotCache
 from reconciler.adapters.duckdb.state import add_event, last_drift_event, mark_events_uploaded, set_suspension
@@ -26,7 +35,6 @@ from reconciler.values import replace
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from datetime import datetime
-    from pathlib import Path
 
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kinds
@@ -69,7 +77,7 @@ def open_store(folder: Path, clock: Clock) -> DuckDBStore:
 
 def open_temporary(clock: Clock) -> DuckDBStore:
     """A new, empty store in memory."""
-    connection = duckdb.connect(config=CONFIG)
+    connection = StoreConnection(duckdb.connect(config=CONFIG), Path(":memory:"))
     state.prepare(connection)
     return DuckDBStore(connection, clock)
 
@@ -80,7 +88,7 @@ def open_reader(folder: Path) -> DuckDBReader | None:
     A store of an older format is upgraded first.
     """
     file = folder / FILE_NAME
-    if not file.exists():
+    if not is_there(file):
         return None
     connection = open_readable(file)
     try:
@@ -101,7 +109,7 @@ def open_reader(folder: Path) -> DuckDBReader | None:
 class DuckDBStore(DuckDBReader):
     """Each writing call is one transaction: rows, applied commit and host event change together or not at all."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, clock: Clock) -> None:
+    def __init__(self, connection: StoreConnection, clock: Clock) -> None:
         super().__init__(connection)
         self._clock = clock
         self._known: dict[tuple[str, ...], Any] = {}

@@ -21,6 +21,7 @@ from reconciler.tables.rows import DECLARATION_COLUMNS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from reconciler.adapters.duckdb.connection import StoreConnection
     from reconciler.kinds.kind import Kind, Kinds
 
 
@@ -61,7 +62,7 @@ def catalog_of(kinds: Kinds) -> Catalog:
     return {kind.name: StoredKind.of(kind) for kind in kinds}
 
 
-def load_catalog(connection: duckdb.DuckDBPyConnection) -> Catalog:
+def load_catalog(connection: StoreConnection) -> Catalog:
     """The kinds that have tables, by name."""
     records = connection.execute(
         "SELECT name, table_name, key, columns, declared, definition, schema FROM gitops.kinds ORDER BY name"
@@ -72,7 +73,7 @@ def load_catalog(connection: duckdb.DuckDBPyConnection) -> Catalog:
     }
 
 
-def save_catalog(connection: duckdb.DuckDBPyConnection, catalog: Catalog) -> None:
+def save_catalog(connection: StoreConnection, catalog: Catalog) -> None:
     """Record that the tables are these now."""
     connection.execute("DELETE FROM gitops.kinds")
     for stored in catalog.values():
@@ -119,7 +120,7 @@ SELECT schema_name, lower(table_name), 'trigger ' || trigger_name, sql FROM duck
 """
 
 
-def read_structure(connection: duckdb.DuckDBPyConnection) -> Structure:
+def read_structure(connection: StoreConnection | duckdb.DuckDBPyConnection) -> Structure:
     """What there is in the schemas of rows, whosever it is."""
     structure: Structure = {}
     for schema, table, part, definition in connection.execute(PARTS).fetchall():
@@ -137,12 +138,12 @@ def parts_of(structure: Structure, schema: str, stored: StoredKind) -> Parts:
     return structure.get((schema, stored.table.lower()), {})
 
 
-def create_table(connection: duckdb.DuckDBPyConnection, parts: Parts) -> None:
+def create_table(connection: StoreConnection, parts: Parts) -> None:
     """Create a table without rows or indexes."""
     connection.execute(parts[TABLE])
 
 
-def create_indexes(connection: duckdb.DuckDBPyConnection, parts: Parts) -> None:
+def create_indexes(connection: StoreConnection, parts: Parts) -> None:
     """Create its indexes. Raises `NeedsHuman` when another table of somebody's has one of that name."""
     for statement in (statement for part, statement in parts.items() if part.startswith(INDEX)):
         try:
@@ -154,7 +155,7 @@ def create_indexes(connection: duckdb.DuckDBPyConnection, parts: Parts) -> None:
             ) from error
 
 
-def drop_table(connection: duckdb.DuckDBPyConnection, schema: str, stored: StoredKind, parts: Parts) -> None:
+def drop_table(connection: StoreConnection, schema: str, stored: StoredKind, parts: Parts) -> None:
     """Drop whatever has the table's name. Raises `NeedsHuman` when something of somebody's depends on it."""
     if not parts:
         return

@@ -38,6 +38,7 @@ from reconciler.tables.rows import desired_values, is_live, live_values
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from reconciler.adapters.duckdb.connection import StoreConnection
     from reconciler.adapters.duckdb.tables import Catalog, StoredKind
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row
@@ -84,7 +85,7 @@ def sort_by_kind(kinds: Kinds, rows: Iterable[Row]) -> dict[str, KindChanges]:
     return sorted_rows
 
 
-def set_rows_aside(connection: duckdb.DuckDBPyConnection, stored: StoredKind, without: Sequence[str]) -> None:
+def set_rows_aside(connection: StoreConnection, stored: StoredKind, without: Sequence[str]) -> None:
     """Copy the rows of both tables to temporary ones, less those with some ids."""
     for schema in (LIVE, DESIRED):
         connection.execute(
@@ -94,14 +95,14 @@ def set_rows_aside(connection: duckdb.DuckDBPyConnection, stored: StoredKind, wi
         )
 
 
-def drop_tables(connection: duckdb.DuckDBPyConnection, stored: StoredKind) -> None:
+def drop_tables(connection: StoreConnection, stored: StoredKind) -> None:
     """Drop both tables, or what somebody made of them. Raises `NeedsHuman` when something depends on one."""
     there = read_structure(connection)
     for schema in (LIVE, DESIRED):
         drop_table(connection, schema, stored, parts_of(there, schema, stored))
 
 
-def create_tables(connection: duckdb.DuckDBPyConnection, kind: Kind, rows: Iterable[Row]) -> None:
+def create_tables(connection: StoreConnection, kind: Kind, rows: Iterable[Row]) -> None:
     """Create both tables, without their indexes, with some rows."""
     definitions = make_tables(kind)
     connection.execute(definitions.live)
@@ -113,7 +114,7 @@ def create_tables(connection: duckdb.DuckDBPyConnection, kind: Kind, rows: Itera
     connection.execute(f"INSERT INTO {qualify(LIVE, kind.table)} SELECT {columns} FROM {desired}")
 
 
-def bring_rows_back(connection: duckdb.DuckDBPyConnection, kind: Kind, stored: StoredKind) -> None:
+def bring_rows_back(connection: StoreConnection, kind: Kind, stored: StoredKind) -> None:
     """Copy what was set aside into the new tables. Raises `NeedsHuman` for rows that do not fit there."""
     mapping = {name: name for name in live_columns(kind) if name in (*stored.columns, *TIMESTAMPS)}
     declared = dict(zip(declared_columns(kind), stored.declared, strict=True))
@@ -128,7 +129,7 @@ def bring_rows_back(connection: duckdb.DuckDBPyConnection, kind: Kind, stored: S
 
 
 def _copy_back(
-    connection: duckdb.DuckDBPyConnection, schema: str, kind: Kind, stored: StoredKind, mapping: dict[str, str]
+    connection: StoreConnection, schema: str, kind: Kind, stored: StoredKind, mapping: dict[str, str]
 ) -> None:
     aside, target = _aside(schema, stored), qualify(schema, kind.table)
     connection.execute(
@@ -137,7 +138,7 @@ def _copy_back(
     connection.execute(f"DROP TABLE {aside}")
 
 
-def index_tables(connection: duckdb.DuckDBPyConnection, kind: Kind) -> None:
+def index_tables(connection: StoreConnection, kind: Kind) -> None:
     """Create the indexes of both tables."""
     for statement in make_tables(kind).indexes:
         connection.execute(statement)
@@ -154,7 +155,7 @@ REBUILD_SHARE = 0.25
 """More rows than this, and than this share of a table, are quicker written by making the table anew (measured)."""
 
 
-def advance(connection: duckdb.DuckDBPyConnection, catalog: Catalog, kinds: Kinds, rows: Iterable[Row]) -> bool:
+def advance(connection: StoreConnection, catalog: Catalog, kinds: Kinds, rows: Iterable[Row]) -> bool:
     """Write the touched rows; every other stays, in tables that are those of these kinds.
 
     Returns whether rows may have come or gone: False when those that were there have other values, and no more.
@@ -172,7 +173,7 @@ def advance(connection: duckdb.DuckDBPyConnection, catalog: Catalog, kinds: Kind
     return bool(gone or anew) or any(resized)
 
 
-def replace_all(connection: duckdb.DuckDBPyConnection, catalog: Catalog, kinds: Kinds, rows: Iterable[Row]) -> None:
+def replace_all(connection: StoreConnection, catalog: Catalog, kinds: Kinds, rows: Iterable[Row]) -> None:
     """Drop everything, whatever somebody made of it, and hold exactly these rows."""
     touched = sort_by_kind(kinds, rows)
     for stored in (*catalog.values(), *catalog_of(kinds).values()):
@@ -184,7 +185,7 @@ def replace_all(connection: duckdb.DuckDBPyConnection, catalog: Catalog, kinds: 
         index_tables(connection, kind)
 
 
-def _update_tombstones(connection: duckdb.DuckDBPyConnection, touched: Mapping[str, KindChanges]) -> None:
+def _update_tombstones(connection: StoreConnection, touched: Mapping[str, KindChanges]) -> None:
     """Write those of a step, and remove those of what is declared again."""
     for kind, rows in touched.items():
         ids = [row.resource.id for row in rows.declared]
@@ -193,9 +194,7 @@ def _update_tombstones(connection: duckdb.DuckDBPyConnection, touched: Mapping[s
     write_tombstones(connection, [row for rows in touched.values() for row in rows.removed])
 
 
-def _must_rebuild(
-    connection: duckdb.DuckDBPyConnection, kind: Kind, stored: StoredKind | None, touched: KindChanges
-) -> bool:
+def _must_rebuild(connection: StoreConnection, kind: Kind, stored: StoredKind | None, touched: KindChanges) -> bool:
     if stored is None or stored.definition != make_tables(kind).definition:
         return True
     many = len(touched.declared) + len(touched.removed)
@@ -205,7 +204,7 @@ def _must_rebuild(
 
 
 def _rebuild(
-    connection: duckdb.DuckDBPyConnection, catalog: Catalog, kinds: Sequence[Kind], touched: dict[str, KindChanges]
+    connection: StoreConnection, catalog: Catalog, kinds: Sequence[Kind], touched: dict[str, KindChanges]
 ) -> None:
     """All are set aside before any is dropped or created: a table's name may pass from one kind to another.
 
@@ -226,7 +225,7 @@ def _rebuild(
         index_tables(connection, kind)
 
 
-def _write(connection: duckdb.DuckDBPyConnection, kind: Kind, touched: KindChanges) -> bool:
+def _write(connection: StoreConnection, kind: Kind, touched: KindChanges) -> bool:
     """Whether rows may have come or gone."""
     live, desired = qualify(LIVE, kind.table), qualify(DESIRED, kind.table)
     these = f"{quote(kind.key)} IN (SELECT unnest(?::UUID[]))"
@@ -244,26 +243,26 @@ def _write(connection: duckdb.DuckDBPyConnection, kind: Kind, touched: KindChang
     return bool(dead or rows)
 
 
-def _not_there(connection: duckdb.DuckDBPyConnection, kind: Kind, rows: list[Row]) -> list[Row]:
+def _not_there(connection: StoreConnection, kind: Kind, rows: list[Row]) -> list[Row]:
     """The rows that are left to insert. Of few, those that are there are updated: a fifth of an upsert's time."""
     if len(rows) > MAX_SINGLE_ROWS:
         return rows
     return [row for row in rows if not (_updated(connection, kind, row) and _updated_live(connection, kind, row))]
 
 
-def _updated(connection: duckdb.DuckDBPyConnection, kind: Kind, row: Row) -> bool:
+def _updated(connection: StoreConnection, kind: Kind, row: Row) -> bool:
     columns = (*live_columns(kind), *declared_columns(kind))
     return _update(
         connection, qualify(DESIRED, kind.table), kind, dict(zip(columns, desired_values(kind, row), strict=True))
     )
 
 
-def _updated_live(connection: duckdb.DuckDBPyConnection, kind: Kind, row: Row) -> bool:
+def _updated_live(connection: StoreConnection, kind: Kind, row: Row) -> bool:
     values = dict(zip(live_columns(kind), live_values(kind, row), strict=True))
     return _update(connection, qualify(LIVE, kind.table), kind, values)
 
 
-def _update(connection: duckdb.DuckDBPyConnection, table: str, kind: Kind, values: dict[str, Any]) -> bool:
+def _update(connection: StoreConnection, table: str, kind: Kind, values: dict[str, Any]) -> bool:
     """Whether there was such a row."""
     key = values.pop(kind.key)
     settings = ", ".join(f"{quote(name)} = ?" for name in values)
@@ -271,7 +270,7 @@ def _update(connection: duckdb.DuckDBPyConnection, table: str, kind: Kind, value
     return fetch_number(connection, query, *values.values(), key) > 0
 
 
-def _check_empty(connection: duckdb.DuckDBPyConnection, stored: StoredKind, leaving: Sequence[str]) -> None:
+def _check_empty(connection: StoreConnection, stored: StoredKind, leaving: Sequence[str]) -> None:
     """A kind may only go when git declares nothing of it any more; what was deactivated goes with it."""
     path = quote(stored.declaration("path"))
     left = fetch_number(
