@@ -7,9 +7,10 @@ import io
 import re
 from typing import TYPE_CHECKING
 
-from reconciler.errors import NeedsHuman
+from reconciler.errors import NeedsHuman, TooLarge
 from reconciler.importing.tables import RawTable
 from reconciler.kinds.kind import SqlType
+from reconciler.model.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,41 +25,52 @@ _LEADING = re.compile(r"(?:(?:[ \t]*|#[^\r\n]*|sep=.)(?:\r\n|[\r\n]))+")
 """Lines above the header: blank ones, comments, and what tells Excel the separator."""
 
 
-def read_csv(file: Path, kind: Kind) -> RawTable:
+MAX_COLUMNS, MAX_CELLS = 1_000, 10_000_000
+"""Columns of a file, and cells: one that is empty takes a byte there, and eight here."""
+
+
+def read_csv(file: Path, kind: Kind, limits: Limits) -> RawTable:
     """The records of a UTF-8 file (with or without byte order mark, any line ends) whose first line names the columns.
 
     Comments (#) and blank lines may stand above that line.
 
     A CSV file cannot tell nothing from empty text. An empty cell is nothing, except in a column that must hold text and
-    not just one of some words. Raises `NeedsHuman` for what is no such file.
+    not just one of some words. Raises `NeedsHuman` for what is no such file, `TooLarge` for one that brings more than
+    a commit may.
     """
-    columns, records = _open(file)
+    columns, records = _open(file, limits)
     texts = {column.name.lower() for column in kind.columns if _may_be_empty(column)}
     kept = {position for position, name in enumerate(columns) if name.strip().lower() in texts}
-    rows = {
-        line: [cell if cell or position in kept else None for position, cell in enumerate(cells)]
-        for line, cells in records
-        if any(cells)
-    }
+    rows: dict[int, list[str | None]] = {}
+    for line, cells in records:
+        if any(cells):
+            rows[line] = [cell if cell or position in kept else None for position, cell in enumerate(cells)]
+        if len(rows) > limits.paths:
+            hint = "split it, or raise limits.paths"
+            raise TooLarge(f"{file} has more than {limits.paths:,} rows", hint=hint)
     return RawTable(str(file), kind, columns, rows)
 
 
 def read_cells(file: Path) -> tuple[list[str], list[list[str]]]:
     """The columns of such a file, and its records that are not empty, as they are written."""
-    columns, records = _open(file)
+    columns, records = _open(file, Limits())
     return columns, [cells for _, cells in records if any(cells)]
 
 
-def _open(file: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    text = _text(file)
+def _open(file: Path, limits: Limits) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    text = _text(file, limits)
     skipped = _LEADING.match(text)
     start = skipped.end() if skipped is not None else 0
     separator = max(SEPARATORS, key=text[start:].partition("\n")[0].count)
+    if text.count(separator) + text.count("\n") > MAX_CELLS:
+        raise TooLarge(f"{file} has more than {MAX_CELLS:,} cells", hint="split it")
     above = sum(1 for _ in io.StringIO(text[:start], newline=""))
     records = _records(file, text[start:], separator, above + 1)
     _, columns = next(records, (1, []))
     if not columns:
         raise NeedsHuman(f"{file} is empty", hint="a line has to name the columns")
+    if len(columns) > MAX_COLUMNS:
+        raise TooLarge(f"{file} has more than {MAX_COLUMNS:,} columns", hint="leave only those of the kind")
     return columns, records
 
 
@@ -66,8 +78,10 @@ def _may_be_empty(column: Column) -> bool:
     return column.type is SqlType.VARCHAR and column.required and not column.enum
 
 
-def _text(file: Path) -> str:
+def _text(file: Path, limits: Limits) -> str:
     try:
+        if file.stat().st_size > limits.bytes:
+            raise TooLarge(f"{file} is larger than {limits.yaml_mb:,} MB", hint="split it, or raise limits.yaml_mb")
         data = file.read_bytes()
         return data.decode("utf-8-sig")
     except OSError as error:

@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING
 from reconciler.adapters.bundled import load_bundled_schemas, load_editor_schemas, load_scaffold_templates
 from reconciler.adapters.csvfile import read_csv
 from reconciler.adapters.files import Folder, replace_content, write_new
+from reconciler.adapters.freshprocess import call_fresh
 from reconciler.adapters.samplefile import read_sample
-from reconciler.errors import UsageError
+from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater, TooLarge, UsageError
 from reconciler.kinds.kind import Kinds
 from reconciler.reconcile.rules import Role
 from reconciler.service.scaffolding import BundledFiles, choose_kind, draft_kind, import_rows, load_scaffold
+from reconciler.values import replace
 from reconciler.wiring.checkout import open_checkout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
+    from reconciler.adapters.duckdb.files import ForeignTables
     from reconciler.importing.tables import RawTable
+    from reconciler.model.limits import Limits
     from reconciler.service.scaffolding import Imported, NewKindFiles, Scaffold
     from reconciler.settings import Settings
 
@@ -67,12 +71,32 @@ def import_files(files: Sequence[Path], settings: Settings, to: Path | None, wor
     """Write the rows of DuckDB and CSV files as new files of a working tree; `word` is the kind of the rows."""
     start = to if to is not None and not settings.repository.parts else settings.repository
     checkout = open_checkout(start, settings.path)
-    return import_rows(checkout, to, partial(_read_tables, files, word), partial(write_new, checkout.root))
+    read = partial(_read_tables, files, word, settings.limits)
+    return import_rows(checkout, to, read, partial(write_new, checkout.root))
 
 
-def _read_tables(files: Sequence[Path], word: str | None, kinds: Kinds) -> tuple[list[RawTable], tuple[str, ...]]:
+def _read_database(file: Path, kinds: Kinds, limits: Limits) -> ForeignTables:
+    """The tables of a DuckDB file, read by a process that it may take down. Raises what `read_foreign` raises."""
+    from reconciler.adapters.duckdb.files import read_apart
+
+    try:
+        read: ForeignTables | ReconcilerError = call_fresh(read_apart, file, kinds, limits)
+    except RetryLater as error:
+        message = f"cannot read {file}: the process that did gave no answer"
+        raise NeedsHuman(message, hint="it may be damaged, or take too much memory: import a smaller copy") from error
+    except TooLarge as error:
+        raise TooLarge(f"reading {file}: {error}", hint="import a smaller copy") from error
+    if isinstance(read, ReconcilerError):
+        raise read
+    ours = kinds.by_name  # those that came back are copies
+    return replace(read, tables=tuple(replace(table, kind=ours[table.kind.name]) for table in read.tables))
+
+
+def _read_tables(
+    files: Sequence[Path], word: str | None, limits: Limits, kinds: Kinds
+) -> tuple[list[RawTable], tuple[str, ...]]:
     """The rows of some files, and the tables that are no kind's. Raises `UsageError` when nothing in a file is."""
-    from reconciler.adapters.duckdb.files import is_duckdb, read_foreign
+    from reconciler.adapters.duckdb.files import is_duckdb
 
     chosen = choose_kind(kinds, word) if word is not None else None
     tables: list[RawTable] = []
@@ -81,12 +105,13 @@ def _read_tables(files: Sequence[Path], word: str | None, kinds: Kinds) -> tuple
         if not file.is_file():
             raise UsageError(f"there is no file {file}")
         if not is_duckdb(file) and file.suffix.lower() in CSV_SUFFIXES:
-            tables.append(read_csv(file, chosen or choose_kind(kinds, file.stem, hint="say which with --kind")))
+            kind = chosen or choose_kind(kinds, file.stem, hint="say which with --kind")
+            tables.append(read_csv(file, kind, limits))
             continue
         if file.suffix.lower() in _OTHER_FILES and not is_duckdb(file):
             message = f"{file} is not read: import takes the rows of DuckDB files and of CSV files (.csv, .tsv, .txt)"
             raise UsageError(message, hint=_OTHER_FILES[file.suffix.lower()])
-        contents = read_foreign(file, Kinds((chosen,)) if chosen else kinds)
+        contents = _read_database(file, Kinds((chosen,)) if chosen else kinds, limits)
         if not contents.tables:
             names = ", ".join(kind.table for kind in kinds)
             raise UsageError(f"{file} has no table of a kind in schema main", hint=f"tables of kinds: {names}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,13 +11,17 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
+from reconciler.adapters import csvfile
 from reconciler.adapters.bundled import find_example_repository
+from reconciler.adapters.duckdb import files
 from reconciler.adapters.duckdb.store import open_store
 from reconciler.adapters.machine import SystemClock
+from reconciler.errors import NeedsHuman, TooLarge
+from reconciler.model.limits import Limits
 from reconciler.wiring.checkout import open_checkout
 from tests.importing.conftest import HEADER, USERS, Desk, user_row, users
 from tests.support.gitrepo import GitRepo
-from tests.support.world import World
+from tests.support.world import SHIPPED, World
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -347,6 +352,81 @@ def test_a_database_in_use(desk: Desk) -> None:
         holder.communicate()
     assert answer.code == 3
     assert "old.duckdb is in use by process" in answer.err
+
+
+WIDE = ", ".join(f"c{number} INTEGER" for number in range(1_001))
+LARGE_FILES = {
+    "rows": ("CREATE TABLE user_config AS SELECT range AS user_id FROM range(4)", "there are more than 3 rows in all"),
+    "rows of two tables": (
+        "CREATE TABLE user_config AS SELECT 1 AS a FROM range(2); CREATE TABLE signal_config AS FROM user_config",
+        "there are more than 3 rows in all",
+    ),
+    "a cell": (
+        "CREATE TABLE user_config AS SELECT repeat('x', 1048577) AS a",
+        "user_config:1: a holds more than 1,048,576",
+    ),
+    "text": (
+        "CREATE TABLE user_config AS SELECT repeat('x', 600000) AS a FROM range(2)",
+        "there are more than 1 MB of rows in all",
+    ),
+    "columns": (f"CREATE TABLE user_config ({WIDE})", "user_config has more than 1,000 columns"),
+    "tables": (
+        "; ".join(f"CREATE TABLE t{number} (a INTEGER, b INTEGER)" for number in range(11)),
+        "the tables of {file} have more than 20 columns",
+    ),
+    "the file": ("CREATE TABLE user_config (a INTEGER)", "{file} is larger than 0 GB"),
+}
+
+
+@pytest.mark.parametrize("what", LARGE_FILES)
+def test_a_database_that_brings_too_much(desk: Desk, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    statements, told = LARGE_FILES[what]
+    file = desk.folder / desk.database("large.duckdb", *statements.split("; "))
+    if what in ("tables", "the file"):
+        monkeypatch.setattr(files, "MAX_CATALOG" if what == "tables" else "MAX_FILE", 20)
+    with pytest.raises(TooLarge) as caught:
+        files.read_foreign(file, SHIPPED.kinds, Limits(paths=3, yaml_mb=1))
+    assert told.format(file=file) in str(caught.value)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("a\n" + "1\n" * 4, "has more than 3 rows"),
+        ("a\n" + "x" * (1 << 20), "is larger than 1 MB"),
+        ("a," * 1_001, "has more than 1,000 columns"),
+        ("a\n" + "," * 200, "has more than 100 cells"),
+        ("a\n" + "x" * 200_000, "field larger than field limit"),
+    ],
+)
+def test_a_csv_file_that_brings_too_much(desk: Desk, monkeypatch: pytest.MonkeyPatch, content: str, told: str) -> None:
+    if "cells" in told:
+        monkeypatch.setattr(csvfile, "MAX_CELLS", 100)
+    file = desk.folder / desk.csv("users.csv", content)
+    with pytest.raises((TooLarge, NeedsHuman), match=told):
+        csvfile.read_csv(file, SHIPPED.kinds.by_name["User"], Limits(paths=3, yaml_mb=1))
+
+
+@pytest.mark.slow
+def test_a_small_file_that_stands_for_gigabytes(desk: Desk) -> None:
+    file = desk.database(
+        "bomb.duckdb",
+        "CREATE TABLE user_config (user_id VARCHAR, status VARCHAR GENERATED ALWAYS AS (repeat('x', 30000000)))",
+        "INSERT INTO user_config (user_id) SELECT range FROM range(2000)",
+    )
+    assert (desk.folder / file).stat().st_size < 1_000_000
+    answer = desk.imports(file)
+    assert (answer.code, desk.files()) == (3, {})
+    assert "bomb.duckdb takes more memory than an import may have" in answer.err
+
+
+@pytest.mark.slow
+def test_a_file_over_which_the_reader_fails(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = desk.database("old.duckdb", USERS)
+    monkeypatch.setattr(files, "read_apart", os.abort)
+    answer = desk.imports(file)
+    assert (answer.code, "cannot read old.duckdb: the process that did gave no answer" in answer.err) == (3, True)
 
 
 def test_a_foreign_file_is_shut_off_and_not_changed(desk: Desk) -> None:

@@ -1,12 +1,15 @@
 """Files that others wrote or read: a DuckDB file that need not be ours, and rows as a Parquet file.
 
-A foreign file is opened to be read only, and shut off from everything else on the machine. Parquet is written by a
+A foreign file is opened to be read only, and shut off from everything else on the machine. What it says of its own
+size is not believed: a few kilobytes may stand for gigabytes, so it is read in a process whose memory and time are
+bounded. Parquet is written by a
 DuckDB that holds nothing else: the store's own may touch no file.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -15,16 +18,18 @@ from msgspec import Struct
 
 from reconciler import canonical
 from reconciler.adapters.duckdb.connection import CONFIG, DAMAGED, HOLDER, IN_USE, first_line
-from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
+from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater, TooLarge
 from reconciler.importing.tables import METADATA, RawTable
 from reconciler.tables.duckdb import DESIRED, LIVE, qualify, quote
 from reconciler.tables.rows import DECLARATION_COLUMNS, declaration_columns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from reconciler.importing.tables import RawValue
     from reconciler.kinds.kind import Kind, Kinds
+    from reconciler.model.limits import Limits
     from reconciler.model.rows import Record, TableExport
 
 MAGIC = b"DUCK"
@@ -55,44 +60,116 @@ def is_duckdb(file: Path) -> bool:
         return opened.read(MAGIC_AT + len(MAGIC))[MAGIC_AT:] == MAGIC
 
 
-def read_foreign(file: Path, kinds: Kinds) -> ForeignTables:
+FOREIGN_CONFIG = {**CONFIG, "memory_limit": "1GB", "threads": "2", "temp_directory": ""}
+MAX_MEMORY = 2 << 30
+"""Bytes that the process may allocate which reads a foreign file: twice what DuckDB keeps to, for what it does not
+count."""
+MAX_FILE, MAX_CATALOG, MAX_COLUMNS, MAX_CELL = 4 << 30, 100_000, 1_000, 1 << 20
+"""Bytes of a file, columns of all of its tables, columns of a table that is a kind's, characters of a cell."""
+AT_ONCE = 100
+EXPORT = "copy the tables of kinds to a smaller file: ATTACH 'small.duckdb' AS small; CREATE TABLE small.… AS FROM …"
+
+
+def read_foreign(file: Path, kinds: Kinds, limits: Limits) -> ForeignTables:
     """The rows of the tables in schema `main` whose names, in any case, are those of kinds.
 
-    A table `desired.<table>` adds what it knows of names, labels, annotations and references. Raises `RetryLater` while
-    another process writes the file, `NeedsHuman` when it cannot be read.
+    A table `desired.<table>` adds what it knows of names, labels, annotations and references. Each row becomes a file,
+    so all together are limited as a commit is. Raises `RetryLater` while another process writes the file, `NeedsHuman`
+    when it cannot be read, `TooLarge` when it brings too much.
     """
+    if file.stat().st_size > MAX_FILE:
+        raise TooLarge(f"{file} is larger than {MAX_FILE >> 30} GB", hint=EXPORT)
     try:
-        with duckdb.connect(str(file), read_only=True, config=CONFIG) as connection:
+        with duckdb.connect(str(file), read_only=True, config=FOREIGN_CONFIG) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute("SET lock_configuration = true")
-            return _read(connection, file, kinds)
+            return _read(connection, file, kinds, limits)
+    except duckdb.OutOfMemoryException as error:
+        raise _too_much_memory(file) from error
     except duckdb.Error as error:
         raise _not_read(file, error) from error
 
 
-def _read(connection: duckdb.DuckDBPyConnection, file: Path, kinds: Kinds) -> ForeignTables:
-    schemas = _tables(connection)
+def read_apart(file: Path, kinds: Kinds, limits: Limits) -> ForeignTables | ReconcilerError:
+    """The same, or what it raises. For a fresh process: its memory is bounded from now on, where the system can."""
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415  Windows has no such module
+
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        most = MAX_MEMORY if hard == resource.RLIM_INFINITY else min(hard, MAX_MEMORY)
+        resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+    try:
+        return read_foreign(file, kinds, limits)
+    except ReconcilerError as error:
+        return error
+    except MemoryError:
+        return _too_much_memory(file)
+
+
+def _too_much_memory(file: Path) -> TooLarge:
+    return TooLarge(f"reading {file} takes more memory than an import may have", hint=EXPORT)
+
+
+class _Rows:
+    """The rows of all tables of a file, up to the limits."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.left, self._room = limits.paths, limits.bytes
+
+    def take(
+        self, records: duckdb.DuckDBPyConnection, place: str, names: Sequence[str]
+    ) -> dict[int, Sequence[RawValue]]:
+        """The rows of a table by number. Raises `TooLarge`."""
+        rows: dict[int, Sequence[RawValue]] = {}
+        while block := records.fetchmany(AT_ONCE):
+            self.left -= len(block)
+            if self.left < 0:
+                hint = "import them kind by kind with --kind, or raise limits.paths"
+                raise TooLarge(f"{place}: there are more than {self._limits.paths:,} rows in all", hint=hint)
+            for record in block:
+                number = len(rows) + 1
+                for name, cell in zip(names, record, strict=True):
+                    size = len(cell) if isinstance(cell, str) else 1
+                    self._room -= size
+                    if size > MAX_CELL:
+                        message = f"{place}:{number}: {name} holds more than {MAX_CELL:,} characters"
+                        raise TooLarge(message, hint="shorten it: no file of the configuration may be so large")
+                rows[number] = record
+            if self._room < 0:
+                megabytes, hint = self._limits.yaml_mb, "import them kind by kind with --kind, or raise limits.yaml_mb"
+                raise TooLarge(f"{place}: there are more than {megabytes:,} MB of rows in all", hint=hint)
+        return rows
+
+
+def _read(connection: duckdb.DuckDBPyConnection, file: Path, kinds: Kinds, limits: Limits) -> ForeignTables:
+    schemas, taken = _tables(connection, file), _Rows(limits)
     by_table = {kind.table.lower(): kind for kind in kinds}
     desired = {name.lower(): (name, columns) for name, columns in schemas[DESIRED].items()}
     tables: list[RawTable] = []
     for name, columns in schemas[LIVE].items():
         kind = by_table.get(name.lower())
         if kind is not None:
+            place = f"{file}:{name}"
+            if len(columns) > MAX_COLUMNS:
+                raise TooLarge(f"{place} has more than {MAX_COLUMNS:,} columns", hint=EXPORT)
             beside = _beside(kind, columns, *desired.get(name.lower(), ("", {})))
-            records = connection.execute(_query(name, columns, beside)).fetchall()
             names = (*columns, *beside.expressions)
-            tables.append(RawTable(f"{file}:{name}", kind, names, dict(enumerate(records, start=1))))
+            records = connection.execute(f"{_query(name, columns, beside)} LIMIT {taken.left + 1}")
+            tables.append(RawTable(place, kind, names, taken.take(records, place, names)))
     return ForeignTables(tuple(tables), tuple(_left_alone(schemas, by_table)))
 
 
-def _tables(connection: duckdb.DuckDBPyConnection) -> Mapping[str, Mapping[str, Columns]]:
-    """The columns of each table by schema and table."""
+def _tables(connection: duckdb.DuckDBPyConnection, file: Path) -> Mapping[str, Mapping[str, Columns]]:
+    """The columns of each table by schema and table. Raises `TooLarge`."""
     schemas: dict[str, dict[str, dict[str, str]]] = {LIVE: {}, DESIRED: {}}
     records = connection.execute(
         "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() JOIN duckdb_tables() "
         "USING (database_name, schema_name, table_name) WHERE database_name = current_database() "
-        "ORDER BY schema_name, table_name, column_index"
+        f"ORDER BY schema_name, table_name, column_index LIMIT {MAX_CATALOG + 1}"
     ).fetchall()
+    if len(records) > MAX_CATALOG:
+        raise TooLarge(f"the tables of {file} have more than {MAX_CATALOG:,} columns", hint=EXPORT)
     for schema, table, column, data_type in records:
         schemas.setdefault(schema, {}).setdefault(table, {})[column] = data_type
     return schemas
