@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.measure import Figure
 from reconciler.adapters.clickhouse.ledger import open_ledger
-from reconciler.model.host import RecordedBranch
+from reconciler.ledger.connection import RecordedBranch
 from reconciler.model.rows import HistoryPoint
 from reconciler.ports import VersionFilter
 from tests.adapters.ledger.versions import created, version
@@ -42,7 +42,7 @@ INSERT INTO config_history.widget_config SELECT one.* REPLACE (
 
 def questions(folder: Path) -> Iterator[Figure]:
     """Each question, over a million rows of ten thousand commits."""
-    with open_ledger("chdb", RecordedBranch(folder, "origin", "main"), FixedClock()) as ledger:
+    with open_ledger("chdb", folder, RecordedBranch("origin", "main"), FixedClock()) as ledger:
         fill(ledger)
         middle, near = HistoryPoint(COMMITS // 2), HistoryPoint(COMMITS // 2 - 1)
         name = f"w{RESOURCES // 2}"

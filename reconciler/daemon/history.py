@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.git.repository import GitSource
+    from reconciler.ledger.connection import RecordedBranch
     from reconciler.metrics import Metrics
-    from reconciler.model.host import RecordedBranch, UploadAttempt, UploadState
+    from reconciler.model.host import UploadAttempt, UploadState
     from reconciler.ports import Clock, Ledger, LedgerReader, Store
     from reconciler.reconcile.faults import FaultFinder
     from reconciler.reconcile.record import Outbox, PendingVersion
@@ -110,7 +111,7 @@ class HistoryUpload:
         self.open_ledger: Callable[[], AbstractContextManager[LedgerReader]] | None = None
         """Opens the ledger for reading; None where no history is kept."""
 
-    def follow(self, followed: RecordedBranch) -> None:
+    def follow(self, state: Path, followed: RecordedBranch) -> None:
         """Upload the history of this branch from now on."""
         if followed.branch == self.branch:
             return
@@ -119,8 +120,8 @@ class HistoryUpload:
         self.branch = followed.branch
         if self._openers.ledger is None:
             return
-        open_ledger = partial(self._openers.ledger, followed, SERVER_TIMEOUT)
-        self.open_ledger = partial(self._open_recorded, followed.state, open_ledger)
+        open_ledger = partial(self._openers.ledger, state, followed, SERVER_TIMEOUT)
+        self.open_ledger = partial(self._open_recorded, state, open_ledger)
         self._pending = PendingUploads.of_host(self._host)
         self.outbox = self._pending.outbox
         record = partial(self._backfill.record_missing, followed.branch, note_head=self.outbox.note_head)

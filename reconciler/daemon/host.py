@@ -126,7 +126,8 @@ class Host:
         self.deps.repository.bind(owner)
         target = self.deps.repository.open()
         bound = owner.bound_branch if owner else None
-        self.deps.upload.follow(replace(target, branch=bound or target.branch).recorded_branch(owner, self._store_id))
+        followed = replace(target, branch=bound or target.branch)
+        self.deps.upload.follow(target.state, followed.recorded_branch(owner, self._store_id))
         place = BranchHead(target.repository, target.branch, None, self.deps.repository.shallow)
         self.observed = replace(self.observed, place=place)
         self.refresh()
@@ -146,7 +147,7 @@ class Host:
                 self.observed = replace(self.observed, place=replace(self.observed.place, head=None))
             raise
         if followed.hold is None:
-            self.deps.upload.follow(target.recorded_branch(self.observed.stored.owner, self._store_id))
+            self.deps.upload.follow(target.state, target.recorded_branch(self.observed.stored.owner, self._store_id))
         head = followed.head
         place = BranchHead(target.repository, target.branch, head, self.deps.repository.shallow)
         self.observed = replace(self.observed, place=place)

@@ -1,13 +1,26 @@
-"""What the ledger asks of an engine."""
+"""Whose history a ledger keeps, and what it asks of an engine."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from msgspec import Struct
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from reconciler.tables.clickhouse import ColumnChange, Table
+
+
+class RecordedBranch(Struct, frozen=True):
+    """A repository and branch by their names in the history.
+
+    `store` is the id of the host's store, through whose eyes the history is seen; empty where there is none.
+    """
+
+    repository: str
+    branch: str
+    store: str = ""
 
 
 class Connection(Protocol):

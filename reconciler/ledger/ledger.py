@@ -46,10 +46,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from reconciler.kinds.kind import Kind, Kinds
-    from reconciler.ledger.connection import Connection
+    from reconciler.ledger.connection import Connection, RecordedBranch
     from reconciler.ledger.offered import OfferedTable
     from reconciler.model.commit import Version
-    from reconciler.model.host import HostEvent, RecordedBranch
+    from reconciler.model.host import HostEvent
     from reconciler.model.intervals import LiveInterval
     from reconciler.model.rows import QueryLimits, QueryResult, RecordedEvent, VersionRow
     from reconciler.ports import Clock

@@ -14,21 +14,8 @@ from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from reconciler.canonical import Value
-
-
-class RecordedBranch(Struct, frozen=True):
-    """The repository and branch whose history belongs to a state folder, by their names in the history.
-
-    `store` is the id of the store there, through whose eyes the history is seen; empty where there is none.
-    """
-
-    state: Path
-    repository: str
-    branch: str
-    store: str = ""
 
 
 class Owner(Struct, frozen=True):

@@ -9,7 +9,8 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from msgspec import Struct
 from platformdirs import user_state_path
 
-from reconciler.model.host import ConditionSeverity, HostCondition, RecordedBranch
+from reconciler.ledger.connection import RecordedBranch
+from reconciler.model.host import ConditionSeverity, HostCondition
 from reconciler.reconcile.branch import BranchChoice, choose_branch
 from reconciler.reconcile.ownership import Claimant
 from reconciler.status import BranchHead
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from reconciler.status import Status
 
     Progress = Callable[[int, int], None]
-    OpenLedger = Callable[[RecordedBranch, int], AbstractContextManager[ClickHouseLedger]]
+    OpenLedger = Callable[[Path, RecordedBranch, int], AbstractContextManager[ClickHouseLedger]]
 
 
 UPLOAD_WAIT = 5.0
@@ -72,7 +73,7 @@ class Target(Place, frozen=True):
 
     def recorded_branch(self, owner: Owner | None, store: str) -> RecordedBranch:
         """The branch as the history names it: with the name that the store has for the repository."""
-        return RecordedBranch(self.state, owner.repository if owner else self.repository, self.branch, store)
+        return RecordedBranch(owner.repository if owner else self.repository, self.branch, store)
 
 
 class History(Struct, frozen=True):
@@ -108,9 +109,10 @@ class Openers(Struct, frozen=True):
     """How the parts of a host are opened. The composition root makes it: it alone knows the drivers.
 
     `source` opens the repository that the settings name, `fetch` brings a mirror of it up to date. `reader` gives None
-    where a state folder has no store. `ledger` opens the history of a branch, with so many whole seconds for which a
-    server may say nothing; it is None on a host that keeps none. `recorded` tells whether there is anything in the
-    embedded one. `compare_view` is None on a host without a live view. `faults` is for whatever judges commits.
+    where a state folder has no store. `ledger` opens the history of a branch in a state folder, with so many whole
+    seconds for which a server may say nothing; it is None on a host that keeps none. `recorded` tells whether there is
+    anything in the embedded one. `compare_view` is None on a host without a live view. `faults` is for whatever judges
+    commits.
     """
 
     source: Callable[[], AbstractContextManager[GitSource]]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from reconciler import answers
 from reconciler.errors import BranchError, ReconcilerError, RetryLater, UsageError
-from reconciler.model.host import ConditionSeverity, HostCondition, RecordedBranch
+from reconciler.ledger.connection import RecordedBranch
+from reconciler.model.host import ConditionSeverity, HostCondition
 from reconciler.model.rows import Drifts
 from reconciler.reconcile.admission import AdmissionController
 from reconciler.reconcile.branch import bound_branch, check_asked, observe_branch, planned_head, repository_gone
@@ -175,23 +176,23 @@ class LocalHost:
                     identity = store.identity() if store else ""
                 target = describe_target(place, self.settings, owner.bound_branch if owner else None)
             except ReconcilerError as error:
-                branch = self._stored_branch(error)
+                state, branch = self._stored_branch(error)
                 resolve: Callable[[str], str | None] = partial(raise_unresolved, error)
             else:
                 place.claimant.check_owner(owner, applied)
                 resolve = target.source.resolve
-                branch = target.recorded_branch(owner, identity)
-            opener = self._ledger_opener(branch)
+                state, branch = target.state, target.recorded_branch(owner, identity)
+            opener = self._ledger_opener(state, branch)
             if opener is None:
                 raise history_off()
-            ledger = stack.enter_context(opener()) if self.openers.recorded(branch.state) else None
+            ledger = stack.enter_context(opener()) if self.openers.recorded(state) else None
             yield History(
                 ledger=ledger or EmptyLedger(),
                 sql=ledger,
-                kinds=partial(self._kinds_in, branch.state),
+                kinds=partial(self._kinds_in, state),
                 resolve=resolve,
                 branch=branch.branch,
-                open_rows=partial(self._open_reader, branch.state),
+                open_rows=partial(self._open_reader, state),
             )
 
     @contextmanager
@@ -224,7 +225,7 @@ class LocalHost:
                     repository=target.repository,
                     branch=target.branch,
                     store=store,
-                    open_ledger=self._ledger_reader(target.recorded_branch(store.owner(), store.identity())),
+                    open_ledger=self._ledger_reader(*_recorded(target, store)),
                     compare_view=self.openers.compare_view(target.state) if self.openers.compare_view else None,
                 )
 
@@ -248,7 +249,7 @@ class LocalHost:
                 claimant=target.claimant,
                 branch=target.branch,
                 store=store,
-                open_ledger=self._ledger_opener(target.recorded_branch(store.owner(), store.identity())),
+                open_ledger=self._ledger_opener(*_recorded(target, store)),
                 processor=processor,
                 admission=AdmissionController(processor.rules, self.openers.policy_engine),
                 bundled=self.bundled.kinds,
@@ -270,12 +271,12 @@ class LocalHost:
         try:
             return self._status()
         except BranchError as error:
-            owner = self._stored_branch(error)
+            state, owner = self._stored_branch(error)
             condition = HostCondition(
                 HELD, ConditionSeverity.STALLED, error.reason, error.message, error.hint, self.clock.now()
             )
             branch = BranchHead(owner.repository, owner.branch, None, shallow=False, conditions=(condition,))
-            with self.openers.reader(owner.state) or nullcontext() as store:
+            with self.openers.reader(state) or nullcontext() as store:
                 return describe(branch, read_store_state(store) if store else StoreState(), None, self.clock.now())
 
     def _status(self) -> Status:
@@ -323,21 +324,25 @@ class LocalHost:
         """What a query on the live rows finds."""
         return self.openers.query(self.open_rows, self.bundled.kinds, sql, limits)
 
-    def _ledger_opener(self, recorded: RecordedBranch) -> Callable[[], AbstractContextManager[ClickHouseLedger]] | None:
+    def _ledger_opener(
+        self, state: Path, recorded: RecordedBranch
+    ) -> Callable[[], AbstractContextManager[ClickHouseLedger]] | None:
         open_ledger = self.openers.ledger
         if open_ledger is None:
             return None
-        return partial(open_ledger, recorded, COMMAND_SILENCE)
+        return partial(open_ledger, state, recorded, COMMAND_SILENCE)
 
-    def _ledger_reader(self, recorded: RecordedBranch) -> Callable[[], AbstractContextManager[LedgerReader]] | None:
+    def _ledger_reader(
+        self, state: Path, recorded: RecordedBranch
+    ) -> Callable[[], AbstractContextManager[LedgerReader]] | None:
         """Opens the history for reading: the embedded one is not created for it."""
-        opener = self._ledger_opener(recorded)
-        if opener is None or self.openers.recorded(recorded.state):
+        opener = self._ledger_opener(state, recorded)
+        if opener is None or self.openers.recorded(state):
             return opener
         return lambda: nullcontext(EmptyLedger())
 
-    def _stored_branch(self, error: ReconcilerError) -> RecordedBranch:
-        """That of a store whose repository cannot be opened. Raises the given error when there is none."""
+    def _stored_branch(self, error: ReconcilerError) -> tuple[Path, RecordedBranch]:
+        """The state folder and branch of a store whose repository cannot be opened; raises the error without one."""
         state = known_state_folder(self.settings)
         store = None if state is None else self.openers.reader(state)
         if state is None or store is None:
@@ -346,7 +351,7 @@ class LocalHost:
             owner, identity = store.owner(), store.identity()
         if owner is None:
             raise error
-        return RecordedBranch(state, owner.repository, owner.branch, identity)
+        return state, RecordedBranch(owner.repository, owner.branch, identity)
 
     def _open_reader(self, state: Path) -> AbstractContextManager[DuckDBReader | None]:
         return self.openers.reader(state) or nullcontext()
@@ -421,3 +426,7 @@ def _done(answer: T) -> Future[T]:
     future: Future[T] = Future()
     future.set_result(answer)
     return future
+
+
+def _recorded(target: Target, store: StoreReader) -> tuple[Path, RecordedBranch]:
+    return target.state, target.recorded_branch(store.owner(), store.identity())

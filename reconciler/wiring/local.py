@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
     from reconciler.adapters.redis.sessions import RedisSessions
     from reconciler.kinds.kind import Kinds
-    from reconciler.model.host import RecordedBranch
+    from reconciler.ledger.connection import RecordedBranch
     from reconciler.model.live import CompareView
     from reconciler.model.rows import TableExport
     from reconciler.plan import Plan
@@ -99,11 +99,11 @@ def make_openers(settings: Settings) -> Openers:
     )
 
 
-def _open_ledger(url: str, recorded: RecordedBranch, silence: int) -> ClickHouseLedger:
+def _open_ledger(url: str, state: Path, recorded: RecordedBranch, silence: int) -> ClickHouseLedger:
     from reconciler.adapters.clickhouse import connection, ledger
 
     timeouts = connection.DEFAULT_TIMEOUTS._replace(read=silence)
-    return ledger.open_ledger(url, recorded, SystemClock(), timeouts=timeouts)
+    return ledger.open_ledger(url, state, recorded, SystemClock(), timeouts=timeouts)
 
 
 def _is_recorded(url: str, state: Path) -> bool:

@@ -18,7 +18,7 @@ from reconciler.adapters.lock import DAEMON_FILE, LOCK_FILE, hold_folder
 from reconciler.adapters.machine import SystemClock
 from reconciler.adapters.redis.connection import connect
 from reconciler.cli.main import run
-from reconciler.model.host import RecordedBranch
+from reconciler.ledger.connection import RecordedBranch
 from tests.support.disks import tiny_disk
 from tests.support.kinds import owner
 from tests.support.valkey import server
@@ -223,7 +223,7 @@ def test_the_embedded_history(begun: Host, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("RECONCILER_HISTORY_URL", "chdb")
     assert "nothing is recorded yet" in _found(begun)["history"]["message"]
     assert not (begun.state / "history").exists()
-    with open_ledger("chdb", RecordedBranch(begun.state, "any", "main"), SystemClock()):
+    with open_ledger("chdb", begun.state, RecordedBranch("any", "main"), SystemClock()):
         pass
     assert "answers: ClickHouse 2" in _found(begun)["history"]["message"]
 

@@ -62,7 +62,7 @@ def live(folder: Path, url: str) -> None:
     assert host.openers.ledger is not None
     with host.open_place() as place:
         at = describe_target(place, settings, None)
-        open_ledger = partial(host.openers.ledger, at.recorded_branch(None, ""), SERVER_TIMEOUT)
+        open_ledger = partial(host.openers.ledger, at.state, at.recorded_branch(None, ""), SERVER_TIMEOUT)
     backfill = Backfill(settings, host.openers.source, host.bundled, host.openers.faults)
     way = UploadTarget(open_ledger, partial(backfill.record_missing, at.branch))
     uploader = BatchUploader(pending, way, lambda: None, lambda written, recorded: None)

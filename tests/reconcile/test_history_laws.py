@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from reconciler.adapters.clickhouse.ledger import open_ledger
 from reconciler.answers import to_json
 from reconciler.errors import RetryLater
+from reconciler.ledger.connection import RecordedBranch
 from reconciler.model.change import Prune
-from reconciler.model.host import RecordedBranch
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.plans import build_change
 from reconciler.service.context import History as OpenHistory
@@ -181,7 +181,7 @@ def test_many_commits_of_a_random_history(tmp_path: Path, number: int) -> None:
     texts = [configs.BROKEN if chance.random() < 0.1 else text for text in texts]
     history = [Edit({f"{chance.randrange(4)}.yaml": text}, aside=False) for text in texts]
     repo, mainline = build(tmp_path / "config", history)
-    with open_ledger("chdb", RecordedBranch(tmp_path, "config", "main"), CLOCK) as ledger:
+    with open_ledger("chdb", tmp_path, RecordedBranch("config", "main"), CLOCK) as ledger:
         whole, host = World(tmp_path / "config", ledger=ledger), World(tmp_path / "config", branch="host")
         whole.sync()
         past = past_of(whole)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.adapters.clickhouse.ledger import open_ledger
-from reconciler.model.host import RecordedBranch
+from reconciler.ledger.connection import RecordedBranch
 from tests.support import configs
 from tests.support.fronts import running
 from tests.support.gitrepo import GitRepo
@@ -37,7 +37,7 @@ def test_each_start_goes_on_where_the_last_one_ended(tmp_path: Path) -> None:
         url, state = front.url("killed"), tmp_path / "state"
 
         def recorded() -> Mapping[str, bool]:
-            with open_ledger(url, RecordedBranch(state, str(repo.path), "main"), FixedClock()) as ledger:
+            with open_ledger(url, state, RecordedBranch(str(repo.path), "main"), FixedClock()) as ledger:
                 return ledger.recorded_commits()
 
         command = [sys.executable, "-m", "reconciler", "--repo", str(repo.path), "--state", str(state), "sync", "-q"]

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.adapters.clickhouse.ledger import open_ledger
 from reconciler.errors import RetryLater
-from reconciler.model.host import RecordedBranch
+from reconciler.ledger.connection import RecordedBranch
 from reconciler.reconcile.upload import BatchUploader, UploadTarget
 from tests.adapters.ledger.conftest import IMPATIENT
 from tests.support.fronts import RunningFront, running
@@ -42,7 +42,7 @@ class Server:
     def open(self) -> Iterator[Any]:
         url = self.url()
         with open_ledger(
-            url, RecordedBranch(Path("unused"), "origin", "main"), FixedClock(), timeouts=IMPATIENT
+            url, Path("unused"), RecordedBranch("origin", "main"), FixedClock(), timeouts=IMPATIENT
         ) as ledger:
             yield ledger
 

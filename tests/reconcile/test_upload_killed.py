@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.adapters.clickhouse.ledger import open_ledger
 from reconciler.adapters.duckdb.store import open_store
-from reconciler.model.host import RecordedBranch
+from reconciler.ledger.connection import RecordedBranch
 from tests.support.fronts import RunningFront, running
 from tests.support.gitrepo import GitRepo
 from tests.support.kinds import FixedClock
@@ -43,7 +43,7 @@ def test_killed_between_any_two_steps(tmp_path: Path, front: RunningFront) -> No
     commits = set(repo.git("rev-list", "main").splitlines())
     with (
         open_store(tmp_path / "state", FixedClock()) as store,
-        open_ledger(url, RecordedBranch(Path("unused"), str(repo.path), "main"), FixedClock()) as ledger,
+        open_ledger(url, Path("unused"), RecordedBranch(str(repo.path), "main"), FixedClock()) as ledger,
     ):
         assert ledger.recorded_commits() == dict.fromkeys(commits, True)
         assert [row.commit.sha for row in ledger.versions(limit=99)] == repo.git("rev-list", "main").splitlines()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from reconciler.adapters.clickhouse.ledger import open_ledger
-from reconciler.model.host import RecordedBranch
+from reconciler.ledger.connection import RecordedBranch
 from tests.running.hosts import DESK, Host
 from tests.support import configs
 from tests.support.daemons import turn, until
@@ -103,6 +103,6 @@ def shipped_events(host: Host) -> list[HostEvent]:
     """The host events in the history, newest first."""
     repository = host.repo.path.as_posix()
     with open_ledger(
-        host.settings["HISTORY_URL"], RecordedBranch(host.state, repository, "main"), FixedClock()
+        host.settings["HISTORY_URL"], host.state, RecordedBranch(repository, "main"), FixedClock()
     ) as ledger:
         return [one.event for one in ledger.events(limit=100_000)]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.clickhouse.connection import Timeouts
-    from reconciler.model.host import RecordedBranch
+    from reconciler.ledger.connection import RecordedBranch
     from reconciler.model.rows import QueryLimits, QueryResult
     from reconciler.ports import Clock
 
@@ -35,16 +35,16 @@ class ClickHouseLedger(SqlLedger):
 
 
 def open_ledger(
-    url: str, recorded: RecordedBranch, clock: Clock, *, timeouts: Timeouts = DEFAULT_TIMEOUTS
+    url: str, folder: Path, recorded: RecordedBranch, clock: Clock, *, timeouts: Timeouts = DEFAULT_TIMEOUTS
 ) -> ClickHouseLedger:
     """Open the ledger of one repository and branch.
 
-    `url` is the setting history.url; the embedded engine has `history/` in the state folder.
+    `url` is the setting history.url; `folder` is the state folder, in which the embedded engine has `history/`.
     Raises `UsageError` for a URL that names nothing, `RetryLater` when the engine is in use or the server does not
     answer, `NeedsHuman` for a refused login or a missing engine.
     """
     server = parse_url(url)
-    connection = connect_server(server, timeouts) if server else open_embedded(recorded.state / EMBEDDED_FOLDER)
+    connection = connect_server(server, timeouts) if server else open_embedded(folder / EMBEDDED_FOLDER)
     return ClickHouseLedger(connection, recorded, clock)
 
 

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from reconciler.ledger.connection import RecordedBranch
     from reconciler.ledger.offered import OfferedTable
-    from reconciler.model.host import RecordedBranch
     from reconciler.model.rows import QueryLimits, QueryResult
     from reconciler.ports import Clock
     from reconciler.tables.clickhouse import ColumnChange, Table
@@ -74,12 +74,12 @@ _WRITING = threading.Lock()
 """Two that write at once could both find a row missing."""
 
 
-def open_ledger(recorded: RecordedBranch, clock: Clock) -> DuckDBLedger:
+def open_ledger(folder: Path, recorded: RecordedBranch, clock: Clock) -> DuckDBLedger:
     """Open the ledger of one repository and branch in a state folder.
 
     Raises `RetryLater` while another process has it open, `NeedsHuman` when it cannot be read or is damaged.
     """
-    return DuckDBLedger(HistoryFile(recorded.state / HISTORY_FILE), recorded, clock)
+    return DuckDBLedger(HistoryFile(folder / HISTORY_FILE), recorded, clock)
 
 
 def is_started(folder: Path) -> bool:

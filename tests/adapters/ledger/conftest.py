@@ -12,7 +12,7 @@ import pytest
 from reconciler.adapters.clickhouse.connection import Timeouts
 from reconciler.adapters.clickhouse.ledger import ClickHouseLedger, open_ledger
 from reconciler.adapters.duckdb.ledger import open_ledger as open_file
-from reconciler.model.host import RecordedBranch
+from reconciler.ledger.connection import RecordedBranch
 from tests.support.cases import some
 from tests.support.fronts import RunningFront, running
 from tests.support.kinds import FixedClock
@@ -48,14 +48,14 @@ class Histories:
     def open_sql(self, repository: str = "origin", branch: str = "main", store: str = "") -> SqlLedger:
         """The same, where it has to take SQL, as the host with a store sees it."""
         if self.url == "duckdb":
-            recorded = RecordedBranch(self.folder, repository, branch, store)
-            return self.closing.enter_context(open_file(recorded, self.clock))
+            recorded = RecordedBranch(repository, branch, store)
+            return self.closing.enter_context(open_file(self.folder, recorded, self.clock))
         return self.open_clickhouse(repository, branch, store)
 
     def open_clickhouse(self, repository: str = "origin", branch: str = "main", store: str = "") -> ClickHouseLedger:
         """The same, where it has to be ClickHouse."""
-        recorded = RecordedBranch(self.folder, repository, branch, store)
-        ledger = open_ledger(self.url, recorded, self.clock, timeouts=Timeouts(connect=5, read=20))
+        recorded = RecordedBranch(repository, branch, store)
+        ledger = open_ledger(self.url, self.folder, recorded, self.clock, timeouts=Timeouts(connect=5, read=20))
         return self.closing.enter_context(ledger)
 
 

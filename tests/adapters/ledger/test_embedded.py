@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.adapters.clickhouse.ledger import ClickHouseLedger, open_ledger
 from reconciler.errors import NeedsHuman, RetryLater
-from reconciler.model.host import RecordedBranch
+from reconciler.ledger.connection import RecordedBranch
 from tests.adapters.ledger.versions import sha, version
 from tests.support.fronts import running
 from tests.support.kinds import KINDS, FixedClock
@@ -26,16 +26,16 @@ from pathlib import Path
 sys.modules["chdb"] = None
 from reconciler.adapters.clickhouse.ledger import open_ledger
 from reconciler.errors import NeedsHuman
-from reconciler.model.host import RecordedBranch
+from reconciler.ledger.connection import RecordedBranch
 try:
-    open_ledger("chdb", RecordedBranch(Path(sys.argv[1]), "origin", "main"), None)
+    open_ledger("chdb", Path(sys.argv[1]), RecordedBranch("origin", "main"), None)
 except NeedsHuman as error:
     print(f"{error}\\n{error.hint}")
 """
 
 
 def opened(folder: Path) -> ClickHouseLedger:
-    return open_ledger("chdb", RecordedBranch(folder, "origin", "main"), FixedClock())
+    return open_ledger("chdb", folder, RecordedBranch("origin", "main"), FixedClock())
 
 
 def test_the_history_outlives_its_engine_and_is_its_owners_alone(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.adapters.clickhouse.ledger import ClickHouseLedger, open_ledger
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
-from reconciler.model.host import RecordedBranch
+from reconciler.ledger.connection import RecordedBranch
 from tests.adapters.ledger.conftest import IMPATIENT
 from tests.adapters.ledger.versions import created, sha, version
 from tests.support.fronts import RunningFront, running
@@ -29,7 +29,7 @@ SECRET = "s3/cret"
 
 
 def opened(url: str) -> ClickHouseLedger:
-    return open_ledger(url, RecordedBranch(Path("unused"), "origin", "main"), FixedClock(), timeouts=IMPATIENT)
+    return open_ledger(url, Path("unused"), RecordedBranch("origin", "main"), FixedClock(), timeouts=IMPATIENT)
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from reconciler.adapters.sandbox.database import Database
 from reconciler.adapters.sandbox.protocol import QueryRequest
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
 from reconciler.kinds.kind import Column, Kinds, SqlType
-from reconciler.model.host import HostEvent, RecordedBranch
+from reconciler.ledger.connection import RecordedBranch
+from reconciler.model.host import HostEvent
 from reconciler.model.rows import QueryLimits
 from tests.adapters.ledger.versions import created, sha, updated, version
 from tests.adapters.store.test_query import REFUSED
@@ -31,7 +32,7 @@ HOLD = "import sys, duckdb; held = duckdb.connect(sys.argv[1]); print('held', fl
 
 
 def opened(folder: Path, repository: str = "origin") -> DuckDBLedger:
-    return open_ledger(RecordedBranch(folder, repository, "main"), FixedClock())
+    return open_ledger(folder, RecordedBranch(repository, "main"), FixedClock())
 
 
 @pytest.fixture
