@@ -187,6 +187,19 @@ def is_read_only(folder: Path) -> bool:
         return False
 
 
+MIN_FREE = 1 << 20
+"""Bytes without which nothing can be written."""
+
+
+def find_refusal(folder: Path) -> Cause | None:
+    """Why nothing can be written to a folder, for an engine that does not tell; None where something can."""
+    if is_read_only(folder):
+        return READ_ONLY
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        return DENIED
+    return FULL if measure_disk(folder).free < MIN_FREE else None
+
+
 class SystemClock:
     """Implements the port `Clock`."""
 

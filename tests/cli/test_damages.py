@@ -124,6 +124,26 @@ def test_without_a_backup_the_remedy_is_true(synced: Host) -> None:
     assert (synced.run("sync").code, synced.run("drift").code, synced.run("verify").code) == (0, 0, 0)
 
 
+def test_a_read_only_disk(synced: Host, tmp_path: Path) -> None:
+    with tiny_disk(tmp_path / "disk", 80_000) as disk:
+        state = disk.folder / "state"
+        shutil.copytree(synced.state, state, symlinks=True)
+        disk.protect()
+        elsewhere = type(synced)(synced.repo, state, synced.capture)
+        for command in COMMANDS:
+            answer = elsewhere.run(*command)
+            said = answer.out + answer.err
+            _check_manners(answer, command)
+            if answer.code == 3 or command == ("doctor",):
+                assert "read-only" in said, (command, said)
+            elif command[0] in ("sync", "suspend", "backup"):
+                pytest.fail(f"{command}: {said}")
+        for command in (("status",), ("get", "user"), ("plan",)):
+            assert elsewhere.run(*command).code == 0, command
+        disk.release()
+        assert (elsewhere.run("sync").code, elsewhere.run("verify").code) == (0, 0)
+
+
 def test_a_full_disk(synced: Host, tmp_path: Path) -> None:
     with tiny_disk(tmp_path / "disk", 80_000) as disk:
         state = disk.folder / "state"

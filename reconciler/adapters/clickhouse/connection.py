@@ -19,6 +19,7 @@ from clickhouse_connect.driver.exceptions import Error, ProgrammingError
 from urllib3.exceptions import SSLError
 
 from reconciler import canonical
+from reconciler.adapters.machine import explain_os_error, find_cause, find_refusal
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater, UsageError
 from reconciler.tables.clickhouse import (
     DEFAULT_DATABASE,
@@ -109,6 +110,9 @@ class Timeouts(NamedTuple):
 DEFAULT_TIMEOUTS = Timeouts(connect=5, read=60)
 
 
+SERVER_LOG = "look the error up in the server's log"
+
+
 class QueryRows(NamedTuple):
     """Columns as name and type, and rows."""
 
@@ -146,9 +150,9 @@ class Connection:
         OR JSONType(row, 'id') = 'Null' OR JSONExtractString(row, 'id') IN {ids:Array(String)}),
         JSONExtractArrayRaw(detail, 'rows'))"""
 
-    def __init__(self, client: Client, place: str, database: str) -> None:
+    def __init__(self, client: Client, place: str, database: str, remedy: str = SERVER_LOG) -> None:
         self._client = client
-        self.place = place
+        self.place, self.remedy = place, remedy
         self.database = database
 
     def close(self) -> None:
@@ -157,13 +161,13 @@ class Connection:
 
     def ask(self, query: str, **parameters: object) -> Sequence[Sequence[Any]]:
         """The rows of a SELECT; `{name:Type}` in it is bound to the parameter of that name, or the database's."""
-        with translate_errors(self.place):
+        with translate_errors(self.place, self.remedy):
             rows: Sequence[Sequence[Any]] = self._query(query, parameters).result_rows
             return rows
 
     def ask_named(self, query: str, **parameters: object) -> Sequence[Mapping[str, Any]]:
         """The rows of a SELECT by column."""
-        with translate_errors(self.place):
+        with translate_errors(self.place, self.remedy):
             return tuple(self._query(query, parameters).named_results())
 
     def run(
@@ -181,7 +185,7 @@ class Connection:
     def blocks(self, query: str, **parameters: object) -> Iterator[Sequence[Sequence[Any]]]:
         """The rows of a SELECT a block at a time: all of them may be more than there is memory for."""
         with (
-            translate_errors(self.place),
+            translate_errors(self.place, self.remedy),
             self._client.query_row_block_stream(query, parameters={"database": self.database, **parameters}) as stream,
         ):
             yield from stream
@@ -218,7 +222,7 @@ class Connection:
 
     def insert(self, table: Table, rows: Iterable[Sequence[object]]) -> None:
         """Insert rows in `ROW_FORMAT`. Raw, as the driver's own conversion imports pandas first (0.25 s)."""
-        with translate_errors(self.place):
+        with translate_errors(self.place, self.remedy):
             self._client.raw_insert(
                 self._name(table.name), list(table.columns), lines(rows), settings=_INSERT_SETTINGS, fmt=ROW_FORMAT
             )
@@ -227,7 +231,7 @@ class Connection:
         return f"{quote(self.database)}.{quote(table)}"
 
     def _command(self, statement: str) -> None:
-        with translate_errors(self.place):
+        with translate_errors(self.place, self.remedy):
             self._client.command(statement)
 
     def _query(self, query: str, parameters: dict[str, object]) -> QueryResult:
@@ -259,10 +263,10 @@ def open_embedded(folder: Path) -> Connection:
     """Open the embedded engine on its folder. Raises `RetryLater` when another process has it open."""
     _quiet()
     place = f"the embedded history in {folder}"
-    process = find_engine_holder(folder)
-    if process is not None:
-        raise _held(place, process)
     try:
+        process = find_engine_holder(folder)
+        if process is not None:
+            raise _held(place, process)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         client = clickhouse_connect.get_client(
             interface="chdb", path=str(folder), tz_mode="aware", show_clickhouse_errors="scrub"
@@ -273,18 +277,24 @@ def open_embedded(folder: Path) -> Connection:
             hint='pip install "reconciler[embedded]" (not on Windows), or set history.url to clickhouse://… or none',
         ) from error
     except OSError as error:
-        raise NeedsHuman(
-            f"{place} cannot be made: {error.strerror}", hint="check state.dir and its permissions"
-        ) from error
+        raise explain_os_error(f"{place} cannot be opened", error) from error
     except ProgrammingError as error:
         process = find_engine_holder(folder)
         if process is not None:
             raise _held(place, process) from error
-        raise NeedsHuman(
-            f"{place} cannot be opened: {error}",
-            hint="it can be deleted: the next sync records everything again from git",
-        ) from error
-    return Connection(client, place, DEFAULT_DATABASE)
+        what = f"{place} cannot be opened"
+        cause = find_cause(str(error)) or find_refusal(folder)
+        if cause is not None:
+            raise cause.raised(what, "the engine does not start") from error
+        raise NeedsHuman(f"{what}, it is damaged: {_first_line(error)}", hint=_rebuild(folder)) from error
+    return Connection(client, place, DEFAULT_DATABASE, f"if it is damaged: {_rebuild(folder)}")
+
+
+def _rebuild(folder: Path) -> str:
+    return (
+        f"stop every reconciler, move {folder} aside, keep it and sync: git has every version; only that folder has "
+        "the host events and live intervals of more than a week ago, and those of other branches"
+    )
 
 
 def _held(place: str, process: str) -> RetryLater:
@@ -313,16 +323,16 @@ SERVER_ERRORS = _LOGIN | _PASSING
 
 
 @contextmanager
-def translate_errors(place: str) -> Iterator[None]:
+def translate_errors(place: str, remedy: str = SERVER_LOG) -> Iterator[None]:
     """Turn the driver's exceptions into `RetryLater` or `NeedsHuman`; `place` says which ledger, without secrets."""
     try:
         yield
     except Error as error:
-        raise explain_error(place, error) from error
+        raise explain_error(place, error, remedy) from error
 
 
-def explain_error(place: str, error: Error) -> ReconcilerError:
-    """What the driver's exception says to a caller."""
+def explain_error(place: str, error: Error, remedy: str = SERVER_LOG) -> ReconcilerError:
+    """What the driver's exception says to a caller; `remedy` is for what nobody knows the cause of."""
     if error.code in _LOGIN:
         return NeedsHuman(
             f"{place} refused the login: {_first_line(error)}",
@@ -338,7 +348,8 @@ def explain_error(place: str, error: Error) -> ReconcilerError:
             f"{place} cannot answer now: {_first_line(error)}", hint="nothing is lost: git holds the history"
         )
     if error.code is not None:
-        return NeedsHuman(f"{place} failed: {_first_line(error)}", hint="look the error up in the server's log")
+        what, said, cause = f"{place} failed", _first_line(error), find_cause(str(error))
+        return NeedsHuman(f"{what}: {said}", hint=remedy) if cause is None else cause.raised(what, said)
     if _by_tls(error):
         return NeedsHuman(
             f"{place} cannot be trusted, or does not speak TLS: {_reason(error)}",
