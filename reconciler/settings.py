@@ -67,7 +67,8 @@ SETTINGS = (
     Setting(
         "history.url",
         "chdb",
-        "the ledger: `chdb`, `clickhouse://user:pw@host:8123/db`, `clickhouses://…`, `none`",
+        "the ledger: `chdb` (where it is missing `duckdb`), `duckdb`, `clickhouse://user:pw@host:8123/db`, "
+        "`clickhouses://…`, `none`",
         True,
     ),
     Setting(
@@ -92,7 +93,7 @@ FOLLOW = "repository.follow_checkout"
 OF_LOCAL_READS = "http.local_reads"
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
-EMBEDDED_HISTORY, NO_HISTORY = "chdb", "none"
+EMBEDDED_HISTORY, FILE_HISTORY, NO_HISTORY = "chdb", "duckdb", "none"
 """Values of history.url that are no server."""
 EMBEDDED_REDIS, NO_REDIS = "embedded", "none"
 """Values of redis.url that are no server."""
@@ -136,6 +137,8 @@ class Settings:
     """Whether reads on this host need no token."""
     tokens: tuple[str, ...] = field(default=(), repr=False)
     """The tokens of grants that were read from elsewhere, to keep them out of the log."""
+    history_given: bool = True
+    """Whether somebody set `history_url`: else it gives way to what a state folder has, and this host can run."""
     asked_branch: str | None = None
     follow_checkout: bool = False
 
@@ -170,10 +173,9 @@ def load(file: Path | None, flags: Mapping[str, str], environ: Mapping[str, str]
     Raises `UsageError` for a file that cannot be read and for names that do not exist.
     """
     environ = os.environ if environ is None else environ
-    values = {setting.name: setting.default for setting in SETTINGS}
-    values.update(_from_file(file) if file else {})
-    values.update(_from_environment(environ))
-    values.update((name, value) for name, value in flags.items() if name != ASKED)
+    given = {**(_from_file(file) if file else {}), **_from_environment(environ)}
+    given.update((name, value) for name, value in flags.items() if name != ASKED)
+    values = {setting.name: setting.default for setting in SETTINGS} | given
     resolved = {name: _dereference(name, value, environ) for name, value in values.items()}
     read_token = partial(_read_reference, "http.tokens", environ=environ)
     allowed, tokens = grants.parse_grants(resolved["http.tokens"], read_token)
@@ -183,6 +185,7 @@ def load(file: Path | None, flags: Mapping[str, str], environ: Mapping[str, str]
         path=resolved["repository.path"].strip("/"),
         state=_path(resolved["state.dir"]),
         history_url=resolved["history.url"],
+        history_given="history.url" in given,
         redis_url=resolved["redis.url"],
         idle_timeout=_seconds("sessions.idle_timeout", resolved["sessions.idle_timeout"]),
         webhook_secret=resolved["repository.webhook_secret"],

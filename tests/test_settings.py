@@ -9,6 +9,7 @@ import pytest
 
 from reconciler.errors import UsageError
 from reconciler.model.grants import Role, format_entry, make_grant
+from reconciler.service.context import history_engine
 from reconciler.settings import SETTINGS, Settings, find_file, load
 
 
@@ -37,6 +38,33 @@ def test_without_any_the_defaults_are_in_force() -> None:
         "embedded",
     )
     assert (found.branch, found.state, found.config_resource, found.idle_timeout) == (None, None, None, 1800.0)
+
+
+def test_a_history_that_nobody_chose_is_known_as_such(tmp_path: Path) -> None:
+    assert not _loaded().history_given
+    assert _loaded(HISTORY_URL="chdb").history_given
+    assert _loaded(flags={"history.url": "duckdb"}).history_url == "duckdb"
+
+
+@pytest.mark.parametrize(
+    ("present", "installed", "engine"),
+    [
+        ((), True, "chdb"),
+        ((), False, "duckdb"),
+        (("history",), False, "chdb"),
+        (("history.duckdb",), True, "duckdb"),
+        (("history", "history.duckdb"), True, "chdb"),
+        (("history", "history.duckdb"), False, "duckdb"),
+    ],
+)
+def test_a_state_folder_keeps_the_engine_of_its_history(
+    tmp_path: Path, present: tuple[str, ...], *, installed: bool, engine: str
+) -> None:
+    for name in present:
+        (tmp_path / name).touch() if "." in name else (tmp_path / name).mkdir()
+    assert history_engine(_loaded(), tmp_path, lambda: installed) == engine
+    for given in ("chdb", "duckdb", "none", "clickhouse://there/x"):
+        assert history_engine(_loaded(HISTORY_URL=given), tmp_path, lambda: installed) == given
 
 
 def test_a_flag_is_over_a_variable_and_that_over_the_file(tmp_path: Path) -> None:

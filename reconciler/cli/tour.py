@@ -19,14 +19,12 @@ from reconciler.cli import output
 from reconciler.cli.main import run
 from reconciler.cli.output import Exit
 from reconciler.errors import BugError
-from reconciler.settings import BY_NAME, EMBEDDED_HISTORY, NO_HISTORY, PREFIX
-from reconciler.wiring.local import has_embedded_history
+from reconciler.settings import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 
-HISTORY_VARIABLE = BY_NAME["history.url"].variable
 OPERATIONS = ("Maren Holt", "maren@desk.example")
 RISK = ("Teo Alvarado", "teo@desk.example")
 ACCOUNT = Path("accounts/cv-eurusd.yaml")
@@ -77,29 +75,25 @@ class Tour:
         output.data(click.style(f"$ {command}", fg="cyan"))
 
 
-def take_tour() -> bool:
-    """Run the tour in a folder that is gone afterwards; False where it went without the history."""
-    has_history = has_embedded_history()
-    with tempfile.TemporaryDirectory(prefix="reconciler-demo-") as folder, chdir(folder), _own_settings(has_history):
-        _guide(Tour(Path(folder)), has_history)
-    return has_history
+def take_tour() -> None:
+    """Run the tour in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="reconciler-demo-") as folder, chdir(folder), _own_settings():
+        _guide(Tour(Path(folder)))
 
 
 @contextmanager
-def _own_settings(has_history: bool) -> Iterator[None]:
+def _own_settings() -> Iterator[None]:
     """The settings of this host, which could lead to its real stores, do not count in the tour."""
     before = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
     for name in before:
         del os.environ[name]
-    os.environ[HISTORY_VARIABLE] = EMBEDDED_HISTORY if has_history else NO_HISTORY
     try:
         yield
     finally:
-        del os.environ[HISTORY_VARIABLE]
         os.environ.update(before)
 
 
-def _guide(tour: Tour, has_history: bool) -> None:
+def _guide(tour: Tour) -> None:
     tour.chapter(
         "Git is the only way in",
         "A desk keeps its MetaTrader 5 configuration as YAML: one file for each user, account, terminal and signal. "
@@ -128,12 +122,11 @@ def _guide(tour: Tour, has_history: bool) -> None:
     tour.commit("Cut risk on the majors for election week", RISK)
     tour.run("sync")
     tour.run("status")
-    if has_history:
-        tour.chapter(
-            "And nothing is forgotten",
-            "Every commit is a version row in ClickHouse, the refused one too: who, when and what it changed.",
-        )
-        tour.run("log")
+    tour.chapter(
+        "And nothing is forgotten",
+        "Every commit is a version row in the history, the refused one too: who, when and what it changed.",
+    )
+    tour.run("log")
     output.data(
         "\nYours next: a repository with YAML files like these, `reconciler validate` on every pull request, and\n"
         "`reconciler sync` where the terminals run. README.md has the two commands to begin with."

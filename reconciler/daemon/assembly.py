@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
 from reconciler.adapters.daemonfile import announce, new_token
 from reconciler.adapters.duckdb import backup
 from reconciler.adapters.duckdb.sharing import SharedStore
@@ -35,6 +34,7 @@ from reconciler.daemon.metrics import Exposition, TimedPolicyEngine
 from reconciler.daemon.repository import FollowedRepository, GitWatcher
 from reconciler.daemon.sessions import SharedSessions
 from reconciler.errors import BugError, ReconcilerError, RetryLater
+from reconciler.ledger.ledger import SqlLedger
 from reconciler.metrics import About, Metrics
 from reconciler.model.host import ConditionSeverity
 from reconciler.model.log import Level
@@ -236,7 +236,7 @@ def _context(given: DaemonParts, host_state: HostState, deps: Dependencies, sess
         if upload.open_ledger is None:
             raise history_off()
         with upload.open_ledger() as ledger:
-            sql = ledger if isinstance(ledger, ClickHouseLedger) else None
+            sql = ledger if isinstance(ledger, SqlLedger) else None
             yield History(ledger, sql, kinds, resolve, upload.branch, store.reading)
 
     @contextmanager

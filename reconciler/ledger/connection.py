@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from reconciler.tables.clickhouse import ColumnChange, Table
+
+
+CHDB_FOLDER, DUCKDB_FILE = "history", "history.duckdb"
+"""In the state folder: where the engines keep a history that need no server."""
+
+
+class ProbeAnswer(NamedTuple):
+    """What an engine says of itself. `now` is its time, in UTC; `place` is where it is, in words."""
+
+    place: str
+    version: str
+    now: datetime
 
 
 class RecordedBranch(Struct, frozen=True):

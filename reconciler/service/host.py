@@ -142,7 +142,7 @@ def build_restored(restored: Restored) -> answers.Restored:
 
 def history_off() -> UsageError:
     """The error for a question to the history on a host that keeps none."""
-    return UsageError("this host keeps no history", hint="set history.url to chdb or a ClickHouse server")
+    return UsageError("this host keeps no history", hint="set history.url to chdb, duckdb or a ClickHouse server")
 
 
 def raise_unresolved(error: ReconcilerError, revision: str) -> NoReturn:

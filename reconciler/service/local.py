@@ -57,10 +57,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
     from reconciler.adapters.duckdb.reader import DuckDBReader
     from reconciler.adapters.duckdb.store import DuckDBStore
     from reconciler.kinds.kind import Kinds
+    from reconciler.ledger.ledger import SqlLedger
     from reconciler.model.rows import QueryLimits, QueryResult
     from reconciler.plan import Plan
     from reconciler.ports import Clock, LedgerReader, Source, StoreReader
@@ -326,7 +326,7 @@ class LocalHost:
 
     def _ledger_opener(
         self, state: Path, recorded: RecordedBranch
-    ) -> Callable[[], AbstractContextManager[ClickHouseLedger]] | None:
+    ) -> Callable[[], AbstractContextManager[SqlLedger]] | None:
         open_ledger = self.openers.ledger
         if open_ledger is None:
             return None

@@ -75,7 +75,7 @@ MAX_CHANGES = 300
 MAX_OWNERS, SESSIONS_EACH = 200, 10
 """Owners on the page of sessions, and sessions of each, the one used last first."""
 OWNER = "owner"
-NO_HISTORY = ("this host keeps no history", "set history.url to chdb or a ClickHouse server")
+NO_HISTORY = ("this host keeps no history", "set history.url to chdb, duckdb or a ClickHouse server")
 
 
 class Pages(Service):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
+    from reconciler.ledger.ledger import SqlLedger
     from reconciler.service.context import History
 
 CSV = "csv"
@@ -114,7 +114,7 @@ def _build(found: rows.QueryResult) -> QueryResult:
     return build_query_result(found)
 
 
-def _recorded(history: History) -> ClickHouseLedger:
+def _recorded(history: History) -> SqlLedger:
     if history.sql is None:
         raise UsageError("the history is empty", hint=EMPTY_HINT)
     return history.sql

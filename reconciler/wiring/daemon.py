@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.daemon import assembly
@@ -39,12 +40,14 @@ def run_daemon(
 def daemon_parts(settings: Settings) -> assembly.DaemonParts:
     """What a daemon is made of."""
     state = local_host(settings).find_state_folder()
+    openers = make_openers(settings)
+    settings = replace(settings, history_url=openers.engine(state))
     redis = HostRedis(settings, lambda: state)
     return assembly.DaemonParts(
         settings=settings,
         name=settings.host or socket.gethostname(),
         state=state,
-        openers=make_openers(settings),
+        openers=openers,
         mirror=open_mirror(settings) if settings.origin.url is not None else None,
         bundled=bundled_kinds(),
         session_layout=session_layout(),

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reconciler.adapters import lock, machine
-from reconciler.adapters.clickhouse.connection import probe
+from reconciler.adapters.clickhouse import connection
+from reconciler.adapters.duckdb import ledger
 from reconciler.adapters.git.process import git_version
 from reconciler.service.doctor import Probes, examine
+from reconciler.settings import FILE_HISTORY
 from reconciler.wiring.local import local_host, session_layout
 from reconciler.wiring.redis import HostRedis
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.redis.probe import RedisAnswer
+    from reconciler.ledger.connection import ProbeAnswer
     from reconciler.model.host import Diagnosis
     from reconciler.settings import Settings
 
@@ -24,7 +27,7 @@ def diagnose(config: Path | None, load: Callable[[], Settings]) -> Iterator[Diag
     """What each check of this host finds."""
     probes = Probes(
         git_version=git_version,
-        ask_history=probe,
+        ask_history=_ask_history,
         ask_redis=_ask_redis,
         measure_disk=machine.measure_disk,
         check_writable=machine.check_writable,
@@ -35,6 +38,10 @@ def diagnose(config: Path | None, load: Callable[[], Settings]) -> Iterator[Diag
         left_behind=lock.find_stale_files,
     )
     return examine(config, load, local_host, probes)
+
+
+def _ask_history(url: str, state: Path) -> ProbeAnswer:
+    return ledger.probe(state) if url == FILE_HISTORY else connection.probe(url, state)
 
 
 def _ask_redis(settings: Settings, state: Callable[[], Path]) -> RedisAnswer:

@@ -17,12 +17,12 @@ from reconciler.adapters.duckdb.store import open_reader, open_store
 from reconciler.adapters.files import write_lines
 from reconciler.adapters.machine import SystemClock
 from reconciler.errors import NeedsHuman, RetryLater
-from reconciler.service.context import Openers
+from reconciler.service.context import Openers, history_engine, is_recorded
 from reconciler.service.host import Host as HostService
 from reconciler.service.local import DaemonCommit, LocalHost, no_progress
 from reconciler.service.remote import DaemonClient
 from reconciler.sessions import read_layout
-from reconciler.settings import EMBEDDED_HISTORY, NO_HISTORY, NO_REDIS
+from reconciler.settings import EMBEDDED_HISTORY, FILE_HISTORY, NO_HISTORY, NO_REDIS
 from reconciler.wiring.checkout import bundled_kinds, fault_finder
 from reconciler.wiring.repository import fetch_source, open_source, policy_engine
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from reconciler.adapters.clickhouse.ledger import ClickHouseLedger
     from reconciler.adapters.redis.sessions import RedisSessions
     from reconciler.kinds.kind import Kinds
     from reconciler.ledger.connection import RecordedBranch
+    from reconciler.ledger.ledger import SqlLedger
     from reconciler.model.live import CompareView
     from reconciler.model.rows import TableExport
     from reconciler.plan import Plan
@@ -80,14 +80,16 @@ def _live_commit(address: str, token: str, place: Place) -> DaemonCommit:
 
 def make_openers(settings: Settings) -> Openers:
     """Everything that opens a part of the host which settings name."""
-    clock, url = SystemClock(), settings.history_url
+    clock = SystemClock()
+    engine = partial(history_engine, settings, has_chdb=has_embedded_history)
     return Openers(
         source=partial(open_source, settings),
         fetch=partial(fetch_source, settings),
         reader=open_reader,
         store=lambda state: open_store(state, clock),
-        ledger=None if url == NO_HISTORY else partial(_open_ledger, url),
-        recorded=partial(_is_recorded, url),
+        ledger=None if settings.history_url == NO_HISTORY else partial(_open_ledger, engine),
+        engine=engine,
+        recorded=lambda state: is_recorded(engine(state), state),
         policy_engine=policy_engine,
         sessions=partial(_connect_sessions, settings),
         compare_view=None if settings.redis_url == NO_REDIS else partial(_compare_view, settings),
@@ -99,20 +101,16 @@ def make_openers(settings: Settings) -> Openers:
     )
 
 
-def _open_ledger(url: str, state: Path, recorded: RecordedBranch, silence: int) -> ClickHouseLedger:
+def _open_ledger(engine: Callable[[Path], str], state: Path, recorded: RecordedBranch, silence: int) -> SqlLedger:
+    url = engine(state)
+    if url == FILE_HISTORY:
+        from reconciler.adapters.duckdb.ledger import open_ledger
+
+        return open_ledger(state, recorded, SystemClock())
     from reconciler.adapters.clickhouse import connection, ledger
 
     timeouts = connection.DEFAULT_TIMEOUTS._replace(read=silence)
     return ledger.open_ledger(url, state, recorded, SystemClock(), timeouts=timeouts)
-
-
-def _is_recorded(url: str, state: Path) -> bool:
-    """Whether there is a history: the embedded one is not created by looking."""
-    if url != EMBEDDED_HISTORY:
-        return True
-    from reconciler.adapters.clickhouse.ledger import is_started
-
-    return is_started(state)
 
 
 def _host_redis(settings: Settings, state: Callable[[], Path]) -> HostRedis:

@@ -216,14 +216,14 @@ def test_the_tour_runs_and_touches_no_other_repository(
 
 
 @pytest.mark.slow
-def test_the_tour_goes_on_without_the_embedded_engine(
+def test_the_tour_shows_the_history_without_the_embedded_engine(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reconciler.cli.tour.has_embedded_history", lambda: False)
+    monkeypatch.setattr("reconciler.wiring.local.has_embedded_history", lambda: False)
     assert run(["demo"]) == 0
-    out, err = capsys.readouterr()
-    assert "reconciler log" not in out
-    assert "without the history" in err
+    out, _ = capsys.readouterr()
+    assert "$ reconciler log" in out
+    assert out.count("VALID") == 3
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])

@@ -48,7 +48,7 @@ def words(site: Site, page: str) -> str:
         ("/", "this host keeps no history"),
         ("/resources", "A trader or strategy slot"),
         ("/resources/user", "No row of this kind is live."),
-        ("/versions", "this host keeps no history set history.url to chdb or a ClickHouse server"),
+        ("/versions", "this host keeps no history set history.url to chdb, duckdb or a ClickHouse server"),
         ("/drift", "The live rows are what git says."),
         ("/sessions", "this host keeps no sessions: redis.url is none"),
         ("/events", "bound"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from contextlib import nullcontext
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.adapters.clickhouse.ledger import open_ledger
+from reconciler.adapters.clickhouse.ledger import open_ledger as open_clickhouse
+from reconciler.adapters.duckdb.ledger import open_ledger as open_file
 from reconciler.answers import to_json
 from reconciler.errors import RetryLater
 from reconciler.ledger.connection import RecordedBranch
@@ -170,9 +172,10 @@ def test_the_changes_of_a_history_lead_to_what_is_there(history: list[Edit]) -> 
                         assert (blamed[column.name].commit, told[0].op) == (last.commit, told[0].op)
 
 
+@pytest.mark.parametrize("engine", ["duckdb", "chdb"])
 @pytest.mark.parametrize("number", [10, pytest.param(200, marks=pytest.mark.slow)])
-def test_many_commits_of_a_random_history(tmp_path: Path, number: int) -> None:
-    """In the embedded engine, on one kind whose rows stay when they leave git."""
+def test_many_commits_of_a_random_history(tmp_path: Path, number: int, engine: str) -> None:
+    """In each engine without a server, on one kind whose rows stay when they leave git."""
     chance = random.Random(6)
     drawn = [
         chance.choice([configs.user(name, risk=risk) for name in "abcd" for risk in (0.5, 1.0)]) for _ in range(number)
@@ -181,7 +184,8 @@ def test_many_commits_of_a_random_history(tmp_path: Path, number: int) -> None:
     texts = [configs.BROKEN if chance.random() < 0.1 else text for text in texts]
     history = [Edit({f"{chance.randrange(4)}.yaml": text}, aside=False) for text in texts]
     repo, mainline = build(tmp_path / "config", history)
-    with open_ledger("chdb", tmp_path, RecordedBranch("config", "main"), CLOCK) as ledger:
+    open_ledger = open_file if engine == "duckdb" else partial(open_clickhouse, engine)
+    with open_ledger(tmp_path, RecordedBranch("config", "main"), CLOCK) as ledger:
         whole, host = World(tmp_path / "config", ledger=ledger), World(tmp_path / "config", branch="host")
         whole.sync()
         past = past_of(whole)

@@ -21,6 +21,7 @@ from urllib3.exceptions import SSLError
 from reconciler import canonical
 from reconciler.adapters.machine import explain_os_error, find_cause, find_refusal
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater, UsageError
+from reconciler.ledger.connection import CHDB_FOLDER, ProbeAnswer
 from reconciler.tables.clickhouse import (
     DEFAULT_DATABASE,
     alter_table,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 EMBEDDED = "chdb"
 _PORTS = {"clickhouse": 8123, "clickhouses": 8443}
-_HINT = "history.url is chdb, clickhouse://login:password@host:8123/database, clickhouses://… (TLS), or none"
+_HINT = "history.url is chdb, duckdb, clickhouse://login:password@host:8123/database, clickhouses://… (TLS), or none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,6 @@ def parse_url(url: str) -> Server | None:
     )
 
 
-EMBEDDED_FOLDER = "history"
-"""In the state folder."""
 ROW_FORMAT = "JSONCompactEachRow"
 _INSERT_SETTINGS = {
     "precise_float_parsing": 1,  # the fast parser is off by a bit in the last place for one number in six
@@ -274,7 +273,8 @@ def open_embedded(folder: Path) -> Connection:
     except ImportError as error:
         raise NeedsHuman(
             "the embedded history engine (chDB) is not installed",
-            hint='pip install "reconciler[embedded]" (not on Windows), or set history.url to clickhouse://… or none',
+            hint='pip install "reconciler[embedded]" (not on Windows), or set history.url to duckdb, which begins anew '
+            "from git, to clickhouse://… or none",
         ) from error
     except OSError as error:
         raise explain_os_error(f"{place} cannot be opened", error) from error
@@ -420,18 +420,10 @@ def find_engine_holder(folder: Path) -> str | None:
 PROBE_TIMEOUTS = Timeouts(connect=5, read=10)
 
 
-class ProbeAnswer(NamedTuple):
-    """What the engine says of itself. `now` is its time, in UTC; `place` is where it is, in words."""
-
-    place: str
-    version: str
-    now: datetime
-
-
 def probe(url: str, folder: Path) -> ProbeAnswer:
     """Ask the engine of the setting history.url; `folder` is the state folder. Raises as `open_ledger` does."""
     server = parse_url(url)
-    opened = connect_server(server, PROBE_TIMEOUTS) if server else open_embedded(folder / EMBEDDED_FOLDER)
+    opened = connect_server(server, PROBE_TIMEOUTS) if server else open_embedded(folder / CHDB_FOLDER)
     with closing(opened) as connection:
         ((version, now),) = connection.ask("SELECT version(), now64(6, 'UTC')")
-        return ProbeAnswer(connection.place, str(version), canonical.utc(now))
+        return ProbeAnswer(connection.place, f"ClickHouse {version}", canonical.utc(now))

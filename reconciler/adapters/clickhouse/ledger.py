@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from reconciler.adapters.clickhouse.connection import (
     DEFAULT_TIMEOUTS,
-    EMBEDDED_FOLDER,
     Connection,
     connect_server,
     open_embedded,
     parse_url,
 )
 from reconciler.adapters.clickhouse.sql import query_tables
+from reconciler.ledger.connection import CHDB_FOLDER
 from reconciler.ledger.ledger import SqlLedger
 
 if TYPE_CHECKING:
@@ -44,10 +44,5 @@ def open_ledger(
     answer, `NeedsHuman` for a refused login or a missing engine.
     """
     server = parse_url(url)
-    connection = connect_server(server, timeouts) if server else open_embedded(folder / EMBEDDED_FOLDER)
+    connection = connect_server(server, timeouts) if server else open_embedded(folder / CHDB_FOLDER)
     return ClickHouseLedger(connection, recorded, clock)
-
-
-def is_started(folder: Path) -> bool:
-    """Whether a state folder holds the embedded engine's files, so that opening it would not create them."""
-    return (folder / EMBEDDED_FOLDER).is_dir()

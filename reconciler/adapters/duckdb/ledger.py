@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,6 @@ from reconciler.adapters.duckdb.connection import (
     explain_file_error,
     fetch_first,
     first_line,
-    is_there,
 )
 from reconciler.adapters.duckdb.dialect import (
     DRIFT_OF_KIND,
@@ -31,6 +31,7 @@ from reconciler.adapters.duckdb.query import query_history
 from reconciler.adapters.machine import explain_os_error
 from reconciler.adapters.sandbox.protocol import FillTable
 from reconciler.errors import NeedsHuman, ReconcilerError
+from reconciler.ledger.connection import DUCKDB_FILE, ProbeAnswer
 from reconciler.ledger.ledger import SqlLedger
 from reconciler.ledger.offered import VERSIONS, duckdb_type
 from reconciler.tables.clickhouse import VERSIONS_TABLE
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
     from reconciler.ports import Clock
     from reconciler.tables.clickhouse import ColumnChange, Table
 
-HISTORY_FILE = "history.duckdb"
-"""In the state folder."""
 OWN_SCHEMA = "gitops"
 TABLES = "main"
 AT_ONCE = 5_000
@@ -79,12 +78,14 @@ def open_ledger(folder: Path, recorded: RecordedBranch, clock: Clock) -> DuckDBL
 
     Raises `RetryLater` while another process has it open, `NeedsHuman` when it cannot be read or is damaged.
     """
-    return DuckDBLedger(HistoryFile(folder / HISTORY_FILE), recorded, clock)
+    return DuckDBLedger(HistoryFile(folder / DUCKDB_FILE), recorded, clock)
 
 
-def is_started(folder: Path) -> bool:
-    """Whether a state folder holds the file, so that opening it would not create it."""
-    return is_there(folder / HISTORY_FILE)
+def probe(folder: Path) -> ProbeAnswer:
+    """What the engine of a state folder's history says of itself. Raises as `open_ledger` does."""
+    with closing(HistoryFile(folder / DUCKDB_FILE)) as opened:
+        ((version,),) = opened.ask("SELECT version()")
+        return ProbeAnswer(opened.place, f"DuckDB {version.removeprefix('v')}", datetime.now(UTC))
 
 
 class DuckDBLedger(SqlLedger):

@@ -104,7 +104,7 @@ OF_HISTORY = "that is a table of the history: add --history (over HTTP, history=
 OF_FINAL = re.compile(r"""(at or near|Duplicate alias) "FINAL"|\(use: 'FINAL\\.""", re.IGNORECASE)
 NO_TABLE = re.compile(r'Referenced table "(?:[^"]*\.)?(?P<name>\w+)" not found')
 """What DuckDB says of FINAL, which it takes for an alias: the table has no other name then."""
-NO_FINAL = "leave out FINAL, which is ClickHouse's: each live row is there once (--history asks ClickHouse)"
+NO_FINAL = "leave out FINAL, which is ClickHouse's: each live row is there once"
 
 
 MISSING_TABLE = re.compile(r"Table with name \S+ does not exist")

@@ -87,7 +87,7 @@ class SqlCommand(click.Command):
 
 @click.command(cls=SqlCommand, short_help="read-only SQL on the live rows or the history")
 @click.argument("query")
-@click.option("--history", is_flag=True, help="Query the history, in ClickHouse's SQL.")
+@click.option("--history", is_flag=True, help="Query the history, in its engine's SQL.")
 @click.option(
     "-n", "--limit", default=DEFAULT_ROWS, show_default=True, type=click.IntRange(1, MAX_ROWS), help="Maximum of rows."
 )

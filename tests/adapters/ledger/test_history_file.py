@@ -11,13 +11,13 @@ import duckdb
 import pytest
 
 from reconciler.adapters.duckdb.dialect import translate
-from reconciler.adapters.duckdb.ledger import HISTORY_FILE, DuckDBLedger, open_ledger
+from reconciler.adapters.duckdb.ledger import DuckDBLedger, open_ledger, probe
 from reconciler.adapters.sandbox import child
 from reconciler.adapters.sandbox.database import Database
 from reconciler.adapters.sandbox.protocol import QueryRequest
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
 from reconciler.kinds.kind import Column, Kinds, SqlType
-from reconciler.ledger.connection import RecordedBranch
+from reconciler.ledger.connection import DUCKDB_FILE, RecordedBranch
 from reconciler.model.host import HostEvent
 from reconciler.model.rows import QueryLimits
 from tests.adapters.ledger.versions import created, sha, updated, version
@@ -53,9 +53,9 @@ def filled(tmp_path: Path) -> Path:
 def test_the_file_outlives_its_process_and_is_its_owners_alone(filled: Path) -> None:
     with opened(filled) as ledger:
         assert ledger.recorded_commits() == {sha(1): True, sha(2): True}
-    assert [file.name for file in filled.iterdir()] == [HISTORY_FILE]
+    assert [file.name for file in filled.iterdir()] == [DUCKDB_FILE]
     if sys.platform != "win32":
-        assert stat.S_IMODE((filled / HISTORY_FILE).stat().st_mode) == 0o600
+        assert stat.S_IMODE((filled / DUCKDB_FILE).stat().st_mode) == 0o600
 
 
 def test_two_ledgers_of_one_process_share_the_file(tmp_path: Path) -> None:
@@ -65,9 +65,15 @@ def test_two_ledgers_of_one_process_share_the_file(tmp_path: Path) -> None:
         assert sha(1) in other.recorded_commits([sha(1)])
 
 
+def test_the_engine_tells_its_version(filled: Path) -> None:
+    answer = probe(filled)
+    assert answer.version == f"DuckDB {duckdb.__version__}"
+    assert answer.place == f"the history in {filled / DUCKDB_FILE}"
+
+
 @pytest.mark.slow
 def test_a_file_that_another_process_has_is_for_later(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", HOLD, str(tmp_path / HISTORY_FILE)]
+    command = [sys.executable, "-c", HOLD, str(tmp_path / DUCKDB_FILE)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdin is not None
@@ -81,11 +87,11 @@ def test_a_file_that_another_process_has_is_for_later(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"no DuckDB file, and longer than its header is" * 400, b"short"])
 def test_a_damaged_file_needs_a_human_and_stays(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / HISTORY_FILE).write_bytes(content)
+    (tmp_path / DUCKDB_FILE).write_bytes(content)
     with pytest.raises(NeedsHuman, match="the history in ") as caught:
         opened(tmp_path)
     assert caught.value.hint
-    assert (tmp_path / HISTORY_FILE).read_bytes() == content
+    assert (tmp_path / DUCKDB_FILE).read_bytes() == content
 
 
 def test_a_folder_that_cannot_be_made_needs_a_human(tmp_path: Path) -> None:
@@ -95,7 +101,7 @@ def test_a_folder_that_cannot_be_made_needs_a_human(tmp_path: Path) -> None:
 
 
 def test_a_newer_format_is_not_touched(filled: Path) -> None:
-    with duckdb.connect(str(filled / HISTORY_FILE)) as outside:
+    with duckdb.connect(str(filled / DUCKDB_FILE)) as outside:
         outside.execute("COMMENT ON TABLE config_versions IS 'reconciler history, format 99'")
     with opened(filled) as ledger:
         for ask in (ledger.recorded_commits, ledger.branches, lambda: ledger.prepare(KINDS)):

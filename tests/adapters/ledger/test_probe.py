@@ -32,7 +32,7 @@ def test_an_engine_tells_its_version_and_time(url: str, tmp_path: Path) -> None:
     before = datetime.now(UTC)
     answer = probe(url, tmp_path)
     after = datetime.now(UTC)
-    assert re.match(r"\d+\.\d+", answer.version)
+    assert re.match(r"ClickHouse \d+\.\d+", answer.version)
     assert before - timedelta(seconds=1) <= answer.now <= after + timedelta(seconds=1)
     assert answer.now.tzinfo is UTC
     assert answer.place.startswith("the embedded history in" if url == "chdb" else "the ClickHouse server at 127.0.0.1")
