@@ -453,13 +453,6 @@ class Backup(Answer, frozen=True):
     file: str
 
 
-class Restored(Answer, frozen=True):
-    """The commit that is live now, and where the store before is kept."""
-
-    applied: Applied | None
-    aside: str | None
-
-
 class Health(Answer, frozen=True):
     healthy: bool
     threads: dict[str, str]

@@ -22,10 +22,11 @@ from reconciler.reconcile.verify import Verifier
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.status import build_suspension
 from reconciler.report.sync import Sync, build_drift, build_sync
-from reconciler.report.verification import Verification, build_verification
+from reconciler.report.verification import Restored, Verification, build_restored, build_verification
 from reconciler.service.context import BRANCH, HELD, Heartbeat
-from reconciler.service.host import build_restored, end_suspension, heal_store, new_suspension
+from reconciler.service.host import end_suspension, heal_store, new_suspension
 from reconciler.status import BranchHead, Running, describe
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -139,10 +140,10 @@ class DaemonControl:
         self._deps.log.event("BackingUp", by=by)
         return _map(self._loop.back_up(), lambda file: answers.Backup(file=str(file)))
 
-    def restore(self, by: str, file: str) -> Future[answers.Restored]:
+    def restore(self, by: str, file: str) -> Future[Restored]:
         """Replace the store by a backup, and reconcile."""
         self._deps.log.event("Restoring", by=by, file=file)
-        return self._loop.submit(lambda heartbeat: self._restore(Path(file)))
+        return self._loop.submit(lambda heartbeat: self._restore(Path(file), heartbeat))
 
     def suspend(self, by: str, reason: str, until: str | None = None) -> Future[answers.Suspension]:
         """Stop automatic reconciling."""
@@ -196,23 +197,29 @@ class DaemonControl:
 
     def _verify_once(self, heartbeat: Callable[[], None]) -> Verification:
         with self._host.close_on_error():
-            target = self._deps.repository.open()
-            verifier = Verifier(
-                source=target.source,
-                processor=CommitProcessor(target.source, target.folder, self._host.bundled, self._deps.faults),
-                repository=target.repository,
-                branch=target.branch,
-                store=self._deps.store.store(),
-                open_ledger=self._deps.upload.open_ledger,
-                compare_view=self._deps.compare_view,
-            )
-            return build_verification(verifier.verify(lambda done, total: heartbeat()))
+            return build_verification(self._make_verifier().verify(lambda done, total: heartbeat()))
 
-    def _restore(self, file: Path) -> answers.Restored:
+    def _make_verifier(self) -> Verifier:
+        target = self._deps.repository.open()
+        return Verifier(
+            source=target.source,
+            processor=CommitProcessor(target.source, target.folder, self._host.bundled, self._deps.faults),
+            repository=target.repository,
+            branch=target.branch,
+            store=self._deps.store.store(),
+            open_ledger=self._deps.upload.open_ledger,
+            compare_view=self._deps.compare_view,
+        )
+
+    def _restore(self, file: Path, heartbeat: Callable[[], None]) -> Restored:
         restored = self._deps.backups.restore(file, self._deps.repository.open().claimant)
-        self._host.look_for_drift()
-        self._loop.reconcile_again()
-        return build_restored(restored)
+        try:
+            with self._host.close_on_error():
+                verifier = replace(self._make_verifier(), open_ledger=None)
+                return build_restored(restored, verifier.compare_rows(lambda done, total: heartbeat()))
+        finally:  # looking for drift may heal it
+            self._host.look_for_drift()
+            self._loop.reconcile_again()
 
     def _in_turn(self, work: Callable[[], T]) -> Future[T]:
         """Do something short with the store, and let the host see what came of it."""

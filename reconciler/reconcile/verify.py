@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 
 from reconciler import canonical
-from reconciler.errors import NeedsHuman, UsageError
+from reconciler.errors import NeedsHuman, ReconcilerError, UsageError
 from reconciler.kinds.kind import TIMESTAMPS, Kinds, SqlType
 from reconciler.model.commit import Status
 from reconciler.model.live import ViewContent, ViewFault
@@ -43,6 +43,7 @@ BATCH: Final = 2_000
 """Commits that are looked up at once."""
 FIELDS: Final = ("height", "mainline", "status", "creates", "updates", "deletes", "digest")
 DESIRED, LIVE = "desired", "main"
+OTHER_SCHEMA: Final = "other-schema"
 
 
 class Example(Struct, frozen=True):
@@ -172,7 +173,7 @@ class RowCheck:
         names = {kind.name for kind in same}
         for name in sorted({*kinds.by_name, *stored} - names):
             self._differences.add(
-                "other-schema", name, "its tables were made under another schema than git and this program have now"
+                OTHER_SCHEMA, name, "its tables were made under another schema than git and this program have now"
             )
         return Kinds(same)
 
@@ -323,6 +324,24 @@ class Verifier(Struct, frozen=True):
             differences=differences.all(),
             approximated=next(iter(dates.all()), None),
         )
+
+    def compare_rows(self, progress: Progress = lambda done, total: None) -> tuple[Difference, ...]:
+        """Compare no more than the rows, with the history up to their commit. What cannot be compared is told, too.
+
+        Kinds that have another schema by now are left out: the next reconcile makes their tables anew from git.
+        """
+        applied = self.store.applied()
+        if applied is None:
+            return ()
+        self.processor.faults.known.read(self.store)
+        differences = DifferenceCounter()
+        try:
+            counters = (differences, DifferenceCounter())
+            _, commit = self._compare_history(applied.stamp.commit, applied, counters, progress)
+            self._compare_rows(applied, commit, differences)
+        except ReconcilerError as error:  # the rows are there whatever git or the store say now
+            differences.add("not-compared", applied.stamp.commit, str(error))
+        return tuple(one for one in differences.all() if one.sort != OTHER_SCHEMA)
 
     def _compare_history(
         self, head: str, applied: Applied, counters: tuple[DifferenceCounter, DifferenceCounter], progress: Progress

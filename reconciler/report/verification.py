@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
-from reconciler.answers import Answer, Count, Sha
-from reconciler.report.commits import short_sha
+from reconciler.answers import Answer, Applied, Count, Sha
+from reconciler.report.commits import build_applied, short_sha
 from reconciler.report.escape import escape_line
 from reconciler.report.problems import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+    from reconciler.adapters.duckdb.backup import Restored as StoreRestored
     from reconciler.reconcile import verify
 
 
@@ -53,6 +54,28 @@ class Verification(Answer, frozen=True):
     ] = None
 
 
+class Restored(Answer, frozen=True):
+    """The commit that is live now, where the store before is kept, and what of the rows is not what git says.
+
+    `unread`: the store before could not be read, so its host events and suspension are only in the file that is kept.
+    """
+
+    applied: Applied | None
+    aside: str | None
+    unread: bool = False
+    differences: tuple[Difference, ...] = ()
+
+
+def build_restored(restored: StoreRestored, differences: Iterable[verify.Difference]) -> Restored:
+    """What was restored, and how it compares with git."""
+    return Restored(
+        applied=build_applied(restored.applied),
+        aside=str(restored.aside) if restored.aside else None,
+        unread=restored.unread,
+        differences=tuple(map(_build_difference, differences)),
+    )
+
+
 def build_verification(verification: verify.Verification) -> Verification:
     view = verification.view
     return Verification(
@@ -73,22 +96,27 @@ def _build_difference(difference: verify.Difference) -> Difference:
     return Difference(sort=difference.sort, count=difference.count, examples=tuple(examples))
 
 
+def is_drift(differences: Iterable[Difference]) -> bool:
+    """Whether nothing but live rows and their tables differ, as something else may have altered them."""
+    return all(example.subject.startswith("main ") for one in differences for example in one.examples)
+
+
 def verification_lines(verification: Verification) -> Iterator[str]:
     """What was compared, then each sort of difference with its first examples."""
     recorded = verification.commits
     yield f"history     {'this host keeps none' if recorded is None else plural(recorded, 'commit')}"
     yield f"live rows   {verification.rows:,} of {short_sha(verification.applied or '')}"
     yield f"live view   {_view_text(verification.live_view)}"
-    total = 0
+    total = sum(difference.count for difference in verification.differences)
     for difference in verification.differences:
-        total += difference.count
-        yield from _difference_lines(difference)
+        yield from difference_lines(difference)
     if verification.approximated is not None:
-        yield from _difference_lines(verification.approximated)
+        yield from difference_lines(verification.approximated)
     yield f"{plural(total, 'difference')} found" if total else "everything is as git says"
 
 
-def _difference_lines(difference: Difference) -> Iterator[str]:
+def difference_lines(difference: Difference) -> Iterator[str]:
+    """A sort of difference with its first examples."""
     yield f"{difference.sort}: {difference.count:,}"
     for example in difference.examples:
         yield escape_line(f"  {example.subject}: {example.message}")

@@ -14,7 +14,7 @@ from reconciler.report.history import Blame
 from reconciler.report.queries import QueryResult, Tables
 from reconciler.report.rows import Uses
 from reconciler.report.sync import Sync
-from reconciler.report.verification import Verification
+from reconciler.report.verification import Restored, Verification
 from reconciler.service.endpoint import (
     AT,
     BASE,
@@ -234,7 +234,7 @@ ENDPOINTS: Final = (
     _operation(
         "/v1/restore",
         HostControl.restore,
-        answers.Restored,
+        Restored,
         "Replace the store by a backup",
         Field(
             "file",

@@ -9,7 +9,6 @@ from reconciler.errors import NeedsHuman, ReconcilerError, RefusedError, RetryLa
 from reconciler.model.host import Suspension
 from reconciler.model.rows import MAX_REPORTED
 from reconciler.reconcile.rules import stored_kinds
-from reconciler.report.commits import build_applied
 from reconciler.report.status import build_status, build_suspension, suspension_line
 from reconciler.service.context import Service
 from reconciler.times import parse_until
@@ -17,11 +16,10 @@ from reconciler.times import parse_until
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from reconciler.adapters.duckdb.backup import Restored
     from reconciler.model.rows import Drifts
     from reconciler.ports import Clock, Store
     from reconciler.report.sync import Sync
-    from reconciler.report.verification import Verification
+    from reconciler.report.verification import Restored, Verification
     from reconciler.service.context import Heartbeat
 
 
@@ -90,8 +88,8 @@ class HostControl(Protocol):
         """Copy the store."""
         ...
 
-    def restore(self, by: str, file: str) -> Future[answers.Restored]:
-        """Replace the store by a backup on this host."""
+    def restore(self, by: str, file: str) -> Future[Restored]:
+        """Replace the store by a backup on this host, and compare its rows with git."""
         ...
 
     def suspend(self, by: str, reason: str, until: str | None = None) -> Future[answers.Suspension]:
@@ -132,12 +130,6 @@ def suspension_error(suspension: Suspension) -> RefusedError:
     line = suspension_line(build_suspension(suspension))
     hint = "`reconciler resume` ends it, `reconciler sync --force` reconciles this once"
     return RefusedError(f"reconciling is suspended {line}; no row was changed", hint=hint)
-
-
-def build_restored(restored: Restored) -> answers.Restored:
-    """The commit that is live after a restore, and where the store before is kept."""
-    aside = str(restored.aside) if restored.aside else None
-    return answers.Restored(applied=build_applied(restored.applied), aside=aside)
 
 
 def history_off() -> UsageError:

@@ -20,11 +20,11 @@ from reconciler.reconcile.empty import EmptyLedger, EmptyStore
 from reconciler.reconcile.plan import Planner
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.sync import CommitApproval, Reconciler, current_suspension
-from reconciler.reconcile.verify import Verifier
+from reconciler.reconcile.verify import Difference, Verifier
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.status import build_suspension
 from reconciler.report.sync import Sync, build_drift, build_sync
-from reconciler.report.verification import Verification, build_verification
+from reconciler.report.verification import Restored, Verification, build_restored, build_verification
 from reconciler.service.context import (
     HELD,
     Context,
@@ -40,7 +40,6 @@ from reconciler.service.context import (
 )
 from reconciler.service.endpoints import Services
 from reconciler.service.host import (
-    build_restored,
     end_suspension,
     heal_store,
     history_off,
@@ -229,6 +228,15 @@ class LocalHost:
                     compare_view=self.openers.compare_view(target.state) if self.openers.compare_view else None,
                 )
 
+    def compare_rows(self, place: Place) -> tuple[Difference, ...]:
+        """Where the rows of a store are not what git says at its commit."""
+        with self.openers.reader(place.state) or nullcontext() as store:
+            if store is None:
+                return ()
+            processor = CommitProcessor(place.source, place.folder, self.bundled, self.openers.faults)
+            verifier = Verifier(place.source, processor, place.repository, "", store, None)
+            return verifier.compare_rows(self.progress)
+
     @contextmanager
     def open_reconciler(self, asked: str | None) -> Iterator[tuple[Reconciler, tuple[HostCondition, ...]]]:
         """Everything that one reconcile needs, with a repository elsewhere fetched before.
@@ -404,10 +412,11 @@ class LocalControl:
         with self._host.open_place() as place:
             return _done(answers.Backup(file=str(self._host.openers.back_up(place.state))))
 
-    def restore(self, by: str, file: str) -> Future[answers.Restored]:
+    def restore(self, by: str, file: str) -> Future[Restored]:
         """Replace the store by a backup."""
         with self._host.open_place() as place:
-            return _done(build_restored(self._host.openers.restore(Path(file), place.state, place.claimant)))
+            restored = self._host.openers.restore(Path(file), place.state, place.claimant)
+            return _done(build_restored(restored, self._host.compare_rows(place)))
 
     def suspend(self, by: str, reason: str, until: str | None = None) -> Future[answers.Suspension]:
         """Stop reconciling, in place of a suspension that is there. Raises `UsageError` for an empty reason."""

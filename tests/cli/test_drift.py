@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +100,58 @@ def test_another_repositorys_store_is_not_looked_at(synced: Host, tmp_path: Path
         answer = synced.run(*command)
         assert answer.code == 3
         assert "belongs to the repository elsewhere" in answer.err
+
+
+BOTH = "UPDATE {}.account_config SET leverage = 500 WHERE currency_pair = 'EURUSD' AND leverage = 30"
+LIVE, DESIRED = BOTH.format("main"), BOTH.format("desired")
+CHANGED = {
+    "a live row": ((LIVE,), 2, "wrong-row: 1\n  main Account cv-eurusd: leverage is 500, git says 30", "drift --heal"),
+    "a live table": (("DROP TABLE main.account_config",), 2, "altered-table: 1\n  main Account", "drift --heal"),
+    "a row, and what git says of it": (
+        (LIVE, DESIRED),
+        1,
+        "wrong-row: 2\n  desired Account cv-eurusd: leverage is 500, git says 30\n  main Account cv-eurusd",
+        "restore another one",
+    ),
+    "what git says": ((DESIRED,), 1, "desired Account cv-eurusd", "restore another one"),
+    "the digest": (("UPDATE gitops.applied SET digest = repeat('0', 64)",), 1, "applied-commit: 1", "another one"),
+    "no table of what git says": (("DROP TABLE desired.user_config",), 1, "not-compared: 1", "another one"),
+    "a commit that git does not have": (
+        ("UPDATE gitops.applied SET commit_sha = repeat('7', 40)",),
+        1,
+        "not-compared: 1",
+        "restore another one",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changed", list(CHANGED))
+def test_a_backup_that_was_changed_is_told_as_such(synced: Host, changed: str, tmp_path: Path) -> None:
+    statements, code, found, remedy = CHANGED[changed]
+    made = synced.run("backup")
+    backup = Path(made.out.strip()).rename(tmp_path / "changed.duckdb")
+    with duckdb.connect(str(backup)) as other:
+        for statement in statements:
+            other.execute(statement)
+    done = synced.run("restore", str(backup))
+    assert (done.code, found in done.out) == (code, True), done
+    assert remedy in done.err
+    assert "state.duckdb.before-restore" in done.err
+    if code == 2:
+        assert synced.run("drift").code == 2
+        assert synced.run("drift", "--heal").code == 0
+        assert synced.run("verify").code == 0
+
+
+@pytest.mark.slow
+def test_what_a_store_that_cannot_be_read_knew_is_said_to_be_only_there(synced: Host) -> None:
+    backup = synced.run("backup").out.strip()
+    os.truncate(synced.state / "state.duckdb", 100)
+    done = synced.run("restore", backup)
+    assert done.code == 0
+    assert "could not be read: a suspension, and host events of it, are only there" in done.err
+    assert "the live rows are what git says at that commit" in done.err
 
 
 @pytest.mark.slow

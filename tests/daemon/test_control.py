@@ -6,12 +6,14 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 
 from reconciler.backoff import Backoff
 from reconciler.daemon.control import DaemonControl, HostState
 from reconciler.daemon.loop import Intervals, Loop
 from reconciler.errors import RefusedError, UsageError
+from reconciler.report.verification import is_drift
 from reconciler.status import Health
 from tests.daemon.hosts import host
 from tests.support import configs
@@ -138,9 +140,24 @@ def test_a_backup_brings_back_what_was_live_and_git_goes_on_from_there(repo: Git
         restored = control.restore("ann", backup.file).result(DEADLINE)
         assert restored.applied == before
         assert restored.aside is not None
+        assert (restored.unread, restored.differences) == (False, ())
         after = control.sync("ann").result(DEADLINE).applied
     assert after is not None
     assert after.commit == head
+
+
+@pytest.mark.slow
+def test_a_backup_that_was_changed_is_told_as_such(repo: GitRepo, tmp_path: Path) -> None:
+    with controlled(repo, tmp_path / "state") as (control, _):
+        control.sync("ann").result(DEADLINE)
+        backup = control.back_up("ann").result(DEADLINE)
+        with duckdb.connect(backup.file) as other:
+            other.execute(f"UPDATE main.user_config SET risk_per_trade_percent = 9 WHERE {ANN}")
+        restored = control.restore("ann", backup.file).result(DEADLINE)
+        ((difference,), (example,)) = restored.differences, restored.differences[0].examples
+        assert (difference.sort, example.subject) == ("wrong-row", "main User ann")
+        assert "risk_per_trade_percent is 9" in example.message
+        assert is_drift(restored.differences)
 
 
 def test_operations_wait_their_turn_and_end_with_the_daemon(repo: GitRepo, tmp_path: Path) -> None:

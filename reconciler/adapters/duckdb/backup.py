@@ -239,10 +239,14 @@ ANOTHER_HINT = "choose another backup; the store is as it was"
 
 
 class Restored(Struct, frozen=True):
-    """The commit whose rows are live now (None: a store before its first), and where the store before it is kept."""
+    """The commit whose rows are live now (None: a store before its first), and where the store before it is kept.
+
+    `unread`: that one was of no use, so nothing of it was taken over.
+    """
 
     applied: Applied | None
     aside: Path | None
+    unread: bool = False
 
 
 class _OldStore(Struct, frozen=True):
@@ -253,6 +257,7 @@ class _OldStore(Struct, frozen=True):
     events: Sequence[tuple[Any, ...]] = ()
     intervals: Sequence[LiveInterval] = ()
     suspension: Suspension | None = None
+    unread: bool = False
 
 
 def restore(backup: Path, folder: Path, owns: Owns, now: datetime) -> Restored:
@@ -276,7 +281,7 @@ def restore(backup: Path, folder: Path, owns: Owns, now: datetime) -> Restored:
         if _read(restoring) != held:
             raise BugError(f"the copy {restoring} is not what {backup} is")
         applied = _adopt(restoring, backup, owns, before, now)
-        return Restored(applied, _exchange(restoring, store))
+        return Restored(applied, _exchange(restoring, store), before.unread)
     finally:
         with disk_errors(restoring):
             remove_database(restoring)
@@ -308,7 +313,7 @@ def _before(store: Path, owns: Owns) -> _OldStore:
         with open_writable(store) as connection:
             return _read_old(connection, owns)
     except (NeedsHuman, BugError):
-        return _OldStore()
+        return _OldStore(unread=True)
 
 
 def _read_old(connection: StoreConnection, owns: Owns) -> _OldStore:

@@ -16,8 +16,14 @@ from reconciler.model.grants import Role, format_entry, hash_token
 from reconciler.model.host import Diagnosis, Grade
 from reconciler.report.commits import short_sha
 from reconciler.report.status import build_diagnosis, diagnosis_lines, summarize_diagnoses
+from reconciler.report.verification import difference_lines, is_drift
 from reconciler.service.host import HostControl
 
+RESTORED_DRIFT = "something else changed live rows in this backup: `reconciler drift --heal` puts them right"
+RESTORED_OTHERS = (
+    "this backup is not what git says at its commit, and healing does not put that right: restore another one, or move "
+    "the store aside and sync"
+)
 COLOURS = {Grade.OK: "green", Grade.WARNING: "yellow", Grade.PROBLEM: "red"}
 
 
@@ -33,13 +39,29 @@ def backup(given: Globals) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @global_options
 @click.pass_obj
-def restore(given: Globals, file: Path) -> None:
-    """Replace the store of this host by FILE, a backup. The next sync brings it to the branch's head."""
-    found = given.host().ask(HostControl.restore, user_name(), str(file.absolute()))
+def restore(given: Globals, file: Path) -> int:
+    """Replace the store of this host by FILE, a backup, and compare its rows with git.
+
+    The next sync brings it to the branch's head.
+    """
+    with output.progress("commits") as progress:
+        found = given.host(progress).ask(HostControl.restore, user_name(), str(file.absolute()))
     output.data(f"live: {short_sha(found.applied.commit)}" if found.applied else "live: nothing yet")
     if found.aside is not None:
         given.say(f"the store before is kept as {output.short_path(Path(found.aside))}")
+    if found.unread:
+        given.say("that store could not be read: a suspension, and host events of it, are only there")
+    for difference in found.differences:
+        for text in difference_lines(difference):
+            output.data(text)
+    if found.differences:
+        given.say(RESTORED_DRIFT if is_drift(found.differences) else RESTORED_OTHERS)
+    else:
+        given.say("the live rows are what git says at that commit")
     given.say("run `reconciler sync` to bring it to the branch's head; a daemon does so at once")
+    if is_drift(found.differences):
+        return Exit.DIFFERENT if found.differences else Exit.OK
+    return Exit.PROBLEMS
 
 
 @click.command(short_help="check this host")
