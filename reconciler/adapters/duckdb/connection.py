@@ -131,7 +131,8 @@ def _find_cause_by_type(found: DatabaseFile, error: duckdb.Error) -> Cause | Non
 def _in_use(name: str, text: str) -> InUse:
     holder = HOLDER.search(text)
     who = f"process {holder['pid']} ({holder['program']})" if holder else "another process"
-    return InUse(f"{name} is in use by {who}", hint="wait until it is done, or end it if it should not be running")
+    hint = "wait until it is done, or end it; programs that read beside a daemon open live.duckdb"
+    return InUse(f"{name} is in use by {who}", hint=hint)
 
 
 def explain_open_error(file: Path, error: duckdb.Error) -> ReconcilerError:

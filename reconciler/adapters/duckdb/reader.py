@@ -16,7 +16,7 @@ from reconciler.adapters.duckdb import intervals, state
 from reconciler.adapters.duckdb.base import DuckDBBase
 from reconciler.adapters.duckdb.connection import fetch_first, fetch_number, reading_live_tables
 from reconciler.adapters.duckdb.drift import DriftScope, scan_drift
-from reconciler.adapters.duckdb.rows import Rows, copy_for_query, export_rows
+from reconciler.adapters.duckdb.rows import Rows, copy_for_query, declared_sum, declared_table, export_rows
 from reconciler.adapters.duckdb.state import (
     events_after,
     newest_event_number,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from reconciler.adapters.duckdb.connection import StoreConnection
-    from reconciler.adapters.duckdb.rows import RowPlace
+    from reconciler.adapters.duckdb.rows import RowPlace, TableSum
     from reconciler.adapters.duckdb.tables import Catalog, StoredKind
     from reconciler.adapters.sandbox.protocol import FillTable
     from reconciler.kinds.kind import Kind, Kinds
@@ -191,6 +191,14 @@ class DuckDBReader:
         if stored is None:
             return TableExport(kind.table, export_columns(kind), ())
         return export_rows(self._connection, kind, stored)
+
+    def declared_tables(self) -> Iterator[TableExport]:
+        """The live tables as git says they are, each to be read before the next."""
+        return (declared_table(self._connection, stored) for stored in self._catalog.values())
+
+    def declared_sums(self) -> Mapping[str, TableSum]:
+        """What each of these tables holds."""
+        return {stored.table: declared_sum(self._connection, stored) for stored in self._catalog.values()}
 
     def live_after(self, kind: Kind, place: RowPlace | None, limit: int) -> tuple[LiveRow, ...]:
         """So many live rows of a kind after a place, in order of name and id."""

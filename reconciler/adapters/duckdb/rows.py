@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from msgspec import Struct
 
 from reconciler.adapters.duckdb.codec import stamp_as_found, values_as_found
-from reconciler.adapters.duckdb.connection import fetch_number, reading_live_tables
+from reconciler.adapters.duckdb.connection import fetch_number, reading_desired_tables, reading_live_tables
 from reconciler.adapters.sandbox.protocol import FillTable
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
 from reconciler.model.rows import LiveRow, TableExport
-from reconciler.tables.duckdb import DESIRED, LIVE, qualify, quote, spell_in_query
+from reconciler.tables.duckdb import DESIRED, LIVE, qualify, quote, quote_list, spell_in_query
 from reconciler.tables.rows import BESIDE, export_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    import duckdb
 
     from reconciler.adapters.duckdb.connection import StoreConnection
     from reconciler.adapters.duckdb.tables import StoredKind
@@ -174,6 +176,51 @@ def _export_cell(side: str, name: str, type_: str, stored: StoredKind) -> str:
     if name not in (*stored.columns, *TIMESTAMPS):
         return "NULL"
     return f"{side}.{quote(name)}::{'VARCHAR' if type_ in AS_TEXT else type_}"  # whatever somebody made of the column
+
+
+TableSum: TypeAlias = "tuple[tuple[tuple[str, str], ...], int, int]"
+"""What a table holds: its columns as name and type, how many rows there are, and the sum of their hashes."""
+
+
+def declared_table(connection: StoreConnection, stored: StoredKind) -> TableExport:
+    """A live table as git says it is, whatever somebody did to it. To be read before the connection does more."""
+    columns = _declared_columns(connection, stored)
+    return TableExport(stored.table, columns, _declared_blocks(connection, f"{_select(columns)} {_source(stored)}"))
+
+
+def declared_sum(connection: StoreConnection, stored: StoredKind) -> TableSum:
+    """What the live table of a kind holds as git says it is."""
+    columns = _declared_columns(connection, stored)
+    with reading_desired_tables():
+        return columns, *sum_rows(connection, f"({_select(columns)} {_source(stored)})")
+
+
+def sum_rows(connection: StoreConnection | duckdb.DuckDBPyConnection, source: str) -> tuple[int, int]:
+    """How many rows a table or query in brackets has, and the sum of their hashes."""
+    count, total = connection.execute(f"SELECT count(*), coalesce(sum(hash(t)), 0) FROM {source} AS t").fetchall()[0]
+    return int(count), int(total)
+
+
+def _declared_columns(connection: StoreConnection, stored: StoredKind) -> tuple[tuple[str, str], ...]:
+    names = quote_list((*stored.columns, *TIMESTAMPS))
+    with reading_desired_tables():
+        found = connection.execute(f"DESCRIBE SELECT {names} {_source(stored)}").fetchall()
+    return tuple((name, type_) for name, type_, *_ in found)
+
+
+def _select(columns: Sequence[tuple[str, str]]) -> str:
+    return f"SELECT {quote_list(name for name, _ in columns)}"
+
+
+def _source(stored: StoredKind) -> str:
+    return f"FROM {qualify(DESIRED, stored.table)}"
+
+
+def _declared_blocks(connection: StoreConnection, query: str) -> Iterator[Sequence[tuple[Any, ...]]]:
+    with reading_desired_tables():
+        result = connection.execute(query)
+        while block := result.fetchmany(EXPORTED_AT_ONCE):
+            yield block
 
 
 COPIED_AT_ONCE = 5_000
