@@ -84,6 +84,12 @@ SETTINGS = (
     Setting("host.name", "", "what this host is called in host events (default: its network name)"),
     Setting("host.system", "", "the resource whose log level, intervals and sizes this daemon obeys"),
     Setting("drift.mode", "heal", "what to do about live rows that are not as git says: `heal` or `report`"),
+    Setting(
+        "publish.path",
+        "",
+        "the published copy of the live rows (default: `live.duckdb` in the state folder), or `none`",
+    ),
+    Setting("publish.mode", "0400", "who may read the published copy, as an octal file mode (not on Windows)"),
     Setting("limits.paths", "250000", "how many paths one commit may change", number=True),
     Setting("limits.yaml_mb", "256", "how many megabytes of files one commit may bring", number=True),
 )
@@ -97,6 +103,10 @@ EMBEDDED_HISTORY, FILE_HISTORY, NO_HISTORY = "chdb", "duckdb", "none"
 """Values of history.url that are no server."""
 EMBEDDED_REDIS, NO_REDIS = "embedded", "none"
 """Values of redis.url that are no server."""
+NO_COPY = "none"
+"""The value of publish.path that is no file."""
+READABLE, OWN, WRITABLE = 0o444, 0o400, 0o200
+"""The bits that publish.mode may have: everybody's right to read, the owner's at least, and his to write."""
 DRIFT_MODES = ("heal", "report")
 LOCAL_READS = ("open", "token")
 SWITCH = ("true", "false")
@@ -133,6 +143,9 @@ class Settings:
     config_resource: str | None
     heal_drift: bool
     limits: Limits
+    publish_path: Path | None
+    publish_mode: int
+    publishes: bool
     local_reads: bool
     """Whether reads on this host need no token."""
     tokens: tuple[str, ...] = field(default=(), repr=False)
@@ -151,6 +164,14 @@ class Settings:
                 hint="clone it, and name the clone with --repo",
             )
         return self.origin.folder
+
+    @property
+    def working_tree(self) -> Path | None:
+        """The working tree around the folder of the repository; None for one elsewhere, or without."""
+        if self.origin.url is not None:
+            return None
+        folder = self.origin.folder.resolve()
+        return next((place for place in (folder, *folder.parents) if (place / ".git").exists()), None)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -196,6 +217,9 @@ def load(file: Path | None, flags: Mapping[str, str], environ: Mapping[str, str]
         heal_drift=_choice("drift.mode", resolved["drift.mode"], DRIFT_MODES) == DRIFT_MODES[0],
         local_reads=_choice(OF_LOCAL_READS, resolved[OF_LOCAL_READS], LOCAL_READS) == LOCAL_READS[0],
         limits=Limits(_count("limits.paths", resolved), _count("limits.yaml_mb", resolved)),
+        publish_path=None if resolved["publish.path"] == NO_COPY else _path(resolved["publish.path"]),
+        publish_mode=_mode("publish.mode", resolved["publish.mode"]),
+        publishes=resolved["publish.path"] != NO_COPY,
         tokens=tokens,
         asked_branch=flags.get(ASKED) or None,
         follow_checkout=_choice(FOLLOW, resolved[FOLLOW].lower(), SWITCH) == SWITCH[0],
@@ -222,6 +246,13 @@ def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise UsageError(f"{name} is {value!r}", hint=f"write {' or '.join(choices)}")
     return value
+
+
+def _mode(name: str, text: str) -> int:
+    mode = int(text, 8) if re.fullmatch(r"(0|0o)?[0-7]{3}", text) else 0
+    if not mode & OWN or mode & ~(READABLE | WRITABLE):
+        raise UsageError(f"{name} is {text!r}", hint="write who may read: 0400, 0440 for its group, 0444 for everybody")
+    return mode
 
 
 def _count(name: str, resolved: Mapping[str, str]) -> int:

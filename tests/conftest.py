@@ -121,6 +121,7 @@ def fences(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFac
         monkeypatch.setenv(name, str(home))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("RECONCILER_PUBLISH_PATH", "none")  # a twentieth of a second for each `sync`
     monkeypatch.setattr(SystemClock, "now", lambda self: ticks.now())
 
 

@@ -107,6 +107,23 @@ def test_a_mode_that_is_none_is_refused() -> None:
     assert (_loaded().local_reads, _loaded(HTTP_LOCAL_READS="token").local_reads) == (True, False)
 
 
+def test_where_the_live_rows_are_published_and_for_whom(tmp_path: Path) -> None:
+    assert (_loaded().publishes, _loaded().publish_path, _loaded().publish_mode) == (True, None, 0o400)
+    assert not _loaded(PUBLISH_PATH="none").publishes
+    found = _loaded(PUBLISH_PATH="/srv/live.duckdb", PUBLISH_MODE="640")
+    assert (found.publishes, found.publish_path, found.publish_mode) == (True, Path("/srv/live.duckdb"), 0o640)
+    assert [_loaded(PUBLISH_MODE=text).publish_mode for text in ("0444", "0o440", "600")] == [0o444, 0o440, 0o600]
+    for text in ("0666", "0777", "0044", "0420", "rw-r--r--", "0840", "", "04440"):
+        with pytest.raises(UsageError, match=r"publish\.mode is") as caught:
+            _loaded(PUBLISH_MODE=text)
+        assert "0440" in caught.value.hint
+    assert _loaded(REPOSITORY_URL="https://git.example/desk").working_tree is None
+    (tmp_path / "tree" / ".git").mkdir(parents=True)
+    (tmp_path / "tree" / "desk").mkdir()
+    for place in ("tree", "tree/desk"):
+        assert _loaded(REPOSITORY_URL=str(tmp_path / place)).working_tree == (tmp_path / "tree").resolve()
+
+
 def test_secrets_come_from_files_and_variables_and_are_never_shown(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("  maren:s3cret-token\n", encoding="utf-8")
     variables = {

@@ -31,6 +31,7 @@ from reconciler.daemon.hostconfig import HostConfigReader
 from reconciler.daemon.liveview import LiveView
 from reconciler.daemon.loop import Intervals, Loop
 from reconciler.daemon.metrics import Exposition, TimedPolicyEngine
+from reconciler.daemon.publishing import Publisher, published_copy
 from reconciler.daemon.repository import FollowedRepository, GitWatcher
 from reconciler.daemon.sessions import SharedSessions
 from reconciler.errors import BugError, ReconcilerError, RetryLater
@@ -146,7 +147,11 @@ def run_daemon(
         watcher = GitWatcher(deps.repository.refs(), loop.trigger, loop.prepare)
         control = DaemonControl(host, loop)
         follower_context = FollowerContext(settings, state, deps.store, log.events, control.note)
-        makers: tuple[MakeFollower, ...] = (partial(_live_view, given.session_layout, settings), *followers)
+        makers: tuple[MakeFollower, ...] = (
+            partial(_live_view, given.session_layout, settings),
+            _publisher,
+            *followers,
+        )
         host.followers = tuple(
             FollowerThread(follower, lambda: host.observed.stored.applied, conditions, log.events)
             for make in makers
@@ -278,6 +283,12 @@ def _live_view(layout: SessionLayout, settings: Settings, context: FollowerConte
     if settings.redis_url == NO_REDIS:
         return None
     return LiveView(context, lambda link: make_sessions(link, layout, settings.idle_timeout), layout)
+
+
+def _publisher(context: FollowerContext) -> Publisher | None:
+    """What keeps the published copy up to date; None for a host that has none."""
+    copy = published_copy(context.settings, context.state_folder)
+    return None if copy is None else Publisher(context, copy)
 
 
 def _apply_host_config(

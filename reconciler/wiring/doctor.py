@@ -8,7 +8,8 @@ from reconciler.adapters import lock, machine
 from reconciler.adapters.clickhouse import connection
 from reconciler.adapters.duckdb import ledger
 from reconciler.adapters.git.process import git_version
-from reconciler.service.doctor import Probes, examine
+from reconciler.daemon.publishing import published_copy
+from reconciler.service.doctor import Probes, Published, examine
 from reconciler.settings import FILE_HISTORY
 from reconciler.wiring.local import local_host, session_layout
 from reconciler.wiring.redis import HostRedis
@@ -36,6 +37,7 @@ def diagnose(config: Path | None, load: Callable[[], Settings]) -> Iterator[Diag
         other_users=machine.list_other_users,
         lock_holder=_lock_holder,
         left_behind=lock.find_stale_files,
+        published=_find_published,
     )
     return examine(config, load, local_host, probes)
 
@@ -46,6 +48,14 @@ def _ask_history(url: str, state: Path) -> ProbeAnswer:
 
 def _ask_redis(settings: Settings, state: Callable[[], Path]) -> RedisAnswer:
     return HostRedis(settings, state).ask(session_layout())
+
+
+def _find_published(settings: Settings, state: Path) -> Published | None:
+    copy = published_copy(settings, state)
+    if copy is None:
+        return None
+    at = copy.inspect()
+    return Published(copy.file, None if at is None else at.commit)
 
 
 def _lock_holder(state: Path) -> str | None:

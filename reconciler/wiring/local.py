@@ -16,6 +16,7 @@ from reconciler.adapters.duckdb.files import write_parquet
 from reconciler.adapters.duckdb.store import open_reader, open_store
 from reconciler.adapters.files import write_lines
 from reconciler.adapters.machine import SystemClock
+from reconciler.daemon.publishing import publish_once
 from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.service.context import Openers, history_engine, is_recorded
 from reconciler.service.host import Host as HostService
@@ -97,6 +98,7 @@ def make_openers(settings: Settings) -> Openers:
         write_table=_write_table,
         back_up=lambda state: backup.back_up(state, clock.now()),
         restore=lambda file, state, claimant: backup.restore(file, state, claimant.owns, clock.now()),
+        publish=partial(publish_once, settings),
         faults=fault_finder(),
     )
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 CHECKS = [
     *("settings", "git", "engines", "engines", "webhooks", "readers", "repository", "clone", "branch", "clock"),
-    *("disk", "state", "permissions", "daemon", "store", "history", "redis"),
+    *("disk", "state", "permissions", "daemon", "store", "published", "history", "redis"),
 ]
 
 

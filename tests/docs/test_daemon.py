@@ -133,7 +133,8 @@ def _settled(said: dict[str, Any], head: str) -> bool:
     history, view, phase = said["history"], said["live_view"], said["daemon"]["phase"]
     uploaded = history["recorded"] == 4 and not history["versions"] and not history["events"]
     ended = history["last_success_at"] and history["next_attempt_at"]  # the attempt that uploaded them may go on
-    return bool(uploaded and ended) and phase == "Idle" and (view or {}).get("commit") == head
+    published = head[:8] in said["followers"][0]["message"]
+    return bool(uploaded and ended and published) and phase == "Idle" and (view or {}).get("commit") == head
 
 
 def _write_by_hand(desk: Path) -> None:

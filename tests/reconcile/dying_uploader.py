@@ -66,12 +66,12 @@ def live(folder: Path, url: str) -> None:
     backfill = Backfill(settings, host.openers.source, host.bundled, host.openers.faults)
     way = UploadTarget(open_ledger, partial(backfill.record_missing, at.branch))
     uploader = BatchUploader(pending, way, lambda: None, lambda written, recorded: None)
-    with host.open_reconciler(None) as (reconciler, _):
+    with host.open_reconciler(None) as (reconciler, *_):
         replace(reconciler, open_ledger=None, outbox=pending.outbox).sync()
         pending.exchange(reconciler.store)
     uploader.upload(0)
     uploader.connection.close()
-    with host.open_reconciler(None) as (reconciler, _):
+    with host.open_reconciler(None) as (reconciler, *_):
         pending.exchange(reconciler.store)
 
 
