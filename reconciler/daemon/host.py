@@ -343,4 +343,4 @@ class Host:
     def _close(self) -> None:
         self._open_repository = None
         self.deps.repository.close()
-        self.deps.store.close_idle()
+        self.deps.store.discard()

@@ -25,6 +25,7 @@ from reconciler.adapters.duckdb import intervals, state
 from reconciler.adapters.duckdb.connection import (
     CONFIG,
     FILE_NAME,
+    WAL,
     StoreConnection,
     examine_store,
     explain_file_error,
@@ -229,9 +230,6 @@ def _named(folder: Path) -> Iterator[Backup]:
 
 RESTORING = "restoring.duckdb"
 ASIDE_SUFFIX = "before-restore"
-WAL = ".wal"
-"""What DuckDB appends to a database's name for the log of what was committed and is not in the file yet."""
-
 ALL = 2**62
 """More intervals than there can be."""
 Owns: TypeAlias = "Callable[[Owner, Applied | None], bool]"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 FILE_NAME = "state.duckdb"
+WAL = ".wal"
+"""What DuckDB appends to a database's name for the log of what was committed and is not in the file yet."""
 
 CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "enable_external_access": "false",

@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeAlias
 
-from reconciler.adapters.duckdb.connection import FILE_NAME
+from reconciler.adapters.duckdb.connection import FILE_NAME, WAL
 from reconciler.adapters.duckdb.store import open_store
 from reconciler.errors import InUse, RetryLater
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.duckdb.reader import DuckDBReader
-    from reconciler.adapters.duckdb.store import DuckDBStore
+    from reconciler.adapters.duckdb.store import DuckDBStore, StoreMemory
     from reconciler.ports import Clock
 
-FileMark: TypeAlias = "tuple[int, int, int]"
+FileMark: TypeAlias = "tuple[int, int, int, int]"
 
 OPEN_SECONDS, OPEN_PAUSE = 2.0, 0.05
 """Seconds that another process's turn is waited out, and between two tries."""
@@ -37,6 +37,7 @@ class SharedStore:
         self._readers = 0
         self._kept_closed = False
         self._left: FileMark | None = None
+        self._memory: StoreMemory | None = None
         self._changed = False
 
     def store(self) -> DuckDBStore:
@@ -73,6 +74,12 @@ class SharedStore:
             if not self._readers:
                 self._close()
 
+    def discard(self) -> None:
+        """The same after an error: what was known of it is not trusted any more."""
+        with self._turn:
+            self.close_idle()
+            self._memory = None
+
     @contextmanager
     def keep_closed(self) -> Iterator[None]:
         """Keep this process from the file. Raises `RetryLater` when somebody goes on reading."""
@@ -80,7 +87,7 @@ class SharedStore:
             if not self._turn.wait_for(lambda: not self._readers, READERS_SECONDS):
                 raise RetryLater("the store is being read, and does not come free", hint="it is tried again")
             self._close()
-            self._kept_closed = True
+            self._kept_closed, self._memory = True, None
         try:
             yield
         finally:
@@ -99,22 +106,33 @@ class SharedStore:
         """Each change is noticed once."""
         mark = self._mark()
         if self._store is None and self._left is not None and mark != self._left:
-            self._changed, self._left = True, mark
+            self._changed, self._left, self._memory = True, mark, None
+
+    def _recall(self) -> StoreMemory | None:
+        """What was known of the file when it was closed, if nobody has written to it."""
+        return self._memory if self._mark() == self._left else None
 
     def _mark(self) -> FileMark | None:
-        """What differs when somebody wrote to the file: its date, size and number; None when it is not there."""
+        """What differs when somebody wrote to the file: its date, size and number, and the size of its log of writes.
+
+        None when it is not there.
+        """
         try:
             status = (self._folder / FILE_NAME).stat()
         except OSError:
             return None
-        return status.st_mtime_ns, status.st_size, status.st_ino
+        try:
+            logged = (self._folder / f"{FILE_NAME}{WAL}").stat().st_size
+        except OSError:
+            logged = 0
+        return status.st_mtime_ns, status.st_size, status.st_ino, logged
 
     def _open(self, patience: float = OPEN_SECONDS) -> DuckDBStore:
         limit = time.monotonic() + patience
         self._notice()
         while self._store is None:
             try:
-                self._store = open_store(self._folder, self._clock)
+                self._store = open_store(self._folder, self._clock, self._recall)
             except InUse:
                 if time.monotonic() >= limit:
                     raise
@@ -124,6 +142,6 @@ class SharedStore:
     def _close(self) -> None:
         store, self._store = self._store, None
         if store is not None:
-            store.settle()
+            self._memory = store.settle()
             self._left = self._mark()  # before the file is free: somebody may be waiting for it
             store.close()

@@ -168,6 +168,15 @@ def identity(connection: StoreConnection) -> str:
     return str(record[0])
 
 
+def position(connection: StoreConnection) -> tuple[Any, ...] | None:
+    """Where a store is: its format, id and newest host event. None for what is no store."""
+    newest = "SELECT version, store, (SELECT max(seq) FROM gitops.events) FROM gitops.format"
+    try:
+        return fetch_first(connection, newest)
+    except AlteredStore:
+        return None
+
+
 def renew_id(connection: StoreConnection) -> None:
     """Give the store another id: for a copy that goes on as the store, as its next events have numbers given before.
 

@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
+from msgspec import Struct
 
 from reconciler.adapters.duckdb import intervals, state
 from reconciler.adapters.duckdb.connection import (
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from datetime import datetime
 
+    from reconciler.adapters.duckdb.tables import Catalog
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import RowId
@@ -60,16 +62,30 @@ APPLIED, ATTEMPTED, COUNTS, FAULTS, OWNER, SUSPENSION = (
 """What a store that is open remembers. Each write names what of it changes."""
 
 
-def open_store(folder: Path, clock: Clock) -> DuckDBStore:
+class StoreMemory(Struct, frozen=True):
+    """What a store knew when it was closed. It holds for a file that nobody has written to since."""
+
+    position: tuple[Any, ...]
+    catalog: Catalog
+    known: Mapping[tuple[str, ...], Any]
+    timeline: intervals.Timeline | None
+
+
+def open_store(folder: Path, clock: Clock, recall: Callable[[], StoreMemory | None] = lambda: None) -> DuckDBStore:
     """Open `state.duckdb` in a state folder for writing, creating both when they are missing.
 
+    `recall` gives what was known of it, if nobody has written to the file; it is asked when nobody else can any more.
     Raises `RetryLater` while another process has it open, `NeedsHuman` when it is damaged, of a newer format or
     not ours. A store of an older format is upgraded.
     """
     connection = open_writable(folder / FILE_NAME)
     try:
-        state.prepare(connection)
-        return DuckDBStore(connection, clock)
+        memory = recall()
+        if memory is not None and state.position(connection) != memory.position:
+            memory = None
+        if memory is None:
+            state.prepare(connection)
+        return DuckDBStore(connection, clock, memory)
     except BaseException:
         connection.close()
         raise
@@ -109,11 +125,11 @@ def open_reader(folder: Path) -> DuckDBReader | None:
 class DuckDBStore(DuckDBReader):
     """Each writing call is one transaction: rows, applied commit and host event change together or not at all."""
 
-    def __init__(self, connection: StoreConnection, clock: Clock) -> None:
-        super().__init__(connection)
+    def __init__(self, connection: StoreConnection, clock: Clock, memory: StoreMemory | None = None) -> None:
+        super().__init__(connection, memory.catalog if memory else None)
         self._clock = clock
-        self._known: dict[tuple[str, ...], Any] = {}
-        self._timeline: intervals.Timeline | None = None
+        self._known = dict(memory.known) if memory else {}
+        self._timeline = memory.timeline if memory else None
         self._moments = SnapshotCache()
 
     def another(self) -> DuckDBReader:
@@ -125,10 +141,17 @@ class DuckDBStore(DuckDBReader):
             connection.close()
             raise
 
-    def settle(self) -> None:
-        """Put what the log of writes holds into the file, so that closing it changes nothing there any more."""
-        with suppress(duckdb.Error):  # on a full disk, say: closing tries once more, and so does the next start
+    def settle(self) -> StoreMemory | None:
+        """Put what the log of writes holds into the file, so that closing it changes nothing there any more.
+
+        Gives what whoever opens it next need not ask; None when that failed.
+        """
+        with suppress(duckdb.Error):  # on a full disk: closing tries again, as does the next start
             self._connection.execute("CHECKPOINT")
+            position = state.position(self._connection)
+            if position is not None:
+                return StoreMemory(position, self._catalog, dict(self._known), self._timeline)
+        return None
 
     def __enter__(self) -> DuckDBStore:
         return self

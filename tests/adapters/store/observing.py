@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from reconciler import canonical
 from reconciler.model.change import Key
 
 if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
-    from reconciler.ports import Store
+    from reconciler.ports import Store, StoreReader
 
 
 def observe(store: Store, kinds: Kinds) -> dict[str, Any]:
@@ -30,6 +31,13 @@ def observe(store: Store, kinds: Kinds) -> dict[str, Any]:
         "referring": {key: [one.key for one in base.referrers_of(key)] for key in keys},
         "paths": {kind.name: base.paths([kind.name]) for kind in kinds},
     }
+
+
+def answers(reader: StoreReader) -> list[object]:
+    """All that a DuckDB store remembers."""
+    faults = [reader.known_faults(program) for program in "12"]
+    stored = (reader.applied(), reader.last_attempt(), reader.suspension(), reader.counts(), reader.owner())
+    return [*stored, faults, reader.kinds(), canonical.timestamp(stored[0].at) if stored[0] else None]
 
 
 def typed(value: Any) -> Any:

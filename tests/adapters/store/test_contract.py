@@ -47,6 +47,15 @@ def names(found: tuple[Resource, ...]) -> list[str]:
     return [one.name for one in found]
 
 
+def test_a_row_is_the_same_when_its_resource_was_asked_for_before(store: Store) -> None:
+    store.apply(KINDS, step(1, row(widget("a"), 1), row(gadget("g"), 1)))
+    store.apply(KINDS, step(2, row(widget("a", weight=2.0), 1, 2)))
+    for resource in (widget("a"), gadget("g")):
+        base = store.base(KINDS)
+        assert [one.key for one in base.declared_in(resource.path)] == [resource.key]
+        assert typed(base.row(resource.row_id)) == typed(store.base(KINDS).row(resource.row_id))
+
+
 def test_a_new_store_is_empty(store: Store) -> None:
     assert (store.applied(), store.last_attempt(), store.kinds(), store.counts()) == (None, None, {}, {})
     assert store.live(WIDGET) == ()

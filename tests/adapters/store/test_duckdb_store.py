@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from reconciler import canonical
 from reconciler.adapters.duckdb.connection import open_writable
 from reconciler.adapters.duckdb.reader import SnapshotCache
 from reconciler.adapters.duckdb.state import FORMAT_VERSION
@@ -26,7 +25,7 @@ from reconciler.model.host import Suspension
 from reconciler.model.problem import Problem, Severity
 from reconciler.model.refusal import refusal_detail
 from reconciler.values import replace
-from tests.adapters.store.observing import observe
+from tests.adapters.store.observing import answers, observe
 from tests.support.cases import some
 from tests.support.kinds import (
     GADGET,
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from reconciler.adapters.duckdb.store import DuckDBStore
-    from reconciler.ports import StoreReader
 
 ROOT = Path(__file__).parents[3]
 
@@ -336,13 +334,6 @@ def before_it_was_opened(store: DuckDBStore, statement: str) -> None:
     store._connection.execute(statement)
     store._known.clear()
     store._moments = SnapshotCache()
-
-
-def answers(reader: StoreReader) -> list[object]:
-    """All that a store remembers while it is open."""
-    faults = [reader.known_faults(program) for program in "12"]
-    stored = (reader.applied(), reader.last_attempt(), reader.suspension(), reader.counts(), reader.owner())
-    return [*stored, faults, canonical.timestamp(stored[0].at) if stored[0] else None]
 
 
 def test_it_remembers_what_it_has_written(duckdb_store: DuckDBStore) -> None:

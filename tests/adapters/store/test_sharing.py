@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
@@ -16,12 +17,16 @@ from reconciler.adapters.duckdb.connection import FILE_NAME
 from reconciler.adapters.duckdb.sharing import SharedStore
 from reconciler.adapters.duckdb.store import DuckDBStore, open_store
 from reconciler.errors import RetryLater
-from tests.support.kinds import FixedClock, owner
+from tests.adapters.store.observing import answers
+from tests.support.kinds import KINDS, FixedClock, owner, row, stamp, step, widget
 from tests.support.patience import DEADLINE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from reconciler.adapters.duckdb.store import StoreMemory
+    from reconciler.ports import Clock
 
 
 @pytest.fixture
@@ -93,6 +98,95 @@ def test_it_tells_of_somebody_who_waits_at_the_door(
     keeper.close_idle()
     assert keeper.changed_externally()
     assert not keeper.changed_externally()
+
+
+def _leave_in_the_log(folder: Path) -> None:
+    """A program that dies after it has written: what it wrote is not in the file."""
+    with duckdb.connect(str(folder / FILE_NAME)) as other:
+        other.execute("PRAGMA disable_checkpoint_on_shutdown")
+        other.execute("DELETE FROM main.widget_config")
+
+
+def _replace(folder: Path) -> None:
+    shutil.copy(folder / FILE_NAME, folder / "copy")
+    (folder / "copy").replace(folder / FILE_NAME)
+    _delete(folder)
+
+
+def _delete(folder: Path) -> None:
+    with duckdb.connect(str(folder / FILE_NAME)) as other:
+        other.execute("DELETE FROM main.widget_config")
+
+
+def _reconcile(folder: Path) -> None:
+    with open_store(folder, FixedClock()) as other:
+        other.apply(KINDS, step(7, row(widget("a", weight=7.0), 1, 7)))
+
+
+CHANGES = {"file": _delete, "log": _leave_in_the_log, "another file": _replace, "unnoticed": _reconcile}
+
+
+@pytest.mark.parametrize("how", CHANGES)
+def test_it_forgets_what_it_knew_when_somebody_else_wrote(
+    keeper: SharedStore, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if how == "unnoticed":  # as where files have coarse dates
+        monkeypatch.setattr(SharedStore, "_mark", lambda store: (0, 0, 0, 0))
+    keeper.store().apply(KINDS, step(1, row(widget("a"), 1), row(widget("b"), 1)))
+    before = answers(keeper.store())
+    keeper.close_idle()
+    CHANGES[how](tmp_path)
+    found = answers(keeper.store())
+    keeper.close_idle()
+    with open_store(tmp_path, FixedClock()) as store:
+        assert found == answers(store)
+    assert found != before
+
+
+def test_it_forgets_what_it_knew_when_somebody_was_first(
+    keeper: SharedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opening(*told: Any) -> DuckDBStore:
+        _delete(tmp_path)
+        return open_store(*told)
+
+    keeper.store().apply(KINDS, step(1, row(widget("a"), 1)))
+    assert keeper.store().counts()["Widget"] == 1
+    keeper.close_idle()
+    monkeypatch.setattr(sharing, "open_store", opening)
+    assert keeper.store().counts()["Widget"] == 0
+
+
+def test_it_knows_what_it_knew_when_nobody_else_wrote(
+    keeper: SharedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = []
+
+    def opening(folder: Path, clock: Clock, recall: Callable[[], StoreMemory | None]) -> DuckDBStore:
+        known.append(recall())
+        return open_store(folder, clock, recall)
+
+    monkeypatch.setattr(sharing, "open_store", opening)
+    for number in range(1, 4):
+        keeper.store().apply(KINDS, step(number, row(widget("a", weight=float(number)), 1, number)))
+        before = answers(keeper.store())
+        keeper.close_idle()
+        assert answers(keeper.store()) == before
+        assert known[-1] is not None
+        keeper.close_idle()
+    with open_store(tmp_path, FixedClock()) as store:
+        assert answers(store) == before
+        live = store.intervals_after(0, 9)
+    commits = [stamp(number).commit for number in (1, 2, 3)]
+    assert [one.commit for one in sorted(live, key=lambda one: one.seq)] == commits
+    assert [one.until for one in live].count(None) == 1
+    with keeper.keep_closed():
+        """Whoever copies the file may put another one in its place."""
+    keeper.store()
+    assert known[-1] is None
+    keeper.discard()
+    keeper.store()
+    assert known[-1] is None  # nor is it trusted after an error
 
 
 def test_a_reader_sees_the_moment_it_began_at(keeper: SharedStore) -> None:
