@@ -26,7 +26,7 @@ from reconciler.adapters.duckdb.reader import DuckDBReader, SnapshotCache
 from reconciler.adapters.duckdb.state import add_event, last_drift_event, mark_events_uploaded, set_suspension
 from reconciler.adapters.duckdb.tables import catalog_of, save_catalog
 from reconciler.adapters.duckdb.writing import advance, replace_all
-from reconciler.errors import BugError, NeedsHuman
+from reconciler.errors import BugError, NeedsHuman, ReconcilerError
 from reconciler.model.commit import Applied, Attempt
 from reconciler.model.host import HostEvent, ownership_events
 from reconciler.model.refusal import REFUSED, refusal_detail
@@ -146,7 +146,7 @@ class DuckDBStore(DuckDBReader):
 
         Gives what whoever opens it next need not ask; None when that failed.
         """
-        with suppress(duckdb.Error):  # on a full disk: closing tries again, as does the next start
+        with suppress(duckdb.Error, ReconcilerError):  # on a full disk: closing tries again, as does the next start
             self._connection.execute("CHECKPOINT")
             position = state.position(self._connection)
             if position is not None:

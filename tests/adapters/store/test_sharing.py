@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from reconciler.adapters.duckdb import sharing
-from reconciler.adapters.duckdb.connection import FILE_NAME
+from reconciler.adapters.duckdb.connection import FILE_NAME, WAL
 from reconciler.adapters.duckdb.sharing import SharedStore
 from reconciler.adapters.duckdb.store import DuckDBStore, open_store
 from reconciler.errors import RetryLater
@@ -187,6 +187,20 @@ def test_it_knows_what_it_knew_when_nobody_else_wrote(
     keeper.discard()
     keeper.store()
     assert known[-1] is None  # nor is it trusted after an error
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such limits")
+def test_it_rests_on_a_full_disk_and_loses_nothing(keeper: SharedStore, tmp_path: Path) -> None:
+    import resource  # noqa: PLC0415  there is none on Windows
+
+    keeper.store().apply(KINDS, step(1, *(row(widget(f"w{number}"), 1) for number in range(500))))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / f"{FILE_NAME}{WAL}").stat().st_size, hard))
+    try:
+        keeper.close_idle()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert keeper.store().counts()["Widget"] == 500
 
 
 def test_a_reader_sees_the_moment_it_began_at(keeper: SharedStore) -> None:
