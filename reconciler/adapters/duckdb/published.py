@@ -111,7 +111,9 @@ class PublishedCopy:
         self._changes.clear()
         with _file_errors(self.file):
             at = self.inspect()
-            self._folder.mkdir(mode=0o700, exist_ok=True)
+            self._folder.mkdir(
+                mode=0o700 if IS_POSIX else 0o777, exist_ok=True
+            )  # Windows' 0o700 would go with the file
             _remove(self._spare_file)
             _remove(self._before)
             self._live = None if at is None else _File(_mark(self.file), at)
