@@ -50,6 +50,7 @@ class Setting:
 
 SETTINGS = (
     Setting("repository.url", "", "folder or URL of the config repository (default: the one around this folder)"),
+    Setting("repository.name", "", "what the history calls the repository (default: where it was found first)"),
     Setting("repository.branch", "", "branch to reconcile (default: the one this host was first reconciled to)"),
     Setting(
         "repository.follow_checkout",
@@ -97,6 +98,9 @@ ASKED = "repository.branch"
 """The setting whose flag is for one call: it is kept apart, as no state folder is bound by it."""
 FOLLOW = "repository.follow_checkout"
 OF_LOCAL_READS = "http.local_reads"
+OF_NAME = "repository.name"
+LONGEST_NAME = 200
+"""Characters that the name of a repository may have."""
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 EMBEDDED_HISTORY, FILE_HISTORY, NO_HISTORY = "chdb", "duckdb", "none"
@@ -154,6 +158,7 @@ class Settings:
     """Whether somebody set `history_url`: else it gives way to what a state folder has, and this host can run."""
     asked_branch: str | None = None
     follow_checkout: bool = False
+    repository_name: str = ""
 
     @property
     def repository(self) -> Path:
@@ -223,6 +228,7 @@ def load(file: Path | None, flags: Mapping[str, str], environ: Mapping[str, str]
         tokens=tokens,
         asked_branch=flags.get(ASKED) or None,
         follow_checkout=_choice(FOLLOW, resolved[FOLLOW].lower(), SWITCH) == SWITCH[0],
+        repository_name=_name(OF_NAME, resolved[OF_NAME].strip()),
     )
 
 
@@ -240,6 +246,15 @@ def _origin(resolved: Mapping[str, str]) -> Origin:
 
 def _path(text: str) -> Path | None:
     return Path(text) if text else None
+
+
+def _name(setting: str, text: str) -> str:
+    if len(text) > LONGEST_NAME or not text.isprintable():
+        raise UsageError(
+            f"{setting} is no name: it is one line of at most {LONGEST_NAME} characters",
+            hint="all hosts of a repository have the same one, as `desk/config`",
+        )
+    return text
 
 
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> str:

@@ -28,12 +28,14 @@ class ProbeAnswer(NamedTuple):
 class RecordedBranch(Struct, frozen=True):
     """A repository and branch by their names in the history.
 
-    `store` is the id of the host's store, through whose eyes the history is seen; empty where there is none.
+    `store` is the id of the host's store, through whose eyes the history is seen; empty where there is none. `former`
+    are what else the repository may have been called in it.
     """
 
     repository: str
     branch: str
     store: str = ""
+    former: tuple[str, ...] = ()
 
 
 class Connection(Protocol):
@@ -81,3 +83,6 @@ class Connection(Protocol):
 
     def insert(self, table: Table, rows: Iterable[Sequence[object]]) -> None:
         """Insert rows; of several with one key the last counts, or the one with the highest version."""
+
+    def copy_rows(self, table: Table, column: str, old: str, new: str) -> None:
+        """Insert the rows with one value in a column once more with another one, in the order of the key."""

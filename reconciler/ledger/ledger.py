@@ -7,12 +7,14 @@ valid commits on the mainline that are not orphaned.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from reconciler import __version__
 from reconciler.errors import BugError, UsageError
 from reconciler.history.points import group_by_merge, order_newest_first, sha_prefix, to_version_row
+from reconciler.ledger.adoption import adopt_rows
 from reconciler.ledger.history import HIGHEST, HistoryQueries, build, resolve_versions
 from reconciler.ledger.intervals import IntervalQueries
 from reconciler.ledger.offered import list_tables
@@ -160,6 +162,16 @@ class SqlLedger(HistoryQueries, IntervalQueries):
         self._clock = clock
         self._kinds: dict[str, Kind] = {}
 
+    @classmethod
+    def opened(cls, connection: Connection, recorded: RecordedBranch, clock: Clock) -> Self:
+        """The ledger with all that was ever recorded of the repository, whatever it was called. Closes on failure."""
+        with ExitStack() as closing:
+            closing.callback(connection.close)
+            ledger = cls(connection, recorded, clock)
+            adopt_rows(connection, ledger._catalog, recorded)
+            closing.pop_all()
+        return ledger
+
     def __enter__(self) -> Self:
         return self
 
@@ -196,7 +208,8 @@ class SqlLedger(HistoryQueries, IntervalQueries):
     def orphan(self, shas: Collection[str]) -> None:
         """Mark commits that the branch no longer reaches."""
         rows = [replace(row, orphaned=True) for row in self._by_sha(shas) if not row.orphaned]
-        self._write_states(rows, self._clock.now())
+        if rows:
+            self._write_states(rows, self._clock.now())
 
     def record_events(self, host: str, events: Sequence[HostEvent]) -> None:
         """Record what happened on a host: one insert, into a table that is made when it is missing."""
@@ -311,13 +324,14 @@ class SqlLedger(HistoryQueries, IntervalQueries):
         new = [row for row in rows if row.commit.sha not in recorded]
         if new:
             self._connection.insert(VERSIONS, ((*self._ours.values(), *version_values(row)) for row in new))
-        self._write_states([row for row in rows if row.commit.sha in recorded], now)
+        changed = [row for row in rows if row.commit.sha in recorded]
+        if changed:
+            self._write_states(changed, now)
 
     def _write_states(self, rows: Sequence[VersionRow], now: datetime) -> None:
-        if rows:
-            self._last_change = 1 + max(self._last_change, int(self._ask(LAST_CHANGE)[0][0]))
-            seen = (self._store, self._last_change, now)
-            self._connection.insert(STATES, ((*self._ours.values(), *state_values(row, *seen)) for row in rows))
+        self._last_change = 1 + max(self._last_change, int(self._ask(LAST_CHANGE)[0][0]))
+        seen = (self._store, self._last_change, now)
+        self._connection.insert(STATES, ((*self._ours.values(), *state_values(row, *seen)) for row in rows))
 
     def _by_sha(self, shas: Collection[str]) -> list[VersionRow]:
         rows = self._ask(BY_SHA, shas=list(shas)) if shas else ()

@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from reconciler.tables.clickhouse import EVENTS_TABLE, INTERVALS_TABLE, OWN_TABLES, VERSIONS_TABLE, kind_of_table, quote
+from reconciler.tables.clickhouse import (
+    EVENTS_TABLE,
+    INTERVALS_TABLE,
+    OWN_TABLES,
+    VERSIONS_TABLE,
+    kind_of_table,
+    quote,
+    recorded_column,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -69,8 +77,9 @@ def list_tables(database: str, tables: Tables, versions: str) -> Iterator[Offere
     for table, columns in sorted(tables.items()):
         kind = kind_of_table(table, columns) if table not in OWN_TABLES else None
         if kind is not None:
-            query = f"{_rows(_table(database, table), columns)} AND {_own('commit_sha', columns)} IN ({counting})"
-            order = _ordered((_own("height", columns), kind.key))
+            commit = recorded_column("commit_sha", columns)
+            query = f"{_rows(_table(database, table), columns)} AND {commit} IN ({counting})"
+            order = _ordered((recorded_column("height", columns), kind.key))
             yield OfferedTable(table, _columns(columns), query, order)
 
 
@@ -80,13 +89,13 @@ def _table(database: str, table: str) -> str:
 
 def _rows(source: str, columns: Mapping[str, str]) -> str:
     shown = ", ".join(quote(name) for name, _ in _columns(columns))
-    repository, branch = (_own(name, columns) for name in ("repository", "branch"))
+    repository, branch = (recorded_column(name, columns) for name in ("repository", "branch"))
     ours = f"{repository} = {{repository:String}} AND {branch} = {{branch:String}}"
     return f"SELECT {shown} FROM {source} WHERE {ours}"  # noqa: S608  names only, quoted
 
 
 def _columns(columns: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    left_out = {*HIDDEN, *(_own(name, columns) for name in ("repository", "branch"))}
+    left_out = {*HIDDEN, *(recorded_column(name, columns) for name in ("repository", "branch"))}
     return tuple((name, duckdb_type(type_)) for name, type_ in columns.items() if name not in left_out)
 
 
@@ -97,11 +106,6 @@ def duckdb_type(type_: str) -> str:
     if matched := ARRAY.fullmatch(type_):
         return f"{duckdb_type(matched[1])}[]"
     return DUCKDB_TYPES.get(type_, "VARCHAR")
-
-
-def _own(name: str, columns: Mapping[str, str]) -> str:
-    """The history's own column; it is prefixed where the kind has a field of that name."""
-    return f"history_{name}" if f"history_{name}" in columns else name
 
 
 def _ordered(columns: tuple[str, ...]) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Owner(Struct, frozen=True):
     """The repository and branch that a store belongs to.
 
-    `repository` is its name in the history: the URL at which it was found first, which stays when the URL changes.
+    `repository` is its name in the history: that of the URL at which it was found first, or what settings say.
     `url` is where it was found last, with the folder of the configuration as `url//folder`. `roots` are its first
     commits, none while there are none or they are not known. `branch` is the one that was reconciled last, empty before
     that, and `bound` says that it is the host's own: one of a single call is not.

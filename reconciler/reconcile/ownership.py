@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from reconciler.errors import NeedsHuman
+from reconciler.ledger.names import name_repository
 from reconciler.model.host import Owner
 from reconciler.values import replace
 
@@ -16,11 +17,19 @@ if TYPE_CHECKING:
 
 
 class Claimant(Struct, frozen=True):
-    """A repository, where it is now, as `url//folder`, and the folder of the configuration in it."""
+    """A repository, where it is now, as `url//folder`, and the folder of the configuration in it.
+
+    `name` is what settings call it in the history; empty when they do not.
+    """
 
     source: Source
     url: str
     folder: str
+    name: str = ""
+
+    def name_in_history(self, owner: Owner | None) -> str:
+        """The name that settings give; else the one that the store's owner has, which stays when the URL changes."""
+        return self.name or name_repository(owner.repository if owner else self.url)
 
     def owns(self, owner: Owner, applied: Applied | None) -> bool:
         """Whether this is the repository of a store with this owner and applied commit.
@@ -53,12 +62,14 @@ class Claimant(Struct, frozen=True):
     def _claimed(self, store: Store) -> Owner:
         """The owner of a store, as this repository is now."""
         owner = store.owner()
+        name = self.name_in_history(owner)
         if owner is None:
-            return Owner(self.url, "", self.url, self.folder, self.source.roots(), bound=False)
+            return Owner(name, "", self.url, self.folder, self.source.roots(), bound=False)
         if owner.url == self.url and owner.roots:
-            return owner
+            return replace(owner, repository=name)
         self.check(store)
-        return replace(owner, url=self.url, folder=self.folder, roots=self.source.roots() or owner.roots)
+        roots = self.source.roots() or owner.roots
+        return replace(owner, repository=name, url=self.url, folder=self.folder, roots=roots)
 
     def _difference(self, owner: Owner, applied: Applied | None) -> str | None:
         """What makes this another repository than the owner; None when it is the same."""

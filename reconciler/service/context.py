@@ -11,6 +11,7 @@ from platformdirs import user_state_path
 
 from reconciler.errors import NeedsHuman
 from reconciler.ledger.connection import CHDB_FOLDER, DUCKDB_FILE, RecordedBranch
+from reconciler.ledger.names import name_repository
 from reconciler.model.host import ConditionSeverity, HostCondition
 from reconciler.reconcile.branch import BranchChoice, choose_branch
 from reconciler.reconcile.ownership import Claimant
@@ -52,16 +53,20 @@ UPLOAD_WAIT = 5.0
 
 
 class Place(Struct, frozen=True):
-    """An open repository, this host's state folder, and the folder the configuration is in."""
+    """An open repository, this host's state folder, and the folder the configuration is in.
+
+    `name` is what settings call the repository in the history; empty when they do not.
+    """
 
     source: GitSource
     state: Path
     folder: str
+    name: str
 
     @property
     def claimant(self) -> Claimant:
         """What claims the store of the state folder."""
-        return Claimant(self.source, self.repository, self.folder)
+        return Claimant(self.source, self.repository, self.folder, self.name)
 
     @property
     def repository(self) -> str:
@@ -75,8 +80,16 @@ class Target(Place, frozen=True):
     branch: str
 
     def recorded_branch(self, owner: Owner | None, store: str) -> RecordedBranch:
-        """The branch as the history names it: with the name that the store has for the repository."""
-        return RecordedBranch(owner.repository if owner else self.repository, self.branch, store)
+        """The branch as the history names it."""
+        if owner is None:
+            return RecordedBranch(self.claimant.name_in_history(None), self.branch, store, (self.repository,))
+        return recorded_branch(owner, self.branch, store, self.name)
+
+
+def recorded_branch(owner: Owner, branch: str, store: str, name: str) -> RecordedBranch:
+    """A branch of the owner's as the history names it; `name` is what settings call the repository there."""
+    former = tuple({owner.url, owner.repository})
+    return RecordedBranch(name or name_repository(owner.repository), branch, store, former)
 
 
 class History(Struct, frozen=True):
@@ -184,7 +197,7 @@ UNFIT = re.compile(r"[^\w.-]+", re.ASCII)
 
 def describe_place(source: GitSource, settings: Settings) -> Place:
     """A repository with the state folder."""
-    return Place(source, state_folder(source, settings), settings.path)
+    return Place(source, state_folder(source, settings), settings.path, settings.repository_name)
 
 
 def describe_target(place: Place, settings: Settings, bound: str | None) -> Target:
@@ -193,7 +206,7 @@ def describe_target(place: Place, settings: Settings, bound: str | None) -> Targ
     Raises `UsageError` when nothing says which one.
     """
     branch = choose_branch(place.source, branch_choice(settings), bound)
-    return Target(place.source, place.state, place.folder, branch)
+    return Target(place.source, place.state, place.folder, place.name, branch)
 
 
 def branch_choice(settings: Settings) -> BranchChoice:

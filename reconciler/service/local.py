@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from reconciler import answers
 from reconciler.errors import BranchError, ReconcilerError, RetryLater, UsageError
-from reconciler.ledger.connection import RecordedBranch
 from reconciler.model.host import ConditionSeverity, HostCondition
 from reconciler.model.rows import Drifts
 from reconciler.reconcile.admission import AdmissionController
@@ -37,6 +36,7 @@ from reconciler.service.context import (
     describe_place,
     describe_target,
     known_state_folder,
+    recorded_branch,
     state_folder,
 )
 from reconciler.service.endpoints import Services
@@ -60,7 +60,9 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.reader import DuckDBReader
     from reconciler.adapters.duckdb.store import DuckDBStore
     from reconciler.kinds.kind import Kinds
+    from reconciler.ledger.connection import RecordedBranch
     from reconciler.ledger.ledger import SqlLedger
+    from reconciler.model.host import Owner
     from reconciler.model.rows import QueryLimits, QueryResult
     from reconciler.plan import Plan
     from reconciler.ports import Clock, LedgerReader, Source, StoreReader
@@ -150,7 +152,7 @@ class LocalHost:
             except UsageError as error:
                 if self.settings.origin.url is not None:  # it is the address that makes no sense
                     raise
-                self._stored_branch(error)
+                self._stored_owner(error)
                 raise repository_gone(error) from error
             yield describe_place(source, self.settings)
 
@@ -179,7 +181,8 @@ class LocalHost:
                     identity = store.identity() if store else ""
                 target = describe_target(place, self.settings, owner.bound_branch if owner else None)
             except ReconcilerError as error:
-                state, branch = self._stored_branch(error)
+                state, owner, identity = self._stored_owner(error)
+                branch = recorded_branch(owner, owner.branch, identity, self.settings.repository_name)
                 resolve: Callable[[str], str | None] = partial(raise_unresolved, error)
             else:
                 place.claimant.check_owner(owner, applied)
@@ -221,7 +224,7 @@ class LocalHost:
                 followed = self._observe(place, branch_choice(self.settings), store)
                 if followed.head is None:
                     followed.followed_head()
-                target = Target(place.source, place.state, place.folder, followed.name)
+                target = Target(place.source, place.state, place.folder, place.name, followed.name)
                 yield Verifier(
                     source=target.source,
                     processor=CommitProcessor(target.source, self.settings.path, self.bundled, self.openers.faults),
@@ -255,7 +258,7 @@ class LocalHost:
             check_asked(asked, bound_branch(store))
             followed = self._observe(place, choice, store)
             followed.followed_head()
-            target = Target(place.source, place.state, place.folder, followed.name)
+            target = Target(place.source, place.state, place.folder, place.name, followed.name)
             processor = CommitProcessor(target.source, self.settings.path, self.bundled, self.openers.faults)
             reconciler = Reconciler(
                 claimant=target.claimant,
@@ -292,11 +295,11 @@ class LocalHost:
         try:
             return self._status()
         except BranchError as error:
-            state, owner = self._stored_branch(error)
+            state, owner, _ = self._stored_owner(error)
             condition = HostCondition(
                 HELD, ConditionSeverity.STALLED, error.reason, error.message, error.hint, self.clock.now()
             )
-            branch = BranchHead(owner.repository, owner.branch, None, shallow=False, conditions=(condition,))
+            branch = BranchHead(owner.url, owner.branch, None, shallow=False, conditions=(condition,))
             with self.openers.reader(state) or nullcontext() as store:
                 return describe(branch, read_store_state(store) if store else StoreState(), None, self.clock.now())
 
@@ -362,8 +365,8 @@ class LocalHost:
             return opener
         return lambda: nullcontext(EmptyLedger())
 
-    def _stored_branch(self, error: ReconcilerError) -> tuple[Path, RecordedBranch]:
-        """The state folder and branch of a store whose repository cannot be opened; raises the error without one."""
+    def _stored_owner(self, error: ReconcilerError) -> tuple[Path, Owner, str]:
+        """State folder, owner and id of a store whose repository cannot be opened; raises the error without one."""
         state = known_state_folder(self.settings)
         store = None if state is None else self.openers.reader(state)
         if state is None or store is None:
@@ -372,7 +375,7 @@ class LocalHost:
             owner, identity = store.owner(), store.identity()
         if owner is None:
             raise error
-        return state, RecordedBranch(owner.repository, owner.branch, identity)
+        return state, owner, identity
 
     def _open_reader(self, state: Path) -> AbstractContextManager[DuckDBReader | None]:
         return self.openers.reader(state) or nullcontext()

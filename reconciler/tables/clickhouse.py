@@ -16,9 +16,10 @@ from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import TIMESTAMPS, Column, Kind, SqlType
 from reconciler.kinds.names import recorded_name
 from reconciler.tables.rows import DECLARATION_COLUMNS, declaration_columns
+from reconciler.values import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 DEFAULT_DATABASE = "config_history"
 VERSIONS_TABLE = "config_versions"
@@ -216,6 +217,23 @@ def kind_of_table(table: str, columns: Mapping[str, str]) -> Kind | None:
         return None
     ordered = tuple(sorted(fields, key=lambda column: column.name != key))
     return Kind(table, table, key, ordered, (), (), {}, "", canonical.digest([table, dict(columns)]))
+
+
+def recorded_column(name: str, columns: Iterable[str]) -> str:
+    """The history's own column of a kind's table; it is prefixed where the kind has a field of that name."""
+    return f"history_{name}" if f"history_{name}" in columns else name
+
+
+def find_tables(existing: Mapping[str, Mapping[str, str]]) -> tuple[Table, ...]:
+    """The ledger's tables among those of a database, by name with their columns and types; that of versions is last."""
+    tables = []
+    for name, columns in sorted(existing.items()):
+        kind = kind_of_table(name, columns) if name not in OWN_TABLES else None
+        if kind is not None:
+            parts = (recorded_column(part, columns) for part in ("repository", "branch", "", "height", "commit_sha"))
+            tables.append(Table(name, columns, tuple(part or kind.key for part in parts)))
+    own = (STATES, EVENTS, INTERVALS, VERSIONS)
+    return (*tables, *(replace(table, columns=existing[table.name]) for table in own if table.name in existing))
 
 
 def create_database(database: str) -> str:

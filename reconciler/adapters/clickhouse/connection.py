@@ -86,6 +86,10 @@ _INSERT_SETTINGS = {
     "precise_float_parsing": 1,  # the fast parser is off by a bit in the last place for one number in six
     "async_insert": 0,  # when the call returns, the rows are there
 }
+_COPY_SETTINGS = {
+    "send_progress_in_http_headers": 1,  # so that a long statement is not taken for a server that hangs
+    "max_insert_threads": 1,  # keeps the order
+}
 _DRIVER_LOG = logging.NullHandler()
 
 
@@ -225,6 +229,15 @@ class Connection:
             self._client.raw_insert(
                 self._name(table.name), list(table.columns), lines(rows), settings=_INSERT_SETTINGS, fmt=ROW_FORMAT
             )
+
+    def copy_rows(self, table: Table, column: str, old: str, new: str) -> None:
+        """Insert the rows with one value in a column once more with another one, in the order of the key."""
+        names, key = (", ".join(map(quote, some)) for some in (table.columns, table.key))
+        shown = ", ".join("{new:String}" if name == column else quote(name) for name in table.columns)
+        found = f"FROM {self._name(table.name)} FINAL WHERE {quote(column)} = {{old:String}} ORDER BY {key}"
+        statement = f"INSERT INTO {self._name(table.name)} ({names}) SELECT {shown} {found}"
+        with translate_errors(self.place):
+            self._client.command(statement, parameters={"old": old, "new": new}, settings=_COPY_SETTINGS)
 
     def _name(self, table: str) -> str:
         return f"{quote(self.database)}.{quote(table)}"

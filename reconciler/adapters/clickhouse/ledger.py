@@ -45,4 +45,4 @@ def open_ledger(
     """
     server = parse_url(url)
     connection = connect_server(server, timeouts) if server else open_embedded(folder / CHDB_FOLDER)
-    return ClickHouseLedger(connection, recorded, clock)
+    return ClickHouseLedger.opened(connection, recorded, clock)

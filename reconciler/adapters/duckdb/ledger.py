@@ -78,7 +78,7 @@ def open_ledger(folder: Path, recorded: RecordedBranch, clock: Clock) -> DuckDBL
 
     Raises `RetryLater` while another process has it open, `NeedsHuman` when it cannot be read or is damaged.
     """
-    return DuckDBLedger(HistoryFile(folder / DUCKDB_FILE), recorded, clock)
+    return DuckDBLedger.opened(HistoryFile(folder / DUCKDB_FILE), recorded, clock)
 
 
 def probe(folder: Path) -> ProbeAnswer:
@@ -208,21 +208,36 @@ class HistoryFile:
 
     def insert(self, table: Table, rows: Iterable[Sequence[object]]) -> None:
         """Insert rows, each over the one that it replaces."""
-        name, columns, key = qualify(TABLES, table.name), quote_list(table.columns), quote_list(table.key)
-        same = " AND ".join(f"{name}.{quote(part)} = {INCOMING}.{quote(part)}" for part in table.key)
-        version = quote(table.version) if table.version else ""
-        newer = f" AND {INCOMING}.{version} >= {name}.{version}" if version else ""
-        order = f"{version} DESC, rowid DESC" if version else "rowid DESC"
+        name, columns = qualify(TABLES, table.name), quote_list(table.columns)
         with self._writing():
             self._connection.execute(f"CREATE TEMP TABLE {INCOMING} AS SELECT {columns} FROM {name} LIMIT 0")
             with self._connection.appender('temp.main."incoming rows"') as appender:
                 appender.append_rows(to_records(rows))
+            self._merge(table)
+
+    def copy_rows(self, table: Table, column: str, old: str, new: str) -> None:
+        """Insert the rows with one value in a column once more with another one."""
+        name, columns, where = qualify(TABLES, table.name), quote_list(table.columns), quote(column)
+        with self._writing():
             self._connection.execute(
-                f"MERGE INTO {name} "
-                f"USING (SELECT DISTINCT ON ({key}) * FROM {INCOMING} ORDER BY {order}) AS {INCOMING} ON {same} "
-                f"WHEN MATCHED{newer} THEN UPDATE BY NAME WHEN NOT MATCHED THEN INSERT BY NAME"
+                f"CREATE TEMP TABLE {INCOMING} AS SELECT {columns} FROM {name} WHERE {where} = ?", [old]
             )
-            self._connection.execute(f"DROP TABLE {INCOMING}")
+            self._connection.execute(f"UPDATE {INCOMING} SET {where} = ?", [new])
+            self._merge(table)
+
+    def _merge(self, table: Table) -> None:
+        """Put the incoming rows into a table."""
+        name, key = qualify(TABLES, table.name), quote_list(table.key)
+        same = " AND ".join(f"{name}.{quote(part)} = {INCOMING}.{quote(part)}" for part in table.key)
+        version = quote(table.version) if table.version else ""
+        newer = f" AND {INCOMING}.{version} >= {name}.{version}" if version else ""
+        order = f"{version} DESC, rowid DESC" if version else "rowid DESC"
+        self._connection.execute(
+            f"MERGE INTO {name} "
+            f"USING (SELECT DISTINCT ON ({key}) * FROM {INCOMING} ORDER BY {order}) AS {INCOMING} ON {same} "
+            f"WHEN MATCHED{newer} THEN UPDATE BY NAME WHEN NOT MATCHED THEN INSERT BY NAME"
+        )
+        self._connection.execute(f"DROP TABLE {INCOMING}")
 
     def _comment(self, table: Table) -> None:
         self._connection.execute(f"COMMENT ON TABLE {qualify(TABLES, table.name)} IS '{table.comment}'")
