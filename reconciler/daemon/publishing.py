@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MIN_INTERVAL = 1.0
 """Seconds from the end of one publication to the next one: of commits that come sooner, the last is published."""
+HEAD_START = 0.05
+"""Seconds in which those who wait for a commit are told of it first: a publication keeps a processor busy as long."""
 
 
 def published_copy(settings: Settings, state: Path) -> PublishedCopy | None:
@@ -93,7 +95,9 @@ class Publisher(Follower):
     def apply(self, step: AppliedStep) -> None:
         """Remember what a commit changed, and publish it if it is time."""
         _hear(self._copy, step)
-        self._publish(view_mark(step.update))
+        if self._is_due():
+            time.sleep(HEAD_START)
+            self._publish(view_mark(step.update))
 
     def compare(self) -> Iterator[None]:
         """Compare all rows with the live ones."""
@@ -110,8 +114,11 @@ class Publisher(Follower):
         message = f"{self._copy.file} is not as it was left, and is made anew: something else was there"
         self._context.log.event("CopyAltered", message, level=Level.WARN)
 
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._done >= MIN_INTERVAL
+
     def _publish(self, at: ViewMark) -> None:
-        if time.monotonic() - self._done < MIN_INTERVAL:
+        if not self._is_due():
             return
         if self._copy.is_altered():
             self._log_altered()
