@@ -61,5 +61,19 @@ def too_many_bytes(limit: int) -> TooLarge:
     )
 
 
+class BrokenTree(ReconcilerError):
+    """A commit has a tree that git would not have written: its own fault. `flaws` are paths, and what is wrong."""
+
+    def __init__(self, message: str, *, hint: str = "", flaws: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.flaws = flaws
+
+
+def broken_tree(*flaws: tuple[str, str]) -> BrokenTree:
+    """One or more flaws in the trees of a commit."""
+    hint = "make the folder anew with git rm and git add; later commits are judged without this one"
+    return BrokenTree("; ".join(f"{path}: {what}" for path, what in flaws), hint=hint, flaws=flaws)
+
+
 class BugError(ReconcilerError):
     """An invariant of the program itself does not hold."""

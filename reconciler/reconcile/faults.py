@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from msgspec import Struct
 
 from reconciler import __version__
-from reconciler.errors import BugError, ReconcilerError, RetryLater, TooLarge
+from reconciler.errors import BrokenTree, BugError, ReconcilerError, RetryLater, TooLarge
 from reconciler.model.log import Level
 from reconciler.model.problem import Problem, verdict_of
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from reconciler.ports import Log, Store, StoreReader
 
 HOST_FAULTS: Final = (OSError, MemoryError, ReconcilerError)
-"""Apart from a bug (`BugError`), where the program fails over what a commit brings, and from what is too large."""
+"""Apart from a bug (`BugError`), where the program fails over what a commit brings, and from what is too large, or a
+broken tree."""
 PANIC: Final = "PanicException"
 """What libraries in Rust raise. It is no `Exception`, and its class cannot be imported."""
 MAX_KNOWN: Final = 10_000
@@ -32,7 +33,7 @@ HINT: Final = "revert the commit; later commits are judged without it. The log h
 
 def is_commit_fault(error: BaseException) -> bool:
     """Whether an exception may be the fault of what was read: then it is tried again in a fresh process."""
-    if isinstance(error, (BugError, TooLarge)) or type(error).__name__ == PANIC:
+    if isinstance(error, (BugError, BrokenTree, TooLarge)) or type(error).__name__ == PANIC:
         return True
     return isinstance(error, Exception) and not isinstance(error, HOST_FAULTS)
 
@@ -53,6 +54,11 @@ def describe_fault(error: BaseException) -> str:
 def cannot_judge(path: str, fault: str, hint: str = HINT) -> Problem:
     """The problem of a file, or of a folder for all of a commit, over which this version of the program fails."""
     return Problem(path, 1, 1, "cannot-judge", "", f"{verdict_of(__version__)}: {fault}", hint)
+
+
+def broken_tree_problems(error: BrokenTree) -> tuple[Problem, ...]:
+    """The problems of a commit with trees that git would not have written."""
+    return tuple(sorted(Problem(path, 1, 1, "broken-tree", "", what, error.hint) for path, what in error.flaws))
 
 
 class Answer(Struct, frozen=True):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from reconciler import canonical
-from reconciler.errors import RetryLater, TooLarge
+from reconciler.errors import BrokenTree, RetryLater, TooLarge
 from reconciler.kinds.kind import Kinds
 from reconciler.model.change import Op, Stamp
 from reconciler.model.commit import Commit, CommitDelta, Signature, Status, Version
@@ -17,6 +17,7 @@ from reconciler.model.problem import Problem, Severity
 from reconciler.reconcile.faults import (
     ACCEPTED,
     Answer,
+    broken_tree_problems,
     cannot_judge,
     describe_fault,
     is_commit_fault,
@@ -97,7 +98,7 @@ class CommitProcessor:
         self.bundled = bundled
         self.faults = faults
         self._reader = FileReader(bundled.kinds, faults)
-        self._known_faults: dict[str, Problem] = {}
+        self._known_faults: dict[str, tuple[Problem, ...]] = {}
 
     def forget_faults(self) -> None:
         """Judge again what could not be judged."""
@@ -172,22 +173,25 @@ class CommitProcessor:
     def _judge(
         self, state: TreeState, stamp: Stamp, height: int, move: Callable[[], tuple[TreeState, Outcome]]
     ) -> tuple[TreeState, Outcome]:
-        """Make a move; a commit at fault leaves the state as it is, and its only problem is that."""
+        """Make a move; a commit at fault leaves the state as it is, and its only problems are those."""
         subject = self._name_subject("commit", state.tree, stamp.commit)
-        problem = self._known_faults.get(stamp.commit) or self.known_fault(subject)
-        if problem is None:
+        known = self.known_fault(subject)
+        problems = self._known_faults.get(stamp.commit) or ((known,) if known else ())
+        if not problems:
             try:
                 return move()
+            except BrokenTree as error:
+                problems = broken_tree_problems(error)
             except TooLarge as error:
-                problem = cannot_judge(self.rules.folder or ".", str(error), error.hint)
+                problems = (cannot_judge(self.rules.folder or ".", str(error), error.hint),)
             except BaseException as error:  # noqa: BLE001  raised again unless the commit is at fault
                 if not is_commit_fault(error):
                     raise_host_fault(stamp.commit, error)
-                problem = self._find_fault(subject, state, stamp, error)
+                problems = (self._find_fault(subject, state, stamp, error),)
             if len(self._known_faults) >= MAX_FAULTS:
                 self._known_faults.clear()
-            self._known_faults[stamp.commit] = problem
-        return replace(state, height=height), Outcome(state.snapshot, (problem,), ())
+            self._known_faults[stamp.commit] = problems
+        return replace(state, height=height), Outcome(state.snapshot, problems, ())
 
     def _find_fault(self, subject: str, state: TreeState, stamp: Stamp, error: BaseException) -> Problem:
         """Why a commit that failed here fails in a fresh process. Raises `RetryLater` when it does not."""

@@ -51,6 +51,7 @@ CODE_MEANINGS = {
     "more-problems": "There are more problems than are kept",
     "date-out-of-range": "A commit is dated outside what the stores can hold",
     "cannot-judge": "This version of the program cannot judge the commit",
+    "broken-tree": "A commit has a tree that git would not have written",
     "bad-policy": "A policy cannot be run",
     "bad-policy-test": "A test of a policy cannot be run",
     "untested-policy": "A policy has no tests",

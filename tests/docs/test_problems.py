@@ -11,8 +11,9 @@ import pytest
 
 from reconciler import settings
 from reconciler.adapters.git.queries import parse_commit
-from reconciler.errors import too_many_paths
-from reconciler.reconcile.faults import cannot_judge
+from reconciler.adapters.git.trees import SoundTree, read_tree
+from reconciler.errors import broken_tree, too_many_paths
+from reconciler.reconcile.faults import broken_tree_problems, cannot_judge
 from reconciler.reconcile.walk import check_dates
 from reconciler.report.problems import problem_line
 from reconciler.service.authoring import run_policy_tests
@@ -39,6 +40,7 @@ OF_FILTERS = "not-committable"
 OF_DATES = "date-out-of-range"
 OF_BUGS = "cannot-judge"
 """Tells of a fault in the program: where one is known, it is mended."""
+OF_TREES = "broken-tree"
 OF_MANY = "more-problems"
 OF_TESTS = {"untested-policy": None, "bad-policy-test": "ok"}
 """Told by `policy test`, and what becomes of the folder `pass` then."""
@@ -89,6 +91,7 @@ def test_every_code_has_an_example() -> None:
         OF_FILTERS,
         OF_DATES,
         OF_BUGS,
+        OF_TREES,
         OF_MANY,
         *OF_TESTS,
     }
@@ -158,6 +161,15 @@ def test_the_faults_of_the_page_are_told_as_it_says() -> None:
     assert problem_line(cannot_judge(fault.partition(":")[0], "RecursionError")) == fault.strip()
     exceeded = too_many_paths(250_000)
     assert problem_line(cannot_judge(".", str(exceeded), exceeded.hint)) == limit.strip()
+
+
+def test_the_broken_tree_of_the_page_is_told_as_it_says() -> None:
+    told = next(block.body for block in blocks(PAGE, "text") if block.section == OF_TREES)
+    tree = b"100644 fx-majors-01.yaml\0" + b"a" * 20
+    flaw = read_tree(tree * 2, 20)
+    assert not isinstance(flaw, SoundTree)
+    [problem] = broken_tree_problems(broken_tree((f"users/{flaw[0].decode()}", flaw[1])))
+    assert problem_line(problem) == told.strip()
 
 
 def test_the_narrowed_schema_of_the_page_is_refused_as_it_says(tmp_path: Path, desk: Path) -> None:

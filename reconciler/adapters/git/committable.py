@@ -25,7 +25,8 @@ from reconciler.adapters.git.process import (
     find_complaint,
     missing_object,
 )
-from reconciler.adapters.git.queries import entry_type, path_text
+from reconciler.adapters.git.queries import entry_type
+from reconciler.adapters.git.trees import path_text
 from reconciler.errors import NeedsHuman, UsageError, too_many_bytes, too_many_paths
 from reconciler.model.commit import EntryType, RefusedFile
 from reconciler.model.limits import Limits

@@ -65,7 +65,7 @@ class Plumbing:
         self.git_dir = git_dir
         self._variables = variables
         self.limits = limits or Limits()
-        self._empty_tree = EMPTY_TREE[object_format]
+        self.empty_tree = EMPTY_TREE[object_format]
         self._watchdog = Watchdog(silence)
         self._idle: dict[tuple[str, ...], list[Process]] = {}
         self._guard = threading.Lock()
@@ -120,7 +120,7 @@ class Plumbing:
     def _compare_trees(self, line: bytes) -> bytes | None:
         """The records of a request that git refused, without its commits, whose text may be what is too large."""
         new, old = line.removesuffix(self._mark).decode().split()
-        trees = [] if new == self._empty_tree else [self.name(f"{commit}^{{tree}}") for commit in (old, new)]
+        trees = [] if new == self.empty_tree else [self.name(f"{commit}^{{tree}}") for commit in (old, new)]
         request = " ".join(filter(None, trees))
         if request.count(" ") != 1:
             return None
@@ -136,7 +136,7 @@ class Plumbing:
         return self._request_line(old, new) in self._oversized
 
     def _request_line(self, old: str | None, new: str) -> bytes:
-        return (f"{new} {old}\n" if old else f"{self._empty_tree} {new}\n").encode() + self._mark
+        return (f"{new} {old}\n" if old else f"{self.empty_tree} {new}\n").encode() + self._mark
 
     def lines(self, *arguments: str) -> Generator[str, None, None]:
         """The output lines of one git command, as they come; ending early ends git."""
@@ -242,7 +242,7 @@ class Plumbing:
             pieces.append(piece)
             end = end[-len(self._mark) :] + piece
         answer = b"".join(pieces)
-        for head in (f"{request}\0", f"{request}\n", f"{self._empty_tree} {request}\n"):
+        for head in (f"{request}\0", f"{request}\n", f"{self.empty_tree} {request}\n"):
             if answer.startswith(head.encode()):
                 return answer[len(head) : -len(self._mark)]
         raise process.failure(request)  # git goes on when it cannot read one side: that is no empty difference

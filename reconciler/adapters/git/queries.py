@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections import OrderedDict
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.adapters.git.process import missing_object
+from reconciler.adapters.git.trees import FOLDER, path_text, tree_entries
 from reconciler.canonical import timestamp
-from reconciler.errors import too_many_paths
+from reconciler.errors import BrokenTree, NeedsHuman, TooLarge, too_many_paths
 from reconciler.model.commit import Commit, CommitDelta, EntryType, FileChange, Signature
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 
     from reconciler.adapters.git.plumbing import Plumbing
+    from reconciler.adapters.git.trees import TreeChecker
 
 
 FIRST = 0
@@ -114,21 +117,8 @@ def _shorten(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:half]}{left_out}{text[-half:]}"
 
 
-SYMLINK, SUBMODULE, FOLDER = b"120000", b"160000", b"40000"
+SYMLINK, SUBMODULE = b"120000", b"160000"
 TYPES = {SYMLINK: EntryType.SYMLINK, SUBMODULE: EntryType.SUBMODULE}
-LOOKS_ESCAPED = re.compile(rb"\\(?=x(?:[89a-f][0-9a-f]|5c))")
-
-
-def path_text(raw: bytes) -> str:
-    r"""A path as text that every UTF-8 store can hold.
-
-    Bytes that are not UTF-8 are written as `\xNN`; a backslash that stands before what looks like such an escape
-    is itself written as `\x5c`, so that two paths never get the same text. Git keeps paths as bytes; nearly all of
-    them are UTF-8, and those come out as they are.
-    """
-    if b"\\x" in raw:
-        raw = LOOKS_ESCAPED.sub(rb"\\x5c", raw)
-    return raw.decode("utf-8", "backslashreplace")
 
 
 def entry_type(mode: bytes) -> EntryType:
@@ -150,34 +140,62 @@ def _change(header: bytes, path: bytes) -> FileChange:
     return FileChange(path_text(path), blob.decode(), entry_type(mode), old_type)
 
 
-def tree_entries(raw: bytes, id_size: int) -> Iterator[tuple[str, bytes, str]]:
-    """Name, mode and id of each entry of a tree object: `mode name`, NUL, `id_size` bytes."""
-    at = 0
-    while at < len(raw):
-        space = raw.index(b" ", at)
-        end = raw.index(b"\0", space)
-        yield path_text(raw[space + 1 : end]), raw[at:space], raw[end + 1 : end + 1 + id_size].hex()
-        at = end + 1 + id_size
-
-
+MAX_RECENT = 4096
+"""Commits of a stream whose trees are remembered: a parent is mostly near."""
 MAX_SINGLE_COMMITS = 4
 """Commits that are looked at one by one before git is asked for all."""
 
 
-def history(plumbing: Plumbing, head: str, known: str | None) -> Iterator[CommitDelta]:
+def history(plumbing: Plumbing, trees: TreeChecker, head: str, known: str | None) -> Iterator[CommitDelta]:
     """Every commit that `head` reaches and `known` does not, parents before children.
 
-    The three processes work at the same time, each a few requests ahead of the next.
+    The processes work at the same time, each a few requests ahead of the next.
     """
     with contextlib.closing(_graph(plumbing, head, known)) as graph:
-        yield from read_deltas(plumbing, graph)
+        yield from read_deltas(plumbing, trees, graph)
 
 
-def read_deltas(plumbing: Plumbing, graph: Iterable[tuple[str, tuple[str, ...]]]) -> Iterator[CommitDelta]:
-    """These commits, with the parents that they have here."""
-    requests = (_request(commit, tree) for commit, tree in read_commits(plumbing, graph))
-    for commit, raw in plumbing.differences(requests):
-        yield CommitDelta(commit, None if raw is None else parse_changes(raw))
+def read_deltas(
+    plumbing: Plumbing, trees: TreeChecker, graph: Iterable[tuple[str, tuple[str, ...]]]
+) -> Iterator[CommitDelta]:
+    """These commits, with the parents that they have here.
+
+    What differs is not asked where the trees of a commit or of its parent are broken: git may end over them.
+    """
+    checked = _CheckedCommits(plumbing, trees)
+    requests = (checked.request(commit, tree) for commit, tree in read_commits(plumbing, graph))
+    for (commit, is_sound), raw in plumbing.differences(requests):
+        yield CommitDelta(commit, None if raw is None or not is_sound else parse_changes(raw))
+
+
+class _CheckedCommits:
+    """The commits of a stream as requests for what differs, once their trees were checked."""
+
+    def __init__(self, plumbing: Plumbing, trees: TreeChecker) -> None:
+        self._plumbing, self._trees = plumbing, trees
+        self._recent: OrderedDict[str, str] = OrderedDict()
+        self._broken: dict[str, str | None] = {}
+        """The commits with broken trees, each with the tree of the last commit before it that has none."""
+
+    def request(self, commit: Commit, tree: str) -> tuple[str | None, str, tuple[Commit, bool]]:
+        """The older commit and the newer one, or two empty trees where either is broken."""
+        first = commit.parents[0] if commit.parents else None
+        sound = self._broken[first] if first in self._broken else self._tree(first) if first else None
+        try:
+            self._trees.check(sound, tree)
+        except (BrokenTree, TooLarge):
+            self._broken[commit.sha] = sound
+        except NeedsHuman:  # an object is missing here: told when it is this commit's turn, as git misses it as well
+            pass
+        self._recent[commit.sha] = tree
+        if len(self._recent) > MAX_RECENT:
+            self._recent.popitem(last=False)
+        if first in self._broken or commit.sha in self._broken:
+            return None, self._plumbing.empty_tree, (commit, False)
+        return first, commit.sha if first else tree, (commit, True)
+
+    def _tree(self, commit: str) -> str | None:
+        return self._recent.get(commit) or self._plumbing.name(f"{commit}^{{tree}}")
 
 
 def read_straight_line(plumbing: Plumbing, head: str, known: str) -> tuple[tuple[str, tuple[str, ...]], ...] | None:
@@ -216,9 +234,13 @@ def height(plumbing: Plumbing, commit: str) -> int:
     return int(plumbing.output("rev-list", "--first-parent", "--count", commit, "--") or 0)
 
 
-def changes(plumbing: Plumbing, old: str | None, new: str) -> tuple[FileChange, ...]:
-    """The paths that differ between two commits' trees; `old` None stands for the empty tree. Raises `TooLarge`."""
+def changes(plumbing: Plumbing, trees: TreeChecker, old: str | None, new: str) -> tuple[FileChange, ...]:
+    """The paths that differ between two commits' trees; `old` None stands for the empty tree.
+
+    Raises `TooLarge`, and `BrokenTree` for what the older one has not.
+    """
     ((commit, tree),) = read_commits(plumbing, [(new, ())])
+    trees.check(plumbing.name(f"{old}^{{tree}}") if old else None, tree)
     target = commit.sha if old else tree
     raw = None
     if not plumbing.is_oversized(old, target):
@@ -246,11 +268,6 @@ def _graph(
         for line in lines:
             sha, *above = line.split()
             yield sha, tuple(above)
-
-
-def _request(commit: Commit, tree: str) -> tuple[str | None, str, Commit]:
-    first = commit.parents[0] if commit.parents else None
-    return first, commit.sha if first else tree, commit
 
 
 Wanted: TypeAlias = "dict[str, Wanted]"
@@ -290,8 +307,11 @@ def paths(plumbing: Plumbing, commit: str) -> tuple[str, ...]:
 
 
 def has_folder(plumbing: Plumbing, commit: str, folder: str) -> bool:
-    """Whether the commit's tree has a folder."""
-    return _tree(plumbing, commit, folder) is not None
+    """Whether the commit's tree has a folder. One that cannot be read may have it: judging the commit tells."""
+    try:
+        return _tree(plumbing, commit, folder) is not None
+    except BrokenTree:
+        return True
 
 
 def listing(plumbing: Plumbing, commit: str, folder: str) -> tuple[FileChange, ...]:

@@ -11,7 +11,8 @@ from reconciler.adapters.git import queries, revisions
 from reconciler.adapters.git.plumbing import Plumbing
 from reconciler.adapters.git.process import SILENCE, Process, missing_object
 from reconciler.adapters.git.revisions import branch_in, head_branch, resolve
-from reconciler.errors import BugError, NeedsHuman, UsageError
+from reconciler.adapters.git.trees import TreeChecker
+from reconciler.errors import NeedsHuman, UsageError, broken_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -61,6 +62,7 @@ class GitSource:
 
     def __init__(self, plumbing: Plumbing, *, git_dir: Path, own_dir: Path, work_tree: Path | None) -> None:
         self._plumbing = plumbing
+        self._trees = TreeChecker(plumbing)
         self.git_dir = git_dir
         self.own_dir = own_dir
         self.work_tree = work_tree
@@ -149,12 +151,15 @@ class GitSource:
         """Every commit reachable from `head` and not from `known`, parents before children, as one stream."""
         line = self._straight(head, known)
         if line is not None:
-            return queries.read_deltas(self._plumbing, line)
-        return queries.history(self._plumbing, self._commit(head), self._commit(known) if known else None)
+            return queries.read_deltas(self._plumbing, self._trees, line)
+        return queries.history(self._plumbing, self._trees, self._commit(head), self._commit(known) if known else None)
 
     def changes(self, old: str | None, new: str) -> tuple[FileChange, ...]:
-        """The paths that differ between the trees of two commits; `old` None stands for the empty tree."""
-        return queries.changes(self._plumbing, self._commit(old) if old else None, self._commit(new))
+        """The paths that differ between the trees of two commits; `old` None stands for the empty tree.
+
+        Raises `TooLarge`, and `BrokenTree` where a tree that the older one has not is none that git would write.
+        """
+        return queries.changes(self._plumbing, self._trees, self._commit(old) if old else None, self._commit(new))
 
     def files(self, commit: str, paths: Collection[str]) -> tuple[FileChange, ...]:
         """Those of the given paths that the commit's tree has, as they are there, in order."""
@@ -181,7 +186,7 @@ class GitSource:
             if content is None:
                 raise missing_object(self.git_dir, blob)
             if kind != b"blob":
-                raise BugError(f"{blob} is a {kind.decode()}, no blob")
+                raise broken_tree((".", f"the object {blob} is a file by the tree's mode, and a {kind.decode()}"))
             yield blob, content
 
     def _straight(self, head: str, known: str | None) -> tuple[tuple[str, tuple[str, ...]], ...] | None:

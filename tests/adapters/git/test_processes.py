@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from reconciler.adapters.git.repository import GitSource, open_repository
-from reconciler.errors import BugError, NeedsHuman, RetryLater
+from reconciler.errors import BrokenTree, NeedsHuman, RetryLater
 
 if TYPE_CHECKING:
     from tests.support.gitrepo import GitRepo
@@ -177,7 +177,7 @@ def test_a_missing_folder_is_no_difference_that_could_be_missed(repo: GitRepo) -
 
 def test_a_tree_is_no_blob(repo: GitRepo, source: GitSource) -> None:
     head = repo.commit({"a.yaml": "1"})
-    with pytest.raises(BugError, match="no blob"):
+    with pytest.raises(BrokenTree, match="is a file by the tree's mode, and a tree"):
         list(source.blobs([repo.git("rev-parse", f"{head}^{{tree}}")]))
 
 
