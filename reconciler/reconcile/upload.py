@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import threading
 import time
@@ -15,7 +16,7 @@ from reconciler.model.host import UploadAttempt, UploadFailure, UploadState
 from reconciler.reconcile.record import BATCH_WEIGHT, EVENTS, INTERVALS, MAX_EVENTS, Outbox, StoreOutbox, VersionBatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from reconciler.backoff import Backoff
     from reconciler.model.host import HostEvent
@@ -38,6 +39,14 @@ HUMAN_DELAY: Final = 300.0
 STOP_TIMEOUT: Final = 5.0
 """Seconds that the thread has to end."""
 NEVER: Final = math.inf
+TURN: Final = 5.0
+"""Seconds that each host leaves to the one before it: as long as uploads are apart, unless a host config says else."""
+MAX_RANK: Final = 6
+"""Turns that a host waits at most: the hosts before it may all be gone."""
+HOSTS_INTERVAL: Final = 60.0
+"""Seconds between two looks for the other hosts."""
+HOST_EVENTS: Final = 500
+"""The newest host events that tell which other hosts there are."""
 
 
 class PendingUploads(Struct, frozen=True):
@@ -66,11 +75,48 @@ def discard_events(store: Store) -> None:
 
 
 class UploadTarget(Struct, frozen=True):
-    """Where it is uploaded to. The ledger is closed after `idle` seconds without use."""
+    """Where it is uploaded to. The ledger is closed after `idle` seconds without use.
+
+    `turn` are the seconds that each host which shares the ledger leaves to the one before it.
+    """
 
     open_ledger: OpenLedger
     backfill: Backfill
     idle: float = IDLE
+    turn: float = TURN
+
+
+def rank_host(host: str, hosts: Collection[str], commit: str) -> int:
+    """How many of some hosts are to record a commit before this one: the order is another one for each commit.
+
+    Rendezvous hashing: each host computes the same order, and nobody has to agree on it.
+    """
+    weights = {one: hashlib.sha256(f"{commit}\0{one}".encode()).digest() for one in {host, *hosts}}
+    return sum(weight < weights[host] for weight in weights.values())
+
+
+class RecordingOrder:
+    """Which of the hosts that share a ledger records a version: one of them, and the next where that one does not.
+
+    For one thread.
+    """
+
+    def __init__(self, host: str, turn: float) -> None:
+        self._host, self._turn = host, turn
+        self._hosts: frozenset[str] = frozenset()
+        self._looked = -NEVER
+        self._commit, self._since = "", 0.0
+
+    def is_our_turn(self, ledger: Ledger, commit: str) -> bool:
+        """Whether to record the oldest commit that the ledger lacks now. False: ask again at the next upload."""
+        now = time.monotonic()
+        if commit != self._commit:
+            self._commit, self._since = commit, now
+        if now - self._looked > HOSTS_INTERVAL:
+            self._hosts = frozenset(told.host for told in ledger.events(limit=HOST_EVENTS))
+            self._looked = now
+        rank = rank_host(self._host, self._hosts, commit)
+        return now - self._since >= min(rank, MAX_RANK) * self._turn
 
 
 class LedgerConnection:
@@ -121,16 +167,21 @@ class BatchUploader:
         self._pending, self._backfill = pending, target.backfill
         self._heartbeat, self._count = heartbeat, count
         self._recorded = 0
+        self._order = RecordingOrder(pending.host, target.turn)
+        self.waits = False
+        """Whether versions are left to another host for now."""
 
-    def upload(self, failures: int) -> None:
+    def upload(self, failures: int, *, at_once: bool = False) -> None:
         """Upload versions, parents first, then events and live intervals.
 
+        A version that another host is to record is left to it for a while, except with `at_once`.
         Each of so many failures in a row halves the batches, as a server may refuse only large ones. Raises what the
         ledger or git raise. What is not uploaded by then stays pending, in its order, and the ledger is opened anew
         for it: a server that comes back may have another database, or none.
         """
         try:
-            self._upload_versions(max(1, BATCH_WEIGHT >> failures))
+            self.waits = False
+            self._upload_versions(max(1, BATCH_WEIGHT >> failures), at_once=at_once)
             self._upload_events()
             self._upload_intervals()
         except BaseException:
@@ -152,12 +203,12 @@ class BatchUploader:
             self.connection.ledger().record_intervals(self._pending.host, intervals)
             outbox.mark_uploaded(intervals)
 
-    def _upload_versions(self, weight: int) -> None:
+    def _upload_versions(self, weight: int, *, at_once: bool) -> None:
         outbox = self._pending.outbox
         for _ in range(2):  # an outbox that is still behind has to wait: commits arrive faster than they are compared
             if outbox.behind and not self._run_backfill():
                 return
-            if self._upload_batches(weight):
+            if self._upload_batches(weight, at_once=at_once):
                 return
             outbox.require_backfill()
 
@@ -173,16 +224,21 @@ class BatchUploader:
         outbox.mark_backfilled(checkpoint)
         return not outbox.behind
 
-    def _upload_batches(self, weight: int) -> bool:
+    def _upload_batches(self, weight: int, *, at_once: bool) -> bool:
         """Upload batches of a weight. False when the ledger lacks a parent, and so may lack any commit before."""
         while versions := self._pending.outbox.take(weight):
             self._heartbeat()
             ledger = self.connection.ledger()
-            shas = {pending.sha for pending in versions}
+            shas_in_order = [pending.sha for pending in versions]
+            shas = set(shas_in_order)
             parents = {parent for pending in versions for parent in pending.version.commit.parents} - shas
             known = ledger.recorded_commits((*shas, *parents))
             if not parents <= known.keys():
                 return False
+            missing = next((sha for sha in shas_in_order if sha not in known), None)
+            if missing and not at_once and not self._order.is_our_turn(ledger, missing):
+                self.waits = True
+                return True
             written = _record_unknown(ledger, versions, known)
             self._recorded += sum(pending.sha not in known for pending in versions)
             self._count(written, self._recorded)
@@ -300,13 +356,13 @@ class HistoryUploader:
             self._state = self._state.with_start(self._clock.now())
         error: Exception | None = None
         try:
-            self._uploader.upload(self._state.failures)
+            self._uploader.upload(self._state.failures, at_once=requests > self._requests_answered)
         except _Stopping:
             return
         except Exception as caught:  # noqa: BLE001  the thread must outlive whatever happens to one attempt
             error = caught
         failed, recorded = error is not None, self._written - before
-        complete = not (failed or self._pending.outbox.behind)
+        complete = not (failed or self._uploader.waits or self._pending.outbox.behind)
         self.on_attempt(UploadAttempt(time.perf_counter() - began, recorded, failed, complete))
         self._conclude(requests, error)
 

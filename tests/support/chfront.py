@@ -5,6 +5,7 @@ port; tests start it with `tests.support.fronts.running`. `--user` and `--passwo
 `POST /fault?mode=MODE&times=N&match=TEXT` makes the next N requests whose statement contains TEXT go wrong:
 `refuse` (HTTP 500), `code-202` (ClickHouse's error of that number), `hang` (executes nothing, answers nothing for a
 minute), `lose` (executes, then closes without an answer), `cut` (closes in the middle of it).
+`POST /inserts` answers with the tables of all inserts since it was asked last, a line for each.
 Protocol: https://clickhouse.com/docs/interfaces/http.
 """
 
@@ -30,6 +31,7 @@ import chdb
 NOT_SETTINGS = {"query", "database", "query_id", "wait_end_of_query", "client_protocol_version", "role", "session_id"}
 TRANSPORT = {"enable_http_compression", "send_progress_in_http_headers", "http_headers_progress_interval_ms"}
 INLINE_INSERT = re.compile(rb"\s*(INSERT\s+INTO\s.*?)\s+FORMAT\s+(\w+)\s(.*)", re.IGNORECASE | re.DOTALL)
+INSERTED = re.compile(rb"\s*INSERT INTO [^(]*?([A-Za-z_]+)`?\s*\(")
 HANG_SECONDS = 60
 CONNECT: Any = chdb.connect
 LZ4: Any = importlib.import_module("lz4.frame")  # has no types
@@ -63,6 +65,7 @@ class Front(ThreadingHTTPServer):
         self.login = login
         self.fault = Fault()
         self.closing = threading.Event()
+        self.inserts: list[str] = []
 
     def execute(self, statement: bytes, params: dict[str, str]) -> bytes:
         """Run a statement with its bound parameters and settings, in the database it names."""
@@ -75,6 +78,8 @@ class Front(ThreadingHTTPServer):
                 if name not in NOT_SETTINGS | TRANSPORT and not name.startswith("param_"):
                     handle.query(f"SET {name} = '{text}'")
             inline = INLINE_INSERT.fullmatch(statement)
+            if inserted := INSERTED.match(statement):
+                self.inserts.append(inserted[1].decode())
             if inline is None:
                 return bytes(handle.query(statement.decode(), "TabSeparated", params=bound).bytes() or b"")
             with tempfile.NamedTemporaryFile() as file:
@@ -100,6 +105,9 @@ class Handler(BaseHTTPRequestHandler):
         if url.path == "/fault":
             self.server.fault = Fault(params["mode"], int(params["times"]), params.get("match", "").encode())
             return self._answer(200, b"")
+        if url.path == "/inserts":
+            told, self.server.inserts = self.server.inserts, []
+            return self._answer(200, "\n".join(told).encode())
         if self.server.login and self.headers.get("Authorization", "") != self.server.login:
             return self._answer(403, b"Code: 516. DB::Exception: Authentication failed. (AUTHENTICATION_FAILED)", 516)
         params, statement = self._statement(params, body)

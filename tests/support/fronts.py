@@ -36,11 +36,17 @@ class RunningFront:
         """Drop a database: each that is left makes the engine slower, also when nobody asks it."""
         self._post("/", f"DROP DATABASE IF EXISTS `{database}` SYNC".encode())
 
-    def _post(self, path: str, body: bytes = b"") -> None:
+    def inserts(self) -> list[str]:
+        """The tables of all inserts since this was asked last."""
+        return self._post("/inserts").decode().split()
+
+    def _post(self, path: str, body: bytes = b"") -> bytes:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request("POST", path, body)
-            assert connection.getresponse().status == 200
+            response = connection.getresponse()
+            assert response.status == 200
+            return response.read()
         finally:
             connection.close()
 

@@ -1,0 +1,56 @@
+"""Many hosts at one history: one commit is recorded once, and every host tells what it did."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.running.hosts import Host
+from tests.support import fronts
+from tests.support.patience import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from tests.support.daemons import RunningDaemon
+
+COMMITS = 5
+AT_MOST = 3
+"""Inserts of a commit's version, of which one is due: a busy machine may keep a host from its turn."""
+PATIENCE = 300.0
+"""Seconds: so many daemons start slowly on two cores."""
+
+
+def has_recorded(daemon: RunningDaemon, sha: str) -> bool:
+    status = daemon.status()
+    applied, history = status["applied"], status["history"]
+    return bool(applied) and applied["commit"] == sha and history["versions"] == history["events"] == 0
+
+
+@pytest.mark.parametrize("hosts", [pytest.param(3, marks=pytest.mark.slow), pytest.param(20, marks=pytest.mark.soak)])
+def test_one_commit_is_recorded_once(tmp_path: Path, hosts: int) -> None:
+    with fronts.running(tmp_path / "engine") as front, ExitStack() as closing:
+        first = Host.create(tmp_path, HISTORY_URL=front.url("fleet"))
+        fleet = [replace(first, state=tmp_path / f"state-{number}") for number in range(hosts)]
+        daemons = [closing.enter_context(host.starting(HOST_NAME=f"host-{n}")) for n, host in enumerate(fleet)]
+        await_all(daemons, first.head)
+        for number in range(COMMITS):
+            front.inserts()
+            await_all(daemons, first.risk("ann", 0.6 + number / 10))
+            inserts = Counter(front.inserts())
+            assert 1 <= inserts["config_versions"] <= AT_MOST
+            assert inserts["user_config"] == inserts["config_versions"]
+        sql = "SELECT DISTINCT host FROM host_events"
+        told = {row[0] for row in daemons[0].client().query(sql, 100, history=True)["rows"]}
+        assert told == {f"host-{number}" for number in range(hosts)}
+
+
+def await_all(daemons: Iterable[RunningDaemon], sha: str) -> None:
+    """All have a commit live, and the history has all that they have to tell."""
+    for daemon in daemons:
+        until(lambda daemon=daemon: has_recorded(daemon, sha), daemon.log, PATIENCE)
