@@ -75,10 +75,13 @@ def import_files(files: Sequence[Path], settings: Settings, to: Path | None, wor
     return import_rows(checkout, to, read, partial(write_new, checkout.root))
 
 
-def _read_database(file: Path, kinds: Kinds, limits: Limits) -> ForeignTables:
+def _read_database(
+    read_apart: Callable[[Path, Kinds, Limits], ForeignTables | ReconcilerError],
+    file: Path,
+    kinds: Kinds,
+    limits: Limits,
+) -> ForeignTables:
     """The tables of a DuckDB file, read by a process that it may take down. Raises what `read_foreign` raises."""
-    from reconciler.adapters.duckdb.files import read_apart
-
     try:
         read: ForeignTables | ReconcilerError = call_fresh(read_apart, file, kinds, limits)
     except RetryLater as error:
@@ -96,7 +99,7 @@ def _read_tables(
     files: Sequence[Path], word: str | None, limits: Limits, kinds: Kinds
 ) -> tuple[list[RawTable], tuple[str, ...]]:
     """The rows of some files, and the tables that are no kind's. Raises `UsageError` when nothing in a file is."""
-    from reconciler.adapters.duckdb.files import is_duckdb
+    from reconciler.adapters.duckdb.files import is_duckdb, read_apart
 
     chosen = choose_kind(kinds, word) if word is not None else None
     tables: list[RawTable] = []
@@ -111,7 +114,7 @@ def _read_tables(
         if file.suffix.lower() in _OTHER_FILES and not is_duckdb(file):
             message = f"{file} is not read: import takes the rows of DuckDB files and of CSV files (.csv, .tsv, .txt)"
             raise UsageError(message, hint=_OTHER_FILES[file.suffix.lower()])
-        contents = _read_database(file, Kinds((chosen,)) if chosen else kinds, limits)
+        contents = _read_database(read_apart, file, Kinds((chosen,)) if chosen else kinds, limits)
         if not contents.tables:
             names = ", ".join(kind.table for kind in kinds)
             raise UsageError(f"{file} has no table of a kind in schema main", hint=f"tables of kinds: {names}")

@@ -23,6 +23,9 @@ from reconciler.importing.tables import METADATA, RawTable
 from reconciler.tables.duckdb import DESIRED, LIVE, qualify, quote
 from reconciler.tables.rows import DECLARATION_COLUMNS, declaration_columns
 
+if sys.platform != "win32":
+    import resource
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
@@ -93,8 +96,6 @@ def read_foreign(file: Path, kinds: Kinds, limits: Limits) -> ForeignTables:
 def read_apart(file: Path, kinds: Kinds, limits: Limits) -> ForeignTables | ReconcilerError:
     """The same, or what it raises. For a fresh process: its memory is bounded from now on, where the system can."""
     if sys.platform != "win32":
-        import resource  # noqa: PLC0415  Windows has no such module
-
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
         most = MAX_MEMORY if hard == resource.RLIM_INFINITY else min(hard, MAX_MEMORY)
         resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
