@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from reconciler.adapters.duckdb import backup
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
 FIRST_BACKUP = 60.0
 """Seconds until the first backup of a host that has none."""
 NEWEST = 8
-HOURLY = timedelta(hours=24)
-DAILY = timedelta(days=14)
+HOURS, DAYS = 25, 15
+"""A day and two weeks, with the hour or day that they begin in."""
 
 
 class Backups:
@@ -33,7 +32,7 @@ class Backups:
         self._folder, self._store, self._clock, self._log, self._metrics = state_folder, store, clock, log, metrics
         made = backup.backups(state_folder)
         if made:  # by an earlier daemon
-            metrics.set_backup_age((clock.now() - made[-1].at).total_seconds())
+            metrics.set_backup_age(max((clock.now() - made[-1].at).total_seconds(), 0.0))
 
     def make(self) -> Path:
         """Copy the store, and delete copies that are superfluous."""
@@ -70,11 +69,13 @@ class Backups:
 def superfluous(made: Collection[datetime], now: datetime) -> frozenset[datetime]:
     """The backups to delete, by when they were made (UTC).
 
-    Kept are the newest eight, the last of each hour for a day, and the last of each day for two weeks: never more than
-    48. Those from the future, made before a clock was put back, wait until it has come: they must not push out what is
-    made now.
+    Kept are the newest eight, the last of each of 25 hours, and the last of each of 15 days: never more than 48. Hours
+    and days without a backup do not count, so that neither a clock that jumps a year ahead nor a host that was off for
+    months makes all that was before too old. Those from the future, made before a clock was put back, wait until it
+    has come: they must not push out what is made now.
     """
     past = sorted((at for at in made if at <= now), reverse=True)
-    hourly = {at.strftime("%Y%m%d%H"): at for at in reversed(past) if now - at < HOURLY}
-    daily = {at.date(): at for at in reversed(past) if now - at < DAILY}
-    return frozenset(past) - {*past[:NEWEST], *hourly.values(), *daily.values()}
+    hourly = {at.strftime("%Y%m%d%H"): at for at in reversed(past)}
+    daily = {at.date(): at for at in reversed(past)}
+    last = (*sorted(hourly.values())[-HOURS:], *sorted(daily.values())[-DAYS:])
+    return frozenset(past) - {*past[:NEWEST], *last}

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from reconciler.history.fate import CommitFate, HostRecord, judge_fate
 from reconciler.history.points import point_of
-from reconciler.model.intervals import why_replaced
+from reconciler.model.intervals import WENT_LIVE, why_replaced
 from reconciler.model.rows import DriftFilter
 from reconciler.values import replace
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from reconciler.model.rows import VersionRow
     from reconciler.ports import LedgerReader, StoreReader
 
+MAX_EVENTS = 100_000
+"""Host events of the store that are looked at after a clock was put back."""
 MAX_INTERVALS = 10_000
 """Intervals that are looked at to tell which commits went live: those before them are taken as git has them."""
 
@@ -40,8 +42,29 @@ class LiveHistory(Struct, frozen=True):
     now: datetime
 
     def at(self, moment: datetime) -> LiveInterval | None:
-        """What was live at a time; None when the host does not know."""
-        return (self.store.live_at(moment) if self.store else None) or self.ledger.live_at(self.host, moment)
+        """What was live at a time; None when the host does not know.
+
+        Intervals never overlap, so those since a clock was put back begin when it was ahead. What is live now is told
+        by their order all the same, and what was since then by that of the host events.
+        """
+        if moment >= self.now and (present := self._present()):
+            return present
+        found = (self.store.live_at(moment) if self.store else None) or self.ledger.live_at(self.host, moment)
+        if found is None or found.until is None or found.until <= self.now:
+            return found
+        return self._at_by_events(moment) or found
+
+    def _present(self) -> LiveInterval | None:
+        newest = self.store.newest_intervals(1) if self.store else ()
+        newest = newest or self.ledger.newest_intervals(self.host, 1)
+        return next((one for one in newest if one.is_open), None)
+
+    def _at_by_events(self, moment: datetime) -> LiveInterval | None:
+        """What the host event with the greatest number until a time says went live then."""
+        for event in reversed(self.store.events_after(0, MAX_EVENTS) if self.store else ()):
+            if event.event in WENT_LIVE and event.commit and event.at <= moment:
+                return next(reversed(self.of_commits([event.commit])), None)
+        return None
 
     def of_commits(self, commits: Collection[str]) -> tuple[LiveInterval, ...]:
         """The intervals of some commits, the oldest first."""

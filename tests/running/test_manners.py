@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -111,6 +113,50 @@ def test_a_clock_that_jumps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             daemon.await_live(host.risk("ann", 0.5))
             until(lambda: daemon.log().count("DriftHealed") == number, daemon.log, 10)  # noqa: B023  called at once
         check(host, daemon)
+
+
+DAY, YEAR = 86_400, 365 * 86_400
+
+
+def test_a_clock_that_was_a_day_behind_and_a_year_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jump_by = movable_clock(tmp_path, monkeypatch)
+    host = Host.create(tmp_path, HISTORY_URL="duckdb")
+    with host.daemon() as daemon:
+        for number, jump in enumerate((-DAY, YEAR, 0, -60, 0), 1):
+            jump_by(jump)
+            commit = host.risk("ann", number / 10)
+            said = daemon.await_live(commit)
+            assert (said["sync"], said["troubles"]) == ("Synced", [])
+            now = datetime.now(UTC) + timedelta(seconds=jump)
+            for moment in (now, now + timedelta(days=1)):
+                shown = host.run("show", "user", "ann", "--at", moment.isoformat(), "--format", "json")
+                assert json.loads(shown.out)["risk_per_trade_percent"] == number / 10, (jump, shown)
+        check(host, daemon)
+        newest = json.loads(host.run("log", "--format", "json").out)
+        assert [version["fate"] for version in newest] == ["live", *["was-live"] * 5]
+        lived = [live for version in newest for live in version["live"]]
+        assert all(live["until"] is None or live["from"] <= live["until"] for live in lived)
+
+
+def test_a_suspension_holds_until_its_time_whatever_the_clock_did_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jump_by = movable_clock(tmp_path, monkeypatch)
+    host = Host.create(tmp_path)
+    with host.daemon() as daemon:
+        before = daemon.status()["applied"]["commit"]
+        assert host.run("suspend", "--reason", "news", "--until", "2h").code == 0
+        for jump in (-DAY, 3_600, 0):
+            jump_by(jump)
+            commit = host.risk("ann", 1 + jump / 1_000_000)
+            said = daemon.await_status(lambda said: said["head"] == commit)  # noqa: B023  called at once
+            assert (said["health"], said["applied"]["commit"]) == ("Suspended", before)
+        jump_by(YEAR)
+        daemon.await_live(host.risk("ann", 0.9))
+        jump_by(0)
+        daemon.await_live(host.risk("ann", 0.8))
+        ended = [event for event, _ in daemon.events() if event.startswith("susp")]
+        assert ended == ["suspended", "suspension-expired"]
 
 
 HOLD = """

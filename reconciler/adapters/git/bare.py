@@ -198,7 +198,8 @@ class Bare:
         names = self.kept()
         if any(name.endswith(commit) for name in names):
             return
-        self._must("update-ref", f"{KEPT}{time.time_ns():020d}-{commit}", commit)
+        last = int(names[-1].removeprefix(KEPT).partition("-")[0]) if names else 0
+        self._must("update-ref", f"{KEPT}{max(time.time_ns(), last + 1):020d}-{commit}", commit)
         for name in names[: max(len(names) + 1 - MAX_KEPT, 0)]:
             self._must("update-ref", "-d", name)
 
