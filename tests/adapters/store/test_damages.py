@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from reconciler.adapters.duckdb.backup import back_up, read_fingerprint, restore
 from reconciler.adapters.duckdb.connection import FILE_NAME, REBUILD, DatabaseFile, examine_store, explain_file_error
+from reconciler.adapters.duckdb.sharing import SharedStore
 from reconciler.adapters.duckdb.store import open_reader, open_store
 from reconciler.errors import BugError, InUse, NeedsHuman, ReconcilerError, RetryLater
 from reconciler.model.host import Suspension
@@ -317,6 +318,23 @@ def test_a_full_disk_is_for_later_and_changes_nothing(tmp_path: Path) -> None:
             assert observe(store, KINDS) == before
         disk.empty()
         _write_all(disk.folder)
+
+
+@pytest.mark.slow
+def test_a_shared_store_on_a_full_disk_is_let_go_of(tmp_path: Path) -> None:
+    """What DuckDB made of it is only left behind when nothing in this process has it open."""
+    with tiny_disk(tmp_path / "disk", 80_000) as disk:
+        (disk.folder / FILE_NAME).write_bytes(good())
+        shared = SharedStore(disk.folder, FixedClock())
+        for number in range(9, 12):
+            shared.store().apply(KINDS, step(number, *(row(widget(f"w{at}-{number}"), number) for at in range(3_000))))
+        disk.fill()
+        shared.close_idle()
+        disk.empty()
+        with shared.keep_closed():
+            back_up(disk.folder, stamp(1).time)
+        assert shared.store().counts()["Widget"] == 9_001
+        shared.close_idle()
 
 
 @pytest.mark.slow
