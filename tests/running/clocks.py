@@ -12,13 +12,23 @@ if TYPE_CHECKING:
     import pytest
 
 SHIFTED = """import os
+import time
 from datetime import timedelta
 from pathlib import Path
 
 from reconciler.adapters.machine import SystemClock
 
 now = SystemClock.now
-SystemClock.now = lambda self: now(self) + timedelta(seconds=float(Path(os.environ["TEST_SHIFT"]).read_text()))
+seconds, nanoseconds = time.time, time.time_ns
+
+
+def shift():
+    return float(Path(os.environ["TEST_SHIFT"]).read_text())
+
+
+SystemClock.now = lambda self: now(self) + timedelta(seconds=shift())
+time.time = lambda: seconds() + shift()
+time.time_ns = lambda: nanoseconds() + int(shift() * 1_000_000_000)
 """
 
 

@@ -107,7 +107,8 @@ def explain_file_error(found: DatabaseFile, error: duckdb.Error, what: str) -> R
 
     `what` could not be done, as in "cannot open the store …".
     """
-    text, file = str(error), found.path
+    file = found.path
+    text = str(error).replace(str(file.parent), "")  # a folder may have any name
     if any(words in text for words in IN_USE):
         return _in_use(found.name, text)
     if found.other:

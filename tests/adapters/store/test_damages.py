@@ -92,6 +92,15 @@ def test_what_is_about_the_question_is_left_to_who_asked(error: duckdb.Error) ->
     assert explain_file_error(DatabaseFile(STORE, "the store"), error, "cannot") is None
 
 
+def test_the_name_of_a_folder_is_no_cause() -> None:
+    file = Path("/srv/WAL Permission denied/corrupt/state.duckdb")
+    error = duckdb.IOException(f'IO Error: Could not read enough bytes from file "{file}": attempted to read 8 bytes')
+    found = explain_file_error(DatabaseFile(file, "the store"), error, "cannot")
+    assert found is not None
+    assert "is damaged" in str(found)
+    assert explain_file_error(DatabaseFile(file, "the store"), duckdb.CatalogException(f"{file}"), "cannot") is None
+
+
 def test_an_error_of_no_known_words_on_a_read_only_disk() -> None:
     found = explain_file_error(
         DatabaseFile(STORE, "the store", read_only=True), duckdb.IOException("IO Error: hm"), "cannot"
