@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from reconciler.errors import UsageError
 from reconciler.model import grants
@@ -75,7 +75,7 @@ SETTINGS = (
     Setting(
         "redis.url",
         "embedded",
-        "sessions and the live view: `embedded`, `redis://…`, `rediss://…`, `none`",
+        "sessions and the live view: `embedded`, `redis://…`, `rediss://…`, `redis+sentinel://…`, `none`",
         True,
     ),
     Setting("sessions.idle_timeout", "30m", "how long a session stays active without being used"),
@@ -183,7 +183,7 @@ class Settings:
         """Texts that must not appear in any message."""
         login, colon, password = self.origin.credentials.partition(":")
         secrets = [password if colon else login, self.webhook_secret, *self.tokens]
-        secrets += [urlsplit(url).password or "" for url in (self.origin.url, self.history_url, self.redis_url) if url]
+        secrets += [one for url in (self.origin.url, self.history_url, self.redis_url) for one in _passwords(url or "")]
         return tuple(secret for secret in secrets if secret)
 
 
@@ -230,6 +230,17 @@ def load(file: Path | None, flags: Mapping[str, str], environ: Mapping[str, str]
         follow_checkout=_choice(FOLLOW, resolved[FOLLOW].lower(), SWITCH) == SWITCH[0],
         repository_name=_name(OF_NAME, resolved[OF_NAME].strip()),
     )
+
+
+def _passwords(url: str) -> list[str]:
+    """The passwords in a URL, as they are written there and as they are."""
+    try:
+        parts = urlsplit(url)
+        written = parts.password or ""
+    except ValueError:
+        return []
+    queried = [value for name, value in parse_qsl(parts.query) if "password" in name]
+    return [written, unquote(written), *queried]
 
 
 def _origin(resolved: Mapping[str, str]) -> Origin:

@@ -21,7 +21,7 @@ from reconciler.times import format_span
 from reconciler.words import list_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from reconciler.adapters.machine import DiskSpace
@@ -219,7 +219,12 @@ def _redis(settings: Settings, state: Path | None, probes: Probes) -> Iterator[D
         message = f"the daemon runs, but not its embedded server, or not yet: {error}"
         yield Diagnosis("redis", Grade.WARNING, message, "`reconciler status` says why")
         return
-    yield Diagnosis("redis", Grade.OK, f"{answer.place} answers: {answer.version or 'it does not tell its version'}")
+    at = f", whose primary is {answer.primary}," if answer.primary else ""
+    yield Diagnosis(
+        "redis", Grade.OK, f"{answer.place}{at} answers: {answer.version or 'it does not tell its version'}"
+    )
+    if answer.sentinels:
+        yield from check_failover(answer.sentinels, answer.replicas, waits=answer.waits)
     yield check_eviction(answer.policy)
     yield check_rights(answer.refused, answer.rights)
     if answer.fault is not None:
@@ -376,6 +381,20 @@ def check_eviction(policy: str) -> Diagnosis:
     lost = "rows of the live view and sessions" if policy.startswith("allkeys") else "sessions"
     message = f"its maxmemory-policy is {policy}: when its memory is full, {lost} vanish"
     return Diagnosis("redis", Grade.PROBLEM, message, EVICTION_HINT)
+
+
+def check_failover(sentinels: Mapping[str, str], replicas: int, *, waits: bool) -> Iterator[Diagnosis]:
+    """Check whether sessions outlive the server: what each Sentinel says against a failover, and who has a copy."""
+    for said in filter(None, sentinels.values()):
+        yield Diagnosis("redis", Grade.WARNING, said, "a failover needs a majority of the Sentinels")
+    if not replicas:
+        message = "its primary has no replica: when it is lost, so are all sessions"
+        yield Diagnosis("redis", Grade.WARNING, message, "start a replica, or see why it does not connect")
+    elif not waits:
+        message = "its primary takes writes while no replica does: when it is cut off, those are lost at the failover"
+        yield Diagnosis("redis", Grade.WARNING, message, "set min-replicas-to-write 1 on the primary and its replicas")
+    elif not any(sentinels.values()):
+        yield Diagnosis("redis", Grade.OK, "its Sentinels can fail over, and a replica has what is written")
 
 
 def check_rights(refused: Sequence[str], rights: str) -> Diagnosis:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from reconciler.adapters.redis.cache import ViewReader
-from reconciler.adapters.redis.connection import address, connect
+from reconciler.adapters.redis.connection import connect
 from reconciler.adapters.redis.server import find_server_url
+from reconciler.adapters.redis.url import read_url
 from reconciler.client import Config
 from tests.adapters.redis.rights import DOCUMENTED
 from tests.running.hosts import Host
@@ -235,7 +236,7 @@ def test_a_daemon_with_the_documented_rights_and_no_others_does_all_of_it(
         link.ask("FLUSHALL", "SYNC")
         for name in ("reconciler", "reader"):
             link.ask("ACL", "SETUSER", name, "reset", "on", ">pw", *DOCUMENTED[name])
-    place = address(redis.url)
+    place = read_url(redis.url).place
     host = Host.create(tmp_path, REDIS_URL=f"unix://reconciler:pw@{place}?socket_timeout=5")
     with host.daemon() as daemon:
         _await_view(daemon, host.head)

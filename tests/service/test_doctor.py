@@ -19,6 +19,7 @@ from reconciler.service.doctor import (
     check_commit_clock,
     check_disk,
     check_eviction,
+    check_failover,
     check_git_version,
     check_history_clock,
     check_local_reads,
@@ -146,6 +147,24 @@ def test_who_may_log_in(monkeypatch: pytest.MonkeyPatch) -> None:
     passwd = [SimpleNamespace(pw_name=name, pw_uid=int(uid), pw_shell=shell) for name, uid, shell in rows]
     monkeypatch.setattr("pwd.getpwall", lambda: passwd)
     assert machine.list_other_users() == ("maren", "plain")
+
+
+@pytest.mark.parametrize(
+    ("said", "replicas", "waits", "words"),
+    [
+        ("", 1, True, ["its Sentinels can fail over"]),
+        ("", 2, False, ["its primary takes writes while no replica does"]),
+        ("", 0, True, ["its primary has no replica"]),
+        ("no Sentinel answers at b:1", 1, True, ["no Sentinel answers at b:1"]),
+        ("no Sentinel answers at b:1", 0, False, ["no Sentinel answers at b:1", "its primary has no replica"]),
+    ],
+)
+def test_how_a_failover_would_go(said: str, replicas: int, waits: bool, words: list[str]) -> None:
+    found = list(check_failover({"a:1": "", "b:1": said}, replicas, waits=waits))
+    assert len(found) == len(words)
+    assert all(one.message.startswith(word) for one, word in zip(found, words, strict=True))
+    assert all(one.grade is (Grade.OK if "can fail over" in one.message else Grade.WARNING) for one in found)
+    assert all(one.hint for one in found if one.grade is Grade.WARNING)
 
 
 def test_rights_at_redis() -> None:

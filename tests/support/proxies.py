@@ -10,18 +10,20 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
 
 LOOK = 0.05
 
 
 class Proxy(socketserver.ThreadingTCPServer):
-    """Passes on what comes to `port` to the port `target` of this machine."""
+    """Passes on what comes to `port` to the port `target` of this machine, plain where it came with `tls`."""
 
     allow_reuse_address = True
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Passing)
+        self.tls = tls
         self.port: int = self.server_address[1]
         self.target = target
 
@@ -33,9 +35,10 @@ class Proxy(socketserver.ThreadingTCPServer):
 class _Passing(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         assert isinstance(self.server, Proxy)
-        near, target = self.request, self.server.target
+        tls, target = self.server.tls, self.server.target
         with (
             contextlib.suppress(OSError),
+            tls.wrap_socket(self.request, server_side=True) if tls else self.request as near,
             socket.create_connection(("127.0.0.1", target), 2) as far,
             selectors.DefaultSelector() as ready,
         ):
@@ -51,9 +54,9 @@ class _Passing(socketserver.BaseRequestHandler):
 
 
 @contextlib.contextmanager
-def proxy(target: int) -> Iterator[Proxy]:
+def proxy(target: int, tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
     """A proxy, ended outside."""
-    with Proxy(target) as running:
+    with Proxy(target, tls) as running:
         serving = threading.Thread(target=running.serve_forever, args=(0.01,))
         serving.start()
         try:

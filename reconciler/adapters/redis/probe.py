@@ -9,12 +9,15 @@ from msgspec import Struct
 
 from reconciler.adapters.redis.cache import RedisCache
 from reconciler.adapters.redis.connection import connect, script
-from reconciler.errors import NeedsHuman
+from reconciler.adapters.redis.url import format_node
+from reconciler.errors import NeedsHuman, ReconcilerError
+from reconciler.values import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from reconciler.adapters.redis.connection import Connection
+    from reconciler.adapters.redis.sentinel import Sentinels
 
 CONNECTING = "hello ping select"
 SCRIPTS = "eval evalsha"
@@ -56,12 +59,16 @@ def _rules(keys: Sequence[str], *commands: str) -> str:
     return " ".join(("resetkeys", *keys, "resetchannels", "-@all", *(f"+{name}" for name in names)))
 
 
+SECTIONS = ("server", "memory", "replication")
 PROBE_TIMEOUT = 2.0
 """Seconds that an answer may take: a server that is slower is of no use to programs."""
 
 
 class RedisAnswer(Struct, frozen=True):
     """A server: where it is, its version and its `maxmemory-policy`, both empty when it does not tell.
+
+    `sentinels` is what each Sentinel says against a failover, empty where it is for one; `primary` is whom they named,
+    `replicas` how many it has, and `waits` whether it takes no writes without one (`min-replicas-to-write`).
 
     `refused` are commands that this login may not run, each with a key it was refused for, `rights` the ACL rules of
     a login that may; `fault` is what is wrong with the live view there.
@@ -73,6 +80,10 @@ class RedisAnswer(Struct, frozen=True):
     refused: tuple[str, ...]
     rights: str
     fault: NeedsHuman | None
+    sentinels: Mapping[str, str] = {}
+    primary: str = ""
+    replicas: int = 0
+    waits: bool = False
 
 
 def probe(url: str, owner_prefix: str) -> RedisAnswer:
@@ -94,13 +105,30 @@ def probe(url: str, owner_prefix: str) -> RedisAnswer:
             fault = error
         words = tuple(sorted({one.decode().replace(nobody, "…") for one in refused}))
         policy, rights = told.get("maxmemory_policy", ""), host_rights(owner_prefix)
-        return RedisAnswer(link.server, _version(told), policy, words, rights, fault)
+        answer = RedisAnswer(link.server, _version(told), policy, words, rights, fault)
+        return _add_failover(answer, link.sentinels, told) if link.sentinels else answer
+
+
+def _add_failover(answer: RedisAnswer, sentinels: Sentinels, told: dict[str, str]) -> RedisAnswer:
+    said: dict[str, str] = {}
+    for node in sentinels.nodes:
+        try:
+            sentinels.ask(node, "CKQUORUM", sentinels.service)
+            said[format_node(node)] = ""
+        except ReconcilerError as error:
+            said[format_node(node)] = str(error)
+    primary = format_node(sentinels.primary) if sentinels.primary else ""
+    replicas = told.get("connected_slaves", "")
+    waits = "min_slaves_good_slaves" in told
+    return replace(
+        answer, sentinels=said, primary=primary, replicas=int(replicas) if replicas.isdigit() else 0, waits=waits
+    )
 
 
 def _info(link: Connection) -> dict[str, str]:
     """What INFO says; nothing where this login may not ask."""
     try:
-        lines = [line for section in ("server", "memory") for line in link.ask("INFO", section).decode().splitlines()]
+        lines = [line for section in SECTIONS for line in link.ask("INFO", section).decode().splitlines()]
     except NeedsHuman:
         return {}
     return {name: value for name, _, value in (line.partition(":") for line in lines)}

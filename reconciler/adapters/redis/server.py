@@ -25,7 +25,8 @@ from urllib.parse import quote
 
 from reconciler.adapters.files import write_atomically
 from reconciler.adapters.processes import UNKNOWN_START, is_zombie, read_start_time
-from reconciler.adapters.redis.connection import connect, is_silence
+from reconciler.adapters.redis.connection import connect
+from reconciler.adapters.redis.faults import is_silence
 from reconciler.errors import NeedsHuman, RetryLater
 
 if TYPE_CHECKING:

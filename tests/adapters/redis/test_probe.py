@@ -11,9 +11,10 @@ import pytest
 from reconciler.adapters.redis import connection
 from reconciler.adapters.redis.audit import ViewAudit
 from reconciler.adapters.redis.cache import RedisCache, ViewReader
-from reconciler.adapters.redis.connection import address, connect
+from reconciler.adapters.redis.connection import connect
 from reconciler.adapters.redis.probe import host_rights, probe, reader_rights, session_rights, view_rights
 from reconciler.adapters.redis.sessions import RedisSessions
+from reconciler.adapters.redis.url import read_url
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
 from reconciler.model.live import NewSession, ViewContent
 from tests.adapters.redis.rights import DOCUMENTED
@@ -32,7 +33,7 @@ def test_a_server_that_may_be_used_is_left_as_it_was(link: Connection, shared_se
     fill(RedisCache(link, MB), 5)
     before = keys(link)
     answer = probe(shared_server.url, "user:")
-    assert answer.place == address(shared_server.url)
+    assert answer.place == read_url(shared_server.url).place
     assert answer.version.startswith("Valkey ")
     assert (answer.policy, answer.refused, answer.fault) == ("noeviction", (), None)
     assert keys(link) == before
@@ -51,7 +52,7 @@ def test_it_tells_what_is_dropped_when_it_is_full(link: Connection, shared_serve
 def limited(link: Connection, shared_server: EmbeddedServer) -> Iterator[str]:
     """The URL of a login that may do little, whose rules a test goes on to give."""
     link.ask("ACL", "SETUSER", "limited", "reset", "on", ">pw", "+hello", "+ping")
-    yield f"unix://limited:pw@{address(shared_server.url)}"
+    yield f"unix://limited:pw@{read_url(shared_server.url).place}"
     link.ask("ACL", "DELUSER", "limited")
 
 
