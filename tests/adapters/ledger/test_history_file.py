@@ -5,28 +5,30 @@ from __future__ import annotations
 import stat
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from reconciler.adapters.duckdb.dialect import translate
 from reconciler.adapters.duckdb.ledger import DuckDBLedger, open_ledger, probe
 from reconciler.adapters.sandbox import child
 from reconciler.adapters.sandbox.database import Database
 from reconciler.adapters.sandbox.protocol import QueryRequest
-from reconciler.errors import NeedsHuman, RetryLater, UsageError
+from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater, UsageError
 from reconciler.kinds.kind import Column, Kinds, SqlType
 from reconciler.ledger.connection import DUCKDB_FILE, RecordedBranch
 from reconciler.model.host import HostEvent
 from reconciler.model.rows import QueryLimits
 from tests.adapters.ledger.versions import created, sha, updated, version
 from tests.adapters.store.test_query import REFUSED
+from tests.support.disks import tiny_disk
 from tests.support.history import state_at
 from tests.support.kinds import GADGET, KINDS, START, WIDGET, FixedClock, gadget, make_kind, uid, widget
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.support.laws import examples
 
 HOLD = "import sys, duckdb; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
 
@@ -92,6 +94,60 @@ def test_a_damaged_file_needs_a_human_and_stays(tmp_path: Path, content: bytes) 
         opened(tmp_path)
     assert caught.value.hint
     assert (tmp_path / DUCKDB_FILE).read_bytes() == content
+
+
+def use_all(folder: Path) -> None:
+    with opened(folder) as ledger:
+        ledger.prepare(KINDS)
+        ledger.recorded_commits()
+        ledger.versions(limit=10)
+        ledger.row_counts(KINDS, [sha(1), sha(2)])
+        ledger.events(limit=10)
+        ledger.query("SELECT * FROM widget_config", QueryLimits())
+        ledger.record([version(9)])
+
+
+@pytest.mark.slow
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_whatever_happened_to_the_bytes_each_question_ends_in_words(filled: Path, data: st.DataObject) -> None:
+    content = bytearray((filled / DUCKDB_FILE).read_bytes())
+    at, length = data.draw(st.integers(0, len(content) - 1)), data.draw(st.sampled_from((1, 64, 9_000)))
+    how = data.draw(st.sampled_from(("cut", "flip", "zero")))
+    if how == "cut":
+        del content[at:]
+    for place in range(at, min(at + length, len(content))):
+        content[place] = content[place] ^ 129 if how == "flip" else 0
+    with TemporaryDirectory() as folder:
+        (Path(folder) / DUCKDB_FILE).write_bytes(content)
+        try:
+            use_all(Path(folder))
+        except ReconcilerError as error:
+            said = f"{error} {error.hint}"
+        else:
+            said = "keep"
+    assert ("keep" in said, "delete" in said) == (True, False), said
+
+
+@pytest.mark.slow
+def test_a_disk_that_refuses_is_no_damage(tmp_path: Path) -> None:
+    with tiny_disk(tmp_path / "disk", 40_000) as disk:
+        use_all(disk.folder)
+        disk.protect()
+        with pytest.raises(NeedsHuman, match="its disk is read-only"):
+            use_all(disk.folder)
+        disk.release()
+        disk.fill()
+        with pytest.raises(RetryLater, match="the disk is full"):
+            record_much(disk.folder)
+        disk.empty()
+        use_all(disk.folder)
+
+
+def record_much(folder: Path) -> None:
+    with opened(folder) as ledger:
+        for start in range(100, 50_000, 500):
+            ledger.record([version(number) for number in range(start, start + 500)])
 
 
 def test_a_folder_that_cannot_be_made_needs_a_human(tmp_path: Path) -> None:
