@@ -212,7 +212,10 @@ class StoreConnection:
 
     def begin(self) -> None:
         """Begin a transaction."""
-        self._driver.begin()
+        try:
+            self._driver.begin()
+        except duckdb.Error as error:  # a disk that failed has ended the use of all connections
+            self._raise(error)
 
     def commit(self) -> None:
         """Make it last."""
