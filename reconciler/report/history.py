@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from reconciler.history.fate import CommitFate
     from reconciler.history.points import NamedPoint
     from reconciler.kinds.kind import Kind, Kinds
+    from reconciler.ledger.copy import CopiedTable
     from reconciler.model.change import Change
     from reconciler.model.rows import HistoryRow, VersionRow
     from reconciler.plan import Plan
@@ -262,3 +263,33 @@ def _commit_fields(version: VersionRow) -> dict[str, Any]:
         "author": build_person(version.commit.author),
         "message": version.commit.message,
     }
+
+
+COPY_HEADERS = ("table", "rows", "written", "there already", "digest")
+
+
+def build_copied_table(table: CopiedTable) -> dict[str, object]:
+    """A table of a history that was copied, as JSON; `differing` rows were there with other values and are kept."""
+    return {**structs.asdict(table), "complete": table.is_complete}
+
+
+def copy_cells(table: CopiedTable) -> list[str]:
+    there = table.rows - table.written - table.missing
+    return [table.name, f"{table.rows:,}", f"{table.written:,}", f"{max(0, there):,}", table.target_digest]
+
+
+def copy_lines(tables: Sequence[CopiedTable], url: str) -> Iterator[str]:
+    """What came of a copy, and what to do now."""
+    for table in tables:
+        if table.missing:
+            yield f"{table.name}: {plural(table.missing, 'row')} of {table.rows:,} cannot be read back"
+        if table.digest != table.target_digest:
+            yield f"{table.name}: what is there is not what was written (digest {table.digest} here)"
+        if table.differing:
+            yield f"{table.name}: {plural(table.differing, 'row')} had been recorded with other values, which stay"
+    if not all(table.is_complete for table in tables):
+        yield "the copy is not complete: run it again, it writes what is missing"
+        return
+    total = sum(table.rows for table in tables)
+    where = f"to {url}" if "://" not in url else "to that server"
+    yield f"all {total:,} rows are there, counted and compared; now set history.url {where}"

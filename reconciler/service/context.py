@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.store import DuckDBStore
     from reconciler.adapters.git.repository import GitSource
     from reconciler.kinds.kind import Kinds
+    from reconciler.ledger.connection import Connection
     from reconciler.ledger.ledger import SqlLedger
     from reconciler.model.host import Owner
     from reconciler.model.live import CompareView
@@ -127,8 +128,8 @@ class Openers(Struct, frozen=True):
     `source` opens the repository that the settings name, `fetch` brings a mirror of it up to date. `reader` gives None
     where a state folder has no store. `ledger` opens the history of a branch in a state folder, with so many whole
     seconds for which a server may say nothing; it is None on a host that keeps none. `engine` gives it as a value of
-    `history.url`, `recorded` whether there is anything in one without a server. `compare_view` is None on a host
-    without a live view. `faults` is for whatever judges commits.
+    `history.url`, `recorded` whether there is anything in one without a server; `connect_history` opens the engine of
+    any such value. `compare_view` is None on a host without a live view. `faults` is for whatever judges commits.
     """
 
     source: Callable[[], AbstractContextManager[GitSource]]
@@ -138,6 +139,7 @@ class Openers(Struct, frozen=True):
     ledger: OpenLedger | None
     engine: Callable[[Path], str]
     recorded: Callable[[Path], bool]
+    connect_history: Callable[[str, Path], Connection]
     policy_engine: Callable[[], AbstractContextManager[PolicyEngine]]
     sessions: Callable[[], AbstractContextManager[SessionStore]]
     compare_view: Callable[[Path], CompareView] | None

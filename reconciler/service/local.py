@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import socket
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from reconciler import answers
 from reconciler.errors import BranchError, ReconcilerError, RetryLater, UsageError
+from reconciler.ledger.copy import copy_history
 from reconciler.model.host import ConditionSeverity, HostCondition
 from reconciler.model.rows import Drifts
 from reconciler.reconcile.admission import AdmissionController
@@ -50,6 +51,7 @@ from reconciler.service.host import (
 )
 from reconciler.service.kinds import known_kinds
 from reconciler.service.rehearsal import rehearse_step
+from reconciler.settings import NO_HISTORY
 from reconciler.status import BranchHead, StoreState, describe, read_store_state
 from reconciler.values import replace
 
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.store import DuckDBStore
     from reconciler.kinds.kind import Kinds
     from reconciler.ledger.connection import RecordedBranch
+    from reconciler.ledger.copy import CopiedTable
     from reconciler.ledger.ledger import SqlLedger
     from reconciler.model.host import Owner
     from reconciler.model.rows import QueryLimits, QueryResult
@@ -347,6 +350,30 @@ class LocalHost:
     def query_rows(self, sql: str, limits: QueryLimits) -> QueryResult:
         """What a query on the live rows finds."""
         return self.openers.query(self.open_rows, self.bundled.kinds, sql, limits)
+
+    def copy_history(self, url: str, has_daemon: Callable[[Path], bool]) -> tuple[CopiedTable, ...]:
+        """Copy the whole history to another engine, a value of `history.url`.
+
+        Raises `UsageError` where there is none, or it is that one; `RetryLater` while a daemon runs.
+        """
+        state = self.find_state_folder()
+        source = self.openers.engine(state)
+        if NO_HISTORY in (source, url):
+            raise history_off() if source == NO_HISTORY else UsageError("--to is where to copy it, and none is nowhere")
+        if source == url:
+            raise UsageError("the history is there already", hint="--to names another one: duckdb, clickhouse://…")
+        if not self.openers.recorded(state):
+            raise UsageError("the history is empty: there is nothing to copy", hint="`reconciler sync` records it")
+        if has_daemon(state):
+            raise RetryLater(
+                "a daemon runs here: what it records meanwhile would stay behind",
+                hint="stop it, copy, set history.url to where the history is then, and start it again",
+            )
+        with ExitStack() as opened:
+            before, after = (
+                opened.enter_context(closing(self.openers.connect_history(one, state))) for one in (source, url)
+            )
+            return copy_history(before, after, self.progress)
 
     def _ledger_opener(
         self, state: Path, recorded: RecordedBranch

@@ -13,11 +13,13 @@ from reconciler.adapters.bundled import load_schema
 from reconciler.adapters.daemonfile import find_daemon
 from reconciler.adapters.duckdb import backup, query
 from reconciler.adapters.duckdb.files import write_parquet
+from reconciler.adapters.duckdb.ledger import HistoryFile, open_ledger
 from reconciler.adapters.duckdb.store import open_reader, open_store
 from reconciler.adapters.files import write_lines
 from reconciler.adapters.machine import SystemClock
 from reconciler.daemon.publishing import publish_once
 from reconciler.errors import NeedsHuman, RetryLater
+from reconciler.ledger.connection import DUCKDB_FILE
 from reconciler.service.context import Openers, history_engine, is_recorded
 from reconciler.service.host import Host as HostService
 from reconciler.service.local import DaemonCommit, LocalHost, no_progress
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.redis.sessions import RedisSessions
     from reconciler.kinds.kind import Kinds
-    from reconciler.ledger.connection import RecordedBranch
+    from reconciler.ledger.connection import Connection, RecordedBranch
+    from reconciler.ledger.copy import CopiedTable
     from reconciler.ledger.ledger import SqlLedger
     from reconciler.model.live import CompareView
     from reconciler.model.rows import TableExport
@@ -60,6 +63,11 @@ def plan_ahead(settings: Settings, head: str | None, progress: Progress | None =
     daemon = find_daemon(host.find_state_folder())
     live = partial(_live_commit, daemon.address, daemon.token) if daemon else None
     return host.plan_ahead(head, live)
+
+
+def copy_history(settings: Settings, url: str, progress: Progress | None = None) -> tuple[CopiedTable, ...]:
+    """Copy the history of the host that settings name to the one that a value of `history.url` names."""
+    return local_host(settings, progress).copy_history(url, lambda state: find_daemon(state) is not None)
 
 
 def _live_commit(address: str, token: str, place: Place) -> DaemonCommit:
@@ -91,6 +99,7 @@ def make_openers(settings: Settings) -> Openers:
         ledger=None if settings.history_url == NO_HISTORY else partial(_open_ledger, engine),
         engine=engine,
         recorded=lambda state: is_recorded(engine(state), state),
+        connect_history=_connect_history,
         policy_engine=policy_engine,
         sessions=partial(_connect_sessions, settings),
         compare_view=None if settings.redis_url == NO_REDIS else partial(_compare_view, settings),
@@ -106,13 +115,19 @@ def make_openers(settings: Settings) -> Openers:
 def _open_ledger(engine: Callable[[Path], str], state: Path, recorded: RecordedBranch, silence: int) -> SqlLedger:
     url = engine(state)
     if url == FILE_HISTORY:
-        from reconciler.adapters.duckdb.ledger import open_ledger
-
         return open_ledger(state, recorded, SystemClock())
     from reconciler.adapters.clickhouse import connection, ledger
 
     timeouts = connection.DEFAULT_TIMEOUTS._replace(read=silence)
     return ledger.open_ledger(url, state, recorded, SystemClock(), timeouts=timeouts)
+
+
+def _connect_history(url: str, state: Path) -> Connection:
+    if url == FILE_HISTORY:
+        return HistoryFile(state / DUCKDB_FILE)
+    from reconciler.adapters.clickhouse.connection import open_history
+
+    return open_history(url, state)
 
 
 def _host_redis(settings: Settings, state: Callable[[], Path]) -> HostRedis:

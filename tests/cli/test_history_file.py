@@ -48,3 +48,18 @@ def test_every_question_is_answered_without_the_embedded_engine(host: Host, monk
     assert host.run("export", "--history", "--to", str(out), "--format", "json").code == 0
     assert json.loads((out / "versions.json").read_text(encoding="utf-8"))
     assert host.run("doctor").code == 0
+    before = _ask(host, "log")
+    copied = host.run("history", "copy", "--to", "chdb")
+    assert copied.code == 0, copied.err
+    assert "now set history.url to chdb" in copied.err
+    assert [one["written"] for one in _ask(host, "history", "copy", "--to", "chdb")] == [0] * len(
+        copied.out.splitlines()[1:]
+    )
+    monkeypatch.setenv("RECONCILER_HISTORY_URL", "chdb")
+    assert _ask(host, "log") == before
+    assert host.run("verify").code == 0
+    monkeypatch.setattr("reconciler.wiring.local.find_daemon", lambda state: "a daemon")
+    beside = host.run("history", "copy", "--to", "duckdb")
+    assert (beside.code, "stop it, copy" in beside.err) == (3, True)
+    there = host.run("history", "copy", "--to", "chdb")
+    assert (there.code, "is there already" in there.err) == (3, True)

@@ -430,13 +430,21 @@ def find_engine_holder(folder: Path) -> str | None:
     return None if process == str(os.getpid()) else process
 
 
+def open_history(url: str, folder: Path, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> Connection:
+    """Open the engine of the setting history.url; `folder` is the state folder, in which chDB has `history/`.
+
+    Raises `UsageError` for a URL that names nothing, `RetryLater` when the engine is in use or the server does not
+    answer, `NeedsHuman` for a refused login or a missing engine.
+    """
+    server = parse_url(url)
+    return connect_server(server, timeouts) if server else open_embedded(folder / CHDB_FOLDER)
+
+
 PROBE_TIMEOUTS = Timeouts(connect=5, read=10)
 
 
 def probe(url: str, folder: Path) -> ProbeAnswer:
-    """Ask the engine of the setting history.url; `folder` is the state folder. Raises as `open_ledger` does."""
-    server = parse_url(url)
-    opened = connect_server(server, PROBE_TIMEOUTS) if server else open_embedded(folder / CHDB_FOLDER)
-    with closing(opened) as connection:
+    """Ask the engine of the setting history.url; `folder` is the state folder. Raises as `open_history` does."""
+    with closing(open_history(url, folder, PROBE_TIMEOUTS)) as connection:
         ((version, now),) = connection.ask("SELECT version(), now64(6, 'UTC')")
         return ProbeAnswer(connection.place, f"ClickHouse {version}", canonical.utc(now))

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.clickhouse.connection import (
-    DEFAULT_TIMEOUTS,
-    Connection,
-    connect_server,
-    open_embedded,
-    parse_url,
-)
+from reconciler.adapters.clickhouse.connection import DEFAULT_TIMEOUTS, Connection, open_history
 from reconciler.adapters.clickhouse.sql import query_tables
-from reconciler.ledger.connection import CHDB_FOLDER
 from reconciler.ledger.ledger import SqlLedger
 
 if TYPE_CHECKING:
@@ -37,12 +30,5 @@ class ClickHouseLedger(SqlLedger):
 def open_ledger(
     url: str, folder: Path, recorded: RecordedBranch, clock: Clock, *, timeouts: Timeouts = DEFAULT_TIMEOUTS
 ) -> ClickHouseLedger:
-    """Open the ledger of one repository and branch.
-
-    `url` is the setting history.url; `folder` is the state folder, in which the embedded engine has `history/`.
-    Raises `UsageError` for a URL that names nothing, `RetryLater` when the engine is in use or the server does not
-    answer, `NeedsHuman` for a refused login or a missing engine.
-    """
-    server = parse_url(url)
-    connection = connect_server(server, timeouts) if server else open_embedded(folder / CHDB_FOLDER)
-    return ClickHouseLedger.opened(connection, recorded, clock)
+    """Open the ledger of one repository and branch. Raises as `open_history` does."""
+    return ClickHouseLedger.opened(open_history(url, folder, timeouts), recorded, clock)

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import duckdb
 
@@ -189,9 +190,12 @@ class HistoryFile:
     def alter(self, table: str, change: ColumnChange) -> None:
         """Add a column to a table, or give it a wider type."""
         column, type_ = quote(change.column), duckdb_type(change.type)
-        what = f"ADD COLUMN IF NOT EXISTS {column}" if change.is_new else f"ALTER COLUMN {column} SET DATA TYPE"
+        if change.is_new:
+            what = f"ADD COLUMN IF NOT EXISTS {column} {type_}{_default(change.type)}"
+        else:
+            what = f"ALTER COLUMN {column} SET DATA TYPE {type_}"
         with self._writing():
-            self._connection.execute(f"ALTER TABLE {qualify(TABLES, table)} {what} {type_}")
+            self._connection.execute(f"ALTER TABLE {qualify(TABLES, table)} {what}")
             if change.is_new:
                 self._connection.execute(f"INSERT INTO {COLUMNS} VALUES (?, ?, ?)", [table, change.column, change.type])
             else:
@@ -274,6 +278,20 @@ class HistoryFile:
             yield
         except duckdb.Error as error:
             raise explain_error(self._file, error) from error
+
+
+EMPTY = {
+    "VARCHAR": "''",
+    "BOOLEAN": "false",
+    "TIMESTAMP": "TIMESTAMP '1970-01-01'",
+    "UUID": f"'{UUID(int=0)}'",
+    "VARCHAR[]": "[]",
+}
+
+
+def _default(type_: str) -> str:
+    """What the rows before have in a column that is added, as ClickHouse has it: NULL only where the type says so."""
+    return "" if type_.startswith("Nullable(") else f" DEFAULT {EMPTY.get(duckdb_type(type_), '0')}"
 
 
 def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:

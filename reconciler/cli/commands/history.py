@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,8 +15,12 @@ from reconciler.errors import UsageError
 from reconciler.report.commits import NARROWER_VERSIONS, VERSION_HEADERS, version_cells, version_headers
 from reconciler.report.history import (
     BLAME_HEADERS,
+    COPY_HEADERS,
     NARROWER_BLAMES,
     blame_cells,
+    build_copied_table,
+    copy_cells,
+    copy_lines,
     diff_lines,
     drift_notes,
     has_changes,
@@ -28,17 +32,31 @@ from reconciler.report.history import (
 from reconciler.report.plans import LineStyle
 from reconciler.service.history import DEFAULT_LIMIT, History
 from reconciler.service.rows import Rows
+from reconciler.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+COPY, HISTORY_URL = "copy", "history.url"
 LEAST = {"message": 24, "author": 16}
 """Columns whose texts are cut on a terminal, and how much of them stays at least."""
 STATUSES = ("valid", "invalid", "orphaned")
 LIMIT = click.option("-n", "--limit", default=DEFAULT_LIMIT, show_default=True, type=click.IntRange(1), help="Maximum.")
 
 
-@click.command(short_help="who changed what")
+class HistoryCommand(click.Command):
+    """`history`, and `history copy`: a kind of that name is asked about with a name after it."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """The context of the one that is meant."""
+        if args[:1] == [COPY] and (len(args) == 1 or args[1].startswith("-")):
+            return copy.make_context(f"{info_name} {COPY}", args[1:], parent=parent, **extra)
+        return super().make_context(info_name, args, parent=parent, **extra)
+
+
+@click.command(cls=HistoryCommand, short_help="who changed what")
 @click.argument("kind", required=False, shell_complete=completion.kinds)
 @click.argument("name", required=False, shell_complete=completion.names)
 @LIMIT
@@ -50,6 +68,7 @@ def history(given: Globals, kind: str | None, name: str | None, limit: int, on: 
     """Show every change of a resource, newest first: who, when, in which commit, and each field's old and new value.
 
     Deleted resources have a history too. Without KIND and NAME, show the newest changes of all resources.
+    `history copy --to URL` copies the whole history to another engine.
     """
     host = given.host()
     if kind is None:
@@ -65,6 +84,31 @@ def history(given: Globals, kind: str | None, name: str | None, limit: int, on: 
         output.data(output.change(line) if style is LineStyle.CHANGE else line)
     if note := orphans_note(changes.orphaned):
         given.say(note)
+
+
+@click.command(short_help="copy the history to another engine")
+@click.option("--to", "target", required=True, metavar="URL", help="Where to: what history.url would be.")
+@format_option("text", "json")
+@global_options
+@click.pass_obj
+def copy(given: Globals, target: str, form: str) -> Exit:
+    """Copy the whole history to another engine. What is there already is not written again.
+
+    Rows are written in batches; a copy that was broken off goes on where it was. In the end both are compared.
+    """
+    from reconciler.wiring.local import copy_history
+
+    settings = given.settings()
+    url = load(None, {HISTORY_URL: target}).history_url  # `file:` and `env:` keep a password out of the command line
+    with output.progress("rows") as progress:
+        tables = copy_history(settings, url, progress)
+    if form == "json":
+        output.json_data([build_copied_table(table) for table in tables])
+    else:
+        output.table(COPY_HEADERS, [copy_cells(table) for table in tables])
+    for line in copy_lines(tables, url):
+        given.say(line)
+    return Exit.OK if all(table.is_complete for table in tables) else Exit.PROBLEMS
 
 
 @click.command(short_help="recorded commits")

@@ -72,7 +72,7 @@ def databases() -> Iterator[int]:
     return itertools.count()
 
 
-@pytest.fixture(params=some(["memory", "duckdb", "chdb", "http"], 3))
+@pytest.fixture(params=some(["memory", "duckdb", "chdb", "http"], 2))
 def histories(request: pytest.FixtureRequest, tmp_path: Path, databases: Iterator[int]) -> Iterator[Histories]:
     """An empty place for histories, of each make in turn."""
     url = request.param

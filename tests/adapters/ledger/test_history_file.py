@@ -5,8 +5,10 @@ from __future__ import annotations
 import stat
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import UUID
 
 import duckdb
 import pytest
@@ -23,6 +25,7 @@ from reconciler.kinds.kind import Column, Kinds, SqlType
 from reconciler.ledger.connection import DUCKDB_FILE, RecordedBranch
 from reconciler.model.host import HostEvent
 from reconciler.model.rows import QueryLimits
+from reconciler.tables.clickhouse import ColumnChange
 from tests.adapters.ledger.versions import created, sha, updated, version
 from tests.adapters.store.test_query import REFUSED
 from tests.support.disks import tiny_disk
@@ -182,6 +185,18 @@ def test_another_key_column_needs_a_human(tmp_path: Path) -> None:
         ledger.record([version(1, created(gadget("g"), 1))])
         with pytest.raises(NeedsHuman, match="kind Gadget: the key of its history table gadget_config is not other_id"):
             ledger.prepare(Kinds((moved,)))
+
+
+def test_rows_from_before_a_column_have_what_clickhouse_would_give_them(filled: Path) -> None:
+    types = ("String", "UInt64", "Bool", "UUID", "DateTime64(6, 'UTC')", "Array(String)", "Float64", "Nullable(Int64)")
+    with opened(filled) as ledger:
+        connection = ledger._connection
+        for number, type_ in enumerate(types):
+            connection.alter("host_events", ColumnChange(f"new{number}", type_, is_new=True))
+        names = ", ".join(f"new{number}" for number in range(len(types)))
+        (row,) = connection.ask(f"SELECT {names} FROM {{database:Identifier}}.host_events")
+        assert row == ("", 0, False, UUID(int=0), datetime(1970, 1, 1), [], 0.0, None)  # noqa: DTZ001
+        assert ledger.events(limit=9)
 
 
 def test_what_fails_half_way_is_not_written(tmp_path: Path) -> None:
