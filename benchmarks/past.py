@@ -64,8 +64,8 @@ def fill(ledger: ClickHouseLedger) -> None:
     """A million rows, most of them made by the engine."""
     ledger.prepare(KINDS)
     ledger.record([version(1, created(widget("w0", widget_id=uid(0)), 1), commit=commit(1))])
-    ledger._connection._command(COPY_VERSION.format(commits=COMMITS))
-    ledger._connection._command(COPY_ROW.format(each=EACH, resources=RESOURCES))
+    ledger._connection._client.command(COPY_VERSION.format(commits=COMMITS))
+    ledger._connection._client.command(COPY_ROW.format(each=EACH, resources=RESOURCES))
 
 
 def _found(ledger: ClickHouseLedger, name: str) -> object:

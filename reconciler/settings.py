@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from reconciler.errors import UsageError
 from reconciler.model import grants
@@ -233,13 +233,11 @@ def load(file: Path | None, flags: Mapping[str, str], environ: Mapping[str, str]
 
 
 def _passwords(url: str) -> list[str]:
-    """The passwords in a URL, as they are written there and as they are."""
-    try:
-        parts = urlsplit(url)
-        written = parts.password or ""
-    except ValueError:
-        return []
-    queried = [value for name, value in parse_qsl(parts.query) if "password" in name]
+    """The passwords in a URL, as they are written there and as they are. `urlsplit` refuses some lists of hosts."""
+    rest = url.partition("://")[2]
+    written = re.split("[/?#]", rest, maxsplit=1)[0].rpartition("@")[0].partition(":")[2]
+    query = rest.partition("?")[2].partition("#")[0]
+    queried = [value for name, value in parse_qsl(query) if "password" in name]
     return [written, unquote(written), *queried]
 
 

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, time, timedelta
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit, urlunsplit
 
 from reconciler import answers
 from reconciler.errors import ReconcilerError, UsageError
@@ -436,11 +435,12 @@ def _values(settings: Settings) -> dict[str, str]:
 
 
 def without_secret(url: str) -> str:
-    """A URL without who logs in, what follows a question mark and what follows a hash: secrets stand there."""
-    parts = urlsplit(url)
-    if not parts.netloc:
-        return url
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    """A URL without who logs in, what follows a question mark and what follows a hash: secrets stand there.
+
+    By hand: of several hosts `urlsplit` makes an error, and of a password that is not escaped a part of the path.
+    """
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}{re.split('[?#]', rest.rpartition('@')[2], maxsplit=1)[0]}"
 
 
 def _is_set(secret: str) -> str:

@@ -145,6 +145,16 @@ class Table(Struct, frozen=True):
     comment: str = ""
 
 
+class Placement(Struct, frozen=True):
+    """Where a server keeps the tables: on itself, or on each host of a cluster. Replicated, each has all rows."""
+
+    cluster: str = ""
+    replicated: bool = False
+
+
+ONE_SERVER = Placement()
+
+
 class ColumnChange(Struct, frozen=True):
     """A column that a table lacks, or whose type is too narrow, with the type that it should have."""
 
@@ -236,9 +246,18 @@ def find_tables(existing: Mapping[str, Mapping[str, str]]) -> tuple[Table, ...]:
     return (*tables, *(replace(table, columns=existing[table.name]) for table in own if table.name in existing))
 
 
-def create_database(database: str) -> str:
+def create_database(database: str, placement: Placement = ONE_SERVER) -> str:
     """The statement that makes the ledger's database."""
-    return f"CREATE DATABASE IF NOT EXISTS {quote(database)}"
+    return f"CREATE DATABASE IF NOT EXISTS {_everywhere(quote(database), placement)}"
+
+
+def _everywhere(name: str, placement: Placement) -> str:
+    """What a statement is about, on all hosts of a cluster."""
+    return f"{name} ON CLUSTER {quote(placement.cluster)}" if placement.cluster else name
+
+
+def _table_name(database: str, table: str, placement: Placement) -> str:
+    return _everywhere(f"{quote(database)}.{quote(table)}", placement)
 
 
 def format_version(comment: str) -> int:
@@ -259,25 +278,31 @@ def history_table(kind: Kind) -> Table:
     return Table(kind.table, history_columns(kind), key)
 
 
-def create_table(database: str, table: Table) -> str:
-    """The statement that makes a table."""
+def create_table(database: str, table: Table, placement: Placement = ONE_SERVER) -> str:
+    """The statement that makes a table. Replicated ones have the path that the server gives them."""
     lines = ",\n".join(f"  {quote(name)} {type_}" for name, type_ in table.columns.items())
     order = ", ".join(map(quote, table.key))
-    engine = f"ReplacingMergeTree({quote(table.version)})" if table.version else "ReplacingMergeTree"
-    name = f"{quote(database)}.{quote(table.name)}"
+    engine = "ReplicatedReplacingMergeTree" if placement.replicated else "ReplacingMergeTree"
+    engine += f"({quote(table.version)})" if table.version else ""
+    name = _table_name(database, table.name, placement)
     statement = f"CREATE TABLE IF NOT EXISTS {name} (\n{lines}\n)\nENGINE = {engine}\nORDER BY ({order})"
     return f"{statement}\nCOMMENT '{table.comment}'" if table.comment else statement
 
 
-def comment_table(database: str, table: Table) -> str:
+def comment_table(database: str, table: Table, placement: Placement = ONE_SERVER) -> str:
     """The statement that gives a table its comment."""
-    return f"ALTER TABLE {quote(database)}.{quote(table.name)} MODIFY COMMENT '{table.comment}'"
+    return f"ALTER TABLE {_table_name(database, table.name, placement)} MODIFY COMMENT '{table.comment}'"
 
 
-def alter_table(database: str, table: str, change: ColumnChange) -> str:
+def alter_table(database: str, table: str, change: ColumnChange, placement: Placement = ONE_SERVER) -> str:
     """The statement that changes a column."""
     what = "ADD COLUMN IF NOT EXISTS" if change.is_new else "MODIFY COLUMN"
-    return f"ALTER TABLE {quote(database)}.{quote(table)} {what} {quote(change.column)} {change.type}"
+    return f"ALTER TABLE {_table_name(database, table, placement)} {what} {quote(change.column)} {change.type}"
+
+
+def drop_table(database: str, table: str, placement: Placement = ONE_SERVER) -> str:
+    """The statement that removes a table."""
+    return f"DROP TABLE {_table_name(database, table, placement)}"
 
 
 def column_changes(kind: Kind, existing: Mapping[str, str]) -> tuple[ColumnChange, ...]:

@@ -6,6 +6,9 @@ port; tests start it with `tests.support.fronts.running`. `--user` and `--passwo
 `refuse` (HTTP 500), `code-202` (ClickHouse's error of that number), `hang` (executes nothing, answers nothing for a
 minute), `lose` (executes, then closes without an answer), `cut` (closes in the middle of it).
 `POST /inserts` answers with the tables of all inserts since it was asked last, a line for each.
+`GET /statements` tells what was asked since the last time, a JSON list.
+chDB has no clusters and no Keeper. So the front says that `desk` is a cluster of one shard and `spread` one of two,
+takes `ON CLUSTER` and `Replicated` out of what it passes on, and keeps in mind which tables would be replicated.
 Protocol: https://clickhouse.com/docs/interfaces/http.
 """
 
@@ -16,12 +19,13 @@ import base64
 import email
 import gzip
 import importlib
+import json
 import re
 import socket
 import sys
 import tempfile
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -33,6 +37,9 @@ TRANSPORT = {"enable_http_compression", "send_progress_in_http_headers", "http_h
 INLINE_INSERT = re.compile(rb"\s*(INSERT\s+INTO\s.*?)\s+FORMAT\s+(\w+)\s(.*)", re.IGNORECASE | re.DOTALL)
 INSERTED = re.compile(rb"\s*INSERT INTO [^(]*?([A-Za-z_]+)`?\s*\(")
 HANG_SECONDS = 60
+MAX_TOLD = 2_000
+REPLICATED = re.compile(rb"CREATE TABLE IF NOT EXISTS (`[^`]+`\.`[^`]+`) .*ENGINE = Replicated", re.DOTALL)
+CLUSTERS = b"FROM (SELECT * FROM values('cluster String, shard_num UInt32', ('desk', 1), ('spread', 1), ('spread', 2)))"
 CONNECT: Any = chdb.connect
 LZ4: Any = importlib.import_module("lz4.frame")  # has no types
 
@@ -53,6 +60,27 @@ class Fault:
         return self.mode
 
 
+@dataclass
+class Replicas:
+    """The tables that would be replicated, as they are quoted."""
+
+    tables: set[str] = field(default_factory=set)
+
+    def on_one_server(self, statement: bytes) -> bytes:
+        """What chDB is asked in place of a statement for a cluster."""
+        statement = re.sub(rb" ON CLUSTER `\w+`", b"", statement)
+        if created := REPLICATED.match(statement):
+            self.tables.add(created[1].decode())
+            statement = statement.replace(b"ENGINE = Replicated", b"ENGINE = ")
+        if b"startsWith(engine, 'Replacing')" in statement:
+            names = ", ".join(f"'{table}'" for table in ("", *self.tables))
+            others = f" AND concat('`', database, '`.`', name, '`') NOT IN ({names})".encode()
+            statement = statement.replace(
+                b"startsWith(engine, 'Replacing')", b"startsWith(engine, 'Replacing')" + others
+            )
+        return statement.replace(b"FROM system.clusters", CLUSTERS)
+
+
 class Front(ThreadingHTTPServer):
     """The server: one engine, one chDB handle per request, so that settings stay with it."""
 
@@ -66,6 +94,8 @@ class Front(ThreadingHTTPServer):
         self.fault = Fault()
         self.closing = threading.Event()
         self.inserts: list[str] = []
+        self.statements: list[str] = []
+        self.replicas = Replicas()
 
     def execute(self, statement: bytes, params: dict[str, str]) -> bytes:
         """Run a statement with its bound parameters and settings, in the database it names."""
@@ -111,7 +141,14 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.login and self.headers.get("Authorization", "") != self.server.login:
             return self._answer(403, b"Code: 516. DB::Exception: Authentication failed. (AUTHENTICATION_FAILED)", 516)
         params, statement = self._statement(params, body)
-        return self._run(self.server.fault.strikes(statement), statement, params)
+        self.server.statements.append(statement[:MAX_TOLD].decode("utf-8", "replace"))
+        fault = self.server.fault.strikes(statement)
+        return self._run(fault, self.server.replicas.on_one_server(statement), params)
+
+    def do_GET(self) -> None:
+        """What was asked since the last time."""
+        told, self.server.statements = self.server.statements, []
+        self._answer(200, json.dumps(told).encode())
 
     def _run(self, fault: str, statement: bytes, params: dict[str, str]) -> None:
         if fault == "refuse":

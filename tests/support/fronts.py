@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import json
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,13 @@ class RunningFront:
     def fault(self, mode: str, *, times: int = 1, match: str = "") -> None:
         """Make the next requests whose statement contains `match` go wrong; no times ends it."""
         self._post(f"/fault?{urlencode({'mode': mode, 'times': times, 'match': match})}")
+
+    def statements(self) -> list[str]:
+        """What it was asked since the last time, each from its beginning."""
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
+            connection.request("GET", "/statements")
+            statements: list[str] = json.load(connection.getresponse())
+            return statements
 
     def drop(self, database: str) -> None:
         """Drop a database: each that is left makes the engine slower, also when nobody asks it."""

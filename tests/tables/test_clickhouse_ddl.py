@@ -14,10 +14,14 @@ from reconciler.tables.clickhouse import (
     INTERVALS,
     STATES,
     VERSIONS,
+    ColumnChange,
+    Placement,
     alter_table,
     column_changes,
+    comment_table,
     create_database,
     create_table,
+    drop_table,
     history_columns,
     history_table,
 )
@@ -43,6 +47,32 @@ def test_the_tables_of_every_history(golden: Callable[[str, str], None]) -> None
     tables = (create_table(DEFAULT_DATABASE, table) for table in (VERSIONS, STATES, EVENTS, INTERVALS))
     statements = (create_database(DEFAULT_DATABASE), *tables)
     golden("ddl/clickhouse.sql", "".join(f"{statement};\n" for statement in statements))
+
+
+def test_the_statements_of_a_cluster(golden: Callable[[str, str], None]) -> None:
+    """All that is ever sent about tables: each on every host, with an engine that has all rows there."""
+    desk = Placement("desk-1", replicated=True)
+    added = ColumnChange("fin`ish", "Nullable(UUID)", is_new=True)
+    wider = ColumnChange("pieces", "Nullable(Float64)", is_new=False)
+    statements = (
+        create_database(DEFAULT_DATABASE, desk),
+        *(create_table(DEFAULT_DATABASE, table, desk) for table in (VERSIONS, STATES, EVENTS, INTERVALS)),
+        create_table(DEFAULT_DATABASE, history_table(WIDGET), desk),
+        comment_table(DEFAULT_DATABASE, VERSIONS, desk),
+        alter_table(DEFAULT_DATABASE, WIDGET.table, added, desk),
+        alter_table(DEFAULT_DATABASE, WIDGET.table, wider, desk),
+        drop_table(DEFAULT_DATABASE, WIDGET.table, desk),
+    )
+    golden("ddl/clickhouse-cluster.sql", "".join(f"{statement};\n" for statement in statements))
+    assert all(" ON CLUSTER `desk-1`" in statement for statement in statements)
+
+
+def test_a_cluster_and_its_engine_are_independent() -> None:
+    """In a database that replicates itself ON CLUSTER is refused; ClickHouse Cloud has its own engine."""
+    replicated = create_table(DEFAULT_DATABASE, VERSIONS, Placement(replicated=True))
+    assert "ReplicatedReplacingMergeTree(`generation`)" in replicated
+    assert "ON CLUSTER" not in replicated
+    assert "ENGINE = ReplacingMergeTree(" in create_table(DEFAULT_DATABASE, VERSIONS, Placement("desk"))
 
 
 def migrations(kind: Kind, existing: Mapping[str, str]) -> tuple[str, ...]:

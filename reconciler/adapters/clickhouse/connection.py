@@ -7,91 +7,67 @@ import logging
 import os
 import re
 import sys
+import time
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import unquote, urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver.exceptions import Error, ProgrammingError
-from urllib3.exceptions import SSLError
 
 from reconciler import canonical
+from reconciler.adapters.clickhouse.errors import SERVER_LOG, WAITING, first_line, translate_errors
+from reconciler.adapters.clickhouse.server import (
+    CONSISTENT_READS,
+    COPY_SETTINGS,
+    check_certificates,
+    definition_settings,
+    insert_settings,
+    parse_url,
+)
 from reconciler.adapters.machine import explain_os_error, find_cause, find_refusal
-from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater, UsageError
+from reconciler.backoff import Backoff
+from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
 from reconciler.ledger.connection import CHDB_FOLDER, ProbeAnswer
 from reconciler.tables.clickhouse import (
     DEFAULT_DATABASE,
+    ONE_SERVER,
+    OWN_TABLES,
     alter_table,
     comment_table,
     create_database,
     create_table,
+    drop_table,
     quote,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from clickhouse_connect.driver.client import Client
     from clickhouse_connect.driver.query import QueryResult
 
-    from reconciler.tables.clickhouse import ColumnChange, Table
-
-EMBEDDED = "chdb"
-_PORTS = {"clickhouse": 8123, "clickhouses": 8443}
-_HINT = "history.url is chdb, duckdb, clickhouse://login:password@host:8123/database, clickhouses://… (TLS), or none"
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A ClickHouse server's HTTP interface. The password stays out of the repr, as out of everything else."""
-
-    host: str
-    port: int
-    login: str
-    password: str = field(repr=False)
-    database: str
-    secure: bool
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
-
-
-def parse_url(url: str) -> Server | None:
-    """The server a URL names, None for the embedded engine. Raises `UsageError`, never quoting the URL."""
-    if url == EMBEDDED:
-        return None
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise UsageError("history.url cannot be read: its host or port is malformed", hint=_HINT) from None
-    if parts.scheme not in _PORTS or not parts.hostname:
-        raise UsageError("history.url names no ClickHouse server", hint=_HINT)
-    return Server(
-        host=parts.hostname,
-        port=port or _PORTS[parts.scheme],
-        login=unquote(parts.username or "") or "default",
-        password=unquote(parts.password or ""),
-        database=unquote(parts.path.strip("/")) or DEFAULT_DATABASE,
-        secure=parts.scheme == "clickhouses",
-    )
-
+    from reconciler.adapters.clickhouse.server import Address, Server
+    from reconciler.tables.clickhouse import ColumnChange, Placement, Table
 
 ROW_FORMAT = "JSONCompactEachRow"
-_INSERT_SETTINGS = {
-    "precise_float_parsing": 1,  # the fast parser is off by a bit in the last place for one number in six
-    "async_insert": 0,  # when the call returns, the rows are there
-}
-_COPY_SETTINGS = {
-    "send_progress_in_http_headers": 1,  # so that a long statement is not taken for a server that hangs
-    "max_insert_threads": 1,  # keeps the order
-}
 _DRIVER_LOG = logging.NullHandler()
 
+
+INSERT_ATTEMPTS = 8
+OTHER_INSERT = 286
+"""UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE: of one that is under way, or waits for a replica that is down"""
+NOT_THERE = frozenset({60, 81})
+"""UNKNOWN_TABLE, UNKNOWN_DATABASE"""
+SHARDS = "SELECT uniqExact(shard_num) FROM system.clusters WHERE cluster = {cluster:String}"
+ANY_VERSION = "SELECT 1 FROM {database:Identifier}.config_versions LIMIT 1"
+ON_ONE_SERVER = """
+SELECT name FROM system.tables
+WHERE database = {database:String} AND name IN {tables:Array(String)} AND startsWith(engine, 'Replacing')
+ORDER BY name LIMIT 1
+"""
 
 DATABASES = "SELECT count() FROM system.databases WHERE name = {database:String}"
 
@@ -111,9 +87,6 @@ class Timeouts(NamedTuple):
 
 
 DEFAULT_TIMEOUTS = Timeouts(connect=5, read=60)
-
-
-SERVER_LOG = "look the error up in the server's log"
 
 
 class QueryRows(NamedTuple):
@@ -145,6 +118,17 @@ def lines(rows: Iterable[Sequence[object]]) -> bytes:
         return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode()
 
 
+class Terms(NamedTuple):
+    """How tables are kept, for how many seconds nothing may be heard, and what is called when there is no answer."""
+
+    placement: Placement
+    silence: int
+    on_absence: Callable[[], None]
+
+
+EMBEDDED_TERMS = Terms(ONE_SERVER, 0, lambda: None)
+
+
 class Connection:
     """A client and what it is called in messages. `database` is the one everything happens in."""
 
@@ -153,10 +137,16 @@ class Connection:
         OR JSONType(row, 'id') = 'Null' OR JSONExtractString(row, 'id') IN {ids:Array(String)}),
         JSONExtractArrayRaw(detail, 'rows'))"""
 
-    def __init__(self, client: Client, place: str, database: str, remedy: str = SERVER_LOG) -> None:
+    def __init__(
+        self, client: Client, place: str, database: str, remedy: str = SERVER_LOG, terms: Terms = EMBEDDED_TERMS
+    ) -> None:
         self._client = client
         self.place, self.remedy = place, remedy
         self.database = database
+        self._placement = terms.placement
+        self._insert_settings = insert_settings(terms.placement, terms.silence)
+        self._definition_settings = definition_settings(terms.placement, terms.silence)
+        self._on_absence = terms.on_absence
 
     def close(self) -> None:
         """Give the engine's folder or the server's connections free."""
@@ -164,13 +154,13 @@ class Connection:
 
     def ask(self, query: str, **parameters: object) -> Sequence[Sequence[Any]]:
         """The rows of a SELECT; `{name:Type}` in it is bound to the parameter of that name, or the database's."""
-        with translate_errors(self.place, self.remedy):
+        with self._translated():
             rows: Sequence[Sequence[Any]] = self._query(query, parameters).result_rows
             return rows
 
     def ask_named(self, query: str, **parameters: object) -> Sequence[Mapping[str, Any]]:
         """The rows of a SELECT by column."""
-        with translate_errors(self.place, self.remedy):
+        with self._translated():
             return tuple(self._query(query, parameters).named_results())
 
     def run(
@@ -188,7 +178,7 @@ class Connection:
     def blocks(self, query: str, **parameters: object) -> Iterator[Sequence[Sequence[Any]]]:
         """The rows of a SELECT a block at a time: all of them may be more than there is memory for."""
         with (
-            translate_errors(self.place, self.remedy),
+            self._translated(),
             self._client.query_row_block_stream(query, parameters={"database": self.database, **parameters}) as stream,
         ):
             yield from stream
@@ -203,32 +193,85 @@ class Connection:
         return [(table, name, type_, mark) for table, name, type_, mark in self.ask(CATALOG)]
 
     def make_database(self) -> None:
-        """Only when it is missing: a login that may not create databases can still be given one."""
+        """Only when it is missing: a login that may not create databases can still be given one.
+
+        Raises `NeedsHuman` for a cluster that does not exist or spreads rows over shards.
+        """
+        if self._placement.cluster:
+            self._check_cluster(self._placement.cluster)
         if not self.ask(DATABASES)[0][0]:
-            self._command(create_database(self.database))
+            self._define(create_database(self.database, self._placement))
 
     def create(self, table: Table) -> None:
         """Create a table if it is missing."""
-        self._command(create_table(self.database, table))
+        self._define(create_table(self.database, table, self._placement))
 
     def comment(self, table: Table) -> None:
         """Give a table that exists its comment."""
-        self._command(comment_table(self.database, table))
+        self._define(comment_table(self.database, table, self._placement))
 
     def alter(self, table: str, change: ColumnChange) -> None:
         """Add a column to a table, or give it a wider type."""
-        self._command(alter_table(self.database, table, change))
+        self._define(alter_table(self.database, table, change, self._placement))
 
     def drop(self, table: str) -> None:
         """Remove a table."""
-        self._command(f"DROP TABLE {self._name(table)}")
+        self._define(drop_table(self.database, table, self._placement))
 
     def insert(self, table: Table, rows: Iterable[Sequence[object]]) -> None:
-        """Insert rows in `ROW_FORMAT`. Raw, as the driver's own conversion imports pandas first (0.25 s)."""
-        with translate_errors(self.place, self.remedy):
-            self._client.raw_insert(
-                self._name(table.name), list(table.columns), lines(rows), settings=_INSERT_SETTINGS, fmt=ROW_FORMAT
+        """Insert rows in `ROW_FORMAT`. Raw, as the driver's own conversion imports pandas first (0.25 s).
+
+        Replicas take one insert into a table at a time: while another host's is under way, this waits a little.
+        """
+        body, pauses = lines(rows), Backoff(first=0.05, longest=1.0)
+        with self._translated():
+            for attempt in range(INSERT_ATTEMPTS):
+                try:
+                    self._client.raw_insert(
+                        self._name(table.name), list(table.columns), body, self._insert_settings, ROW_FORMAT
+                    )
+                except Error as error:
+                    if error.code != OTHER_INSERT or attempt == INSERT_ATTEMPTS - 1:
+                        raise
+                    time.sleep(pauses.next())
+                else:
+                    return
+
+    def check_replica(self) -> None:
+        """Raise `RetryLater` where a replica lacks versions that others have, `NeedsHuman` where it is no replica."""
+        for (table,) in self.ask(ON_ONE_SERVER, tables=sorted(OWN_TABLES)):
+            raise NeedsHuman(
+                f"{self.place} has {self.database}.{table} for itself: it was made without engine=Replicated",
+                hint="leave engine out of history.url, or name another database: its history begins anew from git",
             )
+        with self._translated():
+            try:
+                self._query(ANY_VERSION, {})
+            except Error as error:
+                if error.code not in NOT_THERE:
+                    raise
+
+    def _check_cluster(self, cluster: str) -> None:
+        ((shards,),) = self.ask(SHARDS, cluster=cluster)
+        if not shards:
+            raise NeedsHuman(
+                f"{self.place} knows no cluster {cluster}",
+                hint="`SELECT cluster FROM system.clusters` lists those that there are",
+            )
+        if shards > 1:
+            raise NeedsHuman(
+                f"the cluster {cluster} has {shards} shards, and a history is not spread over shards",
+                hint="name a cluster of one shard, whose replicas are all the hosts",
+            )
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            with translate_errors(self.place, self.remedy):
+                yield
+        except RetryLater:
+            self._on_absence()
+            raise
 
     def copy_rows(self, table: Table, column: str, old: str, new: str) -> None:
         """Insert the rows with one value in a column once more with another one, in the order of the key."""
@@ -236,31 +279,81 @@ class Connection:
         shown = ", ".join("{new:String}" if name == column else quote(name) for name in table.columns)
         found = f"FROM {self._name(table.name)} FINAL WHERE {quote(column)} = {{old:String}} ORDER BY {key}"
         statement = f"INSERT INTO {self._name(table.name)} ({names}) SELECT {shown} {found}"
-        with translate_errors(self.place):
-            self._client.command(statement, parameters={"old": old, "new": new}, settings=_COPY_SETTINGS)
+        with self._translated():
+            settings = self._insert_settings | COPY_SETTINGS
+            self._client.command(statement, parameters={"old": old, "new": new}, settings=settings)
 
     def _name(self, table: str) -> str:
         return f"{quote(self.database)}.{quote(table)}"
 
-    def _command(self, statement: str) -> None:
-        with translate_errors(self.place, self.remedy):
-            self._client.command(statement)
+    def _define(self, statement: str) -> None:
+        """Run a statement about tables. Where a host of the cluster is down, it carries it out when it is back."""
+        with self._translated():
+            try:
+                self._client.command(statement, settings=self._definition_settings)
+            except Error as error:
+                if error.code not in WAITING or not self._definition_settings:
+                    raise
+                raise RetryLater(
+                    f"{self.place} waits for other hosts to change their tables: {first_line(error)}",
+                    hint="every host of the cluster has to run when tables are made or changed; what is left then "
+                    "goes on by itself",
+                ) from error
 
     def _query(self, query: str, parameters: dict[str, object]) -> QueryResult:
         return self._client.query(query, parameters={"database": self.database, **parameters})
 
 
+_FIRST: dict[tuple[Address, ...], int] = {}
+"""Which of several addresses is asked first: the one that answered last, or the one after it that failed since."""
+
+
 def connect_server(server: Server, timeouts: Timeouts) -> Connection:
-    """Connect to a server. Raises `RetryLater` or `NeedsHuman`."""
+    """Connect to the first address that answers.
+
+    Raises `RetryLater` or `NeedsHuman` where none does, `UsageError` for a file that is no certificate.
+    """
+    if server.certificates:
+        check_certificates(server.certificates)
+    addresses = server.addresses
+    failures: list[ReconcilerError] = []
+    first = _FIRST.get(addresses, 0)
+    for place in (*range(first, len(addresses)), *range(first)):
+        try:
+            connection = _connect(server, place, timeouts)
+        except ReconcilerError as error:
+            failures.append(error)
+        else:
+            _FIRST[addresses] = place
+            return connection
+    raise _no_address(failures)
+
+
+def _no_address(failures: Sequence[ReconcilerError]) -> ReconcilerError:
+    """What to say of all of them: a human is needed where one says so; with the others it may be a matter of time."""
+    if len(failures) == 1:
+        return failures[0]
+    worst = next((error for error in failures if isinstance(error, NeedsHuman)), failures[-1])
+    return type(worst)("; ".join(map(str, failures)), hint=worst.hint)
+
+
+def _connect(server: Server, place: int, timeouts: Timeouts) -> Connection:
     _quiet()
-    place = f"the ClickHouse server at {server}"
-    with translate_errors(place):
+    address, addresses = server.addresses[place], server.addresses
+    certificates, placement = server.certificates, server.placement
+    told = f"the ClickHouse server at {address}"
+    with translate_errors(told):
         client = clickhouse_connect.get_client(
-            interface="https" if server.secure else "http",
-            host=server.host,
-            port=server.port,
+            interface="http" if certificates is None else "https",
+            host=address.host,
+            port=address.port,
             username=server.login,
             password=server.password,
+            ca_cert=(certificates and certificates.authority) or None,
+            client_cert=(certificates and certificates.own) or None,
+            client_cert_key=(certificates and certificates.own_key) or None,
+            tls_mode="strict" if server.password else None,  # with one, the certificate does not log in by itself
+            settings=CONSISTENT_READS if placement.replicated else None,
             connect_timeout=timeouts.connect,
             send_receive_timeout=timeouts.read,
             tz_mode="aware",
@@ -268,7 +361,18 @@ def connect_server(server: Server, timeouts: Timeouts) -> Connection:
             show_clickhouse_errors="scrub",
             dedicated_pool=True,
         )
-    return Connection(client, place, server.database)
+
+    def turn_away() -> None:
+        _FIRST[addresses] = (place + 1) % len(addresses)
+
+    connection = Connection(client, told, server.database, terms=Terms(placement, timeouts.read, turn_away))
+    if placement.replicated:
+        try:
+            connection.check_replica()
+        except ReconcilerError:
+            connection.close()
+            raise
+    return connection
 
 
 def open_embedded(folder: Path) -> Connection:
@@ -299,7 +403,7 @@ def open_embedded(folder: Path) -> Connection:
         cause = find_cause(str(error)) or find_refusal(folder)
         if cause is not None:
             raise cause.raised(what, "the engine does not start") from error
-        raise NeedsHuman(f"{what}, it is damaged: {_first_line(error)}", hint=_rebuild(folder)) from error
+        raise NeedsHuman(f"{what}, it is damaged: {first_line(error)}", hint=_rebuild(folder)) from error
     return Connection(client, place, DEFAULT_DATABASE, f"if it is damaged: {_rebuild(folder)}")
 
 
@@ -319,85 +423,6 @@ def _held(place: str, process: str) -> RetryLater:
 def _quiet() -> None:
     """The driver logs what it raises as well; without any handler that would land on stderr."""
     logging.getLogger("clickhouse_connect").addHandler(_DRIVER_LOG)
-
-
-_LOGIN = frozenset({192, 193, 194, 516})
-"""UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_PASSWORD, AUTHENTICATION_FAILED"""
-_RIGHTS = frozenset({81, 164, 497})
-"""UNKNOWN_DATABASE, READONLY, ACCESS_DENIED"""
-_PASSING = frozenset({159, 202, 203, 209, 210, 236, 241, 242, 243, 252, 319, 373, 394, 425, 439, 999})
-"""Timeouts, too many queries or parts, network, memory, disk space, read-only replica, shutdown, keeper.
-
-Numbers: https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp
-"""
-_LONGEST = 300
-SERVER_ERRORS = _LOGIN | _PASSING
-"""Errors that are not about what was asked."""
-
-
-@contextmanager
-def translate_errors(place: str, remedy: str = SERVER_LOG) -> Iterator[None]:
-    """Turn the driver's exceptions into `RetryLater` or `NeedsHuman`; `place` says which ledger, without secrets."""
-    try:
-        yield
-    except Error as error:
-        raise explain_error(place, error, remedy) from error
-
-
-def explain_error(place: str, error: Error, remedy: str = SERVER_LOG) -> ReconcilerError:
-    """What the driver's exception says to a caller; `remedy` is for what nobody knows the cause of."""
-    if error.code in _LOGIN:
-        return NeedsHuman(
-            f"{place} refused the login: {_first_line(error)}",
-            hint="check the login and the password in history.url (reserved characters as %XX)",
-        )
-    if error.code in _RIGHTS:
-        return NeedsHuman(
-            f"{place} does not let this login do that: {_first_line(error)}",
-            hint="create the database, or grant it CREATE, ALTER, SELECT and INSERT on it",
-        )
-    if error.code in _PASSING:
-        return RetryLater(
-            f"{place} cannot answer now: {_first_line(error)}", hint="nothing is lost: git holds the history"
-        )
-    if error.code is not None:
-        what, said, cause = f"{place} failed", _first_line(error), find_cause(str(error))
-        return NeedsHuman(f"{what}: {said}", hint=remedy) if cause is None else cause.raised(what, said)
-    if _by_tls(error):
-        return NeedsHuman(
-            f"{place} cannot be trusted, or does not speak TLS: {_reason(error)}",
-            hint="check the server's certificate, and the port: clickhouses:// is TLS, clickhouse:// is not",
-        )
-    return RetryLater(
-        f"{place} did not answer: {_reason(error)}",
-        hint="check that the server runs and can be reached; what is missing is recorded when it is back",
-    )
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The exceptions behind one: urllib3 keeps the telling one as the `reason` of its last."""
-    at: BaseException | None = error
-    while at is not None:
-        yield at
-        reason = getattr(at, "reason", None)
-        at = reason if isinstance(reason, BaseException) else at.__cause__
-
-
-def _by_tls(error: Error) -> bool:
-    return any(isinstance(cause, SSLError) for cause in _causes(error))
-
-
-def _reason(error: Error) -> str:
-    return _shortened(str(list(_causes(error))[-1]))
-
-
-def _first_line(error: Error) -> str:
-    return _shortened(str(error))
-
-
-def _shortened(text: str) -> str:
-    line = text.strip().partition("\n")[0]
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 
 
 if sys.platform == "win32":

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from clickhouse_connect.driver.exceptions import Error
 from msgspec import Struct
 
-from reconciler.adapters.clickhouse.connection import SERVER_ERRORS, explain_error
+from reconciler.adapters.clickhouse.errors import SERVER_ERRORS, explain_error
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.ledger.offered import TABLES_ONLY, VERSIONS
 from reconciler.model.rows import MAX_QUERY_BYTES, QueryResult

@@ -72,13 +72,13 @@ def databases() -> Iterator[int]:
     return itertools.count()
 
 
-@pytest.fixture(params=some(["memory", "duckdb", "chdb", "http"], 2))
+@pytest.fixture(params=some(["memory", "duckdb", "chdb", "http", "cluster"], 2))
 def histories(request: pytest.FixtureRequest, tmp_path: Path, databases: Iterator[int]) -> Iterator[Histories]:
     """An empty place for histories, of each make in turn."""
     url = request.param
     with ExitStack() as closing:
-        if url == "http":
+        if url in {"http", "cluster"}:
             front, database = request.getfixturevalue("front"), f"test {next(databases)}"
             closing.callback(front.drop, database)
-            url = front.url(database)
+            url = front.url(database) + ("?cluster=desk&engine=Replicated" if url == "cluster" else "")
         yield Histories(url, tmp_path, closing)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import clickhouse_connect
 import pytest
 
-from reconciler.adapters.clickhouse.connection import parse_url
+from reconciler.adapters.clickhouse.server import parse_url
 from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import Column, Kinds, SqlType
 from reconciler.tables.clickhouse import VERSIONS
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.adapters.ledger.conftest import Histories
 
-pytestmark = pytest.mark.parametrize("histories", some(["chdb", "http"], 1), indirect=True)
+pytestmark = pytest.mark.parametrize("histories", some(["chdb", "http", "cluster"], 1), indirect=True)
 
 
 def outside(histories: Histories) -> Client:
@@ -31,7 +31,7 @@ def outside(histories: Histories) -> Client:
         client = clickhouse_connect.get_client(interface="chdb", path=str(histories.folder / "history"))
         client.database = "config_history"
     else:
-        client = clickhouse_connect.get_client(host=server.host, port=server.port, database=server.database)
+        client = clickhouse_connect.get_client(**server.addresses[0]._asdict(), database=server.database)
     histories.closing.callback(client.close)
     return client
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.adapters.ledger.conftest import Histories
     from tests.support.fronts import RunningFront
 
-pytestmark = pytest.mark.parametrize("histories", some(["chdb", "http"], 1), indirect=True)
+pytestmark = pytest.mark.parametrize("histories", some(["chdb", "http", "cluster"], 1), indirect=True)
 
 HOSTILE = ("<script>", "' OR 1=1 --", "\N{RIGHT-TO-LEFT OVERRIDE}evil", "\x1b[31mred", "x" * 10_240, "back\\slash")
 REFUSED = (
