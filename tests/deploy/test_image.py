@@ -221,3 +221,12 @@ def test_no_daemon_is_not_healthy_either(tmp_path: Path) -> None:
     assert checked(tmp_path)[0] == 1
     (tmp_path / "daemon.json").write_text('{"add', encoding="utf-8")
     assert checked(tmp_path)[0] == 1
+
+
+def test_it_is_built_and_tried_by_ci() -> None:
+    """`.ci/image` does, with a base of its own and in the one format that has a place for the health check."""
+    script = read(".ci/image")
+    assert read(".ci/run").rstrip().endswith(".ci/image")
+    assert os.access(ROOT / ".ci/image", os.X_OK)
+    assert "--format docker --build-arg BASE=" in script
+    assert "-- healthcheck" in script
