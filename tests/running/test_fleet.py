@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import replace
@@ -54,3 +55,29 @@ def await_all(daemons: Iterable[RunningDaemon], sha: str) -> None:
     """All have a commit live, and the history has all that they have to tell."""
     for daemon in daemons:
         until(lambda daemon=daemon: has_recorded(daemon, sha), daemon.log, PATIENCE)
+
+
+@pytest.mark.slow
+def test_two_spellings_are_one_repository(tmp_path: Path) -> None:
+    """One host has the repository by its path, the other by a URL; then it gets a name, and another one."""
+    with fronts.running(tmp_path / "engine") as front:
+        first = Host.create(tmp_path, HISTORY_URL=front.url("names"), HOST_NAME="host-1")
+        other = {**first.settings, "HOST_NAME": "host-2"}
+        second = replace(first, origin=first.repo.path.as_uri(), state=tmp_path / "second", settings=other)
+        assert [host.run("sync").code for host in (first, second)] == [0, 0]
+        assert Counter(front.inserts())["config_versions"] == 1
+        assert recorded(first) == recorded(second) == {first.head}
+
+        for number, name in enumerate(("desk/config", "desk/trading")):
+            second.risk("ann", 0.7 + number / 10)
+            renamed = replace(second, settings={**other, "REPOSITORY_NAME": name})
+            assert renamed.run("sync").code == 0
+            assert recorded(renamed) == set(second.repo.git("rev-list", "HEAD").split())
+            assert renamed.run("verify").code == 0
+
+
+def recorded(host: Host) -> set[str]:
+    """The commits that the history has."""
+    answer = host.run("sql", "SELECT commit_sha FROM versions", "--history", "--format", "json")
+    assert answer.code == 0, answer
+    return {row[0] for row in json.loads(answer.out)["rows"]}
