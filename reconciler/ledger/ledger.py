@@ -7,6 +7,7 @@ valid commits on the mainline that are not orphaned.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
@@ -139,18 +140,18 @@ CANDIDATE_CHARACTERS = 6
 """How much longer than what was asked the candidates for an ambiguous sha are shown."""
 
 
-class SqlLedger(HistoryQueries, IntervalQueries):
+class SqlLedger(HistoryQueries, IntervalQueries, ABC):
     """The history of one repository and branch. A context manager: closing it gives the engine free.
 
     Engines differ in how they run what somebody else wrote: `query`.
     """
 
+    @abstractmethod
     def query(self, sql: str, limits: QueryLimits) -> QueryResult:
         """What a query finds in `versions`, `host_events`, `live_intervals` and the tables of the kinds.
 
         Raises `UsageError` for what cannot be run, or takes too long or too much.
         """
-        raise NotImplementedError
 
     def __init__(self, connection: Connection, recorded: RecordedBranch, clock: Clock) -> None:
         self._connection = connection
