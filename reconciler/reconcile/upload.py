@@ -98,12 +98,13 @@ def rank_host(host: str, hosts: Collection[str], commit: str) -> int:
 class RecordingOrder:
     """Which of the hosts that share a ledger records a version: one of them, and the next where that one does not.
 
-    For one thread.
+    A host that let its turn go by is left out until it has told something new. For one thread.
     """
 
     def __init__(self, host: str, turn: float) -> None:
         self._host, self._turn = host, turn
-        self._hosts: frozenset[str] = frozenset()
+        self._newest: dict[str, HostEvent] = {}
+        self._absent: frozenset[str] = frozenset()
         self._looked = -NEVER
         self._commit, self._since = "", 0.0
 
@@ -113,10 +114,19 @@ class RecordingOrder:
         if commit != self._commit:
             self._commit, self._since = commit, now
         if now - self._looked > HOSTS_INTERVAL:
-            self._hosts = frozenset(told.host for told in ledger.events(limit=HOST_EVENTS))
+            self._look(ledger)
             self._looked = now
-        rank = rank_host(self._host, self._hosts, commit)
-        return now - self._since >= min(rank, MAX_RANK) * self._turn
+        hosts = self._newest.keys() - self._absent
+        rank = rank_host(self._host, hosts, commit)
+        if now - self._since < min(rank, MAX_RANK) * self._turn:
+            return False
+        self._absent |= {host for host in hosts if rank_host(host, hosts | {self._host}, commit) < rank}
+        return True
+
+    def _look(self, ledger: Ledger) -> None:
+        newest = {told.host: told.event for told in reversed(ledger.events(limit=HOST_EVENTS))}
+        self._absent = frozenset(host for host in self._absent if newest.get(host) == self._newest.get(host))
+        self._newest = newest
 
 
 class LedgerConnection:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reconciler.model.host import HostEvent
 from reconciler.reconcile import upload
-from reconciler.reconcile.upload import BatchUploader, PendingUploads, UploadTarget, rank_host
+from reconciler.reconcile.upload import BatchUploader, PendingUploads, RecordingOrder, UploadTarget, rank_host
 from tests.support.kinds import START, FixedClock, uid
 from tests.support.memory.ledger import MemoryLedger
 from tests.support.uploads import Host
@@ -117,6 +117,28 @@ def test_the_next_host_records_what_the_ones_before_it_do_not(fleet: Fleet, dead
     for _ in range(upload.MAX_RANK + 1):
         fleet.tick(alive)
     assert fleet.ledger.inserts == [[sha]]
+
+
+def test_a_host_that_let_its_turn_go_by_is_not_waited_for_until_it_tells_something(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(upload.time, "monotonic", lambda: now)
+    ledger = CountingLedger()
+    ledger.record_events("other", [HostEvent(1, START, "applied", None, None, 1.0, {}, uid(1))])
+    order = RecordingOrder("ours", TURN)
+    shas = (f"{number:040x}" for number in range(1_000))
+    theirs = (sha for sha in shas if rank_host("ours", {"other"}, sha) == 1)
+    first = next(theirs)
+    assert not order.is_our_turn(ledger, first)
+    now += TURN
+    assert order.is_our_turn(ledger, first)
+    assert order.is_our_turn(ledger, next(theirs))
+    now += 2 * upload.HOSTS_INTERVAL
+    assert order.is_our_turn(ledger, next(theirs))
+    ledger.record_events("other", [HostEvent(2, START, "applied", None, None, 1.0, {}, uid(1))])
+    now += 2 * upload.HOSTS_INTERVAL
+    assert not order.is_our_turn(ledger, next(theirs))
 
 
 def test_who_asks_for_the_history_does_not_wait_for_a_turn(fleet: Fleet) -> None:
