@@ -154,18 +154,22 @@ class Style(Enum):
     JOURNAL = "journal"
 
 
-def style_of(stream: TextIO, environ: Mapping[str, str]) -> Style:
-    """Colours for a terminal that wants them, priorities for systemd's journal, else nothing special."""
-    if stream.isatty():
-        return Style.PLAIN if environ.get("NO_COLOR") or environ.get("TERM") == "dumb" else Style.COLOUR
-    journal = environ.get("JOURNAL_STREAM", "")  # device and inode of the journal's socket: systemd.exec(5)
+def style_of(stream: TextIO, environ: Mapping[str, str], *, coloured: bool) -> Style:
+    """Priorities for systemd's journal, colours for who wants them, else nothing special."""
+    if _is_journal(stream, environ.get("JOURNAL_STREAM", "")):
+        return Style.JOURNAL
+    return Style.COLOUR if coloured else Style.PLAIN
+
+
+def _is_journal(stream: TextIO, journal: str) -> bool:
+    """Of systemd.exec(5): the variable has device and inode of the journal's socket."""
     if not journal:
-        return Style.PLAIN
+        return False
     try:
         status = os.fstat(stream.fileno())
     except OSError:
-        return Style.PLAIN
-    return Style.JOURNAL if journal == f"{status.st_dev}:{status.st_ino}" else Style.PLAIN
+        return False
+    return journal == f"{status.st_dev}:{status.st_ino}"
 
 
 class ConsoleLines(logging.Formatter):

@@ -15,11 +15,14 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
+    from typing import TextIO
 
     from reconciler.cli.terminal import Shown
     from reconciler.errors import ReconcilerError
 
 
+NO_COLOUR_LEVELS = ("0", "false")
+"""Values of FORCE_COLOR that turn colour off, as in Node's programs."""
 COLOURS = {"+": "green", "~": "yellow", "-": "red"}
 
 
@@ -33,9 +36,25 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
+def has_colour(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether what is printed to a stream is coloured: the only place that decides it, for click, rich and the log.
+
+    The first of these that is set and not empty counts: NO_COLOR (no-color.org), FORCE_COLOR (force-color.org; 0 is
+    off, and 1, 2 and 3 are one here, as only a terminal's own 16 colours are used), CLICOLOR_FORCE, CLICOLOR=0
+    (bixense.com/clicolors) and TERM=dumb. Else a terminal has colour.
+    """
+    if environ.get("NO_COLOR"):
+        return False
+    if level := environ.get("FORCE_COLOR"):
+        return level.lower() not in NO_COLOUR_LEVELS
+    if environ.get("CLICOLOR_FORCE", "") not in {"", "0"}:
+        return True
+    return environ.get("CLICOLOR") != "0" and environ.get("TERM") != "dumb" and stream.isatty()
+
+
 def data(text: str) -> None:
     """Print a result."""
-    click.echo(text, color=_has_colour(sys.stdout.isatty()))
+    click.echo(text, color=has_colour(sys.stdout))
 
 
 def raw(text: str) -> None:
@@ -56,7 +75,7 @@ def json_data(value: Any) -> None:
 
 def note(text: str) -> None:
     """Print something that is not the result."""
-    click.echo(text, err=True, color=_has_colour(sys.stderr.isatty()))
+    click.echo(text, err=True, color=has_colour(sys.stderr))
 
 
 def failure(error: ReconcilerError) -> None:
@@ -103,11 +122,10 @@ def table(
     `least` names are cut, to so many cells at least.
     """
     drawing = _load_drawing()
-    terminal = sys.stdout.isatty()
-    coloured = _has_colour(terminal)
+    coloured = has_colour(sys.stdout)
     text = (
         drawing.draw_table([(headers, rows), *narrower], least or {}, coloured=coloured)
-        if terminal
+        if sys.stdout.isatty()
         else drawing.draw_text(headers, rows)
     )
     click.echo(text, color=coloured)
@@ -127,7 +145,7 @@ def progress(label: str) -> Iterator[Callable[[int, int], None]]:
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
-    with _load_drawing().progress_bar(label) as show:
+    with _load_drawing().progress_bar(label, coloured=has_colour(sys.stderr)) as show:
         yield show
 
 
@@ -136,10 +154,6 @@ def _load_drawing() -> ModuleType:
     from reconciler.cli import terminal
 
     return terminal
-
-
-def _has_colour(terminal: bool) -> bool:
-    return terminal and "NO_COLOR" not in os.environ
 
 
 def short_path(path: Path) -> str:

@@ -133,10 +133,10 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 @contextmanager
-def progress_bar(label: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(label: str, *, coloured: bool) -> Iterator[Callable[[int, int], None]]:
     """A bar that appears after a while, called with what is done of what."""
     began = time.monotonic()
-    with Progress(console=Console(stderr=True), transient=True, disable=False) as bar:
+    with Progress(console=Console(stderr=True, no_color=not coloured), transient=True, disable=False) as bar:
         task = bar.add_task(label, visible=False)
 
         def show(done: int, total: int) -> None:

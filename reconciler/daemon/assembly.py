@@ -14,7 +14,7 @@ from reconciler.adapters.duckdb import backup
 from reconciler.adapters.duckdb.sharing import SharedStore
 from reconciler.adapters.files import write_spooled
 from reconciler.adapters.lock import hold_folder
-from reconciler.adapters.log import DaemonLog, style_of
+from reconciler.adapters.log import DaemonLog, Style
 from reconciler.adapters.machine import SystemClock
 from reconciler.adapters.redis.sessions import make_sessions
 from reconciler.answers import to_json
@@ -54,7 +54,7 @@ from reconciler.web.auth import ServerConfig
 from reconciler.web.server import HttpServer, parse_listen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from typing import TextIO
 
@@ -122,7 +122,7 @@ def run_daemon(
     given: DaemonParts,
     command: str,
     stream: TextIO,
-    environ: Mapping[str, str],
+    style: Style,
     followers: Sequence[MakeFollower] = (),
 ) -> Iterator[Daemon]:
     """Run the daemon while the block lasts. `command` is what tells others who holds the state folder.
@@ -133,7 +133,7 @@ def run_daemon(
     settings, state, clock = given.settings, given.state, SystemClock()
     with ExitStack() as stack:
         unwritten = stack.enter_context(hold_folder(state, clock, command))
-        log = stack.enter_context(DaemonLog(state, stream, style_of(stream, environ)))
+        log = stack.enter_context(DaemonLog(state, stream, style))
         token = new_token()
         for secret in (*settings.secrets, token):
             log.redactor.add(secret)

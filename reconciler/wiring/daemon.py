@@ -14,10 +14,11 @@ from reconciler.wiring.redis import HostRedis
 from reconciler.wiring.repository import open_mirror
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
     from typing import TextIO
 
+    from reconciler.adapters.log import Style
     from reconciler.daemon.assembly import Daemon
     from reconciler.daemon.followers import MakeFollower
     from reconciler.settings import Settings
@@ -30,11 +31,11 @@ def run_daemon(
     settings: Settings,
     command: str,
     stream: TextIO,
-    environ: Mapping[str, str],
+    style: Style,
     followers: Sequence[MakeFollower] = (),
 ) -> AbstractContextManager[Daemon]:
     """Run the daemon while the block lasts. `command` tells others who holds the state folder."""
-    return assembly.run_daemon(daemon_parts(settings), command, stream, environ, followers)
+    return assembly.run_daemon(daemon_parts(settings), command, stream, style, followers)
 
 
 def daemon_parts(settings: Settings) -> assembly.DaemonParts:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.adapters.log import Style
 from reconciler.daemon.conditions import Conditions
 from reconciler.daemon.followers import Follower, FollowerContext, FollowerThread
 from reconciler.errors import NeedsHuman, RetryLater
@@ -181,7 +182,7 @@ def there(tmp_path: Path) -> Iterator[Host]:
     """A host whose daemon runs in this process, with the follower beside its own."""
     made = Host.create(tmp_path, REDIS_URL="none")
     settings = settings_of(made.origin, made.state, **made.settings)
-    with run_daemon(settings, "run", io.StringIO(), {}, followers=(CommitFile,)):
+    with run_daemon(settings, "run", io.StringIO(), Style.PLAIN, followers=(CommitFile,)):
         yield made
 
 

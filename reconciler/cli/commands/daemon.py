@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli import tour
+from reconciler.adapters.log import style_of
+from reconciler.cli import output, tour
 from reconciler.cli.options import Globals, global_options
 from reconciler.cli.output import Exit
 from reconciler.daemon.assembly import set_gc_thresholds
@@ -50,7 +51,8 @@ def run(given: Globals, example: Path | None) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL)
     set_gc_thresholds()
     command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
-    with run_daemon(given.settings(), command, sys.stderr, os.environ) as daemon:
+    style = style_of(sys.stderr, os.environ, coloured=output.has_colour(sys.stderr))
+    with run_daemon(given.settings(), command, sys.stderr, style) as daemon:
         if example is not None:
             for text in tour.advice(example, daemon.address, _program()):
                 given.say(text)

@@ -168,30 +168,25 @@ def test_a_console_that_is_gone_is_left_alone(opened: Opened) -> None:
     assert len(opened.lines()) == 2
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
 @pytest.mark.parametrize(
-    ("stream", "environ", "style"),
+    ("coloured", "environ", "style"),
     [
-        (Terminal(), {}, Style.COLOUR),
-        (Terminal(), {"NO_COLOR": "1"}, Style.PLAIN),
-        (Terminal(), {"TERM": "dumb"}, Style.PLAIN),
-        (io.StringIO(), {}, Style.PLAIN),
-        (io.StringIO(), {"JOURNAL_STREAM": "1:2"}, Style.PLAIN),
+        (True, {}, Style.COLOUR),
+        (True, {"JOURNAL_STREAM": "1:2"}, Style.COLOUR),
+        (False, {}, Style.PLAIN),
+        (False, {"JOURNAL_STREAM": "1:2"}, Style.PLAIN),
     ],
 )
-def test_who_reads(stream: io.StringIO, environ: dict[str, str], style: Style) -> None:
-    assert style_of(stream, environ) is style
+def test_who_reads(coloured: bool, environ: dict[str, str], style: Style) -> None:
+    assert style_of(io.StringIO(), environ, coloured=coloured) is style
 
 
 def test_a_journal_is_known_by_its_socket(tmp_path: Path) -> None:
     with (tmp_path / "socket").open("w", encoding="utf-8") as stream:
         found = os.fstat(stream.fileno())
-        assert style_of(stream, {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}) is Style.JOURNAL
-        assert style_of(stream, {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino + 1}"}) is Style.PLAIN
+        environ = {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
+        assert style_of(stream, environ, coloured=True) is Style.JOURNAL
+        assert style_of(stream, {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino + 1}"}, coloured=False) is Style.PLAIN
 
 
 @pytest.mark.parametrize(
