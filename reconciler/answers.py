@@ -193,9 +193,17 @@ class Status(Answer, frozen=True):
     ] = UNSET
 
 
+class UnitChoice(Answer, frozen=True):
+    """The unit where another field of the row says which: `of` has it for values of the field `by`."""
+
+    by: str
+    of: dict[str, str]
+
+
 class Column(Answer, frozen=True):
     field: str
     unit: str
+    unit_choice: UnitChoice | UnsetType = UNSET
 
 
 class Row(Answer, frozen=True):

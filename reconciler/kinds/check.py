@@ -235,6 +235,7 @@ def find_cross_flaws(schema: Mapping[str, Any]) -> Iterator[Flaw]:
     yield from _check_columns_and_fields(annotation["columns"], spec["properties"])
     yield from _check_key(annotation)
     yield from _check_column_names(annotation)
+    yield from _check_unit_choices(schema)
     for position, name in enumerate(spec["required"]):
         if name not in spec["properties"]:
             message = f"{name} is required and no field of spec{did_you_mean(name, spec['properties'])}"
@@ -279,6 +280,25 @@ def _check_column_names(annotation: Mapping[str, Any]) -> Iterator[Flaw]:
         if name not in columns:
             message = f"the unit is of {name}, which is no column{did_you_mean(name, columns)}"
             yield Flaw(child(f"{_NOTE}/units", name), message, at_key=True)
+
+
+def _check_unit_choices(schema: Mapping[str, Any]) -> Iterator[Flaw]:
+    """A unit that depends on another column: there is that one, and its words are those that have a unit."""
+    annotation, fields = schema[ANNOTATION], schema["properties"]["spec"]["properties"]
+    enums = {name: resolve_refs(schema, field).get("enum") for name, field in fields.items()}
+    words = {name: tuple(map(str, enum)) for name, enum in enums.items() if enum}
+    for name, unit in annotation.get("units", {}).items():
+        if not isinstance(unit, dict):
+            continue
+        pointer, by = child(f"{_NOTE}/units", name), unit["by"]
+        if by not in words:
+            message = f"the unit depends on {by}, which is no column with an enum{did_you_mean(by, words)}"
+            yield Flaw(child(pointer, "by"), message)
+            continue
+        for word in unit["of"]:
+            if word not in words[by]:
+                message = f"{word} is no value of {by}{did_you_mean(word, words[by])}"
+                yield Flaw(child(f"{pointer}/of", word), message, at_key=True)
 
 
 def _check_type(schema: Mapping[str, Any], name: str) -> Iterator[Flaw]:

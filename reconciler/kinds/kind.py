@@ -40,11 +40,19 @@ class SqlType(StrEnum):
 NUMBERS = frozenset({SqlType.FLOAT, SqlType.INTEGER})
 
 
+class UnitChoice(Struct, frozen=True):
+    """The unit of a column where another column of the row says which: `of` has it for values of the column `by`."""
+
+    by: str
+    of: Mapping[str, str]
+
+
 class Column(Struct, frozen=True):
     """A column, with what the schema of its field says that a CHECK can hold: words of texts, bounds of numbers.
 
     `length` is the n of VARCHAR(n), None for other types and for an unbounded VARCHAR. `bounds` holds the schema's
-    minimum, maximum, exclusiveMinimum and exclusiveMaximum, as far as they are there. `unit` is for people.
+    minimum, maximum, exclusiveMinimum and exclusiveMaximum, as far as they are there. `unit` is for people: where
+    `unit_choice` says that it depends on the row, all that it may be.
     """
 
     name: str
@@ -55,6 +63,13 @@ class Column(Struct, frozen=True):
     bounds: Mapping[str, float] = field(default_factory=dict)
     unit: str = ""
     description: str = ""
+    unit_choice: UnitChoice | None = None
+
+    def unit_in(self, values: Mapping[str, Any]) -> str:
+        """The unit of the column's value among the values of a row."""
+        if self.unit_choice is None:
+            return self.unit
+        return self.unit_choice.of.get(str(values.get(self.unit_choice.by)), self.unit)
 
     def is_of_type(self, value: Any) -> bool:
         """Whether a value that is there is of the column's type, whatever the checks say."""

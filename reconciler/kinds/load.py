@@ -26,6 +26,7 @@ from reconciler.kinds.kind import (
     Kinds,
     Reference,
     SqlType,
+    UnitChoice,
     child,
     is_within,
     locate,
@@ -217,6 +218,8 @@ def _build_column(schema: Mapping[str, Any], name: str) -> Column:
     spec = schema["properties"]["spec"]
     field = resolve_refs(schema, spec["properties"][name])
     kind, length = parse_sql_type(annotation["columns"][name])
+    unit = annotation.get("units", {}).get(name, "")
+    choice = UnitChoice(unit["by"], unit["of"]) if isinstance(unit, dict) else None
     return Column(
         name=name,
         type=kind,
@@ -224,8 +227,9 @@ def _build_column(schema: Mapping[str, Any], name: str) -> Column:
         required=name == annotation["key"] or name in spec["required"],
         enum=tuple(word for word in field.get("enum", ()) if isinstance(word, str)) if kind is SqlType.VARCHAR else (),
         bounds={bound: field[bound] for bound in BOUNDS if bound in field} if kind in NUMBERS else {},
-        unit=annotation.get("units", {}).get(name, ""),
+        unit=" or ".join(dict.fromkeys(choice.of.values())) if choice else unit,
         description=field["description"],
+        unit_choice=choice,
     )
 
 

@@ -133,7 +133,7 @@ def build_history_point(place: NamedPoint, fate: CommitFate) -> answers.HistoryP
 def build_blame(kind: Kind, row: HistoryRow, blamed: Iterable[FieldBlame]) -> Blame:
     """Each field of a row with the commit that last set it."""
     name, id_ = names_of(kind, row)
-    units = {column.name: column.unit for column in kind.columns}
+    units = {column.name: column.unit_in(row.values) for column in kind.columns}
     fields = tuple(
         BlamedField(
             field=field.field,

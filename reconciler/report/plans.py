@@ -250,8 +250,10 @@ def changed_fields(change: Change, kinds: Kinds) -> Iterator[Field]:
         if field.field == NAME and change.op is not Op.UPDATE:
             continue
         column = kind.column(field.field) if kind else None
+        units = {column.unit_in(one.values) for one in (change.old, change.new) if one} if column else {""}
+        unit = units.pop() if column is None or len(units) == 1 else column.unit
         for name, old, new in _differing_members(field.field, _or_missing(field.old), _or_missing(field.new)):
-            yield Field(escape_line(name), _member_text(old), _member_text(new), column.unit if column else "")
+            yield Field(escape_line(name), _member_text(old), _member_text(new), unit)
 
 
 def prune_effect(change: Change, kinds: Kinds) -> str:

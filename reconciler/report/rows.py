@@ -16,7 +16,7 @@ from reconciler.tables import rows as cells
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from reconciler.kinds.kind import Kind
+    from reconciler.kinds.kind import Column, Kind
     from reconciler.model.change import Key
     from reconciler.model.rows import LiveRow, Record, TableExport
 
@@ -37,9 +37,21 @@ def build_rows(
         drift=tuple(drift) or UNSET,
         kind=kind.name,
         key=kind.key,
-        columns=tuple(answers.Column(field=column.name, unit=column.unit or "") for column in kind.columns),
+        columns=tuple(map(_build_column, kind.columns)),
         rows=tuple(map(build_row, rows)),
     )
+
+
+def _build_column(column: Column) -> answers.Column:
+    choice = column.unit_choice
+    either = answers.UnitChoice(by=choice.by, of=dict(choice.of)) if choice else UNSET
+    return answers.Column(field=column.name, unit=column.unit, unit_choice=either)
+
+
+def unit_in(column: answers.Column, values: Mapping[str, Any]) -> str:
+    """The unit of a column's value among those of a row."""
+    choice = column.unit_choice
+    return choice.of.get(str(values.get(choice.by)), column.unit) if choice else column.unit
 
 
 def build_row(row: LiveRow) -> answers.Row:
@@ -73,7 +85,7 @@ def row_cells(row: answers.Row, rows: answers.Rows) -> list[str]:
 
 def row_lines(row: answers.Row, rows: answers.Rows) -> Iterator[tuple[str, str]]:
     """A row as labels and texts, with units, and where git declares it."""
-    units = {column.field: column.unit for column in rows.columns}
+    units = {column.field: unit_in(column, row.values) for column in rows.columns}
     yield "name", escape_line(row.name)
     for field, value in row.values.items():
         unit = units.get(field)

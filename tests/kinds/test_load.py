@@ -64,6 +64,14 @@ def test_the_kind_of_a_schema() -> None:
     assert build_kind(desk.schema, desk.origin) == desk
 
 
+def test_a_unit_may_depend_on_another_column() -> None:
+    size = shipped().by_name["User"].column("lot_size_value")
+    assert size is not None
+    assert size.unit == "lots or percent"
+    units = [size.unit_in({"lot_size_type": word}) for word in ("FIXED", "PERCENTAGE", "OTHER", None)]
+    assert units == ["lots", "percent", "lots or percent", "lots or percent"]
+
+
 def test_the_key_column_comes_first_wherever_it_is_written() -> None:
     schema = json.loads(DESK)
     columns = schema["x-reconciler"]["columns"]
