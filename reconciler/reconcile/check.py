@@ -17,6 +17,7 @@ from reconciler.reconcile.rules import Layout, Role, read_kinds
 from reconciler.snapshot import tree as trees
 from reconciler.snapshot.snapshot import EmptyBase
 from reconciler.snapshot.tree import find_tree_problems
+from reconciler.validate.placeholders import find_placeholders, may_hold_placeholder
 from reconciler.validate.validator import read_repository
 from reconciler.values import replace
 
@@ -94,7 +95,8 @@ def check_tree(
     entries = _read_resources(FileReader(kinds, faults), files, layout)
     tree = trees.update_tree(trees.load_base_tree(EmptyBase(), kinds), kinds, entries).tree
     problems = tuple(sorted((*layout_problems, *kind_problems, *policy_problems, *find_tree_problems(tree))))
-    return CheckResult(locate_problems(problems, lambda _: contents), entries, kinds)
+    located = locate_problems(problems, lambda _: contents)
+    return CheckResult(_add_placeholders(located, _placeholders_of(files, layout, kinds)), entries, kinds)
 
 
 def _read_schemas(
@@ -136,6 +138,25 @@ def _read_resources(reader: FileReader, files: Mapping[str, Content], layout: La
     return {**entries, **dict(zip(texts, reader.read_files(texts.items(), len(texts)), strict=True))}
 
 
+def _placeholders_of(files: Mapping[str, Content], layout: Layout, kinds: Kinds) -> dict[str, tuple[Problem, ...]]:
+    """The placeholders in those of some files that declare resources, by path. No commit is worse for them."""
+    texts = ((path, data) for path, data in files.items() if isinstance(data, bytes) and may_hold_placeholder(data))
+    resources = ((path, data) for path, data in texts if layout.role(path) is Role.RESOURCES)
+    found = ((path, find_placeholders(path, decode(path, data), kinds)) for path, data in resources)
+    return {path: problems for path, problems in found if problems}
+
+
+def _add_placeholders(
+    problems: tuple[Problem, ...], placeholders: Mapping[str, tuple[Problem, ...]]
+) -> tuple[Problem, ...]:
+    """All of it in order. What is wrong at a place anyway is told once."""
+    if not placeholders:
+        return problems
+    places = {(problem.path, problem.line, problem.column) for problem in problems}
+    listed = (one for found in placeholders.values() for one in found)
+    return tuple(sorted((*problems, *(one for one in listed if (one.path, one.line, one.column) not in places))))
+
+
 class TreeContents(Struct, frozen=True):
     """What is known of a watched tree: its settings and schemas, and what each of its files declares."""
 
@@ -146,6 +167,7 @@ class TreeContents(Struct, frozen=True):
     schema_problems: tuple[Problem, ...] = ()
     unread_policies: Mapping[str, Content] = field(default_factory=dict)
     entries: Mapping[str, FileEntry] = field(default_factory=dict)
+    placeholders: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
 
 
 class WatchedTree:
@@ -229,12 +251,14 @@ class WatchedTree:
         kept = {path: entry for path, entry in known.entries.items() if path not in gone} if gone else known.entries
         policies = {path: data for path, data in known.unread_policies.items() if path not in files}
         unread = {**policies, **_unread_policies(known.layout, files)}
-        known = replace(known, tree=tree, entries={**kept, **entries}, unread_policies=unread)
+        marked = {path: found for path, found in known.placeholders.items() if path not in files}
+        marked |= _placeholders_of(files, known.layout, kinds)
+        known = replace(known, tree=tree, entries={**kept, **entries}, unread_policies=unread, placeholders=marked)
         policy_problems = _find_unread(known.unread_policies)
         problems = (*known.settings_problems, *known.schema_problems, *policy_problems, *find_tree_problems(tree))
         located = locate_problems(tuple(sorted(problems)), self._read_texts)
         self._known, self._unread = known, frozenset()
-        return CheckResult(located, known.entries, kinds)
+        return CheckResult(_add_placeholders(located, marked), known.entries, kinds)
 
     def _with_schemas(self, known: TreeContents, files: Mapping[str, Content]) -> tuple[Kinds, TreeContents]:
         """The kinds in force, and the contents with the schemas among some files."""

@@ -38,6 +38,7 @@ CODE_MEANINGS = {
     "too-long": "Text that is longer than its column",
     "bad-format": "Text that does not look as it must",
     "not-finite": "Not a finite number",
+    "placeholder": "A value that nobody has filled in yet",
     "secret": "A secret has no place in configuration",
     "duplicate-name": "Two documents declare the same kind and name",
     "duplicate-id": "Two resources of a kind have the same id",

@@ -17,6 +17,7 @@ from reconciler.model.change import Key
 from reconciler.scaffold.sample import build_samples
 from reconciler.scaffold.template import build_template, find_line
 from reconciler.scaffold.yamltext import write_document
+from reconciler.validate.placeholders import find_placeholders
 from reconciler.validate.validator import Validator
 from reconciler.words import suggest
 
@@ -73,7 +74,7 @@ NAME = "/metadata/name"
 
 
 class NewFile(Struct, frozen=True):
-    """A file that could be written. `problems` is what still has to be filled in by hand.
+    """A file that could be written. `problems` is what no value was found for, `placeholders` what has one for now.
 
     `schema` is the file that its first line names for editors, `schema_exists` whether it is there.
     """
@@ -81,6 +82,7 @@ class NewFile(Struct, frozen=True):
     path: str
     text: str
     problems: tuple[Problem, ...]
+    placeholders: tuple[Problem, ...]
     schema: str
     schema_exists: bool
 
@@ -126,7 +128,8 @@ class NewFiles(Struct, frozen=True):
         if not self.counts(path):
             hint = "name a *.yaml or *.yml file below the configuration's folder, not in a hidden one"
             raise UsageError(f"{path} would not be part of the configuration", hint=hint)
-        return NewFile(path, text, entry.problems, schema, schema_exists)
+        placeholders = find_placeholders(path, decode(path, text.encode()), self.kinds)
+        return NewFile(path, text, entry.problems, placeholders, schema, schema_exists)
 
     def write_resource(self, kind: Kind, name: str, spec: Mapping[str, Value]) -> tuple[str, str]:
         """The path and text of a resource whose values are known."""

@@ -16,6 +16,7 @@ from msgspec import Struct
 from reconciler.kinds.engine import compile_schema, matches
 from reconciler.kinds.kind import INACTIVE, child, join
 from reconciler.kinds.references import resolve_refs
+from reconciler.validate import placeholders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -24,13 +25,10 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind
 
 
-NIL_UUID = "00000000-0000-0000-0000-000000000000"
-"""The nil UUID (RFC 9562, section 5.9): the id of nothing, so that a template refers to nothing."""
+LAST_TEXTS = ("X", "x", "0", "")
+"""What is tried where a pattern allows no placeholder."""
 
-TEXTS = ("CHANGE-ME", "change-me", "CHANGE_ME", "change_me", "CHANGEME", "changeme", "/CHANGE-ME", "X", "x", "0", "")
-"""Placeholder texts in spellings that patterns allow; the last ones are for strict patterns."""
-
-KEYS = ("change-me", "change_me", "changeme", "CHANGE_ME", "x", "X", "0")
+KEYS = (*placeholders.KEYS, "x", "X", "0")
 
 MOST = 200
 """Items of a list and characters of a text, whatever the schema asks for: somebody is to read it."""
@@ -42,23 +40,13 @@ STEPS = (0.01, 0.1, 1, 0.001)
 """Distances from an excluded limit: hundredths first, as lots and percentages have."""
 
 FORMATS = {
-    "uuid": NIL_UUID,
+    **placeholders.FORMATS,
     "date-time": "2000-01-01T00:00:00Z",
     "date": "2000-01-01",
     "time": "00:00:00Z",
     "duration": "PT1H",
-    "email": "change-me@example.com",
-    "idn-email": "change-me@example.com",
-    "hostname": "change-me.example.com",
-    "idn-hostname": "change-me.example.com",
-    "ipv4": "192.0.2.1",
-    "ipv6": "2001:db8::1",
-    "uri": "https://change-me.example.com/",
-    "iri": "https://change-me.example.com/",
-    "json-pointer": "/change-me",
     "relative-json-pointer": "0",
 }
-"""The addresses are those kept for documentation (RFC 5737, RFC 3849, RFC 2606)."""
 
 _NESTED = ("object", "array")
 _TYPES = ("object", "array", "string", "integer", "number", "boolean", "null")
@@ -119,8 +107,9 @@ def _texts(part: Mapping[str, Any]) -> tuple[Value, ...]:
         return (FORMATS[part["format"]],)
     shortest = int(min(part.get("minLength", 0), MOST))
     may_be_empty = not shortest and "pattern" in part and matches(part["pattern"], "")
-    long = tuple((text * shortest)[:shortest] for text in TEXTS if text and shortest > len(text))
-    return (*(("",) if may_be_empty else ()), *TEXTS, *long)
+    texts = (*placeholders.TEXTS, *LAST_TEXTS)
+    long = tuple((text * shortest)[:shortest] for text in texts if text and shortest > len(text))
+    return (*(("",) if may_be_empty else ()), *texts, *long)
 
 
 _BY_TYPE: Mapping[str, Callable[[Mapping[str, Any]], tuple[Any, ...]]] = {

@@ -142,7 +142,13 @@ def draft_kind(
     kind = checked.kinds.by_name[name]
     if not isinstance(sample, Sample):
         draft = author.draft_resource(kind, f"example-{name.lower()}", new_id())
-        return NewKindFiles({schema: made.text, draft.path: draft.text}, made.notes, (), draft.problems, replaced)
+        return NewKindFiles(
+            {schema: made.text, draft.path: draft.text},
+            made.notes,
+            (),
+            (*draft.problems, *draft.placeholders),
+            replaced,
+        )
     resource, text = author.write_resource(kind, made.name, {kind.key: new_id(), **made.spec})
     found = checkout.check({**files, resource: text.encode()}).problems
     wrong = tuple(problem for problem in found if problem.path == resource and problem.is_error)

@@ -83,7 +83,10 @@ class TestInit:
         assert "next: reconciler validate --repo desk\n" in answer.err
 
     def test_it_is_valid(self, desk: Path, shell: Shell) -> None:
-        assert shell("validate") == Answer(0, "5 resources in 5 files: no problems\n", "")
+        answer = shell("validate")
+        *warnings, last = answer.out.splitlines()
+        assert (answer.code, last, answer.err) == (0, "5 resources in 5 files: 0 errors, 3 warnings", "")
+        assert all(" warning [placeholder] /spec/" in line for line in warnings)
 
     def test_it_is_canonical(self, desk: Path) -> None:
         order = KeyOrder(bundled_kinds().kinds, {"Repository": bundled_kinds().repository})
@@ -173,9 +176,19 @@ class TestNew:
     def test_it_prints_where_it_wrote_and_validates(self, desk: Path, shell: Shell) -> None:
         answer = shell("new", "user", "scalper-01")
         assert answer == Answer(0, f"{Path('users/scalper-01.yaml')}\n", "")
-        assert shell("validate").out == "6 resources in 6 files: no problems\n"
+        assert shell("validate", "users").out == "2 resources in 2 files: no problems\n"
         written = yaml.safe_load((desk / "users/scalper-01.yaml").read_bytes())
         assert uuid.UUID(written["spec"]["user_id"]).version == 4
+
+    def test_what_is_left_to_fill_in_is_told(self, desk: Path, shell: Shell) -> None:
+        answer = shell("new", "account", "main")
+        assert answer.code == 0
+        told = answer.err.splitlines()
+        assert [line.split(" is a placeholder")[0].split(": ", 1)[1] for line in told] == [
+            "warning [placeholder] /spec/broker_id: '00000000-0000-0000-0000-000000000000'",
+            "warning [placeholder] /spec/currency_pair: 'CHANGE-ME'",
+        ]
+        assert set(told) <= {*shell("validate").out.splitlines()}
 
     def test_each_gets_an_id_of_its_own(self, desk: Path, shell: Shell) -> None:
         for name in ("a", "b"):

@@ -50,7 +50,7 @@ out-of-range too-long bad-format not-finite secret duplicate-name duplicate-id d
 """
 OURS = """
 bad-schema schema-narrowed schema-replaced not-a-file unmerged not-committable date-out-of-range cannot-judge
-more-problems bad-policy bad-policy-test untested-policy policy/NAME guard/prune-limit
+more-problems placeholder bad-policy bad-policy-test untested-policy policy/NAME guard/prune-limit
 """
 
 

@@ -36,11 +36,12 @@ def _widget(limit: int) -> str:
 
 
 WIDGET = configs.system("ann").replace("kind: System", "kind: Widget")
+MARKED = configs.system("ann").replace("name: ann", "name: ann\n  labels: {desk: CHANGE-ME}")
 SETTINGS = "apiVersion: reconciler/v1\nkind: Repository\nspec: {SPEC}\n"
 LINK = "link"
 PATHS = ("a.yaml", "b.yaml", "deep/c.yaml", "deep/d.yml")
 SCHEMAS = ("schemas/widget.schema.json", "kinds/widget.schema.json")
-texts = st.one_of(documents, st.sampled_from([None, WIDGET, WIDGET, LINK, ""]))
+texts = st.one_of(documents, st.sampled_from([None, WIDGET, WIDGET, LINK, "", MARKED]))
 schemas = st.sampled_from([None, _widget(1000), _widget(90000), _widget(90000), "{", LINK])
 specs = ["", "exclude: [deep/]", "include: [a.yaml, deep/c.yaml]", "schemas: kinds", "nonsense: 1"]
 layouts = st.sampled_from([None, *(SETTINGS.replace("SPEC", spec) for spec in specs), configs.BROKEN, LINK])

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.format.format import KeyOrder, format_file
-from reconciler.scaffold.sample import NIL_UUID, build_samples
+from reconciler.scaffold.sample import build_samples
 from reconciler.scaffold.template import WIDTH, build_template
+from reconciler.validate.placeholders import NIL_UUID
 from reconciler.wiring.checkout import bundled_kinds
 from tests.scaffold.kinds import ROW, checked, example_kinds, thing
 

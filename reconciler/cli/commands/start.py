@@ -99,7 +99,7 @@ def new(given: Globals, kind: str, name: str, file: Path | None) -> None:
     else:
         folder.create(draft.path, draft.text.encode())
         output.data(output.short_path(scaffold.root / draft.path))
-    for problem in draft.problems:
+    for problem in (*draft.problems, *draft.placeholders):
         given.say(output.problem(problems.problem_line(problem)))
     if not draft.schema_exists:
         given.say(f"hint: `reconciler schema export` writes {draft.schema}, which editors complete the file from")
