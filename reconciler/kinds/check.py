@@ -245,6 +245,7 @@ def find_cross_flaws(schema: Mapping[str, Any]) -> Iterator[Flaw]:
             yield from _check_type(schema, name)
     yield from _check_metadata(schema)
     yield from _check_roles(schema)
+    yield from _check_spreadsheet(annotation)
 
 
 def _check_columns_and_fields(columns: Mapping[str, Any], fields: Mapping[str, Any]) -> Iterator[Flaw]:
@@ -299,6 +300,24 @@ def _check_unit_choices(schema: Mapping[str, Any]) -> Iterator[Flaw]:
             if word not in words[by]:
                 message = f"{word} is no value of {by}{did_you_mean(word, words[by])}"
                 yield Flaw(child(f"{pointer}/of", word), message, at_key=True)
+
+
+def _check_spreadsheet(annotation: Mapping[str, Any]) -> Iterator[Flaw]:
+    """Hints for spreadsheets are about fields that there are, and their patterns are such that all readers know."""
+    pointer, hints = f"{_NOTE}/spreadsheet", annotation.get("spreadsheet", {})
+    fields = {*annotation["columns"], "name", *(f"refs.{role}" for role in annotation["references"])}
+    for group in ("headers", "words", "otherwise", "looks"):
+        for name in hints.get(group, {}):
+            if name not in fields and not name.startswith("labels."):
+                message = f"the hint is about {name}, which is no field{did_you_mean(name, fields)}"
+                yield Flaw(child(f"{pointer}/{group}", name), message, at_key=True)
+    for position, name in enumerate(hints.get("ratios", ())):
+        if name not in fields:
+            yield Flaw(f"{pointer}/ratios/{position}", f"{name} is no field{did_you_mean(name, fields)}")
+    for name, pattern in hints.get("looks", {}).items():
+        fault = find_pattern_fault(pattern)
+        if fault is not None:
+            yield Flaw(child(f"{pointer}/looks", name), *fault)
 
 
 def _check_type(schema: Mapping[str, Any], name: str) -> Iterator[Flaw]:
