@@ -6,14 +6,9 @@ away raises nothing where the page can do without: the answer says why in `witho
 
 from __future__ import annotations
 
-import os
-import platform
 import re
-import shutil
-import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime, time, timedelta
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from reconciler import answers
@@ -34,10 +29,10 @@ from reconciler.report.pages import (
 from reconciler.report.status import build_status
 from reconciler.service.context import Context, Service
 from reconciler.service.history import FILTERS, History
+from reconciler.service.hostpage import describe_host
 from reconciler.service.kinds import find_kind, known_kinds
 from reconciler.service.past import open_past
 from reconciler.service.rows import Rows
-from reconciler.settings import DRIFT_MODES, LOCAL_READS, SETTINGS
 from reconciler.values import replace
 from reconciler.words import suggest
 
@@ -50,11 +45,6 @@ if TYPE_CHECKING:
 
     Page = dict[str, Any]
     Query = Mapping[str, str]
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from reconciler.service.context import Context, Heartbeat
-    from reconciler.settings import Settings
 
 
 UPLOAD_WAIT = 2.0
@@ -299,18 +289,6 @@ def _parse_search(kind: Kind, query: Query) -> Search:
 
 EVENTS_PAGE = 50
 EVENT_NUMBER = re.compile("[1-9][0-9]{0,17}", re.ASCII)
-MAX_FILES = 20_000
-"""Files of a folder that are counted: a mirror may have a hundred thousand."""
-PARTS = {
-    "state.duckdb": "the live rows",
-    "history": "the embedded history",
-    "redis": "the embedded Redis",
-    "mirror.git": "the mirror of the repository",
-    "backups": "copies of the store",
-    "log": "what the daemon tells",
-}
-"""What a state folder holds, and what it is for."""
-SET, UNSET = "set", "not set"
 
 
 def list_events(store: DuckDBReader, query: Mapping[str, str]) -> Page:
@@ -325,123 +303,3 @@ def list_events(store: DuckDBReader, query: Mapping[str, str]) -> Page:
         "before": int(before) if before else None,
         "more": shown[-1].seq if more else None,
     }
-
-
-def describe_host(context: Context, now: datetime) -> Page:
-    """The daemon's threads, what is in its folder, the disk that is on, its settings."""
-    folder = context.state
-    backups = sorted(context.list_backups(), reverse=True)
-    return {
-        "threads": _threads(context.heartbeats()),
-        "folder": str(folder),
-        "parts": [{"name": name, "purpose": what, **_size(folder / name)} for name, what in PARTS.items()],
-        "backups": [
-            {"file": backup.file.name, "at": format_time(backup.at), **_size(backup.file)} for backup in backups
-        ],
-        "disk": _disk(folder),
-        "settings": list_settings(context.settings),
-        "program": {"version": version("reconciler"), "python": platform.python_version(), "os": platform.platform()},
-        "at": format_time(now),
-    }
-
-
-def _threads(heartbeats: Sequence[Heartbeat]) -> list[Page]:
-    reported = {
-        beat.thread: {"doing": beat.doing, "age": round(beat.age, 1), "limit": beat.limit, "stuck": beat.stuck}
-        for beat in heartbeats
-    }
-    silent = {"doing": None, "age": None, "limit": None, "stuck": False}
-    names = sorted({*reported, *(thread.name for thread in threading.enumerate())})
-    return [{"name": name, **reported.get(name, silent)} for name in names]
-
-
-def _size(path: Path) -> Page:
-    """Bytes and number of files; `complete` is false where some were not counted."""
-    files = size = 0
-    for file in _files(path):
-        files += 1
-        try:
-            size += file.stat(follow_symlinks=False).st_size
-        except FileNotFoundError:  # it was deleted meanwhile
-            continue
-        if files >= MAX_FILES:
-            break
-    return {"bytes": size, "files": files, "complete": files < MAX_FILES}
-
-
-def _files(path: Path) -> Iterator[Path]:
-    if path.is_file():
-        yield path
-    waiting = [path] if path.is_dir() else []
-    while waiting:
-        try:
-            entries = list(os.scandir(waiting.pop()))
-        except FileNotFoundError:
-            continue
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                waiting.append(path / entry.path)
-            else:
-                yield path / entry.path
-
-
-def _disk(folder: Path) -> Page | None:
-    try:
-        usage = shutil.disk_usage(folder)
-    except OSError:
-        return None
-    return {"free": usage.free, "total": usage.total}
-
-
-def list_settings(settings: Settings) -> list[dict[str, Any]]:
-    """Each setting with its value, empty for one that has none."""
-    values = _values(settings)
-    return [
-        {
-            "name": setting.name,
-            "variable": setting.variable,
-            "value": values.get(setting.name, ""),
-            "default": setting.default,
-            "purpose": setting.purpose,
-        }
-        for setting in SETTINGS
-    ]
-
-
-def _values(settings: Settings) -> dict[str, str]:
-    origin = settings.origin
-    return {
-        "repository.url": without_secret(origin.url) if origin.url else str(origin.folder),
-        "repository.branch": settings.branch or "",
-        "repository.path": settings.path,
-        "repository.poll_interval": f"{origin.poll_interval:g}s",
-        "repository.credentials": _is_set(origin.credentials),
-        "repository.ssh_key": str(origin.ssh_key or ""),
-        "repository.known_hosts": str(origin.known_hosts or ""),
-        "repository.webhook_secret": _is_set(settings.webhook_secret),
-        "state.dir": str(settings.state or ""),
-        "history.url": without_secret(settings.history_url),
-        "redis.url": without_secret(settings.redis_url),
-        "sessions.idle_timeout": f"{settings.idle_timeout:g}s",
-        "http.listen": settings.listen,
-        "http.tokens": f"{len(settings.grants)} of them" if settings.grants else "",
-        "http.local_reads": LOCAL_READS[0] if settings.local_reads else LOCAL_READS[1],
-        "host.name": settings.host,
-        "host.system": settings.config_resource or "",
-        "drift.mode": DRIFT_MODES[0] if settings.heal_drift else DRIFT_MODES[1],
-        "limits.paths": str(settings.limits.paths),
-        "limits.yaml_mb": str(settings.limits.yaml_mb),
-    }
-
-
-def without_secret(url: str) -> str:
-    """A URL without who logs in, what follows a question mark and what follows a hash: secrets stand there.
-
-    By hand: of several hosts `urlsplit` makes an error, and of a password that is not escaped a part of the path.
-    """
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}{separator}{re.split('[?#]', rest.rpartition('@')[2], maxsplit=1)[0]}"
-
-
-def _is_set(secret: str) -> str:
-    return SET if secret else UNSET

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.web.pages.templates import HEIGHT, WIDTH, chart
+from reconciler.web.pages.chart import HEIGHT, WIDTH, chart
 
 FIRST = date(2026, 11, 1)
 COUNTS = st.integers(min_value=0, max_value=200_000)

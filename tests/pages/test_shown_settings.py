@@ -7,7 +7,7 @@ import json
 import pytest
 
 from reconciler import settings
-from reconciler.service.pages import list_settings, without_secret
+from reconciler.service.hostpage import list_settings, without_secret
 
 SECRET = "hunter2-0123456789abcdef"
 GIVEN = {

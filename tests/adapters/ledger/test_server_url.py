@@ -18,7 +18,7 @@ from reconciler.adapters.clickhouse.server import (
     parse_url,
 )
 from reconciler.errors import UsageError
-from reconciler.service.pages import without_secret
+from reconciler.service.hostpage import without_secret
 from reconciler.tables.clickhouse import ONE_SERVER, Placement
 
 if TYPE_CHECKING:
