@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from reconciler import settings
-from reconciler.cli.main import run
+from reconciler.cli import mistyped
+from reconciler.cli.main import COMMANDS, run
 from reconciler.errors import UsageError
 from reconciler.words import closest, did_you_mean, list_words, suggest
 
@@ -53,6 +54,37 @@ def test_a_hint_names_the_closest_word_or_those_that_there_are() -> None:
         ("token --role raed", "read"),
         ("completion bsh", "bash"),
         ("schema show usr", "user"),
+        ("apply -f users", "sync"),
+        ("deploy", "sync"),
+        ("describe account cv-eurusd", "get"),
+        ("descrbe account cv-eurusd", "get"),
+        ("ls accounts", "get"),
+        ("LIST", "get"),
+        ("accounts", "get accounts"),
+        ("lint", "validate"),
+        ("format", "fmt"),
+        ("create account x", "new"),
+        ("heal", "drift --heal"),
+        ("fsck", "verify"),
+        ("kinds", "schema list"),
+        ("api-resources", "schema list"),
+        ("help get", "--help"),
+        ("version", "--version"),
+        ("session ls", "list"),
+        ("session delete x", "expire"),
+        ("schema describe account", "show"),
+        ("policy run", "test"),
+        ("uses account x --json", "--format json"),
+        ("status --debug", "--verbose"),
+        ("log --tail 5", "--limit"),
+        ("log --from yesterday", "--since"),
+        ("plan --from main", "--base"),
+        ("show account x --rev HEAD", "--at"),
+        ("sync --yes", "--approve"),
+        ("suspend -m weekend", "--reason"),
+        ("drift --fix", "--heal"),
+        ("fmt --dry-run", "--check"),
+        ("status --cwd /tmp", "--repo"),
     ],
 )
 def test_a_mistyped_word_of_a_command_line_is_told_what_it_may_mean(
@@ -60,6 +92,31 @@ def test_a_mistyped_word_of_a_command_line_is_told_what_it_may_mean(
 ) -> None:
     assert run(["--repo", "config-repo-example", *line.split()]) == 3
     assert f"did you mean {meant}?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ("rollback", "git revert"),
+        ("delete account x", "delete its file in git"),
+        ("sync --dry-run", "reconciler plan"),
+        ("get accounts --no-color", "NO_COLOR=1"),
+    ],
+)
+def test_what_no_command_does_is_told_how_it_is_done(
+    line: str, advice: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(line.split()) == 3
+    assert advice in capsys.readouterr().err
+
+
+def test_words_of_other_tools_mean_one_thing() -> None:
+    for table in (mistyped.COMMAND_WORDS, mistyped.GROUP_WORDS):
+        for meaning, words in table.items():
+            assert len(words.split()) == len(set(words.split())), meaning
+    words = [word for listed in mistyped.COMMAND_WORDS.values() for word in listed.split()]
+    assert sorted(words) == sorted(set(words))
+    assert not set(words) & {*mistyped.ADVICE, *COMMANDS}
 
 
 def test_a_word_like_no_other_is_told_where_to_look(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,10 +16,11 @@ import click
 
 from reconciler import __version__
 from reconciler.cli import output
+from reconciler.cli.help import HelpContext, explain_itself, write_sections
+from reconciler.cli.mistyped import understand_usage
 from reconciler.cli.options import Globals, global_options
 from reconciler.cli.output import Exit
-from reconciler.errors import ReconcilerError, RefusedError, UsageError
-from reconciler.words import suggest
+from reconciler.errors import ReconcilerError, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +41,8 @@ COMMANDS = {
     "init": ("start", "create a config repository"),
     "new": ("start", "create a resource: a commented file that validates"),
     "validate": ("check", "check files; needs no store, no history, no network"),
-    "fmt": ("author", "rewrite YAML files in the canonical layout; comments and values stay"),
-    "plan": ("check", "show what a commit would change in the live rows, and which rules refuse it"),
+    "fmt": ("author", "rewrite YAML files in the canonical layout; comments stay"),
+    "plan": ("check", "show what a commit would change, and which rules refuse it"),
     "policy": ("author", "list the rules in policies/, and run their tests"),
     "run": ("daemon", "run the daemon: every commit goes live at once"),
     "sync": ("reconcile", "reconcile once to the branch's head"),
@@ -50,7 +51,7 @@ COMMANDS = {
     "status": ("rows", "show what is live, and whether it is what git says"),
     "get": ("rows", "show the live rows of a kind, or one of them"),
     "uses": ("rows", "show what refers to a resource, directly and through others"),
-    "drift": ("reconcile", "show where live rows are not what git says, because something else changed them"),
+    "drift": ("reconcile", "show where something else changed live rows"),
     "backup": ("host", "make a consistent copy of the store"),
     "restore": ("host", "replace the store by a copy"),
     "session": ("session", "begin, show, use and end sessions of users"),
@@ -64,7 +65,7 @@ COMMANDS = {
     "doctor": ("host", "check this host, and say how to fix what is wrong"),
     "verify": ("reconcile", "compare both databases with git, from the first commit on"),
     "import": ("start", "write existing rows as YAML files"),
-    "token": ("host", "make a token for a program elsewhere to read or operate a daemon over HTTP"),
+    "token": ("host", "make a token to read or operate a daemon over HTTP"),
     "completion": ("host", "print completion of commands, kinds and names for a shell"),
     "schema": ("start", "show the kinds, and write their JSON Schemas for editors"),
 }
@@ -77,6 +78,8 @@ Where Python keeps the name for itself, an underscore follows it in the module.
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are needed: `validate` has no time for drivers."""
 
+    context_class = HelpContext
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order of a newcomer's way."""
         return list(COMMANDS)
@@ -88,7 +91,7 @@ class LazyGroup(click.Group):
         module = importlib.import_module(f"reconciler.cli.commands.{COMMANDS[cmd_name][0]}")
         command = getattr(module, f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name)
         assert isinstance(command, click.Command)
-        return command
+        return explain_itself(command)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The commands, without importing any of them, or the global options."""
@@ -98,9 +101,8 @@ class LazyGroup(click.Group):
         return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list in `--help`, without importing any of them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        """The lists in `--help`, without importing any of them."""
+        write_sections(formatter, {name: text for name, (_, text) in COMMANDS.items()})
 
 
 @click.group(
@@ -119,7 +121,7 @@ def cli(context: click.Context) -> None:
     """
     context.ensure_object(Globals)
     if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=True)
+        output.note(context.get_help())
         context.exit(Exit.FAILED)
 
 
@@ -166,16 +168,7 @@ def _understood(error: Exception) -> ReconcilerError:
     if isinstance(error, ReconcilerError):
         return error
     if isinstance(error, click.ClickException):
-        context = error.ctx if isinstance(error, click.UsageError) else None
-        see = f"see `{context.command_path if context else 'reconciler'} --help`"
-        if isinstance(error, click.NoSuchCommand) and context:
-            known = context.command.list_commands(context) if isinstance(context.command, click.Group) else ()
-            name = " ".join([*context.command_path.split()[1:], error.command_name])
-            return UsageError(f"there is no command {name}", hint=suggest(error.command_name, known, see))
-        if isinstance(error, click.NoSuchOption) and context:
-            known = [option for parameter in context.command.get_params(context) for option in parameter.opts]
-            return UsageError(f"there is no option {error.option_name}", hint=suggest(error.option_name, known, see))
-        return UsageError(error.format_message(), hint=see)
+        return understand_usage(error)
     return _unexpected(error)
 
 

@@ -52,6 +52,7 @@ class HistoryCommand(click.Command):
     ) -> click.Context:
         """The context of the one that is meant."""
         if args[:1] == [COPY] and (len(args) == 1 or args[1].startswith("-")):
+            copy.context_class = self.context_class
             return copy.make_context(f"{info_name} {COPY}", args[1:], parent=parent, **extra)
         return super().make_context(info_name, args, parent=parent, **extra)
 
