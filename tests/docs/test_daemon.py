@@ -17,8 +17,8 @@ import pytest
 from reconciler.reconcile import branch
 from tests.docs.commandline import reconciler
 from tests.docs.markdown import EXAMPLE, ROOT, Edit, blocks, read
+from tests.docs.session import PLACE, environment, normal
 from tests.docs.test_json_shapes import ACCOUNT, RISK, SLIP
-from tests.docs.test_readme import PLACE, environment, normal
 from tests.support.daemons import running, until
 
 if TYPE_CHECKING:

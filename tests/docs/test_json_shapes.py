@@ -13,7 +13,7 @@ import pytest
 
 from tests.docs.commandline import reconciler
 from tests.docs.markdown import EXAMPLE, Edit, blocks, read
-from tests.docs.test_readme import PLACE, environment
+from tests.docs.session import PLACE, environment
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ import pytest
 
 from tests.docs.commandline import Said, reconciler
 from tests.docs.markdown import EXAMPLE, Edit, blocks, read
-from tests.docs.test_readme import environment
+from tests.docs.session import environment
 from tests.support.cases import some
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 from reconciler.cli.main import run
 from reconciler.report.formats import PLAN_FORMATS
 from tests.docs.markdown import EXAMPLE, Block, blocks, edit, headings, read
-from tests.docs.test_readme import matches, normal
+from tests.docs.session import matches, normal
 from tests.support.gitrepo import GitRepo
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.service.endpoints import ENDPOINTS
 from tests.docs.commandline import reconciler
-from tests.docs.test_readme import environment
+from tests.docs.session import environment
 from tests.support.daemons import running, until
 from tests.support.gitrepo import GitRepo
 from tests.web.desk import Desk, begun, example_files
