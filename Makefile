@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
-.PHONY: setup run test lint types types-of-windows bench slow soak try-ci clean
+.PHONY: setup run docs test lint types types-of-windows bench slow soak try-ci clean
 
 setup: $(VENV)/.embedded
 
@@ -25,6 +25,11 @@ $(VENV)/.dev: $(VENV)/.embedded
 
 run: setup
 	@$(BIN)/reconciler run --example .run
+
+# A site for any web server, in build/site.
+docs: setup $(VENV)/.dev
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "the documentation is in build/site; to look at it: $(BIN)/mkdocs serve"
 
 lint: setup $(VENV)/.dev
 	$(BIN)/ruff format --check .
