@@ -74,7 +74,7 @@ def test_an_invalid_head_and_then_no_git(tmp_path: Path) -> None:
         site.daemon.await_status(lambda said: said["refused"] is not None)
         assert "The head was refused" in words(site, "/")
         assert "yaml-syntax" in words(site, "/")
-        assert f"{live[:8]} stays live until a commit mends it" in words(site, "/")
+        assert "What is live stays live until a commit mends it" in words(site, "/")
         repo.path.rename(tmp_path / "elsewhere")
         site.daemon.await_status(lambda said: bool(said["troubles"]))
         for page in PAGES:

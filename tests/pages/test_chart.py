@@ -35,8 +35,8 @@ def test_a_day_without_commits_has_its_place() -> None:
     drawn = chart(activity(day(3, creates=28), day(5, updates=2, invalid=1)))
     assert [len(bar.segments) for bar in drawn.bars] == [0, 0, 0, 1, 0, 1, *[0] * 24]
     assert [number for number, bar in enumerate(drawn.bars) if bar.mark] == [5]
-    assert drawn.bars[3].words == "2026-11-04: 28 creates; commits: 1"
-    assert drawn.bars[5].words == "2026-11-06: 2 updates; commits: 2, 1 of them invalid"
+    assert drawn.bars[3].words == "2026-11-04: 28 created by 1 commit"
+    assert drawn.bars[5].words == "2026-11-06: 2 updated by 2 commits, 1 invalid"
     assert drawn.bars[4].words == "2026-11-05: nothing was committed"
     assert drawn.summary == "30 rows changed by 3 commits in 30 days"
 

@@ -99,6 +99,15 @@ def test_text_that_nobody_marked_is_escaped() -> None:
 
 def test_backquotes_become_code_and_nothing_else_becomes_html() -> None:
     assert templates.mark_code("`<a>` or <b>") == "<code>&lt;a&gt;</code> or &lt;b&gt;"
+    assert templates.mark_code("one ` alone, `` and a` pair`") == "one ` alone, `` and a` pair`"
+    hostile = templates.format_prose("run `rm -rf \N{RIGHT-TO-LEFT OVERRIDE}<x>`, then `")
+    assert hostile == "<bdi>run <code>rm -rf \\u202e&lt;x&gt;</code>, then `</bdi>"
+
+
+@pytest.mark.parametrize(("number", "told"), [(0, "0 rows"), (1, "1 row"), (2_000, "2,000 rows")])
+def test_one_of_something_is_one(number: int, told: str) -> None:
+    assert templates.format_counted(number, "row") == told
+    assert templates.format_counted(number, "match", "matches").endswith("match" if number == 1 else "matches")
 
 
 def test_a_row_that_drifted_is_told_in_its_history() -> None:

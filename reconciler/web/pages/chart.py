@@ -22,7 +22,9 @@ GAP = 0.28
 MARK = 5.0
 """How high the mark of a day with invalid commits is."""
 LEAST_DECADES = 1
-OPS = ("creates", "updates", "deletes")
+TICKS = 3
+"""Parts of the axis between days that it names."""
+OPS = {"creates": "created", "updates": "updated", "deletes": "deleted"}
 
 
 class Segment(Struct, frozen=True):
@@ -45,16 +47,21 @@ class Bar(Struct, frozen=True):
     slot: float
     segments: tuple[Segment, ...]
     mark: bool
+    commits: int = 0
 
 
 class Chart(Struct, frozen=True):
-    """`lines` are the decades: 1, 10, 100 and so on, each with its height in the drawing, the highest first."""
+    """`lines` are the decades: 1, 10, 100 and so on, each with its height in the drawing, the highest first.
+
+    `ticks` are the days that the axis names, at equal distances, the first and the last among them.
+    """
 
     width: float
     height: float
     bars: tuple[Bar, ...]
     lines: tuple[tuple[int, float], ...]
     days: tuple[Mapping[str, Any], ...]
+    ticks: tuple[str, ...]
     summary: str
 
 
@@ -71,8 +78,10 @@ def chart(activity: Mapping[str, Any]) -> Chart:
     )
     lines = tuple((10**power, HEIGHT - _height(10**power, decades)) for power in range(decades, -1, -1))
     commits = sum(one["commits"] for one in activity["days"])
-    words = f"{sum(map(_total, activity['days'])):,} rows changed by {commits:,} commits in {number} days"
-    return Chart(WIDTH, HEIGHT, bars, lines, tuple(activity["days"]), words)
+    rows = _counted(sum(map(_total, activity["days"])), "row")
+    words = f"{rows} changed by {_counted(commits, 'commit')} in {_counted(number, 'day')}"
+    ticks = tuple(bars[round(step * (number - 1) / TICKS)].day for step in range(TICKS + 1))
+    return Chart(WIDTH, HEIGHT, bars, lines, tuple(activity["days"]), tuple(dict.fromkeys(ticks)), words)
 
 
 def _bar(day: str, days: Mapping[str, Mapping[str, Any]], x: float, slot: float, decades: int) -> Bar:
@@ -80,10 +89,12 @@ def _bar(day: str, days: Mapping[str, Mapping[str, Any]], x: float, slot: float,
     free = slot * GAP / 2
     if found is None:
         return Bar(day, f"{day}: nothing was committed", x + free, slot - 2 * free, slot, (), mark=False)
-    told = ", ".join(f"{found[what]:,} {what}" for what in OPS if found[what]) or "no rows changed"
-    kept_back = [f", {found[what]:,} of them {what}" for what in ("invalid", "refused") if found[what]]
-    words = f"{day}: {told}; commits: {found['commits']:,}{''.join(kept_back)}"
-    return Bar(day, words, x + free, slot - 2 * free, slot, _segments(found, decades), mark=bool(kept_back))
+    told = ", ".join(f"{found[what]:,} {done}" for what, done in OPS.items() if found[what]) or "no rows changed"
+    kept_back = [f", {found[what]:,} {what}" for what in ("invalid", "refused") if found[what]]
+    words = f"{day}: {told} by {_counted(found['commits'], 'commit')}{''.join(kept_back)}"
+    return Bar(
+        day, words, x + free, slot - 2 * free, slot, _segments(found, decades), bool(kept_back), found["commits"]
+    )
 
 
 def _segments(found: Mapping[str, Any], decades: int) -> tuple[Segment, ...]:
@@ -104,3 +115,7 @@ def _height(number: int, decades: int) -> float:
 
 def _total(day: Mapping[str, Any]) -> int:
     return int(sum(day[what] for what in OPS))
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what if number == 1 else f'{what}s'}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from pathlib import Path
@@ -62,6 +63,8 @@ def load_environment() -> Environment:
         "isolated": isolate,
         "lines": isolate_lines,
         "marked": mark_code,
+        "prose": format_prose,
+        "counted": format_counted,
         "subject": format_subject,
         "pretty": format_json,
         "tone": tone,
@@ -90,6 +93,8 @@ def _render(template: str, answer: Mapping[str, Any], now: datetime) -> str:
     return load_environment().get_template(f"{template}.html").render(answer, when=partial(format_moment, now=now))
 
 
+QUOTED = re.compile(r"`([^`\s](?:[^`\n]*[^`\s])?)`")
+"""Code in a sentence: a pair of backquotes, close to what is between them."""
 CELL = 120
 """Characters of a value in a table of many rows; pages about one thing show all of it."""
 UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
@@ -149,8 +154,13 @@ def isolate_lines(text: object) -> Markup:
 
 def mark_code(text: str) -> Markup:
     """A sentence of ours, with what stands in backquotes as code."""
-    parts = (escape(part) for part in text.split("`"))
+    parts = (escape(part) for part in QUOTED.split(text))
     return Markup("").join(Markup("<code>{}</code>").format(one) if odd % 2 else one for odd, one in enumerate(parts))
+
+
+def format_prose(text: object) -> Markup:
+    """A message or hint, which may repeat somebody's text: on one line, with what stands in backquotes as code."""
+    return Markup("<bdi>{}</bdi>").format(mark_code(escape_line(str(text))))
 
 
 def format_subject(message: str) -> Markup:
@@ -204,6 +214,11 @@ def format_size(number: int) -> str:
 def format_count(number: int) -> str:
     """A number with its thousands apart."""
     return f"{number:,}"
+
+
+def format_counted(number: int, one: str, many: str = "") -> str:
+    """So many of something: `1 row`, `2,000 rows`."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def page_address(*parts: object) -> str:
