@@ -15,6 +15,8 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 _FOLDERS = (_PACKAGE / "_data", _PACKAGE.parent)
 """A wheel carries the folders inside the package; in a checkout they stand beside it."""
 
+DATA = ("schemas", "config-repo-example", "scaffold")
+
 _SUFFIX = ".schema.json"
 _KIND_MARK = "x-reconciler"
 _OF_FILES = ("reconciler-toml", "repository")
@@ -50,8 +52,21 @@ def load_editor_schemas() -> Mapping[str, bytes]:
 
 
 def load_scaffold_templates() -> Mapping[str, bytes]:
-    """The files of a new config repository that are the same in each, by path."""
-    folder = _find_folder("scaffold")
+    """What new config repositories are made of, by path."""
+    return _read_all(_find_folder("scaffold"))
+
+
+def load_example_files() -> Mapping[str, bytes]:
+    """The files of the example configuration repository, by path."""
+    return _read_all(find_example_repository())
+
+
+def data_folders() -> Mapping[str, Path]:
+    """The folders that a wheel carries inside the package, by the names they have there."""
+    return {name: _find_folder(name) for name in DATA}
+
+
+def _read_all(folder: Path) -> dict[str, bytes]:
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
 

@@ -38,7 +38,7 @@ COMPLETING = "_RECONCILER_COMPLETE"
 
 COMMANDS = {
     "demo": ("start", "take a two-minute tour on the example repository"),
-    "init": ("start", "create a config repository"),
+    "init": ("init", "create a config repository"),
     "new": ("start", "create a resource: a commented file that validates"),
     "validate": ("check", "check files; needs no store, no history, no network"),
     "fmt": ("author", "rewrite YAML files in the canonical layout; comments stay"),

@@ -1,4 +1,4 @@
-"""New files for one config repository: a resource's, and all of a new repository. Nothing is written here.
+"""New files of resources for one config repository. Nothing is written here.
 
 Paths are from the repository's root, with `/`.
 """
@@ -171,19 +171,3 @@ class NewFiles(Struct, frozen=True):
         if self.exists(exported):
             return exported, True
         return (kind.origin, True) if kind.name in self.own else (exported, False)
-
-
-def scaffold_repository(
-    templates: Mapping[str, bytes], schemas: Mapping[str, bytes], kinds: Kinds, new_id: Callable[[], str]
-) -> dict[str, bytes]:
-    """Every file by its path: the templates as they are, the editors' schemas, and an example of each kind.
-
-    `new_id` gives a UUID that nobody else has.
-    """
-    files = {**templates, **{f"{EDITOR_FOLDER}/{name}": data for name, data in schemas.items()}}
-    for kind in kinds:
-        name = f"example-{kind.name.lower()}"
-        path = join_path(usual_folder(kind, {}, ""), resource_file(name))
-        schema = path_between(f"{EDITOR_FOLDER}/{schema_file(kind)}", path)
-        files[path] = build_template(kind, build_samples(kind, name, new_id()), schema).encode()
-    return dict(sorted(files.items()))

@@ -13,8 +13,9 @@ from reconciler.importing.documents import Folders
 from reconciler.kinds.check import find_draft_fault
 from reconciler.reconcile.importrows import RowImport, plan_import, verify_import
 from reconciler.reconcile.rules import Role
-from reconciler.scaffold.files import EDITOR_FOLDER, NewFiles, join_path, path_between, scaffold_repository, schema_file
+from reconciler.scaffold.files import EDITOR_FOLDER, NewFiles, join_path, path_between, schema_file
 from reconciler.scaffold.newkind import Sample, derive_kind, kind_name, wrap_schema
+from reconciler.scaffold.repository import scaffold_repository
 from reconciler.service.workingtree import relative_path
 from reconciler.words import did_you_mean, list_words
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.problem import Problem
     from reconciler.reconcile.check import CheckResult
+    from reconciler.scaffold.repository import NewRepository, TemplateFiles
     from reconciler.service.workingtree import Checkout
 
     OpenWatcher = Callable[[Path, str, Callable[[str], bool]], AbstractContextManager[Watcher]]
@@ -35,11 +37,11 @@ if TYPE_CHECKING:
 
 
 class BundledFiles(Struct, frozen=True):
-    """Files that come with the program, by path: schemas of kinds, schemas for editors only, templates."""
+    """Files that come with the program, by path: schemas of kinds, schemas for editors only, and templates."""
 
     schemas: Mapping[str, bytes]
     editor_schemas: Mapping[str, bytes]
-    templates: Mapping[str, bytes]
+    templates: TemplateFiles
 
 
 class Scaffold(Struct, frozen=True):
@@ -88,10 +90,12 @@ def _author(checkout: Checkout, checked: CheckResult, exists: Callable[[str], bo
     )
 
 
-def new_repository(kinds: Kinds, files: BundledFiles, new_id: Callable[[], str]) -> Mapping[str, bytes]:
+def new_repository(
+    kinds: Kinds, files: BundledFiles, wanted: NewRepository, new_id: Callable[[], str]
+) -> Mapping[str, bytes]:
     """The files of a new config repository, by path; `new_id` gives the ids of its examples."""
     schemas = {schema_file(kind): files.schemas[kind.origin] for kind in kinds}
-    return scaffold_repository(files.templates, {**schemas, **files.editor_schemas}, kinds, new_id)
+    return scaffold_repository(files.templates, wanted, {**schemas, **files.editor_schemas}, kinds, new_id)
 
 
 class NewKindFiles(Struct, frozen=True):

@@ -5,7 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.bundled import load_bundled_schemas, load_editor_schemas, load_scaffold_templates
+from reconciler.adapters.bundled import (
+    load_bundled_schemas,
+    load_editor_schemas,
+    load_example_files,
+    load_scaffold_templates,
+)
 from reconciler.adapters.csvfile import read_csv
 from reconciler.adapters.files import Folder, replace_content, write_new
 from reconciler.adapters.freshprocess import call_fresh
@@ -13,6 +18,7 @@ from reconciler.adapters.samplefile import read_sample
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater, TooLarge, UsageError
 from reconciler.kinds.kind import Kinds
 from reconciler.reconcile.rules import Role
+from reconciler.scaffold.repository import TemplateFiles
 from reconciler.service.scaffolding import BundledFiles, choose_kind, draft_kind, import_rows, load_scaffold
 from reconciler.values import replace
 from reconciler.wiring.checkout import open_checkout
@@ -44,7 +50,9 @@ def open_scaffold(settings: Settings, roles: Collection[Role] = tuple(Role)) -> 
 
 def bundled_files() -> BundledFiles:
     """The files that come with the program."""
-    return BundledFiles(load_bundled_schemas(), load_editor_schemas(), load_scaffold_templates())
+    return BundledFiles(
+        load_bundled_schemas(), load_editor_schemas(), TemplateFiles(load_scaffold_templates(), load_example_files())
+    )
 
 
 def make_kind(settings: Settings, word: str, file: Path, new_id: Callable[[], str]) -> tuple[NewKindFiles, Path]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PLACE = "desk's ü&$(x)/live"
 """Where the configuration begins."""
-POLICY = ROOT / "scaffold" / "policies"
+POLICY = ROOT / "scaffold" / "minimal" / "policies"
 
 
 def policy() -> dict[str, str]:

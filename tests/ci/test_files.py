@@ -54,9 +54,9 @@ def as_workflow(steps: list[Mapping[str, Any]]) -> str:
     ("schema", "file"),
     [
         ("vendor.github-actions", "action.yml"),
-        ("vendor.github-workflows", "scaffold/.github/workflows/config.yml"),
+        ("vendor.github-workflows", "scaffold/ci/github/.github/workflows/config.yml"),
         ("vendor.gitlab-ci", "deploy/gitlab-ci.yml"),
-        ("vendor.gitlab-ci", "scaffold/.gitlab-ci.yml"),
+        ("vendor.gitlab-ci", "scaffold/ci/gitlab/.gitlab-ci.yml"),
     ],
 )
 def test_a_file_is_what_its_platform_reads(schema: str, file: str) -> None:
@@ -71,7 +71,7 @@ def test_the_steps_of_the_action_lint(tmp_path: Path) -> None:
 
 
 def test_the_workflow_of_the_scaffold_lints(tmp_path: Path) -> None:
-    assert actionlint(tmp_path, read("scaffold/.github/workflows/config.yml")) == ""
+    assert actionlint(tmp_path, read("scaffold/ci/github/.github/workflows/config.yml")) == ""
 
 
 def test_the_example_for_github(tmp_path: Path) -> None:

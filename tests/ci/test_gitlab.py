@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.ci.forge import Forge
 
 TEMPLATE: dict[str, Any] = yaml.safe_load((ROOT / "deploy" / "gitlab-ci.yml").read_text(encoding="utf-8"))
-SCAFFOLD: dict[str, Any] = yaml.safe_load((ROOT / "scaffold" / ".gitlab-ci.yml").read_text(encoding="utf-8"))
+SCAFFOLD: dict[str, Any] = yaml.safe_load((ROOT / "scaffold/ci/gitlab/.gitlab-ci.yml").read_text(encoding="utf-8"))
 
 
 def run(job: str, work: Path, desk: Desk, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -118,5 +118,5 @@ def test_the_scaffold_runs_what_the_template_runs() -> None:
         ours = TEMPLATE[f".reconciler-{name}"]
         assert SCAFFOLD[name]["artifacts"] == ours["artifacts"]
         assert [line.split(" --")[0] for line in ours["script"]] == SCAFFOLD[name]["script"]
-    assert SCAFFOLD["default"]["before_script"] == TEMPLATE[".reconciler"]["before_script"]
+    assert SCAFFOLD["default"]["before_script"] == ["python -m pip install --quiet .reconciler/program/*.whl"]
     assert SCAFFOLD["workflow"]["rules"] == TEMPLATE[".reconciler"]["rules"]

@@ -55,7 +55,7 @@ def from_here(folder: Path) -> str:
 @pytest.fixture(params=["checkout", "scaffold"])
 def desk(request: pytest.FixtureRequest, tmp_path: Path) -> GitRepo:
     """A repository with two users and a signal that follows one, in which pre-commit is installed."""
-    config = from_here(tmp_path) if request.param == "checkout" else read("scaffold/.pre-commit-config.yaml")
+    config = from_here(tmp_path) if request.param == "checkout" else read("scaffold/common/.pre-commit-config.yaml")
     repo = GitRepo.create(tmp_path / "desk")
     files = {
         ".pre-commit-config.yaml": config,
@@ -106,7 +106,7 @@ def test_what_is_committed_is_right(desk: GitRepo, tmp_path: Path) -> None:
 
 def test_the_scaffold_says_what_the_hooks_say() -> None:
     ours = {hook["id"]: hook for hook in yaml.safe_load(read(".pre-commit-hooks.yaml"))}
-    (local,) = yaml.safe_load((ROOT / "scaffold/.pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    (local,) = yaml.safe_load((ROOT / "scaffold/common/.pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
     assert {hook["id"] for hook in local["hooks"]} == set(ours)
     for hook in local["hooks"]:
         told = {name: value for name, value in ours[hook["id"]].items() if name not in {"description", "language"}}

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from reconciler_ci.__main__ import JOBS
 
 from reconciler.adapters.bundled import (
     find_example_repository,
     load_bundled_schemas,
     load_editor_schemas,
+    load_example_files,
     load_scaffold_templates,
 )
-from reconciler.cli.main import COMMANDS, run
+from reconciler.cli.main import run
 from reconciler.format.format import KeyOrder, format_file
 from reconciler.wiring.checkout import bundled_kinds
 from tests.cli.conftest import Answer
@@ -50,8 +50,8 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 @pytest.fixture
 def desk(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository as `init` makes it; the working directory is inside."""
-    assert shell("init", "desk").code == 0
+    """A repository as `init` makes it, without the program; the working directory is inside."""
+    assert shell("init", "desk", "--ci", "none").code == 0
     monkeypatch.chdir(tmp_path / "desk")
     return tmp_path / "desk"
 
@@ -117,7 +117,7 @@ class TestInit:
         folder = tmp_path / "clone"
         subprocess.run(("git", "init", "--quiet", "--initial-branch", "trunk", folder), check=True)
         (folder / "README.md").write_bytes(b"# Ours\n")
-        answer = shell("init", "clone")
+        answer = shell("init", "clone", "--ci", "none")
         assert answer.code == 0
         assert "kept clone/README.md: it was there already\n" in answer.err.replace(os.sep, "/")
         assert "README.md" not in answer.out
@@ -127,20 +127,20 @@ class TestInit:
 
     def test_a_folder_inside_a_repository_gets_none_of_its_own(self, shell: Shell, tmp_path: Path) -> None:
         subprocess.run(("git", "init", "--quiet", tmp_path), check=True)
-        answer = shell("init", "config")
+        answer = shell("init", "config", "--ci", "none")
         assert answer.code == 0
         assert not (tmp_path / "config/.git").exists()
         assert "config is inside a git repository already" in answer.err
 
     def test_twice_changes_nothing(self, desk: Path, shell: Shell) -> None:
         before = files(desk)
-        answer = shell("init", ".")
+        answer = shell("init", ".", "--ci", "none")
         assert (answer.code, answer.out) == (0, "")
         assert files(desk) == before
 
     def test_two_repositories_share_no_id(self, shell: Shell, tmp_path: Path) -> None:
-        shell("init", "one")
-        shell("init", "other")
+        shell("init", "one", "--ci", "none")
+        shell("init", "other", "--ci", "none")
         ids = [
             re.findall(rb"_id: (\S+)", text) for name in ("one", "other") for text in files(tmp_path / name).values()
         ]
@@ -156,20 +156,8 @@ class TestInit:
 
     def test_the_readme_names_every_folder(self, desk: Path) -> None:
         told = set(re.findall(r"`([a-z./]+)/`", (desk / "README.md").read_text(encoding="utf-8")))
-        there = {name.rpartition("/")[0] for name in files(desk) if "/" in name and not name.startswith(".github")}
+        there = {name.rpartition("/")[0] for name in files(desk) if "/" in name}
         assert {name for name in there if not name.startswith("policies/")} | {"schemas"} == told
-
-    def test_its_files_for_ci_and_hooks_are_yaml_and_name_real_commands(self, desk: Path) -> None:
-        texts = [".pre-commit-config.yaml", ".gitlab-ci.yml", ".github/workflows/config.yml"]
-        for name in texts:
-            text = (desk / name).read_text(encoding="utf-8")
-            assert yaml.safe_load(text)
-            asked = set(re.findall(r"\breconciler ([a-z]+)", re.sub(r"#.*|name:.*", "", text)))
-            jobs = set(re.findall(r"-m reconciler_ci ([a-z-]+)", text))
-            assert "validate" in asked or jobs
-            assert asked <= {*COMMANDS}, name
-            assert jobs <= {*JOBS}, name
-            assert "pip install reconciler" not in text  # whose package that would be is anybody's guess
 
 
 class TestNew:
@@ -338,6 +326,7 @@ def test_the_schemas_of_both_settings_files_are_among_the_editors() -> None:
 
 def test_the_templates_are_those_of_the_checkout_and_part_of_a_wheel() -> None:
     assert load_scaffold_templates() == files(ROOT / "scaffold")
+    assert load_example_files() == files(ROOT / "config-repo-example")
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert '"scaffold" = "reconciler/_data/scaffold"\n' in project
     assert re.search(r'^include = \[[^]]*"scaffold"', project, re.MULTILINE)

@@ -1,4 +1,5 @@
-"""Repositories that this program makes: the new one of `init`, and the copy of the example that the tour works on.
+"""Repositories that this program makes: the new one of `init`, with its remote on this machine if that is asked for,
+and the copy of the example that the tour works on.
 
 No other repository is ever written to. This is what GitPython is for here: whatever reads git, or fetches, starts it by
 itself (docs/decisions/0017 and 0025).
@@ -8,20 +9,20 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.adapters.git.process import OVERRIDES, environment, explain_failure
-from reconciler.errors import NeedsHuman
+from reconciler.errors import NeedsHuman, UsageError
 
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # else a git that is missing is an ImportError
 from git import Actor, Repo
 from git.exc import GitCommandError, GitCommandNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
-BRANCH = "main"
+BRANCH, ORIGIN = "main", "origin"
 
 
 def begin_repository(folder: Path) -> bool:
@@ -31,6 +32,60 @@ def begin_repository(folder: Path) -> bool:
     with _own_git(folder):
         Repo.init(folder, initial_branch=BRANCH, expand_vars=False).close()
     return True
+
+
+def begin_remote(folder: Path, bare: Path) -> bool:
+    """Make a bare repository that a new one pushes to as `origin`; False where something is there already.
+
+    History in it is never rewritten: it takes no forced push and no deletion of a branch. Raises `UsageError` for a
+    folder that is only part of a repository, or that pushes elsewhere.
+    """
+    if not (folder / ".git").exists():
+        raise UsageError(f"{folder} is part of another repository", hint="choose a folder outside of it")
+    with _own_git(folder), Repo(folder, expand_vars=False) as repo:
+        origins = [remote.url for remote in repo.remotes if remote.name == ORIGIN]
+        if origins and Path(origins[0]) != bare:
+            message = f"{folder} pushes to {origins[0]} already"
+            raise UsageError(message, hint="name that as repository.url of the host's settings")
+        is_new = not bare.exists()
+        if is_new:
+            made = Repo.init(bare, bare=True, initial_branch=head_branch(folder), expand_vars=False)
+            with made, made.config_writer() as config:
+                config.set_value("receive", "denyNonFastForwards", "true")
+                config.set_value("receive", "denyDeletes", "true")
+        if not origins:
+            repo.create_remote(ORIGIN, bare.as_posix())
+    return is_new
+
+
+def push_first_commit(folder: Path, message: str) -> bool:
+    """Commit all files of a new repository in the name of whoever runs this, and push; False if git has no name."""
+    with _own_git(folder) as environ, Repo(folder, expand_vars=False) as repo:
+        people = {name: value for name, value in environ.items() if name.startswith(("GIT_AUTHOR_", "GIT_COMMITTER_"))}
+        with repo.git.custom_environment(**people, GIT_ALLOW_PROTOCOL="file"):
+            try:
+                repo.git.var("GIT_AUTHOR_IDENT")
+                repo.git.var("GIT_COMMITTER_IDENT")
+            except GitCommandError:
+                return False
+            repo.git.add(all=True)
+            repo.git(c=f"core.hooksPath={os.devnull}").commit(message=message)
+            repo.git(c=f"core.hooksPath={os.devnull}").push(ORIGIN, repo.head.reference.name, set_upstream=True)
+    return True
+
+
+def head_branch(folder: Path) -> str:
+    """The branch that is checked out. Raises `UsageError` where none is."""
+    with _own_git(folder), Repo(folder, expand_vars=False) as repo:
+        if repo.head.is_detached:
+            raise UsageError(f"no branch is checked out in {folder}", hint="git switch BRANCH")
+        return repo.head.reference.name
+
+
+def has_commits(folder: Path) -> bool:
+    """Whether a repository has a first commit."""
+    with _own_git(folder), Repo(folder, expand_vars=False) as repo:
+        return repo.head.is_valid()
 
 
 class ScratchRepository:
@@ -65,8 +120,8 @@ class ScratchRepository:
 
 
 @contextmanager
-def _own_git(folder: Path) -> Iterator[None]:
-    """Let GitPython start git as this program does, and raise our errors.
+def _own_git(folder: Path) -> Iterator[Mapping[str, str]]:
+    """Let GitPython start git as this program does, and raise our errors; gives the environment there was.
 
     It hands on the environment of the process, which is therefore another one meanwhile: not for several threads.
     """
@@ -74,7 +129,7 @@ def _own_git(folder: Path) -> Iterator[None]:
     os.environ.clear()
     os.environ.update(own)
     try:
-        yield
+        yield before
     except GitCommandNotFound as error:
         raise NeedsHuman(
             f"git cannot be started in {folder}", hint="install git, put it on PATH, and see that the folder exists"

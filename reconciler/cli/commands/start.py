@@ -1,4 +1,4 @@
-"""What starts a repository and its files: `demo`, `init`, `new`, `import`, `schema`."""
+"""What starts the files of a repository: `demo`, `new`, `import`, `schema`."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ from reconciler.report.authoring import FIELD_HEADERS, KIND_HEADERS, build_kind_
 from reconciler.report.problems import plural
 from reconciler.scaffold.files import EDITOR_FOLDER, join_path
 from reconciler.scaffold.template import describe_fields
-from reconciler.service.scaffolding import new_repository
-from reconciler.wiring.checkout import bundled_kinds
-from reconciler.wiring.scaffolding import bundled_files, import_files, make_kind, open_scaffold
+from reconciler.wiring.scaffolding import import_files, make_kind, open_scaffold
 from reconciler.words import list_words
 
 if TYPE_CHECKING:
@@ -44,39 +42,6 @@ def demo() -> None:
     from reconciler.cli.tour import take_tour
 
     take_tour()
-
-
-@click.command(short_help="start a config repository")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@global_options
-@click.pass_obj
-def init(given: Globals, folder: Path) -> None:
-    """Write the files of a new config repository into DIR, and print their paths.
-
-    DIR may be there and hold files: none of them is touched. It is put under git unless it is already.
-    """
-    from reconciler.adapters.git.scratch import begin_repository  # GitPython takes 80 ms
-
-    target = Folder(folder.resolve())
-    files = new_repository(bundled_kinds().kinds, bundled_files(), lambda: str(uuid4()))
-    target.make()
-    is_new = begin_repository(folder.resolve())
-    kept = [path for path in files if target.exists(path)]
-    for path, content in files.items():
-        if path not in kept:
-            target.create(path, content)
-            output.data(str(folder / path))
-    for path in kept:
-        given.say(f"kept {folder / path}: it was there already")
-    given.say(f"{folder} is a new git repository" if is_new else f"{folder} is inside a git repository already")
-    given.say(f"next: reconciler validate{_repo_option(folder)}")
-    given.say(f"      reconciler schema list{_repo_option(folder)}")
-
-
-def _repo_option(folder: Path) -> str:
-    if folder == Path():
-        return ""
-    return f' --repo "{folder}"' if " " in str(folder) else f" --repo {folder}"
 
 
 @click.command(short_help="start a resource")
