@@ -44,6 +44,8 @@ EXAMPLES = {
     "suspend": 'suspend --reason "the broker is down for the weekend" --until 2d',
     "resume": "resume",
     "status": "status",
+    "open": "open account cv-eurusd",
+    "logs": "logs --level warn -n 20",
     "get": "get account cv-eurusd",
     "uses": "uses broker ostrin-prime",
     "drift": "drift",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import importlib
-import keyword
 import logging
 import os
 import sys
@@ -45,10 +44,12 @@ COMMANDS = {
     "plan": ("check", "show what a commit would change, and which rules refuse it"),
     "policy": ("author", "list the rules in policies/, and run their tests"),
     "run": ("daemon", "run the daemon: every commit goes live at once"),
+    "logs": ("observe", "show what the daemon did, from its log; also when it is down"),
     "sync": ("reconcile", "reconcile once to the branch's head"),
     "suspend": ("reconcile", "stop reconciling for a while, and say why"),
     "resume": ("reconcile", "resume reconciling"),
     "status": ("rows", "show what is live, and whether it is what git says"),
+    "open": ("observe", "open the dashboard in the browser, or print its address"),
     "get": ("rows", "show the live rows of a kind, or one of them"),
     "uses": ("rows", "show what refers to a resource, directly and through others"),
     "drift": ("reconcile", "show where something else changed live rows"),
@@ -71,7 +72,7 @@ COMMANDS = {
 }
 """Each command: the module of `reconciler.cli.commands` that has it, imported when it is called, and what it does.
 
-Where Python keeps the name for itself, an underscore follows it in the module.
+Where Python has the name for something else, an underscore follows it in the module.
 """
 
 
@@ -89,7 +90,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"reconciler.cli.commands.{COMMANDS[cmd_name][0]}")
-        command = getattr(module, f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name)
+        command = getattr(module, f"{cmd_name}_", None) or getattr(module, cmd_name)
         assert isinstance(command, click.Command)
         return explain_itself(command)
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from reconciler.model.rows import ActiveDay, LiveRow, Search
 
 
-HIT_LENGTH = 60
-"""Characters of a value that a search shows."""
 MAX_DETAIL_LENGTH = 4_000
 """Characters of JSON up to which the detail of an event is shown in full, or else each part of it."""
 
@@ -56,32 +54,6 @@ def build_search_page(kind: Kind, search: Search, number: int, rows: Iterable[Li
         "pages": max(1, -(-number // search.limit)),
         "rows": [answers.to_json(build_row(row)) for row in rows],
     }
-
-
-def build_hits(kind: Kind, text: str, number: int, rows: Iterable[LiveRow]) -> dict[str, Any]:
-    """The first of the `number` live rows of a kind that a text was found in, each with the field that holds it."""
-    return {
-        "kind": kind.name,
-        "found": number,
-        "rows": [{"name": row.name, "path": row.path, **_find_hit(row, text.lower())} for row in rows],
-    }
-
-
-def _find_hit(row: LiveRow, text: str) -> dict[str, Any]:
-    """Where a lower-case text stands in a row, unless that is its name, its path or a label, which are not shown."""
-    plain = {field: canonical.text(canonical.to_json_value(value)) for field, value in row.values.items()}
-    exact = (field for field, value in plain.items() if text == value.lower())
-    within = (field for field, value in plain.items() if text in value.lower())
-    shown = None if text in row.name.lower() else next(exact, None) or next(within, None)
-    return {"field": shown, "value": None if shown is None else _cut_around(plain[shown], text)}
-
-
-def _cut_around(value: str, text: str) -> str:
-    """What stands around a text in a long value."""
-    if len(value) <= HIT_LENGTH:
-        return value
-    begin = max(0, value.lower().find(text) - HIT_LENGTH // 4)
-    return f"{'…' if begin else ''}{value[begin : begin + HIT_LENGTH]}…"
 
 
 def build_row_comparison(kind: Kind, name: str, live: LiveRow | None, declared: Row | None) -> dict[str, Any]:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from reconciler.status import Condition, FollowerStatus, Running, Scan, Status
 
 
+FATES = {"live": True, "was-live": True, "skipped": True, "refused": False, "invalid": False, "held": False}
+"""Whether a commit of such a fate went live, or was left behind by a later one that did."""
+
+
 def build_status(status: Status) -> answers.Status:
     running = status.running
     return answers.Status(
@@ -125,6 +129,28 @@ def _build_trouble(condition: HostCondition) -> answers.Trouble:
         hint=condition.hint,
         since=canonical.timestamp(condition.since),
     )
+
+
+def is_settled(status: answers.Status, commit: str | None, fate: str | None = None) -> bool | None:
+    """Whether what somebody waits for went live: the head, healthy, or a commit, of which the history knows the fate.
+
+    False when it was refused, None while neither is decided. A commit that a later one has replaced was live.
+    """
+    if commit is None:
+        if status.refused is not None:
+            return False
+        return True if (status.sync, status.health) == ("Synced", "Healthy") else None
+    if status.applied is not None and status.applied.commit.startswith(commit):
+        return True
+    if status.attempted is not None and status.attempted.refused and status.attempted.commit.startswith(commit):
+        return False
+    return FATES.get(fate or "")
+
+
+def unsettled_text(status: answers.Status) -> str:
+    """What somebody who waits is told meanwhile."""
+    head = short_sha(status.head) if status.head else "no commit"
+    return f"{head} is {status.sync}, {status.health}"
 
 
 def status_lines(status: answers.Status) -> Iterator[tuple[str, str]]:

@@ -20,7 +20,7 @@ from reconciler.service.endpoints import find_endpoint
 from reconciler.service.sql import Sql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Future
     from io import FileIO
     from pathlib import Path
@@ -82,6 +82,23 @@ class DaemonClient:
         except ValidationError as error:
             raise self._stranger() from error
 
+    def await_change(self, call: Callable[[Any], T], tag: str, seconds: float) -> tuple[T, str] | None:
+        """The answer of a call without arguments, and its ETag, once that is another one; None when time is over."""
+        endpoint = find_endpoint(call)
+        headers = {"If-None-Match": tag, "Prefer": f"wait={max(1, round(seconds))}"} if tag else {}
+        with self._connect(endpoint.method, endpoint.path, None, seconds + SHORT_TIMEOUT, headers) as response:
+            if response.status == HTTPStatus.NOT_MODIFIED:
+                return None
+            if response.length is None or response.length > MAX_ANSWER:
+                raise self._stranger()
+            answer, changed = json.loads(response.read()), response.headers.get("etag", "")
+        if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+            raise self._error(response.status, answer)
+        try:
+            return from_json(answer, endpoint.answer), changed
+        except ValidationError as error:
+            raise self._stranger() from error
+
     def write_table(self, table: str, form: str, file: Path, *, history: bool) -> tuple[str, int]:
         """Write a table into a file; what the table is called, and how many rows it has."""
         path, _ = _request(find_endpoint(Sql.export), {"table": table, "form": form, "history": history})
@@ -120,10 +137,16 @@ class DaemonClient:
 
     @contextmanager
     def _connect(
-        self, method: str, path: str, body: dict[str, Any] | None, timeout: float
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None,
+        timeout: float,
+        more: Mapping[str, str] | None = None,
     ) -> Iterator[http.client.HTTPResponse]:
         """The answer to a request, to be read within the block."""
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json", "Connection": "close"}
+        headers.update(more or {})
         timeout = min(timeout, self.patience)
         connection = http.client.HTTPConnection(self.address, timeout=timeout)
         try:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from reconciler.adapters.daemonfile import Daemon
     from reconciler.service.context import Progress
     from reconciler.service.endpoints import Services
     from reconciler.service.local import LocalHost
@@ -34,10 +33,13 @@ HURRY = 1.5
 
 def open_host(settings: Settings, progress: Progress | None = None) -> Host:
     """The host that settings name: the daemon of its state folder, if one runs, else this process."""
-    daemon = _find_daemon(settings)
-    if daemon:
-        return DaemonClient(daemon.address, daemon.token)
-    return _open_local(settings, progress).services()
+    return find_running(settings) or _open_local(settings, progress).services()
+
+
+def find_running(settings: Settings) -> DaemonClient | None:
+    """The daemon of the host that settings name, if one runs."""
+    daemon = find_daemon(find_state_folder(settings))
+    return DaemonClient(daemon.address, daemon.token) if daemon else None
 
 
 def open_hurried_host(settings: Settings) -> Host:
@@ -46,12 +48,9 @@ def open_hurried_host(settings: Settings) -> Host:
     return replace(host, patience=HURRY) if isinstance(host, DaemonClient) else host
 
 
-def _find_daemon(settings: Settings) -> Daemon | None:
-    """The daemon of the state folder. The repository is opened only if that has to say where it is."""
-    state = known_state_folder(settings)
-    if state is None:
-        state = _open_local(settings).find_state_folder()
-    return find_daemon(state)
+def find_state_folder(settings: Settings) -> Path:
+    """The state folder. The repository is opened only if that has to say where it is."""
+    return known_state_folder(settings) or _open_local(settings).find_state_folder()
 
 
 def _open_local(settings: Settings, progress: Progress | None = None) -> LocalHost:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Past
 
-ELSEWHERE = {"demo", "run", "session", "import", "restore", "history copy", "schema new"}
+ELSEWHERE = {"demo", "run", "open", "logs", "session", "import", "restore", "history copy", "schema new"}
 """Those that need more than the example repository, and those that take longer than all others together."""
 ANSWERS = {"plan": 2, "diff": 2}
 """Exit codes of those that show a difference."""

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow  # two dozen commands
 
 # The first block of a section is the command's own; one after it is part of what it prints while a daemon runs.
 TOLD = {block.section: json.loads(block.body) for block in reversed(blocks(read("docs/commands.md"), "json"))}
-OF_A_DAEMON = frozenset({"session"})
+OF_A_DAEMON = frozenset({"session", "logs"})
 """What needs one, or what it owns: see test_daemon.py."""
 VARYING = (
     (re.compile(r'("token"): "[\w-]{43}"'), r"\1: <token>"),

@@ -11,6 +11,8 @@ import click
 from reconciler import answers
 from reconciler.cli import completion, output, results
 from reconciler.cli.options import Globals, format_option, global_options, host_option
+from reconciler.cli.output import Exit
+from reconciler.cli.waiting import await_commit, check_commit, given_up, parse_patience
 from reconciler.errors import UsageError
 from reconciler.report.escape import dump_json
 from reconciler.report.problems import parse_problem, problem_line
@@ -23,6 +25,7 @@ from reconciler.service.sql import DEFAULT_ROWS, FORMATS, MAX_ROWS, Sql
 from reconciler.wiring.host import export_table
 
 STDIN = "-"
+PATIENCE = "5m"
 COMMENT = re.compile(r"--\s")
 
 
@@ -62,12 +65,37 @@ def uses(given: Globals, kind: str, name: str, at: str | None, on: str | None, f
 
 
 @click.command(short_help="what is live")
+@click.option(
+    "--wait",
+    "patience",
+    metavar="[TIME]",
+    is_flag=False,
+    flag_value=PATIENCE,
+    help=f"Wait until the head is live and healthy, or refused; at most this long: 30s, 5m, 2h (default: {PATIENCE}).",
+)
+@click.option("--commit", metavar="SHA", help="With --wait: until this commit is live or refused.")
 @format_option("text", "json")
 @global_options
 @click.pass_obj
-def status(given: Globals, form: str) -> None:
-    """Show what is live, whether it is what git says, which commit was refused and why, and how the daemon is."""
-    found = given.host().ask(Host.status)
+def status(given: Globals, patience: str | None, commit: str | None, form: str) -> int:
+    """Show what is live, whether it is what git says, which commit was refused and why, and how the daemon is.
+
+    With --wait, the exit code is 0 when it is live, 1 when it was refused, 3 when the time is over.
+    """
+    if patience is None:
+        if commit is not None:
+            raise UsageError("--commit says what to wait for", hint="add --wait, or see `reconciler log`")
+        _show_status(given.host().ask(Host.status), form)
+        return Exit.OK
+    found, settled = await_commit(given, parse_patience(patience), check_commit(commit) if commit else None)
+    _show_status(found, form)
+    if settled is None:
+        output.failure(given_up(found, patience, commit))
+        return Exit.FAILED
+    return Exit.OK if settled else Exit.PROBLEMS
+
+
+def _show_status(found: answers.Status, form: str) -> None:
     if form == "json":
         results.answer(found)
         return

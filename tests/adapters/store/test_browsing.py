@@ -48,9 +48,7 @@ FOUND = {
     "<SCRIPT": ["script"],
     "ذهب": ["arabic"],
     uid(1): ["plain"],
-    "777": ["parts"],
-    "78": [],
-    "777.0": ["parts"],
+    "777": [],
     "nothing": [],
 }
 """Names of rows by a text that is looked for."""
