@@ -164,7 +164,7 @@ class DaemonClient:
             connection.close()
 
     def _stranger(self) -> NeedsHuman:
-        hint = "another program has its address: see what listens there, or set http.listen to another port"
+        hint = "another program has its address: see what listens there, or run it with another --port"
         return NeedsHuman(f"what answers at {self.address} is not the daemon", hint=hint)
 
 

@@ -183,7 +183,7 @@ def _bind(listen: Listen) -> socket.socket:
 def _bind_error(listen: Listen, error: OSError) -> NeedsHuman:
     if error.errno == errno.EADDRINUSE:
         asked = f"`ss -ltnp 'sport = :{listen.port}'`, on Windows `Get-NetTCPConnection -LocalPort {listen.port}`"
-        hint = f"ask who it is ({asked}), or set http.listen to another port"
+        hint = f"ask who it is ({asked}), or choose another port: run --port N, or http.listen"
         return NeedsHuman(f"cannot listen on {listen}: another program does already", hint=hint)
     why = (error.strerror or str(error)).lower()
     hint = "set http.listen to an address of this host, and a free port"

@@ -17,6 +17,8 @@ from reconciler.cli import output, tour
 from reconciler.cli.options import Globals, global_options
 from reconciler.cli.output import Exit
 from reconciler.daemon.assembly import set_gc_thresholds
+from reconciler.values import replace
+from reconciler.web.server import MAX_PORT, parse_listen
 from reconciler.wiring.daemon import run_daemon
 
 if TYPE_CHECKING:
@@ -38,12 +40,15 @@ SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")
 @click.option(
     "--example", metavar="DIR", type=click.Path(path_type=Path), help="Run on a copy of the example, kept in DIR."
 )
+@click.option("--port", type=click.IntRange(0, MAX_PORT), help="Listen on this port; 0 is any free one.")
 @global_options
 @click.pass_obj
-def run(given: Globals, example: Path | None) -> int:
+def run(given: Globals, example: Path | None, port: int | None) -> int:
     """Follow the branch: apply every commit at once, or report why not, until SIGTERM or ^C."""
     if example is not None:
         given.flags |= tour.prepare(example)
+    if port is not None:
+        given.flags["http.listen"] = str(replace(parse_listen(given.settings().listen), port=port))
     stop = _StopSignal()
     for name in SIGNALS:
         if hasattr(signal, name):
@@ -53,6 +58,8 @@ def run(given: Globals, example: Path | None) -> int:
     command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
     style = style_of(sys.stderr, os.environ, coloured=output.has_colour(sys.stderr))
     with run_daemon(given.settings(), command, sys.stderr, style) as daemon:
+        if port is not None:
+            given.say(f"listening on http://{daemon.address}")
         if example is not None:
             for text in tour.advice(example, daemon.address, _program()):
                 given.say(text)
