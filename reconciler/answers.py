@@ -48,6 +48,16 @@ def from_json(value: object, type_: type[T]) -> T:
     return msgspec.convert(value, type_)
 
 
+class Bounds(Answer, frozen=True, omit_defaults=True):
+    """The values that satisfy a rule: numbers within limits, or one of some words."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+    above: float | None = None
+    below: float | None = None
+    one_of: tuple[str, ...] = ()
+
+
 class Problem(Answer, frozen=True):
     code: Annotated[str, Meta(description="one heading each in docs/problems.md")]
     severity: Severity
@@ -57,6 +67,7 @@ class Problem(Answer, frozen=True):
     pointer: Annotated[str, Meta(description="RFC 6901")]
     message: str
     hint: str
+    bounds: Annotated[Bounds, Meta(description="what would be right there, where the rule says it")] | UnsetType = UNSET
 
 
 class Person(Answer, frozen=True):
@@ -370,6 +381,51 @@ class PlanSummary(Answer, frozen=True):
     ) = UNSET
 
 
+class RulesSummary(Answer, frozen=True):
+    """The policies that judged a change. `warned` only warn; one that cannot be run has failed."""
+
+    total: Count
+    passed: Count
+    failed: tuple[str, ...]
+    warned: tuple[str, ...]
+
+
+class Measurement(Answer, frozen=True):
+    """A figure of a measure before and after a change; null where there is nothing to measure."""
+
+    measure: str
+    label: str
+    unit: str
+    before: float | None
+    after: float | None
+    changed: Annotated[bool, Meta(description="the change is also one of the measure, told here as it was before")]
+
+
+class TouchedKind(Answer, frozen=True):
+    kind: str
+    changed: Count
+    through: Annotated[int, Meta(ge=0, description="unchanged, but refer to what changes or run it")]
+
+
+class Reach(Answer, frozen=True):
+    """The blast radius of a change."""
+
+    kinds: tuple[TouchedKind, ...]
+    hosts: Annotated[tuple[str, ...], Meta(description="by the label `host`")]
+    complete: Annotated[bool, Meta(description="false: only a part was read, and there may be more")]
+
+
+class Remedy(Answer, frozen=True):
+    """The one value that satisfies all rules at a place; null where none does."""
+
+    path: str
+    line: int
+    pointer: str
+    value: str | None
+    before: Annotated[str, Meta(description="the whole line, empty where it cannot be rewritten for sure")]
+    after: Annotated[str, Meta(description="the line with the value")]
+
+
 class Plan(Answer, frozen=True):
     base: Sha | None
     head: Sha
@@ -379,6 +435,12 @@ class Plan(Answer, frozen=True):
     partial: Annotated[
         tuple[str, ...], Meta(description="files that cannot be read: what they declare counts as unchanged")
     ]
+    digest: Annotated[str, Meta(description="of the trees it leads from and to, and of the changes")] = ""
+    rules: RulesSummary = RulesSummary(total=0, passed=0, failed=(), warned=())
+    measures: tuple[Measurement, ...] = ()
+    touches: Reach | None = None
+    remedies: tuple[Remedy, ...] = ()
+    behind: Annotated[int | None, Meta(description="commits of the base that the head lacks; null: not known")] = None
 
 
 class Diff(Answer, frozen=True):
@@ -416,6 +478,23 @@ class Version(Answer, frozen=True):
     fate: Annotated[FateWord, Meta(description="what became of it on the host")] | UnsetType = UNSET
     refused_by: Annotated[tuple[str, ...], Meta(description="the rules that refused it")] = ()
     live: Annotated[tuple[LiveSpan, ...], Meta(description="when it was live on the host")] = ()
+
+
+class Measured(Answer, frozen=True):
+    """A figure of a measure; null where there is nothing to measure."""
+
+    measure: str
+    label: str
+    unit: str
+    value: float | None
+
+
+class MeasuredState(Answer, frozen=True):
+    """The figures of the live rows by the desk's own measures."""
+
+    commit: Sha | None
+    measures: tuple[Measured, ...]
+    problems: tuple[Problem, ...]
 
 
 class Versions(Answer, frozen=True):

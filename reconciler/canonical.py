@@ -49,11 +49,16 @@ def normalize(value: Value) -> Value:
     if isinstance(value, bool) or value is None or isinstance(value, (str, int)):
         return value
     if isinstance(value, float):
-        exact = number(value)
-        return int(exact) if exact.is_integer() and abs(exact) < EXACT_INTEGER else exact
+        return shortest(value)
     if isinstance(value, list):
         return [normalize(item) for item in value]
     return {key: normalize(value[key]) for key in sorted(value)}
+
+
+def shortest(value: float) -> float:
+    """A finite number as JSON has it: 30.0 as 30."""
+    exact = number(value)
+    return int(exact) if exact.is_integer() and abs(exact) < EXACT_INTEGER else exact
 
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)

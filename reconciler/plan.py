@@ -10,6 +10,7 @@ from msgspec import Struct
 from reconciler import canonical
 from reconciler.model.change import ORDER, Change, Op
 from reconciler.model.problem import Problem
+from reconciler.model.review import Review
 from reconciler.slices import in_order
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ class Plan(Struct, frozen=True):
     `unchanged` counts the resources that both declare alike; of a partial plan, those that readable files of the head
     declare as before. `state` is the commit whose state `changes` start from:
     the base, or the last valid commit before it when the base is invalid. `partial` are the files of the head, of
-    `files` in all, that cannot be read: the plan tells nothing of what they declare, and it is refused.
+    `files` in all, that cannot be read: the plan tells nothing of what they declare, and it is refused. `review` is
+    what a reviewer wants to know beside that.
     """
 
     base: str | None
@@ -36,6 +38,7 @@ class Plan(Struct, frozen=True):
     state: str | None = None
     partial: tuple[str, ...] = ()
     files: int = 0
+    review: Review = Review()
 
     @property
     def refused(self) -> bool:
@@ -43,6 +46,23 @@ class Plan(Struct, frozen=True):
 
     def count(self, op: Op) -> int:
         return Counter(change.op for change in self.changes)[op]
+
+
+def digest_plan(base: str | None, head: str, changes: Iterable[Change]) -> str:
+    """What identifies a plan on every machine: the trees it leads from and to (git's ids), and what it changes."""
+    told = [
+        [
+            str(change.op),
+            change.resource.kind,
+            change.resource.name,
+            change.resource.id,
+            change.old.digest if change.old else None,
+            change.new.digest if change.new else None,
+            str(change.prune) if change.prune else None,
+        ]
+        for change in changes
+    ]
+    return canonical.digest({"base": base, "head": head, "changes": told})
 
 
 def sort_changes(changes: Iterable[Change]) -> tuple[Change, ...]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from math import inf
 from typing import TYPE_CHECKING
 
-from reconciler.kinds.kind import join
+from reconciler.kinds.kind import SqlType, join
+from reconciler.model.bounds import ANY, Bounds
 from reconciler.model.change import Key
-from reconciler.model.problem import NOT_LOCATED, Policy, Problem, Severity
+from reconciler.model.problem import NOT_LOCATED, Measure, Policy, Problem, Severity
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     Find = Callable[[Key], Resource | None]
 
 BAD_POLICY = "bad-policy"
+BAD_MEASURE = "bad-measure"
 POLICY_SUFFIX = ".sql"
 MAX_BYTES = 100_000
 POLICY_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -45,6 +49,19 @@ def read_policy(path: str, data: bytes) -> Policy | Problem:
     if not sql.strip():
         return _refused(path, "this file is empty", f"a policy is one SELECT: {EXAMPLE}")
     return Policy(name, path, _read_title(sql) or name, sql)
+
+
+def read_measure(path: str, data: bytes) -> Measure | Problem:
+    """The measure in a file, which is written as a policy is, or a warning: a measure refuses nothing."""
+    result = read_policy(path, data)
+    if isinstance(result, Problem):
+        return replace(result, code=BAD_MEASURE, severity=Severity.WARNING)
+    return Measure(result.name, result.path, result.title, result.sql)
+
+
+def measure_fault(measure: Policy, fault: Fault) -> Problem:
+    """The warning about a measure that cannot be run."""
+    return Problem(measure.path, fault.line, fault.column, BAD_MEASURE, "", fault.message, fault.hint, Severity.WARNING)
 
 
 def _read_title(sql: str) -> str:
@@ -99,8 +116,32 @@ def _violation_problem(policy: Policy, violation: Violation, kinds: Kinds, find:
         path, line, column, pointer = resource.path, resource.line, NOT_LOCATED, field_pointer(kind, violation.field)
         message = violation.message
     return Problem(
-        path, line, column, problem_code(policy), pointer, message, f"rule: {policy.title}", violation.severity
+        path,
+        line,
+        column,
+        problem_code(policy),
+        pointer,
+        message,
+        f"rule: {policy.title}",
+        violation.severity,
+        _narrow_bounds(violation, kind) if pointer and kind else ANY,
     )
+
+
+def _narrow_bounds(violation: Violation, kind: Kind) -> Bounds:
+    """What a violation lets stand in its field, and its schema too; anything where the violation does not say."""
+    column = kind.column(violation.field)
+    if violation.bounds == ANY or column is None:
+        return violation.bounds
+    hard = Bounds(
+        column.bounds.get("minimum", -inf),
+        column.bounds.get("maximum", inf),
+        column.bounds.get("exclusiveMinimum", -inf),
+        column.bounds.get("exclusiveMaximum", inf),
+        column.enum,
+        column.type is SqlType.INTEGER,
+    )
+    return violation.bounds.narrow(hard)
 
 
 def field_pointer(kind: Kind, field: str) -> str:

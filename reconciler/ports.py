@@ -133,8 +133,8 @@ class Source(Protocol):
     def paths(self, commit: str) -> tuple[str, ...]:
         """All paths of the commit's tree, without its folders."""
 
-    def has_folder(self, commit: str, folder: str) -> bool:
-        """Whether the commit's tree has a folder."""
+    def folder_tree(self, commit: str, folder: str) -> str | None:
+        """The id of the tree of a folder in a commit; None when it has no such folder."""
 
     def listing(self, commit: str, folder: str) -> tuple[FileChange, ...]:
         """The entries of a folder of the commit's tree, not recursive; empty when there is no such folder."""

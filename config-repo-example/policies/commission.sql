@@ -8,6 +8,7 @@ SELECT
     'warning' AS severity,
     format(
         'a commission of {:.10g} per lot is more than 15: write the round turn, in the account''s currency', commission
-    ) AS message
+    ) AS message,
+    15 AS at_most
 FROM desired.account_config
 WHERE path IS NOT NULL AND commission > 15

@@ -6,6 +6,7 @@ SELECT
     name,
     'connection_timeout_sec' AS field,
     'warning' AS severity,
-    format('a time-out of {} s is less than 10 s: write 10 or more', connection_timeout_sec) AS message
+    format('a time-out of {} s is less than 10 s: write 10 or more', connection_timeout_sec) AS message,
+    10 AS at_least
 FROM desired.instance_config
 WHERE declared_path IS NOT NULL AND connection_timeout_sec < 10

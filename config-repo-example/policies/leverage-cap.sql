@@ -83,7 +83,8 @@ found AS (
                 ELSE format('cap of {:.10g} for {} ({})', cap, symbol, class)
             END
             || format(': write {:.10g} or less', cap)
-        END AS message
+        END AS message,
+        cap
     FROM capped
     WHERE leverage > cap + 1e-9
 )
@@ -91,6 +92,7 @@ SELECT
     kind,
     name,
     field,
-    min(message) || CASE WHEN count(*) > 1 THEN format(' (and {} more like it)', count(*) - 1) ELSE '' END AS message
+    min(message) || CASE WHEN count(*) > 1 THEN format(' (and {} more like it)', count(*) - 1) ELSE '' END AS message,
+    CASE field WHEN 'leverage' THEN min(cap) END AS at_most
 FROM found
 GROUP BY kind, name, field

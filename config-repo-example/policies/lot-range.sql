@@ -61,13 +61,17 @@ found AS (
         || CASE side WHEN 'min' THEN ' is below ' ELSE ' is above ' END
         || broker_name || CASE side WHEN 'min' THEN '''s smallest lot of ' ELSE '''s largest lot of ' END
         || format('{:.10g}: write {:.10g} or {}', bound, bound, CASE side WHEN 'min' THEN 'more' ELSE 'less' END)
-        || CASE kind WHEN 'User' THEN '' ELSE ' there' END AS message
+        || CASE kind WHEN 'User' THEN '' ELSE ' there' END AS message,
+        side,
+        bound
     FROM outside
 )
 SELECT
     kind,
     name,
     field,
-    min(message) || CASE WHEN count(*) > 1 THEN format(' (and {} more like it)', count(*) - 1) ELSE '' END AS message
+    min(message) || CASE WHEN count(*) > 1 THEN format(' (and {} more like it)', count(*) - 1) ELSE '' END AS message,
+    CASE kind WHEN 'User' THEN min(bound) FILTER (WHERE side = 'max') END AS at_most,
+    CASE kind WHEN 'User' THEN max(bound) FILTER (WHERE side = 'min') END AS at_least
 FROM found
 GROUP BY kind, name, field

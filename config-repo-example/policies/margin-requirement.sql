@@ -19,6 +19,7 @@ SELECT
     format(
         'a margin of {:.10g} % is less than 100 / {:.10g}: write margin_requirement: {:.10g} or more',
         margin, leverage, ceil(needed * 100 - 1e-6) / 100
-    ) AS message
+    ) AS message,
+    CASE field WHEN 'margin_requirement' THEN ceil(needed * 100 - 1e-6) / 100 END AS at_least
 FROM accounts
 WHERE margin < needed - 1e-9

@@ -84,5 +84,7 @@ SELECT
             THEN format('is {:.3g} times as much, more than three times: write {:.10g} or less', new / old, most)
         ELSE format('is {:.3g} times less, more than three times: write {:.10g} or more', old / new, least)
     END
-    || ', and go on from there in another commit' AS message
+    || ', and go on from there in another commit' AS message,
+    CASE WHEN new > old THEN most END AS at_most,
+    CASE WHEN new < old THEN least END AS at_least
 FROM jumps

@@ -7,6 +7,7 @@ SELECT
     'lot_size_value' AS field,
     'warning' AS severity,
     format('{:.10g} % of the available margin for one trade is more than 10 %: write 10 or less', lot_size_value)
-    AS message
+    AS message,
+    10 AS at_most
 FROM desired.user_config
 WHERE path IS NOT NULL AND lot_size_type = 'PERCENTAGE' AND lot_size_value > 10

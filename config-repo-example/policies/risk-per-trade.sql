@@ -13,6 +13,7 @@ SELECT
     CASE WHEN risk > 5 THEN 'error' ELSE 'warning' END AS severity,
     format('{:.10g} % at risk in one trade is more than ', risk)
     || CASE WHEN risk > 5 THEN '5 %, the most that is allowed: write 2 or less' ELSE '2 %: write 2 or less' END
-    AS message
+    AS message,
+    2 AS at_most
 FROM risks
 WHERE risk > 2

@@ -31,7 +31,8 @@ found AS (
                 '{:.10g} % per trade is more than the {:.10g} % of its user {}: write {:.10g} or less',
                 signals.risk, users.risk, users.name, users.risk
             )
-        END AS message
+        END AS message,
+        users.risk AS most
     FROM signals JOIN users ON users.name = user_name
     WHERE signals.risk > users.risk + 1e-9
 )
@@ -39,6 +40,7 @@ SELECT
     kind,
     name,
     'risk_per_trade_percent' AS field,
-    min(message) || CASE WHEN count(*) > 1 THEN format(' (and {} more like it)', count(*) - 1) ELSE '' END AS message
+    min(message) || CASE WHEN count(*) > 1 THEN format(' (and {} more like it)', count(*) - 1) ELSE '' END AS message,
+    CASE kind WHEN 'Signal' THEN min(most) END AS at_most
 FROM found
 GROUP BY kind, name

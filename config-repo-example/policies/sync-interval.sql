@@ -19,6 +19,8 @@ SELECT
         WHEN 'sync_interval_sec'
             THEN format('a sync every {0} s is less often than a backup every {1} s: write {1} or less', sync, backup)
         ELSE format('a backup every {0} s is more often than a sync every {1} s: write {1} or more', backup, sync)
-    END AS message
+    END AS message,
+    CASE field WHEN 'sync_interval_sec' THEN backup END AS at_most,
+    CASE field WHEN 'backup_interval_sec' THEN sync END AS at_least
 FROM systems
 WHERE sync > backup

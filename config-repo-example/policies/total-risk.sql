@@ -22,6 +22,10 @@ SELECT
         WHEN field = 'max_open_trades' AND risk <= 10
             THEN format('write {} or less, or a smaller risk_per_trade_percent', floor(10 / risk + 1e-9)::INTEGER)
         ELSE format('write risk_per_trade_percent: {:.10g} or less, or fewer trades', floor(1000 / trades + 1e-9) / 100)
-    END AS message
+    END AS message,
+    CASE
+        WHEN field = 'risk_per_trade_percent' THEN floor(1000 / trades + 1e-9) / 100
+        WHEN risk <= 10 THEN floor(10 / risk + 1e-9)
+    END AS at_most
 FROM users
 WHERE total > 10 + 1e-9

@@ -9,8 +9,6 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from msgspec import structs
-
 from reconciler import canonical
 from reconciler.errors import NeedsHuman
 from reconciler.kinds.kind import SqlType
@@ -167,7 +165,7 @@ def state_values(row: VersionRow, store: str, seq: int, now: datetime) -> tuple[
 
 
 def _verdict_values(row: VersionRow) -> tuple[object, ...]:
-    problems = json.dumps([structs.asdict(problem) for problem in shorten_problems(row.problems)])
+    problems = json.dumps([problem.kept for problem in shorten_problems(row.problems)])
     return (row.status, problems, row.creates, row.updates, row.deletes, row.digest)
 
 

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, structs
+
+from reconciler.model.bounds import ANY, Bounds
+
+if TYPE_CHECKING:
+    from typing import Any
 
 NOT_LOCATED = 0
 """The column of a problem whose line is that of its document only: the pointer says which field it is about."""
@@ -26,7 +32,8 @@ class Problem(Struct, frozen=True, order=True):
 
     `path` is relative to the repository's root with forward slashes; `line` and `column` count from 1; `pointer`
     is a JSON Pointer (RFC 6901) into the document, empty for the file as a whole; `code` has a heading of its own
-    in docs/problems.md.
+    in docs/problems.md. `bounds` are the values that would be right there, as far as they are known; stores do not
+    keep them.
     """
 
     path: str
@@ -37,6 +44,12 @@ class Problem(Struct, frozen=True, order=True):
     message: str
     hint: str = ""
     severity: Severity = Severity.ERROR
+    bounds: Bounds = ANY
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """The fields that stores keep."""
+        return {name: value for name, value in structs.asdict(self).items() if name != "bounds"}
 
     @property
     def size(self) -> int:
@@ -70,6 +83,18 @@ class Policy(Struct, frozen=True):
     sql: str
 
 
+class Measure(Policy, frozen=True):
+    """A SELECT of figures about the desired state, such as its total risk. It refuses nothing."""
+
+
+class Reading(Struct, frozen=True):
+    """One figure of a measure. `value` is None where there is nothing to measure."""
+
+    label: str
+    value: float | None
+    unit: str = ""
+
+
 class Violation(Struct, frozen=True):
     """One row that a policy returned. What the row lacks is empty; `field` is as in `FieldChange`."""
 
@@ -78,6 +103,7 @@ class Violation(Struct, frozen=True):
     name: str = ""
     field: str = ""
     severity: Severity = Severity.ERROR
+    bounds: Bounds = ANY
 
 
 class Fault(Struct, frozen=True):
@@ -90,9 +116,10 @@ class Fault(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True):
-    """The result of one policy. `cut`: it returned more rows than are kept. `fault`: it failed."""
+    """The result of one policy or measure. `cut`: it returned more rows than are kept. `fault`: it failed."""
 
     policy: Policy
     violations: tuple[Violation, ...] = ()
     cut: bool = False
     fault: Fault | None = None
+    readings: tuple[Reading, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from reconciler.model.problem import Problem, Severity
 
@@ -50,7 +50,7 @@ def refusal_detail(problems: Sequence[Problem]) -> dict[str, Value]:
     return {
         "problems": len(problems),
         "refused_by": list(rules_of(problems)),
-        "reasons": [structs.asdict(problem) for problem in first],
+        "reasons": [problem.kept for problem in first],
     }
 
 

@@ -156,12 +156,12 @@ class AdmissionController:
 
     def _run_policies(self, request: AdmissionRequest) -> tuple[Problem, ...]:
         old, new = request.old, request.new
-        new_policies, problems = self._read_policies(new.rules)
-        old_policies, _ = self._read_policies(old.rules) if old else ((), ())
+        new_policies, problems = self.read_policies(new.rules)
+        old_policies, _ = self.read_policies(old.rules) if old else ((), ())
         replaced = tuple(policy for policy in old_policies if policy not in new_policies)
         if not new_policies and not replaced:
             return problems
-        live, desired = _LazyRows(old.rows) if old else (), _LazyRows(new.rows)
+        live, desired = LazyRows(old.rows) if old else (), LazyRows(new.rows)
         earlier = _kinds_for_earlier(request)
         with self._open_engine() as engine:
             new_verdicts = engine.run(new_policies, new.kinds, _as_of(new.kinds, old, live), desired, request.between)
@@ -177,7 +177,8 @@ class AdmissionController:
         )
         return (*problems, *new_problems, *_mark_earlier_rule(old_problems, new_problems))
 
-    def _read_policies(self, rules: Rules) -> tuple[tuple[Policy, ...], tuple[Problem, ...]]:
+    def read_policies(self, rules: Rules) -> tuple[tuple[Policy, ...], tuple[Problem, ...]]:
+        """The policies of a tree in order, and what keeps others from being read."""
         files = {file.path: file for file in rules.policies.values()}
         parsed = {file: self._policy_cache[file] for file in files.values() if file in self._policy_cache}
         texts, not_files = self._rules.read_texts([file for file in files.values() if file not in parsed])
@@ -190,7 +191,7 @@ class AdmissionController:
         return policies, (*not_files, *(result for result in results if isinstance(result, Problem)))
 
 
-class _LazyRows:
+class LazyRows:
     """Rows that are fetched anew by each iteration."""
 
     def __init__(self, rows: Callable[[], Iterable[Row]]) -> None:
@@ -272,7 +273,7 @@ def _as_of(kinds: Kinds, state: CommitState | None, rows: Iterable[Row]) -> Iter
             name = row.resource.kind
             yield with_types(kinds.by_name[name], row) if name in changed else row
 
-    return _LazyRows(fitted)
+    return LazyRows(fitted)
 
 
 def _kinds_for_earlier(request: AdmissionRequest) -> Kinds:

@@ -20,11 +20,13 @@ from reconciler.errors import UsageError
 from reconciler.model.change import Op, Row
 from reconciler.model.commit import Status
 from reconciler.plan import Plan, sort_changes
-from reconciler.reconcile.admission import AdmissionController, AdmissionRequest, CommitState, MessageApprovals
-from reconciler.reconcile.faults import Answer, cannot_judge, describe_fault, is_commit_fault, raise_host_fault
+from reconciler.reconcile.admission import AdmissionRequest, CommitState, MessageApprovals
+from reconciler.reconcile.faults import is_commit_fault
+from reconciler.reconcile.measures import StateReadings
 from reconciler.reconcile.narrowing import find_narrowed_kinds, warn_unknown_rows
 from reconciler.reconcile.readable import ReadablePart, keep_unread, read_part
-from reconciler.reconcile.rules import Role
+from reconciler.reconcile.review import Reviewer
+from reconciler.reconcile.rules import Role, stored_kinds
 from reconciler.reconcile.sync import HistoryWalk, Mainline
 from reconciler.reconcile.walk import CommitProcessor, ProcessedCommit, StateAt, WalkStart, state_at, walk_history
 from reconciler.snapshot import tree as trees
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Change, FileEntry, Key, Resource, Stamp
     from reconciler.model.commit import Commit, FileChange
-    from reconciler.model.problem import Problem
     from reconciler.ports import PolicyEngine, Source, StoreReader
     from reconciler.reconcile.faults import FaultFinder
     from reconciler.reconcile.rules import BundledSchemas, Rules
@@ -165,7 +166,7 @@ class Planner(Struct, frozen=True):
 
     source: Source
     processor: CommitProcessor
-    admission: AdmissionController
+    reviewer: Reviewer
     bundled: Kinds
 
     @classmethod
@@ -179,22 +180,25 @@ class Planner(Struct, frozen=True):
     ) -> Planner:
         """Plans for the configuration in a folder of the repository."""
         processor = CommitProcessor(source, folder, bundled, faults)
-        return cls(source, processor, AdmissionController(processor.rules, open_policy_engine), bundled.kinds)
+        return cls(source, processor, Reviewer(source, processor, open_policy_engine), bundled.kinds)
 
     def plan_commits(self, base: str, head: str) -> tuple[Plan, Kinds]:
         """The plan from the state at one commit to that at another, from git alone; and the kinds of its changes.
 
         An invalid base stands for the last valid commit before it. Raises `UsageError` for what is no commit.
         """
-        base, head = self._resolve(base), self._resolve(head)
+        plan, kinds = self._plan_between(self._resolve(base), self._resolve(head))
+        return self.reviewer.complete(plan), kinds
+
+    def _plan_between(self, base: str, head: str) -> tuple[Plan, Kinds]:
         partial, changes = self._load_partial_base(base, head)
         if partial is not None:
-            plan, kinds = self._plan(partial, base, head, changes)
+            plan, kinds = self._plan(partial, base, head, changes, whole=False)
             if not any(change.destructive for change in plan.changes):  # guards need the count of all resources
                 return plan, kinds
         narrowed = self._find_narrowed(base, head)
         start = self._walk_to_base(base) if narrowed else self._load_base(base)
-        plan, kinds = self._plan(start, base, head, changes)
+        plan, kinds = self._plan(start, base, head, changes, whole=True)
         if narrowed and self.source.is_shallow():
             plan = replace(plan, problems=tuple(sorted((*plan.problems, *map(warn_unknown_rows, narrowed)))))
         return plan, kinds
@@ -203,7 +207,10 @@ class Planner(Struct, frozen=True):
         self, store: StoreReader, head: str, progress: Progress = lambda done, total: None
     ) -> tuple[Plan, Kinds]:
         """The plan from the live rows to a commit, as a reconcile would go; and the kinds of its changes."""
-        sha = self._resolve(head)
+        plan, kinds = self._plan_sync(store, self._resolve(head), head, progress)
+        return self.reviewer.complete(plan), kinds
+
+    def _plan_sync(self, store: StoreReader, sha: str, head: str, progress: Progress) -> tuple[Plan, Kinds]:
         self.processor.faults.known.read(store)
         walk = HistoryWalk(self.source, self.processor, store, self.bundled)
         walk.check_folder(sha, head)
@@ -227,9 +234,21 @@ class Planner(Struct, frozen=True):
         fault = self.processor.known_fault(
             self.processor.name_step(None if proposal.replaces else base, proposal.commit)
         )
-        problems = tuple(sorted({*problems, *self._judge_step(request), *([fault] if fault else ())}))
+        rows = None if request.delta is None else request.delta.rows
+        review, found = self.reviewer.review_step(request, proposal.commit.state.snapshot.tree, rows)
+        problems = tuple(sorted({*problems, *found, *([fault] if fault else ())}))
         before = sum(request.count_before(kind.name) for kind in (request.old or request.new).kinds)
-        return _complete(Plan(base, sha, request.changes, problems, before, base), part), request.new.kinds
+        plan = Plan(base, sha, request.changes, problems, before, base, review=review)
+        return _complete(plan, part), request.new.kinds
+
+    def measure_live(self, store: StoreReader) -> tuple[str | None, StateReadings]:
+        """The applied commit, and the figures of the live rows by its measures."""
+        applied = store.applied()
+        if applied is None:
+            return None, StateReadings({})
+        commit, kinds = applied.stamp.commit, stored_kinds(store.kinds())
+        rules = self.processor.rules.read_rules(commit)
+        return commit, self.reviewer.measure_state(CommitState(commit, rules, kinds, store.base(kinds).rows))
 
     def _resolve(self, revision: str) -> str:
         sha = self.source.resolve(revision)
@@ -250,7 +269,7 @@ class Planner(Struct, frozen=True):
     def _find_partial_base(self, base: str, changes: Collection[FileChange]) -> PlanBase | None:
         rules = self.processor.rules.read_rules(base)
         roles = {rules.layout.role(change.path, of) for change in changes for of in (change.type, change.old_type)}
-        if len(rules.policies) or not roles <= {Role.RESOURCES, None}:
+        if len(rules.policies) or len(rules.measures) or not roles <= {Role.RESOURCES, None}:
             return None
         files = {change.path: change for change in changes if rules.layout.role(change.path) is Role.RESOURCES}
         tree = load_affected(self.source, self.processor, self.source.commit(base).stamp, rules, files)
@@ -296,7 +315,9 @@ class Planner(Struct, frozen=True):
         kinds = snapshot.tree.kinds
         return replace(state, snapshot=replace(snapshot, lineage=evolved, kinds=kinds, pending=frozenset()))
 
-    def _plan(self, start: PlanBase, base: str, head: str, files: Collection[FileChange] | None) -> tuple[Plan, Kinds]:
+    def _plan(
+        self, start: PlanBase, base: str, head: str, files: Collection[FileChange] | None, *, whole: bool
+    ) -> tuple[Plan, Kinds]:
         commit = self.source.commit(head)
         state, outcome = self.processor.process(start.state, commit.stamp, files if start.state.tree == base else None)
         kinds = state.snapshot.kinds
@@ -308,8 +329,11 @@ class Planner(Struct, frozen=True):
             state, kinds = part.state, part.state.snapshot.kinds
             rows = part.rows if head != base else ()
         changes = sort_changes(row.change for row in rows)
-        problems = outcome.problems + self._review(start.state, state, base, commit, changes)
-        plan = Plan(base, head, changes, tuple(sorted(problems)), start.declared, start.valid_commit)
+        request = _request_step(start.state, state, base, commit, changes)
+        changed = [row.row for row in rows]
+        review, found = self.reviewer.review_step(request, state.snapshot.tree, changed, whole=whole)
+        problems = tuple(sorted(outcome.problems + found))
+        plan = Plan(base, head, changes, problems, start.declared, start.valid_commit, review=review)
         return _complete(plan, part), kinds
 
     def _read_part(self, last: ProcessedCommit | None) -> ReadablePart | None:
@@ -319,29 +343,17 @@ class Planner(Struct, frozen=True):
         stamp, problems = last.version.commit.stamp, last.version.problems
         return read_part(self.source, self.processor.rules, last.state, stamp, problems)
 
-    def _review(
-        self, before: TreeState, after: TreeState, base: str, head: Commit, changes: tuple[Change, ...]
-    ) -> tuple[Problem, ...]:
-        old = CommitState(base, before.rules, before.snapshot.kinds, before.rows)
-        new = CommitState(head.sha, after.rules, after.snapshot.kinds, after.rows)
-        declared = Counter[str]()
-        if any(change.destructive for change in changes):
-            declared.update(row.resource.kind for row in before.rows() if row.removed is None)
-        approved = MessageApprovals().add(head, after.snapshot.kinds)
-        request = AdmissionRequest(old, new, changes, lambda kind: declared[kind], approved)
-        return self._judge_step(request)
 
-    def _judge_step(self, request: AdmissionRequest) -> tuple[Problem, ...]:
-        """What guards and policies have against a step. That they fail over it is a problem of its commit."""
-        commit = request.new.commit
-        try:
-            return self.admission.review(request).problems
-        except BaseException as error:  # noqa: BLE001  raised again unless the commit is at fault
-            if not is_commit_fault(error):
-                raise_host_fault(commit, error)
-            answer = Answer(fault=describe_fault(error))
-            self.processor.faults.log_fault(commit, answer, error)
-            return (cannot_judge(self.processor.rules.folder or ".", answer.fault),)
+def _request_step(
+    before: TreeState, after: TreeState, base: str, head: Commit, changes: tuple[Change, ...]
+) -> AdmissionRequest:
+    old = CommitState(base, before.rules, before.snapshot.kinds, before.rows)
+    new = CommitState(head.sha, after.rules, after.snapshot.kinds, after.rows)
+    declared = Counter[str]()
+    if any(change.destructive for change in changes):
+        declared.update(row.resource.kind for row in before.rows() if row.removed is None)
+    approved = MessageApprovals().add(head, after.snapshot.kinds)
+    return AdmissionRequest(old, new, changes, lambda kind: declared[kind], approved)
 
 
 def _with_state(commit: ProcessedCommit, state: TreeState) -> ProcessedCommit:

@@ -39,6 +39,8 @@ MAX_BYTES_HERE = 1 << 20
 """Bytes of all schemas that this process loads itself. The bundled ones have some 40,000."""
 SETTINGS_FILE = "reconciler.yaml"
 POLICY_SUFFIX = ".sql"
+MEASURES = "measures"
+"""The folder of the measures, in that of the policies."""
 RESOURCE_SUFFIXES = (".yaml", ".yml")
 
 
@@ -48,6 +50,7 @@ class Role(Enum):
     RESOURCES = "resources"
     SCHEMA = "schema"
     POLICY = "policy"
+    MEASURE = "measure"
     SETTINGS = "settings"
 
 
@@ -73,6 +76,11 @@ class Layout:
         """The folder of the repository's policies, from the root. Deeper folders in it are their tests."""
         return self._path_to(self.spec.policies)
 
+    @property
+    def measures_folder(self) -> str:
+        """The folder of the repository's measures, from the root."""
+        return f"{self.policies_folder}/{MEASURES}"
+
     def role(self, path: str, entry_type: NotContent = EntryType.FILE) -> Role | None:
         """What the file at a path is for; None for one that does not count, such as all in hidden folders.
 
@@ -90,6 +98,8 @@ class Layout:
             return Role.SCHEMA
         if inside.endswith(POLICY_SUFFIX) and inside.rpartition("/")[0] == self.spec.policies:
             return Role.POLICY
+        if inside.endswith(POLICY_SUFFIX) and inside.rpartition("/")[0] == f"{self.spec.policies}/{MEASURES}":
+            return Role.MEASURE
         return None if entry_type is EntryType.FILE else self._role_of_folder(inside)
 
     def _role_of_yaml(self, inside: str) -> Role | None:
@@ -223,7 +233,7 @@ class _Schemas(Struct, frozen=True):
 
 
 class Rules(Struct, frozen=True):
-    """The rules of one tree: its layout, and the files of its schemas and policies by path.
+    """The rules of one tree: its layout, and the files of its schemas, policies and measures by path.
 
     While `reconciler.yaml` cannot be read, `layout` is that of the previous tree, and `problems` say why.
     """
@@ -232,6 +242,7 @@ class Rules(Struct, frozen=True):
     problems: tuple[Problem, ...] = ()
     schemas: Files = HashTrieMap()
     policies: Files = HashTrieMap()
+    measures: Files = HashTrieMap()
 
     @property
     def spec(self) -> RepositorySpec:
@@ -271,7 +282,8 @@ class RuleReader:
             return self._with_files(configured, commit)
         schemas = _update_files(rules.schemas, changes, rules.layout, Role.SCHEMA)
         policies = _update_files(rules.policies, changes, rules.layout, Role.POLICY)
-        return replace(configured, schemas=schemas, policies=policies)
+        measures = _update_files(rules.measures, changes, rules.layout, Role.MEASURE)
+        return replace(configured, schemas=schemas, policies=policies, measures=measures)
 
     def resource_changes(
         self, old: Rules, new: Rules, commit: str, changes: Iterable[FileChange]
@@ -325,16 +337,17 @@ class RuleReader:
         return replace(rules, layout=Layout(self.folder), problems=())
 
     def _with_files(self, rules: Rules, commit: str) -> Rules:
-        """The rules with the schemas and policies in their folders."""
+        """The rules with the schemas, policies and measures in their folders."""
         layout = rules.layout
         no_files: Files = HashTrieMap()
-        folders = (layout.schemas_folder, layout.policies_folder)
+        folders = (layout.schemas_folder, layout.policies_folder, layout.measures_folder)
         links = self._source.files(commit, {path for folder in folders for path in _ancestors(folder)})
-        schemas, policies = ((*links, *self._source.listing(commit, folder)) for folder in folders)
+        schemas, policies, measures = ((*links, *self._source.listing(commit, folder)) for folder in folders)
         return replace(
             rules,
             schemas=_update_files(no_files, schemas, layout, Role.SCHEMA),
             policies=_update_files(no_files, policies, layout, Role.POLICY),
+            measures=_update_files(no_files, measures, layout, Role.MEASURE),
         )
 
 

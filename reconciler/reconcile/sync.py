@@ -309,7 +309,7 @@ class HistoryWalk(Struct, frozen=True):
     def check_folder(self, head: str, revision: str) -> None:
         """Raise `UsageError` when the head, known by a revision, lacks the folder where the configuration begins."""
         folder = self.processor.rules.folder
-        if folder and not self.source.has_folder(head, folder):
+        if folder and self.source.folder_tree(head, folder) is None:
             raise UsageError(
                 f"{revision} has no folder {folder}: nothing was changed",
                 hint="name the folder where the configuration begins with --path, or bring it back",

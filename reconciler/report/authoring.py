@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any, cast
 
-from reconciler import answers
+from reconciler import answers, canonical
+from reconciler.model.problem import Measure
+from reconciler.reconcile.policytests import Expectation
 from reconciler.report.problems import build_problem, plural, problem_line
 
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
     from reconciler.format.format import Formatted
     from reconciler.kinds.kind import Kind
-    from reconciler.model.problem import Violation
+    from reconciler.model.problem import Reading, Violation
     from reconciler.reconcile.policytests import Policies, PolicyTestResult, PolicyTestRun
     from reconciler.scaffold.template import FieldDescription
 
@@ -77,8 +79,11 @@ def policy_test_summary(tested: PolicyTestRun) -> str:
     outcome = f"{tested.failed:,} failed" if tested.failed else "all as expected"
     errors = sum(problem.is_error for problem in tested.problems)
     also = f", {plural(errors, 'error')}" if errors else ""
-    policies = f"{len(tested.policies):,} {'policy' if len(tested.policies) == 1 else 'policies'}"
-    return f"{plural(len(tested.results), 'test')} of {policies}: {outcome}{also}"
+    measures = sum(isinstance(policy, Measure) for policy in tested.policies)
+    number = len(tested.policies) - measures
+    policies = [f"{number:,} {'policy' if number == 1 else 'policies'}"] if number or not measures else []
+    told = " and ".join((*policies, *([plural(measures, "measure")] if measures else ())))
+    return f"{plural(len(tested.results), 'test')} of {told}: {outcome}{also}"
 
 
 def build_policy_tests(tested: PolicyTestRun) -> dict[str, Any]:
@@ -98,7 +103,12 @@ def _build_test(trial: PolicyTestResult) -> dict[str, Any]:
         "passed": trial.passed,
         "violations": [_build_violation(violation) for violation in trial.violations],
         "problems": [answers.to_json(build_problem(problem)) for problem in trial.problems],
+        **({"readings": [_build_reading(one) for one in trial.readings]} if trial.readings else {}),
     }
+
+
+def _build_reading(reading: Reading) -> dict[str, Any]:
+    return {"label": reading.label, "value": reading.value, "unit": reading.unit}
 
 
 def _build_violation(violation: Violation) -> dict[str, Any]:
@@ -118,6 +128,8 @@ def _test_title(trial: PolicyTestResult) -> str:
 def _test_outcome(trial: PolicyTestResult) -> str:
     if trial.problems:
         return "not run: its files or the policy are not right"
+    if not isinstance(trial.test.expected, Expectation):
+        return _measured_outcome(trial, trial.test.expected)
     if not trial.violations:
         return "no violation, and one was to be found" if trial.test.expects_violation else "no violation"
     number, first = plural(len(trial.violations), "violation"), trial.violations[0]
@@ -125,6 +137,13 @@ def _test_outcome(trial: PolicyTestResult) -> str:
     about = " ".join(word for word in (first.kind, first.name, first.field) if word)
     more = " …" if len(trial.violations) > 1 else ""
     return f"{number}{unwanted}: {f'{about}: ' if about else ''}{first.message}{more}"
+
+
+def _measured_outcome(trial: PolicyTestResult, expected: float) -> str:
+    first = trial.readings[0] if trial.readings else None
+    figure = " ".join((canonical.text(first.value), first.unit)).strip() if first else "no figure"
+    wanted = "" if trial.passed else f", and {canonical.text(expected)} was to be found"
+    return f"{figure}{wanted}" + (f": {first.label}" if first else "")
 
 
 def format_summary(files: Sequence[Formatted], done: str, left: str) -> str:

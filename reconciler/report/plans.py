@@ -30,6 +30,7 @@ from reconciler.report.problems import (
     select_problems,
     written_size,
 )
+from reconciler.report.review import build_measurement, build_reach, build_remedy, build_rules, measure_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -129,6 +130,12 @@ def build_plan(plan: Plan) -> answers.Plan:
         summary=build_plan_summary(plan, shown.omitted_problems + shown.omitted_changes),
         problems=tuple(map(build_problem, shown.problems)),
         partial=plan.partial[:MAX_UNREAD_LISTED],
+        digest=plan.review.digest,
+        rules=build_rules(plan),
+        measures=tuple(map(build_measurement, plan.review.measurements)),
+        touches=build_reach(plan.review.reach) if plan.review.reach else None,
+        remedies=tuple(map(build_remedy, plan.review.remedies)),
+        behind=plan.review.behind,
     )
 
 
@@ -375,6 +382,7 @@ def outcome_lines(plan: Plan) -> Iterator[str]:
     if plan.partial:
         yield f"{partial_note(plan)}: {', '.join(unread_files(plan))}"
         yield LEFT_OUT
+    yield from measure_lines(plan)
     if plan.changes:
         yield f"{plan.unchanged:,} unchanged"
     elif not plan.refused:  # a refused plan without changes is not "no changes"

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
+from math import isfinite
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
-from reconciler import answers
+from msgspec import UNSET
+
+from reconciler import answers, canonical
+from reconciler.model.bounds import ANY, Bounds
 from reconciler.model.problem import NOT_LOCATED, Problem, Severity
 from reconciler.report.escape import dump_json, escape_line
 from reconciler.tables.problems import MORE_PROBLEMS
@@ -54,6 +58,7 @@ CODE_MEANINGS = {
     "cannot-judge": "This version of the program cannot judge the commit",
     "broken-tree": "A commit has a tree that git would not have written",
     "bad-policy": "A policy cannot be run",
+    "bad-measure": "A measure cannot be run",
     "bad-policy-test": "A test of a policy cannot be run",
     "untested-policy": "A policy has no tests",
     "guard/prune-limit": "More resources leave git at once than the prune limit allows",
@@ -70,6 +75,20 @@ def build_problem(problem: Problem) -> answers.Problem:
         pointer=problem.pointer,
         message=problem.message,
         hint=problem.hint,
+        bounds=UNSET if problem.bounds == ANY else _build_bounds(problem.bounds),
+    )
+
+
+def _build_bounds(bounds: Bounds) -> answers.Bounds:
+    def known(limit: float) -> float | None:
+        return canonical.shortest(limit) if isfinite(limit) else None
+
+    return answers.Bounds(
+        at_least=known(bounds.at_least),
+        at_most=known(bounds.at_most),
+        above=known(bounds.above),
+        below=known(bounds.below),
+        one_of=bounds.words,
     )
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PAGE = read("docs/problems.md")
 BETWEEN_COMMITS = "schema-narrowed"
-PLANNED = frozenset({"schema-replaced", "bad-policy", "policy/NAME", "guard/prune-limit"})
+PLANNED = frozenset({"schema-replaced", "bad-policy", "bad-measure", "policy/NAME", "guard/prune-limit"})
 """Found by looking at a change: `plan` finds them, `validate` does not."""
 OF_LINKS = "not-a-file"
 OF_CONFLICTS = "unmerged"
@@ -50,7 +50,7 @@ out-of-range too-long bad-format not-finite secret duplicate-name duplicate-id d
 """
 OURS = """
 bad-schema schema-narrowed schema-replaced not-a-file unmerged not-committable date-out-of-range cannot-judge
-more-problems placeholder bad-policy bad-policy-test untested-policy policy/NAME guard/prune-limit
+more-problems placeholder bad-policy bad-measure bad-policy-test untested-policy policy/NAME guard/prune-limit
 """
 
 

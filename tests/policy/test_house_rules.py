@@ -122,8 +122,13 @@ def test_every_file_is_a_rule_with_a_title_and_a_reason() -> None:
 
 
 def test_every_rule_has_tests_of_both_sorts() -> None:
-    sorts = {(case.policy, case.expected) for case in POLICIES.tests}
+    sorts = {(case.policy, case.expected) for policy in RULES.values() for case in POLICIES.tests_of(policy)}
     assert sorts == set(itertools.product(RULES, Expectation))
+
+
+def test_every_measure_has_a_test() -> None:
+    assert POLICIES.measures
+    assert all(map(POLICIES.tests_of, POLICIES.measures))
 
 
 def test_policy_test_passes(tested: PolicyTestRun) -> None:

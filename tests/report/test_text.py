@@ -184,7 +184,8 @@ def test_json_has_the_shape_of_the_contract_and_no_raw_control_character(found: 
     told = PLAN_FORMATS["json"](found, KINDS)
     assert _harmless(told)
     value = json.loads(told)
-    assert list(value) == ["base", "head", "changes", "summary", "problems", "partial"]
+    contract = ["base", "head", "changes", "summary", "problems", "partial", "digest"]
+    assert list(value) == [*contract, "rules", "measures", "touches", "remedies", "behind"]
     assert [one["name"] for one in value["changes"]] == [change.resource.name for change in found.changes]
     assert value["summary"]["unchanged"] == found.unchanged
     assert [one["message"] for one in value["problems"]] == [problem.message for problem in found.problems]

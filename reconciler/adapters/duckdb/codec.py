@@ -9,8 +9,6 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from msgspec import structs
-
 from reconciler import canonical
 from reconciler.adapters.duckdb.connection import fetch_first
 from reconciler.kinds.kind import SqlType
@@ -110,7 +108,7 @@ def _refs(refs: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
 
 def dump_problems(problems: Sequence[Problem]) -> str:
     """Problems as JSON, shortened."""
-    return canonical.dumps([structs.asdict(problem) for problem in shorten_problems(problems)])
+    return canonical.dumps([problem.kept for problem in shorten_problems(problems)])
 
 
 def load_problems(text: str) -> tuple[Problem, ...]:

@@ -306,12 +306,17 @@ def paths(plumbing: Plumbing, commit: str) -> tuple[str, ...]:
     return tuple(path_text(name) for name in names)
 
 
-def has_folder(plumbing: Plumbing, commit: str, folder: str) -> bool:
-    """Whether the commit's tree has a folder. One that cannot be read may have it: judging the commit tells."""
+def folder_tree(plumbing: Plumbing, commit: str, folder: str) -> str | None:
+    """The tree object of a folder, or None when there is no such folder.
+
+    Of a tree that cannot be read it is the whole: it may have the folder, and judging the commit tells.
+    """
+    ((_, _, raw),) = plumbing.objects([(commit, None)])
+    whole = tree_id(_present(plumbing, raw, commit))
     try:
-        return _tree(plumbing, commit, folder) is not None
+        return _tree(plumbing, commit, folder) if folder else whole
     except BrokenTree:
-        return True
+        return whole
 
 
 def listing(plumbing: Plumbing, commit: str, folder: str) -> tuple[FileChange, ...]:

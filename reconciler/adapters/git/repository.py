@@ -169,9 +169,9 @@ class GitSource:
         """All paths of the commit's tree but those of its folders, in git's order."""
         return queries.paths(self._plumbing, self._commit(commit))
 
-    def has_folder(self, commit: str, folder: str) -> bool:
-        """Whether the commit's tree has a folder."""
-        return queries.has_folder(self._plumbing, self._commit(commit), folder)
+    def folder_tree(self, commit: str, folder: str) -> str | None:
+        """The id of the tree of a folder in a commit; None when it has no such folder."""
+        return queries.folder_tree(self._plumbing, self._commit(commit), folder)
 
     def listing(self, commit: str, folder: str) -> tuple[FileChange, ...]:
         """What stands directly in a folder of the commit's tree, in order; nothing when there is no such folder."""

@@ -202,11 +202,11 @@ def _answers(database: Database, judge: PolicyRunner, request: Request) -> Itera
         for ask in request.asks:
             began = time.process_time()
             limit_cpu(ask.seconds * CPU_FACTOR)
-            answer = judge.answer(ask.sql, ask.seconds) if began < end else Answer(late=True)
+            answer = judge.answer(ask.sql, ask.seconds, ask.columns) if began < end else Answer(late=True)
             limit_cpu(None)
             yield Answer(**answer, seconds=time.process_time() - began)
     elif isinstance(request, PolicyRequest):
-        yield judge.answer(request.sql, request.seconds)
+        yield judge.answer(request.sql, request.seconds, request.columns)
     elif isinstance(request, QueryRequest):
         yield run_query(database.connection, request)
     elif isinstance(request, FillTable):

@@ -17,7 +17,9 @@ from reconciler.adapters.sandbox import faults
 from reconciler.adapters.sandbox.process import Process
 from reconciler.adapters.sandbox.protocol import (
     POLICY_SECONDS,
+    READINGS,
     STOP_FACTOR,
+    VIOLATIONS,
     Advance,
     Batch,
     ChangedRows,
@@ -26,7 +28,8 @@ from reconciler.adapters.sandbox.protocol import (
     TablePair,
 )
 from reconciler.errors import RetryLater
-from reconciler.model.problem import Severity, Verdict, Violation
+from reconciler.model.bounds import bounds_of_row, round_number
+from reconciler.model.problem import Measure, Reading, Severity, Verdict, Violation
 from reconciler.policy import escape_line
 from reconciler.tables.duckdb import (
     DESIRED,
@@ -113,7 +116,7 @@ class Sandbox:
         end, spent, tried_again = time.monotonic() + RUN_SECONDS, 0.0, -1
         while len(verdicts) < len(policies):
             process, left = self._ready(wanted), policies[len(verdicts) :]
-            batch = Batch(tuple(PolicyRequest(one.sql, self._seconds) for one in left), SECONDS_FOR_ALL - spent)
+            batch = Batch(tuple(map(self._request, left)), SECONDS_FOR_ALL - spent)
             answers = process.ask(batch, end - time.monotonic())
             for answer, policy in zip(answers, left, strict=False):  # one that ends answers no more
                 if (answer is None or answer.get("slow")) and tried_again != len(verdicts):
@@ -128,6 +131,9 @@ class Sandbox:
                 spent += self._seconds * STOP_FACTOR if answer is None else answer["seconds"]
                 verdicts.append(self._verdict(policy, answer))
         return tuple(verdicts)
+
+    def _request(self, policy: Policy) -> PolicyRequest:
+        return PolicyRequest(policy.sql, self._seconds, READINGS if isinstance(policy, Measure) else VIOLATIONS)
 
     def _ready(self, wanted: RequestedStates) -> Process:
         """A process with these states: the one that runs, or a new one."""
@@ -183,6 +189,8 @@ class Sandbox:
             return Verdict(policy, fault=faults.ended(self._seconds))
         if "rows" not in answer:
             return Verdict(policy, fault=faults.build_fault(answer, policy.sql, self._seconds, SECONDS_FOR_ALL))
+        if isinstance(policy, Measure):
+            return Verdict(policy, cut=answer["cut"], readings=tuple(_reading(policy, row) for row in answer["rows"]))
         return Verdict(policy, tuple(_violation(row) for row in answer["rows"]), answer["cut"])
 
     def _end(self) -> None:
@@ -194,7 +202,17 @@ class Sandbox:
 
 def _violation(cells: Sequence[str | None]) -> Violation:
     message, kind, name, field = (escape_line(cell or "") for cell in cells[:4])
-    return Violation(message, kind, name, field, Severity((cells[4] or Severity.ERROR).lower()))
+    severity = Severity((cells[4] or Severity.ERROR).lower())
+    return Violation(message, kind, name, field, severity, bounds_of_row(*cells[5:]))
+
+
+def _reading(measure: Policy, cells: Sequence[str | None]) -> Reading:
+    value, label, unit = cells
+    return Reading(
+        escape_line(label or measure.title),
+        None if value is None else round_number(float(value)),
+        escape_line(unit or ""),
+    )
 
 
 class RequestedStates(Struct, frozen=True):

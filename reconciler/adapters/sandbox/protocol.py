@@ -19,8 +19,10 @@ STOP_FACTOR = 1.5
 """How much longer it may take to stop, as a factor, before the process ends itself."""
 MEMORY = "512MB"
 """What DuckDB may use, the tables included."""
-COLUMNS = ("message", "kind", "name", "field", "severity")
+VIOLATIONS = ("message", "kind", "name", "field", "severity", "at_most", "at_least", "value")
 """The columns of a policy that count; only the first has to be there."""
+READINGS = ("value", "label", "unit")
+"""The columns of a measure that count; only the first has to be there."""
 MAX_CELL = 2_000
 """Characters of a cell that leave the process."""
 
@@ -64,10 +66,11 @@ class Advance(Struct, frozen=True):
 
 
 class PolicyRequest(Struct, frozen=True):
-    """Run one policy, for so many seconds of CPU time."""
+    """Run one policy or measure, for so many seconds of CPU time, and tell these columns of its rows."""
 
     sql: str
     seconds: float = POLICY_SECONDS
+    columns: tuple[str, ...] = VIOLATIONS
 
 
 class Batch(Struct, frozen=True):

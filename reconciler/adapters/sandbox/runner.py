@@ -1,4 +1,4 @@
-"""One policy, run on a connection of its own and inside a read-only transaction that is never committed."""
+"""One policy or measure, run on a connection of its own and inside a read-only transaction that is never committed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import os
 import threading
 import time
 from contextlib import closing, contextmanager
+from math import isfinite
 from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 from msgspec import Struct
 
-from reconciler.adapters.sandbox.protocol import COLUMNS, MAX_CELL, MAX_ROWS, STOP_FACTOR, Answer
+from reconciler.adapters.sandbox.protocol import MAX_CELL, MAX_ROWS, READINGS, STOP_FACTOR, VIOLATIONS, Answer
 from reconciler.adapters.sandbox.screen import ScreenedPolicy, screen_policy
 
 if TYPE_CHECKING:
@@ -21,11 +22,15 @@ if TYPE_CHECKING:
     from reconciler.adapters.sandbox.screen import Planner
 
     Rows = list[tuple[str | None, ...]]
+    Asked = tuple[str, tuple[str, ...]]
 
 T = TypeVar("T")
 
 SEVERITIES = ("error", "warning")
-EXAMPLE = "begin with SELECT 'what is wrong' AS message, 'the kind' AS kind, name, 'the field' AS field"
+EXAMPLES = {
+    VIOLATIONS: "begin with SELECT 'what is wrong' AS message, 'the kind' AS kind, name, 'the field' AS field",
+    READINGS: "begin with SELECT 'what is measured' AS label, sum(…) AS value, 'the unit' AS unit",
+}
 READ_ONLY = "BEGIN TRANSACTION READ ONLY"
 ABOVE = 1
 """Lines of ours that stand above the policy's in what is run."""
@@ -62,23 +67,25 @@ class PolicyRunner:
     def __init__(self, database: Database, planner: Planner) -> None:
         self._database = database
         self._planner = planner
-        self._prepared: dict[str, Prepared | Answer] = {}
-        self._given: dict[str, KnownVerdict] = {}
-        self._reads: dict[str, Reads | None] = {}
+        self._prepared: dict[Asked, Prepared | Answer] = {}
+        self._given: dict[Asked, KnownVerdict] = {}
+        self._reads: dict[Asked, Reads | None] = {}
 
-    def answer(self, sql: str, seconds: float) -> Answer:
-        """The rows of a policy, or why there are none. It may take so many seconds of CPU time."""
-        answer = self._again(sql, seconds) or self._run(sql, seconds)
+    def answer(self, sql: str, seconds: float, columns: tuple[str, ...] = VIOLATIONS) -> Answer:
+        """The rows of a policy or measure, or why there are none. It may take so many seconds of CPU time."""
+        asked = (sql, columns)
+        answer = self._again(asked, seconds) or self._run(asked, seconds)
         if "rows" in answer and len(answer["rows"]) <= MAX_ROWS_REMEMBERED:
-            _keep(self._given, sql, KnownVerdict(answer, self._database.changes.now))
+            _keep(self._given, asked, KnownVerdict(answer, self._database.changes.now))
         return answer
 
-    def _again(self, sql: str, seconds: float) -> Answer | None:
+    def _again(self, asked: Asked, seconds: float) -> Answer | None:
         """The last verdict, if it still holds."""
-        given, prepared = self._given.get(sql), self._prepared.get(sql)
+        given, prepared = self._given.get(asked), self._prepared.get(asked)
         if given is None or not isinstance(prepared, Prepared) or self._database.changes.everything_since(given.moment):
             return None
-        reads = self._reads[sql] if sql in self._reads else _keep(self._reads, sql, self._read(prepared.text, seconds))
+        known = asked in self._reads
+        reads = self._reads[asked] if known else _keep(self._reads, asked, self._read(prepared.text, seconds))
         if reads is None or self._database.changes.since(given.moment, reads):
             return None
         return given.answer
@@ -89,29 +96,32 @@ class PolicyRunner:
         with deadline(self._planner.connection, seconds, time.process_time):
             return self._planner.reads(text)
 
-    def _run(self, sql: str, seconds: float) -> Answer:
+    def _run(self, asked: Asked, seconds: float) -> Answer:
         with closing(self._database.connection.cursor()) as cursor, deadline(cursor, seconds, time.process_time):
             try:
-                prepared = self._prepared.get(sql) or _keep(self._prepared, sql, _prepared(cursor, sql))
+                prepared = self._prepared.get(asked) or _keep(self._prepared, asked, _prepared(cursor, *asked))
                 if not isinstance(prepared, Prepared):
                     return prepared
-                return Answer(rows=[], cut=False) if _is_quiet(cursor, prepared) else _rows(cursor, prepared.all)
+                if _is_quiet(cursor, prepared):
+                    return Answer(rows=[], cut=False)
+                check = _bad_row if asked[1] == VIOLATIONS else _bad_reading
+                return _rows(cursor, prepared.all, check)
             except duckdb.InterruptException:
                 return Answer(slow=True)
             except duckdb.Error as error:
                 return Answer(error=str(error), above=ABOVE)
 
 
-def _keep(memory: dict[str, T], sql: str, value: T) -> T:
+def _keep(memory: dict[Asked, T], asked: Asked, value: T) -> T:
     """Remember a value, and not too many: a process may live for months."""
     if len(memory) >= MAX_REMEMBERED:
         memory.clear()
-    memory[sql] = value
+    memory[asked] = value
     return value
 
 
-def _prepared(cursor: duckdb.DuckDBPyConnection, sql: str) -> Prepared | Answer:
-    """The queries that give the rows of a policy."""
+def _prepared(cursor: duckdb.DuckDBPyConnection, sql: str, wanted: tuple[str, ...]) -> Prepared | Answer:
+    """The queries that give the rows of a policy or measure."""
     try:
         query = screen_policy(cursor, sql)
     except duckdb.ParserException as error:
@@ -122,9 +132,9 @@ def _prepared(cursor: duckdb.DuckDBPyConnection, sql: str) -> Prepared | Answer:
     columns = [column[0] for column in cursor.execute(f"SELECT * {_found(query.body)} LIMIT 0").description]
     cursor.rollback()
     named = {column.lower(): column for column in reversed(columns)}
-    if COLUMNS[0] not in named:
-        return _refused(f"there is no column message among {', '.join(columns)}", EXAMPLE)
-    selection, order = _selection(query.body, named)
+    if wanted[0] not in named:
+        return _refused(f"there is no column {wanted[0]} among {', '.join(columns)}", EXAMPLES[wanted])
+    selection, order = _selection(query.body, named, wanted)
     (first,), (every,) = (cursor.extract_statements(f"{selection} {rest}") for rest in ("LIMIT 1", order))
     return Prepared(selection, first, every)
 
@@ -142,10 +152,14 @@ def _is_quiet(cursor: duckdb.DuckDBPyConnection, prepared: Prepared) -> bool:
     return rows == []
 
 
-def _rows(cursor: duckdb.DuckDBPyConnection, selection: str | duckdb.Statement) -> Answer:
+def _rows(
+    cursor: duckdb.DuckDBPyConnection,
+    selection: str | duckdb.Statement,
+    find_bad: Callable[[Rows], Answer | None],
+) -> Answer:
     cursor.execute(READ_ONLY)
     rows = cursor.execute(selection).fetchall()
-    return _bad_row(rows) or Answer(rows=rows[:MAX_ROWS], cut=len(rows) > MAX_ROWS)
+    return find_bad(rows) or Answer(rows=rows[:MAX_ROWS], cut=len(rows) > MAX_ROWS)
 
 
 def _found(body: str) -> str:
@@ -153,29 +167,46 @@ def _found(body: str) -> str:
     return f"FROM (\n{body}\n) AS found"
 
 
-def _selection(body: str, named: dict[str, str]) -> tuple[str, str]:
+def _selection(body: str, named: dict[str, str], wanted: tuple[str, ...]) -> tuple[str, str]:
     """The columns that count, as text; and what puts the worst first, in an order that is the same everywhere."""
     cells = [
         f"left(CAST(found.{_quoted(named[column])} AS VARCHAR), {MAX_CELL})" if column in named else "NULL"
-        for column in COLUMNS
+        for column in wanted
     ]
-    severity = f"lower({cells[-1]})"
+    selection = f"SELECT {', '.join(cells)} {_found(body)}"
+    if wanted == READINGS:
+        return selection, f"ORDER BY 2, 3, 1 LIMIT {MAX_ROWS + 1}"
+    severity = f"lower({cells[VIOLATIONS.index('severity')]})"
     rank = (
         f"CASE WHEN {cells[0]} IS NULL THEN 0 WHEN {severity} = 'warning' THEN 3 "
         f"WHEN {severity} <> 'error' THEN 1 ELSE 2 END"
     )
-    return f"SELECT {', '.join(cells)} {_found(body)}", f"ORDER BY {rank}, 2, 3, 4, 1 LIMIT {MAX_ROWS + 1}"
+    return selection, f"ORDER BY {rank}, 2, 3, 4, 1 LIMIT {MAX_ROWS + 1}"
 
 
 def _bad_row(rows: Rows) -> Answer | None:
     if not rows:
         return None
-    message, *_, severity = rows[0]  # the worst
+    message, _, _, _, severity, *_ = rows[0]  # the worst
     if message is None:
         return _refused("the message of a row is NULL", NULL_MESSAGE)
     if severity is not None and severity.lower() not in SEVERITIES:
         return _refused(f"the severity of a row is {severity}", f"write {' or '.join(SEVERITIES)}")
     return None
+
+
+def _bad_reading(rows: Rows) -> Answer | None:
+    for value, *_ in rows:
+        if value is not None and not _is_number(value):
+            return _refused(f"the value of a row is {value}", "the value of a measure is a number; its unit is unit")
+    return None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _refused(message: str, hint: str) -> Answer:

@@ -164,7 +164,7 @@ def test_duckdb_itself_would_not_change_a_row() -> None:
     with closing(Database().connection) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 1 AS i")
         with closing(connection.cursor()) as cursor, pytest.raises(duckdb.Error, match="read-only"):
-            runner._rows(cursor, gone)
+            runner._rows(cursor, gone, runner._bad_row)
         assert connection.execute("FROM kept").fetchall() == [(1,)]
 
 

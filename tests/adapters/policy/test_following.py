@@ -160,9 +160,9 @@ def test_what_reads_nothing_that_changed_is_not_run_again(monkeypatch: pytest.Mo
     ran: list[str] = []
     run = PolicyRunner._run
 
-    def noted(self: PolicyRunner, sql: str, seconds: float) -> Answer:
-        ran.append(sql)
-        return run(self, sql, seconds)
+    def noted(self: PolicyRunner, asked: tuple[str, tuple[str, ...]], seconds: float) -> Answer:
+        ran.append(asked[0])
+        return run(self, asked, seconds)
 
     monkeypatch.setattr(PolicyRunner, "_run", noted)
     weight = "SELECT name AS message FROM desired.widget_config WHERE weight > 2"

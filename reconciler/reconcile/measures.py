@@ -1,0 +1,111 @@
+"""Measures: the desk's own figures about a state, such as its total risk, before and after a step.
+
+A measure is written as a policy is and sees the same tables, so one question asked of two states gives two figures.
+Where a step changes a measure, both figures are those of the measure before it: no change can paint over itself.
+"""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from reconciler.model.change import Between
+from reconciler.model.problem import Measure, Problem
+from reconciler.model.review import Measurement
+from reconciler.policy import measure_fault, read_measure
+from reconciler.reconcile.admission import LazyRows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from reconciler.kinds.kind import Kinds
+    from reconciler.model.change import Row
+    from reconciler.model.problem import Reading, Verdict
+    from reconciler.ports import PolicyEngine
+    from reconciler.reconcile.admission import AdmissionRequest, CommitState
+    from reconciler.reconcile.rules import RuleReader, Rules
+
+MAX_READINGS = 20
+"""Figures of one measure that are told."""
+_states = count(1)
+"""Numbers for the states that are asked about: an engine may hold others of the same commits."""
+
+
+class StateReadings(Struct, frozen=True):
+    """The figures of a state by measure, and warnings about the measures that cannot be run."""
+
+    readings: Mapping[Measure, tuple[Reading, ...]]
+    problems: tuple[Problem, ...] = ()
+
+
+class Measurer(Struct, frozen=True):
+    """Measures the states of one repository's commits."""
+
+    rules: RuleReader
+    engine: PolicyEngine
+
+    def compare(
+        self, request: AdmissionRequest, rows: Sequence[Row] | None
+    ) -> tuple[tuple[Measurement, ...], tuple[Problem, ...]]:
+        """The figures before and after a step; `rows` of the new state differ, None: any may."""
+        old, new = request.old, request.new
+        known, problems = self._read(new.rules)
+        earlier = {measure.name: measure for measure in self._read(old.rules)[0].values()} if old else {}
+        chosen = tuple(earlier.get(name, measure) for name, measure in known.items())
+        replacing = tuple(measure for measure, one in zip(known.values(), chosen, strict=True) if measure != one)
+        asked = (*chosen, *replacing) if request.changes else replacing
+        if not asked:
+            return (), problems
+        same_tables = old is not None and not old.kinds.changed_from(new.kinds)
+        before, after = f"measured {next(_states)}", f"measured {next(_states)}"
+        live = LazyRows(old.rows) if old else ()
+        verdicts_before = self._run(chosen, old.kinds, live, live, Between(before, before, ())) if old else ()
+        step = Between(before, after, rows) if same_tables and rows is not None else None
+        verdicts = self._run(asked, new.kinds, live if same_tables else (), LazyRows(new.rows), step)
+        faults = {measure_fault(verdict.policy, verdict.fault) for verdict in verdicts if verdict.fault}
+        measured = [verdict for verdict in verdicts if verdict.policy in chosen] if request.changes else []
+        measurements = tuple(_compare_verdicts(verdicts_before, measured, known))
+        return measurements, tuple(sorted({*problems, *faults}))
+
+    def read_state(self, state: CommitState) -> StateReadings:
+        """The figures of one state."""
+        known, problems = self._read(state.rules)
+        if not known:
+            return StateReadings({}, problems)
+        identity, rows = f"measured {next(_states)}", LazyRows(state.rows)
+        verdicts = self._run(tuple(known.values()), state.kinds, rows, rows, Between(identity, identity, ()))
+        faults = {measure_fault(verdict.policy, verdict.fault) for verdict in verdicts if verdict.fault}
+        readings = {known[verdict.policy.name]: verdict.readings[:MAX_READINGS] for verdict in verdicts}
+        return StateReadings(readings, tuple(sorted({*problems, *faults})))
+
+    def _read(self, rules: Rules) -> tuple[dict[str, Measure], tuple[Problem, ...]]:
+        """The measures of a tree by name."""
+        texts, not_files = self.rules.read_texts(rules.measures.values())
+        results = [read_measure(path, data) for path, data in sorted(texts.items())]
+        measures = {result.name: result for result in results if isinstance(result, Measure)}
+        return measures, (*not_files, *(result for result in results if isinstance(result, Problem)))
+
+    def _run(
+        self,
+        measures: Sequence[Measure],
+        kinds: Kinds,
+        live: Iterable[Row],
+        desired: Iterable[Row],
+        step: Between | None,
+    ) -> tuple[Verdict, ...]:
+        return self.engine.run(measures, kinds, live, desired, step)
+
+
+def _compare_verdicts(
+    before: Iterable[Verdict], after: Iterable[Verdict], known: Mapping[str, Measure]
+) -> Iterator[Measurement]:
+    earlier = {verdict.policy.name: verdict.readings for verdict in before}
+    for verdict in after:
+        name = verdict.policy.name
+        old = {(reading.label, reading.unit): reading.value for reading in earlier.get(name, ())}
+        new = {(reading.label, reading.unit): reading.value for reading in verdict.readings}
+        for label, unit in list(dict.fromkeys((*old, *new)))[:MAX_READINGS]:
+            key = (label, unit)
+            yield Measurement(name, label, unit, old.get(key), new.get(key), verdict.policy != known[name])

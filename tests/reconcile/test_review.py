@@ -1,0 +1,133 @@
+"""What a reviewer is told of a plan: figures, rules, what is touched, what to write, and what identifies it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.model.bounds import Bounds
+from reconciler.model.problem import Problem
+from reconciler.model.review import Measurement, Remedy, Touched
+from reconciler.reconcile.remedies import find_remedies
+from tests.support import configs
+from tests.support.gitrepo import GitRepo
+from tests.support.world import World
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AT_MOST = """-- Nobody risks more than {most}
+SELECT 'too much' AS message, 'user' AS kind, name, 'risk_per_trade_percent' AS field, {most} AS at_most
+FROM desired.user_config WHERE risk_per_trade_percent > {most}
+"""
+TOTAL = """-- Total risk
+SELECT sum(risk_per_trade_percent) * {factor} AS value, '%' AS unit FROM desired.user_config WHERE path IS NOT NULL
+"""
+MEASURE = "policies/measures/total.sql"
+TREE = {
+    "ann.yaml": configs.user("ann", risk=1.0),
+    "bob.yaml": configs.user("bob", risk=0.5),
+    "gold.yaml": configs.signal("gold", users=["ann"]).replace("metadata:", "metadata:\n  labels: {host: h1}"),
+    "policies/strict.sql": AT_MOST.format(most=1.5),
+    "policies/lax.sql": AT_MOST.format(most=1.66),
+    "policies/quiet.sql": AT_MOST.format(most=50),
+    MEASURE: TOTAL.format(factor=1),
+}
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> GitRepo:
+    repo = GitRepo.create(tmp_path)
+    repo.commit(TREE)
+    return repo
+
+
+def test_a_reviewer_is_told_what_a_change_comes_to(repo: GitRepo) -> None:
+    base = repo.commit({})
+    head = repo.commit({"ann.yaml": configs.user("ann", risk=2.5)})
+    review = World(repo.path).between(base, head).review
+    assert review.measurements == (Measurement("total", "Total risk", "%", 1.5, 3.0),)
+    assert [policy.name for policy in review.policies] == ["lax", "quiet", "strict"]
+    assert review.reach is not None
+    assert review.reach.kinds == {"Signal": Touched(0, 1), "User": Touched(1, 0)}
+    assert (review.reach.hosts, review.reach.complete) == (("h1",), True)
+    (remedy,) = review.remedies
+    assert (remedy.pointer, remedy.value) == ("/spec/risk_per_trade_percent", "1.5")
+    assert remedy.after == remedy.before.replace("2.5", "1.5") != remedy.before
+    assert review.behind == 0
+
+
+def test_no_change_paints_over_what_it_does(repo: GitRepo) -> None:
+    base = repo.commit({})
+    head = repo.commit({"ann.yaml": configs.user("ann", risk=1.4), MEASURE: TOTAL.format(factor=0)})
+    world = World(repo.path)
+    assert world.between(base, head).review.measurements == (
+        Measurement("total", "Total risk", "%", 1.5, 1.9, changed=True),
+    )
+    broken = repo.commit({MEASURE: "SELECT oops AS value FROM desired.user_config", "ann.yaml": TREE["ann.yaml"]})
+    plan = world.between(base, broken)
+    assert [(problem.code, problem.is_error) for problem in plan.problems] == [("bad-measure", False)]
+    assert plan.review.measurements == ()
+
+
+def test_a_digest_is_of_trees_and_changes_whatever_commits_they_came_in(repo: GitRepo, tmp_path: Path) -> None:
+    base = repo.commit({})
+    head = repo.commit({"ann.yaml": configs.user("ann", risk=1.2)}, message="one way")
+    other = GitRepo.create(tmp_path / "other")
+    root = other.commit({**TREE, "bob.yaml": configs.user("bob", risk=0.7)})
+    bases = other.commit({"bob.yaml": TREE["bob.yaml"]}, message="another history")
+    heads = other.commit({"ann.yaml": configs.user("ann", risk=1.2)}, message="another way")
+    digest = World(repo.path).between(base, head).review.digest
+    assert World(other.path).between(bases, heads).review.digest == digest
+    assert World(other.path).between(root, heads).review.digest != digest
+    assert World(repo.path).between(head, base).review.digest != digest
+
+
+def test_what_the_base_did_since_is_counted(repo: GitRepo) -> None:
+    base = repo.commit({})
+    head = repo.commit({"ann.yaml": configs.user("ann", risk=1.2)}, branch="side", parents=[base])
+    for risk in (0.6, 0.7):
+        moved = repo.commit({"bob.yaml": configs.user("bob", risk=risk)}, branch="main", parents=[base])
+        base = moved
+    assert World(repo.path).between(moved, head).review.behind == 2
+    assert World(repo.path).between(head, head).review.behind == 0
+
+
+def problem(pointer: str, line: int, *, bounds: Bounds, column: int = 1) -> Problem:
+    return Problem("a.yaml", line, column, "policy/x", pointer, "wrong", bounds=bounds)
+
+
+AT_MOST_5, AT_LEAST_9 = Bounds(at_most=5), Bounds(at_least=9)
+
+
+@pytest.mark.parametrize(
+    ("line", "before", "after"),
+    [
+        ("a: 7  # why", "a: 7  # why", "a: 5  # why"),
+        ('{"a": 7, b: 7}', '{"a": 7, b: 7}', '{"a": 5, b: 7}'),
+        ("a:     7.0\r", "a:     7.0", "a:     5"),
+        ("b: [7, 7]\na: 7.5", "a: 7.5", "a: 5"),
+        ("a: !!float 7", "", ""),
+        ("a: &x 7\nb: *x", "", ""),
+    ],
+)
+def test_the_whole_line_is_rewritten_or_none(line: str, before: str, after: str) -> None:
+    text = f"{line}\n"
+    number = next(at for at, one in enumerate(text.split("\n"), 1) if '"a"' in one or one.startswith("a"))
+    found = find_remedies([problem("/a", number, bounds=AT_MOST_5)], lambda paths: {"a.yaml": text.encode()})
+    if before:
+        assert found == (Remedy("a.yaml", number, "/a", "5", before, after),)
+    else:
+        assert [(one.before, one.after) for one in found] in ([], [("", "")])
+
+
+def test_nothing_is_guessed() -> None:
+    def remedies(*problems: Problem) -> list[str]:
+        return [one.value for one in find_remedies(problems, lambda paths: {"a.yaml": b"a: 7\n"})]
+
+    both = [problem("/a", 1, bounds=one) for one in (AT_MOST_5, AT_LEAST_9)]
+    assert remedies(both[0]) == ["5"]
+    assert remedies(*both) == [""], "they contradict each other"
+    assert remedies(both[0], problem("/a", 1, bounds=Bounds())) == [], "one error does not say what would be right"
+    assert remedies(problem("/b", 1, bounds=AT_MOST_5)) == []
