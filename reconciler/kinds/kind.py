@@ -128,7 +128,10 @@ class Reference(Struct, frozen=True):
 
 
 class Kind(Struct, frozen=True):
-    """One kind of resource. `columns` starts with the key column and leaves out created_at and updated_at."""
+    """One kind of resource. `columns` starts with the key column and leaves out created_at and updated_at.
+
+    `importance` names columns and roles, the most important first, as far as the schema does.
+    """
 
     name: str
     table: str
@@ -139,6 +142,7 @@ class Kind(Struct, frozen=True):
     schema: Mapping[str, Any]
     origin: str
     digest: str
+    importance: tuple[str, ...] = ()
 
     def __hash__(self) -> int:
         return hash(self.digest)
@@ -147,6 +151,13 @@ class Kind(Struct, frozen=True):
     def can_deactivate(self) -> bool:
         """Whether a row that left git can stay as INACTIVE: the kind has a status with that value."""
         return any(column.name == STATUS_FIELD and INACTIVE in column.enum for column in self.columns)
+
+    @property
+    def id_columns(self) -> dict[str, str]:
+        """For each role whose resource has its id in a column, `ROLE_id` of type UUID, that column."""
+        ids = {column.name for column in self.columns if column.type is SqlType.UUID and column.name != self.key}
+        named = {reference.role: f"{reference.role}_id" for reference in self.references if not reference.many}
+        return {role: column for role, column in named.items() if column in ids}
 
     def column(self, name: str) -> Column | None:
         """The column of a field, if it has one."""

@@ -13,21 +13,25 @@ from typing import TYPE_CHECKING, Any
 
 from reconciler import answers
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.history.drifts import collect_drifts
+from reconciler.kinds.kind import Kinds
 from reconciler.model.change import Key, RowId
-from reconciler.model.rows import Search
+from reconciler.model.rows import DriftFilter, Search
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.report import commits
 from reconciler.report.escape import format_time
 from reconciler.report.pages import (
+    Known,
     build_days,
-    build_host_events,
     build_kind_details,
     build_row_comparison,
     build_search_page,
     filter_choices,
 )
 from reconciler.report.status import build_status
+from reconciler.report.sync import build_recorded_drift
 from reconciler.service.context import Context, Service
+from reconciler.service.eventpage import list_drift_events, list_events
 from reconciler.service.history import FILTERS, History
 from reconciler.service.hostpage import describe_host
 from reconciler.service.kinds import find_kind, known_kinds
@@ -42,6 +46,8 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.reader import DuckDBReader
     from reconciler.kinds.kind import Kind
     from reconciler.model.change import Row
+    from reconciler.model.rows import LiveRow
+    from reconciler.ports import Base
 
     Page = dict[str, Any]
     Query = Mapping[str, str]
@@ -61,6 +67,8 @@ VERSION_STEPS = (50, 200, 1000)
 """How many versions the page of versions may show."""
 MAX_CHANGES = 300
 """Changes of a commit on its page; of a larger commit it gives the numbers only."""
+MAX_DRIFTS, MAX_USES = 100, 200
+"""Host events about drift that the page of a resource looks at, and resources that refer to it that it lists."""
 MAX_OWNERS, SESSIONS_EACH = 200, 10
 """Owners on the page of sessions, and sessions of each, the one used last first."""
 OWNER = "owner"
@@ -97,7 +105,10 @@ class Pages(Service):
             found = find_kind(known_kinds(store, self.context.bundled), kind)
             search = _parse_search(found, query)
             number, rows = store.found(found, search)
-            return self._page(build_search_page(found, search, number, rows))
+            kinds = stored_kinds(store.kinds())
+            base, only = store.base(kinds), Kinds(tuple(one for one in kinds if one.name == found.name))
+            known = Known(_find_refs(base, found, rows), _find_names(base, found, (row.values for row in rows)))
+            return self._page(build_search_page(found, search, number, rows, known, store.drift(only)))
 
     def resource(self, kind: str, name: str) -> Page:
         """A live row beside what git says, with its history and who set each field.
@@ -108,11 +119,14 @@ class Pages(Service):
             found = find_kind(known_kinds(store, self.context.bundled), kind)
             live = next(iter(store.live(found, name)), None)
             declared = _declared(store, found, name, None if live is None else str(live.values[found.key]))
-            page = build_row_comparison(found, live.name if live else name, live, declared)
+            sides = [one for one in (live and live.values, declared and declared.resource.values) if one]
+            names = _find_names(store.base(stored_kinds(store.kinds())), found, sides)
+            page = build_row_comparison(found, live.name if live else name, live, declared, names)
+            drifts = self._drifts_of(store, found, page["id"])
         past = self._resource_history(found, page)
         if live is None and declared is None and not past["changes"]:
             raise UsageError(f"there is no {found.name} {name}", hint=f"see the list of every {found.name}")
-        return self._page(page | past)
+        return self._page(page | past | {"drifts": drifts, **self._uses(found, page)})
 
     def versions(self, query: Query) -> Page:
         """The recorded commits that filters let through, and whether there are more."""
@@ -149,7 +163,9 @@ class Pages(Service):
         """Where the live rows are not what git says."""
         status = answers.to_json(build_status(self.context.status()))
         drift = answers.to_json(Rows(self.context).drift())
-        return {"host": self.heading(), "scan": status["drift"], **drift}
+        with self._open_rows() as store:
+            lately = list_drift_events(store)
+        return {"host": self.heading(), "scan": status["drift"], "lately": lately, **drift}
 
     def sessions(self, query: Query) -> Page:
         """The sessions of those who may have active ones, or of one owner; or why they are not known here."""
@@ -181,7 +197,7 @@ class Pages(Service):
     def events(self, query: Query) -> Page:
         """What this host did: the newest events, or those before one."""
         with self._open_rows() as store:
-            return self._page(list_events(store, query))
+            return self._page(list_events(self.context, store, query))
 
     def host(self) -> Page:
         """This host's health: its threads, its folder, the disk that is on, its settings."""
@@ -238,6 +254,23 @@ class Pages(Service):
             past["without_history"] = _reason(error)
         return past
 
+    def _drifts_of(self, store: DuckDBReader, kind: Kind, id_: str | None) -> list[Any]:
+        """How a row was not what git said, as far as this host still has the events, the newest first."""
+        ids = [id_] if id_ else []
+        events = store.drift_events(DriftFilter(self.context.clock.now(), kind.name, ids, limit=MAX_DRIFTS))
+        found = [answers.to_json(build_recorded_drift(one)) for one in collect_drifts(events)]
+        return [one for one in reversed(found) if one["id"] == id_]
+
+    def _uses(self, kind: Kind, page: Page) -> Page:
+        """What refers to a live row, by kind, and how many there are in all."""
+        if not page["live"]:
+            return {"uses": [], "used": 0}
+        try:
+            uses = Rows(self.context).uses(kind.name, page["name"]).uses
+        except UsageError:  # it has just gone, or too much refers to it
+            return {"uses": [], "used": None}
+        return {"uses": [answers.to_json(use) for use in uses[:MAX_USES]], "used": len(uses)}
+
     def _owner_ids(self, name: str) -> tuple[str, ...]:
         """The key of the owner who goes by a name or an id; none when nobody does."""
         with self._open_rows() as store:
@@ -275,6 +308,24 @@ def _declared(store: DuckDBReader, kind: Kind, name: str, id_: str | None) -> Ro
     return base.row(named.row_id) if named else None
 
 
+def _find_refs(base: Base, kind: Kind, rows: Iterable[LiveRow]) -> dict[str, Mapping[str, tuple[str, ...]]]:
+    """What git says some rows refer to, by their ids."""
+    if not kind.references:
+        return {}
+    ids = (str(row.values[kind.key]) for row in rows)
+    found = ((id_, base.row(RowId(kind.name, id_))) for id_ in ids)
+    return {id_: row.resource.refs for id_, row in found if row is not None}
+
+
+def _find_names(base: Base, kind: Kind, rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The names of what the ids in some rows stand for."""
+    held = list(rows)
+    columns = [(kind.id_columns[one.role], one.kind) for one in kind.references if one.role in kind.id_columns]
+    ids = {RowId(target, str(row[column])) for column, target in columns for row in held if row.get(column)}
+    found = ((row_id.id, base.row(row_id)) for row_id in sorted(ids))
+    return {id_: row.resource.name for id_, row in found if row is not None}
+
+
 def _parse_search(kind: Kind, query: Query) -> Search:
     known = filter_choices(kind)
     unknown = sorted(query.keys() - known.keys() - {"q", "page"})
@@ -285,21 +336,3 @@ def _parse_search(kind: Kind, query: Query) -> Search:
         raise UsageError(f"there is no page {page[:REPEATED]}", hint="write a number from 1 on")
     equals = {field: query[field] for field in known if query.get(field)}
     return Search(query.get("q", "").strip(), equals, (int(page) - 1) * ROWS_PAGE, ROWS_PAGE)
-
-
-EVENTS_PAGE = 50
-EVENT_NUMBER = re.compile("[1-9][0-9]{0,17}", re.ASCII)
-
-
-def list_events(store: DuckDBReader, query: Mapping[str, str]) -> Page:
-    """The newest events, or those before one."""
-    before = query.get("before", "")
-    if before and not EVENT_NUMBER.fullmatch(before):
-        raise UsageError("before is no event's number", hint="leave it away to see the newest")
-    found = store.events(EVENTS_PAGE + 1, int(before) if before else None)
-    shown, more = found[:EVENTS_PAGE], len(found) > EVENTS_PAGE
-    return {
-        "events": build_host_events(shown),
-        "before": int(before) if before else None,
-        "more": shown[-1].seq if more else None,
-    }

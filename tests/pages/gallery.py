@@ -6,13 +6,11 @@ refused; the held one is suspended while commits wait, reports drift, and has ne
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
-import urllib.request
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.pages import browsers, world
 from tests.pages.screenshots import month
@@ -96,15 +94,6 @@ def refused(repo: GitRepo) -> None:
     world.risk(repo, "6.5", "Raise the risk far too much")
 
 
-def ask(site: Site, method: str, path: str, body: object) -> Any:
-    """Call the API as its operator."""
-    token = json.loads((site.daemon.state / "daemon.json").read_text(encoding="utf-8"))["token"]
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    request = urllib.request.Request(f"{site.address}{path}", json.dumps(body).encode(), headers, method=method)
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.load(answer)
-
-
 def sign_in(site: Site) -> None:
     """Sessions of several users on several devices."""
     for number, (user, device) in enumerate(
@@ -112,7 +101,7 @@ def sign_in(site: Site) -> None:
     ):
         owner = site.get(f"/resources/user/{user}.json").json["id"]
         told = {"user_id": owner, "ip_address": f"203.0.113.{7 + number}", "device_fingerprint": device}
-        ask(site, "POST", "/v1/sessions", told)
+        site.operate("/v1/sessions", told)
 
 
 def tamper(site: Site) -> None:
@@ -160,7 +149,7 @@ def main() -> None:
             repo = life(place / "held")
             with world.site(repo, place / "other", DRIFT_MODE="report") as site:
                 site.daemon.await_live(repo.git("rev-parse", "main"))
-                ask(site, "POST", "/v1/suspend", {"reason": "the broker migrates EURUSD tonight"})
+                site.operate("/v1/suspend", {"reason": "the broker migrates EURUSD tonight"})
                 held(repo)
                 tamper(site)
                 until(lambda: site.get("/drift.json").json["summary"] != {})

@@ -47,7 +47,7 @@ def words(site: Site, page: str) -> str:
         ("/", "the branch has no commits yet"),
         ("/", "this host keeps no history"),
         ("/resources", "A trader or strategy slot"),
-        ("/resources/user", "No row of this kind is live."),
+        ("/resources/user", "No row of this kind is live. Make the first one: reconciler new user NAME, then commit"),
         ("/versions", "this host keeps no history set history.url to chdb, duckdb or a ClickHouse server"),
         ("/drift", "The live rows are what git says."),
         ("/sessions", "this host keeps no sessions: redis.url is none"),
@@ -94,15 +94,26 @@ def test_a_row_that_somebody_changed_is_shown_beside_what_git_says(tmp_path: Pat
             (None, "extra", []),
             ("fx-majors-01", "changed", ["lot_size_value"]),
         ]
+        assert "fieldgit sayslive is lot_size_value23" in words(site, "/drift")
+        rows = site.get("/resources/user.json").json
+        assert {row["name"]: row["drift"]["fields"] for row in rows["rows"] if row["drift"]} == {
+            "fx-majors-01": ["lot_size_value"]
+        }
+        assert "3 percent git says 2" in words(site, "/resources/user")
         assert "unknown to git" in words(site, "/drift")
         said = site.get("/resources/user/fx-majors-01.json").json
-        assert [(one["field"], one["live"], one["declared"]) for one in said["fields"] if not one["same"]] == [
-            ("lot_size_value", 3, 2)
-        ]
+        apart = [one for one in said["fields"] if one["column"] and not one["same"]]
+        assert [(one["field"], one["live"], one["declared"]) for one in apart] == [("lot_size_value", 3, 2)]
         assert "drifted" in words(site, "/resources/user/fx-majors-01")
         extra = site.get("/resources/note.json?q=00000000-0000").json["rows"]
         assert [(row["name"], row["path"]) for row in extra] == [("00000000-0000-4000-8000-000000000001", None)]
         assert "not in git" in words(site, "/resources/note/00000000-0000-4000-8000-000000000001")
+        site.operate("/v1/heal", {"by": "tests"})
+        assert site.get("/drift.json").json["summary"] == {}
+        healed = words(site, "/resources/user/fx-majors-01")  # this host keeps no history, and tells it all the same
+        assert ", healed " in healed
+        assert "fieldlive washealed to lot_size_value32" in healed
+        assert "this host healed drift: 2 rows" in words(site, "/drift")
 
 
 def tamper(site: Site) -> None:

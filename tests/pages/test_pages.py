@@ -204,6 +204,41 @@ def test_a_row_stands_beside_what_git_says_with_blame_and_history(desk: Site) ->
     assert (said["live"], said["declared"], said["removed"]) == (True, True, None)
 
 
+def test_references_are_names_that_lead_somewhere(desk: Site) -> None:
+    said = desk.get("/resources/account.json?q=caldervale").json
+    assert [one["name"] for one in said["columns"][:4]] == ["status", "broker", "user", "instance"]
+    assert {row["name"]: row["names"] for row in said["rows"]}["cv-eurusd"] == {
+        "broker": ["caldervale-eu"],
+        "user": ["fx-majors-01"],
+        "instance": ["cv-live-01"],
+    }
+    shown = Markup(desk.get("/resources/account?q=caldervale").text)
+    assert {"/resources/broker/caldervale-eu", "/resources/user/fx-majors-01"} <= set(shown.links)
+    one = Markup(desk.get("/resources/account/cv-eurusd").text)
+    assert {"/resources/broker/caldervale-eu", "/resources/instance/cv-live-01"} <= set(one.links)
+    broker = "d1790701-13b1-5152-8221-d99a70d7962e"
+    assert broker not in shown.words
+    fields = [field["field"] for field in desk.get("/resources/account/cv-eurusd.json").json["fields"]]
+    assert (fields[0], fields[-1]) == ("status", "account_id")
+
+
+def test_a_resource_says_what_uses_it(desk: Site) -> None:
+    said = desk.get("/resources/user/fx-majors-01.json").json
+    assert [(one["kind"], one["name"]) for one in said["uses"]] == [
+        ("Account", "cv-eurusd"),
+        ("Account", "cv-gbpusd"),
+        ("Signal", "london-breakout"),
+    ]
+    assert "/resources/signal/london-breakout" in Markup(desk.get("/resources/user/fx-majors-01").text).links
+
+
+def test_a_unit_is_that_of_the_row(desk: Site) -> None:
+    for page in ("/resources/user", "/resources/user/fx-majors-01"):
+        words = " ".join(Markup(desk.get(page).text).words.split())
+        assert "lots or percent" not in words
+        assert "2 percent" in words
+
+
 def test_what_left_git_says_so(desk: Site) -> None:
     said = desk.get("/resources/account/op-demo.json").json
     assert (said["live"], said["declared"], said["removed"]["prune"]) == (True, False, "deactivate")
@@ -259,6 +294,7 @@ def test_rows_are_found_by_what_is_in_them(desk: Site, asked: str, found: list[s
         ("/versions?status=%3Cscript%3E", 422, "there is no status &lt;script&gt;"),
         ("/versions?limit=7", 422, "limit"),
         ("/events?before=x", 422, "before is no event&#39;s number"),
+        ("/events?event=%3Cb%3E", 422, "there is no event &lt;b&gt; here"),
         ("/static/..%2Froutes.py", 404, "there is nothing"),
         ("/static/nothing.css", 404, "there is nothing"),
     ],
@@ -349,6 +385,10 @@ def test_events_are_told_newest_first_and_a_page_at_a_time(desk: Site) -> None:
     assert {"bound", "applied"} <= {one["event"] for one in said["events"]}
     older = desk.get(f"/events.json?before={told[0]}").json
     assert [one["number"] for one in older["events"]] == told[1:]
+    applied = desk.get("/events.json?event=applied").json["events"]
+    assert {(one["event"], one["actor"]) for one in applied} == {("applied", "Ann Trader")}
+    words = " ".join(Markup(desk.get("/events?event=applied").text).words.split())
+    assert "Ann Trader made a commit that went live: " in words
 
 
 def test_the_host_page_tells_everything_but_secrets(desk: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -104,12 +105,6 @@ def test_backquotes_become_code_and_nothing_else_becomes_html() -> None:
     assert hostile == "<bdi>run <code>rm -rf \\u202e&lt;x&gt;</code>, then `</bdi>"
 
 
-@pytest.mark.parametrize(("number", "told"), [(0, "0 rows"), (1, "1 row"), (2_000, "2,000 rows")])
-def test_one_of_something_is_one(number: int, told: str) -> None:
-    assert templates.format_counted(number, "row") == told
-    assert templates.format_counted(number, "match", "matches").endswith("match" if number == 1 else "matches")
-
-
 def test_a_row_that_drifted_is_told_in_its_history() -> None:
     at, sha = "2026-11-23T11:00:00Z", "a" * 40
     common = {"kind": "Account", "id": "1", "name": "cv", "commit": sha, "found_at": at}
@@ -145,11 +140,10 @@ def test_a_row_that_drifted_is_told_in_its_history() -> None:
         "drift": [healed, extra],
     }
     page: dict[str, object] = dict.fromkeys(("path", "line", "removed", "without_history"), None)
-    page |= {"kind": "Account", "name": "cv", "live": False, "declared": False, "fields": [], "blame": {}}
+    page |= {"kind": "Account", "name": "cv", "live": False, "declared": False, "fields": [], "blame": {}, "drifts": []}
     host = {"name": "d", "repository": "r", "branch": "main", "sync": "Synced", "health": "Healthy", "applied": sha}
     told = templates.render_page("resource", {**page, "host": host | {"at": at}, "changes": [change]})
     assert "since when is not known" in told
-    assert "<del><bdi>500</bdi></del>" in told
-    assert "<ins><bdi>30</bdi></ins>" in told
-    assert "not put right" in told
+    assert re.search(r"live was</th>.*?healed to</th>.*?<bdi>500</bdi>.*?<bdi>30</bdi>", told, re.DOTALL)
+    assert "not healed" in told
     assert "The row was one that git did not know." in told

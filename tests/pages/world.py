@@ -112,6 +112,14 @@ class Site:
             with error:
                 return _reply(error)
 
+    def operate(self, path: str, body: object) -> Any:
+        """Post to the API as its operator."""
+        token = json.loads((self.daemon.state / "daemon.json").read_text(encoding="utf-8"))["token"]
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.address}{path}", json.dumps(body).encode(), headers, method="POST")
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
 
 def _reply(answer: Any) -> Reply:
     headers = {name.lower(): value for name, value in answer.headers.items()}

@@ -107,9 +107,13 @@ class DuckDBReader:
         numbers = fetch_first(self._connection, f"SELECT {', '.join(counts)}") if kinds else ()
         return dict(zip((stored.name for stored in kinds), numbers or (), strict=True))
 
-    def events(self, limit: int, before: int | None = None) -> tuple[HostEvent, ...]:
-        """The newest host events first, of all or of those before one."""
-        return newest_events(self._connection, limit, before)
+    def events(self, limit: int, before: int | None = None, only: Collection[str] = ()) -> tuple[HostEvent, ...]:
+        """The newest host events first, of all or of those before one; with `only`, those of these names."""
+        return newest_events(self._connection, limit, before, only)
+
+    def event_names(self) -> tuple[str, ...]:
+        """The names of the host events that there are."""
+        return state.event_names(self._connection)
 
     def suspension(self) -> Suspension | None:
         """The suspension that was asked for last, expired or not."""

@@ -108,6 +108,8 @@ class Rows(Struct, frozen=True):
                 yield f"row.{quote(column.name)}::VARCHAR"
         for declared in ("path", "labels"):
             yield f"{self._said(declared)}::VARCHAR"
+        names = f"map_values(CAST({self._said('refs')} AS MAP(VARCHAR, VARCHAR[])))"  # not the roles: all have these
+        yield f"array_to_string(flatten({names}), ' ')"
 
     def _page(self, source: str, key: str, known: str, place: RowPlace | None, limit: int) -> tuple[LiveRow, ...]:
         """Which rows they are is found out with two columns: to sort whole rows takes half as long again."""

@@ -287,11 +287,22 @@ def add_event(connection: StoreConnection, event: HostEvent) -> None:
     )
 
 
-def newest_events(connection: StoreConnection, limit: int, before: int | None = None) -> tuple[HostEvent, ...]:
-    """The newest events first, of all or of those before one."""
-    query = f"SELECT seq, {EVENT_COLUMNS} FROM gitops.events WHERE seq < coalesce(?, seq + 1) ORDER BY seq DESC LIMIT ?"
-    records = connection.execute(query, [before, limit]).fetchall()
+def newest_events(
+    connection: StoreConnection, limit: int, before: int | None = None, only: Collection[str] = ()
+) -> tuple[HostEvent, ...]:
+    """The newest events first, of all or of those before one; with `only`, those of these names."""
+    query = (
+        f"SELECT seq, {EVENT_COLUMNS} FROM gitops.events WHERE seq < coalesce($before, seq + 1) "
+        "AND (len($only) = 0 OR list_contains($only, event)) ORDER BY seq DESC LIMIT $limit"
+    )
+    records = connection.execute(query, {"before": before, "only": list(only), "limit": limit}).fetchall()
     return _events(records)
+
+
+def event_names(connection: StoreConnection) -> tuple[str, ...]:
+    """The names of the events that there are."""
+    names = connection.execute("SELECT DISTINCT event FROM gitops.events ORDER BY event").fetchall()
+    return tuple(name for (name,) in names)
 
 
 def newest_event_number(connection: StoreConnection) -> int:

@@ -15,16 +15,18 @@ from markupsafe import Markup, escape
 
 from reconciler import canonical
 from reconciler.history.fate import Fate
+from reconciler.kinds.kind import STATUS_FIELD
 from reconciler.model import host
 from reconciler.report import commits
 from reconciler.report.escape import escape_block, escape_line
+from reconciler.report.problems import plural
 from reconciler.web import http
 from reconciler.web.events import RESET
 from reconciler.web.pages.chart import chart
 from reconciler.web.pages.responses import html_response, static_address, wants_page
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from starlette.responses import Response
     from starlette.types import Scope
@@ -64,7 +66,8 @@ def load_environment() -> Environment:
         "lines": isolate_lines,
         "marked": mark_code,
         "prose": format_prose,
-        "counted": format_counted,
+        "counted": plural,
+        "arranged": arrange_fields,
         "subject": format_subject,
         "pretty": format_json,
         "tone": tone,
@@ -95,6 +98,7 @@ def _render(template: str, answer: Mapping[str, Any], now: datetime) -> str:
 
 QUOTED = re.compile(r"`([^`\s](?:[^`\n]*[^`\s])?)`")
 """Code in a sentence: a pair of backquotes, close to what is between them."""
+ID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 CELL = 120
 """Characters of a value in a table of many rows; pages about one thing show all of it."""
 UNITS = ((86_400.0, "d"), (3_600.0, "h"), (60.0, "min"))
@@ -193,6 +197,15 @@ def format_age(at: datetime, now: datetime) -> str:
     return "just now" if seconds >= 0 else "in a moment"
 
 
+def arrange_fields(fields: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The fields of a change: the state first, ids last."""
+    return sorted(fields, key=lambda one: (one["field"] != STATUS_FIELD, _is_id(one["new"]) or _is_id(one["old"])))
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and ID.fullmatch(value) is not None
+
+
 def has_changed(version: Mapping[str, Any]) -> bool:
     """Whether the changes of a commit went live, with it or with a later one."""
     return version["status"] == "VALID" and version.get("fate") not in commits.NOT_LIVE
@@ -214,11 +227,6 @@ def format_size(number: int) -> str:
 def format_count(number: int) -> str:
     """A number with its thousands apart."""
     return f"{number:,}"
-
-
-def format_counted(number: int, one: str, many: str = "") -> str:
-    """So many of something: `1 row`, `2,000 rows`."""
-    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def page_address(*parts: object) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.kinds.kind import Kinds
 from reconciler.model.rows import Search
-from tests.support.kinds import GADGET, KINDS, ODD, WIDGET, owner, resource, row, step, tombstone, uid, widget
+from tests.support.kinds import GADGET, KINDS, ODD, WIDGET, gadget, owner, resource, row, step, tombstone, uid, widget
 
 if TYPE_CHECKING:
     from reconciler.adapters.duckdb.store import DuckDBStore
@@ -61,6 +61,17 @@ def test_a_text_is_looked_for_as_it_is(store: DuckDBStore) -> None:
 def test_labels_and_paths_are_looked_at(store: DuckDBStore) -> None:
     assert len(names(store, text='"host":"a"')) == 7
     assert names(store, text="/script.yaml") == ["script"]
+
+
+def test_what_a_row_refers_to_finds_it_and_roles_do_not(duckdb_store: DuckDBStore) -> None:
+    duckdb_store.bind(owner("repo", "main"))
+    both = [gadget("a", widget=("ruby",), spares=("opal", "pearl")), gadget("b", widget=("opal",))]
+    duckdb_store.apply(KINDS, step(1, *(row(one, 1) for one in both)))
+    found = {
+        text: [one.name for one in duckdb_store.found(GADGET, Search(text))[1]]
+        for text in ("RUBY", "opal", "pearl", "spares", "opal pearl")
+    }
+    assert found == {"RUBY": ["a"], "opal": ["a", "b"], "pearl": ["a"], "spares": [], "opal pearl": ["a"]}
 
 
 def test_values_pick_rows(store: DuckDBStore) -> None:

@@ -1,0 +1,123 @@
+"""Host events in words: who did what. A sentence goes on after its actor, where one is known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from reconciler import canonical
+from reconciler.model.rows import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED, RESTORED
+from reconciler.report.commits import short_sha
+from reconciler.report.problems import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from reconciler.model.host import HostEvent
+
+    Detail = Mapping[str, Any]
+
+MAX_NAMED = 3
+"""Rules that a sentence names."""
+DONE = {"creates": "created", "updates": "updated", "deletes": "deleted"}
+
+
+class Happening(NamedTuple):
+    """`actor` is a person, None where nobody is known or the host did it by itself; backquotes are around code."""
+
+    actor: str | None
+    words: str
+
+
+def describe_event(event: HostEvent, authors: Mapping[str, str]) -> Happening:
+    """An event in words; `authors` has those of commits by sha. One that is not known here goes by its name."""
+    try:
+        return _DESCRIBE[event.event](event.detail, authors.get(event.commit or ""))
+    except (KeyError, TypeError):  # another version of the program wrote it down, with other parts
+        return Happening(None, event.event.replace("-", " "))
+
+
+def _applied(detail: Detail, author: str | None) -> Happening:
+    counts = [f"{detail[what]:,} {done}" for what, done in DONE.items() if detail.get(what)]
+    said = f"{', '.join(counts) or 'no row changed'}"
+    approved = [str(one["by"]) for one in detail.get("approved", ())]
+    approval = f"; approved by {', '.join(approved)}" if approved else ""
+    subject = "made a commit that went live" if author else "a commit went live"
+    return Happening(author, f"{subject}: {said}{approval}")
+
+
+def _refused(detail: Detail, author: str | None) -> Happening:
+    rules = [f"`{rule}`" for rule in detail.get("refused_by", ())]
+    more = f" and {len(rules) - MAX_NAMED} more" if len(rules) > MAX_NAMED else ""
+    by = f" by {', '.join(rules[:MAX_NAMED])}{more}" if rules else ""
+    problems = int(detail.get("problems", 0))
+    what = f": {plural(problems, 'problem')}" if problems else ""
+    subject = "made a commit that was refused" if author else "a commit was refused"
+    return Happening(author, f"{subject}{by}{what}")
+
+
+def _suspended(detail: Detail, _: str | None) -> Happening:
+    until = f" until {_moment(detail['until'])}" if detail.get("until") else ""
+    return Happening(str(detail["actor"]), f"suspended reconciling{until}: {detail['reason']}")
+
+
+def _resumed(detail: Detail, _: str | None) -> Happening:
+    what = f"resumed reconciling, which {detail['actor']} had suspended: {detail['reason']}"
+    return Happening(str(detail["resumed_by"]), what)
+
+
+def _expired(detail: Detail, _: str | None) -> Happening:
+    return Happening(None, f"the suspension by {detail['actor']} ended: {detail['reason']}")
+
+
+def _found(detail: Detail, _: str | None) -> Happening:
+    return Happening(None, f"something else changed live rows: {_rows(detail)} not what git says")
+
+
+def _healed(detail: Detail, _: str | None) -> Happening:
+    return Happening(None, f"this host healed drift: {_rows(detail)} put back to what git says")
+
+
+def _gone(detail: Detail, _: str | None) -> Happening:
+    return Happening(None, "drift is gone: the live rows are what git says")
+
+
+def _bound(detail: Detail, _: str | None) -> Happening:
+    before = f" instead of `{detail['before']}`" if detail.get("before") else ""
+    branch = f"branch `{detail['branch']}`{before}" if detail.get("branch") else "no branch yet"
+    return Happening(None, f"this host follows {branch} of {detail['repository']}")
+
+
+def _moved(detail: Detail, _: str | None) -> Happening:
+    return Happening(None, f"the repository is at {detail['url']}; it was at {detail['before']}")
+
+
+def _restored(detail: Detail, _: str | None) -> Happening:
+    before = f"; `{short_sha(detail['before'])}` was live before" if detail.get("before") else ""
+    return Happening(None, f"the live rows were restored from the backup {detail['file']}{before}")
+
+
+def _rows(detail: Detail) -> str:
+    counts: Mapping[str, int] = detail.get("counts", {})
+    total = sum(counts.values())
+    return (
+        f"{plural(total, 'row')} ({canonical.join_counts({f'of {kind}': number for kind, number in counts.items()})})"
+    )
+
+
+def _moment(text: str) -> str:
+    return text[:16].replace("T", " ") + " UTC"
+
+
+_DESCRIBE: dict[str, Callable[[Detail, str | None], Happening]] = {
+    "applied": _applied,
+    "refused": _refused,
+    "suspended": _suspended,
+    "resumed": _resumed,
+    "suspension-expired": _expired,
+    DRIFT_FOUND: _found,
+    DRIFT_HEALED: _healed,
+    DRIFT_GONE: _gone,
+    "bound": _bound,
+    "repository-moved": _moved,
+    RESTORED: _restored,
+}
