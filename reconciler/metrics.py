@@ -85,6 +85,7 @@ class Metrics:
         self.backup: Age | None = None
         """When the newest backup was made; None when there is none."""
         self.http = HttpMetrics(registry)
+        self.notifications = NotificationMetrics(registry)
         self._now = now
 
     def count_refused(self, commit: str) -> None:
@@ -136,6 +137,22 @@ class DriftMetrics:
         self._healed.inc(healed)
         self._fights.inc(len(frozenset(conflicts) - self._conflicts))
         self._left, self._conflicts = max(0, found - healed), frozenset(conflicts)
+
+
+class NotificationMetrics:
+    """Messages to those whom the setting `notify` names."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        messages = Counter(
+            "reconciler_notifications",
+            "Attempts to tell receivers, and messages given up",
+            ["outcome"],
+            registry=registry,
+        )
+        self.sent, self.failed, self.dropped = map(messages.labels, ("sent", "failed", "dropped"))
+        self.waiting = Gauge(
+            "reconciler_notifications_waiting", "Changes that receivers have not been told of yet", registry=registry
+        )
 
 
 class HttpMetrics:

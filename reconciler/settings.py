@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from urllib.parse import parse_qsl, unquote
 from reconciler.errors import UsageError
 from reconciler.model import grants
 from reconciler.model.limits import Limits
+from reconciler.model.receiver import Receiver, parse_receivers
 from reconciler.times import parse_span
 from reconciler.words import suggest
 
@@ -31,7 +33,8 @@ class Setting:
 
     A `secret` one may be given as `file:/path` or `env:NAME`, and never appears in what the program prints. `many` is a
     list of texts in the file; in the variable commas stand between them. Here each is a line. `number` is a whole
-    number in the file, `switch` true or false, both with or without quotes.
+    number in the file, `switch` true or false, both with or without quotes. `tables` is a list of tables in the file,
+    the same or JSON in the variable. Here it is JSON.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Setting:
     many: bool = False
     number: bool = False
     switch: bool = False
+    tables: bool = False
 
     @property
     def variable(self) -> str:
@@ -93,6 +97,12 @@ SETTINGS = (
     Setting("publish.mode", "0400", "who may read the published copy, as an octal file mode (not on Windows)"),
     Setting("limits.paths", "250000", "how many paths one commit may change", number=True),
     Setting("limits.yaml_mb", "256", "how many megabytes of files one commit may bring", number=True),
+    Setting(
+        "notify",
+        "",
+        'who is told what happens: `[{kind = "webhook", url = "env:NAME", on = ["live"]}, …]`',
+        tables=True,
+    ),
 )
 ASKED = "repository.branch"
 """The setting whose flag is for one call: it is kept apart, as no state folder is bound by it."""
@@ -159,6 +169,7 @@ class Settings:
     asked_branch: str | None = None
     follow_checkout: bool = False
     repository_name: str = ""
+    receivers: tuple[Receiver, ...] = ()
 
     @property
     def repository(self) -> Path:
@@ -184,6 +195,7 @@ class Settings:
         login, colon, password = self.origin.credentials.partition(":")
         secrets = [password if colon else login, self.webhook_secret, *self.tokens]
         secrets += [one for url in (self.origin.url, self.history_url, self.redis_url) for one in _passwords(url or "")]
+        secrets += [secret for receiver in self.receivers for secret in receiver.secrets]
         return tuple(secret for secret in secrets if secret)
 
 
@@ -229,6 +241,9 @@ def load(file: Path | None, flags: Mapping[str, str], environ: Mapping[str, str]
         asked_branch=flags.get(ASKED) or None,
         follow_checkout=_choice(FOLLOW, resolved[FOLLOW].lower(), SWITCH) == SWITCH[0],
         repository_name=_name(OF_NAME, resolved[OF_NAME].strip()),
+        receivers=parse_receivers(
+            _parse_tables("notify", resolved["notify"]), partial(_read_reference, environ=environ)
+        ),
     )
 
 
@@ -308,7 +323,8 @@ def _from_file(path: Path) -> dict[str, str]:
 def _flatten(path: Path, tables: Mapping[str, Any]) -> list[tuple[str, str]]:
     values: list[tuple[str, str]] = []
     for section, table in tables.items():
-        entries = table.items() if isinstance(table, dict) else [("", table)]
+        is_section = isinstance(table, dict) and section not in BY_NAME
+        entries = table.items() if is_section else [("", table)]
         for key, value in entries:
             name = f"{section}.{key}".rstrip(".")
             if name not in BY_NAME:
@@ -322,6 +338,10 @@ def _to_text(path: Path, name: str, value: object) -> str:
         return str(value)
     if BY_NAME[name].switch and isinstance(value, bool):
         return str(value).lower()
+    if BY_NAME[name].tables:
+        if not isinstance(value, list):
+            raise UsageError(f"{path}: {name} is a list of tables", hint=f"begin each with [[{name}]]")
+        return json.dumps(value, default=str)
     if not BY_NAME[name].many:
         if not isinstance(value, str):
             raise UsageError(f"{path}: {name} is a text in quotes, not {value!r}")
@@ -329,6 +349,28 @@ def _to_text(path: Path, name: str, value: object) -> str:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise UsageError(f"{path}: {name} is a list of texts in quotes", hint=f'write {name} = ["…", "…"]')
     return "\n".join(value)
+
+
+def _parse_tables(name: str, text: str) -> list[Any]:
+    """A list of tables, in JSON or as it stands after `NAME =` in the file. It is never repeated: secrets are in it."""
+    if not text.strip():
+        return []
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = _parse_toml_value(text)
+    if not isinstance(value, list):
+        raise UsageError(f"{name} is no list of tables", hint='write [{kind = "webhook", url = "env:NAME"}], or JSON')
+    return value
+
+
+def _parse_toml_value(text: str) -> object:
+    import tomllib
+
+    try:
+        return tomllib.loads(f"value = {text.strip()}").get("value")
+    except tomllib.TOMLDecodeError:
+        return None
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ from reconciler.daemon.hostconfig import HostConfigReader
 from reconciler.daemon.liveview import LiveView
 from reconciler.daemon.loop import Intervals, Loop
 from reconciler.daemon.metrics import Exposition, TimedPolicyEngine
+from reconciler.daemon.notifier import Facts, Notifier
 from reconciler.daemon.publishing import Publisher, published_copy
 from reconciler.daemon.repository import FollowedRepository, GitWatcher
 from reconciler.daemon.sessions import SharedSessions
@@ -39,6 +40,10 @@ from reconciler.ledger.ledger import SqlLedger
 from reconciler.metrics import About, Metrics
 from reconciler.model.host import ConditionSeverity
 from reconciler.model.log import Level
+from reconciler.model.receiver import LOOPBACK
+from reconciler.notify.addresses import commit_page
+from reconciler.notify.messages import Origin
+from reconciler.notify.senders import make_sender
 from reconciler.reconcile.branch import observe_branch
 from reconciler.reconcile.plan import Planner
 from reconciler.report.status import build_status
@@ -66,9 +71,10 @@ if TYPE_CHECKING:
     from reconciler.model.live import CompareView
     from reconciler.ports import Log
     from reconciler.reconcile.rules import BundledSchemas
-    from reconciler.service.context import Openers
+    from reconciler.service.context import Openers, Target
     from reconciler.sessions import SessionLayout
     from reconciler.settings import Settings
+    from reconciler.status import Status
 
 LOG = "Log"
 
@@ -170,6 +176,10 @@ def run_daemon(
         host_state.address = str(server.address.local)
         publisher = EventPublisher(events, lambda: to_json(build_status(host_state.status())))
         host.on_sync, conditions.on_update = publisher.publish_sync, publisher.publish_state
+        if settings.receivers:
+            notifier = make_notifier(given, deps, target, host_state.status)
+            host.on_refresh = notifier.exchange
+            stack.enter_context(notifier)
         deps.host_config.on_change(partial(_apply_host_config, log, deps.upload, host.followers))
         log.events.event("Starting", unwritten, repository=target.repository, branch=target.branch)
         stack.enter_context(loop)
@@ -210,6 +220,30 @@ def make_dependencies(given: DaemonParts, log: Log, metrics: Metrics, stack: Exi
         clock=clock,
         faults=openers.faults,
     )
+
+
+def make_notifier(given: DaemonParts, deps: Dependencies, target: Target, status: Callable[[], Status]) -> Notifier:
+    """What tells the receivers of what happens from now on."""
+    settings = given.settings
+    url = settings.origin.url or target.source.repository
+    page = commit_page(url, settings.receivers)
+    loopback = parse_listen(settings.listen).host in LOOPBACK
+    dashboard = "" if loopback else f"http://{settings.listen}"
+    origin = Origin(given.name, target.repository, target.branch, page, dashboard)
+    senders = [make_sender(receiver, origin) for receiver in settings.receivers]
+    facts = Facts(
+        folder=given.state,
+        status=status,
+        open_source=given.openers.source,
+        conditions=deps.conditions,
+        log=deps.log,
+        clock=deps.clock,
+        metrics=deps.metrics.notifications,
+    )
+    notifier = Notifier(senders, facts)
+    with suppress(ReconcilerError):  # the first operation meets it again; then it begins with what is newest there
+        notifier.begin(deps.store.store())
+    return notifier
 
 
 def _read_owner(store: SharedStore) -> Owner | None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.duckdb.sharing import SharedStore
+    from reconciler.adapters.duckdb.store import DuckDBStore
     from reconciler.adapters.git.repository import GitSource
     from reconciler.daemon.backups import Backups
     from reconciler.daemon.conditions import Conditions
@@ -112,6 +113,7 @@ class Host:
         self.observed = Observation()
         self.followers: tuple[FollowerThread, ...] = ()
         self.on_sync: Callable[[SyncResult], None] = lambda result: None
+        self.on_refresh: Callable[[DuckDBStore], None] = lambda store: None
 
     def fetch(self, heartbeat: Callable[[], None]) -> None:
         """Bring the mirror up to date."""
@@ -287,6 +289,7 @@ class Host:
         self.observed = replace(self.observed, stored=replace(self.observed.stored, applied=store.applied()))
         self.observed = replace(self.observed, stored=read_store_state(store))
         deps.upload.exchange_events(store)
+        self.on_refresh(store)
         applied = self.observed.stored.applied
         if applied is None or applied == before:
             return

@@ -142,6 +142,7 @@ def _values(settings: Settings) -> dict[str, str]:
         "drift.mode": DRIFT_MODES[0] if settings.heal_drift else DRIFT_MODES[1],
         "limits.paths": str(settings.limits.paths),
         "limits.yaml_mb": str(settings.limits.yaml_mb),
+        "notify": ", ".join(receiver.label for receiver in settings.receivers),
     }
 
 

@@ -94,9 +94,9 @@ def test_a_setting_is_documented(setting: settings.Setting) -> None:
     assert (f"- Option: `{option}`\n" in section) == (option is not None)
     assert f"- Default: `{setting.default}`\n" in section if setting.default else "- Default: " in section
     assert ("- Secret: " in section) == setting.secret
-    example = re.search(r"^- Example: `([a-z_]+) = \[?[\"0-9]", section, re.MULTILINE)
+    example = re.search(r"^- Example: `([a-z_]+) = \[?[{\"0-9]", section, re.MULTILINE)
     assert example is not None
-    assert setting.name.endswith(f".{example[1]}")
+    assert setting.name.rpartition(".")[2] == example[1]
 
 
 def test_no_other_setting_is_documented() -> None:

@@ -21,11 +21,10 @@ if TYPE_CHECKING:
 NAME = "reconciler-toml.schema.json"
 SCHEMA: dict[str, Any] = json.loads((ROOT / "schemas" / NAME).read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
+SECTIONS = {name: table for name, table in SCHEMA["properties"].items() if "properties" in table}
 FOUND = {
-    f"{section}.{name}": setting
-    for section, table in SCHEMA["properties"].items()
-    for name, setting in table["properties"].items()
-}
+    f"{section}.{name}": setting for section, table in SECTIONS.items() for name, setting in table["properties"].items()
+} | {name: setting for name, setting in SCHEMA["properties"].items() if name not in SECTIONS}
 
 
 def test_it_is_a_schema_that_editors_get() -> None:
@@ -35,7 +34,7 @@ def test_it_is_a_schema_that_editors_get() -> None:
 
 def test_it_has_the_settings_there_are() -> None:
     assert list(FOUND) == sorted(settings.BY_NAME, key=_place)
-    tables = [SCHEMA, *SCHEMA["properties"].values()]
+    tables = [SCHEMA, *SECTIONS.values()]
     assert all(table["type"] == "object" and table["additionalProperties"] is False for table in tables)
 
 
@@ -48,7 +47,7 @@ def _place(name: str) -> tuple[int, int]:
 @pytest.mark.parametrize("setting", settings.SETTINGS, ids=lambda setting: str(setting.name))
 def test_a_setting_is_as_the_program_has_it(setting: settings.Setting) -> None:
     found = FOUND[setting.name]
-    assert found["type"] == ("array" if setting.many else "integer" if setting.number else "string")
+    assert found["type"] == ("array" if setting.many or setting.tables else "integer" if setting.number else "string")
     assert str(found.get("default", "")) == setting.default
     assert found["description"].endswith(".")
     assert ("file:/path or env:NAME" in found["description"]) == setting.secret
@@ -102,6 +101,35 @@ def test_the_files_of_the_pages_satisfy_it(page: str) -> None:
     assert list(VALIDATOR.iter_errors(tomllib.loads(file))) == []
 
 
+NOTIFY: list[tuple[object, bool]] = [
+    ({"kind": "webhook", "url": "https://host/x", "on": ["live"], "secret": "s", "ca_cert": "f", "name": "n"}, True),
+    ({"kind": "telegram", "token": "1:x", "chat": "-1"}, True),
+    ({"kind": "github", "token": "t", "repository": "desk/config", "url": "https://git.example/api/v3"}, True),
+    ({"kind": "pager"}, False),
+    ({"url": "https://host/x"}, False),
+    ({"kind": "webhook"}, False),
+    ({"kind": "webhook", "url": "https://host/x", "chat": "1"}, False),
+    ({"kind": "webhook", "url": "https://host/x", "on": []}, False),
+    ({"kind": "webhook", "url": "https://host/x", "on": ["soon"]}, False),
+    ({"kind": "webhook", "url": "https://host/x", "colour": "red"}, False),
+    ({"kind": "telegram", "token": "1:x", "chat": "-1", "secret": "s"}, False),
+    ({"kind": "gitlab"}, False),
+    ({"kind": "gitea", "token": "t", "on": ["drift"]}, False),
+    ("webhook", False),
+]
+
+
+@pytest.mark.parametrize(("entry", "good"), NOTIFY)
+def test_it_takes_the_receivers_that_the_program_takes(entry: object, good: bool) -> None:
+    assert bool(list(VALIDATOR.iter_errors({"notify": [entry]}))) is not good
+    variables = {"RECONCILER_NOTIFY": json.dumps([entry])}
+    if good:
+        assert settings.load(None, {}, variables).receivers
+        return
+    with pytest.raises(UsageError):
+        settings.load(None, {}, variables)
+
+
 def _wrong(name: str, value: object) -> list[str]:
     section, _, key = name.partition(".")
-    return [error.message for error in VALIDATOR.iter_errors({section: {key: value}})]
+    return [error.message for error in VALIDATOR.iter_errors({section: {key: value} if key else value})]

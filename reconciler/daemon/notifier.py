@@ -1,0 +1,320 @@
+"""Tells people: reads host events and conditions, keeps what waits, and sends it. All on one thread, `notify`.
+
+Nothing waits for it. The operations thread hands over host events when it has the store open anyway; how the host
+stands is read without a lock. A message is in a file in the state folder before it is sent for the first time.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from reconciler.backoff import Backoff
+from reconciler.errors import NeedsHuman, ReconcilerError
+from reconciler.model.host import ConditionSeverity
+from reconciler.model.log import Level
+from reconciler.notify.outbox import Outbox, Queue, read_outbox, write_outbox
+from reconciler.notify.senders import Postponed, Rejected
+from reconciler.notify.transitions import NOTIFICATIONS, CommitInfo, Conditions, Told, Transition, read_event
+from reconciler.report.commits import subject_line
+from reconciler.values import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from reconciler.adapters.duckdb.store import DuckDBStore
+    from reconciler.adapters.git.repository import GitSource
+    from reconciler.daemon import conditions
+    from reconciler.metrics import NotificationMetrics
+    from reconciler.model.commit import Commit
+    from reconciler.model.host import HostEvent
+    from reconciler.notify.senders import Sender
+    from reconciler.ports import Clock, Log
+    from reconciler.status import Status
+
+TICK = 1.0
+"""Seconds between two looks at how the host stands."""
+GATHER, LONGEST_GATHER = 2.0, 10.0
+"""Seconds without another change after which what waits is a message, and after which it is one in any case."""
+HUMAN_PAUSE = 300.0
+"""Seconds until the next attempt where somebody has to do something first."""
+MAX_REJECTIONS = 3
+"""Attempts after which a message that is not taken is dropped: others may be."""
+SHOWN_FAILURES = 2
+"""Attempts in vain after which it is shown: most of what fails once works the next time."""
+MAX_EVENTS = 1_000
+"""Host events that are read at once."""
+MAX_COMMITS = 100
+"""Commits of the mainline that are looked for between two that went live."""
+MAX_SUBJECT = 200
+STOP_TIMEOUT = 4.0
+
+
+class Facts(Struct, frozen=True):
+    """What it may ask of its host, on its own thread. `status` waits for nobody."""
+
+    folder: Path
+    status: Callable[[], Status]
+    open_source: Callable[[], AbstractContextManager[GitSource]]
+    conditions: conditions.Conditions
+    log: Log
+    clock: Clock
+    metrics: NotificationMetrics
+
+
+class Handed(Struct, frozen=True):
+    """What the operations thread hands over: a host event, or that the store is another one (`begin`)."""
+
+    event: HostEvent | None = None
+    begin: Told | None = None
+
+
+class Delivery:
+    """One receiver: when it is tried next, and why it was in vain. For the thread `notify`."""
+
+    def __init__(self, sender: Sender) -> None:
+        self.sender, self.key = sender, sender.receiver.key
+        self.backoff = Backoff()
+        self.not_before = 0.0
+        self.first = self.newest = 0.0
+        self.failure: ReconcilerError | None = None
+        self.gave_up = 0
+        """Messages that were dropped since one was taken."""
+
+    def offered(self, now: float, *, is_first: bool) -> None:
+        """A change waits."""
+        self.newest = now
+        if is_first:
+            self.first = now
+
+    def is_gathered(self, now: float) -> bool:
+        """Whether what waits is a message now."""
+        return now - self.newest >= GATHER or now - self.first >= LONGEST_GATHER
+
+
+class Notifier:
+    """A context manager around the thread. `begin` and `exchange` are for the thread that has the store."""
+
+    def __init__(self, senders: Sequence[Sender], facts: Facts) -> None:
+        self._deliveries = [Delivery(sender) for sender in senders]
+        self._facts, self._log = facts, facts.log
+        self._store, self._seq = "", 0
+        self._handed: deque[Handed] = deque()
+        self._written = Outbox()
+        self._outbox = self._load()
+        self._unwritten = ""
+        self._compare = Conditions(time.monotonic())
+        self._stopping, self._wake = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="notify", daemon=True)
+
+    def __enter__(self) -> Notifier:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._wake.set()
+        for delivery in self._deliveries:
+            delivery.sender.stop()
+        self._thread.join(STOP_TIMEOUT)
+
+    def begin(self, store: DuckDBStore) -> None:
+        """Know from which host event on people are told; nobody is told of what was before the first start."""
+        self._store = store.identity()
+        if self._outbox.told.store != self._store:
+            self._keep(self._outbox.with_told(_begin(store, self._outbox.told)))
+        self._seq = self._outbox.told.seq
+
+    def exchange(self, store: DuckDBStore) -> None:
+        """Take the host events that are new in the store. Returns at once."""
+        identity = store.identity()
+        if identity != self._store:  # a backup was brought back
+            told = _begin(store, Told())
+            self._store, self._seq = identity, told.seq
+            self._handed.append(Handed(begin=told))
+        while events := store.events_after(self._seq, MAX_EVENTS):
+            self._handed.extend(Handed(event=event) for event in events)
+            self._seq = events[-1].seq
+        if self._handed:
+            self._wake.set()
+
+    def _load(self) -> Outbox:
+        keys = [delivery.key for delivery in self._deliveries]
+        try:
+            kept = read_outbox(self._facts.folder)
+        except NeedsHuman as error:
+            self._log.event("NotificationsLost", str(error), level=Level.WARN)
+            kept = None
+        self._written = kept or Outbox()
+        return self._written.for_receivers(keys)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.wait(TICK)
+            self._wake.clear()
+            try:
+                self._observe()
+                for delivery in self._deliveries:
+                    if not self._stopping.is_set():
+                        self._deliver(delivery)
+                self._show()
+            except Exception as error:  # noqa: BLE001  the thread must outlive it
+                self._log.event("Bug", str(error), level=Level.ERROR, error=error)
+                self._stopping.wait(HUMAN_PAUSE)
+
+    def _observe(self) -> None:
+        """Take what was handed over, compare how the host stands, and keep what is to be told."""
+        told, transitions = self._outbox.told, list[Transition]()
+        while self._handed:
+            handed = self._handed.popleft()
+            if handed.begin is not None:
+                told = replace(handed.begin, failing=told.failing)
+            elif handed.event is not None:
+                told, transition = read_event(told, handed.event)
+                transitions += [transition] if transition else []
+        at, now = self._facts.clock.now(), time.monotonic()
+        told, changed = self._compare.compare(told, self._facts.status(), at, now)
+        outbox = self._outbox.with_told(told)
+        for transition in (*transitions, *changed):
+            for delivery in self._deliveries:
+                if transition.topic in delivery.sender.receiver.topics:
+                    queue = outbox.queues[delivery.key]
+                    delivery.offered(now, is_first=not queue.waiting)
+                    outbox = outbox.with_queue(delivery.key, queue.with_offer(transition))
+        self._keep(outbox)
+
+    def _deliver(self, delivery: Delivery) -> None:
+        queue, now = self._outbox.queues[delivery.key], time.monotonic()
+        if now < delivery.not_before:
+            return
+        if queue.sending is None:
+            if not queue.waiting or not delivery.is_gathered(now):
+                return
+            queue = queue.with_message(self._facts.clock.now(), self._describe)
+            self._keep(self._outbox.with_queue(delivery.key, queue))
+        assert queue.sending is not None
+        try:
+            left = delivery.sender.send(queue.sending)
+        except ReconcilerError as error:
+            self._keep(self._outbox.with_queue(delivery.key, self._fail(delivery, queue, error)))
+            return
+        if left is not None:
+            self._keep(self._outbox.with_queue(delivery.key, replace(queue, sending=left)))
+            self._wake.set()
+            return
+        delivery.backoff.reset()
+        delivery.failure, delivery.gave_up = None, 0
+        delivery.not_before = time.monotonic() + delivery.sender.gap
+        self._facts.metrics.sent.inc()
+        self._keep(self._outbox.with_queue(delivery.key, queue.with_success()))
+        changes = len(queue.sending.transitions)
+        self._log.event("Notified", receiver=delivery.sender.receiver.label, changes=changes)
+
+    def _fail(self, delivery: Delivery, queue: Queue, error: ReconcilerError) -> Queue:
+        """Plan the next attempt, or give the message up."""
+        if self._stopping.is_set():
+            return queue
+        now = self._facts.clock.now()
+        queue, delivery.failure = queue.with_failure(now), error
+        self._facts.metrics.failed.inc()
+        pause = delivery.backoff.next()
+        if isinstance(error, Postponed):
+            pause = error.after
+        elif isinstance(error, NeedsHuman) and not isinstance(error, Rejected):
+            pause = HUMAN_PAUSE
+        delivery.not_before = time.monotonic() + pause
+        if queue.is_too_old(now) or (isinstance(error, Rejected) and queue.failures >= MAX_REJECTIONS):
+            delivery.gave_up += 1
+            self._facts.metrics.dropped.inc()
+            label = delivery.sender.receiver.label
+            self._log.event("NotificationDropped", str(error), level=Level.WARN, receiver=label)
+            return queue.with_success()
+        return queue
+
+    def _describe(self, transition: Transition) -> Transition:
+        """With what git says of its commits, where it can be asked."""
+        if transition.commit is None or transition.commits:
+            return transition
+        try:
+            with self._facts.open_source() as source:
+                commits, more = find_commits(source.commit, transition.commit, transition.base)
+        except ReconcilerError:
+            return transition
+        return replace(transition, commits=commits, more=more)
+
+    def _keep(self, outbox: Outbox) -> None:
+        """Write it down, before anything is sent of it."""
+        self._outbox = outbox
+        self._facts.metrics.waiting.set(sum(queue.size for queue in outbox.queues.values()))
+        if outbox == self._written:
+            return
+        try:
+            write_outbox(self._facts.folder, outbox)
+        except OSError as error:
+            self._unwritten = (error.strerror or str(error)).lower()
+        else:
+            self._written, self._unwritten = outbox, ""
+
+    def _show(self) -> None:
+        """Show what does not work, the first of several."""
+        conditions = self._facts.conditions
+        queues = self._outbox.queues
+        failing = [
+            one
+            for one in self._deliveries
+            if one.failure is not None
+            and (queues[one.key].failures >= SHOWN_FAILURES or isinstance(one.failure, NeedsHuman) or one.gave_up)
+        ]
+        if self._unwritten:
+            hint = "they are sent all the same, but those that wait are lost when the daemon ends"
+            message = f"what is to be told cannot be written down: {self._unwritten}"
+            conditions.set(NOTIFICATIONS, ConditionSeverity.WARNING, "NotificationsNotWritten", message, hint)
+        elif failing:
+            failure = failing[0].failure
+            assert failure is not None
+            others = f", and {len(failing) - 1} more receivers do not take theirs" if len(failing) > 1 else ""
+            waiting = queues[failing[0].key].size
+            hint = failure.hint or "it is tried again; `reconciler doctor --notify` tries it now"
+            if failing[0].gave_up:
+                message = f"{failing[0].gave_up} given up: {failure}{others}"
+                conditions.set(NOTIFICATIONS, ConditionSeverity.WARNING, "NotificationsDropped", message, hint)
+            else:
+                message = f"{waiting} waiting: {failure}{others}"
+                conditions.set(NOTIFICATIONS, ConditionSeverity.WARNING, "NotDelivered", message, hint)
+        else:
+            conditions.clear(NOTIFICATIONS)
+
+
+def _begin(store: DuckDBStore, before: Told) -> Told:
+    """Nobody is told of what this store holds already."""
+    applied, newest = store.applied(), store.events(1)
+    return Told(
+        store=store.identity(),
+        seq=newest[0].seq if newest else 0,
+        live=applied.stamp.commit if applied else None,
+        failing=before.failing,
+    )
+
+
+def find_commits(read: Callable[[str], Commit], head: str, base: str | None) -> tuple[tuple[CommitInfo, ...], bool]:
+    """A commit and those of the mainline between it and what was live before, the newest first.
+
+    The commit alone where nothing was, or where that is not near on the mainline; then whether there are others.
+    """
+    commits = [read(head)]
+    while base is not None and commits[-1].parents and len(commits) <= MAX_COMMITS:
+        parent = commits[-1].parents[0]
+        if parent == base:
+            return tuple(map(_info, commits)), False
+        commits.append(read(parent))
+    return (_info(commits[0]),), base is not None
+
+
+def _info(commit: Commit) -> CommitInfo:
+    return CommitInfo(commit.sha, subject_line(commit.message)[:MAX_SUBJECT], commit.author.name[:MAX_SUBJECT])

@@ -1,0 +1,276 @@
+"""The thread that tells people: what it reads, keeps and sends, what it shows, and what a kill leaves."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from reconciler.adapters.git.repository import open_repository
+from reconciler.adapters.machine import SystemClock
+from reconciler.daemon import notifier
+from reconciler.daemon.host import SyncRequest
+from reconciler.daemon.notifier import Facts, Notifier, find_commits
+from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
+from reconciler.model.commit import Commit, Signature
+from reconciler.model.receiver import parse_receivers
+from reconciler.notify.outbox import read_outbox
+from reconciler.notify.senders import Postponed, Rejected, Sender
+from reconciler.notify.transitions import NOTIFICATIONS
+from reconciler.status import BranchHead, describe
+from tests.daemon.hosts import host
+from tests.notify.test_messages import ORIGIN
+from tests.support import configs
+from tests.support.gitrepo import GitRepo
+from tests.support.patience import NEVER, until
+from tests.support.standings import NOON, running
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from reconciler.daemon.host import Host
+    from reconciler.notify.outbox import Message
+
+
+class Recorder(Sender):
+    """Takes messages, or answers with the errors that a test gives it, one after the other; the last one for ever."""
+
+    gap = 0.0
+
+    def __init__(self, name: str = "desk") -> None:
+        (receiver,) = parse_receivers(
+            [{"kind": "webhook", "url": f"https://host.example/{name}", "name": name}], lambda *_: ""
+        )
+        super().__init__(receiver, ORIGIN)
+        self.tried: list[Message] = []
+        self.taken: list[Message] = []
+        self.errors: list[ReconcilerError] = []
+
+    def send(self, message: Message) -> Message | None:
+        self.tried.append(message)
+        if self.errors:
+            raise self.errors[0] if len(self.errors) == 1 else self.errors.pop(0)
+        self.taken.append(message)
+        return None
+
+    def told(self) -> list[tuple[str, str | None]]:
+        return [(str(one.topic), one.commit) for message in self.taken for one in message.transitions]
+
+
+class Desk:
+    """A host with a repository, whose operations a test does itself, and a notifier that runs beside it."""
+
+    def __init__(self, folder: Path, opened: Host) -> None:
+        self.repo, self.state, self.host = GitRepo(folder / "config"), folder / "state", opened
+        self.recorder = Recorder()
+
+    def facts(self) -> Facts:
+        def status() -> Any:
+            conditions = tuple(self.host.deps.conditions.snapshot().active.values())
+            place = self.host.observed.place or BranchHead("", "", None, shallow=False)
+            daemon = running(conditions=conditions, scan=self.host.observed.scan)
+            return describe(place, self.host.observed.stored, daemon, SystemClock().now())
+
+        deps = self.host.deps
+        return Facts(
+            self.state,
+            status,
+            lambda: open_repository(self.repo.path),
+            deps.conditions,
+            deps.log,
+            deps.clock,
+            deps.metrics.notifications,
+        )
+
+    @contextmanager
+    def notifier(self, *more: Sender) -> Iterator[Notifier]:
+        found = Notifier([self.recorder, *more], self.facts())
+        found.begin(self.host.deps.store.store())
+        self.host.on_refresh = found.exchange
+        with found:
+            yield found
+
+    def commit(self, risk: float) -> str:
+        sha = self.repo.commit({"ann.yaml": configs.user("ann", risk=risk)})
+        self.sync()
+        return sha
+
+    def sync(self) -> None:
+        self.host.fetch(lambda: None)
+        self.host.head()
+        self.host.reconcile(SyncRequest(), lambda: None)
+
+    def shown(self) -> str:
+        condition = self.host.deps.conditions.snapshot().active.get(NOTIFICATIONS)
+        return condition.reason if condition else ""
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """Nothing is waited for without need."""
+    for name, seconds in {"TICK": 0.02, "GATHER": 0.0, "LONGEST_GATHER": 0.0}.items():
+        monkeypatch.setattr(notifier, name, seconds)
+    monkeypatch.setattr(notifier, "Backoff", Soon)
+    repo = GitRepo.create(tmp_path / "config")
+    repo.commit({"ann.yaml": configs.user("ann", risk=1.0)})
+    with host(repo.path, tmp_path / "state") as opened:
+        (tmp_path / "state").mkdir(exist_ok=True)
+        found = Desk(tmp_path, opened)
+        found.sync()
+        yield found
+
+
+class Soon:
+    """A back-off for tests."""
+
+    def next(self) -> float:
+        return 0.0
+
+    def reset(self) -> None:
+        pass
+
+
+def test_a_commit_is_told_once_with_what_git_says_of_it(desk: Desk) -> None:
+    with desk.notifier():
+        sha = desk.commit(2.0)
+        until(lambda: bool(desk.recorder.taken))
+        desk.sync()
+        bad = desk.repo.commit({"ann.yaml": "kind: ["})
+        desk.sync()
+        desk.sync()
+        until(lambda: len(desk.recorder.taken) == 2)
+    assert desk.recorder.told() == [("live", sha), ("refused", bad)]
+    (live,) = desk.recorder.taken[0].transitions
+    assert [(one.sha, one.subject, one.author) for one in live.commits] == [(sha, "Change configuration", "Ann Trader")]
+
+
+@pytest.mark.slow
+def test_what_happens_while_a_receiver_is_away_is_one_message(desk: Desk) -> None:
+    desk.recorder.errors = [RetryLater("it is away")]
+    with desk.notifier():
+        first = desk.commit(2.0)
+        until(lambda: len(desk.recorder.tried) > 2)
+        until(lambda: desk.shown() == "NotDelivered")
+        later = [desk.commit(risk) for risk in (3.0, 4.0, 5.0)]
+        desk.recorder.errors = []
+        until(lambda: len(desk.recorder.taken) == 2)
+        until(lambda: desk.shown() == "")
+    assert len({one.id for one in desk.recorder.tried}) == 2
+    assert desk.recorder.told() == [("live", first), *(("live", sha) for sha in later)]
+
+
+@pytest.mark.slow
+def test_a_kill_before_the_answer_sends_the_same_message_again(desk: Desk) -> None:
+    desk.recorder.errors = [RetryLater("nobody knows whether it came through")]
+    with desk.notifier():
+        sha = desk.commit(2.0)
+        until(lambda: bool(desk.recorder.tried))
+    kept = read_outbox(desk.state)
+    assert kept is not None
+    assert desk.recorder.taken == []
+    desk.recorder.errors = []
+    with desk.notifier():
+        until(lambda: bool(desk.recorder.taken))
+    assert {one.id for one in desk.recorder.tried} == {desk.recorder.taken[0].id}
+    assert desk.recorder.told() == [("live", sha)]
+
+
+@pytest.mark.slow
+def test_what_went_live_while_no_daemon_ran_is_told(desk: Desk) -> None:
+    with desk.notifier():
+        pass
+    desk.host.on_refresh = lambda store: None
+    shas = [desk.commit(2.0), desk.commit(3.0)]
+    with desk.notifier():
+        desk.sync()
+        until(lambda: bool(desk.recorder.taken))
+    assert desk.recorder.told() == [("live", sha) for sha in shas]
+
+
+@pytest.mark.slow
+def test_a_receiver_that_fails_keeps_nothing_from_another(desk: Desk) -> None:
+    desk.recorder.errors = [NeedsHuman("its token is wrong")]
+    other = Recorder("other")
+    with desk.notifier(other):
+        desk.commit(2.0)
+        until(lambda: bool(other.taken))
+        until(lambda: desk.shown() == "NotDelivered")
+    assert len(desk.recorder.tried) == 1
+
+
+@pytest.mark.slow
+def test_a_message_that_nobody_takes_is_dropped_and_the_next_one_sent(desk: Desk) -> None:
+    desk.recorder.errors = [Rejected("too long")]
+    with desk.notifier():
+        desk.commit(2.0)
+        until(lambda: desk.shown() == "NotificationsDropped")
+        assert len(desk.recorder.tried) == notifier.MAX_REJECTIONS
+        desk.recorder.errors = []
+        sha = desk.commit(3.0)
+        until(lambda: bool(desk.recorder.taken))
+        until(lambda: desk.shown() == "")
+    assert desk.recorder.told() == [("live", sha)]
+
+
+@pytest.mark.slow
+def test_a_receiver_is_left_alone_for_as_long_as_it_asks(desk: Desk) -> None:
+    desk.recorder.errors = [Postponed("too many", after=NEVER)]
+    with desk.notifier():
+        desk.commit(2.0)
+        until(lambda: bool(desk.recorder.tried))
+        desk.commit(3.0)
+    assert len(desk.recorder.tried) == 1
+
+
+@pytest.mark.slow
+def test_a_receiver_that_hangs_delays_no_commit(desk: Desk) -> None:
+    came, go = threading.Event(), threading.Event()
+
+    class Hanging(Recorder):
+        def send(self, message: Message) -> Message | None:
+            came.set()
+            go.wait(NEVER)
+            return None
+
+        def stop(self) -> None:
+            go.set()
+
+    desk.recorder = Hanging()
+    with desk.notifier():
+        desk.commit(2.0)
+        assert came.wait(NEVER)
+        desk.commit(3.0)
+        assert desk.host.observed.stored.applied is not None
+        assert not go.is_set()
+
+
+@pytest.mark.slow
+def test_a_file_that_cannot_be_written_is_shown_and_people_are_told_all_the_same(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with desk.notifier():
+        monkeypatch.setattr(notifier, "write_outbox", refuse)
+        desk.commit(2.0)
+        until(lambda: desk.shown() == "NotificationsNotWritten")
+        assert desk.recorder.taken
+
+
+def test_where_the_commits_between_two_are_found() -> None:
+    known = {str(number): commit(number) for number in range(150)}
+    read: Callable[[str], Any] = lambda sha: known[sha]  # noqa: E731
+    commits, more = find_commits(read, "9", "5")
+    assert ([one.sha for one in commits], more) == (["9", "8", "7", "6"], False)
+    assert [one.sha for one in find_commits(read, "9", None)[0]] == ["9"]
+    assert find_commits(read, "149", "5")[1]
+    assert [one.sha for one in find_commits(read, "9", "elsewhere")[0]] == ["9"]
+
+
+def commit(number: int) -> Any:
+    person = Signature("Ann", "a@b", NOON)
+    return Commit(str(number), (str(number - 1),) if number else (), person, person, f"Change {number}\n\nmore")

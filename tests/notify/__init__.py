@@ -1,0 +1,1 @@
+"""What people are told, by whom it is taken, and what waits meanwhile."""

@@ -1,0 +1,61 @@
+"""What waits is kept: once, in order, within limits, over a restart."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.errors import NeedsHuman
+from reconciler.model.host import ConditionSeverity
+from reconciler.notify.outbox import FILE_NAME, GIVE_UP, MAX_WAITING, Outbox, Queue, read_outbox, write_outbox
+from reconciler.notify.transitions import Failing, Told
+from tests.notify.test_messages import live
+from tests.support.standings import NOON
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_message_on_its_way_stays_as_it_is() -> None:
+    queue = Queue().with_offer(live(1)).with_message(NOON, lambda one: one, lambda: "first")
+    again = queue.with_offer(live(2)).with_failure(NOON).with_message(NOON, lambda one: one, lambda: "second")
+    assert again.sending == queue.sending
+    after = again.with_success().with_message(NOON, lambda one: one, lambda: "second")
+    assert after.sending is not None
+    assert (after.sending.id, after.sending.transitions, after.failures) == ("second", (live(2),), 0)
+
+
+def test_of_very_many_changes_the_newest_are_kept_and_the_others_counted() -> None:
+    queue = Queue()
+    for number in range(MAX_WAITING + 30):
+        queue = queue.with_offer(live(number))
+    assert (len(queue.waiting), queue.dropped, queue.waiting[-1]) == (MAX_WAITING, 30, live(MAX_WAITING + 29))
+    sent = queue.with_message(NOON, lambda one: one)
+    assert sent.sending is not None
+    assert (sent.sending.dropped, sent.dropped) == (30, 0)
+
+
+def test_nobody_is_told_of_what_is_very_old() -> None:
+    queue = Queue().with_offer(live()).with_message(NOON, lambda one: one)
+    assert not queue.is_too_old(NOON + GIVE_UP - timedelta(seconds=1))
+    assert queue.is_too_old(NOON + GIVE_UP)
+
+
+def test_the_file_holds_all_of_it(tmp_path: Path) -> None:
+    assert read_outbox(tmp_path) is None
+    failing = {"Redis": Failing(ConditionSeverity.RETRYING, "RetryLater", NOON)}
+    told = Told(store="s", seq=9, live="a", drift=("User ann",), healed={"User ann": NOON}, failing=failing)
+    queue = Queue().with_offer(live(1)).with_message(NOON, lambda one: one).with_offer(live(2)).with_failure(NOON)
+    outbox = Outbox(told=told).with_queue("webhook-1", queue)
+    write_outbox(tmp_path, outbox)
+    assert read_outbox(tmp_path) == outbox
+    assert outbox.for_receivers(["other"]).queues == {"other": Queue()}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 2}', '{"told": 7}', "\0\xff"])
+def test_a_file_that_cannot_be_read_is_said_to_be(tmp_path: Path, text: str) -> None:
+    (tmp_path / FILE_NAME).write_text(text, encoding="latin-1")
+    with pytest.raises(NeedsHuman, match=FILE_NAME):
+        read_outbox(tmp_path)
