@@ -68,6 +68,9 @@ EXAMPLES = {
     "session list": "session list fx-majors-01 --limit 10",
     "session expire": "session expire --all fx-majors-01",
     "token": "token --role read",
+    "service": "service install --config reconciler.toml",
+    "service install": "service install --config reconciler.toml",
+    "service remove": "service remove",
     "completion": "completion bash",
 }
 """A line to try for each command, in the example repository; of the program itself for an empty path."""

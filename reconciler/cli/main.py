@@ -44,6 +44,7 @@ COMMANDS = {
     "plan": ("check", "show what a commit would change, and which rules refuse it"),
     "policy": ("author", "list the rules in policies/, and run their tests"),
     "run": ("daemon", "run the daemon: every commit goes live at once"),
+    "service": ("service", "let Windows run the daemon as a service"),
     "logs": ("observe", "show what the daemon did, from its log; also when it is down"),
     "sync": ("reconcile", "reconcile once to the branch's head"),
     "suspend": ("reconcile", "stop reconciling for a while, and say why"),

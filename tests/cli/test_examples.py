@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Past
 
-ELSEWHERE = {"demo", "run", "open", "logs", "session", "import", "restore", "history copy", "schema new"}
+ELSEWHERE = {"demo", "run", "open", "logs", "session", "import", "restore", "history copy", "schema new", "service"}
 """Those that need more than the example repository, and those that take longer than all others together."""
 ANSWERS = {"plan": 2, "diff": 2}
 """Exit codes of those that show a difference."""
@@ -36,7 +36,9 @@ def test_examples_work_in_the_example_repository(
 ) -> None:
     host = begin(changed)
     monkeypatch.chdir(tmp_path)
-    tried = [path for path in EXAMPLES if path and not path.startswith("session") and path not in ELSEWHERE]
+    tried = [
+        path for path in EXAMPLES if path and not path.startswith(("session", "service")) and path not in ELSEWHERE
+    ]
     assert len(tried) > len(COMMANDS) - len(ELSEWHERE)
     for path in tried:
         answer = host.run(*shlex.split(EXAMPLES[path]))

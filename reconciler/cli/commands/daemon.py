@@ -16,22 +16,14 @@ from reconciler.adapters.log import style_of
 from reconciler.cli import output, tour
 from reconciler.cli.options import Globals, global_options
 from reconciler.cli.output import Exit
-from reconciler.daemon.assembly import set_gc_thresholds
 from reconciler.values import replace
 from reconciler.web.server import MAX_PORT, parse_listen
-from reconciler.wiring.daemon import run_daemon
+from reconciler.wiring.daemon import CHECK_INTERVAL, working_daemon
 
 if TYPE_CHECKING:
     from types import FrameType
 
 PROGRAM = "reconciler"
-CHECK_INTERVAL = 1.0
-"""Seconds between two checks of what no thread would notice."""
-MAX_STOP = 4.5
-"""Seconds that stopping may take; what has not ended by then is undone at the next start."""
-SWITCH_INTERVAL = 0.0001
-"""Seconds that a thread may compute while others wait: with Python's own 5 ms, each question over HTTP would hold up a
-commit on its way by as much."""
 SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")
 """What asks for the end, on the systems that have it: a service manager, ^C, a terminal that closes; Windows' ^C."""
 
@@ -53,11 +45,9 @@ def run(given: Globals, example: Path | None, port: int | None) -> int:
     for name in SIGNALS:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), stop.handle)
-    sys.setswitchinterval(SWITCH_INTERVAL)
-    set_gc_thresholds()
     command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
     style = style_of(sys.stderr, os.environ, coloured=output.has_colour(sys.stderr))
-    with run_daemon(given.settings(), command, sys.stderr, style) as daemon:
+    with working_daemon(given.settings(), command, sys.stderr, style, stop.give_up) as daemon:
         if port is not None:
             given.say(f"listening on http://{daemon.address}")
         if example is not None:
@@ -65,10 +55,6 @@ def run(given: Globals, example: Path | None, port: int | None) -> int:
                 given.say(text)
         while not stop.asked.wait(CHECK_INTERVAL):
             daemon.check()
-        giving_up = threading.Timer(MAX_STOP, os._exit, [stop.code])
-        giving_up.daemon = True
-        giving_up.start()
-    giving_up.cancel()
     return stop.code
 
 
@@ -89,3 +75,7 @@ class _StopSignal:
         if number == signal.SIGINT:
             self.code = Exit.INTERRUPTED
         self.asked.set()
+
+    def give_up(self) -> None:
+        """End the process: stopping takes too long."""
+        os._exit(self.code)
