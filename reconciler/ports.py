@@ -323,12 +323,13 @@ class Store(StoreReader, Protocol):
 class VersionFilter(Struct, frozen=True):
     """Which versions to find; a field that is None lets all pass.
 
-    `author` is part of `Name <email>`, ignoring case. `kinds` with `name`: commits that changed a resource of one of
-    these kinds with this name or id. `since` and `until` bound the committer time, `until` excluded. `after` is the
-    last version of the page before: its committer time, height and sha.
+    `author` is part of `Name <email>`, `text` of that or of the message, ignoring case, or how a sha begins. `kinds`
+    with `name`: commits that changed a resource of one of these kinds with this name or id. `since` and `until` bound
+    the committer time, `until` excluded. `after` is the last version of the page before: its time, height and sha.
     """
 
     author: str | None = None
+    text: str | None = None
     kinds: tuple[Kind, ...] | None = None
     name: str | None = None
     since: datetime | None = None
@@ -368,10 +369,7 @@ class LedgerReader(Protocol):
         """The versions that pass a filter, newest committer time first; orphaned ones only for status `ORPHANED`."""
 
     def activity(self, since: datetime, refused: Collection[str] = ()) -> tuple[ActiveDay, ...]:
-        """The days since a time on which anything was committed to the mainline, in order; without orphaned commits.
-
-        Commits that were `refused` are counted as such, and what they would have changed is not.
-        """
+        """The days since a time with commits of the mainline, in order, without what `refused` ones would change."""
 
     def count_orphans(self) -> int:
         """The number of versions that the branch no longer reaches."""

@@ -7,6 +7,7 @@ were.
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import date
 from string import Template
@@ -98,13 +99,18 @@ FOUND = build("""
 SELECT $VERSION FROM $VERSIONS
 WHERE $OURS AND orphaned = {orphaned:Bool} AND ({status:String} = '' OR status = {status:String})
   AND positionCaseInsensitiveUTF8(concat(author_name, ' <', author_email, '>'), {author:String}) > 0
+  AND (positionCaseInsensitiveUTF8(concat(message, ' ', author_name, ' <', author_email, '>'), {text:String}) > 0
+    OR startsWith(commit_sha, {sha:String}))
   AND committer_time >= {since:DateTime64(6, 'UTC')} AND committer_time < {until:DateTime64(6, 'UTC')}
   AND ({after_sha:String} = '' OR committer_time < {after:DateTime64(6, 'UTC')}
     OR committer_time = {after:DateTime64(6, 'UTC')} AND (
       height < {after_height:UInt32} OR height = {after_height:UInt32} AND commit_sha > {after_sha:String}
     ))
 """)
-"""An empty author is part of every one."""
+"""An empty author or text is part of every one."""
+SHA = re.compile("[0-9a-f]{4,64}", re.ASCII)
+NO_SHA = "-"
+"""No commit's begins so."""
 
 NEWEST_FIRST = "ORDER BY committer_time DESC, height DESC, commit_sha LIMIT {limit:UInt64}"
 
@@ -255,12 +261,14 @@ class HistoryQueries:
 
     def find_versions(self, only: VersionFilter, *, limit: int) -> tuple[VersionRow, ...]:
         """The versions that a filter lets through, newest committer time first."""
-        orphaned = only.status == ORPHANED
+        orphaned, text = only.status == ORPHANED, (only.text or "").lower()
         after, height, sha = only.after or (LATEST, HIGHEST, "")
         bound: dict[str, object] = {
             "orphaned": orphaned,
             "status": "" if orphaned else only.status or "",
             "author": only.author or "",
+            "text": only.text or "",
+            "sha": text if SHA.fullmatch(text) else NO_SHA,
             "since": clamp(only.since or EARLIEST),
             "until": clamp(only.until or LATEST),
             "limit": limit,

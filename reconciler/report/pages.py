@@ -11,7 +11,7 @@ from reconciler.model.rows import DRIFT_FOUND, DRIFT_HEALED, DriftType
 from reconciler.report.columns import ShownColumn, arrange_columns
 from reconciler.report.commits import short_sha
 from reconciler.report.escape import format_time
-from reconciler.report.happenings import describe_event
+from reconciler.report.eventwords import describe_event
 from reconciler.report.rows import build_row
 
 if TYPE_CHECKING:

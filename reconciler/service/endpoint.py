@@ -237,6 +237,7 @@ ROW_LIMIT = replace(LIMIT, description="How many rows at most", schema=whole_num
 SESSION_LIMIT = replace(LIMIT, parse=parse_session_limit)
 CURSOR = Parameter("cursor", "Where to go on: `next` of the answer before", text(maxLength=MAX_CURSOR))
 FILTER_PARAMETERS = (
+    Parameter("grep", "Part of the message or of the author's `Name <email>`, or how a sha begins", text()),
     Parameter("author", "Part of `Name <email>`, in any case", text()),
     Parameter("kind", "Only what changed a resource of this kind", text()),
     Parameter("name", "Only what changed a resource of this name or id", text()),

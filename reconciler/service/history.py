@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT = 20
 """Changes and versions of an answer unless somebody says how many."""
-FILTERS: Final = ("author", "kind", "name", "since", "until", "status")
+FILTERS: Final = ("grep", "author", "kind", "name", "since", "until", "status")
 STATUSES: Final = (*Status, ORPHANED)
 
 
@@ -133,6 +133,7 @@ class History(Service):
         limit: int = DEFAULT_LIMIT,
         cursor: str | None = None,
         *,
+        grep: str | None = None,
         author: str | None = None,
         kind: str | None = None,
         name: str | None = None,
@@ -146,7 +147,7 @@ class History(Service):
 
         Without a filter, what went live on the host out of other branches is among them.
         """
-        given = zip(FILTERS, (author, kind, name, since, until, status), strict=True)
+        given = zip(FILTERS, (grep, author, kind, name, since, until, status), strict=True)
         filters = {filter_: text for filter_, text in given if text is not None}
         list_ = FOUND if filters else VERSIONS
         place, before = parse_cursor(cursor, list_), None
@@ -328,6 +329,7 @@ def _version_filter(past: Past, filters: Mapping[str, str]) -> VersionFilter:
         kinds = past.all_kinds().members
     return VersionFilter(
         author=filters.get("author"),
+        text=filters.get("grep"),
         kinds=kinds,
         name=filters.get("name"),
         since=parse_time(filters["since"]) if "since" in filters else None,

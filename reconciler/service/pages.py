@@ -36,7 +36,8 @@ from reconciler.service.history import FILTERS, History
 from reconciler.service.hostpage import describe_host
 from reconciler.service.kinds import find_kind, known_kinds
 from reconciler.service.past import open_past
-from reconciler.service.rows import Rows
+from reconciler.service.rows import Plans, Rows
+from reconciler.sessions import PREFIX
 from reconciler.values import replace
 from reconciler.words import suggest
 
@@ -46,8 +47,10 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.reader import DuckDBReader
     from reconciler.kinds.kind import Kind
     from reconciler.model.change import Row
+    from reconciler.model.live import Session
     from reconciler.model.rows import LiveRow
     from reconciler.ports import Base
+    from reconciler.sessions import SessionLayout
 
     Page = dict[str, Any]
     Query = Mapping[str, str]
@@ -67,10 +70,13 @@ VERSION_STEPS = (50, 200, 1000)
 """How many versions the page of versions may show."""
 MAX_CHANGES = 300
 """Changes of a commit on its page; of a larger commit it gives the numbers only."""
+MAX_WAITING = 50
+"""Changes, and problems, of a plan that waits."""
 MAX_DRIFTS, MAX_USES = 100, 200
 """Host events about drift that the page of a resource looks at, and resources that refer to it that it lists."""
 MAX_OWNERS, SESSIONS_EACH = 200, 10
 """Owners on the page of sessions, and sessions of each, the one used last first."""
+DEVICE_LETTERS = 8
 OWNER = "owner"
 NO_HISTORY = ("this host keeps no history", "set history.url to chdb, duckdb or a ClickHouse server")
 
@@ -89,7 +95,8 @@ class Pages(Service):
     def overview(self) -> Page:
         """How this host stands, and what happened lately."""
         status = build_status(self.context.status())
-        return {"host": self._heading(status), "status": answers.to_json(status), **self._recent()}
+        waiting = self._waiting() if status.suspended else {"waiting": None, "without_plan": None}
+        return {"host": self._heading(status), "status": answers.to_json(status), **waiting, **self._recent()}
 
     def kinds(self) -> Page:
         """The kinds, and how many live rows each has."""
@@ -135,7 +142,9 @@ class Pages(Service):
             raise UsageError("limit is none of the steps", hint=f"there are: {', '.join(map(str, VERSION_STEPS))}")
         limit = int(step)
         filters = {name: text.strip() for name, text in query.items() if name != "limit" and text.strip()}
-        page: Page = {"filters": filters, "limit": limit, "more": None, "versions": [], "orphaned": 0}
+        with self._open_rows() as store:
+            kinds = [kind.name for kind in known_kinds(store, self.context.bundled)]
+        page: Page = {"filters": filters, "kinds": kinds, "limit": limit, "more": None, "versions": [], "orphaned": 0}
         if not self.context.keeps_history:
             return self._page(page | {"without_history": _reason(_history_off())})
         unknown = sorted(filters.keys() - set(FILTERS))
@@ -170,7 +179,7 @@ class Pages(Service):
     def sessions(self, query: Query) -> Page:
         """The sessions of those who may have active ones, or of one owner; or why they are not known here."""
         layout, owner = self.context.session_layout(), query.get(OWNER, "").strip()
-        page: Page = {"kind": layout.owner_kind, OWNER: owner, "owners": [], "more": 0, "without_sessions": None}
+        page: Page = {"kind": layout.owner_kind, OWNER: owner, "sessions": [], "more_of": [], "more": 0}
         try:
             with self.context.open_sessions() as sessions:
                 ids = self._owner_ids(owner) if owner else sessions.owners()
@@ -178,21 +187,12 @@ class Pages(Service):
         except ReconcilerError as error:
             return self._page(page | {"without_sessions": _reason(error)})
         names = self._owner_names(pages)
-        owners = [
-            {
-                "id": id_,
-                "name": names.get(id_),
-                "sessions": [
-                    {column: value for column, value in layout.record(session).items() if column != layout.owner_column}
-                    for session in found.sessions
-                ],
-                "more": found.after is not None,
-            }
-            for id_, found in pages.items()
-            if found.sessions
-        ]
-        owners.sort(key=lambda entry: str(entry["name"] or entry["id"]))
-        return self._page(page | {"owners": owners, "more": max(0, len(ids) - MAX_OWNERS)})
+        found = [one for each in pages.values() for one in each.sessions]
+        found.sort(key=lambda one: (one.last_active, one.id), reverse=True)
+        shown = [_build_session(layout, one, names.get(one.owner)) for one in found]
+        more_of = [{"id": id_, "name": names.get(id_)} for id_, each in pages.items() if each.after is not None]
+        counts = {"more_of": more_of, "more": max(0, len(ids) - MAX_OWNERS), "without_sessions": None}
+        return self._page(page | {"sessions": shown, **counts})
 
     def events(self, query: Query) -> Page:
         """What this host did: the newest events, or those before one."""
@@ -239,6 +239,23 @@ class Pages(Service):
         }
         recent = [answers.to_json(commits.build_version(one, fates[one.commit.sha])) for one in newest]
         return page | {"recent": recent, "activity": activity}
+
+    def _waiting(self) -> Page:
+        """The plan that waits for the end of the suspension: its numbers, its first changes, what is wrong with it."""
+        try:
+            plan = Plans(self.context).ahead()
+        except ReconcilerError as error:
+            return {"waiting": None, "without_plan": _reason(error)}
+        changes, problems = plan.changes[:MAX_WAITING], plan.problems[:MAX_WAITING]
+        cut = {"changes": changes, "problems": problems}
+        left = {"changes": len(plan.changes) - len(changes), "problems": len(plan.problems) - len(problems)}
+        waiting = {
+            "head": plan.head,
+            "summary": answers.to_json(plan.summary),
+            **{name: [answers.to_json(one) for one in some] for name, some in cut.items()},
+            "left_out": left,
+        }
+        return {"waiting": waiting, "without_plan": None}
 
     def _resource_history(self, kind: Kind, page: Page) -> Page:
         past: Page = {"changes": [], "blame": {}, "without_history": None}
@@ -289,6 +306,13 @@ class Pages(Service):
         with self.context.open_rows() as store:
             assert store is not None  # a daemon makes it
             yield store
+
+
+def _build_session(layout: SessionLayout, session: Session, name: str | None) -> Page:
+    """A session with its owner, and the beginning of its device's hash: enough to tell devices of one owner apart."""
+    device = session.device_fingerprint.removeprefix(PREFIX)[:DEVICE_LETTERS]
+    columns = {column: value for column, value in layout.record(session).items() if column != layout.owner_column}
+    return {"owner": session.owner, "name": name, **columns, "device": device}
 
 
 def _reason(error: ReconcilerError) -> Page:

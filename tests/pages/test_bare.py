@@ -114,6 +114,13 @@ def test_a_row_that_somebody_changed_is_shown_beside_what_git_says(tmp_path: Pat
         assert ", healed " in healed
         assert "fieldlive washealed to lot_size_value32" in healed
         assert "this host healed drift: 2 rows" in words(site, "/drift")
+        site.operate("/v1/suspend", {"reason": "the `broker` moves"})
+        head = world.risk(repo, "0.6")
+        site.daemon.await_status(lambda said: bool(said["head"] == head and said["suspended"]))
+        waiting = words(site, "/")
+        assert f"What waits When it goes on, {head[:8]} will change rows: 0 to create, 1 to update" in waiting
+        assert "the broker moves" in waiting
+        assert [one["name"] for one in site.get("/index.json").json["waiting"]["changes"]] == ["fx-majors-01"]
 
 
 def tamper(site: Site) -> None:

@@ -194,6 +194,16 @@ def test_the_overview_says_how_it_stands(desk: Site) -> None:
     assert "36 rows changed by 5 commits in 30 days" in " ".join(words.split())
 
 
+def test_versions_are_found_by_message_author_and_sha(desk: Site) -> None:
+    head = desk.repo.git("rev-parse", "main")
+    by_sha = desk.get(f"/versions.json?grep={head[:9].upper()}").json["versions"]
+    by_text = desk.get("/versions.json?grep=LET+GO").json["versions"]
+    assert [one["commit"] for one in by_sha] == [one["commit"] for one in by_text] == [head]
+    assert len(desk.get("/versions.json?grep=m%40example").json["versions"]) == 1
+    nothing = " ".join(Markup(desk.get("/versions?grep=nothing-like-it").text).words.split())
+    assert "No commit is like that. See all of them" in nothing
+
+
 def test_a_row_stands_beside_what_git_says_with_blame_and_history(desk: Site) -> None:
     said = desk.get("/resources/user/fx-majors-01.json").json
     first, last = desk.repo.git("rev-list", "--max-parents=0", "main"), desk.repo.git("rev-parse", "main")
@@ -369,13 +379,17 @@ def test_sessions_are_listed_by_the_names_of_their_owners(desk: Site) -> None:
     session = json.loads(made.stdout)
     for asked in ("", "?owner=fx-majors-02"):
         said = desk.get(f"/sessions.json{asked}").json
-        assert [(one["name"], [each["session_id"] for each in one["sessions"]]) for one in said["owners"]] == [
-            ("fx-majors-02", [session["session_id"]])
+        assert [(one["name"], one["session_id"]) for one in said["sessions"]] == [
+            ("fx-majors-02", session["session_id"])
         ]
+        device = said["sessions"][0]["device"]
+        assert session["device_fingerprint"].startswith(f"hmac-sha256:{device}")
+        assert len(device) == 8
     words = desk.get("/sessions").text
     assert "203.0.113.7" in words
     assert "laptop" not in words
-    assert desk.get("/sessions.json?owner=nobody").json["owners"] == []
+    assert ">hmac-sha256" not in words
+    assert desk.get("/sessions.json?owner=nobody").json["sessions"] == []
 
 
 def test_events_are_told_newest_first_and_a_page_at_a_time(desk: Site) -> None:

@@ -115,6 +115,7 @@ def copy(given: Globals, target: str, form: str) -> Exit:
 @click.command(short_help="recorded commits")
 @format_option("text", "json")
 @LIMIT
+@click.option("--grep", metavar="TEXT", help="Only commits with this in message or author, or whose sha begins so.")
 @click.option("--author", metavar="TEXT", help="Only authors whose `Name <email>` contains this, in any case.")
 @click.option("--kind", metavar="KIND", shell_complete=completion.kinds, help="Only commits that changed this kind.")
 @click.option(

@@ -352,6 +352,11 @@ def test_commits_by_filter(ledger: Ledger) -> None:
     assert found(ledger, author="ANN") == [sha(3), early, sha(1)]
     assert found(ledger, author="Holt <ann@") == [sha(1)]
     assert found(ledger, author="É. dup") == [sha(4)]
+    assert found(ledger, text="É. dup") == [sha(4)]
+    assert found(ledger, text="STEP 3") == [sha(3)]
+    assert found(ledger, text=sha(4).upper()) == [sha(4)]
+    assert found(ledger, text="000") == []  # too little for a sha
+    assert found(ledger, text=sha(4)[:30]) == found(ledger, text="") == found(ledger)
     assert found(ledger, status="INVALID") == [sha(3)]
     assert found(ledger, status="VALID", author="ann") == [early, sha(1)]
     assert found(ledger, since=moments[1]) == [sha(4), sha(2), sha(3)]

@@ -229,12 +229,20 @@ def _rank(sha: str, at: datetime, height: int) -> tuple[float, int, str]:
     return -at.timestamp(), -height, sha
 
 
+def _holds(row: VersionRow, text: str) -> bool:
+    commit = row.commit
+    is_sha = len(text) >= 4 and set(text) <= set("0123456789abcdef")
+    whole = f"{commit.message} {commit.author.name} <{commit.author.email}>"
+    return text in whole.lower() or (is_sha and commit.sha.startswith(text))
+
+
 def _passes(row: VersionRow, only: VersionFilter) -> bool:
     at, author = row.commit.committer.time, f"{row.commit.author.name} <{row.commit.author.email}>"
     return (
         row.orphaned == (only.status == ORPHANED)
         and only.status in (None, ORPHANED, row.status)
         and (only.author is None or only.author.lower() in author.lower())
+        and (only.text is None or _holds(row, only.text.lower()))
         and (only.since is None or at >= only.since)
         and (only.until is None or at < only.until)
         and (only.after is None or _rank(row.commit.sha, at, row.height) > _rank(only.after[2], *only.after[:2]))

@@ -21,79 +21,79 @@ MAX_NAMED = 3
 DONE = {"creates": "created", "updates": "updated", "deletes": "deleted"}
 
 
-class Happening(NamedTuple):
+class EventWords(NamedTuple):
     """`actor` is a person, None where nobody is known or the host did it by itself; backquotes are around code."""
 
     actor: str | None
     words: str
 
 
-def describe_event(event: HostEvent, authors: Mapping[str, str]) -> Happening:
+def describe_event(event: HostEvent, authors: Mapping[str, str]) -> EventWords:
     """An event in words; `authors` has those of commits by sha. One that is not known here goes by its name."""
     try:
         return _DESCRIBE[event.event](event.detail, authors.get(event.commit or ""))
     except (KeyError, TypeError):  # another version of the program wrote it down, with other parts
-        return Happening(None, event.event.replace("-", " "))
+        return EventWords(None, event.event.replace("-", " "))
 
 
-def _applied(detail: Detail, author: str | None) -> Happening:
+def _applied(detail: Detail, author: str | None) -> EventWords:
     counts = [f"{detail[what]:,} {done}" for what, done in DONE.items() if detail.get(what)]
     said = f"{', '.join(counts) or 'no row changed'}"
     approved = [str(one["by"]) for one in detail.get("approved", ())]
     approval = f"; approved by {', '.join(approved)}" if approved else ""
     subject = "made a commit that went live" if author else "a commit went live"
-    return Happening(author, f"{subject}: {said}{approval}")
+    return EventWords(author, f"{subject}: {said}{approval}")
 
 
-def _refused(detail: Detail, author: str | None) -> Happening:
+def _refused(detail: Detail, author: str | None) -> EventWords:
     rules = [f"`{rule}`" for rule in detail.get("refused_by", ())]
     more = f" and {len(rules) - MAX_NAMED} more" if len(rules) > MAX_NAMED else ""
     by = f" by {', '.join(rules[:MAX_NAMED])}{more}" if rules else ""
     problems = int(detail.get("problems", 0))
     what = f": {plural(problems, 'problem')}" if problems else ""
     subject = "made a commit that was refused" if author else "a commit was refused"
-    return Happening(author, f"{subject}{by}{what}")
+    return EventWords(author, f"{subject}{by}{what}")
 
 
-def _suspended(detail: Detail, _: str | None) -> Happening:
+def _suspended(detail: Detail, _: str | None) -> EventWords:
     until = f" until {_moment(detail['until'])}" if detail.get("until") else ""
-    return Happening(str(detail["actor"]), f"suspended reconciling{until}: {detail['reason']}")
+    return EventWords(str(detail["actor"]), f"suspended reconciling{until}: {detail['reason']}")
 
 
-def _resumed(detail: Detail, _: str | None) -> Happening:
+def _resumed(detail: Detail, _: str | None) -> EventWords:
     what = f"resumed reconciling, which {detail['actor']} had suspended: {detail['reason']}"
-    return Happening(str(detail["resumed_by"]), what)
+    return EventWords(str(detail["resumed_by"]), what)
 
 
-def _expired(detail: Detail, _: str | None) -> Happening:
-    return Happening(None, f"the suspension by {detail['actor']} ended: {detail['reason']}")
+def _expired(detail: Detail, _: str | None) -> EventWords:
+    return EventWords(None, f"the suspension by {detail['actor']} ended: {detail['reason']}")
 
 
-def _found(detail: Detail, _: str | None) -> Happening:
-    return Happening(None, f"something else changed live rows: {_rows(detail)} not what git says")
+def _found(detail: Detail, _: str | None) -> EventWords:
+    return EventWords(None, f"something else changed live rows: {_rows(detail)} not what git says")
 
 
-def _healed(detail: Detail, _: str | None) -> Happening:
-    return Happening(None, f"this host healed drift: {_rows(detail)} put back to what git says")
+def _healed(detail: Detail, _: str | None) -> EventWords:
+    return EventWords(None, f"this host healed drift: {_rows(detail)} put back to what git says")
 
 
-def _gone(detail: Detail, _: str | None) -> Happening:
-    return Happening(None, "drift is gone: the live rows are what git says")
+def _gone(detail: Detail, _: str | None) -> EventWords:
+    return EventWords(None, "drift is gone: the live rows are what git says")
 
 
-def _bound(detail: Detail, _: str | None) -> Happening:
+def _bound(detail: Detail, _: str | None) -> EventWords:
     before = f" instead of `{detail['before']}`" if detail.get("before") else ""
     branch = f"branch `{detail['branch']}`{before}" if detail.get("branch") else "no branch yet"
-    return Happening(None, f"this host follows {branch} of {detail['repository']}")
+    return EventWords(None, f"this host follows {branch} of {detail['repository']}")
 
 
-def _moved(detail: Detail, _: str | None) -> Happening:
-    return Happening(None, f"the repository is at {detail['url']}; it was at {detail['before']}")
+def _moved(detail: Detail, _: str | None) -> EventWords:
+    return EventWords(None, f"the repository is at {detail['url']}; it was at {detail['before']}")
 
 
-def _restored(detail: Detail, _: str | None) -> Happening:
+def _restored(detail: Detail, _: str | None) -> EventWords:
     before = f"; `{short_sha(detail['before'])}` was live before" if detail.get("before") else ""
-    return Happening(None, f"the live rows were restored from the backup {detail['file']}{before}")
+    return EventWords(None, f"the live rows were restored from the backup {detail['file']}{before}")
 
 
 def _rows(detail: Detail) -> str:
@@ -108,7 +108,7 @@ def _moment(text: str) -> str:
     return text[:16].replace("T", " ") + " UTC"
 
 
-_DESCRIBE: dict[str, Callable[[Detail, str | None], Happening]] = {
+_DESCRIBE: dict[str, Callable[[Detail, str | None], EventWords]] = {
     "applied": _applied,
     "refused": _refused,
     "suspended": _suspended,

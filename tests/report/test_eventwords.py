@@ -10,7 +10,7 @@ import pytest
 from reconciler.kinds.kind import Column, Reference, SqlType
 from reconciler.model.host import HostEvent
 from reconciler.report.columns import arrange_columns
-from reconciler.report.happenings import describe_event
+from reconciler.report.eventwords import describe_event
 from reconciler.values import replace
 from tests.support.kinds import GADGET, make_kind
 
