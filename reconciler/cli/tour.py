@@ -128,8 +128,8 @@ def _guide(tour: Tour) -> None:
     )
     tour.run("log")
     output.data(
-        "\nYours next: a repository with YAML files like these, `reconciler validate` on every pull request, and\n"
-        "`reconciler sync` where the terminals run. README.md has the two commands to begin with."
+        "\nYours next: `reconciler init my-desk` starts a repository with files like these, rules and examples;\n"
+        "`reconciler init --local my-desk` one for this machine alone, with a host beside it."
     )
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import tomllib
+import zipfile
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path, PurePosixPath
@@ -153,6 +154,25 @@ def test_what_is_let_in_is_enough_to_build_and_run(tmp_path: Path) -> None:
     assert f"{place}" in run(
         [sys.executable, "-c", "import reconciler; print(reconciler.__file__)"], cwd=tmp_path, env=alone
     )
+    _assert_a_newcomer_gets_along(told, alone, tmp_path / "elsewhere", wheel)
+
+
+def _assert_a_newcomer_gets_along(told: list[str], alone: dict[str, str], folder: Path, wheel: Path) -> None:
+    """`demo`, `init` and `validate` from the wheel, away from the checkout; the wheel that init writes is the same."""
+    folder.mkdir()
+    assert "Yours next" in run([*told, "demo"], cwd=folder, env=alone)
+    run([*told, "init", "desk", "--template", "desk"], cwd=folder, env=alone)
+    assert run([*told, "validate", "--repo", "desk"], cwd=folder, env=alone) == "8 resources in 8 files: no problems\n"
+    (written,) = (folder / "desk/.reconciler/program").iterdir()
+    assert written.name == wheel.name
+    ours, built = contents(written), contents(wheel)
+    assert ours.keys() == built.keys()
+    assert {name.rpartition("/")[2] for name in ours if ours[name] != built[name]} <= {"RECORD", "WHEEL"}
+
+
+def contents(wheel: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
 
 
 def run(command: list[str | Path], *, cwd: Path, env: dict[str, str] | None = None) -> str:
