@@ -43,7 +43,7 @@ from reconciler.model.log import Level
 from reconciler.model.receiver import LOOPBACK
 from reconciler.notify.addresses import commit_page
 from reconciler.notify.messages import Origin
-from reconciler.notify.senders import make_sender
+from reconciler.notify.receivers import make_senders
 from reconciler.reconcile.branch import observe_branch
 from reconciler.reconcile.plan import Planner
 from reconciler.report.status import build_status
@@ -229,8 +229,8 @@ def make_notifier(given: DaemonParts, deps: Dependencies, target: Target, status
     page = commit_page(url, settings.receivers)
     loopback = parse_listen(settings.listen).host in LOOPBACK
     dashboard = "" if loopback else f"http://{settings.listen}"
-    origin = Origin(given.name, target.repository, target.branch, page, dashboard)
-    senders = [make_sender(receiver, origin) for receiver in settings.receivers]
+    origin = Origin(given.name, target.repository, target.branch, page, dashboard, url, settings.path)
+    senders = make_senders(settings.receivers, origin)
     facts = Facts(
         folder=given.state,
         status=status,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from reconciler.backoff import Backoff
-from reconciler.errors import NeedsHuman, ReconcilerError
+from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
 from reconciler.model.host import ConditionSeverity
 from reconciler.model.log import Level
 from reconciler.notify.outbox import Outbox, Queue, read_outbox, write_outbox
@@ -201,12 +201,15 @@ class Notifier:
         assert queue.sending is not None
         try:
             left = delivery.sender.send(queue.sending)
-        except ReconcilerError as error:
-            self._keep(self._outbox.with_queue(delivery.key, self._fail(delivery, queue, error)))
+        except Exception as error:  # noqa: BLE001  one receiver must not stop the others
+            known = error if isinstance(error, ReconcilerError) else self._unexpected(error)
+            self._keep(self._outbox.with_queue(delivery.key, self._fail(delivery, queue, known)))
             return
         if left is not None:
             self._keep(self._outbox.with_queue(delivery.key, replace(queue, sending=left)))
-            self._wake.set()
+            delivery.not_before = time.monotonic() + delivery.sender.pause
+            if not delivery.sender.pause:
+                self._wake.set()
             return
         delivery.backoff.reset()
         delivery.failure, delivery.gave_up = None, 0
@@ -215,6 +218,10 @@ class Notifier:
         self._keep(self._outbox.with_queue(delivery.key, queue.with_success()))
         changes = len(queue.sending.transitions)
         self._log.event("Notified", receiver=delivery.sender.receiver.label, changes=changes)
+
+    def _unexpected(self, error: Exception) -> RetryLater:
+        self._log.event("Bug", str(error), level=Level.ERROR, error=error)
+        return RetryLater(f"unexpected {type(error).__name__}", hint="this is a bug; its trace is in the log")
 
     def _fail(self, delivery: Delivery, queue: Queue, error: ReconcilerError) -> Queue:
         """Plan the next attempt, or give the message up."""

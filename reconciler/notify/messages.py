@@ -37,13 +37,18 @@ SLACK = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 class Origin(Struct, frozen=True):
-    """Whose messages they are. `commit_url` has `{sha}` in it, or is empty; so may `dashboard` be."""
+    """Whose messages they are. `commit_url` has `{sha}` in it, or is empty; so may `dashboard` be.
+
+    `url` is where the repository is fetched from, `folder` where the configuration begins in it.
+    """
 
     host: str
     repository: str = ""
     branch: str = ""
     commit_url: str = ""
     dashboard: str = ""
+    url: str = ""
+    folder: str = ""
 
     def link(self, commit: str | None) -> str:
         """Where to look: at the commit, else at the host."""

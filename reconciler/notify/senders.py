@@ -19,10 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from reconciler import __version__
 from reconciler.adapters.outgoing import HttpClient
 from reconciler.errors import NeedsHuman, RetryLater
-from reconciler.model.receiver import ReceiverKind
 from reconciler.notify.messages import telegram_text, webhook_body
 from reconciler.report.escape import escape_line
-from reconciler.values import replace
 
 if TYPE_CHECKING:
     from reconciler.adapters.outgoing import Reply
@@ -67,6 +65,8 @@ class Sender(ABC):
 
     gap: ClassVar[float] = 10.0
     """Seconds between two messages: what happens meanwhile is one."""
+    pause = 0.0
+    """Seconds to wait before what is left of a message is sent."""
 
     def __init__(self, receiver: Receiver, origin: Origin) -> None:
         self.receiver, self.origin = receiver, origin
@@ -158,16 +158,6 @@ class TelegramSender(Sender):
             hint = "add the bot to the chat, or write to the bot once, and see that `chat` is its number"
             raise NeedsHuman(f"{self.receiver.label}: {said}", hint=hint)
         super().check(reply, said)
-
-
-SENDERS: dict[ReceiverKind, type[Sender]] = {
-    ReceiverKind.WEBHOOK: WebhookSender,
-    ReceiverKind.TELEGRAM: TelegramSender,
-}
-
-
-def make_sender(receiver: Receiver, origin: Origin) -> Sender:
-    return SENDERS[receiver.kind](receiver, replace(origin, dashboard=receiver.dashboard or origin.dashboard))
 
 
 def describe_status(status: int) -> str:

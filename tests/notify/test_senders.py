@@ -13,7 +13,8 @@ import pytest
 
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
 from reconciler.model.receiver import parse_receivers
-from reconciler.notify.senders import LONGEST_WAIT, Postponed, Rejected, make_sender
+from reconciler.notify.receivers import make_senders
+from reconciler.notify.senders import LONGEST_WAIT, Postponed, Rejected
 from tests.notify.test_messages import ORIGIN, live, message
 from tests.support.receivers import receiving
 
@@ -28,8 +29,8 @@ PATH = "/services/hunter2/hook"
 
 
 def sender(receiver: dict[str, Any]) -> Sender:
-    (found,) = parse_receivers([receiver], lambda *_: "")
-    return make_sender(found, ORIGIN)
+    (found,) = make_senders(parse_receivers([receiver], lambda *_: ""), ORIGIN)
+    return found
 
 
 @contextmanager
