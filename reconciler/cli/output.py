@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from reconciler.cli.progress import DelayedBar
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
@@ -141,12 +143,15 @@ def fit_line(before: str, text: str, after: str, *, least: int) -> str:
 
 @contextmanager
 def progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr for what takes longer than a second, on terminals only: called with what is done of what."""
+    """A bar on stderr for what takes longer than a second, on terminals only: called with what is done of what.
+
+    Where nothing calls it, or the total is 0, the bar moves without an end. Nothing may be printed meanwhile.
+    """
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
-    with _load_drawing().progress_bar(label, coloured=has_colour(sys.stderr)) as show:
-        yield show
+    with DelayedBar(label, coloured=has_colour(sys.stderr)) as bar:
+        yield bar.show
 
 
 def _load_drawing() -> ModuleType:

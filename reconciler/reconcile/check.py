@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from reconciler.model.change import FileEntry
     from reconciler.model.problem import Problem
     from reconciler.reconcile.faults import FaultFinder
+    from reconciler.reconcile.read import Progress
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.snapshot.tree import Tree
 
@@ -86,13 +87,14 @@ def check_tree(
     bundled: BundledSchemas,
     faults: FaultFinder,
     layout_problems: tuple[Problem, ...] = (),
+    progress: Progress = lambda done, total: None,
 ) -> CheckResult:
     """Check the files of a working tree, by path, as if they were a commit."""
     contents = {path: data for path, data in files.items() if isinstance(data, bytes)}
     schemas = {path: data for path, data in files.items() if _role(layout, path, data) is Role.SCHEMA}
     kinds, kind_problems = _read_schemas(schemas, bundled, faults)
     policy_problems = _find_unread(_unread_policies(layout, files))
-    entries = _read_resources(FileReader(kinds, faults), files, layout)
+    entries = _read_resources(FileReader(kinds, faults), files, layout, progress)
     tree = trees.update_tree(trees.load_base_tree(EmptyBase(), kinds), kinds, entries).tree
     problems = tuple(sorted((*layout_problems, *kind_problems, *policy_problems, *find_tree_problems(tree))))
     located = locate_problems(problems, lambda _: contents)
@@ -125,7 +127,12 @@ def _find_unread(files: Mapping[str, Content]) -> tuple[Problem, ...]:
     return tuple(not_a_file_problem(path, data, Severity.ERROR) for path, data in others)
 
 
-def _read_resources(reader: FileReader, files: Mapping[str, Content], layout: Layout) -> dict[str, FileEntry]:
+def _read_resources(
+    reader: FileReader,
+    files: Mapping[str, Content],
+    layout: Layout,
+    progress: Progress = lambda done, total: None,
+) -> dict[str, FileEntry]:
     """What those of some files declare that are there and count."""
     texts: dict[str, bytes] = {}
     entries: dict[str, FileEntry] = {}
@@ -135,7 +142,7 @@ def _read_resources(reader: FileReader, files: Mapping[str, Content], layout: La
                 texts[path] = data
         elif data is not None and layout.role(path, data) is Role.RESOURCES:
             entries[path] = describe_entry(path, data)
-    return {**entries, **dict(zip(texts, reader.read_files(texts.items(), len(texts)), strict=True))}
+    return {**entries, **dict(zip(texts, reader.read_files(texts.items(), len(texts), progress), strict=True))}
 
 
 def _placeholders_of(files: Mapping[str, Content], layout: Layout, kinds: Kinds) -> dict[str, tuple[Problem, ...]]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from reconciler.model.problem import Reading, Verdict, Violation
     from reconciler.ports import PolicyEngine
     from reconciler.reconcile.faults import FaultFinder
+    from reconciler.reconcile.read import Progress
 
 
 TESTS = "tests"
@@ -234,7 +235,9 @@ class PolicyTester(Struct, frozen=True):
     prune: Prune
     faults: FaultFinder
 
-    def test(self, policies: Policies, names: Collection[str]) -> PolicyTestRun:
+    def test(
+        self, policies: Policies, names: Collection[str], progress: Progress = lambda done, total: None
+    ) -> PolicyTestRun:
         """Test the policies with some names, or all of them. Raises `UsageError` for a name that no policy has."""
         members = (*policies.members, *policies.measures)
         known = list(dict.fromkeys(policy.name for policy in members))
@@ -244,7 +247,8 @@ class PolicyTester(Struct, frozen=True):
         selected = tuple(policy for policy in members if not names or policy.name in names)
         reader = FileReader(self.kinds, self.faults)
         results, problems = [], list(policies.problems)
-        for policy in selected:
+        for done, policy in enumerate(selected):
+            progress(done, len(selected))
             tests = policies.tests_of(policy)
             outcomes = [self._run_test(policy, test, reader) for test in tests]
             results += [result for result, _ in outcomes]

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     Blobs = Callable[[Iterable[str]], Iterator[tuple[str, bytes]]]
 
     File = tuple[str, bytes]
+    Progress = Callable[[int, int], None]
+    """Called with the number of files read and of all."""
     ReadChunk = tuple[list[FileEntry | None], float]
     """What files declare, None where that is not known, and the CPU time that it took."""
 
@@ -76,7 +78,9 @@ class FileReader:
         (entry,) = self.read_files([(path, data)], 1)
         return entry
 
-    def read_files(self, files: Iterable[File], count: int) -> list[FileEntry]:
+    def read_files(
+        self, files: Iterable[File], count: int, progress: Progress = lambda done, total: None
+    ) -> list[FileEntry]:
         """What each of `count` files declares, in order; many of them are read on all cores."""
         entries: list[FileEntry] = []
         left: dict[int, File] = {}
@@ -87,6 +91,7 @@ class FileReader:
             elif problems > MAX_PROBLEMS or told > MAX_TOLD:
                 entry = replace(entry, problems=entry.problems[:1])  # noqa: PLW2901
             entries.append(entry or NO_ENTRY)
+            progress(len(entries), count)
             problems += len(entries[-1].problems)
             told += sum(problem.size for problem in entries[-1].problems)
         if left:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from reconciler.model.commit import NotContent
     from reconciler.model.problem import Problem
     from reconciler.ports import PolicyEngine
+    from reconciler.reconcile.read import Progress
     from reconciler.service.workingtree import Checkout
 
 FORMATTED = frozenset({Role.RESOURCES, Role.SETTINGS})
@@ -45,7 +46,9 @@ class FormattedTree(Struct, frozen=True):
         return tuple(problem for file in self.files for problem in file.problems)
 
 
-def format_paths(checkout: Checkout, paths: Sequence[Path]) -> FormattedTree:
+def format_paths(
+    checkout: Checkout, paths: Sequence[Path], progress: Progress = lambda done, total: None
+) -> FormattedTree:
     """The canonical form of all files, or of some. Of other files than these, only schemas are read.
 
     Schemas give the order of the keys of their kinds. Files are formatted as they lie on the disk; links, and what a
@@ -65,13 +68,14 @@ def format_paths(checkout: Checkout, paths: Sequence[Path]) -> FormattedTree:
     committed = {path: data for path, data in texts.items() if role(path) in FORMATTED}
     on_disk = checkout.disk.files(committed).items()
     same = {path: data for path, data in on_disk if isinstance(data, bytes) and _is_same_text(data, committed[path])}
-    return _format_files(same, order)
+    return _format_files(same, order, progress)
 
 
-def _format_files(texts: Mapping[str, bytes], order: KeyOrder) -> FormattedTree:
+def _format_files(texts: Mapping[str, bytes], order: KeyOrder, progress: Progress) -> FormattedTree:
     files: list[Formatted] = []
     bugs: list[BugError] = []
-    for path, data in texts.items():
+    for done, (path, data) in enumerate(texts.items()):
+        progress(done, len(texts))
         try:
             files.append(format_file(path, data, order))
         except BugError as bug:  # in one file; the others are formatted all the same
@@ -89,10 +93,12 @@ def find_policies(checkout: Checkout) -> Policies:
     return policies
 
 
-def run_policy_tests(checkout: Checkout, engine: PolicyEngine, names: Collection[str]) -> PolicyTestRun:
+def run_policy_tests(
+    checkout: Checkout, engine: PolicyEngine, names: Collection[str], progress: Progress = lambda done, total: None
+) -> PolicyTestRun:
     """Test all policies, or those with some names. Raises `UsageError` for a name that none has."""
     policies, kinds = _read_policies(checkout)
-    return PolicyTester(engine, kinds, checkout.layout.spec.prune.mode, checkout.faults).test(policies, names)
+    return PolicyTester(engine, kinds, checkout.layout.spec.prune.mode, checkout.faults).test(policies, names, progress)
 
 
 def _read_policies(checkout: Checkout) -> tuple[Policies, Kinds]:

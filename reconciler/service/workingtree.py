@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.model.commit import NotContent
     from reconciler.model.problem import Problem
     from reconciler.reconcile.faults import FaultFinder
+    from reconciler.reconcile.read import Progress
 
     OpenWatcher = Callable[[Path, str, Callable[[str], bool]], AbstractContextManager[Watcher]]
     ReadTables = Callable[[Kinds], tuple[list[RawTable], tuple[str, ...]]]
@@ -64,11 +65,11 @@ class Checkout(Struct, frozen=True):
         counts = wanted or (lambda path: self.layout.role(path) is not None)
         return dict(self.tree.read(counts, self.folder))
 
-    def check(self, files: dict[str, bytes | NotContent]) -> CheckResult:
+    def check(self, files: dict[str, bytes | NotContent], progress: Progress = lambda done, total: None) -> CheckResult:
         """Check files of it as if they were all."""
-        return check_tree(files, self.layout, self.bundled, self.faults, self.problems)
+        return check_tree(files, self.layout, self.bundled, self.faults, self.problems, progress)
 
-    def check_paths(self, paths: Sequence[Path]) -> CheckResult:
+    def check_paths(self, paths: Sequence[Path], progress: Progress = lambda done, total: None) -> CheckResult:
         """Check all files; with paths, give the problems of these only.
 
         Raises `UsageError` for a path outside the tree, and for a file that does not count as configuration.
@@ -81,7 +82,8 @@ class Checkout(Struct, frozen=True):
         selected = self.select(paths, files.__contains__)
         if not all(path.exists() or any(map(self.select([path], files.__contains__), files)) for path in paths):
             raise no_such_path(next(path for path in paths if not path.exists()))
-        return self.check(files).select(selected) if paths else self.check(files)
+        checked = self.check(files, progress)
+        return checked.select(selected) if paths else checked
 
     @contextmanager
     def watch(self, paths: Sequence[Path], open_watcher: OpenWatcher) -> Iterator[Watch]:

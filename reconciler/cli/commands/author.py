@@ -45,7 +45,8 @@ def fmt(given: Globals, paths: tuple[Path, ...], check: bool, diff: bool) -> int
     """
     settings = given.settings_to_judge(partial(is_brought, paths=paths))
     checkout = open_checkout(start_folder(paths, settings.repository), settings.path, named=paths)
-    tree = authoring.format_paths(checkout, paths)
+    with output.progress("files") as progress:
+        tree = authoring.format_paths(checkout, paths, progress)
     writes = not (check or diff)
     for file in tree.differing:
         if writes:
@@ -104,8 +105,8 @@ def test(given: Globals, names: tuple[str, ...], form: str) -> int:
     from reconciler.wiring.repository import policy_engine
 
     settings = given.settings_to_judge(is_brought)
-    with policy_engine() as engine:
-        tested = authoring.run_policy_tests(open_checkout(settings.repository, settings.path), engine, names)
+    with output.progress("policies") as progress, policy_engine() as engine:
+        tested = authoring.run_policy_tests(open_checkout(settings.repository, settings.path), engine, names, progress)
     if not tested.policies:
         given.say("warning: nothing was tested: there is no policy in policies/")
     if form == "json":

@@ -58,7 +58,8 @@ def validate(given: Globals, paths: tuple[Path, ...], staged: bool, watch: bool,
         given.say(f"warning: {checkout.warning}")
     if watch:
         _watch(given, checkout, paths, partial(_report, given, form=form))
-    checked = checkout.check_paths(paths)
+    with output.progress("files") as progress:
+        checked = checkout.check_paths(paths, progress)
     _report(given, checked, form)
     return problems_code(checked.problems)
 
@@ -127,8 +128,11 @@ def _plan(given: Globals, base: str | None, head: str | None) -> tuple[Plan, Kin
     if base:
         from reconciler.wiring.repository import plan_between
 
-        return plan_between(given.settings_to_judge(is_brought), base, head)
+        settings = given.settings_to_judge(is_brought)
+        with output.progress("comparing"):
+            return plan_between(settings, base, head)
     from reconciler.wiring.local import plan_ahead
 
+    settings = given.settings_to_judge(is_brought)
     with output.progress("commits") as progress:
-        return plan_ahead(given.settings_to_judge(is_brought), head, progress)
+        return plan_ahead(settings, head, progress)

@@ -32,7 +32,9 @@ COLOURS = {Grade.OK: "green", Grade.WARNING: "yellow", Grade.PROBLEM: "red"}
 @click.pass_obj
 def backup(given: Globals) -> None:
     """Make a consistent copy of the store in the state folder, and print where it is."""
-    output.data(output.short_path(Path(given.host().ask(HostControl.back_up, user_name()).file)))
+    with output.progress("copying"):
+        copied = given.host().ask(HostControl.back_up, user_name())
+    output.data(output.short_path(Path(copied.file)))
 
 
 @click.command(short_help="bring a copy of the store back")

@@ -117,7 +117,8 @@ def resume(given: Globals, form: str) -> None:
 def drift(given: Globals, heal: bool, form: str) -> int:
     """Show where something else changed the live rows, so that they are not what the applied commit says."""
     host = given.host()
-    found = host.ask(HostControl.heal, user_name()) if heal else host.ask(Rows.drift)
+    with output.progress("comparing rows"):
+        found = host.ask(HostControl.heal, user_name()) if heal else host.ask(Rows.drift)
     if form == "json":
         results.answer(found)
     else:
