@@ -45,6 +45,12 @@ def find_example_repository() -> Path:
     return _find_folder("config-repo-example")
 
 
+def load_example_schemas() -> Mapping[str, bytes]:
+    """The schemas of the example repository's own kinds, by file name: shipped kinds refer to them."""
+    folder = find_example_repository() / "schemas"
+    return {file.name: file.read_bytes() for file in sorted(folder.glob(f"*{_SUFFIX}"))}
+
+
 def load_editor_schemas() -> Mapping[str, bytes]:
     """The schemas of files that hold no resources, such as `reconciler.yaml`, by file name: for editors."""
     files = [_find_folder("schemas") / f"{name}{_SUFFIX}" for name in _OF_FILES]

@@ -66,7 +66,7 @@ COMMANDS = {
     "export": ("rows", "write rows to Parquet, CSV or JSON files"),
     "doctor": ("host", "check this host, and say how to fix what is wrong"),
     "verify": ("reconcile", "compare both databases with git, from the first commit on"),
-    "import": ("start", "write existing rows as YAML files"),
+    "import": ("spreadsheets", "write the rows of spreadsheets and databases as YAML files"),
     "token": ("host", "make a token to read or operate a daemon over HTTP"),
     "completion": ("host", "print completion of commands, kinds and names for a shell"),
     "schema": ("start", "show the kinds, and write their JSON Schemas for editors"),

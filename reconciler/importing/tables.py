@@ -222,7 +222,8 @@ class IncomingRow(Struct, frozen=True):
     """One row: its place, its values by column, and what it says of the resource besides (some of `METADATA`).
 
     `problems` are about single cells. `told` holds the pointers of these and of columns that are wrong as a whole: what
-    the validator finds there is no news.
+    the validator finds there is no news. `cells` has the row and column of each value by its pointer, where a
+    resource comes from several cells of a spreadsheet.
     """
 
     kind: Kind
@@ -232,6 +233,7 @@ class IncomingRow(Struct, frozen=True):
     metadata: Mapping[str, Value] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     reported: frozenset[str] = frozenset()
+    cells: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def id(self) -> str | None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from reconciler.errors import BugError
 from reconciler.importing.documents import build_documents
-from reconciler.importing.tables import read_rows
 from reconciler.model.change import Change, FileEntry, Op
 from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.read import FileReader
@@ -21,11 +20,13 @@ from reconciler.validate.validator import build_resource
 from reconciler.values import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from reconciler.importing.documents import Document, Folders
-    from reconciler.importing.tables import IncomingRow, RawTable
-    from reconciler.kinds.kind import Kind
+    from reconciler.importing.interpret import Assumption, Open
+    from reconciler.importing.tables import IncomingRow, IncomingRows
+    from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Resource, RowId
     from reconciler.model.problem import Problem
     from reconciler.reconcile.check import CheckResult
@@ -54,8 +55,32 @@ class RowImport(Struct, frozen=True):
         return tuple(sorted(new, key=lambda resource: resource.key))
 
 
+class Imported(Struct, frozen=True):
+    """What an import made, or would have made if there were no errors.
+
+    `others` are new files beside those of the resources, `open` what somebody has to decide, `mappings` the text of
+    each mapping by the path that it is kept at, `configuration` what the repository had before. `from_sheets`: files
+    were read as spreadsheets.
+    """
+
+    row_import: RowImport
+    kinds: Kinds
+    skipped: tuple[str, ...]
+    root: Path
+    assumptions: tuple[Assumption, ...] = ()
+    open: tuple[Open, ...] = ()
+    mappings: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict)
+    configuration: tuple[str, ...] = ()
+    from_sheets: bool = False
+
+    @property
+    def errors(self) -> tuple[Problem, ...]:
+        return tuple(problem for problem in self.row_import.problems if problem.is_error)
+
+
 def plan_import(
-    tables: Iterable[RawTable],
+    incoming: IncomingRows,
     check: CheckResult,
     folders: Folders,
     first_line: Callable[[Kind, str], str],
@@ -65,9 +90,8 @@ def plan_import(
 
     `first_line` gives the comment that a new file of a kind at a path begins with, empty for none.
     """
-    incoming = read_rows(tables)
     rows, kinds = incoming.rows, check.kinds
-    declared = _declared_resources(check)
+    declared = declared_resources(check)
     row_documents = list(build_documents(rows, kinds, declared))
     entries = list(_validate(FileReader(kinds, faults), rows, row_documents)) if row_documents else []
     row_problems = (problem for row in rows for problem in row.problems)
@@ -90,7 +114,7 @@ def plan_import(
 
 def verify_import(row_import: RowImport, check: CheckResult) -> None:
     """Raise `BugError` unless the repository, checked again, declares the rows but for the planned changes."""
-    declared = _declared_resources(check)
+    declared = declared_resources(check)
     is_lost = any(row_id not in declared for row_id in row_import.rows)
     if is_lost or any(problem.is_error for problem in check.problems):
         raise BugError("not all of the files that were written can be read back", hint="delete them, and report this")
@@ -98,7 +122,8 @@ def verify_import(row_import: RowImport, check: CheckResult) -> None:
         raise BugError("the files that were written say other than the rows", hint="delete them, and report this")
 
 
-def _declared_resources(check: CheckResult) -> Resources:
+def declared_resources(check: CheckResult) -> Resources:
+    """All that a repository declares, by kind and id."""
     return {resource.row_id: resource for entry in check.entries.values() for resource in entry.resources}
 
 
@@ -121,11 +146,16 @@ def _validate(
         new = (problem for problem in entry.problems if problem.pointer not in known)
         yield FileEntry(
             resources=tuple(replace(resource, line=row.line) for resource in entry.resources),
-            problems=tuple(replace(problem, line=row.line, column=1) for problem in new),
+            problems=tuple(_at_cell(problem, row) for problem in new),
             identified=tuple(replace(identified, line=row.line) for identified in entry.identified),
             unreadable=entry.unreadable,
             documents=entry.documents,
         )
+
+
+def _at_cell(problem: Problem, row: IncomingRow) -> Problem:
+    line, column = row.cells.get(problem.pointer, (row.line, 1))
+    return replace(problem, line=line, column=column)
 
 
 def _cross_check(
@@ -147,7 +177,7 @@ def _cross_check(
         # A duplicate id implies a duplicate name when the name is derived from it.
         is_implied = problem.code == "duplicate-name" and (problem.path, problem.line) in nameless
         if problem.path in places and not is_implied:
-            yield replace(problem, column=1)
+            yield replace(problem, column=max(problem.column, 1))
 
 
 def _merge_entries(entries: Sequence[FileEntry]) -> FileEntry:

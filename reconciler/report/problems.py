@@ -47,6 +47,9 @@ CODE_MEANINGS = {
     "duplicate-name": "Two documents declare the same kind and name",
     "duplicate-id": "Two resources of a kind have the same id",
     "dangling-reference": "A reference to something that nothing declares",
+    "ambiguous-cell": "A cell of a spreadsheet that may mean two things",
+    "contradicting-rows": "Rows of a spreadsheet that say different things of one resource",
+    "bad-mapping": "A mapping that is none, or not the spreadsheet's",
     "not-a-file": "A symbolic link, a submodule or another git repository is not followed",
     "unmerged": "A file with a conflict cannot be committed",
     "not-committable": "Git cannot commit a file",
@@ -217,7 +220,9 @@ def problem_lines(problems: Sequence[Problem]) -> Iterator[str]:
 
 
 def problem_location(problem: Problem) -> str:
-    """`path:line:column`."""
+    """`path:line:column`; of a cell of a spreadsheet the path says it all."""
+    if problem.line == NOT_LOCATED:
+        return problem.path
     return f"{problem.path}:{problem.line}:{known_column(problem) or 1}"
 
 

@@ -1,19 +1,16 @@
-"""New files of a working tree: skeletons of resources, a whole repository, existing rows as YAML."""
+"""New files of a working tree: skeletons of resources, a whole repository."""
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from reconciler.errors import UsageError
-from reconciler.importing.documents import Folders
 from reconciler.kinds.check import find_draft_fault
-from reconciler.reconcile.importrows import RowImport, plan_import, verify_import
 from reconciler.reconcile.rules import Role
-from reconciler.scaffold.files import EDITOR_FOLDER, NewFiles, join_path, path_between, schema_file
+from reconciler.scaffold.files import NewFiles, join_path, schema_file
 from reconciler.scaffold.newkind import Sample, derive_kind, kind_name, wrap_schema
 from reconciler.scaffold.repository import scaffold_repository
 from reconciler.service.workingtree import relative_path
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.adapters.watchtree import Watcher
-    from reconciler.importing.tables import RawTable
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.problem import Problem
     from reconciler.reconcile.check import CheckResult
@@ -33,7 +29,6 @@ if TYPE_CHECKING:
     from reconciler.service.workingtree import Checkout
 
     OpenWatcher = Callable[[Path, str, Callable[[str], bool]], AbstractContextManager[Watcher]]
-    ReadTables = Callable[[Kinds], tuple[list[RawTable], tuple[str, ...]]]
 
 
 class BundledFiles(Struct, frozen=True):
@@ -54,14 +49,6 @@ class Scaffold(Struct, frozen=True):
     def relative_path(self, path: Path) -> str:
         """A path of the command line as one from the root. Raises `UsageError` for one outside the tree."""
         return str(relative_path(self.root, path))
-
-
-class Imported(Struct, frozen=True):
-    """What an import made: the rows and new files, the kinds, and the tables that are no kind's."""
-
-    row_import: RowImport
-    kinds: Kinds
-    skipped: tuple[str, ...]
 
 
 def load_scaffold(
@@ -159,29 +146,6 @@ def draft_kind(
     return NewKindFiles({schema: made.text, resource: text}, made.notes, wrong)
 
 
-def import_rows(
-    checkout: Checkout, to: Path | None, read_tables: ReadTables, write_new: Callable[[Mapping[str, str]], None]
-) -> Imported:
-    """Write rows as new files of a working tree, and prove that they say the same.
-
-    `to` is a folder in that tree, `read_tables` gives the rows and the tables that are no kind's. Raises `UsageError`
-    where the folder makes no sense.
-    """
-    top = "/".join(relative_path(checkout.root, to).parts) if to is not None else checkout.folder
-    before = checkout.read() if checkout.root.is_dir() else {}
-    checked = checkout.check(before)
-    tables, skipped = read_tables(checked.kinds)
-    first_line = partial(_schema_line, checkout, before)
-    row_import = plan_import(tables, checked, Folders(top, checked.entries, before), first_line, checkout.faults)
-    for path in row_import.files:
-        if checkout.layout.role(path) is not Role.RESOURCES:
-            raise UsageError(f"{path} would not be part of the configuration", hint="choose another folder with --to")
-    if row_import.files:
-        write_new(row_import.files)
-        verify_import(row_import, checkout.check(checkout.read()))
-    return Imported(row_import, checked.kinds, skipped)
-
-
 def choose_kind(kinds: Kinds, word: str, hint: str = "") -> Kind:
     """The kind of some rows. Raises `UsageError` when there is none."""
     kind = kinds.find(word)
@@ -190,11 +154,3 @@ def choose_kind(kinds: Kinds, word: str, hint: str = "") -> Kind:
         message = f"there is no kind {word}{did_you_mean(word, names)}"
         raise UsageError(message, hint=f"{hint or 'choose one'}: {list_words(names)}")
     return kind
-
-
-def _schema_line(checkout: Checkout, files: Collection[str], kind: Kind, path: str) -> str:
-    """The comment that names the schema for editors; empty when the repository has no file of it."""
-    exported = join_path(checkout.folder, f"{EDITOR_FOLDER}/{schema_file(kind)}")
-    is_exported = (checkout.root / exported).is_file()
-    schema = exported if is_exported else kind.origin if kind.origin in files else ""
-    return f"yaml-language-server: $schema={path_between(schema, path)}" if schema else ""

@@ -19,15 +19,12 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.watchtree import Watcher
     from reconciler.adapters.worktree import WorkingTree
-    from reconciler.importing.tables import RawTable
-    from reconciler.kinds.kind import Kinds
     from reconciler.model.commit import NotContent
     from reconciler.model.problem import Problem
     from reconciler.reconcile.faults import FaultFinder
     from reconciler.reconcile.read import Progress
 
     OpenWatcher = Callable[[Path, str, Callable[[str], bool]], AbstractContextManager[Watcher]]
-    ReadTables = Callable[[Kinds], tuple[list[RawTable], tuple[str, ...]]]
 
 
 class FileTree(Protocol):

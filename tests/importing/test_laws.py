@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from reconciler import canonical
 from reconciler.settings import load
-from reconciler.wiring.scaffolding import import_files
+from reconciler.wiring.importing import FileImport
 from tests.importing.conftest import HEADER
 from tests.importing.widgets import COLUMNS, FIELDS, SCHEMA_FILE
 from tests.importing.widgets import rows as widgets
@@ -42,7 +42,9 @@ def _live_after_import(folder: Path, *files: Path) -> dict[str, dict[str, Any]]:
     for path, text in SCHEMA_FILE.items():
         (repository / path).parent.mkdir()
         (repository / path).write_text(text, encoding="utf-8")
-    imported = import_files(files, load(None, {"repository.url": str(repository)}, {}), None, None)
+    importing = FileImport(files, load(None, {"repository.url": str(repository)}, {}), None, None)
+    imported = importing.plan(None, {})
+    importing.write(imported)
     assert imported.row_import.problems == ()
     assert imported.row_import.plan.changes == ()
     found = [path for path in repository.rglob("*") if path.is_file() and ".git" not in path.parts]

@@ -140,21 +140,36 @@ def sql(given: Globals, query: str, history: bool, limit: int, form: str) -> Non
 
 
 @click.command(short_help="rows to Parquet, CSV or JSON files")
-@click.argument("kinds", nargs=-1, metavar="[KIND]...", shell_complete=completion.kinds)
-@click.option("--to", required=True, type=click.Path(path_type=Path, file_okay=False), help="The folder for the files.")
+@click.argument("kinds", nargs=-1, metavar="[FILE.xlsx] [KIND]...", shell_complete=completion.kinds)
+@click.option("--to", type=click.Path(path_type=Path, file_okay=False), help="The folder for the files.")
 @click.option("--history", is_flag=True, help="Export every change of every row, the versions and the host events.")
 @format_option(*FORMATS)
 @global_options
 @click.pass_obj
-def export(given: Globals, kinds: tuple[str, ...], to: Path, history: bool, form: str) -> None:
-    """Write the live rows into files, one for each KIND, or for all.
+def export(given: Globals, kinds: tuple[str, ...], to: Path | None, history: bool, form: str) -> int:
+    """Write the live rows into files, one for each KIND, or for all; or what the repository declares into FILE.xlsx.
 
-    A file of the same name is replaced once the new one is complete.
+    A file of the same name is replaced once the new one is complete; a workbook is kept under another name.
     """
+    from reconciler.cli.commands.spreadsheets import (
+        export_workbook,
+        is_workbook,
+    )  # what reads spreadsheets takes 100 ms
+
+    workbooks = [word for word in kinds if is_workbook(word)]
+    if workbooks:
+        if to is not None or history or len(workbooks) > 1:
+            raise UsageError(
+                "a workbook is all that is written then", hint="name one FILE.xlsx, without --to and --history"
+            )
+        return export_workbook(given, Path(workbooks[0]), [word for word in kinds if word not in workbooks])
+    if to is None:
+        raise UsageError("where to?", hint="--to DIR writes files of rows, `reconciler export FILE.xlsx` a workbook")
     host = given.host()
     for word in kinds or [table.table for table in host.ask(Sql.tables, history).tables]:
         file, rows = export_table(host, word, form, to, history=history)
         output.data(f"{file}  {'1 row' if rows == 1 else f'{rows:,} rows'}, {file.stat().st_size:,} bytes")
+    return Exit.OK
 
 
 def _read_query(query: str) -> str:

@@ -1,8 +1,7 @@
-"""What starts the files of a repository: `demo`, `new`, `import`, `schema`."""
+"""What starts the files of a repository: `demo`, `new`, `schema`."""
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -16,23 +15,16 @@ from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.output import Exit
 from reconciler.cli.problems import note_problems, problems_code
 from reconciler.reconcile.rules import Role
-from reconciler.report import plans, problems
+from reconciler.report import problems
 from reconciler.report.authoring import FIELD_HEADERS, KIND_HEADERS, build_kind_summary, field_cells, kind_cells
-from reconciler.report.problems import plural
 from reconciler.scaffold.files import EDITOR_FOLDER, join_path
 from reconciler.scaffold.template import describe_fields
-from reconciler.wiring.scaffolding import import_files, make_kind, open_scaffold
-from reconciler.words import list_words
+from reconciler.wiring.scaffolding import make_kind, open_scaffold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from reconciler.reconcile.importrows import RowImport
-    from reconciler.service.scaffolding import Imported, Scaffold
+    from reconciler.service.scaffolding import Scaffold
 
 STDOUT = Path("-")
-MAX_LISTED = 20
-"""New files that are listed; more are counted by kind."""
 
 
 @click.command(short_help="a tour")
@@ -68,46 +60,6 @@ def new(given: Globals, kind: str, name: str, file: Path | None) -> None:
         given.say(output.problem(problems.problem_line(problem)))
     if not draft.schema_exists:
         given.say(f"hint: `reconciler schema export` writes {draft.schema}, which editors complete the file from")
-
-
-@click.command("import", short_help="existing rows to YAML files")
-@click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path(path_type=Path))
-@click.option("--to", metavar="DIR", type=click.Path(path_type=Path), help="Folder of a repository for the new files.")
-@click.option("--kind", metavar="KIND", help="The kind of the CSV files' rows; of a DuckDB file, only this kind's.")
-@global_options
-@click.pass_obj
-def import_(given: Globals, files: tuple[Path, ...], to: Path | None, kind: str | None) -> int:
-    """Write the rows of DuckDB and CSV FILEs as YAML files, one for each row, and prove that they say the same.
-
-    Nothing is written unless all of it is valid. What the repository declares already is compared, never overwritten.
-    """
-    imported = import_files(files, given.settings(), to, kind)
-    if imported.skipped:
-        given.say(f"left alone, as no kind has such a table: {list_words(imported.skipped)}")
-    adoption = imported.row_import
-    errors = [problem for problem in adoption.problems if problem.is_error]
-    for line in problems.problem_lines(adoption.problems):
-        output.data(output.problem(line))
-    if errors:
-        output.data(f"nothing was written: {plural(len(errors), 'error')}")
-        return Exit.PROBLEMS
-    for line in _lines(adoption, imported):
-        output.data(output.change(line))
-    if adoption.files:
-        given.say("created_at and updated_at are not imported: they come from the commits")
-    return Exit.DIFFERENT if adoption.plan.changes else Exit.OK
-
-
-def _lines(adoption: RowImport, imported: Imported) -> Iterator[str]:
-    created = adoption.created
-    if len(created) > MAX_LISTED:
-        yield from (f"+ {number:,} {kind}" for kind, number in Counter(one.kind for one in created).items())
-    else:
-        yield from (f"+ {one.kind} {one.name}  {one.path}" for one in created)
-    yield from plans.plan_change_lines(adoption.plan, imported.kinds)
-    rows, unchanged = len(adoption.rows), len(adoption.rows) - len(created) - len(adoption.plan.changes)
-    yield f"{plural(rows, 'row')}: {plural(len(created), 'file')} written, {unchanged:,} declared already"
-    yield plans.plan_summary(adoption.plan)
 
 
 @click.group(short_help="kinds and their JSON Schemas", no_args_is_help=False)

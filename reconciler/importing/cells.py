@@ -1,0 +1,447 @@
+"""The cells of one column to the values of a field, decided by the column as a whole."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from reconciler import canonical
+from reconciler.importing.amounts import (
+    COMMA,
+    DAY_FIRST,
+    MONTH_FIRST,
+    POINT,
+    Amount,
+    read_amount,
+    read_dates,
+    read_serial,
+)
+from reconciler.importing.hints import NEGATIVE, NOTHING, POSITIVE, field_format, find_word, plain, says_percent
+from reconciler.importing.tables import CellError, convert_cell
+from reconciler.kinds.engine import compile_schema, matches
+from reconciler.kinds.kind import NUMBERS, SqlType
+from reconciler.kinds.references import resolve_refs
+from reconciler.words import list_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from reconciler.canonical import Value
+    from reconciler.importing.hints import Hints
+    from reconciler.importing.sheets import Cell
+    from reconciler.kinds.kind import Column, Kind
+
+AMBIGUOUS = "ambiguous-cell"
+PERCENT, FRACTION = "percent", "fraction"
+HUNDRED = 100
+SMALL = Decimal("0.1")
+"""Percentages below this, with no sign at any of them, may be fractions of 1."""
+EXCEL_DIGITS = 15
+"""Digits that a formula's result is good for."""
+DECIDE = "?"
+"""In a mapping: what nobody has decided yet."""
+
+_UNITS: Mapping[str, tuple[str, ...]] = {
+    "percent": ("%", "pct", "prozent"),
+    "s": ("sec", "secs", "second", "seconds", "sek", "sekunden"),
+    "MB": ("mb", "mib", "megabyte", "megabytes"),
+    "pips": ("pip",),
+    "lots": ("lot",),
+    "per lot": ("/lot", "/ lot", "/lots", "lot", "rt", "/lot rt", "per lot rt", "per round turn", "round turn"),
+    "trades": ("trade",),
+    "orders": ("order",),
+}
+_LONGER: Mapping[str, Mapping[str, int]] = {
+    "s": {"min": 60, "mins": 60, "minutes": 60, "m": 60, "h": 3600, "hour": 3600, "hours": 3600, "std": 3600}
+    | {"d": 86400, "day": 86400, "days": 86400}
+}
+"""Units that stand for many of a field's own."""
+
+
+class Note(Struct, frozen=True):
+    """What was made of some cells: in words, with the first of them as an example, and of how many."""
+
+    text: str
+    example: str
+    cells: int
+
+
+class Question(Struct, frozen=True):
+    """What the cells of a column leave open: the key of the mapping that decides it, and what may stand there.
+
+    `rows` are those of the cells that it is about, `text` what the first of them is.
+    """
+
+    key: str
+    text: str
+    choices: Mapping[str, str]
+    rows: tuple[int, ...]
+
+
+class Choices(Struct, frozen=True):
+    """What a mapping says of a column's cells; empty where it says nothing."""
+
+    decimal: str = ""
+    dates: str = ""
+    percent: str = ""
+    words: Mapping[str, str] = {}
+    is_given: bool = False
+    is_exact: bool = False
+
+
+class ReadColumn(Struct, frozen=True):
+    """The values of a column by row, what is wrong with other cells, what was changed, and what is still open.
+
+    `units` has the word that stood with a number. `chosen` is what was decided, for the mapping.
+    """
+
+    values: Mapping[int, Value]
+    faults: Mapping[int, CellError]
+    notes: tuple[Note, ...] = ()
+    questions: tuple[Question, ...] = ()
+    units: Mapping[int, str] = {}
+    chosen: Mapping[str, str] = {}
+
+
+class _Reader:
+    """Collects what becomes of the cells of one column."""
+
+    def __init__(self, kind: Kind, column: Column, hints: Hints, choices: Choices) -> None:
+        self.kind, self.column, self.hints, self.choices = kind, column, hints, choices
+        self.values: dict[int, Value] = {}
+        self.faults: dict[int, CellError] = {}
+        self.units: dict[int, str] = {}
+        self.questions: list[Question] = []
+        self.chosen: dict[str, str] = {}
+        field = kind.schema["properties"]["spec"]["properties"][column.name]
+        self.field = compile_schema(resolve_refs(kind.schema, field))
+        self._notes: Counter[str] = Counter()
+        self._examples: dict[str, str] = {}
+
+    def note(self, text: str, before: str, after: Value) -> None:
+        self._notes[text] += 1
+        self._examples.setdefault(text, f"{before} → {canonical.text(after)}")
+
+    def result(self) -> ReadColumn:
+        notes = tuple(Note(text, self._examples[text], cells) for text, cells in self._notes.items())
+        return ReadColumn(self.values, self.faults, notes, tuple(self.questions), self.units, self.chosen)
+
+    def keep(self, row: int, value: Value | CellError) -> None:
+        if isinstance(value, CellError):
+            self.faults[row] = value
+        elif value is not None:
+            self.values[row] = value
+
+
+def read_column(
+    kind: Kind, column: Column, hints: Hints, choices: Choices, cells: Sequence[tuple[int, Cell]]
+) -> ReadColumn:
+    """The values of a field, from the cells of its column with their rows."""
+    reader = _Reader(kind, column, hints, choices)
+    good: list[tuple[int, Cell]] = []
+    for row, cell in cells:
+        if cell.fault:
+            reader.faults[row] = CellError("wrong-type", cell.fault, "write the value itself")
+        elif not cell.is_empty and (choices.is_exact or cell.text in column.enum or cell.text.lower() not in NOTHING):
+            good.append((row, cell))
+    if column.type in NUMBERS:
+        _read_numbers(reader, good)
+    elif field_format(kind, column.name) in {"date", "date-time"}:
+        _read_dates(reader, good)
+    else:
+        read = _read_enum if column.enum else _READERS.get(column.type, _read_text)
+        for row, cell in good:
+            reader.keep(row, read(reader, cell))
+    return reader.result()
+
+
+def _read_numbers(reader: _Reader, cells: Sequence[tuple[int, Cell]]) -> None:
+    amounts: dict[int, tuple[Cell, Amount]] = {}
+    for row, cell in cells:
+        amount = _amount(reader, cell)
+        if isinstance(amount, CellError):
+            reader.faults[row] = amount
+        else:
+            amounts[row] = (cell, amount)
+    sign = _decide_sign(reader, {row: amount for row, (_, amount) in amounts.items()})
+    found: dict[int, Decimal] = {}
+    for row, (_, amount) in amounts.items():
+        if amount.is_ambiguous and not sign:
+            continue
+        value = amount.values[sign] if amount.is_ambiguous else next(iter(amount.values.values()))
+        found[row] = value * _LONGER.get(reader.column.unit, {}).get(amount.unit, 1)
+    scale = _decide_percent(reader, amounts, found)
+    for row, value in found.items():
+        cell, amount = amounts[row]
+        if scale is None and not _is_percent(cell, amount):
+            continue
+        whole = value if _is_percent(cell, amount) or not scale else value * scale
+        reader.keep(row, _number(reader, cell, amount, whole))
+
+
+def _amount(reader: _Reader, cell: Cell) -> Amount | CellError:
+    """The number in a cell, as far as the cell alone says."""
+    value, name = cell.value, reader.column.name
+    if isinstance(value, time) and name in reader.hints.ratios and (value.hour, value.second) == (1, 0):
+        return Amount({"": Decimal(value.minute)}, is_ratio=True)  # 1:30 as Excel takes it: half past one
+    if isinstance(value, (date, time)):
+        hint = "a spreadsheet takes 1.5 or 1:30 for one: format the cell as text, and write the number again"
+        return CellError("wrong-type", f"the cell holds the date or time {cell.text}, and no number", hint)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return _stored(reader, cell, value)
+    amount = read_amount(cell.text)
+    return _fitting(reader, cell, amount)
+
+
+def _fitting(reader: _Reader, cell: Cell, amount: Amount | None) -> Amount | CellError:
+    """An amount written as text, if the field can have its unit."""
+    name = reader.column.name
+    if amount is None:
+        return CellError("wrong-type", f"{cell.text!r} is no number", reader.column.description)
+    if amount.is_ratio and name not in reader.hints.ratios:
+        return CellError("wrong-type", f"{cell.text!r} is a ratio, and no number", reader.column.description)
+    if amount.unit and not _fits(reader, amount.unit):
+        unit = f"is in {reader.column.unit}" if reader.column.unit else "has no unit"
+        return CellError("wrong-type", f"{cell.text!r} is in {amount.unit!r}, and {name} {unit}")
+    return amount
+
+
+def _stored(reader: _Reader, cell: Cell, value: float) -> Amount | CellError:
+    exact = Decimal(repr(value))
+    if not exact.is_finite():
+        return CellError("not-finite", f"{cell.text} is not a finite number")
+    if cell.formula and isinstance(value, float):
+        exact = Decimal(f"{value:.{EXCEL_DIGITS}g}")
+    if not cell.percent:
+        return Amount({"": exact})
+    if "percent" not in reader.column.unit:
+        unit = reader.column.unit or "no percentage"
+        return CellError("wrong-type", f"the cell shows a percentage, and {reader.column.name} is {unit}")
+    return Amount({"": Decimal(f"{exact * HUNDRED:.{EXCEL_DIGITS}g}")}, "%")
+
+
+def _fits(reader: _Reader, unit: str) -> bool:
+    own = reader.column.unit
+    if reader.column.unit_choice is not None:
+        return any(unit in _spellings(one) for one in reader.column.unit_choice.of.values())
+    if unit == "x":
+        return reader.column.name in reader.hints.ratios
+    return unit in _spellings(own) or unit in _LONGER.get(own, {})
+
+
+def _spellings(unit: str) -> tuple[str, ...]:
+    return (unit.lower(), *_UNITS.get(unit, ()))
+
+
+def _decide_sign(reader: _Reader, amounts: Mapping[int, Amount]) -> str:
+    """The decimal sign of the texts that leave it open; empty where nothing decides."""
+    open_rows = [row for row, amount in amounts.items() if amount.is_ambiguous]
+    if not open_rows:
+        return ""
+    if reader.choices.decimal in {POINT, COMMA}:
+        return reader.choices.decimal
+    if not reader.choices.is_given:
+        proofs = {amount.sign for amount in amounts.values()} - {""}
+        ways = proofs if len(proofs) == 1 else _possible_signs(reader, amounts, open_rows) if not proofs else set()
+        if len(ways) == 1:
+            sign = ways.pop()
+            reader.chosen["decimal"] = sign
+            return sign
+    first = amounts[open_rows[0]]
+    choices = {sign: canonical.text(float(value)) for sign, value in sorted(first.values.items(), reverse=True)}
+    meant = " or ".join(choices.values())
+    reader.questions.append(Question("decimal", f"may be {meant}", choices, tuple(open_rows)))
+    return ""
+
+
+def _possible_signs(reader: _Reader, amounts: Mapping[int, Amount], rows: Sequence[int]) -> set[str]:
+    """The signs under which all values are such as the field may have."""
+    holds = reader.column.holds
+    return {sign for sign in (POINT, COMMA) if all(holds(float(amounts[row].values[sign])) for row in rows)}
+
+
+def _is_percent(cell: Cell, amount: Amount) -> bool:
+    return cell.percent or amount.unit in _spellings("percent")
+
+
+def _decide_percent(
+    reader: _Reader, amounts: Mapping[int, tuple[Cell, Amount]], found: Mapping[int, Decimal]
+) -> Decimal | None:
+    """By what plain numbers are multiplied to be percent: 1 or 100. None where nothing decides."""
+    bare = {row: value for row, value in found.items() if not _is_percent(*amounts[row])}
+    if reader.column.unit != "percent" or not bare:
+        return Decimal(1)
+    if reader.choices.percent in {PERCENT, FRACTION}:
+        return Decimal(1 if reader.choices.percent == PERCENT else HUNDRED)
+    least, most = min(bare.values()), max(bare.values())
+    if reader.choices.is_given or most > 1 or least >= SMALL or most == 0 or least < 0:
+        return Decimal(1)
+    row = min(bare, key=bare.__getitem__)
+    text = amounts[row][0].text
+    choices = {PERCENT: f"{text} %", FRACTION: f"{bare[row] * HUNDRED:f}".rstrip("0").rstrip(".") + " %"}
+    told = f"may be {choices[PERCENT]} or, as a fraction of 1, {choices[FRACTION]}"
+    reader.questions.append(Question("percent", told, choices, (row, *(one for one in bare if one != row))))
+    return None
+
+
+def _number(reader: _Reader, cell: Cell, amount: Amount, value: Decimal) -> Value | CellError:
+    column = reader.column
+    converted = convert_cell(column, f"{value:f}")
+    if isinstance(converted, CellError):
+        return CellError(converted.code, f"{cell.text!r}: {converted.message}", converted.hint)
+    text = cell.text
+    if amount.is_ratio:
+        reader.note("a ratio to its number", text, converted)
+    elif cell.percent:
+        reader.note("shown as percentage", f"{text} shown as {canonical.text(converted)} %", converted)
+    elif amount.unit:
+        reader.note(f"{amount.unit} taken off", text, converted)
+    elif isinstance(cell.value, str) and text != canonical.text(converted):
+        plain_text = re.fullmatch(r"-?[0-9]+(?:\.[0-9]+)?", text) is not None and not amount.is_ambiguous
+        if not plain_text:
+            reader.note("written as a number", text, converted)
+    elif not isinstance(cell.value, str) and value != Decimal(repr(cell.value)):
+        reader.note("fractions of 1 to percent", text, converted)
+    return converted
+
+
+def _read_dates(reader: _Reader, cells: Sequence[tuple[int, Cell]]) -> None:
+    with_time = field_format(reader.kind, reader.column.name) == "date-time"
+    found: dict[int, tuple[str, dict[str, date]]] = {}
+    for row, cell in cells:
+        value: object = cell.value
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            value = read_serial(value)
+        if isinstance(value, date):
+            text = _iso(value, with_time=with_time)
+            if not isinstance(cell.value, date):
+                reader.note("a spreadsheet's day number to a date", cell.text, text)
+            reader.values[row] = text
+            continue
+        dates = read_dates(cell.text)
+        if not dates:
+            reader.faults[row] = CellError("bad-format", f"{cell.text!r} is no date", "write it as 2026-04-30")
+        found[row] = (cell.text, dates)
+    order = _decide_order(reader, {row: dates for row, (_, dates) in found.items() if dates})
+    for row, (text, dates) in found.items():
+        if len(dates) == 1 or (dates and order):
+            iso = _iso(dates[order] if len(dates) > 1 else next(iter(dates.values())), with_time=with_time)
+            value = text if text.startswith(iso[:10]) and with_time and "T" in text else iso
+            if text != value:
+                reader.note("written as a date", text, value)
+            reader.values[row] = value
+
+
+def _decide_order(reader: _Reader, dates: Mapping[int, dict[str, date]]) -> str:
+    open_rows = [row for row, ways in dates.items() if len(ways) > 1]
+    if not open_rows or reader.choices.dates in {DAY_FIRST, MONTH_FIRST}:
+        return reader.choices.dates
+    proofs = {order for ways in dates.values() if len(ways) == 1 for order in ways} - {""}
+    if len(proofs) == 1 and not reader.choices.is_given:
+        order = proofs.pop()
+        reader.chosen["dates"] = order
+        return order
+    ways = dates[open_rows[0]]
+    choices = {order: ways[order].isoformat() for order in (DAY_FIRST, MONTH_FIRST)}
+    reader.questions.append(Question("dates", f"may be {' or '.join(choices.values())}", choices, tuple(open_rows)))
+    return ""
+
+
+def _iso(value: date, *, with_time: bool) -> str:
+    if isinstance(value, datetime):
+        return canonical.timestamp(value) if with_time else value.date().isoformat()
+    return f"{value.isoformat()}T00:00:00Z" if with_time else value.isoformat()
+
+
+def _read_enum(reader: _Reader, cell: Cell) -> Value | CellError:
+    text = cell.text
+    given = reader.choices.words.get(text)
+    word = given or find_word(reader.column, reader.hints, text)
+    if word is None:
+        hint = "or say in the mapping, under words, which of them it is"
+        message = f"{text!r} is none of {list_words(reader.column.enum)}"
+        return CellError("not-allowed", message, hint)
+    if word != text:
+        reader.note("words of the field", text, word)
+    return word
+
+
+def _read_boolean(reader: _Reader, cell: Cell) -> Value | CellError:
+    if isinstance(cell.value, bool):
+        return cell.value
+    shape = plain(cell.text)
+    if shape in POSITIVE or shape in NEGATIVE:
+        value = shape in POSITIVE
+        reader.note("yes and no", cell.text, value)
+        return value
+    return CellError("wrong-type", f"{cell.text!r} is neither true nor false", "write true or false")
+
+
+def _read_json(reader: _Reader, cell: Cell) -> Value | CellError:
+    return convert_cell(reader.column, cell.text)
+
+
+def _read_uuid(reader: _Reader, cell: Cell) -> Value | CellError:
+    return cell.text.strip("{}").lower()
+
+
+def _read_text(reader: _Reader, cell: Cell) -> Value | CellError:
+    text = str(cell.value) if isinstance(cell.value, str) else cell.text
+    if reader.choices.is_exact:
+        return text
+    for candidate in _spelled(reader, text):
+        if _is_good(reader, candidate):
+            if candidate != text:
+                reader.note("written as the field has it", text, candidate)
+            return candidate
+    return text.strip()
+
+
+def _spelled(reader: _Reader, text: str) -> Iterator[str]:
+    """A text as it is, then as it may have been meant where it is not possible."""
+    yield text
+    bare = text.strip().strip("'\"").strip()
+    yield bare
+    yield bare.rstrip("\\/")
+    if reader.column.name in reader.hints.looks:
+        yield "".join(bare.split()).replace("/", "")
+        yield "".join(bare.split()).replace("/", "").upper()
+
+
+def _is_good(reader: _Reader, text: str) -> bool:
+    look = reader.hints.looks.get(reader.column.name)
+    return (look is None or matches(look, text)) and reader.field.is_valid(text)
+
+
+_READERS: Mapping[SqlType, Callable[[_Reader, Cell], Value | CellError]] = {
+    SqlType.BOOLEAN: _read_boolean,
+    SqlType.JSON: _read_json,
+    SqlType.UUID: _read_uuid,
+}
+
+_NOT_IN_NAMES = re.compile(r"[^a-z0-9.]+")
+MAX_NAME = 63
+_LETTERS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "o", "æ": "ae", "å": "a", "ł": "l"})
+
+
+def resource_name(text: str) -> str:
+    """The name of a resource from what people call it: `FX Majors #1` is `fx-majors-1`; empty where nothing is left."""
+    lower = unicodedata.normalize("NFC", text).lower().translate(_LETTERS)
+    ascii_only = unicodedata.normalize("NFKD", lower).encode("ascii", "ignore").decode()
+    return _NOT_IN_NAMES.sub("-", ascii_only).strip("-.")[:MAX_NAME].strip("-.")
+
+
+def shown_unit(header: str, cell: Cell) -> tuple[str, ...]:
+    """The words that may say in which unit a number is: with the number, else in the header from its end."""
+    if cell.percent:
+        return ("%",)
+    amount = read_amount(cell.text) if isinstance(cell.value, str) else None
+    if amount is not None and amount.unit:
+        return (amount.unit,)
+    return ("%",) if says_percent(header) else tuple(reversed(plain(header).split()))

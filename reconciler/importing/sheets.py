@@ -1,0 +1,110 @@
+"""A spreadsheet as it was read: sheets of cells, before anybody knows what a column means."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Content: TypeAlias = "bool | int | float | str | date | datetime | time | None"
+
+
+class Cell(Struct, frozen=True):
+    """What a cell holds. `percent`: it is shown as a percentage, so 0.005 is 0.5 %.
+
+    `formula` is the text of the formula that the value comes from. `fault` says why there is no value to read.
+    """
+
+    value: Content = None
+    percent: bool = False
+    formula: str = ""
+    fault: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.text and not self.fault
+
+    @property
+    def text(self) -> str:
+        """The value as a text, as people see it: whole numbers without a point."""
+        value = self.value
+        if value is None:
+            return ""
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, float) and value.is_integer() and abs(value) < MAX_WHOLE:
+            return str(int(value))
+        if isinstance(value, datetime) and (value.hour, value.minute, value.second) == (0, 0, 0):
+            return value.date().isoformat()
+        if isinstance(value, (date, time)):
+            return value.isoformat()
+        return " ".join(str(value).split())
+
+
+MAX_WHOLE = 1e15
+"""Below this a float shows all digits of a whole number."""
+EMPTY = Cell()
+
+
+class Sheet(Struct, frozen=True):
+    """The cells of one sheet that are not empty, by row and column, both from 1.
+
+    `place` is the file's path with the sheet's name: `desk.xlsx:Accounts`. Where `lines` has a row's number, that is
+    the line of a text file. `plan` is the mapping that came with the workbook, empty without one.
+    """
+
+    place: str
+    name: str
+    rows: Mapping[int, Mapping[int, Cell]]
+    is_text: bool = False
+    is_settings: bool = False
+
+    def cell(self, row: int, column: int) -> Cell:
+        return self.rows.get(row, {}).get(column, EMPTY)
+
+    def column(self, column: int, after: int) -> Iterator[tuple[int, Cell]]:
+        """The cells of a column that are not empty, below a row, with their rows."""
+        for row, cells in self.rows.items():
+            if row > after and column in cells:
+                yield row, cells[column]
+
+    def address(self, row: int, column: int) -> str:
+        """`Accounts!C12`; of text files `C12`."""
+        prefix = "" if self.is_text else f"{self.name}!"
+        return f"{prefix}{letters(column)}{row}"
+
+
+class Workbook(Struct, frozen=True):
+    """The sheets of one file. `mapping` is the text of the mapping that it brings; `notes` is what was left out."""
+
+    file: str
+    sheets: tuple[Sheet, ...]
+    mapping: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def letters(column: int) -> str:
+    """`A` of 1, `AA` of 27."""
+    text = ""
+    while column:
+        column, left = divmod(column - 1, 26)
+        text = chr(ord("A") + left) + text
+    return text
+
+
+def column_number(text: str) -> int:
+    """1 of `A`, 27 of `AA`. Raises `ValueError`."""
+    number = 0
+    for letter in text.upper():
+        if not "A" <= letter <= "Z":
+            raise ValueError(text)
+        number = number * 26 + ord(letter) - ord("A") + 1
+    return number
+
+
+MAPPING_SHEET = "reconciler"
+"""The hidden sheet of an exported workbook that holds its mapping."""
