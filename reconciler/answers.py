@@ -217,6 +217,14 @@ class Column(Answer, frozen=True):
     unit_choice: UnitChoice | UnsetType = UNSET
 
 
+class Metadata(Answer, frozen=True):
+    """What git says of a resource beside its values."""
+
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    refs: dict[str, tuple[str, ...]]
+
+
 class Row(Answer, frozen=True):
     """A live row. `path` and `line` are where git declares it; null for what left git."""
 
@@ -224,6 +232,23 @@ class Row(Answer, frozen=True):
     path: str | None
     line: int | None
     values: dict[str, Any]
+    metadata: Metadata | UnsetType = UNSET
+    names: (
+        Annotated[dict[str, str], Meta(description="of columns that hold ids, the names of what has these")] | UnsetType
+    ) = UNSET
+
+
+class ViewColumn(Answer, frozen=True):
+    """A column of a table for people: the kind's own `column`, or the names of a role of the references, or both.
+
+    `rank` says how soon it is left out for want of room: 0 never, then the largest first.
+    """
+
+    name: str
+    column: str | None
+    role: str | None
+    rank: Count
+    nature: Literal["name", "state", "number", "value"]
 
 
 class DriftEvent(Answer, frozen=True):
@@ -299,6 +324,7 @@ class Rows(Answer, frozen=True, kw_only=True):
     key: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    view: Annotated[tuple[ViewColumn, ...], Meta(description="with `?metadata=true`")] | UnsetType = UNSET
     drift: (
         Annotated[tuple[RecordedDrift, ...], Meta(description="what was, or may have been, otherwise at that time")]
         | UnsetType

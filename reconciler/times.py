@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from reconciler.errors import UsageError
 
@@ -73,3 +73,58 @@ def parse_span(words: str) -> timedelta | None:
         return sum((timedelta(**{UNITS[unit.lower()]: int(many)}) for many, unit in PART.findall(words)), timedelta())
     except OverflowError:
         return None
+
+
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+HOURS_COUNTED = 12
+"""Hours up to which a time is told by how long ago it is; people say the day of what is longer ago."""
+
+
+def format_moment(moment: datetime, now: datetime, zone: tzinfo) -> str:
+    """A moment as people say it: `2h ago`, `in 5m`, `yesterday 13:30`, `Friday 13:30`, `3 Oct 13:30`, `3 Oct 2024`."""
+    seconds = (now - moment).total_seconds()
+    if abs(seconds) < HOURS_COUNTED * 3_600:
+        return _format_distance(seconds)
+    here = moment.astimezone(zone)
+    return _format_day(here, now.astimezone(zone)) + (f" {here:%H:%M}" if _is_near(here, now.astimezone(zone)) else "")
+
+
+def format_moment_in_full(moment: datetime, now: datetime, zone: tzinfo) -> str:
+    """The same with the time of day and the zone, for what matters: `Friday 13:30 Europe/London`.
+
+    Of what is near the distance is told too: `today 13:30 Europe/London, 2h ago`.
+    """
+    here = moment.astimezone(zone)
+    seconds = (now - moment).total_seconds()
+    near = f", {_format_distance(seconds)}" if abs(seconds) < HOURS_COUNTED * 3_600 else ""
+    return f"{_format_day(here, now.astimezone(zone))} {here:%H:%M} {zone_name(here)}{near}"
+
+
+def zone_name(moment: datetime) -> str:
+    """The zone of an aware time: its name in the time zone database, else its abbreviation or offset."""
+    return getattr(moment.tzinfo, "key", None) or moment.tzname() or f"{moment:%z}"
+
+
+def _format_distance(seconds: float) -> str:
+    """How long ago something is, or in how long it will be."""
+    for size, unit in ((3_600, "h"), (60, "m")):
+        if abs(seconds) >= size:
+            number = f"{abs(seconds) // size:.0f}{unit}"
+            return f"{number} ago" if seconds > 0 else f"in {number}"
+    return "just now" if seconds > -1 else f"in {-seconds:.0f}s"
+
+
+def _format_day(here: datetime, today: datetime) -> str:
+    days = (today.date() - here.date()).days
+    if abs(days) <= 1:
+        return ("tomorrow", "today", "yesterday")[days + 1]
+    if abs(days) < len(DAYS):
+        return DAYS[here.weekday()]
+    day = f"{here.day} {MONTHS[here.month - 1]}"
+    return day if here.year == today.year else f"{day} {here.year}"
+
+
+def _is_near(here: datetime, today: datetime) -> bool:
+    """Whether the time of day still says something."""
+    return here.year == today.year or abs((today.date() - here.date()).days) < len(DAYS)

@@ -47,6 +47,7 @@ class Globals:
     config: Path | None = None
     flags: dict[str, str] = field(default_factory=dict)
     verbosity: int = 0
+    utc: bool = False
 
     def settings(self) -> Settings:
         """The settings in force for this command."""
@@ -94,6 +95,8 @@ def _take(context: click.Context, parameter: click.Parameter, value: Any) -> Non
         return
     if name == "config":
         given.config = Path(value)
+    elif name == "utc":
+        given.utc = True
     elif name in SETTING_OF:
         given.flags[SETTING_OF[name]] = str(value)
     else:
@@ -109,6 +112,7 @@ def global_options(command: F) -> F:
         option("--branch", metavar="NAME", help="Branch to reconcile (default: the one checked out)."),
         option("--path", metavar="SUBFOLDER", help="Where in the repository the configuration begins."),
         option("--state", metavar="DIR", help="This host's state folder (default: inside the git folder)."),
+        option("--utc", is_flag=True, help="Times in UTC and to the second on terminals, too."),
         option("-q", "--quiet", is_flag=True, help="Only errors on stderr."),
         option("-v", "--verbose", is_flag=True, help="Tell more on stderr."),
     )
@@ -129,5 +133,7 @@ def host_option(command: F) -> F:
 
 
 def format_option(*formats: str) -> Callable[[F], F]:
-    """Add `--format` with the formats a command knows; the first is its default."""
-    return click.option("--format", "form", type=Choice(formats), default=formats[0], help="Output format.")
+    """Add `--format` with the formats a command knows; the first is its default. `-o` is the same, as in kubectl."""
+    return click.option(
+        "--format", "-o", "--output", "form", type=Choice(formats), default=formats[0], help="Output format."
+    )

@@ -7,25 +7,44 @@ import os
 import sys
 from contextlib import contextmanager
 from enum import IntEnum
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from reconciler.cli.progress import DelayedBar
+from reconciler.report.escape import EXACT, Moments
+from reconciler.report.tables import Meaning, Nature, find_meaning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
     from typing import TextIO
 
-    from reconciler.cli.terminal import Shown
+    from reconciler.cli.tables import Cell
     from reconciler.errors import ReconcilerError
+    from reconciler.report.tables import TextTable
 
 
 NO_COLOUR_LEVELS = ("0", "false")
 """Values of FORCE_COLOR that turn colour off, as in Node's programs."""
 COLOURS = {"+": "green", "~": "yellow", "-": "red"}
+MEANING_STYLES: dict[Meaning, dict[str, Any]] = {
+    Meaning.GOOD: {"fg": "green"},
+    Meaning.OFF: {"dim": True},
+    Meaning.WAITING: {"fg": "cyan"},
+    Meaning.WRONG: {"fg": "yellow"},
+    Meaning.BAD: {"fg": "red"},
+}
+LINK = "\x1b]8;;{}\x1b\\{}\x1b]8;;\x1b\\"
+"""A link to an address (OSC 8), and its text."""
+LINKING_PROGRAMS = frozenset({"iTerm.app", "WezTerm", "vscode", "ghostty", "mintty", "Hyper", "rio"})
+LINKING_TERMS = frozenset({"xterm-kitty", "xterm-ghostty", "wezterm", "foot", "foot-extra", "alacritty", "contour"})
+LINKING_VTE = 5000
+"""From VTE 0.50 on, which GNOME Terminal and its like are made of."""
+LINES_AT_ONCE = 1_000
 
 
 class Exit(IntEnum):
@@ -111,26 +130,75 @@ def change(line: str) -> str:
     return click.style(line, fg=COLOURS.get(line[:1]))
 
 
-def table(
-    headers: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    *,
-    narrower: Iterable[Shown] = (),
-    least: Mapping[str, int] | None = None,
-) -> None:
-    """Print a table: fitted to a terminal, elsewhere bare columns of which nothing is folded or cut.
+def table(found: TextTable, *, whole: bool = False) -> Sequence[str]:
+    """Print a table: fitted to a terminal, elsewhere bare columns of which nothing is left out, broken or cut.
 
-    On a terminal that is too narrow for it `narrower` ones take its place, the widest first, and the columns that
-    `least` names are cut, to so many cells at least.
+    Returns the headers of the columns that the terminal has no room for; with `whole` there are none.
     """
     drawing = _load_drawing()
     coloured = has_colour(sys.stdout)
-    text = (
-        drawing.draw_table([(headers, rows), *narrower], least or {}, coloured=coloured)
-        if sys.stdout.isatty()
-        else drawing.draw_text(headers, rows)
-    )
-    click.echo(text, color=coloured)
+    style = partial(_style_cell, links=found.links if shows_links() else ()) if coloured else None
+    if sys.stdout.isatty():
+        drawn = drawing.draw_on_terminal(found, style, whole=whole)
+        lines, left_out = drawn.lines, drawn.left_out
+    else:
+        lines, left_out = drawing.draw_plain(found, style), []
+    for block in _blocks(lines):
+        click.echo(block, color=coloured)
+    return list(left_out)
+
+
+def _blocks(lines: Iterable[str]) -> Iterator[str]:
+    """So many lines at once: `click.echo` takes as long for one."""
+    lines = iter(lines)
+    while block := list(islice(lines, LINES_AT_ONCE)):
+        yield "\n".join(block)
+
+
+def _style_cell(cell: Cell, links: Sequence[str | None]) -> str:
+    if cell.row is None:
+        return click.style(cell.text, bold=True)
+    if cell.is_first and cell.row < len(links) and (target := links[cell.row]):
+        return LINK.format(target, cell.text)
+    return state(cell.text) if cell.nature is Nature.STATE else cell.text
+
+
+def state(text: str) -> str:
+    """A state in the colour of what it means."""
+    meaning = find_meaning(text)
+    return click.style(text, **MEANING_STYLES[meaning]) if meaning else text
+
+
+def shows_links() -> bool:
+    """Whether links can be printed: to a terminal with colour that knows them."""
+    return sys.stdout.isatty() and has_colour(sys.stdout) and has_links(os.environ)
+
+
+def has_links(environ: Mapping[str, str]) -> bool:
+    """Whether a terminal with colour is one of those known to show links (OSC 8). FORCE_HYPERLINK decides it, if set.
+
+    Inside tmux and screen nobody knows what the terminal around them does.
+    """
+    if forced := environ.get("FORCE_HYPERLINK"):
+        return forced != "0"
+    if any(name in environ for name in ("TMUX", "STY", "CI")):
+        return False
+    named = environ.get("TERM_PROGRAM") in LINKING_PROGRAMS or environ.get("TERM") in LINKING_TERMS
+    vte = environ.get("VTE_VERSION", "")
+    return named or "WT_SESSION" in environ or (vte.isdecimal() and int(vte) >= LINKING_VTE)
+
+
+def on_terminal() -> bool:
+    """Whether results are for people."""
+    return sys.stdout.isatty()
+
+
+def read_moments(form: str = "text", *, utc: bool = False) -> Moments:
+    """How times are shown: on a terminal as people say them, in its zone; elsewhere, and in wide tables, exactly."""
+    if utc or form != "text" or not sys.stdout.isatty():
+        return EXACT
+    here: Moments = _load_drawing().moments_here()
+    return here
 
 
 def fit_line(before: str, text: str, after: str, *, least: int) -> str:

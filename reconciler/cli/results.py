@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
 from reconciler import answers
 from reconciler.cli import output
-from reconciler.report.rows import flatten_row, row_cells, row_headers, row_lines
+from reconciler.format.format import KeyOrder
+from reconciler.kinds.kind import Kinds
+from reconciler.kinds.load import build_kind
+from reconciler.report.rows import flatten_row, row_document, rows_csv
+from reconciler.report.views import row_lines, row_table
+from reconciler.service.kinds import Kinds as KindService
+from reconciler.service.remote import DaemonClient
+from reconciler.values import replace
+from reconciler.words import list_words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reconciler.cli.options import Globals
+    from reconciler.report.tables import TextTable
+    from reconciler.wiring.host import Host
 
 LABEL_WIDTH = 26
+WIDE = "wide"
+ROW_FORMATS = ("text", WIDE, "name", "yaml", "json", "csv")
+DETAILED = frozenset({"text", WIDE, "yaml"})
+"""Formats for which rows need what git says beside their values."""
 
 
 def answer(value: answers.Answer) -> None:
@@ -14,13 +36,39 @@ def answer(value: answers.Answer) -> None:
     output.json_data(answers.to_json(value))
 
 
-def rows(found: answers.Rows, form: str, *, single: bool) -> None:
-    """Print live rows, or the single one, as `get` does."""
+def table(given: Globals, found: TextTable, form: str = "text", more: str = "-o wide") -> None:
+    """Print a table, and which columns the terminal has no room for; `more` shows them."""
+    if left_out := output.table(found, whole=form == WIDE):
+        given.say(f"no room for {list_words(left_out)}: {more} shows {'it' if len(left_out) == 1 else 'them'}")
+
+
+def rows(given: Globals, host: Host, found: answers.Rows, form: str, *, single: bool, only: Sequence[str] = ()) -> None:
+    """Print live rows, or the single one, as `get` does; `only` some columns of a table."""
     if form == "json":
         flat = [flatten_row(row, found) for row in found.rows]
         output.json_data(flat[0] if single else flat)
-    elif single:
-        for label, text in row_lines(found.rows[0], found):
+    elif form == "csv":
+        output.raw(rows_csv(found))
+    elif form == "name":
+        for row in found.rows:
+            output.data(f"{found.kind.lower()}/{row.name}")
+    elif form == "yaml":
+        order = KeyOrder(Kinds((build_kind(host.ask(KindService.schema, found.kind), ""),)))
+        output.raw("---\n".join(row_document(row, found, order) for row in found.rows).removesuffix("\n"))
+    elif single and not only:
+        for label, text in row_lines(found.rows[0], found, wide=form == WIDE):
             output.data(f"{label:<{LABEL_WIDTH}}{text}")
     else:
-        output.table(row_headers(found), [row_cells(row, found) for row in found.rows])
+        shown = replace(row_table(found, wide=form == WIDE, only=only), links=_find_links(given, host, found))
+        table(given, shown, WIDE if only else form)
+
+
+def _find_links(given: Globals, host: Host, found: answers.Rows) -> tuple[str | None, ...]:
+    """Where names lead to: the page of a daemon, else the file."""
+    if not output.shows_links():
+        return ()
+    if isinstance(host, DaemonClient):
+        pages = f"http://{host.address}/resources/{found.kind.lower()}"
+        return tuple(f"{pages}/{quote(str(row.name), safe='')}" for row in found.rows)
+    root = given.settings().working_tree
+    return tuple((root / row.path).as_uri() if root and row.path else None for row in found.rows)

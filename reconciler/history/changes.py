@@ -9,7 +9,7 @@ from reconciler import canonical
 from reconciler.history.points import point_of
 from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, TIMESTAMPS, SqlType
 from reconciler.model.change import ORDER, Change, Op, Prune, Resource
-from reconciler.model.rows import LiveRow
+from reconciler.model.rows import Declared, LiveRow
 from reconciler.tables.rows import DECLARATION_COLUMNS, declaration_columns, name_column
 
 if TYPE_CHECKING:
@@ -73,7 +73,9 @@ def to_live_row(kind: Kind, row: HistoryRow) -> LiveRow:
     declaration = _declaration(kind, row)
     fields = (*(column.name for column in kind.columns), *TIMESTAMPS)
     values = {field: field_value(kind, row, field) for field in fields}
-    return LiveRow(kind.name, declaration["name"], values, declaration["path"], declaration["line"])
+    labels, annotations, refs = (json.loads(declaration[part]) for part in ("labels", "annotations", "refs"))
+    declared = Declared(labels, annotations, {role: tuple(names) for role, names in refs.items()})
+    return LiveRow(kind.name, declaration["name"], values, declaration["path"], declaration["line"], declared)
 
 
 def sort_best_first(kind: Kind, rows: Iterable[HistoryRow], name: str) -> list[HistoryRow]:

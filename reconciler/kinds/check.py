@@ -281,6 +281,11 @@ def _check_column_names(annotation: Mapping[str, Any]) -> Iterator[Flaw]:
         if name not in columns:
             message = f"the unit is of {name}, which is no column{did_you_mean(name, columns)}"
             yield Flaw(child(f"{_NOTE}/units", name), message, at_key=True)
+    known = (*columns, *annotation["references"])
+    for position, name in enumerate(annotation.get("importance", ())):
+        if name not in known:
+            message = f"{name} is neither a column nor a role of the references{did_you_mean(name, known)}"
+            yield Flaw(f"{_NOTE}/importance/{position}", message)
 
 
 def _check_unit_choices(schema: Mapping[str, Any]) -> Iterator[Flaw]:

@@ -207,6 +207,7 @@ def build_kind(schema: Mapping[str, Any], origin: str) -> Kind:
         columns=tuple(_build_column(schema, name) for name in names),
         indexes=tuple(tuple(index) for index in annotation["indexes"]),
         references=tuple(Reference(role, one["kind"], one["many"]) for role, one in references),
+        importance=tuple(annotation.get("importance", ())),
         schema=schema,
         origin=origin,
         digest=canonical.digest(schema),

@@ -72,14 +72,27 @@ class TableExport(Struct, frozen=True):
     blocks: Iterable[Sequence[Record]]
 
 
+class Declared(Struct, frozen=True):
+    """What git says of a row beside its values."""
+
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    refs: Mapping[str, tuple[str, ...]]
+
+
 class LiveRow(Struct, frozen=True):
-    """A live row as consumers see it, and where git declares it (`path` None for what left git)."""
+    """A live row as consumers see it, and where git declares it (`path` None for what left git).
+
+    `declared` is there where it was asked for, and so are `names`: of columns that hold ids, what has these.
+    """
 
     kind: str
     name: str
     values: Mapping[str, Any]
     path: str | None
     line: int | None
+    declared: Declared | None = None
+    names: Mapping[str, str] | None = None
 
 
 ORPHANED = "ORPHANED"

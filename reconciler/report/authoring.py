@@ -9,6 +9,7 @@ from reconciler import answers, canonical
 from reconciler.model.problem import Measure
 from reconciler.reconcile.policytests import Expectation
 from reconciler.report.problems import build_problem, plural, problem_line
+from reconciler.report.tables import Column, Nature, TextTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,9 +20,22 @@ if TYPE_CHECKING:
     from reconciler.reconcile.policytests import Policies, PolicyTestResult, PolicyTestRun
     from reconciler.scaffold.template import FieldDescription
 
-KIND_HEADERS = ("kind", "table", "key", "columns", "from")
-POLICY_HEADERS = ("name", "title", "tests")
-FIELD_HEADERS = ("field", "type", "unit", "allowed", "required", "description")
+KIND_COLUMNS = (
+    Column("kind", 0, Nature.NAME),
+    Column("table", 1, Nature.NAME),
+    Column("key", 4, Nature.NAME),
+    Column("columns", 3, Nature.NUMBER),
+    Column("from", 2),
+)
+POLICY_COLUMNS = (Column("name", 0, Nature.NAME), Column("title", 1, Nature.TEXT), Column("tests", 2, Nature.NUMBER))
+FIELD_COLUMNS = (
+    Column("field", 0, Nature.NAME),
+    Column("type", 1),
+    Column("unit", 5),
+    Column("allowed", 2, Nature.TEXT),
+    Column("required", 4),
+    Column("description", 3, Nature.TEXT),
+)
 
 
 def build_kind_summary(kind: Kind, origin: str) -> answers.KindSummary:
@@ -35,20 +49,31 @@ def build_kind_summary(kind: Kind, origin: str) -> answers.KindSummary:
     )
 
 
-def kind_cells(kind: answers.KindSummary) -> tuple[str, ...]:
+def kind_table(kinds: Sequence[answers.KindSummary]) -> TextTable:
+    """The kinds as a table."""
+    return TextTable(KIND_COLUMNS, list(map(_kind_cells, kinds)))
+
+
+def _kind_cells(kind: answers.KindSummary) -> tuple[str, ...]:
     return (kind.kind, kind.table, kind.key, str(kind.columns), kind.origin)
 
 
-def field_cells(row: FieldDescription) -> tuple[str, ...]:
+def field_table(fields: Sequence[FieldDescription]) -> TextTable:
+    """The fields of a kind as a table."""
+    return TextTable(FIELD_COLUMNS, list(map(_field_cells, fields)))
+
+
+def _field_cells(row: FieldDescription) -> tuple[str, ...]:
     """The cells of a field; `-` for an empty one."""
     required = "yes" if row.required else "no"
     cells = (row.name, row.type, row.unit, row.allowed, required, row.description)
     return tuple(cell or "-" for cell in cells)
 
 
-def policy_cells(policies: Policies) -> list[list[str]]:
+def policy_table(policies: Policies) -> TextTable:
     """A row for each policy."""
-    return [[policy.name, policy.title, str(len(policies.tests_of(policy)))] for policy in policies.members]
+    rows = [[policy.name, policy.title, str(len(policies.tests_of(policy)))] for policy in policies.members]
+    return TextTable(POLICY_COLUMNS, rows)
 
 
 def build_policies(policies: Policies) -> list[dict[str, Any]]:

@@ -10,8 +10,9 @@ from msgspec import UNSET, UnsetType
 from reconciler import answers, canonical
 from reconciler.history.drifts import of_interval
 from reconciler.history.fate import NEVER_LIVE, Fate
-from reconciler.report.escape import escape_line, strip_fraction
+from reconciler.report.escape import Moments, escape_line, strip_fraction
 from reconciler.report.problems import build_problem
+from reconciler.report.tables import Column, Nature, TextTable
 from reconciler.times import format_span
 from reconciler.words import list_words
 
@@ -24,14 +25,17 @@ if TYPE_CHECKING:
     from reconciler.model.rows import VersionRow
 
 VERSION_HEADERS = ("height", "commit", "status", "fate", "rows", "committed", "author", "message")
-NARROWER_VERSIONS = (
-    ("commit", "fate, short", "rows", "committed", "author", "message"),
-    ("commit", "fate, short", "committed", "author", "message"),
-    ("commit", "fate, shortest", "committed", "author", "message"),
-    ("commit", "fate, shortest", "committed", "message"),
-    ("commit", "fate, shortest", "message"),
+"""Where nothing has to fit."""
+VERSION_COLUMNS = (
+    Column("height", 6, Nature.NUMBER),
+    Column("commit", 0, Nature.NAME),
+    Column("fate", 0, Nature.STATE),
+    Column("detail", 4),
+    Column("rows", 5),
+    Column("committed", 2),
+    Column("author", 3, Nature.NAME),
+    Column("message", 1, Nature.SUBJECT),
 )
-"""Columns for narrower terminals. Without the column of the status, the fate says what is orphaned."""
 MAX_RULES = 3
 """Rules that a fate names; the others are counted."""
 
@@ -140,45 +144,72 @@ def _drifted_mark(live: Sequence[answers.LiveSpan]) -> str:
     return ", drifted" if any(span.drift is not UNSET for span in live) else ""
 
 
-def short_fate_text(
-    fate: answers.FateWord | UnsetType, live: Sequence[answers.LiveSpan], refused_by: Sequence[str] = ()
-) -> str:
-    """The same in few words: one of the rules, and how long it was live in place of from when to when."""
-    if fate is UNSET or (str(fate) == Fate.REFUSED and not refused_by):
-        return fate_text(fate, live)
-    if str(fate) == Fate.REFUSED:
-        return f"refused by {refused_by[0]}" + (f" +{len(refused_by) - 1}" if len(refused_by) > 1 else "")
-    if not live or live[-1].until is None:
-        return f"{fate}{_drifted_mark(live)}"
+def fate_words(version: answers.Version) -> str:
+    """A fate as a state: without rules and times."""
+    fate = "" if version.fate is UNSET else str(version.fate)
+    orphaned = ", orphaned" if version.orphaned else ""
+    return f"{fate}{_drifted_mark(version.live)}{orphaned}"
+
+
+def fate_detail(version: answers.Version, moments: Moments) -> str:
+    """What there is to say of a fate: one of the rules, since when it is live, or for how long it was."""
+    if version.refused_by:
+        rules = version.refused_by
+        return f"by {rules[0]}" + (f" +{len(rules) - 1}" if len(rules) > 1 else "")
+    live = version.live
+    if not live:
+        return "-"
+    if live[-1].until is None:
+        return moments.short(live[-1].since)
     spans = (datetime.fromisoformat(one.until or one.since) - datetime.fromisoformat(one.since) for one in live)
-    return f"{fate} for {format_span(sum(span.total_seconds() for span in spans))}{_drifted_mark(live)}"
+    return f"for {format_span(sum(span.total_seconds() for span in spans))}"
 
 
 def build_person(signature: Signature) -> answers.Person:
     return answers.Person(name=signature.name, email=signature.email, time=signature.time.isoformat())
 
 
-def version_headers(columns: Sequence[str]) -> list[str]:
-    return [column.partition(",")[0] for column in columns]
+def version_table(versions: Sequence[answers.Version], moments: Moments) -> TextTable:
+    """The versions for a terminal: each takes one line."""
+    return TextTable(VERSION_COLUMNS, [_terminal_cells(version, moments) for version in versions])
 
 
-def version_cells(version: answers.Version, columns: Sequence[str] = VERSION_HEADERS) -> list[str]:
+def plain_version_table(versions: Sequence[answers.Version]) -> TextTable:
+    """The versions with all that there is to say, for files and pipes."""
+    return TextTable(tuple(map(Column, VERSION_HEADERS)), [version_cells(version) for version in versions])
+
+
+def version_cells(version: answers.Version) -> list[str]:
     """A version as a table's row. `+1 ~2 -0` counts row changes; the height on a side branch is in brackets."""
-    told = (version.fate, version.live, version.refused_by)
-    fate = "" if version.fate is UNSET else str(version.fate)
-    orphaned = ", orphaned" if version.orphaned else ""
-    rows = f"+{version.creates} ~{version.updates} -{version.deletes}"
+    return [
+        _height_text(version),
+        short_sha(version.commit),
+        f"{version.status} orphaned" if version.orphaned else version.status,
+        fate_text(version.fate, version.live, version.refused_by),
+        _rows_text(version),
+        canonical.timestamp(datetime.fromisoformat(version.committer.time)),
+        escape_line(version.author.name),
+        escape_line(subject_line(version.message)),
+    ]
+
+
+def _terminal_cells(version: answers.Version, moments: Moments) -> list[str]:
+    return [
+        _height_text(version),
+        short_sha(version.commit),
+        fate_words(version) or version.status.lower(),
+        fate_detail(version, moments),
+        _rows_text(version),
+        moments.short(canonical.timestamp(datetime.fromisoformat(version.committer.time))),
+        escape_line(version.author.name),
+        escape_line(subject_line(version.message)),
+    ]
+
+
+def _height_text(version: answers.Version) -> str:
+    return str(version.height) if version.mainline else f"({version.height})"
+
+
+def _rows_text(version: answers.Version) -> str:
     went_live = version.status == "VALID" and version.fate not in NOT_LIVE
-    cells = {
-        "height": str(version.height) if version.mainline else f"({version.height})",
-        "commit": short_sha(version.commit),
-        "status": f"{version.status} orphaned" if version.orphaned else version.status,
-        "fate": fate_text(*told),
-        "fate, short": f"{short_fate_text(*told)}{orphaned}",
-        "fate, shortest": f"{fate}{orphaned}",
-        "rows": rows if went_live else "-",
-        "committed": canonical.timestamp(datetime.fromisoformat(version.committer.time)),
-        "author": escape_line(version.author.name),
-        "message": escape_line(subject_line(version.message)),
-    }
-    return [cells[column] for column in columns]
+    return f"+{version.creates} ~{version.updates} -{version.deletes}" if went_live else "-"

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler import canonical
+from reconciler.times import format_moment, format_moment_in_full
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Callable
+    from datetime import tzinfo
 
 _UNSAFE = (
     "\x00-\x1f\x7f-\x9f"  # control characters: C0, DEL, and C1, among them the one-character CSI
@@ -51,6 +54,25 @@ def format_time(at: datetime | None) -> str | None:
 def strip_fraction(time: str) -> str:
     """A time in that form, to the second."""
     return _FRACTION.sub("", time)
+
+
+class Moments(NamedTuple):
+    """How times of answers, in RFC 3339, are shown: in few words, and in full for what matters."""
+
+    short: Callable[[str], str] = strip_fraction
+    full: Callable[[str], str] = strip_fraction
+
+
+EXACT = Moments()
+"""As programs read them."""
+
+
+def moments_at(now: datetime, zone: tzinfo) -> Moments:
+    """As people read them, there and then."""
+    return Moments(
+        lambda text: format_moment(datetime.fromisoformat(text), now, zone),
+        lambda text: format_moment_in_full(datetime.fromisoformat(text), now, zone),
+    )
 
 
 def _escape_match(match: re.Match[str]) -> str:

@@ -14,7 +14,7 @@ from reconciler.history.fate import WENT_LIVE
 from reconciler.history.points import RECORDED_BY
 from reconciler.model.commit import Status
 from reconciler.report.commits import NOT_LIVE, build_person, build_spans, fate_text, short_sha, subject_line
-from reconciler.report.escape import escape_line, strip_fraction
+from reconciler.report.escape import Moments, escape_line, strip_fraction
 from reconciler.report.plans import (
     LineStyle,
     build_change,
@@ -25,8 +25,9 @@ from reconciler.report.plans import (
     omitted_changes_note,
 )
 from reconciler.report.problems import build_problem, plural
-from reconciler.report.rows import format_value
 from reconciler.report.sync import build_recorded_drift, drift_record_text, drifted_row_lines
+from reconciler.report.tables import Column, Nature, TextTable
+from reconciler.report.views import format_value
 from reconciler.values import replace
 
 if TYPE_CHECKING:
@@ -43,12 +44,14 @@ if TYPE_CHECKING:
     from reconciler.plan import Plan
 
 
-BLAME_HEADERS = ("field", "value", "commit", "committed", "author", "message")
-NARROWER_BLAMES = (
-    ("field", "value", "commit", "committed", "author"),
-    ("field", "value", "commit", "author"),
+BLAME_COLUMNS = (
+    Column("field", 0, Nature.NAME),
+    Column("value"),
+    Column("commit", 1, Nature.NAME),
+    Column("committed", 3),
+    Column("author", 2, Nature.NAME),
+    Column("message", 4, Nature.SUBJECT),
 )
-"""Columns for narrower terminals."""
 MAX_NOTED = 20
 """Rows that a warning names."""
 
@@ -213,18 +216,21 @@ def history_point_text(point: answers.HistoryPoint) -> str:
     return f"{commit}{'' if went_live else ', as git has it'}{orphaned}"
 
 
-def blame_cells(field: BlamedField, columns: Sequence[str] = BLAME_HEADERS) -> list[str]:
-    """A field as a table's row."""
+def blame_table(blame: Blame, moments: Moments) -> TextTable:
+    """The fields as a table."""
+    return TextTable(BLAME_COLUMNS, [_blame_cells(field, moments) for field in blame.fields])
+
+
+def _blame_cells(field: BlamedField, moments: Moments) -> list[str]:
     text = format_value(field.value)
-    cells = {
-        "field": escape_line(field.field),
-        "value": f"{text} {field.unit}" if field.unit and field.value is not None else text,
-        "commit": short_sha(field.commit),
-        "committed": strip_fraction(field.committed_at),
-        "author": escape_line(field.author.name),
-        "message": escape_line(subject_line(field.message)),
-    }
-    return [cells[column] for column in columns]
+    return [
+        escape_line(field.field),
+        f"{text} {field.unit}" if field.unit and field.value is not None else text,
+        short_sha(field.commit),
+        moments.short(field.committed_at),
+        escape_line(field.author.name),
+        escape_line(subject_line(field.message)),
+    ]
 
 
 def orphans_note(orphaned: int) -> str:
@@ -265,7 +271,13 @@ def _commit_fields(version: VersionRow) -> dict[str, Any]:
     }
 
 
-COPY_HEADERS = ("table", "rows", "written", "there already", "digest")
+COPY_COLUMNS = (
+    Column("table", 0, Nature.NAME),
+    Column("rows", 1, Nature.NUMBER),
+    Column("written", 1, Nature.NUMBER),
+    Column("there already", 1, Nature.NUMBER),
+    Column("digest", 2),
+)
 
 
 def build_copied_table(table: CopiedTable) -> dict[str, object]:
@@ -273,7 +285,12 @@ def build_copied_table(table: CopiedTable) -> dict[str, object]:
     return {**structs.asdict(table), "complete": table.is_complete}
 
 
-def copy_cells(table: CopiedTable) -> list[str]:
+def copy_table(tables: Sequence[CopiedTable]) -> TextTable:
+    """The tables that were copied as a table."""
+    return TextTable(COPY_COLUMNS, list(map(_copy_cells, tables)))
+
+
+def _copy_cells(table: CopiedTable) -> list[str]:
     there = table.rows - table.written - table.missing
     return [table.name, f"{table.rows:,}", f"{table.written:,}", f"{max(0, there):,}", table.target_digest]
 

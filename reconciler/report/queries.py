@@ -10,13 +10,14 @@ from reconciler.model.rows import MAX_QUERY_BYTES
 from reconciler.report.escape import escape_line
 from reconciler.report.problems import plural
 from reconciler.report.rows import csv_records
+from reconciler.report.tables import Column, Nature, TextTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from reconciler.model import rows
 
 NULL = "NULL"
+NUMBERS = ("INT", "UINT", "BIGINT", "UBIGINT", "SMALLINT", "TINYINT", "HUGEINT", "DOUBLE", "FLOAT", "DECIMAL")
+"""How the types of numbers begin in both engines."""
 
 
 class QueryColumn(Answer, frozen=True):
@@ -63,13 +64,14 @@ def cut_note(result: QueryResult, most_rows: int) -> str:
     return f"there are more rows than these {most_rows:,}, the most of one answer: narrow it by WHERE, or use `export`"
 
 
-def query_headers(result: QueryResult) -> list[str]:
-    return [escape_line(column.name) for column in result.columns]
+def query_table(result: QueryResult) -> TextTable:
+    """A result as a table. A string that reads like NULL or has blanks around it is in single quotes, as in SQL."""
+    columns = tuple(Column(escape_line(column.name), 0, _nature(column.type)) for column in result.columns)
+    return TextTable(columns, [[_query_cell(value) for value in row] for row in result.rows])
 
 
-def query_cells(row: Iterable[Any]) -> list[str]:
-    """The cells of a row. A string that reads like NULL or has blanks around it is in single quotes, as in SQL."""
-    return [_query_cell(value) for value in row]
+def _nature(type_: str) -> Nature:
+    return Nature.NUMBER if type_.upper().startswith(NUMBERS) else Nature.VALUE
 
 
 def query_csv(result: QueryResult) -> str:

@@ -10,18 +10,25 @@ from msgspec import UNSET, Meta
 
 from reconciler import answers, canonical
 from reconciler.answers import Answer
+from reconciler.format.format import format_text
+from reconciler.kinds.kind import TIMESTAMPS
+from reconciler.model.rows import Declared
 from reconciler.report.escape import escape_line
+from reconciler.report.tables import Column, Nature, TextTable
+from reconciler.report.views import NAME, build_view
+from reconciler.scaffold.yamltext import write_document
 from reconciler.tables import rows as cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from reconciler.kinds.kind import Column, Kind
+    from reconciler.format.format import KeyOrder
+    from reconciler.kinds import kind as kinds
+    from reconciler.kinds.kind import Kind
     from reconciler.model.change import Key
     from reconciler.model.rows import LiveRow, Record, TableExport
 
 
-NULL = "NULL"
 JSON_TYPE = "JSON"
 
 
@@ -30,32 +37,45 @@ def build_rows(
     rows: Iterable[LiveRow],
     at: answers.HistoryPoint | None = None,
     drift: Sequence[answers.RecordedDrift] = (),
+    *,
+    details: bool = False,
 ) -> answers.Rows:
-    """The live rows of a kind; `at` is the point of the history that they were read at, `drift` what was known then."""
+    """The live rows of a kind; `at` is the point of the history that they were read at, `drift` what was known then.
+
+    With `details` they come with what git says beside their values, and with how a table shows them.
+    """
     return answers.Rows(
         at=at or UNSET,
         drift=tuple(drift) or UNSET,
         kind=kind.name,
         key=kind.key,
         columns=tuple(map(_build_column, kind.columns)),
-        rows=tuple(map(build_row, rows)),
+        rows=tuple(map(build_detailed_row if details else build_row, rows)),
+        view=build_view(kind) if details else UNSET,
     )
 
 
-def _build_column(column: Column) -> answers.Column:
+def _build_column(column: kinds.Column) -> answers.Column:
     choice = column.unit_choice
     either = answers.UnitChoice(by=choice.by, of=dict(choice.of)) if choice else UNSET
     return answers.Column(field=column.name, unit=column.unit, unit_choice=either)
 
 
-def unit_in(column: answers.Column, values: Mapping[str, Any]) -> str:
-    """The unit of a column's value among those of a row."""
-    choice = column.unit_choice
-    return choice.of.get(str(values.get(choice.by)), column.unit) if choice else column.unit
-
-
 def build_row(row: LiveRow) -> answers.Row:
     return answers.Row(name=row.name, path=row.path, line=row.line, values=plain_values(row.values))
+
+
+def build_detailed_row(row: LiveRow) -> answers.Row:
+    """A row with what git says beside its values."""
+    said = row.declared or Declared({}, {}, {})
+    return answers.Row(
+        name=row.name,
+        path=row.path,
+        line=row.line,
+        values=plain_values(row.values),
+        metadata=answers.Metadata(labels=dict(said.labels), annotations=dict(said.annotations), refs={**said.refs}),
+        names=UNSET if row.names is None else dict(row.names),
+    )
 
 
 def plain_values(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,29 +92,6 @@ def flatten_row(row: answers.Row, rows: answers.Rows) -> dict[str, Any]:
     id_ = row.values[rows.key]
     drift = [answers.to_json(one) for one in rows.drift or () if one.id in (None, id_)]
     return {"name": row.name, **row.values, **({DRIFT_KEY: drift} if drift else {})}
-
-
-def row_headers(rows: answers.Rows) -> list[str]:
-    """Name, then the columns but the key."""
-    return ["name", *(column.field for column in rows.columns if column.field != rows.key)]
-
-
-def row_cells(row: answers.Row, rows: answers.Rows) -> list[str]:
-    return [escape_line(row.name), *(format_value(row.values[field]) for field in row_headers(rows)[1:])]
-
-
-def row_lines(row: answers.Row, rows: answers.Rows) -> Iterator[tuple[str, str]]:
-    """A row as labels and texts, with units, and where git declares it."""
-    units = {column.field: unit_in(column, row.values) for column in rows.columns}
-    yield "name", escape_line(row.name)
-    for field, value in row.values.items():
-        unit = units.get(field)
-        yield field, f"{format_value(value)} {unit}" if unit and value is not None else format_value(value)
-    yield "declared in", escape_line(f"{row.path}:{row.line}") if row.path else "left git: kept as a tombstone"
-
-
-def format_value(value: Any) -> str:
-    return escape_line(canonical.text(value))
 
 
 def csv_lines(table_export: TableExport) -> Iterator[str]:
@@ -153,7 +150,31 @@ def _records(table_export: TableExport) -> Iterator[Record]:
         yield from block
 
 
-USE_HEADERS = ("kind", "name", "via")
+def rows_csv(rows: answers.Rows) -> str:
+    """RFC 4180 with line feeds: the name, then all columns as they are."""
+    fields = list(dict.fromkeys((NAME, *(column.field for column in rows.columns), *TIMESTAMPS)))
+    flat = ({NAME: row.name, **row.values} for row in rows.rows)
+    records = ([values.get(field) for field in fields] for values in flat)
+    return "".join(csv_records(fields, records)).removesuffix("\n")
+
+
+def row_document(row: answers.Row, rows: answers.Rows, order: KeyOrder) -> str:
+    """A row as the YAML document that declares it. An id that is made from kind and name is left out, as most do."""
+    said = row.metadata or answers.Metadata(labels={}, annotations={}, refs={})
+    kind = order.kinds.by_name[rows.kind]
+    many = {one.role for one in kind.references if one.many}
+    refs = {role: list(names) if role in many else names[0] for role, names in said.refs.items() if names}
+    spec = {field: value for field, value in row.values.items() if value is not None and field not in TIMESTAMPS}
+    if spec.get(rows.key) == canonical.derived_id(rows.kind, row.name):
+        del spec[rows.key]
+    parts = {"labels": said.labels, "annotations": said.annotations, "refs": refs}
+    metadata: dict[str, Any] = {NAME: row.name, **{part: value for part, value in parts.items() if value}}
+    version = kind.schema["properties"]["apiVersion"]["const"]
+    document: dict[str, Any] = {"apiVersion": version, "kind": rows.kind, "metadata": metadata, "spec": spec}
+    return format_text(write_document(document), order)
+
+
+USE_COLUMNS = (Column("kind", 1, Nature.NAME), Column("name", 0, Nature.NAME), Column("via", 2, Nature.TEXT))
 DIRECTLY = "-"
 
 
@@ -187,7 +208,11 @@ def build_uses(uses: Iterable[tuple[Key, Sequence[Key]]]) -> Uses:
     )
 
 
-def use_cells(use: Use) -> list[str]:
-    """A use as a table's row."""
+def use_table(uses: Uses) -> TextTable:
+    """The uses as a table."""
+    return TextTable(USE_COLUMNS, list(map(_use_cells, uses.uses)))
+
+
+def _use_cells(use: Use) -> list[str]:
     via = ", ".join(f"{kind} {escape_line(name)}" for kind, name in use.via)
     return [use.kind, escape_line(use.name), via or DIRECTLY]

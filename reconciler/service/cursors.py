@@ -44,14 +44,32 @@ def format_cursor(place: Sequence[Any] | None, list_: str) -> str | None:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def parse_row_cursor(cursor: str | None) -> tuple[str, str] | None:
-    """The place of a live row: its name and id, which stay what they are when it leaves git."""
-    place = parse_cursor(cursor, ROWS)
+def parse_row_cursor(cursor: str | None, mark: str = "") -> tuple[Any, str, str] | None:
+    """The place of a live row: what it is sorted by, its name and id; these stay what they are when it leaves git.
+
+    `mark` tells the rows of one selection from those of another.
+    """
+    place = parse_cursor(cursor, f"{ROWS}{mark}")
     if place is None:
         return None
-    if tuple(map(type, place)) != (str, str):
+    if tuple(map(type, place)) != (str, str, str)[bool(not mark) :]:
         raise bad_cursor()
-    return place[0], place[1]
+    *sorted_by, name, key = place
+    try:
+        value = json.loads(sorted_by[0]) if sorted_by else None
+    except (ValueError, RecursionError):
+        raise bad_cursor() from None
+    if not (value is None or isinstance(value, (str, int, float, bool))):
+        raise bad_cursor()
+    return value, name, key
+
+
+def format_row_cursor(place: tuple[Any, str, str] | None, mark: str = "") -> str | None:
+    """The cursor for the rows after one; None after the last."""
+    if place is None:
+        return None
+    value, *known = place
+    return format_cursor((json.dumps(value, ensure_ascii=False), *known) if mark else known, f"{ROWS}{mark}")
 
 
 def bad_cursor() -> UsageError:

@@ -13,6 +13,7 @@ from reconciler.errors import UsageError
 from reconciler.service.cursors import MAX_LENGTH as MAX_CURSOR
 from reconciler.service.history import FILTERS
 from reconciler.service.rows import MAX_PAGE
+from reconciler.service.selection import MAX_SELECTOR
 from reconciler.service.sql import FORMATS, MAX_ROWS
 from reconciler.values import replace
 from reconciler.words import suggest
@@ -166,6 +167,13 @@ def parse_flag(value: str) -> bool:
     return value.lower() in TRUE
 
 
+def parse_metadata(value: str) -> bool:
+    """Whether metadata is wanted."""
+    if value.lower() not in (*TRUE, *FALSE):
+        raise UsageError("metadata is true or false")
+    return value.lower() in TRUE
+
+
 def check_text(name: str, value: str) -> str:
     """A text for people: short, and all of it visible."""
     if len(value) > MAX_TEXT or not value.isprintable():
@@ -235,6 +243,25 @@ LIMIT = Parameter("limit", "How many at once", whole_number(999_999), parse=pars
 PAGE_LIMIT = replace(LIMIT, description="How many at once; all without it", schema=whole_number(MAX_PAGE))
 ROW_LIMIT = replace(LIMIT, description="How many rows at most", schema=whole_number(MAX_ROWS), parse=parse_rows)
 SESSION_LIMIT = replace(LIMIT, parse=parse_session_limit)
+LABELS = Parameter(
+    "label",
+    "Only rows with these labels, as kubectl selects them: `key`, `!key`, `key=value`, `key!=value`, `key in (a,b)`, "
+    "with commas between",
+    text(maxLength=MAX_SELECTOR),
+)
+ROW_FILTERS = Parameter(
+    "filter",
+    "Only rows with these values: `field=value`, `field!=value`, with commas between; a comma in a value is `\\,`",
+    text(maxLength=MAX_SELECTOR),
+    argument="filters",
+)
+SORT = Parameter("sort", "The field that the order goes by, `-field` for downwards", text(maxLength=MAX_SELECTOR))
+METADATA = Parameter(
+    "metadata",
+    "With labels, annotations and refs, and how a table shows the rows",
+    one_of("true", "false", "1", "0"),
+    parse=parse_metadata,
+)
 CURSOR = Parameter("cursor", "Where to go on: `next` of the answer before", text(maxLength=MAX_CURSOR))
 FILTER_PARAMETERS = (
     Parameter("grep", "Part of the message or of the author's `Name <email>`, or how a sha begins", text()),

@@ -16,6 +16,7 @@ from reconciler.history.drifts import assign_drifts
 from reconciler.history.fate import Fate
 from reconciler.model.commit import Status
 from reconciler.model.rows import ORPHANED, HistoryPoint
+from reconciler.model.selection import Selection
 from reconciler.plan import Plan, sort_changes
 from reconciler.ports import VersionFilter
 from reconciler.report.commits import build_version
@@ -34,12 +35,13 @@ from reconciler.report.sync import build_recorded_drift
 from reconciler.service.context import Service
 from reconciler.service.cursors import CHANGES, CHANGES_OF, FOUND, VERSIONS, format_cursor, parse_cursor
 from reconciler.service.past import open_past
+from reconciler.service.selection import select
 from reconciler.times import is_time, parse_time
 from reconciler.values import replace
 from reconciler.words import suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from reconciler.history.changes import TimelineEntry
     from reconciler.history.points import NamedPoint
@@ -212,8 +214,12 @@ class History(Service):
             return build_diff(plan, kinds)
 
 
-def rows_at(past: Past, word: str, name: str | None, at: str) -> answers.Rows:
+def rows_at(
+    past: Past, word: str, name: str | None, at: str, choose: Callable[[Kind], Selection] | None = None
+) -> answers.Rows:
     """The live rows of a kind, or the one that went by a name, as they were at a commit or point in time.
+
+    `choose` says which of them.
 
     Raises `UsageError` when there was none of that name.
     """
@@ -229,10 +235,12 @@ def rows_at(past: Past, word: str, name: str | None, at: str) -> answers.Rows:
             hint = f"see `reconciler history {kind.name.lower()} {name}`"
             raise UsageError(f"no {kind.name} {name} was live at {place.name}", hint=hint)
         found = past_rows.sort_best_first(kind, found, name)[:1]
-    live = sorted((past_rows.to_live_row(kind, row) for row in found), key=lambda row: (row.name, row.path is None))
+    rows = sorted((past_rows.to_live_row(kind, row) for row in found), key=lambda row: (row.name, row.path is None))
+    selection = choose(kind) if choose else Selection()
+    live = select(kind, selection, rows)
     ids = None if name is None else [str(row.values[kind.key]) for row in found]
     drift = _build_drift_at(past, kind, parse_time(at), ids) if is_time(at) else ()
-    return build_rows(kind, tuple(live), build_history_point(place, past.fate_at(place)), drift)
+    return build_rows(kind, live, build_history_point(place, past.fate_at(place)), drift, details=selection.details)
 
 
 def _build_drift_at(

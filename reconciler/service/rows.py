@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from reconciler import answers
+from reconciler import answers, canonical
 from reconciler.errors import UsageError
 from reconciler.history.changes import is_declared, resource_of
 from reconciler.model.change import Key
 from reconciler.model.rows import Drifts
+from reconciler.model.selection import Condition, Selection
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.plans import build_plan
 from reconciler.report.rows import Uses, build_rows, build_uses
 from reconciler.report.sync import build_drift
 from reconciler.service.context import Service
-from reconciler.service.cursors import ROWS, format_cursor, parse_row_cursor
+from reconciler.service.cursors import bad_cursor, format_row_cursor, parse_row_cursor
 from reconciler.service.history import rows_at
 from reconciler.service.kinds import find_kind, known_kinds
 from reconciler.service.past import open_past
+from reconciler.service.selection import parse_selection, selection_mark, sort_value
 from reconciler.values import replace
 from reconciler.words import suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from reconciler.adapters.duckdb.reader import DuckDBReader
     from reconciler.kinds.kind import Kind
     from reconciler.model.change import Resource
+    from reconciler.model.rows import LiveRow
     from reconciler.ports import StoreReader
     from reconciler.service.past import Past
 
@@ -40,48 +45,67 @@ MAX_BETWEEN = 500_000
 class Rows(Service):
     """Live rows, as they are or as they were at a commit or point in time (`at`)."""
 
-    def page(
+    def page(  # noqa: PLR0913  one parameter for each side of a selection
         self,
         kind: str,
         at: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
+        *,
         host: str | None = None,
         branch: str | None = None,
+        label: str | None = None,
+        filters: str | None = None,
+        sort: str | None = None,
+        metadata: bool | None = None,
     ) -> answers.RowsPage:
-        """The live rows of a kind in order of name: all of them, or up to `limit` after a cursor.
+        """The live rows of a kind that a selection wants: all of them, or up to `limit` after a cursor.
 
-        Raises `UsageError` when there is no such kind.
+        They come in order of name, or of `sort`. Raises `UsageError` when there is no such kind, or none of the fields.
         """
-        place = parse_row_cursor(cursor)
+        choose = partial(parse_selection, label=label, filters=filters, sort=sort, details=bool(metadata))
         if at is not None:
             with open_past(self.context, host, branch) as past:
-                return _page_of(rows_at(past, kind, None, at), limit, place)
+                rows = rows_at(past, kind, None, at, choose)
+                mark = selection_mark(choose(past.find_kind(kind)[0]))
+                return _past_page(rows, mark, limit, cursor)
         with self.context.open_rows() as store:
             found = find_kind(known_kinds(store, self.context.bundled), kind)
-            if store is None or (limit is None and place is None):
-                rows = build_rows(found, store.live(found) if store else ())
-                return answers.RowsPage(kind=rows.kind, key=rows.key, columns=rows.columns, rows=rows.rows)
-            many = min(limit or MAX_PAGE, MAX_PAGE)
-            live = store.live_after(found, place, many + 1)
-            rows = build_rows(found, live[:many])
-        last = rows.rows[-1] if len(live) > many else None
-        following = format_cursor(_place(last, rows.key) if last else None, ROWS)
-        return answers.RowsPage(kind=rows.kind, key=rows.key, columns=rows.columns, rows=rows.rows, next=following)
+            selection = choose(found)
+            mark = selection_mark(selection)
+            place = parse_row_cursor(cursor, mark)
+            many = None if limit is None and place is None else min(limit or MAX_PAGE, MAX_PAGE)
+            live = _read_page(store, found, selection, place, many)
+        rows = build_rows(found, live[:many], details=bool(metadata))
+        last = live[many - 1] if many is not None and len(live) > many else None
+        following = format_row_cursor(_place(found, selection, last) if last else None, mark)
+        return answers.RowsPage(
+            kind=rows.kind, key=rows.key, columns=rows.columns, rows=rows.rows, view=rows.view, next=following
+        )
 
     def row(
-        self, kind: str, name: str, at: str | None = None, host: str | None = None, branch: str | None = None
+        self,
+        kind: str,
+        name: str,
+        at: str | None = None,
+        *,
+        host: str | None = None,
+        branch: str | None = None,
+        metadata: bool | None = None,
     ) -> answers.Rows:
         """The live row that goes by a name or id; of several the first. Raises `UsageError` when there is none."""
         if at is not None:
             with open_past(self.context, host, branch) as past:
-                return rows_at(past, kind, name, at)
+                return rows_at(past, kind, name, at, lambda _: Selection(details=bool(metadata)))
         with self.context.open_rows() as store:
             found = find_kind(known_kinds(store, self.context.bundled), kind)
-            live = store.live(found, name) if store else ()
-            if not live:
+            live = store.live(found, name)[:1] if store else ()
+            if store is None or not live:
                 raise _unknown_name(store, found, name)
-            return build_rows(found, live[:1])
+            if metadata:
+                key = Condition(found.key, (str(live[0].values[found.key]),))
+                live = store.selected(found, Selection((key,), details=True), None, None) or live
+            return build_rows(found, live, details=bool(metadata))
 
     def uses(
         self, kind: str, name: str, at: str | None = None, host: str | None = None, branch: str | None = None
@@ -155,21 +179,48 @@ def _unknown_name(store: StoreReader | None, kind: Kind, name: str) -> UsageErro
     return UsageError(f"no {kind.name} {name} is live", hint=hint)
 
 
-def _page_of(rows: answers.Rows, limit: int | None, after: tuple[str, str] | None) -> answers.RowsPage:
-    """A page out of all rows."""
-    page = rows.rows
-    if limit is not None or after is not None:
-        page = tuple(sorted(page, key=lambda row: _place(row, rows.key)))
-    if after is not None:
-        page = tuple(row for row in page if _place(row, rows.key) > after)
+def _read_page(
+    store: DuckDBReader | None, kind: Kind, selection: Selection, place: tuple[Any, str, str] | None, many: int | None
+) -> Sequence[LiveRow]:
+    """The rows of a page, and one more where there is one."""
+    if store is None:
+        return ()
+    if selection.chooses or selection.details:
+        return store.selected(kind, selection, place, None if many is None else many + 1)
+    return store.live(kind) if many is None else store.live_after(kind, place[1:] if place else None, many + 1)
+
+
+def _place(kind: Kind, selection: Selection, row: LiveRow) -> tuple[Any, str, str]:
+    value = sort_value(kind, selection, row) if selection.sort else None
+    return value, row.name, str(canonical.to_json_value(row.values[kind.key]))
+
+
+def _past_page(rows: answers.Rows, mark: str, limit: int | None, cursor: str | None) -> answers.RowsPage:
+    """A page out of all rows. Those of the past stay where they are."""
+    page, place = rows.rows, parse_row_cursor(cursor, mark)
+    if not mark and (limit is not None or place is not None):
+        page = tuple(sorted(page, key=lambda row: _known_as(row, rows.key)))
+    if place is not None:
+        page = _after(page, rows.key, place[1:], is_sorted=not mark)
     cut = limit is not None and len(page) > limit
     page = page[:limit]
-    following = format_cursor(_place(page[-1], rows.key), ROWS) if cut else None
+    following = format_row_cursor((None, *_known_as(page[-1], rows.key)), mark) if cut else None
     whole = answers.RowsPage(kind=rows.kind, key=rows.key, columns=rows.columns, rows=page, at=rows.at, next=following)
-    return replace(whole, drift=rows.drift)
+    return replace(whole, drift=rows.drift, view=rows.view)
 
 
-def _place(row: answers.Row, key: str) -> tuple[str, str]:
+def _after(
+    page: Sequence[answers.Row], key: str, place: tuple[str, str], *, is_sorted: bool
+) -> tuple[answers.Row, ...]:
+    if is_sorted:
+        return tuple(row for row in page if _known_as(row, key) > place)
+    at = next((number for number, row in enumerate(page) if _known_as(row, key) == place), None)
+    if at is None:
+        raise bad_cursor()
+    return tuple(page[at + 1 :])
+
+
+def _known_as(row: answers.Row, key: str) -> tuple[str, str]:
     return str(row.name), str(row.values[key])
 
 

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from reconciler.cli import output
+from reconciler.report.tables import Column, Nature, TextTable
 
 VARIABLES = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "CLICOLOR", "TERM")
 ESCAPE = "\x1b["
@@ -70,7 +71,7 @@ def test_results_and_notes_are_judged_apart(both: tuple[type[io.StringIO], ...],
     plain.setattr(sys, "stdout", out)
     plain.setattr(sys, "stderr", err)
     output.data(output.change("+ User a"))
-    output.table(("name",), [("a",)])
+    output.table(TextTable([Column("name", 0, Nature.STATE)], [("ACTIVE",)]))
     output.hint("look there")
     assert [ESCAPE in stream.getvalue() for stream in (out, err)] == [stream.isatty() for stream in (out, err)]
 
@@ -80,7 +81,7 @@ def test_a_terminal_that_wants_no_colours_is_sent_no_escapes(plain: pytest.Monke
     plain.setenv("FORCE_COLOR", "1")
     plain.setenv("NO_COLOR", "1")
     output.data(output.problem("a.yaml:1:1: error [x] /: y"))
-    output.table(("name",), [("a",)])
+    output.table(TextTable([Column("name", 0, Nature.STATE)], [("ACTIVE",)]))
     assert ESCAPE not in sys.stdout.getvalue()  # type: ignore[attr-defined]
 
 

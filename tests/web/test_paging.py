@@ -12,8 +12,9 @@ import pytest
 
 from reconciler import answers
 from reconciler.answers import Row
-from reconciler.service.cursors import ROWS, parse_row_cursor
-from reconciler.service.rows import MAX_PAGE, Rows, _page_of
+from reconciler.errors import UsageError
+from reconciler.service.cursors import ROWS
+from reconciler.service.rows import MAX_PAGE, Rows, _past_page
 from reconciler.wiring.checkout import bundled_kinds
 from tests.support.daemons import running
 from tests.support.gitrepo import GitRepo
@@ -199,10 +200,20 @@ def test_namesakes_have_places_of_their_own() -> None:
         for name, path, id_ in (("a", None, "0"), ("a", "a.yaml", "1"), ("a", None, "2"), ("b", "b.yaml", "0"))
     ]
     answer = answers.Rows(kind="Thing", key="id", columns=(), rows=tuple(rows[::-1]))
-    walked, place = list[Row](), None
+    walked, cursor = list[Row](), None
     for _ in rows:
-        found = _page_of(answer, 1, place)
+        found = _past_page(answer, "", 1, cursor)
         walked += found.rows
-        place = parse_row_cursor(found.next)
-    assert (walked, place) == (rows, None)
-    assert _page_of(answer, None, None).next is None
+        cursor = found.next
+    assert (walked, cursor) == (rows, None)
+    assert _past_page(answer, "", None, None).next is None
+
+
+def test_pages_of_another_order_keep_it() -> None:
+    rows = tuple(Row(name=name, path=None, line=None, values={"id": name}) for name in "cab")
+    answer = answers.Rows(kind="Thing", key="id", columns=(), rows=rows)
+    first = _past_page(answer, "mark", 2, None)
+    rest = _past_page(answer, "mark", 2, first.next)
+    assert (first.rows + rest.rows, rest.next) == (rows, None)
+    with pytest.raises(UsageError):
+        _past_page(answer, "", 2, first.next)

@@ -7,6 +7,7 @@ sees the same newest event. A page that a hundred browsers look at is one query 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
@@ -17,6 +18,7 @@ from reconciler.adapters.duckdb.base import DuckDBBase
 from reconciler.adapters.duckdb.connection import fetch_first, fetch_number, reading_live_tables
 from reconciler.adapters.duckdb.drift import DriftScope, scan_drift
 from reconciler.adapters.duckdb.rows import Rows, copy_for_query, declared_sum, declared_table, export_rows
+from reconciler.adapters.duckdb.selecting import SelectedRows
 from reconciler.adapters.duckdb.state import (
     events_after,
     newest_event_number,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.duckdb.connection import StoreConnection
     from reconciler.adapters.duckdb.rows import RowPlace, TableSum
+    from reconciler.adapters.duckdb.selecting import SortedPlace
     from reconciler.adapters.duckdb.tables import Catalog, StoredKind
     from reconciler.adapters.sandbox.protocol import FillTable
     from reconciler.kinds.kind import Kind, Kinds
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from reconciler.model.host import HostEvent, Owner, Suspension
     from reconciler.model.intervals import LiveInterval
     from reconciler.model.rows import DriftFilter, Drifts, LiveRow, Search
+    from reconciler.model.selection import Selection
     from reconciler.ports import Base
 
 
@@ -209,6 +213,14 @@ class DuckDBReader:
         stored = self._catalog.get(kind.name)
         return () if stored is None else Rows(self._connection, kind, stored).after(place, limit)
 
+    def selected(
+        self, kind: Kind, selection: Selection, place: SortedPlace | None, limit: int | None
+    ) -> tuple[LiveRow, ...]:
+        """The live rows of a kind that a selection wants, so many after a place, or all."""
+        if kind.name not in self._catalog:
+            return ()
+        return SelectedRows(self._connection, kind, self._catalog, selection).read(place, limit)
+
     def found(self, kind: Kind, search: Search) -> tuple[int, tuple[LiveRow, ...]]:
         """How many live rows of a kind a search finds, and those of them that it asks for, in order of name."""
         stored = self._catalog.get(kind.name)
@@ -260,6 +272,13 @@ class SnapshotReader(DuckDBReader):
     def live_after(self, kind: Kind, place: RowPlace | None, limit: int) -> tuple[LiveRow, ...]:
         """So many live rows of a kind after a place, in order of name and id."""
         return self._moment.once((kind, place, limit), lambda: self._page(kind, place, limit))
+
+    def selected(
+        self, kind: Kind, selection: Selection, place: SortedPlace | None, limit: int | None
+    ) -> tuple[LiveRow, ...]:
+        """The live rows of a kind that a selection wants."""
+        ask = partial(super().selected, kind, selection, place, limit)
+        return self._moment.once((kind, selection, place, limit), ask)
 
     def _page(self, kind: Kind, place: RowPlace | None, limit: int) -> tuple[LiveRow, ...]:
         stored = self._catalog.get(kind.name)

@@ -46,47 +46,51 @@ class Rows(Struct, frozen=True):
 
     def called(self, name: str) -> tuple[LiveRow, ...]:
         """Those that go by a name, before the one that goes by an id."""
-        declared = f"{qualify(DESIRED, self.stored.table)} AS said WHERE {self._said('name')} = $1"
+        declared = f"{qualify(DESIRED, self.stored.table)} AS said WHERE {self.said('name')} = $1"
         these = f"SELECT said.{quote(self.stored.key)} FROM {declared} UNION ALL SELECT TRY_CAST($1 AS UUID)"
-        which = f"WHERE {self._key} IN ({these})"  # through indexes, as a comparison of what is shown could not
-        return self._read(f"{which} ORDER BY {self._known_as} <> $1, {self._order}", name)
+        which = f"WHERE {self.key} IN ({these})"  # through indexes, as a comparison of what is shown could not
+        return self._read(f"{which} ORDER BY {self.known_as} <> $1, {self._order}", name)
 
     def after(self, place: RowPlace | None, limit: int) -> tuple[LiveRow, ...]:
         """So many after a place, in order of name and id: a row keeps its place when it leaves git."""
-        return self._page(self._source, self._key, self._known_as, place, limit)
+        return self._page(self.source, self.key, self.known_as, place, limit)
 
     def paired_after(self, place: RowPlace | None, limit: int) -> tuple[LiveRow, ...]:
         """The same in half the time, for live rows that are those that git says, in number and id."""
         source = f"FROM {qualify(DESIRED, self.stored.table)} AS said"
-        return self._page(source, f"said.{quote(self.stored.key)}", self._said("name"), place, limit)
+        return self._page(source, f"said.{quote(self.stored.key)}", self.said("name"), place, limit)
 
     def found(self, search: Search) -> tuple[int, tuple[LiveRow, ...]]:
         """How many a search finds, and those of them that it asks for."""
         wanted, values = self._wanted(search)
         with reading_live_tables():
-            number = fetch_number(self.connection, f"SELECT count(*) {self._source} WHERE {wanted}", *values)
+            number = fetch_number(self.connection, f"SELECT count(*) {self.source} WHERE {wanted}", *values)
         page = (*values, search.limit, search.offset)
         return number, self._read(f"WHERE {wanted} ORDER BY {self._order} LIMIT ? OFFSET ?", *page)
 
     @property
-    def _key(self) -> str:
+    def key(self) -> str:
+        """The id as an expression."""
         return f"row.{quote(self.stored.key)}"
 
     @property
-    def _known_as(self) -> str:
-        return f"coalesce({self._said('name')}, {self._key}::VARCHAR)"
+    def known_as(self) -> str:
+        """The name, or what stands for it, as an expression."""
+        return f"coalesce({self.said('name')}, {self.key}::VARCHAR)"
 
     @property
     def _order(self) -> str:
-        return f"{self._known_as}, {self._said('path')} IS NULL, {self._key}"
+        return f"{self.known_as}, {self.said('path')} IS NULL, {self.key}"
 
     @property
-    def _source(self) -> str:
+    def source(self) -> str:
+        """Both tables."""
         table, key = self.stored.table, quote(self.stored.key)
         live, desired = qualify(LIVE, table), qualify(DESIRED, table)
         return f"FROM {live} AS row LEFT JOIN {desired} AS said ON row.{key} = said.{key}"
 
-    def _said(self, name: str) -> str:
+    def said(self, name: str) -> str:
+        """A column of the declaration as an expression."""
         return f"said.{quote(self.stored.declaration(name))}"
 
     def _wanted(self, search: Search) -> tuple[str, list[object]]:
@@ -102,31 +106,39 @@ class Rows(Struct, frozen=True):
         return " AND ".join(conditions), values
 
     def _texts(self) -> Iterator[str]:
-        yield self._known_as
+        yield self.known_as
         for column in self.kind.columns:
             if column.type in TEXT and column.name in self.stored.columns:
                 yield f"row.{quote(column.name)}::VARCHAR"
         for declared in ("path", "labels"):
-            yield f"{self._said(declared)}::VARCHAR"
-        names = f"map_values(CAST({self._said('refs')} AS MAP(VARCHAR, VARCHAR[])))"  # not the roles: all have these
+            yield f"{self.said(declared)}::VARCHAR"
+        names = f"map_values(CAST({self.said('refs')} AS MAP(VARCHAR, VARCHAR[])))"  # not the roles: all have these
         yield f"array_to_string(flatten({names}), ' ')"
 
     def _page(self, source: str, key: str, known: str, place: RowPlace | None, limit: int) -> tuple[LiveRow, ...]:
         """Which rows they are is found out with two columns: to sort whole rows takes half as long again."""
         beyond = f"WHERE {known} > $2 OR ({known} = $2 AND {key}::VARCHAR > $3)" if place else ""
         page = f"SELECT {key} AS key {source} {beyond} ORDER BY {known}, {key} LIMIT $1"
-        which = f"JOIN page ON page.key = {self._key} ORDER BY {self._known_as}, {self._key}"
+        which = f"JOIN page ON page.key = {self.key} ORDER BY {self.known_as}, {self.key}"
         return self._read(which, limit, *(place or ()), given=f"WITH page AS MATERIALIZED ({page})")
 
     def _read(self, which: str, *values: object, given: str = "") -> tuple[LiveRow, ...]:
+        return tuple(row for row, _ in self.records(which, *values, given=given))
+
+    def records(
+        self, which: str, *values: object, given: str = "", source: str = "", extra: Sequence[str] = ()
+    ) -> Iterator[tuple[LiveRow, Sequence[Any]]]:
+        """The rows that a part of a query names, and the values of further expressions; `source` has more tables."""
         columns = tuple(column for column in self.stored.columns if self.kind.column(column) is not None)
+        cells = (*(f"row.{quote(column)}" for column in (*columns, *TIMESTAMPS)), *extra)
         query = (
-            f"{given} SELECT {self._known_as}, {self._said('path')}, {self._said('line')}, "
-            f"{', '.join(f'row.{quote(column)}' for column in (*columns, *TIMESTAMPS))} {self._source} {which}"
+            f"{given} SELECT {self.known_as}, {self.said('path')}, {self.said('line')}, "
+            f"{', '.join(cells)} {source or self.source} {which}"
         )
+        own = len(cells) - len(extra) + 3
         with reading_live_tables():
             records = self.connection.execute(query, list(values)).fetchall()
-        return tuple(_live_row(self.kind, columns, record) for record in records)
+        return ((_live_row(self.kind, columns, record[:own]), record[own:]) for record in records)
 
 
 def _live_row(kind: Kind, columns: Sequence[str], record: Sequence[Any]) -> LiveRow:

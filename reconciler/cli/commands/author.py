@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli import output
+from reconciler.cli import output, results
 from reconciler.cli.options import format_option, global_options, paths_argument
 from reconciler.cli.output import Exit
 from reconciler.cli.problems import note_problems, problems_code
 from reconciler.report.authoring import (
-    POLICY_HEADERS,
     build_policies,
     build_policy_tests,
     format_diff,
     format_summary,
-    policy_cells,
+    policy_table,
     policy_test_lines,
     policy_test_summary,
 )
@@ -76,7 +75,7 @@ def policy() -> None:
 
 
 @policy.command("list", short_help="all policies")
-@format_option("text", "json")
+@format_option("text", "wide", "json")
 @global_options
 @click.pass_obj
 def list_policies(given: Globals, form: str) -> int:
@@ -87,7 +86,7 @@ def list_policies(given: Globals, form: str) -> int:
     if form == "json":
         output.json_data(build_policies(found))
     else:
-        output.table(POLICY_HEADERS, policy_cells(found))
+        results.table(given, policy_table(found), form)
     return problems_code(found.problems)
 
 

@@ -12,15 +12,12 @@ from reconciler.cli import completion, output, results
 from reconciler.cli.options import Choice, Globals, format_option, global_options, host_option
 from reconciler.cli.output import Exit
 from reconciler.errors import UsageError
-from reconciler.report.commits import NARROWER_VERSIONS, VERSION_HEADERS, version_cells, version_headers
+from reconciler.report.commits import plain_version_table, version_table
 from reconciler.report.history import (
-    BLAME_HEADERS,
-    COPY_HEADERS,
-    NARROWER_BLAMES,
-    blame_cells,
+    blame_table,
     build_copied_table,
-    copy_cells,
     copy_lines,
+    copy_table,
     diff_lines,
     drift_notes,
     has_changes,
@@ -38,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COPY, HISTORY_URL = "copy", "history.url"
-LEAST = {"message": 24, "author": 16}
-"""Columns whose texts are cut on a terminal, and how much of them stays at least."""
+LEAST_SUBJECT = 24
+"""How much of a subject stays on a terminal at least."""
 STATUSES = ("valid", "invalid", "orphaned")
 LIMIT = click.option("-n", "--limit", default=DEFAULT_LIMIT, show_default=True, type=click.IntRange(1), help="Maximum.")
 
@@ -81,7 +78,7 @@ def history(given: Globals, kind: str | None, name: str | None, limit: int, on: 
     if form == "json":
         output.json_data(answers.to_json(changes)["changes"])
         return
-    for style, line in history_lines(changes.changes, partial(output.fit_line, least=LEAST["message"])):
+    for style, line in history_lines(changes.changes, partial(output.fit_line, least=LEAST_SUBJECT)):
         output.data(output.change(line) if style is LineStyle.CHANGE else line)
     if note := orphans_note(changes.orphaned):
         given.say(note)
@@ -106,14 +103,14 @@ def copy(given: Globals, target: str, form: str) -> Exit:
     if form == "json":
         output.json_data([build_copied_table(table) for table in tables])
     else:
-        output.table(COPY_HEADERS, [copy_cells(table) for table in tables])
+        results.table(given, copy_table(tables), form)
     for line in copy_lines(tables, url):
         given.say(line)
     return Exit.OK if all(table.is_complete for table in tables) else Exit.PROBLEMS
 
 
 @click.command(short_help="recorded commits")
-@format_option("text", "json")
+@format_option("text", "wide", "json")
 @LIMIT
 @click.option("--grep", metavar="TEXT", help="Only commits with this in message or author, or whose sha begins so.")
 @click.option("--author", metavar="TEXT", help="Only authors whose `Name <email>` contains this, in any case.")
@@ -142,18 +139,17 @@ def log(given: Globals, /, limit: int, form: str, on: str | None, **filters: str
     if form == "json":
         output.json_data(answers.to_json(versions)["versions"])
         return
-    print_versions(versions.versions)
+    print_versions(given, versions.versions, form)
     if filters["status"] is None and (note := orphans_note(versions.orphaned)):
         given.say(note)
 
 
-def print_versions(versions: Sequence[answers.Version]) -> None:
+def print_versions(given: Globals, versions: Sequence[answers.Version], form: str) -> None:
     """Print a table of versions; on a terminal each takes one line."""
-    narrower = (
-        (version_headers(columns), [version_cells(version, columns) for version in versions])
-        for columns in NARROWER_VERSIONS
-    )
-    output.table(VERSION_HEADERS, [version_cells(version) for version in versions], narrower=narrower, least=LEAST)
+    if form == results.WIDE or not output.on_terminal():
+        results.table(given, plain_version_table(versions), form)
+    else:
+        results.table(given, version_table(versions, output.read_moments(form, utc=given.utc)))
 
 
 @click.command(short_help="a live row as it was")
@@ -161,19 +157,20 @@ def print_versions(versions: Sequence[answers.Version]) -> None:
 @click.argument("name", required=False, shell_complete=completion.names)
 @click.option("--at", "at", metavar="REV|TIME", required=True, help="A commit, tag or point in time.")
 @host_option
-@format_option("text", "json")
+@format_option(*results.ROW_FORMATS)
 @global_options
 @click.pass_obj
 def show(given: Globals, kind: str, name: str | None, at: str, on: str | None, form: str) -> None:
     """Show a live row, or all rows of a KIND, as they were at a commit or point in time."""
     host = given.host()
+    metadata = form in results.DETAILED or None
     rows = (
-        host.ask(Rows.row, kind, name, at, host=on, branch=given.branch)
+        host.ask(Rows.row, kind, name, at, host=on, branch=given.branch, metadata=metadata)
         if name is not None
-        else host.ask(Rows.page, kind, at, host=on, branch=given.branch)
+        else host.ask(Rows.page, kind, at, host=on, branch=given.branch, metadata=metadata)
     )
-    results.rows(rows, form, single=name is not None)
-    if form == "text" and rows.at:
+    results.rows(given, host, rows, form, single=name is not None)
+    if form in {"text", results.WIDE} and rows.at:
         given.say(f"as of {history_point_text(rows.at)}")
     for note in drift_notes(rows.drift or ()):
         output.note(f"warning: {note}")
@@ -201,7 +198,7 @@ def diff(given: Globals, base: str, head: str, on: str | None, form: str) -> int
 @click.argument("kind", shell_complete=completion.kinds)
 @click.argument("name", shell_complete=completion.names)
 @host_option
-@format_option("text", "json")
+@format_option("text", "wide", "json")
 @global_options
 @click.pass_obj
 def blame(given: Globals, kind: str, name: str, on: str | None, form: str) -> None:
@@ -210,5 +207,4 @@ def blame(given: Globals, kind: str, name: str, on: str | None, form: str) -> No
     if form == "json":
         results.answer(found)
     else:
-        narrower = ((columns, [blame_cells(field, columns) for field in found.fields]) for columns in NARROWER_BLAMES)
-        output.table(BLAME_HEADERS, [blame_cells(field) for field in found.fields], narrower=narrower, least=LEAST)
+        results.table(given, blame_table(found, output.read_moments(form, utc=given.utc)), form)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,13 +17,17 @@ from reconciler.cli.waiting import await_commit, check_commit, given_up, parse_p
 from reconciler.errors import UsageError
 from reconciler.report.escape import dump_json
 from reconciler.report.problems import parse_problem, problem_line
-from reconciler.report.queries import cut_note, query_cells, query_csv, query_headers
-from reconciler.report.rows import USE_HEADERS, use_cells
+from reconciler.report.queries import cut_note, query_csv, query_table
+from reconciler.report.rows import use_table
 from reconciler.report.status import status_lines
 from reconciler.service.host import Host
 from reconciler.service.rows import Rows
+from reconciler.service.selection import is_filter, join_filters
 from reconciler.service.sql import DEFAULT_ROWS, FORMATS, MAX_ROWS, Sql
 from reconciler.wiring.host import export_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 STDIN = "-"
 PATIENCE = "5m"
@@ -31,18 +36,43 @@ COMMENT = re.compile(r"--\s")
 
 @click.command(short_help="the live rows of a kind")
 @click.argument("kind", shell_complete=completion.kinds)
-@click.argument("name", required=False, shell_complete=completion.names)
-@format_option("text", "json")
+@click.argument("words", nargs=-1, metavar="[NAME|FIELD=VALUE…]", shell_complete=completion.names)
+@format_option(*results.ROW_FORMATS)
+@click.option("-l", "--label", "label", metavar="SELECTOR", help="Only rows with labels: key, key=value, key!=value, …")
+@click.option("--columns", metavar="A,B,…", help="These columns, in this order.")
+@click.option("--sort", metavar="FIELD", help="In order of a field; -FIELD: downwards.")
 @global_options
 @click.pass_obj
-def get(given: Globals, kind: str, name: str | None, form: str) -> None:
+def get(given: Globals, /, kind: str, words: tuple[str, ...], form: str, **choice: str | None) -> None:
     """Show the live rows of a KIND, or the one called NAME.
 
-    KIND is a kind or its table, in any case, singular or plural.
+    KIND is a kind or its table, in any case, singular or plural. field=value and field!=value select rows.
     """
-    host = given.host()
-    rows = host.ask(Rows.row, kind, name) if name is not None else host.ask(Rows.page, kind)
-    results.rows(rows, form, single=name is not None)
+    host, detailed = given.host(), form in results.DETAILED or choice["columns"] is not None
+    name, filters = _read_words(words)
+    only = tuple(word.strip() for word in (choice["columns"] or "").split(",") if word.strip())
+    if name is not None:
+        if filters or choice["label"] or choice["sort"]:
+            raise UsageError(f"{name} is one row: there is nothing to select", hint="leave the name out, or the rest")
+        found: answers.Rows = host.ask(Rows.row, kind, name, metadata=detailed or None)
+    else:
+        found = host.ask(
+            Rows.page,
+            kind,
+            label=choice["label"],
+            filters=join_filters(filters) or None,
+            sort=choice["sort"],
+            metadata=detailed or None,
+        )
+    results.rows(given, host, found, form, single=name is not None, only=only)
+
+
+def _read_words(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The name, if there is one, and the filters."""
+    names, filters = [word for word in words if not is_filter(word)], [word for word in words if is_filter(word)]
+    if len(names) > 1:
+        raise UsageError(f"one name at a time: {names[0]} or {names[1]}", hint="`--columns` takes columns, `-l` labels")
+    return next(iter(names), None), filters
 
 
 @click.command(short_help="what refers to a resource")
@@ -50,7 +80,7 @@ def get(given: Globals, kind: str, name: str | None, form: str) -> None:
 @click.argument("name", shell_complete=completion.names)
 @click.option("--at", "at", metavar="REV|TIME", help="As it was at a commit, tag or point in time.")
 @host_option
-@format_option("text", "json")
+@format_option("text", "wide", "json")
 @global_options
 @click.pass_obj
 def uses(given: Globals, kind: str, name: str, at: str | None, on: str | None, form: str) -> None:
@@ -59,7 +89,7 @@ def uses(given: Globals, kind: str, name: str, at: str | None, on: str | None, f
     if form == "json":
         results.answer(found)
     elif found.uses:
-        output.table(USE_HEADERS, [use_cells(use) for use in found.uses])
+        results.table(given, use_table(found), form)
     else:
         given.say(f"nothing refers to {kind} {name}")
 
@@ -134,7 +164,7 @@ def sql(given: Globals, query: str, history: bool, limit: int, form: str) -> Non
     elif form == "csv":
         output.raw(query_csv(found))
     else:
-        output.table(query_headers(found), [query_cells(row) for row in found.rows])
+        output.table(query_table(found))
     if note := cut_note(found, MAX_ROWS):
         given.say(note)
 

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli import output
+from reconciler.cli import output, results
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.output import Exit
 from reconciler.errors import UsageError
 from reconciler.report import problems
 from reconciler.report.escape import escape_line
+from reconciler.report.sessions import session_table
 from reconciler.service.sessions import PAGE, SessionEnded, SessionRejected
 from reconciler.wiring.host import open_sessions
 
@@ -81,7 +82,7 @@ def touch(given: Globals, session_id: str, form: str) -> int:
 @click.argument("owner")
 @click.option("-n", "--limit", default=PAGE, show_default=True, metavar="NUMBER", type=int, help="How many at most.")
 @click.option("--after", metavar="PLACE", help="Go on where an earlier page ended.")
-@format_option("text", "json")
+@format_option("text", "wide", "json")
 @global_options
 @click.pass_obj
 def list_(given: Globals, owner: str, limit: int, after: str | None, form: str) -> None:
@@ -90,8 +91,7 @@ def list_(given: Globals, owner: str, limit: int, after: str | None, form: str) 
     if form == "json":
         output.json_data({"sessions": list(page.sessions), "after": page.next})
         return
-    columns = list(page.sessions[0]) if page.sessions else []
-    output.table(columns, [[escape_line(record[column]) for column in columns] for record in page.sessions])
+    results.table(given, session_table(page.sessions, output.read_moments(form, utc=given.utc)), form)
     if page.next is not None:
         given.say(f"there are more: --after {page.next}")
 

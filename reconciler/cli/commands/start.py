@@ -10,13 +10,13 @@ import click
 
 from reconciler import answers
 from reconciler.adapters.files import Folder
-from reconciler.cli import completion, output
+from reconciler.cli import completion, output, results
 from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.output import Exit
 from reconciler.cli.problems import note_problems, problems_code
 from reconciler.reconcile.rules import Role
 from reconciler.report import problems
-from reconciler.report.authoring import FIELD_HEADERS, KIND_HEADERS, build_kind_summary, field_cells, kind_cells
+from reconciler.report.authoring import build_kind_summary, field_table, kind_table
 from reconciler.scaffold.files import EDITOR_FOLDER, join_path
 from reconciler.scaffold.template import describe_fields
 from reconciler.wiring.scaffolding import make_kind, open_scaffold
@@ -69,7 +69,7 @@ def schema() -> None:
 
 
 @schema.command("list", short_help="all kinds")
-@format_option("text", "json")
+@format_option("text", "wide", "json")
 @global_options
 @click.pass_obj
 def list_kinds(given: Globals, form: str) -> int:
@@ -80,13 +80,13 @@ def list_kinds(given: Globals, form: str) -> int:
     if form == "json":
         output.json_data([answers.to_json(summary) for summary in summaries])
     else:
-        output.table(KIND_HEADERS, [kind_cells(summary) for summary in summaries])
+        results.table(given, kind_table(summaries), form)
     return problems_code(scaffold.author.problems)
 
 
 @schema.command(short_help="the fields of a kind")
 @click.argument("kind", shell_complete=completion.kinds)
-@format_option("text", "json")
+@format_option("text", "wide", "json")
 @global_options
 @click.pass_obj
 def show(given: Globals, kind: str, form: str) -> int:
@@ -98,7 +98,7 @@ def show(given: Globals, kind: str, form: str) -> int:
     else:
         output.data(f"{found.name}: {found.schema['description']}")
         output.data(f"table {found.table}, {scaffold.author.origin(found)}\n")
-        output.table(FIELD_HEADERS, [field_cells(row) for row in describe_fields(found)])
+        results.table(given, field_table(describe_fields(found)), form)
     return problems_code(scaffold.author.problems)
 
 
