@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from reconciler.adapters.files import Folder
-from reconciler.adapters.git.scratch import begin_remote, begin_repository, has_commits, head_branch, push_first_commit
+from reconciler.adapters.git.scratch import begin_remote, begin_repository, check_remote, head_branch, push_first
 from reconciler.adapters.ownwheel import build_wheel
 from reconciler.scaffold.localhost import LocalHost, write_settings
 from reconciler.scaffold.repository import PROGRAM_FOLDER
@@ -66,14 +66,25 @@ def write_repository(
     return WrittenRepository(written, kept, is_new)
 
 
+def check_host(folder: Path) -> None:
+    """Raise `UsageError` where no host can be put beside a folder; nothing is written."""
+    work, bare, _ = _places(folder)
+    check_remote(work, bare)
+
+
+def _places(folder: Path) -> tuple[Path, Path, Path]:
+    """The folder to work in, what it pushes to, and the folder of its host."""
+    work = folder.resolve()
+    return work, work.with_name(f"{work.name}.git"), work.with_name(f"{work.name}.host")
+
+
 def begin_host(folder: Path, obeyed: str) -> StartedHost:
     """Make what a new repository pushes to, its first commit, and the settings of a daemon that follows it."""
-    work = folder.resolve()
-    bare, home = (work.with_name(f"{work.name}.{end}") for end in ("git", "host"))
+    work, bare, home = _places(folder)
     has_redis = find_spec(REDIS_SERVER) is not None
     kept = [] if begin_remote(work, bare) else [str(bare)]
     host = LocalHost(str(work), str(bare), str(home), str(home / "state"), head_branch(work), obeyed, has_redis)
-    is_committed = has_commits(work) or push_first_commit(work, FIRST_COMMIT)
+    is_committed = push_first(work, bare, FIRST_COMMIT)
     settings = Folder(home)
     if settings.exists(FILE_NAME):
         kept.append(str(home / FILE_NAME))

@@ -34,44 +34,62 @@ def begin_repository(folder: Path) -> bool:
     return True
 
 
-def begin_remote(folder: Path, bare: Path) -> bool:
-    """Make a bare repository that a new one pushes to as `origin`; False where something is there already.
-
-    History in it is never rewritten: it takes no forced push and no deletion of a branch. Raises `UsageError` for a
-    folder that is only part of a repository, or that pushes elsewhere.
-    """
-    if not (folder / ".git").exists():
+def check_remote(folder: Path, bare: Path) -> None:
+    """Raise `UsageError` where a folder, which need not be there, cannot push to a bare repository that may be."""
+    if any((place / ".git").exists() for place in folder.parents) and not (folder / ".git").exists():
         raise UsageError(f"{folder} is part of another repository", hint="choose a folder outside of it")
-    with _own_git(folder), Repo(folder, expand_vars=False) as repo:
-        origins = [remote.url for remote in repo.remotes if remote.name == ORIGIN]
+    if bare.exists() and not (bare / "HEAD").is_file():
+        raise UsageError(f"{bare} is there and no bare repository", hint="move it, or choose another folder")
+    if (folder / ".git").exists():
+        head_branch(folder)
+        with _own_git(folder), Repo(folder, expand_vars=False) as repo:
+            origins = _origins(repo)
         if origins and Path(origins[0]) != bare:
             message = f"{folder} pushes to {origins[0]} already"
             raise UsageError(message, hint="name that as repository.url of the host's settings")
+
+
+def begin_remote(folder: Path, bare: Path) -> bool:
+    """Make a bare repository that another one pushes to as `origin`; False where it is there already.
+
+    History in it is never rewritten: it takes no forced push and no deletion of a branch.
+    """
+    with _own_git(folder), Repo(folder, expand_vars=False) as repo:
         is_new = not bare.exists()
         if is_new:
-            made = Repo.init(bare, bare=True, initial_branch=head_branch(folder), expand_vars=False)
+            made = Repo.init(bare, bare=True, initial_branch=repo.head.reference.name, expand_vars=False)
             with made, made.config_writer() as config:
                 config.set_value("receive", "denyNonFastForwards", "true")
                 config.set_value("receive", "denyDeletes", "true")
-        if not origins:
+        if not _origins(repo):
             repo.create_remote(ORIGIN, bare.as_posix())
     return is_new
 
 
-def push_first_commit(folder: Path, message: str) -> bool:
-    """Commit all files of a new repository in the name of whoever runs this, and push; False if git has no name."""
-    with _own_git(folder) as environ, Repo(folder, expand_vars=False) as repo:
+def push_first(folder: Path, bare: Path, message: str) -> bool:
+    """Push the branch where the remote lacks it, with a first commit of all files where there is none.
+
+    The commit is in the name of whoever runs this; False where git has no name for them.
+    """
+    with _own_git(folder) as environ, Repo(folder, expand_vars=False) as repo, Repo(bare, expand_vars=False) as remote:
+        branch = repo.head.reference.name
         people = {name: value for name, value in environ.items() if name.startswith(("GIT_AUTHOR_", "GIT_COMMITTER_"))}
         with repo.git.custom_environment(**people, GIT_ALLOW_PROTOCOL="file"):
-            try:
-                repo.git.var("GIT_AUTHOR_IDENT")
-                repo.git.var("GIT_COMMITTER_IDENT")
-            except GitCommandError:
-                return False
-            repo.git.add(all=True)
-            repo.git(c=f"core.hooksPath={os.devnull}").commit(message=message)
-            repo.git(c=f"core.hooksPath={os.devnull}").push(ORIGIN, repo.head.reference.name, set_upstream=True)
+            if not repo.head.is_valid():
+                try:
+                    repo.git.var("GIT_AUTHOR_IDENT")
+                    repo.git.var("GIT_COMMITTER_IDENT")
+                except GitCommandError:
+                    return False
+                repo.git.add(all=True)
+                repo.git(c=f"core.hooksPath={os.devnull}").commit(message=message)
+            if branch not in [head.name for head in remote.heads]:
+                repo.git(c=f"core.hooksPath={os.devnull}").push(ORIGIN, branch, set_upstream=True)
     return True
+
+
+def _origins(repo: Repo) -> list[str]:
+    return [remote.url for remote in repo.remotes if remote.name == ORIGIN]
 
 
 def head_branch(folder: Path) -> str:
@@ -80,12 +98,6 @@ def head_branch(folder: Path) -> str:
         if repo.head.is_detached:
             raise UsageError(f"no branch is checked out in {folder}", hint="git switch BRANCH")
         return repo.head.reference.name
-
-
-def has_commits(folder: Path) -> bool:
-    """Whether a repository has a first commit."""
-    with _own_git(folder), Repo(folder, expand_vars=False) as repo:
-        return repo.head.is_valid()
 
 
 class ScratchRepository:

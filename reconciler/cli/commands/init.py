@@ -15,7 +15,7 @@ from reconciler.cli import output
 from reconciler.cli.options import Choice, Globals, global_options
 from reconciler.report.problems import plural
 from reconciler.scaffold.repository import NewRepository, check_name, fit_name
-from reconciler.wiring.newrepository import FIRST_COMMIT, begin_host, write_repository
+from reconciler.wiring.newrepository import FIRST_COMMIT, begin_host, check_host, write_repository
 from reconciler.wiring.scaffolding import bundled_files
 
 if TYPE_CHECKING:
@@ -62,13 +62,16 @@ def init(
     platforms = PLATFORMS[ci or ("none" if local else "both")]
     called = check_name(name or fit_name(folder.resolve().name))
     wanted = NewRepository(template or DEFAULT_TEMPLATE, called, platforms)
+    if local:
+        check_host(folder)
     made = write_repository(folder, wanted, lambda: str(uuid4()), files)
     _tell_files(folder, made.written)
     for path in made.kept:
         given.say(f"kept {folder / path}: it was there already")
     given.say(f"{folder} is a new git repository" if made.is_new else f"{folder} is inside a git repository already")
     if local:
-        for line in _advise_host(folder, begin_host(folder, files.templates.find_obeyed(wanted))):
+        begun = begin_host(folder, files.templates.find_obeyed(wanted))
+        for line in _advise_host(folder, begun, made.written if not made.is_new else ()):
             given.say(line)
         return
     given.say(f"next: reconciler validate{_repo_option(folder)}")
@@ -98,13 +101,15 @@ def _tell_files(folder: Path, written: Sequence[str]) -> None:
         output.data(f"{folder / place}{sep if place else ''}  {plural(number, 'file')}")
 
 
-def _advise_host(folder: Path, begun: StartedHost) -> Iterator[str]:
+def _advise_host(folder: Path, begun: StartedHost, uncommitted: Sequence[str]) -> Iterator[str]:
     """What was made beside the repository, and what to type next."""
     host = begun.host
     yield from (f"kept {path}: it was there already" for path in begun.kept)
     yield f"it pushes to {host.bare}"
     yield f"the host's settings are {begun.settings}"
     step = "next:"
+    if begun.is_committed and uncommitted:
+        yield f"{plural(len(uncommitted), 'new file')} in {folder} may not be committed yet: see git status"
     if not begun.is_committed:
         yield "git does not know who you are, so nothing is committed yet"
         yield f'next: cd "{host.folder}"'
