@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 
 class Search(Struct, frozen=True):
-    """`text` is part of a name, path, label or text column, in any case; `equals` maps columns to exact values.
+    """`text` is part of a name, path, label or text column, in any case, or a number that a column holds.
+
+    `equals` maps columns to exact values.
 
     Of the rows found, in order of name, `limit` from the one with number `offset` on.
     """

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MAX_EVENT_ROWS = 20
 """Rows of an event about drift that a page shows."""
+HIT_LENGTH = 60
+"""Characters of a value that a search shows."""
 MAX_DETAIL_LENGTH = 4_000
 """Characters of JSON up to which the detail of an event is shown in full, or else each part of it."""
 
@@ -108,6 +110,32 @@ class Known(Struct, frozen=True):
 
     refs: Mapping[str, Mapping[str, Sequence[str]]]
     names: Mapping[str, str]
+
+
+def build_hits(kind: Kind, text: str, number: int, rows: Iterable[LiveRow]) -> dict[str, Any]:
+    """The first of the `number` live rows of a kind that a text was found in, each with the field that holds it."""
+    return {
+        "kind": kind.name,
+        "found": number,
+        "rows": [{"name": row.name, "path": row.path, **_find_hit(row, text.lower())} for row in rows],
+    }
+
+
+def _find_hit(row: LiveRow, text: str) -> dict[str, Any]:
+    """Where a lower-case text stands in a row, unless that is its name, its path or a label, which are not shown."""
+    plain = {field: canonical.text(canonical.to_json_value(value)) for field, value in row.values.items()}
+    exact = (field for field, value in plain.items() if text == value.lower())
+    within = (field for field, value in plain.items() if text in value.lower())
+    shown = None if text in row.name.lower() else next(exact, None) or next(within, None)
+    return {"field": shown, "value": None if shown is None else _cut_around(plain[shown], text)}
+
+
+def _cut_around(value: str, text: str) -> str:
+    """What stands around a text in a long value."""
+    if len(value) <= HIT_LENGTH:
+        return value
+    begin = max(0, value.lower().find(text) - HIT_LENGTH // 4)
+    return f"{'…' if begin else ''}{value[begin : begin + HIT_LENGTH]}…"
 
 
 def build_row_comparison(

@@ -23,6 +23,7 @@ from reconciler.report.escape import format_time
 from reconciler.report.pages import (
     Known,
     build_days,
+    build_hits,
     build_kind_details,
     build_row_comparison,
     build_search_page,
@@ -59,6 +60,10 @@ if TYPE_CHECKING:
 UPLOAD_WAIT = 2.0
 """Seconds that a page waits for versions on their way to the history."""
 ROWS_PAGE = 100
+HITS_EACH = 8
+"""Rows of each kind that a search of all kinds shows."""
+ABBREVIATION = re.compile("[0-9a-f]{7,40}", re.ASCII)
+"""What may be a commit's sha, whole or abbreviated."""
 PAGE_NUMBER = re.compile("[1-9][0-9]{0,6}", re.ASCII)
 REPEATED = 40
 """Characters of a parameter that an error repeats."""
@@ -116,6 +121,23 @@ class Pages(Service):
             base, only = store.base(kinds), Kinds(tuple(one for one in kinds if one.name == found.name))
             known = Known(_find_refs(base, found, rows), _find_names(base, found, (row.values for row in rows)))
             return self._page(build_search_page(found, search, number, rows, known, store.drift(only)))
+
+    def search(self, query: Query) -> Page:
+        """The live rows of all kinds in which a text stands, some of each; the kind with a row of that name first."""
+        unknown = sorted(query.keys() - {"q"})
+        if unknown:
+            raise UsageError(f"there is no parameter {unknown[0][:REPEATED]}", hint="write what to look for as q")
+        text = query.get("q", "").strip()
+        page: Page = {"search": text, "commit": text if ABBREVIATION.fullmatch(text) else None, "kinds": [], "found": 0}
+        if not text:
+            return self._page(page)
+        with self._open_rows() as store:
+            known = known_kinds(store, self.context.bundled)
+            asked = Search(text, {}, 0, HITS_EACH)
+            kinds = [build_hits(kind, text, *store.found(kind, asked)) for kind in known]
+        kinds = [kind for kind in kinds if kind["found"]]
+        kinds.sort(key=lambda kind: not any(text.lower() in row["name"].lower() for row in kind["rows"]))
+        return self._page(page | {"kinds": kinds, "found": sum(kind["found"] for kind in kinds)})
 
     def resource(self, kind: str, name: str) -> Page:
         """A live row beside what git says, with its history and who set each field.

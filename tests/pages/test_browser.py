@@ -25,6 +25,7 @@ PAGES = (
     "/resources",
     "/resources/user?q=fx",
     "/resources/note",
+    "/search?q=fx",
     "/resources/user/fx-majors-01",
     "/resources/note/script",
     "/resources/note/long",
@@ -169,6 +170,32 @@ def test_without_javascript_all_of_it_is_there(browser: Browser, desk: Site) -> 
         assert page.locator("h1").inner_text() == "fx-majors-02"
         page.get_by_role("link", name="Versions", exact=True).click()
         assert page.locator(".commits li").count() >= 5
+        assert faults.found == []
+
+
+def test_anything_is_found_from_the_keyboard(browser: Browser, desk: Site) -> None:
+    with opened(browser, desk, viewport=WIDE) as (page, faults):
+        page.goto("/versions")
+        page.keyboard.press("Control+k")
+        page.keyboard.type("MAJORS-0")
+        option = page.get_by_role("option", name="fx-majors-02")
+        option.wait_for()
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("ArrowDown")
+        assert option.get_attribute("aria-selected") == "true"
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/resources/user/fx-majors-02")
+        page.keyboard.press("Control+k")
+        page.keyboard.type("3.34")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/search?q=3.34")
+        assert "margin_requirement" in page.locator(".hits").first.inner_text()
+        page.keyboard.press("Control+k")
+        page.keyboard.type("<img src=x onerror=window.pwned=2>")
+        page.get_by_role("option", name="script").wait_for()
+        page.keyboard.press("Escape")
+        assert page.get_by_role("option").count() == 0
+        assert page.evaluate("window.pwned") is None
         assert faults.found == []
 
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from reconciler.adapters.duckdb.codec import stamp_as_found, values_as_found
 from reconciler.adapters.duckdb.connection import fetch_number, reading_desired_tables, reading_live_tables
 from reconciler.adapters.sandbox.protocol import FillTable
-from reconciler.kinds.kind import TIMESTAMPS, SqlType
+from reconciler.kinds.kind import NUMBERS, TIMESTAMPS, SqlType
 from reconciler.model.rows import LiveRow, TableExport
 from reconciler.tables.duckdb import DESIRED, LIVE, qualify, quote, quote_list, spell_in_query
 from reconciler.tables.rows import BESIDE, export_columns
@@ -97,9 +97,10 @@ class Rows(Struct, frozen=True):
         conditions: list[str] = ["true"]
         values: list[object] = []
         if search.text:
-            texts = list(self._texts())
-            conditions.append(f"({' OR '.join(f'contains(lower({text}), lower(?))' for text in texts)})")
-            values += [search.text] * len(texts)
+            alike = [f"contains(lower({text}), lower(?))" for text in self._texts()]
+            alike += [f"{number} = TRY_CAST(? AS DOUBLE)" for number in self._numbers()]
+            conditions.append(f"({' OR '.join(alike)})")
+            values += [search.text] * len(alike)
         for column, value in search.equals.items():
             conditions.append(f"row.{quote(column)}::VARCHAR = ?")
             values.append(value)
@@ -114,6 +115,11 @@ class Rows(Struct, frozen=True):
             yield f"{self.said(declared)}::VARCHAR"
         names = f"map_values(CAST({self.said('refs')} AS MAP(VARCHAR, VARCHAR[])))"  # not the roles: all have these
         yield f"array_to_string(flatten({names}), ' ')"
+
+    def _numbers(self) -> Iterator[str]:
+        for column in self.kind.columns:
+            if column.type in NUMBERS and column.name in self.stored.columns:
+                yield f"row.{quote(column.name)}"
 
     def _page(self, source: str, key: str, known: str, place: RowPlace | None, limit: int) -> tuple[LiveRow, ...]:
         """Which rows they are is found out with two columns: to sort whole rows takes half as long again."""

@@ -51,6 +51,7 @@ class PageRoutes:
             *_both("/resources", self.kinds),
             Route("/resources/{kind}", self.rows, methods=["GET"]),
             Route("/resources/{kind}/{name:path}", self.resource, methods=["GET"]),
+            *_both("/search", self.search),
             *_both("/versions", self.versions),
             Route("/versions/{revision:path}", self.version, methods=["GET"]),
             *_both("/drift", self.drift),
@@ -72,6 +73,11 @@ class PageRoutes:
         """The live rows of a kind."""
         kind, query = _name(request, "kind"), _query(request)
         return await self._answer(request, "rows", lambda pages: pages.rows(kind, query))
+
+    async def search(self, request: Request) -> Response:
+        """The live rows of all kinds in which a text stands."""
+        query = _query(request)
+        return await self._answer(request, "search", lambda pages: pages.search(query))
 
     async def resource(self, request: Request) -> Response:
         """One row, beside what git says, with its history."""

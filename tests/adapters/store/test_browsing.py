@@ -48,7 +48,9 @@ FOUND = {
     "<SCRIPT": ["script"],
     "ذهب": ["arabic"],
     uid(1): ["plain"],
-    "777": [],
+    "777": ["parts"],
+    "78": [],
+    "777.0": ["parts"],
     "nothing": [],
 }
 """Names of rows by a text that is looked for."""
