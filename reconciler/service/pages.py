@@ -36,6 +36,7 @@ from reconciler.service.eventpage import list_drift_events, list_events
 from reconciler.service.history import FILTERS, History
 from reconciler.service.hostpage import describe_host
 from reconciler.service.kinds import find_kind, known_kinds
+from reconciler.service.moments import build_moments, live_moment, read_moments
 from reconciler.service.past import open_past
 from reconciler.service.rows import Plans, Rows
 from reconciler.sessions import PREFIX
@@ -69,6 +70,8 @@ REPEATED = 40
 """Characters of a parameter that an error repeats."""
 TIMELINE = 50
 """Changes of a resource on its page."""
+STEPS = 200
+"""Changes of a resource among which the page of a moment finds the one before and the one after."""
 CHART_DAYS, RECENT_COMMITS = 30, 8
 """Days of the chart, and commits beside it."""
 VERSION_STEPS = (50, 200, 1000)
@@ -156,6 +159,21 @@ class Pages(Service):
         if live is None and declared is None and not past["changes"]:
             raise UsageError(f"there is no {found.name} {name}", hint=f"see the list of every {found.name}")
         return self._page(page | past | {"drifts": drifts, **self._uses(found, page)})
+
+    def moment(self, kind: str, name: str, query: Query) -> Page:
+        """A row as it was `at` a commit or time, beside how it was at another one (`to`), or is now."""
+        unknown = sorted(query.keys() - {"at", "to"})
+        if unknown:
+            raise UsageError(f"there is no parameter {unknown[0][:REPEATED]}", hint="there are: at, to")
+        with self._open_rows() as store:
+            found = find_kind(known_kinds(store, self.context.bundled), kind)
+            live = next(iter(store.live(found, name)), None)
+        times = [at for at in (query["at"].strip(), query.get("to", "").strip()) if at]
+        moments = read_moments(self.context, found, name, times)
+        if len(moments) == 1:
+            moments.append(live_moment(live))
+        changes = self._history.changes(found.name, name, STEPS).changes
+        return self._page(build_moments(found, live.name if live else name, moments, changes))
 
     def versions(self, query: Query) -> Page:
         """The recorded commits that filters let through, and whether there are more."""

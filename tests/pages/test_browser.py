@@ -27,6 +27,7 @@ PAGES = (
     "/resources/note",
     "/search?q=fx",
     "/resources/user/fx-majors-01",
+    "/resources/user/fx-majors-01?at=main~2",
     "/resources/note/script",
     "/resources/note/long",
     "/versions",

@@ -165,6 +165,28 @@ def test_links_lead_somewhere_wherever_one_begins(desk: Site) -> None:
     assert "/resources/note/page%2Ejson" in seen
 
 
+def test_a_row_is_shown_as_it_was(desk: Site) -> None:
+    row = "/resources/user/fx-majors-01"
+    past = desk.get(f"{row}.json?at=main~2").json
+    (changed,) = (field for field in past["fields"] if not field["same"])
+    assert (changed["field"], changed["values"], changed["units"]) == (
+        "risk_per_trade_percent",
+        [0.6, 0.75],
+        ["percent", "percent"],
+    )
+    commits = desk.repo.git("rev-list", "main").split()
+    assert (past["previous"], past["next"]) == (commits[4], commits[0])
+    assert [one["asked"] for one in past["moments"]] == ["main~2", "now"]
+    both = desk.get(f"{row}.json?at=main~4&to=main~2").json
+    assert [one["values"] for one in both["fields"] if not one["same"]] == [[0.75, 0.6]]
+    absent = desk.get("/resources/note/long.json?at=main~4").json
+    assert [one["present"] for one in absent["moments"]] == [False, True]
+    assert "there was no such row" in desk.get("/resources/note/long?at=main~4").text
+    refused = desk.get(f"{row}?at=no-such-branch")
+    assert refused.status in {404, 422}
+    assert "no-such-branch" in refused.text
+
+
 @pytest.mark.parametrize("name", world.TEXTS)
 def test_hostile_text_is_text(desk: Site, name: str) -> None:
     address = f"/resources/note/{name.replace('.json', '%2Ejson')}"

@@ -80,8 +80,10 @@ class PageRoutes:
         return await self._answer(request, "search", lambda pages: pages.search(query))
 
     async def resource(self, request: Request) -> Response:
-        """One row, beside what git says, with its history."""
-        kind, name = request.path_params["kind"], _name(request, "name")
+        """One row, beside what git says, with its history; or as it was at a moment."""
+        kind, name, query = request.path_params["kind"], _name(request, "name"), _query(request)
+        if query.get("at", "").strip():
+            return await self._answer(request, "moment", lambda pages: pages.moment(kind, name, query))
         return await self._answer(request, "resource", lambda pages: pages.resource(kind, name))
 
     async def versions(self, request: Request) -> Response:
