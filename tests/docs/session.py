@@ -103,7 +103,7 @@ class Terminal:
             self.real.append(str(self.code))
             self.shown = True
         elif command.startswith("cd "):
-            self.folder = Path(self._here(command[3:]))
+            self.folder /= self._here(command[3:])
         else:
             for prefix in PREFIXES:
                 command = command.removeprefix(prefix)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SESSIONS = sorted(
     page for page in (DOCS / "guides").glob("*.md") if blocks(page.read_text(encoding="utf-8"), "console")
 )
-READ_ONLY = {"toml", "powershell", "python", "text", "yaml"}
+READ_ONLY = {"toml", "powershell", "python", "sh", "text", "yaml"}
 """Blocks that show something, and are neither typed nor compared."""
 
 
