@@ -150,11 +150,14 @@ def _is_between_words(text: str, at: int) -> bool:
 
 def wrap(text: str, room: int) -> list[str]:
     """A text in lines, broken at blanks; a word that is longer than a line is cut."""
-    lines = [""]
-    for word in text.split(" "):
-        if lines[-1] and cells(lines[-1]) + 1 + cells(word) > room:
-            lines.append("")
-        lines[-1] += (" " if lines[-1] else "") + cut(word, room)
+    words = text.lstrip(" ").split(" ")
+    indent = text[: len(text) - len(text.lstrip(" "))] if len(text) > len(words[0]) else ""
+    lines = [indent + cut(words[0], room - len(indent))]
+    for word in words[1:]:
+        if cells(lines[-1]) + 1 + cells(word) > room:
+            lines.append(indent + cut(word, room - len(indent)))
+        else:
+            lines[-1] += f" {word}"
     return lines
 
 

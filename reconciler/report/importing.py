@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from reconciler.importing.interpret import About
 from reconciler.report import plans
 from reconciler.report.problems import plural
+from reconciler.report.tables import Column, Nature, TextTable
 from reconciler.words import list_words
 
 if TYPE_CHECKING:
@@ -18,28 +19,25 @@ if TYPE_CHECKING:
 
 MAX_LISTED = 20
 """New files that are listed; more are counted by kind."""
-COLUMN_HEADERS = ("IN", "HEADER", "BECOMES", "CELLS")
-LEFT_OUT_HEADERS = ("IN", "LEFT OUT", "WHY", "CELLS")
-FILLED_HEADERS = ("IN NO COLUMN", "SO IT IS", "RESOURCES")
+COLUMNS = (Column("IN"), Column("HEADER"), Column("BECOMES", 0, Nature.TEXT), Column("CELLS", 1, Nature.NUMBER))
+LEFT_OUT = (Column("IN"), Column("LEFT OUT"), Column("WHY", 0, Nature.TEXT), Column("CELLS", 1, Nature.NUMBER))
+FILLED = (Column("IN NO COLUMN"), Column("SO IT IS"), Column("RESOURCES", 1, Nature.NUMBER))
 MAX_HEADER, MAX_VALUE, MAX_EXAMPLE = 24, 34, 40
 APPROVAL = "Reconciler-Approve"
 APPROVED = ("growth",)
 """What the first commit approves: that many resources come at once. Nothing leaves git with it, so no prune limit."""
 
 
-Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
-
-
-def assumption_tables(assumptions: Sequence[Assumption]) -> Iterator[tuple[str, Table]]:
+def assumption_tables(assumptions: Sequence[Assumption]) -> Iterator[tuple[str, TextTable]]:
     """What was assumed, a table for each thing to tell, each with its title."""
     for sheet in dict.fromkeys(one.sheet for one in assumptions):
         of_sheet = sorted((one for one in assumptions if one.sheet == sheet), key=lambda one: (one.column, one.about))
         columns = [_column_cells(one) for one in of_sheet if one.about in {About.COLUMN, About.CELLS}]
         left_out = [_left_out_cells(one) for one in of_sheet if one.about is About.LEFT_OUT]
         filled = [_filled_cells(one) for one in of_sheet if one.about is About.FILLED]
-        for headers, rows in ((COLUMN_HEADERS, columns), (LEFT_OUT_HEADERS, left_out), (FILLED_HEADERS, filled)):
+        for shown, rows in ((COLUMNS, columns), (LEFT_OUT, left_out), (FILLED, filled)):
             if rows:
-                yield (sheet if headers is COLUMN_HEADERS else ""), (headers, rows)
+                yield (sheet if shown is COLUMNS else ""), TextTable(shown, rows)
 
 
 def _column_cells(one: Assumption) -> tuple[str, ...]:

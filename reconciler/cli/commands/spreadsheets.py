@@ -68,10 +68,10 @@ def import_(  # noqa: PLR0913, PLR0917 - one for each option
         planned = importing.plan(mapping, _ask(planned.open))
     if planned.skipped:
         given.say(f"left alone, as no kind has such a table: {list_words(planned.skipped)}")
-    for title, (headers, rows) in assumption_tables(planned.assumptions):
+    for title, table in assumption_tables(planned.assumptions):
         if title:
             output.data(f"{title}\n")
-        output.table(headers, rows)
+        output.table(table)
         output.data("")
     for line in problems.problem_lines(planned.row_import.problems):
         output.data(output.problem(line))
