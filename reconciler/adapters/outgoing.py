@@ -157,6 +157,10 @@ class HttpClient:
             raise self._explain(TimeoutError(), cut=True)
         return reply
 
+    def check(self) -> None:
+        """Raise `NeedsHuman` for a `ca_cert` that cannot be read."""
+        self._tls()
+
     def stop(self) -> None:
         """End an exchange that is under way, and let none begin."""
         self._stopped = True

@@ -79,6 +79,7 @@ SEVERAL = {
     Topic.HEALED: "drift healed {} times",
     Topic.UNHEALTHY: "{} things do not work",
     Topic.RECOVERED: "{} things work again",
+    Topic.TEST: "{} tests",
 }
 
 
@@ -101,6 +102,7 @@ def _headline(one: Transition) -> str:
         Topic.HEALED: "live rows are as git says again",
         Topic.UNHEALTHY: f"{about} does not work ({escape_line(one.reason)})",
         Topic.RECOVERED: f"{about} works again",
+        Topic.TEST: "a test message",
     }[one.topic]
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 from reconciler.adapters import lock, machine
 from reconciler.adapters.clickhouse import connection
 from reconciler.adapters.duckdb import ledger
 from reconciler.adapters.git.process import git_version
+from reconciler.adapters.machine import SystemClock
 from reconciler.daemon.publishing import published_copy
+from reconciler.ledger.names import name_repository
+from reconciler.notify.addresses import commit_page
+from reconciler.notify.checks import check_receivers, try_receivers
+from reconciler.notify.messages import Origin
 from reconciler.service.doctor import Probes, Published, examine
 from reconciler.settings import FILE_HISTORY
 from reconciler.wiring.local import local_host, session_layout
@@ -24,8 +30,8 @@ if TYPE_CHECKING:
     from reconciler.settings import Settings
 
 
-def diagnose(config: Path | None, load: Callable[[], Settings]) -> Iterator[Diagnosis]:
-    """What each check of this host finds."""
+def diagnose(config: Path | None, load: Callable[[], Settings], *, notify: bool = False) -> Iterator[Diagnosis]:
+    """What each check of this host finds. With `notify`, each receiver is sent a test message."""
     probes = Probes(
         git_version=git_version,
         ask_history=_ask_history,
@@ -38,6 +44,7 @@ def diagnose(config: Path | None, load: Callable[[], Settings]) -> Iterator[Diag
         lock_holder=_lock_holder,
         left_behind=lock.find_stale_files,
         published=_find_published,
+        check_receivers=_try_receivers if notify else _check_receivers,
     )
     return examine(config, load, local_host, probes)
 
@@ -56,6 +63,17 @@ def _find_published(settings: Settings, state: Path) -> Published | None:
         return None
     at = copy.inspect()
     return Published(copy.file, None if at is None else at.commit)
+
+
+def _check_receivers(settings: Settings, url: str) -> Iterator[Diagnosis]:
+    return check_receivers(settings.receivers, url)
+
+
+def _try_receivers(settings: Settings, url: str) -> Iterator[Diagnosis]:
+    name = settings.host or socket.gethostname()
+    page = commit_page(url, settings.receivers)
+    origin = Origin(name, settings.repository_name or name_repository(url), settings.branch or "", page, url=url)
+    return try_receivers(settings.receivers, origin, SystemClock().now())
 
 
 def _lock_holder(state: Path) -> str | None:

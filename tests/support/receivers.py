@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -52,8 +52,9 @@ def receiving(answer: Callable[[Sent], Answer] = lambda sent: GOOD) -> Iterator[
             self.send_response(status)
             for name, value in {"Content-Length": str(len(answered)), **more}.items():
                 self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(answered)
+            with suppress(OSError):  # it may be gone
+                self.end_headers()
+                self.wfile.write(answered)
 
         do_GET = do_PATCH = do_PUT = do_DELETE = do_POST  # noqa: N815  the library's names
 

@@ -67,18 +67,19 @@ def restore(given: Globals, file: Path) -> int:
 
 
 @click.command(short_help="check this host")
+@click.option("--notify", is_flag=True, help="Send a test message to each receiver of the setting notify.")
 @format_option("text", "json")
 @global_options
 @click.pass_obj
-def doctor(given: Globals, form: str) -> int:
+def doctor(given: Globals, form: str, *, notify: bool) -> int:
     """Check git, the stores, clock, disk and permissions, and say how to fix what is wrong.
 
-    Nothing is created or changed.
+    Nothing is created or changed, and without --notify nobody is told.
     """
     from reconciler.wiring.doctor import diagnose
 
     found: list[Diagnosis] = []
-    for diagnosis in diagnose(given.config, given.settings):
+    for diagnosis in diagnose(given.config, given.settings, notify=notify):
         found.append(diagnosis)
         if form == "text":
             _show(diagnosis)
