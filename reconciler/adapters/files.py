@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from uuid import uuid4
 
-from reconciler.errors import NeedsHuman, UsageError
+from reconciler.errors import NeedsHuman, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -125,12 +125,15 @@ def _write_error(target: Path, error: OSError) -> NeedsHuman:
     return NeedsHuman(f"cannot write {target}: {why}", hint="see that its folder is there and that you may write to it")
 
 
-def replace_content(file: Path, data: bytes) -> None:
-    """Replace what a file holds; it keeps its permissions.
+def replace_content(file: Path, data: bytes, *, before: bytes | None = None) -> None:
+    """Replace what a file holds, or `before` where that is what it has to hold; it keeps its permissions.
 
-    Raises `NeedsHuman`, naming the file, when the disk refuses; it then is as it was.
+    Raises `NeedsHuman`, naming the file, when the disk refuses, and `RefusedError` when it holds something else; it
+    then is as it was.
     """
     try:
+        if before is not None and (file.is_symlink() or file.read_bytes() != before):
+            raise RefusedError(f"{file} was changed meanwhile, and stays as it is now", hint="run the command again")
         write_atomically(file, data, keep_mode=True)
     except OSError as error:
         why = (error.strerror or str(error)).lower()

@@ -113,6 +113,13 @@ def names(context: click.Context, parameter: click.Parameter, incomplete: str) -
     return _matching(incomplete, choices)
 
 
+def names_and_fields(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The same, and the fields of that kind with a `=` behind them."""
+    given, kind = _globals(context), context.params.get("kind")
+    choices = _try(lambda: (f"{one.field}=" for one in _host(given).ask(Rows.page, str(kind), limit=1).columns))
+    return sorted({*names(context, parameter, incomplete), *_matching(incomplete, choices)})
+
+
 def _globals(context: click.Context) -> Globals:
     return context.find_object(Globals) or Globals()
 

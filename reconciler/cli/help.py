@@ -33,6 +33,7 @@ EXAMPLES = {
     "schema show": "schema show account",
     "schema export": "schema export --to .schemas",
     "schema new": "schema new Venue --from venue.json",
+    "set": "set user fx-majors-01 risk_per_trade_percent=0.5",
     "fmt": "fmt --check",
     "validate": "validate",
     "policy": "policy test leverage-cap",

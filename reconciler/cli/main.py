@@ -40,6 +40,7 @@ COMMANDS = {
     "init": ("init", "create a config repository"),
     "new": ("start", "create a resource: a commented file that validates"),
     "validate": ("check", "check files; needs no store, no history, no network"),
+    "set": ("edit", "change fields in a YAML file, and show what that would change"),
     "fmt": ("author", "rewrite YAML files in the canonical layout; comments stay"),
     "plan": ("check", "show what a commit would change, and which rules refuse it"),
     "policy": ("author", "list the rules in policies/, and run their tests"),

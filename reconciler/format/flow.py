@@ -53,13 +53,13 @@ class Tokens:
         """Those of a collection in brackets, without its anchor and tag."""
         first = bisect_left(self._starts, node.start_mark.index)
         end = bisect_left(self._starts, node.end_mark.index)
-        tokens = self._all[first:end]
+        tokens = self.all[first:end]
         while tokens and not isinstance(tokens[0], _OPENING):
             tokens.pop(0)
         return tokens
 
     @cached_property
-    def _all(self) -> list[Token]:
+    def all(self) -> list[Token]:
         scanner = CParser(swap_pairs(self._text.encode())[0])
         tokens: list[Token] = []
         try:
@@ -72,7 +72,7 @@ class Tokens:
 
     @cached_property
     def _starts(self) -> list[int]:
-        return [token.start_mark.index for token in self._all]
+        return [token.start_mark.index for token in self.all]
 
 
 Piece: TypeAlias = "tuple[Token, str]"

@@ -49,7 +49,7 @@ class KeyOrder:
         return self._arrange(block, kind, "")
 
     def _arrange(self, block: Block, kind: str, pointer: str) -> Block:
-        ranks = self._ranks_at(kind, pointer)
+        ranks = self.ranks_at(kind, pointer)
         entries = [self._arrange_entry(entry, kind, pointer) for entry in block.entries]
         if ranks:
             entries.sort(key=lambda entry: ranks.get(entry.key or "", len(ranks)))
@@ -66,9 +66,10 @@ class KeyOrder:
 
     def arrange_flow(self, flow: Flow, kind: str, pointer: str) -> Flow:
         """A collection in brackets at a pointer with its keys in order."""
-        return flow.arrange(lambda below: self._ranks_at(kind, below), pointer)
+        return flow.arrange(lambda below: self.ranks_at(kind, below), pointer)
 
-    def _ranks_at(self, kind: str, pointer: str) -> dict[str, int]:
+    def ranks_at(self, kind: str, pointer: str) -> Mapping[str, int]:
+        """The place of each key of the mapping at a pointer; none for those that no schema lists."""
         ranks = self._ranks.get((kind, pointer))
         if ranks is None:
             names = self._names(kind, pointer)
@@ -221,7 +222,7 @@ def _write_section(section: _Section, lines: Sequence[str], tokens: Tokens, orde
     if root.flow_style:
         head, flow, texts, tail = reader.read_flow(root)
         if flow is not None and may_move:
-            texts = [texts[0].replace(str(flow), str(order.arrange_flow(flow, _kind_of(root), "")), 1)]
+            texts = [texts[0].replace(str(flow), str(order.arrange_flow(flow, kind_of(root), "")), 1)]
         writer.begin_document(mark)
         writer.write_comments(head, 0)
         writer.write_lines(texts)
@@ -229,7 +230,7 @@ def _write_section(section: _Section, lines: Sequence[str], tokens: Tokens, orde
         return
     head, block = reader.read(root)
     writer.begin_document(mark)
-    writer.write_document(head, order.arrange(block, _kind_of(root)) if may_move else block)
+    writer.write_document(head, order.arrange(block, kind_of(root)) if may_move else block)
 
 
 def _strip_end(comments: Sequence[str]) -> Sequence[str]:
@@ -273,7 +274,7 @@ def _is_nothing(node: Node) -> bool:
     return isinstance(node, ScalarNode) and (start.line, start.column) == (end.line, end.column)
 
 
-def _kind_of(root: Node) -> str:
+def kind_of(root: Node) -> str:
     """What a document says its kind is; empty when it does not."""
     if isinstance(root, MappingNode):
         for key, value in root.value:

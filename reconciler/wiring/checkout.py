@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from reconciler.adapters.files import replace_content
 from reconciler.adapters.freshprocess import call_fresh
 from reconciler.adapters.git.committable import StagedFiles, UncommittedFiles, find_work_tree
 from reconciler.adapters.git.process import not_a_repository
+from reconciler.adapters.git.repository import open_repository
 from reconciler.adapters.logfile import EventLog
 from reconciler.adapters.worktree import WorkingTree, find_root, holds_files, is_bare, is_root, trace_path
 from reconciler.errors import NeedsHuman, UsageError
@@ -21,10 +23,13 @@ from reconciler.reconcile.rules import POLICY_SUFFIX, RESOURCE_SUFFIXES, SCHEMA_
 from reconciler.service.workingtree import Checkout, relative_path, start_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from reconciler.adapters.git.committable import Draft
+    from reconciler.adapters.git.repository import GitSource
     from reconciler.adapters.watchtree import Watcher
+    from reconciler.editing.edited import EditedFile
     from reconciler.model.limits import Limits
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.service.workingtree import FileTree
@@ -109,6 +114,40 @@ def _open_index(root: Path, limits: Limits | None) -> tuple[FileTree, str]:
 def write_formatted(root: Path, path: str, content: bytes) -> None:
     """Replace a file of a working tree by its canonical form."""
     replace_content(root / path, content)
+
+
+def write_edited(root: Path, files: Sequence[EditedFile]) -> None:
+    """Replace files of a working tree that are as they were read: all of them, or none.
+
+    Raises `RefusedError` for one that somebody has changed meanwhile, and what the disk refuses.
+    """
+    written: list[EditedFile] = []
+    try:
+        for file in files:
+            replace_content(root / file.path, file.after, before=file.before)
+            written.append(file)
+    except BaseException:
+        for file in written:
+            replace_content(root / file.path, file.before, before=file.after)
+        raise
+
+
+@contextmanager
+def open_draft(checkout: Checkout, edits: Mapping[str, bytes]) -> Iterator[tuple[GitSource, Draft] | None]:
+    """The repository of a working tree with one more commit: what counts of the tree, with some files edited.
+
+    None without a repository. Nothing is written to it.
+    """
+    place = find_work_tree(checkout.root)
+    if place is None:
+        yield None
+        return
+    limits, role = checkout.disk.limits, checkout.layout.role
+    with (
+        UncommittedFiles(place, limits).draft(lambda path: role(path) is not None, edits) as draft,
+        open_repository(checkout.root, limits=limits, variables=draft.variables) as source,
+    ):
+        yield source, draft
 
 
 def open_watcher(root: Path, folder: str, wanted: Callable[[str], bool]) -> AbstractContextManager[Watcher]:

@@ -5,6 +5,7 @@ Git and DuckDB are needed by every question that no daemon answers; other driver
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import lru_cache, partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -18,19 +19,22 @@ from reconciler.adapters.duckdb.store import open_reader, open_store
 from reconciler.adapters.files import write_lines
 from reconciler.adapters.machine import SystemClock
 from reconciler.daemon.publishing import publish_once
-from reconciler.errors import NeedsHuman, RetryLater
+from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
 from reconciler.ledger.connection import DUCKDB_FILE
+from reconciler.reconcile.empty import EmptyStore
+from reconciler.reconcile.plan import Planner
 from reconciler.service.context import Openers, history_engine, is_recorded
 from reconciler.service.host import Host as HostService
 from reconciler.service.local import DaemonCommit, LocalHost, no_progress
 from reconciler.service.remote import DaemonClient
 from reconciler.sessions import read_layout
 from reconciler.settings import EMBEDDED_HISTORY, FILE_HISTORY, NO_HISTORY, NO_REDIS
-from reconciler.wiring.checkout import bundled_kinds, fault_finder
+from reconciler.values import replace
+from reconciler.wiring.checkout import bundled_kinds, fault_finder, open_draft
 from reconciler.wiring.repository import fetch_source, open_source, policy_engine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
     from reconciler.model.rows import TableExport
     from reconciler.plan import Plan
     from reconciler.service.context import Place, Progress
+    from reconciler.service.workingtree import Checkout
     from reconciler.sessions import SessionLayout
     from reconciler.settings import Settings
     from reconciler.wiring.redis import HostRedis
@@ -59,10 +64,47 @@ def plan_ahead(settings: Settings, head: str | None, progress: Progress | None =
 
     Without a head, to that of the branch.
     """
-    host = local_host(settings, progress)
+    return plan_on(local_host(settings, progress), head)
+
+
+def plan_on(host: LocalHost, head: str | None) -> tuple[Plan, Kinds]:
+    """The same on a host that is not opened yet."""
     daemon = find_daemon(host.find_state_folder())
     live = partial(_live_commit, daemon.address, daemon.token) if daemon else None
     return host.plan_ahead(head, live)
+
+
+def plan_edited(
+    settings: Settings, checkout: Checkout, edits: Mapping[str, bytes], progress: Progress | None = None
+) -> tuple[Plan, Kinds, str] | None:
+    """From the live rows to a working tree with some files edited, as if it were committed.
+
+    Where no rows are at hand it is from what is checked out, and the text beside says why. None without a repository.
+    """
+    with open_draft(checkout, edits) as opened:
+        if opened is None:
+            return None
+        source, draft = opened
+        host = local_host(settings, progress)
+        host.openers = replace(host.openers, source=lambda: nullcontext(source), fetch=lambda: None)
+        try:
+            why = "" if _has_rows(host) else "nothing is live on this host"
+            if not why:
+                return *plan_on(host, draft.commit), why
+        except ReconcilerError as error:
+            why = str(error)
+        planner = Planner.of_folder(source, settings.path, bundled_kinds(), policy_engine, fault_finder())
+        if draft.parent is None:
+            return *planner.plan_sync(EmptyStore(), draft.commit), why
+        return *planner.plan_commits(draft.parent, draft.commit), why
+
+
+def _has_rows(host: LocalHost) -> bool:
+    state = host.find_state_folder()
+    if find_daemon(state):
+        return True
+    with open_reader(state) or nullcontext() as store:
+        return store is not None and store.applied() is not None
 
 
 def copy_history(settings: Settings, url: str, progress: Progress | None = None) -> tuple[CopiedTable, ...]:

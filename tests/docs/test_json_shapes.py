@@ -68,6 +68,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     differs = {"plan": run("plan", "--base", "HEAD~1", "--format", "json", code=2)}
     told = {name: json.loads(run(*words, "--format", "json")) for name, words in asked.items()}
     differs["diff"] = run("diff", "HEAD~1", "HEAD", "--format", "json", code=2)
+    cut = ("set", "user", "fx-majors-01", "max_open_trades=5", "--dry-run")
+    differs["set"] = run(*cut, "--format", "json", code=2)
     run("export", "system", "--to", "rows", "--format", "json")
     told["export"] = json.loads((desk / "rows" / "system_config.json").read_text(encoding="utf-8"))
     told["blame"]["fields"] = [one for one in told["blame"]["fields"] if one["field"] == "risk_per_trade_percent"]

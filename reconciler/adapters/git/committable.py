@@ -68,8 +68,19 @@ CHANGED = (
 STAGED = ("ls-files", "-z", "--stage", "--")
 UNMERGED = ("ls-files", "-z", "--unmerged", "--full-name")
 WRITE_TREE = ("write-tree", "--missing-ok")
+INDEX_INFO = ("update-index", "-z", "--index-info")
+HASH = ("hash-object", "-w", "--no-filters", "--")
+COMMIT_TREE = ("commit-tree", "-m", "the working tree")
+HEAD = ("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
 STAGE = ("update-index", "-z", "--add", "--remove", "--replace", "--stdin")
 UNSTAGE = ("update-index", "-z", "--force-remove", "--stdin")
+DRAFTER = {
+    f"GIT_{role}_{what}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "reconciler"), ("EMAIL", "reconciler@localhost"))
+}
+"""Who makes the commit of a draft, which nobody but this process ever sees."""
+REGULAR = "100644"
 GONE = b"000000"
 """The mode of what is not there."""
 MAX_REFUSED = 100
@@ -179,6 +190,14 @@ class _Git:
                     refused[some[0]] = RefusedFile(error.complaint.removeprefix(f"{path_text(some[0])}: "))
         return refused
 
+    def answer(self, *arguments: str, variables: Mapping[str, str]) -> str:
+        """What a git prints; empty where there is no HEAD."""
+        with self.start(*arguments, variables=variables, cwd=self.place.top) as process:
+            answer = process.read().decode().strip()
+            if process.finish() != 0 and arguments != HEAD:
+                raise explain_refusal(process)
+            return answer
+
     @contextmanager
     def scratch(self) -> Iterator[Mapping[str, str]]:
         """The variables for a copy of the index, and for new objects to go where they are forgotten."""
@@ -248,6 +267,14 @@ def read_records(process: Process) -> Iterator[bytes]:
         raise explain_refusal(process)
 
 
+class Draft(Struct, frozen=True):
+    """A commit that is in no repository, what it is made upon, and the variables that let git see it."""
+
+    commit: str
+    parent: str | None
+    variables: Mapping[str, str]
+
+
 class _Changes(NamedTuple):
     """Where a working tree is not what its index says: links and repositories that are untracked, what tracked paths
     have become (None: they are gone), and the wanted files of which the index does not have the contents."""
@@ -278,6 +305,29 @@ class UncommittedFiles:
         `TooLarge` when there is more than the limits allow.
         """
         return self._read(wanted, self._git.check_folder(subfolder))
+
+    @contextmanager
+    def draft(self, wanted: Wanted, edits: Mapping[str, bytes]) -> Iterator[Draft]:
+        """A commit of the wanted files, some of them as they are given, on top of what is checked out.
+
+        Raises `NeedsHuman` where git can make none, such as of conflicts.
+        """
+        git, place = self._git, self._git.place
+        changes = self._find_changes(wanted, ())
+        with git.scratch() as variables:
+            git.stage([*changes.stale, *(path for path, now in changes.tracked.items() if now is None)], variables)
+            files = [Path(variables[INDEX]).with_name(f"edited-{number}") for number in range(len(edits))]
+            for file, data in zip(files, edits.values(), strict=True):
+                file.write_bytes(data)
+            blobs = git.answer(*HASH, *map(str, files), variables=variables).split() if files else []
+            below = place.folder.relative_to(place.top)
+            staged = zip(blobs, edits, strict=True)
+            records = [f"{REGULAR} {blob}\t{(below / path).as_posix()}".encode() for blob, path in staged]
+            git.feed(INDEX_INFO, records, variables, place.top)
+            tree, head = (git.answer(*command, variables=variables) for command in (WRITE_TREE, HEAD))
+            parent = ("-p", head) if head else ()
+            sha = git.answer(*COMMIT_TREE, *parent, tree, variables={**variables, **DRAFTER})
+            yield Draft(sha, head or None, variables)
 
     def _read(self, wanted: Wanted, spec: tuple[str, ...], only: Collection[str] = ()) -> Iterator[tuple[str, Content]]:
         git = self._git

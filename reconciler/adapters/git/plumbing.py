@@ -63,7 +63,7 @@ class Plumbing:
         variables: Mapping[str, str] = NO_VARIABLES,
     ) -> None:
         self.git_dir = git_dir
-        self._variables = variables
+        self.variables = variables
         self.limits = limits or Limits()
         self.empty_tree = EMPTY_TREE[object_format]
         self._watchdog = Watchdog(silence)
@@ -221,8 +221,8 @@ class Plumbing:
     def _bounds(self, arguments: tuple[str, ...]) -> Mapping[str, str]:
         """git holds a whole difference in memory before it writes the first record."""
         if arguments is not DIFF_TREE:
-            return self._variables
-        return {**self._variables, ALLOCATION: str(max(LEAST_ALLOCATION, self.limits.paths * BYTES_PER_PATH))}
+            return self.variables
+        return {**self.variables, ALLOCATION: str(max(LEAST_ALLOCATION, self.limits.paths * BYTES_PER_PATH))}
 
     def _end(self, process: Process) -> None:
         self._watchdog.forget(process)

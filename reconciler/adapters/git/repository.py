@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from reconciler.adapters.git import queries, revisions
 from reconciler.adapters.git.plumbing import Plumbing
-from reconciler.adapters.git.process import SILENCE, Process, missing_object
+from reconciler.adapters.git.process import NO_VARIABLES, SILENCE, Process, missing_object
 from reconciler.adapters.git.revisions import branch_in, head_branch, resolve
 from reconciler.adapters.git.trees import TreeChecker
 from reconciler.errors import NeedsHuman, UsageError, broken_tree
@@ -33,12 +33,18 @@ USER_INFO = re.compile(r"^(?P<scheme>.*?://)(?P<user>[^/?#]*)@", re.DOTALL)
 QUERY = re.compile(r"^(?P<url>.*?://[^?#]*)[?#].*$", re.DOTALL)
 
 
-def open_repository(path: Path, *, silence: float = SILENCE, limits: Limits | None = None) -> GitSource:
+def open_repository(
+    path: Path,
+    *,
+    silence: float = SILENCE,
+    limits: Limits | None = None,
+    variables: Mapping[str, str] = NO_VARIABLES,
+) -> GitSource:
     """The repository around a path: a work tree or a folder in it, a bare repository, a linked work tree.
 
-    `silence` is how many seconds git may stay silent. What exceeds the limits raises `TooLarge` when it is read. Raises
-    `UsageError` when there is no repository, and `NeedsHuman` when git refuses to read it. Close the result, or use it
-    as a context manager.
+    `silence` is how many seconds git may stay silent, `variables` are for every git that reads it. What exceeds the
+    limits raises `TooLarge` when it is read. Raises `UsageError` when there is no repository, and `NeedsHuman` when git
+    refuses to read it. Close the result, or use it as a context manager.
     """
     start = path.absolute()
     if not start.exists():
@@ -47,7 +53,7 @@ def open_repository(path: Path, *, silence: float = SILENCE, limits: Limits | No
         start = start.parent
     object_format, inside, git_dir, common_dir, up = _discover(start)
     return GitSource(
-        Plumbing(Path(git_dir), object_format=object_format, silence=silence, limits=limits),
+        Plumbing(Path(git_dir), object_format=object_format, silence=silence, limits=limits, variables=variables),
         git_dir=Path(common_dir),
         own_dir=Path(git_dir),
         work_tree=(start / up).resolve() if inside == "true" else None,
@@ -76,7 +82,8 @@ class GitSource:
 
     def __reduce__(self) -> tuple[Callable[[Path], GitSource], tuple[Path]]:
         """Another process that is given this one opens the repository itself."""
-        return partial(open_repository, limits=self._plumbing.limits), (self.git_dir,)
+        plumbing = self._plumbing
+        return partial(open_repository, limits=plumbing.limits, variables=plumbing.variables), (self.git_dir,)
 
     def close(self) -> None:
         """End the git processes. Streams that are still open end with a `NeedsHuman` or `BugError` when used."""
