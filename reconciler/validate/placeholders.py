@@ -56,14 +56,15 @@ _WRITTEN = re.compile(
 )
 _WHOLE = frozenset({FORMATS["ipv4"], FORMATS["ipv6"], NIL_UUID})
 _OF_PEOPLE = re.compile(r"TODO|FIXME|TBD|(?i:(?:replace|fill)[-_ ]me(?:[-_ ]in)?)|<[A-Za-z][A-Za-z0-9 _-]*>")
-_POSSIBLE = re.compile(
-    rb"[Cc][Hh][Aa][Nn][Gg][Ee][Mm][Ee]|[-_ ][Mm][Ee]|00000000-0000-0000|192\.0\.2\.1|2001:db8::1|TODO|FIXME|TBD|<"
-)
+_WORDS = (b"change", b"replace", b"fill", b"todo", b"fixme", b"tbd", b"<", *map(str.encode, _WHOLE))
+"""One of these is in whatever holds a placeholder, in small letters: looked for much faster than a pattern."""
+_POSSIBLE = re.compile(rb"change[-_ ]?me|(?:replace|fill)[-_ ]me|todo|fixme|tbd|<[a-z]|0000-0000|db8::1|192\.0\.2\.1")
 
 
 def may_hold_placeholder(text: bytes) -> bool:
     """Whether a file is worth looking at; nearly none is."""
-    return _POSSIBLE.search(text) is not None
+    small = text.lower()
+    return any(word in small for word in _WORDS) and _POSSIBLE.search(small) is not None
 
 
 def is_placeholder(text: str, *, is_free: bool = False) -> bool:
