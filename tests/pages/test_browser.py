@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.pages import browsers, world
+from tests.support.daemons import turn
 from tests.support.patience import until
 
 if TYPE_CHECKING:
@@ -247,3 +248,81 @@ def test_a_host_that_is_away_is_said_to_be(browser: Browser, desk: Site) -> None
         page.context.set_offline(False)
         banner.wait_for(state="hidden")
         assert "answers again" in page.locator("#live").inner_text()
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_a_trader_finds_what_an_account_may_do(browser: Browser, desk: Site, script: bool) -> None:
+    with opened(browser, desk, viewport=WIDE, java_script_enabled=script) as (page, faults):
+        page.goto("/")
+        page.get_by_role("link", name="Account", exact=True).click()
+        page.get_by_role("main").get_by_label("Search").fill("caldervale")
+        page.get_by_role("main").get_by_role("button", name="Search").click()
+        row = page.locator("tr", has=page.get_by_role("rowheader", name="cv-eurusd"))
+        assert "ACTIVE" in row.inner_text()
+        assert script is False or browsers.violations(page) == []
+        row.get_by_role("link", name="fx-majors-01").click()  # whose limits apply
+        risk = page.locator("tr", has=page.get_by_role("rowheader", name="risk_per_trade_percent")).first
+        assert "percent" in risk.inner_text()
+        page.locator("section", has=page.get_by_role("heading", name="Used by")).get_by_role(
+            "link", name="cv-gbpusd"
+        ).click()
+        assert page.locator("h1").inner_text() == "cv-gbpusd"
+        assert faults.found == []
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_a_reviewer_sees_what_was_wrong_and_what_mended_it(browser: Browser, desk: Site, script: bool) -> None:
+    with opened(browser, desk, viewport=NARROW, java_script_enabled=script) as (page, faults):
+        page.goto("/")
+        page.locator("#activity ~ figure a.day").first.click()  # the day on which all began
+        page.get_by_role("link", name="Bring the desk's configuration under review").wait_for()
+        page.get_by_role("link", name="Clear").click()
+        page.get_by_role("main").get_by_label("Search").fill("far too MUCH")
+        page.get_by_role("main").get_by_role("button", name="Search").click()
+        assert script is False or browsers.violations(page) == []
+        page.get_by_role("link", name="Raise the risk far too much").click()
+        problems = page.locator("section", has=page.get_by_role("heading", name="Problems"))
+        assert "users/fx-majors-01.yaml" in problems.inner_text()
+        assert page.get_by_text("An invalid commit changes no row.").is_visible()
+        mended = desk.repo.git("log", "-1", "--format=%h", "--grep=^Mend the risk")
+        page.goto(f"/versions?grep={mended}")
+        page.get_by_role("link", name="Mend the risk").click()
+        assert "op-demo" in page.get_by_role("main").inner_text()
+        assert faults.found == []
+
+
+def test_an_auditor_learns_who_set_a_value_and_what_made_it_live(browser: Browser, desk: Site) -> None:
+    with opened(browser, desk, viewport=WIDE, java_script_enabled=False) as (page, faults):
+        page.goto("/resources/user/fx-majors-01")
+        limit = page.locator("tr", has=page.get_by_role("rowheader", name="max_open_trades")).first
+        limit.get_by_role("link", name="Ann Trader").click()
+        assert page.locator("h1").inner_text() == "Bring the desk's configuration under review"
+        page.goto("/events")
+        page.locator("select[name=event]").select_option("applied")
+        page.get_by_role("button", name="Show").click()
+        told = page.locator("#events > .timeline > li")
+        assert all("Ann Trader made a commit that went live" in one for one in told.all_inner_texts())
+        told.first.get_by_text("Details").click()
+        assert '"how"' in told.first.locator("pre").inner_text()
+        assert faults.found == []
+
+
+def test_an_operator_sees_drift_and_that_it_was_healed(browser: Browser, desk: Site) -> None:
+    with opened(browser, desk, viewport={"width": 390, "height": 800}) as (page, faults):
+        with turn(desk.daemon.state) as store:
+            store.execute("UPDATE user_config SET lot_size_value = 3 WHERE lot_size_value = 2")
+        page.goto("/resources/user")
+        row = page.locator("tr.differs", has=page.get_by_role("rowheader", name="fx-majors-01"))
+        assert "drifted" in row.inner_text()
+        assert browsers.violations(page) == []
+        row.get_by_role("link", name="fx-majors-01").click()
+        apart = page.locator("tr.differs").get_by_role("cell")
+        assert [one.bounding_box()["x"] < 390 for one in apart.all()][:2] == [True, True]
+        assert [one.split()[0] for one in apart.all_inner_texts()[:2]] == ["2", "3"]
+        assert browsers.violations(page) == []
+        desk.operate("/v1/heal", {"by": "tests"})
+        page.goto("/drift")
+        lately = page.locator("section", has=page.get_by_role("heading", name="Lately")).locator("li").first
+        assert "healed drift: 1 row" in lately.inner_text()
+        assert browsers.violations(page) == []
+        assert faults.found == []
