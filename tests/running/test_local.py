@@ -60,10 +60,6 @@ def find_in(text: str, before: str) -> str:
 
 def test_the_page_is_a_session(begun: Path) -> None:
     until(lambda: "Synced" in sh(STATUS, begun), lambda: "")
-    file = begun / "desk/users/example-user.yaml"
-    before = file.read_text(encoding="utf-8")
-    assert before.count("max_open_trades: 3") == 1
-    file.write_text(before.replace("max_open_trades: 3", "max_open_trades: 2"), encoding="utf-8")
     sh(CHANGE, begun)
     get = LOOK.splitlines()[1]
     until(lambda: "2 trades" in sh(f"cd desk.host\n{get}", begun), lambda: sh(LOOK, begun))
