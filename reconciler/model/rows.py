@@ -37,6 +37,14 @@ class Search(Struct, frozen=True):
     limit: int = 100
 
 
+class Tally(Struct, frozen=True):
+    """How many rows name one resource in a role, or how many there are (None), and how many of them are switched on."""
+
+    name: str | None
+    rows: int
+    active: int
+
+
 class QueryLimits(Struct, frozen=True):
     """The limits of a query: rows returned, and seconds."""
 

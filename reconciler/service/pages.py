@@ -39,6 +39,7 @@ from reconciler.service.kinds import find_kind, known_kinds
 from reconciler.service.moments import build_moments, live_moment, read_moments
 from reconciler.service.past import open_past
 from reconciler.service.rows import Plans, Rows
+from reconciler.service.tradingpage import TradingPage
 from reconciler.sessions import PREFIX
 from reconciler.values import replace
 from reconciler.words import suggest
@@ -94,7 +95,7 @@ class Pages(Service):
 
     def __init__(self, context: Context) -> None:
         super().__init__(replace(context, open_history=lambda _: context.open_history(UPLOAD_WAIT)))
-        self._history = History(self.context)
+        self._history, self._trading = History(self.context), TradingPage(self.context)
 
     def heading(self) -> Page:
         """What stands on every page: this host's name, and how it is."""
@@ -104,7 +105,9 @@ class Pages(Service):
         """How this host stands, and what happened lately."""
         status = build_status(self.context.status())
         waiting = self._waiting() if status.suspended else {"waiting": None, "without_plan": None}
-        return {"host": self._heading(status), "status": answers.to_json(status), **waiting, **self._recent()}
+        trading = self._trading.read(status.applied.commit if status.applied else None)
+        shown = {"host": self._heading(status), "status": answers.to_json(status), "trading": trading}
+        return {**shown, **waiting, **self._recent()}
 
     def kinds(self) -> Page:
         """The kinds, and how many live rows each has."""

@@ -165,6 +165,22 @@ def test_links_lead_somewhere_wherever_one_begins(desk: Site) -> None:
     assert "/resources/note/page%2Ejson" in seen
 
 
+def test_the_first_screen_says_what_trades(desk: Site) -> None:
+    trading = desk.get("/index.json").json["trading"]
+    switches = {one["kind"]: (one["active"], one["rows"]) for one in trading["switches"]}
+    assert switches == {"Account": (7, 8), "Instance": (4, 4), "Signal": (5, 5), "User": (5, 6)}
+    (by_broker,) = (one for one in trading["groups"] if (one["kind"], one["role"]) == ("Account", "broker"))
+    assert by_broker["of"] == "Broker"
+    assert by_broker["resources"] == [
+        {"name": "caldervale-eu", "rows": 3, "active": 3},
+        {"name": "ostrin-prime", "rows": 3, "active": 2},
+        {"name": "fernhill-funded", "rows": 2, "active": 2},
+    ]
+    (risk,) = trading["measures"]
+    assert (risk["label"], risk["unit"], risk["value"]) == ("Total risk of open trades", "%", 10.4)
+    assert "Total risk of open trades" in desk.get("/").text
+
+
 def test_a_row_is_shown_as_it_was(desk: Site) -> None:
     row = "/resources/user/fx-majors-01"
     past = desk.get(f"{row}.json?at=main~2").json

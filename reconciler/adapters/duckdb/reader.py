@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from reconciler.model.commit import Applied, Attempt
     from reconciler.model.host import HostEvent, Owner, Suspension
     from reconciler.model.intervals import LiveInterval
-    from reconciler.model.rows import DriftFilter, Drifts, LiveRow, Search
+    from reconciler.model.rows import DriftFilter, Drifts, LiveRow, Search, Tally
     from reconciler.model.selection import Selection
     from reconciler.ports import Base
 
@@ -220,6 +220,11 @@ class DuckDBReader:
         if kind.name not in self._catalog:
             return ()
         return SelectedRows(self._connection, kind, self._catalog, selection).read(place, limit)
+
+    def tally(self, kind: Kind, role: str | None = None) -> tuple[Tally, ...]:
+        """How many live rows of a kind there are, and are switched on, in all or by what they name in a role."""
+        stored = self._catalog.get(kind.name)
+        return () if stored is None else Rows(self._connection, kind, stored).tally(role)
 
     def found(self, kind: Kind, search: Search) -> tuple[int, tuple[LiveRow, ...]]:
         """How many live rows of a kind a search finds, and those of them that it asks for, in order of name."""

@@ -13,8 +13,8 @@ from msgspec import Struct
 from reconciler.adapters.duckdb.codec import stamp_as_found, values_as_found
 from reconciler.adapters.duckdb.connection import fetch_number, reading_desired_tables, reading_live_tables
 from reconciler.adapters.sandbox.protocol import FillTable
-from reconciler.kinds.kind import NUMBERS, TIMESTAMPS, SqlType
-from reconciler.model.rows import LiveRow, TableExport
+from reconciler.kinds.kind import INACTIVE, NUMBERS, STATUS_FIELD, TIMESTAMPS, SqlType
+from reconciler.model.rows import LiveRow, TableExport, Tally
 from reconciler.tables.duckdb import DESIRED, LIVE, qualify, quote, quote_list, spell_in_query
 from reconciler.tables.rows import BESIDE, export_columns
 
@@ -67,6 +67,20 @@ class Rows(Struct, frozen=True):
             number = fetch_number(self.connection, f"SELECT count(*) {self.source} WHERE {wanted}", *values)
         page = (*values, search.limit, search.offset)
         return number, self._read(f"WHERE {wanted} ORDER BY {self._order} LIMIT ? OFFSET ?", *page)
+
+    def tally(self, role: str | None) -> tuple[Tally, ...]:
+        """How many rows there are, and are switched on: of the kind, or by what they name in a role, most rows first.
+
+        The kind has a status.
+        """
+        group = f"CAST({self.said('refs')} AS MAP(VARCHAR, VARCHAR[]))[?][1]" if role else "NULL"
+        query = (
+            f"SELECT {group}, count(*), count(*) FILTER (row.{quote(STATUS_FIELD)} IS DISTINCT FROM ?) {self.source} "
+            "GROUP BY 1 ORDER BY 2 DESC, 1"
+        )
+        with reading_live_tables():
+            records = self.connection.execute(query, [*([role] if role else []), INACTIVE]).fetchall()
+        return tuple(Tally(*record) for record in records)
 
     @property
     def key(self) -> str:

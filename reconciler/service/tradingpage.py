@@ -1,0 +1,111 @@
+"""What a trader wants to know first: what is on and off, what it comes to by the desk's measures, and since Friday."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+
+from reconciler import answers, canonical
+from reconciler.errors import ReconcilerError
+from reconciler.report.plans import build_plan
+from reconciler.service.context import Service
+from reconciler.service.kinds import known_kinds
+from reconciler.service.measures import Measures
+from reconciler.service.past import open_past
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reconciler.adapters.duckdb.reader import DuckDBReader
+    from reconciler.kinds.kind import Kinds
+    from reconciler.model.rows import Tally
+    from reconciler.service.context import Context
+
+MAX_GROUPS = 8
+"""Resources that a list shows, those with most rows."""
+MAX_COMPARED = 5_000
+"""Live rows up to which the figures of last Friday are computed, which reads all of both commits."""
+FRIDAY, END_OF_WEEK = 4, time(22, tzinfo=UTC)
+"""The week's trading ends at 17:00 in New York."""
+
+
+def end_of_last_week(now: datetime) -> datetime:
+    """When the last week's trading ended, before a moment."""
+    now = now.astimezone(UTC)
+    friday = datetime.combine(now.date() - timedelta(days=(now.weekday() - FRIDAY) % 7), END_OF_WEEK)
+    return friday if friday <= now else friday - timedelta(days=7)
+
+
+class TradingPage(Service):
+    """Computes the figures once for each applied commit and week."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._measures = Measures(context)
+        self._known: tuple[tuple[str, datetime], dict[str, Any]] | None = None
+
+    def read(self, applied: str | None) -> dict[str, Any]:
+        """What is on and off, in all and by what refers to what; and the measures, where the desk has some."""
+        with self.context.open_rows() as store:
+            if store is None or applied is None:
+                return {"switches": [], "groups": [], "measures": [], "since": None}
+            kinds = known_kinds(store, self.context.bundled)
+            switches = [
+                {"kind": kind.name, "rows": total.rows, "active": total.active}
+                for kind in kinds
+                if kind.can_deactivate
+                for total in store.tally(kind)
+            ]
+            groups = list(_read_groups(store, kinds))
+            number = sum(store.counts().values())
+        return {"switches": switches, "groups": groups, **self._read_measures(applied, number)}
+
+    def _read_measures(self, applied: str, number: int) -> dict[str, Any]:
+        friday = end_of_last_week(self.context.clock.now())
+        key = (applied, friday)
+        if self._known is None or self._known[0] != key:
+            self._known = (key, self._compute(applied, friday, number))
+        return self._known[1]
+
+    def _compute(self, applied: str, friday: datetime, number: int) -> dict[str, Any]:
+        try:
+            now = self._measures.now()
+            compared = self._compare(applied, friday) if number <= MAX_COMPARED and now.measures else {}
+        except ReconcilerError:  # what is live is shown without figures: the status says what is wrong with git
+            return {"measures": [], "since": None}
+        figures = [
+            {**answers.to_json(one), "before": compared.get((one.measure, one.label, one.unit))} for one in now.measures
+        ]
+        return {"measures": figures, "since": canonical.timestamp(friday) if compared else None}
+
+    def _compare(self, applied: str, friday: datetime) -> dict[tuple[str, str, str], float | None]:
+        """The figures of what was live at a moment; nothing where nothing was, or the history does not tell."""
+        try:
+            with open_past(self.context) as past:
+                base = past.live_point(friday.isoformat()).version.commit.sha
+        except ReconcilerError:
+            return {}
+        with self.context.open_planner() as (planner, _):
+            plan, _ = planner.plan_commits(base, applied)
+        return {(one.measure, one.label, one.unit): one.before for one in build_plan(plan).measures}
+
+
+def _read_groups(store: DuckDBReader, kinds: Kinds) -> Sequence[dict[str, Any]]:
+    """For each role of a kind that can be switched off: how many rows name each resource, and are on."""
+    roles = [(kind, one) for kind in kinds if kind.can_deactivate for one in kind.references if not one.many]
+    found = [(kind, one, store.tally(kind, one.role)) for kind, one in roles]
+    return [
+        {
+            "kind": kind.name,
+            "role": reference.role,
+            "of": reference.kind,
+            "resources": [_build_tally(one) for one in tallies[:MAX_GROUPS]],
+            "more": max(0, len(tallies) - MAX_GROUPS),
+        }
+        for kind, reference, tallies in found
+        if tallies
+    ]
+
+
+def _build_tally(tally: Tally) -> dict[str, Any]:
+    return {"name": tally.name, "rows": tally.rows, "active": tally.active}
