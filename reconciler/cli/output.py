@@ -10,7 +10,7 @@ from enum import IntEnum
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -186,6 +186,32 @@ def has_links(environ: Mapping[str, str]) -> bool:
     named = environ.get("TERM_PROGRAM") in LINKING_PROGRAMS or environ.get("TERM") in LINKING_TERMS
     vte = environ.get("VTE_VERSION", "")
     return named or "WT_SESSION" in environ or (vte.isdecimal() and int(vte) >= LINKING_VTE)
+
+
+def labelled(label: str, text: str, width: int, *, state_in: Literal["", "label", "text"] = "") -> None:
+    """Print a text behind its label; on a terminal its further lines begin below the first, and no word is broken.
+
+    A state, which is the text or the first word of the label, is in its colour.
+    """
+    style = state if state_in == "text" else str
+    first, *_ = label.partition(" ")
+    shown = f"{state(first)}{label[len(first) :]}" if state_in == "label" and first else label
+    lines: list[str] = _load_drawing().wrap_behind(text, width) if sys.stdout.isatty() else [text]
+    data(f"{shown}{' ' * max(1, width - len(label))}{style(lines[0])}")
+    for line in lines[1:]:
+        data(f"{' ' * width}{style(line)}")
+
+
+def text_line(text: str, style: Callable[[str], str] = str) -> None:
+    """Print a line; on a terminal it goes on below its own indentation, and no word is broken."""
+    if not sys.stdout.isatty():
+        data(style(text))
+        return
+    indent = len(text) - len(text.lstrip(" "))
+    first, *others = _load_drawing().wrap_behind(text[indent:], indent + 2)
+    data(style(" " * indent + first))
+    for line in others:
+        data(" " * (indent + 2) + line)
 
 
 def on_terminal() -> bool:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from reconciler import answers
 from reconciler.cli import output
 from reconciler.format.format import KeyOrder
-from reconciler.kinds.kind import Kinds
+from reconciler.kinds.kind import STATUS_FIELD, Kinds
 from reconciler.kinds.load import build_kind
 from reconciler.report.rows import flatten_row, row_document, rows_csv
 from reconciler.report.views import row_lines, row_table
@@ -56,8 +56,9 @@ def rows(given: Globals, host: Host, found: answers.Rows, form: str, *, single: 
         order = KeyOrder(Kinds((build_kind(host.ask(KindService.schema, found.kind), ""),)))
         output.raw("---\n".join(row_document(row, found, order) for row in found.rows).removesuffix("\n"))
     elif single and not only:
-        for label, text in row_lines(found.rows[0], found, wide=form == WIDE):
-            output.data(f"{label:<{LABEL_WIDTH}}{text}")
+        moments = output.read_moments(form, utc=given.utc)
+        for label, text in row_lines(found.rows[0], found, moments, wide=form == WIDE):
+            output.labelled(label, text, LABEL_WIDTH, state_in="text" if label == STATUS_FIELD else "")
     else:
         shown = replace(row_table(found, wide=form == WIDE, only=only), links=_find_links(given, host, found))
         table(given, shown, WIDE if only else form)

@@ -148,6 +148,17 @@ def _is_between_words(text: str, at: int) -> bool:
     return after.isspace() or before.isspace() or (cells(before) > 1 and cells(after) > 1)
 
 
+def wrap_words(text: str, room: int) -> list[str]:
+    """A text in lines, broken at blanks; a longer word has a line of its own: it may be a name, and is whole."""
+    lines = [""]
+    for word in text.split(" "):
+        if lines[-1] and cells(lines[-1]) + 1 + cells(word) > room:
+            lines.append(word)
+        else:
+            lines[-1] += f" {word}" if lines[-1] else word
+    return lines
+
+
 def wrap(text: str, room: int) -> list[str]:
     """A text in lines, broken at blanks; a word that is longer than a line is cut."""
     words = text.lstrip(" ").split(" ")

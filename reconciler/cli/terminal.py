@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfoNotFoundError
 from tzlocal import get_localzone
 
 from reconciler.adapters.machine import SystemClock
-from reconciler.cli.tables import cells, cut, draw, draw_plain, plain
+from reconciler.cli.tables import LEAST_TEXT, cells, cut, draw, draw_plain, plain, wrap_words
 from reconciler.report.escape import moments_at
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reconciler.report.escape import Moments
     from reconciler.report.tables import TextTable
 
-__all__ = ["cut_line", "draw_on_terminal", "draw_plain", "moments_here"]
+__all__ = ["cut_line", "draw_on_terminal", "draw_plain", "moments_here", "wrap_behind"]
 
 
 def draw_on_terminal(table: TextTable, style: Style | None, *, whole: bool) -> Drawn:
@@ -41,6 +41,12 @@ def _local_zone(now: datetime) -> tzinfo:
         zone = now.astimezone().tzinfo
         assert zone
         return zone
+
+
+def wrap_behind(text: str, indent: int) -> list[str]:
+    """A text in lines that have room behind so many blanks; where that is too little, in one line."""
+    room = get_terminal_size().columns - indent
+    return wrap_words(text, room) if room >= LEAST_TEXT else [text]
 
 
 def cut_line(before: str, text: str, after: str, least: int) -> str:

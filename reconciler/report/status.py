@@ -9,7 +9,7 @@ from msgspec import UNSET
 from reconciler import answers, canonical
 from reconciler.model.host import Grade
 from reconciler.report.commits import build_applied, build_attempt, short_sha
-from reconciler.report.escape import escape_line, format_time, strip_fraction
+from reconciler.report.escape import EXACT, Moments, escape_line, format_time
 from reconciler.report.problems import plural
 from reconciler.words import list_words
 
@@ -153,42 +153,42 @@ def unsettled_text(status: answers.Status) -> str:
     return f"{head} is {status.sync}, {status.health}"
 
 
-def status_lines(status: answers.Status) -> Iterator[tuple[str, str]]:
+def status_lines(status: answers.Status, moments: Moments = EXACT) -> Iterator[tuple[str, str]]:
     """The state of a host as labels and texts."""
     yield "repository", escape_line(f"{status.repository} ({status.branch})")
     yield "sync", status.sync
     yield "health", status.health
     yield "head", _head_text(status)
-    yield "applied", _applied_text(status.applied)
+    yield "applied", _applied_text(status.applied, moments)
     if status.refused:
         errors = plural(sum(problem.severity == "error" for problem in status.refused.problems), "error")
         yield "refused", f"{short_sha(status.refused.commit)}, {errors}"
     if status.suspended:
-        yield "suspended", suspension_line(status.suspended)
+        yield "suspended", suspension_line(status.suspended, moments)
     live = (f"{count:,} {kind}" for kind, count in status.resources.items() if count)
     yield "live rows", ", ".join(live) or "none"
     if status.shallow:
         yield "clone", "shallow: rows are dated from where its history was cut off"
     if status.daemon:
-        yield from _daemon_lines(status.daemon, status)
+        yield from _daemon_lines(status.daemon, status, moments)
     for trouble in status.troubles:
-        since = f" since {strip_fraction(trouble.since)}" if status.daemon else ""
+        since = f" since {moments.full(trouble.since)}" if status.daemon else ""
         yield "trouble", escape_line(f"{trouble.reason}{since}: {trouble.message}")
         if trouble.hint:
             yield "", escape_line(trouble.hint)
 
 
-def suspension_line(suspension: answers.Suspension) -> str:
+def suspension_line(suspension: answers.Suspension, moments: Moments = EXACT) -> str:
     """By whom, since when, until when, and why."""
-    until = f"until {strip_fraction(suspension.until)}" if suspension.until else "until somebody resumes"
+    until = f"until {moments.full(suspension.until)}" if suspension.until else "until somebody resumes"
     actor, reason = escape_line(suspension.actor), escape_line(suspension.reason)
-    return f"by {actor} since {strip_fraction(suspension.since)}, {until}: {reason}"
+    return f"by {actor} since {moments.full(suspension.since)}, {until}: {reason}"
 
 
-def _daemon_lines(daemon: answers.DaemonProcess, status: answers.Status) -> Iterator[tuple[str, str]]:
+def _daemon_lines(daemon: answers.DaemonProcess, status: answers.Status, moments: Moments) -> Iterator[tuple[str, str]]:
     yield (
         "daemon",
-        f"process {daemon.pid} at {daemon.address}: {daemon.phase} since {strip_fraction(daemon.phase_since)}",
+        f"process {daemon.pid} at {daemon.address}: {daemon.phase} since {moments.full(daemon.phase_since)}",
     )
     if status.history:
         yield "history", _upload_text(status.history)
@@ -197,7 +197,7 @@ def _daemon_lines(daemon: answers.DaemonProcess, status: answers.Status) -> Iter
     for follower in status.followers or ():
         yield follower.name, escape_line(follower.message or follower.state)
     if status.drift:
-        yield "drift", _scan_text(status.drift)
+        yield "drift", _scan_text(status.drift, moments)
 
 
 def _head_text(status: answers.Status) -> str:
@@ -206,10 +206,10 @@ def _head_text(status: answers.Status) -> str:
     return "not known" if status.applied or status.troubles else "the branch has no commits yet"
 
 
-def _applied_text(applied: answers.Applied | None) -> str:
+def _applied_text(applied: answers.Applied | None, moments: Moments) -> str:
     if applied is None:
         return "nothing yet: run `reconciler sync`"
-    return f"{short_sha(applied.commit)}, commit {applied.height}, live since {strip_fraction(applied.applied_at)}"
+    return f"{short_sha(applied.commit)}, commit {applied.height}, live since {moments.full(applied.applied_at)}"
 
 
 def _upload_text(upload: answers.HistoryUpload) -> str:
@@ -234,8 +234,8 @@ MAX_FIGHTING = 5
 """Rows that are named; the others are counted."""
 
 
-def _scan_text(scan: answers.DriftScan) -> str:
-    at = strip_fraction(scan.at)
+def _scan_text(scan: answers.DriftScan, moments: Moments) -> str:
+    at = moments.full(scan.at)
     if scan.fighting:
         rows = escape_line(list_words(scan.fighting, MAX_FIGHTING))
         return f"Fighting over {rows}: something else writes there; looked at {at}"
@@ -253,11 +253,15 @@ def build_diagnosis(diagnosis: Diagnosis) -> dict[str, str]:
     }
 
 
-def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
-    """The message, and below it the hint."""
-    yield f"{diagnosis.grade:<8} {diagnosis.check:<12} {escape_line(diagnosis.message)}"
+DIAGNOSIS_WIDTH = 22
+"""Cells before a message: its grade and what was examined."""
+
+
+def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[tuple[str, str]]:
+    """The message with its label, and below it the hint."""
+    yield f"{diagnosis.grade:<8} {diagnosis.check}", escape_line(diagnosis.message)
     if diagnosis.hint:
-        yield f"{'':<21} {escape_line(diagnosis.hint)}"
+        yield "", escape_line(diagnosis.hint)
 
 
 def summarize_diagnoses(diagnoses: Sequence[Diagnosis]) -> str:

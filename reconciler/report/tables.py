@@ -57,7 +57,7 @@ MEANINGS: dict[str, Meaning] = {
         Meaning.OFF: "inactive expired was-live skipped orphaned unknown deleted",
         Meaning.WAITING: "pending held progressing starting retrying waiting paused suspended",
         Meaning.WRONG: "drifted outofsync warning changed",
-        Meaning.BAD: "invalid refused degraded stalled problem error failed blocked",
+        Meaning.BAD: "trouble invalid refused degraded stalled problem error failed blocked",
     }.items()
     for word in words.split()
 }

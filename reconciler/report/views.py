@@ -9,7 +9,7 @@ from msgspec import UNSET
 from reconciler import answers, canonical
 from reconciler.errors import UsageError
 from reconciler.kinds.kind import NUMBERS, STATUS_FIELD, TIMESTAMPS, SqlType
-from reconciler.report.escape import escape_line
+from reconciler.report.escape import EXACT, Moments, escape_line
 from reconciler.report.tables import Column, Nature, TextTable
 from reconciler.words import list_words, suggest
 
@@ -82,13 +82,17 @@ def row_table(rows: answers.Rows, *, wide: bool = False, only: Sequence[str] = (
     return TextTable([column for column, _ in columns], [[read(row) for read in readers] for row in rows.rows])
 
 
-def row_lines(row: answers.Row, rows: answers.Rows, *, wide: bool = False) -> Iterator[tuple[str, str]]:
+def row_lines(
+    row: answers.Row, rows: answers.Rows, moments: Moments = EXACT, *, wide: bool = False
+) -> Iterator[tuple[str, str]]:
     """A row as labels and texts, with units, and where git declares it."""
     units = {column.field: unit_in(column, row.values) for column in rows.columns}
     for column, read in _wide_columns(rows) if wide else (*_plain_columns(rows), *_stamp_columns()):
         if column.header == DECLARED_IN:
             continue
         text, unit = read(row), units.get(column.header)
+        if column.header in TIMESTAMPS and moments is not EXACT:
+            text = moments.full(text)
         yield column.header, f"{text} {unit}" if unit and text != canonical.text(None) else text
     yield "declared in", escape_line(f"{row.path}:{row.line}") if row.path else "left git: kept as a tombstone"
 

@@ -19,7 +19,7 @@ from rich.cells import cell_len
 
 from reconciler import answers
 from reconciler.adapters.bundled import find_example_repository
-from reconciler.cli.output import fit_line, has_links
+from reconciler.cli.output import fit_line, has_links, labelled
 from reconciler.cli.tables import draw, draw_plain
 from reconciler.model.rows import Declared, LiveRow
 from reconciler.report.commits import plain_version_table, version_table
@@ -305,3 +305,21 @@ def test_a_state_means_what_needs_somebody_most() -> None:
 )
 def test_terminals_that_show_links(environment: dict[str, str], has: bool) -> None:
     assert has_links(environment) == has
+
+
+def test_a_text_goes_on_below_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    def told(width: int, stream: io.StringIO) -> str:
+        monkeypatch.setenv("COLUMNS", str(width))
+        monkeypatch.setenv("NO_COLOR", "1")
+        monkeypatch.setattr(sys, "stdout", stream)
+        labelled("ok       git", "the clone at /srv/a-very-long-path/of-a-repository is whole", 22, state_in="label")
+        return stream.getvalue()
+
+    whole = "ok       git          the clone at /srv/a-very-long-path/of-a-repository is whole\n"
+    assert told(60, io.StringIO()) == whole
+    assert told(200, Terminal()) == whole
+    assert told(60, Terminal()).splitlines() == [
+        "ok       git          the clone at",
+        "                      /srv/a-very-long-path/of-a-repository",
+        "                      is whole",
+    ]

@@ -15,7 +15,7 @@ from reconciler.cli.output import Exit
 from reconciler.model.grants import Role, format_entry, hash_token
 from reconciler.model.host import Diagnosis, Grade
 from reconciler.report.commits import short_sha
-from reconciler.report.status import build_diagnosis, diagnosis_lines, summarize_diagnoses
+from reconciler.report.status import DIAGNOSIS_WIDTH, build_diagnosis, diagnosis_lines, summarize_diagnoses
 from reconciler.report.verification import difference_lines, is_drift
 from reconciler.service.host import HostControl
 
@@ -24,7 +24,6 @@ RESTORED_OTHERS = (
     "this backup is not what git says at its commit, and healing does not put that right: restore another one, or move "
     "the store aside and sync"
 )
-COLOURS = {Grade.OK: "green", Grade.WARNING: "yellow", Grade.PROBLEM: "red"}
 
 
 @click.command(short_help="copy the store")
@@ -91,11 +90,8 @@ def doctor(given: Globals, form: str, *, notify: bool) -> int:
 
 
 def _show(diagnosis: Diagnosis) -> None:
-    first, *rest = diagnosis_lines(diagnosis)
-    grade = str(diagnosis.grade)
-    output.data(click.style(grade, fg=COLOURS[diagnosis.grade]) + first.removeprefix(grade))
-    for text in rest:
-        output.data(text)
+    for label, text in diagnosis_lines(diagnosis):
+        output.labelled(label, text, DIAGNOSIS_WIDTH, state_in="label")
 
 
 @click.command(short_help="a new token for HTTP")

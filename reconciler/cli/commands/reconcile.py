@@ -91,7 +91,7 @@ def suspend(given: Globals, reason: str, until: str | None, form: str) -> None:
     if form == "json":
         results.answer(suspension)
     else:
-        output.data(f"suspended {suspension_line(suspension)}")
+        output.data(f"suspended {suspension_line(suspension, output.read_moments(form, utc=given.utc))}")
 
 
 @click.command(short_help="reconcile again")
@@ -106,7 +106,8 @@ def resume(given: Globals, form: str) -> None:
     elif found.ended is None:
         output.data("nothing was suspended")
     else:
-        output.data(f"resumed; it was suspended {suspension_line(found.ended)}")
+        told = suspension_line(found.ended, output.read_moments(form, utc=given.utc))
+        output.data(f"resumed; it was suspended {told}")
 
 
 @click.command(short_help="compare live rows with git")
@@ -123,7 +124,7 @@ def drift(given: Globals, heal: bool, form: str) -> int:
         results.answer(found)
     else:
         for text in drift_lines(found):
-            output.data(output.change(text))
+            output.text_line(text, output.change)
         output.data(drift_summary(found, " put right" if heal else ""))
     return Exit.DIFFERENT if found.drift and not heal else Exit.OK
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -27,9 +27,19 @@ from reconciler.service.sql import DEFAULT_ROWS, FORMATS, MAX_ROWS, Sql
 from reconciler.wiring.host import export_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 STDIN = "-"
+STATUS_WIDTH = 12
+"""Cells of the labels of a status."""
+STATE_IN: Mapping[str, Literal["label", "text"]] = {
+    "sync": "text",
+    "health": "text",
+    "refused": "label",
+    "suspended": "label",
+    "trouble": "label",
+}
+"""Where its lines tell a state."""
 PATIENCE = "5m"
 COMMENT = re.compile(r"--\s")
 
@@ -115,22 +125,22 @@ def status(given: Globals, patience: str | None, commit: str | None, form: str) 
     if patience is None:
         if commit is not None:
             raise UsageError("--commit says what to wait for", hint="add --wait, or see `reconciler log`")
-        _show_status(given.host().ask(Host.status), form)
+        _show_status(given, given.host().ask(Host.status), form)
         return Exit.OK
     found, settled = await_commit(given, parse_patience(patience), check_commit(commit) if commit else None)
-    _show_status(found, form)
+    _show_status(given, found, form)
     if settled is None:
         output.failure(given_up(found, patience, commit))
         return Exit.FAILED
     return Exit.OK if settled else Exit.PROBLEMS
 
 
-def _show_status(found: answers.Status, form: str) -> None:
+def _show_status(given: Globals, found: answers.Status, form: str) -> None:
     if form == "json":
         results.answer(found)
         return
-    for label, text in status_lines(found):
-        output.data(f"{label:<12}{text}")
+    for label, text in status_lines(found, output.read_moments(form, utc=given.utc)):
+        output.labelled(label, text, STATUS_WIDTH, state_in=STATE_IN.get(label, ""))
     for problem in found.refused.problems if found.refused else ():
         output.data("  " + output.problem(problem_line(parse_problem(problem))))
 
