@@ -9,6 +9,7 @@ from reconciler.validate.placeholders import find_placeholders, is_placeholder, 
 from tests.docs.markdown import EXAMPLE
 from tests.kinds.loading import example
 from tests.validate.samples import CASES
+from tests.validate.wrapping import TEXT, described, load_schema, with_part
 
 WRITTEN = {*placeholders.TEXTS, *placeholders.KEYS, *placeholders.FORMATS.values()}
 LONG = {(text * 200)[:length] for text in placeholders.TEXTS[:6] for length in range(9, 60)}
@@ -66,6 +67,14 @@ spec: {a: CHANGE-ME}
         (7, 18, "/spec/currency_pair"),
         (8, 24, "/spec/nonsense/list/1"),
     ]
+
+
+def test_a_word_that_the_schema_lists_is_none() -> None:
+    kinds, problems = load_schema(with_part(TEXT, described({"type": "string", "enum": ["TODO", "DONE"]})))
+    assert problems == ()
+    for word, number in (("TODO", 0), ("FIXME", 1)):
+        text = f"kind: Desk\nmetadata: {{name: x}}\nspec: {{some_text: {word}}}\n"
+        assert len(find_placeholders("x.yaml", decode("x.yaml", text.encode()), kinds)) == number
 
 
 def test_they_are_not_without_number() -> None:
