@@ -43,7 +43,7 @@ from reconciler.model.log import Level
 from reconciler.model.receiver import LOOPBACK
 from reconciler.notify.addresses import commit_page
 from reconciler.notify.messages import Origin
-from reconciler.notify.receivers import make_senders
+from reconciler.notify.receivers import make_senders, trust_as_git
 from reconciler.reconcile.branch import observe_branch
 from reconciler.reconcile.plan import Planner
 from reconciler.report.status import build_status
@@ -230,7 +230,7 @@ def make_notifier(given: DaemonParts, deps: Dependencies, target: Target, status
     loopback = parse_listen(settings.listen).host in LOOPBACK
     dashboard = "" if loopback else f"http://{settings.listen}"
     origin = Origin(given.name, target.repository, target.branch, page, dashboard, url, settings.path)
-    senders = make_senders(settings.receivers, origin)
+    senders = make_senders(trust_as_git(settings.receivers, url, target.source.find_authorities), origin)
     facts = Facts(
         folder=given.state,
         status=status,

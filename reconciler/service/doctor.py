@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from reconciler.settings import Settings
 
     Check = Callable[[], Iterable[Diagnosis]]
+    FindAuthorities = Callable[[str], str]
 
 WITHOUT_SERVER = (EMBEDDED_HISTORY, FILE_HISTORY)
 """Values of history.url for engines inside a process."""
@@ -50,7 +51,7 @@ class Probes(Struct, frozen=True):
     """What is asked of this machine: each raises a `ReconcilerError` for what is wrong.
 
     `published` gives None on a host that publishes no copy. `check_receivers` is told where the repository is fetched
-    from, as far as that is known.
+    from, as far as that is known, and what finds the authorities that git trusts at an address.
     """
 
     git_version: Callable[[], str]
@@ -64,7 +65,7 @@ class Probes(Struct, frozen=True):
     lock_holder: Callable[[Path], str | None]
     left_behind: Callable[[Path], Sequence[str]]
     published: Callable[[Settings, Path], Published | None]
-    check_receivers: Callable[[Settings, str], Iterable[Diagnosis]]
+    check_receivers: Callable[[Settings, str, FindAuthorities], Iterable[Diagnosis]]
 
 
 def examine(
@@ -92,13 +93,16 @@ def examine(
             place = closing.enter_context(host.open_place())
         except ReconcilerError as error:
             yield _failure("repository", error)
-            yield from _attempt("notify", lambda: probes.check_receivers(settings, settings.origin.url or ""))
+            yield from _attempt(
+                "notify", lambda: probes.check_receivers(settings, settings.origin.url or "", lambda url: "")
+            )
             yield from _attempt("redis", lambda: _redis(settings, known_state_folder(settings), probes))
             return
         yield Diagnosis("repository", Grade.OK, f"{place.repository} can be read")
         yield from _attempt("branch", lambda: _branch(host, place))
         url = settings.origin.url or place.source.repository
-        yield from _attempt("notify", lambda: probes.check_receivers(settings, url))
+        trusted = place.source.find_authorities
+        yield from _attempt("notify", lambda: probes.check_receivers(settings, url, trusted))
         for name, check in _state_checks(place, host, probes):
             yield from _attempt(name, check)
         yield from _attempt("history", lambda: _history(host.openers.engine(place.state), place.state, host, probes))

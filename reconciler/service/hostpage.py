@@ -33,6 +33,7 @@ PARTS = {
     "mirror.git": "the mirror of the repository",
     "backups": "copies of the store",
     "log": "what the daemon tells",
+    "notifications.json": "what receivers are to be told",
 }
 """What a state folder holds, and what it is for."""
 SET, UNSET = "set", "not set"

@@ -15,6 +15,7 @@ from reconciler.ledger.names import name_repository
 from reconciler.notify.addresses import commit_page
 from reconciler.notify.checks import check_receivers, try_receivers
 from reconciler.notify.messages import Origin
+from reconciler.notify.receivers import trust_as_git
 from reconciler.service.doctor import Probes, Published, examine
 from reconciler.settings import FILE_HISTORY
 from reconciler.wiring.local import local_host, session_layout
@@ -65,15 +66,15 @@ def _find_published(settings: Settings, state: Path) -> Published | None:
     return Published(copy.file, None if at is None else at.commit)
 
 
-def _check_receivers(settings: Settings, url: str) -> Iterator[Diagnosis]:
-    return check_receivers(settings.receivers, url)
+def _check_receivers(settings: Settings, url: str, trusted: Callable[[str], str]) -> Iterator[Diagnosis]:
+    return check_receivers(trust_as_git(settings.receivers, url, trusted), url)
 
 
-def _try_receivers(settings: Settings, url: str) -> Iterator[Diagnosis]:
+def _try_receivers(settings: Settings, url: str, trusted: Callable[[str], str]) -> Iterator[Diagnosis]:
     name = settings.host or socket.gethostname()
     page = commit_page(url, settings.receivers)
     origin = Origin(name, settings.repository_name or name_repository(url), settings.branch or "", page, url=url)
-    return try_receivers(settings.receivers, origin, SystemClock().now())
+    return try_receivers(trust_as_git(settings.receivers, url, trusted), origin, SystemClock().now())
 
 
 def _lock_holder(state: Path) -> str | None:

@@ -8,22 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from reconciler.adapters.git.repository import open_repository
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
 from reconciler.model.receiver import Topic, parse_receivers
 from reconciler.notify.addresses import commit_page, find_forge
 from reconciler.notify.comment import MAX_BODY, HostRow, parse_rows, render_comment
 from reconciler.notify.messages import Origin
-from reconciler.notify.receivers import make_senders
+from reconciler.notify.receivers import make_senders, trust_as_git
 from reconciler.notify.senders import Rejected
 from reconciler.notify.transitions import CommitInfo, Transition
 from reconciler.values import replace
 from tests.notify.test_messages import message
 from tests.support.forges import BASES, TOKEN, Forge
+from tests.support.gitrepo import GitRepo
 from tests.support.receivers import receiving
 from tests.support.standings import NOON
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from reconciler.notify.outbox import Message
     from reconciler.notify.senders import Sender
@@ -214,6 +217,19 @@ def test_what_does_not_say_it_has_to_be_set(url: str) -> None:
     assert "notify" in caught.value.hint
     given = dataclasses.replace(receiver, url="https://git.example/api/v3", repository="desk/config")
     assert find_forge(given, url) == find_forge(given, "https://github.com/other/one")
+
+
+def test_a_forge_is_trusted_as_git_trusts_it(tmp_path: Path) -> None:
+    repo = GitRepo.create(tmp_path / "config")
+    repo.git("config", "http.https://git.example/.sslCAInfo", "/etc/desk/ca.pem")
+    entries = [{"kind": "gitlab", "token": "t"}, {"kind": "webhook", "url": "https://git.example/x"}]
+    told = parse_receivers([*entries, {"kind": "gitea", "token": "t", "ca_cert": "own.pem"}], lambda *_: "")
+    with open_repository(repo.path) as source:
+        found = trust_as_git(told, "git@git.example:desk/config", source.find_authorities)
+        elsewhere = trust_as_git(told, "git@other.example:desk/config", source.find_authorities)
+        nowhere = trust_as_git(told, "/srv/desk", source.find_authorities)
+    assert [one.ca_cert for one in found] == ["/etc/desk/ca.pem", "", "own.pem"]
+    assert [one.ca_cert for one in elsewhere] == [one.ca_cert for one in nowhere] == ["", "", "own.pem"]
 
 
 def test_a_comment_is_bounded_and_says_nothing_that_others_obey() -> None:

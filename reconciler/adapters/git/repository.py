@@ -97,6 +97,10 @@ class GitSource:
             return without_credentials(url)
         return (self.git_dir.parent if self.git_dir.name == ".git" else self.git_dir).as_posix()
 
+    def find_authorities(self, url: str) -> str:
+        """The file of authorities that git trusts at an address (`http.sslCAInfo`); empty for those of the system."""
+        return self._plumbing.output("config", "--type=path", "--get-urlmatch", "http.sslCAInfo", url) or ""
+
     def roots(self) -> frozenset[str]:
         """The first commits of all branches; the oldest there are where history was cut off."""
         return frozenset(self._plumbing.lines("rev-list", "--max-parents=0", "--branches"))
