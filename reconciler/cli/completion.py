@@ -106,10 +106,20 @@ def kinds(context: click.Context, parameter: click.Parameter, incomplete: str) -
 
 def names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """The names of the live rows of the kind that stands before."""
-    given, kind = _globals(context), context.params.get("kind")
-    if not kind:
-        return []
-    choices = _try(lambda: (str(row.name) for row in _host(given).ask(Rows.page, str(kind)).rows))
+    kind = context.params.get("kind")
+    return _names_of(_globals(context), str(kind), incomplete) if kind else []
+
+
+def pages(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The kinds, and behind one of them the names of its live rows."""
+    first, *more = context.params.get("what") or ("",)
+    if not first:
+        return kinds(context, parameter, incomplete)
+    return [] if more else _names_of(_globals(context), first, incomplete)
+
+
+def _names_of(given: Globals, kind: str, incomplete: str) -> list[str]:
+    choices = _try(lambda: (str(row.name) for row in _host(given).ask(Rows.page, kind).rows))
     return _matching(incomplete, choices)
 
 

@@ -27,7 +27,7 @@ EXAMPLES = {
     "demo": "demo",
     "init": "init my-desk",
     "new": "new account cv-eurgbp",
-    "import": "import desk.csv --kind account --to .",
+    "import": "import desk.xlsx",
     "schema": "schema show account",
     "schema list": "schema list",
     "schema show": "schema show account",

@@ -7,6 +7,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
+import rich
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -49,17 +51,16 @@ class DelayedBar:
             self._update()
 
     def _appear(self) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-        console = Console(stderr=True, no_color=not self._coloured)
+        rich.reconfigure(stderr=True, no_color=not self._coloured)
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[counts]}"),
             TimeElapsedColumn(),
         )
-        bar = Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False)
+        bar = Progress(*columns, transient=True, redirect_stdout=False, redirect_stderr=False)
         with suppress(OSError):
             task = bar.add_task(self._label, total=None, counts="")
             bar.start()

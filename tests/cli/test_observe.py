@@ -9,8 +9,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from click.shell_completion import ShellComplete
 
 from reconciler.cli.commands.observe import can_show
+from reconciler.cli.main import cli
 from tests.support.daemons import running
 
 if TYPE_CHECKING:
@@ -62,6 +64,21 @@ def test_what_cannot_be_waited_for_is_told(arguments: tuple[str, ...], wrong: st
     answer = host.run("status", *arguments)
     assert (answer.code, answer.out) == (3, "")
     assert wrong in answer.err
+
+
+@pytest.mark.parametrize(
+    ("words", "typed", "offered"),
+    [
+        ((), "us", ["user"]),
+        (("user",), "fx-m", ["fx-majors-01", "fx-majors-02"]),
+        (("user", "fx-majors-01"), "", []),
+        (("nothing",), "", []),
+    ],
+)
+def test_tab_offers_kinds_and_names(words: tuple[str, ...], typed: str, offered: list[str], synced: Host) -> None:
+    asked = ShellComplete(cli, {}, "reconciler", "_RECONCILER_COMPLETE")
+    place = ["--repo", str(synced.repo.path), "--state", str(synced.state)]
+    assert [item.value for item in asked.get_completions([*place, "open", *words], typed)] == offered
 
 
 @pytest.mark.slow

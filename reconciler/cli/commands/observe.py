@@ -109,7 +109,7 @@ def _show_json(given: Globals, lines: Iterable[bytes]) -> None:
 
 
 @click.command(short_help="the dashboard in the browser")
-@click.argument("what", nargs=-1, metavar="[KIND [NAME]|COMMIT]", shell_complete=completion.kinds)
+@click.argument("what", nargs=-1, metavar="[KIND [NAME]|COMMIT]", shell_complete=completion.pages)
 @click.option("--print", "only_print", is_flag=True, help="Print the address, and open nothing.")
 @global_options
 @click.pass_obj

@@ -168,7 +168,9 @@ def sql(given: Globals, query: str, history: bool, limit: int, form: str) -> Non
     The live rows are main.TABLE, what git says is desired.TABLE. With --history: versions, host_events and the
     tables of the kinds, with every change of every row.
     """
-    found = given.host().ask(Sql.query, _read_query(query), history, limit)
+    host, text = given.host(), _read_query(query)
+    with output.progress("asking"):
+        found = host.ask(Sql.query, text, history, limit)
     if form == "json":
         output.data(dump_json(answers.to_json(found)))
     elif form == "csv":
@@ -207,7 +209,8 @@ def export(given: Globals, kinds: tuple[str, ...], to: Path | None, history: boo
         raise UsageError("where to?", hint="--to DIR writes files of rows, `reconciler export FILE.xlsx` a workbook")
     host = given.host()
     for word in kinds or [table.table for table in host.ask(Sql.tables, history).tables]:
-        file, rows = export_table(host, word, form, to, history=history)
+        with output.progress(word):
+            file, rows = export_table(host, word, form, to, history=history)
         output.data(f"{file}  {'1 row' if rows == 1 else f'{rows:,} rows'}, {file.stat().st_size:,} bytes")
     return Exit.OK
 

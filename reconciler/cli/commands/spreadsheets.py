@@ -61,11 +61,14 @@ def import_(  # noqa: PLR0913, PLR0917 - one for each option
     if mapping is not None and len(files) > 1:
         raise UsageError("a mapping is of one file", hint="import the files one after the other")
     importing = FileImport(files, given.settings(), to, kind)
-    planned = importing.plan(mapping, {})
+    with output.progress("rows"):
+        planned = importing.plan(mapping, {})
     if write_map is not None:
         return _write_mapping(given, planned, write_map)
     if planned.open and sys.stdin.isatty() and len(planned.open) <= MAX_QUESTIONS:
-        planned = importing.plan(mapping, _ask(planned.open))
+        answers = _ask(planned.open)
+        with output.progress("rows"):
+            planned = importing.plan(mapping, answers)
     if planned.skipped:
         given.say(f"left alone, as no kind has such a table: {list_words(planned.skipped)}")
     for title, table in assumption_tables(planned.assumptions):
@@ -78,7 +81,8 @@ def import_(  # noqa: PLR0913, PLR0917 - one for each option
     if planned.errors:
         output.data(f"nothing was written: {plural(len(planned.errors), 'error')}")
         return Exit.PROBLEMS
-    importing.write(planned)
+    with output.progress("files"):
+        importing.write(planned)
     for line in import_lines(planned):
         output.data(output.change(line))
     _finish(given, importing, planned, files, commit=not no_commit)
@@ -147,7 +151,8 @@ def is_workbook(word: str) -> bool:
 
 def export_workbook(given: Globals, file: Path, kinds: Sequence[str]) -> int:
     """Write what the repository declares into a workbook, with the mapping by which `import` reads it."""
-    written = write_declared(given.settings(), file, kinds)
+    with output.progress("resources"):
+        written = write_declared(given.settings(), file, kinds)
     errors = [problem for problem in written.problems if problem.is_error]
     for line in problems.problem_lines(written.problems):
         output.data(output.problem(line))

@@ -104,6 +104,18 @@ def test_a_log_that_begins_later_is_read_from_its_beginning(writer: Writer) -> N
     assert list(files.new_lines()) == writer.written
 
 
+def test_half_a_line_is_shown_once_its_file_is_no_longer_written(writer: Writer) -> None:
+    writer.write()
+    files = LogFiles(writer.file)
+    files.last_lines(0, everything)
+    with writer.file.open("ab") as file:
+        file.write(b"half")
+    assert list(files.new_lines()) == []
+    writer.rotate()
+    writer.write()
+    assert list(files.new_lines()) == [b"half", b"1"]
+
+
 @pytest.mark.parametrize("gone", [Path.unlink, lambda file: file.write_bytes(b"")], ids=["deleted", "emptied"])
 def test_a_log_that_somebody_takes_away_is_followed_on(writer: Writer, gone: object) -> None:
     writer.write(3)
