@@ -182,7 +182,7 @@ def _misplaced_problem(
         hint = f"call the folder like the {word}, or delete it"
     elif name and of_measures:
         message = f"{name} is not is-VALUE, so this tests nothing"
-        hint = "call the folder is-8.4 when the measure comes to 8.4, maybe with words behind it: is-8.4-two-users"
+        hint = "call the folder is-8.4 when the measure comes to 8.4, maybe with words behind it: is-8.4-in-all"
     elif name:
         message = f"{name} is neither pass… nor fail…, so this tests nothing"
         hint = "call the folder pass-… when the rule has nothing to say, fail-… when it has"

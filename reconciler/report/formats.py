@@ -24,7 +24,7 @@ from urllib.parse import quote
 from reconciler import __version__, answers
 from reconciler.model.change import Op
 from reconciler.model.problem import Severity
-from reconciler.report import markdown, plans
+from reconciler.report import comment, markdown, plans
 from reconciler.report.escape import dump_json, escape_block, escape_line
 from reconciler.report.plans import (
     CHANGES_ROOM,
@@ -372,7 +372,7 @@ PROBLEM_FORMATS: Mapping[str, Callable[[CheckResult], str]] = {
 PLAN_FORMATS: Mapping[str, Callable[[Plan, Kinds], str]] = {
     "text": plans.render_plan,
     "json": render_plan_json,
-    "markdown": markdown.render_plan,
+    "markdown": comment.render_plan,
     "github": render_plan_github,
     "sarif": render_plan_sarif,
     "junit": render_plan_junit,

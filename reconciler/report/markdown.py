@@ -1,4 +1,5 @@
-"""Checks and plans as one comment on a pull request. Its first line is a hidden marker, by which a bot finds it.
+"""Markdown of a comment on a pull request: other people's text, problems by place, and how much there is room for.
+A comment's first line is a hidden marker, by which a bot finds it.
 
 Untrusted text becomes numeric character references, which CommonMark (section 2.5) never takes for structure and which
 work inside tables too, where a backslash before a pipe is ambiguous. Whole table rows are left out, from the end, and
@@ -11,34 +12,21 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from reconciler import canonical
-from reconciler.model.change import Op
 from reconciler.model.problem import Severity
-from reconciler.report.commits import short_sha
 from reconciler.report.escape import escape_line
-from reconciler.report.plans import (
-    LEFT_OUT,
-    UNTIL_FIXED,
-    base_note,
-    changed_fields,
-    partial_note,
-    plan_summary,
-    prune_effect,
-    unread_files,
-)
+from reconciler.report.links import NO_LINKS, Links
 from reconciler.report.problems import checked_counts, plural, problem_counts, problem_location, select_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from reconciler.kinds.kind import Kinds
-    from reconciler.model.change import Change
     from reconciler.model.problem import Problem
-    from reconciler.plan import Plan
+    from reconciler.model.review import Remedy
     from reconciler.reconcile.check import CheckResult
-    from reconciler.report.plans import Field
+
+    Place = tuple[str, int, str]
 
 MARKER = "<!-- reconciler:{} -->"
 GOOD, CAREFUL, BAD = "✅", "⚠️", "❌"
@@ -77,13 +65,7 @@ def render_checked(checked: CheckResult) -> str:
     """`validate --format markdown`"""
     icon = BAD if any(problem.is_error for problem in checked.problems) else CAREFUL if checked.problems else GOOD
     head = f"{MARKER.format('validate')}\n### {icon} Configuration: {problem_counts(checked.problems)}\n\n"
-    return _render_comment(f"{head}{checked_counts(checked)}.\n", checked.problems, ())
-
-
-def render_plan(plan: Plan, kinds: Kinds) -> str:
-    """`plan --format markdown`: deletions are open, the rest is folded, a table for each kind."""
-    head = f"{MARKER.format('plan')}\n### {_verdict(plan)}\n\n{' '.join(_summary_sentences(plan))}\n{_partial(plan)}"
-    return _render_comment(head, plan.problems, [*_deletion_sections(plan, kinds), *_kind_sections(plan, kinds)])
+    return render_comment(f"{head}{checked_counts(checked)}.\n", checked.problems, (), NO_REVIEW)
 
 
 def escape_markdown(text: str, longest: int = MAX_TEXT) -> str:
@@ -139,108 +121,84 @@ def table_entry(first: str, rows: Iterable[str], more: str) -> str:
     return "".join((*lines, more.format(f"{hidden:,}") if hidden else ""))
 
 
-PROBLEMS_HEAD = "\n| | Where | What |\n|:--|:--|:--|\n"
+class ProblemLinks(Struct, frozen=True):
+    """What a problem is told with: links to lines, the files of policies by code, and remedies by place."""
+
+    links: Links = NO_LINKS
+    policies: Mapping[str, str] = field(default_factory=dict)
+    remedies: Mapping[Place, Remedy] = field(default_factory=dict)
 
 
-def _render_comment(head: str, problems: Sequence[Problem], changes: Sequence[Section]) -> str:
-    room = MAX_COMMENT - byte_size(head) - NOTICE_BYTES
+NO_REVIEW = ProblemLinks()
+
+
+def render_comment(
+    head: str, problems: Sequence[Problem], changes: Sequence[Section], told_with: ProblemLinks, foot: str = ""
+) -> str:
+    """A comment that is short enough: its head, the problems by place, sections of changes, and its foot."""
+    room = MAX_COMMENT - byte_size(head) - byte_size(foot) - NOTICE_BYTES
     room_of_problems = int(room * PROBLEMS_SHARE) if changes else room
-    shown, omitted = select_problems(problems, _problem_row, room=room_of_problems - byte_size(PROBLEMS_HEAD))
-    worst_first = sorted(shown, key=lambda problem: not problem.is_error)
-    table = Section("problem", PROBLEMS_HEAD, list(map(_problem_row, worst_first)))
-    problem_tables, left_out = fit_sections([table], room_of_problems)
-    left_out += Counter({"problem": omitted})
-    change_tables, changes_left_out = fit_sections(changes, room - sum(map(byte_size, problem_tables)))
+    shown, omitted = select_problems(
+        problems, lambda problem: _place_entry([problem], told_with), room=room_of_problems - byte_size(PROBLEMS_HEAD)
+    )
+    entries = [_place_entry(found, told_with) for found in group_by_place(shown)]
+    blocks, _ = fit_sections([Section("place", PROBLEMS_HEAD, entries)], room_of_problems)
+    left_out = Counter({"problem": omitted} if omitted else {})
+    change_tables, changes_left_out = fit_sections(changes, room - sum(map(byte_size, blocks)))
     hidden = " and ".join(plural(number, f"more {noun}") for noun, number in (left_out + changes_left_out).items())
     notice = f"\n**… and {hidden} that this comment has no room for: see the job's log.**\n" if hidden else ""
-    return "".join((head, *problem_tables, *change_tables, notice)).rstrip("\n")
+    return "".join((head, *blocks, *change_tables, notice, foot)).rstrip("\n")
 
 
-def _verdict(plan: Plan) -> str:
-    if plan.refused:
-        return f"{BAD} Plan refused: {problem_counts(plan.problems)}"
-    careful = plan.problems or any(change.destructive for change in plan.changes)
-    return f"{CAREFUL if careful else GOOD} Plan: {_change_counts(plan)}"
+PROBLEMS_HEAD = "\n#### Problems\n\n"
 
 
-def _summary_sentences(plan: Plan) -> Iterator[str]:
-    if note := base_note(plan):
-        yield f"{escape_markdown(note)}."
-    if plan.refused:
-        yield f"{UNTIL_FIXED.capitalize()}."
-        if plan.changes:
-            yield f"Then: **{_change_counts(plan)}**, {plan.unchanged:,} unchanged."
-    else:
-        yield f"{plan.unchanged:,} unchanged."
-        if plan.problems:
-            yield f"{plural(len(plan.problems), 'warning')}."
-    yield f"{short_sha(plan.base) if plan.base else 'nothing'} → {short_sha(plan.head)}"
+def group_by_place(problems: Sequence[Problem]) -> list[list[Problem]]:
+    """Problems of one place together; places with errors first, and there the errors."""
+    places: dict[Place, list[Problem]] = {}
+    for problem in problems:
+        places.setdefault((problem.path, problem.line, problem.pointer), []).append(problem)
+    by_severity = [sorted(found, key=lambda one: not one.is_error) for found in places.values()]
+    return sorted(by_severity, key=lambda found: not found[0].is_error)
 
 
-def _partial(plan: Plan) -> str:
-    if not plan.partial:
+def _place_entry(problems: Sequence[Problem], told_with: ProblemLinks) -> str:
+    """The problems of one place, and what to write there."""
+    first = problems[0]
+    where = link(code_span(problem_location(first)), told_with.links.to_line(first.path, first.line))
+    pointer = f" {code_span(first.pointer)}" if first.pointer else ""
+    remedy = told_with.remedies.get((first.path, first.line, first.pointer))
+    lines = [f"- {ICONS[first.severity]} {where}{pointer}{_advice(remedy, len(problems))}\n"]
+    lines += [_problem_line(problem, told_with) for problem in problems]
+    if remedy and remedy.after:
+        fence = "`" * max(3, 1 + max(map(len, re.findall("`+", remedy.after)), default=0))
+        lines += [f"\n  {fence}suggestion\n", f"  {remedy.after}\n", f"  {fence}\n\n"]
+    return "".join(lines)
+
+
+def _advice(remedy: Remedy | None, count: int) -> str:
+    if remedy is None:
         return ""
-    return f"\n**{partial_note(plan)}**: {', '.join(map(code_span, unread_files(plan)))}; {LEFT_OUT}.\n"
+    if not remedy.value:
+        return ": **no value satisfies all of these**"
+    satisfies = {1: "", 2: ", which satisfies both"}.get(count, f", which satisfies all {count}")
+    return f": **write {code_span(remedy.value)}**{satisfies}"
 
 
-def _change_counts(plan: Plan) -> str:
-    return plan_summary(plan).removesuffix(".") if plan.changes else "no changes"
+def _problem_line(problem: Problem, told_with: ProblemLinks) -> str:
+    policy = told_with.policies.get(problem.code, "")
+    code = link(escape_markdown(problem.code), told_with.links.to_line(policy, 1) if policy else "")
+    mark = f"{CAREFUL} " if not problem.is_error else ""
+    hint = f"<br><sub>{escape_markdown(problem.hint, MAX_MESSAGE)}</sub>" if problem.hint else ""
+    return f"  - {mark}**{code}** {escape_markdown(problem.message, MAX_MESSAGE)}{hint}\n"
 
 
-def _problem_row(problem: Problem) -> str:
-    pointer = f" {code_span(problem.pointer)}" if problem.pointer else ""
-    hint = f"<br>→ {escape_markdown(problem.hint, MAX_MESSAGE)}" if problem.hint else ""
-    what = f"**{escape_markdown(problem.code)}**{pointer}<br>{escape_markdown(problem.message, MAX_MESSAGE)}{hint}"
-    return f"| {ICONS[problem.severity]} | {code_span(problem_location(problem))} | {what} |\n"
+def link(text: str, address: str) -> str:
+    return f"[{text}]({address})" if address else text
 
 
-def _deletion_sections(plan: Plan, kinds: Kinds) -> Iterator[Section]:
-    deletions = [change for change in plan.changes if change.op is Op.DELETE]
-    if deletions:
-        opening = f"\n<details open><summary><b>{len(deletions):,} to delete</b></summary>\n\n"
-        table = "| | Name | What becomes of it | Was declared in |\n|:--|:--|:--|:--|\n"
-        rows = [_deletion_row(change, kinds) for change in deletions]
-        yield Section("change", opening + table, rows, "\n</details>\n")
-
-
-def _deletion_row(change: Change, kinds: Kinds) -> str:
-    mark = CAREFUL if change.destructive else ""
-    resource = change.resource
-    name = f"{escape_markdown(resource.kind)} {code_span(resource.name)}"
-    return f"| {mark} | {name} | {prune_effect(change, kinds)} | {code_span(_location(change))} |\n"
-
-
-def _kind_sections(plan: Plan, kinds: Kinds) -> Iterator[Section]:
-    rest = [change for change in plan.changes if change.op is not Op.DELETE]
-    for kind in sorted({change.resource.kind for change in rest}):
-        changes = [change for change in rest if change.resource.kind == kind]
-        counts = Counter(f"to {change.op}" for change in changes)
-        opening = f"\n<details><summary><b>{escape_markdown(kind)}</b>: {canonical.join_counts(counts)}</summary>\n\n"
-        table = "| | Name | Field | Old | New |\n|:--|:--|:--|:--|:--|\n"
-        rows = [_change_rows(change, kinds) for change in changes]
-        yield Section("change", opening + table, rows, "\n</details>\n")
-
-
-def _change_rows(change: Change, kinds: Kinds) -> str:
-    first, *others = [_field_cells(field) for field in changed_fields(change, kinds)] or ["| |"]
-    name = f"{code_span(change.resource.name)}<br><sub>{escape_markdown(_location(change))}</sub>"
-    top = f"| {change.op} | {name} | {first} |\n"
-    rows = (f"| | | {cells} |\n" for cells in others)
-    return table_entry(top, rows, "| | | and {} more | | |\n")
-
-
-def _field_cells(field: Field) -> str:
-    return " | ".join((code_span(field.name), _value_cell(field.old, field.unit), _value_cell(field.new, field.unit)))
-
-
-def _value_cell(value: str | None, unit: str) -> str:
-    if value is None:
-        return ""
-    return f"{code_span(value)} {escape_markdown(unit)}" if unit else code_span(value)
-
-
-def _location(change: Change) -> str:
-    return f"{change.resource.path}:{change.resource.line}"
+def pick_icon(*, bad: bool, careful: bool) -> str:
+    return BAD if bad else CAREFUL if careful else GOOD
 
 
 def _escape_mention_or_markup(match: re.Match[str]) -> str:

@@ -104,7 +104,7 @@ def rules_sentence(plan: Plan) -> str:
 
 
 def count_of_kind(count: int, kind: str) -> str:
-    """`13 accounts`; a name of several words stays as it is."""
+    """`13 widgets`; a name of several words stays as it is."""
     word = kind.lower() if kind[1:].islower() else kind
     if count == 1:
         return f"1 {word}"

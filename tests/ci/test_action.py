@@ -43,7 +43,7 @@ def test_a_pull_request_is_told_in_one_comment_that_follows_it(desk: Desk, forge
     assert not job.failed, job.log
     assert (job.outputs["exit-code"], job.outputs["changes"], job.outputs["problems"]) == ("2", "2", "0")
     (body,) = forge.bodies()
-    assert body.startswith(f"{MARKER}{AT}### ⚠️ Plan: 0 to create, 1 to update, 1 to delete\n")
+    assert body.startswith(f"{MARKER}{AT}### ⚠️ 1 user removed, ")
     assert "`risk_per_trade_percent` | `0.5` percent | `1` percent |" in body
     assert "approved by the message of" in body
     assert Path(job.outputs["markdown"]).read_text(encoding="utf-8") == body
@@ -62,7 +62,7 @@ def test_a_pull_request_is_told_in_one_comment_that_follows_it(desk: Desk, forge
     errors = [line for line in job.log.split("\n") if line.startswith("::error")]
     assert len(errors) == len(set(errors)), "what validate said, plan says again"
     (body,) = forge.bodies()
-    assert body.startswith(f"{MARKER}{AT}### ❌ Plan refused: ")
+    assert body.startswith(f"{MARKER}{AT}### ❌ ")
     assert "**unknown-field**" in body
     assert forge.bodies("mallory") == [f"{MARKER}{AT}### ✅ all fine, merge it"]
     assert TOKEN not in job.log + job.summary + body

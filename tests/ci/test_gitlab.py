@@ -81,7 +81,7 @@ def test_a_merge_request_has_one_note(desk: Desk, forge: Forge) -> None:
     done = run(".reconciler-plan", work, desk, variables(forge, base, source))
     assert done.returncode == 1
     (body,) = forge.bodies()
-    assert "Plan refused" in body
+    assert "; refused by" in body or "### ❌ refused by" in body
     assert report(work, "plan").findall(".//failure[@type='out-of-range']")
     assert TOKEN not in done.stdout + done.stderr
 

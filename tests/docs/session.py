@@ -27,7 +27,7 @@ OF_SHELLS = frozenset("|&;<>$`*?#~=(){}[]\\")
 """What no command holds that is run without a shell."""
 PREFIXES = (".venv/bin/", ".venv\\Scripts\\")
 VARYING = re.compile(
-    r"\b[0-9a-f]{40}\b|\b[0-9a-f]{8}\b(?!-)|(?P<moment>\b\d{4}-\d\d-\d\dT[\d:.]+Z)|(?P<duration>\d+\.\d+s)"
+    r"\b[0-9a-f]{64}\b|\b[0-9a-f]{40}\b|\b[0-9a-f]{8}\b(?!-)|(?P<moment>\b\d{4}-\d\d-\d\dT[\d:.]+Z)|(?P<duration>\d+\.\d+s)"
 )
 
 

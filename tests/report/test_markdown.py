@@ -11,10 +11,14 @@ import pytest
 from hypothesis import given, settings
 from markdown_it import MarkdownIt
 
-from reconciler.model.problem import Problem, Severity
+from reconciler.model.bounds import Bounds
+from reconciler.model.problem import Policy, Problem, Severity
+from reconciler.model.review import Measurement, Reach, Remedy, Review, Touched
 from reconciler.plan import Plan, sort_changes
+from reconciler.report.comment import render_plan
 from reconciler.report.escape import escape_line
 from reconciler.report.formats import PLAN_FORMATS, PROBLEM_FORMATS
+from reconciler.report.links import Links, links_in
 from reconciler.report.markdown import (
     MAX_COMMENT,
     MAX_ENTRY,
@@ -38,10 +42,12 @@ if TYPE_CHECKING:
     from reconciler.reconcile.check import CheckResult
 
 GITHUB = 65_536
+LINKS = Links("https://git.example.com/desk/config/blob/abc")
+GITHUB_JOB = {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "desk/config", "GITHUB_SHA": "abc"}
 READER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 OURS = re.compile(
     r"<!-- reconciler:(plan|validate) -->|<details( open)?><summary><b>.*</b>[^<>]*</summary>|</details>"
-    r"|<br>|</?sub>|</?code>|</?b>"
+    r"|<details>|<summary>|</summary>|<br>|</?sub>|</?code>|</?b>"
 )
 BUILT = {
     "heading",
@@ -57,6 +63,9 @@ BUILT = {
     "text",
     "code",
     "strong",
+    "bullet",
+    "list",
+    "fence",
 }
 
 
@@ -66,13 +75,14 @@ def _tokens(page: str) -> Iterator[Token]:
         yield from token.children or ()
 
 
-def _check(page: str) -> None:
+def _check(page: str, *, linked: bool = False) -> None:
     """Nothing but our own markup, tables whose rows all have their columns, folds that close."""
     assert len(page.encode()) <= MAX_COMMENT < GITHUB
     markup = [token.content.strip() for token in _tokens(page) if token.type.startswith("html")]
     assert [one for one in markup if not OURS.fullmatch(one)] == []
     assert sum(one.startswith("<details") for one in markup) == markup.count("</details>")
-    assert {token.type.partition("_")[0] for token in _tokens(page)} <= BUILT
+    assert all(token.info == "suggestion" for token in _tokens(page) if token.type == "fence")
+    assert {token.type.partition("_")[0] for token in _tokens(page)} <= {*BUILT, *(["link"] if linked else [])}
     assert page.startswith("<!-- reconciler:")
     for block in page.split("\n\n"):
         rows = [line for line in block.splitlines() if line.startswith("|")]
@@ -144,6 +154,49 @@ def test_harm_in_every_place_does_nothing() -> None:
     assert not {token.type for token in _tokens(page)} & {"link_open", "image", "s_open"}
 
 
+def test_harm_in_what_is_suggested_and_linked_to_does_nothing() -> None:
+    line = "  x: 1  # ````` </pre> @ann [x](https://evil.example) <script>"
+    problem = Problem(NASTY, 1, 1, "policy/x", "/spec/x", NASTY, bounds=Bounds(at_most=1))
+    review = Review(
+        policies=(Policy("x", f"{NASTY}.sql", NASTY, ""),),
+        measurements=(Measurement("x", NASTY, NASTY, 1, 2, changed=True),),
+        remedies=(Remedy(NASTY, 1, "/spec/x", NASTY, line, line),),
+        reach=Reach({NASTY: Touched(1, 2)}, (NASTY,)),
+        behind=2,
+        digest="0" * 64,
+    )
+    changes = sort_changes(create(replace(widget(f"a{n}"), name=NASTY, path=NASTY)) for n in range(9))
+    page = render_plan(Plan(BASE, HEAD, changes, (problem,), 1, BASE, review=review), KINDS, LINKS)
+    _check(page, linked=True)
+    addresses = {str(token.attrs["href"]) for token in _tokens(page) if token.type == "link_open"}
+    assert addresses
+    assert all(address.startswith(f"{LINKS.base}/") for address in addresses)
+    (fence,) = (token for token in _tokens(page) if token.type == "fence")
+    assert fence.content == f"{line}\n"
+    assert "<script" not in READER.render(page)
+
+
+@pytest.mark.parametrize(
+    ("environment", "asked", "base"),
+    [
+        ({}, "", ""),
+        (GITHUB_JOB, "", "https://github.com/desk/config/blob/abc"),
+        ({**GITHUB_JOB, "GITEA_ACTIONS": "true"}, "", "https://github.com/desk/config/src/commit/abc"),
+        (
+            {"CI_PROJECT_URL": "https://gitlab.com/desk", "CI_COMMIT_SHA": "abc"},
+            "",
+            "https://gitlab.com/desk/-/blob/abc",
+        ),
+        (GITHUB_JOB, "https://git.example/x/", "https://git.example/x"),
+        ({}, "javascript:alert(1)", ""),
+        ({}, "https://git.example/x) [y](https://evil.example", ""),
+    ],
+)
+def test_an_address_is_the_one_asked_for_or_the_jobs(environment: dict[str, str], asked: str, base: str) -> None:
+    assert links_in(environment, asked) == Links(base)
+    assert Links(base).to_line("a b/(c).yaml", 3) == (f"{base}/a%20b/%28c%29.yaml#L3" if base else "")
+
+
 def test_a_text_is_cut_at_its_length() -> None:
     assert truncate("x" * 200, 200) == "x" * 200
     assert truncate("x" * 201, 200) == "x" * 199 + "…"
@@ -160,12 +213,17 @@ def test_what_goes_comes_first_open_and_marked() -> None:
 @pytest.mark.parametrize(
     ("page", "title"),
     [
-        (PLAN_FORMATS["markdown"](PLAN, RICH_KINDS), "❌ Plan refused: 4 errors, 1 warning"),
-        (PLAN_FORMATS["markdown"](CALM, RICH_KINDS), "✅ Plan: 0 to create, 1 to update, 0 to delete"),
-        (PLAN_FORMATS["markdown"](EMPTY, RICH_KINDS), "✅ Plan: no changes"),
+        (
+            PLAN_FORMATS["markdown"](PLAN, RICH_KINDS),
+            "❌ 4 widgets removed, 1 gadget removed, 1 widget added, "
+            "`linked`'s `refs.widget` goes from `big` to nothing, "
+            "2 widgets' `label` changes; refused by 4 problems",
+        ),
+        (PLAN_FORMATS["markdown"](CALM, RICH_KINDS), "✅ `nasty`'s `label` changes"),
+        (PLAN_FORMATS["markdown"](EMPTY, RICH_KINDS), "✅ Nothing changes"),
         (
             PLAN_FORMATS["markdown"](replace(CALM, changes=(delete(gadget("a")),)), RICH_KINDS),
-            "⚠️ Plan: 0 to create, 0 to update, 1 to delete",
+            "⚠️ 1 gadget removed",
         ),
         (PROBLEM_FORMATS["markdown"](CHECKED), "❌ Configuration: 4 errors, 1 warning"),
         (PROBLEM_FORMATS["markdown"](CLEAN), "✅ Configuration: no problems"),
@@ -199,18 +257,19 @@ def test_what_does_not_fit_is_counted() -> None:
     page = PLAN_FORMATS["markdown"](plan, RICH_KINDS)
     _check(page)
     assert len(page.encode()) > MAX_COMMENT * 0.95
-    shown = Counter(re.findall(r"^\| (❌|⚠️|create|update) \| (`widgets|Gadget|`w|`h)", page, re.MULTILINE))
+    shown = Counter(re.findall(r"^\| (⚠️|create|update) \| (Gadget|`w|`h)", page, re.MULTILINE))
     assert shown["⚠️", "Gadget"] == 10
     assert shown["create", "`h"] == 10
-    problems = shown["❌", "`widgets"] + shown["⚠️", "`widgets"]
-    assert shown["⚠️", "`widgets"] == 0 < problems, "errors come before warnings"
+    problems = len(re.findall("^- ❌ `widgets", page, re.MULTILINE))
+    assert "- ⚠️ `widgets" not in page, "errors come before warnings"
+    assert problems > 0
     updates = shown["update", "`w"]
     assert updates > 50
     notice = (
         f"… and {1_500 - problems:,} more problems and {2_000 - updates:,} more changes that this comment has no room"
     )
     assert notice in page
-    assert "<b>Widget</b>: 2000 to update" in page
+    assert "<b>Widget</b>: 2000 to update, field by field" in page
 
 
 def test_problems_alone_take_all_the_room() -> None:

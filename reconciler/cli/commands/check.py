@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
@@ -13,8 +14,10 @@ from reconciler.cli.options import Globals, format_option, global_options, paths
 from reconciler.cli.output import Exit
 from reconciler.cli.problems import problems_code
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.report import comment
 from reconciler.report.escape import escape_line
 from reconciler.report.formats import PLAN_FORMATS, PROBLEM_FORMATS
+from reconciler.report.links import links_in
 from reconciler.report.plans import LineStyle, checked_lines, plan_lines
 from reconciler.service.workingtree import start_folder
 from reconciler.wiring.checkout import is_brought, open_checkout, open_watcher
@@ -105,10 +108,11 @@ def _names(paths: Collection[str]) -> str:
 @click.command(short_help="what would change")
 @click.option("--base", metavar="REV", help="Compare with this commit instead of the live rows; needs no store.")
 @click.option("--head", metavar="REV", help="The commit to plan for (default: --branch, or what is checked out).")
+@click.option("--link-base", metavar="URL", help="Where markdown links to files of the commit (default: as CI says).")
 @format_option(*PLAN_FORMATS)
 @global_options
 @click.pass_obj
-def plan(given: Globals, base: str | None, head: str | None, form: str) -> int:
+def plan(given: Globals, base: str | None, head: str | None, link_base: str | None, form: str) -> int:
     """Show what a commit would change in the live rows, field by field, and which rules refuse it.
 
     With --base, compare two commits of git alone, without a store. Nothing is written.
@@ -117,6 +121,8 @@ def plan(given: Globals, base: str | None, head: str | None, form: str) -> int:
     if form == "text":
         for style, text in plan_lines(found, kinds):
             output.data(STYLES.get(style, str)(text))
+    elif form == "markdown":
+        output.data(comment.render_plan(found, kinds, links_in(os.environ, link_base or "")))
     else:
         output.data(PLAN_FORMATS[form](found, kinds))
     if found.refused:
