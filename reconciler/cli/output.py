@@ -19,7 +19,7 @@ from reconciler.report.escape import EXACT, Moments
 from reconciler.report.tables import Meaning, Nature, find_meaning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from types import ModuleType
     from typing import TextIO
 
@@ -130,19 +130,20 @@ def change(line: str) -> str:
     return click.style(line, fg=COLOURS.get(line[:1]))
 
 
-def table(found: TextTable, *, whole: bool = False) -> Sequence[str]:
+def table(found: TextTable, *, whole: bool = False, rows: Collection[int] | None = None) -> Sequence[str]:
     """Print a table: fitted to a terminal, elsewhere bare columns of which nothing is left out, broken or cut.
 
-    Returns the headers of the columns that the terminal has no room for; with `whole` there are none.
+    With `rows` only these, by number, and no headers: as they are in the whole table. Returns the headers of the
+    columns that the terminal has no room for; with `whole` there are none.
     """
     drawing = _load_drawing()
     coloured = has_colour(sys.stdout)
     style = partial(_style_cell, links=found.links if shows_links() else ()) if coloured else None
     if sys.stdout.isatty():
-        drawn = drawing.draw_on_terminal(found, style, whole=whole)
+        drawn = drawing.draw_on_terminal(found, style, whole=whole, rows=rows)
         lines, left_out = drawn.lines, drawn.left_out
     else:
-        lines, left_out = drawing.draw_plain(found, style), []
+        lines, left_out = drawing.draw_plain(found, style, rows), []
     for block in _blocks(lines):
         click.echo(block, color=coloured)
     return list(left_out)

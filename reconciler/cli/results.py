@@ -60,8 +60,13 @@ def rows(given: Globals, host: Host, found: answers.Rows, form: str, *, single: 
         for label, text in row_lines(found.rows[0], found, moments, wide=form == WIDE):
             output.labelled(label, text, LABEL_WIDTH, state_in="text" if label == STATUS_FIELD else "")
     else:
-        shown = replace(row_table(found, wide=form == WIDE, only=only), links=_find_links(given, host, found))
+        shown = replace(table_of(found, form, only), links=_find_links(given, host, found))
         table(given, shown, WIDE if only else form)
+
+
+def table_of(found: answers.Rows, form: str, only: Sequence[str] = ()) -> TextTable:
+    """Live rows as a table; `only` some columns."""
+    return row_table(found, wide=form == WIDE, only=only)
 
 
 def _find_links(given: Globals, host: Host, found: answers.Rows) -> tuple[str | None, ...]:

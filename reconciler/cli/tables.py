@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.cells import cell_len, set_cell_size
 
 from reconciler.report.tables import Nature
+from reconciler.values import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from reconciler.report.tables import Column, TextTable
 
@@ -62,7 +63,7 @@ def plain(cell: Cell) -> str:
     return cell.text
 
 
-def draw_plain(table: TextTable, style: Style | None = None) -> Iterator[str]:
+def draw_plain(table: TextTable, style: Style | None = None, rows: Collection[int] | None = None) -> Iterator[str]:
     """A table for files and pipes: nothing is left out, broken or cut."""
     lines = [[column.header for column in table.columns], *table.rows]
     widths = [0] * len(table.columns)
@@ -70,6 +71,8 @@ def draw_plain(table: TextTable, style: Style | None = None) -> Iterator[str]:
         widths = list(map(max, widths, map(cells, row)))
     natures = [column.nature for column in table.columns]
     for number, row in enumerate(lines, start=-1):
+        if rows is not None and number not in rows:
+            continue
         if style is None:
             yield (" " * GAP).join(map(_pad, row, widths)).rstrip()
             continue
@@ -80,17 +83,22 @@ def draw_plain(table: TextTable, style: Style | None = None) -> Iterator[str]:
         yield (" " * GAP).join(styled).rstrip()
 
 
-def draw(table: TextTable, room: int, style: Style = plain, *, whole: bool = False) -> Drawn:
-    """A table for a terminal that is `room` cells wide; with `whole` no column is left out."""
+def draw(
+    table: TextTable, room: int, style: Style = plain, *, whole: bool = False, rows: Collection[int] | None = None
+) -> Drawn:
+    """A table for a terminal that is `room` cells wide; with `whole` no column is left out.
+
+    With `rows` only these, by number, and no headers.
+    """
     natural = [0] * len(table.columns)
     for row in table.rows:
         natural = list(map(max, natural, map(cells, row)))
     fitted = fit(table, room, natural, whole=whole)
     if fitted is not None:
-        shown, lines = fitted.shown, _draw_grid(table, fitted, style)
+        shown, lines = fitted.shown, _draw_grid(table, fitted, style, rows)
     else:
         shown = list(range(len(table.columns))) if whole else _required(table.columns)
-        lines = _draw_lists(table, shown, room, style)
+        lines = _draw_lists(table if rows is None else _part(table, rows), shown, room, style)
     return Drawn(lines, [column.header for at, column in enumerate(table.columns) if at not in set(shown)])
 
 
@@ -216,13 +224,20 @@ def _break(header: str, width: int) -> list[str]:
     return [line.rstrip(" ") for line in lines]
 
 
-def _draw_grid(table: TextTable, fitted: Fitted, style: Style) -> Iterator[str]:
+def _part(table: TextTable, rows: Collection[int]) -> TextTable:
+    return replace(table, rows=[row for number, row in enumerate(table.rows) if number in rows])
+
+
+def _draw_grid(table: TextTable, fitted: Fitted, style: Style, rows: Collection[int] | None) -> Iterator[str]:
     shown = [(table.columns[at].nature, width) for at, width in zip(fitted.shown, fitted.widths, strict=True)]
     height = max(map(len, fitted.headers))
     bottom = [["" for _ in range(height - len(header))] + list(header) for header in fitted.headers]
-    yield from _draw_row(bottom, shown, None, style)
-    yield RULE * (sum(fitted.widths) + GAP * (len(shown) - 1))
+    if rows is None:
+        yield from _draw_row(bottom, shown, None, style)
+        yield RULE * (sum(fitted.widths) + GAP * (len(shown) - 1))
     for number, row in enumerate(table.rows):
+        if rows is not None and number not in rows:
+            continue
         pieces = [
             wrap(row[at], width) if nature is Nature.TEXT else [row[at] if nature in WHOLE else cut(row[at], width)]
             for at, (nature, width) in zip(fitted.shown, shown, strict=True)

@@ -13,6 +13,7 @@ from reconciler.cli.tables import LEAST_TEXT, cells, cut, draw, draw_plain, plai
 from reconciler.report.escape import moments_at
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime, tzinfo
 
     from reconciler.cli.tables import Drawn, Style
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["cut_line", "draw_on_terminal", "draw_plain", "moments_here", "wrap_behind"]
 
 
-def draw_on_terminal(table: TextTable, style: Style | None, *, whole: bool) -> Drawn:
-    """A table as it fits the terminal."""
-    return draw(table, get_terminal_size().columns, style or plain, whole=whole)
+def draw_on_terminal(
+    table: TextTable, style: Style | None, *, whole: bool, rows: Collection[int] | None = None
+) -> Drawn:
+    """A table as it fits the terminal; or some of its rows, without headers."""
+    return draw(table, get_terminal_size().columns, style or plain, whole=whole, rows=rows)
 
 
 def moments_here() -> Moments:

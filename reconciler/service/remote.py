@@ -31,6 +31,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 SHORT_TIMEOUT, LONG_TIMEOUT = 15.0, 310.0
 """Seconds without a byte: the daemon itself answers in 10, or in 300 where an operation has to have its turn."""
+WATCH_TIMEOUT = 40.0
+"""The same of a stream: the daemon writes a comment every 15."""
+CHANGING_EVENTS = frozenset({b"event: applied", b"event: drift", b"event: reset"})
+"""After which live rows may be others."""
 MAX_ANSWER = 64 * 1024 * 1024
 """Bytes of an answer: every change of a commit that touches 100,000 resources."""
 REFUSED = "suspended"
@@ -115,6 +119,19 @@ class DaemonClient:
             if left:
                 raise http.client.IncompleteRead(b"", left)
             return unquote(name[1]), int(rows)
+
+    def watch(self) -> Iterator[None]:
+        """Something to wait for: comes once it is connected, and each time that live rows may have changed since.
+
+        Ends when the daemon does. Raises `RetryLater` when it cannot be reached, or says nothing for too long.
+        """
+        with self._connect("GET", "/v1/watch", None, WATCH_TIMEOUT) as response:
+            if response.status >= HTTPStatus.BAD_REQUEST:
+                raise self._error(response.status, json.loads(response.read(MAX_ANSWER)))
+            yield
+            while line := response.readline(CHUNK):
+                if line.strip() in CHANGING_EVENTS:
+                    yield
 
     def request(self, method: str, path: str, body: dict[str, Any] | None, timeout: float) -> dict[str, Any]:
         """The JSON object that an address answers with."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from reconciler import answers
-from reconciler.cli import completion, output, results
+from reconciler.cli import completion, output, results, watching
 from reconciler.cli.options import Globals, format_option, global_options, host_option
 from reconciler.cli.output import Exit
 from reconciler.cli.waiting import await_commit, check_commit, given_up, parse_patience
@@ -28,6 +28,8 @@ from reconciler.wiring.host import export_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from reconciler.wiring import host as services
 
 STDIN = "-"
 STATUS_WIDTH = 12
@@ -49,31 +51,36 @@ COMMENT = re.compile(r"--\s")
 @click.argument("words", nargs=-1, metavar="[NAME|FIELD=VALUE…]", shell_complete=completion.names)
 @format_option(*results.ROW_FORMATS)
 @click.option("-l", "--label", "label", metavar="SELECTOR", help="Only rows with labels: key, key=value, key!=value, …")
+@click.option("--watch", "-w", is_flag=True, help="Go on, and show each row that changes.")
 @click.option("--columns", metavar="A,B,…", help="These columns, in this order.")
 @click.option("--sort", metavar="FIELD", help="In order of a field; -FIELD: downwards.")
 @global_options
 @click.pass_obj
-def get(given: Globals, /, kind: str, words: tuple[str, ...], form: str, **choice: str | None) -> None:
+def get(given: Globals, /, kind: str, words: tuple[str, ...], form: str, watch: bool, **choice: str | None) -> None:
     """Show the live rows of a KIND, or the one called NAME.
 
     KIND is a kind or its table, in any case, singular or plural. field=value and field!=value select rows.
     """
-    host, detailed = given.host(), form in results.DETAILED or choice["columns"] is not None
     name, filters = _read_words(words)
     only = tuple(word.strip() for word in (choice["columns"] or "").split(",") if word.strip())
-    if name is not None:
-        if filters or choice["label"] or choice["sort"]:
-            raise UsageError(f"{name} is one row: there is nothing to select", hint="leave the name out, or the rest")
-        found: answers.Rows = host.ask(Rows.row, kind, name, metadata=detailed or None)
-    else:
-        found = host.ask(
-            Rows.page,
-            kind,
-            label=choice["label"],
-            filters=join_filters(filters) or None,
-            sort=choice["sort"],
-            metadata=detailed or None,
+    if name is not None and (filters or choice["label"] or choice["sort"]):
+        raise UsageError(f"{name} is one row: there is nothing to select", hint="leave the name out, or the rest")
+    if watch and form not in watching.FORMATS:
+        hint = f"choose one of {', '.join(watching.FORMATS)}"
+        raise UsageError(f"--watch cannot go on in {form}, which is one document", hint=hint)
+    detailed = form in results.DETAILED or bool(only) or None
+
+    def ask(host: services.Host, filters: Sequence[str] = filters) -> answers.Rows:
+        label, sort = choice["label"], choice["sort"]
+        return host.ask(
+            Rows.page, kind, label=label, filters=join_filters(filters) or None, sort=sort, metadata=detailed
         )
+
+    if watch:
+        wanted = filters if name is None else [f"name={name}"]
+        watching.watch_rows(given, lambda host: ask(host, wanted), form, only)
+    host = given.host()
+    found = ask(host) if name is None else host.ask(Rows.row, kind, name, metadata=detailed)
     results.rows(given, host, found, form, single=name is not None, only=only)
 
 
