@@ -7,8 +7,6 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-import rich
-
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -51,6 +49,7 @@ class DelayedBar:
             self._update()
 
     def _appear(self) -> None:
+        import rich
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         rich.reconfigure(stderr=True, no_color=not self._coloured)
