@@ -55,6 +55,7 @@ EXAMPLES = {
     "log": "log --since 2025-01-01 --status valid",
     "history": "history account cv-eurusd",
     "history copy": "history copy --to clickhouse://history.example:8123/desk",
+    "why": "why account cv-eurusd leverage",
     "show": "show account cv-eurusd --at HEAD~1",
     "diff": "diff HEAD~1 HEAD",
     "blame": "blame account cv-eurusd",

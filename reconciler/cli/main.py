@@ -60,6 +60,7 @@ COMMANDS = {
     "session": ("session", "begin, show, use and end sessions of users"),
     "log": ("history", "show every recorded commit, newest first"),
     "history": ("history", "show who changed a resource, when and how; also when git is away"),
+    "why": ("why", "say why a commit is not live, or why a resource has its values"),
     "show": ("history", "show a live row as it was at a commit or point in time"),
     "diff": ("history", "compare two commits or points in time"),
     "blame": ("history", "show for each field of a live row the commit that last set it"),

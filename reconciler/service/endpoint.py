@@ -229,6 +229,7 @@ AT = Parameter(
 )
 OF_HOST = Parameter("host", "As this host saw it; by default the one that answers", text(minLength=1))
 OF_BRANCH = Parameter("branch", "The history of this branch; by default of the one that is followed", text(minLength=1))
+OF_FIELD = Parameter("field", "Only this field, such as `leverage` or `labels.desk`", text(minLength=1))
 BASE = Parameter(
     "base",
     "The older point, written as for `at`",

@@ -15,6 +15,7 @@ from reconciler.report.queries import QueryResult, Tables
 from reconciler.report.rows import Uses
 from reconciler.report.sync import Sync
 from reconciler.report.verification import Restored, Verification
+from reconciler.report.why import WhyCommit, WhyResource
 from reconciler.service.endpoint import (
     AT,
     BASE,
@@ -35,6 +36,7 @@ from reconciler.service.endpoint import (
     NO_QUERY,
     NO_REASON,
     OF_BRANCH,
+    OF_FIELD,
     OF_HISTORY,
     OF_HOST,
     ONLY_KIND,
@@ -61,6 +63,7 @@ from reconciler.service.kinds import Kinds
 from reconciler.service.rows import Plans, Rows
 from reconciler.service.sessions import Sessions
 from reconciler.service.sql import MAX_ROWS, Sql
+from reconciler.service.why import Why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -189,6 +192,23 @@ ENDPOINTS: Final = (
         PAST,
         "A commit, what it changed, and what became of it",
         params=(OF_HOST, OF_BRANCH),
+        slow=True,
+    ),
+    _read(
+        "/v1/why/{revision}",
+        Why.commit,
+        WhyCommit,
+        PAST,
+        "What became of a commit, why, and what to do",
+        slow=True,
+    ),
+    _read(
+        "/v1/why/{kind}/{name}",
+        Why.resource,
+        WhyResource,
+        PAST,
+        "Why a live resource has its values",
+        params=(OF_FIELD,),
         slow=True,
     ),
     _read(
@@ -442,7 +462,7 @@ def find_endpoint(call: Callable[..., Any]) -> Endpoint:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-SERVICES = (History, Host, Kinds, Plans, Rows, Sessions, Sql)
+SERVICES = (History, Host, Kinds, Plans, Rows, Sessions, Sql, Why)
 
 
 class Services:

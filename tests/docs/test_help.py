@@ -14,7 +14,7 @@ from reconciler.cli.main import COMMANDS, cli, run
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-COMING = {"why", "service"}
+COMING = {"service"}
 """Commands that have their place already."""
 ROOT = click.Context(cli, info_name="reconciler")
 WIDTH = 80

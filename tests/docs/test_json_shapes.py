@@ -58,6 +58,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     asked |= {"history": ["history", "user", "fx-majors-01"], "blame": ["blame", "user", "fx-majors-01"]}
     asked |= {"uses": ["uses", "user", "fx-majors-01"]}
     asked["show"] = ["show", "user", "fx-majors-01", "--at", "HEAD~1"]
+    asked["why"] = ["why", "user", "fx-majors-01", "risk_per_trade_percent"]
     asked["schema"] = ["schema", "list"]
     asked["doctor"] = ["doctor"]
     asked["sql"] = ["sql", "SELECT name, risk_per_trade_percent FROM desired.user_config ORDER BY ALL LIMIT 1"]

@@ -56,6 +56,8 @@ def site(lasting: Site) -> Site:
         ),
         ("/v1/versions/abcd", "History.version", {"revision": "abcd"}),
         ("/v1/diff?base=a&head=b", "History.diff", {"base": "a", "head": "b"}),
+        ("/v1/why/abcd", "Why.commit", {"revision": "abcd"}),
+        ("/v1/why/user/ann?field=status", "Why.resource", {**ANN, "field": "status"}),
     ],
 )
 def test_an_address_asks_for(site: Site, address: str, method: str, arguments: dict[str, Any]) -> None:
