@@ -143,9 +143,8 @@ def test_its_files_for_ci_and_hooks_need_nothing_to_be_set(shell: Shell, tmp_pat
         assert not jobs or re.search(r"pip install (--quiet )?\.reconciler/program/\*\.whl$", text, re.MULTILINE)
 
 
-def test_a_host_on_the_same_machine(
-    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, git_name: None
-) -> None:
+def test_a_host_on_the_same_machine(shell: Shell, tmp_path: Path, git_name: None) -> None:
+    """That it then goes live, `tests/running/test_local.py` tries."""
     answer = shell("init", "--local", "d", "--template", "desk")
     assert answer.code == 0, answer.err
     work, bare, home = GitRepo(tmp_path / "d"), tmp_path / "d.git", tmp_path / "d.host"
@@ -160,9 +159,6 @@ def test_a_host_on_the_same_machine(
     assert ".github/workflows/config.yml" not in files(tmp_path / "d"), "nothing runs them"
     told = answer.err.splitlines()
     assert told[-3:-1] == [f'next: cd "{home}"', "      reconciler run"]
-    monkeypatch.chdir(home)
-    assert shell("sync").code == 0
-    assert shell("plan").code == 0
     again = shell("init", "--local", str(tmp_path / "d"), "--template", "desk")
     assert again.code == 0
     assert f"kept {bare}: it was there already" in again.err
