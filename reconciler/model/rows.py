@@ -26,15 +26,16 @@ if TYPE_CHECKING:
 class Search(Struct, frozen=True):
     """`text` is part of a name, path, label or text column, in any case, or a number that a column holds.
 
-    `equals` maps columns to exact values.
-
-    Of the rows found, in order of name, `limit` from the one with number `offset` on.
+    `equals` maps columns to exact values. Of the rows found, in order of the column `sort` and then name, `limit` from
+    the one with number `offset` on; what has no value there comes last.
     """
 
     text: str = ""
     equals: Mapping[str, str] = field(default_factory=dict)
     offset: int = 0
     limit: int = 100
+    sort: str = ""
+    descending: bool = False
 
 
 class Tally(Struct, frozen=True):

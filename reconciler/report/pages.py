@@ -76,6 +76,7 @@ def build_search_page(
         "description": str(kind.schema.get("description", "")),
         "columns": build_columns(kind),
         "search": search.text,
+        "sort": f"-{search.sort}" if search.descending else search.sort,
         "filters": [
             {"field": field, "choices": list(values), "chosen": search.equals.get(field)}
             for field, values in filter_choices(kind).items()

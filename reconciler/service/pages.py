@@ -395,11 +395,15 @@ def _find_names(base: Base, kind: Kind, rows: Iterable[Mapping[str, Any]]) -> di
 
 def _parse_search(kind: Kind, query: Query) -> Search:
     known = filter_choices(kind)
-    unknown = sorted(query.keys() - known.keys() - {"q", "page"})
+    unknown = sorted(query.keys() - known.keys() - {"q", "page", "sort"})
     if unknown:
         raise UsageError(f"there is no filter {unknown[0][:REPEATED]}", hint=suggest(unknown[0], ("q", *known)))
+    sort, columns = query.get("sort", ""), [column.name for column in kind.columns]
+    if sort and sort.removeprefix("-") not in columns:
+        raise UsageError(f"there is no column {sort[:REPEATED]}", hint=suggest(sort.removeprefix("-"), columns))
     page = query.get("page", "1")
     if not PAGE_NUMBER.fullmatch(page):
         raise UsageError(f"there is no page {page[:REPEATED]}", hint="write a number from 1 on")
     equals = {field: query[field] for field in known if query.get(field)}
-    return Search(query.get("q", "").strip(), equals, (int(page) - 1) * ROWS_PAGE, ROWS_PAGE)
+    offset = (int(page) - 1) * ROWS_PAGE
+    return Search(query.get("q", "").strip(), equals, offset, ROWS_PAGE, sort.removeprefix("-"), sort.startswith("-"))

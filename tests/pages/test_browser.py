@@ -201,6 +201,20 @@ def test_anything_is_found_from_the_keyboard(browser: Browser, desk: Site) -> No
         assert faults.found == []
 
 
+def test_a_list_is_sorted_by_its_headings_and_times_are_of_a_zone(browser: Browser, desk: Site) -> None:
+    with opened(browser, desk, viewport=WIDE, timezone_id="Europe/Berlin") as (page, faults):
+        page.goto("/resources/account")
+        for first in ("cv-eurusd", "op-eurusd"):  # the second click turns it around
+            page.get_by_role("link", name="leverage").click()
+            page.locator("tbody th a").first.get_by_text(first).wait_for()
+        page.goto("/versions")
+        assert page.locator("time .zone").first.inner_text().endswith(" Berlin")
+        page.get_by_label("Time beside UTC").select_option("Asia/Tokyo")
+        page.goto("/events")
+        assert page.locator("time .zone").first.inner_text().endswith(" Tokyo")
+        assert faults.found == []
+
+
 def test_a_commit_appears_without_a_reload_and_disturbs_nobody(browser: Browser, desk: Site) -> None:
     with opened(browser, desk, viewport=WIDE) as (page, faults):
         with page.expect_response("**/v1/watch"):

@@ -65,8 +65,11 @@ class Rows(Struct, frozen=True):
         wanted, values = self._wanted(search)
         with reading_live_tables():
             number = fetch_number(self.connection, f"SELECT count(*) {self.source} WHERE {wanted}", *values)
+        order = self._order
+        if search.sort in self.stored.columns:
+            order = f"row.{quote(search.sort)} {'DESC' if search.descending else 'ASC'} NULLS LAST, {order}"
         page = (*values, search.limit, search.offset)
-        return number, self._read(f"WHERE {wanted} ORDER BY {self._order} LIMIT ? OFFSET ?", *page)
+        return number, self._read(f"WHERE {wanted} ORDER BY {order} LIMIT ? OFFSET ?", *page)
 
     def tally(self, role: str | None) -> tuple[Tally, ...]:
         """How many rows there are, and are switched on: of the kind, or by what they name in a role, most rows first.

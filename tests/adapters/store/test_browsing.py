@@ -56,6 +56,14 @@ FOUND = {
 """Names of rows by a text that is looked for."""
 
 
+def test_rows_are_sorted_by_a_column_and_those_without_come_last(store: DuckDBStore) -> None:
+    for turned in (False, True):
+        found = [one.values["note"] for one in store.found(WIDGET, Search(sort="note", descending=turned))[1]]
+        notes = [note for note in found if note is not None]
+        assert found == [*sorted(notes, reverse=turned), *([None] * (len(found) - len(notes)))]
+    assert names(store, sort="no such column") == names(store)
+
+
 def test_a_text_is_looked_for_as_it_is(store: DuckDBStore) -> None:
     assert {text: names(store, text=text) for text in FOUND} == FOUND
 

@@ -24,8 +24,45 @@ function ago(seconds) {
   return seconds >= 0 ? "just now" : "in a moment";
 }
 
+// Beside UTC stands the time of the zone that somebody chose, at first that of the browser.
+const OFF = "UTC";
+let zone = remembered() || Intl.DateTimeFormat().resolvedOptions().timeZone || OFF;
+
+function remembered() {
+  try { return localStorage.getItem("zone"); } catch { return null; }
+}
+
+function localize(time) {
+  const at = time.querySelector(".at"), shown = time.querySelector(".zone") || document.createElement("span");
+  if (!at) return;
+  if (zone === OFF) return shown.remove();
+  shown.className = "zone";
+  const day = { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hour12: false };
+  const words = `${new Intl.DateTimeFormat("en-GB", { ...day, timeZone: zone }).format(new Date(time.dateTime))} ${zone.split("/").pop().replaceAll("_", " ")}`;
+  if (shown.textContent !== words) shown.textContent = words;
+  if (!shown.isConnected) at.after(" ", shown);
+}
+
+// In the foot of a page with times: which zone it is.
+function offerZones() {
+  const foot = document.querySelector(".foot p:last-child");
+  if (!foot || !document.querySelector("time[datetime] .at")) return;
+  const label = document.createElement("label"), choice = document.createElement("select");
+  const browser = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const all = Intl.supportedValuesOf ? Intl.supportedValuesOf("timeZone") : [];
+  for (const name of new Set([OFF, browser, zone, ...all])) if (name) choice.add(new Option(name, name, false, name === zone));
+  choice.addEventListener("change", () => {
+    zone = choice.value;
+    try { localStorage.setItem("zone", zone); } catch { /* it is for this page alone then */ }
+    age();
+  });
+  label.append("Time beside UTC ", choice);
+  foot.prepend(label, " · ");
+}
+
 function age() {
   for (const time of document.querySelectorAll("time[datetime]")) {
+    localize(time);
     const words = time.querySelector(".ago"), now = ago((Date.now() - Date.parse(time.dateTime)) / 1000);
     if (words && words.textContent !== now) words.textContent = now;
   }
@@ -83,6 +120,11 @@ function take(text) {
 function plain(element) {
   const copy = element.cloneNode(true);
   for (const words of copy.querySelectorAll("time .ago")) words.textContent = "";
+  for (const words of copy.querySelectorAll("time .zone")) {
+    if (words.previousSibling?.nodeType === Node.TEXT_NODE) words.previousSibling.remove();
+    words.remove();
+  }
+  copy.normalize();
   for (const open of copy.querySelectorAll("details[open]")) open.removeAttribute("open");
   return copy.outerHTML;
 }
@@ -160,3 +202,5 @@ if (document.querySelector("[data-live]")) {
   addEventListener("pageshow", (event) => event.persisted && location.reload());
   setInterval(age, 30_000);
 }
+offerZones();
+age();
