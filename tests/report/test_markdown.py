@@ -154,8 +154,8 @@ def test_harm_in_every_place_does_nothing() -> None:
     assert not {token.type for token in _tokens(page)} & {"link_open", "image", "s_open"}
 
 
-def test_harm_in_what_is_suggested_and_linked_to_does_nothing() -> None:
-    line = "  x: 1  # ````` </pre> @ann [x](https://evil.example) <script>"
+@pytest.mark.parametrize("line", ["  x: 1  # </pre> @ann [x](https://evil.example) <script>", "`````"])
+def test_harm_in_what_is_suggested_and_linked_to_does_nothing(line: str) -> None:
     problem = Problem(NASTY, 1, 1, "policy/x", "/spec/x", NASTY, bounds=Bounds(at_most=1))
     review = Review(
         policies=(Policy("x", f"{NASTY}.sql", NASTY, ""),),
