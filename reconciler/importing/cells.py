@@ -384,7 +384,7 @@ def _read_boolean(reader: _Reader, cell: Cell) -> Value | CellError:
 
 
 def _read_json(reader: _Reader, cell: Cell) -> Value | CellError:
-    return convert_cell(reader.column, cell.text)
+    return convert_cell(reader.column, cell.value if isinstance(cell.value, str) else cell.text)
 
 
 def _read_uuid(reader: _Reader, cell: Cell) -> Value | CellError:

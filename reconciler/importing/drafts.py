@@ -85,6 +85,7 @@ class Drafts:
         self.by_name: dict[Key, Draft] = {}
         self._known = {resource.key: resource for resource in declared.values()}
         self._fillings: dict[Kind, Mapping[str, Value]] = {}
+        self._lacking: dict[tuple[str, str], list[Draft]] = defaultdict(list)
         self.otherwise: dict[str, Value] = {}
         self.told: dict[Key, dict[str, Value]] = {}
         """What a reference itself tells of what it names, such as a terminal's path."""
@@ -114,6 +115,16 @@ class Drafts:
         ids = {key: self._id(draft) for key, draft in self.by_name.items()}
         for key, draft in self.by_name.items():
             yield self._row(draft, ids[key], ids)
+
+    def problems(self) -> Iterator[Problem]:
+        """What new resources must have and nothing says: told once for all that lack it."""
+        for (kind, name), drafts in self._lacking.items():
+            first = drafts[0]
+            column = first.kind.column(name)
+            more = f", as have {len(drafts) - 1:,} more" if len(drafts) > 1 else ""
+            message = f"{kind} {first.name} has no {name}{more}"
+            hint = column.description if column is not None else ""
+            yield first.origin.problem("missing-field", child("/spec", name), message, hint)
 
     def _name_the_rest(self) -> None:
         """Drafts for what is only named in references, where a name is enough to make one."""
@@ -209,8 +220,7 @@ class Drafts:
             value = value if value is not None else self._filling(draft.kind, column)
             if value is None:
                 draft.faulty.add(pointer)
-                message = f"{draft.kind.name} {draft.name} has no {column.name}"
-                draft.problems.append(draft.origin.problem("missing-field", pointer, message, column.description))
+                self._lacking[draft.kind.name, column.name].append(draft)
             else:
                 spec[column.name] = value
                 self.filled[draft.kind.name, column.name, canonical.text(value)].append(draft.origin)

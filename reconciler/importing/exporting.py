@@ -11,17 +11,20 @@ from reconciler import canonical
 from reconciler.importing.hints import LABELS, NAME, REFS
 from reconciler.importing.mapping import VERSION, SheetMapping, SheetRule, new_rule
 from reconciler.kinds.kind import SqlType
+from reconciler.model.change import Key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kind, Kinds
-    from reconciler.model.change import Key, Resource
+    from reconciler.model.change import Resource
 
 OutCell: TypeAlias = "bool | int | float | str | None"
 
 ANNOTATIONS = "annotations."
+DIGITS = 16
+"""Of a number in a workbook; one that needs more is written as text."""
 MAX_CELL = 32_767
 """Characters of a cell in a spreadsheet."""
 _UNWRITABLE = re.compile(r"[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]|_x[0-9A-Fa-f]{4}_")
@@ -57,6 +60,12 @@ def build_sheets(kinds: Iterable[Kind], known: Kinds, resources: Mapping[Key, Re
             left_out += [
                 f"{kind.name} {one.name}: {name}" for name, cell in zip(targets, row, strict=True) if _is_unfit(cell)
             ]
+        left_out += [
+            f"{kind.name} {one.name}: {key!r}"
+            for one in members
+            for key in (*one.labels, *one.annotations)
+            if not _is_header(key)
+        ]
         fit = tuple(tuple(None if _is_unfit(cell) else cell for cell in row) for row in rows)
         headers = tuple(target.removeprefix(REFS) for target in targets)
         sheets[title] = OutSheet(headers, fit)
@@ -70,8 +79,8 @@ def build_sheets(kinds: Iterable[Kind], known: Kinds, resources: Mapping[Key, Re
 
 def _targets(kind: Kind, known: Kinds, resources: Mapping[Key, Resource], members: Sequence[Resource]) -> list[str]:
     """The columns of a kind: names, references, fields, labels, annotations, and the id at the end."""
-    labels = sorted({f"{LABELS}{key}" for one in members for key in one.labels})
-    notes = sorted({f"{ANNOTATIONS}{key}" for one in members for key in one.annotations})
+    labels = sorted({f"{LABELS}{key}" for one in members for key in one.labels if _is_header(key)})
+    notes = sorted({f"{ANNOTATIONS}{key}" for one in members for key in one.annotations if _is_header(key)})
     roles = [f"{REFS}{reference.role}" for reference in kind.references]
     implied = {
         target.key
@@ -88,7 +97,7 @@ def _points(resource: Resource, role: str, target: Kind, resources: Mapping[Key,
     names = resource.refs.get(role, ())
     if len(names) != 1 or target.key not in resource.values:
         return False
-    named = next((one for key, one in resources.items() if key == (target.name, names[0])), None)
+    named = resources.get(Key(target.name, names[0]))
     return named is not None and resource.values[target.key] == named.id
 
 
@@ -107,7 +116,12 @@ def _cell(kind: Kind, resource: Resource, target: str) -> OutCell:
         return None
     if column.type is SqlType.JSON or isinstance(value, (list, dict)):
         return canonical.dumps(value)
-    return value
+    is_longer = isinstance(value, float) and float(f"{value:.{DIGITS}g}") != value
+    return repr(value) if is_longer else value
+
+
+def _is_header(key: str) -> bool:
+    return not _is_unfit(key) and key == " ".join(key.split())
 
 
 def _is_unfit(cell: OutCell) -> bool:

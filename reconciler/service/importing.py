@@ -157,6 +157,7 @@ class Importing:
             asked += read.open
             found += open_problems(read.open, partial(_open_hint, lines))
         rows = () if asked or any(problem.is_error for problem in found) else tuple(drafts.rows())
+        found += drafts.problems()
         told = tuple(found) + tuple(problem for read in done for problem in read.problems)
         incoming = IncomingRows((*exact.rows, *rows), (*exact.problems, *told))
         folders = Folders(self._top, self._checked.entries, {**self._before, **self._added})

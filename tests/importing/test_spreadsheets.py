@@ -245,3 +245,23 @@ def test_a_csv_file_names_line_and_cell(desk: Desk) -> None:
     (desk.folder / "book.csv").write_text(csv_text(rows, ";"), newline="")
     answer = desk.imports("book.csv")
     assert "book.csv:4:4: error [not-allowed]" in "\n".join(answer.out)
+
+
+def test_a_column_of_lots_is_never_a_commission(desk: Desk) -> None:
+    rows = [[*ACCOUNT_HEADER, "Lot", "Strategy"], [*account(), 0.1, "al"]]
+    rows[0][2] = "Commission (RT)"
+    workbook(desk.folder / "desk.xlsx", {"Desk": rows})
+    assert desk.imports("desk.xlsx").code == 0
+    assert specs(desk, "accounts")["a1"]["commission"] == 7
+    assert specs(desk, "users")["al"]["lot_size_value"] == 0.1
+
+
+def test_what_all_rows_lack_is_told_once(desk: Desk) -> None:
+    rows = [ACCOUNT_HEADER[:-1], *(account(f"a{number}")[:-1] for number in range(9))]
+    workbook(desk.folder / "desk.xlsx", {"Accounts": rows})
+    answer = desk.imports("desk.xlsx")
+    told = [line for line in answer.out if "error [" in line]
+    assert len(told) == 1
+    assert told[0].startswith(
+        "desk.xlsx:Accounts!A2: error [missing-field] /spec/broker_id: Account a0 has no broker_id, as have 8 more"
+    )
