@@ -266,7 +266,17 @@ def _nearest(pointer: str, *, of_key: bool) -> Iterator[str]:
 
 
 ANNOTATION = "x-reconciler"
+REMARKS = frozenset({"importance", "units", "spreadsheet"})
+"""Members of it that are for people and importers: no table, and no verdict on a document, depends on them."""
 BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+
+
+def without_remarks(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A schema without what is for people and importers only."""
+    annotation = schema.get(ANNOTATION)
+    if not isinstance(annotation, dict):
+        return dict(schema)
+    return {**schema, ANNOTATION: {name: value for name, value in annotation.items() if name not in REMARKS}}
 
 
 def parse_sql_type(text: str) -> tuple[SqlType, int | None]:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from reconciler import canonical
 from reconciler.errors import NeedsHuman, ReconcilerError, UsageError
-from reconciler.kinds.kind import TIMESTAMPS, Kinds, SqlType
+from reconciler.kinds.kind import TIMESTAMPS, Kinds, SqlType, without_remarks
 from reconciler.model.commit import Status
 from reconciler.model.live import ViewContent, ViewFault
 from reconciler.reconcile.walk import WalkStart, check_dates, walk_history
@@ -169,7 +169,11 @@ class RowCheck:
     def _comparable_kinds(self, kinds: Kinds) -> Kinds:
         """The kinds whose tables in the store have the same schema."""
         stored = self._store.kinds()
-        same = tuple(kind for kind in kinds if stored.get(kind.name) == kind.schema)
+        same = tuple(
+            kind
+            for kind in kinds
+            if kind.name in stored and without_remarks(stored[kind.name]) == without_remarks(kind.schema)
+        )
         names = {kind.name for kind in same}
         for name in sorted({*kinds.by_name, *stored} - names):
             self._differences.add(
