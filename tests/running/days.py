@@ -175,9 +175,10 @@ class Days:
             given = {"repository.url": self.host.origin, "state.dir": str(self.host.state)}
             more = {f"RECONCILER_{key}": value for key, value in self.host.settings.items()}
             page = render_page("resource", Pages(local_host(load(None, given, more)).context()).resource("user", name))
-        values = page.partition('<table class="grid sides">')[2].partition("</table>")[0]
+        values = page.partition('<table class="grid sides')[2].partition("</table>")[0]
         (row,) = (row for row in re.findall(r"<tr.*?</tr>", values, re.DOTALL) if f">{RISK}<" in row)
-        live, declared = (float(text) for text in re.findall(r'class="value"><bdi>(.*?)</bdi>', row))
+        texts = [float(text) for text in re.findall(r'class="value"><bdi>(.*?)</bdi>', row)]
+        declared, live = texts[0], texts[-1]  # one where they are the same
         (commit,) = re.findall(r'/versions/([0-9a-f]{40})"', row)
         return live, declared, commit
 
