@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Sentence = tuple[str, tuple[str, ...]]
 
 SYNC = "`reconciler sync` brings it live; a daemon (`reconciler run`) does so by itself"
-PRUNE_STEP = "or, if it is meant, `reconciler sync --approve {sha}`, or a trailer `Reconciler-Approve` in a new commit"
+APPROVE_STEP = "or, if it is meant, `reconciler sync --approve {sha}`"
 
 
 class FateStory(Struct, frozen=True):
@@ -63,7 +63,7 @@ def _refused(story: FateStory) -> Sentence:
     errors = [one for one in story.reasons if one.severity == "error"]
     steps = ["mend it with another commit"]
     if errors and all(one.code.startswith(APPROVABLE) for one in errors):
-        steps.append(PRUNE_STEP.format(sha=story.sha))
+        steps.append(APPROVE_STEP.format(sha=story.sha))
     by = f" by {list_words(story.fate.refused_by)}" if story.fate.refused_by else ""
     return f"It is valid, and was refused{by}. No row was changed by it.", tuple(steps)
 
