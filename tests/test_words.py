@@ -61,6 +61,7 @@ def test_a_hint_names_the_closest_word_or_those_that_there_are() -> None:
         ("ls accounts", "get"),
         ("LIST", "get"),
         ("accounts", "get accounts"),
+        ("edit user fx-majors-01", "set"),
         ("lint", "validate"),
         ("format", "fmt"),
         ("create account x", "new"),

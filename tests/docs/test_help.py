@@ -14,8 +14,6 @@ from reconciler.cli.main import COMMANDS, cli, run
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-COMING = {"service"}
-"""Commands that have their place already."""
 ROOT = click.Context(cli, info_name="reconciler")
 WIDTH = 80
 
@@ -32,7 +30,7 @@ PATHS = [path for name in COMMANDS for path in _below(name)]
 
 def test_each_command_is_in_one_section() -> None:
     listed = [name for names in SECTIONS.values() for name in names]
-    assert sorted(listed) == sorted({*COMMANDS, *COMING})
+    assert sorted(listed) == sorted(COMMANDS)
 
 
 @pytest.mark.parametrize("path", PATHS)
