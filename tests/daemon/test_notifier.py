@@ -48,9 +48,16 @@ class Recorder(Sender):
         self.tried: list[Message] = []
         self.taken: list[Message] = []
         self.errors: list[ReconcilerError] = []
+        self.folder: Path | None = None
+        self.kept: list[bool] = []
+        """Whether each was in the file while it was sent."""
 
     def send(self, message: Message) -> Message | None:
         self.tried.append(message)
+        if self.folder is not None:
+            kept = read_outbox(self.folder)
+            assert kept is not None
+            self.kept.append(kept.queues[self.receiver.key].sending == message)
         if self.errors:
             raise self.errors[0] if len(self.errors) == 1 else self.errors.pop(0)
         self.taken.append(message)
@@ -134,6 +141,7 @@ class Soon:
 
 
 def test_a_commit_is_told_once_with_what_git_says_of_it(desk: Desk) -> None:
+    desk.recorder.folder = desk.state
     with desk.notifier():
         sha = desk.commit(2.0)
         until(lambda: bool(desk.recorder.taken))
@@ -143,6 +151,7 @@ def test_a_commit_is_told_once_with_what_git_says_of_it(desk: Desk) -> None:
         desk.sync()
         until(lambda: len(desk.recorder.taken) == 2)
     assert desk.recorder.told() == [("live", sha), ("refused", bad)]
+    assert desk.recorder.kept == [True, True]
     (live,) = desk.recorder.taken[0].transitions
     assert [(one.sha, one.subject, one.author) for one in live.commits] == [(sha, "Change configuration", "Ann Trader")]
 
