@@ -173,7 +173,7 @@ def test_the_changes_of_a_history_lead_to_what_is_there(history: list[Edit]) -> 
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "chdb"])
-@pytest.mark.parametrize("number", [10, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [10, pytest.param(120, marks=pytest.mark.slow)])
 def test_many_commits_of_a_random_history(tmp_path: Path, number: int, engine: str) -> None:
     """In each engine without a server, on one kind whose rows stay when they leave git."""
     chance = random.Random(6)
