@@ -8,7 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -137,3 +139,17 @@ def test_make_test_runs_what_is_told() -> None:
 )
 def test_how_outputs_are_compared(told: str, real: str, same: bool) -> None:
     assert matches(normal(told), normal(real)) is same
+
+
+def test_the_moving_picture_shows_what_the_session_prints() -> None:
+    """docs/refused.svg: each of its lines is one of the session's, or two of them are one that was too long."""
+    picture = ElementTree.fromstring(read("docs/refused.svg"))
+    lines = ["".join(one.itertext()) for one in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert len(lines) > 8
+    session = "\n".join(block.body for block in blocks(README, "console"))
+    shown = [line for line in lines if not line.startswith("#")]
+    folded = [" ".join(pair) for pair in pairwise(shown)]
+    told = set(session.splitlines())
+    unknown = [at for at, line in enumerate(shown) if line not in told]
+    assert len(unknown) == 2
+    assert folded[unknown[0]] in told
