@@ -268,7 +268,7 @@ def test_a_host_that_is_away_is_said_to_be(browser: Browser, desk: Site) -> None
 def test_a_trader_finds_what_an_account_may_do(browser: Browser, desk: Site, script: bool) -> None:
     with opened(browser, desk, viewport=WIDE, java_script_enabled=script) as (page, faults):
         page.goto("/")
-        page.get_by_role("link", name="Account", exact=True).click()
+        page.get_by_role("link", name="Account", exact=True).first.click()
         page.get_by_role("main").get_by_label("Search").fill("caldervale")
         page.get_by_role("main").get_by_role("button", name="Search").click()
         row = page.locator("tr", has=page.get_by_role("rowheader", name="cv-eurusd"))
