@@ -6,7 +6,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from reconciler import answers
+from reconciler import answers, reviews
 from reconciler.model.change import Op
 from reconciler.report.commits import short_sha
 from reconciler.report.escape import escape_line
@@ -58,7 +58,7 @@ class Edited(answers.Answer, frozen=True):
     written: bool
     base: answers.Sha | None
     changes: tuple[answers.Change, ...]
-    summary: answers.PlanSummary | None
+    summary: reviews.PlanSummary | None
     problems: tuple[answers.Problem, ...]
 
 

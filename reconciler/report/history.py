@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import UNSET, structs
 
-from reconciler import answers, canonical
+from reconciler import answers, canonical, reviews
 from reconciler.answers import Answer
 from reconciler.history.changes import names_of
 from reconciler.history.fate import WENT_LIVE
@@ -107,10 +107,10 @@ def _without_path(change: Change, described: answers.DescribedChange) -> answers
     return described if change.resource.path else replace(described, path=None, line=None)
 
 
-def build_diff(plan: Plan, kinds: Kinds) -> answers.Diff:
+def build_diff(plan: Plan, kinds: Kinds) -> reviews.Diff:
     """A plan between two points of the history, as much of it as there is room for."""
     changes, omitted = fit_described(plan.changes, kinds)
-    return answers.Diff(
+    return reviews.Diff(
         base=plan.base,
         head=plan.head,
         changes=changes,
@@ -181,12 +181,12 @@ def history_lines(
         yield from _change_lines(changes_of_commit)
 
 
-def has_changes(diff: answers.Diff) -> bool:
+def has_changes(diff: reviews.Diff) -> bool:
     """Whether anything differs, shown or not."""
     return bool(diff.summary.create or diff.summary.update or diff.summary.delete)
 
 
-def diff_lines(diff: answers.Diff) -> Iterator[tuple[LineStyle, str]]:
+def diff_lines(diff: reviews.Diff) -> Iterator[tuple[LineStyle, str]]:
     """The changes and their counts, as a plan has them."""
     yield from _change_lines(diff.changes)
     counts = diff.summary

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from msgspec import UNSET, structs
 
-from reconciler import answers, canonical
+from reconciler import answers, canonical, reviews
 from reconciler.kinds.kind import INACTIVE, STATUS_FIELD
 from reconciler.model.change import Op, Prune
 from reconciler.report.commits import short_sha
@@ -120,10 +120,10 @@ def format_entry(change: answers.Answer) -> str:
     return indent(dump_json(answers.to_json(change)), "    ") + ","
 
 
-def build_plan(plan: Plan) -> answers.Plan:
+def build_plan(plan: Plan) -> reviews.Plan:
     """A plan as `plan --format json` has it."""
     shown = select_parts(plan, problem_json, format_change)
-    return answers.Plan(
+    return reviews.Plan(
         base=plan.base,
         head=plan.head,
         changes=tuple(map(build_change, shown.changes)),
@@ -139,8 +139,8 @@ def build_plan(plan: Plan) -> answers.Plan:
     )
 
 
-def build_plan_summary(plan: Plan, omitted: int = 0) -> answers.PlanSummary:
-    return answers.PlanSummary(
+def build_plan_summary(plan: Plan, omitted: int = 0) -> reviews.PlanSummary:
+    return reviews.PlanSummary(
         create=plan.count(Op.CREATE),
         update=plan.count(Op.UPDATE),
         delete=plan.count(Op.DELETE),

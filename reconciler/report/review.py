@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reconciler import answers, canonical
+from reconciler import canonical, reviews
 from reconciler.policy import BAD_POLICY, problem_code
 from reconciler.report.escape import escape_line
 from reconciler.report.problems import build_problem, plural
@@ -34,10 +34,10 @@ def find_failed(plan: Plan) -> dict[Policy, Problem]:
     return {policy: worst[policy] for policy in plan.review.policies if policy in worst}
 
 
-def build_rules(plan: Plan) -> answers.RulesSummary:
+def build_rules(plan: Plan) -> reviews.RulesSummary:
     found = find_failed(plan)
     failed = tuple(policy.name for policy, problem in found.items() if problem.is_error)
-    return answers.RulesSummary(
+    return reviews.RulesSummary(
         total=len(plan.review.policies),
         passed=len(plan.review.policies) - len(failed),
         failed=failed,
@@ -45,8 +45,8 @@ def build_rules(plan: Plan) -> answers.RulesSummary:
     )
 
 
-def build_measurement(measured: Measurement) -> answers.Measurement:
-    return answers.Measurement(
+def build_measurement(measured: Measurement) -> reviews.Measurement:
+    return reviews.Measurement(
         measure=measured.measure,
         label=measured.label,
         unit=measured.unit,
@@ -56,16 +56,16 @@ def build_measurement(measured: Measurement) -> answers.Measurement:
     )
 
 
-def build_reach(reach: Reach) -> answers.Reach:
+def build_reach(reach: Reach) -> reviews.Reach:
     kinds = tuple(
-        answers.TouchedKind(kind=kind, changed=touched.changed, through=touched.through)
+        reviews.TouchedKind(kind=kind, changed=touched.changed, through=touched.through)
         for kind, touched in reach.kinds.items()
     )
-    return answers.Reach(kinds=kinds, hosts=reach.hosts[:MAX_HOSTS], complete=reach.complete)
+    return reviews.Reach(kinds=kinds, hosts=reach.hosts[:MAX_HOSTS], complete=reach.complete)
 
 
-def build_remedy(remedy: Remedy) -> answers.Remedy:
-    return answers.Remedy(
+def build_remedy(remedy: Remedy) -> reviews.Remedy:
+    return reviews.Remedy(
         path=remedy.path,
         line=remedy.line,
         pointer=remedy.pointer,
@@ -75,13 +75,13 @@ def build_remedy(remedy: Remedy) -> answers.Remedy:
     )
 
 
-def build_measured_state(commit: str | None, state: StateReadings) -> answers.MeasuredState:
+def build_measured_state(commit: str | None, state: StateReadings) -> reviews.MeasuredState:
     measures = tuple(
-        answers.Measured(measure=measure.name, label=reading.label, unit=reading.unit, value=_shortest(reading.value))
+        reviews.Measured(measure=measure.name, label=reading.label, unit=reading.unit, value=_shortest(reading.value))
         for measure, readings in state.readings.items()
         for reading in readings
     )
-    return answers.MeasuredState(commit=commit, measures=measures, problems=tuple(map(build_problem, state.problems)))
+    return reviews.MeasuredState(commit=commit, measures=measures, problems=tuple(map(build_problem, state.problems)))
 
 
 def measure_lines(plan: Plan) -> Iterator[str]:

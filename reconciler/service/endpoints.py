@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar, overload
 
-from reconciler import answers
+from reconciler import answers, reviews
 from reconciler.report.history import Blame
 from reconciler.report.queries import QueryResult, Tables
 from reconciler.report.rows import Uses
@@ -146,7 +146,7 @@ ENDPOINTS: Final = (
     ),
     _read("/v1/drift", Rows.drift, answers.Drift, LIVE, "Where the live rows are not what git says", slow=True),
     _read(
-        "/v1/plan", Plans.ahead, answers.Plan, LIVE, "What the branch's head would change in the live rows", slow=True
+        "/v1/plan", Plans.ahead, reviews.Plan, LIVE, "What the branch's head would change in the live rows", slow=True
     ),
     _read(
         "/v1/resources/{kind}/{name}/history",
@@ -214,7 +214,7 @@ ENDPOINTS: Final = (
     _read(
         "/v1/diff",
         History.diff,
-        answers.Diff,
+        reviews.Diff,
         PAST,
         "Compare two commits or points in time",
         params=(BASE, HEAD, OF_HOST, OF_BRANCH),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import UNSET
 
-from reconciler import answers
+from reconciler import answers, reviews
 from reconciler.errors import UsageError
 from reconciler.history import changes as past_rows
 from reconciler.history import pages, points
@@ -202,7 +202,7 @@ class History(Service):
                 reasons=tuple(map(build_problem, reasons)),
             )
 
-    def diff(self, base: str, head: str, host: str | None = None, branch: str | None = None) -> answers.Diff:
+    def diff(self, base: str, head: str, host: str | None = None, branch: str | None = None) -> reviews.Diff:
         """What differs between two points, in the shape of a plan: what commits declare, what was live at times."""
         with open_past(self.context, host, branch) as past:
             old, new = (past.point(at) for at in (base, head))

@@ -8,13 +8,13 @@ from reconciler.report.review import build_measured_state
 from reconciler.service.context import Service
 
 if TYPE_CHECKING:
-    from reconciler import answers
+    from reconciler import reviews
 
 
 class Measures(Service):
     """The figures of `policies/measures/` of the live rows."""
 
-    def now(self) -> answers.MeasuredState:
+    def now(self) -> reviews.MeasuredState:
         """Measure the live rows, by the measures of the applied commit. Starts a process: ask once for a commit.
 
         Raises `UsageError` when git does not have the applied commit.

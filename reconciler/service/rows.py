@@ -6,7 +6,7 @@ from collections import defaultdict, deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from reconciler import answers, canonical
+from reconciler import answers, canonical, reviews
 from reconciler.errors import UsageError
 from reconciler.history.changes import is_declared, resource_of
 from reconciler.model.change import Key
@@ -227,7 +227,7 @@ def _known_as(row: answers.Row, key: str) -> tuple[str, str]:
 class Plans(Service):
     """Plans from the live rows to the head, as git was when it was last fetched. Nothing is written."""
 
-    def ahead(self) -> answers.Plan:
+    def ahead(self) -> reviews.Plan:
         """What `plan --format json` prints."""
         with self.context.open_planner() as (planner, branch), self.context.open_rows() as store:
             assert store is not None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given
 
-from reconciler import answers
+from reconciler import answers, reviews
 from reconciler.report.plans import build_plan
 from reconciler.report.problems import build_problem, parse_problem
 from tests.report.texts import PLANS, PROBLEMS
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @given(PLANS)
 def test_a_plan_is_read_back(plan: Plan) -> None:
     built = build_plan(plan)
-    assert answers.from_json(json.loads(json.dumps(answers.to_json(built))), answers.Plan) == built
+    assert answers.from_json(json.loads(json.dumps(answers.to_json(built))), reviews.Plan) == built
 
 
 @given(PROBLEMS)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler import answers
+from reconciler import answers, reviews
 from reconciler.cli.problems import note_problems
 from reconciler.model.change import Change, Op, Prune, Resource, Stamp
 from reconciler.model.commit import Applied, Attempt
@@ -133,7 +133,7 @@ def synced() -> Sync:
     return build_sync(SyncResult("a" * 40, applied, attempt, large(), None), SHIPPED.kinds)
 
 
-def compared() -> answers.Diff:
+def compared() -> reviews.Diff:
     return build_diff(replace(large(), problems=()), SHIPPED.kinds)
 
 
