@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.adapters.files import Folder
 from reconciler.cli import output
 from reconciler.cli.options import Globals, global_options
 from reconciler.cli.output import Exit
@@ -109,16 +110,9 @@ def _write_mapping(given: Globals, planned: Imported, file: Path) -> int:
     if str(file) == "-":
         output.data(text.rstrip("\n"))
     else:
-        importing_write(file, text)
+        Folder(file.resolve().parent).create(file.name, text.encode())
         given.say(f"{file} says what each column becomes: change what is wrong, then import with --map {file}")
     return Exit.OK
-
-
-def importing_write(file: Path, text: str) -> None:
-    """Write a mapping to a new file."""
-    from reconciler.adapters.files import Folder
-
-    Folder(file.resolve().parent).create(file.name, text.encode())
 
 
 def _finish(given: Globals, importing: FileImport, planned: Imported, files: Sequence[Path], *, commit: bool) -> None:
