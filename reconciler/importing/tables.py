@@ -186,7 +186,7 @@ def _to_number(raw: RawValue) -> Decimal | CellError:
     if _NOT_FINITE.fullmatch(text):
         return _not_finite_error(raw)
     if not _NUMBER.fullmatch(text):
-        hint = number_hint(text, {"minimum": 0.75}, "", quoted=False)
+        hint = number_hint(text, {"minimum": 0.75}, "", quoted=False).words
         return CellError("wrong-type", f"{_quote(raw)} is no number", hint)
     number = Decimal(text)
     return number if abs(number.adjusted()) < MAX_DIGITS or not number else _not_finite_error(raw)

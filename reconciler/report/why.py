@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
 from msgspec import UNSET, Meta, UnsetType
 
-from reconciler import answers
+from reconciler import answers, canonical
 from reconciler.history.fate import Fate
 from reconciler.report.commits import short_sha, subject_line
 from reconciler.report.escape import escape_line, strip_fraction
@@ -80,8 +81,8 @@ class WhyResource(answers.Answer, frozen=True):
 
 def commit_lines(why: WhyCommit) -> Iterator[str]:
     """The answer about a commit, as somebody would give it."""
-    who = escape_line(f"{why.author.name}, {why.author.time}: {subject_line(why.message)}")
-    yield f"{short_sha(why.commit)}  {who}"
+    at = strip_fraction(canonical.timestamp(datetime.fromisoformat(why.author.time)))
+    yield f"{short_sha(why.commit)}  {escape_line(f'{why.author.name}, {at}: {subject_line(why.message)}')}"
     yield escape_line(why.because)
     if why.reasons:
         yield ""

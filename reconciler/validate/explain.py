@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler.kinds.kind import BOUNDS, TIMESTAMPS, Kind, child, split
+from reconciler.model.bounds import ANY, Bounds
 from reconciler.validate.finding import (
     MISSING,
     TYPES,
     Finding,
+    NumberHint,
     column_at,
     describe_range,
     describe_type,
@@ -21,7 +23,7 @@ from reconciler.validate.finding import (
 )
 from reconciler.validate.violations import CUT_SHORT, NOTHING, Violation, find_other_keys, find_violations
 from reconciler.values import replace
-from reconciler.words import closest, did_you_mean
+from reconciler.words import closest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,7 +42,8 @@ def explain_wrong_type(kind: Kind, pointer: str, value: Any, types: Sequence[str
         )
     subject = "this" if isinstance(value, (dict, list)) else quote_value(value)
     message = f"{subject} is {describe_type(value)}, and {words} is wanted"
-    return Finding(pointer, CODE, message, _type_hint(kind, pointer, value, types))
+    hint = _type_hint(kind, pointer, value, types)
+    return Finding(pointer, CODE, message, hint.words, bounds=hint.bounds)
 
 
 def _empty_hint(kind: Kind, pointer: str, types: Sequence[str]) -> str:
@@ -56,19 +59,19 @@ def _empty_hint(kind: Kind, pointer: str, types: Sequence[str]) -> str:
     return f"{prefix}{field.get('description', 'write a value')}"
 
 
-def _type_hint(kind: Kind, pointer: str, value: Any, types: Sequence[str]) -> str:
+def _type_hint(kind: Kind, pointer: str, value: Any, types: Sequence[str]) -> NumberHint:
     field = field_at(kind.schema, pointer)
     if isinstance(value, str) and _NUMBERS & set(types):
         return number_hint(value, field, unit_at(kind, pointer), quoted=True)
     if field.get("enum"):
-        return f"allowed: {join_words(field['enum'])}"
+        return NumberHint(f"allowed: {join_words(field['enum'])}")
     if "string" in types and isinstance(value, (bool, int, float)):
-        return f"if it is meant as text, quote it: '{quote_value(value)}'"
+        return NumberHint(f"if it is meant as text, quote it: '{quote_value(value)}'")
     if "boolean" in types and isinstance(value, str) and value.lower() in {"true", "false"}:
-        return f"write it without quotes: {value.lower()}"
+        return NumberHint(f"write it without quotes: {value.lower()}")
     if "array" in types and isinstance(value, str):
-        return f"write a list: [{value}]"
-    return str(field.get("description", ""))
+        return NumberHint(f"write a list: [{value}]")
+    return NumberHint(str(field.get("description", "")))
 
 
 _RULES = {
@@ -185,9 +188,10 @@ def _type(kind: Kind, violation: Violation) -> Iterator[Finding]:
 
 def _not_allowed(kind: Kind, violation: Violation) -> Iterator[Finding]:
     value, words = violation.value, _allowed_words(violation)
-    suggestion = did_you_mean(value, map(str, words)) if isinstance(value, str) else ""
+    meant = closest(value, map(str, words)) if isinstance(value, str) else None
     for finding in _not_allowed_briefly(kind, violation):
-        yield replace(finding, message=f"{finding.message}{suggestion}")
+        message = f"{finding.message} (did you mean {meant}?)" if meant else finding.message
+        yield replace(finding, message=message, bounds=Bounds(words=(meant,)) if meant else ANY)
 
 
 def _not_allowed_briefly(_kind: Kind, violation: Violation) -> Iterator[Finding]:

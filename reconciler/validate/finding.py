@@ -13,6 +13,7 @@ from msgspec import Struct
 from reconciler import canonical
 from reconciler.kinds.kind import child, locate, split
 from reconciler.kinds.references import resolve_refs
+from reconciler.model.bounds import ANY, Bounds, bounds_of_row
 from reconciler.model.problem import Problem
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ RANKS = (SECRET, AMBIGUOUS, "not-finite", "wrong-type", "not-allowed", "too-long
 class Finding(Struct, frozen=True):
     """Something wrong at a JSON Pointer; `at_key` when it is the key there rather than its value.
 
-    `instead` is the pointer of the field that was probably meant, so that its absence is not reported as well.
+    `instead` is the pointer of the field that was probably meant, so that its absence is not reported as well; `bounds`
+    are the values that would be right there, as far as they are known.
     """
 
     pointer: str
@@ -41,6 +43,14 @@ class Finding(Struct, frozen=True):
     hint: str = ""
     at_key: bool = False
     instead: str = ""
+    bounds: Bounds = ANY
+
+
+class NumberHint(Struct, frozen=True):
+    """How to write a text where a number is expected; `bounds` is the number that it stands for, where that is sure."""
+
+    words: str
+    bounds: Bounds = ANY
 
 
 def drop_consequences(findings: Iterable[Finding]) -> list[Finding]:
@@ -76,7 +86,8 @@ def locate_findings(
 
 def _locate(path: str, document: Document, finding: Finding) -> Problem:
     mark = locate(document.marks, finding.pointer, of_key=finding.at_key)
-    return Problem(path, mark.line, mark.column, finding.code, finding.pointer, finding.message, finding.hint)
+    place = (path, mark.line, mark.column)
+    return Problem(*place, finding.code, finding.pointer, finding.message, finding.hint, bounds=finding.bounds)
 
 
 def _rank(finding: Finding) -> int:
@@ -195,25 +206,30 @@ def join_words(words: Collection[Any], write: Callable[[Any], str] = str) -> str
     return ", ".join((*shown, *more))
 
 
-def number_hint(text: str, field: Mapping[str, Any], unit: str, *, quoted: bool) -> str:
+def number_hint(text: str, field: Mapping[str, Any], unit: str, *, quoted: bool) -> NumberHint:
     """How to write a text where a number is expected; `quoted` when it was written in quotes."""
     ratio = _RATIO.fullmatch(text)
     if ratio:
-        return f"write {ratio[1]}, the number after the colon"
+        return _meant(ratio[1], f"write {ratio[1]}, the number after the colon")
     if quoted and _NUMBER.fullmatch(text):
-        return f"write it without quotes: {text}"
+        return _meant(text, f"write it without quotes: {text}")
     comma = _COMMA.fullmatch(text)
     if comma:
-        thousands = len(comma[2]) == len("000")  # 1,000 is a thousand to some people and one to others
-        return "write no comma: 1.5 or 1000" if thousands else f"write {comma[1]}.{comma[2]}, with a point"
+        number, thousands = f"{comma[1]}.{comma[2]}", len(comma[2]) == len("000")
+        unclear = NumberHint("write no comma: 1.5 or 1000")  # 1,000 is a thousand to some people and one to others
+        return unclear if thousands else _meant(number, f"write {number}, with a point")
     plain = _in_plain_digits(text)
     if plain:
-        return f"write {plain}"
+        return _meant(plain, f"write {plain}")
     with_unit = _WITH_UNIT.fullmatch(text)
     if with_unit:
-        return f"write {with_unit[1]}, the number alone{f' (it is in {unit})' if unit else ''}"
+        return _meant(with_unit[1], f"write {with_unit[1]}, the number alone{f' (it is in {unit})' if unit else ''}")
     whole = "whole " if field.get("type") == "integer" else ""
-    return f"write a plain {whole}number in decimal digits, such as {_example(field)}"
+    return NumberHint(f"write a plain {whole}number in decimal digits, such as {_example(field)}")
+
+
+def _meant(number: str, words: str) -> NumberHint:
+    return NumberHint(words, bounds_of_row(None, None, number))
 
 
 def _in_plain_digits(text: str) -> str:

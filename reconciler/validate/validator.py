@@ -26,6 +26,7 @@ from reconciler.validate.finding import (
     MISSING,
     SECRET,
     Finding,
+    NumberHint,
     describe_type,
     drop_consequences,
     field_at,
@@ -217,7 +218,9 @@ _FALSE = frozenset({"n", "no", "off"})
 def find_ambiguous_scalars(texts: Mapping[str, str], kind: Kind | None) -> Iterator[Finding]:
     """A finding for each ambiguous scalar of a document; `kind` is None when it is not known."""
     for pointer, text in texts.items():
-        yield Finding(pointer, AMBIGUOUS, f"{text} {_describe_readings(text)}", _ambiguity_hint(pointer, text, kind))
+        hint = _ambiguity_hint(pointer, text, kind)
+        message = f"{text} {_describe_readings(text)}"
+        yield Finding(pointer, AMBIGUOUS, message, hint.words, bounds=hint.bounds)
 
 
 def _describe_readings(text: str) -> str:
@@ -234,21 +237,21 @@ def _describe_readings(text: str) -> str:
     return "is not the same number to all YAML readers"
 
 
-def _ambiguity_hint(pointer: str, text: str, kind: Kind | None) -> str:
+def _ambiguity_hint(pointer: str, text: str, kind: Kind | None) -> NumberHint:
     field = field_at(kind.schema, pointer) if kind is not None else {}
     words = [word for word in field.get("enum", ()) if isinstance(word, str)]
     if words:
-        return f"write one of {join_words(words)}{did_you_mean(text, words)}"
+        return NumberHint(f"write one of {join_words(words)}{did_you_mean(text, words)}")
     match field.get("type"):
         case "number" | "integer":
             unit = unit_at(kind, pointer) if kind is not None else ""
             return number_hint(text, field, unit, quoted=False)
         case "boolean" if text.lower() in _TRUE | _FALSE:
-            return f"write {'true' if text.lower() in _TRUE else 'false'}"
+            return NumberHint(f"write {'true' if text.lower() in _TRUE else 'false'}")
         case "boolean":
-            return "write true or false"
+            return NumberHint("write true or false")
         case _:
-            return f"if it is meant as text, quote it: '{text}'"
+            return NumberHint(f"if it is meant as text, quote it: '{text}'")
 
 
 MAX_PROBLEMS, MAX_TOLD = 10_000, 1_000_000

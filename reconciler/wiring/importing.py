@@ -13,7 +13,7 @@ from reconciler.adapters.bundled import load_example_schemas
 from reconciler.adapters.csvfile import read_csv
 from reconciler.adapters.files import write_named, write_new
 from reconciler.adapters.freshprocess import call_fresh
-from reconciler.adapters.git.newcommit import commit_files, is_ready, is_unborn
+from reconciler.adapters.git.newcommit import commit_files, count_untracked, is_ready, is_unborn
 from reconciler.adapters.textsheets import read_settings_sheet, read_text_sheet
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater, TooLarge, UsageError
 from reconciler.importing.exporting import build_sheets
@@ -89,6 +89,10 @@ class FileImport:
         if is_unborn(self._checkout.root):
             paths += planned.configuration
         return commit_files(self._checkout.root, dict.fromkeys(paths), message)
+
+    def count_uncommitted(self) -> int:
+        """How many files of the working tree are in no commit."""
+        return count_untracked(self._checkout.root)
 
     def _read(self, files: Sequence[Path], limits: Limits, kinds: Kinds) -> list[Source]:
         self._kind = choose_kind(kinds, self._word) if self._word is not None else None

@@ -7,6 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import duckdb
+import pytest
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Host
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 DEMO, EURUSD = "accounts/op-demo.yaml", "accounts/cv-eurusd.yaml"
 
 
+@pytest.mark.slow
 def test_a_commit_is_explained_from_before_it_was_looked_at_to_after_it_is_live(synced: Host) -> None:
     first = synced.repo.git("rev-parse", "HEAD")
     good = synced.edit("users/fx-majors-01.yaml", "percent: 0.75", "percent: 0.5")
@@ -48,6 +50,7 @@ def test_a_commit_is_explained_from_before_it_was_looked_at_to_after_it_is_live(
     assert f"then {mended[:8]} went live" in synced.run("why", first).out
 
 
+@pytest.mark.slow
 def test_a_resource_is_explained_also_while_git_is_away(synced: Host) -> None:
     with duckdb.connect(str(synced.state / "state.duckdb")) as beside:
         beside.execute("UPDATE account_config SET leverage = 400 WHERE leverage = 30")

@@ -58,6 +58,30 @@ def test_a_reviewer_is_told_what_a_change_comes_to(repo: GitRepo) -> None:
     assert review.behind == 0
 
 
+@pytest.mark.parametrize(
+    ("field", "wrong", "right"),
+    [
+        ("risk_per_trade_percent: 1.0", "1:30", "30"),
+        ("risk_per_trade_percent: 1.0", "'0.5'", "0.5"),
+        ("risk_per_trade_percent: 1.0", "0.5 %", "0.5"),
+        ("risk_per_trade_percent: 1.0", "1,5", "1.5"),
+        ("risk_per_trade_percent: 1.0", "1,500", None),
+        ("risk_per_trade_percent: 1.0", "1000", None),  # a hard limit is no advice
+        ("risk_per_trade_percent: 1.0", "much", None),
+        ("trade_direction: BOTH", "BOHT", "BOTH"),
+        ("trade_direction: BOTH", "SIDEWAYS", None),
+    ],
+)
+def test_what_was_meant_is_offered_where_it_is_sure(repo: GitRepo, field: str, wrong: str, right: str | None) -> None:
+    text, name = TREE["ann.yaml"], field.partition(":")[0]
+    assert field in text
+    base = repo.commit({})
+    head = repo.commit({"ann.yaml": text.replace(field, f"{name}: {wrong}")})
+    remedies = World(repo.path).between(base, head).review.remedies
+    assert [remedy.value for remedy in remedies] == ([] if right is None else [right])
+    assert all(remedy.after in ("", f"  {name}: {right}") for remedy in remedies)
+
+
 def test_no_change_paints_over_what_it_does(repo: GitRepo) -> None:
     base = repo.commit({})
     head = repo.commit({"ann.yaml": configs.user("ann", risk=1.4), MEASURE: TOTAL.format(factor=0)})

@@ -53,6 +53,11 @@ def commit_files(folder: Path, paths: Iterable[str], message: str) -> str:
     return _run(folder, ("rev-parse", "--short", "HEAD"))[1].strip()
 
 
+def count_untracked(folder: Path) -> int:
+    """How many files of the working tree git does not know, ignored ones apart."""
+    return _run(folder, ("ls-files", "--others", "--exclude-standard", "-z"))[1].count("\0")
+
+
 def _run(folder: Path, arguments: tuple[str, ...], text: bytes = b"") -> tuple[int, str, str]:
     watchdog = Watchdog()
     who = {name: value for name, value in os.environ.items() if name.startswith(_WHO)}

@@ -131,6 +131,10 @@ def _finish(given: Globals, importing: FileImport, planned: Imported, files: Seq
         if not why:
             sha = importing.commit(planned, message)
             output.data(f"committed as {sha}: {message.splitlines()[0]}")
+            if left := importing.count_uncommitted():
+                given.say(
+                    f"{plural(left, 'file')} of the folder not committed: see git status, then git add and git commit"
+                )
             return
     except NeedsHuman as error:
         why = str(error)
