@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 from reconciler import answers, canonical
 from reconciler.errors import ReconcilerError
 from reconciler.report.plans import build_plan
+from reconciler.report.review import build_measured_state
 from reconciler.service.context import Service
 from reconciler.service.kinds import known_kinds
-from reconciler.service.measures import Measures
 from reconciler.service.past import open_past
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from reconciler import reviews
     from reconciler.adapters.duckdb.reader import DuckDBReader
     from reconciler.kinds.kind import Kinds
     from reconciler.model.rows import Tally
@@ -41,7 +42,6 @@ class TradingPage(Service):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._measures = Measures(context)
         self._known: tuple[tuple[str, datetime], dict[str, Any]] | None = None
 
     def read(self, applied: str | None) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class TradingPage(Service):
 
     def _compute(self, applied: str, friday: datetime, number: int) -> dict[str, Any]:
         try:
-            now = self._measures.now()
+            now = self._measure_live()
             compared = self._compare(applied, friday) if number <= MAX_COMPARED and now.measures else {}
         except ReconcilerError:  # what is live is shown without figures: the status says what is wrong with git
             return {"measures": [], "since": None}
@@ -77,6 +77,12 @@ class TradingPage(Service):
             {**answers.to_json(one), "before": compared.get((one.measure, one.label, one.unit))} for one in now.measures
         ]
         return {"measures": figures, "since": canonical.timestamp(friday) if compared else None}
+
+    def _measure_live(self) -> reviews.MeasuredState:
+        """Measure the live rows, by the measures of the applied commit. Starts a process."""
+        with self.context.open_planner() as (planner, _), self.context.open_rows() as store:
+            assert store is not None
+            return build_measured_state(*planner.measure_live(store))
 
     def _compare(self, applied: str, friday: datetime) -> dict[tuple[str, str, str], float | None]:
         """The figures of what was live at a moment; nothing where nothing was, or the history does not tell."""
