@@ -86,8 +86,8 @@ def locate_findings(
 
 def _locate(path: str, document: Document, finding: Finding) -> Problem:
     mark = locate(document.marks, finding.pointer, of_key=finding.at_key)
-    place = (path, mark.line, mark.column)
-    return Problem(*place, finding.code, finding.pointer, finding.message, finding.hint, bounds=finding.bounds)
+    where, what = finding.pointer, finding.message
+    return Problem(path, mark.line, mark.column, finding.code, where, what, finding.hint, bounds=finding.bounds)
 
 
 def _rank(finding: Finding) -> int:

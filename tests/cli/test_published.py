@@ -27,6 +27,7 @@ def _published(file: Path) -> tuple[str, float]:
     return commit, risk
 
 
+@pytest.mark.slow
 def test_a_sync_publishes_and_another_leaves_what_is_right(host: Host) -> None:
     file = host.state / "live.duckdb"
     assert host.run("sync").err == ""

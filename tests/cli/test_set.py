@@ -38,6 +38,7 @@ def test_a_valid_edit_is_written_and_its_plan_is_shown(synced: Host) -> None:
     assert (again.code, again.out) == (0, "")
 
 
+@pytest.mark.slow
 def test_what_is_wrong_or_refused_is_not_written(host: Host) -> None:
     host.repo.git("reset", "--hard")
     demo = host.repo.path / DEMO

@@ -131,6 +131,7 @@ def test_nothing_is_said_to_drift_once_it_was_put_right(
             assert said.running.scan.found == 0
 
 
+@pytest.mark.slow
 def test_a_backup_brings_back_what_was_live_and_git_goes_on_from_there(repo: GitRepo, tmp_path: Path) -> None:
     with controlled(repo, tmp_path / "state") as (control, _):
         before = control.sync("ann").result(DEADLINE).applied

@@ -102,6 +102,7 @@ def test_it_hears_of_each_commit_that_goes_live(desk: Desk) -> None:
         assert (thread.status().state, thread.status().message) == ("Following", f"at {commit[:8]}")
 
 
+@pytest.mark.slow
 def test_it_catches_up_with_what_went_live_without_it(desk: Desk) -> None:
     with desk.host() as running, desk.follower(running):
         desk.commit(0.25)

@@ -200,6 +200,7 @@ def test_what_was_done_while_no_daemon_ran_is_put_right_when_it_starts(
             link.ask("SET", "config:user:ann", "{}")
 
 
+@pytest.mark.slow
 def test_a_view_that_another_host_keeps_is_left_alone(desk: Desk, link: Connection) -> None:
     link.ask("SET", "config:keeper", "999 another host", "PX", 600_000)
     until(lambda: bool((content := desk.view.content()) and content.kept_by))

@@ -100,6 +100,7 @@ def trees() -> dict[str, ast.Module]:
     return {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in SOURCES.items()}
 
 
+@pytest.mark.slow
 def test_windows_lacks_nothing_that_it_comes_to(trees: dict[str, ast.Module]) -> None:
     found = [f"{name}:{one}" for name, tree in trees.items() for one in offences(tree)]
     for name, what, _ in MEANT:

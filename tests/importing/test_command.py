@@ -58,6 +58,7 @@ def _declared(folder: Path) -> dict[Any, tuple[Any, ...]]:
     }
 
 
+@pytest.mark.slow
 def test_the_example_comes_back_from_its_store(desk: Desk, state: Path) -> None:
     desk.write({path: text for path, text in _example_files().items() if "schemas/" in path})
     answer = desk.imports(str(state))
@@ -90,6 +91,7 @@ def test_one_kind_of_a_store(desk: Desk, state: Path) -> None:
     assert answer.out[:2] == ["+ System lab  systems/lab.yaml", "+ System production  systems/production.yaml"]
 
 
+@pytest.mark.slow
 def test_what_left_git_is_imported_as_the_row_it_left(desk: Desk, tmp_path: Path) -> None:
     source = GitRepo.create(tmp_path / "source")
     source.commit(_example_files())

@@ -348,6 +348,7 @@ def test_a_wide_schema_is_not_too_large() -> None:
     assert not [*find_reference_flaws(schema, list_parts(schema))]
 
 
+@pytest.mark.slow
 def test_an_explanation_ends() -> None:
     """What one value is compared with 900 times is explained up to a limit; a few wrong values of many are in full."""
     schema = {"items": {"anyOf": [{"type": "string"}] * 900}}

@@ -128,6 +128,7 @@ def test_rows_of_once_are_asked_where_questions_to_the_history_are() -> None:
         asking.close()
 
 
+@pytest.mark.slow
 def test_a_stuck_daemon_still_says_that_it_is_stuck() -> None:
     """Calls that do not return take all threads for calls; what says so needs none of them."""
     daemon = Daemon(beats=[Heartbeat("operations", "Reconciling", 99.0, 60.0)])

@@ -193,6 +193,7 @@ def test_a_request_that_does_not_come_is_hung_up_on(monkeypatch: pytest.MonkeyPa
         assert asked.status == 200
 
 
+@pytest.mark.slow
 def test_a_request_that_takes_longer_than_its_head_may_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "HEAD", 1.0)
     daemon = Daemon()

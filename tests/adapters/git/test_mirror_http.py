@@ -175,6 +175,7 @@ def test_what_a_server_answers_instead(status: int, said: str, server: GitServer
         assert mirror.fetch().after
 
 
+@pytest.mark.slow
 def test_a_request_that_is_never_answered(server: GitServer, tmp_path: Path) -> None:
     server.silent.set()
     impatient = Timeouts(stall=1)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reconciler.tables.clickhouse import Table
     from tests.adapters.ledger.conftest import Histories
 
-pytestmark = pytest.mark.parametrize("histories", some(["duckdb", "chdb", "http"], 2), indirect=True)
+pytestmark = pytest.mark.parametrize("histories", some(["duckdb", "chdb", "http"], 1), indirect=True)
 
 NAME = "forge.example.com/desk/config"
 SPELLINGS = (

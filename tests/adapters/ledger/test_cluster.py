@@ -59,6 +59,7 @@ def test_a_host_that_is_down_is_passed_over(front: RunningFront, database: str) 
         opened(f"clickhouse://127.0.0.1:2,127.0.0.1:3/{database}")
 
 
+@pytest.mark.slow
 def test_a_replica_that_lacks_rows_is_passed_over(front: RunningFront, database: str) -> None:
     """Both are one server here, which answers for the first that it has not caught up."""
     url = several(front, database, after=f",localhost:{front.port}")
@@ -80,6 +81,7 @@ def test_a_replica_that_lacks_rows_is_passed_over(front: RunningFront, database:
         opened(url)
 
 
+@pytest.mark.slow
 def test_an_insert_waits_for_that_of_another_host(
     front: RunningFront, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,6 +126,7 @@ def test_tables_of_one_server_are_not_taken_for_replicated_ones(front: RunningFr
 DDL = Path(ROOT / "tests/golden/ddl/clickhouse-cluster.sql")
 
 
+@pytest.mark.slow
 def test_clickhouse_reads_the_statements(front: RunningFront, database: str) -> None:
     """The golden file of a cluster, and the grants of the docs: parsed by ClickHouse, which runs none of them."""
     statements = [*DDL.read_text().split(";\n"), *";".join(documented_sql()).split(";")]
@@ -161,6 +164,7 @@ PRIVILEGES = {
 }
 
 
+@pytest.mark.slow
 def test_the_docs_grant_what_is_sent(front: RunningFront, database: str) -> None:
     front.statements()
     with opened(several(front, database)) as ledger:

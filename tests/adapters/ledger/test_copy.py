@@ -144,6 +144,7 @@ def told(histories: Histories) -> list[object]:
     return answers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "ends",
     some([("duckdb", "duckdb"), ("duckdb", "chdb"), ("chdb", "duckdb"), ("duckdb", "http"), ("chdb", "http")], 1),
@@ -168,6 +169,7 @@ def test_all_of_a_history_is_there_afterwards(ends: Ends) -> None:
     assert not any(one.written or one.differing or one.missing for one in again.values())
 
 
+@pytest.mark.slow
 def test_a_copy_that_was_broken_off_goes_on(ends: Ends) -> None:
     fill(ends.source)
     with pytest.raises(RetryLater):
@@ -178,6 +180,7 @@ def test_a_copy_that_was_broken_off_goes_on(ends: Ends) -> None:
     assert told(ends.target) == told(ends.source)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [Loses, Alters])
 def test_what_is_not_there_as_it_was_is_told(ends: Ends, fault: type[Broken]) -> None:
     fill(ends.source)
@@ -186,6 +189,7 @@ def test_what_is_not_there_as_it_was_is_told(ends: Ends, fault: type[Broken]) ->
     assert copied["config_versions"].missing == (1 if fault is Loses else 0)
 
 
+@pytest.mark.slow
 def test_what_another_host_recorded_stays(ends: Ends) -> None:
     with ExitStack() as closing:
         theirs = Histories(ends.target.url, ends.target.folder, closing).open_sql("origin", store=uid(3))

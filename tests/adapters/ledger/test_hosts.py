@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from reconciler.ports import Ledger
     from tests.adapters.ledger.conftest import Histories
 
-pytestmark = pytest.mark.parametrize("histories", some(["duckdb", "chdb", "http"], 2), indirect=True)
+pytestmark = pytest.mark.parametrize("histories", some(["duckdb", "chdb", "http"], 1), indirect=True)
 
 HOSTS = (uid(1), uid(2))
 BRANCHES = count()

@@ -52,6 +52,7 @@ def all_fail(link: Connection, words: str) -> None:
         assert caught.value.hint
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_and_comes_back() -> None:
     with server() as running, connect(running.url) as link:
         link.ask("PING")
@@ -72,6 +73,7 @@ def is_answered(link: Connection) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_a_server_that_hung_from_the_first_call_on() -> None:
     with server() as running, connect(running.url) as link, connect(running.url) as other:
         process = pid(other)
@@ -90,6 +92,7 @@ def restarted(running: EmbeddedServer) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_a_server_that_is_killed_and_started_again() -> None:
     with server() as running, connect(running.url) as link:
         os.kill(pid(link), signal.SIGKILL)

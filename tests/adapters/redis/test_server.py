@@ -103,6 +103,7 @@ def test_sessions_outlive_it(state: Path) -> None:
         assert sessions(running_server.url).get(NEW.id) == session
 
 
+@pytest.mark.slow
 def test_it_is_started_again_when_it_dies(state: Path) -> None:
     with EmbeddedServer(state, 16 * MB) as running_server:
         assert running_server.check() is False
@@ -116,6 +117,7 @@ def test_it_is_started_again_when_it_dies(state: Path) -> None:
         assert find_server_url(state) == running_server.url
 
 
+@pytest.mark.slow
 def test_one_that_hangs_is_ended_and_started_again(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "HANG_SECONDS", NEVER)
     with EmbeddedServer(state, MB) as server:
