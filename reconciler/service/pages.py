@@ -1,7 +1,8 @@
 """What the dashboard shows: each method gives one page as the JSON object that its address with `.json` answers.
 
 What does not exist raises `UsageError`, what cannot be had now other `ReconcilerError`s. A history that is off or
-away raises nothing where the page can do without: the answer says why in `without_history`.
+away, or a table that cannot be read, raises nothing where the page can do without: the answer says why in
+`without_history` and others.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from reconciler.service.kinds import find_kind, known_kinds
 from reconciler.service.moments import build_moments, live_moment, read_moments
 from reconciler.service.past import open_past
 from reconciler.service.rows import Plans, Rows
-from reconciler.service.tradingpage import TradingPage
+from reconciler.service.tradingpage import NOTHING_TRADES, TradingPage
 from reconciler.sessions import PREFIX
 from reconciler.values import replace
 from reconciler.words import suggest
@@ -105,8 +106,7 @@ class Pages(Service):
         """How this host stands, and what happened lately."""
         status = build_status(self.context.status())
         waiting = self._waiting() if status.suspended else {"waiting": None, "without_plan": None}
-        trading = self._trading.read(status.applied.commit if status.applied else None)
-        shown = {"host": self._heading(status), "status": answers.to_json(status), "trading": trading}
+        shown = {"host": self._heading(status), "status": answers.to_json(status), **self._what_trades(status)}
         return {**shown, **waiting, **self._recent()}
 
     def kinds(self) -> Page:
@@ -134,16 +134,11 @@ class Pages(Service):
         if unknown:
             raise UsageError(f"there is no parameter {unknown[0][:REPEATED]}", hint="write what to look for as q")
         text = query.get("q", "").strip()
-        page: Page = {"search": text, "commit": text if ABBREVIATION.fullmatch(text) else None, "kinds": [], "found": 0}
-        if not text:
-            return self._page(page)
-        with self._open_rows() as store:
-            known = known_kinds(store, self.context.bundled)
-            asked = Search(text, {}, 0, HITS_EACH)
-            kinds = [build_hits(kind, text, *store.found(kind, asked)) for kind in known]
-        kinds = [kind for kind in kinds if kind["found"]]
+        page: Page = {"search": text, "commit": text if ABBREVIATION.fullmatch(text) else None}
+        kinds, without = self._find_hits(text) if text else ([], [])
         kinds.sort(key=lambda kind: not any(text.lower() in row["name"].lower() for row in kind["rows"]))
-        return self._page(page | {"kinds": kinds, "found": sum(kind["found"] for kind in kinds)})
+        found = sum(kind["found"] for kind in kinds)
+        return self._page(page | {"kinds": kinds, "found": found, "without_kinds": without})
 
     def resource(self, kind: str, name: str) -> Page:
         """A live row beside what git says, with its history and who set each field.
@@ -261,6 +256,28 @@ class Pages(Service):
             "applied": status.applied and status.applied.commit,
             "at": format_time(self.context.clock.now()),
         }
+
+    def _what_trades(self, status: answers.Status) -> Page:
+        try:
+            trading = self._trading.read(status.applied.commit if status.applied else None)
+        except ReconcilerError as error:  # the rest of the page says how the host stands, and what is wrong
+            return {"trading": NOTHING_TRADES, "without_trading": _reason(error)}
+        return {"trading": trading, "without_trading": None}
+
+    def _find_hits(self, text: str) -> tuple[list[Page], list[Page]]:
+        """The kinds with rows in which a text stands, and those whose rows cannot be read."""
+        with self._open_rows() as store:
+            known = known_kinds(store, self.context.bundled)
+        hits: list[Page] = []
+        without: list[Page] = []
+        asked = Search(text, {}, 0, HITS_EACH)
+        for kind in known:
+            try:
+                with self._open_rows() as store:  # again: a query that fails ends its transaction
+                    hits.append(build_hits(kind, text, *store.found(kind, asked)))
+            except ReconcilerError as error:
+                without.append({"kind": kind.name, **_reason(error)})
+        return [one for one in hits if one["found"]], without
 
     def _recent(self) -> Page:
         """The newest commits, and what the last days changed."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from reconciler.model.rows import Tally
     from reconciler.service.context import Context
 
+NOTHING_TRADES: dict[str, Any] = {"switches": [], "groups": [], "measures": [], "since": None}
 MAX_GROUPS = 8
 """Resources that a list shows, those with most rows."""
 MAX_COMPARED = 5_000
@@ -48,7 +49,7 @@ class TradingPage(Service):
         """What is on and off, in all and by what refers to what; and the measures, where the desk has some."""
         with self.context.open_rows() as store:
             if store is None or applied is None:
-                return {"switches": [], "groups": [], "measures": [], "since": None}
+                return NOTHING_TRADES
             kinds = known_kinds(store, self.context.bundled)
             switches = [
                 {"kind": kind.name, "rows": total.rows, "active": total.active}
