@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from reconciler import answers, canonical
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 NOTHING_TRADES: dict[str, Any] = {"switches": [], "groups": [], "measures": [], "since": None}
 MAX_GROUPS = 8
 """Resources that a list shows, those with most rows."""
+RETRY = 30.0
+"""Seconds after which figures that could not be had are tried for again."""
 MAX_COMPARED = 5_000
 """Live rows up to which the figures of last Friday are computed, which reads all of both commits."""
 FRIDAY, END_OF_WEEK = 4, time(22, tzinfo=UTC)
@@ -38,12 +44,23 @@ def end_of_last_week(now: datetime) -> datetime:
     return friday if friday <= now else friday - timedelta(days=7)
 
 
+Before = Mapping[tuple[str, str, str], float | None]
+"""Figures by measure, label and unit."""
+
+
 class TradingPage(Service):
-    """Computes the figures once for each applied commit and week."""
+    """Computes the figures once for each applied commit and week, for whichever thread asks first.
+
+    What cannot be had is tried for again later: a commit may be the last one for days.
+    """
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._known: tuple[tuple[str, datetime], dict[str, Any]] | None = None
+        self._computing = threading.Lock()
+        self._key: tuple[str, datetime] | None = None
+        self._now: reviews.MeasuredState | None = None
+        self._before: Before | None = None
+        self._retry_at = 0.0
 
     def read(self, applied: str | None) -> dict[str, Any]:
         """What is on and off, in all and by what refers to what; and the measures, where the desk has some."""
@@ -63,21 +80,21 @@ class TradingPage(Service):
 
     def _read_measures(self, applied: str, number: int) -> dict[str, Any]:
         friday = end_of_last_week(self.context.clock.now())
-        key = (applied, friday)
-        if self._known is None or self._known[0] != key:
-            self._known = (key, self._compute(applied, friday, number))
-        return self._known[1]
-
-    def _compute(self, applied: str, friday: datetime, number: int) -> dict[str, Any]:
-        try:
-            now = self._measure_live()
-            compared = self._compare(applied, friday) if number <= MAX_COMPARED and now.measures else {}
-        except ReconcilerError:  # what is live is shown without figures: the status says what is wrong with git
-            return {"measures": [], "since": None}
+        with self._computing:
+            if self._key != (applied, friday):
+                self._key, self._now, self._before, self._retry_at = (applied, friday), None, None, 0.0
+            if (self._now is None or self._before is None) and monotonic() >= self._retry_at:
+                # What is live is shown without figures: the status says what is wrong with git.
+                with suppress(ReconcilerError):
+                    self._now = self._now or self._measure_live()
+                    is_asked = number <= MAX_COMPARED and self._now.measures
+                    self._before = self._compare(applied, friday) if is_asked else {}
+                self._retry_at = monotonic() + RETRY
+            measures, before = self._now.measures if self._now else (), self._before or {}
         figures = [
-            {**answers.to_json(one), "before": compared.get((one.measure, one.label, one.unit))} for one in now.measures
+            {**answers.to_json(one), "before": before.get((one.measure, one.label, one.unit))} for one in measures
         ]
-        return {"measures": figures, "since": canonical.timestamp(friday) if compared else None}
+        return {"measures": figures, "since": canonical.timestamp(friday) if before else None}
 
     def _measure_live(self) -> reviews.MeasuredState:
         """Measure the live rows, by the measures of the applied commit. Starts a process."""
@@ -85,13 +102,12 @@ class TradingPage(Service):
             assert store is not None
             return build_measured_state(*planner.measure_live(store))
 
-    def _compare(self, applied: str, friday: datetime) -> dict[tuple[str, str, str], float | None]:
-        """The figures of what was live at a moment; nothing where nothing was, or the history does not tell."""
-        try:
-            with open_past(self.context) as past:
-                base = past.live_point(friday.isoformat()).version.commit.sha
-        except ReconcilerError:
+    def _compare(self, applied: str, friday: datetime) -> Before:
+        """The figures of what was live at a moment. Raises `ReconcilerError` where the history does not tell it yet."""
+        if not self.context.keeps_history:
             return {}
+        with open_past(self.context) as past:
+            base = past.live_point(friday.isoformat()).version.commit.sha
         with self.context.open_planner() as (planner, _):
             plan, _ = planner.plan_commits(base, applied)
         return {(one.measure, one.label, one.unit): one.before for one in build_plan(plan).measures}

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
 
 from reconciler.adapters.duckdb.connection import FILE_NAME
+from reconciler.errors import RetryLater
+from reconciler.service import tradingpage
 from reconciler.service.local import LocalControl
 from reconciler.service.pages import Pages
+from reconciler.service.tradingpage import TradingPage
 from reconciler.settings import load
+from reconciler.values import replace
 from reconciler.web.pages.templates import render_page
 from reconciler.wiring.local import local_host
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from reconciler.reconcile.plan import Planner
+    from reconciler.service.context import Context
     from reconciler.service.local import LocalHost
+
+SHA = "a" * 40
 
 
 @pytest.fixture
@@ -45,3 +55,31 @@ def test_a_table_that_was_dropped_leaves_the_other_rows(desk: LocalHost, tmp_pat
     assert [one["kind"] for one in found["kinds"]] == ["User"]
     assert [one["kind"] for one in found["without_kinds"]] == ["Account"]
     assert "was not searched" in render_page("search", found)
+
+
+def test_figures_that_could_not_be_had_are_tried_for_again(desk: LocalHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    opener = Opener(desk.context())
+    page = TradingPage(replace(opener.context, open_planner=opener))
+    for _ in range(2):
+        assert page.read(SHA)["measures"] == []
+    assert opener.opened == 1
+    monkeypatch.setattr(tradingpage, "RETRY", 0.0)
+    page = TradingPage(replace(opener.context, open_planner=opener))
+    page.read(SHA)
+    opener.is_away = False
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: page._read_measures(SHA, 1), range(4)))
+    assert opener.opened == 3
+
+
+class Opener:
+    """Opens planners, unless git is away, and counts how often."""
+
+    def __init__(self, context: Context) -> None:
+        self.context, self.opened, self.is_away = context, 0, True
+
+    def __call__(self) -> AbstractContextManager[tuple[Planner, str]]:
+        self.opened += 1
+        if self.is_away:
+            raise RetryLater("git does not answer")
+        return self.context.open_planner()
