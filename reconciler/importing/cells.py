@@ -175,7 +175,7 @@ def _read_numbers(reader: _Reader, cells: Sequence[tuple[int, Cell]]) -> None:
         if amount.is_ambiguous and not sign:
             continue
         value = amount.values[sign] if amount.is_ambiguous else next(iter(amount.values.values()))
-        found[row] = value * _LONGER.get(reader.column.unit, {}).get(amount.unit, 1)
+        found[row] = value * _factor(reader, amount)
     scale = _decide_percent(reader, amounts, found)
     for row, value in found.items():
         cell, amount = amounts[row]
@@ -261,9 +261,26 @@ def _decide_sign(reader: _Reader, amounts: Mapping[int, Amount]) -> str:
 
 
 def _possible_signs(reader: _Reader, amounts: Mapping[int, Amount], rows: Sequence[int]) -> set[str]:
-    """The signs under which all values are such as the field may have."""
-    holds = reader.column.holds
-    return {sign for sign in (POINT, COMMA) if all(holds(float(amounts[row].values[sign])) for row in rows)}
+    """The signs under which all values are such as the field may have; more than one where that is no proof.
+
+    Nobody writes 5 as 5,000: where only such a fraction is in range, the thousands are more likely an error.
+    """
+
+    def is_possible(row: int, sign: str) -> bool:
+        return reader.column.holds(float(amounts[row].values[sign] * _factor(reader, amounts[row])))
+
+    def has_no_fraction(row: int, sign: str) -> bool:
+        value = amounts[row].values[sign]
+        return value == min(amounts[row].values.values(), key=abs) and value == value.to_integral_value()
+
+    signs = {sign for sign in (POINT, COMMA) if all(is_possible(row, sign) for row in rows)}
+    is_doubtful = any(has_no_fraction(row, sign) for row in rows for sign in signs)
+    return {POINT, COMMA} if is_doubtful else signs
+
+
+def _factor(reader: _Reader, amount: Amount) -> int:
+    """How many of the field's unit the unit of an amount is."""
+    return _LONGER.get(reader.column.unit, {}).get(amount.unit, 1)
 
 
 def _is_percent(cell: Cell, amount: Amount) -> bool:
@@ -280,7 +297,10 @@ def _decide_percent(
     if reader.choices.percent in {PERCENT, FRACTION}:
         return Decimal(1 if reader.choices.percent == PERCENT else HUNDRED)
     least, most = min(bare.values()), max(bare.values())
-    if reader.choices.is_given or most > 1 or least >= SMALL or most == 0 or least < 0:
+    if reader.choices.is_exact or most == 0 or least < 0:
+        return Decimal(1)
+    if most > 1 or least >= SMALL:
+        reader.chosen["percent"] = PERCENT
         return Decimal(1)
     row = min(bare, key=bare.__getitem__)
     text = amounts[row][0].text
@@ -439,9 +459,15 @@ def resource_name(text: str) -> str:
 
 def shown_unit(header: str, cell: Cell) -> tuple[str, ...]:
     """The words that may say in which unit a number is: with the number, else in the header from its end."""
+    stated = stated_unit(header, cell)
+    return (stated,) if stated else tuple(reversed(plain(header).split()))
+
+
+def stated_unit(header: str, cell: Cell) -> str:
+    """The unit that stands with a number, or the percent sign of its header; empty without one."""
     if cell.percent:
-        return ("%",)
+        return "%"
     amount = read_amount(cell.text) if isinstance(cell.value, str) else None
     if amount is not None and amount.unit:
-        return (amount.unit,)
-    return ("%",) if says_percent(header) else tuple(reversed(plain(header).split()))
+        return amount.unit
+    return "%" if says_percent(header) else ""

@@ -19,6 +19,7 @@ from reconciler.importing.cells import (
     read_column,
     resource_name,
     shown_unit,
+    stated_unit,
 )
 from reconciler.importing.drafts import Drafts, Origin
 from reconciler.importing.guessing import columns_of
@@ -221,6 +222,8 @@ class _Reader:
         for note in read.notes:
             self.assume(About.CELLS, sheet, place, "", note.example, note.cells)
         for key, value in read.chosen.items():
+            if key == "percent":  # what a percent column holds anyway
+                continue
             self.assume(
                 About.CELLS, sheet, place, "", f"{key}: {value}, as others in the column show", len(read.values)
             )
@@ -417,19 +420,22 @@ class _Rows:
         return any(owner == self._rule.kind and at == place for (owner, _), (_, at, _) in self._fields.items())
 
     def _put_unit_words(self, kind: Kind, row: int, name: str) -> None:
-        """The word of a field that is in no column: the unit that stands with another field's number."""
+        """The word of a field by the unit of another field's number. A column of such words must agree with it."""
         for column in kind.columns:
             choice, field = column.unit_choice, self._fields.get((kind.name, column.name))
-            if choice is None or field is None or (kind.name, choice.by) in self._fields:
+            if choice is None or field is None:
                 continue
             one, place, read = field
-            by = kind.column(choice.by)
-            if by is None or row not in read.values:
+            by, words = kind.column(choice.by), self._fields.get((kind.name, choice.by))
+            if by is None or row not in read.values or (words is not None and row in words[2].faults):
                 continue
-            shown = shown_unit(one.header, self._sheet.cell(row, place))
+            cell = self._sheet.cell(row, place)
+            stated = stated_unit(one.header, cell)
+            shown = shown_unit(one.header, cell) if words is None else (stated,) if stated else ()
             word = next((found for text in shown if (found := find_word(by, read_hints(kind), text))), None)
             if word is not None:
-                self._told[place][f"{shown[0]}: {by.name} {word}"] += 1
+                if words is None or row not in words[2].values:
+                    self._told[place][f"{shown[0]}: {by.name} {word}"] += 1
                 draft = self._drafts.find(kind, name, Origin(self._sheet, row, place))
                 draft.put(child("/spec", by.name), word, Origin(self._sheet, row, place))
 

@@ -1,0 +1,132 @@
+"""Single cells and headers that may mean several things: what is read, what is refused and what is asked."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from msgspec import Struct
+
+from reconciler.importing.drafts import Drafts
+from reconciler.importing.guessing import guess_mapping
+from reconciler.importing.interpret import Interpreted, interpret
+from reconciler.importing.sheets import Cell, Sheet, Workbook
+from reconciler.values import replace
+from tests.support.world import SHIPPED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reconciler.importing.drafts import Draft
+    from reconciler.importing.mapping import SheetMapping
+
+USER = ("User", "Lots", "Risk %")
+ACCOUNT = ("Account", "Broker", "Leverage", "Pair")
+
+
+class Read(Struct, frozen=True):
+    """What became of a sheet."""
+
+    read: Interpreted
+    drafts: Drafts
+
+    def spec(self, kind: str, name: str) -> dict[str, Any]:
+        return next(one.spec for key, one in self.drafts.by_name.items() if (key.kind, key.name) == (kind, name))
+
+    @property
+    def codes(self) -> list[str]:
+        own: list[Draft] = list(self.drafts.by_name.values())
+        found = [*self.read.problems, *self.drafts.problems(), *(one for draft in own for one in draft.problems)]
+        return [problem.code for problem in found]
+
+    @property
+    def questions(self) -> list[str]:
+        return [one.question.key for one in self.read.open]
+
+    @property
+    def targets(self) -> dict[str, list[str]]:
+        return {one.header: one.to for sheet in self.read.mapping.sheets for one in sheet.columns if one.to}
+
+
+def sheet(*rows: Sequence[Any], name: str = "Sheet1", **options: Any) -> Sheet:
+    cells = {
+        number: {
+            at: value if isinstance(value, Cell) else Cell(value) for at, value in enumerate(row, 1) if value != ""
+        }
+        for number, row in enumerate(rows, 1)
+    }
+    return Sheet(f"desk.xlsx:{name}", name, cells, **options)
+
+
+def read(*sheets: Sheet, mapping: SheetMapping | None = None) -> Read:
+    numbers = count(1)
+    drafts = Drafts(SHIPPED.kinds, {}, lambda: f"00000000-0000-4000-8000-{next(numbers):012}")
+    known = mapping or guess_mapping(sheets, SHIPPED.kinds)
+    done = interpret(Workbook("desk.xlsx", sheets), known, SHIPPED.kinds, drafts, is_given=mapping is not None)
+    return Read(done, drafts)
+
+
+@pytest.mark.parametrize(
+    ("decision", "cells", "risk", "asked"),
+    [
+        ("?", [0.005, 0.01], None, ["percent"]),
+        ("", [0.005, 0.01], None, ["percent"]),
+        ("percent", [0.005, 0.01], 0.005, []),
+        ("fraction", [0.005, 0.01], 0.5, []),
+        ("?", [0.5, 1], 0.5, []),
+    ],
+)
+def test_a_given_mapping_does_not_decide_what_it_leaves_open(
+    decision: str, cells: list[float], risk: float | None, asked: list[str]
+) -> None:
+    desk = sheet(USER, *([f"u{number}", 0.1, cell] for number, cell in enumerate(cells)), name="Users")
+    mapping = guess_mapping([desk], SHIPPED.kinds)
+    rule = mapping.sheets[0]
+    columns = [replace(one, percent=decision if one.header == "Risk %" else "") for one in rule.columns]
+    done = read(desk, mapping=replace(mapping, sheets=[replace(rule, columns=columns)]))
+    assert (done.questions, done.spec("User", "u0").get("risk_per_trade_percent")) == (asked, risk)
+    column = done.read.mapping.sheets[0].columns[2]
+    assert column.percent == ("?" if asked else "percent" if decision == "?" else decision)
+
+
+@pytest.mark.parametrize(
+    ("header", "size", "word", "codes", "found"),
+    [
+        ("Lots", "2 %", "FIXED", ["contradicting-rows"], "FIXED"),
+        ("Lots", Cell(0.02, percent=True), "FIXED", ["contradicting-rows"], "FIXED"),
+        ("Lots", "0.5 lots", "PERCENTAGE", ["contradicting-rows"], "PERCENTAGE"),
+        ("Lot %", 2, "FIXED", ["contradicting-rows"], "FIXED"),
+        ("Lots", 2, "PERCENTAGE", [], "PERCENTAGE"),
+        ("Lots", "2 %", "PERCENTAGE", [], "PERCENTAGE"),
+        ("Lots", "0.5 lots", "FIXED", [], "FIXED"),
+        ("Lots", "2 %", "", [], "PERCENTAGE"),
+        ("Lots", "2 lots", "", [], "FIXED"),
+        ("Lots", 2, "", [], None),
+    ],
+)
+def test_a_unit_agrees_with_the_column_that_says_it(
+    header: str, size: object, word: str, codes: list[str], found: str | None
+) -> None:
+    done = read(sheet(["User", header, "Lot type", "Risk %"], ["al", size, word, 0.5], ["bo", 1, "", 0.5]))
+    assert (done.codes, done.spec("User", "al").get("lot_size_type")) == (codes, found)
+
+
+@pytest.mark.parametrize(
+    ("header", "kind", "text", "value"),
+    [
+        ("Leverage", "Account", "5,000", None),
+        ("Leverage", "Account", "1.234", None),
+        ("Timeout", "Instance", "1.500 min", 90),
+        ("Timeout", "Instance", "2.000 min", None),
+    ],
+)
+def test_a_range_decides_thousands_only_where_there_is_a_fraction(
+    header: str, kind: str, text: str, value: float | None
+) -> None:
+    names = {"Account": ACCOUNT, "Instance": ("Terminal", "Path", "Timeout", "Status")}[kind]
+    row = {"Account": "a1", "Broker": "b", "Pair": "EURUSD", "Terminal": "a1", "Path": r"C:\MT5\a1", "Status": "on"}
+    done = read(sheet(names, [(row | {header: text})[name] for name in names]))
+    field = {"Leverage": "leverage", "Timeout": "connection_timeout_sec"}[header]
+    assert done.codes == []
+    assert (done.questions, done.spec(kind, "a1").get(field)) == (["decimal"] if value is None else [], value)
