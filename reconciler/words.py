@@ -52,5 +52,13 @@ def list_words(words: Iterable[str], most: int = MAX_LISTED) -> str:
     return ", ".join(words[:most]) + (f" and {left:,} more" if left > 0 else "")
 
 
+def is_spelling_of(word: str, known: str) -> bool:
+    """Whether two words differ in case, hyphens and underscores only, or in two letters that changed places."""
+    written, meant = _shape(word), _shape(known)
+    apart = [at for at, (one, other) in enumerate(zip(written, meant, strict=False)) if one != other]
+    is_swap = len(apart) == len("ab") and apart[1] == apart[0] + 1 and sorted(written) == sorted(meant)
+    return len(written) == len(meant) and (not apart or is_swap)
+
+
 def _shape(word: str) -> str:
     return word.lower().replace("-", "").replace("_", "").replace(" ", "")

@@ -53,8 +53,9 @@ class Measurer(Struct, frozen=True):
         old, new = request.old, request.new
         known, problems = self._read(new.rules)
         earlier = {measure.name: measure for measure in self._read(old.rules)[0].values()} if old else {}
-        chosen = tuple(earlier.get(name, measure) for name, measure in known.items())
-        replacing = tuple(measure for measure, one in zip(known.values(), chosen, strict=True) if measure != one)
+        removed = tuple(measure for name, measure in earlier.items() if name not in known)
+        chosen = (*(earlier.get(name, measure) for name, measure in known.items()), *removed)
+        replacing = tuple(measure for name, measure in known.items() if earlier.get(name, measure) != measure)
         asked = (*chosen, *replacing) if request.changes else replacing
         if not asked:
             return (), problems
@@ -108,4 +109,4 @@ def _compare_verdicts(
         new = {(reading.label, reading.unit): reading.value for reading in verdict.readings}
         for label, unit in list(dict.fromkeys((*old, *new)))[:MAX_READINGS]:
             key = (label, unit)
-            yield Measurement(name, label, unit, old.get(key), new.get(key), verdict.policy != known[name])
+            yield Measurement(name, label, unit, old.get(key), new.get(key), verdict.policy != known.get(name))

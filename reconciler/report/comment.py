@@ -96,7 +96,10 @@ def _headline(plan: Plan, groups: Sequence[ChangeGroup]) -> Iterator[str]:
         counts = Counter(change.resource.kind for change in plan.changes if change.op is op)
         for kind, count in counts.most_common(MAX_HEADLINE):
             yield f"{escape_markdown(count_of_kind(count, kind))} {word}"
-            told += count
+        rest = counts.total() - sum(count for _, count in counts.most_common(MAX_HEADLINE))
+        if rest:
+            yield f"{rest:,} more {word}"
+        told += counts.total()
     widest = max(groups, key=lambda one: len(one.resources), default=None)
     changed: set[RowId] = set()
     for group in groups[:1] if widest is None or widest is groups[0] else (groups[0], widest):
@@ -202,7 +205,7 @@ def _group_section(plan: Plan, groups: Sequence[ChangeGroup], links: Links) -> I
     rows += [_group_row(group, links) for group in groups]
     if rows:
         table = "\n#### Changes\n\n| | What | Old → new | Size | Which |\n|:--|:--|:--|:--|:--|\n"
-        yield Section("group of changes", table, rows)
+        yield Section("change group", table, rows)
 
 
 def _group_row(group: ChangeGroup, links: Links) -> str:

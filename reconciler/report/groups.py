@@ -7,8 +7,9 @@ that becomes 0, as more than any other. Free text and what is said about a resou
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from math import inf
+from math import inf, isfinite
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -32,6 +33,9 @@ WORD_FACTOR = 2.0
 MOST_PERCENT = 3.0
 """Factor from which on it is told as such rather than in percent."""
 TIMES = "\N{MULTIPLICATION SIGN}"
+PLAIN_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
+SIGN = re.compile(r"(?<![\de])[+-]")
+"""Of a number, not of its exponent."""
 
 
 class ChangeGroup(Struct, frozen=True):
@@ -89,7 +93,7 @@ class ChangeGroup(Struct, frozen=True):
         size = self.size.replace("…", " to ")
         if not size or TIMES in size or "÷" in size:
             return f"{self.way} ({size})" if size else ""
-        return f"{self.way} by {size if self.way == 'changes' else size.replace('+', '').replace('-', '')}"
+        return f"{self.way} by {size if self.way == 'changes' else SIGN.sub('', size)}"
 
 
 def _signed(ratio: float) -> str:
@@ -131,10 +135,9 @@ def _sort(kind: Kind | None, field: Field) -> int:
 
 
 def _as_number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
+    """The number that a text of digits is; neither `inf` nor `1_0` is one."""
+    value = float(text) if PLAIN_NUMBER.fullmatch(text) else inf
+    return value if isfinite(value) else None
 
 
 def _group(likeness: Likeness, members: Iterable[tuple[Change, Field]]) -> ChangeGroup:
@@ -148,10 +151,10 @@ def _group(likeness: Likeness, members: Iterable[tuple[Change, Field]]) -> Chang
 
 
 def _find_ratios(pairs: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
-    if any(old * new <= 0 for old, new in pairs):
+    if any(old <= 0 or new <= 0 for old, new in pairs):  # of two losses the larger number is the smaller one
         return None
     ratios = [new / old for old, new in pairs]
-    return min(ratios), max(ratios)
+    return None if 0 in ratios or inf in ratios else (min(ratios), max(ratios))
 
 
 def _values(texts: Iterable[str], *, is_number: bool) -> tuple[str, ...]:

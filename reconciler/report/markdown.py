@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from reconciler.model.bounds import ANY
 from reconciler.model.problem import Severity
 from reconciler.report.escape import escape_line
 from reconciler.report.links import NO_LINKS, Links
@@ -168,7 +169,7 @@ def _place_entry(problems: Sequence[Problem], told_with: ProblemLinks) -> str:
     where = link(code_span(problem_location(first)), told_with.links.to_line(first.path, first.line))
     pointer = f" {code_span(first.pointer)}" if first.pointer else ""
     remedy = told_with.remedies.get((first.path, first.line, first.pointer))
-    lines = [f"- {ICONS[first.severity]} {where}{pointer}{_advice(remedy, len(problems))}\n"]
+    lines = [f"- {ICONS[first.severity]} {where}{pointer}{_advice(remedy, problems)}\n"]
     lines += [_problem_line(problem, told_with) for problem in problems]
     if remedy and remedy.after:
         fence = "`" * max(3, 1 + max(map(len, re.findall("`+", remedy.after)), default=0))
@@ -176,12 +177,14 @@ def _place_entry(problems: Sequence[Problem], told_with: ProblemLinks) -> str:
     return "".join(lines)
 
 
-def _advice(remedy: Remedy | None, count: int) -> str:
+def _advice(remedy: Remedy | None, problems: Sequence[Problem]) -> str:
     if remedy is None:
         return ""
     if not remedy.value:
         return ": **no value satisfies all of these**"
-    satisfies = {1: "", 2: ", which satisfies both"}.get(count, f", which satisfies all {count}")
+    satisfies = {1: "", 2: ", which satisfies both"}.get(len(problems), f", which satisfies all {len(problems)}")
+    if any(problem.bounds == ANY for problem in problems):
+        satisfies = ", which satisfies the errors"
     return f": **write {code_span(remedy.value)}**{satisfies}"
 
 

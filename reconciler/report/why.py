@@ -101,7 +101,7 @@ def next_lines(steps: tuple[str, ...]) -> Iterator[str]:
 
 def resource_lines(why: WhyResource) -> Iterator[str]:
     """The answer about a resource: its fields under the commits that set them, the newest first."""
-    where = f"{why.path}:{why.line}" if why.path else "in no file any more"
+    where = f"{why.path}:{why.line}" if why.path else "in no file"
     state = "as git says" if why.as_declared else "not as git says"
     yield escape_line(f"{why.kind} {why.name} is {state}, {where}")
     yield from map(escape_line, why.notes)

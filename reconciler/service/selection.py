@@ -30,6 +30,7 @@ NAME = "name"
 LABEL_KEY = r"[A-Za-z0-9][A-Za-z0-9._/-]*"
 EQUALITY = re.compile(rf"({LABEL_KEY})\s*(==|=|!=)\s*(.*)", re.DOTALL)
 SET = re.compile(rf"({LABEL_KEY})\s+(in|notin)\s*\((.*)\)", re.DOTALL)
+UUID_TEXT = re.compile("[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 PRESENCE = re.compile(rf"(!?)\s*({LABEL_KEY})")
 FIELD = re.compile(r"([^=!\s]+)(==|=|!=)(.*)", re.DOTALL)
 COMMA = re.compile(r"(?<!\\)((?:\\\\)*),")
@@ -176,6 +177,8 @@ def _parse_value(column: Column, text: str) -> Wanted:
     if column.enum and text not in column.enum:
         said = f"{column.name} is never {text}{did_you_mean(text, column.enum)}"
         raise UsageError(said, hint=f"it is one of {list_words(column.enum)}")
+    if column.type is SqlType.UUID and not UUID_TEXT.fullmatch(text):
+        raise UsageError(f"{column.name} is an id, and {text!r} is none", hint="`-o wide` shows the ids")
     return text.lower() if column.type is SqlType.UUID else text
 
 

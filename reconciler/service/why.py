@@ -10,8 +10,8 @@ from msgspec import UNSET
 from reconciler import answers, canonical
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.history.fate import Fate
-from reconciler.kinds.kind import child
-from reconciler.model.change import RowId
+from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, child
+from reconciler.model.change import Prune, RowId
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.commits import NOT_LIVE, build_person, build_spans, short_sha
 from reconciler.report.fates import SYNC, FateStory, explain_fate, resume_step, why_step
@@ -67,6 +67,7 @@ class Why(Service):
         row, id_ = build_row(live[0]), str(live[0].values[found.key])
         status = self._status()
         fields = self._fields(found, id_, row, declared)
+        as_declared = declared is not None and all(one.declared is UNSET for one in fields)
         if field is not None:
             wanted = field.removeprefix("spec.").removeprefix("metadata.")
             known = [one.field for one in fields]
@@ -74,7 +75,6 @@ class Why(Service):
             if not fields:
                 raise UsageError(f"{found.name} {row.name} has no field {field}", hint=suggest(wanted, known))
         notes, steps = _notes(row, declared, status)
-        as_declared = all(one.declared is UNSET for one in fields)
         if not as_declared:
             steps.append("`reconciler drift --heal` makes the row what git says; `reconciler drift` shows all of it")
         steps += [why_step(one.commit) for each in fields for one in each.waiting]
@@ -146,7 +146,7 @@ class Why(Service):
 
     def _fields(self, kind: Kind, id_: str, row: answers.Row, declared: Row | None) -> list[WhyField]:
         blamed, since, waiting = self._past_of(kind, id_)
-        own = declared.resource.values if declared is not None and declared.removed is None else row.values
+        own = _declared_values(kind, declared) if declared is not None else row.values
         values = {name: value for name, value in row.values.items() if kind.column(name)}
         fields = []
         others = {name: one.value for name, one in blamed.items() if name not in values}
@@ -179,7 +179,7 @@ class Why(Service):
             changes = history.changes(kind.name, id_, CHANGES).changes
         except ReconcilerError:  # no history, or one that lacks it yet
             return {}, {}, {}
-        since = {one.commit: one.live[0].since for one in changes if one.live}
+        since = {one.commit: one.live[-1].since for one in changes if one.live}
         waiting: dict[str, list[WaitingValue]] = {}
         for one in changes:
             if one.live:
@@ -189,6 +189,14 @@ class Why(Service):
                     value = WaitingValue(commit=one.commit, value=change.new, fate=one.fate, refused_by=one.refused_by)
                     waiting.setdefault(change.field, []).append(value)
         return blamed, since, waiting
+
+
+def _declared_values(kind: Kind, declared: Row) -> Mapping[str, Any]:
+    """What the live row of a resource is to hold; of one that left git, what its prune mode made of it."""
+    values = declared.resource.values
+    if declared.removed is None or declared.removed.prune is Prune.OFF or not kind.can_deactivate:
+        return values
+    return {**values, STATUS_FIELD: INACTIVE}
 
 
 def _explain(past: Past, found: FoundVersion, fate: CommitFate, status: answers.Status | None) -> WhyCommit:

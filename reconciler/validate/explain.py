@@ -19,11 +19,12 @@ from reconciler.validate.finding import (
     join_words,
     number_hint,
     quote_value,
+    takes_ratio,
     unit_at,
 )
 from reconciler.validate.violations import CUT_SHORT, NOTHING, Violation, find_other_keys, find_violations
 from reconciler.values import replace
-from reconciler.words import closest
+from reconciler.words import closest, is_spelling_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -62,7 +63,8 @@ def _empty_hint(kind: Kind, pointer: str, types: Sequence[str]) -> str:
 def _type_hint(kind: Kind, pointer: str, value: Any, types: Sequence[str]) -> NumberHint:
     field = field_at(kind.schema, pointer)
     if isinstance(value, str) and _NUMBERS & set(types):
-        return number_hint(value, field, unit_at(kind, pointer), quoted=True)
+        is_ratio = takes_ratio(kind, pointer)
+        return number_hint(value, field, unit_at(kind, pointer), quoted=True, ratio_means_number=is_ratio)
     if field.get("enum"):
         return NumberHint(f"allowed: {join_words(field['enum'])}")
     if "string" in types and isinstance(value, (bool, int, float)):
@@ -191,7 +193,8 @@ def _not_allowed(kind: Kind, violation: Violation) -> Iterator[Finding]:
     meant = closest(value, map(str, words)) if isinstance(value, str) else None
     for finding in _not_allowed_briefly(kind, violation):
         message = f"{finding.message} (did you mean {meant}?)" if meant else finding.message
-        yield replace(finding, message=message, bounds=Bounds(words=(meant,)) if meant else ANY)
+        is_sure = meant is not None and is_spelling_of(value, meant)  # DEACTIVATE is not ACTIVE misspelt
+        yield replace(finding, message=message, bounds=Bounds(words=(str(meant),)) if is_sure else ANY)
 
 
 def _not_allowed_briefly(_kind: Kind, violation: Violation) -> Iterator[Finding]:

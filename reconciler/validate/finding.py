@@ -6,6 +6,7 @@ import re
 from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -206,30 +207,52 @@ def join_words(words: Collection[Any], write: Callable[[Any], str] = str) -> str
     return ", ".join((*shown, *more))
 
 
-def number_hint(text: str, field: Mapping[str, Any], unit: str, *, quoted: bool) -> NumberHint:
-    """How to write a text where a number is expected; `quoted` when it was written in quotes."""
+def number_hint(
+    text: str, field: Mapping[str, Any], unit: str, *, quoted: bool, ratio_means_number: bool = False
+) -> NumberHint:
+    """How to write a text where a number is expected; `quoted` when it was written in quotes.
+
+    `ratio_means_number`: in this field `1:30` is 30 for sure, as leverages are written.
+    """
     ratio = _RATIO.fullmatch(text)
     if ratio:
-        return _meant(ratio[1], f"write {ratio[1]}, the number after the colon")
+        hint = _meant(ratio[1], f"write {ratio[1]}, the number after the colon", field)
+        return hint if ratio_means_number else NumberHint(hint.words)
     if quoted and _NUMBER.fullmatch(text):
-        return _meant(text, f"write it without quotes: {text}")
+        return _meant(text, f"write it without quotes: {text}", field)
     comma = _COMMA.fullmatch(text)
     if comma:
         number, thousands = f"{comma[1]}.{comma[2]}", len(comma[2]) == len("000")
         unclear = NumberHint("write no comma: 1.5 or 1000")  # 1,000 is a thousand to some people and one to others
-        return unclear if thousands else _meant(number, f"write {number}, with a point")
+        return unclear if thousands else _meant(number, f"write {number}, with a point", field)
     plain = _in_plain_digits(text)
     if plain:
-        return _meant(plain, f"write {plain}")
+        return _meant(plain, f"write {plain}", field)
     with_unit = _WITH_UNIT.fullmatch(text)
     if with_unit:
-        return _meant(with_unit[1], f"write {with_unit[1]}, the number alone{f' (it is in {unit})' if unit else ''}")
+        words = f"write {with_unit[1]}, the number alone{f' (it is in {unit})' if unit else ''}"
+        return _meant(with_unit[1], words, field)
     whole = "whole " if field.get("type") == "integer" else ""
     return NumberHint(f"write a plain {whole}number in decimal digits, such as {_example(field)}")
 
 
-def _meant(number: str, words: str) -> NumberHint:
-    return NumberHint(words, bounds_of_row(None, None, number))
+def _meant(number: str, words: str, field: Mapping[str, Any]) -> NumberHint:
+    """The number is sure only where the field takes it."""
+    limits = Bounds(
+        at_least=field.get("minimum", -inf),
+        at_most=field.get("maximum", inf),
+        above=field.get("exclusiveMinimum", -inf),
+        below=field.get("exclusiveMaximum", inf),
+        whole=field.get("type") == "integer",
+    )
+    bounds = bounds_of_row(None, None, number).narrow(limits)
+    return NumberHint(words, ANY if bounds.is_empty or "multipleOf" in field else bounds)
+
+
+def takes_ratio(kind: Kind, pointer: str) -> bool:
+    """Whether `1:30` means 30 in a field: its schema says so to those who read spreadsheets."""
+    hints = kind.schema.get("x-reconciler", {}).get("spreadsheet", {})
+    return split(pointer)[-1:] != [] and split(pointer)[-1] in hints.get("ratios", ())
 
 
 def _in_plain_digits(text: str) -> str:

@@ -34,6 +34,7 @@ from reconciler.validate.finding import (
     locate_findings,
     number_hint,
     quote_value,
+    takes_ratio,
     unit_at,
 )
 from reconciler.validate.judge import Judge, make_judge
@@ -245,7 +246,8 @@ def _ambiguity_hint(pointer: str, text: str, kind: Kind | None) -> NumberHint:
     match field.get("type"):
         case "number" | "integer":
             unit = unit_at(kind, pointer) if kind is not None else ""
-            return number_hint(text, field, unit, quoted=False)
+            is_ratio = kind is not None and takes_ratio(kind, pointer)
+            return number_hint(text, field, unit, quoted=False, ratio_means_number=is_ratio)
         case "boolean" if text.lower() in _TRUE | _FALSE:
             return NumberHint(f"write {'true' if text.lower() in _TRUE else 'false'}")
         case "boolean":

@@ -61,7 +61,12 @@ def test_a_reviewer_is_told_what_a_change_comes_to(repo: GitRepo) -> None:
 @pytest.mark.parametrize(
     ("field", "wrong", "right"),
     [
-        ("risk_per_trade_percent: 1.0", "1:30", "30"),
+        ("risk_per_trade_percent: 1.0", "1:30", None),  # 30 % a trade: only leverages are written so
+        ("risk_per_trade_percent: 1.0", "'-1'", None),
+        ("risk_per_trade_percent: 1.0", "150 %", None),
+        ("max_open_trades: 4", "'2.5'", None),
+        ("status: ACTIVE", "DEACTIVATE", None),
+        ("status: ACTIVE", "inactive", "INACTIVE"),
         ("risk_per_trade_percent: 1.0", "'0.5'", "0.5"),
         ("risk_per_trade_percent: 1.0", "0.5 %", "0.5"),
         ("risk_per_trade_percent: 1.0", "1,5", "1.5"),
