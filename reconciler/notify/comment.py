@@ -57,14 +57,18 @@ def parse_rows(body: str) -> dict[str, HostRow]:
     return {row.host: row for row in rows[:MAX_ROWS] if row.state in WORDS}
 
 
-def render_comment(rows: Mapping[str, HostRow], place: str) -> str:
-    """The comment: a heading that says it, a table, and the rows for the other hosts."""
-    shown = sorted(rows.values(), key=lambda row: row.host)[:MAX_ROWS]
+def render_comment(rows: Mapping[str, HostRow], place: str, writer: str) -> str:
+    """The comment: a heading that says it, a table, and the rows for the other hosts.
+
+    Of too many rows that of the host which writes is kept, or it would never find what it wrote.
+    """
+    kept = sorted(rows.values(), key=lambda row: (row.host != writer, row.host))[:MAX_ROWS]
+    shown = sorted(kept, key=lambda row: row.host)
     table = _render_table(shown)
     if len(table) > MAX_BODY // 2:
         table = _render_table([replace(row, note="") for row in shown])
     body = f"{MARKER}\n{PLACE.format(place)}\n{_heading(shown)}\n\n{table}\n\n"
-    return f"{body}{_pack(shown, MAX_BODY - len(body) - len(ROWS) - len(ROWS_END) - 1)}\n"
+    return f"{body}{_pack(kept, MAX_BODY - len(body) - len(ROWS) - len(ROWS_END) - 1)}\n"
 
 
 def _render_table(rows: Iterable[HostRow]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import random
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
@@ -47,6 +48,8 @@ STEPS = 10
 """Requests and more that one turn of the thread takes; others wait for theirs."""
 LOOK_AGAIN = (3.0, 8.0)
 """Seconds until a comment is read again that was just written: another host may have written at the same moment."""
+MAX_LOOKS = 5
+"""Times that a comment is written about one commit: where hosts write over each other for ever, it is left so."""
 
 Call: TypeAlias = Callable[[str, str, Any], Any]
 """Method, path and JSON of a request; gives the JSON of the answer, None for what is not there."""
@@ -115,16 +118,18 @@ class Forge(ABC):
 
     @abstractmethod
     def find_writer(self) -> object:
-        """Whom the token writes as."""
+        """Whom the token writes as; empty where the forge does not say."""
 
     @abstractmethod
     def check(self) -> None:
         """See that the token may see the repository; changes nothing."""
 
     def writer(self) -> object:
-        """Whom the token writes as, asked once."""
-        if self._writer is None:
+        """Whom the token writes as, asked until it is known: without it each comment would look like another's."""
+        if not self._writer:
             self._writer = self.find_writer()
+        if not self._writer:
+            raise RetryLater(f"{self.place.api} does not say whom the token writes as")
         return self._writer
 
     def pages(self, path: str) -> Iterator[Any]:
@@ -175,9 +180,10 @@ class GitHub(Forge):
         self.call("DELETE", f"{self.repo}/issues/comments/{comment.key}", None)
 
     def find_writer(self) -> object:
-        """`GET /user` is closed to the tokens of apps; this way is open to all."""
+        """`GET /user` is closed to the tokens of apps; this way is open to all. It answers 200 to errors too."""
         found = self.call("POST", self.graphql, {"query": "query { viewer { login } }"})
-        return (((found or {}).get("data") or {}).get("viewer") or {}).get("login") or ""
+        data = found.get("data") if isinstance(found, dict) else None
+        return ((data or {}).get("viewer") or {}).get("login") or ""
 
     @property
     def graphql(self) -> str:
@@ -270,6 +276,9 @@ class ForgeSender(Sender):
         super().__init__(receiver, origin)
         self._kind = APIS[receiver.kind]
         self._forge: Forge | None = None
+        self._message = ""
+        self._looks = Counter[str]()
+        """How often a comment of this message was not yet as it is to be."""
 
     @property
     def forge(self) -> Forge:
@@ -282,6 +291,8 @@ class ForgeSender(Sender):
 
     def send(self, message: Message) -> Message | None:
         self.pause = 0.0
+        if message.id != self._message:
+            self._message, self._looks = message.id, Counter()
         steps = list(self._steps(message))
         done = list(message.done)
         for key, step in [one for one in steps if one[0] not in message.done][:STEPS]:
@@ -291,7 +302,8 @@ class ForgeSender(Sender):
                 if len(done) == len(message.done):
                     raise
                 break  # the next turn meets it first
-            if not is_done:
+            self._looks[key] += 1
+            if not is_done and self._looks[key] < MAX_LOOKS:
                 self.pause = random.uniform(*LOOK_AGAIN)  # noqa: S311  no secret
                 break
             done.append(key)
@@ -348,7 +360,7 @@ class ForgeSender(Sender):
             rows |= parse_rows(comment.body)
         if own and parse_rows(own[0].body).get(row.host) == row and len(own) == 1:
             return True
-        body = render_comment({**rows, row.host: row}, place)
+        body = render_comment({**rows, row.host: row}, place, row.host)
         if not own:
             self.forge.add(number, body)
             return False

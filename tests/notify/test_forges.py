@@ -13,6 +13,7 @@ from reconciler.errors import NeedsHuman, RetryLater, UsageError
 from reconciler.model.receiver import Topic, parse_receivers
 from reconciler.notify.addresses import commit_page, find_forge
 from reconciler.notify.comment import MAX_BODY, HostRow, parse_rows, render_comment
+from reconciler.notify.forges import MAX_LOOKS
 from reconciler.notify.messages import Origin
 from reconciler.notify.receivers import make_senders, trust_as_git
 from reconciler.notify.senders import Rejected
@@ -118,6 +119,29 @@ def test_a_host_that_writes_at_the_same_moment_is_not_lost(kind: str) -> None:
         send(other, left)
     (body,) = [text for _, text in found.bodies.values()]
     assert set(parse_rows(body)) == {"vps-1", "vps-2"}
+
+
+@pytest.mark.parametrize("answer", [{"data": None, "errors": [{"type": "RATE_LIMITED"}]}, {}, []])
+def test_nothing_is_commented_until_it_is_known_as_whom(answer: Any) -> None:
+    with forge("github") as (found, sends):
+        found.merged = {A}
+        found.failures["graphql"] = (200, answer)
+        left = sends.send(message(live(A)))  # its status
+        assert left is not None
+        found.failures["graphql"] = (200, answer)
+        with pytest.raises(RetryLater, match="whom the token writes as"):
+            sends.send(left)
+        assert found.bodies == {}
+        send(sends, left)
+    assert len(found.bodies) == 1
+
+
+def test_a_comment_that_is_never_found_again_is_not_written_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Forge, "_comments", lambda *_: (200, []))
+    with forge("gitlab") as (found, sends):
+        found.merged = {A}
+        send(sends, message(live(A)))
+    assert len(found.bodies) == MAX_LOOKS
 
 
 def test_what_is_done_is_not_done_again() -> None:
@@ -237,15 +261,15 @@ def test_a_comment_is_bounded_and_says_nothing_that_others_obey() -> None:
         f"host-{number}": HostRow(f"host-{number}", "refused", A, "--> @everyone | <b>", "x" * 400)
         for number in range(300)
     }
-    body = render_comment(rows, "")
+    body = render_comment(rows, "", "host-99")
     assert len(body) <= MAX_BODY
     assert body.count("-->") == 3
     assert "@everyone" not in body.partition("<!-- rows")[0]
-    assert parse_rows(body)
+    assert parse_rows(body)["host-99"] == rows["host-99"]
     assert parse_rows("<!-- rows [7] -->") == parse_rows("") == parse_rows("<!-- rows [{}] -->") == {}
     one = {"a": HostRow("a", "live", A, "now", "--> <")}
-    assert parse_rows(render_comment(one, "trading")) == one
-    assert render_comment({"a": replace(one["a"], note="")}, "").splitlines()[2] == "### Live on one host"
+    assert parse_rows(render_comment(one, "trading", "a")) == one
+    assert render_comment({"a": replace(one["a"], note="")}, "", "a").splitlines()[2] == "### Live on one host"
 
 
 def test_the_addresses_are_those_of_the_documents() -> None:

@@ -62,7 +62,7 @@ class Forge:
     statuses: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     bodies: dict[int, tuple[str, str]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
-    failures: dict[str, tuple[int, dict[str, Any]]] = field(default_factory=dict)
+    failures: dict[str, tuple[int, Any]] = field(default_factory=dict)
     on_comment: Callable[[], None] = lambda: None
 
     def write(self, body: str, login: str | None = None) -> int:
@@ -80,7 +80,7 @@ class Forge:
             return 401, {"message": "Bad credentials"}
         url = urlsplit(sent.path)
         if self.kind == "github" and url.path == "/api/graphql":
-            return 200, {"data": {"viewer": {"login": self.account}}}
+            return self.failures.pop("graphql", None) or (200, {"data": {"viewer": {"login": self.account}}})
         path = f"{sent.method} {url.path.removeprefix(BASES[self.kind])}"
         for name, route in ROUTES[self.kind].items():
             if matched := re.fullmatch(route, path):
