@@ -241,7 +241,7 @@ def make_notifier(given: DaemonParts, deps: Dependencies, target: Target, status
         metrics=deps.metrics.notifications,
     )
     notifier = Notifier(senders, facts)
-    with suppress(ReconcilerError):  # the first operation meets it again; then it begins with what is newest there
+    with suppress(ReconcilerError):  # `exchange` begins with the first operation that has the store
         notifier.begin(deps.store.store())
     return notifier
 

@@ -108,6 +108,8 @@ class Notifier:
         self._handed: deque[Handed] = deque()
         self._written = Outbox()
         self._outbox = self._load()
+        self._kept_told = self._outbox.told
+        """What was told before this daemon, for the thread that has the store: the other one moves `_outbox` on."""
         self._unwritten = ""
         self._compare = Conditions(time.monotonic())
         self._stopping, self._wake = threading.Event(), threading.Event()
@@ -125,16 +127,22 @@ class Notifier:
         self._thread.join(STOP_TIMEOUT)
 
     def begin(self, store: DuckDBStore) -> None:
-        """Know from which host event on people are told; nobody is told of what was before the first start."""
-        self._store = store.identity()
-        if self._outbox.told.store != self._store:
+        """Know from which host event on people are told; nobody is told of what was before the first start.
+
+        Before the thread is started; a store that is in use then is met by `exchange`.
+        """
+        identity = store.identity()
+        if self._outbox.told.store != identity:
             self._keep(self._outbox.with_told(_begin(store, self._outbox.told)))
-        self._seq = self._outbox.told.seq
+        self._store, self._seq = identity, self._outbox.told.seq
 
     def exchange(self, store: DuckDBStore) -> None:
         """Take the host events that are new in the store. Returns at once."""
         identity = store.identity()
-        if identity != self._store:  # a backup was brought back
+        kept = self._kept_told
+        if not self._store and kept.store == identity:  # it was in use when the daemon started
+            self._store, self._seq = identity, kept.seq
+        elif identity != self._store:  # the first one, or a backup was brought back
             told = _begin(store, Told())
             self._store, self._seq = identity, told.seq
             self._handed.append(Handed(begin=told))

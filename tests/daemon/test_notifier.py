@@ -93,9 +93,11 @@ class Desk:
         )
 
     @contextmanager
-    def notifier(self, *more: Sender) -> Iterator[Notifier]:
+    def notifier(self, *more: Sender, is_in_use: bool = False) -> Iterator[Notifier]:
+        """`is_in_use`: the store, when the notifier starts."""
         found = Notifier([self.recorder, *more], self.facts())
-        found.begin(self.host.deps.store.store())
+        if not is_in_use:
+            found.begin(self.host.deps.store.store())
         self.host.on_refresh = found.exchange
         with found:
             yield found
@@ -188,15 +190,25 @@ def test_a_kill_before_the_answer_sends_the_same_message_again(desk: Desk) -> No
 
 
 @pytest.mark.slow
-def test_what_went_live_while_no_daemon_ran_is_told(desk: Desk) -> None:
+@pytest.mark.parametrize("is_in_use", [False, True])
+def test_what_went_live_while_no_daemon_ran_is_told(desk: Desk, is_in_use: bool) -> None:
     with desk.notifier():
         pass
     desk.host.on_refresh = lambda store: None
     shas = [desk.commit(2.0), desk.commit(3.0)]
-    with desk.notifier():
+    with desk.notifier(is_in_use=is_in_use):
         desk.sync()
         until(lambda: bool(desk.recorder.taken))
     assert desk.recorder.told() == [("live", sha) for sha in shas]
+
+
+@pytest.mark.slow
+def test_a_store_that_is_in_use_at_the_first_start_begins_with_what_is_newest(desk: Desk) -> None:
+    with desk.notifier(is_in_use=True):
+        desk.sync()
+        sha = desk.commit(2.0)
+        until(lambda: bool(desk.recorder.taken))
+    assert desk.recorder.told() == [("live", sha)]
 
 
 @pytest.mark.slow
