@@ -34,13 +34,14 @@ GROUP = 3
 class Amount(Struct, frozen=True):
     """The values that a text may have: by the decimal sign, or under an empty one where that does not matter.
 
-    `unit` is what stands behind the number, in lower case: `%`, `lots`, or nothing. `changed`: it is not written as a
-    number of JSON.
+    `unit` is what stands behind the number, in lower case: `%`, `lots`, or nothing. `is_money`: a sign of money
+    stands with it.
     """
 
     values: dict[str, Decimal]
     unit: str = ""
     is_ratio: bool = False
+    is_money: bool = False
 
     @property
     def is_ambiguous(self) -> bool:
@@ -57,10 +58,11 @@ def read_amount(text: str) -> Amount | None:
     if len(text) > MAX_LENGTH:
         return None
     bare = _MONEY.sub(" ", text).strip()
+    is_money = _MONEY.search(text) is not None
     ratio = _RATIO.fullmatch(bare)
     if ratio:
         inner = read_amount(ratio[1] or ratio[2])
-        return Amount(inner.values, "", is_ratio=True) if inner and not inner.unit else None
+        return Amount(inner.values, "", is_ratio=True, is_money=is_money) if inner and not inner.unit else None
     if bare.startswith("(") and bare.endswith(")"):
         bare = f"-{bare[1:-1].strip()}"
     parts = _PARTS.fullmatch(bare)
@@ -69,7 +71,10 @@ def read_amount(text: str) -> Amount | None:
     minus, digits, unit = parts.groups()
     values = _read_digits(_SPACED.sub("", digits.strip()))
     factor = -1 if minus in {"-", "\u2212"} else 1
-    return Amount({sign: value * factor for sign, value in values.items()}, unit.strip().lower()) if values else None
+    if not values:
+        return None
+    signed = {sign: value * factor for sign, value in values.items()}
+    return Amount(signed, unit.strip().lower(), is_money=is_money)
 
 
 def _read_digits(digits: str) -> dict[str, Decimal]:

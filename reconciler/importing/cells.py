@@ -22,7 +22,16 @@ from reconciler.importing.amounts import (
     read_dates,
     read_serial,
 )
-from reconciler.importing.hints import NEGATIVE, NOTHING, POSITIVE, field_format, find_word, plain, says_percent
+from reconciler.importing.hints import (
+    NEGATIVE,
+    NOTHING,
+    POSITIVE,
+    field_format,
+    find_word,
+    plain,
+    says_percent,
+    takes_money,
+)
 from reconciler.importing.tables import CellError, convert_cell
 from reconciler.kinds.engine import compile_schema, matches
 from reconciler.kinds.kind import NUMBERS, SqlType
@@ -206,6 +215,9 @@ def _fitting(reader: _Reader, cell: Cell, amount: Amount | None) -> Amount | Cel
         return CellError("wrong-type", f"{cell.text!r} is no number", reader.column.description)
     if amount.is_ratio and name not in reader.hints.ratios:
         return CellError("wrong-type", f"{cell.text!r} is a ratio, and no number", reader.column.description)
+    if amount.is_money and not takes_money(reader.column, reader.hints):
+        unit = f"is in {reader.column.unit}" if reader.column.unit else "is a ratio"
+        return CellError("wrong-type", f"{cell.text!r} is money, and {name} {unit}", reader.column.description)
     if amount.unit and not _fits(reader, amount.unit):
         unit = f"is in {reader.column.unit}" if reader.column.unit else "has no unit"
         return CellError("wrong-type", f"{cell.text!r} is in {amount.unit!r}, and {name} {unit}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from difflib import get_close_matches
+from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -15,6 +16,7 @@ from reconciler.importing.hints import (
     NOTHING,
     REFS,
     find_word,
+    fits_header,
     is_from_git,
     is_secret,
     plain,
@@ -37,7 +39,9 @@ MAX_ABOVE = 40
 LEAST = 2
 """Columns that must be known for a sheet to be one of ours."""
 TYPO = 0.85
-"""The least similarity of a misspelt header, by difflib's ratio."""
+"""The least similarity of a misspelt word, by difflib's ratio."""
+MIN_MISSPELT, MAX_MISSPELT = 5, 40
+"""Letters of a word that may be misspelt, units are shorter; and of a whole header with such words."""
 SURE, KNOWN, ALIKE, MISSPELT = 4, 3, 2, 1
 
 
@@ -101,10 +105,11 @@ def _assign(
     hints = read_hints(kind)
     wanted: list[tuple[int, int, str]] = []
     for column, header in headers.items():
-        if is_secret(header) and plain(header) not in hints.own and plain(header) not in hints.headers[NAME]:
+        if is_secret(header) and plain(header) not in hints.own and plain(header) not in hints.names:
             continue
-        sureness, targets = _targets(hints, header)
-        target = _choose(kind, header, targets - without)
+        sureness, targets = _targets(kind, header)
+        fitting = frozenset(one for one in targets - without if fits_header(kind.column(one), hints, header))
+        target = _choose(kind, header, fitting)
         if target and _may_hold(kind.column(target), sheet, row, column):
             wanted.append((-sureness, column, target))
     taken: dict[str, int] = {}
@@ -123,16 +128,45 @@ def _may_hold(field: Column | None, sheet: Sheet, row: int, column: int) -> bool
     return all(cell.text.startswith(("{", "[")) for _, cell in sheet.column(column, row))
 
 
-def _targets(hints: Hints, header: str) -> tuple[int, frozenset[str]]:
+@lru_cache(maxsize=1 << 14)
+def _targets(kind: Kind, header: str) -> tuple[int, frozenset[str]]:
     direct = header.strip()
     if direct.startswith((LABELS, "annotations.")):
         return SURE, frozenset({direct})
-    sureness, targets = hints.targets(header)
-    if sureness:
+    sureness, targets = read_hints(kind).targets(header)
+    if sureness or len(header) > MAX_MISSPELT:
         return sureness, targets
-    known = {name: target for target, names in hints.headers.items() for name in names} | dict(hints.own)
-    close = get_close_matches(plain(header), known, n=1, cutoff=TYPO)
-    return (MISSPELT, frozenset({known[close[0]]})) if close else (0, frozenset())
+    words = tuple(plain(header).split())
+    ways = [(_likeness(words, known), target) for known, target in _names(kind).get(len(words), ())]
+    likeness, target = max(ways, default=(0.0, ""))
+    return (MISSPELT, frozenset({target})) if likeness else (0, frozenset())
+
+
+@lru_cache(maxsize=64)
+def _names(kind: Kind) -> Mapping[int, Sequence[tuple[tuple[str, ...], str]]]:
+    """The known names of a kind's columns with their targets, by the number of their words."""
+    hints = read_hints(kind)
+    known = {name: min(targets) for name, targets in hints.headers.items() if len(targets) == 1} | dict(hints.own)
+    names: dict[int, list[tuple[tuple[str, ...], str]]] = {}
+    for name, target in known.items():
+        words = tuple(name.split())
+        names.setdefault(len(words), []).append((words, target))
+    return names
+
+
+def _likeness(words: Sequence[str], known: Sequence[str]) -> float:
+    """How alike two names of as many words are, 0 where one of the words is another one and not misspelt."""
+    least = 1.0
+    for word, other in zip(words, known, strict=True):
+        if word == other:
+            continue
+        if min(len(word), len(other)) < MIN_MISSPELT or not word.isalpha():
+            return 0
+        matcher = SequenceMatcher(None, word, other, autojunk=False)
+        if matcher.real_quick_ratio() < TYPO or matcher.quick_ratio() < TYPO or matcher.ratio() < TYPO:
+            return 0
+        least = min(least, matcher.ratio())
+    return least
 
 
 def _choose(kind: Kind, header: str, targets: frozenset[str]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from reconciler.kinds.kind import ANNOTATION, INACTIVE, TIMESTAMPS, SqlType
+from reconciler.kinds.kind import ANNOTATION, INACTIVE, NUMBERS, TIMESTAMPS, SqlType
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -21,10 +21,15 @@ NAME, REFS, LABELS = "name", "refs.", "labels."
 """What a column may be besides a field: the name, a reference of a role, a label."""
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_BETWEEN = re.compile(r"[^a-z0-9%]+")
+_BETWEEN = re.compile(r"[^\w%]+|_+")
 _PERCENT = frozenset({"%", "pct", "percent", "prozent", "pc"})
 _IDLE = frozenset({"the", "of", "in", "per", "a", "for", "inp", "input", "no", "nr", "value", "setting", "type", "my"})
 """Words of a header that tell nothing where the rest is known."""
+_OF_SOMETHING = frozenset({"value", "setting", "type"})
+"""Those of them that say that a column is about a thing, and not which one it is."""
+_CURRENCIES = frozenset({"usd", "eur", "gbp", "jpy", "chf", "aud", "cad", "nzd"})
+_SIGNS = re.compile("[$\u00a3\u00a5\u20ac]")
+_MONEY_UNITS = frozenset({"per lot", "money"})
 
 POSITIVE = frozenset(
     [
@@ -115,7 +120,7 @@ MIN_PREFIX = 3
 def plain(text: str) -> str:
     """A header or word without case, accents and marks: `Risk %` and `risk_%` are `risk %`."""
     spaced = _CAMEL.sub(" ", text.strip())
-    letters = unicodedata.normalize("NFKD", spaced.replace("ß", "ss").replace("€", " eur ")).lower()
+    letters = unicodedata.normalize("NFKD", spaced.replace("ß", "ss")).lower()
     bare = "".join(letter for letter in letters if not unicodedata.combining(letter)).replace("%", " % ")
     return " ".join(_BETWEEN.sub(" ", bare).split())
 
@@ -127,14 +132,39 @@ def says_percent(header: str) -> bool:
 def core(text: str) -> frozenset[str]:
     """The words of a header that count, without units and order."""
     words = frozenset(plain(text).split())
-    return (words - _PERCENT - _IDLE) or words
+    return (words - _PERCENT - _IDLE - _CURRENCIES) or words
+
+
+def says_money(header: str) -> bool:
+    return _SIGNS.search(header) is not None or not _CURRENCIES.isdisjoint(plain(header).split())
+
+
+def takes_money(column: Column, hints: Hints) -> bool:
+    """Whether a number of a field may be written with a sign of money. A field without a unit may be one of money."""
+    words = set(plain(column.unit).split())
+    if says_money(column.name):
+        return True
+    return column.unit in _MONEY_UNITS or bool(words & _CURRENCIES) or not (words or column.name in hints.ratios)
+
+
+def fits_header(column: Column | None, hints: Hints, header: str) -> bool:
+    """Whether a field can have the unit that a header says, of percent or money."""
+    if column is None or column.type not in NUMBERS:
+        return True
+    if says_percent(header):
+        return "percent" in column.unit or says_percent(column.name)
+    return not says_money(header) or takes_money(column, hints)
 
 
 class Hints(Struct, frozen=True):
-    """What is known of one kind's columns. `headers` has plain names by target; `sheets` those of the kind itself."""
+    """What is known of one kind's columns. `headers` has targets by plain name, `cores` by the words that count;
+    `sheets` are the names of the kind itself, and `names` those of a column of names.
+    """
 
     sheets: frozenset[str]
+    names: frozenset[str]
     headers: Mapping[str, frozenset[str]]
+    cores: Mapping[frozenset[str], frozenset[str]]
     own: Mapping[str, str]
     words: Mapping[str, Mapping[str, str]]
     otherwise: Mapping[str, Value]
@@ -148,13 +178,11 @@ class Hints(Struct, frozen=True):
             return 0, frozenset()
         if text in self.own:
             return 4, frozenset({self.own[text]})
-        exact = frozenset(target for target, names in self.headers.items() if text in names)
-        if exact:
-            return 3, exact
-        words = core(header)
-        alike = frozenset(
-            target for target, names in self.headers.items() if any(core(name) == words for name in names)
-        )
+        if text in self.headers:
+            return 3, self.headers[text]
+        alike = self.cores.get(core(header), frozenset())
+        if not _OF_SOMETHING.isdisjoint(text.split()):
+            alike = frozenset(target for target in alike if target != NAME and not target.startswith(REFS))
         return (2, alike) if alike else (0, frozenset())
 
 
@@ -171,9 +199,17 @@ def read_hints(kind: Kind) -> Hints:
     for column in kind.columns:
         headers[column.name] = headers.get(column.name, frozenset()) | {plain(column.name)}
     words = {column.name: _words(column, given.get("words", {}).get(column.name, {})) for column in kind.columns}
+    targets: dict[str, frozenset[str]] = {}
+    cores: dict[frozenset[str], frozenset[str]] = {}
+    for target, names in headers.items():
+        for name in names - {""}:
+            targets[name] = targets.get(name, frozenset()) | {target}
+            cores[core(name)] = cores.get(core(name), frozenset()) | {target}
     return Hints(
         sheets=sheets,
-        headers=headers,
+        names=headers[NAME],
+        headers=targets,
+        cores=cores,
         own=own,
         words=words,
         otherwise=given.get("otherwise", {}),

@@ -130,3 +130,63 @@ def test_a_range_decides_thousands_only_where_there_is_a_fraction(
     field = {"Leverage": "leverage", "Timeout": "connection_timeout_sec"}[header]
     assert done.codes == []
     assert (done.questions, done.spec(kind, "a1").get(field)) == (["decimal"] if value is None else [], value)
+
+
+TERMINAL = ("Terminal", "Path", "Status")
+
+
+@pytest.mark.parametrize(
+    ("kind", "header", "target"),
+    [
+        ("Instance", "Slippage (points)", None),
+        ("Instance", "Deviation", None),
+        ("Instance", "Timeout (ms)", None),
+        ("Instance", "Max log size (GB)", None),
+        ("Instance", "RAM (GB)", None),
+        ("Instance", "Slipage", "Instance.slippage_tolerance"),
+        ("Instance", "Conection timeout", "Instance.connection_timeout_sec"),
+        ("Account", "Margin free", None),
+        ("Account", "Leverge", "Account.leverage"),
+        ("Account", "Commission %", None),
+        ("Account", "Comm. ($/lot)", "Account.commission"),
+        ("Account", "Commission €", "Account.commission"),
+        ("Account", "Commission USD", "Account.commission"),
+        ("Account", "Leverage ($)", None),
+        ("Account", "Margin (£)", None),
+        ("Account", "Margin %", "Account.margin_requirement"),
+        ("User", "Risk per trade ($)", None),
+        ("User", "Risk £", None),
+        ("User", "Risk per trade (%)", "User.risk_per_trade_percent"),
+        ("User", "Lot %", "User.lot_size_value"),
+    ],
+)
+def test_a_header_is_only_what_it_says(kind: str, header: str, target: str | None) -> None:
+    names = {"Instance": TERMINAL, "Account": ("Account", "Broker", "Pair"), "User": ("User", "SL", "TP")}[kind]
+    done = read(sheet([*names, header], ["a1", "ATR", "ATR", 5], name=f"{kind}s"))
+    assert done.targets.get(header) == ([target] if target else None)
+
+
+def test_the_type_of_a_thing_is_not_its_name() -> None:
+    done = read(sheet(["Account type", "Login no", *ACCOUNT[1:]], ["demo", 1, "ostrin", 30, "EURUSD"], name="Desk"))
+    assert "Account type" not in done.targets
+
+
+@pytest.mark.parametrize(
+    ("header", "cell", "codes"),
+    [("Risk", "$50", ["wrong-type"]), ("Risk", "50 EUR", ["wrong-type"]), ("Risk", "0.5 %", [])],
+)
+def test_money_in_another_unit_is_an_error(header: str, cell: str, codes: list[str]) -> None:
+    assert read(sheet(["User", "Lots", header], ["al", 1, cell], name="Users")).codes == codes
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("не active", "not-allowed"), ("活active", "not-allowed"), ("active!", None)]
+)
+def test_letters_of_other_scripts_are_part_of_a_word(text: str, code: str | None) -> None:
+    done = read(sheet(["User", "Lots", "Risk", "Status"], ["al", 1, 0.5, text], name="Users"))
+    assert done.codes == ([code] if code else [])
+
+
+def test_a_wide_sheet_is_looked_at_in_short_time() -> None:
+    rows = [[f"{'word' * (1 + at % 3)} {'abcdefgh'[at % 8] * 6}{row}" for at in range(200)] for row in range(41)]
+    assert guess_mapping([sheet(*rows)], SHIPPED.kinds).sheets == []
