@@ -84,6 +84,8 @@ class Delivery:
         self.not_before = 0.0
         self.first = self.newest = 0.0
         self.failure: ReconcilerError | None = None
+        self.rejections = 0
+        """How often the message on its way was not taken; an outage says nothing about it."""
         self.gave_up = 0
         """Messages that were dropped since one was taken."""
 
@@ -220,7 +222,7 @@ class Notifier:
                 self._wake.set()
             return
         delivery.backoff.reset()
-        delivery.failure, delivery.gave_up = None, 0
+        delivery.failure, delivery.gave_up, delivery.rejections = None, 0, 0
         delivery.not_before = time.monotonic() + delivery.sender.gap
         self._facts.metrics.sent.inc()
         self._keep(self._outbox.with_queue(delivery.key, queue.with_success()))
@@ -244,8 +246,9 @@ class Notifier:
         elif isinstance(error, NeedsHuman) and not isinstance(error, Rejected):
             pause = HUMAN_PAUSE
         delivery.not_before = time.monotonic() + pause
-        if queue.is_too_old(now) or (isinstance(error, Rejected) and queue.failures >= MAX_REJECTIONS):
-            delivery.gave_up += 1
+        delivery.rejections += isinstance(error, Rejected)
+        if queue.is_too_old(now) or delivery.rejections >= MAX_REJECTIONS:
+            delivery.gave_up, delivery.rejections = delivery.gave_up + 1, 0
             self._facts.metrics.dropped.inc()
             label = delivery.sender.receiver.label
             self._log.event("NotificationDropped", str(error), level=Level.WARN, receiver=label)

@@ -237,6 +237,18 @@ def test_a_message_that_nobody_takes_is_dropped_and_the_next_one_sent(desk: Desk
 
 
 @pytest.mark.slow
+def test_an_outage_is_no_rejection(desk: Desk) -> None:
+    outage, rejected = [RetryLater("away")] * 3, [Rejected("not yet")] * (notifier.MAX_REJECTIONS - 1)
+    desk.recorder.errors = [*outage, *rejected, RetryLater("away"), RetryLater("away")]
+    with desk.notifier():
+        sha = desk.commit(2.0)
+        until(lambda: len(desk.recorder.tried) > len(outage) + len(rejected))
+        desk.recorder.errors = []
+        until(lambda: bool(desk.recorder.taken))
+    assert desk.recorder.told() == [("live", sha)]
+
+
+@pytest.mark.slow
 def test_a_receiver_is_left_alone_for_as_long_as_it_asks(desk: Desk) -> None:
     desk.recorder.errors = [Postponed("too many", after=NEVER)]
     with desk.notifier():
