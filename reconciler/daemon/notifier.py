@@ -24,7 +24,7 @@ from reconciler.report.commits import subject_line
 from reconciler.values import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -180,18 +180,34 @@ class Notifier:
 
     def _observe(self) -> None:
         """Take what was handed over, compare how the host stands, and keep what is to be told."""
+        self._offer(*self._read_handed())
+        status, now = self._facts.status(), time.monotonic()
+        self._offer(*self._compare.compare(self._outbox.told, status, self._facts.clock.now(), now))
+
+    def _read_handed(self) -> tuple[Told, list[Transition]]:
         told, transitions = self._outbox.told, list[Transition]()
         while self._handed:
             handed = self._handed.popleft()
             if handed.begin is not None:
                 told = replace(handed.begin, failing=told.failing)
             elif handed.event is not None:
-                told, transition = read_event(told, handed.event)
+                told, transition = self._read_event(told, handed.event)
                 transitions += [transition] if transition else []
-        at, now = self._facts.clock.now(), time.monotonic()
-        told, changed = self._compare.compare(told, self._facts.status(), at, now)
-        outbox = self._outbox.with_told(told)
-        for transition in (*transitions, *changed):
+        return told, transitions
+
+    def _read_event(self, told: Told, event: HostEvent) -> tuple[Told, Transition | None]:
+        """One that cannot be read, as another version of this program may write, must not take others with it."""
+        try:
+            return read_event(told, event)
+        except Exception as error:  # noqa: BLE001  whatever is missing in it
+            message = f"host event {event.seq}, {event.event}, cannot be read"
+            self._log.event("NotificationsLost", message, level=Level.WARN, error=error)
+            return replace(told, seq=event.seq), None
+
+    def _offer(self, told: Told, transitions: Iterable[Transition]) -> None:
+        """Keep what was told, and changes for those who want to know of them."""
+        outbox, now = self._outbox.with_told(told), time.monotonic()
+        for transition in transitions:
             for delivery in self._deliveries:
                 if transition.topic in delivery.sender.receiver.topics:
                     queue = outbox.queues[delivery.key]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -12,9 +12,10 @@ from reconciler.adapters.git.repository import open_repository
 from reconciler.adapters.machine import SystemClock
 from reconciler.daemon import notifier
 from reconciler.daemon.host import SyncRequest
-from reconciler.daemon.notifier import Facts, Notifier, find_commits
+from reconciler.daemon.notifier import Facts, Handed, Notifier, find_commits
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
 from reconciler.model.commit import Commit, Signature
+from reconciler.model.host import HostEvent
 from reconciler.model.receiver import parse_receivers
 from reconciler.notify.outbox import read_outbox
 from reconciler.notify.senders import Postponed, Rejected, Sender
@@ -233,6 +234,15 @@ def test_a_message_that_nobody_takes_is_dropped_and_the_next_one_sent(desk: Desk
         sha = desk.commit(3.0)
         until(lambda: bool(desk.recorder.taken))
         until(lambda: desk.shown() == "")
+    assert desk.recorder.told() == [("live", sha)]
+
+
+@pytest.mark.slow
+def test_an_event_that_cannot_be_read_takes_no_other_with_it(desk: Desk) -> None:
+    with desk.notifier() as found:
+        found._handed.append(Handed(HostEvent(1, NOON, "applied", "a" * 40, None, 0.0, detail=cast("Any", [7]))))
+        sha = desk.commit(2.0)
+        until(lambda: bool(desk.recorder.taken))
     assert desk.recorder.told() == [("live", sha)]
 
 
