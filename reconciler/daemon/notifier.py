@@ -162,6 +162,10 @@ class Notifier:
             self._log.event("NotificationsLost", str(error), level=Level.WARN)
             kept = None
         self._written = kept or Outbox()
+        for key, queue in self._written.queues.items():
+            if queue.size and key not in keys:
+                message = f"{queue.size} waited for a receiver ({key}) that is not in `notify` any more"
+                self._log.event("NotificationsLost", message, level=Level.WARN)
         return self._written.for_receivers(keys)
 
     def _run(self) -> None:

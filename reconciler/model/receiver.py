@@ -86,8 +86,12 @@ class Receiver:
 
     @property
     def key(self) -> str:
-        """What waits for it is kept under this, however the setting is ordered. No secret can be read out of it."""
-        what = "\0".join((self.kind, self.url, self.token, self.chat, self.repository))
+        """What waits for it is kept under this, however the setting is ordered. No secret can be read out of it.
+
+        A token that is replaced changes nothing in it: of a Telegram bot the number before the colon stays.
+        """
+        bot = self.token.partition(":")[0] if self.kind is ReceiverKind.TELEGRAM else ""
+        what = "\0".join((self.kind, self.url, bot, self.chat, self.repository))
         return f"{self.kind}-{hashlib.sha256(what.encode()).hexdigest()[:16]}"
 
     @property

@@ -21,7 +21,7 @@ from reconciler.notify.outbox import read_outbox
 from reconciler.notify.senders import Postponed, Rejected, Sender
 from reconciler.notify.transitions import NOTIFICATIONS
 from reconciler.status import BranchHead, describe
-from tests.daemon.hosts import host
+from tests.daemon.hosts import Lines, host
 from tests.notify.test_messages import ORIGIN
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
@@ -244,6 +244,19 @@ def test_an_event_that_cannot_be_read_takes_no_other_with_it(desk: Desk) -> None
         sha = desk.commit(2.0)
         until(lambda: bool(desk.recorder.taken))
     assert desk.recorder.told() == [("live", sha)]
+
+
+@pytest.mark.slow
+def test_what_waits_for_nobody_any_more_is_logged(desk: Desk) -> None:
+    desk.recorder.errors = [RetryLater("away")]
+    with desk.notifier():
+        desk.commit(2.0)
+        until(lambda: bool(desk.recorder.tried))
+    desk.recorder = Recorder("other")
+    with desk.notifier():
+        log = desk.host.deps.log
+        assert isinstance(log, Lines)
+        assert any(name == "NotificationsLost" and "1 waited" in message for name, message in log.events)
 
 
 @pytest.mark.slow

@@ -110,6 +110,18 @@ def test_no_two_are_the_same() -> None:
         loaded(*({"kind": "webhook", "url": f"https://host/{number}"} for number in range(21)))
 
 
+def test_a_new_token_keeps_what_waits() -> None:
+    number = BOT.partition(":")[0]
+    for entry, after in (
+        ({"kind": "telegram", "token": BOT, "chat": "1"}, f"{number}:another-token"),
+        ({"kind": "github", "token": "hunter2"}, "another-token"),
+    ):
+        (before,), (now,) = loaded(entry), loaded(entry | {"token": after})
+        assert before.key == now.key
+    (other,) = loaded({"kind": "telegram", "token": f"9{BOT}", "chat": "1"})
+    assert other.key != loaded({"kind": "telegram", "token": BOT, "chat": "1"})[0].key
+
+
 def test_what_is_secret_is_known_and_not_shown() -> None:
     entries = [
         {"kind": "webhook", "url": "env:HOOK", "secret": "env:BOT"},
