@@ -229,7 +229,9 @@ class GitLab(Forge):
     def set_status(self, status: CommitStatus) -> None:
         try:
             self.call("POST", f"{self.project}/statuses/{status.sha}", status.as_json(self.states, "name"))
-        except Rejected as error:
+        except NeedsHuman as error:
+            if "commit not found" in str(error).lower():  # nothing is wrong with the token or the address
+                raise Rejected(str(error), hint="see that this commit was pushed there") from error
             if "cannot transition status" not in str(error).lower():  # it refuses the state that a status has
                 raise
 
@@ -279,6 +281,8 @@ class ForgeSender(Sender):
         self._message = ""
         self._looks = Counter[str]()
         """How often a comment of this message was not yet as it is to be."""
+        self._rejections: dict[str, Rejected] = {}
+        """What the forge does not take of it, as of a commit that it does not know."""
 
     @property
     def forge(self) -> Forge:
@@ -292,12 +296,17 @@ class ForgeSender(Sender):
     def send(self, message: Message) -> Message | None:
         self.pause = 0.0
         if message.id != self._message:
-            self._message, self._looks = message.id, Counter()
+            self._message, self._looks, self._rejections = message.id, Counter(), {}
         steps = list(self._steps(message))
         done = list(message.done)
-        for key, step in [one for one in steps if one[0] not in message.done][:STEPS]:
+        pending = [one for one in steps if one[0] not in message.done]
+        pending.sort(key=lambda one: one[0] in self._rejections)  # they keep none of the others from its turn
+        for key, step in pending[:STEPS]:
             try:
                 is_done = step()
+            except Rejected as error:
+                self._rejections[key] = error
+                continue
             except (RetryLater, NeedsHuman):
                 if len(done) == len(message.done):
                     raise
@@ -307,7 +316,9 @@ class ForgeSender(Sender):
                 self.pause = random.uniform(*LOOK_AGAIN)  # noqa: S311  no secret
                 break
             done.append(key)
-        left = any(key not in done for key, _ in steps)
+        left = [key for key, _ in steps if key not in done]
+        if left and all(key in self._rejections for key in left) and len(done) == len(message.done):
+            raise self._rejections[left[0]]
         return replace(message, done=tuple(done)) if left else None
 
     def _steps(self, message: Message) -> Iterator[tuple[str, Callable[[], bool]]]:

@@ -144,6 +144,21 @@ def test_a_comment_that_is_never_found_again_is_not_written_for_ever(monkeypatch
     assert len(found.bodies) == MAX_LOOKS
 
 
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [("github", (422, {"message": "No commit found"})), ("gitlab", (404, {"message": "404 Commit Not Found"}))],
+)
+def test_a_commit_that_the_forge_does_not_know_keeps_no_status_from_others(kind: str, answer: tuple[int, Any]) -> None:
+    with forge(kind) as (found, sends):
+        found.failures["status"] = answer
+        left = sends.send(message(live(A, B, C)))
+        assert left is not None
+        assert {sha for sha, _ in found.statuses} == {B, C}
+        found.failures["status"] = answer
+        with pytest.raises(Rejected, match=r"(?i)commit"):
+            sends.send(left)
+
+
 def test_what_is_done_is_not_done_again() -> None:
     with forge("github") as (found, sends):
         found.merged = {A, B, C}
@@ -169,8 +184,11 @@ def test_gitlab_may_refuse_the_state_that_a_status_has() -> None:
         found.failures["status"] = (400, {"message": "Cannot transition status via :enqueue from :pending"})
         send(sends, message(HELD))
         found.failures["status"] = (400, {"message": "name is too long"})
+        left = sends.send(message(HELD))  # its comment is done all the same
+        assert left is not None
+        found.failures["status"] = (400, {"message": "name is too long"})
         with pytest.raises(Rejected, match="name is too long"):
-            sends.send(message(HELD))
+            sends.send(left)
 
 
 @pytest.mark.parametrize("kind", KINDS)
