@@ -132,12 +132,10 @@ def parse_receivers(entries: Sequence[Any], read_reference: ReadReference) -> tu
 def _parse_kind(entry: Any, number: int) -> ReceiverKind:
     if not isinstance(entry, dict):
         raise UsageError(f"notify: entry {number} is no table", hint='write {kind = "webhook", url = "env:NAME"}')
-    word = entry.get("kind")
-    if word in ALIASES:
-        return ALIASES[word]
-    if word not in list(ReceiverKind):
+    word = _text(entry, "kind", number)
+    if word not in ALIASES and word not in list(ReceiverKind):
         raise UsageError(f"notify: entry {number} has no kind that there is", hint=f"one of {', '.join(ReceiverKind)}")
-    kind = ReceiverKind(word)
+    kind = ALIASES.get(word) or ReceiverKind(word)
     for name in entry:
         if name not in FIELDS[kind]:
             known = FIELDS[kind]
