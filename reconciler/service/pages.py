@@ -37,7 +37,7 @@ from reconciler.service.eventpage import list_drift_events, list_events
 from reconciler.service.history import FILTERS, History
 from reconciler.service.hostpage import describe_host
 from reconciler.service.kinds import find_kind, known_kinds
-from reconciler.service.moments import build_moments, live_moment, read_moments
+from reconciler.service.moments import NOW, build_moments, live_moment, read_moments
 from reconciler.service.past import open_past
 from reconciler.service.rows import Plans, Rows
 from reconciler.service.tradingpage import NOTHING_TRADES, TradingPage
@@ -166,7 +166,8 @@ class Pages(Service):
         with self._open_rows() as store:
             found = find_kind(known_kinds(store, self.context.bundled), kind)
             live = next(iter(store.live(found, name)), None)
-        times = [at for at in (query["at"].strip(), query.get("to", "").strip()) if at]
+        other = query.get("to", "").strip()
+        times = [at for at in (query["at"].strip(), "" if other.lower() == NOW else other) if at]
         moments = read_moments(self.context, found, name, times)
         if len(moments) == 1:
             moments.append(live_moment(live))

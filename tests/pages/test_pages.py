@@ -193,6 +193,7 @@ def test_a_row_is_shown_as_it_was(desk: Site) -> None:
     commits = desk.repo.git("rev-list", "main").split()
     assert (past["previous"], past["next"]) == (commits[4], commits[0])
     assert [one["asked"] for one in past["moments"]] == ["main~2", "now"]
+    assert desk.get(f"{row}.json?at=main~2&to=now").json["fields"] == past["fields"]
     both = desk.get(f"{row}.json?at=main~4&to=main~2").json
     assert [one["values"] for one in both["fields"] if not one["same"]] == [[0.75, 0.6]]
     absent = desk.get("/resources/note/long.json?at=main~4").json
