@@ -134,6 +134,11 @@ def test_hostile_text_is_shown_and_does_nothing(browser: Browser, desk: Site) ->
         page.goto(f"/versions/{desk.repo.git('log', '-1', '--format=%H', '--grep=^Add notes')}")
         assert page.locator("h1").inner_text() == f"Add notes {world.SCRIPT}"
         assert page.evaluate("window.pwned") is None
+        for leave in ("Escape", "Tab"):  # before the answer is there
+            page.locator("#find input").fill("majors")
+            page.keyboard.press(leave)
+            page.wait_for_timeout(500)
+            assert page.get_by_role("option").count() == 0
         assert faults.found == []
 
 

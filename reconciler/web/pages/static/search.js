@@ -52,6 +52,7 @@ if (form) {
   const place = (...parts) => `/${parts.map((part) => encodeURIComponent(part).replaceAll(".json", "%2Ejson")).join("/")}`;
 
   const fill = (page) => {
+    if (document.activeElement !== field) return; // who went on wants no list any more
     const items = [];
     if (page.commit) items.push(link(0, place("versions", page.commit), ["kind", "commit"], ["name", page.commit]));
     for (const kind of page.kinds) {
@@ -82,7 +83,11 @@ if (form) {
   field.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(look, PAUSE); });
   field.addEventListener("keydown", (event) => {
     const all = options(), at = all.indexOf(chosen());
-    if (event.key === "Escape" && !list.hidden) { show(false); event.preventDefault(); }
+    if (event.key === "Escape") {
+      clearTimeout(timer);
+      asked?.abort();
+      if (!list.hidden) { show(false); event.preventDefault(); }
+    }
     else if (event.key === "Enter" && at >= 0) { event.preventDefault(); location.assign(all[at].href); }
     else if (["ArrowDown", "ArrowUp"].includes(event.key) && all.length && !list.hidden) {
       event.preventDefault();
