@@ -32,6 +32,8 @@ def read_text_sheet(file: Path, limits: Limits) -> Workbook:
     if text.count(separator) + text.count("\n") > MAX_CELLS:
         raise TooLarge(f"{file} has more than {MAX_CELLS:,} cells", hint="split it")
     rows: dict[int, dict[int, Cell]] = {}
+    widths: dict[int, int] = {}
+    has_begun = False
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     line = 1
     try:
@@ -39,8 +41,10 @@ def read_text_sheet(file: Path, limits: Limits) -> Workbook:
             if len(record) > MAX_COLUMNS:
                 raise TooLarge(f"{file} has more than {MAX_COLUMNS:,} columns", hint="leave only those that count")
             cells = {column: Cell(cell.strip()) for column, cell in enumerate(record, 1) if cell.strip()}
-            if cells and not record[0].startswith("#") and not (line == 1 and record[0].lower().startswith("sep=")):
-                rows[line] = cells
+            is_comment = len(cells) == 1 and not has_begun and record[0].startswith("#")
+            if cells and not is_comment and not (line == 1 and record[0].lower().startswith("sep=")):
+                rows[line], widths[line] = cells, len(record)
+                has_begun = has_begun or len(cells) > 1
             line = reader.line_num + 1
     except csv.Error as error:
         hint = "a quote inside a quoted cell is written twice, and the closing one comes right before the separator"
@@ -50,7 +54,7 @@ def read_text_sheet(file: Path, limits: Limits) -> Workbook:
     if len(rows) > limits.paths:
         raise TooLarge(f"{file} has more than {limits.paths:,} rows", hint="split it, or raise limits.paths")
     notes = (f"its text is read as {encoding}",) if encoding else ()
-    return Workbook(str(file), (Sheet(str(file), file.stem, rows, is_text=True),), "", notes)
+    return Workbook(str(file), (Sheet(str(file), file.stem, rows, is_text=True, widths=widths),), "", notes)
 
 
 def read_settings_sheet(file: Path, limits: Limits) -> Workbook:
@@ -105,7 +109,7 @@ def _find_separator(text: str) -> str:
     first = text[:20].lower()
     if first.startswith("sep=") and len(first) > len("sep="):
         return text[4]
-    lines = [line for line in text[: 1 << 16].splitlines()[:LOOKED_AT] if line.strip() and not line.startswith("#")]
+    lines = [line for line in text[: 1 << 16].splitlines()[:LOOKED_AT] if line.strip() and not line.startswith("# ")]
 
     def score(separator: str) -> tuple[int, int]:
         counts = [len(next(csv.reader([line], delimiter=separator), [])) for line in lines]

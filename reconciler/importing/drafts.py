@@ -87,8 +87,9 @@ class Drafts:
         self._fillings: dict[Kind, Mapping[str, Value]] = {}
         self._lacking: dict[tuple[str, str], list[Draft]] = defaultdict(list)
         self.otherwise: dict[str, Value] = {}
-        self.told: dict[Key, dict[str, Value]] = {}
+        self._told: dict[Key, dict[str, Value]] = {}
         """What a reference itself tells of what it names, such as a terminal's path."""
+        self._told_at: dict[tuple[Key, str, str], Origin] = {}
         self.filled: dict[tuple[str, str, str], list[Origin]] = defaultdict(list)
         """Where what was filled in, by kind, field and value."""
         self.dropped: dict[tuple[str, str], list[Origin]] = defaultdict(list)
@@ -100,6 +101,11 @@ class Drafts:
         if draft.is_named:
             draft.is_named, draft.origin = False, origin
         return draft
+
+    def tell(self, key: Key, name: str, text: str, origin: Origin) -> None:
+        """What a reference tells of a field of what it names."""
+        self._told.setdefault(key, {}).setdefault(name, text)
+        self._told_at.setdefault((key, name, text), origin)
 
     def is_known(self, kind: str, name: str) -> bool:
         return Key(kind, name) in self.by_name or Key(kind, name) in self._known
@@ -125,6 +131,19 @@ class Drafts:
             message = f"{kind} {first.name} has no {name}{more}"
             hint = column.description if column is not None else ""
             yield first.origin.problem("missing-field", child("/spec", name), message, hint)
+        for (key, name, text), origin in self._told_at.items():
+            other = self._said(key, name)
+            if isinstance(other, str) and _folded(other) != _folded(text):
+                message = f"{key.kind} {key.name} has {name} {text} here and {other} elsewhere"
+                hint = "two of them have one name: give them names in a column of their own"
+                yield origin.problem(CONTRADICTION, child("/spec", name), message, hint)
+
+    def _said(self, key: Key, name: str) -> Value:
+        """What a field of a resource is by a row, the repository or the first reference to it."""
+        draft, known = self.by_name.get(key), self._known.get(key)
+        if draft is not None and name in draft.spec:
+            return draft.spec[name]
+        return known.values.get(name) if known is not None else self._told[key].get(name)
 
     def _name_the_rest(self) -> None:
         """Drafts for what is only named in references, where a name is enough to make one."""
@@ -150,7 +169,7 @@ class Drafts:
         if self.is_known(reference.kind, name):
             return True
         kind, key = self._kinds.by_name.get(reference.kind), Key(reference.kind, name)
-        told = self.told.get(key, {})
+        told = self._told.get(key, {})
         if kind is None or any(self._filling(kind, one) is None for one in _needed(kind) if one.name not in told):
             return False
         origin = by.origins[f"/metadata/refs/{reference.role}"]
@@ -236,6 +255,10 @@ class Drafts:
                 for one in _needed(kind)
             }
         return self._fillings[kind].get(column.name)
+
+
+def _folded(path: str) -> str:
+    return path.replace("\\", "/").rstrip("/").casefold()
 
 
 def _cautious(column: Column, sample: Value) -> Value:

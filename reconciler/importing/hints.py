@@ -109,6 +109,8 @@ TOTALS = frozenset(
     ]
 )
 """First words of a row that adds up the others."""
+ALSO_NAMES = frozenset({"max", "min"})
+"""Those of them that are names of people too."""
 NOTHING = frozenset({"-", "--", "---", "\u2013", "\u2014", "n/a", "na", "#n/a", "none", "null", "nil", "?", "tbd"})
 """What people write where there is nothing."""
 

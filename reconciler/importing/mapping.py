@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 
 VERSION = 1
+_LETTERS = re.compile("[A-Za-z]{0,3}")
 CODE = "bad-mapping"
 
 
@@ -134,10 +136,16 @@ def read_mapping(path: str, text: bytes) -> tuple[SheetMapping | None, tuple[Pro
     problems: list[Problem] = []
     if mapping.version != VERSION:
         problems.append(Problem(path, 1, 1, CODE, "/version", f"this program reads version {VERSION}"))
+    readable = True
     for number, sheet in enumerate(mapping.sheets):
         for position, rule in enumerate(sheet.columns):
             at = f"/sheets/{number}/columns/{position}"
             places[sheet.sheet, rule.column, "to"] = locate(document.marks, at).line
+            if not _LETTERS.fullmatch(rule.column):
+                mark = locate(document.marks, f"{at}/column")
+                told = f"a column is named by its letters, such as A or AB: {rule.column!r} has others"
+                problems.append(Problem(path, mark.line, mark.column, CODE, f"{at}/column", told))
+                readable = False
             for key, choices in CHOICES.items():
                 value = getattr(rule, key)
                 mark = locate(document.marks, f"{at}/{key}")
@@ -145,7 +153,7 @@ def read_mapping(path: str, text: bytes) -> tuple[SheetMapping | None, tuple[Pro
                 if value and value != DECIDE and value not in choices:
                     told = f"{key} is {' or '.join(choices)}"
                     problems.append(Problem(path, mark.line, mark.column, CODE, f"{at}/{key}", told))
-    return mapping, tuple(problems), places
+    return mapping if readable else None, tuple(problems), places
 
 
 def new_rule(column: int, header: str, to: Sequence[str]) -> ColumnRule:

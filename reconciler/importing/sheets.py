@@ -53,8 +53,8 @@ EMPTY = Cell()
 class Sheet(Struct, frozen=True):
     """The cells of one sheet that are not empty, by row and column, both from 1.
 
-    `place` is the file's path with the sheet's name: `desk.xlsx:Accounts`. Where `lines` has a row's number, that is
-    the line of a text file. `plan` is the mapping that came with the workbook, empty without one.
+    `place` is the file's path with the sheet's name: `desk.xlsx:Accounts`. `widths` has for
+    each row of a text file how many cells it has there, with the empty ones.
     """
 
     place: str
@@ -62,6 +62,7 @@ class Sheet(Struct, frozen=True):
     rows: Mapping[int, Mapping[int, Cell]]
     is_text: bool = False
     is_settings: bool = False
+    widths: Mapping[int, int] = {}
 
     def cell(self, row: int, column: int) -> Cell:
         return self.rows.get(row, {}).get(column, EMPTY)

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from reconciler.importing.assumptions import Assumption
     from reconciler.importing.documents import Document, Folders
-    from reconciler.importing.interpret import Assumption, Open
+    from reconciler.importing.interpret import Open
     from reconciler.importing.tables import IncomingRow, IncomingRows
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Resource, RowId

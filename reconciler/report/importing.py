@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from reconciler.importing.interpret import About
+from reconciler.importing.assumptions import About
 from reconciler.report import plans
 from reconciler.report.problems import plural
 from reconciler.report.tables import Column, Nature, TextTable
@@ -14,7 +14,8 @@ from reconciler.words import list_words
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from reconciler.importing.interpret import Assumption, Open
+    from reconciler.importing.assumptions import Assumption
+    from reconciler.importing.interpret import Open
     from reconciler.reconcile.importrows import Imported
 
 MAX_LISTED = 20

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from reconciler.errors import UsageError
+from reconciler.importing.assumptions import tell_fillings
 from reconciler.importing.documents import Folders
 from reconciler.importing.drafts import Drafts
 from reconciler.importing.guessing import guess_mapping
-from reconciler.importing.interpret import Interpreted, Open, interpret, open_problems, tell_fillings
+from reconciler.importing.interpret import Interpreted, Open, interpret, open_problems
 from reconciler.importing.mapping import SheetMapping, read_mapping, write_mapping
 from reconciler.importing.sheets import letters
 from reconciler.importing.tables import IncomingRows, read_rows

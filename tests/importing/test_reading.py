@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec import Struct
 
+from reconciler.adapters.textsheets import read_text_sheet
 from reconciler.importing.drafts import Drafts
 from reconciler.importing.guessing import guess_mapping
 from reconciler.importing.interpret import Interpreted, interpret
+from reconciler.importing.mapping import read_mapping
 from reconciler.importing.sheets import Cell, Sheet, Workbook
+from reconciler.model.limits import Limits
 from reconciler.values import replace
 from tests.support.world import SHIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from reconciler.importing.drafts import Draft
     from reconciler.importing.mapping import SheetMapping
@@ -190,3 +194,77 @@ def test_letters_of_other_scripts_are_part_of_a_word(text: str, code: str | None
 def test_a_wide_sheet_is_looked_at_in_short_time() -> None:
     rows = [[f"{'word' * (1 + at % 3)} {'abcdefgh'[at % 8] * 6}{row}" for at in range(200)] for row in range(41)]
     assert guess_mapping([sheet(*rows)], SHIPPED.kinds).sheets == []
+
+
+PATHS = (r"C:\MT5\IC\terminal64", r"D:\MT5\FTMO\terminal64")
+
+
+@pytest.mark.parametrize(
+    ("paths", "codes"),
+    [(PATHS, ["contradicting-rows"]), ((PATHS[0], PATHS[0].lower().replace("\\", "/")), []), ((PATHS[0], "vps-1"), [])],
+)
+def test_two_paths_with_one_last_part_are_two_terminals(paths: Sequence[str], codes: list[str]) -> None:
+    rows = [[f"a{number}", "ostrin", 30, "EURUSD", path] for number, path in enumerate(paths)]
+    assert read(sheet([*ACCOUNT, "MT5 path"], *rows, name="Accounts")).codes == codes
+
+
+@pytest.mark.parametrize(
+    ("names", "codes"),
+    [
+        (("al", "bo"), []),
+        (("FX #1", "FX 1"), ["duplicate-name"]),
+        (("al", "al"), ["duplicate-name"]),
+        (("al", "al", "al"), ["duplicate-name"] * 2),
+        (("al", "Иван"), ["missing-field"]),
+        (("Max Mustermann", "al", ""), ["missing-field"]),
+        (("al", "Total"), []),
+    ],
+)
+def test_each_row_is_one_resource(names: Sequence[str], codes: list[str]) -> None:
+    rows = [[name, 1, 0.5, *([] if name in {"Total", "Max Mustermann"} else ["ATR", "ATR"])] for name in names]
+    done = read(sheet([*USER, "SL", "TP"], *rows, name="Users"))
+    assert done.codes == codes
+    assert len(done.drafts.by_name) == len(names) - len(codes) - ("Total" in names)
+
+
+@pytest.mark.parametrize(
+    ("trader", "risk", "codes"),
+    [
+        ("al", 0.5, []),
+        ("Иван", 0.5, ["missing-field"]),
+        ("Иван", "", ["missing-field"]),
+        ("", 0.5, ["missing-field"]),
+        ("", "", []),
+        ("-", "", []),
+    ],
+)
+def test_what_a_row_says_of_a_trader_is_not_lost(trader: str, risk: float | str, codes: list[str]) -> None:
+    rows = [["a1", "ostrin", 30, "EURUSD", "bo", 1, 0.5], ["a2", "ostrin", 30, "EURUSD", trader, "", risk]]
+    done = read(sheet([*ACCOUNT, "Trader", "Lots", "Risk %"], *rows, name="Accounts"))
+    assert done.codes == codes
+    assert all("Иван" in one.message for one in done.read.problems if trader == "Иван")
+
+
+@pytest.mark.parametrize(
+    ("text", "codes", "names"),
+    [
+        ("User,Lots,Risk\nal,1,0.5\nbo,1,1,5\n", ["wrong-type"], {"al", "bo"}),
+        ("User,Lots,Risk\nal,1,0,5\n", ["wrong-type"], {"al"}),
+        ("User,Lots,Risk\nal,1,0.5,\nbo,1,1,\n", [], {"al", "bo"}),
+        ("User,Lots,Risk,\nal,1,0.5,note\n", [], {"al"}),
+        ("# a comment\nUser,Lots,Risk\n#5511,1,0.5\n#x1,2,1\n", [], {"5511", "x1"}),
+        ("#,User,Lots,Risk\n#1,al,1,0.5\n#2,bo,1,1\n", [], {"al", "bo"}),
+    ],
+)
+def test_the_lines_of_a_csv_file(tmp_path: Path, text: str, codes: list[str], names: set[str]) -> None:
+    (tmp_path / "users.csv").write_text(text)
+    done = read(*read_text_sheet(tmp_path / "users.csv", Limits()).sheets)
+    assert (done.codes, {key.name for key in done.drafts.by_name}) == (codes, names)
+
+
+def test_a_column_of_a_mapping_is_named_by_letters() -> None:
+    text = (
+        b"version: 1\nsheets:\n- {sheet: Users, kind: User, header: 1, columns: [{column: '1', header: x, to: []}]}\n"
+    )
+    mapping, problems, _ = read_mapping("desk.yaml", text)
+    assert (mapping, [(one.line, one.code) for one in problems]) == (None, [(3, "bad-mapping")])
