@@ -69,6 +69,7 @@ def read_workbook(file: Path, limits: Limits) -> Workbook:
     sheets: list[Sheet] = []
     notes: list[str] = []
     mapping = ""
+    notes += [f"the sheet {sheet.title}" for sheet in formulas.worksheets[MAX_SHEETS:]]
     for sheet in formulas.worksheets[:MAX_SHEETS]:
         shown = values[sheet.title]
         if sheet.title == MAPPING_SHEET:

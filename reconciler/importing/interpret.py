@@ -209,6 +209,11 @@ class _Reader(Findings):
         usual = median([len(cells) for cells in filled.values() if cells] or [0])
         headers = {at: sheet.cell(rule.header, at).text for at in mapped}
         rows: list[int] = []
+        for row, above in sheet.rows.items():
+            texts = {cell.text for cell in above.values() if not cell.is_empty}
+            if row < rule.header and len(texts) >= MIN_FOR_NOTES and not rule.exact:
+                told = Assumption(About.LEFT_OUT, sheet.name, 0, str(row), "", "above the header", len(texts))
+                self.assumptions.append(told)
         for row in below:
             cells = filled[row]
             why = ""

@@ -140,6 +140,7 @@ class Importing:
         mappings: dict[str, str] = {}
         sheets: dict[str, Sheet] = {}
         asked: list[Open] = []
+        skipped: list[str] = []
         for source in self._sources:
             book = source.workbook
             if book is None or not as_sheets:
@@ -151,6 +152,8 @@ class Importing:
                 continue
             read = interpret(book, _answer(mapping, answers), kinds, drafts, is_given=is_given)
             done.append(read)
+            mapped = {rule.sheet for rule in mapping.sheets}
+            skipped += [f"the sheet {sheet.name}" for sheet in book.sheets if sheet.rows and sheet.name not in mapped]
             sheets |= {sheet.place: sheet for sheet in book.sheets}
             text, lines = write_mapping(read.mapping, PurePosixPath(source.file.replace("\\", "/")).name)
             if not is_given or given is not None:
@@ -166,9 +169,7 @@ class Importing:
         row_import = plan_import(
             incoming, self._checked, folders, partial(self._schema_line, files), self._checkout.faults
         )
-        skipped = [
-            name for source in self._sources if source.workbook is None or not as_sheets for name in source.skipped
-        ]
+        skipped += [name for source in self._sources for name in source.skipped]
         assumptions = tuple(one for read in done for one in read.assumptions) + tuple(tell_fillings(drafts))
         used = {row.kind for row in incoming.rows}
         others = {path: data.decode() for path, data in self._added.items() if self._is_used(path, used)}

@@ -200,7 +200,7 @@ def _read_csv_source(file: Path, kind: Kind | None, limits: Limits, kinds: Kinds
         if exact:
             return Source(str(file), exact)
         raise failure or error from error
-    return Source(str(file), exact, book, book.notes)
+    return Source(str(file), exact, book)
 
 
 def _read_database_source(read_apart: ReadApart, file: Path, kind: Kind | None, limits: Limits, kinds: Kinds) -> Source:

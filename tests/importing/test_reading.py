@@ -268,3 +268,9 @@ def test_a_column_of_a_mapping_is_named_by_letters() -> None:
     )
     mapping, problems, _ = read_mapping("desk.yaml", text)
     assert (mapping, [(one.line, one.code) for one in problems]) == (None, [(3, "bad-mapping")])
+
+
+def test_a_table_above_the_one_that_is_read_is_told() -> None:
+    above = [["Risk", "Trader", "Note"], [0.5, "zoe", "x"], []]
+    done = read(sheet(*above, [*ACCOUNT, "Commission"], ["a1", "ostrin", 30, "EURUSD", 7], name="Accounts"))
+    assert [one.at for one in done.read.assumptions if one.text == "above the header"] == ["1", "2"]

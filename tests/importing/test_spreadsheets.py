@@ -158,6 +158,7 @@ def test_all_that_is_wrong_is_told_at_its_cell(desk: Desk) -> None:
         ("desk.xlsx:Users!A7", "missing-field"),
     ]
     assert (answer.code, desk.files(), answer.out[-1]) == (1, {}, "nothing was written: 5 errors")
+    assert "left alone: the sheet Other\n" in answer.err
 
 
 @pytest.mark.slow

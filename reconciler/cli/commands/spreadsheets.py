@@ -71,7 +71,8 @@ def import_(  # noqa: PLR0913, PLR0917 - one for each option
         with output.progress("rows"):
             planned = importing.plan(mapping, answers)
     if planned.skipped:
-        given.say(f"left alone, as no kind has such a table: {list_words(planned.skipped)}")
+        why = "" if planned.from_sheets else ", as no kind has such a table"
+        given.say(f"left alone{why}: {list_words(planned.skipped)}")
     for title, table in assumption_tables(planned.assumptions):
         if title:
             output.data(f"{title}\n")
