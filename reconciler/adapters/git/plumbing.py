@@ -63,7 +63,7 @@ class Plumbing:
         variables: Mapping[str, str] = NO_VARIABLES,
     ) -> None:
         self.git_dir = git_dir
-        self.variables = variables
+        self.variables = dict(variables)  # a source is sent to a fresh process, and no mapping proxy can be
         self.limits = limits or Limits()
         self.empty_tree = EMPTY_TREE[object_format]
         self._watchdog = Watchdog(silence)

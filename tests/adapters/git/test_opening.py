@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 from typing import TYPE_CHECKING
 
 import pytest
@@ -192,3 +193,8 @@ def test_an_origin_is_named_without_credentials(url: str, name: str, repo: GitRe
     assert without_credentials(url) == name
     repo.git("remote", "add", "origin", url)
     assert source.repository == name
+
+
+def test_a_source_may_be_sent_to_another_process(repo: GitRepo) -> None:
+    with open_repository(repo.path) as source:
+        assert isinstance(pickle.loads(pickle.dumps(source)), GitSource)
