@@ -149,7 +149,7 @@ class CacheState(Struct, frozen=True):
     """What the view holds. `mark` is None when nothing is there, or only a part: it has to be rebuilt.
 
     `dropped` is how many live rows are not in it for want of room; `bytes` is about what its rows
-    take in memory; the names of dropped ones take about 100 bytes each beside that. `kept_by` is set when it is another
+    take in memory; the names of dropped ones take about 300 bytes each beside that. `kept_by` is set when it is another
     host that keeps the view.
     """
 

@@ -6,7 +6,7 @@
 | `config:KIND:id:ID` | its name |
 | `config:changes` | a stream of kind, name, op, commit, height; op `rebuild` without a name: look at everything |
 | `config:meta` | commit, digest, height; the format of all these keys, 1 where there is none |
-| `config:rows`, `config:sizes`, `config:dropped` | what is there, and what is not for want of room |
+| `config:rows`, `config:sizes`, `config:dropped`, `config:absent` | what is there, and what is not for want of room |
 | `config:keeper` | height and name of the host that writes; it ends by itself |
 
 A small step is one script, so it is there as a whole or not at all. A larger one is several, none of which keeps others

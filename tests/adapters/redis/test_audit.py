@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.adapters.redis.audit import ViewAudit
@@ -102,7 +102,9 @@ def test_the_id_of_a_row_without_room_stands_for_no_other(link: Connection) -> N
     assert audit(link, ViewContent(writes)) == {}
 
 
-@pytest.mark.parametrize("key", ["config:meta", "config:rows", "config:sizes", "config:dropped", "config:changes"])
+@pytest.mark.parametrize(
+    "key", ["config:meta", "config:rows", "config:sizes", "config:dropped", "config:absent", "config:changes"]
+)
 @pytest.mark.parametrize("command", [("SET", "x"), ("LPUSH", "x"), ("SADD", "x"), ("ZADD", 1, "x"), ("HSET", "x", "y")])
 def test_a_key_of_ours_of_another_type_is_made_anew(link: Connection, key: str, command: tuple[str | int, ...]) -> None:
     cache, content = RedisCache(link, MB), ViewContent(ALL)
@@ -112,7 +114,7 @@ def test_a_key_of_ours_of_another_type_is_made_anew(link: Connection, key: str, 
     link.ask("DEL", key)
     name, *arguments = command
     link.ask(name, key, *arguments)
-    if link.ask("TYPE", key) == types.get(key, b"set"):
+    if link.ask("TYPE", key) == types.get(key, {"config:absent": b"hash"}.get(key, b"set")):
         return
     if cache.state().mark is None:
         cache.rebuild(ALL, mark(1))
@@ -204,6 +206,13 @@ STEP = st.dictionaries(
 )
 
 
+LIVE, OFF, GONE = Use.LIVE, Use.INACTIVE, Use.GONE
+
+
+@example(steps=[({"1": ("ben", "a", OFF), "2": ("ann", "a", OFF)}, 500), ({"1": ("ann", None, GONE)}, 500)])
+@example(steps=[({"1": ("ann", "a", OFF), "2": ("ben", "a", LIVE)}, 500), ({"3": ("ann", "a", GONE)}, 500)])
+@example(steps=[({"1": ("ann", "a", GONE)}, 0), ({"2": ("ann", "a", LIVE)}, 0), ({"1": ("ann", None, GONE)}, 0)])
+@example(steps=[({"1": ("ann", "a", OFF)}, 0), ({"1": ("ben", "a", OFF), "2": ("ann", "a", LIVE)}, 9999)])
 @settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(STEP, st.integers(500, 2500)), max_size=6))
 def test_a_view_that_nobody_touched_never_differs(
@@ -229,3 +238,6 @@ def test_a_view_that_nobody_touched_never_differs(
         # When a name is free again, what left git under it comes back with the next repair
         live = {row.place for row in content.rows() if not row.gone}
         assert not {key for key, fault in audit(link, content).items() if key in live or fault != "lost"}
+        assert {name.decode() for name in link.ask("SMEMBERS", "config:dropped")} <= {
+            row.place for row in content.rows()
+        }

@@ -4,9 +4,11 @@
 -- config:rows (set)     kind:name of each row, sorted by how much it is missed
 -- config:sizes (hash)   kind:name -> bytes and id
 -- config:dropped (set)  kind:name of the live rows that are not here for want of room
+-- config:absent (hash)   both ways whose name that is: kind:name -> id, kind:id:ID -> kind:name
 
 local FORMAT = 1
 local META, ROWS, SIZES, DROPPED = 'config:meta', 'config:rows', 'config:sizes', 'config:dropped'
+local ABSENT = 'config:absent'
 
 -- A name in a key, as RFC 3986 quotes it: a colon or a line break in one is no part of the key's form
 local function quoted(name)
@@ -26,7 +28,7 @@ local function count(bytes)
 end
 
 -- How each of these is read where nothing else stands there
-local OWN = {{'HGET', META, 'commit'}, {'ZCARD', ROWS}, {'HGET', SIZES, ''}, {'SCARD', DROPPED}}
+local OWN = {{'HGET', META, 'commit'}, {'ZCARD', ROWS}, {'HGET', SIZES, ''}, {'SCARD', DROPPED}, {'HGET', ABSENT, ''}}
 
 local function is_of_another_type(answer)
   return type(answer) == 'table' and answer.err and string.find(answer.err, 'WRONGTYPE', 1, true)
@@ -64,13 +66,34 @@ local function kind_of(member) return string.match(member, '^([^:]*)') end
 
 local function id_key(kind, id) return 'config:' .. kind .. ':id:' .. id end
 
+-- The id of the row that has no room under a name
+local function absent(member) return redis.call('HGET', ABSENT, member) end
+
+local function drop(member, id)
+  redis.call('SADD', DROPPED, member)
+  if id then redis.call('HSET', ABSENT, member, id, kind_of(member) .. ':id:' .. id, member) end
+end
+
+-- Whether there was no room under a name: whose it was is known no more
+local function undrop(member)
+  local id = absent(member)
+  if id then redis.call('HDEL', ABSENT, member, kind_of(member) .. ':id:' .. id) end
+  return redis.call('SREM', DROPPED, member) == 1
+end
+
+-- The same for a row, under whichever name
+local function undrop_row(kind, id)
+  local member = absent(kind .. ':id:' .. id)
+  return member and undrop(member)
+end
+
 local function forget(member)
   local bytes = entry(member)
   redis.call('DEL', 'config:' .. member)
   redis.call('HDEL', SIZES, member)
   redis.call('ZREM', ROWS, member)
   count(-(bytes or 0))
-  redis.call('SREM', DROPPED, member)
+  undrop(member)
 end
 
 -- A row that is no more, and the key of its id, unless that is another row's
@@ -90,8 +113,9 @@ local function fit(budget, most)
     if taken() <= budget then return 1 end
     local least = redis.call('ZRANGE', ROWS, 0, 0)[1]
     if not least then return 1 end
+    local _, id = entry(least)
     take_away(least)
-    redis.call('SADD', DROPPED, least)
+    drop(least, id)
   end
   return 0
 end

@@ -16,7 +16,8 @@ local function is_dropped(member) return any_dropped and redis.call('SISMEMBER',
 local function letter(number, id, digest, is_gone)
   local member, text, name = members[number], texts[number], names[number]
   local owner = entries[number] and string.match(entries[number], '^%d+ (.*)$')
-  if is_gone and owner and owner ~= id then return '.' end -- its name was given again
+  local holder = owner or is_gone and absent(member)
+  if is_gone and holder and holder ~= id then return '.' end -- its name was given again
   if not text and redis.call('EXISTS', rows[number]) == 0 then
     return is_dropped(member) and (names[number] and 'A' or '.') or 'L' -- its id may stand for nothing then
   end

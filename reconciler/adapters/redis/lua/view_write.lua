@@ -23,9 +23,13 @@ for at = 11, #ARGV, 7 do
     local _, owner = entry(member)
     if owner == id then forget(member) end
   end
+  local was_dropped = undrop_row(kind, id)
   if json == '' then
+    local member = kind .. ':' .. quoted(name)
     redis.call('DEL', id_key(kind, id))
-    if redis.call('SREM', DROPPED, kind .. ':' .. quoted(name)) == 1 or old then tell_row(kind, name, ARGV[at]) end
+    -- The name may have been given to another row, there was no room for that either
+    if not was_dropped and not absent(member) then was_dropped = undrop(member) end
+    if was_dropped or old then tell_row(kind, name, ARGV[at]) end
   end
 end
 
@@ -38,12 +42,13 @@ for at = 11, #ARGV, 7 do
     local other = owner and owner ~= id
     local order = redis.call('ZSCORE', ROWS, member)
     if order and not size then size = tonumber(bytes) end -- its entry was lost: it has been counted
-    -- The name of what left git may have been given again: it is the live one's
-    if not other or use >= math.floor(tonumber(order or '0') / USE) then
+    -- The name of what left git may have been given again: it is the live one's, with room for it or without
+    local is_taken = use == 0 and absent(member)
+    if not is_taken and (not other or use >= math.floor(tonumber(order or '0') / USE)) then
       local before = text('config:' .. member)
       if other and text(id_key(kind, owner)) == name then redis.call('DEL', id_key(kind, owner)) end
       count(tonumber(bytes) - (size or 0))
-      redis.call('SREM', DROPPED, member)
+      undrop(member)
       redis.call('SET', 'config:' .. member, json)
       redis.call('SET', id_key(kind, id), name)
       redis.call('HSET', SIZES, member, bytes .. ' ' .. id)
