@@ -64,6 +64,11 @@ def rows(given: Globals, host: Host, found: answers.Rows, form: str, *, single: 
         table(given, shown, WIDE if only else form)
 
 
+def ids(found: answers.Rows) -> frozenset[str]:
+    """The values of the key column."""
+    return frozenset(str(row.values[found.key]) for row in found.rows)
+
+
 def table_of(found: answers.Rows, form: str, only: Sequence[str] = ()) -> TextTable:
     """Live rows as a table; `only` some columns."""
     return row_table(found, wide=form == WIDE, only=only)

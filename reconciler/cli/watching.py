@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from msgspec import Struct, field
 
@@ -12,14 +12,17 @@ from reconciler import answers
 from reconciler.cli import output
 from reconciler.cli.results import DETAILED, WIDE, table_of
 from reconciler.errors import RetryLater
+from reconciler.report.escape import escape_line
 from reconciler.report.rows import flatten_row
 from reconciler.service.remote import DaemonClient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from reconciler.cli.options import Globals
     from reconciler.wiring.host import Host
+
+T = TypeVar("T")
 
 PAUSE = 2.0
 """Seconds between two looks at a host without a daemon, or at one whose daemon went away."""
@@ -31,38 +34,55 @@ class Seen(Struct):
 
     rows: dict[str, tuple[str, int]] = field(default_factory=dict)
 
-    def update(self, found: answers.Rows) -> tuple[list[int], list[str]]:
-        """The numbers of the rows that are new or other than before, and the names of those that have gone."""
+    def gone(self, found: answers.Rows) -> dict[str, str]:
+        """The names of the rows that were there and are not any more, by id."""
+        now = {str(row.values[found.key]) for row in found.rows}
+        return {id_: name for id_, (name, _) in self.rows.items() if id_ not in now}
+
+    def update(self, found: answers.Rows) -> list[int]:
+        """The numbers of the rows that are new or other than before, which are noted."""
         now = {
             str(row.values[found.key]): (row.name, hash(json.dumps(answers.to_json(row), sort_keys=True)))
             for row in found.rows
         }
         changed = [number for number, (id_, told) in enumerate(now.items()) if self.rows.get(id_) != told]
-        gone = [name for id_, (name, _) in self.rows.items() if id_ not in now]
         self.rows = now
-        return changed, gone
+        return changed
 
 
-def watch_rows(given: Globals, ask: Callable[[Host], answers.Rows], form: str, only: Sequence[str]) -> None:
+class Watched(NamedTuple):
+    """How to ask for the rows that are watched and, where these are a selection, for the ids of all there are."""
+
+    rows: Callable[[Host], answers.Rows]
+    ids: Callable[[Host], Collection[str]] | None = None
+
+
+def watch_rows(given: Globals, watched: Watched, form: str, only: Sequence[str]) -> None:
     """Print the rows, then each that changes, until somebody interrupts it."""
     seen, is_first = Seen(), True
-    for found in _looks(given, ask):
-        changed, gone = seen.update(found)
+
+    def look(host: Host) -> tuple[answers.Rows, Collection[str]]:
+        """The rows, and the ids of those that are there, selected or not, where any of them has gone."""
+        found = watched.rows(host)
+        return found, watched.ids(host) if watched.ids and seen.gone(found) else ()
+
+    for found, there in _looks(given, look):
+        gone, changed = seen.gone(found), seen.update(found)
         if changed or is_first:
             _show(found, changed, form, only, with_head=is_first)
-        for name in gone:
-            _show_gone(found, name, form)
+        for id_, name in gone.items():
+            _show_gone(found, name, form, is_there=id_ in there)
         is_first = False
 
 
-def _looks(given: Globals, ask: Callable[[Host], answers.Rows]) -> Iterator[answers.Rows]:
-    """The rows each time that they may have changed. A daemon that went away may come back."""
+def _looks(given: Globals, look: Callable[[Host], T]) -> Iterator[T]:
+    """What is seen each time that rows may have changed. A daemon that went away may come back."""
     is_first = True
     while True:
         host = given.host()
         try:
             for _ in host.watch() if isinstance(host, DaemonClient) else (None,):
-                yield ask(host)
+                yield look(host)
                 is_first = False
         except RetryLater:
             if is_first:
@@ -76,12 +96,13 @@ def _show(found: answers.Rows, changed: Sequence[int], form: str, only: Sequence
         return
     for number in changed:
         row = found.rows[number]
-        named = f"{found.kind.lower()}/{row.name}"
+        named = escape_line(f"{found.kind.lower()}/{row.name}")
         output.data(named if form == "name" else json.dumps(flatten_row(row, found), ensure_ascii=False))
 
 
-def _show_gone(found: answers.Rows, name: str, form: str) -> None:
+def _show_gone(found: answers.Rows, name: str, form: str, *, is_there: bool) -> None:
     if form == "json":
-        output.data(json.dumps({"name": name, "_gone": True}, ensure_ascii=False))
+        output.data(json.dumps({"name": name, "_gone": True, "_deleted": not is_there}, ensure_ascii=False))
     else:
-        output.data(f"{found.kind.lower()}/{name} deleted")
+        what = "no longer matches" if is_there else "deleted"
+        output.data(f"{found.kind.lower()}/{escape_line(name)} {what}")

@@ -157,6 +157,14 @@ def resolve_scalar(text: str) -> Value | OddScalar:
     return _number(text) if text[0] in _NUMBER_STARTS else text
 
 
+def parse_number(text: str) -> float | None:
+    """The finite number that a text is in YAML or JSON; None for any other text, also where YAML readers disagree."""
+    value = resolve_scalar(text)
+    if value is OddScalar.AMBIGUOUS:
+        value = _read_ambiguous(text)
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
 def _number(text: str) -> Value | OddScalar:
     """The meaning of what starts like a number, which need not be one: `2026-01-01`, `-`, `1:500`."""
     match = _NUMBER.fullmatch(text) if len(text) <= MAX_NUMBER_LENGTH else None

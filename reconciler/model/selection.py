@@ -6,14 +6,14 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-Wanted: TypeAlias = "str | float | bool"
+Wanted: TypeAlias = "str | float | bool | None"
 
 
 class Condition(Struct, frozen=True):
     """What is asked of a field or label: to have one of some values, or to be there at all where there are none.
 
-    An empty text stands for a field that is empty or not there. With `negated` the contrary; a field that is not
-    there differs from every value.
+    None stands for a field that is empty or not there. With `negated` the contrary; a field or label that is not there
+    differs from every value.
     """
 
     field: str

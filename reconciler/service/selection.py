@@ -6,11 +6,11 @@ What a store evaluates in SQL is evaluated here for rows of the history.
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
+from reconciler.decode.build import parse_number
 from reconciler.errors import UsageError
 from reconciler.kinds.kind import NUMBERS, TIMESTAMPS, SqlType
 from reconciler.model.selection import Condition, Selection
@@ -36,6 +36,8 @@ FIELD = re.compile(r"([^=!\s]+)(==|=|!=)(.*)", re.DOTALL)
 COMMA = re.compile(r"(?<!\\)((?:\\\\)*),")
 LABEL_HINT = "write key, !key, key=value, key!=value or `key in (a,b)`, with commas between"
 FIELD_HINT = "write field=value or field!=value"
+BEYOND_INTEGERS = 2**63
+"""From here on a column holds doubles alone."""
 YES, NO = ("true", "yes"), ("false", "no")
 
 
@@ -120,7 +122,7 @@ def _meets(condition: Condition, value: Any) -> bool:
 
 
 def _is_value(wanted: Wanted, value: Any) -> bool:
-    if wanted == "":
+    if wanted is None:
         return value in (None, "", ())
     return wanted in value if isinstance(value, tuple) else bool(value == wanted)
 
@@ -145,7 +147,7 @@ def _parse_filters(kind: Kind, text: str) -> Iterator[Condition]:
         field, sign, value = found.groups()
         _check_field(kind, field, _fields(kind))
         column = kind.column(field)
-        wanted = _parse_value(column, value) if column else value
+        wanted = _parse_value(column, value) if column else value or None
         yield Condition(field, (wanted,), sign == "!=")
 
 
@@ -158,15 +160,12 @@ def _split(text: str) -> list[str]:
 
 def _parse_value(column: Column, text: str) -> Wanted:
     if text == "":
-        return ""
+        return None
     if column.type in NUMBERS:
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
+        number = parse_number(text)
+        if number is None:
             raise UsageError(f"{column.name} is a number, and {text!r} is none", hint=f"write {column.name}=30")
-        return number
+        return number if column.type is SqlType.INTEGER and abs(number) < BEYOND_INTEGERS else float(number)
     if column.type is SqlType.BOOLEAN:
         if text.lower() not in (*YES, *NO):
             raise UsageError(f"{column.name} is true or false, and never {text}", hint=f"write {column.name}=true")

@@ -15,7 +15,7 @@ from reconciler.cli.output import Exit
 from reconciler.errors import RetryLater
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 
 def page(*rows: tuple[str, int]) -> answers.Rows:
@@ -31,7 +31,12 @@ FIRST = page(("ann", 1), ("bob", 2))
 LOOKS = (FIRST, FIRST, page(("ann", 1), ("bob", 30)), page(("bob", 30), ("cob", 4)))
 
 
-def watch(looks: Sequence[answers.Rows | RetryLater], form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def watch(
+    looks: Sequence[answers.Rows | RetryLater],
+    form: str,
+    monkeypatch: pytest.MonkeyPatch,
+    ids: Callable[[object], Collection[str]] | None = None,
+) -> None:
     """Watch a host that is looked at so often, and then interrupted."""
     left = list(looks)
 
@@ -48,7 +53,7 @@ def watch(looks: Sequence[answers.Rows | RetryLater], form: str, monkeypatch: py
     monkeypatch.setattr(watching.time, "sleep", pause)
     given: Any = SimpleNamespace(host=lambda: None)
     with pytest.raises(KeyboardInterrupt):
-        watching.watch_rows(given, ask, form, ())
+        watching.watch_rows(given, watching.Watched(ask, ids), form, ())
 
 
 SHOWN = {
@@ -68,9 +73,20 @@ def test_what_changes_is_shown_once(
 def test_as_json_each_line_is_an_object(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     watch(LOOKS, "json", monkeypatch)
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [(one["name"], one.get("weight")) for one in told] == [
-        ("ann", 1), ("bob", 2), ("bob", 30), ("cob", 4), ("ann", None),
+    assert [(one["name"], one.get("weight"), one.get("_deleted")) for one in told] == [
+        ("ann", 1, None), ("bob", 2, None), ("bob", 30, None), ("cob", 4, None), ("ann", None, True),
     ]  # fmt: skip
+
+
+def test_what_is_only_selected_no_more_is_not_called_deleted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    looks = (page(("ann", 1), ("bob", 1), ("cob", 1)), RetryLater("nobody answers"), page(("cob", 1)))
+    watch(looks, "name", monkeypatch, ids=lambda _: {"ann", "cob", "zoe"})
+    assert capsys.readouterr().out.splitlines()[3:] == ["thing/ann no longer matches", "thing/bob deleted"]
+    watch(looks, "json", monkeypatch, ids=lambda _: {"ann", "cob", "zoe"})
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()[3:]]
+    assert [(one["name"], one["_gone"], one["_deleted"]) for one in told] == [("ann", True, False), ("bob", True, True)]
 
 
 def test_a_daemon_that_goes_away_may_come_back(
@@ -81,7 +97,7 @@ def test_a_daemon_that_goes_away_may_come_back(
     with pytest.raises(RetryLater):
         watching.watch_rows(
             SimpleNamespace(host=lambda: None),  # type: ignore[arg-type]
-            lambda _: (_ for _ in ()).throw(RetryLater("nobody answers")),
+            watching.Watched(lambda _: (_ for _ in ()).throw(RetryLater("nobody answers"))),
             "name",
             (),
         )

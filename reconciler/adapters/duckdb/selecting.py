@@ -157,7 +157,7 @@ def _meets(condition: Condition, field: Clause, test: str = "{} = ?") -> Clause:
 
 def _has(value: object, field: Clause, test: str) -> Clause:
     sql, values = field
-    if value == "":
+    if value is None:
         return Clause(f"coalesce({sql}::VARCHAR, '') = ''", values)
     return Clause(test.format(sql), (*values, value))
 

@@ -76,11 +76,14 @@ def get(given: Globals, /, kind: str, words: tuple[str, ...], form: str, watch: 
             Rows.page, kind, label=label, filters=join_filters(filters) or None, sort=sort, metadata=detailed
         )
 
-    if watch:
-        wanted = filters if name is None else [f"name={name}"]
-        watching.watch_rows(given, lambda host: ask(host, wanted), form, only)
+    if watch and name is None:
+        ids = (lambda host: results.ids(host.ask(Rows.page, kind))) if filters or choice["label"] else None
+        watching.watch_rows(given, watching.Watched(ask, ids), form, only)
     host = given.host()
     found = ask(host) if name is None else host.ask(Rows.row, kind, name, metadata=detailed)
+    if watch:
+        by_id = [f"{found.key}=={id_}" for id_ in results.ids(found)]  # the name may change
+        watching.watch_rows(given, watching.Watched(lambda host: ask(host, by_id)), form, only)
     results.rows(given, host, found, form, single=name is not None, only=only)
 
 

@@ -36,6 +36,7 @@ PART = make_kind(
 NAMES = ("cog", "bolt", "axle", "dial", "edge")
 WEIGHTS = (30.0, 0.1, None, 0.1, -2.5)
 NOTES = ("a,b", "", None, "it's \\ 100%", "ä")
+SPOTS = ("", "", "", "near", "")
 SPARES = (("one", "two"), ("two",), (), ("one",), ())
 
 
@@ -57,7 +58,7 @@ def store(duckdb_store: DuckDBStore) -> DuckDBStore:
                 },
                 refs={"spares": SPARES[number], **({"made_by": (NAMES[0],)} if number > 2 else {})},
             ),
-            labels={"desk.io/env": "live", "host": name} if number % 2 else {"host": "all"},
+            labels={"desk.io/env": "live", "host": name, "spot": SPOTS[number]} if number % 2 else {"host": "all"},
         )
         for number, name in enumerate(NAMES)
     ]
@@ -76,6 +77,7 @@ SELECTIONS = {
     "status!=ACTIVE": "axle cog edge gone",
     "weight=0.1": "bolt dial",
     "weight=30": "cog",
+    "weight=-25e-1": "edge",
     "weight!=0.1": "axle cog edge gone",
     "weight=": "axle gone",
     "pieces=4": "edge",
@@ -97,6 +99,10 @@ SELECTIONS = {
     "status=ACTIVE,weight=0.1,spares=two": "bolt",
     "-l host": "axle bolt cog dial edge gone",
     "-l host=all": "axle cog edge",
+    "-l spot=": "bolt",
+    "-l spot!=": "axle cog dial edge gone",
+    "-l spot in (,near)": "bolt dial",
+    "-l spot notin (,far)": "axle cog dial edge gone",
     "-l host!=all": "bolt dial gone",
     "-l desk.io/env": "bolt dial",
     "-l !desk.io/env": "axle cog edge gone",
@@ -171,6 +177,37 @@ def test_what_makes_no_sense_is_said(message: str) -> None:
         WRONG[message]()
     assert str(refused.value) == message
     assert refused.value.hint or "characters" in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1_0",
+        " 1",
+        "1 ",
+        "\uff11",
+        "nan",
+        "inf",
+        "-Infinity",
+        ".inf",
+        "1e999",
+        "010",
+        "0b1",
+        "1:30",
+        "ten",
+        "--1",
+        "1,5",
+    ],
+)
+@pytest.mark.parametrize("field", ["weight", "pieces"])
+def test_only_what_every_reader_of_yaml_takes_for_a_number_is_one(field: str, text: str) -> None:
+    with pytest.raises(UsageError, match=r"is a number, and .* is none"):
+        parse_selection(PART, None, join_filters([f"{field}={text}"]), None)
+
+
+def test_numbers_of_any_size_are_compared(store: DuckDBStore) -> None:
+    for text in ("pieces=9007199254740993", f"pieces={2**70}", f"weight={10**300}", f"pieces={10**300}"):
+        assert not store.selected(PART, parse_selection(PART, None, text, None), None, None)
 
 
 @pytest.mark.parametrize("label", ["a in (b", "a,,b", "=b", "a b", "-x", "a in b"])
