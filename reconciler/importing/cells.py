@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter
-from datetime import date, datetime, time
+from datetime import date, time
 from decimal import Decimal
 from typing import TYPE_CHECKING
-
-from msgspec import Struct
 
 from reconciler import canonical
 from reconciler.importing.amounts import (
     COMMA,
-    DAY_FIRST,
-    MONTH_FIRST,
     POINT,
     Amount,
     read_amount,
-    read_dates,
-    read_serial,
 )
+from reconciler.importing.columnreader import Choices, ColumnReader, Question, ReadColumn
+from reconciler.importing.datecells import read_date_cells
 from reconciler.importing.hints import (
     NEGATIVE,
     NOTHING,
@@ -33,9 +28,8 @@ from reconciler.importing.hints import (
     takes_money,
 )
 from reconciler.importing.tables import CellError, convert_cell
-from reconciler.kinds.engine import compile_schema, matches
+from reconciler.kinds.engine import matches
 from reconciler.kinds.kind import NUMBERS, SqlType
-from reconciler.kinds.references import resolve_refs
 from reconciler.words import list_words
 
 if TYPE_CHECKING:
@@ -73,86 +67,11 @@ _LONGER: Mapping[str, Mapping[str, int]] = {
 """Units that stand for many of a field's own."""
 
 
-class Note(Struct, frozen=True):
-    """What was made of some cells: in words, with the first of them as an example, and of how many."""
-
-    text: str
-    example: str
-    cells: int
-
-
-class Question(Struct, frozen=True):
-    """What the cells of a column leave open: the key of the mapping that decides it, and what may stand there.
-
-    `rows` are those of the cells that it is about, `text` what the first of them is.
-    """
-
-    key: str
-    text: str
-    choices: Mapping[str, str]
-    rows: tuple[int, ...]
-
-
-class Choices(Struct, frozen=True):
-    """What a mapping says of a column's cells; empty where it says nothing."""
-
-    decimal: str = ""
-    dates: str = ""
-    percent: str = ""
-    words: Mapping[str, str] = {}
-    is_given: bool = False
-    is_exact: bool = False
-
-
-class ReadColumn(Struct, frozen=True):
-    """The values of a column by row, what is wrong with other cells, what was changed, and what is still open.
-
-    `units` has the word that stood with a number. `chosen` is what was decided, for the mapping.
-    """
-
-    values: Mapping[int, Value]
-    faults: Mapping[int, CellError]
-    notes: tuple[Note, ...] = ()
-    questions: tuple[Question, ...] = ()
-    units: Mapping[int, str] = {}
-    chosen: Mapping[str, str] = {}
-
-
-class _Reader:
-    """Collects what becomes of the cells of one column."""
-
-    def __init__(self, kind: Kind, column: Column, hints: Hints, choices: Choices) -> None:
-        self.kind, self.column, self.hints, self.choices = kind, column, hints, choices
-        self.values: dict[int, Value] = {}
-        self.faults: dict[int, CellError] = {}
-        self.units: dict[int, str] = {}
-        self.questions: list[Question] = []
-        self.chosen: dict[str, str] = {}
-        field = kind.schema["properties"]["spec"]["properties"][column.name]
-        self.field = compile_schema(resolve_refs(kind.schema, field))
-        self._notes: Counter[str] = Counter()
-        self._examples: dict[str, str] = {}
-
-    def note(self, text: str, before: str, after: Value) -> None:
-        self._notes[text] += 1
-        self._examples.setdefault(text, f"{before} → {canonical.text(after)}")
-
-    def result(self) -> ReadColumn:
-        notes = tuple(Note(text, self._examples[text], cells) for text, cells in self._notes.items())
-        return ReadColumn(self.values, self.faults, notes, tuple(self.questions), self.units, self.chosen)
-
-    def keep(self, row: int, value: Value | CellError) -> None:
-        if isinstance(value, CellError):
-            self.faults[row] = value
-        elif value is not None:
-            self.values[row] = value
-
-
 def read_column(
     kind: Kind, column: Column, hints: Hints, choices: Choices, cells: Sequence[tuple[int, Cell]]
 ) -> ReadColumn:
     """The values of a field, from the cells of its column with their rows."""
-    reader = _Reader(kind, column, hints, choices)
+    reader = ColumnReader(kind, column, hints, choices)
     good: list[tuple[int, Cell]] = []
     for row, cell in cells:
         if cell.fault:
@@ -162,7 +81,7 @@ def read_column(
     if column.type in NUMBERS:
         _read_numbers(reader, good)
     elif field_format(kind, column.name) in {"date", "date-time"}:
-        _read_dates(reader, good)
+        read_date_cells(reader, good)
     else:
         read = _read_enum if column.enum else _READERS.get(column.type, _read_text)
         for row, cell in good:
@@ -170,7 +89,7 @@ def read_column(
     return reader.result()
 
 
-def _read_numbers(reader: _Reader, cells: Sequence[tuple[int, Cell]]) -> None:
+def _read_numbers(reader: ColumnReader, cells: Sequence[tuple[int, Cell]]) -> None:
     amounts: dict[int, tuple[Cell, Amount]] = {}
     for row, cell in cells:
         amount = _amount(reader, cell)
@@ -194,7 +113,7 @@ def _read_numbers(reader: _Reader, cells: Sequence[tuple[int, Cell]]) -> None:
         reader.keep(row, _number(reader, cell, amount, whole))
 
 
-def _amount(reader: _Reader, cell: Cell) -> Amount | CellError:
+def _amount(reader: ColumnReader, cell: Cell) -> Amount | CellError:
     """The number in a cell, as far as the cell alone says."""
     value, name = cell.value, reader.column.name
     if isinstance(value, time) and name in reader.hints.ratios and (value.hour, value.second) == (1, 0):
@@ -208,7 +127,7 @@ def _amount(reader: _Reader, cell: Cell) -> Amount | CellError:
     return _fitting(reader, cell, amount)
 
 
-def _fitting(reader: _Reader, cell: Cell, amount: Amount | None) -> Amount | CellError:
+def _fitting(reader: ColumnReader, cell: Cell, amount: Amount | None) -> Amount | CellError:
     """An amount written as text, if the field can have its unit."""
     name = reader.column.name
     if amount is None:
@@ -224,7 +143,7 @@ def _fitting(reader: _Reader, cell: Cell, amount: Amount | None) -> Amount | Cel
     return amount
 
 
-def _stored(reader: _Reader, cell: Cell, value: float) -> Amount | CellError:
+def _stored(reader: ColumnReader, cell: Cell, value: float) -> Amount | CellError:
     exact = Decimal(repr(value))
     if not exact.is_finite():
         return CellError("not-finite", f"{cell.text} is not a finite number")
@@ -238,7 +157,7 @@ def _stored(reader: _Reader, cell: Cell, value: float) -> Amount | CellError:
     return Amount({"": Decimal(f"{exact * HUNDRED:.{EXCEL_DIGITS}g}")}, "%")
 
 
-def _fits(reader: _Reader, unit: str) -> bool:
+def _fits(reader: ColumnReader, unit: str) -> bool:
     own = reader.column.unit
     if reader.column.unit_choice is not None:
         return any(unit in _spellings(one) for one in reader.column.unit_choice.of.values())
@@ -251,7 +170,7 @@ def _spellings(unit: str) -> tuple[str, ...]:
     return (unit.lower(), *_UNITS.get(unit, ()))
 
 
-def _decide_sign(reader: _Reader, amounts: Mapping[int, Amount]) -> str:
+def _decide_sign(reader: ColumnReader, amounts: Mapping[int, Amount]) -> str:
     """The decimal sign of the texts that leave it open; empty where nothing decides."""
     open_rows = [row for row, amount in amounts.items() if amount.is_ambiguous]
     if not open_rows:
@@ -272,7 +191,7 @@ def _decide_sign(reader: _Reader, amounts: Mapping[int, Amount]) -> str:
     return ""
 
 
-def _possible_signs(reader: _Reader, amounts: Mapping[int, Amount], rows: Sequence[int]) -> set[str]:
+def _possible_signs(reader: ColumnReader, amounts: Mapping[int, Amount], rows: Sequence[int]) -> set[str]:
     """The signs under which all values are such as the field may have; more than one where that is no proof.
 
     Nobody writes 5 as 5,000: where only such a fraction is in range, the thousands are more likely an error.
@@ -290,7 +209,7 @@ def _possible_signs(reader: _Reader, amounts: Mapping[int, Amount], rows: Sequen
     return {POINT, COMMA} if is_doubtful else signs
 
 
-def _factor(reader: _Reader, amount: Amount) -> int:
+def _factor(reader: ColumnReader, amount: Amount) -> int:
     """How many of the field's unit the unit of an amount is."""
     return _LONGER.get(reader.column.unit, {}).get(amount.unit, 1)
 
@@ -300,7 +219,7 @@ def _is_percent(cell: Cell, amount: Amount) -> bool:
 
 
 def _decide_percent(
-    reader: _Reader, amounts: Mapping[int, tuple[Cell, Amount]], found: Mapping[int, Decimal]
+    reader: ColumnReader, amounts: Mapping[int, tuple[Cell, Amount]], found: Mapping[int, Decimal]
 ) -> Decimal | None:
     """By what plain numbers are multiplied to be percent: 1 or 100. None where nothing decides."""
     bare = {row: value for row, value in found.items() if not _is_percent(*amounts[row])}
@@ -322,7 +241,7 @@ def _decide_percent(
     return None
 
 
-def _number(reader: _Reader, cell: Cell, amount: Amount, value: Decimal) -> Value | CellError:
+def _number(reader: ColumnReader, cell: Cell, amount: Amount, value: Decimal) -> Value | CellError:
     column = reader.column
     converted = convert_cell(column, f"{value:f}")
     if isinstance(converted, CellError):
@@ -343,55 +262,7 @@ def _number(reader: _Reader, cell: Cell, amount: Amount, value: Decimal) -> Valu
     return converted
 
 
-def _read_dates(reader: _Reader, cells: Sequence[tuple[int, Cell]]) -> None:
-    with_time = field_format(reader.kind, reader.column.name) == "date-time"
-    found: dict[int, tuple[str, dict[str, date]]] = {}
-    for row, cell in cells:
-        value: object = cell.value
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            value = read_serial(value)
-        if isinstance(value, date):
-            text = _iso(value, with_time=with_time)
-            if not isinstance(cell.value, date):
-                reader.note("a spreadsheet's day number to a date", cell.text, text)
-            reader.values[row] = text
-            continue
-        dates = read_dates(cell.text)
-        if not dates:
-            reader.faults[row] = CellError("bad-format", f"{cell.text!r} is no date", "write it as 2026-04-30")
-        found[row] = (cell.text, dates)
-    order = _decide_order(reader, {row: dates for row, (_, dates) in found.items() if dates})
-    for row, (text, dates) in found.items():
-        if len(dates) == 1 or (dates and order):
-            iso = _iso(dates[order] if len(dates) > 1 else next(iter(dates.values())), with_time=with_time)
-            value = text if text.startswith(iso[:10]) and with_time and "T" in text else iso
-            if text != value:
-                reader.note("written as a date", text, value)
-            reader.values[row] = value
-
-
-def _decide_order(reader: _Reader, dates: Mapping[int, dict[str, date]]) -> str:
-    open_rows = [row for row, ways in dates.items() if len(ways) > 1]
-    if not open_rows or reader.choices.dates in {DAY_FIRST, MONTH_FIRST}:
-        return reader.choices.dates
-    proofs = {order for ways in dates.values() if len(ways) == 1 for order in ways} - {""}
-    if len(proofs) == 1 and not reader.choices.is_given:
-        order = proofs.pop()
-        reader.chosen["dates"] = order
-        return order
-    ways = dates[open_rows[0]]
-    choices = {order: ways[order].isoformat() for order in (DAY_FIRST, MONTH_FIRST)}
-    reader.questions.append(Question("dates", f"may be {' or '.join(choices.values())}", choices, tuple(open_rows)))
-    return ""
-
-
-def _iso(value: date, *, with_time: bool) -> str:
-    if isinstance(value, datetime):
-        return canonical.timestamp(value) if with_time else value.date().isoformat()
-    return f"{value.isoformat()}T00:00:00Z" if with_time else value.isoformat()
-
-
-def _read_enum(reader: _Reader, cell: Cell) -> Value | CellError:
+def _read_enum(reader: ColumnReader, cell: Cell) -> Value | CellError:
     text = cell.text
     given = reader.choices.words.get(text)
     word = given or find_word(reader.column, reader.hints, text)
@@ -404,7 +275,7 @@ def _read_enum(reader: _Reader, cell: Cell) -> Value | CellError:
     return word
 
 
-def _read_boolean(reader: _Reader, cell: Cell) -> Value | CellError:
+def _read_boolean(reader: ColumnReader, cell: Cell) -> Value | CellError:
     if isinstance(cell.value, bool):
         return cell.value
     shape = plain(cell.text)
@@ -415,15 +286,15 @@ def _read_boolean(reader: _Reader, cell: Cell) -> Value | CellError:
     return CellError("wrong-type", f"{cell.text!r} is neither true nor false", "write true or false")
 
 
-def _read_json(reader: _Reader, cell: Cell) -> Value | CellError:
+def _read_json(reader: ColumnReader, cell: Cell) -> Value | CellError:
     return convert_cell(reader.column, cell.value if isinstance(cell.value, str) else cell.text)
 
 
-def _read_uuid(reader: _Reader, cell: Cell) -> Value | CellError:
+def _read_uuid(reader: ColumnReader, cell: Cell) -> Value | CellError:
     return cell.text.strip("{}").lower()
 
 
-def _read_text(reader: _Reader, cell: Cell) -> Value | CellError:
+def _read_text(reader: ColumnReader, cell: Cell) -> Value | CellError:
     text = str(cell.value) if isinstance(cell.value, str) else cell.text
     if reader.choices.is_exact:
         return text
@@ -435,7 +306,7 @@ def _read_text(reader: _Reader, cell: Cell) -> Value | CellError:
     return text.strip()
 
 
-def _spelled(reader: _Reader, text: str) -> Iterator[str]:
+def _spelled(reader: ColumnReader, text: str) -> Iterator[str]:
     """A text as it is, then as it may have been meant where it is not possible."""
     yield text
     bare = text.strip().strip("'\"").strip()
@@ -446,12 +317,12 @@ def _spelled(reader: _Reader, text: str) -> Iterator[str]:
         yield "".join(bare.split()).replace("/", "").upper()
 
 
-def _is_good(reader: _Reader, text: str) -> bool:
+def _is_good(reader: ColumnReader, text: str) -> bool:
     look = reader.hints.looks.get(reader.column.name)
     return (look is None or matches(look, text)) and reader.field.is_valid(text)
 
 
-_READERS: Mapping[SqlType, Callable[[_Reader, Cell], Value | CellError]] = {
+_READERS: Mapping[SqlType, Callable[[ColumnReader, Cell], Value | CellError]] = {
     SqlType.BOOLEAN: _read_boolean,
     SqlType.JSON: _read_json,
     SqlType.UUID: _read_uuid,

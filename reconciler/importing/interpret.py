@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from reconciler.importing.assumptions import About, Assumption, Findings
-from reconciler.importing.cells import AMBIGUOUS, DECIDE, Choices, Question, ReadColumn, read_column
+from reconciler.importing.cells import AMBIGUOUS, DECIDE, read_column
+from reconciler.importing.columnreader import Choices, Question, ReadColumn
 from reconciler.importing.drafts import Drafts, Origin
 from reconciler.importing.guessing import columns_of
 from reconciler.importing.hints import (

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from reconciler.importing.assumptions import About, Assumption, Findings
-from reconciler.importing.cells import DECIDE, ReadColumn, resource_name, shown_unit, stated_unit
+from reconciler.importing.cells import DECIDE, resource_name, shown_unit, stated_unit
 from reconciler.importing.drafts import Draft, Origin
 from reconciler.importing.guessing import columns_of
 from reconciler.importing.hints import NAME, NOTHING, REFS, find_word, read_hints
@@ -18,6 +18,7 @@ from reconciler.model.change import Key
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from reconciler.importing.columnreader import ReadColumn
     from reconciler.importing.mapping import ColumnRule, SheetRule
     from reconciler.importing.sheets import Sheet
 
