@@ -12,10 +12,12 @@ from openpyxl import Workbook as NewWorkbook
 from openpyxl import load_workbook
 from openpyxl.cell.cell import MergedCell
 from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.utils.datetime import WINDOWS_EPOCH
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet.worksheet import Worksheet
 
 from reconciler.errors import NeedsHuman, TooLarge
+from reconciler.importing.amounts import SERIAL_START
 from reconciler.importing.sheets import MAPPING_SHEET, Cell, Sheet, Workbook, column_number, letters
 
 if TYPE_CHECKING:
@@ -148,7 +150,9 @@ def _read_sheet(file: Path, sheet: Any, shown: Any, limits: Limits) -> Sheet:
     if len(rows) > limits.paths:
         raise TooLarge(f"{file} has more than {limits.paths:,} rows", hint="split it, or raise limits.paths")
     ordered = {row: dict(sorted(rows[row].items())) for row in sorted(rows)}
-    return Sheet(f"{file}:{sheet.title}", sheet.title, ordered)
+    epoch: datetime = sheet.parent.epoch
+    day_zero = SERIAL_START if epoch == WINDOWS_EPOCH else epoch.date()
+    return Sheet(f"{file}:{sheet.title}", sheet.title, ordered, day_zero=day_zero)
 
 
 def _read_cell(cell: Any, shown: Any) -> Cell:

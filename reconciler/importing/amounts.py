@@ -7,7 +7,7 @@ text means under each convention is told, and whoever knows the whole column cho
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 from msgspec import Struct
@@ -102,44 +102,79 @@ def _other(sign: str) -> str:
     return COMMA if sign == POINT else POINT
 
 
-_YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ].*)?")
-_YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d{2})(?:[T ].*)?")
+_TIME = r"(?:[T ,]\s*(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,6}))?)?"
+_TIME += r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?\s*(?P<zone>Z|UTC|GMT|[-+]\d{2}:?\d{2})?)?"
+_YEAR_FIRST = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})" + _TIME)
+_YEAR_LAST = re.compile(r"(\d{1,2})([-/.])\s?(\d{1,2})\2\s?(\d{4}|\d{2})" + _TIME)
 CENTURY = 2000
+LAST_SHORT = 49
+"""The last year that two digits stand for, as in spreadsheet programs: 99 may be 1999."""
+SHORT_YEARS = range(20, 32)
+"""Two digits that may be a year of ours, and a day as well."""
 SERIAL_START = date(1899, 12, 30)
 """Day 0 of the dates that spreadsheets count (their day 60 is one that there was not)."""
-SERIALS = range(20_000, 80_000)
-"""Numbers that are dates of 1954 to 2119."""
+DATES = range(1954, 2120)
+"""Years of the dates that a bare number may count."""
+NOON = 12
+SECOND = 1_000
+"""In milliseconds; a day's fraction is not good for more."""
+DAY = 86_400 * SECOND
 
 
 def read_dates(text: str) -> dict[str, date]:
-    """What a text may mean as a date, by the order of day and month; under an empty one where that does not matter."""
+    """What a text may mean as a date, by the order of day and month; under an empty one where that does not matter.
+
+    Where the text has a time they are datetimes, in the zone that it has, if any.
+    """
     first = _YEAR_FIRST.fullmatch(text)
     if first:
-        return _dates({"": (first[1], first[2], first[3])})
+        return _dates({"": (first[1], first[3], first[4])}, first)
     last = _YEAR_LAST.fullmatch(text)
     if not last:
         return {}
-    one, sign, two, year = last.groups()
+    one, sign, two, year = last.group(1, 2, 3, 4)
     if sign == ".":  # nobody writes the month first with points
-        return _dates({"": (year, two, one)})
-    found = _dates({DAY_FIRST: (year, two, one), MONTH_FIRST: (year, one, two)})
+        return _dates({"": (year, two, one)}, last)
+    if len(year) == len("26") and int(one) in SHORT_YEARS and _dates({"": (one, two, year)}, last):
+        return {}  # 26-04-30 may begin with its year
+    found = _dates({DAY_FIRST: (year, two, one), MONTH_FIRST: (year, one, two)}, last)
     return {"": found[DAY_FIRST]} if len(found) > 1 and len(set(found.values())) == 1 else found
 
 
-def _dates(orders: dict[str, tuple[str, str, str]]) -> dict[str, date]:
+def _dates(orders: dict[str, tuple[str, str, str]], match: re.Match[str]) -> dict[str, date]:
     found: dict[str, date] = {}
     for order, (year, month, day) in orders.items():
-        whole = int(year) if len(year) > 2 else CENTURY + int(year)  # noqa: PLR2004 - digits of a short year
+        is_short = len(year) == len("26")
+        if is_short and int(year) > LAST_SHORT:
+            continue
         try:
-            found[order] = date(whole, int(month), int(day))
+            found[order] = _with_time(date(CENTURY * is_short + int(year), int(month), int(day)), match)
         except ValueError:
             continue
     return found
 
 
-def read_serial(number: float) -> datetime | None:
+def _with_time(day: date, match: re.Match[str]) -> date:
+    """The day with the time that stands behind it, if there is one. Raises `ValueError` for a time that is none."""
+    if match["hour"] is None:
+        return day
+    hour, half = int(match["hour"]), (match["half"] or "")[:1].lower()
+    if half and not 1 <= hour <= NOON:
+        raise ValueError(hour)
+    hour = hour % NOON + NOON * (half == "p") if half else hour
+    micro = int((match["fraction"] or "0").ljust(6, "0"))
+    naive = datetime.combine(day, time(hour, int(match["minute"]), int(match["second"] or 0), micro))
+    zone = match["zone"]
+    if not zone:
+        return naive
+    return naive.replace(tzinfo=UTC if zone.isalpha() else datetime.strptime(zone, "%z").tzinfo)
+
+
+def read_serial(number: float, day_zero: date = SERIAL_START) -> datetime | None:
     """The moment that a spreadsheet counts with a number of days; None for a number that is no date of our time."""
-    if int(number) not in SERIALS:
+    start = datetime.combine(day_zero, time())
+    try:
+        moment = start + timedelta(milliseconds=round(number * DAY))
+    except (OverflowError, ValueError):
         return None
-    start = datetime(SERIAL_START.year, SERIAL_START.month, SERIAL_START.day)  # noqa: DTZ001 - spreadsheets have no zones
-    return start + timedelta(days=number)
+    return moment if moment.year in DATES else None

@@ -12,6 +12,7 @@ from reconciler import canonical
 from reconciler.importing.amounts import (
     COMMA,
     POINT,
+    SERIAL_START,
     Amount,
     read_amount,
 )
@@ -68,9 +69,14 @@ _LONGER: Mapping[str, Mapping[str, int]] = {
 
 
 def read_column(
-    kind: Kind, column: Column, hints: Hints, choices: Choices, cells: Sequence[tuple[int, Cell]]
+    kind: Kind,
+    column: Column,
+    hints: Hints,
+    choices: Choices,
+    cells: Sequence[tuple[int, Cell]],
+    day_zero: date = SERIAL_START,
 ) -> ReadColumn:
-    """The values of a field, from the cells of its column with their rows."""
+    """The values of a field, from the cells of its column with their rows; bare numbers count days from `day_zero`."""
     reader = ColumnReader(kind, column, hints, choices)
     good: list[tuple[int, Cell]] = []
     for row, cell in cells:
@@ -81,7 +87,7 @@ def read_column(
     if column.type in NUMBERS:
         _read_numbers(reader, good)
     elif field_format(kind, column.name) in {"date", "date-time"}:
-        read_date_cells(reader, good)
+        read_date_cells(reader, good, day_zero)
     else:
         read = _read_enum if column.enum else _READERS.get(column.type, _read_text)
         for row, cell in good:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+import re
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING
 
 from reconciler import canonical
@@ -18,31 +19,49 @@ if TYPE_CHECKING:
     from reconciler.importing.sheets import Cell
 
 
-def read_date_cells(reader: ColumnReader, cells: Sequence[tuple[int, Cell]]) -> None:
-    with_time = field_format(reader.kind, reader.column.name) == "date-time"
-    found: dict[int, tuple[str, dict[str, date]]] = {}
+_RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[-+]\d{2}:\d{2})")
+
+
+def read_date_cells(reader: ColumnReader, cells: Sequence[tuple[int, Cell]], day_zero: date) -> None:
+    """The dates or moments of cells. A moment without a zone is in UTC; a date has no time but midnight.
+
+    `day_zero` is the day from which the spreadsheet counts.
+    """
+    found: dict[int, tuple[Cell, dict[str, date]]] = {}
     for row, cell in cells:
         value: object = cell.value
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            value = read_serial(value)
-        if isinstance(value, date):
-            text = _iso(value, with_time=with_time)
-            if not isinstance(cell.value, date):
-                reader.note("a spreadsheet's day number to a date", cell.text, text)
-            reader.values[row] = text
-            continue
-        dates = read_dates(cell.text)
-        if not dates:
-            reader.faults[row] = CellError("bad-format", f"{cell.text!r} is no date", "write it as 2026-04-30")
-        found[row] = (cell.text, dates)
-    order = _decide_order(reader, {row: dates for row, (_, dates) in found.items() if dates})
-    for row, (text, dates) in found.items():
-        if len(dates) == 1 or (dates and order):
-            iso = _iso(dates[order] if len(dates) > 1 else next(iter(dates.values())), with_time=with_time)
-            value = text if text.startswith(iso[:10]) and with_time and "T" in text else iso
-            if text != value:
-                reader.note("written as a date", text, value)
+        if reader.choices.is_exact and isinstance(value, str):
             reader.values[row] = value
+            continue
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            value = read_serial(value, day_zero)
+        dates = {"": value} if isinstance(value, date) else read_dates(cell.text)
+        if dates:
+            found[row] = (cell, dates)
+        else:
+            reader.faults[row] = CellError("bad-format", f"{cell.text!r} is no date", "write it as 2026-04-30")
+    order = _decide_order(reader, {row: dates for row, (_, dates) in found.items()})
+    for row, (cell, dates) in found.items():
+        if len(dates) == 1 or order:
+            _keep(reader, row, cell, dates[order] if len(dates) > 1 else next(iter(dates.values())))
+
+
+def _keep(reader: ColumnReader, row: int, cell: Cell, value: date) -> None:
+    name, text = reader.column.name, cell.text
+    if field_format(reader.kind, name) == "date-time":
+        written = text if _RFC_3339.fullmatch(text) else _moment(value)
+    elif isinstance(value, datetime) and canonical.utc(value).time() != time():
+        reader.faults[row] = CellError("bad-format", f"{text!r} has a time, and {name} is a date", "leave the time out")
+        return
+    else:
+        written = f"{value:%Y-%m-%d}"
+    if text != written:
+        reader.note(f"a date from {type(cell.value).__name__}", text, written)
+    reader.values[row] = written
+
+
+def _moment(value: date) -> str:
+    return canonical.timestamp(value if isinstance(value, datetime) else datetime.combine(value, time()))
 
 
 def _decide_order(reader: ColumnReader, dates: Mapping[int, dict[str, date]]) -> str:
@@ -58,9 +77,3 @@ def _decide_order(reader: ColumnReader, dates: Mapping[int, dict[str, date]]) ->
     choices = {order: ways[order].isoformat() for order in (DAY_FIRST, MONTH_FIRST)}
     reader.questions.append(Question("dates", f"may be {' or '.join(choices.values())}", choices, tuple(open_rows)))
     return ""
-
-
-def _iso(value: date, *, with_time: bool) -> str:
-    if isinstance(value, datetime):
-        return canonical.timestamp(value) if with_time else value.date().isoformat()
-    return f"{value.isoformat()}T00:00:00Z" if with_time else value.isoformat()

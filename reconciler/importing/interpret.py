@@ -116,7 +116,8 @@ class _Reader(Findings):
                 self.assume(About.COLUMN, sheet, place, one.header, f"{kind_name}.{target}", filled)
             else:
                 cells = [(row, sheet.cell(row, place)) for row in rows]
-                read = read_column(kind, column, read_hints(kind), _choices(rule, one, is_given=self._is_given), cells)
+                choices = _choices(rule, one, is_given=self._is_given)
+                read = read_column(kind, column, read_hints(kind), choices, cells, sheet.day_zero)
                 fields[kind_name, target] = one, place, read
                 chosen[one.column] |= read.chosen
                 self._tell(sheet, one, f"{kind_name}.{target}", place, read)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
+from reconciler.importing.amounts import SERIAL_START
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -38,7 +40,7 @@ class Cell(Struct, frozen=True):
             return "true" if value else "false"
         if isinstance(value, float) and value.is_integer() and abs(value) < MAX_WHOLE:
             return str(int(value))
-        if isinstance(value, datetime) and (value.hour, value.minute, value.second) == (0, 0, 0):
+        if isinstance(value, datetime) and value.time() == time():
             return value.date().isoformat()
         if isinstance(value, (date, time)):
             return value.isoformat()
@@ -54,7 +56,8 @@ class Sheet(Struct, frozen=True):
     """The cells of one sheet that are not empty, by row and column, both from 1.
 
     `place` is the file's path with the sheet's name: `desk.xlsx:Accounts`. `widths` has for
-    each row of a text file how many cells it has there, with the empty ones.
+    each row of a text file how many cells it has there, with the empty ones. `day_zero` is the day from which its
+    numbers count the days.
     """
 
     place: str
@@ -63,6 +66,7 @@ class Sheet(Struct, frozen=True):
     is_text: bool = False
     is_settings: bool = False
     widths: Mapping[int, int] = {}
+    day_zero: date = SERIAL_START
 
     def cell(self, row: int, column: int) -> Cell:
         return self.rows.get(row, {}).get(column, EMPTY)

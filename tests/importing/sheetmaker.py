@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import date, time
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from openpyxl import Workbook
+from openpyxl.utils.datetime import WINDOWS_EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -15,10 +16,14 @@ if TYPE_CHECKING:
 
 
 def workbook(
-    file: Path, sheets: Mapping[str, Sequence[Sequence[Any]]], formats: Mapping[str, str] | None = None
+    file: Path,
+    sheets: Mapping[str, Sequence[Sequence[Any]]],
+    formats: Mapping[str, str] | None = None,
+    epoch: datetime = WINDOWS_EPOCH,
 ) -> None:
     """A workbook with rows of cells, some of them with a number format: `{"Accounts!C4": "0.0%"}`."""
     book = Workbook()
+    book.epoch = epoch
     book.remove(book.worksheets[0])
     for title, rows in sheets.items():
         sheet = book.create_sheet(title)
