@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from reconciler.answers import Answer, Change, Count, DescribedChange, Problem, Sha
+from reconciler.answers import Answer, Change, Count, DescribedChange, Operation, Problem, Sha
 
 
 class PlanSummary(Answer, frozen=True):
@@ -24,12 +24,33 @@ class PlanSummary(Answer, frozen=True):
 
 
 class RulesSummary(Answer, frozen=True):
-    """The policies that judged a change. `warned` only warn; one that cannot be run has failed."""
+    """The policies that judged a change, those it removes too. `warned` only warn; one that cannot run has failed."""
 
     total: Count
     passed: Count
     failed: tuple[str, ...]
     warned: tuple[str, ...]
+
+
+class RuleEdit(Answer, frozen=True):
+    """A line of SQL, a member of a schema or a setting that differs; null where there is none."""
+
+    field: Annotated[str, Meta(description="of a schema or of reconciler.yaml; empty for a line of SQL")]
+    old: str | None
+    new: str | None
+
+
+class RuleChange(Answer, frozen=True):
+    """What the change does to a rule itself."""
+
+    op: Operation
+    sort: Literal["rule", "measure", "schema", "setting"]
+    name: str
+    path: Annotated[str, Meta(description="its file, of a removed one where it was; empty for a bundled kind")]
+    weighs: Annotated[bool, Meta(description="it may let more pass than before")]
+    found: Annotated[int, Meta(ge=0, description="problems that it finds in this change, as it is or was")]
+    edits: Annotated[tuple[RuleEdit, ...], Meta(description="the first differences")]
+    more: Annotated[int, Meta(ge=0, description="further differences")]
 
 
 class Measurement(Answer, frozen=True):
@@ -83,6 +104,7 @@ class Plan(Answer, frozen=True):
     touches: Reach | None = None
     remedies: tuple[Remedy, ...] = ()
     behind: Annotated[int | None, Meta(description="commits of the base that the head lacks; null: not known")] = None
+    rule_changes: tuple[RuleChange, ...] = ()
 
 
 class Measured(Answer, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -9,6 +10,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from reconciler.model.change import Op
     from reconciler.model.problem import Policy
 
 
@@ -62,11 +64,45 @@ class Remedy(Struct, frozen=True, order=True):
     after: str = ""
 
 
+class RuleSort(StrEnum):
+    """What a change of the rules is one of."""
+
+    RULE = "rule"
+    MEASURE = "measure"
+    SCHEMA = "schema"
+    SETTING = "setting"
+
+
+class RuleEdit(Struct, frozen=True):
+    """One difference within a rule: a line of SQL, a member of a schema, a setting. None where there is no such."""
+
+    field: str
+    old: str | None
+    new: str | None
+
+
+class RuleChange(Struct, frozen=True):
+    """What becomes of one rule. `path` is its file, of a removed one where it was; empty for what the program brings.
+
+    `edits` are the first differences of a rule that is changed, `more` counts the others. `weighs` tells those that may
+    let more pass than before: what is removed or changed, but for comments and for measures, which refuse nothing.
+    """
+
+    op: Op
+    sort: RuleSort
+    name: str
+    path: str
+    title: str = ""
+    edits: tuple[RuleEdit, ...] = ()
+    more: int = 0
+    weighs: bool = False
+
+
 class Review(Struct, frozen=True):
-    """`policies` are the rules that judged the change: those of its head.
+    """`policies` are the rules that judged the change: those of its head, and those that it removes.
 
     `behind` counts the commits of the base that the head lacks: what they did is undone by the change as it stands.
-    None where the history is too short to tell.
+    None where the history is too short to tell. `gone` are the files that the plan names and the head lacks.
     """
 
     policies: tuple[Policy, ...] = ()
@@ -75,3 +111,5 @@ class Review(Struct, frozen=True):
     reach: Reach | None = None
     behind: int | None = None
     digest: str = ""
+    rule_changes: tuple[RuleChange, ...] = ()
+    gone: frozenset[str] = frozenset()

@@ -40,6 +40,14 @@ class StateReadings(Struct, frozen=True):
     problems: tuple[Problem, ...] = ()
 
 
+def read_measures(reader: RuleReader, rules: Rules) -> tuple[dict[str, Measure], tuple[Problem, ...]]:
+    """The measures of a tree by name, and what keeps others from being read."""
+    texts, not_files = reader.read_texts(rules.measures.values())
+    results = [read_measure(path, data) for path, data in sorted(texts.items())]
+    measures = {result.name: result for result in results if isinstance(result, Measure)}
+    return measures, (*not_files, *(result for result in results if isinstance(result, Problem)))
+
+
 class Measurer(Struct, frozen=True):
     """Measures the states of one repository's commits."""
 
@@ -51,8 +59,8 @@ class Measurer(Struct, frozen=True):
     ) -> tuple[tuple[Measurement, ...], tuple[Problem, ...]]:
         """The figures before and after a step; `rows` of the new state differ, None: any may."""
         old, new = request.old, request.new
-        known, problems = self._read(new.rules)
-        earlier = {measure.name: measure for measure in self._read(old.rules)[0].values()} if old else {}
+        known, problems = read_measures(self.rules, new.rules)
+        earlier = {measure.name: measure for measure in read_measures(self.rules, old.rules)[0].values()} if old else {}
         removed = tuple(measure for name, measure in earlier.items() if name not in known)
         chosen = (*(earlier.get(name, measure) for name, measure in known.items()), *removed)
         replacing = tuple(measure for name, measure in known.items() if earlier.get(name, measure) != measure)
@@ -72,7 +80,7 @@ class Measurer(Struct, frozen=True):
 
     def read_state(self, state: CommitState) -> StateReadings:
         """The figures of one state."""
-        known, problems = self._read(state.rules)
+        known, problems = read_measures(self.rules, state.rules)
         if not known:
             return StateReadings({}, problems)
         identity, rows = f"measured {next(_states)}", LazyRows(state.rows)
@@ -80,13 +88,6 @@ class Measurer(Struct, frozen=True):
         faults = {measure_fault(verdict.policy, verdict.fault) for verdict in verdicts if verdict.fault}
         readings = {known[verdict.policy.name]: verdict.readings[:MAX_READINGS] for verdict in verdicts}
         return StateReadings(readings, tuple(sorted({*problems, *faults})))
-
-    def _read(self, rules: Rules) -> tuple[dict[str, Measure], tuple[Problem, ...]]:
-        """The measures of a tree by name."""
-        texts, not_files = self.rules.read_texts(rules.measures.values())
-        results = [read_measure(path, data) for path, data in sorted(texts.items())]
-        measures = {result.name: result for result in results if isinstance(result, Measure)}
-        return measures, (*not_files, *(result for result in results if isinstance(result, Problem)))
 
     def _run(
         self,

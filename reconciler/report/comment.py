@@ -42,17 +42,19 @@ from reconciler.report.plans import (
 )
 from reconciler.report.problems import plural, problem_counts
 from reconciler.report.review import count_of_kind, find_failed, format_step, rules_sentence
+from reconciler.report.rulechanges import DONE, count_found, count_rule_changes, sort_rule_changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Change, Resource, RowId
-    from reconciler.model.review import Reach
+    from reconciler.model.review import Reach, RuleChange, RuleEdit
     from reconciler.plan import Plan
     from reconciler.report.groups import ChangeGroup
     from reconciler.report.plans import Field
 
+NONE = "nothing"
 MAX_HEADLINE = 3
 """Kinds that the heading tells of, of what goes and of what comes."""
 MAX_IN_ROW, MAX_FOLDED = 3, 200
@@ -64,13 +66,15 @@ MAX_FAILED = 20
 
 def render_plan(plan: Plan, kinds: Kinds, links: Links = NO_LINKS) -> str:
     """`plan --format markdown`; with `links` places and names are links to lines."""
+    links = links.since(plan.state or plan.base, plan.head, plan.review.gone)
     groups = group_updates(plan.changes, kinds)
     facts = "".join(f"- {fact}\n" for fact in _facts(plan, links))
     head = f"{MARKER.format('plan')}\n### {_verdict(plan, groups)}\n\n{facts}"
     policies = {problem_code(policy): policy.path for policy in plan.review.policies}
     remedies = {(one.path, one.line, one.pointer): one for one in plan.review.remedies}
     sections = [
-        *_deletion_section(plan, kinds),
+        *_rule_section(plan, links),
+        *_deletion_section(plan, kinds, links),
         *_group_section(plan, groups, links),
         *_kind_sections(plan, kinds),
     ]
@@ -80,10 +84,13 @@ def render_plan(plan: Plan, kinds: Kinds, links: Links = NO_LINKS) -> str:
 
 def _verdict(plan: Plan, groups: Sequence[ChangeGroup]) -> str:
     careful = bool(plan.problems or plan.review.behind) or any(change.destructive for change in plan.changes)
+    careful = careful or any(change.weighs for change in plan.review.rule_changes)
     icon = pick_icon(bad=plan.refused, careful=careful)
     errors = sum(problem.is_error for problem in plan.problems)
     refused = f"refused by {plural(errors, 'problem')}" if plan.refused else ""
-    happens = ", ".join(_headline(plan, groups))
+    happens = ", ".join((*count_rule_changes(plan), *_headline(plan, groups)))
+    if plan.review.rule_changes and not plan.changes and not refused:
+        happens += "; no resource changes"
     if not happens and not refused:
         happens = "Nothing changes"
     return f"{icon} {'; '.join(part for part in (happens, refused) if part)}"
@@ -138,6 +145,8 @@ def _facts(plan: Plan, links: Links) -> Iterator[str]:
     if plan.partial:
         unread = ", ".join(map(code_span, unread_files(plan)))
         yield f"**{partial_note(plan)}**: {unread}; {LEFT_OUT}."
+    if any(change.weighs for change in plan.review.rule_changes):
+        yield f"{CAREFUL} **This change is also one of the rules**: what they refuse today may pass from then on"
     for measured in plan.review.measurements[:MAX_MEASURED]:
         moved = measured.before != measured.after
         step = escape_markdown(f"{measured.label}: {format_step(measured)}")
@@ -176,20 +185,50 @@ def _footer(plan: Plan) -> Iterator[str]:
         yield f"plan {plan.review.digest}"
 
 
-def _deletion_section(plan: Plan, kinds: Kinds) -> Iterator[Section]:
+def _rule_section(plan: Plan, links: Links) -> Iterator[Section]:
+    """What becomes of the rules, what is removed first."""
+    rows = [_rule_row(change, count_found(plan, change), links) for change in sort_rule_changes(plan)]
+    if rows:
+        table = "\n#### Rules\n\n| | What | Which | Before → after |\n|:--|:--|:--|:--|\n"
+        yield Section("rule change", table, rows)
+
+
+def _rule_row(change: RuleChange, found: int, links: Links) -> str:
+    address = links.to_old_line if change.op is Op.DELETE else links.to_line
+    name = link(code_span(change.name), address(change.path, 1) if change.path else "")
+    title = f"<br><sub>{escape_markdown(change.title)}</sub>" if change.title not in ("", change.name) else ""
+    cells = [_edit_cell(edit) for edit in change.edits]
+    if change.more:
+        cells.append(f"and {plural(change.more, 'more difference')}")
+    if change.op is Op.UPDATE and not cells:
+        cells.append("only the comments that it begins with")
+    if found:
+        cells.append(f"**{'as it was it' if change.op is Op.DELETE else 'it'} finds {plural(found, 'problem')} here**")
+    mark = CAREFUL if change.weighs else ""
+    return f"| {mark} | {change.sort} {DONE[change.op]} | {name}{title} | {'<br>'.join(cells)} |\n"
+
+
+def _edit_cell(edit: RuleEdit) -> str:
+    old, new = (code_span(text.strip()) if text and text.strip() else NONE for text in (edit.old, edit.new))
+    field = f"{code_span(edit.field)} " if edit.field else ""
+    return f"{field}{old} → {new}"
+
+
+def _deletion_section(plan: Plan, kinds: Kinds, links: Links) -> Iterator[Section]:
     deletions = [change for change in plan.changes if change.op is Op.DELETE]
     if deletions:
         opening = f"\n<details open><summary><b>{len(deletions):,} to delete</b></summary>\n\n"
         table = "| | Name | What becomes of it | Was declared in |\n|:--|:--|:--|:--|\n"
-        rows = [_deletion_row(change, kinds) for change in deletions]
+        rows = [_deletion_row(change, kinds, links) for change in deletions]
         yield Section("change", opening + table, rows, "\n</details>\n")
 
 
-def _deletion_row(change: Change, kinds: Kinds) -> str:
+def _deletion_row(change: Change, kinds: Kinds, links: Links) -> str:
     mark = CAREFUL if change.destructive else ""
     resource = change.resource
     name = f"{escape_markdown(resource.kind)} {code_span(resource.name)}"
-    return f"| {mark} | {name} | {prune_effect(change, kinds)} | {code_span(_location(resource))} |\n"
+    where = link(code_span(_location(resource)), links.to_old_line(resource.path, resource.line))
+    return f"| {mark} | {name} | {prune_effect(change, kinds)} | {where} |\n"
 
 
 def _group_section(plan: Plan, groups: Sequence[ChangeGroup], links: Links) -> Iterator[Section]:
@@ -223,7 +262,7 @@ def _steps(group: ChangeGroup, to: str = " → ") -> str:
 
 def _value_range(values: Sequence[str], *, is_number: bool) -> str:
     if not values:
-        return "nothing"
+        return NONE
     if len(values) == 1:
         return code_span(values[0])
     return code_span(f"{values[0]}…{values[-1]}") if is_number else f"{len(values):,} values"

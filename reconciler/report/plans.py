@@ -31,6 +31,7 @@ from reconciler.report.problems import (
     written_size,
 )
 from reconciler.report.review import build_measurement, build_reach, build_remedy, build_rules, measure_lines
+from reconciler.report.rulechanges import build_rule_changes, rule_change_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -136,6 +137,7 @@ def build_plan(plan: Plan) -> reviews.Plan:
         touches=build_reach(plan.review.reach) if plan.review.reach else None,
         remedies=tuple(map(build_remedy, plan.review.remedies)),
         behind=plan.review.behind,
+        rule_changes=build_rule_changes(plan),
     )
 
 
@@ -382,6 +384,7 @@ def outcome_lines(plan: Plan) -> Iterator[str]:
     if plan.partial:
         yield f"{partial_note(plan)}: {', '.join(unread_files(plan))}"
         yield LEFT_OUT
+    yield from rule_change_lines(plan)
     yield from measure_lines(plan)
     if plan.changes:
         yield f"{plan.unchanged:,} unchanged"

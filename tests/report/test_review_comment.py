@@ -77,4 +77,4 @@ def test_a_change_of_25_files_with_three_problems(tmp_path: Path, golden: Callab
         plan, kinds = _planner(source).plan_commits(base, head)
     assert len(edits) == len(plan.changes) == 25
     assert sum(problem.is_error for problem in plan.problems) == 3
-    golden("report/review.md", SHA.sub("<sha>", render_plan(plan, kinds, LINKS)) + "\n")
+    golden("report/review.md", SHA.sub("<sha>", render_plan(plan, kinds, LINKS).replace(base, "<base>")) + "\n")

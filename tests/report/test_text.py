@@ -185,7 +185,7 @@ def test_json_has_the_shape_of_the_contract_and_no_raw_control_character(found: 
     assert _harmless(told)
     value = json.loads(told)
     contract = ["base", "head", "changes", "summary", "problems", "partial", "digest"]
-    assert list(value) == [*contract, "rules", "measures", "touches", "remedies", "behind"]
+    assert list(value) == [*contract, "rules", "measures", "touches", "remedies", "behind", "rule_changes"]
     assert [one["name"] for one in value["changes"]] == [change.resource.name for change in found.changes]
     assert value["summary"]["unchanged"] == found.unchanged
     assert [one["message"] for one in value["problems"]] == [problem.message for problem in found.problems]
