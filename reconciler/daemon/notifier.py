@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -17,9 +18,19 @@ from reconciler.backoff import Backoff
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
 from reconciler.model.host import ConditionSeverity
 from reconciler.model.log import Level
+from reconciler.model.rows import RESTORED
 from reconciler.notify.outbox import Outbox, Queue, read_outbox, write_outbox
 from reconciler.notify.senders import Postponed, Rejected
-from reconciler.notify.transitions import NOTIFICATIONS, CommitInfo, Conditions, Told, Transition, read_event
+from reconciler.notify.transitions import (
+    NOTIFICATIONS,
+    CommitInfo,
+    Conditions,
+    Told,
+    Transition,
+    cut,
+    read_event,
+    without_values,
+)
 from reconciler.report.commits import subject_line
 from reconciler.values import replace
 
@@ -48,8 +59,10 @@ MAX_REJECTIONS = 3
 """Attempts after which a message that is not taken is dropped: others may be."""
 SHOWN_FAILURES = 2
 """Attempts in vain after which it is shown: most of what fails once works the next time."""
-MAX_EVENTS = 1_000
-"""Host events that are read at once."""
+MAX_EVENTS = 50
+"""Host events that are read at once: one about drift may have a megabyte."""
+MAX_HANDED = 500
+"""Host events that wait to be looked at; others are read later."""
 MAX_COMMITS = 100
 """Commits of the mainline that are looked for between two that went live."""
 MAX_SUBJECT = 200
@@ -73,6 +86,10 @@ class Handed(Struct, frozen=True):
 
     event: HostEvent | None = None
     begin: Told | None = None
+
+
+class Unsendable(RetryLater):
+    """The message cannot be made or sent, by a fault of this program: of several changes, perhaps by one of them."""
 
 
 class Delivery:
@@ -113,6 +130,7 @@ class Notifier:
         self._kept_told = self._outbox.told
         """What was told before this daemon, for the thread that has the store: the other one moves `_outbox` on."""
         self._unwritten = ""
+        self._compare_after = 0.0
         self._compare = Conditions(time.monotonic())
         self._stopping, self._wake = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="notify", daemon=True)
@@ -145,11 +163,11 @@ class Notifier:
         if not self._store and kept.store == identity:  # it was in use when the daemon started
             self._store, self._seq = identity, kept.seq
         elif identity != self._store:  # the first one, or a backup was brought back
-            told = _begin(store, Told())
+            told = _begin(store, replace(kept, store=self._store or kept.store))
             self._store, self._seq = identity, told.seq
             self._handed.append(Handed(begin=told))
-        while events := store.events_after(self._seq, MAX_EVENTS):
-            self._handed.extend(Handed(event=event) for event in events)
+        while len(self._handed) < MAX_HANDED and (events := store.events_after(self._seq, MAX_EVENTS)):
+            self._handed.extend(Handed(event=without_values(event)) for event in events)
             self._seq = events[-1].seq
         if self._handed:
             self._wake.set()
@@ -172,19 +190,30 @@ class Notifier:
         while not self._stopping.is_set():
             self._wake.wait(TICK)
             self._wake.clear()
-            try:
-                self._observe()
-                for delivery in self._deliveries:
-                    if not self._stopping.is_set():
-                        self._deliver(delivery)
-                self._show()
-            except Exception as error:  # noqa: BLE001  the thread must outlive it
-                self._log.event("Bug", str(error), level=Level.ERROR, error=error)
-                self._stopping.wait(HUMAN_PAUSE)
+            self._survive(self._take_handed)
+            if time.monotonic() >= self._compare_after:
+                self._compare_after = time.monotonic() + self._survive(self._compare_status)
+            for delivery in self._deliveries:
+                if not self._stopping.is_set():
+                    pause = self._survive(partial(self._deliver, delivery))
+                    delivery.not_before = max(delivery.not_before, time.monotonic() + pause)
+            self._survive(self._show)
 
-    def _observe(self) -> None:
-        """Take what was handed over, compare how the host stands, and keep what is to be told."""
+    def _survive(self, step: Callable[[], None]) -> float:
+        """Take a step; gives the seconds until the next one. A fault in it is logged, and stops no other step."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001  the thread must outlive it
+            self._log.event("Bug", str(error), level=Level.ERROR, error=error)
+            return HUMAN_PAUSE
+        return 0.0
+
+    def _take_handed(self) -> None:
+        """Keep what host events say."""
         self._offer(*self._read_handed())
+
+    def _compare_status(self) -> None:
+        """Keep what is new in how the host stands."""
         status, now = self._facts.status(), time.monotonic()
         self._offer(*self._compare.compare(self._outbox.told, status, self._facts.clock.now(), now))
 
@@ -249,9 +278,9 @@ class Notifier:
         changes = len(queue.sending.transitions)
         self._log.event("Notified", receiver=delivery.sender.receiver.label, changes=changes)
 
-    def _unexpected(self, error: Exception) -> RetryLater:
+    def _unexpected(self, error: Exception) -> Unsendable:
         self._log.event("Bug", str(error), level=Level.ERROR, error=error)
-        return RetryLater(f"unexpected {type(error).__name__}", hint="this is a bug; its trace is in the log")
+        return Unsendable(f"unexpected {type(error).__name__}", hint="this is a bug; its trace is in the log")
 
     def _fail(self, delivery: Delivery, queue: Queue, error: ReconcilerError) -> Queue:
         """Plan the next attempt, or give the message up."""
@@ -259,14 +288,18 @@ class Notifier:
             return queue
         now = self._facts.clock.now()
         queue, delivery.failure = queue.with_failure(now), error
+        is_rejected = isinstance(error, (Rejected, Unsendable))
         self._facts.metrics.failed.inc()
         pause = delivery.backoff.next()
         if isinstance(error, Postponed):
             pause = error.after
-        elif isinstance(error, NeedsHuman) and not isinstance(error, Rejected):
+        elif isinstance(error, NeedsHuman) and not is_rejected:
             pause = HUMAN_PAUSE
         delivery.not_before = time.monotonic() + pause
-        delivery.rejections += isinstance(error, Rejected)
+        delivery.rejections += is_rejected
+        if delivery.rejections >= MAX_REJECTIONS and delivery.sender.takes_parts and queue.can_split:
+            delivery.rejections = 0
+            return queue.split()
         if queue.is_too_old(now) or delivery.rejections >= MAX_REJECTIONS:
             delivery.gave_up, delivery.rejections = delivery.gave_up + 1, 0
             self._facts.metrics.dropped.inc()
@@ -284,6 +317,9 @@ class Notifier:
                 commits, more = find_commits(source.commit, transition.commit, transition.base)
         except ReconcilerError:
             return transition
+        except Exception as error:  # noqa: BLE001  it is told without them, and so is all else
+            self._log.event("Bug", str(error), level=Level.ERROR, error=error)
+            return transition
         return replace(transition, commits=commits, more=more)
 
     def _keep(self, outbox: Outbox) -> None:
@@ -291,6 +327,7 @@ class Notifier:
         self._outbox = outbox
         self._facts.metrics.waiting.set(sum(queue.size for queue in outbox.queues.values()))
         if outbox == self._written:
+            self._unwritten = ""
             return
         try:
             write_outbox(self._facts.folder, outbox)
@@ -330,14 +367,16 @@ class Notifier:
 
 
 def _begin(store: DuckDBStore, before: Told) -> Told:
-    """Nobody is told of what this store holds already."""
-    applied, newest = store.applied(), store.events(1)
-    return Told(
-        store=store.identity(),
+    """Nobody is told of what this store holds already, but that a backup was brought back, and of what came then."""
+    identity, applied, newest = store.identity(), store.applied(), store.events(1)
+    told = Told(
+        store=identity,
         seq=newest[0].seq if newest else 0,
         live=applied.stamp.commit if applied else None,
         failing=before.failing,
     )
+    restored = next((one for one in store.events(1, only=(RESTORED,)) if one.store == identity), None)
+    return told if restored is None or not before.store else replace(told, seq=restored.seq - 1)
 
 
 def find_commits(read: Callable[[str], Commit], head: str, base: str | None) -> tuple[tuple[CommitInfo, ...], bool]:
@@ -355,4 +394,4 @@ def find_commits(read: Callable[[str], Commit], head: str, base: str | None) -> 
 
 
 def _info(commit: Commit) -> CommitInfo:
-    return CommitInfo(commit.sha, subject_line(commit.message)[:MAX_SUBJECT], commit.author.name[:MAX_SUBJECT])
+    return CommitInfo(commit.sha, cut(subject_line(commit.message), MAX_SUBJECT), cut(commit.author.name, MAX_SUBJECT))

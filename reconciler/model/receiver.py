@@ -38,6 +38,8 @@ class Topic(StrEnum):
     RESUMED = "resumed"
     DRIFT = "drift"
     HEALED = "healed"
+    RESTORED = "restored"
+    MOVED = "moved"
     UNHEALTHY = "unhealthy"
     RECOVERED = "recovered"
     TEST = "test"

@@ -272,7 +272,7 @@ APIS: Mapping[ReceiverKind, type[Forge]] = {
 class ForgeSender(Sender):
     """Statuses first, then comments. What is done of a message is kept in it, so that no attempt does it again."""
 
-    gap = 0.0
+    gap, takes_parts = 0.0, False  # it tries each commit by itself
 
     def __init__(self, receiver: Receiver, origin: Origin) -> None:
         super().__init__(receiver, origin)

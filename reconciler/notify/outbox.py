@@ -16,7 +16,7 @@ from msgspec import Struct, field
 
 from reconciler.adapters.files import write_atomically
 from reconciler.errors import NeedsHuman
-from reconciler.notify.transitions import Told, Transition
+from reconciler.notify.transitions import Told, Transition, take_over
 from reconciler.values import replace
 
 if TYPE_CHECKING:
@@ -27,8 +27,10 @@ FILE_NAME = "notifications.json"
 FORMAT = 1
 MAX_WAITING = 200
 """Changes that wait for one receiver; of more the oldest are left out and counted."""
+MAX_QUEUE = 512 << 10
+"""Bytes of what waits for one receiver, and of one message."""
 MAX_FILE = 64 << 20
-"""Bytes of a file that is read: twenty receivers take less."""
+"""Bytes of a file that is read: it holds both for `MAX_RECEIVERS` of them, and what was told."""
 GIVE_UP = timedelta(days=3)
 """After so long nobody needs to hear of it any more."""
 
@@ -62,9 +64,11 @@ class Queue(Struct, frozen=True):
 
     def with_offer(self, transition: Transition) -> Queue:
         """With one change more that waits."""
-        waiting = (*self.waiting, transition)
-        left = max(0, len(waiting) - MAX_WAITING)
-        return replace(self, waiting=waiting[left:], dropped=self.dropped + left)
+        waiting = (*self.waiting, transition)[-MAX_WAITING:]
+        while len(waiting) > 1 and _size(waiting) > MAX_QUEUE:
+            waiting = waiting[len(waiting) // 2 :]
+        left = len(self.waiting) + 1 - len(waiting)
+        return replace(self, waiting=waiting, dropped=self.dropped + left)
 
     def with_message(
         self, now: datetime, describe: Callable[[Transition], Transition], make_id: Callable[[], str] | None = None
@@ -73,6 +77,8 @@ class Queue(Struct, frozen=True):
         if self.sending is not None or not self.waiting:
             return self
         transitions = tuple(map(describe, self.waiting))
+        if _size(transitions) > MAX_QUEUE:
+            transitions = tuple(replace(one, commits=one.commits[:1], more=True) for one in transitions)
         message = Message((make_id or new_id)(), now, transitions, self.dropped)
         return replace(self, sending=message, waiting=(), dropped=0)
 
@@ -83,6 +89,20 @@ class Queue(Struct, frozen=True):
     def with_failure(self, now: datetime) -> Queue:
         """It did not."""
         return replace(self, failures=self.failures + 1, since=self.since or now)
+
+    @property
+    def can_split(self) -> bool:
+        """Whether the message has several changes."""
+        return self.sending is not None and len(self.sending.transitions) > 1
+
+    def split(self) -> Queue:
+        """With the first half of the message as one of its own; the second one waits."""
+        message = self.sending
+        assert message is not None
+        half = len(message.transitions) // 2
+        first = replace(message, id=new_id(), transitions=message.transitions[:half])
+        waiting = (*message.transitions[half:], *self.waiting)
+        return replace(self, sending=first, waiting=waiting)
 
     def is_too_old(self, now: datetime) -> bool:
         """Whether the message has been tried in vain for too long."""
@@ -107,6 +127,10 @@ class Outbox(Struct, frozen=True):
     def for_receivers(self, keys: Collection[str]) -> Outbox:
         """With a queue for each of these receivers and no other."""
         return replace(self, queues={key: self.queues.get(key, Queue()) for key in keys})
+
+
+def _size(transitions: tuple[Transition, ...]) -> int:
+    return len(msgspec.json.encode(transitions))
 
 
 def new_id() -> str:
@@ -134,7 +158,7 @@ def read_outbox(folder: Path) -> Outbox | None:
     if outbox.version != FORMAT:
         message = f"{file} has format {outbox.version}, this version of reconciler reads format {FORMAT}"
         raise NeedsHuman(message, hint="update reconciler, or move the file away")
-    return outbox
+    return outbox.with_told(take_over(outbox.told))
 
 
 def write_outbox(folder: Path, outbox: Outbox) -> None:

@@ -65,6 +65,8 @@ class Sender(ABC):
 
     gap: ClassVar[float] = 10.0
     """Seconds between two messages: what happens meanwhile is one."""
+    takes_parts: ClassVar[bool] = True
+    """Whether of a message that it does not take the halves are tried: one change of many may be the cause."""
     pause = 0.0
     """Seconds to wait before what is left of a message is sent."""
 

@@ -6,7 +6,7 @@ Conditions are compared with what was told of them, so that none is told twice, 
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime  # noqa: TC003  msgspec looks at the annotation
 from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import Struct, field
@@ -14,12 +14,16 @@ from msgspec import Struct, field
 from reconciler.model.host import ConditionSeverity
 from reconciler.model.receiver import Topic
 from reconciler.model.refusal import REFUSED, Refusal
-from reconciler.model.rows import DRIFT_FOUND, DRIFT_HEALED
+from reconciler.model.rows import DRIFT_FOUND, DRIFT_HEALED, RESTORED
+from reconciler.notify.drifting import OTHERS, Drifting, Row, is_apart
+from reconciler.report.commits import short_sha
+from reconciler.report.problems import plural
 from reconciler.values import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from reconciler.canonical import Value
     from reconciler.model.host import HostCondition, HostEvent, Suspension
     from reconciler.status import Scan, Status
 
@@ -36,10 +40,13 @@ DRIFT_OVER = 300.0
 """Seconds without drift after which it is over: another writer comes back sooner."""
 WARM_UP = 60.0
 """Seconds of a daemon in which it may not have tried yet what did not work for the one before it."""
-QUIET = timedelta(hours=1)
-"""For so long after a row was healed nobody is told that it was healed again."""
-MAX_REMEMBERED = 500
-"""Rows and commits that are remembered as told."""
+LONGER, LONGEST_RECOVERY = 4.0, 3600.0
+"""What fails again within an hour has to work so many times longer before people are told, up to so many seconds."""
+MAX_FLAPS = 4
+"""Times after which it is the longest."""
+MAX_REFUSED = 10_000
+"""Commits that are remembered as refused: each may be refused once more with every head above it."""
+ROW_NAMES = ("kind", "name", "id")
 MAX_ROWS = 10
 MAX_PROBLEMS = 3
 MAX_TEXT = 500
@@ -86,11 +93,18 @@ class Failing(Struct, frozen=True):
     since: datetime
 
 
+class Flaps(Struct, frozen=True):
+    """How often people were told in a row that something works again, and when they last were."""
+
+    times: int
+    at: datetime
+
+
 class Told(Struct, frozen=True):
     """What people were told, or never need to be: kept over restarts.
 
-    `store` and `seq` are the newest host event that was read, and whose it is. `drift` are the rows of drift that
-    lasts, `healed` when people were told of a row that was healed.
+    `store` and `seq` are the newest host event that was read, and whose it is. `drift` and `healed` are what a version
+    before `drifting` kept: rows of drift that lasts, and when people were told of one that was healed.
     """
 
     store: str = ""
@@ -102,6 +116,17 @@ class Told(Struct, frozen=True):
     drift: tuple[str, ...] = ()
     healed: dict[str, datetime] = field(default_factory=dict)
     failing: dict[str, Failing] = field(default_factory=dict)
+    flaps: dict[str, Flaps] = field(default_factory=dict)
+    drifting: Drifting = Drifting()
+
+
+def take_over(told: Told) -> Told:
+    """What an older version of this program kept, as this one does."""
+    if not (told.drift or told.healed):
+        return told
+    rows = {name: Row(differs=False, at=at, messages=1) for name, at in told.healed.items()}
+    rows |= {name: Row(differs=True, known=True, messages=1) for name in told.drift}
+    return replace(told, drift=(), healed={}, drifting=Drifting({**rows, **told.drifting.rows}))
 
 
 def read_event(told: Told, event: HostEvent) -> tuple[Told, Transition | None]:
@@ -109,6 +134,16 @@ def read_event(told: Told, event: HostEvent) -> tuple[Told, Transition | None]:
     read = READERS.get(event.event)
     after = replace(told, seq=event.seq)
     return (after, None) if read is None else read(after, event)
+
+
+def without_values(event: HostEvent) -> HostEvent:
+    """An event without the values of rows, which may be a megabyte, and which nobody is told."""
+    detail = cast("Mapping[str, Any]", event.detail)
+    rows = detail.get("rows") if isinstance(detail, dict) else None
+    if not isinstance(rows, list):
+        return event
+    names: list[Value] = [{key: row.get(key) for key in ROW_NAMES} for row in rows if isinstance(row, dict)]
+    return replace(event, detail={**detail, "rows": names})
 
 
 def _read_applied(told: Told, event: HostEvent) -> tuple[Told, Transition | None]:
@@ -123,18 +158,18 @@ def _read_applied(told: Told, event: HostEvent) -> tuple[Told, Transition | None
     )
     message = f"{changed or 'no rows changed'}{f' ({approved})' if approved else ''}"
     return after, Transition(
-        topic=Topic.LIVE, at=event.at, commit=event.commit, base=told.live, message=_cut(message), live=event.commit
+        topic=Topic.LIVE, at=event.at, commit=event.commit, base=told.live, message=cut(message), live=event.commit
     )
 
 
 def _read_refused(told: Told, event: HostEvent) -> tuple[Told, Transition | None]:
     commit, refusal = event.commit or "", Refusal.of_event(event)
-    after = replace(told, refused=(*told.refused, commit)[-MAX_REMEMBERED:])
+    after = replace(told, refused=(*told.refused, commit)[-MAX_REFUSED:])
     if commit in told.refused:  # a candidate is refused again with each head above it
         return told, None
     errors = [problem for problem in refusal.problems if problem.is_error]
     details = tuple(
-        _cut(f"{one.path}:{one.line}: {one.message} [{one.code}]{f' ({one.hint})' if one.hint else ''}")
+        cut(f"{one.path}:{one.line}: {one.message} [{one.code}]{f' ({one.hint})' if one.hint else ''}")
         for one in errors[:MAX_PROBLEMS]
     )
     left = max(0, refusal.total - len(details))
@@ -144,7 +179,7 @@ def _read_refused(told: Told, event: HostEvent) -> tuple[Told, Transition | None
         at=event.at,
         commit=event.commit,
         live=told.live,
-        reason=rules,
+        reason=cut(rules),
         details=details,
         omitted=left,
         hint="mend it with a new commit; `reconciler status` on that host says what else can be done",
@@ -154,7 +189,7 @@ def _read_refused(told: Told, event: HostEvent) -> tuple[Told, Transition | None
 def _read_suspended(told: Told, event: HostEvent) -> tuple[Told, Transition | None]:
     detail = cast("Mapping[str, Any]", event.detail)
     until = f"until {detail['until']}" if detail.get("until") else "until somebody resumes"
-    message = _cut(f"{detail.get('actor', 'somebody')} suspended reconciling {until}: {detail.get('reason', '')}")
+    message = cut(f"{detail.get('actor', 'somebody')} suspended reconciling {until}: {detail.get('reason', '')}")
     after = replace(told, suspended=message)
     if message == told.suspended:
         return after, None
@@ -166,45 +201,90 @@ def _read_resumed(told: Told, event: HostEvent) -> tuple[Told, Transition | None
     detail = cast("Mapping[str, Any]", event.detail)
     by = detail.get("resumed_by")
     message = f"{by} resumed reconciling" if by else "the suspension has ended"
-    return replace(told, suspended="", held=None), Transition(topic=Topic.RESUMED, at=event.at, message=_cut(message))
+    return replace(told, suspended="", held=None), Transition(topic=Topic.RESUMED, at=event.at, message=cut(message))
+
+
+def _read_restored(told: Told, event: HostEvent) -> tuple[Told, Transition | None]:
+    detail = cast("Mapping[str, Any]", event.detail)
+    before = f"; {short_sha(detail['before'])} was live before" if detail.get("before") else ""
+    return replace(told, live=event.commit, held=None, refused=()), Transition(
+        topic=Topic.RESTORED,
+        at=event.at,
+        commit=event.commit,
+        base=event.commit,
+        live=event.commit,
+        message=cut(f"the live rows are those of the backup {detail.get('file')}{before}"),
+        hint="commits that are newer than the backup go live again with the next reconcile, unless it is suspended",
+    )
+
+
+def _read_moved(told: Told, event: HostEvent) -> tuple[Told, Transition | None]:
+    detail = cast("Mapping[str, Any]", event.detail)
+    message = f"the repository is at {detail.get('url')}; it was at {detail.get('before')}"
+    return told, Transition(topic=Topic.MOVED, at=event.at, about="repository", message=cut(message), live=told.live)
+
+
+def _read_bound(told: Told, event: HostEvent) -> tuple[Told, Transition | None]:
+    """A host that follows its first branch, or none yet, is no news."""
+    detail = cast("Mapping[str, Any]", event.detail)
+    branch, before = detail.get("branch"), detail.get("before")
+    if not branch or not before or branch == before:
+        return told, None
+    once = ", for this time" if detail.get("once") else ""
+    message = f"this host follows the branch {branch}{once}; it followed {before}"
+    return told, Transition(topic=Topic.MOVED, at=event.at, about="branch", message=cut(message), live=told.live)
 
 
 def _read_drift(told: Told, event: HostEvent) -> tuple[Told, Transition | None]:
     rows = _rows(event)
-    new = tuple(row for row in rows if row not in told.drift)
-    after = replace(told, drift=(*told.drift, *new)[-MAX_REMEMBERED:])
-    if not new:
-        return after, None
-    return after, Transition(
-        topic=Topic.DRIFT,
-        at=event.at,
-        message="something else changed live rows, and they are not as git says",
-        hint="`reconciler drift` on that host shows what differs; find the program or person that writes there",
-        details=tuple(map(_cut, new[:MAX_ROWS])),
-        omitted=max(0, _total(event, len(rows)) - len(rows) + len(new) - MAX_ROWS),
-        live=told.live,
-    )
+    seen = told.drifting.with_seen(rows, _total(event, len(rows)), event.at, differs=True)
+    return _tell_drift(replace(told, drifting=seen), event.at, differs=True)
 
 
 def _read_healed(told: Told, event: HostEvent) -> tuple[Told, Transition | None]:
     rows = _rows(event)
-    recent = {row: at for row, at in told.healed.items() if event.at - at < QUIET}
-    new = tuple(row for row in rows if row not in recent)
-    left = tuple(row for row in told.drift if row not in rows)
-    if not new and left == told.drift:
-        return replace(told, healed=recent), None
-    remembered = dict([*recent.items(), *((row, event.at) for row in new)][-MAX_REMEMBERED:])
-    after = replace(told, healed=remembered, drift=left)
-    total = _total(event, len(rows))
-    return after, Transition(
-        topic=Topic.HEALED,
-        at=event.at,
-        message="something else had changed live rows; they are as git says again",
-        hint="find the program or person that writes there: `reconciler drift` and the history say what it wrote",
-        details=tuple(map(_cut, (new or rows)[:MAX_ROWS])),
-        omitted=max(0, total - MAX_ROWS),
+    seen = told.drifting.with_seen(rows, _total(event, len(rows)), event.at, differs=False)
+    return _tell_drift(replace(told, drifting=seen), event.at, differs=False)
+
+
+def _tell_drift(told: Told, at: datetime, *, differs: bool) -> tuple[Told, Transition | None]:
+    """Tell of rows that differ, or that are right again, if it is time."""
+    due = told.drifting.due(at, differs=differs)
+    if not due:
+        return told, None
+    named = [(name, row) for name, row in due.items() if name != OTHERS]
+    others = told.drifting.others if OTHERS in due else 0
+    transition = Transition(
+        topic=Topic.DRIFT if differs else Topic.HEALED,
+        at=at,
+        message=_describe_drift([row for row in due.values() if row.messages], differs=differs),
+        hint=DRIFT_HINTS[differs],
+        details=tuple(f"{name}{_times(row)}" for name, row in named[:MAX_ROWS]),
+        omitted=max(0, len(named) - MAX_ROWS) + others,
         live=told.live,
     )
+    return replace(told, drifting=told.drifting.with_told(tuple(due), at)), transition
+
+
+DRIFT_HINTS = {
+    True: "`reconciler drift` on that host shows what differs; find the program or person that writes there",
+    False: "find the program or person that writes there: `reconciler drift` and the history say what it wrote",
+}
+
+
+def _describe_drift(again: Sequence[Row], *, differs: bool) -> str:
+    """`again` are the rows that people have been told of before."""
+    times, since = sum(row.times for row in again), min((row.at for row in again if row.at), default=None)
+    if times and since:
+        end = "are not as git says" if differs else "are as git says again"
+        return f"something else goes on changing live rows: {plural(times, 'time')} since {since:%H:%M} UTC; they {end}"
+    if differs:
+        return "something else changed live rows, and they are not as git says"
+    return "something else had changed live rows; they are as git says again"
+
+
+def _times(row: Row) -> str:
+    return f" ({row.times} times)" if row.times > 1 else ""
 
 
 READERS: Mapping[str, Callable[[Told, HostEvent], tuple[Told, Transition | None]]] = {
@@ -213,6 +293,9 @@ READERS: Mapping[str, Callable[[Told, HostEvent], tuple[Told, Transition | None]
     "suspended": _read_suspended,
     "resumed": _read_resumed,
     "suspension-expired": _read_resumed,
+    RESTORED: _read_restored,
+    "repository-moved": _read_moved,
+    "bound": _read_bound,
     DRIFT_FOUND: _read_drift,
     DRIFT_HEALED: _read_healed,
 }
@@ -240,19 +323,30 @@ class Conditions:
                 told = replace(told, failing={**told.failing, about: failing})
         if status.running is not None and status.running.last_sync is not None and now - self._began > WARM_UP:
             for about, failing in told.failing.items():
-                if about not in active and self._lasts(seen, (about, ""), RECOVERY, now):
+                if about not in active and self._lasts(seen, (about, ""), _recovery(told, about), now):
                     transitions.append(_recovered(about, failing, at))
-                    told = replace(told, failing={name: one for name, one in told.failing.items() if name != about})
-        over = status.running is not None and _is_over(status.running.scan)
-        if told.drift and over and self._lasts(seen, (DRIFT, ""), DRIFT_OVER, now):
-            transitions.append(_gone(told, status, at))
-            told = replace(told, drift=())
+                    told = _with_recovery(told, about, at)
+        told, drift = self._compare_drift(seen, told, status, at, now)
+        transitions += drift
         self._since = {key: since for key, since in self._since.items() if key in seen}
         held = _held(told, status, at)
         if held is not None:
             transitions.append(held)
             told = replace(told, held=held.commit)
         return told, tuple(transitions)
+
+    def _compare_drift(
+        self, seen: set[tuple[str, str]], told: Told, status: Status, at: datetime, now: float
+    ) -> tuple[Told, list[Transition]]:
+        """Drift that is over, and what waited for its time."""
+        over = status.running is not None and _is_over(status.running.scan)
+        if told.drifting.differing and over and self._lasts(seen, (DRIFT, ""), DRIFT_OVER, now):
+            told = replace(told, drifting=told.drifting.with_all_right())
+        transitions = []
+        for differs in (True, False):
+            told, transition = _tell_drift(told, at, differs=differs)
+            transitions += [transition] if transition else []
+        return told, transitions
 
     def _lasts(self, seen: set[tuple[str, str]], key: tuple[str, str], seconds: float, now: float) -> bool:
         seen.add(key)
@@ -271,8 +365,8 @@ def _failed(condition: HostCondition, status: Status, at: datetime) -> Transitio
         at=at,
         about=condition.about,
         reason=condition.reason,
-        message=_cut(condition.message),
-        hint=_cut(condition.hint) or ("" if stalled else "it is tried again and again"),
+        message=cut(condition.message),
+        hint=cut(condition.hint) or ("" if stalled else "it is tried again and again"),
         live=status.applied.stamp.commit if status.applied else None,
     )
 
@@ -282,19 +376,28 @@ def _recovered(about: str, failing: Failing, at: datetime) -> Transition:
     return Transition(topic=Topic.RECOVERED, at=at, about=about, reason=failing.reason, lasted=lasted)
 
 
+def _count_flaps(told: Told, about: str) -> int:
+    """How often it has worked again before it failed this time, with less than an hour between."""
+    flaps, failing = told.flaps.get(about), told.failing[about]
+    return 0 if flaps is None or is_apart(failing.since, flaps.at) else flaps.times
+
+
+def _recovery(told: Told, about: str) -> float:
+    """Seconds for which it has to work."""
+    longer: float = LONGER ** _count_flaps(told, about)
+    return min(RECOVERY * longer, LONGEST_RECOVERY)
+
+
+def _with_recovery(told: Told, about: str, at: datetime) -> Told:
+    """After people were told that it works again."""
+    times = min(_count_flaps(told, about) + 1, MAX_FLAPS)
+    failing = {name: one for name, one in told.failing.items() if name != about}
+    flaps = {name: one for name, one in told.flaps.items() if name in failing or not is_apart(at, one.at)}
+    return replace(told, failing=failing, flaps={**flaps, about: Flaps(times, at)})
+
+
 def _is_over(scan: Scan | None) -> bool:
     return scan is not None and scan.found <= scan.healed
-
-
-def _gone(told: Told, status: Status, at: datetime) -> Transition:
-    return Transition(
-        topic=Topic.HEALED,
-        at=at,
-        message="the live rows are as git says again",
-        details=tuple(map(_cut, told.drift[:MAX_ROWS])),
-        omitted=max(0, len(told.drift) - MAX_ROWS),
-        live=status.applied.stamp.commit if status.applied else None,
-    )
 
 
 def _held(told: Told, status: Status, at: datetime) -> Transition | None:
@@ -304,7 +407,7 @@ def _held(told: Told, status: Status, at: datetime) -> Transition | None:
         return None
     if applied is None or applied.stamp.commit == head:
         return None
-    message = _cut(f"reconciling is suspended by {suspension.actor}: {suspension.reason}")
+    message = cut(f"reconciling is suspended by {suspension.actor}: {suspension.reason}")
     return Transition(
         topic=Topic.HELD,
         at=at,
@@ -330,7 +433,7 @@ def _rows(event: HostEvent) -> tuple[str, ...]:
 
 def _names(rows: Any) -> Iterator[str]:
     for row in rows:
-        yield f"{row.get('kind')} {row.get('name') or row.get('id')}"
+        yield cut(f"{row.get('kind')} {row.get('name') or row.get('id')}")
 
 
 def _total(event: HostEvent, least: int) -> int:
@@ -338,5 +441,7 @@ def _total(event: HostEvent, least: int) -> int:
     return max(least, sum(int(count) for count in counts.values()))
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 1]}…"
+def cut(text: str, longest: int = MAX_TEXT) -> str:
+    """At most so many characters, of those that can be written to a file."""
+    whole = text[: longest + 1].encode("utf-8", "replace").decode()
+    return whole if len(whole) <= longest else f"{whole[: longest - 1]}…"

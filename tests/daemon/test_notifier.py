@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from reconciler.adapters.duckdb.backup import back_up, restore
+from reconciler.adapters.duckdb.store import open_store
 from reconciler.adapters.git.repository import open_repository
 from reconciler.adapters.machine import SystemClock
 from reconciler.daemon import notifier
@@ -16,15 +18,18 @@ from reconciler.daemon.notifier import Facts, Handed, Notifier, find_commits
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
 from reconciler.model.commit import Commit, Signature
 from reconciler.model.host import HostEvent
-from reconciler.model.receiver import parse_receivers
+from reconciler.model.receiver import Topic, parse_receivers
 from reconciler.notify.outbox import read_outbox
 from reconciler.notify.senders import Postponed, Rejected, Sender
 from reconciler.notify.transitions import NOTIFICATIONS
 from reconciler.status import BranchHead, describe
+from reconciler.values import replace
+from tests.adapters.store.tampering import real_step
 from tests.daemon.hosts import Lines, host
 from tests.notify.test_messages import ORIGIN
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
+from tests.support.kinds import KINDS, owner, row, stamp, widget
 from tests.support.patience import NEVER, until
 from tests.support.standings import NOON, running
 
@@ -315,6 +320,89 @@ def test_a_file_that_cannot_be_written_is_shown_and_people_are_told_all_the_same
         desk.commit(2.0)
         until(lambda: desk.shown() == "NotificationsNotWritten")
         assert desk.recorder.taken
+
+
+@pytest.mark.slow
+def test_what_is_in_the_file_again_is_no_longer_shown(desk: Desk) -> None:
+    """What could not be written may be over before there is something else to write."""
+    with desk.notifier() as found:
+        found._unwritten = "no space left on device"
+        until(lambda: not found._unwritten)
+        until(lambda: desk.shown() == "")
+
+
+@pytest.mark.slow
+def test_a_fault_in_git_or_status_keeps_nothing_from_anybody(desk: Desk) -> None:
+    def fail(*_: Any) -> Any:
+        raise OSError(5, "Input/output error")
+
+    facts = replace(desk.facts(), status=fail, open_source=fail)
+    other = Recorder("other")
+    found = Notifier([desk.recorder, other], facts)
+    found.begin(desk.host.deps.store.store())
+    desk.host.on_refresh = found.exchange
+    with found:
+        sha = desk.commit(2.0)
+        until(lambda: bool(desk.recorder.taken and other.taken))
+    assert desk.recorder.told() == other.told() == [("live", sha)]
+
+
+@pytest.mark.slow
+def test_a_change_that_cannot_be_sent_keeps_no_other_from_being_told(desk: Desk) -> None:
+    class Picky(Recorder):
+        def send(self, message: Message) -> Message | None:
+            if any(one.topic is Topic.REFUSED for one in message.transitions):
+                raise ValueError("cannot be made into a message")
+            return super().send(message)
+
+    desk.recorder = Picky()
+    desk.recorder.errors = [RetryLater("away")]
+    with desk.notifier():
+        shas = [desk.commit(2.0)]
+        until(lambda: bool(desk.recorder.tried))
+        shas.append(desk.commit(3.0))
+        desk.repo.commit({"ann.yaml": "kind: ["})
+        desk.sync()
+        shas.append(desk.commit(4.0))
+        desk.recorder.errors = []
+        until(lambda: desk.recorder.told() == [("live", sha) for sha in shas])
+
+
+@pytest.mark.slow
+def test_events_are_read_a_few_at_a_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notifier, "MAX_EVENTS", 2)
+    monkeypatch.setattr(notifier, "MAX_HANDED", 3)
+    found = Notifier([desk.recorder], desk.facts())
+    store = desk.host.deps.store.store()
+    found.begin(store)
+    for number in range(9):
+        store.record_event("view-kept", {"number": number})
+    found.exchange(store)
+    assert len(found._handed) == 4
+    with found:
+        until(lambda: not found._handed)
+        for _ in range(3):
+            found.exchange(store)
+            until(lambda: not found._handed)
+    assert found._seq == store.events(1)[0].seq
+
+
+@pytest.mark.slow
+def test_that_a_backup_was_brought_back_is_told(desk: Desk, tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    with open_store(folder, SystemClock()) as store:
+        store.bind(owner("r", "main"))
+        store.apply(KINDS, real_step(1, row(widget("a"), 1)))
+        Notifier([desk.recorder], desk.facts()).begin(store)  # the first start
+    again = Notifier([desk.recorder], desk.facts())
+    restore(back_up(folder, NOON), folder, lambda *_: True, NOON)
+    with open_store(folder, SystemClock()) as store:
+        again.exchange(store)
+        store.apply(KINDS, real_step(2, row(widget("b"), 2)))
+        again.exchange(store)
+    with again:
+        until(lambda: bool(desk.recorder.taken))
+    assert desk.recorder.told() == [("restored", stamp(1).commit), ("live", stamp(2).commit)]
 
 
 def test_where_the_commits_between_two_are_found() -> None:

@@ -25,6 +25,7 @@ from reconciler.notify.transitions import (
     Told,
     Transition,
     read_event,
+    without_values,
 )
 from reconciler.status import BranchHead, Scan, Status, StoreState, describe
 from tests.support.standings import BEFORE, HEAD, NOON, running
@@ -103,8 +104,52 @@ def test_a_row_that_is_healed_again_and_again_is_told_once_an_hour() -> None:
     assert len(topics(*healed[:2], event(9, DRIFT_HEALED, A, minutes=3, **rows("ben")))) == 2
 
 
+def test_rows_of_one_event_are_told_once_however_many() -> None:
+    many = {**rows(*(f"u{number}" for number in range(700))), "counts": {"User": 3_000}}
+    told, found = read_event(Told(), event(1, DRIFT_FOUND, A, **many))
+    assert found is not None
+    assert (len(found.details), found.omitted) == (10, 2_990)
+    for number in range(2, 6):
+        told, found = read_event(told, event(number, DRIFT_FOUND, A, minutes=number, **many))
+        assert found is None
+
+
+def test_a_clock_that_is_set_back_makes_nobody_wait_for_days() -> None:
+    healed = [
+        event(1, DRIFT_HEALED, A, minutes=0, **rows("ann")),
+        event(2, DRIFT_HEALED, A, minutes=-90, **rows("ann")),
+    ]
+    assert len(topics(*healed)) == 2
+
+
+def test_of_an_event_about_drift_no_values_are_kept() -> None:
+    large = event(
+        1, DRIFT_FOUND, A, rows=[{"kind": "User", "name": "ann", "id": "u", "before": "x" * 9_000}], counts={}
+    )
+    assert read_event(Told(), without_values(large)) == read_event(Told(), large)
+    assert len(str(without_values(large).detail)) < 100
+    assert without_values(event(2, "applied", A, rows=7)).detail == {"rows": 7}
+
+
 def test_what_nobody_has_to_hear_of_is_passed_over() -> None:
-    assert topics(event(1, "bound"), event(2, "view-kept"), event(3, "repository-moved")) == []
+    assert topics(event(1, "bound", branch="main"), event(2, "view-kept"), event(3, "drift-gone")) == []
+
+
+def test_a_backup_and_another_branch_or_address_are_told() -> None:
+    told, found = read_event(Told(live=B, refused=(C,)), event(1, "restored", A, file="s-1.duckdb", before=B))
+    assert found is not None
+    assert (found.topic, found.commit, told.live, told.refused) == (Topic.RESTORED, A, A, ())
+    assert found.message == "the live rows are those of the backup s-1.duckdb; bbbbbbbb was live before"
+    moves = [
+        event(2, "repository-moved", url="https://git.example/new", before="https://git.example/old"),
+        event(3, "bound", repository="r", branch="main", before="trunk"),
+        event(4, "bound", repository="r", branch="main", before=None),
+    ]
+    said = [found.message for _, found in (read_event(told, one) for one in moves) if found]
+    assert said == [
+        "the repository is at https://git.example/new; it was at https://git.example/old",
+        "this host follows the branch main; it followed trunk",
+    ]
 
 
 def status(
@@ -178,6 +223,20 @@ def test_what_grew_worse_is_told_again() -> None:
     assert [one.topic for one in host.found] == [Topic.UNHEALTHY, Topic.UNHEALTHY]
 
 
+def test_what_fails_again_and_again_is_told_less_and_less() -> None:
+    host = Watched()
+    host.look(status(), WARM_UP + 1)
+    for _ in range(12 * 24):  # a day of it
+        for active in ({"Redis": RETRYING}, {}):
+            for _ in range(5):
+                host.look(status(active), 30)
+    assert len(host.found) <= 8
+    assert host.found[-1].topic is Topic.UNHEALTHY
+    for _ in range(130):
+        host.look(status(), 30)
+    assert host.found[-1].topic is Topic.RECOVERED
+
+
 def test_a_restart_tells_nothing_again_and_believes_no_silence() -> None:
     host = Watched()
     host.look(status({"Redis": RETRYING}))
@@ -205,13 +264,13 @@ def test_a_commit_that_a_suspension_holds_is_told_once() -> None:
 
 def test_drift_is_over_when_it_stays_away() -> None:
     host = Watched()
-    host.told = Told(drift=("User ann",))
+    host.told, _ = read_event(Told(), event(1, DRIFT_FOUND, A, **rows("ann")))
     left, none = Scan(NOON, 1, 0), Scan(NOON, 0, 0)
     for scan in (left, none, left, none, None):
         assert host.look(status(scan=scan), DRIFT_OVER - 1) == []
     host.look(status(scan=none))
     (over,) = host.look(status(scan=none), DRIFT_OVER)
-    assert (over.topic, over.details, host.told.drift) == (Topic.HEALED, ("User ann",), ())
+    assert (over.topic, over.details, host.told.drifting.differing) == (Topic.HEALED, ("User ann",), ())
 
 
 STEPS = st.lists(
@@ -233,7 +292,7 @@ def test_a_state_is_told_once_while_it_lasts_and_never_forgotten(steps: list[Any
             host.restart()
         host.look(status(active), seconds)
     for _ in range(100):  # it stays so: all that is told of is over, and nothing is told twice
-        host.look(status(steps[-1][1] if steps else {}), 5.0)
+        host.look(status(steps[-1][1] if steps else {}), 60.0)
     last = steps[-1][1] if steps else {}
     for about in ("Redis", "History", "Reconciling"):
         told = [one for one in host.found if one.about == about]
