@@ -23,7 +23,7 @@ SEPARATORS = (",", ";", "\t")
 
 _LEADING = re.compile(r"(?:(?:[ \t]*|#[^\r\n]*|sep=.)(?:\r\n|[\r\n]))+")
 """Lines above the header: blank ones, comments, and what tells Excel the separator."""
-
+_LINE = re.compile(r"[^\r\n]*")
 
 MAX_COLUMNS, MAX_CELLS = 1_000, 10_000_000
 """Columns of a file, and cells: one that is empty takes a byte there, and eight here."""
@@ -61,9 +61,8 @@ def _open(file: Path, limits: Limits) -> tuple[list[str], Iterator[tuple[int, li
     text = _text(file, limits)
     skipped = _LEADING.match(text)
     start = skipped.end() if skipped is not None else 0
-    separator = max(SEPARATORS, key=text[start:].partition("\n")[0].count)
-    if text.count(separator) + text.count("\n") > MAX_CELLS:
-        raise TooLarge(f"{file} has more than {MAX_CELLS:,} cells", hint="split it")
+    header = _LINE.match(text, start)
+    separator = max(SEPARATORS, key=header[0].count if header is not None else "".count)
     above = sum(1 for _ in io.StringIO(text[:start], newline=""))
     records = _records(file, text[start:], separator, above + 1)
     _, columns = next(records, (1, []))
@@ -79,26 +78,37 @@ def _may_be_empty(column: Column) -> bool:
 
 
 def _text(file: Path, limits: Limits) -> str:
+    data = read_at_most(file, limits.bytes, "split it, or raise limits.yaml_mb")
     try:
-        if file.stat().st_size > limits.bytes:
-            raise TooLarge(f"{file} is larger than {limits.yaml_mb:,} MB", hint="split it, or raise limits.yaml_mb")
-        data = file.read_bytes()
         return data.decode("utf-8-sig")
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise NeedsHuman(f"cannot read {file}: {why}", hint="see that you may read it") from error
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         hint = "save it as `CSV UTF-8` (it may be UTF-16, Windows-1252 or Latin-1)"
         raise NeedsHuman(f"{file} is not UTF-8: line {line}", hint=hint) from error
 
 
+def read_at_most(file: Path, most: int, hint: str) -> bytes:
+    """The bytes of a file. Raises `TooLarge` for more than `most`, whatever its size was said to be."""
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(most + 1)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise NeedsHuman(f"cannot read {file}: {why}", hint="see that you may read it") from error
+    if len(data) > most:
+        raise TooLarge(f"{file} is larger than {most >> 20:,} MB", hint=hint)
+    return data
+
+
 def _records(file: Path, text: str, separator: str, first: int) -> Iterator[tuple[int, list[str]]]:
     """Each record with the line it begins on; the text begins on the line `first`."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    line = first
+    line, count = first, 0
     try:
         for cells in reader:
+            count += len(cells)
+            if count > MAX_CELLS:
+                raise TooLarge(f"{file} has more than {MAX_CELLS:,} cells", hint="split it")
             yield line, cells
             line = reader.line_num + first
     except csv.Error as error:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from reconciler.adapters.csvfile import MAX_CELLS, MAX_COLUMNS
-from reconciler.adapters.samplefile import MAX_SAMPLE
-from reconciler.errors import NeedsHuman, TooLarge, UsageError
+from reconciler.adapters.csvfile import MAX_COLUMNS, read_at_most
+from reconciler.errors import NeedsHuman, TooLarge
 from reconciler.importing.samples import sample_of_settings
 from reconciler.importing.sheets import Cell, Sheet, Workbook
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from reconciler.model.limits import Limits
 
+MAX_BYTES, MAX_CELLS = 32 << 20, 300_000
+"""Of a text file, as of the cells of a workbook."""
 SEPARATORS = (";", "\t", ",", "|")
 LOOKED_AT = 50
 """Lines that say what separates."""
@@ -29,20 +31,24 @@ def read_text_sheet(file: Path, limits: Limits) -> Workbook:
     """
     text, encoding = decode_text(_bytes(file, limits), file)
     separator = _find_separator(text)
-    if text.count(separator) + text.count("\n") > MAX_CELLS:
-        raise TooLarge(f"{file} has more than {MAX_CELLS:,} cells", hint="split it")
     rows: dict[int, dict[int, Cell]] = {}
     widths: dict[int, int] = {}
     has_begun = False
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    line = 1
+    line, count = 1, 0
     try:
         for record in reader:
+            count += len(record)
+            if count > MAX_CELLS:
+                raise TooLarge(f"{file} has more than {MAX_CELLS:,} cells", hint="split it")
             if len(record) > MAX_COLUMNS:
                 raise TooLarge(f"{file} has more than {MAX_COLUMNS:,} columns", hint="leave only those that count")
             cells = {column: Cell(cell.strip()) for column, cell in enumerate(record, 1) if cell.strip()}
             is_comment = len(cells) == 1 and not has_begun and record[0].startswith("#")
             if cells and not is_comment and not (line == 1 and record[0].lower().startswith("sep=")):
+                if len(rows) == limits.paths:
+                    hint = "split it, or raise limits.paths"
+                    raise TooLarge(f"{file} has more than {limits.paths:,} rows", hint=hint)
                 rows[line], widths[line] = cells, len(record)
                 has_begun = has_begun or len(cells) > 1
             line = reader.line_num + 1
@@ -51,8 +57,6 @@ def read_text_sheet(file: Path, limits: Limits) -> Workbook:
         raise NeedsHuman(f"{file} is no CSV file: line {line}: {error}", hint=hint) from error
     if not rows:
         raise NeedsHuman(f"{file} is empty", hint="a line has to name the columns")
-    if len(rows) > limits.paths:
-        raise TooLarge(f"{file} has more than {limits.paths:,} rows", hint="split it, or raise limits.paths")
     notes = (f"its text is read as {encoding}",) if encoding else ()
     return Workbook(str(file), (Sheet(str(file), file.stem, rows, is_text=True, widths=widths),), "", notes)
 
@@ -72,13 +76,9 @@ def _as_cell(value: object) -> Cell:
 
 
 def _bytes(file: Path, limits: Limits) -> bytes:
-    try:
-        if file.stat().st_size > min(limits.bytes, 4 * MAX_SAMPLE):
-            raise TooLarge(f"{file} is larger than {limits.yaml_mb:,} MB", hint="split it, or raise limits.yaml_mb")
-        return file.read_bytes()
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise NeedsHuman(f"cannot read {file}: {why}", hint="see that you may read it") from error
+    if limits.bytes < MAX_BYTES:
+        return read_at_most(file, limits.bytes, "split it, or raise limits.yaml_mb")
+    return read_at_most(file, MAX_BYTES, "split it")
 
 
 def decode_text(data: bytes, file: Path) -> tuple[str, str]:
@@ -107,18 +107,13 @@ def _decode(data: bytes, encoding: str, file: Path) -> str:
 def _find_separator(text: str) -> str:
     """What most lines have equally often, more often than the others."""
     first = text[:20].lower()
-    if first.startswith("sep=") and len(first) > len("sep="):
+    if first.startswith("sep=") and first[4:5] not in {"", "\r", "\n", '"'}:
         return text[4]
-    lines = [line for line in text[: 1 << 16].splitlines()[:LOOKED_AT] if line.strip() and not line.startswith("# ")]
 
     def score(separator: str) -> tuple[int, int]:
-        counts = [len(next(csv.reader([line], delimiter=separator), [])) for line in lines]
+        records = csv.reader(io.StringIO(text[: 1 << 16], newline=""), delimiter=separator)
+        counts = [len(one) for one in islice(records, LOOKED_AT) if any(one) and not one[0].startswith("# ")]
         usual = max(set(counts), key=lambda count: (count > 1, counts.count(count)), default=1)
         return (counts.count(usual) if usual > 1 else 0), usual
 
     return max(SEPARATORS, key=score)
-
-
-def no_rows(file: Path, hint: str) -> UsageError:
-    """Nothing in a file is a kind's."""
-    return UsageError(f"{file} has no columns of a kind", hint=hint)

@@ -196,7 +196,7 @@ def _read_csv_source(file: Path, kind: Kind | None, limits: Limits, kinds: Kinds
             failure = error
     try:
         book = _read_sheets(file, limits)
-    except NeedsHuman as error:
+    except (NeedsHuman, TooLarge) as error:
         if exact:
             return Source(str(file), exact)
         raise failure or error from error

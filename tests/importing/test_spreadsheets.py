@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from reconciler.adapters.csvfile import read_csv
 from reconciler.adapters.textsheets import read_text_sheet
 from reconciler.adapters.workbookfile import read_workbook
 from reconciler.errors import NeedsHuman, TooLarge
 from reconciler.model.limits import Limits
 from reconciler.wiring.checkout import open_checkout
 from tests.importing.sheetmaker import MAKES, csv_text, workbook
+from tests.support.world import SHIPPED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -239,6 +241,37 @@ def test_separators_and_encodings(tmp_path: Path, data: str, separator: str, enc
     (tmp_path / "x.csv").write_bytes(data.encode(encoding))
     rows = read_text_sheet(tmp_path / "x.csv", Limits()).sheets[0].rows
     assert [len(cells) for cells in rows.values()] == [2, 2], separator
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("head", "limits", "told"),
+    [
+        ("a,b", Limits(), ""),
+        ("a;b,b,b,b", Limits(), ""),
+        ('"a\n,b,c";b', Limits(), ""),
+        ("sep=", Limits(), ""),
+        ("a,b", Limits(paths=2), "more than 2 rows"),
+        ("a," * 30, Limits(), "more than 20 cells"),
+        ("x" * (1 << 20), Limits(yaml_mb=1), "larger than 1 MB"),
+    ],
+)
+def test_a_text_file_is_bounded_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, head: str, limits: Limits, told: str
+) -> None:
+    monkeypatch.setattr("reconciler.adapters.textsheets.MAX_CELLS", 20)
+    monkeypatch.setattr("reconciler.adapters.csvfile.MAX_CELLS", 20)
+    sign = ";" if ";" in head else ","
+    (tmp_path / "x.csv").write_text(end.join([head, *[f"1{sign}2"] * 3]), newline="")
+    user = SHIPPED.kinds.by_name["User"]
+    if told:
+        for reading in (read_text_sheet, lambda file, limits: read_csv(file, user, limits)):
+            with pytest.raises(TooLarge, match=told):
+                reading(tmp_path / "x.csv", limits)
+        return
+    rows = read_text_sheet(tmp_path / "x.csv", limits).sheets[0].rows
+    assert [cell.text for cell in list(rows.values())[-1].values()] == ["1", "2"]
+    assert len(rows) == (3 if head == "sep=" else 4)
 
 
 def test_a_csv_file_names_line_and_cell(desk: Desk) -> None:
