@@ -13,10 +13,11 @@ from reconciler.importing.cells import DECIDE
 from reconciler.importing.sheets import letters
 from reconciler.kinds.kind import locate
 from reconciler.model.problem import Problem
+from reconciler.scaffold.files import resource_file
 from reconciler.scaffold.yamltext import write_scalar, write_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 
 VERSION = 1
@@ -154,6 +155,28 @@ def read_mapping(path: str, text: bytes) -> tuple[SheetMapping | None, tuple[Pro
                     told = f"{key} is {' or '.join(choices)}"
                     problems.append(Problem(path, mark.line, mark.column, CODE, f"{at}/{key}", told))
     return mapping if readable else None, tuple(problems), places
+
+
+def mapping_names(paths: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+    """Under which names the mapping of each file may be kept, the nearest first; the last is that of a new one.
+
+    It is the file's, after as many of its folders as tell the file from the others: `desk.xlsx.yaml`, or
+    `london/desk.csv.yaml` beside `paris/desk.csv.yaml`. `paths` are absolute, with slashes.
+    """
+    parts = {path: [_folder(part) for part in path.split("/") if part] for path in paths}
+    names: dict[str, tuple[str, ...]] = {}
+    for path, own in parts.items():
+        others = [[part.casefold() for part in other] for at, other in parts.items() if at != path]
+        folded = [part.casefold() for part in own]
+        shared = (depth for depth in range(1, len(own)) if any(folded[-depth:] == one[-depth:] for one in others))
+        least = max(shared, default=0) + 1
+        depths = dict.fromkeys((min(least + 1, len(own)), least))
+        names[path] = tuple(f"{'/'.join(own[-depth:])}.yaml" for depth in depths)
+    return names
+
+
+def _folder(part: str) -> str:
+    return resource_file(part).removesuffix(".yaml").lstrip(".") or "_"
 
 
 def new_rule(column: int, header: str, to: Sequence[str]) -> ColumnRule:

@@ -61,7 +61,7 @@ class Imported(Struct, frozen=True):
 
     `others` are new files beside those of the resources, `open` what somebody has to decide, `mappings` the text of
     each mapping by the path that it is kept at, `configuration` what the repository had before. `from_sheets`: files
-    were read as spreadsheets.
+    were read as spreadsheets. `followed` are the mappings of earlier imports by which files were read.
     """
 
     row_import: RowImport
@@ -74,6 +74,7 @@ class Imported(Struct, frozen=True):
     others: Mapping[str, str] = field(default_factory=dict)
     configuration: tuple[str, ...] = ()
     from_sheets: bool = False
+    followed: tuple[str, ...] = ()
 
     @property
     def errors(self) -> tuple[Problem, ...]:

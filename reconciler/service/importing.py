@@ -14,13 +14,13 @@ from reconciler.importing.documents import Folders
 from reconciler.importing.drafts import Drafts
 from reconciler.importing.guessing import guess_mapping
 from reconciler.importing.interpret import Interpreted, Open, interpret, open_problems
-from reconciler.importing.mapping import SheetMapping, read_mapping, write_mapping
+from reconciler.importing.mapping import SheetMapping, mapping_names, read_mapping, write_mapping
 from reconciler.importing.sheets import letters
 from reconciler.importing.tables import IncomingRows, read_rows
 from reconciler.model.problem import NOT_LOCATED, Problem
 from reconciler.reconcile.importrows import Imported, declared_resources, plan_import, verify_import
 from reconciler.reconcile.rules import SCHEMA_SUFFIX, Role
-from reconciler.scaffold.files import EDITOR_FOLDER, join_path, path_between, resource_file, schema_file
+from reconciler.scaffold.files import EDITOR_FOLDER, join_path, path_between, schema_file
 from reconciler.service.workingtree import relative_path
 from reconciler.values import replace
 from reconciler.words import did_you_mean
@@ -48,13 +48,14 @@ MAX_QUESTIONS = 2
 class Source(Struct, frozen=True):
     """A file to import: its exact `tables` where it has them, its sheets where it can be read as a spreadsheet.
 
-    `skipped` names what is no kind's in it.
+    `skipped` names what is no kind's in it, `path` is where it is, from the root of the machine.
     """
 
     file: str
     tables: tuple[RawTable, ...] = ()
     workbook: Workbook | None = None
     skipped: tuple[str, ...] = ()
+    path: str = ""
 
 
 class GivenMapping(Struct, frozen=True):
@@ -141,12 +142,15 @@ class Importing:
         sheets: dict[str, Sheet] = {}
         asked: list[Open] = []
         skipped: list[str] = []
+        followed: list[str] = []
+        names = mapping_names([source.path for source in self._sources])
         for source in self._sources:
             book = source.workbook
             if book is None or not as_sheets:
                 continue
-            path = self._mapping_path(source.file)
+            path = self._mapping_path(names[source.path])
             mapping, problems, is_given = self._mapping(given, path, book, kind)
+            followed += [path] if is_given and given is None and not book.mapping else []
             found += problems
             if mapping is None:
                 continue
@@ -186,14 +190,16 @@ class Importing:
             others,
             tuple(self._before),
             bool(done),
+            tuple(followed),
         )
 
     def _is_used(self, path: str, used: Collection[Kind]) -> bool:
         return any(kind.origin == path for kind in used)
 
-    def _mapping_path(self, file: str) -> str:
-        stem = PurePosixPath(file.replace("\\", "/")).stem
-        return join_path(self._checkout.folder, f"{MAPPINGS_FOLDER}/{resource_file(stem)}")
+    def _mapping_path(self, names: Sequence[str]) -> str:
+        """Where the mapping of a file is kept, under the first of its names that there is; else under the last one."""
+        paths = [join_path(self._checkout.folder, f"{MAPPINGS_FOLDER}/{name}") for name in names]
+        return next((path for path in paths if (self._checkout.root / path).is_file()), paths[-1])
 
     def _mapping(
         self, given: GivenMapping | None, path: str, book: Workbook, kind: Kind | None

@@ -96,7 +96,9 @@ class FileImport:
 
     def _read(self, files: Sequence[Path], limits: Limits, kinds: Kinds) -> list[Source]:
         self._kind = choose_kind(kinds, self._word) if self._word is not None else None
-        return [_read_source(file, self._kind, limits, kinds) for file in files]
+        return [
+            replace(_read_source(file, self._kind, limits, kinds), path=file.resolve().as_posix()) for file in files
+        ]
 
 
 class WrittenWorkbook(Struct, frozen=True):

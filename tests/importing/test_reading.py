@@ -12,7 +12,7 @@ from reconciler.adapters.textsheets import read_text_sheet
 from reconciler.importing.drafts import Drafts
 from reconciler.importing.guessing import guess_mapping
 from reconciler.importing.interpret import Interpreted, interpret
-from reconciler.importing.mapping import read_mapping
+from reconciler.importing.mapping import mapping_names, read_mapping
 from reconciler.importing.sheets import Cell, Sheet, Workbook
 from reconciler.model.limits import Limits
 from reconciler.values import replace
@@ -268,6 +268,23 @@ def test_a_column_of_a_mapping_is_named_by_letters() -> None:
     )
     mapping, problems, _ = read_mapping("desk.yaml", text)
     assert (mapping, [(one.line, one.code) for one in problems]) == (None, [(3, "bad-mapping")])
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["/h/a/desk.csv"], [("a/desk.csv.yaml", "desk.csv.yaml")]),
+        (["/desk.csv", "/desk.xlsx"], [("desk.csv.yaml",), ("desk.xlsx.yaml",)]),
+        (
+            ["/h/a/desk.csv", "/h/b/Desk.csv"],
+            [("h/a/desk.csv.yaml", "a/desk.csv.yaml"), ("h/b/Desk.csv.yaml", "b/Desk.csv.yaml")],
+        ),
+        (["/desk.csv", "/b/desk.csv"], [("desk.csv.yaml",), ("b/desk.csv.yaml",)]),
+        (["C:/.git/desk.csv", "D:/.git/desk.csv"], [("C-/git/desk.csv.yaml",), ("D-/git/desk.csv.yaml",)]),
+    ],
+)
+def test_each_file_has_a_mapping_of_its_own(paths: Sequence[str], names: Sequence[Sequence[str]]) -> None:
+    assert list(mapping_names(paths).values()) == names
 
 
 def test_a_table_above_the_one_that_is_read_is_told() -> None:

@@ -274,6 +274,18 @@ def test_a_text_file_is_bounded_while_it_is_read(
     assert len(rows) == (3 if head == "sep=" else 4)
 
 
+def test_files_of_one_name_do_not_share_a_mapping(desk: Desk) -> None:
+    for folder, risk in (("london", "0.5"), ("paris", "0,75")):
+        (desk.folder / folder).mkdir()
+        rows = [USER_HEADER, [str(cell) for cell in user(folder, **{"Risk %": risk})]]
+        (desk.folder / folder / "desk.csv").write_text(csv_text(rows, ";"), newline="")
+    assert desk.imports("london/desk.csv", "paris/desk.csv").code == 0
+    kept = {path for path in desk.files() if path.startswith(".reconciler/mappings/")}
+    assert kept == {f".reconciler/mappings/{city}/desk.csv.yaml" for city in ("london", "paris")}
+    assert "read by .reconciler/mappings/paris/desk.csv.yaml, as" in desk.imports("paris/desk.csv").err
+    assert specs(desk, "users")["paris"]["risk_per_trade_percent"] == 0.75
+
+
 def test_a_csv_file_names_line_and_cell(desk: Desk) -> None:
     rows = [["My desk"], [], USER_HEADER, [str(cell) for cell in user(SL="maybe")]]
     (desk.folder / "book.csv").write_text(csv_text(rows, ";"), newline="")

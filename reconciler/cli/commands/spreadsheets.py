@@ -73,6 +73,8 @@ def import_(  # noqa: PLR0913, PLR0917 - one for each option
     if planned.skipped:
         why = "" if planned.from_sheets else ", as no kind has such a table"
         given.say(f"left alone{why}: {list_words(planned.skipped)}")
+    if planned.followed:
+        given.say(f"read by {list_words(planned.followed)}, as an earlier import was")
     for title, table in assumption_tables(planned.assumptions):
         if title:
             output.data(f"{title}\n")
