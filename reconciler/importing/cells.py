@@ -12,7 +12,6 @@ from reconciler import canonical
 from reconciler.importing.amounts import (
     COMMA,
     POINT,
-    SERIAL_START,
     Amount,
     read_amount,
 )
@@ -69,14 +68,9 @@ _LONGER: Mapping[str, Mapping[str, int]] = {
 
 
 def read_column(
-    kind: Kind,
-    column: Column,
-    hints: Hints,
-    choices: Choices,
-    cells: Sequence[tuple[int, Cell]],
-    day_zero: date = SERIAL_START,
+    kind: Kind, column: Column, hints: Hints, choices: Choices, cells: Sequence[tuple[int, Cell]]
 ) -> ReadColumn:
-    """The values of a field, from the cells of its column with their rows; bare numbers count days from `day_zero`."""
+    """The values of a field, from the cells of its column with their rows."""
     reader = ColumnReader(kind, column, hints, choices)
     good: list[tuple[int, Cell]] = []
     for row, cell in cells:
@@ -87,7 +81,7 @@ def read_column(
     if column.type in NUMBERS:
         _read_numbers(reader, good)
     elif field_format(kind, column.name) in {"date", "date-time"}:
-        read_date_cells(reader, good, day_zero)
+        read_date_cells(reader, good)
     else:
         read = _read_enum if column.enum else _READERS.get(column.type, _read_text)
         for row, cell in good:
@@ -110,13 +104,14 @@ def _read_numbers(reader: ColumnReader, cells: Sequence[tuple[int, Cell]]) -> No
             continue
         value = amount.values[sign] if amount.is_ambiguous else next(iter(amount.values.values()))
         found[row] = value * _factor(reader, amount)
-    scale = _decide_percent(reader, amounts, found)
+    bare = {row: found[row] for row in found.keys() & reader.choices.in_percent if not _is_percent(*amounts[row])}
+    scale = _decide_percent(reader, bare, {row: amounts[row][0].text for row in bare})
     for row, value in found.items():
         cell, amount = amounts[row]
-        if scale is None and not _is_percent(cell, amount):
-            continue
-        whole = value if _is_percent(cell, amount) or not scale else value * scale
-        reader.keep(row, _number(reader, cell, amount, whole))
+        if row not in bare:
+            reader.keep(row, _number(reader, cell, amount, value))
+        elif scale is not None:
+            reader.keep(row, _number(reader, cell, amount, value * scale))
 
 
 def _amount(reader: ColumnReader, cell: Cell) -> Amount | CellError:
@@ -224,12 +219,9 @@ def _is_percent(cell: Cell, amount: Amount) -> bool:
     return cell.percent or amount.unit in _spellings("percent")
 
 
-def _decide_percent(
-    reader: ColumnReader, amounts: Mapping[int, tuple[Cell, Amount]], found: Mapping[int, Decimal]
-) -> Decimal | None:
-    """By what plain numbers are multiplied to be percent: 1 or 100. None where nothing decides."""
-    bare = {row: value for row, value in found.items() if not _is_percent(*amounts[row])}
-    if reader.column.unit != "percent" or not bare:
+def _decide_percent(reader: ColumnReader, bare: Mapping[int, Decimal], texts: Mapping[int, str]) -> Decimal | None:
+    """By what bare numbers are multiplied to be percent: 1 or 100. None where nothing decides."""
+    if not bare:
         return Decimal(1)
     if reader.choices.percent in {PERCENT, FRACTION}:
         return Decimal(1 if reader.choices.percent == PERCENT else HUNDRED)
@@ -239,11 +231,10 @@ def _decide_percent(
     if most > 1 or least >= SMALL:
         reader.chosen["percent"] = PERCENT
         return Decimal(1)
-    row = min(bare, key=bare.__getitem__)
-    text = amounts[row][0].text
-    choices = {PERCENT: f"{text} %", FRACTION: f"{bare[row] * HUNDRED:f}".rstrip("0").rstrip(".") + " %"}
+    row = min(sorted(bare), key=bare.__getitem__)
+    choices = {PERCENT: f"{texts[row]} %", FRACTION: f"{bare[row] * HUNDRED:f}".rstrip("0").rstrip(".") + " %"}
     told = f"may be {choices[PERCENT]} or, as a fraction of 1, {choices[FRACTION]}"
-    reader.questions.append(Question("percent", told, choices, (row, *(one for one in bare if one != row))))
+    reader.questions.append(Question("percent", told, choices, (row, *(one for one in sorted(bare) if one != row))))
     return None
 
 

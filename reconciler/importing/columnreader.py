@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from reconciler import canonical
+from reconciler.importing.amounts import SERIAL_START
 from reconciler.importing.tables import CellError
 from reconciler.kinds.engine import compile_schema
 from reconciler.kinds.references import resolve_refs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
 
     from reconciler.canonical import Value
     from reconciler.importing.hints import Hints
@@ -41,7 +43,10 @@ class Question(Struct, frozen=True):
 
 
 class Choices(Struct, frozen=True):
-    """What a mapping says of a column's cells; empty where it says nothing."""
+    """What a mapping says of a column's cells, empty where it says nothing, and what the rest of the sheet does.
+
+    `in_percent` has the rows whose bare numbers are percent, `day_zero` is the day from which numbers count days.
+    """
 
     decimal: str = ""
     dates: str = ""
@@ -49,6 +54,8 @@ class Choices(Struct, frozen=True):
     words: Mapping[str, str] = {}
     is_given: bool = False
     is_exact: bool = False
+    in_percent: frozenset[int] = frozenset()
+    day_zero: date = SERIAL_START
 
 
 class ReadColumn(Struct, frozen=True):

@@ -22,11 +22,8 @@ if TYPE_CHECKING:
 _RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:Z|[-+]\d{2}:\d{2})")
 
 
-def read_date_cells(reader: ColumnReader, cells: Sequence[tuple[int, Cell]], day_zero: date) -> None:
-    """The dates or moments of cells. A moment without a zone is in UTC; a date has no time but midnight.
-
-    `day_zero` is the day from which the spreadsheet counts.
-    """
+def read_date_cells(reader: ColumnReader, cells: Sequence[tuple[int, Cell]]) -> None:
+    """The dates or moments of cells. A moment without a zone is in UTC; a date has no time but midnight."""
     found: dict[int, tuple[Cell, dict[str, date]]] = {}
     for row, cell in cells:
         value: object = cell.value
@@ -34,7 +31,7 @@ def read_date_cells(reader: ColumnReader, cells: Sequence[tuple[int, Cell]], day
             reader.values[row] = value
             continue
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            value = read_serial(value, day_zero)
+            value = read_serial(value, reader.choices.day_zero)
         dates = {"": value} if isinstance(value, date) else read_dates(cell.text)
         if dates:
             found[row] = (cell, dates)

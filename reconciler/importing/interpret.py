@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from reconciler.importing.assumptions import About, Assumption, Findings
-from reconciler.importing.cells import AMBIGUOUS, DECIDE, read_column
+from reconciler.importing.cells import AMBIGUOUS, DECIDE, PERCENT, read_column
 from reconciler.importing.columnreader import Choices, Question, ReadColumn
 from reconciler.importing.drafts import Drafts, Origin
 from reconciler.importing.guessing import columns_of
@@ -20,10 +20,12 @@ from reconciler.importing.hints import (
     NOTHING,
     REFS,
     TOTALS,
+    find_word,
     is_from_git,
     is_secret,
     plain,
     read_hints,
+    says_percent,
 )
 from reconciler.importing.mapping import CODE, ColumnRule, SheetMapping, SheetRule
 from reconciler.importing.rowdrafts import RowDrafts
@@ -33,10 +35,10 @@ from reconciler.model.problem import Problem
 from reconciler.values import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from reconciler.importing.sheets import Cell, Sheet, Workbook
-    from reconciler.kinds.kind import Kind, Kinds
+    from reconciler.kinds.kind import Column, Kind, Kinds
 
 ANNOTATIONS = "annotations."
 MIN_FOR_NOTES = 3
@@ -116,8 +118,13 @@ class _Reader(Findings):
                 self.assume(About.COLUMN, sheet, place, one.header, f"{kind_name}.{target}", filled)
             else:
                 cells = [(row, sheet.cell(row, place)) for row in rows]
-                choices = _choices(rule, one, is_given=self._is_given)
-                read = read_column(kind, column, read_hints(kind), choices, cells, sheet.day_zero)
+                words = self._read_unit_words(sheet, rule, places, kind, column)
+                choices = replace(
+                    _choices(rule, one, is_given=self._is_given),
+                    in_percent=_find_percent_rows(column, one.header, rows, words),
+                    day_zero=sheet.day_zero,
+                )
+                read = read_column(kind, column, read_hints(kind), choices, cells)
                 fields[kind_name, target] = one, place, read
                 chosen[one.column] |= read.chosen
                 self._tell(sheet, one, f"{kind_name}.{target}", place, read)
@@ -128,6 +135,20 @@ class _Reader(Findings):
         RowDrafts(self, sheet, rule, places, fields).put(rows)
         decided = [replace(one, **chosen.get(one.column, {}), **self._undecided(sheet, one)) for one in rule.columns]
         return replace(rule, columns=decided)
+
+    def _read_unit_words(
+        self, sheet: Sheet, rule: SheetRule, places: Mapping[str, int | None], kind: Kind, column: Column
+    ) -> dict[int, str]:
+        """By row the word beside a number that says its unit."""
+        by = kind.column(column.unit_choice.by) if column.unit_choice is not None else None
+        wanted = (kind.name, by.name) if by is not None else None
+        beside = next((one for one, name, target in columns_of(rule) if (name, target) == wanted), None)
+        place = places[beside.column] if beside is not None else None
+        if by is None or beside is None or place is None:
+            return {}
+        texts = {row: cell.text for row, cell in sheet.column(place, rule.header)}
+        words = {row: beside.words.get(text) or find_word(by, read_hints(kind), text) for row, text in texts.items()}
+        return {row: word for row, word in words.items() if word}
 
     def _undecided(self, sheet: Sheet, rule: ColumnRule) -> dict[str, Any]:
         keys = {one.question.key for one in self.open if (one.sheet, one.column) == (sheet.name, rule.column)}
@@ -239,6 +260,14 @@ class _Reader(Findings):
             else:
                 rows.append(row)
         return rows
+
+
+def _find_percent_rows(column: Column, header: str, rows: Iterable[int], words: Mapping[int, str]) -> frozenset[int]:
+    """The rows whose number in a column is a percentage: by its unit, the header, or the word beside it."""
+    units = column.unit_choice.of if column.unit_choice is not None else {}
+    if column.unit == PERCENT or (PERCENT in units.values() and says_percent(header)):
+        return frozenset(rows)
+    return frozenset(row for row in rows if units.get(words.get(row, "")) == PERCENT)
 
 
 def _choices(sheet: SheetRule, rule: ColumnRule, *, is_given: bool) -> Choices:

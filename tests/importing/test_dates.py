@@ -39,11 +39,11 @@ for name, form in (("ends", "date"), ("starts", "date-time")):
 WIDGET = load({"schemas/widget.schema.json": json.dumps(PLAN).encode()}, SHIPPED.kinds)[0].by_name["Widget"]
 
 
-def read(field: str, *cells: object, day_zero: date = date(1899, 12, 30), **choices: Any) -> ReadColumn:
+def read(field: str, *cells: object, **choices: Any) -> ReadColumn:
     column = WIDGET.column(field)
     assert column is not None
     rows = [(row, Cell(cell)) for row, cell in enumerate(cells, 2)]
-    return read_column(WIDGET, column, read_hints(WIDGET), Choices(**choices), rows, day_zero)
+    return read_column(WIDGET, column, read_hints(WIDGET), Choices(**choices), rows)
 
 
 @pytest.mark.parametrize(

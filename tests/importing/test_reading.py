@@ -95,6 +95,27 @@ def test_a_given_mapping_does_not_decide_what_it_leaves_open(
 
 
 @pytest.mark.parametrize(
+    ("header", "cells", "words", "sizes", "rows"),
+    [
+        ("Lot %", [0.02, 0.03], ["", ""], [None, None], (2, 3)),
+        ("Lot %", [0.02, 2], ["", ""], [0.02, 2], ()),
+        ("Lot %", ["0,02 %", 2], ["", ""], [0.02, 2], ()),
+        ("Lots", [0.02, 0.03], ["", ""], [0.02, 0.03], ()),
+        ("Lots", [0.02, 0.03], ["percent", "fixed"], [None, 0.03], (2,)),
+        ("Lots", [Cell(0.02, percent=True), 0.03], ["percent", "fixed"], [2, 0.03], ()),
+        ("Lots", [0.02, 1], ["percent", "%"], [0.02, 1], ()),
+    ],
+)
+def test_a_small_number_of_lots_may_be_a_fraction_where_it_is_in_percent(
+    header: str, cells: Sequence[Any], words: Sequence[str], sizes: Sequence[float | None], rows: tuple[int, ...]
+) -> None:
+    typed = [["al", cells[0], words[0], 0.5], ["bo", cells[1], words[1], 0.5]]
+    done = read(sheet(["User", header, "Lot type", "Risk %"], *typed, name="Users"))
+    assert [done.spec("User", name).get("lot_size_value") for name in ("al", "bo")] == sizes
+    assert [one.question.rows for one in done.read.open] == ([rows] if rows else [])
+
+
+@pytest.mark.parametrize(
     ("header", "size", "word", "codes", "found"),
     [
         ("Lots", "2 %", "FIXED", ["contradicting-rows"], "FIXED"),
