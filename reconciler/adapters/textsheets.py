@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from reconciler.adapters.csvfile import MAX_COLUMNS, read_at_most
 from reconciler.errors import NeedsHuman, TooLarge
 from reconciler.importing.samples import sample_of_settings
-from reconciler.importing.sheets import Cell, Sheet, Workbook
+from reconciler.importing.sheets import Cell, Sheet, Workbook, error_fault, shows_error
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ def read_text_sheet(file: Path, limits: Limits) -> Workbook:
                 raise TooLarge(f"{file} has more than {MAX_CELLS:,} cells", hint="split it")
             if len(record) > MAX_COLUMNS:
                 raise TooLarge(f"{file} has more than {MAX_COLUMNS:,} columns", hint="leave only those that count")
-            cells = {column: Cell(cell.strip()) for column, cell in enumerate(record, 1) if cell.strip()}
+            cells = {column: _read_cell(cell.strip()) for column, cell in enumerate(record, 1) if cell.strip()}
             is_comment = len(cells) == 1 and not has_begun and record[0].startswith("#")
             if cells and not is_comment and not (line == 1 and record[0].lower().startswith("sep=")):
                 if len(rows) == limits.paths:
@@ -59,6 +59,10 @@ def read_text_sheet(file: Path, limits: Limits) -> Workbook:
         raise NeedsHuman(f"{file} is empty", hint="a line has to name the columns")
     notes = (f"its text is read as {encoding}",) if encoding else ()
     return Workbook(str(file), (Sheet(str(file), file.stem, rows, is_text=True, widths=widths),), "", notes)
+
+
+def _read_cell(text: str) -> Cell:
+    return Cell(fault=error_fault(text)) if shows_error(text) else Cell(text)
 
 
 def read_settings_sheet(file: Path, limits: Limits) -> Workbook:

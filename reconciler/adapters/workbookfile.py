@@ -18,7 +18,16 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from reconciler.errors import NeedsHuman, TooLarge
 from reconciler.importing.amounts import SERIAL_START
-from reconciler.importing.sheets import MAPPING_SHEET, Cell, Sheet, Workbook, column_number, letters
+from reconciler.importing.sheets import (
+    MAPPING_SHEET,
+    Cell,
+    Sheet,
+    Workbook,
+    column_number,
+    error_fault,
+    letters,
+    shows_error,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -135,10 +144,11 @@ def _cells(sheet: Any) -> Iterator[Any]:
 
 def _read_sheet(file: Path, sheet: Any, shown: Any, limits: Limits) -> Sheet:
     rows: dict[int, dict[int, Cell]] = {}
+    is_exported = MAPPING_SHEET in sheet.parent.sheetnames
     for cell in _cells(sheet):
         if isinstance(cell, MergedCell):
             continue
-        read = _read_cell(cell, shown._cells.get((cell.row, cell.column), cell))
+        read = _read_cell(cell, shown._cells.get((cell.row, cell.column), cell), is_exported=is_exported)
         if not read.is_empty or read.formula:
             rows.setdefault(cell.row, {})[cell.column] = read
     for area in sheet.merged_cells.ranges:
@@ -155,7 +165,8 @@ def _read_sheet(file: Path, sheet: Any, shown: Any, limits: Limits) -> Sheet:
     return Sheet(f"{file}:{sheet.title}", sheet.title, ordered, day_zero=day_zero)
 
 
-def _read_cell(cell: Any, shown: Any) -> Cell:
+def _read_cell(cell: Any, shown: Any, *, is_exported: bool) -> Cell:
+    """A cell; in a workbook of `export` a text is that text, whatever it looks like."""
     formula = ""
     value = cell.value
     if cell.data_type == "f":
@@ -163,10 +174,8 @@ def _read_cell(cell: Any, shown: Any) -> Cell:
         if value is None:
             hint = "open the workbook in a spreadsheet program and save it"
             return Cell(formula=formula, fault=f"the formula {formula[:40]} has no stored result: {hint}")
-    if shown.data_type == "e" or (
-        isinstance(value, str) and value.startswith("#") and value.endswith(("!", "?", "/A"))
-    ):
-        return Cell(formula=formula, fault=f"the cell shows the error {value}")
+    if shown.data_type == "e" or (not is_exported and isinstance(value, str) and shows_error(value.strip())):
+        return Cell(formula=formula, fault=error_fault(str(value)))
     if isinstance(value, timedelta):
         whole = value.total_seconds()
         value = time(*_clock(int(whole))) if 0 <= whole < timedelta(days=1).total_seconds() else str(value)

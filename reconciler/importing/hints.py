@@ -111,7 +111,7 @@ TOTALS = frozenset(
 """First words of a row that adds up the others."""
 ALSO_NAMES = frozenset({"max", "min"})
 """Those of them that are names of people too."""
-NOTHING = frozenset({"-", "--", "---", "\u2013", "\u2014", "n/a", "na", "#n/a", "none", "null", "nil", "?", "tbd"})
+NOTHING = frozenset({"-", "--", "---", "\u2013", "\u2014", "n/a", "na", "none", "null", "nil", "?", "tbd"})
 """What people write where there is nothing."""
 
 SECRET = frozenset({"password", "passwort", "passwd", "pwd", "login", "token", "secret", "apikey", "key", "pin"})

@@ -89,6 +89,9 @@ class RowDrafts:
     def _tell_nameless(self, kind: Kind, row: int, place: int) -> None:
         if (row, place) in self._nameless:
             return
+        if self._sheet.cell(row, place).fault:
+            self._tell_fault(row, place, "/metadata/name")
+            return
         self._nameless.add((row, place))
         text = self._sheet.cell(row, place).text if (kind.name, NAME) in self._others or place > 1 else ""
         message = f"this row has no name: what the {kind.name.lower()} is called"
@@ -98,6 +101,13 @@ class RowDrafts:
             hint = "names have Latin letters and digits: write it with them"
         origin = Origin(self._sheet, row, place)
         self._reader.problems.append(origin.problem("missing-field", "/metadata/name", message, hint))
+
+    def _tell_fault(self, row: int, place: int, pointer: str) -> None:
+        """A cell of a name, reference or label that shows an error."""
+        if (row, place) not in self._nameless:
+            self._nameless.add((row, place))
+            fault, hint = self._sheet.cell(row, place).fault, "write the value itself"
+            self._reader.problems.append(Origin(self._sheet, row, place).problem("wrong-type", pointer, fault, hint))
 
     def _tell_twice(self, draft: Draft, row: int, first: int) -> None:
         """Two rows of one name, where no contradiction tells of it."""
@@ -218,6 +228,9 @@ class RowDrafts:
 
     def _put_metadata(self, kind: Kind, name: str, target: str, row: int, place: int) -> None:
         cell = self._sheet.cell(row, place)
+        if cell.fault:
+            self._tell_fault(row, place, f"/metadata/{target.replace('.', '/', 1)}")
+            return
         text = str(cell.value) if isinstance(cell.value, str) and self._rule.exact else cell.text
         if not text or (text.lower() in NOTHING and not self._rule.exact):
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -45,6 +46,20 @@ class Cell(Struct, frozen=True):
         if isinstance(value, (date, time)):
             return value.isoformat()
         return " ".join(str(value).split())
+
+
+_ERRORS = re.compile(
+    r"#(?:N/?[ADV]|GETTING_DATA|[^\s#]*[!?]|##+)|(?:Err|Fehler|Erreur|Errore|Error)\s?:\s?\d{3}", re.IGNORECASE
+)
+
+
+def shows_error(text: str) -> bool:
+    """Whether a text is what a spreadsheet program shows in place of a result: `#N/A`, `#DIV/0!`, `Err:502`, `###`."""
+    return _ERRORS.fullmatch(text) is not None
+
+
+def error_fault(text: str) -> str:
+    return f"the cell shows the error {text}"
 
 
 MAX_WHOLE = 1e15

@@ -283,6 +283,30 @@ def test_the_lines_of_a_csv_file(tmp_path: Path, text: str, codes: list[str], na
     assert (done.codes, {key.name for key in done.drafts.by_name}) == (codes, names)
 
 
+@pytest.mark.parametrize("error", ["#N/A", "#DIV/0!", "#REF!", "#BEZUG!", "#NV", "#SPILL!", "Err:502", "####"])
+@pytest.mark.parametrize("header", ["User", "Lots", "Risk", "labels.desk"])
+def test_an_error_in_a_csv_file_is_no_value(tmp_path: Path, error: str, header: str) -> None:
+    row = {"User": "al", "Lots": "1", "Risk": "0.5", "labels.desk": "fx"} | {header: error}
+    (tmp_path / "users.csv").write_text(f"{','.join(row)}\n{','.join(row.values())}\n")
+    done = read(*read_text_sheet(tmp_path / "users.csv", Limits()).sheets)
+    assert [(one.code, one.message) for one in done.read.problems] == [
+        ("wrong-type", f"the cell shows the error {error}")
+    ]
+
+
+def test_an_error_in_a_reference_does_not_lose_it() -> None:
+    row = ["a1", Cell(fault="the cell shows the error #REF!"), 30, "EURUSD", "al"]
+    assert read(sheet([*ACCOUNT, "Trader"], row, name="Accounts")).codes == ["wrong-type"]
+    row[1], row[4] = "ostrin", Cell(fault="the formula =A1 has no stored result")
+    assert read(sheet([*ACCOUNT, "Trader"], row, name="Accounts")).codes == ["wrong-type"]
+
+
+@pytest.mark.parametrize("text", ["#US30", "#5511", "#1", "Error", "###x"])
+def test_a_text_with_a_hash_is_no_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "users.csv").write_text(f"User,Lots,Risk,labels.x\nal,1,0.5,{text}\n")
+    assert read(*read_text_sheet(tmp_path / "users.csv", Limits()).sheets).codes == []
+
+
 def test_a_column_of_a_mapping_is_named_by_letters() -> None:
     text = (
         b"version: 1\nsheets:\n- {sheet: Users, kind: User, header: 1, columns: [{column: '1', header: x, to: []}]}\n"

@@ -286,6 +286,13 @@ def test_files_of_one_name_do_not_share_a_mapping(desk: Desk) -> None:
     assert specs(desk, "users")["paris"]["risk_per_trade_percent"] == 0.75
 
 
+@pytest.mark.parametrize(("title", "is_fault"), [("Other", True), ("reconciler", False)])
+def test_a_text_in_an_exported_workbook_is_never_an_error(tmp_path: Path, title: str, is_fault: bool) -> None:
+    workbook(tmp_path / "x.xlsx", {"Users": [["User", "Note"], ["al", "Err:502"]], title: [["version: 1"]]})
+    cell = read_workbook(tmp_path / "x.xlsx", Limits()).sheets[0].cell(2, 2)
+    assert (bool(cell.fault), cell.text) == (is_fault, "" if is_fault else "Err:502")
+
+
 def test_a_csv_file_names_line_and_cell(desk: Desk) -> None:
     rows = [["My desk"], [], USER_HEADER, [str(cell) for cell in user(SL="maybe")]]
     (desk.folder / "book.csv").write_text(csv_text(rows, ";"), newline="")
