@@ -18,6 +18,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from reconciler.errors import NeedsHuman, TooLarge
 from reconciler.importing.amounts import SERIAL_START
+from reconciler.importing.numberformats import show_around
 from reconciler.importing.sheets import (
     MAPPING_SHEET,
     Cell,
@@ -48,7 +49,6 @@ WIDEST = 60
 _CELL = re.compile(rb"<(?:\w+:)?c[ />]")
 _MERGED = re.compile(rb"<(?:\w+:)?mergeCell\s[^>]{0,200}?ref\s*=\s*[\"']([A-Z]{1,3})(\d{1,7}):([A-Z]{1,3})(\d{1,7})")
 _MARKS = re.compile(rb"<!(?:DOCTYPE|ENTITY)")
-_LITERAL = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]')
 _SAVE_AS = "save it as an Excel workbook (.xlsx), without a password"
 
 
@@ -179,9 +179,11 @@ def _read_cell(cell: Any, shown: Any, *, is_exported: bool) -> Cell:
     if isinstance(value, timedelta):
         whole = value.total_seconds()
         value = time(*_clock(int(whole))) if 0 <= whole < timedelta(days=1).total_seconds() else str(value)
-    percent = "%" in _LITERAL.sub("", str(cell.number_format or ""))
-    if isinstance(value, (bool, int, float, str, date, datetime, time)):
-        return Cell(value, percent and not isinstance(value, str), formula)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        around, is_percent = show_around(str(cell.number_format or ""), value)
+        return Cell(value, is_percent, formula, shown=around)
+    if isinstance(value, (bool, str, date, datetime, time)):
+        return Cell(value, formula=formula)
     return Cell(None if value is None else str(value), formula=formula)
 
 

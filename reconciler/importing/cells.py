@@ -27,9 +27,11 @@ from reconciler.importing.hints import (
     says_percent,
     takes_money,
 )
+from reconciler.importing.sheets import shown_text
 from reconciler.importing.tables import CellError, convert_cell
 from reconciler.kinds.engine import matches
 from reconciler.kinds.kind import NUMBERS, SqlType
+from reconciler.values import replace
 from reconciler.words import list_words
 
 if TYPE_CHECKING:
@@ -124,23 +126,22 @@ def _amount(reader: ColumnReader, cell: Cell) -> Amount | CellError:
         return CellError("wrong-type", f"the cell holds the date or time {cell.text}, and no number", hint)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return _stored(reader, cell, value)
-    amount = read_amount(cell.text)
-    return _fitting(reader, cell, amount)
+    return _fitting(reader, cell.text, read_amount(cell.text))
 
 
-def _fitting(reader: ColumnReader, cell: Cell, amount: Amount | None) -> Amount | CellError:
+def _fitting(reader: ColumnReader, text: str, amount: Amount | None) -> Amount | CellError:
     """An amount written as text, if the field can have its unit."""
     name = reader.column.name
     if amount is None:
-        return CellError("wrong-type", f"{cell.text!r} is no number", reader.column.description)
+        return CellError("wrong-type", f"{text!r} is no number", reader.column.description)
     if amount.is_ratio and name not in reader.hints.ratios:
-        return CellError("wrong-type", f"{cell.text!r} is a ratio, and no number", reader.column.description)
+        return CellError("wrong-type", f"{text!r} is a ratio, and no number", reader.column.description)
     if amount.is_money and not takes_money(reader.column, reader.hints):
         unit = f"is in {reader.column.unit}" if reader.column.unit else "is a ratio"
-        return CellError("wrong-type", f"{cell.text!r} is money, and {name} {unit}", reader.column.description)
+        return CellError("wrong-type", f"{text!r} is money, and {name} {unit}", reader.column.description)
     if amount.unit and not _fits(reader, amount.unit):
         unit = f"is in {reader.column.unit}" if reader.column.unit else "has no unit"
-        return CellError("wrong-type", f"{cell.text!r} is in {amount.unit!r}, and {name} {unit}")
+        return CellError("wrong-type", f"{text!r} is in {amount.unit!r}, and {name} {unit}")
     return amount
 
 
@@ -150,6 +151,9 @@ def _stored(reader: ColumnReader, cell: Cell, value: float) -> Amount | CellErro
         return CellError("not-finite", f"{cell.text} is not a finite number")
     if cell.formula and isinstance(value, float):
         exact = Decimal(f"{value:.{EXCEL_DIGITS}g}")
+    if cell.shown:
+        around = _fitting(reader, shown_text(cell), read_amount(cell.shown))
+        return around if isinstance(around, CellError) else replace(around, values={"": exact})
     if not cell.percent:
         return Amount({"": exact})
     if "percent" not in reader.column.unit:
@@ -243,7 +247,7 @@ def _number(reader: ColumnReader, cell: Cell, amount: Amount, value: Decimal) ->
     converted = convert_cell(column, f"{value:f}")
     if isinstance(converted, CellError):
         return CellError(converted.code, f"{cell.text!r}: {converted.message}", converted.hint)
-    text = cell.text
+    text = shown_text(cell)
     if amount.is_ratio:
         reader.note("a ratio to its number", text, converted)
     elif cell.percent:
@@ -347,7 +351,7 @@ def stated_unit(header: str, cell: Cell) -> str:
     """The unit that stands with a number, or the percent sign of its header; empty without one."""
     if cell.percent:
         return "%"
-    amount = read_amount(cell.text) if isinstance(cell.value, str) else None
+    amount = read_amount(cell.text if isinstance(cell.value, str) else cell.shown)
     if amount is not None and amount.unit:
         return amount.unit
     return "%" if says_percent(header) else ""

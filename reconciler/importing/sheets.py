@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec import Struct
 
 from reconciler.importing.amounts import SERIAL_START
+from reconciler.importing.numberformats import NUMBER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,13 +20,15 @@ Content: TypeAlias = "bool | int | float | str | date | datetime | time | None"
 class Cell(Struct, frozen=True):
     """What a cell holds. `percent`: it is shown as a percentage, so 0.005 is 0.5 %.
 
-    `formula` is the text of the formula that the value comes from. `fault` says why there is no value to read.
+    `formula` is the text of the formula that the value comes from. `fault` says why there is no value to read. `shown`
+    is what stands around a number that is shown with more, the number being 7: `7 lots`.
     """
 
     value: Content = None
     percent: bool = False
     formula: str = ""
     fault: str = ""
+    shown: str = ""
 
     @property
     def is_empty(self) -> bool:
@@ -60,6 +63,11 @@ def shows_error(text: str) -> bool:
 
 def error_fault(text: str) -> str:
     return f"the cell shows the error {text}"
+
+
+def shown_text(cell: Cell) -> str:
+    """The text of a cell with what its format shows around a number."""
+    return cell.shown.replace(NUMBER, cell.text, 1) if cell.shown else cell.text
 
 
 MAX_WHOLE = 1e15
