@@ -152,17 +152,41 @@ def _read_sheet(file: Path, sheet: Any, shown: Any, limits: Limits) -> Sheet:
         if not read.is_empty or read.formula:
             rows.setdefault(cell.row, {})[cell.column] = read
     for area in sheet.merged_cells.ranges:
-        top = rows.get(area.min_row, {}).get(area.min_col)
-        if top is not None and area.min_col == area.max_col:
-            for row in range(area.min_row + 1, area.max_row + 1):
-                if row in rows:
-                    rows[row][area.min_col] = top
+        _spread(rows, area)
     if len(rows) > limits.paths:
         raise TooLarge(f"{file} has more than {limits.paths:,} rows", hint="split it, or raise limits.paths")
     ordered = {row: dict(sorted(rows[row].items())) for row in sorted(rows)}
     epoch: datetime = sheet.parent.epoch
     day_zero = SERIAL_START if epoch == WINDOWS_EPOCH else epoch.date()
-    return Sheet(f"{file}:{sheet.title}", sheet.title, ordered, day_zero=day_zero)
+    hidden_rows = frozenset(row for row, one in sheet.row_dimensions.items() if one.hidden and row in rows)
+    hidden_columns = frozenset(
+        column for one in sheet.column_dimensions.values() if one.hidden for column in range(one.min, one.max + 1)
+    )
+    return Sheet(
+        f"{file}:{sheet.title}",
+        sheet.title,
+        ordered,
+        day_zero=day_zero,
+        hidden_rows=hidden_rows,
+        hidden_columns=hidden_columns,
+    )
+
+
+def _spread(rows: dict[int, dict[int, Cell]], area: Any) -> None:
+    """Give each row of a merged cell its value, in rows that have more cells: others hold a title or a remark.
+
+    Of which of several columns it is, nobody can say: it is that of the first, and the others have no value.
+    """
+    top = rows.get(area.min_row, {}).get(area.min_col)
+    if top is None:
+        return
+    across = range(area.min_col + 1, area.max_col + 1)
+    place = f"{letters(area.min_col)}{area.min_row}"
+    for row in range(area.min_row, area.max_row + 1):
+        cells = rows.get(row, {})
+        if any(not area.min_col <= column <= area.max_col for column in cells):
+            cells[area.min_col] = top
+            cells |= {column: Cell(fault=f"the cell is merged with {place}") for column in across}
 
 
 def _read_cell(cell: Any, shown: Any, *, is_exported: bool) -> Cell:

@@ -80,6 +80,8 @@ def read_column(
             reader.faults[row] = CellError("wrong-type", cell.fault, "write the value itself")
         elif not cell.is_empty and (choices.is_exact or cell.text in column.enum or cell.text.lower() not in NOTHING):
             good.append((row, cell))
+        elif not cell.is_empty:
+            reader.note("no value", cell.text, "no value")
     if column.type in NUMBERS:
         _read_numbers(reader, good)
     elif field_format(kind, column.name) in {"date", "date-time"}:

@@ -102,6 +102,10 @@ class _Reader(Findings):
         self._tell_left_out(sheet, rule)
         mapped = [place for one in rule.columns if one.to and (place := places[one.column]) is not None]
         rows = self._find_rows(sheet, rule, mapped)
+        hidden = [str(row) for row in rows if row in sheet.hidden_rows]
+        if hidden:
+            told = f"hidden, and read: {'row' if len(hidden) == 1 else 'rows'} {', '.join(hidden)}"
+            self.assumptions.append(Assumption(About.CELLS, sheet.name, 0, "", "", told, len(hidden)))
         chosen: dict[str, dict[str, Any]] = defaultdict(dict)
         fields: dict[tuple[str, str], tuple[ColumnRule, int, ReadColumn]] = {}
         for one, kind_name, target in columns_of(rule):
@@ -196,6 +200,8 @@ class _Reader(Findings):
             self.problems.append(Problem(sheet.place, row, place, fault.code, pointer, fault.message, fault.hint))
         if not self._is_exact:
             self.assume(About.COLUMN, sheet, place, one.header, target, len(read.values))
+        if place in sheet.hidden_columns:
+            self.assume(About.CELLS, sheet, place, "", "hidden, and read", len(read.values))
         for note in read.notes:
             self.assume(About.CELLS, sheet, place, "", note.example, note.cells)
         for key, value in read.chosen.items():
@@ -233,7 +239,7 @@ class _Reader(Findings):
         headers = {at: sheet.cell(rule.header, at).text for at in mapped}
         rows: list[int] = []
         for row, above in sheet.rows.items():
-            texts = {cell.text for cell in above.values() if not cell.is_empty}
+            texts = {cell.text for cell in above.values() if cell.text}
             if row < rule.header and len(texts) >= MIN_FOR_NOTES and not rule.exact:
                 told = Assumption(About.LEFT_OUT, sheet.name, 0, str(row), "", "above the header", len(texts))
                 self.assumptions.append(told)

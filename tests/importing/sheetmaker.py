@@ -20,8 +20,12 @@ def workbook(
     sheets: Mapping[str, Sequence[Sequence[Any]]],
     formats: Mapping[str, str] | None = None,
     epoch: datetime = WINDOWS_EPOCH,
+    hidden: str = "",
 ) -> None:
-    """A workbook with rows of cells, some of them with a number format: `{"Accounts!C4": "0.0%"}`."""
+    """A workbook with rows of cells, some of them with a number format: `{"Accounts!C4": "0.0%"}`.
+
+    `hidden` is a row of the first sheet.
+    """
     book = Workbook()
     book.epoch = epoch
     book.remove(book.worksheets[0])
@@ -39,6 +43,8 @@ def workbook(
             for row in book[title][cell] if ":" in cell else ((book[title][cell],),):
                 for one in row:
                     one.number_format = form
+    if hidden:
+        book.worksheets[0].row_dimensions[int(hidden)].hidden = True
     book.save(file)
 
 

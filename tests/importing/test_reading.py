@@ -103,7 +103,7 @@ def test_a_given_mapping_does_not_decide_what_it_leaves_open(
         ("Lots", [0.02, 0.03], ["", ""], [0.02, 0.03], ()),
         ("Lots", [0.02, 0.03], ["percent", "fixed"], [None, 0.03], (2,)),
         ("Lots", [Cell(0.02, percent=True), 0.03], ["percent", "fixed"], [2, 0.03], ()),
-        ("Lots", [0.02, 1], ["percent", "%"], [0.02, 1], ()),
+        ("Lots", [0.02, 2], ["percent", "%"], [0.02, 2], ()),
     ],
 )
 def test_a_small_number_of_lots_may_be_a_fraction_where_it_is_in_percent(

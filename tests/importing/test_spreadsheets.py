@@ -15,6 +15,7 @@ from reconciler.errors import NeedsHuman, TooLarge
 from reconciler.model.limits import Limits
 from reconciler.wiring.checkout import open_checkout
 from tests.importing.sheetmaker import MAKES, csv_text, workbook
+from tests.importing.test_reading import read
 from tests.support.world import SHIPPED
 
 if TYPE_CHECKING:
@@ -291,6 +292,27 @@ def test_a_text_in_an_exported_workbook_is_never_an_error(tmp_path: Path, title:
     workbook(tmp_path / "x.xlsx", {"Users": [["User", "Note"], ["al", "Err:502"]], title: [["version: 1"]]})
     cell = read_workbook(tmp_path / "x.xlsx", Limits()).sheets[0].cell(2, 2)
     assert (bool(cell.fault), cell.text) == (is_fault, "" if is_fault else "Err:502")
+
+
+def test_what_is_merged_or_hidden_is_not_lost(tmp_path: Path) -> None:
+    rows = [
+        ["Who", None, None, "Trade"],
+        ["User", "Lots", "Risk %", "SL", "TP"],
+        ["al", 0.1, None, "ATR", "ATR"],
+        ["bo", None, None, "ATR", "ATR"],
+        ["cy", 0.2, 0.5, "none", "ATR"],
+        ["these are all of them"],
+    ]
+    merged = {"Users!A1:C1": "merge", "Users!B3:C4": "merge", "Users!A6:E6": "merge"}
+    workbook(tmp_path / "x.xlsx", {"Users": rows}, merged, hidden="5")
+    done = read(*read_workbook(tmp_path / "x.xlsx", Limits()).sheets)
+    assert [done.spec("User", name)["lot_size_value"] for name in ("al", "bo", "cy")] == [0.1, 0.1, 0.2]
+    told = [(one.line, one.column, one.message) for one in done.read.problems]
+    assert told == [(3, 3, "the cell is merged with B3"), (4, 3, "the cell is merged with B3")]
+    said = {one.text: one.at for one in done.read.assumptions}
+    assert said["a remark: these are all of them"] == "6"
+    assert {"hidden, and read: row 5", "none → no value"} <= said.keys()
+    assert "above the header" not in said
 
 
 def test_a_csv_file_names_line_and_cell(desk: Desk) -> None:
