@@ -209,16 +209,31 @@ def test_100_000_sessions_of_one_owner_keep_nobody_waiting(link: Connection, sha
     assert not last.sessions[0].is_active
 
 
+def decide_end(link: Connection) -> None:
+    """End all of an owner's sessions as a process does that itself ends before it has written one down."""
+    header = ("", 1_800_000, 604_800_000, "user_id", "user:")
+    link.run(script("when_full", "session", "session_end"), (f"user:{ANN}:sessions",), (*header, ANN))
+
+
 def test_all_are_ended_before_all_are_written_down(link: Connection) -> None:
     many(link, ANN, 3 * RECORDS_PER_SCRIPT)
     sessions = sessions_on(link)
     first = link.ask("ZRANGE", f"user:{ANN}:sessions", -1, -1)[0].decode()
-    decision = script("when_full", "session", "session_end")
-    header = ("", 1_800_000, 604_800_000, "user_id", "user:")
-    link.run(decision, (f"user:{ANN}:sessions",), (*header, ANN))  # as if the process had ended right there
+    decide_end(link)
     found = sessions.get(first)
     assert found is not None
     assert not found.is_active
+
+
+@pytest.mark.parametrize("look", ["get", "touch", "expire", "page"])
+def test_who_looks_before_all_are_written_down_takes_none_out_of_their_number(link: Connection, look: str) -> None:
+    sessions = sessions_on(link)
+    begun = [begin(sessions) for _ in range(3)]
+    decide_end(link)
+    for one in begun:
+        getattr(sessions, look)(*([ANN, 10] if look == "page" else [one.id]))
+    assert sessions.expire_all(ANN) == 3
+    assert {link.ask("HGET", f"session:{one.id}", "status") for one in begun} == {b"EXPIRED"}
 
 
 def test_without_memory_sessions_can_be_read_and_ended_but_none_begins(link: Connection) -> None:

@@ -58,8 +58,9 @@ local function index_key(owner) return ARGV[5] .. owner .. ':sessions' end
 local function ended(owner) return tonumber(redis.call('GET', index_key(owner) .. ':ended') or '-1') end
 
 -- The record by column, its moment, and whether it was found ACTIVE and is not any more. What cannot be read is gone:
--- it is nobody's permission.
-local function look(id)
+-- it is nobody's permission. What was ended together with all others of its owner is written down by whoever `settles`
+-- that, as they count: nobody who looks meanwhile takes one out of their number.
+local function look(id, settles)
   local key = session_key(id)
   local found = redis.call('HMGET', key, 'session_id', ARGV[4], 'ip_address', 'last_active', 'device_fingerprint', 'status')
   local last = moment(found[4])
@@ -68,8 +69,9 @@ local function look(id)
     redis.call('DEL', key)
     return nil
   end
-  if found[6] == 'ACTIVE' and (last + IDLE <= NOW or last <= ended(found[2])) then
-    redis.call('HSET', key, 'status', 'EXPIRED')
+  local idle = last + IDLE <= NOW
+  if found[6] == 'ACTIVE' and (idle or last <= ended(found[2])) then
+    if idle or settles then redis.call('HSET', key, 'status', 'EXPIRED') end
     found[6] = 'EXPIRED'
     return found, last, true
   end

@@ -7,7 +7,7 @@ local looked, changed = 0, 0
 for at = 1, #entries, 2 do
   if tonumber(entries[at + 1]) > till then break end
   looked = looked + 1
-  local _, _, now_expired = look(entries[at])
+  local _, _, now_expired = look(entries[at], true)
   if now_expired then changed = changed + 1 end
 end
 if looked < tonumber(ARGV[9]) then
