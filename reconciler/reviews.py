@@ -30,6 +30,7 @@ class RulesSummary(Answer, frozen=True):
     passed: Count
     failed: tuple[str, ...]
     warned: tuple[str, ...]
+    complete: Annotated[bool, Meta(description="false: files cannot be read, and no rule saw what they declare")] = True
 
 
 class RuleEdit(Answer, frozen=True):

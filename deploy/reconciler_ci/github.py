@@ -72,7 +72,7 @@ def _run(wish: Wish, actions: Actions) -> int:
         actions.output(name, value)
     actions.summarise(markdown)
     if wish.comment and "pull_request" in event:
-        needed = code != OK or telling.is_news(told.markdown)
+        needed = code != OK or telling.tells_change(told.markdown)
         _comment(markdown, event["pull_request"]["number"], actions, needed=needed)
     return code
 

@@ -80,7 +80,7 @@ def plan(path: str, base: str, environ: Mapping[str, str]) -> int:
         _write("reconciler-plan.xml", told["junit"].out)
         body = comments.marked(told["markdown"].out, reconciler.checkout.path)
         _write("reconciler-plan.md", body)
-        _note(body, environ, needed=code != OK or telling.is_news(body))
+        _note(body, environ, needed=code != OK or telling.tells_change(body))
         return code
 
     return _started(path, job)

@@ -41,7 +41,7 @@ def markdown(told: str, tests: PolicyTests, path: str) -> str:
     return whole if len(whole) <= LONGEST else f"{head}, see the job's log\n"
 
 
-def is_news(plan: str) -> bool:
+def tells_change(plan: str) -> bool:
     """Whether a plan's comment tells of any change: one of the rules alone changes no row, and is one all the same."""
     title = next((line for line in plan.split("\n") if line.startswith("### ")), "")
     return not title.endswith(" Nothing changes")

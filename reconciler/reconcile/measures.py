@@ -6,13 +6,14 @@ Where a step changes a measure, both figures are those of the measure before it:
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import count
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from reconciler.model.change import Between
-from reconciler.model.problem import Measure, Problem
+from reconciler.model.problem import Fault, Measure, Problem
 from reconciler.model.review import Measurement
 from reconciler.policy import measure_fault, read_measure
 from reconciler.reconcile.admission import LazyRows
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from reconciler.reconcile.rules import RuleReader, Rules
 
 MAX_READINGS = 20
-"""Figures of one measure that are told."""
+"""Figures of one measure that are told of a state."""
+CUT = "this measure has more than {:,} figures: those are told, and what moves beyond them is not"
 _states = count(1)
 """Numbers for the states that are asked about: an engine may hold others of the same commits."""
 
@@ -73,7 +75,7 @@ class Measurer(Struct, frozen=True):
         verdicts_before = self._run(chosen, old.kinds, live, live, Between(before, before, ())) if old else ()
         step = Between(before, after, rows) if same_tables and rows is not None else None
         verdicts = self._run(asked, new.kinds, live if same_tables else (), LazyRows(new.rows), step)
-        faults = {measure_fault(verdict.policy, verdict.fault) for verdict in verdicts if verdict.fault}
+        faults = _faults((*verdicts_before, *verdicts))
         measured = [verdict for verdict in verdicts if verdict.policy in chosen] if request.changes else []
         measurements = tuple(_compare_verdicts(verdicts_before, measured, known))
         return measurements, tuple(sorted({*problems, *faults}))
@@ -85,7 +87,7 @@ class Measurer(Struct, frozen=True):
             return StateReadings({}, problems)
         identity, rows = f"measured {next(_states)}", LazyRows(state.rows)
         verdicts = self._run(tuple(known.values()), state.kinds, rows, rows, Between(identity, identity, ()))
-        faults = {measure_fault(verdict.policy, verdict.fault) for verdict in verdicts if verdict.fault}
+        faults = _faults(verdicts)
         readings = {known[verdict.policy.name]: verdict.readings[:MAX_READINGS] for verdict in verdicts}
         return StateReadings(readings, tuple(sorted({*problems, *faults})))
 
@@ -106,8 +108,24 @@ def _compare_verdicts(
     earlier = {verdict.policy.name: verdict.readings for verdict in before}
     for verdict in after:
         name = verdict.policy.name
-        old = {(reading.label, reading.unit): reading.value for reading in earlier.get(name, ())}
-        new = {(reading.label, reading.unit): reading.value for reading in verdict.readings}
-        for label, unit in list(dict.fromkeys((*old, *new)))[:MAX_READINGS]:
-            key = (label, unit)
+        old, new = _number_readings(earlier.get(name, ())), _number_readings(verdict.readings)
+        for label, unit, at in dict.fromkeys((*old, *new)):
+            key = (label, unit, at)
             yield Measurement(name, label, unit, old.get(key), new.get(key), verdict.policy != known.get(name))
+
+
+def _number_readings(readings: Iterable[Reading]) -> dict[tuple[str, str, int], float | None]:
+    """The figures by label, unit, and how many of that label came before: none may stand in for another."""
+    seen = Counter[tuple[str, str]]()
+    numbered: dict[tuple[str, str, int], float | None] = {}
+    for reading in readings:
+        numbered[reading.label, reading.unit, seen[reading.label, reading.unit]] = reading.value
+        seen[reading.label, reading.unit] += 1
+    return numbered
+
+
+def _faults(verdicts: Iterable[Verdict]) -> set[Problem]:
+    """The warnings about measures that cannot be run, or have more figures than are told."""
+    faults = {measure_fault(verdict.policy, verdict.fault) for verdict in verdicts if verdict.fault}
+    cut = {verdict.policy: len(verdict.readings) for verdict in verdicts if verdict.cut}
+    return faults | {measure_fault(policy, Fault(CUT.format(count))) for policy, count in cut.items()}

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from reconciler import canonical
-from reconciler.model.change import Op
+from reconciler.model.change import Op, Prune
 from reconciler.policy import problem_code
 from reconciler.report.commits import short_sha
 from reconciler.report.groups import NUMBER, TEXT, group_updates
@@ -19,7 +18,6 @@ from reconciler.report.markdown import (
     BAD,
     CAREFUL,
     MARKER,
-    MAX_ENTRY,
     ProblemLinks,
     Section,
     byte_size,
@@ -41,7 +39,7 @@ from reconciler.report.plans import (
     unread_files,
 )
 from reconciler.report.problems import plural, problem_counts
-from reconciler.report.review import count_of_kind, find_failed, format_step, rules_sentence
+from reconciler.report.review import count_of_kind, find_failed, format_step, rules_sentence, sort_measurements
 from reconciler.report.rulechanges import DONE, count_found, count_rule_changes, sort_rule_changes
 
 if TYPE_CHECKING:
@@ -49,7 +47,7 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Change, Resource, RowId
-    from reconciler.model.review import Reach, RuleChange, RuleEdit
+    from reconciler.model.review import Measurement, Reach, RuleChange, RuleEdit
     from reconciler.plan import Plan
     from reconciler.report.groups import ChangeGroup
     from reconciler.report.plans import Field
@@ -59,6 +57,10 @@ MAX_HEADLINE = 3
 """Kinds that the heading tells of, of what goes and of what comes."""
 MAX_IN_ROW, MAX_FOLDED = 3, 200
 """Resources that a row names, and those that are folded below it."""
+NAMES_ROOM, MIN_NAMES = 24_000, 500
+"""Bytes for the names of all rows, of which each may take half of what is left, and what a row has at least."""
+ASIDE = 0.5
+"""The part of the room that what becomes of rules may take, and then what is deleted: updates have to have theirs."""
 MAX_HOSTS, MAX_MEASURED = 10, 10
 MAX_FAILED = 20
 """Hosts and figures that are told, and rules that a line names."""
@@ -99,8 +101,12 @@ def _verdict(plan: Plan, groups: Sequence[ChangeGroup]) -> str:
 def _headline(plan: Plan, groups: Sequence[ChangeGroup]) -> Iterator[str]:
     """What happens, in short: what goes and comes, the largest change, and the one of most resources."""
     told = 0
-    for op, word in ((Op.DELETE, "removed"), (Op.CREATE, "added")):
-        counts = Counter(change.resource.kind for change in plan.changes if change.op is op)
+    for word, chosen in (
+        ("removed", [change for change in plan.changes if change.destructive]),
+        ("removed from git only", [change for change in plan.changes if change.prune is Prune.OFF]),
+        ("added", [change for change in plan.changes if change.op is Op.CREATE]),
+    ):
+        counts = Counter(change.resource.kind for change in chosen)
         for kind, count in counts.most_common(MAX_HEADLINE):
             yield f"{escape_markdown(count_of_kind(count, kind))} {word}"
         rest = counts.total() - sum(count for _, count in counts.most_common(MAX_HEADLINE))
@@ -147,15 +153,25 @@ def _facts(plan: Plan, links: Links) -> Iterator[str]:
         yield f"**{partial_note(plan)}**: {unread}; {LEFT_OUT}."
     if any(change.weighs for change in plan.review.rule_changes):
         yield f"{CAREFUL} **This change is also one of the rules**: what they refuse today may pass from then on"
-    for measured in plan.review.measurements[:MAX_MEASURED]:
-        moved = measured.before != measured.after
-        step = escape_markdown(f"{measured.label}: {format_step(measured)}")
-        note = " (this change is also one of the measure; told as it was before)" if measured.changed else ""
-        yield f"{f'**{step}**' if moved else step}{note}"
+    yield from _tell_measures(sort_measurements(plan), partial=bool(plan.partial))
     if plan.review.reach is not None and plan.changes:
         yield _tell_reach(plan.review.reach)
     if told := rules_sentence(plan):
         yield told + "".join(f"; {part}" for part in _failed_rules(plan, links))
+
+
+def _tell_measures(figures: Sequence[Measurement], *, partial: bool) -> Iterator[str]:
+    for measured in figures[:MAX_MEASURED]:
+        moved = measured.before != measured.after
+        step = escape_markdown(f"{measured.label}: {format_step(measured)}")
+        note = " (this change is also one of the measure; told as it was before)" if measured.changed else ""
+        unread = " (without what cannot be read)" if partial else ""
+        yield f"{f'**{step}**' if moved else step}{note}{unread}"
+    rest = figures[MAX_MEASURED:]
+    if rest:
+        moving = sum(measured.before != measured.after for measured in rest)
+        how = f"{moving:,} of them change" if moving else "unchanged"
+        yield f"{plural(len(rest), 'more figure')} of the desk's measures, {how}"
 
 
 def _tell_reach(reach: Reach) -> str:
@@ -190,7 +206,7 @@ def _rule_section(plan: Plan, links: Links) -> Iterator[Section]:
     rows = [_rule_row(change, count_found(plan, change), links) for change in sort_rule_changes(plan)]
     if rows:
         table = "\n#### Rules\n\n| | What | Which | Before → after |\n|:--|:--|:--|:--|\n"
-        yield Section("rule change", table, rows)
+        yield Section("rule change", table, rows, share=ASIDE)
 
 
 def _rule_row(change: RuleChange, found: int, links: Links) -> str:
@@ -220,7 +236,7 @@ def _deletion_section(plan: Plan, kinds: Kinds, links: Links) -> Iterator[Sectio
         opening = f"\n<details open><summary><b>{len(deletions):,} to delete</b></summary>\n\n"
         table = "| | Name | What becomes of it | Was declared in |\n|:--|:--|:--|:--|\n"
         rows = [_deletion_row(change, kinds, links) for change in deletions]
-        yield Section("change", opening + table, rows, "\n</details>\n")
+        yield Section("deletion", opening + table, rows, "\n</details>\n", ASIDE)
 
 
 def _deletion_row(change: Change, kinds: Kinds, links: Links) -> str:
@@ -232,32 +248,39 @@ def _deletion_row(change: Change, kinds: Kinds, links: Links) -> str:
 
 
 def _group_section(plan: Plan, groups: Sequence[ChangeGroup], links: Links) -> Iterator[Section]:
-    """What comes, then what changes, the largest first: a row for all that is alike."""
+    """What changes, the largest first, then what comes: a row for all that is alike."""
     created: dict[str, list[Resource]] = {}
     for change in plan.changes:
         if change.op is Op.CREATE:
             created.setdefault(change.resource.kind, []).append(change.resource)
-    rows = [
-        f"| {escape_markdown(count_of_kind(len(new), kind))} | added | | | {_name_all(new, links)} |\n"
-        for kind, new in created.items()
-    ]
-    rows += [_group_row(group, links) for group in groups]
+    told: list[tuple[str, Sequence[Resource]]] = [(_group_cells(group), group.resources) for group in groups]
+    told += [(f"{escape_markdown(count_of_kind(len(new), kind))} | added | | ", new) for kind, new in created.items()]
+    rows, room = [], NAMES_ROOM
+    for cells, resources in told:
+        names = _name_all(resources, links, max(room // 2, MIN_NAMES))
+        room -= byte_size(names)
+        rows.append(f"| {cells} | {names} |\n")
     if rows:
         table = "\n#### Changes\n\n| | What | Old → new | Size | Which |\n|:--|:--|:--|:--|:--|\n"
         yield Section("change group", table, rows)
 
 
-def _group_row(group: ChangeGroup, links: Links) -> str:
+def _group_cells(group: ChangeGroup) -> str:
     who = escape_markdown(count_of_kind(len(group.resources), group.kind))
-    names = _name_all(group.resources, links)
-    return f"| {who} | {code_span(group.field)} | {_steps(group)} | {group.size} | {names} |\n"
+    return f"{who} | {code_span(group.field)} | {_steps(group)} | {_size(group)}"
+
+
+def _size(group: ChangeGroup) -> str:
+    return "other unit" if group.old and group.new and group.old_unit != group.new_unit else group.size
 
 
 def _steps(group: ChangeGroup, to: str = " → ") -> str:
-    """`4.5…7 → 6.2 per lot`"""
+    """`4.5…7 → 6.2 per lot`, `0.1 lots → 2 percent`"""
     old, new = (_value_range(side, is_number=group.sort == NUMBER) for side in (group.old, group.new))
-    unit = f" {escape_markdown(group.unit)}" if group.unit else ""
-    return f"{old}{to}{new}{unit}" if group.new else f"{old}{unit}{to}{new}"
+    old_unit, new_unit = (f" {escape_markdown(unit)}" if unit else "" for unit in (group.old_unit, group.new_unit))
+    if not group.new:
+        return f"{old}{old_unit}{to}{new}"
+    return f"{old}{old_unit if group.old and old_unit != new_unit else ''}{to}{new}{new_unit}"
 
 
 def _value_range(values: Sequence[str], *, is_number: bool) -> str:
@@ -268,21 +291,20 @@ def _value_range(values: Sequence[str], *, is_number: bool) -> str:
     return code_span(f"{values[0]}…{values[-1]}") if is_number else f"{len(values):,} values"
 
 
-def _name_all(resources: Sequence[Resource], links: Links) -> str:
-    """The names, the first of them in sight; each where it is declared."""
+def _name_all(resources: Sequence[Resource], links: Links, room: int) -> str:
+    """The names, the first of them in sight, as many as so many bytes take; each where it is declared."""
     names = [link(code_span(one.name), links.to_line(one.path, one.line)) for one in resources[:MAX_FOLDED]]
     if len(resources) <= MAX_IN_ROW + 1:
         return ", ".join(names)
-    named = _count_fitting(names)
+    named = _count_fitting(names, room)
     beyond = f" and {len(resources) - named:,} more" if len(resources) > named else ""
     more = len(resources) - MAX_IN_ROW
     folded = f"<details><summary>and {more:,} more</summary>{', '.join(names[MAX_IN_ROW:named])}{beyond}</details>"
     return f"{', '.join(names[:MAX_IN_ROW])} {folded}"
 
 
-def _count_fitting(names: Sequence[str]) -> int:
-    """How many of the first names one row has room for."""
-    room = MAX_ENTRY
+def _count_fitting(names: Sequence[str], room: int) -> int:
+    """How many of the first names so many bytes take, at least one more than are in sight."""
     for count, name in enumerate(names):
         room -= byte_size(name)
         if room < 0:
@@ -291,16 +313,15 @@ def _count_fitting(names: Sequence[str]) -> int:
 
 
 def _kind_sections(plan: Plan, kinds: Kinds) -> Iterator[Section]:
-    """Every field of what comes and changes."""
-    rest = [change for change in plan.changes if change.op is not Op.DELETE]
-    for kind in sorted({change.resource.kind for change in rest}):
-        changes = [change for change in rest if change.resource.kind == kind]
-        counts = canonical.join_counts(Counter(f"to {change.op}" for change in changes))
-        name = escape_markdown(kind)
-        opening = f"\n<details><summary><b>{name}</b>: {counts}, field by field</summary>\n\n"
-        table = "| | Name | Field | Old | New |\n|:--|:--|:--|:--|:--|\n"
-        rows = [_change_rows(change, kinds) for change in changes]
-        yield Section("change", opening + table, rows, "\n</details>\n")
+    """Every field of what changes, then of what comes."""
+    for op, noun in ((Op.UPDATE, "update"), (Op.CREATE, "creation")):
+        found = [change for change in plan.changes if change.op is op]
+        for kind in sorted({change.resource.kind for change in found}):
+            changes = [change for change in found if change.resource.kind == kind]
+            summary = f"<b>{escape_markdown(kind)}</b>: {len(changes):,} to {op}, field by field"
+            table = "| | Name | Field | Old | New |\n|:--|:--|:--|:--|:--|\n"
+            rows = [_change_rows(change, kinds) for change in changes]
+            yield Section(noun, f"\n<details><summary>{summary}</summary>\n\n{table}", rows, "\n</details>\n")
 
 
 def _change_rows(change: Change, kinds: Kinds) -> str:
@@ -312,7 +333,9 @@ def _change_rows(change: Change, kinds: Kinds) -> str:
 
 
 def _field_cells(field: Field) -> str:
-    return " | ".join((code_span(field.name), _value_cell(field.old, field.unit), _value_cell(field.new, field.unit)))
+    return " | ".join(
+        (code_span(field.name), _value_cell(field.old, field.old_unit), _value_cell(field.new, field.new_unit))
+    )
 
 
 def _value_cell(value: str | None, unit: str) -> str:

@@ -1,8 +1,11 @@
 """The fields that a plan changes, those alike together and the largest change first.
 
 Of a number it is the factor that counts: 0.1 → 0.3 is larger than 30 → 60. A word that becomes another one, a reference
-to something else and a value that was not there count as much as a number that doubles; a value that goes, or a number
-that becomes 0, as more than any other. Free text and what is said about a resource (labels, annotations) come last.
+to something else and a value that was not there count as much as a number that doubles; a value that goes, a number
+that becomes 0 or was it, and one that gets another unit, as more than any other. Free text and what is said about a
+resource (labels, annotations) come last.
+
+What rises and what falls is told apart, unless all get the same value.
 """
 
 from __future__ import annotations
@@ -19,13 +22,14 @@ from reconciler.model.change import Op
 from reconciler.report.plans import changed_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Change, Resource
     from reconciler.report.plans import Field
 
     Likeness = tuple[str, ...]
+    Member = tuple[Change, Field]
 
 TEXT, WORD, NUMBER = range(3)
 """What a change is one of: of free text, of a word or reference, of a number."""
@@ -42,12 +46,13 @@ class ChangeGroup(Struct, frozen=True):
     """Changes of one field of some resources. `sort` is one of the constants above.
 
     `old` and `new` are the values there are, numbers from the smallest to the largest. `ratios` are the smallest and
-    the largest new / old of numbers; none where there is no such ratio, as from or to 0.
+    the largest new / old of numbers; none where there is no such ratio, as from or to 0, or between units.
     """
 
     kind: str
     field: str
-    unit: str
+    old_unit: str
+    new_unit: str
     sort: int
     old: tuple[str, ...]
     new: tuple[str, ...]
@@ -104,13 +109,13 @@ def _signed(ratio: float) -> str:
 
 def group_updates(changes: Iterable[Change], kinds: Kinds) -> tuple[ChangeGroup, ...]:
     """The fields that updates change, the largest change first."""
-    members: defaultdict[Likeness, list[tuple[Change, Field]]] = defaultdict(list)
+    members: defaultdict[Likeness, list[Member]] = defaultdict(list)
     for change in changes:
         if change.op is Op.UPDATE:
             kind = kinds.by_name.get(change.resource.kind)
             for field in changed_fields(change, kinds):
                 members[_likeness(kind, change, field)].append((change, field))
-    groups = (_group(likeness, found) for likeness, found in members.items())
+    groups = (_group(likeness, part) for likeness, found in members.items() for part in _split(likeness, found))
     return tuple(sorted(groups, key=lambda one: (-one.factor, -len(one.resources), one.kind, one.field)))
 
 
@@ -118,7 +123,7 @@ def _likeness(kind: Kind | None, change: Change, field: Field) -> Likeness:
     """What changes have in common that are told together."""
     sort = _sort(kind, field)
     values = (field.old or "", field.new or "") if sort == WORD else ()
-    return (change.resource.kind, field.name, field.unit, str(sort), *values)
+    return (change.resource.kind, field.name, field.old_unit, field.new_unit, str(sort), *values)
 
 
 def _sort(kind: Kind | None, field: Field) -> int:
@@ -140,21 +145,42 @@ def _as_number(text: str) -> float | None:
     return value if isfinite(value) else None
 
 
-def _group(likeness: Likeness, members: Iterable[tuple[Change, Field]]) -> ChangeGroup:
-    kind, name, unit, sort, *_ = likeness
-    found = list(members)
+def _split(likeness: Likeness, found: list[Member]) -> Iterable[list[Member]]:
+    """The changes of numbers by their way: a range tells nothing of what rises beside what falls, or becomes 0."""
+    _, _, old_unit, new_unit, sort, *_ = likeness
+    if int(sort) != NUMBER or old_unit != new_unit:
+        return (found,)
+    parts: defaultdict[tuple[bool, bool], list[Member]] = defaultdict(list)
+    compared = [member for member in found if _ratio(member[1]) is not None]
+    same = len({member[1].new for member in compared}) == 1
+    for member in found:
+        old, new = _numbers(member[1])
+        has_ratio = _ratio(member[1]) is not None
+        parts[has_ratio, new > old and not (has_ratio and same)].append(member)
+    return parts.values()
+
+
+def _numbers(field: Field) -> tuple[float, float]:
+    return float(field.old or 0), float(field.new or 0)
+
+
+def _ratio(field: Field) -> float | None:
+    """New / old; None where it says nothing: of two losses the larger number is the smaller one."""
+    old, new = _numbers(field)
+    ratio = new / old if old > 0 and new > 0 else 0
+    return ratio if 0 < ratio < inf else None
+
+
+def _group(likeness: Likeness, found: list[Member]) -> ChangeGroup:
+    kind, name, old_unit, new_unit, sort, *_ = likeness
     pairs = [(field.old or "", field.new or "") for _, field in found]
     is_number = int(sort) == NUMBER
     old, new = (_values(side, is_number=is_number) for side in zip(*pairs, strict=True))
-    ratios = _find_ratios([(float(old), float(new)) for old, new in pairs]) if is_number else None
-    return ChangeGroup(kind, name, unit, int(sort), old, new, ratios, tuple(change.resource for change, _ in found))
-
-
-def _find_ratios(pairs: Sequence[tuple[float, float]]) -> tuple[float, float] | None:
-    if any(old <= 0 or new <= 0 for old, new in pairs):  # of two losses the larger number is the smaller one
-        return None
-    ratios = [new / old for old, new in pairs]
-    return None if 0 in ratios or inf in ratios else (min(ratios), max(ratios))
+    ratios = [_ratio(field) for _, field in found] if is_number and old_unit == new_unit else [None]
+    known = [ratio for ratio in ratios if ratio is not None]
+    span = (min(known), max(known)) if len(known) == len(ratios) else None
+    resources = tuple(change.resource for change, _ in found)
+    return ChangeGroup(kind, name, old_unit, new_unit, int(sort), old, new, span, resources)
 
 
 def _values(texts: Iterable[str], *, is_number: bool) -> tuple[str, ...]:

@@ -54,12 +54,16 @@ _PLAIN = re.compile(r"[^`|\\\s](?:[^`|\\]*[^`|\\\s])?")
 
 
 class Section(Struct, frozen=True):
-    """Entries that may be left out one by one, with the text around them. `noun` names one entry."""
+    """Entries that may be left out one by one, with the text around them. `noun` names one entry.
+
+    `share` is the part of what room there is that they may take.
+    """
 
     noun: str
     opening: str
     entries: Sequence[str]
     closing: str = ""
+    share: float = 1
 
 
 def render_checked(checked: CheckResult) -> str:
@@ -99,7 +103,7 @@ def fit_sections(sections: Iterable[Section], room: int) -> tuple[list[str], Cou
     for section in sections:
         cost, kept = byte_size(section.opening) + byte_size(section.closing), 0
         for entry in section.entries:
-            if cost + byte_size(entry) > room:
+            if cost + byte_size(entry) > room * section.share:
                 break
             cost, kept = cost + byte_size(entry), kept + 1
         left_out[section.noun] += len(section.entries) - kept

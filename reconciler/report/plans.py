@@ -30,14 +30,15 @@ from reconciler.report.problems import (
     select_problems,
     written_size,
 )
-from reconciler.report.review import build_measurement, build_reach, build_remedy, build_rules, measure_lines
+from reconciler.report.review import build_measurements, build_reach, build_remedy, build_rules, measure_lines
 from reconciler.report.rulechanges import build_rule_changes, rule_change_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
     from reconciler.canonical import Value
-    from reconciler.kinds.kind import Kinds
+    from reconciler.kinds.kind import Column, Kind, Kinds
     from reconciler.model.change import Change
     from reconciler.model.problem import Problem
     from reconciler.plan import Plan
@@ -133,7 +134,7 @@ def build_plan(plan: Plan) -> reviews.Plan:
         partial=plan.partial[:MAX_UNREAD_LISTED],
         digest=plan.review.digest,
         rules=build_rules(plan),
-        measures=tuple(map(build_measurement, plan.review.measurements)),
+        measures=build_measurements(plan),
         touches=build_reach(plan.review.reach) if plan.review.reach else None,
         remedies=tuple(map(build_remedy, plan.review.remedies)),
         behind=plan.review.behind,
@@ -229,40 +230,70 @@ Member: TypeAlias = "Value | Missing"
 
 
 class Field(NamedTuple):
-    """A field or a member of one, such as `leverage_cap.gold`. `old` and `new` are None where there is no value."""
+    """A field or a member of one, such as `leverage_cap.gold`. `old` and `new` are None where there is no value.
+
+    The units may differ: those of some columns depend on the row.
+    """
 
     name: str
     old: str | None
     new: str | None
-    unit: str
+    old_unit: str = ""
+    new_unit: str = ""
 
     @property
     def before(self) -> str:
         """The old value with its unit, `-` for nothing."""
-        return _with_unit(self.old, self.unit)
+        return _with_unit(self.old, self.old_unit)
 
     @property
     def after(self) -> str:
         """The new value with its unit, `-` for nothing."""
-        return _with_unit(self.new, self.unit)
+        return _with_unit(self.new, self.new_unit)
 
     @property
     def transition(self) -> str:
-        """`0.75 → 0.5 percent`"""
-        return f"{self.old or NOTHING} → {self.after}" if self.new else f"{self.before} → {NOTHING}"
+        """`0.75 → 0.5 percent`, `0.1 lots → 2 percent`"""
+        if self.new is None or self.old_unit != self.new_unit:
+            return f"{self.before} → {self.after}"
+        return f"{self.old or NOTHING} → {self.after}"
 
 
 def changed_fields(change: Change, kinds: Kinds) -> Iterator[Field]:
-    """The fields that differ; of JSON objects the members that differ. The name only where it changed."""
+    """The fields that differ; of JSON objects the members that differ. The name only where it changed.
+
+    A value that stays and gets another unit differs as well.
+    """
     kind = kinds.by_name.get(change.resource.kind)
     for field in change.fields:
         if field.field == NAME and change.op is not Op.UPDATE:
             continue
-        column = kind.column(field.field) if kind else None
-        units = {column.unit_in(one.values) for one in (change.old, change.new) if one} if column else {""}
-        unit = units.pop() if column is None or len(units) == 1 else column.unit
+        units = _units(kind.column(field.field) if kind else None, change)
         for name, old, new in _differing_members(field.field, _or_missing(field.old), _or_missing(field.new)):
-            yield Field(escape_line(name), _member_text(old), _member_text(new), unit)
+            yield Field(escape_line(name), _member_text(old), _member_text(new), *units)
+    if kind is not None and change.old is not None and change.new is not None:
+        yield from _revalued_fields(kind, change, change.new.values)
+
+
+def _revalued_fields(kind: Kind, change: Change, values: Mapping[str, Any]) -> Iterator[Field]:
+    """The fields that mean something else though their values stay: 0.1 lots become 0.1 percent."""
+    differing = {field.field for field in change.fields}
+    for column in kind.columns:
+        value = values.get(column.name)
+        if column.unit_choice is None or column.name in differing or value is None:
+            continue
+        old_unit, new_unit = _units(column, change)
+        if old_unit != new_unit:
+            text = _member_text(canonical.to_json_value(value))
+            yield Field(escape_line(column.name), text, text, old_unit, new_unit)
+
+
+def _units(column: Column | None, change: Change) -> tuple[str, str]:
+    """The units of the old and the new value."""
+    if column is None:
+        return "", ""
+    old, new = (column.unit_in(side.values) if side else column.unit for side in (change.old, change.new))
+    return old, new
 
 
 def prune_effect(change: Change, kinds: Kinds) -> str:

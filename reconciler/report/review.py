@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from reconciler import canonical, reviews
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from reconciler.reconcile.measures import StateReadings
 
 NOTHING = "-"
-MAX_HOSTS = 100
-"""Hosts that JSON names."""
+MAX_HOSTS, MAX_FIGURES = 100, 200
+"""Hosts and figures that JSON has."""
+MAX_MOVES = 20
+"""Figures that text has."""
 
 
 def find_failed(plan: Plan) -> dict[Policy, Problem]:
@@ -42,6 +45,7 @@ def build_rules(plan: Plan) -> reviews.RulesSummary:
         passed=len(plan.review.policies) - len(failed),
         failed=failed,
         warned=tuple(policy.name for policy, problem in found.items() if not problem.is_error),
+        complete=not plan.partial,
     )
 
 
@@ -84,11 +88,32 @@ def build_measured_state(commit: str | None, state: StateReadings) -> reviews.Me
     return reviews.MeasuredState(commit=commit, measures=measures, problems=tuple(map(build_problem, state.problems)))
 
 
+def sort_measurements(plan: Plan) -> list[Measurement]:
+    """The figures, those that move most first."""
+    return sorted(plan.review.measurements, key=lambda one: -_movement(one))
+
+
+def _movement(measured: Measurement) -> float:
+    """By what part of itself a figure moves; more than by anything where it comes or goes."""
+    before, after = measured.before, measured.after
+    if before == after:
+        return 0
+    return inf if before is None or after is None else abs(after - before) / max(abs(before), abs(after))
+
+
+def build_measurements(plan: Plan) -> tuple[reviews.Measurement, ...]:
+    """The figures in their order; of very many those that move most."""
+    chosen = set(sort_measurements(plan)[:MAX_FIGURES])
+    return tuple(build_measurement(one) for one in plan.review.measurements if one in chosen)
+
+
 def measure_lines(plan: Plan) -> Iterator[str]:
     """`Total risk of open trades: 8.4 % → 9.1 %`, for each figure that changes."""
-    for measured in plan.review.measurements:
-        if measured.before != measured.after:
-            yield escape_line(f"{measured.label}: {format_step(measured)}")
+    moved = [one for one in sort_measurements(plan) if one.before != one.after]
+    for measured in moved[:MAX_MOVES]:
+        yield escape_line(f"{measured.label}: {format_step(measured)}")
+    if len(moved) > MAX_MOVES:
+        yield f"{plural(len(moved) - MAX_MOVES, 'more figure')} of the desk's measures that change"
 
 
 def format_step(measured: Measurement) -> str:
@@ -100,7 +125,10 @@ def format_step(measured: Measurement) -> str:
 def rules_sentence(plan: Plan) -> str:
     """`26 rules, 24 passed`; empty where there are none."""
     summary = build_rules(plan)
-    return f"{plural(summary.total, 'rule')}, {summary.passed:,} passed" if summary.total else ""
+    if not summary.total:
+        return ""
+    unread = f", but none saw {plural(len(plan.partial), 'file')} that cannot be read" if plan.partial else ""
+    return f"{plural(summary.total, 'rule')}, {summary.passed:,} passed{unread}"
 
 
 def count_of_kind(count: int, kind: str) -> str:

@@ -11,7 +11,7 @@ from reconciler_ci.errors import Refused, Unavailable
 from reconciler_ci.github_comments import PullRequest
 from reconciler_ci.gitlab import MergeRequest
 from reconciler_ci.review import PolicyTests
-from reconciler_ci.telling import is_news
+from reconciler_ci.telling import tells_change
 
 from tests.ci.forge import BOT, LONGEST, TOKEN, Forge
 
@@ -157,8 +157,8 @@ def test_what_github_would_not_take_is_cut() -> None:
     assert whole.endswith("❌ **9 of 9 tests of policies failed**, see the job's log\n")
 
 
-def test_a_change_of_rules_alone_is_news() -> None:
+def test_a_change_of_rules_alone_tells_change() -> None:
     head, foot = "<!-- reconciler:plan -->\n### ", "\n\n- 26 rules, 26 passed\n"
-    assert not is_news(f"{head}✅ Nothing changes{foot}")
-    assert not is_news(f"{head}⚠️ Nothing changes{foot}")
-    assert is_news(f"{head}⚠️ 1 rule removed; no resource changes{foot}")
+    assert not tells_change(f"{head}✅ Nothing changes{foot}")
+    assert not tells_change(f"{head}⚠️ Nothing changes{foot}")
+    assert tells_change(f"{head}⚠️ 1 rule removed; no resource changes{foot}")

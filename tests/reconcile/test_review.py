@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +13,6 @@ from reconciler.reconcile.remedies import find_remedies
 from tests.support import configs
 from tests.support.gitrepo import GitRepo
 from tests.support.world import World
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 AT_MOST = """-- Nobody risks more than {most}
 SELECT 'too much' AS message, 'user' AS kind, name, 'risk_per_trade_percent' AS field, {most} AS at_most
@@ -121,6 +118,53 @@ def test_what_the_base_did_since_is_counted(repo: GitRepo) -> None:
         base = moved
     assert World(repo.path).between(moved, head).review.behind == 2
     assert World(repo.path).between(head, head).review.behind == 0
+
+
+def test_a_host_that_loses_something_is_touched(repo: GitRepo) -> None:
+    def signal(host: str, users: list[str]) -> str:
+        return configs.signal("gold", users=users).replace("metadata:", f"metadata:\n  labels: {{host: {host}}}")
+
+    def touched(base: str, edits: dict[str, str | None]) -> tuple[str, ...]:
+        reach = World(repo.path).between(base, repo.commit(edits)).review.reach
+        assert reach is not None
+        return reach.hosts
+
+    base = repo.commit({"ann.yaml": configs.user("ann", risk=1.0)})
+    assert touched(base, {"gold.yaml": signal("h2", ["ann"])}) == ("h1", "h2"), "it moves"
+    base = repo.commit({})
+    assert touched(base, {"gold.yaml": signal("h2", ["bob"])}) == ("h2",), "it serves another user"
+    base = repo.commit({})
+    assert touched(base, {"gold.yaml": None}) == ("h2",), "it goes"
+
+
+def test_a_reference_that_goes_touches_the_host_it_led_to(tmp_path: Path) -> None:
+    repo = GitRepo.create(tmp_path)
+    hosted = configs.user("ann", risk=1.0).replace("metadata:", "metadata:\n  labels: {host: h1}")
+    tree = {"ann.yaml": hosted, "bob.yaml": configs.user("bob"), "s.yaml": configs.signal("gold", users=["ann"])}
+    base = repo.commit(tree)
+    reach = World(repo.path).between(base, repo.commit({"s.yaml": configs.signal("gold", users=["bob"])})).review.reach
+    assert reach is not None
+    assert reach.hosts == ("h1",)
+    assert reach.kinds == {"Signal": Touched(1, 0), "User": Touched(0, 1)}
+
+
+def test_a_row_that_stays_goes_on_counting(tmp_path: Path) -> None:
+    measure = (Path(__file__).parents[2] / "config-repo-example/policies/measures/total-risk.sql").read_text()
+    repo = GitRepo.create(tmp_path)
+    settings = "apiVersion: reconciler/v1\nkind: Repository\nspec:\n  prune: {{mode: '{}', max_percent: 100}}\n"
+    people = {f"{name}.yaml": configs.user(name, risk=1.0) for name in ("ann", "bob")}
+    for mode, falls in (("off", False), ("deactivate", True), ("delete", True)):
+        base = repo.commit({**people, MEASURE: measure, "reconciler.yaml": settings.format(mode)})
+        (figure,) = World(tmp_path).between(base, repo.commit({"bob.yaml": None})).review.measurements
+        assert figure.before is not None
+        assert figure.after == (figure.before / 2 if falls else figure.before), mode
+
+
+def test_figures_of_one_label_are_all_told(repo: GitRepo) -> None:
+    base = repo.commit({MEASURE: "SELECT risk_per_trade_percent AS value FROM desired.user_config"})
+    head = repo.commit({"bob.yaml": configs.user("bob", risk=0.7)})
+    told = World(repo.path).between(base, head).review.measurements
+    assert [(one.before, one.after) for one in told] == [(0.5, 0.7), (1.0, 1.0)]
 
 
 def problem(pointer: str, line: int, *, bounds: Bounds, column: int = 1) -> Problem:

@@ -205,7 +205,7 @@ def test_a_text_is_cut_at_its_length() -> None:
 def test_what_goes_comes_first_open_and_marked() -> None:
     page = PLAN_FORMATS["markdown"](PLAN, RICH_KINDS)
     folds = re.findall(r"<details( open)?><summary><b>(.*?)</b>", page)
-    assert folds == [(" open", "5 to delete"), ("", "Gadget"), ("", "Widget")]
+    assert folds == [(" open", "5 to delete"), ("", "Gadget"), ("", "Widget"), ("", "Widget")]
     assert "| ⚠️ | Widget `gone` | row becomes INACTIVE | `widgets/gone.yaml:1` |\n" in page
     assert "|  | Widget `kept` | row stays as it is |" in page
 
@@ -215,7 +215,7 @@ def test_what_goes_comes_first_open_and_marked() -> None:
     [
         (
             PLAN_FORMATS["markdown"](PLAN, RICH_KINDS),
-            "❌ 4 widgets removed, 1 gadget removed, 1 widget added, "
+            "❌ 3 widgets removed, 1 gadget removed, 1 widget removed from git only, 1 widget added, "
             "`linked`'s `refs.widget` goes from `big` to nothing, "
             "2 widgets' `label` changes; refused by 4 problems",
         ),
@@ -259,17 +259,19 @@ def test_what_does_not_fit_is_counted() -> None:
     assert len(page.encode()) > MAX_COMMENT * 0.95
     shown = Counter(re.findall(r"^\| (⚠️|create|update) \| (Gadget|`w|`h)", page, re.MULTILINE))
     assert shown["⚠️", "Gadget"] == 10
-    assert shown["create", "`h"] == 10
+    assert shown["create", "`h"] == 0, "what changes comes before what is added"
+    assert "| 10 gadgets | added |" in page
     problems = len(re.findall("^- ❌ `widgets", page, re.MULTILINE))
     assert "- ⚠️ `widgets" not in page, "errors come before warnings"
     assert problems > 0
     updates = shown["update", "`w"]
     assert updates > 50
     notice = (
-        f"… and {1_500 - problems:,} more problems and {2_000 - updates:,} more changes that this comment has no room"
+        f"… and {1_500 - problems:,} more problems and {2_000 - updates:,} more updates and 10 more creations "
+        "that this comment has no room"
     )
     assert notice in page
-    assert "<b>Widget</b>: 2000 to update, field by field" in page
+    assert "<b>Widget</b>: 2,000 to update, field by field" in page
 
 
 def test_problems_alone_take_all_the_room() -> None:
