@@ -21,12 +21,11 @@ from reconciler.importing.hints import (
     REFS,
     TOTALS,
     find_word,
-    is_from_git,
-    is_secret,
     plain,
     read_hints,
     says_percent,
 )
+from reconciler.importing.leftovers import explain_left_out, find_other_tables
 from reconciler.importing.mapping import CODE, ColumnRule, SheetMapping, SheetRule
 from reconciler.importing.rowdrafts import RowDrafts
 from reconciler.importing.sheets import column_number
@@ -41,6 +40,8 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Column, Kind, Kinds
 
 ANNOTATIONS = "annotations."
+_LEAVE_OUT = "; to leave it out, write the mapping with --write-map FILE, then import with --map FILE"
+_ONE_COLUMN = "leave one out with `to: []`: write the mapping with --write-map FILE, then import with --map FILE"
 MIN_FOR_NOTES = 3
 """Columns of a table in which a row with a single cell is a remark and no row."""
 
@@ -136,6 +137,8 @@ class _Reader(Findings):
             if DECIDE in one.to and places[one.column] is not None:
                 self._ask_target(sheet, rule, one)
         self._tell_wide(sheet, rule, rows)
+        if not (rule.exact or self._is_given):
+            self._ask_what_is_left(sheet, rule, rows, fields)
         RowDrafts(self, sheet, rule, places, fields).put(rows)
         decided = [replace(one, **chosen.get(one.column, {}), **self._undecided(sheet, one)) for one in rule.columns]
         return replace(rule, columns=decided)
@@ -190,9 +193,38 @@ class _Reader(Findings):
                 continue
             number = column_number(one.column)
             cells = sum(1 for _ in sheet.column(number, rule.header))
-            why = "comes from the commits" if is_from_git(one.header) else ""
-            why = why or ("a secret has no place in configuration" if is_secret(one.header) else "not known")
-            self.assume(About.LEFT_OUT, sheet, number, one.header, why, cells)
+            left_out = explain_left_out(rule, one, self.kinds)
+            self.assume(About.LEFT_OUT, sheet, number, one.header, left_out.why, cells)
+
+    def _ask_what_is_left(
+        self,
+        sheet: Sheet,
+        rule: SheetRule,
+        rows: Sequence[int],
+        fields: Mapping[tuple[str, str], tuple[ColumnRule, int, ReadColumn]],
+    ) -> None:
+        """Other tables of the sheet, and columns that may be the field that another one was taken for, and differ."""
+        for row, column, text in find_other_tables(sheet, rule.header, self.kinds):
+            message = f"another table begins here ({text[:60]}): only the one of row {rule.header} is read"
+            hint = f"move it to a sheet of its own{_LEAVE_OUT if row < rule.header else ''}"
+            self.problems.append(Problem(sheet.place, row, column, AMBIGUOUS, "", message, hint))
+        for one in rule.columns:
+            left_out = explain_left_out(rule, one, self.kinds)
+            kind = left_out.kind
+            known = fields.get((kind.name, left_out.field)) if kind is not None else None
+            field = kind.column(left_out.field) if kind is not None else None
+            if one.to or left_out.rival is None or kind is None or known is None or field is None:
+                continue
+            place = column_number(one.column)
+            cells = [(row, sheet.cell(row, place)) for row in rows]
+            choices = Choices(in_percent=_find_percent_rows(field, one.header, rows, {}))
+            read = read_column(kind, field, read_hints(kind), choices, cells)
+            values = known[2].values
+            other = next((row for row, value in read.values.items() if values.get(row) != value), None)
+            if other is not None:
+                text = sheet.cell(other, known[1]).text or "nothing"
+                message = f"{one.header} may be {field.name} as {known[0].header} is, which has {text!r} here"
+                self.problems.append(Problem(sheet.place, other, place, AMBIGUOUS, "", message, _ONE_COLUMN))
 
     def _tell(self, sheet: Sheet, one: ColumnRule, target: str, place: int, read: ReadColumn) -> None:
         for row, fault in read.faults.items():

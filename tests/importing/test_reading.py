@@ -332,7 +332,61 @@ def test_each_file_has_a_mapping_of_its_own(paths: Sequence[str], names: Sequenc
     assert list(mapping_names(paths).values()) == names
 
 
-def test_a_table_above_the_one_that_is_read_is_told() -> None:
-    above = [["Risk", "Trader", "Note"], [0.5, "zoe", "x"], []]
-    done = read(sheet(*above, [*ACCOUNT, "Commission"], ["a1", "ostrin", 30, "EURUSD", 7], name="Accounts"))
-    assert [one.at for one in done.read.assumptions if one.text == "above the header"] == ["1", "2"]
+TABLE = [[*ACCOUNT, "Commission"], ["a1", "ostrin", 30, "EURUSD", 7]]
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([["Risk", "Trader", "Note"], [0.5, "zoe", "x"], [], *TABLE], [1]),
+        ([["Risk", "Trader"], ["0.5", "zoe"], [], *TABLE], [1]),
+        ([["Account", "Trader", "Risk"], *TABLE], []),
+        ([["My desk", "", "as of Friday"], ["call the broker", "or not", "today"], [], *TABLE], []),
+        ([*TABLE, [], ["Terminal", "Path", "Slippage"], ["t1", "x", 3]], [4]),
+        ([*TABLE, [], ["a2", "caldervale", 30, "GBPUSD", 7]], []),
+        ([*TABLE, [], *TABLE[:1], ["a2", "caldervale", 30, "GBPUSD", 7]], []),
+    ],
+)
+def test_a_second_table_of_a_sheet_is_asked(rows: Sequence[Sequence[Any]], told: Sequence[int]) -> None:
+    desk = sheet(*rows, name="Accounts")
+    found = [one.line for one in read(desk).read.problems if "another table begins here" in one.message]
+    assert found == told
+    done = read(desk, mapping=guess_mapping([desk], SHIPPED.kinds))
+    assert "ambiguous-cell" not in done.codes
+    first = int(told[0]) if told else 0
+    assert first in {0, 4} or any(one.at == str(first) for one in done.read.assumptions) == (len(rows[0]) > 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "header", "why"),
+    [
+        ("Instance", "Slippage (points)", "slippage_tolerance is in pips"),
+        ("Instance", "RAM [GB]", "memory_limit_mb is in MB"),
+        ("User", "Risk ($)", "unit of risk_per_trade_percent differs"),
+        ("User", "Stop", "column B is stop_loss_type"),
+        ("User", "created_at", "comes from the commits"),
+        ("User", "Password", "a secret has no place in configuration"),
+        ("User", "Colour", "not known"),
+    ],
+)
+def test_why_a_column_is_left_out(kind: str, header: str, why: str) -> None:
+    names = {"Instance": TERMINAL, "User": ("User", "SL", "TP")}[kind]
+    done = read(sheet([*names, header], ["a1", "ATR", "ATR", 5], name=f"{kind}s"))
+    assert [one.text for one in done.read.assumptions if one.header == header] == [why]
+
+
+@pytest.mark.parametrize(
+    ("headers", "cells", "asked"),
+    [
+        (("Lots", "Lot"), (0.1, 0.2), True),
+        (("Lots", "Lot"), (0.1, "0,1"), False),
+        (("Lots", "Lot"), ("", 0.2), True),
+        (("Lots", "Lot"), (0.1, ""), False),
+        (("lot_size_value", "Lots"), (0.1, 0.2), False),
+    ],
+)
+def test_two_columns_that_may_be_one_field_are_asked_where_they_differ(
+    headers: Sequence[str], cells: Sequence[Any], asked: bool
+) -> None:
+    done = read(sheet(["User", *headers, "Risk %"], ["al", *cells, 0.5], name="Users"))
+    assert done.codes == (["ambiguous-cell"] if asked else [])
