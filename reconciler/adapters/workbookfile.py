@@ -195,6 +195,8 @@ def _read_cell(cell: Any, shown: Any, *, is_exported: bool) -> Cell:
     value = cell.value
     if cell.data_type == "f":
         formula, value = str(getattr(value, "text", value)), shown.value
+        if value is None and shown.data_type == "str":
+            return Cell(formula=formula)  # IF(…; "") shows an empty text
         if value is None:
             hint = "open the workbook in a spreadsheet program and save it"
             return Cell(formula=formula, fault=f"the formula {formula[:40]} has no stored result: {hint}")
