@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from reconciler.importing.amounts import read_amount
 from reconciler.importing.cells import DECIDE
 from reconciler.importing.hints import (
     LABELS,
@@ -110,7 +111,10 @@ def _assign(
         sureness, targets = _targets(kind, header)
         fitting = frozenset(one for one in targets - without if fits_header(kind.column(one), hints, header))
         target = _choose(kind, header, fitting)
-        if target and _may_hold(kind.column(target), sheet, row, column):
+        field = kind.column(target) if target else None
+        if target and _may_hold(field, sheet, row, column):
+            if sureness <= ALIKE and field is not None and _has_numbers_for_words(field, hints, sheet, row, column):
+                continue
             wanted.append((-sureness, column, target))
     taken: dict[str, int] = {}
     assigned: dict[int, Guess] = {}
@@ -126,6 +130,12 @@ def _may_hold(field: Column | None, sheet: Sheet, row: int, column: int) -> bool
     if field is None or field.type is not SqlType.JSON:
         return True
     return all(cell.text.startswith(("{", "[")) for _, cell in sheet.column(column, row))
+
+
+def _has_numbers_for_words(field: Column, hints: Hints, sheet: Sheet, row: int, column: int) -> bool:
+    """Whether a field of certain words would get numbers: `Lots` is like `lot type`, and another thing."""
+    texts = [cell.text for _, cell in sheet.column(column, row) if cell.text.lower() not in NOTHING]
+    return bool(field.enum and texts) and all(read_amount(one) and not find_word(field, hints, one) for one in texts)
 
 
 @lru_cache(maxsize=1 << 14)

@@ -78,7 +78,7 @@ def find_other_tables(sheet: Sheet, header: int, kinds: Kinds) -> Iterator[tuple
     """The row, column and text of headers of other tables above and below the one that is read."""
     own = {cell.text for cell in sheet.rows.get(header, {}).values()}
     rows = list(sheet.rows)
-    begun = [row for row in rows if row < header or (row > header and row - 1 not in sheet.rows)]
+    begun = [row for row in rows if row < header or (row > header and not sheet.rows.get(row - 1))]
     for row in begun[:MAX_HEADERS]:
         texts = {column: cell.text for column, cell in sheet.rows[row].items() if cell.text}
         is_header = all(isinstance(cell.value, str) for cell in sheet.rows[row].values() if not cell.is_empty)
