@@ -57,8 +57,8 @@ def read_text_sheet(file: Path, limits: Limits) -> Workbook:
         raise NeedsHuman(f"{file} is no CSV file: line {line}: {error}", hint=hint) from error
     if not rows:
         raise NeedsHuman(f"{file} is empty", hint="a line has to name the columns")
-    notes = (f"its text is read as {encoding}",) if encoding else ()
-    return Workbook(str(file), (Sheet(str(file), file.stem, rows, is_text=True, widths=widths),), "", notes)
+    sheet = Sheet(str(file), file.stem, rows, is_text=True, widths=widths)
+    return Workbook(str(file), (sheet,), encoding=encoding)
 
 
 def _read_cell(text: str) -> Cell:

@@ -109,12 +109,16 @@ class Sheet(Struct, frozen=True):
 
 
 class Workbook(Struct, frozen=True):
-    """The sheets of one file. `mapping` is the text of the mapping that it brings; `notes` is what was left out."""
+    """The sheets of one file. `mapping` is the text of the mapping that it brings; `notes` is what was left out.
+
+    `encoding` is that of a text which is not UTF-8, as far as looking at it tells.
+    """
 
     file: str
     sheets: tuple[Sheet, ...]
     mapping: str = ""
     notes: tuple[str, ...] = ()
+    encoding: str = ""
 
 
 def letters(column: int) -> str:

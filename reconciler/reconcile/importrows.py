@@ -61,7 +61,7 @@ class Imported(Struct, frozen=True):
 
     `others` are new files beside those of the resources, `open` what somebody has to decide, `mappings` the text of
     each mapping by the path that it is kept at, `configuration` what the repository had before. `from_sheets`: files
-    were read as spreadsheets. `followed` are the mappings of earlier imports by which files were read.
+    were read as spreadsheets. `remarks` say by which earlier mapping and in which encoding.
     """
 
     row_import: RowImport
@@ -74,7 +74,7 @@ class Imported(Struct, frozen=True):
     others: Mapping[str, str] = field(default_factory=dict)
     configuration: tuple[str, ...] = ()
     from_sheets: bool = False
-    followed: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -127,6 +127,16 @@ def verify_import(row_import: RowImport, check: CheckResult) -> None:
 def declared_resources(check: CheckResult) -> Resources:
     """All that a repository declares, by kind and id."""
     return {resource.row_id: resource for entry in check.entries.values() for resource in entry.resources}
+
+
+def plan_rows(row_import: RowImport) -> RowImport:
+    """The same with the plan of what the rows would change in the files that are there."""
+    changes = [
+        Change(Op.UPDATE, one.new, replace(one.old, path=one.new.path, line=one.new.line))
+        for one in row_import.plan.changes
+        if one.old is not None and one.new is not None
+    ]
+    return replace(row_import, plan=Plan(None, "", sort_changes(changes)))
 
 
 def _plan_updates(rows: Resources, declared: Resources) -> Plan:

@@ -23,7 +23,7 @@ MAX_LISTED = 20
 COLUMNS = (Column("IN"), Column("HEADER"), Column("BECOMES", 0, Nature.TEXT), Column("CELLS", 1, Nature.NUMBER))
 LEFT_OUT = (Column("IN"), Column("LEFT OUT"), Column("WHY", 0, Nature.TEXT), Column("CELLS", 1, Nature.NUMBER))
 FILLED = (Column("IN NO COLUMN"), Column("SO IT IS"), Column("RESOURCES", 1, Nature.NUMBER))
-MAX_HEADER, MAX_VALUE, MAX_EXAMPLE = 24, 34, 40
+MAX_HEADER, MAX_VALUE, MAX_EXAMPLE, MAX_REASON = 24, 34, 40, 42
 APPROVAL = "Reconciler-Approve"
 APPROVED = ("growth",)
 """What the first commit approves: that many resources come at once. Nothing leaves git with it, so no prune limit."""
@@ -48,7 +48,8 @@ def _column_cells(one: Assumption) -> tuple[str, ...]:
 
 
 def _left_out_cells(one: Assumption) -> tuple[str, ...]:
-    return one.at, _cut(one.header, MAX_VALUE) if one.column else "the row", _cut(one.text, MAX_VALUE), f"{one.cells:,}"
+    header = _cut(one.header, MAX_HEADER) if one.column else "the row"
+    return one.at, header, _cut(one.text, MAX_REASON), f"{one.cells:,}"
 
 
 def _filled_cells(one: Assumption) -> tuple[str, ...]:

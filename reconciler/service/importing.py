@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from reconciler.editing.assignments import make_edit
+from reconciler.editing.edited import Declared
 from reconciler.errors import UsageError
 from reconciler.importing.assumptions import tell_fillings
 from reconciler.importing.documents import Folders
@@ -16,22 +18,27 @@ from reconciler.importing.guessing import guess_mapping
 from reconciler.importing.interpret import Interpreted, Open, interpret, open_problems
 from reconciler.importing.mapping import SheetMapping, mapping_names, read_mapping, write_mapping
 from reconciler.importing.sheets import letters
-from reconciler.importing.tables import IncomingRows, read_rows
+from reconciler.importing.tables import IncomingRows, normalize_references, read_rows
 from reconciler.model.problem import NOT_LOCATED, Problem
 from reconciler.reconcile.importrows import Imported, declared_resources, plan_import, verify_import
 from reconciler.reconcile.rules import SCHEMA_SUFFIX, Role
 from reconciler.scaffold.files import EDITOR_FOLDER, join_path, path_between, schema_file
+from reconciler.service.editing import edit_tree
 from reconciler.service.workingtree import relative_path
 from reconciler.values import replace
 from reconciler.words import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from reconciler.canonical import Value
+    from reconciler.editing.edited import EditedTree
+    from reconciler.editing.text import Edit
     from reconciler.importing.sheets import Sheet, Workbook
     from reconciler.importing.tables import RawTable
     from reconciler.kinds.kind import Kind, Kinds
+    from reconciler.model.change import Change, Resource
     from reconciler.model.commit import NotContent
     from reconciler.reconcile.check import CheckResult
     from reconciler.service.workingtree import Checkout
@@ -114,6 +121,13 @@ class Importing:
         if resources:
             verify_import(planned.row_import, self._checkout.check(self._checkout.read()))
 
+    def update(self, planned: Imported) -> EditedTree:
+        """What was declared already with the values of the rows, in texts that are not written yet.
+
+        A row leaves no field out: an empty cell says nothing. Raises `RefusedError` for what cannot be edited.
+        """
+        return edit_tree(self._checkout, lambda _: find_edits(planned.row_import.plan.changes, planned.kinds))
+
     def _missing(self, checked: CheckResult, bundled: Mapping[str, bytes]) -> dict[str, bytes]:
         """Schemas of kinds that the kinds here refer to and that are not here."""
         wanted = {
@@ -142,7 +156,7 @@ class Importing:
         sheets: dict[str, Sheet] = {}
         asked: list[Open] = []
         skipped: list[str] = []
-        followed: list[str] = []
+        remarks: list[str] = []
         names = mapping_names([source.path for source in self._sources])
         for source in self._sources:
             book = source.workbook
@@ -150,7 +164,10 @@ class Importing:
                 continue
             path = self._mapping_path(names[source.path])
             mapping, problems, is_given = self._mapping(given, path, book, kind)
-            followed += [path] if is_given and given is None and not book.mapping else []
+            if is_given and given is None and not book.mapping:
+                remarks.append(f"{source.file} is read by {path}, as at an earlier import")
+            if book.encoding:
+                remarks.append(f"{source.file} is read as {book.encoding}")
             found += problems
             if mapping is None:
                 continue
@@ -190,7 +207,7 @@ class Importing:
             others,
             tuple(self._before),
             bool(done),
-            tuple(followed),
+            tuple(remarks),
         )
 
     def _is_used(self, path: str, used: Collection[Kind]) -> bool:
@@ -226,6 +243,32 @@ class Importing:
         is_exported = (self._checkout.root / exported).is_file()
         schema = exported if is_exported else kind.origin if kind.origin in files else ""
         return f"yaml-language-server: $schema={path_between(schema, path)}" if schema else ""
+
+
+def find_edits(changes: Iterable[Change], kinds: Kinds) -> dict[Declared, tuple[Edit, ...]]:
+    """The edits that give declared resources what rows say, from changes of the rows to what is declared."""
+    edits: dict[Declared, tuple[Edit, ...]] = {}
+    for change in changes:
+        row, declared = change.old, change.new
+        if row is None or declared is None:
+            continue
+        kind = kinds.by_name[row.kind]
+        before, after = dict(_fields(kind, declared)), dict(_fields(kind, row))
+        edits[Declared(declared.key, declared.path, declared.line, declared.id)] = tuple(
+            make_edit(kind, name, value)
+            for name, value in after.items()
+            if value is not None and value != before.get(name)
+        )
+    return edits
+
+
+def _fields(kind: Kind, resource: Resource) -> Iterator[tuple[str, Value]]:
+    yield "metadata.name", resource.name
+    for group, texts in (("labels", resource.labels), ("annotations", resource.annotations)):
+        yield from ((f"metadata.{group}.{key}", text) for key, text in texts.items())
+    refs = normalize_references(kind, {role: [*names] for role, names in resource.refs.items()})
+    yield from ((f"metadata.refs.{role}", names) for role, names in refs.items())
+    yield from ((f"spec.{name}", value) for name, value in resource.values.items())
 
 
 def _answer(mapping: SheetMapping, answers: Answers) -> SheetMapping:

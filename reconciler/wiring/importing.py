@@ -24,13 +24,14 @@ from reconciler.reconcile.importrows import declared_resources
 from reconciler.service.importing import GivenMapping, Importing, Source
 from reconciler.service.scaffolding import choose_kind
 from reconciler.values import replace
-from reconciler.wiring.checkout import open_checkout
+from reconciler.wiring.checkout import open_checkout, write_edited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from reconciler.adapters.duckdb.files import ForeignTables
+    from reconciler.editing.edited import EditedTree
     from reconciler.importing.sheets import Workbook
     from reconciler.importing.tables import RawTable
     from reconciler.kinds.kind import Kind
@@ -78,6 +79,13 @@ class FileImport:
     def write(self, planned: Imported) -> None:
         """Write it."""
         self._importing.write(planned, partial(write_new, self._checkout.root))
+
+    def update(self, planned: Imported) -> EditedTree:
+        """Change what is declared already to what the rows say, unless it would not be valid then."""
+        edited = self._importing.update(planned)
+        if edited.is_valid:
+            write_edited(self._checkout.root, edited.files)
+        return edited
 
     def blocked(self) -> str:
         """Why nothing can be committed; empty where nothing is in the way."""

@@ -195,6 +195,15 @@ def test_a_header_is_only_what_it_says(kind: str, header: str, target: str | Non
     assert done.targets.get(header) == ([target] if target else None)
 
 
+def test_numbers_are_no_words_of_a_kind() -> None:
+    done = read(sheet(["Trader", "Lots", "Risk %"], ["al", 0.1, 0.5], ["bo", "0,2", 1], name="book"))
+    assert done.targets == {
+        "Trader": ["User.name"],
+        "Lots": ["User.lot_size_value"],
+        "Risk %": ["User.risk_per_trade_percent"],
+    }
+
+
 def test_the_type_of_a_thing_is_not_its_name() -> None:
     done = read(sheet(["Account type", "Login no", *ACCOUNT[1:]], ["demo", 1, "ostrin", 30, "EURUSD"], name="Desk"))
     assert "Account type" not in done.targets

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -178,6 +179,26 @@ def test_an_edited_cell_shows_what_would_change_and_overwrites_nothing(desk: Des
     assert "not committed: as you asked" in answer.err
 
 
+def test_an_update_writes_what_differs_and_keeps_the_rest(desk: Desk) -> None:
+    workbook(desk.folder / "desk.xlsx", {"Users": [USER_HEADER, user(), user("bea")]})
+    assert desk.imports("desk.xlsx", "--no-commit").code == 0
+    before = desk.files()["users/bea.yaml"]
+    desk.write({"users/bea.yaml": before.replace("0.5", "0.50  # as agreed on Friday")})
+    rows = [USER_HEADER, user(), user("bea", **{"Risk %": 0.75, "SL": "-", "labels.desk": "fx"}), user("cy")]
+    workbook(desk.folder / "desk.xlsx", {"Users": [[*rows[0], "labels.desk"], *rows[1:]]})
+    mapping = next(path for path in desk.files() if path.endswith("desk.xlsx.yaml"))
+    (desk.repository / mapping).unlink()
+    answer = desk.imports("desk.xlsx", "--update")
+    assert answer.code == 0
+    assert any("risk_per_trade_percent  0.5 → 0.75 percent" in line for line in answer.out)
+    changed = before.replace("0.5", "0.75  # as agreed on Friday").replace(
+        "name: bea\n", "name: bea\n  labels:\n    desk: fx\n"
+    )
+    assert (desk.files()["users/bea.yaml"], "users/cy.yaml" in desk.files()) == (changed, True)
+    assert "not committed, as files changed that were there" in answer.err
+    assert desk.imports("desk.xlsx", "--update").code == 0
+
+
 @pytest.mark.slow
 def test_nothing_is_committed_beside_what_somebody_has_staged(desk: Desk) -> None:
     desk.write({"notes.txt": "mine"})
@@ -283,7 +304,7 @@ def test_files_of_one_name_do_not_share_a_mapping(desk: Desk) -> None:
     assert desk.imports("london/desk.csv", "paris/desk.csv").code == 0
     kept = {path for path in desk.files() if path.startswith(".reconciler/mappings/")}
     assert kept == {f".reconciler/mappings/{city}/desk.csv.yaml" for city in ("london", "paris")}
-    assert "read by .reconciler/mappings/paris/desk.csv.yaml, as" in desk.imports("paris/desk.csv").err
+    assert "is read by .reconciler/mappings/paris/desk.csv.yaml, as" in desk.imports("paris/desk.csv").err
     assert specs(desk, "users")["paris"]["risk_per_trade_percent"] == 0.75
 
 
@@ -292,6 +313,15 @@ def test_a_text_in_an_exported_workbook_is_never_an_error(tmp_path: Path, title:
     workbook(tmp_path / "x.xlsx", {"Users": [["User", "Note"], ["al", "Err:502"]], title: [["version: 1"]]})
     cell = read_workbook(tmp_path / "x.xlsx", Limits()).sheets[0].cell(2, 2)
     assert (bool(cell.fault), cell.text) == (is_fault, "" if is_fault else "Err:502")
+
+
+def test_a_formula_that_shows_nothing_is_an_empty_cell(tmp_path: Path) -> None:
+    workbook(tmp_path / "x.xlsx", {"Users": [["User", "Lots"], ["al", '=IF(1,"","")'], ["bo", "=1+1"]]})
+    with zipfile.ZipFile(tmp_path / "x.xlsx") as old, zipfile.ZipFile(tmp_path / "y.xlsx", "w") as new:
+        for part in old.namelist():
+            new.writestr(part, old.read(part).replace(b'<c r="B2">', b'<c r="B2" t="str">'))
+    cells = [read_workbook(tmp_path / "y.xlsx", Limits()).sheets[0].cell(row, 2) for row in (2, 3)]
+    assert [(cell.is_empty, "has no stored result" in cell.fault) for cell in cells] == [(True, False), (False, True)]
 
 
 def test_what_is_merged_or_hidden_is_not_lost(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ from reconciler.cli import output
 from reconciler.cli.options import Globals, global_options
 from reconciler.cli.output import Exit
 from reconciler.errors import NeedsHuman, UsageError
+from reconciler.reconcile.importrows import plan_rows
 from reconciler.report import problems
+from reconciler.report.edits import edited_problem_lines
 from reconciler.report.importing import (
     assumption_tables,
     commit_message,
@@ -22,6 +24,7 @@ from reconciler.report.importing import (
 )
 from reconciler.report.problems import plural
 from reconciler.service.importing import MAX_QUESTIONS
+from reconciler.values import replace
 from reconciler.wiring.importing import WORKBOOKS, FileImport, write_declared
 from reconciler.words import list_words
 
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 @click.option(
     "--write-map", metavar="FILE", type=click.Path(path_type=Path), help="Write the mapping and nothing else."
 )
+@click.option("--update", is_flag=True, help="Change also what the files declare otherwise; that is not committed.")
 @click.option("--no-commit", is_flag=True, help="Write the files, and leave the commit to you.")
 @global_options
 @click.pass_obj
@@ -52,12 +56,13 @@ def import_(  # noqa: PLR0913, PLR0917 - one for each option
     kind: str | None,
     mapping: Path | None,
     write_map: Path | None,
+    update: bool,
     no_commit: bool,
 ) -> int:
     """Write the rows of spreadsheets (.xlsx, .csv, .set) and DuckDB FILEs as YAML files, and commit them.
 
     What a column is, is guessed from its header and its cells, and told; what would change money is asked. Nothing is
-    written unless all of it is valid. What the repository declares already is compared, never overwritten.
+    written unless all of it is valid. What the repository declares already is compared, and changed only with --update.
     """
     if mapping is not None and len(files) > 1:
         raise UsageError("a mapping is of one file", hint="import the files one after the other")
@@ -73,8 +78,8 @@ def import_(  # noqa: PLR0913, PLR0917 - one for each option
     if planned.skipped:
         why = "" if planned.from_sheets else ", as no kind has such a table"
         given.say(f"left alone{why}: {list_words(planned.skipped)}")
-    if planned.followed:
-        given.say(f"read by {list_words(planned.followed)}, as an earlier import was")
+    for remark in planned.remarks:
+        given.say(remark)
     for title, table in assumption_tables(planned.assumptions):
         if title:
             output.data(f"{title}\n")
@@ -87,8 +92,14 @@ def import_(  # noqa: PLR0913, PLR0917 - one for each option
         return Exit.PROBLEMS
     with output.progress("files"):
         importing.write(planned)
-    for line in import_lines(planned):
+    updates = update and bool(planned.row_import.plan.changes)
+    shown = replace(planned, row_import=plan_rows(planned.row_import)) if updates else planned
+    for line in import_lines(shown):
         output.data(output.change(line))
+    if updates:
+        return _update(given, importing, planned)
+    if planned.row_import.plan.changes:
+        given.say("the files are as they were; --update writes the values of the rows into them")
     _finish(given, importing, planned, files, commit=not no_commit)
     return Exit.DIFFERENT if planned.row_import.plan.changes else Exit.OK
 
@@ -115,6 +126,23 @@ def _write_mapping(given: Globals, planned: Imported, file: Path) -> int:
     else:
         Folder(file.resolve().parent).create(file.name, text.encode())
         given.say(f"{file} says what each column becomes: change what is wrong, then import with --map {file}")
+    return Exit.OK
+
+
+def _update(given: Globals, importing: FileImport, planned: Imported) -> int:
+    """Change the files that are there. Their commit is left to a person, who sees there what changes money."""
+    for path in (*planned.others, *planned.row_import.files):
+        given.say(f"wrote {output.short_path(planned.root / path)}")
+    edited = importing.update(planned)
+    if not edited.is_valid:
+        for line in edited_problem_lines(edited.problems):
+            output.data(output.problem(line))
+        given.say("the files that were there are as they were")
+        return Exit.PROBLEMS
+    for file in edited.files:
+        given.say(f"wrote {output.short_path(planned.root / file.path)}")
+    given.say("not committed, as files changed that were there")
+    given.say("next: git diff, reconciler plan, then git add -A and git commit")
     return Exit.OK
 
 
