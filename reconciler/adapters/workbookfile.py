@@ -162,6 +162,10 @@ def _read_sheet(file: Path, sheet: Any, shown: Any, limits: Limits) -> Sheet:
     hidden_columns = frozenset(
         column for one in sheet.column_dimensions.values() if one.hidden for column in range(one.min, one.max + 1)
     )
+    struck = {at for at, font in enumerate(sheet.parent._fonts) if font.strike}
+    struck_rows = frozenset(
+        row for row, cells in ordered.items() if _font(sheet._cells.get((row, next(iter(cells))))) in struck
+    )
     return Sheet(
         f"{file}:{sheet.title}",
         sheet.title,
@@ -169,7 +173,13 @@ def _read_sheet(file: Path, sheet: Any, shown: Any, limits: Limits) -> Sheet:
         day_zero=day_zero,
         hidden_rows=hidden_rows,
         hidden_columns=hidden_columns,
+        struck_rows=struck_rows,
     )
+
+
+def _font(cell: Any) -> int | None:
+    """The number of a cell's font in its workbook."""
+    return cell._style.fontId if cell is not None and cell.has_style else None
 
 
 def _spread(rows: dict[int, dict[int, Cell]], area: Any) -> None:

@@ -316,14 +316,19 @@ def _spelled(reader: ColumnReader, text: str) -> Iterator[str]:
     yield bare
     yield bare.rstrip("\\/")
     if reader.column.name in reader.hints.looks:
-        yield "".join(bare.split()).replace("/", "")
-        yield "".join(bare.split()).replace("/", "").upper()
+        joined = "".join(bare.split()).replace("/", "")
+        yield joined
+        yield _LETTERS_FIRST.sub(lambda letters: letters[0].upper(), joined)
+        yield joined.upper()
 
 
 def _is_good(reader: ColumnReader, text: str) -> bool:
     look = reader.hints.looks.get(reader.column.name)
     return (look is None or matches(look, text)) and reader.field.is_valid(text)
 
+
+_LETTERS_FIRST = re.compile(r"^[a-z]+(?![a-zA-Z])")
+"""Of `eurusd.r`: what a broker adds to a symbol counts as it is written."""
 
 _READERS: Mapping[SqlType, Callable[[ColumnReader, Cell], Value | CellError]] = {
     SqlType.BOOLEAN: _read_boolean,

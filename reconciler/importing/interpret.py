@@ -103,10 +103,11 @@ class _Reader(Findings):
         self._tell_left_out(sheet, rule)
         mapped = [place for one in rule.columns if one.to and (place := places[one.column]) is not None]
         rows = self._find_rows(sheet, rule, mapped)
-        hidden = [str(row) for row in rows if row in sheet.hidden_rows]
-        if hidden:
-            told = f"hidden, and read: {'row' if len(hidden) == 1 else 'rows'} {', '.join(hidden)}"
-            self.assumptions.append(Assumption(About.CELLS, sheet.name, 0, "", "", told, len(hidden)))
+        for what, those in (("hidden", sheet.hidden_rows), ("struck out", sheet.struck_rows)):
+            found = [str(row) for row in rows if row in those]
+            if found:
+                told = f"{what}, and read: {'row' if len(found) == 1 else 'rows'} {', '.join(found)}"
+                self.assumptions.append(Assumption(About.CELLS, sheet.name, 0, "", "", told, len(found)))
         chosen: dict[str, dict[str, Any]] = defaultdict(dict)
         fields: dict[tuple[str, str], tuple[ColumnRule, int, ReadColumn]] = {}
         for one, kind_name, target in columns_of(rule):

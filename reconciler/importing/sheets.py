@@ -80,7 +80,8 @@ class Sheet(Struct, frozen=True):
 
     `place` is the file's path with the sheet's name: `desk.xlsx:Accounts`. `widths` has for
     each row of a text file how many cells it has there, with the empty ones. `day_zero` is the day from which its
-    numbers count the days. `hidden_rows` and `hidden_columns` are not shown, and read all the same.
+    numbers count the days. `hidden_rows` and `hidden_columns` are not shown, `struck_rows` struck
+    out, and read all the same.
     """
 
     place: str
@@ -92,6 +93,7 @@ class Sheet(Struct, frozen=True):
     day_zero: date = SERIAL_START
     hidden_rows: frozenset[int] = frozenset()
     hidden_columns: frozenset[int] = frozenset()
+    struck_rows: frozenset[int] = frozenset()
 
     def cell(self, row: int, column: int) -> Cell:
         return self.rows.get(row, {}).get(column, EMPTY)

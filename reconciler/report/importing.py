@@ -22,7 +22,7 @@ MAX_LISTED = 20
 """New files that are listed; more are counted by kind."""
 COLUMNS = (Column("IN"), Column("HEADER"), Column("BECOMES", 0, Nature.TEXT), Column("CELLS", 1, Nature.NUMBER))
 LEFT_OUT = (Column("IN"), Column("LEFT OUT"), Column("WHY", 0, Nature.TEXT), Column("CELLS", 1, Nature.NUMBER))
-FILLED = (Column("IN NO COLUMN"), Column("SO IT IS"), Column("RESOURCES", 1, Nature.NUMBER))
+FILLED = (Column("IN NO CELL"), Column("SO IT IS"), Column("RESOURCES", 1, Nature.NUMBER))
 MAX_HEADER, MAX_VALUE, MAX_EXAMPLE, MAX_REASON = 24, 34, 40, 42
 APPROVAL = "Reconciler-Approve"
 APPROVED = ("growth",)
@@ -91,6 +91,6 @@ def commit_message(imported: Imported, files: Sequence[str]) -> str:
         body += f"\nWhich column is which is in {list_words(imported.mappings, most=3)}."
     filled = [one for one in imported.assumptions if one.about is About.FILLED]
     if filled:
-        body += "\n\nFilled in, as no column says it:\n" + "\n".join(f"- {one.header}: {one.text}" for one in filled)
+        body += "\n\nFilled in, as no cell says it:\n" + "\n".join(f"- {one.header}: {one.text}" for one in filled)
     trailers = "\n".join(f"{APPROVAL}: {what}" for what in APPROVED)
     return f"Import {names}\n\n{body}\n\n{trailers}\n"

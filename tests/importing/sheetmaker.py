@@ -8,6 +8,7 @@ from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from openpyxl import Workbook
+from openpyxl.styles import Font
 from openpyxl.utils.datetime import WINDOWS_EPOCH
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def workbook(
 ) -> None:
     """A workbook with rows of cells, some of them with a number format: `{"Accounts!C4": "0.0%"}`.
 
-    `hidden` is a row of the first sheet.
+    `hidden` is a row of the first sheet, whose first cell is struck out as well.
     """
     book = Workbook()
     book.epoch = epoch
@@ -45,6 +46,7 @@ def workbook(
                     one.number_format = form
     if hidden:
         book.worksheets[0].row_dimensions[int(hidden)].hidden = True
+        book.worksheets[0][f"A{hidden}"].font = Font(strike=True)
     book.save(file)
 
 

@@ -363,6 +363,22 @@ def test_each_file_has_a_mapping_of_its_own(paths: Sequence[str], names: Sequenc
     assert list(mapping_names(paths).values()) == names
 
 
+@pytest.mark.parametrize(
+    ("text", "symbol"),
+    [
+        ("EUR/USD", "EURUSD"),
+        ("eurusd", "EURUSD"),
+        ("eurusd.r", "EURUSD.r"),
+        ("eur / usd .pro", "EURUSD.pro"),
+        ("EURUSDm", "EURUSDm"),
+        ("#US30", "#US30"),
+    ],
+)
+def test_what_a_broker_adds_to_a_symbol_is_kept(text: str, symbol: str) -> None:
+    done = read(sheet(ACCOUNT, ["a1", "ostrin", 30, text], name="Accounts"))
+    assert done.spec("Account", "a1")["currency_pair"] == symbol
+
+
 TABLE = [[*ACCOUNT, "Commission"], ["a1", "ostrin", 30, "EURUSD", 7]]
 
 

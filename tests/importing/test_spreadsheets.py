@@ -341,7 +341,7 @@ def test_what_is_merged_or_hidden_is_not_lost(tmp_path: Path) -> None:
     assert told == [(3, 3, "the cell is merged with B3"), (4, 3, "the cell is merged with B3")]
     said = {one.text: one.at for one in done.read.assumptions}
     assert said["a remark: these are all of them"] == "6"
-    assert {"hidden, and read: row 5", "none → no value"} <= said.keys()
+    assert {"hidden, and read: row 5", "struck out, and read: row 5", "none → no value"} <= said.keys()
     assert "above the header" not in said
 
 
