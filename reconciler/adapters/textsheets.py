@@ -62,6 +62,8 @@ def read_text_sheet(file: Path, limits: Limits) -> Workbook:
 
 
 def _read_cell(text: str) -> Cell:
+    if len(text) > len('=""') and text.startswith('="') and text.endswith('"'):
+        text = text[2:-1].strip()  # so that spreadsheet programs take 007 for a text
     return Cell(fault=error_fault(text)) if shows_error(text) else Cell(text)
 
 

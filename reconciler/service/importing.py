@@ -176,6 +176,8 @@ class Importing:
             mapped = {rule.sheet for rule in mapping.sheets}
             skipped += [f"the sheet {sheet.name}" for sheet in book.sheets if sheet.rows and sheet.name not in mapped]
             sheets |= {sheet.place: sheet for sheet in book.sheets}
+            if given is not None and (self._checkout.root / path).is_file():
+                remarks.append(f"the next import goes by {path} again: delete it to keep {given.path} in its place")
             text, lines = write_mapping(read.mapping, PurePosixPath(source.file.replace("\\", "/")).name)
             if not is_given or given is not None:
                 mappings[path] = text
