@@ -53,6 +53,7 @@ OVERRIDES = {
     "diff.renames": "false",
     "diff.relative": "false",
     "log.showSignature": "false",
+    "safe.bareRepository": "all",  # it was named: nothing here is found by looking around
     "gc.auto": "0",
     "maintenance.auto": "false",
 }

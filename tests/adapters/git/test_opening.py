@@ -40,6 +40,16 @@ def test_a_bare_repository(tmp_path: Path) -> None:
         assert source.repository == repo.path.as_posix()
 
 
+def test_a_bare_repository_that_git_is_told_not_to_look_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named, so nobody has looked for it; what `init --local` makes is one."""
+    repo = GitRepo.create(tmp_path / "bare.git", bare=True)
+    head = repo.commit({"a.yaml": "1"})
+    (tmp_path / ".gitconfig").write_text("[safe]\n  bareRepository = explicit\n", encoding="utf-8")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with open_repository(repo.path) as source:
+        assert source.resolve("main") == head
+
+
 def test_a_linked_work_tree_has_its_own_head_and_shares_the_rest(repo: GitRepo, tmp_path: Path) -> None:
     base = repo.commit({"a.yaml": "1"})
     repo.commit({"a.yaml": "2"})
