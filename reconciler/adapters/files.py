@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -69,11 +70,13 @@ def retry_while_read(change: Callable[[], object]) -> None:
 class Folder:
     """A folder to write in, which is made when it is first written to; paths are relative to it, with `/`.
 
-    Whatever the disk refuses is raised as `NeedsHuman`, naming the place.
+    Whatever the disk refuses is raised as `NeedsHuman`, naming the place. Closing `undo` takes new files and folders
+    away again; without it they stay.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, undo: ExitStack | None = None) -> None:
         self.root = root
+        self._undo = undo or ExitStack()
 
     def exists(self, path: str) -> bool:
         """Whether something stands at a path; a symbolic link does, wherever it leads."""
@@ -83,17 +86,12 @@ class Folder:
         """Write a new file. Raises `UsageError` when there is one: nothing is ever overwritten."""
         target = self._place(path)
         try:
-            # Whoever makes this empty file owns the name, on every file system; its content then comes at once.
-            target.open("xb").close()
+            _write_new(target, data)
         except FileExistsError as error:
             raise UsageError(f"{target} exists already", hint="choose another name or place") from error
         except OSError as error:
             raise _write_error(target, error) from error
-        try:
-            write_atomically(target, data)
-        except OSError as error:
-            target.unlink(missing_ok=True)
-            raise _write_error(target, error) from error
+        self._undo.callback(_delete, target)
 
     def replace(self, path: str, data: bytes) -> None:
         """Write a file of our own making, in place of an older one."""
@@ -105,24 +103,66 @@ class Folder:
 
     def make(self) -> None:
         """Make the folder itself, with those above it; nothing when it is there."""
-        _make_folder(self.root)
+        self._make(self.root)
 
     def _place(self, path: str) -> Path:
         target = self.root / path
-        _make_folder(target.parent)
+        self._make(target.parent)
         return target
 
+    def _make(self, folder: Path) -> None:
+        missing = [one for one in (folder, *folder.parents) if not os.path.lexists(one)]
+        try:
+            for one in reversed(missing):
+                one.mkdir(exist_ok=True)
+                self._undo.callback(_delete_empty, one)
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise _write_error(folder, error) from error
 
-def _make_folder(folder: Path) -> None:
+
+def _write_new(target: Path, data: bytes) -> None:
+    """Write a file that is not there. Raises `OSError`, and then has changed nothing."""
+    with part_file(target.parent) as part:
+        part.write_bytes(data)
+        if _link_new(part, target):
+            return
+        # Whoever makes this empty file owns the name, on every file system; only here a kill may leave it empty.
+        target.open("xb").close()
+        try:
+            part.replace(target)
+        except OSError:
+            target.unlink(missing_ok=True)
+            raise
+
+
+def _link_new(part: Path, target: Path) -> bool:
+    """Give a whole file another name, which nobody has. False where the file system has no hard links."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _write_error(folder, error) from error
+        os.link(part, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        return False
+    return True
+
+
+def _delete(file: Path) -> None:
+    with suppress(OSError):
+        file.unlink(missing_ok=True)
+
+
+def _delete_empty(folder: Path) -> None:
+    with suppress(OSError):  # where somebody has put something into it
+        folder.rmdir()
 
 
 def _write_error(target: Path, error: OSError) -> NeedsHuman:
     why = (error.strerror or str(error)).lower()
-    return NeedsHuman(f"cannot write {target}: {why}", hint="see that its folder is there and that you may write to it")
+    hint = "see that its folder is there and that you may write to it"
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        hint = "make room on its disk"
+    return NeedsHuman(f"cannot write {target}: {why}", hint=hint)
 
 
 def replace_content(file: Path, data: bytes, *, before: bytes | None = None) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -61,6 +63,28 @@ def test_of_many_at_once_one_wins(tmp_path: Path) -> None:
         won = [number for number, done in enumerate(pool.map(attempt, range(8))) if done]
     assert len(won) == 1
     assert (tmp_path / "x").read_bytes() == str(won[0]).encode() * 100_000
+
+
+def test_new_files_and_folders_go_again_where_that_is_undone(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    with ExitStack() as undo:
+        folder = Folder(tmp_path / "there", undo)
+        folder.create("a/b/x", b"one")
+        (tmp_path / "there/a/somebodys").write_bytes(b"")
+        folder.create("c/y", b"two")
+    assert names(tmp_path) == ["there", "there/a", "there/a/somebodys"]
+
+
+def test_without_hard_links_nothing_is_overwritten_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    Folder(tmp_path).create("x", b"one")
+    with pytest.raises(UsageError, match="x exists already"):
+        Folder(tmp_path).create("x", b"two")
+    assert (tmp_path / "x").read_bytes() == b"one"
+    assert names(tmp_path) == ["x"]
 
 
 def test_replacing(tmp_path: Path) -> None:
