@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import re
 import zipfile
 from importlib import metadata, util
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from reconciler.adapters.bundled import data_folders
 from reconciler.errors import NeedsHuman
@@ -18,7 +21,11 @@ if TYPE_CHECKING:
 
 PACKAGES = ("reconciler", "reconciler_ci")
 _DATA = "_data"
-_WHEEL = "Wheel-Version: 1.0\nGenerator: reconciler\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+_GENERATOR = "Generator: reconciler\n"
+_WHEEL = f"Wheel-Version: 1.0\n{_GENERATOR}Root-Is-Purelib: true\nTag: py3-none-any\n"
+_NAME = re.compile(rf"{PACKAGES[0]}-([0-9.]+)([^-]*)-.*\.whl")
+_MAX_TEXT = 1 << 16
+"""Bytes of a text in a wheel that is somebody's."""
 _OWN_FILES = ("METADATA", "entry_points.txt", "licenses/LICENSE")
 
 
@@ -35,6 +42,39 @@ def build_wheel() -> tuple[str, bytes]:
     lines = [f"{path},sha256={_digest(data)},{len(data)}" for path, data in files.items()]
     files[record] = "\n".join([*lines, f"{record},,", ""]).encode()
     return f"{name}-py3-none-any.whl", _zip(files)
+
+
+class OtherWheels(Struct, frozen=True):
+    """File names of further wheels of this program: older ones of `build_wheel`, and all others."""
+
+    older: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+def find_other_wheels(folder: Path, name: str) -> OtherWheels:
+    """Wheels beside the one of that name, with which pip would not know which to install."""
+    found = sorted(file.name for file in folder.glob(f"{PACKAGES[0]}-*.whl") if file.name != name)
+    own = {other for other in found if _version(other) < _version(name) and _is_own(folder / other)}
+    return OtherWheels(tuple(sorted(own)), tuple(other for other in found if other not in own))
+
+
+def _version(name: str) -> tuple[tuple[int, ...], bool, str]:
+    """What a wheel's name says, to compare: a pre-release is older than its release (PEP 440)."""
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return (), False, name
+    numbers = tuple(int(part) for part in found[1].split(".") if part)
+    return numbers, not found[2].startswith(("a", "b", "rc", "dev")), found[2]
+
+
+def _is_own(file: Path) -> bool:
+    """Whether `build_wheel` made a wheel."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            texts = [one for one in archive.infolist() if one.filename.endswith(".dist-info/WHEEL")]
+            return any(one.file_size < _MAX_TEXT and _GENERATOR.encode() in archive.read(one) for one in texts)
+    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+        return False
 
 
 def _files(installed: metadata.Distribution) -> Iterator[tuple[str, bytes]]:

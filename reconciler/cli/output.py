@@ -8,7 +8,7 @@ import sys
 from contextlib import contextmanager
 from enum import IntEnum
 from functools import partial
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -101,9 +101,15 @@ def note(text: str) -> None:
 
 def failure(error: ReconcilerError) -> None:
     """Print what kept the command from its work, and what to do about it."""
-    note(f"{click.style('error:', fg='red', bold=True)} {error}")
-    if error.hint:
-        hint(error.hint)
+    failures((error,))
+
+
+def failures(errors: Sequence[ReconcilerError]) -> None:
+    """Print all that kept the command from its work; what to do about several at once stands below the last of them."""
+    for error, after in zip_longest(errors, errors[1:]):
+        note(f"{click.style('error:', fg='red', bold=True)} {error}")
+        if error.hint and (after is None or after.hint != error.hint):
+            hint(error.hint)
 
 
 def refusal(error: ReconcilerError) -> None:

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 import yaml
 from reconciler_ci.__main__ import JOBS
 
+from reconciler.adapters.files import Folder
+from reconciler.adapters.git.beginning import begin_repository
+from reconciler.adapters.journal import NAME, note_files
 from reconciler.cli.commands.init import PLATFORMS, TEMPLATES
 from reconciler.cli.main import COMMANDS
+from reconciler.scaffold.repository import NewRepository
+from reconciler.wiring.newrepository import plan_repository
 from reconciler.wiring.scaffolding import bundled_files
 from tests.cli.test_authoring import files, shell
 from tests.docs.markdown import EXAMPLE, ROOT
 from tests.support.gitrepo import GitRepo
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.cli.test_authoring import Shell
 
 __all__ = ["shell"]
@@ -217,3 +224,91 @@ def test_a_repository_with_a_history_brings_it_along(shell: Shell, tmp_path: Pat
     assert "may not be committed yet" in answer.err
     given = tomllib.loads((tmp_path / "d.host/reconciler.toml").read_text(encoding="utf-8"))
     assert given["repository"]["branch"] == "trunk"
+
+
+def test_all_that_is_in_the_way_is_told_and_nothing_is_written(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    for name in ("d/users", "d.host", "d.git"):
+        (tmp_path / name).write_bytes(b"")
+    answer = shell("init", "--local", "d")
+    assert (answer.code, answer.out) == (3, "")
+    assert [line.split(": ")[1] for line in answer.err.splitlines() if line.startswith("error: ")] == [
+        f"cannot write {tmp_path / name}" for name in ("d/users", "d.git", "d.host")
+    ]
+    assert files(tmp_path) == {"d.git": b"", "d.host": b"", "d/users": b""}
+
+
+@pytest.mark.parametrize("name", ["/", "", "y" * 252, "d\udcff"])
+def test_a_place_that_is_none_is_no_bug(shell: Shell, tmp_path: Path, name: str) -> None:
+    answer = shell("init", "--local", name)
+    assert (answer.code, answer.out) == (3, "")
+    assert "bug" not in answer.err
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_left_over_remote_is_no_beginning(shell: Shell, tmp_path: Path, git_name: None) -> None:
+    """The daemon would make live what is in there, not what was just written."""
+    assert shell("init", "--local", "d").code == 0
+    shutil.rmtree(tmp_path / "d")
+    before = files(tmp_path)
+    answer = shell("init", "--local", "d")
+    assert (answer.code, answer.out) == (3, "")
+    assert "d.git is there already, with commits that" in answer.err
+    assert files(tmp_path) == before
+
+
+def test_what_lies_there_is_told_and_not_committed(shell: Shell, tmp_path: Path, git_name: None) -> None:
+    for name in ("id_rsa", "README.md", "desk.xlsx"):
+        (tmp_path / "d").mkdir(exist_ok=True)
+        (tmp_path / "d" / name).write_bytes(b"ours\n")
+    answer = shell("init", "--local", "d")
+    assert answer.code == 0, answer.err
+    assert "not committed, as init did not write it: README.md, desk.xlsx, id_rsa\n" in answer.err
+    committed = GitRepo(tmp_path / "d.git").git("ls-tree", "-r", "--name-only", "main").splitlines()
+    assert set(committed) == files(tmp_path / "d").keys() - {"id_rsa", "README.md", "desk.xlsx"}
+
+
+def test_a_run_after_a_kill_knows_its_own_files(shell: Shell, tmp_path: Path, git_name: None) -> None:
+    wanted, desk = NewRepository("minimal", "d", ()), tmp_path / "d"
+    planned = plan_repository(desk, wanted, lambda: str(uuid4()), bundled_files(), with_host=True)
+    some = dict(list(planned.new.items())[:5])
+    with ExitStack() as undo:
+        desk.mkdir()
+        note_files(begin_repository(planned.place, undo), {}, planned.new, undo)
+        for path, data in some.items():
+            Folder(desk).create(path, data)
+        (desk / next(iter(some))).write_bytes(b"changed")
+        undo.pop_all()
+    answer = shell("init", "--local", "d")
+    assert answer.code == 0, answer.err
+    assert "went on with 4 files that an earlier run has written\n" in answer.err
+    assert GitRepo(desk).git("status", "--porcelain") == f"?? {next(iter(some))}"
+    assert not (desk / ".git" / NAME).exists()
+
+
+def test_an_older_wheel_goes_unless_somebody_else_made_it(shell: Shell, tmp_path: Path) -> None:
+    assert shell("init", "d", "--ci", "github").code == 0
+    folder = tmp_path / "d/.reconciler/program"
+    (wheel,) = folder.iterdir()
+    for name in ("reconciler-0.0.9rc1-py3-none-any.whl", "reconciler-0.0.10-py3-none-any.whl"):
+        wheel.rename(folder / name)
+        answer = shell("init", "d", "--ci", "github")
+        assert f"removed {Path('d/.reconciler/program') / name}: an older version of the program\n" in answer.err
+        assert [*folder.iterdir()] == [wheel]
+    newer = folder / "reconciler-99.1-py3-none-any.whl"
+    wheel.rename(newer)
+    assert shell("init", "d", "--ci", "github").code == 0
+    assert [*folder.iterdir()] == [newer]
+    (folder / "reconciler-0.0.1-py3-none-any.whl").write_bytes(b"of somebody")
+    assert "has 2 versions of the program" in shell("init", "d", "--ci", "github").err
+
+
+def test_settings_of_another_host_are_no_beginning(shell: Shell, tmp_path: Path, git_name: None) -> None:
+    (tmp_path / "d.host/state").mkdir(parents=True)
+    (tmp_path / "d.host/state/state.duckdb").write_bytes(b"")
+    (tmp_path / "d.host/reconciler.toml").write_text('[repository]\nurl = "/elsewhere.git"\n', encoding="utf-8")
+    answer = shell("init", "--local", "d")
+    assert answer.code == 3
+    assert "is there, and follows /elsewhere.git" in answer.err
+    assert "has the live rows of an earlier host" in answer.err
+    assert not (tmp_path / "d").exists()

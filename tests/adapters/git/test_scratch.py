@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from reconciler.adapters.git.scratch import ScratchRepository, begin_repository
+from reconciler.adapters.git.scratch import ScratchRepository
 from reconciler.errors import NeedsHuman
 from tests.support.gitrepo import GitRepo
 
@@ -54,21 +54,6 @@ def test_who_commits_there_is_known(tmp_path: Path) -> None:
     ScratchRepository(tmp_path / "scratch").sign_as(ANN)
     assert GitRepo(tmp_path / "scratch").git("config", "--local", "user.name") == "Änn"
     assert GitRepo(tmp_path / "scratch").git("config", "--local", "user.email") == "ann@example.com"
-
-
-def test_a_repository_begins_where_there_is_none(tmp_path: Path) -> None:
-    (tmp_path / "desk" / "deeper").mkdir(parents=True)
-    assert begin_repository(tmp_path / "desk")
-    assert not begin_repository(tmp_path / "desk" / "deeper")
-    assert GitRepo(tmp_path / "desk").git("symbolic-ref", "HEAD") == "refs/heads/main"
-
-
-def test_without_git_it_is_told_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(NeedsHuman, match="git cannot be started") as refused:
-        begin_repository(tmp_path)
-    assert "install git" in refused.value.hint
-    assert os.environ["PATH"] == str(tmp_path)
 
 
 def test_what_git_says_is_told(tmp_path: Path) -> None:
