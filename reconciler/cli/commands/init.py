@@ -39,6 +39,8 @@ DEFAULT_TEMPLATE = "minimal"
 """What is written where nobody can be asked."""
 MAX_NAMED = 5
 """Files that are named in a line."""
+MAX_LINES = 12
+"""Of kept files; a person gets one line for more."""
 _PLAIN = re.compile(r"[\w@%+=:,./\\-]+")
 """What no shell reads otherwise."""
 _UNSAFE = frozenset('"$`!\\')
@@ -88,7 +90,10 @@ def init(
 def _tell_rest(folder: Path, planned: PlannedRepository, made: MadeRepository) -> Iterator[str]:
     if planned.written:
         yield f"went on with {plural(len(planned.written), 'file')} that an earlier run has written"
-    yield from (f"kept {folder / path}: it was there already" for path in planned.kept)
+    if sys.stderr.isatty() and len(planned.kept) > MAX_LINES:
+        yield f"kept {plural(len(planned.kept), 'file')} that were there already"
+    else:
+        yield from (f"kept {folder / path}: it was there already" for path in planned.kept)
     yield from (f"removed {folder / path}: an older version of the program" for path in planned.replaced)
     if len(wheels := [path for path in planned.kept if path.startswith(f"{PROGRAM_FOLDER}/")]) > 1:
         yield f"{folder / PROGRAM_FOLDER} has {len(wheels)} versions of the program, and pip takes one: remove others"
@@ -151,7 +156,7 @@ def _advise_host(folder: Path, begun: StartedHost, planned: PlannedRepository) -
         step = "     "
     yield f"{step} cd {_quote(host.home)}"
     yield "      reconciler run"
-    yield f"then change a file in {folder}, git commit, git push: reconciler status says when it is live"
+    yield f"then git commit and git push a change in {folder}; status says when it is live"
 
 
 def _quote(path: str) -> str:
