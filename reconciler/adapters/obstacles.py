@@ -105,6 +105,7 @@ def _find_wrong(place: Path, *, is_folder: bool) -> UsageError | None:
     faults = (
         (is_folder and stat.S_ISLNK(mode), "it is a symbolic link, and git keeps no files behind one"),
         (is_folder and not is_one, "it is a file, where a folder is needed"),
+        (is_folder and os.path.lexists(place / ".git"), "it is a git repository of its own"),
         (is_folder and not os.access(place, os.W_OK | os.X_OK), "you may not write to it"),
         (not is_folder and is_one, "it is a folder, where a file is needed"),
     )

@@ -34,10 +34,12 @@ def test_all_that_is_in_the_way_is_told_once(tmp_path: Path) -> None:
     (tmp_path / "users").write_bytes(b"")
     (tmp_path / "policies").mkdir()
     (tmp_path / "policies/tests").symlink_to(tmp_path)
-    assert found(tmp_path) == [
+    (tmp_path / "accounts/.git").mkdir(parents=True)
+    assert found(tmp_path, (*FILES, "accounts/a.yaml")) == [
         "cannot write DIR/reconciler.yaml: it is a folder, where a file is needed",
         "cannot write DIR/users: it is a file, where a folder is needed",
         "cannot write DIR/policies/tests: it is a symbolic link, and git keeps no files behind one",
+        "cannot write DIR/accounts: it is a git repository of its own",
     ]
 
 

@@ -12,12 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from git import Git
-from git.util import rmtree
 from msgspec import Struct
 
 from reconciler.adapters.git.process import explain_failure, find_complaint
-from reconciler.adapters.git.scratch import BRANCH, own_git
+from reconciler.adapters.git.scratch import BRANCH, ask_git, remove_repository
 from reconciler.errors import NeedsHuman, UsageError
 
 if TYPE_CHECKING:
@@ -106,7 +104,7 @@ def begin_repository(place: Place, undo: ExitStack) -> Path:
     own = place.folder / ".git"
     with suppress(FileExistsError):
         own.mkdir()
-        undo.callback(_remove, own)
+        undo.callback(remove_repository, own)
     _do(place.folder, "make a repository", "init", "--quiet", f"--initial-branch={BRANCH}")
     return own
 
@@ -132,7 +130,7 @@ def begin_remote(folder: Path, bare: Path, branch: str, undo: ExitStack) -> bool
             )
             _settle(part)
             part.rename(bare)  # whole or not at all, whatever a kill leaves
-        undo.callback(_remove, bare)
+        undo.callback(remove_repository, bare)
     elif not find_tips(bare):
         _settle(bare)
     if not find_origin(folder):
@@ -215,17 +213,6 @@ def find_uncommitted(folder: Path) -> list[str]:
     return [entry[len("?? ") :] for entry in found.split("\0") if entry]
 
 
-def ask_git(folder: Path, *arguments: str, variables: Mapping[str, str] | None = None) -> tuple[int, str, str]:
-    """The exit code, answer and complaint of a git that is run in a folder."""
-    with own_git(folder):
-        git = Git(folder)
-        command = [git.GIT_PYTHON_GIT_EXECUTABLE, *arguments]
-        ended = git.execute(command, env=variables, with_extended_output=True, with_exceptions=False)
-    assert isinstance(ended, tuple)
-    code, out, complaint = ended
-    return int(code), str(out), str(complaint)
-
-
 def ask_bare(bare: Path, *arguments: str) -> tuple[int, str, str]:
     """The same of a bare repository, which git may have been told not to look for."""
     return ask_git(bare.parent, f"--git-dir={bare}", *arguments)
@@ -245,8 +232,3 @@ def _do(
         why = locked[0]
         hint = "see whether another git is at work there; else that file is what a killed one left: move it away"
     raise NeedsHuman(f"git could not {what} in {folder}: {why}", hint=f"{hint}; then run this again")
-
-
-def _remove(folder: Path) -> None:
-    with suppress(OSError):
-        rmtree(folder)  # on Windows also what git has made read-only

@@ -8,13 +8,13 @@ from urllib.parse import unquote, urlsplit
 
 from reconciler.adapters.git.beginning import (
     ask_bare,
-    ask_git,
     find_branch,
     find_commit,
     find_origin,
     find_tips,
     need_human,
 )
+from reconciler.adapters.git.scratch import ask_git
 from reconciler.errors import UsageError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The repository that the tour works on, a copy of the example; and how GitPython is used.
+"""The repository that the tour works on, a copy of the example; and how GitPython is used, which is imported here only.
 
 That is for repositories that this program makes: whatever reads git, or fetches, starts it by itself
 (docs/decisions/0017 and 0025).
@@ -7,15 +7,16 @@ That is for repositories that this program makes: whatever reads git, or fetches
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from reconciler.adapters.git.process import OVERRIDES, environment, explain_failure
 from reconciler.errors import NeedsHuman
 
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")  # else a git that is missing is an ImportError
-from git import Actor, Repo
+from git import Actor, Git, Repo
 from git.exc import GitCommandError, GitCommandNotFound
+from git.util import rmtree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,7 +33,7 @@ class ScratchRepository:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        with own_git(folder):
+        with _own_git(folder):
             Repo.init(folder, initial_branch=BRANCH, expand_vars=False, template="", allow_unsafe_options=True).close()
 
     def commit(self, message: str, author: tuple[str, str]) -> None:
@@ -51,12 +52,29 @@ class ScratchRepository:
 
     @contextmanager
     def _opened(self) -> Iterator[Repo]:
-        with own_git(self._folder), Repo(self._folder, expand_vars=False) as repo:
+        with _own_git(self._folder), Repo(self._folder, expand_vars=False) as repo:
             yield repo
 
 
+def ask_git(folder: Path, *arguments: str, variables: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+    """The exit code, answer and complaint of a git that is run in a folder."""
+    with _own_git(folder):
+        git = Git(folder)
+        command = [git.GIT_PYTHON_GIT_EXECUTABLE, *arguments]
+        ended = git.execute(command, env=variables, with_extended_output=True, with_exceptions=False)
+    assert isinstance(ended, tuple)
+    code, out, complaint = ended
+    return int(code), str(out), str(complaint)
+
+
+def remove_repository(folder: Path) -> None:
+    """Remove a repository that was just made, on Windows also what git has made read-only."""
+    with suppress(OSError):
+        rmtree(folder)
+
+
 @contextmanager
-def own_git(folder: Path) -> Iterator[Mapping[str, str]]:
+def _own_git(folder: Path) -> Iterator[Mapping[str, str]]:
     """Let GitPython start git as this program does, and raise our errors; gives the environment there was.
 
     It hands on the environment of the process, which is therefore another one meanwhile: not for several threads.
