@@ -118,21 +118,15 @@ def begin_remote(folder: Path, bare: Path, branch: str, undo: ExitStack) -> bool
     if is_new:
         with tempfile.TemporaryDirectory(prefix=_TEMPORARY, dir=bare.parent) as temporary:
             part = Path(temporary) / bare.name
-            _do(
-                bare.parent,
-                "make a repository",
-                "init",
-                "--quiet",
-                "--bare",
-                "--template=",
-                f"--initial-branch={branch}",
-                str(part),
-            )
+            options = ("--quiet", "--bare", "--template=", f"--initial-branch={branch}")
+            _do(bare.parent, "make a repository", "init", *options, str(part))
             _settle(part)
             part.rename(bare)  # whole or not at all, whatever a kill leaves
         undo.callback(remove_repository, bare)
     elif not find_tips(bare):
         _settle(bare)
+        # Else a clone of it would check out nothing
+        _do(bare.parent, "choose the branch", f"--git-dir={bare}", "symbolic-ref", "HEAD", f"refs/heads/{branch}")
     if not find_origin(folder):
         # `git remote add` fails where the user's own configuration has a word on any `origin`
         section = f"remote.{ORIGIN}"
@@ -194,8 +188,8 @@ def find_bare_commit(bare: Path, name: str) -> str:
 
 
 def find_tips(bare: Path) -> list[str]:
-    """The newest commits of a bare repository."""
-    return ask_bare(bare, "for-each-ref", "--format=%(objectname)", "refs/heads")[1].split()
+    """What the branches and tags of a bare repository lead to."""
+    return ask_bare(bare, "for-each-ref", "--format=%(objectname)")[1].split()
 
 
 def find_origin(folder: Path) -> str:
