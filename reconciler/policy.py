@@ -7,6 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from reconciler.kinds.kind import SqlType, join
+from reconciler.kinds.references import resolve_refs
 from reconciler.model.bounds import ANY, Bounds
 from reconciler.model.change import Key
 from reconciler.model.problem import NOT_LOCATED, Measure, Policy, Problem, Severity
@@ -140,8 +141,17 @@ def _narrow_bounds(violation: Violation, kind: Kind) -> Bounds:
         column.bounds.get("exclusiveMaximum", inf),
         column.enum,
         column.type is SqlType.INTEGER,
+        _find_step(kind, column.name),
     )
     return violation.bounds.narrow(hard)
+
+
+def _find_step(kind: Kind, column: str) -> float:
+    """What the schema lets a column hold multiples of only; 0 for any number."""
+    spec = resolve_refs(kind.schema, kind.schema.get("properties", {}).get("spec", {}))
+    member = spec.get("properties", {}).get(column)
+    step = resolve_refs(kind.schema, member).get("multipleOf", 0) if isinstance(member, dict) else 0
+    return float(step)
 
 
 def field_pointer(kind: Kind, field: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
+from fractions import Fraction
 from functools import reduce
-from math import ceil, floor, inf
+from math import ceil, floor, inf, isfinite, lcm
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 DIGITS = 10
 """Significant digits of a bound: 0.1 + 0.2 is 0.3 to people."""
+NOISE = 1e-14
+"""Part of a number that arithmetic with doubles may be off. What is cut beyond that is cut towards what is allowed."""
 TOLERANCE = 1e-9
 """How far a quotient may be off a whole number that it stands for."""
 
@@ -24,7 +28,7 @@ TOLERANCE = 1e-9
 class Bounds(Struct, frozen=True, order=True):
     """Numbers from `at_least` to `at_most`, without those ends that are `above` and `below`; or one of some words.
 
-    Without `words` any text may stand there. `whole`: integers only.
+    Without `words` any text may stand there. `whole`: integers only. `multiple_of`: its multiples only, 0 for any.
     """
 
     at_least: float = -inf
@@ -33,6 +37,7 @@ class Bounds(Struct, frozen=True, order=True):
     below: float = inf
     words: tuple[str, ...] = ()
     whole: bool = False
+    multiple_of: float = 0
 
     @property
     def low(self) -> float:
@@ -45,13 +50,28 @@ class Bounds(Struct, frozen=True, order=True):
     @property
     def is_empty(self) -> bool:
         """Whether no value satisfies them: they contradict each other."""
-        low, high = self._whole_ends if self.whole else (self.low, self.high)
+        low, high = self._ends
         return low > high or (low == high and high in (self.above, self.below))
 
     @property
-    def _whole_ends(self) -> tuple[float, float]:
-        low = self.low if self.low == -inf else ceil(self.low - TOLERANCE)
-        return low, self.high if self.high == inf else floor(self.high + TOLERANCE)
+    def _step(self) -> Fraction | None:
+        """What every number is a multiple of."""
+        steps = [Fraction(Decimal(repr(step))) for step in (self.multiple_of, float(self.whole)) if step > 0]
+        return reduce(_common_multiple, steps) if steps else None
+
+    @property
+    def _ends(self) -> tuple[float, float]:
+        """The smallest and the largest number; of steps, those that are within."""
+        step, low, high = self._step, self.low, self.high
+        if step is None:
+            return low, high
+        if low != -inf:
+            first = ceil(low / float(step) - TOLERANCE)
+            low = float((first + (float(first * step) == self.above)) * step)
+        if high != inf:
+            last = floor(high / float(step) + TOLERANCE)
+            high = float((last - (float(last * step) == self.below)) * step)
+        return low, high
 
     def narrow(self, other: Bounds) -> Bounds:
         """What both let stand."""
@@ -63,6 +83,7 @@ class Bounds(Struct, frozen=True, order=True):
             min(self.below, other.below),
             words if self.words else other.words,
             self.whole or other.whole,
+            max(self.multiple_of, other.multiple_of),
         )
         return NOTHING if self.words and other.words and not words else both
 
@@ -72,12 +93,15 @@ class Bounds(Struct, frozen=True, order=True):
             return None
         if self.words:
             return self.words[0] if len(self.words) == 1 and self.words[0] != written else None
-        low, high = self._whole_ends if self.whole else (self.low, self.high)
+        low, high = self._ends
         if low == high:
             return _as_number(low)
         if isinstance(written, bool) or not isinstance(written, (int, float)):
             return None
         nearest = min(max(written, low), high)
+        step = self._step
+        if step is not None and isfinite(nearest):
+            nearest = min(max(float(round(Fraction(Decimal(repr(nearest))) / step) * step), low), high)
         return None if nearest == written or nearest in (self.above, self.below) else _as_number(nearest)
 
 
@@ -87,7 +111,7 @@ NOTHING = Bounds(at_least=inf, at_most=-inf)
 
 def bounds_of_row(at_most: str | None, at_least: str | None, value: str | None) -> Bounds:
     """What a row of a policy says of the values that satisfy it; a text that is no number bounds none."""
-    bounds = Bounds(_number(at_least, -inf), _number(at_most, inf))
+    bounds = Bounds(_number(at_least, -inf, ROUND_CEILING), _number(at_most, inf, ROUND_FLOOR))
     if value is None:
         return bounds
     exact = _number(value, inf)
@@ -103,11 +127,24 @@ def round_number(value: float) -> float:
     return float(f"{canonical.number(value):.{DIGITS}g}")
 
 
-def _number(text: str | None, otherwise: float) -> float:
+def _number(text: str | None, otherwise: float, rounding: str = ROUND_HALF_EVEN) -> float:
     try:
-        return round_number(float(text)) if text is not None else otherwise
+        value = canonical.number(float(text)) if text is not None else otherwise
     except ValueError:
         return otherwise
+    if not isfinite(value):
+        return value
+    rounded = round_number(value)
+    if abs(rounded - value) <= abs(value) * NOISE:
+        return rounded
+    context = Context(prec=DIGITS, rounding=rounding)
+    return float(context.create_decimal(Decimal(repr(value))))
+
+
+def _common_multiple(one: Fraction, other: Fraction) -> Fraction:
+    return Fraction(lcm(one.numerator * other.denominator, other.numerator * one.denominator)) / (
+        one.denominator * other.denominator
+    )
 
 
 def _as_number(value: float) -> Value:

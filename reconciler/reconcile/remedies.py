@@ -1,5 +1,5 @@
 """The one value that satisfies all rules at a place, and the line with it. A guess is none: where not every error at
-a place says what would be right there, or the line cannot be rewritten for sure, nothing is suggested.
+a place says what would be right there, or the document would not be valid with it, nothing is suggested.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     Place = tuple[str, int, str]
     ReadFiles = Callable[[Collection[str]], Mapping[str, bytes]]
+    Check = Callable[[str, bytes], Iterable[Problem]]
+    Judge = Callable[[str, str, Value], bool]
 
 MAX_REMEDIES = 200
 """Places for which a value is looked for."""
@@ -32,10 +34,16 @@ _SCALAR = re.compile(r"'[^'\\]*'|\"[^\"\\]*\"|[^\s'\"\[\]{},#&*!|>@`%][^\s,\[\]{
 """A scalar of one word or in quotes."""
 
 
-def find_remedies(problems: Iterable[Problem], read_files: ReadFiles) -> tuple[Remedy, ...]:
-    """What to write at the places of problems; `read_files` gives contents at the commit that has them."""
+def find_remedies(problems: Iterable[Problem], read_files: ReadFiles, check: Check) -> tuple[Remedy, ...]:
+    """What to write at the places of problems.
+
+    `read_files` gives contents at the commit that has them, `check` what is wrong with a file that has such contents.
+    """
     places: defaultdict[Place, list[Problem]] = defaultdict(list)
+    wrong: defaultdict[str, set[str]] = defaultdict(set)
     for problem in problems:
+        if problem.is_error:
+            wrong[problem.path].add(problem.pointer)
         if problem.pointer:
             places[problem.path, problem.line, problem.pointer].append(problem)
     solvable = {place: found for place, found in places.items() if _is_solvable(found)}
@@ -43,11 +51,21 @@ def find_remedies(problems: Iterable[Problem], read_files: ReadFiles) -> tuple[R
     if not chosen:
         return ()
     contents = read_files({path for path, _, _ in chosen})
+
+    def is_right(path: str, pointer: str, document: Value) -> bool:
+        """Whether a document is right at the place, and nowhere wrong where it was right before."""
+        try:
+            text = canonical.dumps(document)
+        except ValueError:  # not a finite number elsewhere
+            return False
+        found = {problem.pointer for problem in check(path, text.encode()) if problem.is_error}
+        return found <= wrong[path] - {pointer}
+
     return tuple(
         remedy
         for (path, line, pointer), found in chosen.items()
         if path in contents
-        for remedy in _find_remedy(path, contents[path], line, pointer, found)
+        for remedy in _find_remedy(path, contents[path], line, pointer, found, is_right)
     )
 
 
@@ -56,10 +74,11 @@ def _is_solvable(problems: Collection[Problem]) -> bool:
     return all(problem.bounds != ANY for problem in errors or problems)
 
 
-def _find_remedy(path: str, data: bytes, line: int, pointer: str, problems: Iterable[Problem]) -> Iterator[Remedy]:
-    document = next(
-        (one for one in decode(path, data).documents if pointer in one.marks and one.marks[pointer].line == line), None
-    )
+def _find_remedy(
+    path: str, data: bytes, line: int, pointer: str, problems: Iterable[Problem], is_right: Judge
+) -> Iterator[Remedy]:
+    documents = decode(path, data).documents
+    document = next((one for one in documents if pointer in one.marks and one.marks[pointer].line == line), None)
     bounds = intersect(problem.bounds for problem in problems)
     if document is None:
         return
@@ -67,7 +86,7 @@ def _find_remedy(path: str, data: bytes, line: int, pointer: str, problems: Iter
         yield Remedy(path, line, pointer)
         return
     value = bounds.nearest(_value_at(document, pointer))
-    if value is not None:
+    if value is not None and is_right(path, pointer, _with_value(document.value, split(pointer), value)):
         before, after = _rewrite_line(path, data, document, pointer, value)
         yield Remedy(path, line, pointer, canonical.text(value), before, after)
 

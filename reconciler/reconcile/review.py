@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import cache
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -20,6 +21,7 @@ from reconciler.values import replace
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Row
     from reconciler.model.problem import Policy, Problem
     from reconciler.model.review import RuleChange
@@ -86,7 +88,12 @@ class Reviewer(Struct, frozen=True):
         folder = self.processor.rules.folder
         base = self.source.folder_tree(str(plan.base), folder) if self._is_here(plan.base) else None
         head = self.source.folder_tree(plan.head, folder) or ""
-        remedies = find_remedies(plan.problems, lambda paths: self.processor.rules.read_files(plan.head, paths))
+        kinds = cache(lambda: self._kinds_at(plan.head))
+        remedies = find_remedies(
+            plan.problems,
+            lambda paths: self.processor.rules.read_files(plan.head, paths),
+            lambda path, data: self.processor.find_problems(kinds(), path, data),
+        )
         rule_changes = self._compare_rules(plan)
         named = {problem.path for problem in plan.problems} | {change.path for change in rule_changes}
         review = replace(
@@ -98,6 +105,10 @@ class Reviewer(Struct, frozen=True):
             gone=frozenset(named - {file.path for file in self.source.files(plan.head, named)}),
         )
         return replace(plan, review=review)
+
+    def _kinds_at(self, commit: str) -> Kinds:
+        rules = self.processor.rules
+        return rules.kinds_of(rules.read_rules(commit))[0]
 
     def _compare_rules(self, plan: Plan) -> tuple[RuleChange, ...]:
         """What becomes of the rules between the base and the head."""

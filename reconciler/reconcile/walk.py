@@ -204,6 +204,12 @@ class CommitProcessor:
             ) from error
         return self.note_fault(subject, commit, answer, error)
 
+    def find_problems(self, kinds: Kinds, path: str, data: bytes) -> tuple[Problem, ...]:
+        """What would be wrong with a file of these contents under some kinds."""
+        if kinds.digest != self._reader.kinds.digest:
+            self._reader = FileReader(kinds, self.faults)
+        return self._reader.read_file(path, data).problems
+
     def read_entries(self, kinds: Kinds, files: Iterable[FileChange]) -> dict[str, FileEntry]:
         """What each file declares under some kinds, by path."""
         if kinds.digest != self._reader.kinds.digest:

@@ -244,6 +244,7 @@ def _meant(number: str, words: str, field: Mapping[str, Any]) -> NumberHint:
         above=field.get("exclusiveMinimum", -inf),
         below=field.get("exclusiveMaximum", inf),
         whole=field.get("type") == "integer",
+        multiple_of=field.get("multipleOf", 0),
     )
     bounds = bounds_of_row(None, None, number).narrow(limits)
     return NumberHint(words, ANY if bounds.is_empty or "multipleOf" in field else bounds)

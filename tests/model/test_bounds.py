@@ -41,6 +41,18 @@ HARD = Bounds(at_least=0.01, at_most=100)
         ((bounds_of_row("many", "few", None),), 5, None),
         ((bounds_of_row("0.30000000000000004", None, None),), 5, 0.3),
         ((bounds_of_row("inf", "nan", None),), 5, None),
+        ((bounds_of_row("1.6666666666666667", None, None),), 5, 1.666666666),
+        ((bounds_of_row(None, "3.3333333333333335", None),), 1, 3.333333334),
+        ((bounds_of_row("2.0999999999999996", None, None),), 5, 2.1),
+        ((bounds_of_row("1.66", None, None), Bounds(multiple_of=0.05)), 5, 1.65),
+        ((bounds_of_row(None, "1.66", None), Bounds(multiple_of=0.05)), 1, 1.7),
+        ((bounds_of_row("1.68", "1.66", None), Bounds(multiple_of=0.05)), 5, None),
+        ((bounds_of_row("10", None, None), Bounds(multiple_of=2.5, whole=True)), 12, 10),
+        ((bounds_of_row("9", None, None), Bounds(multiple_of=2.5, whole=True)), 12, 5),
+        ((Bounds(below=5, multiple_of=0.5),), 9, 4.5),
+        ((Bounds(below=5, whole=True),), 9, 4),
+        ((Bounds(above=0, whole=True),), -3, 1),
+        ((Bounds(at_most=1.0, multiple_of=0.1), Bounds(at_least=0.3)), 0.33, 0.3),
     ],
 )
 def test_the_one_value_satisfies_all(bounds: tuple[Bounds, ...], written: Value, nearest: Value) -> None:

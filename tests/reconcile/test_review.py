@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,10 @@ def problem(pointer: str, line: int, *, bounds: Bounds, column: int = 1) -> Prob
     return Problem("a.yaml", line, column, "policy/x", pointer, "wrong", bounds=bounds)
 
 
+def valid(path: str, data: bytes) -> tuple[Problem, ...]:
+    return ()
+
+
 AT_MOST_5, AT_LEAST_9 = Bounds(at_most=5), Bounds(at_least=9)
 
 
@@ -188,7 +193,7 @@ AT_MOST_5, AT_LEAST_9 = Bounds(at_most=5), Bounds(at_least=9)
 def test_the_whole_line_is_rewritten_or_none(line: str, before: str, after: str) -> None:
     text = f"{line}\n"
     number = next(at for at, one in enumerate(text.split("\n"), 1) if '"a"' in one or one.startswith("a"))
-    found = find_remedies([problem("/a", number, bounds=AT_MOST_5)], lambda paths: {"a.yaml": text.encode()})
+    found = find_remedies([problem("/a", number, bounds=AT_MOST_5)], lambda paths: {"a.yaml": text.encode()}, valid)
     if before:
         assert found == (Remedy("a.yaml", number, "/a", "5", before, after),)
     else:
@@ -197,10 +202,48 @@ def test_the_whole_line_is_rewritten_or_none(line: str, before: str, after: str)
 
 def test_nothing_is_guessed() -> None:
     def remedies(*problems: Problem) -> list[str]:
-        return [one.value for one in find_remedies(problems, lambda paths: {"a.yaml": b"a: 7\n"})]
+        return [one.value for one in find_remedies(problems, lambda paths: {"a.yaml": b"a: 7\n"}, valid)]
 
     both = [problem("/a", 1, bounds=one) for one in (AT_MOST_5, AT_LEAST_9)]
     assert remedies(both[0]) == ["5"]
     assert remedies(*both) == [""], "they contradict each other"
     assert remedies(both[0], problem("/a", 1, bounds=Bounds())) == [], "one error does not say what would be right"
     assert remedies(problem("/b", 1, bounds=AT_MOST_5)) == []
+
+
+def test_a_value_with_which_the_document_is_not_valid_is_not_offered() -> None:
+    def found(*wrong: str) -> list[str]:
+        def check(path: str, data: bytes) -> list[Problem]:
+            assert (path, data) == ("a.yaml", b'{"a":5,"b":[1]}')
+            return [problem(pointer, 1, bounds=Bounds()) for pointer in wrong]
+
+        known = [problem("/a", 1, bounds=AT_MOST_5), problem("/b", 2, bounds=Bounds())]
+        return [one.value for one in find_remedies(known, lambda paths: {"a.yaml": b"a: 7\nb: [1]\n"}, check)]
+
+    assert found() == ["5"]
+    assert found("/b") == ["5"], "it was wrong before"
+    assert found("/a") == [], "the rules ask for what the schema refuses"
+    assert found("/c") == [], "it would be wrong elsewhere"
+
+
+CAP = """-- A third of it
+SELECT 'too much' AS message, 'broker' AS kind, name, field, most AS at_most
+FROM desired.broker_config,
+    (VALUES ('daily_loss_percent', 10.0 / 6), ('max_loss_percent', 10.0 / 6), ('leverage_cap.gold', 0.5)) t(field, most)
+WHERE daily_loss_percent * 6 > 10
+"""
+
+
+def test_a_value_satisfies_rule_and_schema_to_the_last_digit(tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "config-repo-example"
+    schema = json.loads((example / "schemas/broker.schema.json").read_text())
+    schema["properties"]["spec"]["properties"]["daily_loss_percent"]["multipleOf"] = 0.5
+    broker = (example / "brokers/caldervale-eu.yaml").read_text()
+    repo = GitRepo.create(tmp_path)
+    base = repo.commit({"schemas/broker.schema.json": json.dumps(schema), "b.yaml": broker, "policies/cap.sql": CAP})
+    head = repo.commit({"b.yaml": f"{broker}  daily_loss_percent: 2.5\n  max_loss_percent: 2.5\n"})
+    remedies = World(tmp_path).between(base, head).review.remedies
+    assert {one.pointer: one.value for one in remedies} == {
+        "/spec/daily_loss_percent": "1.5",
+        "/spec/max_loss_percent": "1.666666666",
+    }, "and the schema wants a cap of at least 1"
