@@ -27,6 +27,7 @@ from reconciler.importing.hints import (
     says_percent,
     takes_money,
 )
+from reconciler.importing.numberformats import NUMBER
 from reconciler.importing.sheets import shown_text
 from reconciler.importing.tables import CellError, convert_cell
 from reconciler.kinds.engine import matches
@@ -175,6 +176,18 @@ def _fits(reader: ColumnReader, unit: str) -> bool:
 
 def _spellings(unit: str) -> tuple[str, ...]:
     return (unit.lower(), *_UNITS.get(unit, ()))
+
+
+def is_own_unit(kind: Kind, column: Column, hints: Hints, unit: str) -> bool:
+    """Whether a unit is the one that bare numbers of a field are in.
+
+    Where another column says the unit, percent is not: that column has to say it.
+    """
+    if column.unit_choice is not None and unit.lower() in _spellings(PERCENT):
+        return False
+    reader = ColumnReader(kind, column, hints, Choices())
+    amount = _fitting(reader, unit, read_amount(f"{NUMBER} {unit}"))
+    return not isinstance(amount, CellError) and _factor(reader, amount) == 1
 
 
 def _decide_sign(reader: ColumnReader, amounts: Mapping[int, Amount]) -> str:

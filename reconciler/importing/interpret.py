@@ -25,7 +25,12 @@ from reconciler.importing.hints import (
     read_hints,
     says_percent,
 )
-from reconciler.importing.leftovers import explain_left_out, find_other_tables
+from reconciler.importing.leftovers import (
+    explain_left_out,
+    find_other_tables,
+    find_other_units,
+    is_row_of_units,
+)
 from reconciler.importing.mapping import CODE, ColumnRule, SheetMapping, SheetRule
 from reconciler.importing.rowdrafts import RowDrafts
 from reconciler.importing.sheets import column_number
@@ -264,6 +269,27 @@ class _Reader(Findings):
                 hint = "put double quotes around a cell with a separator in it, such as a decimal comma"
                 self.problems.append(Problem(sheet.place, row, 1, "wrong-type", "", message, hint))
 
+    def _tell_above(self, sheet: Sheet, rule: SheetRule) -> None:
+        for row, above in sheet.rows.items():
+            texts = {cell.text for cell in above.values() if cell.text}
+            if row < rule.header and len(texts) >= MIN_FOR_NOTES:
+                told = Assumption(About.LEFT_OUT, sheet.name, 0, str(row), "", "above the header", len(texts))
+                self.assumptions.append(told)
+        if is_row_of_units(sheet.rows.get(rule.header - 1, {})):
+            self._tell_units(sheet, rule, rule.header - 1)
+
+    def _tell_units(self, sheet: Sheet, rule: SheetRule, row: int) -> None:
+        """A row of units, where one of them is not that of its field."""
+        fields: dict[int, tuple[Kind, Column]] = {}
+        for one, name, target in columns_of(rule):
+            kind, place = self.kinds.by_name.get(name), self._locate(sheet, rule, one)
+            column = kind.column(target) if kind is not None else None
+            if kind is not None and column is not None and place is not None:
+                fields[place] = kind, column
+        for place, message in find_other_units(sheet.rows[row], fields):
+            hint = "write the numbers in the unit of the field"
+            self.problems.append(Problem(sheet.place, row, place, "wrong-type", "", message, hint))
+
     def _find_rows(self, sheet: Sheet, rule: SheetRule, mapped: Sequence[int]) -> list[int]:
         """The rows that are rows of the table: without blank ones, totals, remarks and repeated headers."""
         below = [row for row in sheet.rows if row > rule.header]
@@ -271,11 +297,8 @@ class _Reader(Findings):
         usual = median([len(cells) for cells in filled.values() if cells] or [0])
         headers = {at: sheet.cell(rule.header, at).text for at in mapped}
         rows: list[int] = []
-        for row, above in sheet.rows.items():
-            texts = {cell.text for cell in above.values() if cell.text}
-            if row < rule.header and len(texts) >= MIN_FOR_NOTES and not rule.exact:
-                told = Assumption(About.LEFT_OUT, sheet.name, 0, str(row), "", "above the header", len(texts))
-                self.assumptions.append(told)
+        if not rule.exact:
+            self._tell_above(sheet, rule)
         for row in below:
             cells = filled[row]
             why = ""
@@ -286,6 +309,9 @@ class _Reader(Findings):
             )
             if rule.exact:
                 pass
+            elif is_row_of_units(sheet.rows[row]):
+                why = "the units of the columns"
+                self._tell_units(sheet, rule, row)
             elif all(sheet.cell(row, at).text == headers[at] for at in cells):
                 why = "the header again"
             elif _is_total(first) and len(cells) < usual:

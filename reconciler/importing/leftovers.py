@@ -8,20 +8,27 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from reconciler.importing.amounts import read_amount
+from reconciler.importing.cells import is_own_unit
 from reconciler.importing.guessing import KNOWN, LEAST
 from reconciler.importing.hints import NAME, fits_header, is_from_git, is_secret, read_hints
-from reconciler.kinds.kind import SqlType
+from reconciler.kinds.kind import NUMBERS, SqlType
 from reconciler.words import list_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from reconciler.importing.mapping import ColumnRule, SheetRule
-    from reconciler.importing.sheets import Sheet
-    from reconciler.kinds.kind import Kind, Kinds
+    from reconciler.importing.sheets import Cell, Sheet
+    from reconciler.kinds.kind import Column, Kind, Kinds
 
 MAX_HEADERS = 200
 """Rows of a sheet that are looked at as the header of another table."""
+_UNIT = re.compile(
+    r"[(\[]?(?:ms|msec|s|secs?|seconds?|mins?|minutes?|h|hours?|d|days?|[kmgt]i?b|pips?|points?|pts?|ticks?|lots?|trades?"
+    r"|orders?|%|pct|percent|prozent|‰|bps?|x|(?:[$€£¥]|usd|eur|gbp|chf|jpy)(?:\s?(?:/|per )\s?lot)?|(?:/|per )\s?lot)"
+    r"[)\]]?",
+    re.IGNORECASE,
+)
 _IN_BRACKETS = re.compile(r"\s*[(\[]([^)\]]+)[)\]]\s*$")
 
 
@@ -72,6 +79,26 @@ def _explain_unit(kind: Kind, header: str) -> LeftOut | None:
     if inside is None or column is None or not column.unit:
         return None
     return LeftOut(f"{column.name} is in {column.unit}")
+
+
+def is_row_of_units(cells: Mapping[int, Cell]) -> bool:
+    """Whether the cells of a row are units of the columns, such as `ms`, `(lots)` or `$`, and nothing else."""
+    texts = [cell.text for cell in cells.values() if not cell.is_empty]
+    return bool(texts) and all(_UNIT.fullmatch(text) for text in texts)
+
+
+def find_other_units(cells: Mapping[int, Cell], fields: Mapping[int, tuple[Kind, Column]]) -> Iterator[tuple[int, str]]:
+    """The columns of a row of units that are in another unit than their field, and what is to be told of each."""
+    for place, cell in cells.items():
+        kind, column = fields.get(place, (None, None))
+        unit = cell.text.strip("()[] ")
+        if kind is None or column is None or column.type not in NUMBERS or not unit:
+            continue
+        if not is_own_unit(kind, column, read_hints(kind), unit):
+            yield (
+                place,
+                f"the column is in {unit}, and {column.name} is {f'in {column.unit}' if column.unit else 'not'}",
+            )
 
 
 def find_other_tables(sheet: Sheet, header: int, kinds: Kinds) -> Iterator[tuple[int, int, str]]:

@@ -204,6 +204,32 @@ def test_numbers_are_no_words_of_a_kind() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("units", "places"),
+    [
+        (("", "", "ms"), [3]),
+        (("", "", "min"), [3]),
+        (("", "", "s"), []),
+        (("", "", "(s)", "pips"), []),
+        (("", "", "s", "[points]"), [4]),
+        (("", "", "GB", "points"), [3, 4]),
+        (("", "", "", "$"), [4]),
+    ],
+)
+@pytest.mark.parametrize("above", [True, False])
+def test_a_row_of_units_says_in_which_unit_numbers_are(units: Sequence[str], places: list[int], above: bool) -> None:
+    names, row = ["Terminal", "Path", "Timeout", "Slippage", "Status"], ["t1", PATHS[0], 300, 3, "on"]
+    done = read(sheet(*([units, names, row] if above else [names, units, row]), name="Terminals"))
+    assert [(one.code, one.column) for one in done.read.problems] == [("wrong-type", place) for place in places]
+    assert done.spec("Instance", "t1")["connection_timeout_sec"] == 300
+
+
+def test_a_row_of_units_does_not_decide_what_lots_are() -> None:
+    for unit, codes in (("%", ["wrong-type"]), ("lots", [])):
+        done = read(sheet(["User", "Lots", "Risk"], ["", unit, "%"], ["al", 2, 0.5], name="Users"))
+        assert done.codes == codes
+
+
 def test_the_type_of_a_thing_is_not_its_name() -> None:
     done = read(sheet(["Account type", "Login no", *ACCOUNT[1:]], ["demo", 1, "ostrin", 30, "EURUSD"], name="Desk"))
     assert "Account type" not in done.targets
