@@ -29,6 +29,7 @@ from reconciler.importing.leftovers import (
     explain_left_out,
     find_other_tables,
     find_other_units,
+    find_table_beside,
     is_row_of_units,
 )
 from reconciler.importing.mapping import CODE, ColumnRule, SheetMapping, SheetRule
@@ -214,6 +215,13 @@ class _Reader(Findings):
             message = f"another table begins here ({text[:60]}): only the one of row {rule.header} is read"
             hint = f"move it to a sheet of its own{_LEAVE_OUT if row < rule.header else ''}"
             self.problems.append(Problem(sheet.place, row, column, AMBIGUOUS, "", message, hint))
+        beside = find_table_beside(sheet, rule)
+        if beside is not None:
+            message = (
+                f"{sheet.cell(rule.header, beside).text} may begin a table beside this one: an empty column is between"
+            )
+            hint = "delete the empty column where each row is one, else move the table to a sheet of its own"
+            self.problems.append(Problem(sheet.place, rule.header, beside, AMBIGUOUS, "", message, hint))
         for one in rule.columns:
             left_out = explain_left_out(rule, one, self.kinds)
             kind = left_out.kind

@@ -11,6 +11,7 @@ from reconciler.importing.amounts import read_amount
 from reconciler.importing.cells import is_own_unit
 from reconciler.importing.guessing import KNOWN, LEAST
 from reconciler.importing.hints import NAME, fits_header, is_from_git, is_secret, read_hints
+from reconciler.importing.sheets import column_number
 from reconciler.kinds.kind import NUMBERS, SqlType
 from reconciler.words import list_words
 
@@ -113,6 +114,20 @@ def find_other_tables(sheet: Sheet, header: int, kinds: Kinds) -> Iterator[tuple
         later = next((other for other in rows if other > row), header)
         if is_header and later != header and not own.issuperset(texts.values()) and _is_known(texts, kinds):
             yield row, min(texts), ", ".join(texts.values())
+
+
+def find_table_beside(sheet: Sheet, rule: SheetRule) -> int | None:
+    """The first column of what may be another table: behind an empty column there is another kind, and only that."""
+    to = {column_number(one.column): one.to for one in rule.columns if one.to}
+    used = {column for row, cells in sheet.rows.items() if row >= rule.header for column in cells}
+    gaps = [column for column in range(min(to, default=1), max(to, default=1)) if column not in used]
+    for gap in gaps:
+        right = {column: names for column, names in to.items() if column > gap}
+        kinds = set.intersection(*({name.partition(".")[0] for name in names} for names in right.values()))
+        is_named = any(f"{kind}.{NAME}" in names for kind in kinds - {rule.kind} for names in right.values())
+        if is_named and len(right) >= LEAST:
+            return min(right)
+    return None
 
 
 def _is_known(texts: Mapping[int, str], kinds: Kinds) -> bool:

@@ -430,6 +430,24 @@ def test_a_second_table_of_a_sheet_is_asked(rows: Sequence[Sequence[Any]], told:
 
 
 @pytest.mark.parametrize(
+    ("behind", "asked"),
+    [
+        (["", "Trader", "Risk %"], True),
+        (["Trader", "Risk %"], False),
+        (["", "Trader", "Risk %", "Commission"], False),
+        (["", "Commission", "Trader"], False),
+        (["", "Trader"], False),
+    ],
+)
+def test_a_table_beside_the_one_that_is_read_is_asked(behind: Sequence[str], asked: bool) -> None:
+    cells = {"": "", "Trader": "al", "Risk %": 0.5, "Commission": 7}
+    desk = sheet(
+        [*ACCOUNT, *behind], ["a1", "ostrin", 30, "EURUSD", *(cells[name] for name in behind)], name="Accounts"
+    )
+    assert read(desk).codes == (["ambiguous-cell"] if asked else [])
+
+
+@pytest.mark.parametrize(
     ("kind", "header", "why"),
     [
         ("Instance", "Slippage (points)", "slippage_tolerance is in pips"),
