@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import zipfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from reconciler_ci.__main__ import JOBS
 from reconciler.adapters.files import Folder
 from reconciler.adapters.git.beginning import begin_repository
 from reconciler.adapters.journal import NAME, note_files
+from reconciler.adapters.ownwheel import OtherWheels, find_other_wheels
 from reconciler.cli.commands.init import PLATFORMS, TEMPLATES
 from reconciler.cli.main import COMMANDS
 from reconciler.scaffold.repository import NewRepository
@@ -286,21 +288,24 @@ def test_a_run_after_a_kill_knows_its_own_files(shell: Shell, tmp_path: Path, gi
     assert not (desk / ".git" / NAME).exists()
 
 
-def test_an_older_wheel_goes_unless_somebody_else_made_it(shell: Shell, tmp_path: Path) -> None:
-    assert shell("init", "d", "--ci", "github").code == 0
+def test_older_wheels_go_unless_somebody_else_made_them(shell: Shell, tmp_path: Path) -> None:
+    older = ("reconciler-0.0.10-py3-none-any.whl", "reconciler-0.0.9rc1-py3-none-any.whl")
     folder = tmp_path / "d/.reconciler/program"
-    (wheel,) = folder.iterdir()
-    for name in ("reconciler-0.0.9rc1-py3-none-any.whl", "reconciler-0.0.10-py3-none-any.whl"):
-        wheel.rename(folder / name)
-        answer = shell("init", "d", "--ci", "github")
-        assert f"removed {Path('d/.reconciler/program') / name}: an older version of the program\n" in answer.err
-        assert [*folder.iterdir()] == [wheel]
-    newer = folder / "reconciler-99.1-py3-none-any.whl"
-    wheel.rename(newer)
-    assert shell("init", "d", "--ci", "github").code == 0
-    assert [*folder.iterdir()] == [newer]
-    (folder / "reconciler-0.0.1-py3-none-any.whl").write_bytes(b"of somebody")
+    folder.mkdir(parents=True)
+    for name in older:
+        with zipfile.ZipFile(folder / name, "w") as wheel:
+            wheel.writestr("reconciler-0.0.dist-info/WHEEL", "Wheel-Version: 1.0\nGenerator: reconciler\n")
+    answer = shell("init", "d", "--ci", "github")
+    assert [line for line in answer.err.splitlines() if line.startswith("removed ")] == [
+        f"removed {Path('d/.reconciler/program') / name}: an older version of the program" for name in older
+    ]
+    (own,) = folder.iterdir()
+    own.rename(folder / "reconciler-99.1-py3-none-any.whl")
+    (folder / older[0]).write_bytes(b"of somebody")
+    found = find_other_wheels(folder, own.name)
+    assert found == OtherWheels((), (older[0], "reconciler-99.1-py3-none-any.whl"))
     assert "has 2 versions of the program" in shell("init", "d", "--ci", "github").err
+    assert not own.exists()
 
 
 def test_settings_of_another_host_are_no_beginning(shell: Shell, tmp_path: Path, git_name: None) -> None:
