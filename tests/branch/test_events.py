@@ -177,6 +177,17 @@ EVENTS: dict[Callable[[GitRepo], None], tuple[Outcome, Outcome]] = {
 """What is to be seen after each of them where the repository is a folder, and where it is a URL."""
 QUICK = {a_tag_in_its_place, switched}
 """Those that stand for the others in every run."""
+LIKE_OTHERS = {
+    "folder": {nothing, all_deleted},
+    "url": {nothing, all_deleted, packed, packed_and_deleted, a_worktree, a_tag_of_its_name, switched_and_back},
+}
+"""What another event, or the same one in a folder, stands for until the soak."""
+
+
+def marks(event: Callable[[GitRepo], None], where: str) -> tuple[pytest.MarkDecorator, ...]:
+    if event in LIKE_OTHERS[where]:
+        return (pytest.mark.soak,)
+    return () if event in QUICK and where == "folder" else (pytest.mark.slow,)
 
 
 @pytest.fixture
@@ -194,7 +205,7 @@ CASES = [
         where,
         EVENTS[event][where == "url"],
         id=f"{event.__name__}-{where}",
-        marks=() if event in QUICK and where == "folder" else pytest.mark.slow,
+        marks=marks(event, where),
     )
     for event in EVENTS
     for where in ("folder", "url")

@@ -41,13 +41,12 @@ def events(host: Host) -> list[tuple[str, dict[str, Any]]]:
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        (None, FIRST),
-        (FIRST, None),
-        (FIRST, "git@git.example:desk/config.git"),
-        (FIRST, "https://git.example/desk/config"),
-        (FIRST, "https://new.example/fx/settings.git"),
+        pytest.param(None, FIRST, id="origin added"),
+        pytest.param(FIRST, None, id="origin removed"),
+        pytest.param(FIRST, "git@git.example:desk/config.git", id="https to ssh", marks=pytest.mark.soak),
+        pytest.param(FIRST, "https://git.example/desk/config", id=".git dropped", marks=pytest.mark.soak),
+        pytest.param(FIRST, "https://new.example/fx/settings.git", id="forge moved"),
     ],
-    ids=["origin added", "origin removed", "https to ssh", ".git dropped", "forge moved"],
 )
 def test_a_url_may_change(host: Host, before: str | None, after: str | None) -> None:
     if before:

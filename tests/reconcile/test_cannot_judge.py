@@ -54,6 +54,9 @@ OF_THE_STEP = ("guards", "policies", "tables", "rows")
 """Stages that judge the step to a commit: it is refused, and its own status stays."""
 IN_SHORT = ("decode",)
 """The stage that stands for the others in `make test`: each starts processes."""
+ONE_OF_A_KIND = dict.fromkeys(("read", "schema", "validate", "guards", "policies", "rows"), pytest.mark.slow)
+MORE = pytest.mark.soak
+"""Each takes nine looks at a step, four seconds: the other stages wait for the soak."""
 CASES = [
     pytest.param(number, stage, id=stage, marks=() if stage in IN_SHORT else pytest.mark.slow)
     for number, stage in enumerate(STAGES)
@@ -169,7 +172,7 @@ def tries(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 @pytest.mark.parametrize(
     ("number", "stage"),
     [
-        pytest.param(number, stage, id=stage, marks=() if stage == "decode" else pytest.mark.slow)
+        pytest.param(number, stage, id=stage, marks=() if stage in IN_SHORT else ONE_OF_A_KIND.get(stage, MORE))
         for number, stage in enumerate(STAGES)
     ],
 )

@@ -36,12 +36,12 @@ def one_time(monkeypatch: pytest.MonkeyPatch, one_engine: None) -> None:
 
 @pytest.mark.timeout(900)
 def test_answers_are_those_of_the_model(tmp_path: Path, front: fronts.RunningFront) -> None:
-    run(tmp_path, front.url("days"), 0, 40)
+    run(tmp_path, front.url("days"), 0, 24)
 
 
 @pytest.mark.timeout(900)
 def test_answers_of_an_embedded_history_are_those_of_the_model(tmp_path: Path) -> None:
-    run(tmp_path, "chdb", 2, 15)
+    run(tmp_path, "chdb", 2, 8)
 
 
 @pytest.mark.soak
