@@ -50,16 +50,18 @@ test: lint
 bench: setup $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
-# What a desk must survive, tried on whole daemons, servers and browsers, and the laws on all of their examples. CI runs it
-# after `make test`.
+# What a desk must survive, tried on whole daemons, servers and browsers, and the laws on more examples. CI runs it after
+# `make test`.
 slow: export HYPOTHESIS_PROFILE := full
 slow: setup $(VENV)/.dev
 	$(BIN)/pytest -m "(slow or hypothesis) and not soak"
 
 # What takes minutes: two hundred kills, two thousand random events (TEST_SEED repeats a run, TEST_EVENTS is how many), a day's
-# worth of commits, ten thousand forged webhooks.
+# worth of commits, ten thousand forged webhooks. And the laws on all of their examples.
+soak: export HYPOTHESIS_PROFILE := soak
 soak: setup $(VENV)/.dev
 	$(BIN)/pytest -n 0 -s -m soak
+	$(BIN)/pytest -m "hypothesis and not soak"
 
 # What only a network shows: the action and the hooks install reconciler anew.
 try-ci: setup $(VENV)/.dev

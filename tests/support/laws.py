@@ -1,4 +1,4 @@
-"""How many examples a law is tried on: a fifth in `make test`, all with HYPOTHESIS_PROFILE=full, as in `make slow`."""
+"""How many examples a law is tried on: a fifth in `make test`, half in `make slow`, all of them in `make soak`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import os
 from hypothesis import HealthCheck, settings
 
 PROFILE = "HYPOTHESIS_PROFILE"
-SHARES = {"quick": 5, "full": 1}
-"""By which part of its examples a law is tried."""
+SHARES = {"quick": 5, "full": 2, "soak": 1}
+"""By which part of its examples a law is tried, by the profile that $HYPOTHESIS_PROFILE names."""
 USUAL = 100
 """The examples of a law that says no number."""
 
