@@ -9,10 +9,11 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+from base64 import b64encode
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
@@ -190,8 +191,7 @@ class HttpClient:
         if proxy is None:
             manager = urllib3.PoolManager(1, ssl_context=context)
         else:
-            login = urlsplit(proxy).netloc.rpartition("@")[0]
-            headers = urllib3.make_headers(proxy_basic_auth=login) if login else None
+            headers = proxy_headers(proxy)
             manager = urllib3.ProxyManager(
                 proxy, 1, proxy_headers=headers, ssl_context=context, proxy_ssl_context=context
             )
@@ -248,6 +248,14 @@ def find_proxy(url: str) -> str | None:
         return None
     proxy = proxy if "://" in proxy else f"http://{proxy}"
     return proxy if urlsplit(proxy).scheme in PROXY_SCHEMES else None
+
+
+def proxy_headers(proxy: str) -> dict[str, str] | None:
+    """Who asks the proxy, by the login in its address, in which `@`, `:` and `/` are written `%40`, `%3A`, `%2F`."""
+    login = urlsplit(proxy).netloc.rpartition("@")[0]
+    name, _, password = login.partition(":")
+    text = f"{unquote(name)}:{unquote(password)}".encode()
+    return {"proxy-authorization": f"Basic {b64encode(text).decode()}"} if login else None
 
 
 def _read(response: BaseHTTPResponse, most: int) -> bytes:

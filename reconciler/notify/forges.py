@@ -22,7 +22,7 @@ from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.model.receiver import ReceiverKind, Topic
 from reconciler.notify.addresses import find_forge
 from reconciler.notify.comment import MAX_NOTE, HostRow, begins_like, parse_rows, render_comment
-from reconciler.notify.senders import USER_AGENT, Rejected, Sender, parse_object
+from reconciler.notify.senders import GONE, USER_AGENT, NotThere, Rejected, Sender, parse_object
 from reconciler.report.commits import short_sha
 from reconciler.report.escape import escape_line
 from reconciler.report.markdown import truncate
@@ -201,9 +201,18 @@ class Gitea(GitHub):
     def headers(token: str) -> dict[str, str]:
         return {"Authorization": f"token {token}", "Accept": "application/json"}
 
+    def set_status(self, status: CommitStatus) -> None:
+        try:
+            super().set_status(status)
+        except NotThere as error:
+            if self.call("GET", self.repo, None) is None:
+                raise
+            raise Rejected(str(error), hint="see that this commit was pushed there") from error
+
     def find_request(self, sha: str) -> int | None:
-        found = self.call("GET", f"{self.repo}/commits/{sha}/pull", None)
-        return int(found["number"]) if found and found.get("merged") else None
+        found = self.call("GET", f"{self.repo}/commits/{sha}/pull", None) or {}
+        is_merged = found.get("merged") and (found.get("base") or {}).get("ref") == self.branch
+        return int(found["number"]) if is_merged else None
 
     def comments(self, number: int) -> Iterator[Comment]:
         """All of them: this list has no pages."""
@@ -387,7 +396,7 @@ class ForgeSender(Sender):
         data = None if body is None else json.dumps(body).encode()
         sent = {"Content-Type": "application/json", "user-agent": USER_AGENT, **self._kind.headers(self.receiver.token)}
         reply = self.client.send(method, url, sent, data, max_body=MAX_ANSWER)
-        if method == "GET" and reply.status == HTTPStatus.NOT_FOUND:
+        if method != "POST" and reply.status in GONE:  # what is to be changed or deleted may be gone, too
             return None
         self.check(reply, self._said(reply, f"{method} {path.partition('?')[0]}"))
         if not reply.body:

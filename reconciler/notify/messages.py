@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,12 @@ from reconciler.report.problems import plural
 from reconciler.times import format_span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from reconciler.notify.outbox import Message
     from reconciler.notify.transitions import CommitInfo, Transition
+
+    Quote = Callable[[str], str]
 
 SCHEMA, VERSION = "reconciler/notification", 1
 MAX_SHOWN = 20
@@ -34,6 +37,36 @@ TELEGRAM_LIMIT = 4_096
 """Characters (https://core.telegram.org/bots/api#sendmessage); of UTF-16 units, counted here, there are no fewer."""
 SLACK = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 """https://docs.slack.dev/messaging/formatting-message-text: else a subject could call everybody in the channel."""
+
+
+GAP = "\u200b"
+"""A space of no width: between a sign and a name it keeps the one from meaning the other."""
+MENTION = re.compile(r"@(?=\w)|(?<!\w)[#~](?=\w)|(?<!\S)/(?=\w)|(?<!\S)!(?=\w)")
+"""What calls somebody, names a channel or is a command: of Mattermost, Rocket.Chat, Discord, Slack or Telegram."""
+MARKUP = re.compile(r"[*~]|(?<![^\W_])_|_(?![^\W_])|\](?=[(\[])|\|(?=\|)|^(?=[>#])")
+LOOKALIKES = {"*": "\u2217", "~": "\u223c", "_": "\uff3f", "`": "\u02cb"}
+"""No sign switches markup off in all of them, so others stand there that look the same."""
+SPAN = re.compile(r"(?<!`)`[^`\s](?:[^`]*[^`\s])?`(?!`)")
+"""Code between two backquotes is shown as it is written."""
+
+
+def break_mentions(text: str) -> str:
+    """Untrusted text on one line, in which nobody and nothing is called by name."""
+    return MENTION.sub(lambda found: f"{found[0]}{GAP}", escape_line(text))
+
+
+def break_markup(text: str) -> str:
+    """The same for a chat that understands Markdown: it is shown as it was written."""
+    text, shown, at = break_mentions(text), "", 0
+    for span in SPAN.finditer(text):
+        shown += f"{_plain(text[at : span.start()])}{span[0]}"
+        at = span.end()
+    return shown + _plain(text[at:])
+
+
+def _plain(text: str) -> str:
+    shown = MARKUP.sub(lambda found: LOOKALIKES.get(found[0]) or f"{found[0]}{GAP}", text)
+    return shown.replace("`", LOOKALIKES["`"])
 
 
 class Origin(Struct, frozen=True):
@@ -110,8 +143,8 @@ def _headline(one: Transition) -> str:
     }[one.topic]
 
 
-def message_lines(message: Message, origin: Origin) -> Iterator[str]:
-    """What happened, to which commit, why, what to do, and where to look."""
+def message_lines(message: Message, origin: Origin, quote: Quote) -> Iterator[str]:
+    """What happened, to which commit, why, what to do, and where to look; `quote` is for what others wrote."""
     shown = message.transitions[-MAX_SHOWN:]
     left = len(message.transitions) - len(shown) + message.dropped
     if left:
@@ -119,24 +152,24 @@ def message_lines(message: Message, origin: Origin) -> Iterator[str]:
     for one in shown:
         if len(message.transitions) > 1:
             yield f"— {_headline(one)}"
-        yield from transition_lines(one)
+        yield from transition_lines(one, quote)
         link = origin.link(one.commit)
         if link:
             yield link
 
 
-def transition_lines(one: Transition) -> Iterator[str]:
+def transition_lines(one: Transition, quote: Quote) -> Iterator[str]:
     """One change, below its headline."""
     for commit in one.commits[:1]:
-        yield _commit_text(commit)
+        yield _commit_text(commit, quote)
     if one.message:
-        yield escape_line(one.message)
+        yield quote(one.message)
     if one.topic is Topic.REFUSED and one.reason and not one.details:
-        yield f"by {escape_line(one.reason)}"
+        yield f"by {quote(one.reason)}"
     if one.topic is Topic.RECOVERED:
         yield f"after {format_span(one.lasted)}" if one.lasted >= 1 else "after a moment"
     for detail in one.details:
-        yield f"  {escape_line(detail)}"
+        yield f"  {quote(detail)}"
     if one.omitted:
         yield f"  and {one.omitted:,} more"
     others = one.commits[1:]
@@ -144,21 +177,21 @@ def transition_lines(one: Transition) -> Iterator[str]:
         more = "" if not one.more else " and earlier ones"
         yield f"with {plural(len(others), 'commit')}{more} before it:" if others else "with earlier commits"
         for commit in others[: MAX_COMMITS - 1]:
-            yield f"  {short_sha(commit.sha)} {_commit_text(commit)}"
+            yield f"  {short_sha(commit.sha)} {_commit_text(commit, quote)}"
         if len(others) >= MAX_COMMITS:
             yield f"  and {len(others) - MAX_COMMITS + 1:,} more"
     if one.hint:
         yield f"To do: {escape_line(one.hint)}"
 
 
-def _commit_text(commit: CommitInfo) -> str:
-    author = f" ({escape_line(commit.author)})" if commit.author else ""
-    return f"{escape_line(commit.subject)}{author}" if commit.subject else f"commit {short_sha(commit.sha)}{author}"
+def _commit_text(commit: CommitInfo, quote: Quote) -> str:
+    author = f" ({quote(commit.author)})" if commit.author else ""
+    return f"{quote(commit.subject)}{author}" if commit.subject else f"commit {short_sha(commit.sha)}{author}"
 
 
 def webhook_body(message: Message, origin: Origin) -> bytes:
     """The JSON of docs/notifications.md. `text` is what Slack and Mattermost show, `content` what Discord does."""
-    title, lines = message_title(message, origin), list(message_lines(message, origin))
+    title, lines = message_title(message, origin), list(message_lines(message, origin, break_markup))
     text = fit_lines([title, *lines], MAX_TEXT, len)
     body = {
         "schema": SCHEMA,
@@ -207,7 +240,7 @@ def _commit_json(sha: str, known: dict[str, CommitInfo], origin: Origin) -> dict
 def telegram_text(message: Message, origin: Origin) -> str:
     """Telegram's HTML, within its limit: https://core.telegram.org/bots/api#html-style."""
     title = message_title(message, origin)
-    text = fit_lines([title, *message_lines(message, origin)], TELEGRAM_LIMIT, utf16_length)
+    text = fit_lines([title, *message_lines(message, origin, break_mentions)], TELEGRAM_LIMIT, utf16_length)
     first, newline, rest = text.partition("\n")
     return f"<b>{html.escape(first, quote=False)}</b>{newline}{html.escape(rest, quote=False)}"
 

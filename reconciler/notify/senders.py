@@ -45,6 +45,7 @@ OF_THE_RECEIVER = frozenset(
     }
 )
 """What is wrong with the address or the token, and not with one message."""
+GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 MAX_SAID = 200
 
 
@@ -58,6 +59,10 @@ class Postponed(RetryLater):
 
 class Rejected(NeedsHuman):
     """The receiver does not take this message, and perhaps another one."""
+
+
+class NotThere(NeedsHuman):
+    """Nothing is at the address, or nothing that may be seen."""
 
 
 class Sender(ABC):
@@ -108,7 +113,7 @@ class Sender(ABC):
             raise RetryLater(message)
         if status in OF_THE_RECEIVER:
             hint = "see that its address and token in `notify` are right, and what the token allows"
-            raise NeedsHuman(message, hint=hint)
+            raise (NotThere if status in GONE else NeedsHuman)(message, hint=hint)
         raise Rejected(message, hint="it does not take this message; `reconciler doctor --notify` sends another one")
 
     def redact(self, text: str) -> str:

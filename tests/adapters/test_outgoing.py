@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import ssl
 import threading
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
-from reconciler.adapters.outgoing import HttpClient, find_proxy
+from reconciler.adapters.outgoing import HttpClient, find_proxy, proxy_headers
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
 
 if TYPE_CHECKING:
@@ -169,3 +170,10 @@ def test_a_proxy_is_asked_and_what_it_refuses_is_told(monkeypatch: pytest.Monkey
             ask("https://hooks.example/hunter2")
     assert seen[0].startswith(b"CONNECT hooks.example:443 ")
     assert b"hunter2" not in seen[0]
+
+
+def test_a_login_at_a_proxy_is_decoded() -> None:
+    assert proxy_headers("http://proxy.example:3128") is None
+    headers = proxy_headers("http://desk%40ldn:p%40ss%3Aw%2F%C3%A9rd%25@proxy.example:3128")
+    assert headers is not None
+    assert base64.b64decode(headers["proxy-authorization"].removeprefix("Basic ")).decode() == "desk@ldn:p@ss:w/érd%"

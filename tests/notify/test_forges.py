@@ -159,6 +159,40 @@ def test_a_commit_that_the_forge_does_not_know_keeps_no_status_from_others(kind:
             sends.send(left)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_request_to_another_branch_gets_no_comment(kind: str) -> None:
+    with forge(kind) as (found, sends):
+        found.merged, found.target = {A}, "release"
+        send(sends, message(live(A)))
+    assert (len(found.statuses), found.bodies) == (1, {})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_comment_that_is_gone_is_no_fault(kind: str) -> None:
+    """One of two is deleted by somebody else, and then the other one."""
+    gone = (404, {"message": "Not Found"})
+    with forge(kind) as (found, sends):
+        found.merged = {A}
+        send(sends, message(live(A)))
+        found.write(found.bodies[1001][1])
+        found.failures |= {"delete": gone, "update": gone}
+        send(sends, message(REFUSED, live(A)))
+    assert "delete" in found.asked
+    assert not found.failures
+
+
+def test_gitea_may_not_know_a_commit() -> None:
+    with forge("gitea") as (found, sends):
+        found.failures["status"] = (404, {"message": "object does not exist"})
+        left = sends.send(message(live(A, B)))
+        assert left is not None
+        assert {sha for sha, _ in found.statuses} == {B}
+        found.failures |= {"status": (404, {}), "repository": (404, {})}
+        with pytest.raises(NeedsHuman, match="404") as caught:
+            sends.send(message(live(C)))
+        assert not isinstance(caught.value, Rejected)
+
+
 def test_what_is_done_is_not_done_again() -> None:
     with forge("github") as (found, sends):
         found.merged = {A, B, C}

@@ -8,6 +8,7 @@ import re
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -98,6 +99,38 @@ def test_nothing_that_others_wrote_is_obeyed() -> None:
     text = telegram_text(message(hostile), ORIGIN)
     assert re.findall("<[^>]*>", text) == ["<b>", "</b>"]
     assert not re.search("[\x1b\u202e]", text + told["text"] + told["content"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "@channel @all @here @everyone",
+        "mail ann@example.com",
+        "#general ~town-square /kick ann !here",
+        "**bold** _it_ ~~gone~~ ||hidden||",
+        "[sign in](https://evil.example) [x][y]",
+        "``` open fence",
+        "an ` open span",
+        "# heading",
+        "> quoted",
+    ],
+)
+def test_a_subject_calls_nobody_and_is_shown_as_it_is(text: str) -> None:
+    hostile = live(commits=(CommitInfo(A, text, text),), message=text, details=(text,))
+    told = json.loads(webhook_body(message(hostile), ORIGIN))
+    for shown in (told["text"], told["content"]):
+        assert not re.search(r"@\w|(^|\s)[#~/!]\w|\*\*|\*\w|~~|\|\||\]\(|\]\[|```|^[>#]", shown, re.MULTILINE)
+        assert shown.count("`") % 2 == 0
+    assert not re.search(r"@\w|(^|\s)[#/]\w", telegram_text(message(hostile), ORIGIN), re.MULTILINE)
+    assert told["events"][0]["commit"]["subject"] == text
+
+
+def test_what_is_plain_stays_as_it_is() -> None:
+    text = "Set max_open_trades to 3 in users/ann.yaml:12 with `lot_size_value: 0.5` (1:30, C:\\MT5, 50 %)"
+    hint = live(message=text, hint="run `reconciler resume`", details=(text,))
+    for shown in (json.loads(webhook_body(message(hint), ORIGIN))["text"], telegram_text(message(hint), ORIGIN)):
+        assert shown.splitlines()[2] == text
+        assert "To do: run `reconciler resume`" in shown
 
 
 TEXTS = st.text(max_size=60) | st.sampled_from(["é" * 5000, "🙂" * 5000, "<" * 5000, HOSTILE])

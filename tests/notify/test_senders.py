@@ -14,7 +14,7 @@ import pytest
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
 from reconciler.model.receiver import parse_receivers
 from reconciler.notify.receivers import make_senders
-from reconciler.notify.senders import LONGEST_WAIT, Postponed, Rejected
+from reconciler.notify.senders import LONGEST_WAIT, NotThere, Postponed, Rejected
 from tests.notify.test_messages import ORIGIN, live, message
 from tests.support.receivers import receiving
 
@@ -78,8 +78,8 @@ def test_a_bot_writes_to_a_topic_of_a_chat() -> None:
         (429, {"Retry-After": "soon"}, RetryLater),
         (403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1"}, Postponed),
         (403, {}, NeedsHuman),
-        (404, {}, NeedsHuman),
-        (410, {}, NeedsHuman),
+        (404, {}, NotThere),
+        (410, {}, NotThere),
         (400, {}, Rejected),
         (413, {}, Rejected),
         (302, {"Location": "https://elsewhere.example/hunter2"}, NeedsHuman),

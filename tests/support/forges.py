@@ -59,6 +59,7 @@ class Forge:
     kind: str
     account: str = "deploy-bot"
     merged: set[str] = field(default_factory=set)
+    target: str = "main"
     statuses: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     bodies: dict[int, tuple[str, str]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -98,11 +99,15 @@ class Forge:
     def _request(self, body: Any, page: int, sha: str) -> tuple[int, Any]:
         there = sha in self.merged
         if self.kind == "gitea":
-            return (200, {"number": NUMBER, "merged": True}) if there else (404, {"message": "no"})
+            return (
+                (200, {"number": NUMBER, "merged": True, "base": {"ref": self.target}})
+                if there
+                else (404, {"message": "no"})
+            )
         if self.kind == "gitlab":
-            found = {"iid": NUMBER, "state": "merged", "target_branch": "main"}
+            found = {"iid": NUMBER, "state": "merged", "target_branch": self.target}
             return 200, [{**found, "iid": 3, "state": "opened"}, *([found] if there else [])]
-        found = {"number": NUMBER, "merged_at": "2026-11-23T08:00:00Z", "base": {"ref": "main"}}
+        found = {"number": NUMBER, "merged_at": "2026-11-23T08:00:00Z", "base": {"ref": self.target}}
         return 200, [{**found, "number": 3, "merged_at": None}, *([found] if there else [])]
 
     def _comments(self, body: Any, page: int) -> tuple[int, Any]:
