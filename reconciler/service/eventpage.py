@@ -28,8 +28,18 @@ REPEATED = 40
 """Characters of a parameter that an error repeats."""
 
 
-def list_events(context: Context, store: DuckDBReader, query: Mapping[str, str]) -> Page:
-    """The newest events, or those before one; with `event`, those of this name."""
+def list_events(context: Context, query: Mapping[str, str]) -> Page:
+    """The newest events, or those before one; with `event`, those of this name.
+
+    The history is asked who wrote the commits when the store is free again: it may take long.
+    """
+    with context.open_rows() as store:
+        assert store is not None  # a daemon makes it
+        shown, page = _read_events(store, query)
+    return page | {"events": build_host_events(shown, _find_authors(context, shown))}
+
+
+def _read_events(store: DuckDBReader, query: Mapping[str, str]) -> tuple[Sequence[HostEvent], Page]:
     before, only = query.get("before", ""), query.get("event", "")
     if before and not EVENT_NUMBER.fullmatch(before):
         raise UsageError("before is no event's number", hint="leave it away to see the newest")
@@ -38,8 +48,7 @@ def list_events(context: Context, store: DuckDBReader, query: Mapping[str, str])
         raise UsageError(f"there is no event {only[:REPEATED]} here", hint=suggest(only[:REPEATED], names))
     found = store.events(EVENTS_PAGE + 1, int(before) if before else None, [only] if only else ())
     shown, more = found[:EVENTS_PAGE], len(found) > EVENTS_PAGE
-    return {
-        "events": build_host_events(shown, _find_authors(context, shown)),
+    return shown, {
         "event": only,
         "names": list(names),
         "before": int(before) if before else None,

@@ -39,8 +39,9 @@ from reconciler.service.hostpage import describe_host
 from reconciler.service.kinds import find_kind, known_kinds
 from reconciler.service.moments import NOW, build_moments, live_moment, read_moments
 from reconciler.service.past import open_past
-from reconciler.service.rows import Plans, Rows
+from reconciler.service.rows import Rows
 from reconciler.service.tradingpage import NOTHING_TRADES, TradingPage
+from reconciler.service.waitingplan import WaitingPlan
 from reconciler.sessions import PREFIX
 from reconciler.values import replace
 from reconciler.words import suggest
@@ -97,6 +98,7 @@ class Pages(Service):
     def __init__(self, context: Context) -> None:
         super().__init__(replace(context, open_history=lambda _: context.open_history(UPLOAD_WAIT)))
         self._history, self._trading = History(self.context), TradingPage(self.context)
+        self._waiting_plan = WaitingPlan(self.context)
 
     def heading(self) -> Page:
         """What stands on every page: this host's name, and how it is."""
@@ -105,7 +107,7 @@ class Pages(Service):
     def overview(self) -> Page:
         """How this host stands, and what happened lately."""
         status = build_status(self.context.status())
-        waiting = self._waiting() if status.suspended else {"waiting": None, "without_plan": None}
+        waiting = self._waiting(status) if status.suspended else {"waiting": None, "without_plan": None}
         shown = {"host": self._heading(status), "status": answers.to_json(status), **self._what_trades(status)}
         return {**shown, **waiting, **self._recent()}
 
@@ -129,14 +131,14 @@ class Pages(Service):
             return self._page(build_search_page(found, search, number, rows, known, store.drift(only)))
 
     def search(self, query: Query) -> Page:
-        """The live rows of all kinds in which a text stands, some of each; the kind with a row of that name first."""
+        """The live rows of all kinds in which a text stands, some of each; what has that name first."""
         unknown = sorted(query.keys() - {"q"})
         if unknown:
             raise UsageError(f"there is no parameter {unknown[0][:REPEATED]}", hint="write what to look for as q")
         text = query.get("q", "").strip()
         page: Page = {"search": text, "commit": text if ABBREVIATION.fullmatch(text) else None}
         kinds, without = self._find_hits(text) if text else ([], [])
-        kinds.sort(key=lambda kind: not any(text.lower() in row["name"].lower() for row in kind["rows"]))
+        kinds.sort(key=lambda kind: min(_rank(row["name"], text) for row in kind["rows"]))
         found = sum(kind["found"] for kind in kinds)
         return self._page(page | {"kinds": kinds, "found": found, "without_kinds": without})
 
@@ -235,8 +237,7 @@ class Pages(Service):
 
     def events(self, query: Query) -> Page:
         """What this host did: the newest events, or those before one."""
-        with self._open_rows() as store:
-            return self._page(list_events(self.context, store, query))
+        return self._page(list_events(self.context, query))
 
     def host(self) -> Page:
         """This host's health: its threads, its folder, the disk that is on, its settings."""
@@ -301,10 +302,10 @@ class Pages(Service):
         recent = [answers.to_json(commits.build_version(one, fates[one.commit.sha])) for one in newest]
         return page | {"recent": recent, "activity": activity}
 
-    def _waiting(self) -> Page:
+    def _waiting(self, status: answers.Status) -> Page:
         """The plan that waits for the end of the suspension: its numbers, its first changes, what is wrong with it."""
         try:
-            plan = Plans(self.context).ahead()
+            plan = self._waiting_plan.read(status.head, status.applied.commit if status.applied else None)
         except ReconcilerError as error:
             return {"waiting": None, "without_plan": _reason(error)}
         changes, problems = plan.changes[:MAX_WAITING], plan.problems[:MAX_WAITING]
@@ -374,6 +375,12 @@ def _build_session(layout: SessionLayout, session: Session, name: str | None) ->
     device = session.device_fingerprint.removeprefix(PREFIX)[:DEVICE_LETTERS]
     columns = {column: value for column, value in layout.record(session).items() if column != layout.owner_column}
     return {"owner": session.owner, "name": name, **columns, "device": device}
+
+
+def _rank(name: str, text: str) -> int:
+    """How much a name is what was looked for, the least first: it is that, begins so, has it in it, or has not."""
+    name, text = name.lower(), text.lower()
+    return [name == text, name.startswith(text), text in name, True].index(True)
 
 
 def _reason(error: ReconcilerError) -> Page:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
@@ -11,9 +12,11 @@ import pytest
 from reconciler.adapters.duckdb.connection import FILE_NAME
 from reconciler.errors import RetryLater
 from reconciler.service import tradingpage
+from reconciler.service.eventpage import list_events
 from reconciler.service.local import LocalControl
 from reconciler.service.pages import Pages
 from reconciler.service.tradingpage import TradingPage
+from reconciler.service.waitingplan import WaitingPlan
 from reconciler.settings import load
 from reconciler.values import replace
 from reconciler.web.pages.templates import render_page
@@ -22,6 +25,7 @@ from tests.support import configs
 from tests.support.gitrepo import GitRepo
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -70,6 +74,41 @@ def test_figures_that_could_not_be_had_are_tried_for_again(desk: LocalHost, monk
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda _: page._read_measures(SHA, 1), range(4)))
     assert opener.opened == 3
+
+
+def test_those_who_look_at_a_plan_that_waits_share_it(desk: LocalHost) -> None:
+    opener = Opener(desk.context())
+    opener.is_away = False
+    plan = WaitingPlan(replace(opener.context, open_planner=opener))
+    with ThreadPoolExecutor(4) as threads:
+        plans = list(threads.map(lambda _: plan.read(SHA, SHA), range(4)))
+    assert opener.opened == 1
+    assert all(one is plans[0] for one in plans)
+    opener.is_away = True
+    for _ in range(2):
+        with pytest.raises(RetryLater):
+            plan.read("b" * 40, SHA)
+    assert opener.opened == 2
+
+
+def test_the_store_is_free_while_the_history_is_asked(desk: LocalHost) -> None:
+    context, reading = desk.context(), list[str]()
+
+    @contextmanager
+    def open_rows() -> Iterator[Any]:
+        reading.append("open")
+        with context.open_rows() as store:
+            yield store
+        reading.clear()
+
+    @contextmanager
+    def open_planner() -> Iterator[Any]:
+        assert reading == []
+        with context.open_planner() as planner:
+            yield planner
+
+    found = list_events(replace(context, keeps_history=False, open_rows=open_rows, open_planner=open_planner), {})
+    assert found["events"]
 
 
 class Opener:

@@ -7,11 +7,11 @@ sees the same newest event. A page that a hundred browsers look at is one query 
 
 from __future__ import annotations
 
+import threading
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import duckdb
-from msgspec import Struct, field
 
 from reconciler.adapters.duckdb import intervals, state
 from reconciler.adapters.duckdb.base import DuckDBBase
@@ -232,29 +232,61 @@ class DuckDBReader:
         return (0, ()) if stored is None else Rows(self._connection, kind, stored).found(search)
 
 
-MAX_ANSWERS, MAX_ROWS = 64, 128
-"""Answers that are remembered, and the rows of the longest of them: some megabytes."""
+MAX_ANSWERS, MAX_ROWS = 128, 128
+"""Answers that are remembered, and the rows of the longest of them."""
+MAX_REMEMBERED = 4_096
+"""Rows in all of them: some megabytes."""
 T = TypeVar("T")
+UNKNOWN = object()
 
 
-class StoreSnapshot(Struct, frozen=True):
-    """A state of the store. `newest` is the number of its newest host event."""
+class StoreSnapshot:
+    """A state of the store. `newest` is the number of its newest host event. For any thread."""
 
-    newest: int
-    catalog: Catalog
-    _found: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+    def __init__(self, newest: int, catalog: Catalog) -> None:
+        self.newest, self.catalog = newest, catalog
+        self._lock = threading.Lock()
+        self._found: dict[tuple[Any, ...], Any] = {}
+        self._asking: dict[tuple[Any, ...], threading.Lock] = {}
+        self._rows = 0
 
     def once(self, question: tuple[Any, ...], ask: Callable[[], T]) -> T:
-        """The answer to a question, from whoever asked it first or by asking now. For any thread."""
-        if question in self._found:
-            found: T = self._found[question]
-            return found
-        answer = ask()
-        if not isinstance(answer, tuple) or len(answer) <= MAX_ROWS:
-            if len(self._found) >= MAX_ANSWERS:
-                self._found.clear()
-            self._found[question] = answer
+        """The answer to a question, from whoever asked it first or by asking now. Who asks meanwhile waits for it."""
+        with self._lock:
+            if question not in self._found:
+                asking = self._asking.setdefault(question, threading.Lock())
+            else:
+                return cast("T", self._found[question])
+        with asking:
+            with self._lock:
+                known = self._found.get(question, UNKNOWN)
+            if known is not UNKNOWN:
+                return cast("T", known)
+            try:
+                answer = ask()
+                self._remember(question, answer)
+            finally:
+                with self._lock:
+                    self._asking.pop(question, None)
         return answer
+
+    def _remember(self, question: tuple[Any, ...], answer: Any) -> None:
+        """Keep an answer, in place of the oldest ones where there is no room."""
+        rows = _count_rows(answer)
+        if rows > MAX_ROWS:
+            return
+        with self._lock:
+            while self._found and (len(self._found) >= MAX_ANSWERS or self._rows + rows > MAX_REMEMBERED):
+                self._rows -= _count_rows(self._found.pop(next(iter(self._found))))
+            self._found[question] = answer
+            self._rows += rows
+
+
+def _count_rows(answer: Any) -> int:
+    """The rows of an answer, or of the list in one."""
+    if not isinstance(answer, tuple):
+        return 1
+    return sum(len(one) if isinstance(one, tuple) else 1 for one in answer)
 
 
 class SnapshotReader(DuckDBReader):
@@ -284,6 +316,16 @@ class SnapshotReader(DuckDBReader):
         """The live rows of a kind that a selection wants."""
         ask = partial(super().selected, kind, selection, place, limit)
         return self._moment.once((kind, selection, place, limit), ask)
+
+    def tally(self, kind: Kind, role: str | None = None) -> tuple[Tally, ...]:
+        """How many live rows of a kind there are, and are switched on."""
+        return self._moment.once(("tally", kind, role), partial(super().tally, kind, role))
+
+    def found(self, kind: Kind, search: Search) -> tuple[int, tuple[LiveRow, ...]]:
+        """How many live rows of a kind a search finds, and those of them that it asks for."""
+        equals = tuple(sorted(search.equals.items()))
+        asked = (search.text, equals, search.offset, search.limit, search.sort, search.descending)
+        return self._moment.once(("found", kind, *asked), partial(super().found, kind, search))
 
     def _page(self, kind: Kind, place: RowPlace | None, limit: int) -> tuple[LiveRow, ...]:
         stored = self._catalog.get(kind.name)

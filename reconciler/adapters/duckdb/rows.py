@@ -6,6 +6,7 @@ name in git: it goes by its id.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
@@ -31,6 +32,13 @@ if TYPE_CHECKING:
 RowPlace: TypeAlias = tuple[str, str]
 """The name and the id of a row."""
 TEXT = frozenset({SqlType.VARCHAR, SqlType.UUID, SqlType.JSON})
+
+
+CONTAINS = "contains(lower({}), lower(?))"
+RANKS = ("{} = lower(?)", "starts_with({}, lower(?))", "contains({}, lower(?))")
+"""What is found in order: what is called so, what begins so, what has it in its name; then all else."""
+PLAIN = re.compile(r"[\w.-]+", re.ASCII)
+"""What stands in JSON as it is."""
 
 
 class Rows(Struct, frozen=True):
@@ -61,26 +69,42 @@ class Rows(Struct, frozen=True):
         return self._page(source, f"said.{quote(self.stored.key)}", self.said("name"), place, limit)
 
     def found(self, search: Search) -> tuple[int, tuple[LiveRow, ...]]:
-        """How many a search finds, and those of them that it asks for."""
+        """How many a search finds, and those of them that it asks for. A row that is called so comes first."""
         wanted, values = self._wanted(search)
-        with reading_live_tables():
-            number = fetch_number(self.connection, f"SELECT count(*) {self.source} WHERE {wanted}", *values)
-        order = self._order
+        order = [self.known_as, f"{self.said('path')} IS NULL", self.key]
+        ranked: list[object] = []
         if search.sort in self.stored.columns:
-            order = f"row.{quote(search.sort)} {'DESC' if search.descending else 'ASC'} NULLS LAST, {order}"
-        page = (*values, search.limit, search.offset)
-        return number, self._read(f"WHERE {wanted} ORDER BY {order} LIMIT ? OFFSET ?", *page)
+            order.insert(0, f"row.{quote(search.sort)}")
+        elif search.text:
+            order.insert(0, self._rank())
+            ranked = [search.text] * len(RANKS)
+        way = "DESC" if search.descending and search.sort in self.stored.columns else "ASC"
+        which = ", ".join(f"{one} AS place{number}" for number, one in enumerate(order))
+        places = f"place0 {way} NULLS LAST, {', '.join(f'place{number}' for number in range(1, len(order)))}"
+        given = (
+            f"WITH found AS MATERIALIZED (SELECT {self.key} AS key, {which} {self.source} WHERE {wanted}), "
+            f"page AS MATERIALIZED (SELECT *, (SELECT count(*) FROM found) AS number FROM found "
+            f"ORDER BY {places} LIMIT ? OFFSET ?)"
+        )
+        page = f"JOIN page ON page.key = {self.key} ORDER BY {places}"
+        asked = (*ranked, *values, search.limit, search.offset)
+        rows = list(self.records(page, *asked, given=given, extra=("page.number",)))
+        if rows or not search.offset:
+            return (rows[0][1][0] if rows else 0), tuple(row for row, _ in rows)
+        with reading_live_tables():
+            return fetch_number(self.connection, f"SELECT count(*) {self.source} WHERE {wanted}", *values), ()
 
     def tally(self, role: str | None) -> tuple[Tally, ...]:
         """How many rows there are, and are switched on: of the kind, or by what they name in a role, most rows first.
 
         The kind has a status.
         """
-        group = f"CAST({self.said('refs')} AS MAP(VARCHAR, VARCHAR[]))[?][1]" if role else "NULL"
-        query = (
-            f"SELECT {group}, count(*), count(*) FILTER (row.{quote(STATUS_FIELD)} IS DISTINCT FROM ?) {self.source} "
-            "GROUP BY 1 ORDER BY 2 DESC, 1"
-        )
+        group = "CAST(refs AS MAP(VARCHAR, VARCHAR[]))[?][1]" if role else "NULL"
+        refs = self.said("refs") if role else "NULL"
+        active = f"count(*) FILTER (row.{quote(STATUS_FIELD)} IS DISTINCT FROM ?)"
+        # Few rows have references that no other has: each text is taken apart once.
+        alike = f"SELECT {refs} AS refs, count(*) AS rows, {active} AS active {self.source} GROUP BY 1"
+        query = f"SELECT {group}, sum(rows)::BIGINT, sum(active)::BIGINT FROM ({alike}) GROUP BY 1 ORDER BY 2 DESC, 1"
         with reading_live_tables():
             records = self.connection.execute(query, [*([role] if role else []), INACTIVE]).fetchall()
         return tuple(Tally(*record) for record in records)
@@ -110,14 +134,22 @@ class Rows(Struct, frozen=True):
         """A column of the declaration as an expression."""
         return f"said.{quote(self.stored.declaration(name))}"
 
+    def _rank(self) -> str:
+        name = f"lower({self.known_as})"
+        cases = (f"WHEN {one.format(name)} THEN {number}" for number, one in enumerate(RANKS))
+        return f"CASE {' '.join(cases)} ELSE {len(RANKS)} END"
+
     def _wanted(self, search: Search) -> tuple[str, list[object]]:
         conditions: list[str] = ["true"]
         values: list[object] = []
         if search.text:
-            alike = [f"contains(lower({text}), lower(?))" for text in self._texts()]
+            alike = [CONTAINS.format(text) for text in self._texts()]
             alike += [f"{number} = TRY_CAST(? AS DOUBLE)" for number in self._numbers()]
-            conditions.append(f"({' OR '.join(alike)})")
             values += [search.text] * len(alike)
+            refers = self._refer(search.text)
+            alike.append(" AND ".join(refers))
+            values += [search.text] * len(refers)
+            conditions.append(f"({' OR '.join(f'({one})' for one in alike)})")
         for column, value in search.equals.items():
             conditions.append(f"row.{quote(column)}::VARCHAR = ?")
             values.append(value)
@@ -130,8 +162,13 @@ class Rows(Struct, frozen=True):
                 yield f"row.{quote(column.name)}::VARCHAR"
         for declared in ("path", "labels"):
             yield f"{self.said(declared)}::VARCHAR"
-        names = f"map_values(CAST({self.said('refs')} AS MAP(VARCHAR, VARCHAR[])))"  # not the roles: all have these
-        yield f"array_to_string(flatten({names}), ' ')"
+
+    def _refer(self, text: str) -> list[str]:
+        """Whether a row refers to what is called so. To take all references apart costs more than all else together."""
+        refs = self.said("refs")
+        names = f"map_values(CAST({refs} AS MAP(VARCHAR, VARCHAR[])))"  # not the roles: all have these
+        exactly = CONTAINS.format(f"array_to_string(flatten({names}), ' ')")
+        return [CONTAINS.format(f"{refs}::VARCHAR"), exactly] if PLAIN.fullmatch(text) else [exactly]
 
     def _numbers(self) -> Iterator[str]:
         for column in self.kind.columns:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request  # noqa: TC002  Starlette looks at the annotation
+from starlette.responses import Response
 from starlette.routing import Route
 
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.web.http import HttpError, routing_error, translate_error, unprocessable
 from reconciler.web.pages import responses, templates
+from reconciler.web.waiting import LATER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from starlette.responses import Response
 
     from reconciler.service.pages import Pages
     from reconciler.web.auth import Deadlines
@@ -31,6 +32,9 @@ MAX_LENGTH = 500
 PAGE_THREADS = 4
 """Pages made at once. Most ask the history, which may take long: no short read under `/v1/` waits behind one."""
 
+SEARCHES = 2
+"""Of these, how many may look for a text at once: the rest stays free for pages that are read."""
+
 
 class PageRoutes:
     """Reads of this host for people. Nothing here operates it. `close` ends its threads."""
@@ -38,6 +42,7 @@ class PageRoutes:
     def __init__(self, pages: Pages, waiting: Waiting, deadlines: Deadlines) -> None:
         self._pages, self._waiting, self._deadlines = pages, waiting, deadlines
         self._executor = ThreadPoolExecutor(PAGE_THREADS, "page")
+        self._searching = asyncio.Semaphore(SEARCHES)
 
     def close(self) -> None:
         """End the threads."""
@@ -75,9 +80,26 @@ class PageRoutes:
         return await self._answer(request, "rows", lambda pages: pages.rows(kind, query))
 
     async def search(self, request: Request) -> Response:
-        """The live rows of all kinds in which a text stands."""
+        """The live rows of all kinds in which a text stands. Who types on gives up what was asked before."""
         query = _query(request)
-        return await self._answer(request, "search", lambda pages: pages.search(query))
+        try:
+            async with asyncio.timeout(self._deadlines.read):
+                await self._searching.acquire()
+        except TimeoutError:
+            hint = "try again in a moment"
+            raise HttpError(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "retry-later",
+                "too much is looked for at once",
+                hint=hint,
+                headers=LATER,
+            ) from None
+        try:
+            if await request.is_disconnected():  # nobody waits for it any more
+                return Response(status_code=HTTPStatus.NO_CONTENT)
+            return await self._answer(request, "search", lambda pages: pages.search(query))
+        finally:
+            self._searching.release()
 
     async def resource(self, request: Request) -> Response:
         """One row, beside what git says, with its history; or as it was at a moment."""

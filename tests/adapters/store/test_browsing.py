@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.adapters.duckdb.reader import MAX_ROWS, StoreSnapshot
 from reconciler.kinds.kind import Kinds
 from reconciler.model.rows import Search
 from tests.support.kinds import GADGET, KINDS, ODD, WIDGET, gadget, owner, resource, row, step, tombstone, uid, widget
@@ -54,6 +58,14 @@ FOUND = {
     "nothing": [],
 }
 """Names of rows by a text that is looked for."""
+
+
+def test_what_is_called_so_comes_first(store: DuckDBStore) -> None:
+    found = [row(widget(name, note="b-side"), 3) for name in ("a-b-side", "b-sides", "B-side", "another")]
+    store.apply(KINDS, step(3, *found))
+    assert names(store, text="b-side") == ["B-side", "b-sides", "a-b-side", "another"]
+    assert store.found(WIDGET, Search("b-side", {}, 1, 2))[0] == 4
+    assert store.found(WIDGET, Search("b-side", {}, 9, 2)) == (4, ())
 
 
 def test_rows_are_sorted_by_a_column_and_those_without_come_last(store: DuckDBStore) -> None:
@@ -106,3 +118,34 @@ def test_names_that_only_work_quoted(duckdb_store: DuckDBStore) -> None:
 
 def test_a_kind_without_a_table_has_no_rows(duckdb_store: DuckDBStore) -> None:
     assert duckdb_store.found(WIDGET, Search()) == (0, ())
+
+
+def test_rows_are_found_by_what_they_refer_to_whatever_it_is_called(store: DuckDBStore) -> None:
+    gadgets = [row(gadget(f"g{number}", widget=(name,)), 3) for number, name in enumerate(("plain", "arabic"))]
+    store.apply(KINDS, step(3, *gadgets))
+    for text, found in {"plai": ["g0"], "PLAIN": ["g0"], "widget": [], "arab": ["g1"], '"plain"': []}.items():
+        assert [one.name for one in store.found(GADGET, Search(text))[1]] == found, text
+
+
+def test_a_question_is_asked_once_at_each_moment_by_however_many() -> None:
+    moment, asked = StoreSnapshot(1, {}), list[int]()
+
+    def ask(number: int) -> tuple[int, ...]:
+        asked.append(number)
+        return tuple(range(number % (MAX_ROWS + 2)))
+
+    with ThreadPoolExecutor(8) as threads:
+        numbers = [*range(2), *range(2), *range(300), *range(2)] * 4
+        found = list(threads.map(lambda number: moment.once((number,), lambda: ask(number)), numbers))
+    assert found == [tuple(range(number % (MAX_ROWS + 2))) for number in numbers]
+    asked.clear()
+    go = threading.Barrier(8)
+
+    def slowly() -> tuple[int, ...]:
+        asked.append(0)
+        time.sleep(0.05)
+        return (7,)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(lambda _: (go.wait(), moment.once(("slow",), slowly))[1], range(8))) == {(7,)}
+    assert asked == [0]
