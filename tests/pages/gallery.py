@@ -34,6 +34,7 @@ BUSY = {
     "brokers": "/resources/broker",
     "notes": "/resources/note",
     "search": "/resources/account?q=caldervale",
+    "found": "/search?q=cv",
     "no-match": "/resources/account?q=nothing-like-it",
     "user": "/resources/user/fx-majors-01",
     "account": "/resources/account/cv-eurusd",
