@@ -313,6 +313,7 @@ class Pages(Service):
         left = {"changes": len(plan.changes) - len(changes), "problems": len(plan.problems) - len(problems)}
         waiting = {
             "head": plan.head,
+            "refused": any(problem.severity == "error" for problem in plan.problems),
             "summary": answers.to_json(plan.summary),
             **{name: [answers.to_json(one) for one in some] for name, some in cut.items()},
             "left_out": left,

@@ -91,6 +91,19 @@ def test_those_who_look_at_a_plan_that_waits_share_it(desk: LocalHost) -> None:
     assert opener.opened == 2
 
 
+def test_what_waits_is_not_said_to_go_live_where_it_is_refused(desk: LocalHost, tmp_path: Path) -> None:
+    LocalControl(desk).suspend("ann", "the broker moves").result()
+    repo, good, bad = GitRepo(tmp_path / "config"), configs.user("ann", risk=0.25), configs.user("ann", risk=999)
+    for text, said, not_said in (
+        (bad, "will be refused when it goes on", "will change rows"),
+        (good, "will change rows", "will be refused"),
+    ):
+        repo.commit({"ann.yaml": text})
+        page = render_page("overview", Pages(desk.context()).overview())
+        assert said in page
+        assert not_said not in page
+
+
 def test_the_store_is_free_while_the_history_is_asked(desk: LocalHost) -> None:
     context, reading = desk.context(), list[str]()
 
