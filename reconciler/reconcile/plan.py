@@ -235,7 +235,8 @@ class Planner(Struct, frozen=True):
             self.processor.name_step(None if proposal.replaces else base, proposal.commit)
         )
         rows = None if request.delta is None else request.delta.rows
-        review, found = self.reviewer.review_step(request, proposal.commit.state.snapshot.tree, rows)
+        tree = proposal.commit.state.snapshot.tree
+        review, found = self.reviewer.review_step(request, tree, rows, whole=part is None)
         problems = tuple(sorted({*problems, *found, *([fault] if fault else ())}))
         before = sum(request.count_before(kind.name) for kind in (request.old or request.new).kinds)
         plan = Plan(base, sha, request.changes, problems, before, base, review=review)
@@ -331,7 +332,7 @@ class Planner(Struct, frozen=True):
         changes = sort_changes(row.change for row in rows)
         request = _request_step(start.state, state, base, commit, changes)
         changed = [row.row for row in rows]
-        review, found = self.reviewer.review_step(request, state.snapshot.tree, changed, whole=whole)
+        review, found = self.reviewer.review_step(request, state.snapshot.tree, changed, whole=whole and part is None)
         problems = tuple(sorted(outcome.problems + found))
         plan = Plan(base, head, changes, problems, start.declared, start.valid_commit, review=review)
         return _complete(plan, part), kinds

@@ -131,6 +131,10 @@ def _tell_group(group: ChangeGroup) -> str:
     who = f"{escape_markdown(count_of_kind(count, group.kind))}'"
     if count == 1:
         who = f"{code_span(group.resources[0].name)}'s"
+    if group.is_rename and count == 1:
+        return f"{escape_markdown(group.kind.lower())} {code_span(group.old[0])} is renamed {code_span(group.new[0])}"
+    if group.is_rename:
+        return f"{escape_markdown(count_of_kind(count, group.kind))} are renamed"
     if group.sort == TEXT:
         return f"{who} {field} changes"
     if count > 1 and group.course:

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from reconciler.kinds.kind import NUMBERS, SqlType
 from reconciler.model.change import Op
-from reconciler.report.plans import changed_fields
+from reconciler.report.plans import NAME, changed_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,8 +65,15 @@ class ChangeGroup(Struct, frozen=True):
         return len(self.old) > 1 or len(self.new) > 1
 
     @property
+    def is_rename(self) -> bool:
+        """Whether these are resources with other names, by which programs may ask for them."""
+        return self.field == NAME
+
+    @property
     def factor(self) -> float:
         """How many times larger or smaller the largest change makes it."""
+        if self.is_rename:
+            return WORD_FACTOR
         if self.sort == TEXT:
             return 1
         if self.ratios is not None:

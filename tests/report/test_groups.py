@@ -74,3 +74,14 @@ def test_what_rises_falls_or_becomes_nothing_is_told_apart(
     ]
     found = group_updates(changes, KINDS)
     assert [(group.ratios and pytest.approx(group.ratios), len(group.resources)) for group in found] == told
+
+
+def test_a_rename_is_told_as_one() -> None:
+    renamed = update(widget("old"), replace(widget("old"), name="new"))
+    page = render_plan(Plan(BASE, HEAD, (renamed,), (), 0, BASE), KINDS)
+    assert page.splitlines()[1] == "### ✅ widget `old` is renamed `new`"
+    many = tuple(update(widget(f"a{at}"), replace(widget(f"a{at}", note="x"), name=f"b{at}")) for at in range(3))
+    (first, second) = group_updates(many, KINDS)
+    assert (first.field, second.field) == ("name", "note")
+    page = render_plan(Plan(BASE, HEAD, many, (), 0, BASE), KINDS)
+    assert page.splitlines()[1] == "### ✅ 3 widgets are renamed"
