@@ -6,6 +6,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
+from reconciler.backoff import Backoff
 from reconciler.errors import ReconcilerError, RetryLater, UsageError
 from reconciler.report.status import is_settled, unsettled_text
 from reconciler.service.history import History
@@ -14,7 +15,7 @@ from reconciler.times import SPAN_HINT, parse_span
 from reconciler.wiring.host import find_running, open_host
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from reconciler import answers
     from reconciler.cli.options import Globals
@@ -48,16 +49,41 @@ def await_commit(given: Globals, seconds: float, commit: str | None) -> tuple[an
     Raises the error of the last look where all of them failed.
     """
     settings, end = given.settings(), time.monotonic() + seconds
-    told, seen = "", None
+    told, fate = "", FateWatch(lambda: _fate(settings, commit) if commit else None)
     for status in _watch(settings, end):
         settled = is_settled(status, commit)
-        if settled is None and commit is not None and seen != (seen := (status.head, status.applied, status.attempted)):
-            settled = is_settled(status, commit, _fate(settings, commit))
+        if settled is None and commit is not None:
+            settled = is_settled(status, commit, fate.at(status))
         if settled is not None:
             return status, settled
         if told != (told := unsettled_text(status)):
             given.say(f"waiting: {told}")
     return status, None
+
+
+class FateWatch:
+    """What became of a commit: asked again once the host has moved, and after a pause as long as nothing is known.
+
+    A version is recorded after its commit was looked at, so a status may be ahead of the history.
+    """
+
+    def __init__(self, ask: Callable[[], str | None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._ask, self._clock = ask, clock
+        self._pauses = Backoff(PAUSE, LONGEST_LOOK)
+        self._place: object = None
+        self._fate: str | None = None
+        self._again = 0.0
+
+    def at(self, status: answers.Status) -> str | None:
+        """The fate while the host stands like this; None as long as the history does not know it."""
+        place = (status.head, status.applied, status.attempted, status.suspended)
+        has_moved = place != self._place
+        if has_moved:
+            self._pauses.reset()
+        if has_moved or (self._fate is None and self._clock() >= self._again):
+            self._place, self._fate = place, self._ask()
+            self._again = self._clock() + self._pauses.next()
+        return self._fate
 
 
 def given_up(status: answers.Status, patience: str, commit: str | None) -> RetryLater:
@@ -85,6 +111,8 @@ def _watch(settings: Settings, end: float) -> Iterator[answers.Status]:
                 time.sleep(min(PAUSE, left))
             elif changed := daemon.await_change(Host.status, tag, min(LONGEST_LOOK, left)):
                 status, tag = changed
+                yield status
+            elif status is not None:  # the history may know more by now
                 yield status
         except RetryLater as error:  # a daemon that starts, or another process that has the store
             failure = error

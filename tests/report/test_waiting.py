@@ -6,6 +6,7 @@ import pytest
 from msgspec import structs
 
 from reconciler import answers
+from reconciler.cli.waiting import LONGEST_LOOK, FateWatch
 from reconciler.report.status import is_settled
 
 LIVE, OTHER = "a" * 40, "b" * 40
@@ -66,3 +67,16 @@ def test_it_is_over_when_it_went_live_or_was_refused(
     status: answers.Status, commit: str | None, fate: str | None, settled: bool | None
 ) -> None:
     assert is_settled(status, commit, fate) is settled
+
+
+def test_a_fate_is_asked_until_it_is_known_and_again_when_the_host_moves() -> None:
+    answers_left, times = [None, None, "pending", "skipped"], [0.0]
+    fate = FateWatch(lambda: answers_left.pop(0), lambda: times[0])
+    assert fate.at(BEHIND) is None
+    assert fate.at(BEHIND) is None  # too soon to ask again
+    assert len(answers_left) == 3
+    for known in (None, "pending", "pending"):
+        times[0] += LONGEST_LOOK
+        assert fate.at(BEHIND) == known
+    assert fate.at(PASSED) == "skipped"
+    assert answers_left == []
