@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from reconciler.model.live import CacheState, ViewMark, ViewWrite
+from reconciler.model.live import CacheState, Use, ViewMark, ViewWrite
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ class MemoryCache:
         self._mark: ViewMark | None = None
         self._rows: dict[tuple[str, str], ViewWrite] = {}
         self._names: dict[tuple[str, str], str] = {}
-        self._dropped: set[tuple[str, str]] = set()
+        self._dropped: dict[tuple[str, str], str] = {}
 
     def state(self) -> CacheState:
         """What the view holds."""
@@ -82,10 +82,12 @@ class MemoryCache:
             there = self._rows.get((write.kind, old))
             if there is not None and there.id == write.id:
                 del self._rows[write.kind, old]
-                self._dropped.discard((write.kind, old))
+                self._dropped.pop((write.kind, old), None)
+        own = [place for place, row in self._dropped.items() if (place[0], row) == (write.kind, write.id)]
+        for place in own:
+            del self._dropped[place]
         if write.json is None:
             self._names.pop((write.kind, write.id), None)
-            self._dropped.discard((write.kind, write.name))
 
     def _place(self, write: ViewWrite) -> None:
         place = (write.kind, write.name)
@@ -94,7 +96,9 @@ class MemoryCache:
             if write.use < there.use:
                 return
             self._names.pop((write.kind, there.id), None)
-        self._dropped.discard(place)
+        if place in self._dropped and write.use is Use.GONE:
+            return  # the name is that of a row that there is no room for
+        self._dropped.pop(place, None)
         self._rows[place] = write
         self._names[write.kind, write.id] = write.name
 
@@ -103,7 +107,7 @@ class MemoryCache:
             place = min(self._rows, key=lambda one: (self._rows[one].order, _member(one).encode()))
             gone = self._rows.pop(place)
             self._names.pop((gone.kind, gone.id), None)
-            self._dropped.add(place)
+            self._dropped[place] = gone.id
 
     def _taken(self) -> int:
         return sum(one.bytes for one in self._rows.values())
