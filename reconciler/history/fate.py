@@ -46,7 +46,8 @@ class HostRecord(Struct, frozen=True):
 
     `intervals`, `refusals` and events about `drift` are those of the commits that are asked about, by commit. `height`
     is how far up the mainline the host is; 0 while nothing of it is live. `follows` says that the host follows this
-    branch; `held` that it is suspended.
+    branch; `held` that it is suspended. `merges` are those above `height`, by the commits of side branches that each
+    brought; they are asked about, too.
     """
 
     host: str
@@ -56,6 +57,7 @@ class HostRecord(Struct, frozen=True):
     follows: bool = True
     held: bool = False
     drift: Mapping[str, Sequence[HostEvent]] = field(default_factory=dict)
+    merges: Mapping[str, VersionRow] = field(default_factory=dict)
 
 
 class CommitFate(Struct, frozen=True):
@@ -77,8 +79,13 @@ class CommitFate(Struct, frozen=True):
 
 
 def judge_fate(version: VersionRow, record: HostRecord) -> CommitFate:
-    """What became of a version on a host."""
+    """What became of a version on a host. What a side branch changed waits, or is refused, with the merge of it."""
     sha = version.commit.sha
+    merge = record.merges.get(sha)
+    if merge is not None and sha not in record.intervals and version.status != Status.INVALID:
+        merged = judge_fate(merge, record)
+        if merged.fate in NEVER_LIVE:
+            return merged
     intervals, refusal = tuple(record.intervals.get(sha, ())), record.refusals.get(sha)
     drift = tuple(record.drift.get(sha, ()))
     return CommitFate(_fate(version, record, intervals, refusal), record.host, intervals, refusal, drift)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from reconciler.history.fate import CommitFate, HostRecord, judge_fate
-from reconciler.history.points import point_of
+from reconciler.history.points import merges_above, point_of
 from reconciler.model.intervals import WENT_LIVE, why_replaced
 from reconciler.model.rows import DriftFilter
 from reconciler.values import replace
@@ -97,14 +97,23 @@ class LiveHistory(Struct, frozen=True):
     def fates(self, ledger: LedgerReader, branch: str, versions: Iterable[VersionRow]) -> dict[str, CommitFate]:
         """The fate of each of some versions of a branch, whose ledger it is, by commit."""
         rows = {version.commit.sha: version for version in versions}
-        record = self._record(ledger, branch, rows)
+        height = self.height(ledger)
+        beside = any(not row.mainline and not row.orphaned for row in rows.values())
+        merges = {sha: row for sha, row in merges_above(ledger, height).items() if sha in rows} if beside else {}
+        record = self._record(branch, {*rows, *(merge.commit.sha for merge in merges.values())})
+        record = replace(record, height=height, merges=merges)
         return {sha: judge_fate(version, record) for sha, version in rows.items()}
 
     def live_heights(self, ledger: LedgerReader) -> Collection[int]:
         """The heights of the commits of a ledger's mainline that went live."""
         return ledger.mainline_heights({one.commit for one in self.newest(MAX_INTERVALS)}).values()
 
-    def _record(self, ledger: LedgerReader, branch: str, commits: Collection[str]) -> HostRecord:
+    def height(self, ledger: LedgerReader) -> int:
+        """How far up the mainline of a ledger the host is; 0 while nothing of it is live."""
+        present = self.at(self.now)
+        return _height(ledger, present) if present else 0
+
+    def _record(self, branch: str, commits: Collection[str]) -> HostRecord:
         intervals: dict[str, list[LiveInterval]] = {}
         for one in self.of_commits(commits):
             intervals.setdefault(one.commit, []).append(one)
@@ -115,7 +124,6 @@ class LiveHistory(Struct, frozen=True):
             intervals=intervals,
             refusals=self.refusals(commits),
             drift=self._drift_by_commit(intervals),
-            height=_height(ledger, present) if present else 0,
             follows=present is None or branch in {present.branch, self.follows},
             held=suspension is not None and suspension.holds(self.now),
         )

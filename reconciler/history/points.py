@@ -28,6 +28,8 @@ Parents = tuple[str, ...]
 
 
 MIN_SHA = 4
+MAX_AHEAD = 10_000
+"""Versions in front of a host that are looked at to tell which merge brought what."""
 RECORDED_BY = "a daemon records it in a moment, and so does `reconciler sync` where none runs"
 """What becomes of a commit that the history lacks, such as after a kill."""
 
@@ -75,6 +77,23 @@ def order_newest_first(mainline: Sequence[str], merged: Mapping[str, Sequence[st
         if len(ordered) >= limit:
             break
     return ordered[:limit]
+
+
+def merges_above(ledger: LedgerReader, height: int) -> dict[str, VersionRow]:
+    """The merges of the mainline above a height, by the commits that each brought in: those that no earlier one did."""
+    newest = next(iter(ledger.versions(limit=1)), None)
+    if newest is None or newest.height <= height:
+        return {}
+    brought: dict[str, VersionRow] = {}
+    merge = newest
+    for version in ledger.versions(limit=MAX_AHEAD):
+        if not version.mainline:
+            brought[version.commit.sha] = merge
+        elif version.height <= height:
+            break
+        else:
+            merge = version
+    return brought
 
 
 def _collect_side(heads: Parents, side: Mapping[str, Parents], claimed: set[str]) -> list[str]:

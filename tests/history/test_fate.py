@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from reconciler.history.changes import blame_fields
 from reconciler.history.fate import NEVER_LIVE, Fate, HostRecord, judge_fate, live_height, reached_live
 from reconciler.history.pages import oldest, weave_in
-from reconciler.history.points import to_version_row
+from reconciler.history.points import merges_above, to_version_row
 from reconciler.model.commit import Status
 from reconciler.model.intervals import IntervalEnd, LiveInterval
 from reconciler.model.refusal import Refusal
@@ -202,3 +203,33 @@ def test_what_went_live_elsewhere_is_on_one_page_between_what_went_live_here(
 
 def _is_less(one: int | None, other: int | None) -> bool:
     return one is not None and other is not None and one < other
+
+
+def test_what_a_side_branch_changed_waits_and_is_refused_with_its_merge() -> None:
+    merge, side = row(3), replace(row(2), mainline=False)
+    refusal = Refusal(sha(3), START, ("policy/x",), (), 1)
+    ahead = HostRecord("here", height=1, merges={sha(2): merge})
+    assert judge_fate(side, ahead).fate is Fate.PENDING
+    assert judge_fate(side, replace(ahead, held=True)).fate is Fate.HELD
+    refused = judge_fate(side, replace(ahead, refusals={sha(3): refusal}))
+    assert (refused.fate, refused.refused_by) == (Fate.REFUSED, ("policy/x",))
+    assert judge_fate(side, replace(ahead, merges={sha(2): row(3, BROKEN)})).fate is Fate.INVALID
+    assert judge_fate(side, replace(ahead, merges={}, height=3)).fate is Fate.SKIPPED
+    was_live = LiveInterval(3, sha(3), "main", "d", START).end(START, IntervalEnd.REPLACED)
+    assert judge_fate(side, replace(ahead, intervals={sha(3): [was_live]})).fate is Fate.SKIPPED
+
+
+class Listed:
+    """A ledger with a mainline of five commits, the third and the fifth of which merge one each."""
+
+    def versions(self, *, limit: int, upto: int | None = None) -> tuple[VersionRow, ...]:
+        assert upto is None
+        aside = {3: replace(row(12), mainline=False, height=2), 5: replace(row(14), mainline=False, height=4)}
+        listed = [one for at in (5, 4, 3, 2, 1) for one in (row(at), aside.get(at)) if one is not None]
+        return tuple(listed[:limit])
+
+
+def test_only_the_merges_above_a_host_are_told() -> None:
+    ledger: Any = Listed()
+    told = {height: {one: by.height for one, by in merges_above(ledger, height).items()} for height in (0, 3, 4, 5)}
+    assert told == {0: {sha(12): 3, sha(14): 5}, 3: {sha(14): 5}, 4: {sha(14): 5}, 5: {}}
