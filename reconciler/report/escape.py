@@ -28,6 +28,7 @@ _UNSAFE = (
 _UNSAFE_CHARACTER = re.compile(f"[{_UNSAFE}]")
 _UNSAFE_BUT_NEWLINE = re.compile(f"(?!\n)[{_UNSAFE}]")
 _FRACTION = re.compile(r"\.\d+(?=Z$)")
+_TIME = re.compile(r"\b\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z", re.ASCII)
 
 
 def escape_line(text: str) -> str:
@@ -61,6 +62,16 @@ class Moments(NamedTuple):
 
     short: Callable[[str], str] = strip_fraction
     full: Callable[[str], str] = strip_fraction
+
+    def within(self, text: str) -> str:
+        """A sentence of an answer, with its times in full."""
+        return _TIME.sub(lambda match: self._in_full(match[0]), text)
+
+    def _in_full(self, text: str) -> str:
+        try:
+            return self.full(text)
+        except ValueError:  # somebody wrote of a 30 February
+            return text
 
 
 EXACT = Moments()

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from reconciler.history.fate import CommitFate, Fate
+from reconciler.history.fate import NEVER_LIVE, CommitFate, Fate
+from reconciler.model.commit import Status
 from reconciler.model.problem import APPROVABLE
 from reconciler.report.commits import build_spans, short_sha
 from reconciler.report.escape import strip_fraction
@@ -25,13 +26,18 @@ APPROVE_STEP = "or, if it is meant, `reconciler sync --approve {sha}`"
 
 
 class FateStory(Struct, frozen=True):
-    """A commit, what became of it, the commit that went live after it or in its place, and how the host stands."""
+    """A commit, what became of it, the commit that went live after it or in its place, and how the host stands.
+
+    `branch` is the one that has it, where the host follows another one; `merge` what brings it from a side branch.
+    """
 
     version: VersionRow
     fate: CommitFate
     by: str | None
     status: answers.Status | None
     reasons: tuple[answers.Problem, ...]
+    branch: str | None = None
+    merge: str | None = None
 
     @property
     def sha(self) -> str:
@@ -40,7 +46,69 @@ class FateStory(Struct, frozen=True):
 
 def explain_fate(story: FateStory) -> Sentence:
     """The reason in a sentence, and the steps that come next."""
-    return EXPLAIN[story.fate.fate](story)
+    fate = story.fate.fate
+    if story.merge is not None and fate in NEVER_LIVE and not (fate is Fate.INVALID and _is_invalid(story)):
+        return _merge_waits(story, story.merge)
+    if story.branch is not None and fate in {Fate.SKIPPED, Fate.HELD, Fate.PENDING} and story.by is None:
+        return _elsewhere(story.branch, story.status)
+    return EXPLAIN[fate](story)
+
+
+def explain_unrecorded(sha: str, status: answers.Status | None, *, is_ours: bool) -> tuple[Fate, str, tuple[str, ...]]:
+    """The same of a commit that the history does not have, with its fate; `is_ours`: the followed branch has it."""
+    if status is not None and status.applied is not None and status.applied.commit == sha:
+        at = strip_fraction(status.applied.applied_at)
+        return Fate.LIVE, f"It is live, since {at}. The history does not have it yet.", ()
+    if status is not None and status.refused is not None and status.refused.commit == sha:
+        return Fate.REFUSED, "It was refused. The history does not have it yet.", ("mend it with another commit",)
+    if not is_ours:
+        return Fate.SKIPPED, *_elsewhere(None, status)
+    if status is not None and status.suspended is not None:
+        told = "Nothing on this host has looked at it yet, as reconciling is suspended."
+        return Fate.HELD, told, (resume_step(status.suspended),)
+    trouble = next(iter(status.troubles), None) if status else None
+    why = f" {trouble.reason}: {trouble.message}." if trouble else ""
+    hint = (trouble.hint,) if trouble and trouble.hint else ()
+    return Fate.PENDING, f"Nothing on this host has looked at it yet.{why}", (*hint, SYNC)
+
+
+def ahead_note(status: answers.Status) -> Sentence:
+    """That the head of the branch is a commit that nothing has looked at."""
+    told = (
+        f"The head of {status.branch} is {short_sha(status.head or '')}, which nothing on this host has looked at yet."
+    )
+    step = resume_step(status.suspended) if status.suspended else SYNC
+    return told, ("`reconciler plan` shows what that would change", step)
+
+
+def _is_invalid(story: FateStory) -> bool:
+    return story.version.status == Status.INVALID
+
+
+def _elsewhere(branch: str | None, status: answers.Status | None) -> Sentence:
+    followed = f"the branch {status.branch}" if status and status.branch else "another branch"
+    told = f"It is of the branch {branch}, and this host follows {followed}. It never was live here."
+    if branch is None:
+        told = f"It is not on {followed}, which this host follows, so it never was live here."
+    return told, (f"merge it into {followed} to bring it live",)
+
+
+def _merge_waits(story: FateStory, merge: str) -> Sentence:
+    by = f" by {list_words(story.fate.refused_by)}" if story.fate.refused_by else ""
+    what = {Fate.REFUSED: f"was refused{by}", Fate.INVALID: "is invalid"}.get(story.fate.fate, "waits")
+    told = f"It is of a side branch. {short_sha(merge)}, the merge that brings it, {what}: nothing of it is live."
+    return told, (why_step(merge),)
+
+
+def _passed(story: FateStory) -> Sentence | None:
+    """Why nothing is to be done about a commit that went wrong; None where something is."""
+    if story.by is not None:
+        return f"{short_sha(story.by)} above it went live, with what it leaves of these changes.", (why_step(story.by),)
+    if story.version.orphaned:
+        return "It has left the branch since, whose history was rewritten.", ()
+    if story.branch is not None:
+        return _elsewhere(story.branch, story.status)
+    return None
 
 
 def _live(story: FateStory) -> Sentence:
@@ -54,18 +122,39 @@ def _was_live(story: FateStory) -> Sentence:
     return f"It was live from {strip_fraction(span.since)} to {strip_fraction(span.until or '')}{why}{after}.", ()
 
 
+def _head_steps(story: FateStory) -> tuple[str, ...]:
+    """What to do where the branch has gone on, and what is there now decides."""
+    status = story.status
+    if status is None or status.head in {None, story.version.commit.sha}:
+        return ()
+    head = short_sha(status.head or "")
+    if status.attempted is not None and status.attempted.commit == status.head:
+        return (f"the head is {head} by now: `reconciler why {head}` says how that is",)
+    if status.suspended is not None:
+        return (resume_step(status.suspended),)
+    return (f"the head is {head} by now, and nothing has looked at it: {SYNC}",)
+
+
 def _invalid(story: FateStory) -> Sentence:
-    held = "What was live before it stays live, until a commit mends it."
-    return f"It is invalid, so no row was changed by it. {held}", ("mend what is told above, and commit that",)
+    if passed := _passed(story):
+        return f"It is invalid, and never was live by itself. {passed[0]}", passed[1]
+    held, above = "What was live before it stays live, until a commit mends it.", _head_steps(story)
+    told = f"It is invalid, so no row was changed by it. {held}"
+    return told, above or ("mend what is told above, and commit that",)
 
 
 def _refused(story: FateStory) -> Sentence:
+    by = f" by {list_words(story.fate.refused_by)}" if story.fate.refused_by else ""
+    if passed := _passed(story):
+        return f"It is valid, and was refused{by}. {passed[0]}", passed[1]
     errors = [one for one in story.reasons if one.severity == "error"]
+    told = f"It is valid, and was refused{by}. No row was changed by it."
+    if above := _head_steps(story):
+        return told, above
     steps = ["mend it with another commit"]
     if errors and all(one.code.startswith(APPROVABLE) for one in errors):
         steps.append(APPROVE_STEP.format(sha=story.sha))
-    by = f" by {list_words(story.fate.refused_by)}" if story.fate.refused_by else ""
-    return f"It is valid, and was refused{by}. No row was changed by it.", tuple(steps)
+    return told, tuple(steps)
 
 
 def _held(story: FateStory) -> Sentence:
@@ -92,7 +181,10 @@ def _skipped(story: FateStory) -> Sentence:
     if story.version.orphaned:
         return "It left the branch, whose history was rewritten, before it went live here.", ()
     if not story.version.mainline:
-        return "It is of a side branch: what it changed came with the merge that brought it.", ()
+        merge = f"{short_sha(story.merge)}, the merge that brought it" if story.merge else "the merge that brought it"
+        last = story.by or story.merge
+        live = f"; {short_sha(story.by)} above that went live" if story.by and story.by != story.merge else ""
+        return f"It is of a side branch: what it changed came with {merge}{live}.", (why_step(last),) if last else ()
     if story.by is None:
         return "It never was live on this host.", ()
     by = short_sha(story.by)

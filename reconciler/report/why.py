@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 from reconciler import answers, canonical
 from reconciler.history.fate import Fate
 from reconciler.report.commits import short_sha, subject_line
-from reconciler.report.escape import escape_line, strip_fraction
+from reconciler.report.escape import EXACT, Moments, escape_line
 from reconciler.report.problems import parse_problem, problem_line
 from reconciler.report.status import suspension_line
 from reconciler.report.views import format_value
@@ -38,6 +38,17 @@ class WhyCommit(answers.Answer, frozen=True):
     by: Annotated[answers.Sha | None, Meta(description="the commit that went live in its place, or after it")]
     suspended: Annotated[answers.Suspension | None, Meta(description="what holds it")]
     next: Annotated[tuple[str, ...], Meta(description="what to do now")]
+    merge: Annotated[answers.Sha | UnsetType, Meta(description="the merge that brings it from a side branch")] = UNSET
+    branch: Annotated[str | UnsetType, Meta(description="the branch that has it, where the host follows another")] = (
+        UNSET
+    )
+    orphaned: bool = False
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it needs another commit, or an approval: it went wrong, and nothing has gone on without it."""
+        passed = self.by is not None or self.orphaned or self.branch is not UNSET
+        return self.fate in {Fate.REFUSED, Fate.INVALID} and not passed
 
 
 class WaitingValue(answers.Answer, frozen=True):
@@ -77,13 +88,17 @@ class WhyResource(answers.Answer, frozen=True):
     fields: tuple[WhyField, ...]
     notes: tuple[str, ...]
     next: tuple[str, ...]
+    missing: Annotated[bool, Meta(description="whether something else deleted the live row")] = False
+    unseen_head: Annotated[
+        answers.Sha | UnsetType, Meta(description="the head, where nothing here has looked at it")
+    ] = UNSET
 
 
-def commit_lines(why: WhyCommit) -> Iterator[str]:
+def commit_lines(why: WhyCommit, moments: Moments = EXACT) -> Iterator[str]:
     """The answer about a commit, as somebody would give it."""
-    at = strip_fraction(canonical.timestamp(datetime.fromisoformat(why.author.time)))
+    at = moments.full(canonical.timestamp(datetime.fromisoformat(why.author.time)))
     yield f"{short_sha(why.commit)}  {escape_line(f'{why.author.name}, {at}: {subject_line(why.message)}')}"
-    yield escape_line(why.because)
+    yield escape_line(moments.within(why.because))
     if why.reasons:
         yield ""
     for problem in why.reasons[:MAX_SHOWN]:
@@ -91,41 +106,42 @@ def commit_lines(why: WhyCommit) -> Iterator[str]:
     if len(why.reasons) > MAX_SHOWN:
         yield f"and {len(why.reasons) - MAX_SHOWN:,} more: see --format json"
     if why.suspended:
-        yield f"suspended {suspension_line(why.suspended)}"
+        yield f"suspended {suspension_line(why.suspended, moments)}"
 
 
-def next_lines(steps: tuple[str, ...]) -> Iterator[str]:
+def next_lines(steps: tuple[str, ...], moments: Moments = EXACT) -> Iterator[str]:
     """What to do now."""
-    yield from (f"next: {escape_line(step)}" for step in steps)
+    yield from (f"next: {escape_line(moments.within(step))}" for step in steps)
 
 
-def resource_lines(why: WhyResource) -> Iterator[str]:
+def resource_lines(why: WhyResource, moments: Moments = EXACT) -> Iterator[str]:
     """The answer about a resource: its fields under the commits that set them, the newest first."""
     where = f"{why.path}:{why.line}" if why.path else "in no file"
     state = "as git says" if why.as_declared else "not as git says"
     yield escape_line(f"{why.kind} {why.name} is {state}, {where}")
-    yield from map(escape_line, why.notes)
+    yield from (escape_line(moments.within(note)) for note in why.notes)
     width = max((len(field.field) for field in why.fields), default=0)
     ordered = sorted(why.fields, key=lambda field: (field.committed_at or "", field.commit or ""), reverse=True)
     for commit, fields in groupby(ordered, key=lambda field: field.commit):
         some = list(fields)
         yield ""
-        yield _heading(some[0]) if commit else "not set in git"
+        yield _heading(some[0], moments) if commit else "not set in git"
         for field in some:
             yield f"    {escape_line(field.field):<{width}}  {_value(field.value, field.unit)}"
-            yield from (f"    {'':<{width}}  {line}" for line in _remarks(field))
+            yield from (f"    {'':<{width}}  {line}" for line in _remarks(field, is_missing=why.missing))
 
 
-def _heading(field: WhyField) -> str:
+def _heading(field: WhyField, moments: Moments) -> str:
     assert field.commit
-    since = f", live here since {strip_fraction(field.live_since)}" if field.live_since else ""
+    since = f", live here since {moments.full(field.live_since)}" if field.live_since else ""
     who = f"{field.author}: {subject_line(field.message)}"
     return f"{short_sha(field.commit)}  {escape_line(who)}{since}"
 
 
-def _remarks(field: WhyField) -> Iterator[str]:
+def _remarks(field: WhyField, *, is_missing: bool) -> Iterator[str]:
     if field.declared is not UNSET:
-        yield f"git says {_value(field.declared, field.unit)}: something else changed the row"
+        why = "" if is_missing else ": something else changed the row"
+        yield f"git says {_value(field.declared, field.unit)}{why}"
     if field.default is not UNSET:
         yield f"left out: {_value(field.default, field.unit)} is the default"
     for waiting in field.waiting:
@@ -136,11 +152,6 @@ def _remarks(field: WhyField) -> Iterator[str]:
 
 def _value(value: Any, unit: str) -> str:
     return f"{format_value(value)} {unit}" if unit and value is not None else format_value(value)
-
-
-def is_wrong(fate: str) -> bool:
-    """Whether a fate needs another commit, or an approval."""
-    return fate in {Fate.REFUSED, Fate.INVALID}
 
 
 def is_waiting(fate: str) -> bool:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import UNSET
 
 from reconciler import answers, canonical
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.history.fate import Fate
-from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, child
+from reconciler.history.fate import WENT_LIVE, Fate
+from reconciler.history.live import MAX_INTERVALS
+from reconciler.history.points import merges_above
+from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, Kinds, child
 from reconciler.model.change import Prune, RowId
+from reconciler.model.rows import DriftType
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.commits import NOT_LIVE, build_person, build_spans, short_sha
-from reconciler.report.fates import SYNC, FateStory, explain_fate, resume_step, why_step
+from reconciler.report.fates import FateStory, ahead_note, explain_fate, explain_unrecorded, why_step
 from reconciler.report.problems import build_problem
 from reconciler.report.rows import build_row
 from reconciler.report.status import build_status
@@ -24,18 +27,22 @@ from reconciler.service.history import History
 from reconciler.service.kinds import find_kind, known_kinds
 from reconciler.service.past import open_past
 from reconciler.validate.finding import field_at
-from reconciler.words import suggest
+from reconciler.words import list_words, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from reconciler.history.fate import CommitFate
     from reconciler.history.points import FoundVersion
     from reconciler.kinds.kind import Kind
     from reconciler.model.change import Row
+    from reconciler.model.rows import VersionRow
     from reconciler.ports import StoreReader
+    from reconciler.report.history import BlamedField
     from reconciler.service.past import Past
 
+WITH_AFTER = frozenset({Fate.SKIPPED, Fate.WAS_LIVE, Fate.REFUSED, Fate.INVALID})
+"""The fates of commits above which another one may have gone live."""
 CHANGES = 20
 """Newest changes of a resource among which newer values are looked for."""
 
@@ -58,15 +65,13 @@ class Why(Service):
         """Why a live resource has its values, or one of them. Raises `UsageError` when there is none of that name."""
         with self._open_rows() as store:
             found = find_kind(known_kinds(store, self.context.bundled), kind)
-            live = store.live(found, name)[:1] if store else ()
-            names = [one.name for one in store.live(found)] if store and not live else []
-            base = store.base(stored_kinds(store.kinds())) if store else None
-            declared = base.row(RowId(found.name, str(live[0].values[found.key]))) if base and live else None
-        if not live:
+            asked = _find_row(store, found, name) if store else None
+            names = [one.name for one in store.live(found)] if store and not asked else []
+        if asked is None:
             raise self._not_live(found, name, names)
-        row, id_ = build_row(live[0]), str(live[0].values[found.key])
-        status = self._status()
-        fields = self._fields(found, id_, row, declared)
+        row, declared, status = asked.row, asked.declared, self._status()
+        past = self._past_of(found, asked, status)
+        fields = _fields(found, asked, past)
         as_declared = declared is not None and all(one.declared is UNSET for one in fields)
         if field is not None:
             wanted = field.removeprefix("spec.").removeprefix("metadata.")
@@ -74,20 +79,31 @@ class Why(Service):
             fields = [one for one in fields if one.field == wanted]
             if not fields:
                 raise UsageError(f"{found.name} {row.name} has no field {field}", hint=suggest(wanted, known))
-        notes, steps = _notes(row, declared, status)
+        notes, steps = _notes(found, asked, status)
         if not as_declared:
             steps.append("`reconciler drift --heal` makes the row what git says; `reconciler drift` shows all of it")
         steps += [why_step(one.commit) for each in fields for one in each.waiting]
+        if past.leaving is not None:
+            refused = f" by {list_words(past.leaving.refused_by)}" if past.leaving.refused_by else ""
+            sha = short_sha(past.leaving.commit)
+            notes.append(f"{sha} takes it out of git, and is not live: {past.leaving.fate}{refused}.")
+            steps.append(why_step(past.leaving.commit))
+        if status is not None and past.unseen is not None:
+            note, more = ahead_note(status)
+            notes.append(note)
+            steps += more
         return WhyResource(
             kind=found.name,
             name=row.name,
-            id=id_,
+            id=asked.id,
             path=row.path,
             line=row.line,
             as_declared=as_declared,
             fields=tuple(fields),
             notes=tuple(notes),
             next=tuple(dict.fromkeys(steps)),
+            missing=asked.is_lost,
+            unseen_head=past.unseen or UNSET,
         )
 
     @contextmanager
@@ -104,10 +120,20 @@ class Why(Service):
         """Why there is no row: what last changed it, where the history knows."""
         try:
             last = History(self.context).changes(kind.name, name, 1).changes[0]
+            with open_past(self.context) as past:
+                went_live = not _is_ahead(last, past.live.height(past.ledger))
         except ReconcilerError:
             hint = suggest(name, names, f"see `reconciler get {kind.name.lower()}`")
             return UsageError(f"no {kind.name} {name} is live", hint=hint)
-        what = f"{short_sha(last.commit)} ({last.fate or 'recorded'}) was to {last.op} it"
+        by = short_sha(last.commit)
+        if last.op == "delete":
+            what = f"{by} deleted it" if went_live else f"{by}, which is {last.fate}, takes it out of git"
+        elif name not in {last.name, last.id}:
+            what = (
+                f"{by} named it {last.name}" if went_live else f"{by}, which is {last.fate}, would name it {last.name}"
+            )
+        else:
+            what = f"its newest change is {by}" if went_live else f"{by}, which is {last.fate}, would {last.op} it"
         return UsageError(f"no {kind.name} {name} is live: {what}", hint=why_step(last.commit))
 
     def _status(self) -> answers.Status | None:
@@ -121,74 +147,151 @@ class Why(Service):
         sha = past.history.resolve(revision)
         if sha is None:
             raise error
+        head = status.head if status else None
         try:
             with self.context.open_planner() as (planner, _):
                 commit = planner.source.commit(sha)
+                is_ours = head is None or not planner.source.parents(sha, known=head)
         except ReconcilerError:
             raise error from None
-        suspended = status.suspended if status else None
-        because = f"Nothing on this host has looked at it yet{', as reconciling is suspended' if suspended else ''}."
-        if status and status.head not in (None, sha):
-            because += f" The head of {status.branch} is {short_sha(status.head or '')}: it may be of another branch."
+        fate, because, steps = explain_unrecorded(sha, status, is_ours=is_ours)
+        refused = status.refused if status and fate is Fate.REFUSED else None
         return WhyCommit(
             commit=sha,
             author=build_person(commit.author),
             message=commit.message,
-            fate="held" if suspended else "pending",
+            fate=str(fate),  # type: ignore[arg-type]
             because=because,
-            reasons=(),
+            reasons=refused.problems if refused else (),
             refused_by=(),
             live=(),
             by=None,
-            suspended=suspended,
-            next=(resume_step(suspended) if suspended else SYNC, f"`reconciler plan --head {short_sha(sha)}` shows it"),
+            suspended=status.suspended if status and fate is Fate.HELD else None,
+            next=(*steps, f"`reconciler plan --head {short_sha(sha)}` shows what it would change")
+            if fate in {Fate.HELD, Fate.PENDING, Fate.SKIPPED}
+            else steps,
         )
 
-    def _fields(self, kind: Kind, id_: str, row: answers.Row, declared: Row | None) -> list[WhyField]:
-        blamed, since, waiting = self._past_of(kind, id_)
-        own = _declared_values(kind, declared) if declared is not None else row.values
-        values = {name: value for name, value in row.values.items() if kind.column(name)}
-        fields = []
-        others = {name: one.value for name, one in blamed.items() if name not in values}
-        for name, value in {**values, **others}.items():
-            blame, column = blamed.get(name), kind.column(name)
-            stated = canonical.to_json_value(own.get(name)) if name in values else value
-            default = field_at(kind.schema, child("/spec", name)).get("default", UNSET) if value is None else UNSET
-            fields.append(
-                WhyField(
-                    field=name,
-                    value=value,
-                    unit=blame.unit if blame else column.unit if column else "",
-                    declared=UNSET if canonical.dumps(stated) == canonical.dumps(value) else stated,
-                    default=default,
-                    commit=blame.commit if blame else None,
-                    author=blame.author.name if blame else "",
-                    committed_at=blame.committed_at if blame else None,
-                    message=blame.message if blame else "",
-                    live_since=since.get(blame.commit) if blame else None,
-                    waiting=tuple(waiting.get(name, ())),
-                )
-            )
-        return fields
-
-    def _past_of(self, kind: Kind, id_: str) -> tuple[Mapping[str, Any], Mapping[str, str], Mapping[str, Any]]:
-        """For each field its blame, since when each commit is live, and the newer values that are not live."""
+    def _past_of(self, kind: Kind, asked: _Asked, status: answers.Status | None) -> _RowPast:
+        """What the history knows of a row, and of the head of the branch."""
+        head = status.head if status else None
+        known = [one.commit for one in (status.applied, status.attempted) if one] if status else []
+        unseen = head if head not in known else None
         history = History(self.context)
         try:
-            blamed = {one.field: one for one in history.blame(kind.name, id_).fields}
-            changes = history.changes(kind.name, id_, CHANGES).changes
+            blamed = {one.field: one for one in history.blame(kind.name, asked.id).fields}
+            changes = history.changes(kind.name, asked.id, CHANGES).changes
+            with open_past(self.context) as past:
+                height, since = past.live.height(past.ledger), _live_since(past, blamed.values())
+                unseen = unseen if unseen and past.ledger.version(unseen) is None else None
         except ReconcilerError:  # no history, or one that lacks it yet
-            return {}, {}, {}
-        since = {one.commit: one.live[-1].since for one in changes if one.live}
-        waiting: dict[str, list[WaitingValue]] = {}
-        for one in changes:
-            if one.live:
-                break
-            if one.fate in NOT_LIVE and not one.orphaned:
-                for change in one.fields:
-                    value = WaitingValue(commit=one.commit, value=change.new, fate=one.fate, refused_by=one.refused_by)
-                    waiting.setdefault(change.field, []).append(value)
-        return blamed, since, waiting
+            return _RowPast({}, {}, {}, unseen)
+        newer = [one for one in changes if _is_ahead(one, height)]
+        leaving = newer[0] if newer and newer[0].op == "delete" else None
+        return _RowPast(blamed, since, {} if leaving else _waiting(newer), unseen, leaving)
+
+
+class _Asked(NamedTuple):
+    """A row that somebody asks about, and what git says of it. One that something else deleted has no values."""
+
+    row: answers.Row
+    id: str
+    declared: Row | None
+    is_lost: bool = False
+
+
+class _RowPast(NamedTuple):
+    """For each field its blame and the newer value that is not live; since when each commit is live.
+
+    `unseen` is the head of the branch where nothing has looked at it, `leaving` the newest change where it takes the
+    resource out of git.
+    """
+
+    blamed: Mapping[str, BlamedField]
+    since: Mapping[str, str]
+    waiting: Mapping[str, WaitingValue]
+    unseen: str | None
+    leaving: answers.RecordedChange | None = None
+
+
+def _find_row(store: StoreReader, kind: Kind, name: str) -> _Asked | None:
+    """The live row of a name or id, else that which is to be live and was deleted by something else."""
+    kinds = stored_kinds(store.kinds())
+    live = store.live(kind, name)[:1]
+    if live:
+        id_ = str(live[0].values[kind.key])
+        return _Asked(build_row(live[0]), id_, store.base(kinds).row(RowId(kind.name, id_)))
+    drifts = store.drift(Kinds(tuple(one for one in kinds if one.name == kind.name))).reported
+    lost = (one for one in drifts if one.what is DriftType.MISSING and name in {one.name, one.id})
+    for drift in lost:
+        declared = store.base(kinds).row(drift.row_id)
+        if declared is not None:
+            path, line = (None, None) if declared.removed else (declared.resource.path, declared.resource.line)
+            values = dict.fromkeys(column.name for column in kind.columns)
+            row = answers.Row(name=declared.resource.name, path=path, line=line, values=values)
+            return _Asked(row, drift.id, declared, is_lost=True)
+    return None
+
+
+def _fields(kind: Kind, asked: _Asked, past: _RowPast) -> list[WhyField]:
+    row = asked.row
+    own = _declared_values(kind, asked.declared) if asked.declared is not None else row.values
+    values = {name: value for name, value in row.values.items() if kind.column(name)}
+    fields = []
+    others = {name: one.value for name, one in past.blamed.items() if name not in values}
+    for name, value in {**values, **others}.items():
+        blame, column, waiting = past.blamed.get(name), kind.column(name), past.waiting.get(name)
+        stated = canonical.to_json_value(own.get(name)) if name in values else value
+        is_left_out = value is None and not asked.is_lost
+        default = field_at(kind.schema, child("/spec", name)).get("default", UNSET) if is_left_out else UNSET
+        is_newer = waiting is not None and canonical.dumps(waiting.value) != canonical.dumps(value)
+        fields.append(
+            WhyField(
+                field=name,
+                value=value,
+                unit=blame.unit if blame else column.unit if column else "",
+                declared=UNSET if canonical.dumps(stated) == canonical.dumps(value) else stated,
+                default=default,
+                commit=blame.commit if blame else None,
+                author=blame.author.name if blame else "",
+                committed_at=blame.committed_at if blame else None,
+                message=blame.message if blame else "",
+                live_since=past.since.get(blame.commit) if blame else None,
+                waiting=(waiting,) if waiting is not None and is_newer else (),
+            )
+        )
+    return fields
+
+
+def _live_since(past: Past, blamed: Iterable[BlamedField]) -> dict[str, str]:
+    """Since when what some commits set is live: each itself, else the first above it that went live."""
+    live = past.live.newest(MAX_INTERVALS)
+    heights = past.ledger.mainline_heights({one.commit for one in live})
+    known = sorted((heights[one.commit], one.since) for one in live if one.commit in heights)
+    last = dict(known)
+    since = {}
+    for blame in blamed:
+        height = next((height for height, _ in known if height >= blame.height), None)
+        if height is not None:
+            since[blame.commit] = canonical.timestamp(last[height])
+    return since
+
+
+def _is_ahead(change: answers.RecordedChange, height: int) -> bool:
+    """Whether a change is of the followed branch, above a height, and not live."""
+    is_ours = not change.orphaned and change.branch is UNSET
+    return is_ours and change.height > height and change.fate in NOT_LIVE
+
+
+def _waiting(changes: Sequence[answers.RecordedChange]) -> dict[str, WaitingValue]:
+    """The newest value of each field that some changes would bring: all up to the head goes live together."""
+    waiting: dict[str, WaitingValue] = {}
+    for one in changes:
+        for change in one.fields:
+            if one.fate is not UNSET:
+                value = WaitingValue(commit=one.commit, value=change.new, fate=one.fate, refused_by=one.refused_by)
+                waiting.setdefault(change.field, value)
+    return waiting
 
 
 def _declared_values(kind: Kind, declared: Row) -> Mapping[str, Any]:
@@ -201,11 +304,14 @@ def _declared_values(kind: Kind, declared: Row) -> Mapping[str, Any]:
 
 def _explain(past: Past, found: FoundVersion, fate: CommitFate, status: answers.Status | None) -> WhyCommit:
     version = found.version
-    by = _after(past, found) if fate.fate in {Fate.SKIPPED, Fate.WAS_LIVE} else None
+    aside = not version.mainline and not version.orphaned
+    merge = merges_above(found.ledger, 0).get(version.commit.sha) if aside else None
+    by = _after(past, found, merge or version) if fate.fate in WITH_AFTER else None
     suspended = status.suspended if status and fate.fate is Fate.HELD else None
     problems = version.problems if fate.fate is Fate.INVALID else fate.refusal.problems if fate.refusal else ()
     reasons = tuple(build_problem(one) for one in problems) if fate.fate in {Fate.INVALID, Fate.REFUSED} else ()
-    because, steps = explain_fate(FateStory(version, fate, by, status, reasons))
+    branch, brings = found.branch if fate.fate not in WENT_LIVE else None, merge.commit.sha if merge else None
+    because, steps = explain_fate(FateStory(version, fate, by, status, reasons, branch, brings))
     return WhyCommit(
         commit=version.commit.sha,
         author=build_person(version.commit.author),
@@ -218,19 +324,29 @@ def _explain(past: Past, found: FoundVersion, fate: CommitFate, status: answers.
         by=by,
         suspended=suspended,
         next=tuple(steps),
+        merge=brings or UNSET,
+        branch=found.branch or UNSET,
+        orphaned=version.orphaned,
     )
 
 
-def _after(past: Past, found: FoundVersion) -> str | None:
-    """The commit that is live, or was the first to go live, above one that did not or no longer is."""
-    heights = [one for one in past.live.live_heights(found.ledger) if one > found.version.height]
-    if not heights or found.version.orphaned:
+def _after(past: Past, found: FoundVersion, brought: VersionRow) -> str | None:
+    """The commit that is live, or was the first to go live, above one that did not or no longer is.
+
+    `brought` is the merge of a commit of a side branch, which may be the one; else the commit itself.
+    """
+    lowest = brought.height + (brought is found.version)
+    heights = [one for one in past.live.live_heights(found.ledger) if one >= lowest]
+    if not heights or found.version.orphaned or not brought.mainline:
         return None
     return next(iter(found.ledger.versions(limit=1, upto=min(heights)))).commit.sha
 
 
-def _notes(row: answers.Row, declared: Row | None, status: answers.Status | None) -> tuple[list[str], list[str]]:
+def _notes(kind: Kind, asked: _Asked, status: answers.Status | None) -> tuple[list[str], list[str]]:
     notes, steps = list[str](), list[str]()
+    row, declared = asked.row, asked.declared
+    if asked.is_lost:
+        notes.append("Something else deleted the live row.")
     if declared is None:
         notes.append("Git never declared it: something else wrote the row.")
     elif declared.removed is not None:
@@ -239,7 +355,7 @@ def _notes(row: answers.Row, declared: Row | None, status: answers.Status | None
         notes.append(f"It left git with {short_sha(removed.commit)}, and its row {what}.")
     if status is None:
         return notes, steps
-    if status.drift and any(row.name in one.split() for one in status.drift.fighting):
+    if status.drift and not {f"{kind.name} {row.name}", f"{kind.name} {asked.id}"}.isdisjoint(status.drift.fighting):
         notes.append("A conflicting writer changes it again and again: the row is left to that program.")
         steps.append("find that program and stop it, then `reconciler drift --heal`")
     refused = status.refused

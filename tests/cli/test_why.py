@@ -51,6 +51,42 @@ def test_a_commit_is_explained_from_before_it_was_looked_at_to_after_it_is_live(
 
 
 @pytest.mark.slow
+def test_what_waits_is_told_apart_from_what_has_passed(synced: Host) -> None:
+    git = synced.repo.git
+    branch = git("branch", "--show-current")
+    git("checkout", "-q", "-b", "aside")
+    side = synced.edit("users/fx-majors-01.yaml", "percent: 0.75", "percent: 0.5")
+    git("checkout", "-q", branch)
+    git("merge", "-q", "--no-ff", "aside")
+    synced.edit(DEMO, "leverage: 100", "leverage: 500")
+    merge = synced.repo.git("commit-tree", "HEAD^{tree}", "-p", "HEAD~2", "-p", side, "-m", "Merge, and bet more")
+    git("reset", "-q", "--hard", merge)
+    ahead = synced.run("why", "account", "op-demo", "leverage", "--format", "json")
+    assert (ahead.code, json.loads(ahead.out)["unseen_head"]) == (2, merge)
+    assert synced.run("sync").code == 1
+    waiting = synced.run("why", side)
+    assert (waiting.code, f"{merge[:8]}, the merge that brings it, was refused by" in waiting.out) == (1, True)
+    mended = synced.edit(DEMO, "leverage: 500", "leverage: 200")
+    assert synced.run("sync").code == 0
+    passed = synced.run("why", merge, "--format", "json")
+    told = json.loads(passed.out)
+    assert (passed.code, told["fate"], told["by"]) == (0, "refused", mended)
+    assert not any("--approve" in step for step in told["next"])
+    live = synced.run("why", "account", "op-demo", "leverage", "--format", "json")
+    (field,) = json.loads(live.out)["fields"]
+    assert (live.code, field["value"], field["waiting"], field["live_since"] is None) == (0, 200, [], False)
+    stranger = git("commit-tree", "HEAD^{tree}", "-p", merge, "-m", "Of no branch that is followed")
+    told = json.loads(synced.run("why", stranger, "--format", "json").out)
+    assert (told["fate"], any("merge it into" in step for step in told["next"])) == ("skipped", True)
+    with duckdb.connect(str(synced.state / "state.duckdb")) as beside:
+        beside.execute("DELETE FROM account_config WHERE leverage = 200")
+    lost = synced.run("why", "account", "op-demo", "leverage", "--format", "json")
+    told = json.loads(lost.out)
+    assert (lost.code, told["missing"], told["fields"][0]["declared"]) == (2, True, 200)
+    assert any("drift --heal" in step for step in told["next"])
+
+
+@pytest.mark.slow
 def test_a_resource_is_explained_also_while_git_is_away(synced: Host) -> None:
     with duckdb.connect(str(synced.state / "state.duckdb")) as beside:
         beside.execute("UPDATE account_config SET leverage = 400 WHERE leverage = 30")

@@ -9,7 +9,7 @@ import click
 from reconciler.cli import completion, output, results
 from reconciler.cli.options import format_option, global_options
 from reconciler.cli.output import Exit
-from reconciler.report.why import commit_lines, is_waiting, is_wrong, next_lines, resource_lines
+from reconciler.report.why import commit_lines, is_waiting, next_lines, resource_lines
 from reconciler.service.why import Why
 
 if TYPE_CHECKING:
@@ -31,21 +31,20 @@ def why(given: Globals, /, what: str, name: str | None, field: str | None, form:
     Of a commit: what became of it on this host, what refused or holds it, and what to do. Of a resource: who set each
     field, since when it is live here, what waits, and what something else changed. With FIELD, that one alone.
     """
-    host = given.host()
+    host, moments = given.host(), output.read_moments(form, utc=given.utc)
     if name is None:
         commit = host.ask(Why.commit, what)
         if form == "json":
             results.answer(commit)
         else:
-            _print(commit_lines(commit), next_lines(commit.next))
-        return Exit.PROBLEMS if is_wrong(commit.fate) else Exit.DIFFERENT if is_waiting(commit.fate) else Exit.OK
+            _print(commit_lines(commit, moments), next_lines(commit.next, moments))
+        return Exit.PROBLEMS if commit.is_wrong else Exit.DIFFERENT if is_waiting(commit.fate) else Exit.OK
     resource = host.ask(Why.resource, what, name, field)
     if form == "json":
         results.answer(resource)
     else:
-        _print(resource_lines(resource), next_lines(resource.next))
-    waits = any(one.waiting for one in resource.fields)
-    return Exit.OK if resource.as_declared and not waits else Exit.DIFFERENT
+        _print(resource_lines(resource, moments), next_lines(resource.next, moments))
+    return Exit.DIFFERENT if resource.next else Exit.OK
 
 
 def _print(lines: Iterable[str], steps: Iterable[str]) -> None:
