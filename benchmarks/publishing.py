@@ -38,8 +38,7 @@ def _figures(store: DuckDBStore, copy: PublishedCopy, size: int) -> Iterator[Fig
     for number in range(2, TIMES + 2):
         base, update = store.applied(), step(number, row(widget(f"w{number * 7}", pieces=number), 1, number))
         assert base is not None
-        store.apply(KINDS, update)
-        copy.hear(Change.of(KINDS, base, update))
+        copy.hear(Change.of(KINDS, base, store.apply(KINDS, update), update.rows))
         began = _written()
         taken.append(_publish(store, copy))
         written.append(_written() - began)

@@ -273,10 +273,10 @@ class Store(StoreReader, Protocol):
     def bind(self, owner: Owner) -> None:
         """Give the store an owner, whatever it had; another branch or URL than before is a host event."""
 
-    def apply(self, kinds: Kinds, step: StoreUpdate) -> None:
+    def apply(self, kinds: Kinds, step: StoreUpdate) -> Applied:
         """Advance from the applied commit: tables, touched rows, applied commit and live interval change together."""
 
-    def replace(self, kinds: Kinds, step: StoreUpdate) -> None:
+    def replace(self, kinds: Kinds, step: StoreUpdate) -> Applied:
         """Replace all state with the given one: for a first commit and for a rewritten history."""
 
     def refuse(self, attempt: Attempt, judged: Attempt | None = None) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Row
     from reconciler.model.commit import Applied
-    from reconciler.model.live import CacheState, ViewDifference, ViewMark
+    from reconciler.model.live import CacheState, ViewDifference
     from reconciler.ports import Cache, Sessions
     from reconciler.reconcile.sync import AppliedStep
     from reconciler.sessions import SessionLayout
@@ -237,16 +237,16 @@ class RedisView:
 
     def apply(self, step: AppliedStep) -> None:
         """Write what a step changed; what cannot be written so is rebuilt when it catches up."""
-        if self._lease(step.update.height):
+        if self._lease(step.applied.height):
             self._verified = False
             return
-        self._owners.end_refused(step.kinds, step.update.rows)
-        large = step.replaced or step.migrated or len(step.update.rows) > MAX_STEP_ROWS
-        if step.base is None or large or not self._advance(step, view_mark(step.base)):
+        self._owners.end_refused(step.kinds, step.rows)
+        large = step.replaced or step.migrated or len(step.rows) > MAX_STEP_ROWS
+        if step.base is None or large or not self._advance(step, step.base):
             self._verified = False
 
-    def _advance(self, step: AppliedStep, base: ViewMark) -> bool:
-        changes = view_step(step.kinds, base, step.update)
+    def _advance(self, step: AppliedStep, base: Applied) -> bool:
+        changes = view_step(step.kinds, base, step.applied, step.rows)
         if not self._cache.advance(changes):
             return False
         self._should.take(changes.writes)

@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from reconciler import __version__
 from reconciler.adapters.processes import measure_usage
 from reconciler.metrics import Outcome
+from reconciler.model.change import Op
 from reconciler.report.commits import short_sha
 
 if TYPE_CHECKING:
@@ -266,10 +267,9 @@ def count_reconcile(metrics: Metrics, result: SyncResult | None, seconds: float)
     if result is None:
         return
     if result.applied_step is not None:
-        step = result.applied_step.update
         metrics.applies.observe(result.applied_step.seconds)
-        for op, count in (("create", step.creates), ("update", step.updates), ("delete", step.deletes)):
-            metrics.changes[op].inc(count)
+        for op in Op:
+            metrics.changes[op].inc(result.plan.count(op))
         metrics.commits_applied.inc()
     if result.head is None:
         return

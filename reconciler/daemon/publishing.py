@@ -59,7 +59,7 @@ def publish_once(settings: Settings, state: Path, reader: DuckDBReader, step: Ap
 
 def _hear(copy: PublishedCopy, step: AppliedStep) -> None:
     if step.base is not None and not step.replaced and not step.migrated:
-        copy.hear(Change.of(step.kinds, step.base, step.update))
+        copy.hear(Change.of(step.kinds, step.base, step.applied, step.rows))
 
 
 class Publisher(Follower):
@@ -97,7 +97,7 @@ class Publisher(Follower):
         _hear(self._copy, step)
         if self._is_due():
             time.sleep(HEAD_START)
-            self._publish(view_mark(step.update))
+            self._publish(view_mark(step.applied))
 
     def compare(self) -> Iterator[None]:
         """Compare all rows with the live ones."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from reconciler.kinds.kind import Kinds
-    from reconciler.model.commit import StoreUpdate
+    from reconciler.model.change import Row
     from reconciler.model.host import Suspension
     from reconciler.model.problem import Problem
     from reconciler.ports import Base, Clock, Source, Store, StoreReader
@@ -58,16 +58,17 @@ class CommitApproval(Struct, frozen=True):
 
 
 class AppliedStep(Struct, frozen=True):
-    """What the store took: the update from the applied commit (`base`; None: nothing), under some kinds.
+    """What the store took: the rows that differ from the state before (`base`; None: nothing), under some kinds.
 
-    `replaced` says that whatever the update does not contain is gone, `migrated` that rows which it does not contain
-    may look different, as their kinds changed; `seconds` is how long the store took.
+    `replaced` says that whatever is not among the rows is gone, `migrated` that what is not among them may look
+    different, as its kind changed; `seconds` is how long the store took.
     """
 
     kinds: Kinds
     base: Applied | None
-    update: StoreUpdate
-    replaced: bool
+    applied: Applied
+    rows: tuple[Row, ...]
+    replaced: bool = False
     migrated: bool = False
     seconds: float = 0.0
 
@@ -240,10 +241,10 @@ class Reconciler(Struct, frozen=True):
         write = self.store.replace if proposal.replaces else self.store.apply
         kinds, update = proposal.request.new.kinds, proposal.store_update(admission)
         began = time.perf_counter()
-        write(kinds, update)
+        now = write(kinds, update)
         seconds, old = time.perf_counter() - began, proposal.request.old
         migrated = old is not None and bool(kinds.changed_from(old.kinds))
-        return AppliedStep(kinds, applied, update, proposal.replaces, migrated, seconds)
+        return AppliedStep(kinds, applied, now, update.rows, proposal.replaces, migrated, seconds)
 
     def _find_fault(self, subject: str, base: str | None, proposal: Proposal, error: BaseException) -> Problem:
         """Why a step that failed here fails in a fresh process as well. Raises what is not the commit's fault."""

@@ -17,14 +17,13 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row
-    from reconciler.model.commit import Applied, StoreUpdate
+    from reconciler.model.commit import Applied
     from reconciler.model.live import CacheState
 
 
-def view_mark(applied: Applied | StoreUpdate) -> ViewMark:
-    """The state of an applied commit, or of one that is being applied."""
-    commit = applied.stamp.commit if hasattr(applied, "stamp") else applied.commit.sha
-    return ViewMark(commit, applied.digest, applied.height)
+def view_mark(applied: Applied) -> ViewMark:
+    """The state of an applied commit."""
+    return ViewMark(applied.stamp.commit, applied.digest, applied.height)
 
 
 def is_behind(state: CacheState, applied: Applied | None) -> bool:
@@ -32,9 +31,9 @@ def is_behind(state: CacheState, applied: Applied | None) -> bool:
     return applied is not None and state.mark != view_mark(applied)
 
 
-def view_step(kinds: Kinds, base: ViewMark, application: StoreUpdate) -> ViewStep:
-    """What a commit's application changes in a view that is at `base`."""
-    return ViewStep(base, view_mark(application), tuple(view_writes(kinds, application.rows)))
+def view_step(kinds: Kinds, base: Applied, applied: Applied, rows: Iterable[Row]) -> ViewStep:
+    """What changes in a view that is at `base` with the rows that differ."""
+    return ViewStep(view_mark(base), view_mark(applied), tuple(view_writes(kinds, rows)))
 
 
 def view_writes(kinds: Kinds, rows: Iterable[Row]) -> Iterator[ViewWrite]:

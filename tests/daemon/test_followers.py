@@ -47,7 +47,7 @@ class CommitFile(Follower):
 
     def apply(self, step: AppliedStep) -> None:
         """Write the commit."""
-        self._write(step.update.commit.sha)
+        self._write(step.applied.stamp.commit)
 
     def state(self) -> str:
         """What is written."""

@@ -12,7 +12,6 @@ from reconciler.model.commit import Applied
 from reconciler.model.live import CacheState, Use, ViewMark
 from reconciler.tables.view import is_behind, view_mark, view_step, view_write, view_writes
 from tests.support.kinds import GADGET, KINDS, WIDGET, commit, gadget, row, stamp, tombstone, uid, widget
-from tests.support.kinds import step as application
 
 if TYPE_CHECKING:
     from reconciler.model.change import Row
@@ -66,9 +65,9 @@ def test_bytes_are_those_of_what_is_written() -> None:
 
 
 def test_a_step_goes_from_what_is_applied_to_what_will_be() -> None:
-    base = ViewMark("a", "b", 1)
-    made = view_step(KINDS, base, application(2, row(widget("w"), 2), tombstone(gadget("g"), 1, 2)))
-    assert made.base == base
+    base, applied = (Applied(stamp(number), number, "digest", stamp(number).time) for number in (1, 2))
+    made = view_step(KINDS, base, applied, (row(widget("w"), 2), tombstone(gadget("g"), 1, 2)))
+    assert made.base == view_mark(base)
     assert (made.to.commit, made.to.height) == (commit(2).sha, 2)
     assert [(one.kind, one.op) for one in made.writes] == [("widget", Op.CREATE), ("gadget", Op.DELETE)]
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.machine import Cause
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row, RowId, Stamp
-    from reconciler.model.commit import Applied, StoreUpdate
+    from reconciler.model.commit import Applied
     from reconciler.model.rows import TableExport
 
 FILE_NAME = "live.duckdb"
@@ -67,7 +67,7 @@ OpenReader: TypeAlias = "Callable[[], AbstractContextManager[DuckDBReader]]"
 
 
 class Change(Struct, frozen=True):
-    """The rows, tombstones too, that a commit changed since another one; the tables are the same at both."""
+    """The rows, tombstones too, that differ between two states; the tables are the same at both."""
 
     base: ViewMark
     at: ViewMark
@@ -76,9 +76,9 @@ class Change(Struct, frozen=True):
     rows: Sequence[Row]
 
     @classmethod
-    def of(cls, kinds: Kinds, base: Applied, update: StoreUpdate) -> Change:
+    def of(cls, kinds: Kinds, base: Applied, applied: Applied, rows: Sequence[Row]) -> Change:
         """What a step of the store changes."""
-        return cls(view_mark(base), view_mark(update), update.commit.stamp, kinds, update.rows)
+        return cls(view_mark(base), view_mark(applied), applied.stamp, kinds, rows)
 
 
 class _File(Struct, frozen=True):

@@ -192,26 +192,27 @@ class DuckDBStore(DuckDBReader):
             for event, detail in ownership_events(before, owner):
                 add_event(self._connection, HostEvent(0, now, event, None, None, 0, detail))
 
-    def apply(self, kinds: Kinds, step: StoreUpdate) -> None:
+    def apply(self, kinds: Kinds, step: StoreUpdate) -> Applied:
         """Advance from the applied commit. Raises `NeedsHuman` when rows that stay do not fit a changed schema.
 
         Live tables and rows that somebody altered are put right when they are in the way.
         """
         try:
-            self._advance(kinds, step)
+            return self._advance(kinds, step)
         except BugError:
             if not self._mend_tables():
                 raise
-            self._advance(kinds, step)
+            return self._advance(kinds, step)
         except NeedsHuman:
             if not self._mend_rows(kinds):
                 raise
-            self._advance(kinds, step)
+            return self._advance(kinds, step)
 
-    def replace(self, kinds: Kinds, step: StoreUpdate) -> None:
+    def replace(self, kinds: Kinds, step: StoreUpdate) -> Applied:
         """Become the given state, whatever was there."""
-        with self._step(kinds, step, "replace"):
+        with self._step(kinds, step, "replace") as applied:
             replace_all(self._connection, self._catalog, kinds, step.rows)
+        return applied
 
     def refuse(self, attempt: Attempt, judged: Attempt | None = None) -> None:
         """Record that a commit was refused. Hearing it again about the same commit is no second event."""
@@ -260,12 +261,13 @@ class DuckDBStore(DuckDBReader):
                 self._record_drift(news, drifts.detail(checked))
         return drifts
 
-    def _advance(self, kinds: Kinds, step: StoreUpdate) -> None:
+    def _advance(self, kinds: Kinds, step: StoreUpdate) -> Applied:
         counts = self._known.get((COUNTS,))
-        with self._step(kinds, step, "advance"):
+        with self._step(kinds, step, "advance") as applied:
             resized = advance(self._connection, self._catalog, kinds, step.rows)
         if counts is not None and not resized:
             self._known[COUNTS,] = counts
+        return applied
 
     def _mend_tables(self) -> bool:
         """Whether any live table was altered, and is as it should be now."""
@@ -362,7 +364,7 @@ class DuckDBStore(DuckDBReader):
         self._forget(changed)
 
     @contextmanager
-    def _step(self, kinds: Kinds, step: StoreUpdate, how: str) -> Iterator[None]:
+    def _step(self, kinds: Kinds, step: StoreUpdate, how: str) -> Iterator[Applied]:
         began = perf_counter()
         now, stamp, known = self._clock.now(), step.commit.stamp, catalog_of(kinds)
         detail: dict[str, Value] = {
@@ -376,7 +378,7 @@ class DuckDBStore(DuckDBReader):
         event = HostEvent(0, now, "applied", stamp.commit, step.digest, 0, detail)
         applied = Applied(stamp, step.height, step.digest, now)
         with self._transaction(APPLIED, ATTEMPTED, COUNTS):
-            yield
+            yield applied
             if known != self._catalog:
                 save_catalog(self._connection, known)
             state.set_applied(self._connection, applied, step.warnings)

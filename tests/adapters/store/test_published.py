@@ -61,9 +61,9 @@ class Desk:
 
     def apply(self, update: StoreUpdate, *, heard: bool = True, kinds: Kinds | None = None) -> None:
         base, kinds = self.store.applied(), kinds or self.kinds
-        self.store.apply(kinds, update)
+        applied = self.store.apply(kinds, update)
         if heard and base is not None and kinds == self.kinds:
-            self.copy.hear(Change.of(kinds, base, update))
+            self.copy.hear(Change.of(kinds, base, applied, update.rows))
         self.kinds = kinds
 
     def publish(self) -> bool:

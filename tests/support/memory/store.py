@@ -90,21 +90,21 @@ class MemoryStore:
         """The state at the applied commit."""
         return MemoryBase(self._rows, kinds)
 
-    def apply(self, kinds: Kinds, step: StoreUpdate) -> None:
+    def apply(self, kinds: Kinds, step: StoreUpdate) -> Applied:
         """Write the touched rows; every other stays."""
         rows = self._rows | _by_id(kinds, step)
         declared = [row.resource for row in rows.values() if row.removed is None]
         homeless = {resource.kind for resource in declared if resource.kind not in kinds.by_name}
         if homeless:
             raise NeedsHuman(f"the kind {min(homeless)} is gone, but rows of it are still declared")
-        self._become(kinds, step, rows, "advance")
         touched = {row.row_id for row in step.rows}
         self._written = {row: values for row, values in self._written.items() if row not in touched}
+        return self._become(kinds, step, rows, "advance")
 
-    def replace(self, kinds: Kinds, step: StoreUpdate) -> None:
+    def replace(self, kinds: Kinds, step: StoreUpdate) -> Applied:
         """Hold exactly the rows of a step."""
-        self._become(kinds, step, _by_id(kinds, step), "replace")
         self._written = {}
+        return self._become(kinds, step, _by_id(kinds, step), "replace")
 
     def refuse(self, attempt: Attempt, judged: Attempt | None = None) -> None:
         """Record that a commit was refused."""
@@ -296,7 +296,7 @@ class MemoryStore:
             self._happened(HostEvent(0, self._clock.now(), how, None, None, 0, {**found.detail(), **more}))
         return found
 
-    def _become(self, kinds: Kinds, step: StoreUpdate, rows: dict[RowId, Row], how: str) -> None:
+    def _become(self, kinds: Kinds, step: StoreUpdate, rows: dict[RowId, Row], how: str) -> Applied:
         now, stamp = self._clock.now(), step.commit.stamp
         self._kinds = dict(kinds.by_name)
         self._rows = rows
@@ -305,6 +305,7 @@ class MemoryStore:
         counts: dict[str, Value] = {"creates": step.creates, "updates": step.updates, "deletes": step.deletes}
         self._begin_interval(stamp.commit, step.digest, now)
         self._happened(HostEvent(0, now, "applied", stamp.commit, step.digest, 0, {"how": how, **counts}))
+        return self._applied
 
 
 def _newest_refusals(events: list[HostEvent], commits: Collection[str]) -> list[HostEvent]:
