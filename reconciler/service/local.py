@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import socket
-from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
-from reconciler import answers
 from reconciler.errors import BranchError, ReconcilerError, RetryLater, UsageError
 from reconciler.ledger.copy import copy_history
 from reconciler.model.host import ConditionSeverity, HostCondition
-from reconciler.model.rows import Drifts
 from reconciler.reconcile.admission import AdmissionController
 from reconciler.reconcile.branch import bound_branch, check_asked, observe_branch, planned_head, repository_gone
 from reconciler.reconcile.empty import EmptyLedger, EmptyStore
 from reconciler.reconcile.plan import Planner
-from reconciler.reconcile.rules import stored_kinds
-from reconciler.reconcile.sync import CommitApproval, Reconciler, current_suspension
+from reconciler.reconcile.sync import Reconciler
 from reconciler.reconcile.verify import Difference, Verifier
 from reconciler.reconcile.walk import CommitProcessor
-from reconciler.report.status import build_suspension
-from reconciler.report.sync import Sync, build_drift, build_sync
-from reconciler.report.verification import Restored, Verification, build_restored, build_verification
 from reconciler.service.context import (
     HELD,
     PUBLISHED,
@@ -41,15 +34,9 @@ from reconciler.service.context import (
     state_folder,
 )
 from reconciler.service.endpoints import Services
-from reconciler.service.host import (
-    end_suspension,
-    heal_store,
-    history_off,
-    new_suspension,
-    raise_unresolved,
-    suspension_error,
-)
+from reconciler.service.host import history_off, raise_unresolved
 from reconciler.service.kinds import known_kinds
+from reconciler.service.localcontrol import LocalControl
 from reconciler.service.rehearsal import rehearse_step
 from reconciler.settings import NO_HISTORY
 from reconciler.status import BranchHead, StoreState, describe, read_store_state
@@ -79,7 +66,6 @@ if TYPE_CHECKING:
 
     Publish = Callable[[AppliedStep | None], tuple[HostCondition, ...]]
 
-T = TypeVar("T")
 COMMAND_SILENCE = 60
 """Seconds that a ClickHouse server may say nothing to a command, which is in no hurry."""
 
@@ -410,75 +396,6 @@ class LocalHost:
     def _kinds_in(self, state: Path) -> Kinds:
         with self.openers.reader(state) or nullcontext() as store:
             return known_kinds(store, self.bundled)
-
-
-class LocalControl:
-    """The operations of a local host, each done at once. Implements `HostControl`."""
-
-    def __init__(self, host: LocalHost) -> None:
-        self._host = host
-
-    def sync(
-        self,
-        by: str,
-        approve: str | None = None,
-        *,
-        force: bool = False,
-        rejudge: bool = False,
-        branch: str | None = None,
-    ) -> Future[Sync]:
-        """Reconcile once."""
-        approval = CommitApproval(approve, f"{by} with --approve") if approve else None
-        with self._host.open_reconciler(branch) as (reconciler, warnings, publish):
-            suspension = None if force else current_suspension(reconciler.store)
-            if suspension is not None:
-                raise suspension_error(suspension)
-            result = reconciler.sync(self._host.progress, approval, rejudge=rejudge)
-            told = (*warnings, *publish(result.applied_step))
-            return _done(build_sync(result, reconciler.kinds(), warnings=told))
-
-    def heal(self, by: str) -> Future[answers.Drift]:
-        """Make the live rows what git says."""
-        with self._host.open_own_rows() as rows:
-            drift = rows.drift(stored_kinds(rows.kinds())) if rows else Drifts()
-        if not drift.total:
-            return _done(build_drift(drift))
-        with self._host.open_store() as store:
-            return _done(build_drift(heal_store(store)))
-
-    def verify(self, by: str) -> Future[Verification]:
-        """Compare the history and the live rows with git. Nothing is written."""
-        with self._host.open_verifier() as verifier:
-            return _done(build_verification(verifier.verify(self._host.progress)))
-
-    def back_up(self, by: str) -> Future[answers.Backup]:
-        """Copy the store into the state folder's `backups`."""
-        with self._host.open_place() as place:
-            return _done(answers.Backup(file=str(self._host.openers.back_up(place.state))))
-
-    def restore(self, by: str, file: str) -> Future[Restored]:
-        """Replace the store by a backup."""
-        with self._host.open_place() as place:
-            restored = self._host.openers.restore(Path(file), place.state, place.claimant)
-            return _done(build_restored(restored, self._host.compare_rows(place)))
-
-    def suspend(self, by: str, reason: str, until: str | None = None) -> Future[answers.Suspension]:
-        """Stop reconciling, in place of a suspension that is there. Raises `UsageError` for an empty reason."""
-        suspension = new_suspension(by, reason, until, self._host.clock)
-        with self._host.open_store() as store:
-            store.suspend(suspension)
-        return _done(build_suspension(suspension))
-
-    def resume(self, by: str) -> Future[answers.Resumed]:
-        """Start reconciling again."""
-        with self._host.open_store() as store:
-            return _done(answers.Resumed(ended=end_suspension(store, by)))
-
-
-def _done(answer: T) -> Future[T]:
-    future: Future[T] = Future()
-    future.set_result(answer)
-    return future
 
 
 def _recorded(target: Target, store: StoreReader) -> tuple[Path, RecordedBranch]:
