@@ -13,13 +13,10 @@ from reconciler import answers, reviews
 from reconciler.report.history import Blame
 from reconciler.report.queries import QueryResult, Tables
 from reconciler.report.rows import Uses
-from reconciler.report.sync import Sync
-from reconciler.report.verification import Restored, Verification
 from reconciler.report.why import WhyCommit, WhyResource
 from reconciler.service.endpoint import (
     AT,
     BASE,
-    BY,
     CURSOR,
     FILTER_PARAMETERS,
     FLAG,
@@ -30,11 +27,8 @@ from reconciler.service.endpoint import (
     LAST_EVENT_ID,
     LAST_EVENT_ID_HEADER,
     LIMIT,
-    MAX_TEXT,
     METADATA,
-    NO_FILE,
     NO_QUERY,
-    NO_REASON,
     OF_BRANCH,
     OF_FIELD,
     OF_HISTORY,
@@ -53,13 +47,13 @@ from reconciler.service.endpoint import (
     Role,
     Runs,
     check_rows,
-    check_text,
     text,
     whole_number,
 )
 from reconciler.service.history import History
 from reconciler.service.host import Host, HostControl
 from reconciler.service.kinds import Kinds
+from reconciler.service.operations import OPERATIONS
 from reconciler.service.rows import Plans, Rows
 from reconciler.service.sessions import Sessions
 from reconciler.service.sql import MAX_ROWS, Sql
@@ -74,11 +68,10 @@ if TYPE_CHECKING:
     from reconciler.service.context import Context
 
 
-LIVE, PAST, NOW, WORK, SESSIONS, SQL, PROBES = (
+LIVE, PAST, NOW, SESSIONS, SQL, PROBES = (
     "Live rows",
     "The past",
     "This host",
-    "Operations",
     "Sessions",
     "Queries",
     "Probes",
@@ -89,23 +82,6 @@ FILES: Mapping[str, Json] = {"text/csv": text(), "application/vnd.apache.parquet
 def _read(path: str, call: Callable[..., Any], answer: Any, tag: str, summary: str, **more: Any) -> Endpoint:
     """A read that carries a tag and can be waited for."""
     return Endpoint("GET", path, call, summary, tag, answer, tagged=True, waits=True, **more)
-
-
-def _operation(
-    path: str, call: Callable[..., Any], answer: Any, summary: str, *fields: Field, slow: bool = True
-) -> Endpoint:
-    return Endpoint(
-        "POST",
-        path,
-        call,
-        summary,
-        WORK,
-        answer,
-        body=(*fields[:1], BY, *fields[1:]),
-        role=Role.OPERATE,
-        runs=Runs.OPERATIONS,
-        slow=slow,
-    )
 
 
 def _session(method: str, path: str, call: Callable[..., Any], answer: Any, summary: str, **more: Any) -> Endpoint:
@@ -232,65 +208,7 @@ ENDPOINTS: Final = (
         runs=Runs.LOOP,
         refuses=UNKNOWN_PARAMETER,
     ),
-    _operation(
-        "/v1/sync",
-        HostControl.sync,
-        Sync,
-        "Reconcile once; answered when this request was handled",
-        Field(
-            "approve",
-            str,
-            text(description="the sha of a refused commit to let through", maxLength=MAX_TEXT),
-            check=check_text,
-        ),
-        Field("force", bool, {**FLAG, "description": "also while suspended"}),
-        Field("rejudge", bool, {**FLAG, "description": "judge all commits of the history again"}),
-        Field(
-            "branch",
-            str,
-            text(description="only if this is the branch that is followed", maxLength=MAX_TEXT),
-            check=check_text,
-        ),
-    ),
-    _operation("/v1/heal", HostControl.heal, answers.Drift, "Make the live rows what git says"),
-    _operation("/v1/verify", HostControl.verify, Verification, "Compare the history and the live rows with git"),
-    _operation("/v1/backup", HostControl.back_up, answers.Backup, "Copy the store"),
-    _operation(
-        "/v1/restore",
-        HostControl.restore,
-        Restored,
-        "Replace the store by a backup",
-        Field(
-            "file",
-            str,
-            text(description="a backup on this host", minLength=1, maxLength=MAX_TEXT),
-            required=True,
-            missing=NO_FILE,
-            check=check_text,
-        ),
-    ),
-    _operation(
-        "/v1/suspend",
-        HostControl.suspend,
-        answers.Suspension,
-        "Stop reconciling",
-        Field(
-            "reason",
-            str,
-            text(description="why", minLength=1, maxLength=MAX_TEXT),
-            required=True,
-            missing=NO_REASON,
-            check=check_text,
-        ),
-        Field(
-            "until",
-            str,
-            text(description="a span such as `2h`, or a moment with its zone", maxLength=MAX_TEXT),
-            check=check_text,
-        ),
-        slow=False,
-    ),
-    _operation("/v1/resume", HostControl.resume, answers.Resumed, "Start reconciling again", slow=False),
+    *OPERATIONS,
     _session(
         "GET",
         "/v1/sessions",
