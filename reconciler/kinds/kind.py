@@ -130,7 +130,8 @@ class Reference(Struct, frozen=True):
 class Kind(Struct, frozen=True):
     """One kind of resource. `columns` starts with the key column and leaves out created_at and updated_at.
 
-    `importance` names columns and roles, the most important first, as far as the schema does.
+    `importance` names columns and roles, the most important first, as far as the schema does. `halt` has the columns
+    that a halt sets, and to what; a kind without them cannot be halted.
     """
 
     name: str
@@ -143,6 +144,7 @@ class Kind(Struct, frozen=True):
     origin: str
     digest: str
     importance: tuple[str, ...] = ()
+    halt: Mapping[str, Any] = field(default_factory=dict)
 
     def __hash__(self) -> int:
         return hash(self.digest)
@@ -266,13 +268,13 @@ def _nearest(pointer: str, *, of_key: bool) -> Iterator[str]:
 
 
 ANNOTATION = "x-reconciler"
-REMARKS = frozenset({"importance", "units", "spreadsheet"})
-"""Members of it that are for people and importers: no table, and no verdict on a document, depends on them."""
+REMARKS = frozenset({"importance", "units", "spreadsheet", "halt"})
+"""Members of it on which no table depends, and no verdict on a document."""
 BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
 
 def without_remarks(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A schema without what is for people and importers only."""
+    """A schema without what no table and no verdict depends on."""
     annotation = schema.get(ANNOTATION)
     if not isinstance(annotation, dict):
         return dict(schema)

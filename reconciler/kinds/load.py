@@ -208,6 +208,7 @@ def build_kind(schema: Mapping[str, Any], origin: str) -> Kind:
         indexes=tuple(tuple(index) for index in annotation["indexes"]),
         references=tuple(Reference(role, one["kind"], one["many"]) for role, one in references),
         importance=tuple(annotation.get("importance", ())),
+        halt=annotation.get("halt", {}),
         schema=schema,
         origin=origin,
         digest=canonical.digest(schema),

@@ -20,6 +20,19 @@ class Condition(Struct, frozen=True):
     values: tuple[Wanted, ...]
     negated: bool = False
 
+    def is_met_by_label(self, value: str | None) -> bool:
+        """Whether a label's value (None: there is no such label) is as asked."""
+        found = value in self.values if self.values else value is not None
+        return found != self.negated
+
+    def __str__(self) -> str:
+        """As people type it for a label: `desk=fx`, `desk in (fx,metals)`, `!desk`."""
+        if not self.values:
+            return f"{'!' if self.negated else ''}{self.field}"
+        if len(self.values) == 1:
+            return f"{self.field}{'!=' if self.negated else '='}{self.values[0]}"
+        return f"{self.field} {'notin' if self.negated else 'in'} ({','.join(map(str, self.values))})"
+
 
 class Selection(Struct, frozen=True):
     """Rows that meet all conditions, in order of `sort` (a field, `name`, a role or a time stamp), then name and id.

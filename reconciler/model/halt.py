@@ -1,0 +1,178 @@
+"""Halts: what people switched off on this host, whatever git says, and what became of the halts before.
+
+Which fields a halt sets, and to what, is said by the schema of a kind (`x-reconciler.halt`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime  # noqa: TC003  msgspec reads the types when it decodes a file
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, convert, json
+
+from reconciler.model.selection import Condition  # noqa: TC001  the same
+from reconciler.values import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from reconciler.canonical import Value
+    from reconciler.model.change import Resource, Row
+    from reconciler.model.commit import Applied
+    from reconciler.model.host import HostEvent
+
+DRILLED = "halt-drilled"
+"""The host event of a drill: what a halt would do was done to a copy."""
+MAX_CHANGES = 50
+"""Changes that are remembered: what a store has not taken over yet becomes a host event of its own."""
+
+
+class HaltSelector(Struct, frozen=True):
+    """Which resources: some of a kind by their names and ids, those with some labels, or all.
+
+    `kind` is the exact name; without one, of every kind. Without names and labels all are meant. A name stays halted
+    under whichever id it comes back, and an id under whichever name.
+    """
+
+    kind: str = ""
+    names: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    labels: tuple[Condition, ...] = ()
+
+    @property
+    def is_all(self) -> bool:
+        """Whether it is a standing selector of whatever there is, and will be, of the kind."""
+        return not (self.names or self.ids or self.labels)
+
+    def covers(self, kind: str, name: str, row_id: str, labels: Mapping[str, str]) -> bool:
+        """Whether it means the resource of this kind, name and id, with these labels."""
+        if self.kind and kind != self.kind:
+            return False
+        if self.names or self.ids:
+            return name in self.names or row_id in self.ids
+        return all(one.is_met_by_label(labels.get(one.field)) for one in self.labels)
+
+    def __str__(self) -> str:
+        """As people type it: `User ann ben`, `-l desk=fx`, `--all`, `User --all`."""
+        if self.names or self.ids:
+            return " ".join((self.kind, *(self.names or self.ids)))
+        what = f"-l {','.join(map(str, self.labels))}" if self.labels else "--all"
+        return f"{self.kind} {what}" if self.kind else what
+
+
+class Halt(Struct, frozen=True):
+    """One standing halt: `by` is who asked, `since` when (aware, UTC)."""
+
+    id: str
+    selector: HaltSelector
+    reason: str
+    by: str
+    since: datetime
+
+
+class HaltAct(StrEnum):
+    """What somebody did to the standing halts; the name of the host event as well."""
+
+    HALTED = "halted"
+    RELEASED = "released"
+
+
+class HaltChange(Struct, frozen=True):
+    """One such act: the selector that was given, why, by whom and when. `number` is that of the halts after it."""
+
+    number: int
+    act: HaltAct
+    selector: HaltSelector
+    reason: str
+    by: str
+    at: datetime
+
+    def detail(self) -> dict[str, Value]:
+        """What a host event says of it."""
+        return {"selector": str(self.selector), "reason": self.reason, "actor": self.by}
+
+
+class Halts(Struct, frozen=True):
+    """All standing halts of a host, and the newest changes of them. `number` grows with each change."""
+
+    number: int = 0
+    standing: tuple[Halt, ...] = ()
+    changes: tuple[HaltChange, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Differs for halts that may halt other resources; empty without any."""
+        if not self.standing:
+            return ""
+        selectors = sorted({json.encode(halt.selector) for halt in self.standing})
+        return hashlib.sha256(b"\n".join(selectors)).hexdigest()
+
+    def find(self, kind: str, name: str, row_id: str, labels: Mapping[str, str]) -> Halt | None:
+        """The first halt that covers the resource of this kind, name and id, with these labels."""
+        return next((halt for halt in self.standing if halt.selector.covers(kind, name, row_id, labels)), None)
+
+    def of(self, resource: Resource) -> Halt | None:
+        """The first halt that covers a resource."""
+        return self.find(resource.kind, resource.name, resource.id, resource.labels)
+
+    def add(self, halt: Halt) -> Halts:
+        """With one more."""
+        change = HaltChange(self.number + 1, HaltAct.HALTED, halt.selector, halt.reason, halt.by, halt.since)
+        return self._changed((*self.standing, halt), change)
+
+    def release(self, selector: HaltSelector, reason: str, by: str, at: datetime) -> Halts:
+        """Without those of the same selector; of named resources, without these names. The same where none is."""
+        left = tuple(halt for one in self.standing if (halt := _without(one, selector)) is not None)
+        if left == self.standing:
+            return self
+        return self._changed(left, HaltChange(self.number + 1, HaltAct.RELEASED, selector, reason, by, at))
+
+    def detail(self) -> Value:
+        """All of it as JSON, as a host event has it."""
+        found: Value = json.decode(json.encode(self))
+        return found
+
+    def changes_after(self, number: int) -> tuple[HaltChange, ...]:
+        """The changes that came later, as far as they are remembered, the oldest first."""
+        return tuple(change for change in self.changes if change.number > number)
+
+    @classmethod
+    def of_event(cls, event: HostEvent) -> Halts | None:
+        """The halts that stood after a host event; None for one that does not say."""
+        found = event.detail.get("halts")
+        return None if found is None else convert(found, cls)
+
+    def _changed(self, standing: tuple[Halt, ...], change: HaltChange) -> Halts:
+        return Halts(change.number, standing, (*self.changes, change)[-MAX_CHANGES:])
+
+
+class HaltStep(Struct, frozen=True):
+    """What halts changed in the live rows: the states before and after, and how many rows of each kind differ.
+
+    `rows` are these, None where there are very many. `changes` of the halts led here. The states are None where
+    nothing is live.
+    """
+
+    base: Applied | None
+    applied: Applied | None
+    counts: Mapping[str, int]
+    rows: tuple[Row, ...] | None
+    changes: tuple[HaltChange, ...] = ()
+
+
+def _without(halt: Halt, selector: HaltSelector) -> Halt | None:
+    """What is left of a halt; None where nothing is."""
+    own = halt.selector
+    if selector.is_all and selector.kind in ("", own.kind):
+        return None
+    if (own.kind, own.names, own.labels) == (selector.kind, selector.names, selector.labels):
+        return None
+    if not own.names or own.kind != selector.kind or not selector.names:
+        return halt
+    pairs = [pair for pair in zip(own.names, own.ids or own.names, strict=True) if pair[0] not in selector.names]
+    if not pairs:
+        return None
+    names, ids = (tuple(part) for part in zip(*pairs, strict=True))
+    return replace(halt, selector=replace(own, names=names, ids=ids if own.ids else ()))
