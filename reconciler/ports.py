@@ -23,18 +23,9 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Between, Key, Resource, Row, RowId
     from reconciler.model.commit import Applied, Attempt, Commit, CommitDelta, FileChange, StoreUpdate, Version
+    from reconciler.model.halt import Halts, HaltStep
     from reconciler.model.host import HostEvent, Owner, Suspension
     from reconciler.model.intervals import LiveInterval
-    from reconciler.model.live import (
-        CacheState,
-        NewSession,
-        Session,
-        SessionCursor,
-        SessionPage,
-        ViewMark,
-        ViewStep,
-        ViewWrite,
-    )
     from reconciler.model.problem import Policy, Verdict
     from reconciler.model.refusal import Refusal
     from reconciler.model.rows import (
@@ -218,13 +209,25 @@ class StoreReader(Protocol):
         """Live rows by kind."""
 
     def base(self, kinds: Kinds) -> Base:
-        """The state at the applied commit."""
+        """The state at the applied commit, as git has it; `Row.halted` says what halts make of a row."""
+
+    def halts(self) -> Halts:
+        """The halts that the live rows obey."""
+
+    def halts_at(self, moment: datetime) -> HostEvent | None:
+        """The newest host event until a time that says which halts stood, as far as the store still has the events."""
+
+    def halted_rows(self) -> Mapping[str, int]:
+        """How many live rows halts keep from what git says, by kind."""
 
     def suspension(self) -> Suspension | None:
         """The last suspension of reconciling, expired or not; None when there is none."""
 
     def identity(self) -> str:
         """A UUID that a store gets when it is created: one that was deleted and made anew, or restored, has another."""
+
+    def events(self, limit: int, before: int | None = None, only: Collection[str] = ()) -> tuple[HostEvent, ...]:
+        """The newest host events first, of all or of those before one; with `only`, those of these names."""
 
     def events_after(self, seq: int, limit: int) -> tuple[HostEvent, ...]:
         """The host events after one, the oldest first."""
@@ -278,6 +281,14 @@ class Store(StoreReader, Protocol):
 
     def replace(self, kinds: Kinds, step: StoreUpdate) -> Applied:
         """Replace all state with the given one: for a first commit and for a rewritten history."""
+
+    def obey(self, kinds: Kinds, halts: Halts) -> HaltStep | None:
+        """Make the live rows what git says and these halts leave of it; None where they obey them already.
+
+        `kinds` are those of the tables.
+
+        Each change of the halts since is a host event, and the live interval ends as `halt-changed`.
+        """
 
     def refuse(self, attempt: Attempt, judged: Attempt | None = None) -> None:
         """Record that a commit was refused, and `judged`, which was to go live, where it is another; no row changes."""
@@ -396,6 +407,9 @@ class LedgerReader(Protocol):
     def refused_since(self, host: str, moment: datetime) -> tuple[str, ...]:
         """The commits that were refused on a host since a time."""
 
+    def halts_at(self, host: str, moment: datetime) -> HostEvent | None:
+        """The newest host event of a host until a time that says which halts stood."""
+
     def drift_events(self, host: str, only: DriftFilter) -> tuple[HostEvent, ...]:
         """Host events about drift on a host, and that its store was restored, the oldest first."""
 
@@ -452,47 +466,3 @@ class Ledger(LedgerReader, Protocol):
 
     def record_intervals(self, host: str, intervals: Sequence[LiveInterval]) -> None:
         """Record live intervals. Host, store and number identify one; of several records the newest change counts."""
-
-
-class Sessions(Protocol):
-    """Sessions; each call is atomic. An idle one is EXPIRED when it is next read, and deleted seven days later."""
-
-    def create(self, new: NewSession) -> Session | None:
-        """Begin a session, active now; None when its id is taken."""
-
-    def get(self, session_id: str) -> Session | None:
-        """A session; None when there is none, or none any more."""
-
-    def touch(self, session_id: str) -> Session | None:
-        """Note that a session is used; one that is EXPIRED stays so. None when there is none."""
-
-    def expire(self, session_id: str) -> Session | None:
-        """End a session; no change when it has ended already. None when there is none."""
-
-    def expire_all(self, owner: str) -> int:
-        """End all sessions of an owner at once; returns the number of records this call changed."""
-
-    def page(self, owner: str, limit: int, after: SessionCursor | None = None) -> SessionPage:
-        """Up to `limit` sessions of an owner, the last used first. One used between pages moves to the front."""
-
-    def owners(self) -> tuple[str, ...]:
-        """The owners who may have active sessions, in no particular order."""
-
-
-class Cache(Protocol):
-    """The live view, for the one process that writes it. Readers see each row as it was at one commit."""
-
-    def state(self) -> CacheState:
-        """The view's state."""
-
-    def advance(self, step: ViewStep) -> bool:
-        """Apply a step; False, with no change, when the view is not at its base and has to be rebuilt."""
-
-    def rebuild(self, writes: Sequence[ViewWrite], to: ViewMark) -> None:
-        """Replace all rows by the given ones."""
-
-    def repair(self, writes: Sequence[ViewWrite], unknown: Sequence[str], at: ViewMark) -> bool:
-        """Write rows anew, and remove keys that are no row's; False, with no change, when the view is not at `at`."""
-
-    def keep_within(self, budget: int) -> CacheState:
-        """Limit the view to so many bytes, dropping what is used least. A higher limit brings nothing back."""

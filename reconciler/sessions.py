@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from reconciler.canonical import Value
     from reconciler.model.live import Session, SessionPage
-    from reconciler.ports import Sessions
+    from reconciler.redisports import Sessions
 
 
 ANNOTATION = "x-session"

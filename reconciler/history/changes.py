@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from reconciler.kinds.kind import Kind
+    from reconciler.model.halt import Halts
     from reconciler.model.rows import HistoryChange, HistoryRow, SideVersion, VersionRow
 
 
@@ -68,13 +69,15 @@ def fits(kind: Kind | None, row: HistoryRow) -> bool:
     return kind is not None and all(column.holds(row.values.get(column.name)) for column in kind.columns)
 
 
-def to_live_row(kind: Kind, row: HistoryRow) -> LiveRow:
-    """The row as `get` would have shown it."""
+def to_live_row(kind: Kind, row: HistoryRow, halts: Halts) -> LiveRow:
+    """The row as `get` would have shown it under some halts."""
     declaration = _declaration(kind, row)
     fields = (*(column.name for column in kind.columns), *TIMESTAMPS)
     values = {field: field_value(kind, row, field) for field in fields}
     labels, annotations, refs = (json.loads(declaration[part]) for part in ("labels", "annotations", "refs"))
     declared = Declared(labels, annotations, {role: tuple(names) for role, names in refs.items()})
+    if kind.halt and halts.find(kind.name, declaration["name"], str(values[kind.key]), labels) is not None:
+        values |= kind.halt
     return LiveRow(kind.name, declaration["name"], values, declaration["path"], declaration["line"], declared)
 
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from reconciler.history.fate import CommitFate, HostRecord, judge_fate
 from reconciler.history.points import merges_above, point_of
+from reconciler.model.halt import Halts
 from reconciler.model.intervals import WENT_LIVE, why_replaced
 from reconciler.model.rows import DriftFilter
 from reconciler.values import replace
@@ -93,6 +94,14 @@ class LiveHistory(Struct, frozen=True):
         own = self.store.drift_events(only) if self.store else ()
         known = {(one.store, one.seq): one for one in (*self.ledger.drift_events(self.host, only), *own)}
         return sorted(known.values(), key=lambda event: (event.at, event.seq))
+
+    def halts_at(self, moment: datetime) -> Halts:
+        """The halts that stood at a time; that of the present by what the store obeys."""
+        if moment >= self.now and self.store is not None:
+            return self.store.halts()
+        own = self.store.halts_at(moment) if self.store else None
+        event = own or self.ledger.halts_at(self.host, moment)
+        return (Halts.of_event(event) if event else None) or Halts()
 
     def fates(self, ledger: LedgerReader, branch: str, versions: Iterable[VersionRow]) -> dict[str, CommitFate]:
         """The fate of each of some versions of a branch, whose ledger it is, by commit."""

@@ -77,6 +77,15 @@ ORDER BY commit_sha
 """
 
 
+HALTS_AT = """
+SELECT host, seq, happened_at, event, commit_sha, digest, duration_ms, detail, store
+FROM {database:Identifier}.host_events FINAL
+WHERE repository = {repository:String} AND host = {host:String} AND event IN ('halted', 'released')
+  AND JSONHas(detail, 'halts') AND happened_at <= {moment:DateTime64(6, 'UTC')}
+ORDER BY happened_at DESC, seq DESC LIMIT 1
+"""
+
+
 DRIFT_EVENTS = Template("""
 SELECT * FROM (
   SELECT host, seq, happened_at, event, commit_sha, digest, duration_ms, concat(
@@ -137,6 +146,14 @@ class IntervalQueries:
         repository = self._ours["repository"]
         rows = self._connection.ask(REFUSED_SINCE, host=host, repository=repository, moment=clamp(moment))
         return tuple(str(sha) for (sha,) in rows)
+
+    def halts_at(self, host: str, moment: datetime) -> HostEvent | None:
+        """The newest host event of a host until a moment that says which halts stood."""
+        if not self._catalog.columns(EVENTS_TABLE):
+            return None
+        repository = self._ours["repository"]
+        rows = self._connection.ask(HALTS_AT, host=host, repository=repository, moment=clamp(moment))
+        return next((recorded_event(row).event for row in rows), None)
 
     def drift_events(self, host: str, only: DriftFilter) -> tuple[HostEvent, ...]:
         """Host events about drift on a host, the oldest first."""

@@ -219,12 +219,16 @@ class Removal(Stamp, frozen=True):
 
 
 class Row(Struct, frozen=True):
-    """A resource with its provenance; `removed` is set on a tombstone: what left git, as it last was."""
+    """A resource with its provenance; `removed` is set on a tombstone: what left git, as it last was.
+
+    `halted` has what stands in the tables in place of git's values while a halt covers the row.
+    """
 
     resource: Resource
     created: Stamp
     updated: Stamp
     removed: Removal | None = None
+    halted: Mapping[str, Value] | None = None
 
     @property
     def row_id(self) -> RowId:

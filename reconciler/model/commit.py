@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -171,12 +172,23 @@ class RepositorySpec(Struct, frozen=True):
 
 
 class Applied(Struct, frozen=True):
-    """The commit whose state the live rows are."""
+    """The commit whose state the live rows are; `digest` is that of git's state, `halts` that of the standing halts."""
 
     stamp: Stamp
     height: int
     digest: str
     at: datetime
+    halts: str = ""
+
+    @property
+    def live_digest(self) -> str:
+        """The digest of the state with what halts make of it."""
+        return live_digest(self.digest, self.halts)
+
+
+def live_digest(digest: str, halts: str) -> str:
+    """The digest of a state with what halts of a digest make of it."""
+    return hashlib.sha256(f"{digest} {halts}".encode()).hexdigest() if halts else digest
 
 
 class Attempt(Struct, frozen=True):

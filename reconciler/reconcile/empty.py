@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from reconciler.history.points import sha_prefix
+from reconciler.model.halt import Halts
 from reconciler.model.rows import Drifts
 from reconciler.snapshot.snapshot import EmptyBase
 
@@ -34,10 +35,15 @@ def _empty_mapping(*_: object, **__: object) -> Mapping[str, Any]:
 class EmptyStore:
     """Implements the port `StoreReader`. It has no identity: a store is given one when it is created."""
 
-    applied = last_attempt = suspension = live_at = owner = _none
-    live = events_after = intervals_of = newest_intervals = _empty
+    applied = last_attempt = suspension = live_at = halts_at = owner = _none
+    live = events = events_after = intervals_of = newest_intervals = _empty
     intervals_after = refusals_of = refused_since = drift_events = _empty
-    kinds = counts = known_faults = _empty_mapping
+    kinds = counts = known_faults = halted_rows = _empty_mapping
+
+    def halts(self) -> Halts:
+        """None stand."""
+        return Halts()
+
     last_uploaded_event = last_uploaded_interval = recorded_versions = _zero
 
     def identity(self) -> str:
@@ -56,7 +62,7 @@ class EmptyLedger:
     find_by_sha = events = versions = find_versions = activity = other_kinds = rows_at = changed_rows = changes_of = (
         newest_changes
     ) = intervals_of = newest_intervals = refusals_of = refused_since = drift_events = branches = _empty
-    live_at = version_at = _none
+    live_at = version_at = halts_at = _none
     recorded_commits = side_versions = mainline_heights = _empty_mapping
     count_orphans = count_declared = _zero
 

@@ -22,6 +22,7 @@ from reconciler.reconcile.record import Outbox, OutboxRecorder, Recorder, Record
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.walk import ProcessedCommit, WalkStart, mainline_contains, walk_history
 from reconciler.snapshot.snapshot import EmptyBase, LoadedBase
+from reconciler.tables.rows import rows_under
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -244,7 +245,8 @@ class Reconciler(Struct, frozen=True):
         now = write(kinds, update)
         seconds, old = time.perf_counter() - began, proposal.request.old
         migrated = old is not None and bool(kinds.changed_from(old.kinds))
-        return AppliedStep(kinds, applied, now, update.rows, proposal.replaces, migrated, seconds)
+        rows = tuple(rows_under(self.store.halts(), kinds, update.rows))
+        return AppliedStep(kinds, applied, now, rows, proposal.replaces, migrated, seconds)
 
     def _find_fault(self, subject: str, base: str | None, proposal: Proposal, error: BaseException) -> Problem:
         """Why a step that failed here fails in a fresh process as well. Raises what is not the commit's fault."""

@@ -15,7 +15,7 @@ from reconciler.kinds.kind import TIMESTAMPS, Kinds, SqlType, without_remarks
 from reconciler.model.commit import Status
 from reconciler.model.live import ViewContent, ViewFault
 from reconciler.reconcile.walk import WalkStart, check_dates, walk_history
-from reconciler.tables.rows import declaration_columns, desired_values, is_live, live_values
+from reconciler.tables.rows import declaration_columns, desired_values, is_live, live_values, rows_under
 from reconciler.tables.view import view_mark, view_writes
 
 if TYPE_CHECKING:
@@ -159,9 +159,9 @@ class RowCheck:
 
     def compare(self, state: TreeState) -> int:
         """Compare all rows; returns how many live rows there should be."""
-        kinds = self._comparable_kinds(state.snapshot.kinds)
+        kinds, halts = self._comparable_kinds(state.snapshot.kinds), self._store.halts()
         rows: defaultdict[str, dict[str, Row]] = defaultdict(dict)
-        for row in state.rows():
+        for row in rows_under(halts, state.snapshot.kinds, state.rows()):
             rows[row.resource.kind][row.resource.id] = row
         self._compare_desired(kinds, rows)
         return sum(self._compare_live(kind, rows[kind.name]) for kind in kinds)
@@ -389,7 +389,7 @@ class Verifier(Struct, frozen=True):
         if self.compare_view is None or commit is None:
             return None
         kinds = commit.state.snapshot.kinds
-        content = ViewContent(view_writes(kinds, commit.state.rows()))
+        content = ViewContent(view_writes(kinds, rows_under(self.store.halts(), kinds, commit.state.rows())))
         view = self.compare_view(view_mark(applied), content, {kind.name.lower() for kind in kinds})
         add_view_differences(view, differences)
         return view

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from reconciler.canonical import Value
-    from reconciler.kinds.kind import Column, Kind
+    from reconciler.kinds.kind import Column, Kind, Kinds
     from reconciler.model.change import Row, Stamp
+    from reconciler.model.halt import Halts
 
     JsonRow = tuple[Value, ...]
 
@@ -84,6 +85,26 @@ def unfit_columns(kind: Kind, row: Row) -> Iterator[str]:
             yield column.name
 
 
+def with_halts(kind: Kind, row: Row, halts: Halts) -> Row:
+    """The row with what halts make of it."""
+    covered = bool(kind.halt) and halts.of(row.resource) is not None
+    halted = _differing(kind, replace(row, halted=None)) if covered else None
+    return row if halted == row.halted else replace(row, halted=halted)
+
+
+def rows_under(halts: Halts, kinds: Kinds, rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows with what halts make of them; `kinds` are theirs."""
+    for row in rows:
+        kind = kinds.by_name.get(row.resource.kind)
+        yield row if kind is None or not halts.standing else with_halts(kind, row, halts)
+
+
+def _differing(kind: Kind, row: Row) -> Mapping[str, Value] | None:
+    """The fields that a halt sets to something else than they are."""
+    live = dict(zip((column.name for column in kind.columns), live_values(kind, row), strict=False))
+    return {name: value for name, value in kind.halt.items() if live[name] != value} or None
+
+
 def live_values(kind: Kind, row: Row) -> tuple[Any, ...]:
     """The kind's columns, then created_at and updated_at (aware, UTC). A deactivated tombstone's status is INACTIVE."""
     declared = row.resource.values
@@ -94,6 +115,8 @@ def live_values(kind: Kind, row: Row) -> tuple[Any, ...]:
             values[position] = None if values[position] is None else canonical.dumps(values[position])
         elif deactivated:
             values[position] = INACTIVE
+    if row.halted:
+        values = [row.halted.get(column.name, value) for column, value in zip(kind.columns, values, strict=True)]
     if row.removed is not None:  # its values are those of the schema it left under
         values = [_to_type(column, value) for column, value in zip(kind.columns, values, strict=True)]
     return (*values, row.created.time, last_stamp(row).time)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def view_mark(applied: Applied) -> ViewMark:
     """The state of an applied commit."""
-    return ViewMark(applied.stamp.commit, applied.digest, applied.height)
+    return ViewMark(applied.stamp.commit, applied.live_digest, applied.height)
 
 
 def is_behind(state: CacheState, applied: Applied | None) -> bool:
@@ -68,7 +68,8 @@ def _operation(row: Row) -> Op:
 def _use(row: Row) -> Use:
     if row.removed is not None:
         return Use.GONE
-    return Use.INACTIVE if row.resource.values.get(STATUS_FIELD) == INACTIVE else Use.LIVE
+    status = (row.halted or row.resource.values).get(STATUS_FIELD)
+    return Use.INACTIVE if status == INACTIVE else Use.LIVE
 
 
 def _row_json(kind: Kind, values: tuple[Any, ...]) -> str:

@@ -9,7 +9,8 @@ from reconciler.daemon.metrics import Process, Scrape
 from reconciler.metrics import About, Metrics
 from reconciler.model.change import Stamp
 from reconciler.model.commit import Applied, Attempt
-from reconciler.model.host import ConditionSeverity, HostCondition, UploadState
+from reconciler.model.halt import DRILLED
+from reconciler.model.host import ConditionSeverity, HostCondition, HostEvent, UploadState
 from reconciler.model.live import CacheState
 from reconciler.status import BranchHead, Running, Scan, StoreState, describe
 
@@ -53,7 +54,8 @@ def scrape(*, refused: bool = False, **more: Any) -> Scrape:
     applied = Applied(Stamp(BEFORE if refused else HEAD, NOON), 3, "d" * 64, NOON)
     attempt = Attempt(Stamp(HEAD, NOON), NOON, refused=refused, problems=())
     place = BranchHead("https://git.example/desk.git", "main", HEAD, shallow=False)
-    stored = StoreState(applied, attempt, None, {"Widget": 6, "Gadget": 0})
+    drill = HostEvent(1, NOON, DRILLED, None, None, 0, {"seconds": 0.5, "error": ""})
+    stored = StoreState(applied, attempt, None, {"Widget": 6, "Gadget": 0}, drill=drill)
     status = describe(place, stored, running(**more), NOON)
     return Scrape(status, "0.1.0", {"operations": 0.5}, 3600.0, Process(1.5, 2048, 12, 1024))
 

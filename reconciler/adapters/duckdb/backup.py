@@ -348,9 +348,9 @@ def _adopt(restoring: Path, backup: Path, owns: Owns, before: _OldStore, now: da
             state.renew_id(connection)
             detail = {"file": backup.name, "before": before.commit}
             add_event(connection, HostEvent(0, now, "restored", commit, digest, 0, detail))
-            if commit is not None:
+            if applied is not None and commit is not None:
                 timeline = intervals.read_timeline(connection)
-                intervals.begin_interval(connection, timeline, commit, digest or "", now)
+                intervals.begin_interval(connection, timeline, commit, applied.live_digest, now)
     with disk_errors(restoring), restoring.open("rb+") as written:
         os.fsync(written.fileno())
     return applied

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 from reconciler import canonical
 from reconciler.adapters.duckdb.codec import TOMBSTONE_RECORD, declared_row, find_tombstone, tombstone_row, values_of
 from reconciler.adapters.duckdb.connection import fetch_first, reading_desired_tables
+from reconciler.adapters.duckdb.halts import read_halts, said_by_git, values_said
 from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.tables.duckdb import DESIRED, qualify, quote, quote_list
+from reconciler.tables.rows import with_halts
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -31,16 +34,21 @@ class _Table:
         self.columns = tuple(name for name in stored.columns if kind.column(name) is not None)
         self.stored = stored
         self.source = qualify(DESIRED, stored.table)
-        self.select = f"SELECT {quote_list((*self.columns, *TIMESTAMPS, *stored.declared))} FROM {self.source}"
+        said = said_by_git(stored, f"{self.source}.{quote(stored.key)}")
+        self.select = f"SELECT {quote_list((*self.columns, *TIMESTAMPS, *stored.declared))}, {said} FROM {self.source}"
         self.is_declared = f"{self.column('path')} IS NOT NULL"
 
     def column(self, name: str) -> str:
         return quote(self.stored.declaration(name))
 
     def row(self, record: Sequence[Any]) -> Row:
-        width = len(self.columns)
+        width, said = len(self.columns), record[-1]
         values = values_of(self.kind, self.columns, record[:width])
-        return declared_row(self.kind, values, record[width : width + 2], record[width + 2 :])
+        if said is None:
+            return declared_row(self.kind, values, record[width : width + 2], record[width + 2 : -1])
+        git = values_said(self.kind, said)
+        row = declared_row(self.kind, {**values, **git}, record[width : width + 2], record[width + 2 : -1])
+        return replace(row, halted={name: values[name] for name in git if values[name] != git[name]})
 
 
 class DuckDBBase:
@@ -78,6 +86,22 @@ class DuckDBBase:
                 return table.row(record)
         return find_tombstone(self._connection, row_id.kind, row_id.id)
 
+    def some(self, ids: Collection[RowId]) -> Iterator[Row]:
+        """The rows with some ids, tombstones too."""
+        by_kind: dict[str, list[str]] = {}
+        for row_id in ids:
+            by_kind.setdefault(row_id.kind, []).append(row_id.id)
+        for name, rows in by_kind.items():
+            table, left = self._tables[name], set(rows)
+            these = f"{quote(table.stored.key)} IN (SELECT unnest(?::UUID[]))"
+            for record in self._fetched(f"{table.select} WHERE {these} AND {table.is_declared}", rows):
+                row = table.row(record)
+                left.discard(row.resource.id)
+                yield row
+            halts = read_halts(self._connection)
+            tombstones = (find_tombstone(self._connection, name, row_id) for row_id in sorted(left))
+            yield from (with_halts(table.kind, row, halts) for row in tombstones if row is not None)
+
     def referrers_of(self, key: Key) -> tuple[Resource, ...]:
         """The resources with a reference to this kind and name, in order of kind and name."""
         resources = [resource for kind in self._kinds for resource in self._referring(kind, key)]
@@ -105,8 +129,11 @@ class DuckDBBase:
         for table in self._tables.values():
             for record in self._stream(f"{table.select} WHERE {table.is_declared}"):
                 yield table.row(record)
+        halts = read_halts(self._connection)
         for record in self._stream(TOMBSTONE_RECORD):
-            yield tombstone_row(record)
+            row = tombstone_row(record)
+            kind = self._kinds.by_name.get(row.resource.kind)
+            yield with_halts(kind, row, halts) if kind is not None else row
 
     def _stream(self, query: str) -> Iterator[tuple[Any, ...]]:
         with closing(self._connection.cursor()) as cursor:  # look-ups may come in between

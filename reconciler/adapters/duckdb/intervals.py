@@ -58,10 +58,11 @@ def read_timeline(connection: StoreConnection) -> Timeline:
 def begin_interval(
     connection: StoreConnection, timeline: Timeline, commit: str, digest: str, now: datetime
 ) -> Timeline:
-    """A commit of the bound branch is live from now on; what was live before is not any more.
+    """A commit of the bound branch is live from now on; what was live before is not any more. `digest` is the live one.
 
-    The same state of the same branch goes on as it is. Never begins before the one before has ended, whatever the
-    clock does. Returns where the intervals go on once this is committed.
+    The same state of the same branch goes on as it is; the same commit in another state is under other halts. Never
+    begins before the one before has ended, whatever the clock does. Returns where the intervals go on once this is
+    committed.
     """
     before, branch, change = timeline.present, timeline.branch, timeline.change
     if before is None:
@@ -72,12 +73,18 @@ def begin_interval(
         since, change = max(now, before.since), change + 1
         connection.execute(
             "UPDATE gitops.live SET live_until = ?, ended = ?, change = ? WHERE seq = ? AND store = ?",
-            [since, why_replaced(before.branch, branch), change, before.seq, before.store],
+            [since, _why_ended(before, commit, branch), change, before.seq, before.store],
         )
     change += 1
     interval = LiveInterval(change, commit, branch, digest, since, change=change, store=timeline.store)
     connection.execute(INSERT, _record(interval))
     return replace(timeline, change=change, present=interval)
+
+
+def _why_ended(before: LiveInterval, commit: str, branch: str) -> IntervalEnd:
+    if (before.commit, before.branch) == (commit, branch):
+        return IntervalEnd.HALT_CHANGED
+    return why_replaced(before.branch, branch)
 
 
 def _open_interval(connection: StoreConnection) -> LiveInterval | None:

@@ -17,6 +17,7 @@ from reconciler.adapters.duckdb import intervals, state
 from reconciler.adapters.duckdb.base import DuckDBBase
 from reconciler.adapters.duckdb.connection import fetch_first, fetch_number, reading_live_tables
 from reconciler.adapters.duckdb.drift import DriftScope, scan_drift
+from reconciler.adapters.duckdb.halts import count_halted, read_halts
 from reconciler.adapters.duckdb.rows import Rows, copy_for_query, declared_sum, declared_table, export_rows
 from reconciler.adapters.duckdb.selecting import SelectedRows
 from reconciler.adapters.duckdb.state import (
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import RowId
     from reconciler.model.commit import Applied, Attempt
+    from reconciler.model.halt import Halts
     from reconciler.model.host import HostEvent, Owner, Suspension
     from reconciler.model.intervals import LiveInterval
     from reconciler.model.rows import DriftFilter, Drifts, LiveRow, Search, Tally
@@ -93,6 +95,18 @@ class DuckDBReader:
     def base(self, kinds: Kinds) -> Base:
         """The state at the applied commit. Good until the next step is applied."""
         return DuckDBBase(self._connection, self._catalog, kinds)
+
+    def halts(self) -> Halts:
+        """The halts that the live rows obey."""
+        return read_halts(self._connection)
+
+    def halts_at(self, moment: datetime) -> HostEvent | None:
+        """The newest host event until a moment that says which halts stood; None where the store has none."""
+        return next(iter(state.halts_at(self._connection, moment)), None)
+
+    def halted_rows(self) -> Mapping[str, int]:
+        """How many live rows halts keep from what git says, by kind."""
+        return count_halted(self._connection)
 
     def counts(self) -> Mapping[str, int]:
         """Live rows by kind; of a kind whose table somebody dropped there are none."""

@@ -8,21 +8,27 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.adapters.duckdb.connection import FILE_NAME, WAL
-from reconciler.adapters.duckdb.store import open_store
+from reconciler.adapters.duckdb.store import obey_file, open_store
+from reconciler.adapters.haltfile import HaltFile
 from reconciler.errors import InUse, RetryLater
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from reconciler.adapters.duckdb.reader import DuckDBReader
     from reconciler.adapters.duckdb.store import DuckDBStore, StoreMemory
+    from reconciler.adapters.haltfile import FileMark as HaltMark
+    from reconciler.kinds.kind import Kinds
+    from reconciler.model.halt import HaltStep
     from reconciler.ports import Clock
 
 FileMark: TypeAlias = "tuple[int, int, int, int]"
 
 OPEN_SECONDS, OPEN_PAUSE = 2.0, 0.05
 """Seconds that another process's turn is waited out, and between two tries."""
+UNKNOWN = (0, 0, 0)
+"""The mark of no file."""
 READERS_SECONDS = 10.0
 """Seconds that a turn is waited for within this process."""
 
@@ -39,11 +45,39 @@ class SharedStore:
         self._left: FileMark | None = None
         self._memory: StoreMemory | None = None
         self._changed = False
+        self._halts = HaltFile(folder)
+        self._obeyed: HaltMark = UNKNOWN
+        self.on_obeyed: Callable[[Kinds, HaltStep], None] = lambda kinds, step: None
 
     def store(self) -> DuckDBStore:
         """The store, for the thread that writes; good until it calls `close_idle`. Raises like `open_store`."""
         with self._turn:
-            return self._open()
+            store = self._open()
+        self.obey_halts()
+        return store
+
+    def obey_halts(self) -> HaltStep | None:
+        """Make the rows obey the halts of the state folder; None where they do. For any thread. Raises as `store`.
+
+        Waits for a transaction, and for nothing else that the thread which writes may be at.
+        """
+        mark = self._halts.mark()
+        if mark == self._obeyed:
+            return None
+        with self._turn:
+            self._await_copy()
+            store = self._open()
+            self._readers += 1
+        try:
+            step = obey_file(store, self._folder)
+            self._obeyed = mark
+        finally:
+            with self._turn:
+                self._readers -= 1
+                self._turn.notify_all()
+        if step is not None:
+            self.on_obeyed(store.made_under(), step)
+        return step
 
     def make_ready(self) -> bool:
         """Open it for the thread that writes, which will soon want it; False while another process has it."""
@@ -56,8 +90,7 @@ class SharedStore:
     def reading(self) -> Iterator[DuckDBReader]:
         """A reader that sees one moment. Raises like `open_store`, and `RetryLater` while the file is elsewhere."""
         with self._turn:
-            if not self._turn.wait_for(lambda: not self._kept_closed, READERS_SECONDS):
-                raise RetryLater("the store is being copied", hint="try again in a moment")
+            self._await_copy()
             reader = self._open().another()
             self._readers += 1
         try:
@@ -67,6 +100,10 @@ class SharedStore:
             with self._turn:
                 self._readers -= 1
                 self._turn.notify_all()
+
+    def _await_copy(self) -> None:
+        if not self._turn.wait_for(lambda: not self._kept_closed, READERS_SECONDS):
+            raise RetryLater("the store is being copied", hint="try again in a moment")
 
     def close_idle(self) -> None:
         """Close it, unless somebody reads. Others get their turn, and what went wrong with it is left behind."""

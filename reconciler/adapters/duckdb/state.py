@@ -13,9 +13,11 @@ from reconciler import canonical
 from reconciler.adapters.duckdb import intervals
 from reconciler.adapters.duckdb.codec import dump_problems, load_problems
 from reconciler.adapters.duckdb.connection import AlteredStore, fetch_first, fetch_number, transaction
+from reconciler.adapters.duckdb.halts import read_halts
 from reconciler.errors import NeedsHuman
 from reconciler.model.change import Stamp
 from reconciler.model.commit import Applied, Attempt
+from reconciler.model.halt import HaltAct
 from reconciler.model.host import HostEvent, Owner, Suspension
 from reconciler.model.intervals import LiveInterval, rebuild_intervals
 from reconciler.model.refusal import REFUSED
@@ -31,12 +33,22 @@ if TYPE_CHECKING:
     from reconciler.model.problem import Problem
     from reconciler.model.rows import DriftFilter
 
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 OLDEST_FORMAT = 3
 FORMAT_OF_INTERVALS = 5
 """The first one with live intervals."""
 
 FAULTS = "CREATE TABLE gitops.faults (subject VARCHAR PRIMARY KEY, fault VARCHAR NOT NULL, program VARCHAR NOT NULL);"
+
+HOLDS = """
+CREATE TABLE gitops.halts (sequence BIGINT NOT NULL, standing JSON NOT NULL);
+CREATE TABLE gitops.halted (kind VARCHAR NOT NULL, id UUID NOT NULL, said JSON NOT NULL, PRIMARY KEY (kind, id));
+CREATE TABLE gitops.rollback (
+    target VARCHAR NOT NULL, skipped VARCHAR NOT NULL, reason VARCHAR NOT NULL, actor VARCHAR NOT NULL,
+    since TIMESTAMP NOT NULL, changes JSON NOT NULL
+);
+"""
+"""What people keep from the rows: standing halts, what git says of the fields that they set, and a rollback."""
 
 SCHEMA = f"""
 CREATE SCHEMA gitops;
@@ -75,11 +87,12 @@ CREATE TABLE gitops.suspension (
     reason VARCHAR NOT NULL, actor VARCHAR NOT NULL, since TIMESTAMP NOT NULL, until TIMESTAMP
 );
 {FAULTS}
+{HOLDS}
 """
 
 TABLES = frozenset(re.findall(r"CREATE TABLE (gitops\.\w+)", SCHEMA + intervals.SCHEMA))
 """The tables in gitops of a store."""
-OLDEST_TABLES = TABLES - {"gitops.faults", "gitops.live"}
+OLDEST_TABLES = TABLES - {"gitops.faults", "gitops.live", "gitops.halts", "gitops.halted", "gitops.rollback"}
 """Those of a store of any format that this program reads."""
 
 UPGRADES = {
@@ -92,6 +105,7 @@ UPGRADES = {
     5: intervals.SCHEMA,
     6: "ALTER TABLE gitops.owner ADD COLUMN IF NOT EXISTS bound BOOLEAN DEFAULT true",
     7: FAULTS,
+    8: HOLDS,
 }
 """How a store of the format before becomes one of each format. `SCHEMA` makes the same tables at once."""
 
@@ -144,8 +158,8 @@ def prepare(connection: StoreConnection) -> None:
             return
         for newer in range(version + 1, FORMAT_VERSION + 1):
             connection.execute(UPGRADES[newer])
-            if newer == FORMAT_OF_INTERVALS:
-                _tell_intervals(connection)
+        if version < FORMAT_OF_INTERVALS:
+            _tell_intervals(connection)
         connection.execute("UPDATE gitops.format SET version = ?", [FORMAT_VERSION])
 
 
@@ -206,7 +220,8 @@ def applied(connection: StoreConnection) -> Applied | None:
     if record is None:
         return None
     commit, time, height, digest, at = record
-    return Applied(Stamp(commit, canonical.utc(time)), height, digest, canonical.utc(at))
+    stamp, halts = Stamp(commit, canonical.utc(time)), read_halts(connection).digest
+    return Applied(stamp, height, digest, canonical.utc(at), halts)
 
 
 def set_applied(connection: StoreConnection, applied: Applied, warnings: Sequence[Problem]) -> None:
@@ -355,6 +370,15 @@ def drift_events(connection: StoreConnection, only: DriftFilter) -> tuple[HostEv
     asked = {"near": only.near, "kind": only.kind, "limit": only.limit}
     lists = {name: None if of is None else list(of) for name, of in (("ids", only.ids), ("commits", only.commits))}
     return _events(connection.execute(DRIFT_EVENTS, {**asked, **lists}).fetchall())
+
+
+def halts_at(connection: StoreConnection, moment: datetime) -> tuple[HostEvent, ...]:
+    """The newest host events until a moment that say which halts stood."""
+    query = (
+        f"SELECT seq, {EVENT_COLUMNS} FROM gitops.events WHERE event IN (?, ?) AND json_exists(detail, '$.halts') "
+        "AND happened_at <= ? ORDER BY happened_at DESC, seq DESC LIMIT 1"
+    )
+    return _events(connection.execute(query, [*HaltAct, moment]).fetchall())
 
 
 def cursor(connection: StoreConnection, name: str) -> int:

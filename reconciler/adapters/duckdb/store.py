@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+import threading
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
@@ -12,6 +13,7 @@ import duckdb
 from msgspec import Struct
 
 from reconciler.adapters.duckdb import intervals, state
+from reconciler.adapters.duckdb.base import DuckDBBase
 from reconciler.adapters.duckdb.connection import (
     CONFIG,
     FILE_NAME,
@@ -22,12 +24,17 @@ from reconciler.adapters.duckdb.connection import (
     transaction,
 )
 from reconciler.adapters.duckdb.drift import DriftScope, altered_tables, heal, scan_drift
+from reconciler.adapters.duckdb.halts import obey_in, write_halts
 from reconciler.adapters.duckdb.reader import DuckDBReader, SnapshotCache
 from reconciler.adapters.duckdb.state import add_event, last_drift_event, mark_events_uploaded, set_suspension
-from reconciler.adapters.duckdb.tables import catalog_of, save_catalog
+from reconciler.adapters.duckdb.tables import catalog_of, kinds_of, save_catalog
 from reconciler.adapters.duckdb.writing import advance, replace_all
+from reconciler.adapters.haltfile import HaltFile
+from reconciler.adapters.machine import SystemClock
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError
+from reconciler.model.change import RowId
 from reconciler.model.commit import Applied, Attempt
+from reconciler.model.halt import HaltStep
 from reconciler.model.host import HostEvent, ownership_events
 from reconciler.model.refusal import REFUSED, refusal_detail
 from reconciler.model.rows import DRIFT_HEALED, MAX_REPORTED, next_drift_event
@@ -40,8 +47,8 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.tables import Catalog
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kinds
-    from reconciler.model.change import RowId
     from reconciler.model.commit import StoreUpdate
+    from reconciler.model.halt import Halts
     from reconciler.model.host import Owner, Suspension
     from reconciler.model.rows import Drifts
     from reconciler.ports import Clock
@@ -51,15 +58,20 @@ EVENTS_KEPT = timedelta(days=7)
 """How long host events stay in the store once the ledger has them."""
 MAX_MENDED = 100_000
 """Altered rows that are put right to make way for a step."""
-APPLIED, ATTEMPTED, COUNTS, FAULTS, OWNER, SUSPENSION = (
+APPLIED, ATTEMPTED, COUNTS, FAULTS, HALTS, OWNER, SUSPENSION = (
     "applied",
     "attempted",
     "counts",
     "faults",
+    "halts",
     "owner",
     "suspension",
 )
 """What a store that is open remembers. Each write names what of it changes."""
+
+
+MAX_TOLD = 10_000
+"""Rows that a step of halts names; of more, only how many."""
 
 
 class StoreMemory(Struct, frozen=True):
@@ -76,7 +88,7 @@ def open_store(folder: Path, clock: Clock, recall: Callable[[], StoreMemory | No
 
     `recall` gives what was known of it, if nobody has written to the file; it is asked when nobody else can any more.
     Raises `RetryLater` while another process has it open, `NeedsHuman` when it is damaged, of a newer format or
-    not ours. A store of an older format is upgraded.
+    not ours. A store of an older format is upgraded, and its rows obey the halts of the folder before anything else.
     """
     connection = open_writable(folder / FILE_NAME)
     try:
@@ -85,10 +97,25 @@ def open_store(folder: Path, clock: Clock, recall: Callable[[], StoreMemory | No
             memory = None
         if memory is None:
             state.prepare(connection)
-        return DuckDBStore(connection, clock, memory)
+        store = DuckDBStore(connection, clock, memory)
+        obey_file(store, folder)
     except BaseException:
         connection.close()
         raise
+    return store
+
+
+def obey_file(store: DuckDBStore, folder: Path) -> HaltStep | None:
+    """Make the rows obey the halts of a state folder; None where they do. Raises `NeedsHuman` where it cannot be read.
+
+    A file that was lost, or is older than what the rows obey, is written anew.
+    """
+    file, obeyed = HaltFile(folder), store.halts()
+    written = file.read()
+    if written.number < obeyed.number:
+        file.change(lambda found: found if found.number >= obeyed.number else obeyed)
+        return None
+    return store.obey(store.made_under(), written) if written != obeyed else None
 
 
 def open_temporary(clock: Clock) -> DuckDBStore:
@@ -101,7 +128,7 @@ def open_temporary(clock: Clock) -> DuckDBStore:
 def open_reader(folder: Path) -> DuckDBReader | None:
     """Open the store in a state folder for reading only; None when there is none yet. Raises like `open_store`.
 
-    A store of an older format is upgraded first.
+    A store of an older format is upgraded first, and rows that do not obey the halts of the folder yet are made to.
     """
     file = folder / FILE_NAME
     if not is_there(file):
@@ -109,8 +136,9 @@ def open_reader(folder: Path) -> DuckDBReader | None:
     connection = open_readable(file)
     try:
         version = state.stored_format(connection)
-        if version == state.FORMAT_VERSION:
-            return DuckDBReader(connection)
+        reader = DuckDBReader(connection)
+        if version == state.FORMAT_VERSION and not _is_behind(reader, folder):
+            return reader
     except BaseException:
         connection.close()
         raise
@@ -119,7 +147,14 @@ def open_reader(folder: Path) -> DuckDBReader | None:
         return None
     with open_writable(file) as older:
         state.prepare(older)
+        obey_file(DuckDBStore(older, SystemClock()), folder)
     return DuckDBReader(open_readable(file))
+
+
+def _is_behind(reader: DuckDBReader, folder: Path) -> bool:
+    """Whether somebody halted what this store does not know yet."""
+    written = HaltFile(folder).read()
+    return written.number > reader.halts().number
 
 
 class DuckDBStore(DuckDBReader):
@@ -131,6 +166,7 @@ class DuckDBStore(DuckDBReader):
         self._known = dict(memory.known) if memory else {}
         self._timeline = memory.timeline if memory else None
         self._moments = SnapshotCache()
+        self._lock = threading.RLock()
 
     def another(self) -> DuckDBReader:
         """A reader for another thread, which sees the store as it is now until it is closed."""
@@ -156,6 +192,10 @@ class DuckDBStore(DuckDBReader):
     def __enter__(self) -> DuckDBStore:
         return self
 
+    def made_under(self) -> Kinds:
+        """The kinds that the tables were made under."""
+        return kinds_of(self._catalog)
+
     def applied(self) -> Applied | None:
         """The applied commit."""
         return self._remembered((APPLIED,), super().applied)
@@ -171,6 +211,10 @@ class DuckDBStore(DuckDBReader):
     def suspension(self) -> Suspension | None:
         """The suspension that was asked for last, expired or not."""
         return self._remembered((SUSPENSION,), super().suspension)
+
+    def halts(self) -> Halts:
+        """The halts that the live rows obey."""
+        return self._remembered((HALTS,), super().halts)
 
     def counts(self) -> Mapping[str, int]:
         """Live rows by kind."""
@@ -211,8 +255,48 @@ class DuckDBStore(DuckDBReader):
     def replace(self, kinds: Kinds, step: StoreUpdate) -> Applied:
         """Become the given state, whatever was there."""
         with self._step(kinds, step, "replace") as applied:
-            replace_all(self._connection, self._catalog, kinds, step.rows)
+            replace_all(self._connection, self._catalog, kinds, step.rows, self.halts())
         return applied
+
+    def obey(self, kinds: Kinds, halts: Halts) -> HaltStep | None:
+        """Make the live rows what git says and these halts leave of it; None where they obey them already."""
+        with self._lock:
+            before = self.halts()
+            if halts == before:
+                return None
+            with closing(self._connection.cursor()) as cursor:
+                try:
+                    return self._obey(cursor, kinds, before, halts)
+                except duckdb.Error:
+                    if not self._mend_tables():
+                        raise
+                    return self._obey(cursor, kinds, before, halts)
+
+    def _obey(self, connection: StoreConnection, kinds: Kinds, before: Halts, halts: Halts) -> HaltStep:
+        base, now = self.applied(), self._clock.now()
+        applied = None if base is None else replace(base, halts=halts.digest)
+        changes = halts.changes_after(before.number)
+        changed: dict[str, list[str]] = {}
+        self._forget((APPLIED, COUNTS, HALTS))
+        with transaction(connection):
+            for kind in (kind for kind in kinds if kind.name in self._catalog):
+                changed[kind.name] = obey_in(connection, kind, self._catalog[kind.name], halts)
+            counts = {kind: len(rows) for kind, rows in changed.items() if rows}
+            write_halts(connection, halts)
+            for change in changes:
+                detail = {**change.detail(), **(_outcome(halts, counts) if change is changes[-1] else {})}
+                commit, digest = (base.stamp.commit, base.digest) if base else (None, None)
+                add_event(connection, HostEvent(0, change.at, str(change.act), commit, digest, 0, detail))
+            if applied is not None and applied != base:
+                timeline = intervals.read_timeline(connection)
+                intervals.begin_interval(connection, timeline, applied.stamp.commit, applied.live_digest, now)
+        self._timeline = None
+        self._forget((APPLIED, COUNTS, HALTS))
+        rows = None
+        if sum(counts.values()) <= MAX_TOLD:
+            ids = [RowId(kind, row) for kind, rows in changed.items() for row in rows]
+            rows = tuple(DuckDBBase(connection, self._catalog, kinds).some(ids))
+        return HaltStep(base, applied, counts, rows, changes)
 
     def refuse(self, attempt: Attempt, judged: Attempt | None = None) -> None:
         """Record that a commit was refused. Hearing it again about the same commit is no second event."""
@@ -264,7 +348,7 @@ class DuckDBStore(DuckDBReader):
     def _advance(self, kinds: Kinds, step: StoreUpdate) -> Applied:
         counts = self._known.get((COUNTS,))
         with self._step(kinds, step, "advance") as applied:
-            resized = advance(self._connection, self._catalog, kinds, step.rows)
+            resized = advance(self._connection, self._catalog, kinds, step.rows, self.halts())
         if counts is not None and not resized:
             self._known[COUNTS,] = counts
         return applied
@@ -342,10 +426,11 @@ class DuckDBStore(DuckDBReader):
 
     def _remembered(self, what: tuple[str, ...], ask: Callable[[], T]) -> T:
         """What was found once: nobody else writes while this is open, and what is written here is forgotten."""
-        if what not in self._known:
-            self._known[what] = ask()
-        value: T = self._known[what]
-        return value
+        with self._lock:
+            if what not in self._known:
+                self._known[what] = ask()
+            value: T = self._known[what]
+            return value
 
     def _forget(self, changed: Collection[str]) -> None:
         for what in [what for what in self._known if what[0] in changed]:
@@ -354,14 +439,15 @@ class DuckDBStore(DuckDBReader):
     @contextmanager
     def _transaction(self, *changed: str) -> Iterator[None]:
         """`changed` is what of all that is remembered is written."""
-        self._forget(changed)
-        try:
-            with transaction(self._connection):
-                yield
-        except BaseException:
-            self._known.clear()
-            raise
-        self._forget(changed)
+        with self._lock:
+            self._forget(changed)
+            try:
+                with transaction(self._connection):
+                    yield
+            except BaseException:
+                self._known.clear()
+                raise
+            self._forget(changed)
 
     @contextmanager
     def _step(self, kinds: Kinds, step: StoreUpdate, how: str) -> Iterator[Applied]:
@@ -376,7 +462,7 @@ class DuckDBStore(DuckDBReader):
         if step.approvals:
             detail["approved"] = [{"by": approval.by, "codes": list(approval.codes)} for approval in step.approvals]
         event = HostEvent(0, now, "applied", stamp.commit, step.digest, 0, detail)
-        applied = Applied(stamp, step.height, step.digest, now)
+        applied = Applied(stamp, step.height, step.digest, now, self.halts().digest)
         with self._transaction(APPLIED, ATTEMPTED, COUNTS):
             yield applied
             if known != self._catalog:
@@ -385,8 +471,13 @@ class DuckDBStore(DuckDBReader):
             attempt = state.set_attempted(self._connection, Attempt(stamp, now, refused=False, problems=step.warnings))
             timeline = self._timeline or intervals.read_timeline(self._connection)
             self._timeline = None
-            timeline = intervals.begin_interval(self._connection, timeline, stamp.commit, step.digest, now)
+            timeline = intervals.begin_interval(self._connection, timeline, stamp.commit, applied.live_digest, now)
             elapsed = (perf_counter() - began) * 1000
             add_event(self._connection, replace(event, duration_ms=elapsed))
         self._catalog, self._timeline = known, timeline
         self._known |= {(APPLIED,): applied, (ATTEMPTED,): attempt}
+
+
+def _outcome(halts: Halts, counts: Mapping[str, int]) -> dict[str, Value]:
+    """What the event of the newest change says beside its own: rows that differ now, and all that stands."""
+    return {"rows": dict(counts), "halts": halts.detail()}

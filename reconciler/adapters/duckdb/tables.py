@@ -15,6 +15,8 @@ from msgspec import Struct
 
 from reconciler.adapters.duckdb.connection import CONFIG, first_line
 from reconciler.errors import NeedsHuman
+from reconciler.kinds.kind import Kinds
+from reconciler.kinds.load import build_kind
 from reconciler.tables.duckdb import DESIRED, declared_columns, make_tables, qualify
 from reconciler.tables.rows import DECLARATION_COLUMNS
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from reconciler.adapters.duckdb.connection import StoreConnection
-    from reconciler.kinds.kind import Kind, Kinds
+    from reconciler.kinds.kind import Kind
 
 
 class StoredKind(Struct, frozen=True):
@@ -60,6 +62,11 @@ Catalog = dict[str, StoredKind]
 def catalog_of(kinds: Kinds) -> Catalog:
     """What the catalog is when all tables are those of these kinds."""
     return {kind.name: StoredKind.of(kind) for kind in kinds}
+
+
+def kinds_of(catalog: Catalog) -> Kinds:
+    """The kinds that the tables were made from."""
+    return Kinds(tuple(build_kind(stored.schema, "") for _, stored in sorted(catalog.items())))
 
 
 def load_catalog(connection: StoreConnection) -> Catalog:

@@ -20,6 +20,7 @@ from reconciler.adapters.duckdb.codec import (
     write_tombstones,
 )
 from reconciler.adapters.duckdb.connection import fetch_number, first_line
+from reconciler.adapters.duckdb.halts import forget_kind, note_written
 from reconciler.adapters.duckdb.tables import catalog_of, drop_table, parts_of, read_structure
 from reconciler.errors import BugError, NeedsHuman
 from reconciler.kinds.kind import TIMESTAMPS
@@ -33,7 +34,7 @@ from reconciler.tables.duckdb import (
     quote,
     quote_list,
 )
-from reconciler.tables.rows import desired_values, is_live, live_values
+from reconciler.tables.rows import desired_values, is_live, live_values, with_halts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.tables import Catalog, StoredKind
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row
+    from reconciler.model.halt import Halts
 
 
 @dataclass(slots=True)
@@ -55,9 +57,10 @@ class KindChanges:
         """The ids of all of them."""
         return [row.resource.id for row in (*self.declared, *self.removed)]
 
-    def live(self, kind: Kind) -> list[Row]:
-        """Those that stand in the tables."""
-        return self.declared + [row for row in self.removed if is_live(kind, row)]
+    def live(self, kind: Kind, halts: Halts) -> list[Row]:
+        """Those that stand in the tables, with what halts make of them."""
+        rows = self.declared + [row for row in self.removed if is_live(kind, row)]
+        return [with_halts(kind, row, halts) for row in rows] if halts.standing else rows
 
     def dead(self, kind: Kind) -> list[str]:
         """The ids of those that leave the tables."""
@@ -155,8 +158,8 @@ REBUILD_SHARE = 0.25
 """More rows than this, and than this share of a table, are quicker written by making the table anew (measured)."""
 
 
-def advance(connection: StoreConnection, catalog: Catalog, kinds: Kinds, rows: Iterable[Row]) -> bool:
-    """Write the touched rows; every other stays, in tables that are those of these kinds.
+def advance(connection: StoreConnection, catalog: Catalog, kinds: Kinds, rows: Iterable[Row], halts: Halts) -> bool:
+    """Write the touched rows, as halts leave them; every other stays, in tables that are those of these kinds.
 
     Returns whether rows may have come or gone: False when those that were there have other values, and no more.
     """
@@ -166,23 +169,32 @@ def advance(connection: StoreConnection, catalog: Catalog, kinds: Kinds, rows: I
     for stored in gone:
         _check_empty(connection, stored, touched.get(stored.name, KindChanges()).ids())
         drop_tables(connection, stored)
+        forget_kind(connection, stored.name)
     anew = [kind for kind in kinds if _must_rebuild(connection, kind, catalog.get(kind.name), touched[kind.name])]
-    _rebuild(connection, catalog, anew, touched)
+    _rebuild(connection, catalog, anew, touched, halts)
     names = {kind.name for kind in anew}
-    resized = [_write(connection, kind, touched[kind.name]) for kind in kinds if kind.name not in names]
+    resized = [_write(connection, kind, touched[kind.name], halts) for kind in kinds if kind.name not in names]
     return bool(gone or anew) or any(resized)
 
 
-def replace_all(connection: StoreConnection, catalog: Catalog, kinds: Kinds, rows: Iterable[Row]) -> None:
-    """Drop everything, whatever somebody made of it, and hold exactly these rows."""
+def replace_all(connection: StoreConnection, catalog: Catalog, kinds: Kinds, rows: Iterable[Row], halts: Halts) -> None:
+    """Drop everything, whatever somebody made of it, and hold exactly these rows, as halts leave them."""
     touched = sort_by_kind(kinds, rows)
     for stored in (*catalog.values(), *catalog_of(kinds).values()):
         drop_tables(connection, stored)
+        forget_kind(connection, stored.name)
     clear_tombstones(connection)
     write_tombstones(connection, [row for rows in touched.values() for row in rows.removed])
     for kind in kinds:
-        create_tables(connection, kind, touched[kind.name].live(kind))
+        _create_tables(connection, kind, touched[kind.name], halts)
         index_tables(connection, kind)
+
+
+def _create_tables(connection: StoreConnection, kind: Kind, rows: KindChanges, halts: Halts) -> None:
+    live = rows.live(kind, halts)
+    create_tables(connection, kind, live)
+    if halts.standing:
+        note_written(connection, kind.name, rows.ids(), live)
 
 
 def _update_tombstones(connection: StoreConnection, touched: Mapping[str, KindChanges]) -> None:
@@ -204,7 +216,11 @@ def _must_rebuild(connection: StoreConnection, kind: Kind, stored: StoredKind | 
 
 
 def _rebuild(
-    connection: StoreConnection, catalog: Catalog, kinds: Sequence[Kind], touched: dict[str, KindChanges]
+    connection: StoreConnection,
+    catalog: Catalog,
+    kinds: Sequence[Kind],
+    touched: dict[str, KindChanges],
+    halts: Halts,
 ) -> None:
     """All are set aside before any is dropped or created: a table's name may pass from one kind to another.
 
@@ -219,20 +235,23 @@ def _rebuild(
     for stored in before.values():
         drop_tables(connection, stored)
     for kind in kinds:
-        create_tables(connection, kind, rows[kind.name].live(kind))
+        _create_tables(connection, kind, rows[kind.name], halts)
         if kind.name in before:
             bring_rows_back(connection, kind, before[kind.name])
         index_tables(connection, kind)
 
 
-def _write(connection: StoreConnection, kind: Kind, touched: KindChanges) -> bool:
+def _write(connection: StoreConnection, kind: Kind, touched: KindChanges, halts: Halts) -> bool:
     """Whether rows may have come or gone."""
+    written = touched.live(kind, halts)
+    if halts.standing and touched.ids():
+        note_written(connection, kind.name, touched.ids(), written)
     live, desired = qualify(LIVE, kind.table), qualify(DESIRED, kind.table)
     these = f"{quote(kind.key)} IN (SELECT unnest(?::UUID[]))"
     if dead := touched.dead(kind):
         connection.execute(f"DELETE FROM {live} WHERE {these}", [dead])
         connection.execute(f"DELETE FROM {desired} WHERE {these}", [dead])
-    if rows := _not_there(connection, kind, touched.live(kind)):
+    if rows := _not_there(connection, kind, written):
         with connection.appender(desired, action="upsert") as appender:
             appender.append_rows(desired_values(kind, row) for row in rows)
         ids = [row.resource.id for row in rows]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from reconciler.model.halt import Halt, Halts, HaltSelector
 from reconciler.model.host import HostEvent
 from reconciler.model.intervals import IntervalEnd, LiveInterval
 from reconciler.model.problem import Problem, Severity
@@ -210,3 +211,17 @@ def test_the_days_do_not_count_what_was_refused(histories: Histories) -> None:
     [less] = ledger.activity(since, [sha(2)])
     assert (day.commits, day.creates, day.refused) == (2, 2, 0)
     assert (less.commits, less.creates, less.refused) == (2, 1, 1)
+
+
+def test_which_halts_stood_at_a_time(histories: Histories) -> None:
+    def halted(seq: int, halts: Halts | None) -> HostEvent:
+        detail = {"halts": halts.detail()} if halts else {}
+        return HostEvent(seq, at(seq), "halted", None, None, 0, detail, STORE)
+
+    ledger, stands = histories.open(), Halt("a", HaltSelector("User", ("ann",)), "why", "me", START)
+    halts = [Halts(number, (stands,)) for number in (2, 4)]
+    assert ledger.halts_at("here", at(9)) is None
+    ledger.record_events("here", [halted(1, None), halted(2, halts[0]), halted(4, halts[1])])
+    ledger.record_events("there", [halted(3, Halts(9))])
+    found = [ledger.halts_at("here", at(moment)) for moment in (1, 2, 3, 4, 9)]
+    assert [one and Halts.of_event(one) for one in found] == [None, halts[0], halts[0], halts[1], halts[1]]

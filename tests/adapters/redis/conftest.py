@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.redis.connection import Connection
     from reconciler.adapters.redis.server import EmbeddedServer
-    from reconciler.ports import Sessions
+    from reconciler.redisports import Sessions
 
 PREFIX, COLUMN = "user:", "user_id"
 

@@ -16,7 +16,7 @@ from tests.support.memory.cache import MemoryCache
 
 if TYPE_CHECKING:
     from reconciler.adapters.redis.connection import Connection
-    from reconciler.ports import Cache
+    from reconciler.redisports import Cache
 
 
 @pytest.fixture(params=["memory", "redis"])

@@ -19,7 +19,7 @@ from reconciler.model.live import (
 from tests.support.valkey import uuid
 
 if TYPE_CHECKING:
-    from reconciler.ports import Sessions
+    from reconciler.redisports import Sessions
     from tests.support.valkey import ForwardClock
 
 ANN, BEN = uuid(1), uuid(2)

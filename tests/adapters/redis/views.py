@@ -9,7 +9,7 @@ from reconciler.model.live import Use, ViewMark, ViewWrite
 
 if TYPE_CHECKING:
     from reconciler.adapters.redis.connection import Connection
-    from reconciler.ports import Cache
+    from reconciler.redisports import Cache
 
 MB = 1024 * 1024
 

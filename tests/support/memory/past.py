@@ -114,6 +114,11 @@ class PastQueries:
         told = (one for one in self._told(host) if one.event == REFUSED and one.at >= moment)
         return tuple(sorted({one.commit for one in told if one.commit}))
 
+    def halts_at(self, host: str, moment: datetime) -> HostEvent | None:
+        """The newest host event of a host until a moment that says which halts stood."""
+        told = [one for one in self._told(host) if "halts" in one.detail and one.at <= moment]
+        return max(told, key=lambda one: (one.at, one.seq), default=None)
+
     def drift_events(self, host: str, only: DriftFilter) -> tuple[HostEvent, ...]:
         """The host events of a host about drift that a filter lets through."""
         return filter_drift_events(self._told(host), only)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,12 @@ from reconciler import canonical
 from reconciler.errors import BugError, NeedsHuman
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
 from reconciler.model.commit import Applied, Attempt
+from reconciler.model.halt import Halts, HaltStep
 from reconciler.model.host import HostEvent, ownership_events
-from reconciler.model.intervals import LiveInterval, why_replaced
+from reconciler.model.intervals import IntervalEnd, LiveInterval, why_replaced
 from reconciler.model.refusal import REFUSED, Refusal, refusal_detail
 from reconciler.model.rows import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED, MAX_REPORTED, LiveRow, next_drift_event
-from reconciler.tables.rows import is_live, live_values
+from reconciler.tables.rows import is_live, live_values, with_halts
 from reconciler.values import replace
 from tests.support.memory.base import MemoryBase
 from tests.support.memory.drift import filter_drift_events, scan, with_written
@@ -55,6 +57,7 @@ class MemoryStore:
         self._faults: dict[str, Mapping[str, str]] = {}
         self._intervals: list[LiveInterval] = []
         self._changes = self._shipped_changes = 0
+        self._halts = Halts()
 
     def owner(self) -> Owner | None:
         """The repository and branch that it belongs to."""
@@ -105,6 +108,45 @@ class MemoryStore:
         """Hold exactly the rows of a step."""
         self._written = {}
         return self._become(kinds, step, _by_id(kinds, step), "replace")
+
+    def halts(self) -> Halts:
+        """The halts that the rows obey."""
+        return self._halts
+
+    def halts_at(self, moment: datetime) -> HostEvent | None:
+        """The newest host event until a moment that says which halts stood."""
+        told = [one for one in self._events if "halts" in one.detail and one.at <= moment]
+        return max(told, key=lambda one: (one.at, one.seq), default=None)
+
+    def halted_rows(self) -> Mapping[str, int]:
+        """How many live rows halts keep from what git says."""
+        halted = (row for row in self._rows.values() if row.halted and is_live(self._kinds[row.resource.kind], row))
+        return dict(sorted(Counter(row.resource.kind for row in halted).items()))
+
+    def obey(self, kinds: Kinds, halts: Halts) -> HaltStep | None:
+        """Make the rows what git says and these halts leave of it."""
+        if halts == self._halts:
+            return None
+        base, changes = self._applied, halts.changes_after(self._halts.number)
+        self._halts = halts
+        self._applied = replace(base, halts=halts.digest) if base else None
+        rows = self._halted(kinds, self._rows)
+        changed = [row for row_id, row in rows.items() if row != self._rows[row_id]]
+        self._rows = rows
+        for change in changes:
+            outcome = {"halts": halts.detail()} if change is changes[-1] else {}
+            self._happened(HostEvent(0, change.at, str(change.act), None, None, 0, {**change.detail(), **outcome}))
+        if self._applied is not None and self._applied != base:
+            self._begin_interval(self._applied.stamp.commit, self._applied.live_digest, self._clock.now())
+        counts = dict(Counter(row.resource.kind for row in changed))
+        return HaltStep(base, self._applied, counts, tuple(changed), changes)
+
+    def _halted(self, kinds: Kinds, rows: Mapping[RowId, Row]) -> dict[RowId, Row]:
+        named = kinds.by_name
+        return {
+            row_id: with_halts(named[row_id.kind], row, self._halts) if row_id.kind in named else row
+            for row_id, row in rows.items()
+        }
 
     def refuse(self, attempt: Attempt, judged: Attempt | None = None) -> None:
         """Record that a commit was refused."""
@@ -214,7 +256,8 @@ class MemoryStore:
                 return
             since = max(now, before.since)
             self._changes += 1
-            ended = before.end(since, why_replaced(before.branch, branch))
+            same = (before.commit, before.branch) == (commit, branch)
+            ended = before.end(since, IntervalEnd.HALT_CHANGED if same else why_replaced(before.branch, branch))
             self._intervals[-1] = replace(ended, change=self._changes)
         self._changes += 1
         self._intervals.append(
@@ -299,11 +342,11 @@ class MemoryStore:
     def _become(self, kinds: Kinds, step: StoreUpdate, rows: dict[RowId, Row], how: str) -> Applied:
         now, stamp = self._clock.now(), step.commit.stamp
         self._kinds = dict(kinds.by_name)
-        self._rows = rows
-        self._applied = Applied(stamp, step.height, step.digest, now)
+        self._rows = self._halted(kinds, rows)
+        self._applied = Applied(stamp, step.height, step.digest, now, self._halts.digest)
         self._attempted = Attempt(stamp, now, refused=False, problems=step.warnings)
         counts: dict[str, Value] = {"creates": step.creates, "updates": step.updates, "deletes": step.deletes}
-        self._begin_interval(stamp.commit, step.digest, now)
+        self._begin_interval(stamp.commit, self._applied.live_digest, now)
         self._happened(HostEvent(0, now, "applied", stamp.commit, step.digest, 0, {"how": how, **counts}))
         return self._applied
 
