@@ -105,6 +105,28 @@ class Suspension(Answer, frozen=True):
     until: Moment | None
 
 
+class StandingHalt(Answer, frozen=True):
+    """What somebody switched off on this host, whatever git says, until somebody releases it."""
+
+    id: str
+    selector: Annotated[str, Meta(description="as people type it")]
+    kind: Annotated[str | None, Meta(description="null: of every kind")]
+    names: tuple[str, ...]
+    label: Annotated[str, Meta(description="the labels it goes by; empty without")]
+    all: Annotated[bool, Meta(description="whatever there is, and will be")]
+    reason: str
+    by: str
+    since: Moment
+
+
+class Drill(Answer, frozen=True):
+    """The last drill of a halt; `error` is what went wrong, empty when nothing did."""
+
+    at: Moment
+    seconds: float
+    error: str
+
+
 class Condition(Answer, frozen=True):
     type: str
     status: ConditionStatus
@@ -199,6 +221,11 @@ class Status(Answer, frozen=True):
     live_view: LiveView | None
     drift: DriftScan | None
     troubles: tuple[Trouble, ...]
+    halted: Annotated[tuple[StandingHalt, ...], Meta(description="empty while nothing is halted")] = ()
+    halted_rows: Annotated[dict[str, Count], Meta(description="live rows that halts keep from what git says")] = field(
+        default_factory=dict
+    )
+    halt_drill: Annotated[Drill | None, Meta(description="null before the first")] = None
     followers: Annotated[
         tuple[Follower, ...] | UnsetType, Meta(description="beside the live view; absent where there are none")
     ] = UNSET

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from reconciler.model.host import ConditionSeverity
+from reconciler.model.halt import DRILLED, Halts
+from reconciler.model.host import ConditionSeverity, HostCondition
 from reconciler.model.problem import APPROVABLE
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from reconciler.model.commit import Applied, Attempt
-    from reconciler.model.host import HostCondition, Owner, Suspension, UploadState
+    from reconciler.model.host import HostEvent, Owner, Suspension, UploadState
     from reconciler.model.live import CacheState
     from reconciler.ports import StoreReader
 
@@ -49,13 +50,20 @@ class Condition(Struct, frozen=True):
 
 
 class StoreState(Struct, frozen=True):
-    """The store's state. `attempt` is the last attempt; `resources` counts live rows by kind."""
+    """The store's state. `attempt` is the last attempt; `resources` counts live rows by kind.
+
+    `halts` are those that the rows obey, `halted_rows` counts what they keep from what git says, by kind; `drill` is
+    the host event of the last drill.
+    """
 
     applied: Applied | None = None
     attempt: Attempt | None = None
     suspension: Suspension | None = None
     resources: Mapping[str, int] = field(default_factory=dict)
     owner: Owner | None = None
+    halts: Halts = field(default_factory=Halts)
+    halted_rows: Mapping[str, int] = field(default_factory=dict)
+    drill: HostEvent | None = None
 
 
 class Scan(Struct, frozen=True):
@@ -102,7 +110,7 @@ class Status(Struct, frozen=True):
     """All of it. `refused` is set while the head is a refused commit, `suspension` while one holds.
 
     `shallow` says that the history in git was cut off, so that rows have other time stamps than elsewhere. `troubles`
-    are what does not work, or is to be looked at.
+    are what does not work, or is to be looked at. `halts` are those that stand; `obeys` says that the rows do.
     """
 
     repository: str
@@ -119,6 +127,10 @@ class Status(Struct, frozen=True):
     shallow: bool
     running: Running | None
     troubles: tuple[HostCondition, ...] = ()
+    halts: Halts = field(default_factory=Halts)
+    halted_rows: Mapping[str, int] = field(default_factory=dict)
+    obeys: bool = True
+    drill: HostEvent | None = None
 
 
 class BranchHead(Struct, frozen=True):
@@ -135,13 +147,19 @@ class BranchHead(Struct, frozen=True):
     conditions: tuple[HostCondition, ...] = ()
 
 
-def describe(target: BranchHead, stored: StoreState, running: Running | None, now: datetime) -> Status:
-    """The state of a host at a time; `running` is None without a daemon."""
+def describe(
+    target: BranchHead, stored: StoreState, running: Running | None, now: datetime, halts: Halts | None = None
+) -> Status:
+    """The state of a host at a time; `running` is None without a daemon. `halts` are those of the file, if it says."""
+    standing = stored.halts if halts is None else halts
+    obeys = standing.digest == stored.halts.digest
     attempt, last_suspension = stored.attempt, stored.suspension
     refused = attempt if attempt and attempt.refused and attempt.stamp.commit == target.head else None
     suspension = last_suspension if last_suspension and last_suspension.holds(now) else None
     sync = _sync(target.head, stored.applied)
     troubles = running.conditions if running else target.conditions
+    if not obeys and stored.applied is not None:
+        troubles = (*troubles, _unobeyed(now))
     stalled = _stalled(refused, troubles)
     return Status(
         repository=target.repository,
@@ -158,7 +176,20 @@ def describe(target: BranchHead, stored: StoreState, running: Running | None, no
         shallow=target.shallow,
         running=running,
         troubles=troubles,
+        halts=standing,
+        halted_rows=stored.halted_rows,
+        obeys=obeys,
+        drill=stored.drill,
     )
+
+
+HALTS = "Halts"
+
+
+def _unobeyed(now: datetime) -> HostCondition:
+    message = "halts.json says what is halted, and the live rows do not obey it yet"
+    hint = "the process that has the store does it next; stop one that hangs, then `reconciler sync`"
+    return HostCondition(HALTS, ConditionSeverity.RETRYING, "NotObeyed", message, hint, now)
 
 
 def _degrades(condition: HostCondition) -> bool:
@@ -166,7 +197,16 @@ def _degrades(condition: HostCondition) -> bool:
 
 
 def read_store_state(store: StoreReader) -> StoreState:
-    return StoreState(store.applied(), store.last_attempt(), store.suspension(), store.counts(), store.owner())
+    return StoreState(
+        applied=store.applied(),
+        attempt=store.last_attempt(),
+        suspension=store.suspension(),
+        resources=store.counts(),
+        owner=store.owner(),
+        halts=store.halts(),
+        halted_rows=store.halted_rows(),
+        drill=next(iter(store.events(1, only=(DRILLED,))), None),
+    )
 
 
 def _sync(head: str | None, applied: Applied | None) -> Sync:

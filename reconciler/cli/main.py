@@ -50,6 +50,8 @@ COMMANDS = {
     "sync": ("reconcile", "reconcile once to the branch's head"),
     "suspend": ("reconcile", "stop reconciling for a while, and say why"),
     "resume": ("reconcile", "resume reconciling"),
+    "halt": ("halt", "switch resources off at once, whatever else is down"),
+    "release": ("halt", "end a halt: the rows are what git says again"),
     "status": ("rows", "show what is live, and whether it is what git says"),
     "open": ("observe", "open the dashboard in the browser, or print its address"),
     "get": ("rows", "show the live rows of a kind, or one of them"),

@@ -219,6 +219,9 @@ def make_dependencies(given: DaemonParts, log: Log, metrics: Metrics, stack: Exi
         log=log,
         clock=clock,
         faults=openers.faults,
+        halts=openers.halts(given.state),
+        state_folder=given.state,
+        name=given.name,
     )
 
 

@@ -34,6 +34,7 @@ class Phase(StrEnum):
     RECONCILING = "Reconciling"
     SCANNING = "Scanning"
     BACKING_UP = "BackingUp"
+    DRILLING = "Drilling"
     ANSWERING = "Answering"
     STOPPING = "Stopping"
 

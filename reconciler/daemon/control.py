@@ -15,6 +15,7 @@ from reconciler import answers
 from reconciler.daemon.conditions import Phase
 from reconciler.daemon.host import SyncRequest
 from reconciler.daemon.liveview import LiveView
+from reconciler.model.halt import DRILLED
 from reconciler.model.host import ConditionSeverity
 from reconciler.reconcile.branch import check_asked
 from reconciler.reconcile.sync import CommitApproval
@@ -24,6 +25,8 @@ from reconciler.report.status import build_suspension
 from reconciler.report.sync import Sync, build_drift, build_sync
 from reconciler.report.verification import Restored, Verification, build_restored, build_verification
 from reconciler.service.context import BRANCH, HELD, Heartbeat
+from reconciler.service.drill import drill_detail
+from reconciler.service.halts import HaltChoice, HaltDesk, read_halts
 from reconciler.service.host import end_suspension, heal_store, new_suspension
 from reconciler.status import BranchHead, Running, describe
 from reconciler.values import replace
@@ -36,12 +39,15 @@ if TYPE_CHECKING:
     from reconciler.daemon.loop import Loop
     from reconciler.model.host import HostCondition
     from reconciler.reconcile.sync import SyncResult
+    from reconciler.report.halts import Drilled, Halted, Released
     from reconciler.status import Status
 
 
 MAX_SILENCE = 300.0
 """Seconds without a sign of life after which the operations thread is taken to be stuck."""
-WORKING = frozenset({Phase.FETCHING, Phase.RECONCILING, Phase.SCANNING, Phase.BACKING_UP, Phase.ANSWERING})
+WORKING = frozenset(
+    {Phase.FETCHING, Phase.RECONCILING, Phase.SCANNING, Phase.BACKING_UP, Phase.DRILLING, Phase.ANSWERING}
+)
 
 
 class HostState:
@@ -55,7 +61,13 @@ class HostState:
         """How the host is, as the operations thread saw it last."""
         observed = self._host.observed
         place = observed.place or BranchHead("", "", None, shallow=False)
-        return describe(place, observed.stored, self._running(), self._deps.clock.now())
+        halts, trouble = read_halts(self._deps.halts, self._deps.clock)
+        stored, obeyed = observed.stored, self._host.obeyed
+        if obeyed.halts.number > stored.halts.number:
+            stored = replace(stored, halts=obeyed.halts, halted_rows=obeyed.halted_rows)
+        running = self._running()
+        running = replace(running, conditions=(*running.conditions, *trouble))
+        return describe(place, stored, running, self._deps.clock.now(), halts)
 
     def heartbeats(self) -> Sequence[Heartbeat]:
         """A sign of life of the thread that must not stand still."""
@@ -108,6 +120,13 @@ class DaemonControl:
 
     def __init__(self, host: Host, loop: Loop) -> None:
         self._host, self._deps, self._loop = host, host.deps, loop
+        self._desk = HaltDesk(
+            file=host.deps.halts,
+            open_rows=host.deps.store.reading,
+            obey=host.deps.store.obey_halts,
+            bundled=host.bundled,
+            clock=host.deps.clock,
+        )
 
     def sync(
         self,
@@ -168,6 +187,43 @@ class DaemonControl:
             return resumed
 
         return _map(self._in_turn(resume_store), reconcile_again)
+
+    def halt(
+        self,
+        by: str,
+        reason: str,
+        kind: str | None = None,
+        names: Sequence[str] | None = None,
+        label: str | None = None,
+        all: bool | None = None,  # noqa: A002  as in the port
+    ) -> Future[Halted]:
+        """Halt on the thread that asks: the operations thread may be waiting for git."""
+        halted = self._desk.halt(by, reason, HaltChoice(kind or "", tuple(names or ()), label or "", bool(all)))
+        return self._seen(halted)
+
+    def release(
+        self,
+        by: str,
+        reason: str,
+        kind: str | None = None,
+        names: Sequence[str] | None = None,
+        label: str | None = None,
+        all: bool | None = None,  # noqa: A002  as in the port
+    ) -> Future[Released]:
+        """The same the other way round."""
+        released = self._desk.release(by, reason, HaltChoice(kind or "", tuple(names or ()), label or "", bool(all)))
+        return self._seen(released)
+
+    def drill(self, by: str) -> Future[Drilled]:
+        """Halt and release some rows of a copy, on the thread that asks."""
+        drilled = self._host.drill_copy()
+        self.note(DRILLED, drill_detail(drilled, by))
+        return _done(drilled)
+
+    def _seen(self, answer: T) -> Future[T]:
+        """Let the operations thread look at what was changed beside it; nobody waits for that."""
+        self._loop.submit(lambda heartbeat: self._host.refresh())
+        return _done(answer)
 
     def note(self, event: str, detail: Mapping[str, Value]) -> None:
         """Record as a host event what this host did beside the rows; returns at once."""
@@ -230,6 +286,12 @@ class DaemonControl:
             return done
 
         return self._loop.submit(work_and_refresh)
+
+
+def _done(answer: T) -> Future[T]:
+    future: Future[T] = Future()
+    future.set_result(answer)
+    return future
 
 
 def _map(future: Future[T], make: Callable[[T], U]) -> Future[U]:

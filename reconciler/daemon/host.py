@@ -12,14 +12,17 @@ from msgspec import Struct, field
 from reconciler.daemon.metrics import count_reconcile
 from reconciler.errors import BranchError, NeedsHuman, ReconcilerError, RefusedError, UsageError
 from reconciler.metrics import Outcome
+from reconciler.model.halt import DRILLED, HaltAct
 from reconciler.model.host import ConditionSeverity
 from reconciler.model.log import Level
 from reconciler.reconcile.admission import AdmissionController
 from reconciler.reconcile.rules import stored_kinds
-from reconciler.reconcile.sync import Reconciler, current_suspension
+from reconciler.reconcile.sync import AppliedStep, Reconciler, current_suspension
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.sync import applied_message, refused_message
 from reconciler.service.context import BRANCH
+from reconciler.service.drill import drill_detail, drill_halts
+from reconciler.service.halts import recall_halts
 from reconciler.service.host import suspension_error
 from reconciler.service.rehearsal import rehearse_step
 from reconciler.status import BranchHead, Scan, StoreState, read_store_state
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.sharing import SharedStore
     from reconciler.adapters.duckdb.store import DuckDBStore
     from reconciler.adapters.git.repository import GitSource
+    from reconciler.adapters.haltfile import HaltFile
     from reconciler.daemon.backups import Backups
     from reconciler.daemon.conditions import Conditions
     from reconciler.daemon.drift import DriftHealer, DriftReporter
@@ -41,15 +45,19 @@ if TYPE_CHECKING:
     from reconciler.daemon.repository import FollowedRepository
     from reconciler.kinds.kind import Kinds
     from reconciler.metrics import Metrics
+    from reconciler.model.halt import HaltStep
     from reconciler.model.live import CompareView
     from reconciler.ports import Clock, Log, PolicyEngine, Store
     from reconciler.reconcile.branch import BranchWarning, FollowedBranch
     from reconciler.reconcile.faults import FaultFinder
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.reconcile.sync import CommitApproval, SyncResult
+    from reconciler.report.halts import Drilled
     from reconciler.service.context import Target
 
 T = TypeVar("T")
+DRILL_INTERVAL, FIRST_DRILL = 86_400.0, 120.0
+"""Seconds between two drills of a halt, and until the first one."""
 POLICY_ENGINE_IDLE = 600.0
 """Seconds without a reconcile after which the policies' process frees its memory."""
 CONFIG_CONDITION = "Orders"
@@ -87,6 +95,9 @@ class Dependencies(Struct, frozen=True):
     log: Log
     clock: Clock
     faults: FaultFinder
+    halts: HaltFile
+    state_folder: Path
+    name: str
 
 
 class OpenRepository(Struct, frozen=True):
@@ -111,9 +122,11 @@ class Host:
         self._recovered = False
         self._store_id = ""
         self.observed = Observation()
+        self.obeyed = StoreState()
         self.followers: tuple[FollowerThread, ...] = ()
         self.on_sync: Callable[[SyncResult], None] = lambda result: None
         self.on_refresh: Callable[[DuckDBStore], None] = lambda store: None
+        deps.store.on_obeyed = self.tell_halted
 
     def fetch(self, heartbeat: Callable[[], None]) -> None:
         """Bring the mirror up to date."""
@@ -132,6 +145,11 @@ class Host:
         self.deps.upload.follow(target.state, followed.recorded_branch(owner, self._store_id))
         place = BranchHead(target.repository, target.branch, None, self.deps.repository.shallow)
         self.observed = replace(self.observed, place=place)
+        with suppress(OSError):  # a disk that is full by now is told elsewhere
+            self.deps.halts.reserve()
+        unknown = recall_halts(store, self.deps.halts, self.deps.upload.open_ledger, self.deps.name, self.deps.clock)
+        if unknown is not None:
+            self.deps.conditions.set(unknown.about, unknown.severity, unknown.reason, unknown.message, unknown.hint)
         self.refresh()
         if self.observed.stored.applied is not None:
             self.deps.repository.keep(self.observed.stored.applied.stamp.commit)
@@ -218,6 +236,26 @@ class Host:
         if plan.refused:
             log.event("Refused", refused_message(plan), level=Level.WARN, commit=result.head)
 
+    def obey_halts(self) -> None:
+        """Obey what somebody wrote to the halts of the state folder, if anybody did. For any thread."""
+        self.deps.store.obey_halts()
+
+    def tell_halted(self, kinds: Kinds, step: HaltStep) -> None:
+        """Tell followers what halts changed, and know it at once: the operations thread may be waiting for git."""
+        with self.deps.store.reading() as rows:
+            self.obeyed = StoreState(halts=rows.halts(), halted_rows=rows.halted_rows())
+        if step.applied is not None:
+            self.observed = replace(self.observed, stored=replace(self.observed.stored, applied=step.applied))
+            changed = AppliedStep(kinds, step.base, step.applied, step.rows or (), migrated=step.rows is None)
+            for follower in self.followers:
+                follower.hear(changed)
+        for change in step.changes:
+            told, count = f"{change.selector}: {change.reason}", sum(step.counts.values())
+            if change.act is HaltAct.HALTED:
+                self.deps.log.event("Halted", told, level=Level.WARN, by=change.by, rows=count)
+            else:
+                self.deps.log.event("Released", told, by=change.by, rows=count)
+
     def kinds(self) -> Kinds:
         """The kinds that the live rows were made under."""
         return stored_kinds(self.deps.store.store().kinds())
@@ -248,6 +286,33 @@ class Host:
         self.deps.metrics.drift.count(scan.found, scan.healed, scan.fighting)
         self.deps.log.event("Scanned", level=Level.DEBUG, found=scan.found, healed=scan.healed)
         self.refresh()
+
+    def drill(self) -> None:
+        """Prove on a copy that halting works. Raises `NeedsHuman` when it does not."""
+        try:
+            drilled = self.drill_copy()
+        except UsageError:  # there is nothing that can be halted
+            return
+        self.deps.store.store().record_event(DRILLED, drill_detail(drilled, "the daemon"))
+        self.refresh()
+        if drilled.error:
+            raise NeedsHuman(
+                f"the drill of a halt failed: {drilled.error}", hint="`reconciler halt --drill` repeats it"
+            )
+        self.deps.log.event("Drilled", rows=drilled.rows, seconds=drilled.seconds)
+
+    def drill_copy(self) -> Drilled:
+        """The same for any thread, which records nothing."""
+        with self.deps.store.reading() as rows:
+            return drill_halts(rows, self.bundled, self.deps.state_folder, self.deps.clock)
+
+    def until_drill(self) -> float:
+        """Seconds until the next drill is due; a clock that was put back does not put it off for long."""
+        last = self.observed.stored.drill
+        if last is None:
+            return FIRST_DRILL
+        left = DRILL_INTERVAL - (self.deps.clock.now() - last.at).total_seconds()
+        return min(max(left, FIRST_DRILL), DRILL_INTERVAL)
 
     def back_up(self) -> Path:
         """Copy the store, and delete copies that are too old."""

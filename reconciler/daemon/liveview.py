@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from reconciler.model.change import Row
     from reconciler.model.commit import Applied
     from reconciler.model.live import CacheState, ViewDifference
-    from reconciler.ports import Cache, Sessions
     from reconciler.reconcile.sync import AppliedStep
+    from reconciler.redisports import Cache, Sessions
     from reconciler.sessions import SessionLayout
     from reconciler.settings import Settings
 

@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import suppress
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -60,6 +61,7 @@ class Task(IntEnum):
     SCAN = 2
     BACK_UP = 3
     PREPARE = 4
+    DRILL = 5
 
 
 PHASES = {
@@ -68,6 +70,7 @@ PHASES = {
     Task.SCAN: Phase.SCANNING,
     Task.BACK_UP: Phase.BACKING_UP,
     Task.PREPARE: Phase.IDLE,
+    Task.DRILL: Phase.DRILLING,
 }
 
 
@@ -236,6 +239,7 @@ class Loop:
         while not self._stopping.is_set():
             job = self.agenda.next(HEARTBEAT_INTERVAL)
             self._conditions.heartbeat()
+            self._obey_halts()
             if job is not None:
                 self._do(job)
                 self._used = time.monotonic()
@@ -244,6 +248,11 @@ class Loop:
         self._conditions.enter(Phase.STOPPING)
         self._host.settle()
         self._host.close_idle()
+
+    def _obey_halts(self) -> None:
+        """Obey what a command wrote that this daemon did not answer in time."""
+        with suppress(ReconcilerError):  # the next operation opens the store, and meets the error again
+            self._host.obey_halts()
 
     def _close_idle(self) -> None:
         """Let other processes have the store. What one of them wrote is looked at without waiting for the next scan."""
@@ -288,8 +297,11 @@ class Loop:
         if job.task is Task.SCAN:
             self.agenda.reschedule(Task.SCAN, now + self._intervals.scan)
             return self._host.scan()
-        if job.task is Task.PREPARE:
-            return self._prepare()
+        if job.task is Task.BACK_UP:
+            return self._back_up()
+        return self._drill() if job.task is Task.DRILL else self._prepare()
+
+    def _back_up(self) -> Path:
         backup = self._host.back_up()
         self._schedule_backup()
         return backup
@@ -311,12 +323,22 @@ class Loop:
         self._conditions.mark_synced()
         if Phase.BACKING_UP not in self._conditions.snapshot().active:
             self._schedule_backup()
+        if (
+            Phase.DRILLING not in self._conditions.snapshot().active
+            and result is not None
+            and result.applied is not None
+        ):
+            self._schedule_drill()
         return result
 
     def _fetch(self) -> None:
         self._conditions.enter(Phase.FETCHING)
         self._host.fetch(self._heartbeat)
         self._has_fetched = True
+
+    def _drill(self) -> None:
+        self._host.drill()
+        self._schedule_drill()
 
     def _prepare(self) -> None:
         """Open the store. Once another process has closed it, what waits for that is done; a commit needs no fetch."""
@@ -333,9 +355,13 @@ class Loop:
     def _schedule_backup(self) -> None:
         self.agenda.reschedule(Task.BACK_UP, time.monotonic() + self._host.until_backup())
 
+    def _schedule_drill(self) -> None:
+        self.agenda.schedule(Task.DRILL, time.monotonic() + self._host.until_drill())
+
     def _heartbeat(self) -> None:
         """A heartbeat from within an operation; raises when that has to end."""
         self._conditions.heartbeat()
+        self._obey_halts()
         if self._stopping.is_set():
             raise _Stopping
         if time.monotonic() - self._begun > OPERATION_TIMEOUT:

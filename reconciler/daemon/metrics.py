@@ -57,6 +57,13 @@ def host_metrics(scrape: Scrape, metrics: Metrics) -> Iterator[Metric]:
     yield _conditions(status)
     yield _gauge("head_refused", "1 while the newest commit is refused", float(status.refused is not None))
     yield _labelled_gauge("resources", "Live rows", "kind", status.resources)
+    halted = dict.fromkeys(status.resources, 0) | dict(status.halted_rows)
+    yield _labelled_gauge("halted_rows", "Live rows that halts keep from what git says", "kind", halted)
+    if status.drill is not None:
+        drilled = 0.0 if status.drill.detail.get("error") else status.drill.at.timestamp()
+        yield _gauge(
+            "halt_last_drill_timestamp_seconds", "When the last drill of a halt went well; 0: it did not", drilled
+        )
     since = metrics.in_sync.seconds()
     yield _gauge("seconds_since_last_successful_sync", "Since the live rows were last seen to be the head's", since)
     if status.applied is not None:

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from reconciler import answers, canonical
 from reconciler.history.drifts import of_interval
 from reconciler.history.fate import NEVER_LIVE, Fate
+from reconciler.model.intervals import IntervalEnd
 from reconciler.report.escape import Moments, escape_line, strip_fraction
 from reconciler.report.problems import build_problem
 from reconciler.report.tables import Column, Nature, TextTable
@@ -135,9 +136,20 @@ def fate_text(
         return f"refused by {list_words(refused_by, MAX_RULES)}" if refused_by else "refused"
     if not live:
         return str(fate)
-    since, until = strip_fraction(live[-1].since), live[-1].until
+    since, until = strip_fraction(last_live_since(live)), live[-1].until
     drifted = _drifted_mark(live)
     return f"live from {since}{drifted}" if until is None else f"was-live {since} to {strip_fraction(until)}{drifted}"
+
+
+def last_live_since(live: Sequence[answers.LiveSpan]) -> str:
+    """When a commit last went live: that halts changed meanwhile began another interval of the same commit."""
+    spans = reversed(live)
+    since = next(spans).since
+    for span in spans:
+        if span.ended != str(IntervalEnd.HALT_CHANGED) or span.until != since:
+            break
+        since = span.since
+    return since
 
 
 def _drifted_mark(live: Sequence[answers.LiveSpan]) -> str:

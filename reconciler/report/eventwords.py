@@ -55,6 +55,20 @@ def _refused(detail: Detail, author: str | None) -> EventWords:
     return EventWords(author, f"{subject}{by}{what}")
 
 
+def _halted(detail: Detail, _: str | None) -> EventWords:
+    return EventWords(str(detail["actor"]), f"halted {detail['selector']}: {detail['reason']}")
+
+
+def _released(detail: Detail, _: str | None) -> EventWords:
+    return EventWords(str(detail["actor"]), f"released {detail['selector']}: {detail['reason']}")
+
+
+def _drilled(detail: Detail, _: str | None) -> EventWords:
+    error = detail.get("error")
+    what = f"drilled a halt, which FAILED: {error}" if error else f"drilled a halt on a copy of {detail['rows']} rows"
+    return EventWords(str(detail["actor"]), what)
+
+
 def _suspended(detail: Detail, _: str | None) -> EventWords:
     until = f" until {_moment(detail['until'])}" if detail.get("until") else ""
     return EventWords(str(detail["actor"]), f"suspended reconciling{until}: {detail['reason']}")
@@ -112,6 +126,9 @@ _DESCRIBE: dict[str, Callable[[Detail, str | None], EventWords]] = {
     "applied": _applied,
     "refused": _refused,
     "suspended": _suspended,
+    "halted": _halted,
+    "released": _released,
+    "halt-drilled": _drilled,
     "resumed": _resumed,
     "suspension-expired": _expired,
     DRIFT_FOUND: _found,

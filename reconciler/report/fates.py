@@ -9,7 +9,7 @@ from msgspec import Struct
 from reconciler.history.fate import NEVER_LIVE, CommitFate, Fate
 from reconciler.model.commit import Status
 from reconciler.model.problem import APPROVABLE
-from reconciler.report.commits import build_spans, short_sha
+from reconciler.report.commits import build_spans, last_live_since, short_sha
 from reconciler.report.escape import strip_fraction
 from reconciler.words import list_words
 
@@ -112,14 +112,18 @@ def _passed(story: FateStory) -> Sentence | None:
 
 
 def _live(story: FateStory) -> Sentence:
-    return f"It is live, since {strip_fraction(build_spans(story.fate)[-1].since)}.", ()
+    return f"It is live, since {strip_fraction(last_live_since(build_spans(story.fate)))}.", ()
 
 
 def _was_live(story: FateStory) -> Sentence:
-    span = build_spans(story.fate)[-1]
+    spans = build_spans(story.fate)
+    span = spans[-1]
     why = "" if span.ended in {None, "replaced"} else f" ({str(span.ended).replace('-', ' ')})"
     after = f"; then {short_sha(story.by)} went live" if story.by else ""
-    return f"It was live from {strip_fraction(span.since)} to {strip_fraction(span.until or '')}{why}{after}.", ()
+    return (
+        f"It was live from {strip_fraction(last_live_since(spans))} to {strip_fraction(span.until or '')}{why}{after}.",
+        (),
+    )
 
 
 def _head_steps(story: FateStory) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from reconciler import answers, canonical
 from reconciler.model.host import Grade
 from reconciler.report.commits import build_applied, build_attempt, short_sha
 from reconciler.report.escape import EXACT, Moments, escape_line, format_time
+from reconciler.report.halts import build_drill, build_halt, drill_text, halt_line
 from reconciler.report.problems import plural
 from reconciler.words import list_words
 
@@ -45,6 +46,9 @@ def build_status(status: Status) -> answers.Status:
         live_view=_build_live_view(running.view) if running and running.view else None,
         drift=_build_scan(running.scan) if running and running.scan else None,
         troubles=tuple(map(_build_trouble, status.troubles)),
+        halted=tuple(map(build_halt, status.halts.standing)),
+        halted_rows=dict(status.halted_rows),
+        halt_drill=build_drill(status.drill),
         followers=tuple(map(_build_follower, running.followers)) if running and running.followers else UNSET,
     )
 
@@ -165,8 +169,14 @@ def status_lines(status: answers.Status, moments: Moments = EXACT) -> Iterator[t
         yield "refused", f"{short_sha(status.refused.commit)}, {errors}"
     if status.suspended:
         yield "suspended", suspension_line(status.suspended, moments)
+    for halt in status.halted:
+        yield "halted", halt_line(halt, moments)
+    if kept := {kind: count for kind, count in status.halted_rows.items() if count}:
+        yield "kept off", ", ".join(f"{count:,} {kind}" for kind, count in kept.items())
     live = (f"{count:,} {kind}" for kind, count in status.resources.items() if count)
     yield "live rows", ", ".join(live) or "none"
+    if status.halt_drill or status.halted:
+        yield "halt drill", drill_text(status.halt_drill, moments)
     if status.shallow:
         yield "clone", "shallow: rows are dated from where its history was cut off"
     if status.daemon:

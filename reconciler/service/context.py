@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.reader import DuckDBReader
     from reconciler.adapters.duckdb.store import DuckDBStore
     from reconciler.adapters.git.repository import GitSource
+    from reconciler.adapters.haltfile import HaltFile
     from reconciler.kinds.kind import Kinds
     from reconciler.ledger.connection import Connection
     from reconciler.ledger.ledger import SqlLedger
@@ -35,12 +36,12 @@ if TYPE_CHECKING:
     from reconciler.model.live import CompareView
     from reconciler.model.rows import QueryLimits, QueryResult, TableExport
     from reconciler.ports import Clock, LedgerReader, PolicyEngine, StoreReader
-    from reconciler.ports import Sessions as SessionStore
     from reconciler.reconcile.branch import FollowedBranch
     from reconciler.reconcile.faults import FaultFinder
     from reconciler.reconcile.plan import Planner
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.reconcile.sync import AppliedStep
+    from reconciler.redisports import Sessions as SessionStore
     from reconciler.sessions import SessionLayout
     from reconciler.settings import Settings
     from reconciler.status import Status
@@ -129,7 +130,8 @@ class Openers(Struct, frozen=True):
     where a state folder has no store. `ledger` opens the history of a branch in a state folder, with so many whole
     seconds for which a server may say nothing; it is None on a host that keeps none. `engine` gives it as a value of
     `history.url`, `recorded` whether there is anything in one without a server; `connect_history` opens the engine of
-    any such value. `compare_view` is None on a host without a live view. `faults` is for whatever judges commits.
+    any such value. `halts` gives the file of a state folder with what is halted. `compare_view` is None on a host
+    without a live view. `faults` is for whatever judges commits.
     """
 
     source: Callable[[], AbstractContextManager[GitSource]]
@@ -148,6 +150,7 @@ class Openers(Struct, frozen=True):
     back_up: Callable[[Path], Path]
     restore: Callable[[Path, Path, Claimant], StoreRestored]
     publish: Callable[[Path, DuckDBStore, AppliedStep | None], None]
+    halts: Callable[[Path], HaltFile]
     faults: FaultFinder
 
 

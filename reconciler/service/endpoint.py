@@ -32,6 +32,8 @@ REPEATED = 500
 WHOLE_NUMBER = re.compile("[1-9][0-9]{0,5}", re.ASCII)
 TRUE, FALSE = ("true", "1"), ("false", "0", "")
 JSON = "application/json"
+EXPIRES = "reconciler-expires"
+"""The header that says until when somebody waits for an operation: seconds since 1970, of a client on the same host."""
 
 
 class Role(StrEnum):
@@ -48,7 +50,8 @@ class Runs(StrEnum):
 
     Calls about sessions have threads of their own, so that they wait for Redis alone: those that need the live rows
     (OWNERS) apart from those that do not; so have queries (QUERY), which nobody may wait for to change, together with
-    exports (EXPORT), which give a file, and those of a worker's calls that may take long.
+    exports (EXPORT), which give a file, and those of a worker's calls that may take long. What must not wait for any of
+    these has threads of its own (URGENT).
     """
 
     LOOP = "loop"
@@ -56,6 +59,7 @@ class Runs(StrEnum):
     QUERY = "query"
     EXPORT = "export"
     OPERATIONS = "operations"
+    URGENT = "urgent"
     SESSIONS = "sessions"
     OWNERS = "owners"
 
@@ -181,6 +185,13 @@ def check_text(name: str, value: str) -> str:
     return value
 
 
+def check_texts(name: str, value: list[Any]) -> list[Any]:
+    """Some texts for people. How many there may be is for the call to say."""
+    if not all(isinstance(one, str) for one in value):
+        raise UsageError(f"{name} is a list of texts")
+    return [check_text(name, one) for one in value]
+
+
 def check_rows(name: str, value: int) -> int:
     """How many rows of a query are asked for."""
     if not 1 <= value <= MAX_ROWS:
@@ -203,6 +214,7 @@ def parse_session_limit(value: str) -> object:
 NO_POINT = "name a commit or a moment, such as 2026-11-23T08:00Z"
 NO_FILE = ("there is no file", "name a backup on this host")
 NO_REASON = ("there is no reason", "say why, for whoever finds this host suspended")
+NO_HALT_REASON = ("there is no reason", "say why, for whoever finds it halted or released")
 NO_QUERY = ("there is no query", "name it as query: one SELECT")
 NO_OWNER = ("say whose sessions: ?{}=", "a name in git, or an id")
 OWNER_NAME = "owner"

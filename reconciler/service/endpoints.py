@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar, overload
 
 from reconciler import answers, reviews
+from reconciler.report.halts import Halts
 from reconciler.report.history import Blame
 from reconciler.report.queries import QueryResult, Tables
 from reconciler.report.rows import Uses
@@ -50,6 +51,7 @@ from reconciler.service.endpoint import (
     text,
     whole_number,
 )
+from reconciler.service.halts import HaltList
 from reconciler.service.history import History
 from reconciler.service.host import Host, HostControl
 from reconciler.service.kinds import Kinds
@@ -93,6 +95,7 @@ UNKNOWN_FILTER, UNKNOWN_PARAMETER = "filter", "parameter"
 
 ENDPOINTS: Final = (
     _read("/v1/status", Host.status, answers.Status, NOW, "How this host stands", weak=True),
+    _read("/v1/halts", HaltList.all, Halts, NOW, "What is halted, and when a drill last proved that halting works"),
     _read("/v1/kinds", Kinds.all, answers.Kinds, LIVE, "The kinds there are"),
     _read("/v1/kinds/{kind}", Kinds.schema, dict, LIVE, "The JSON Schema of a kind"),
     _read(
@@ -380,7 +383,7 @@ def find_endpoint(call: Callable[..., Any]) -> Endpoint:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-SERVICES = (History, Host, Kinds, Plans, Rows, Sessions, Sql, Why)
+SERVICES = (HaltList, History, Host, Kinds, Plans, Rows, Sessions, Sql, Why)
 
 
 class Services:

@@ -15,6 +15,7 @@ from reconciler.history.changes import blame_fields
 from reconciler.history.drifts import assign_drifts
 from reconciler.history.fate import Fate
 from reconciler.model.commit import Status
+from reconciler.model.halt import Halts
 from reconciler.model.rows import ORPHANED, HistoryPoint
 from reconciler.model.selection import Selection
 from reconciler.plan import Plan, sort_changes
@@ -235,7 +236,9 @@ def rows_at(
             hint = f"see `reconciler history {kind.name.lower()} {name}`"
             raise UsageError(f"no {kind.name} {name} was live at {place.name}", hint=hint)
         found = past_rows.sort_best_first(kind, found, name)[:1]
-    rows = sorted((past_rows.to_live_row(kind, row) for row in found), key=lambda row: (row.name, row.path is None))
+    halts = past.live.halts_at(parse_time(at)) if is_time(at) else Halts()
+    past_live = (past_rows.to_live_row(kind, row, halts) for row in found)
+    rows = sorted(past_live, key=lambda row: (row.name, row.path is None))
     selection = choose(kind) if choose else Selection()
     live = select(kind, selection, rows)
     ids = None if name is None else [str(row.values[kind.key]) for row in found]

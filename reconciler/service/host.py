@@ -14,10 +14,12 @@ from reconciler.service.context import Service
 from reconciler.times import parse_until
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from concurrent.futures import Future
 
     from reconciler.model.rows import Drifts
     from reconciler.ports import Clock, Store
+    from reconciler.report.halts import Drilled, Halted, Released
     from reconciler.report.sync import Sync
     from reconciler.report.verification import Restored, Verification
     from reconciler.service.context import Heartbeat
@@ -98,6 +100,34 @@ class HostControl(Protocol):
 
     def resume(self, by: str) -> Future[answers.Resumed]:
         """Start reconciling again."""
+        ...
+
+    def halt(
+        self,
+        by: str,
+        reason: str,
+        kind: str | None = None,
+        names: Sequence[str] | None = None,
+        label: str | None = None,
+        all: bool | None = None,  # noqa: A002  the field of the body
+    ) -> Future[Halted]:
+        """Switch off what is named, whatever git says, until somebody releases it. Waits for no other operation."""
+        ...
+
+    def release(
+        self,
+        by: str,
+        reason: str,
+        kind: str | None = None,
+        names: Sequence[str] | None = None,
+        label: str | None = None,
+        all: bool | None = None,  # noqa: A002  the same
+    ) -> Future[Released]:
+        """Let be again what git says, of what was halted like this; without any of it, of the only halt there is."""
+        ...
+
+    def drill(self, by: str) -> Future[Drilled]:
+        """Halt and release some rows of a copy of the store, and see that it works. No live row is touched."""
         ...
 
 

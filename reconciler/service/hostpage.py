@@ -34,6 +34,7 @@ PARTS = {
     "backups": "copies of the store",
     "log": "what the daemon tells",
     "notifications.json": "what receivers are to be told",
+    "halts.json": "what is halted",
 }
 """What a state folder holds, and what it is for."""
 SET, UNSET = "set", "not set"

@@ -34,6 +34,7 @@ from reconciler.service.context import (
     state_folder,
 )
 from reconciler.service.endpoints import Services
+from reconciler.service.halts import read_halts, recall_halts
 from reconciler.service.host import history_off, raise_unresolved
 from reconciler.service.kinds import known_kinds
 from reconciler.service.localcontrol import LocalControl
@@ -261,9 +262,12 @@ class LocalHost:
                 rehearse=rehearse_step,
                 binds=followed.binds,
             )
-            yield reconciler, branch_conditions(followed, self.clock), partial(self._publish, place.state, store)
+            reader = self._ledger_reader(*_recorded(target, store))
+            unknown = recall_halts(store, self.openers.halts(place.state), reader, self.name, self.clock)
+            warnings = (*branch_conditions(followed, self.clock), *([unknown] if unknown else []))
+            yield reconciler, warnings, partial(self.publish, place.state, store)
 
-    def _publish(self, state: Path, store: DuckDBStore, step: AppliedStep | None) -> tuple[HostCondition, ...]:
+    def publish(self, state: Path, store: DuckDBStore, step: AppliedStep | None) -> tuple[HostCondition, ...]:
         """Publish the live rows; what keeps them from it is no failure of the reconcile."""
         try:
             self.openers.publish(state, store, step)
@@ -290,12 +294,17 @@ class LocalHost:
             )
             branch = BranchHead(owner.url, owner.branch, None, shallow=False, conditions=(condition,))
             with self.openers.reader(state) or nullcontext() as store:
-                return describe(branch, read_store_state(store) if store else StoreState(), None, self.clock.now())
+                return self._describe(branch, state, store)
 
     def _status(self) -> Status:
         with self.open_place() as place, self.openers.reader(place.state) or nullcontext() as store:
             branch = describe_branch(place, self._observe(place, branch_choice(self.settings), store), self.clock)
-            return describe(branch, read_store_state(store) if store else StoreState(), None, self.clock.now())
+            return self._describe(branch, place.state, store)
+
+    def _describe(self, branch: BranchHead, state: Path, store: DuckDBReader | None) -> Status:
+        halts, trouble = read_halts(self.openers.halts(state), self.clock)
+        branch = replace(branch, conditions=(*branch.conditions, *trouble))
+        return describe(branch, read_store_state(store) if store else StoreState(), None, self.clock.now(), halts)
 
     def observe(self, place: Place) -> FollowedBranch:
         """The branch as it is now; bound to none while another process has the store."""

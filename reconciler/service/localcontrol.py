@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import Future
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from reconciler import answers
+from reconciler.adapters.duckdb.connection import FILE_NAME, is_there
+from reconciler.errors import InUse, ReconcilerError
+from reconciler.model.halt import DRILLED
 from reconciler.model.rows import Drifts
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.sync import CommitApproval, current_suspension
 from reconciler.report.status import build_suspension
 from reconciler.report.sync import Sync, build_drift, build_sync
 from reconciler.report.verification import Restored, Verification, build_restored, build_verification
+from reconciler.service.drill import drill_detail, drill_halts
+from reconciler.service.halts import HaltChoice, HaltDesk
 from reconciler.service.host import end_suspension, heal_store, new_suspension, suspension_error
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reconciler.report.halts import Drilled, Halted, Released
     from reconciler.service.local import LocalHost
 
 T = TypeVar("T")
+OBEY_SECONDS, OBEY_PAUSE = 0.5, 0.05
+"""Seconds that another process's turn at the store is waited out by a halt, and between two tries."""
 
 
 class LocalControl:
@@ -82,6 +94,66 @@ class LocalControl:
         """Start reconciling again."""
         with self._host.open_store() as store:
             return _done(answers.Resumed(ended=end_suspension(store, by)))
+
+    def halt(
+        self,
+        by: str,
+        reason: str,
+        kind: str | None = None,
+        names: Sequence[str] | None = None,
+        label: str | None = None,
+        all: bool | None = None,  # noqa: A002  as in the port
+    ) -> Future[Halted]:
+        """Write down what is halted, and make the rows obey where no other process has the store."""
+        choice = HaltChoice(kind or "", tuple(names or ()), label or "", bool(all))
+        return _done(self._desk().halt(by, reason, choice))
+
+    def release(
+        self,
+        by: str,
+        reason: str,
+        kind: str | None = None,
+        names: Sequence[str] | None = None,
+        label: str | None = None,
+        all: bool | None = None,  # noqa: A002  as in the port
+    ) -> Future[Released]:
+        """The same the other way round."""
+        choice = HaltChoice(kind or "", tuple(names or ()), label or "", bool(all))
+        return _done(self._desk().release(by, reason, choice))
+
+    def drill(self, by: str) -> Future[Drilled]:
+        """Halt and release some rows of a copy of the store."""
+        state = self._host.find_state_folder()
+        with self._host.openers.reader(state) or nullcontext() as reader:
+            drilled = drill_halts(reader, self._host.bundled, state, self._host.clock)
+        with suppress(ReconcilerError), self._host.openers.store(state) as store:
+            store.record_event(DRILLED, drill_detail(drilled, by))
+        return _done(drilled)
+
+    def _desk(self) -> HaltDesk:
+        """Git is asked for nothing but where the state folder is."""
+        host, state = self._host, self._host.find_state_folder()
+        return HaltDesk(
+            file=host.openers.halts(state),
+            open_rows=lambda: host.openers.reader(state) or nullcontext(),
+            obey=lambda: self._obey(state),
+            bundled=host.bundled,
+            clock=host.clock,
+        )
+
+    def _obey(self, state: Path) -> None:
+        """Open the store for writing, which makes it obey; of a host that has none yet the first sync does."""
+        limit = time.monotonic() + OBEY_SECONDS
+        while is_there(state / FILE_NAME):
+            try:
+                with self._host.openers.store(state) as store:
+                    self._host.publish(state, store, None)
+            except InUse:
+                if time.monotonic() >= limit:
+                    raise
+                time.sleep(OBEY_PAUSE)
+            else:
+                return
 
 
 def _done(answer: T) -> Future[T]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from reconciler import answers
+from reconciler.report.halts import Drilled, Halted, Released
 from reconciler.report.sync import Sync
 from reconciler.report.verification import Restored, Verification
 from reconciler.service.endpoint import (
@@ -12,15 +13,20 @@ from reconciler.service.endpoint import (
     FLAG,
     MAX_TEXT,
     NO_FILE,
+    NO_HALT_REASON,
     NO_REASON,
     Endpoint,
     Field,
     Role,
     Runs,
     check_text,
+    check_texts,
     text,
 )
+from reconciler.service.halts import MAX_NAMES
 from reconciler.service.host import HostControl
+from reconciler.service.selection import MAX_SELECTOR
+from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +50,41 @@ def _operation(
         slow=slow,
     )
 
+
+def _urgent(path: str, call: Callable[..., Any], answer: Any, summary: str, *fields: Field) -> Endpoint:
+    """An operation that waits for no other."""
+    return replace(_operation(path, call, answer, summary, *fields, slow=False), runs=Runs.URGENT)
+
+
+REASON = Field(
+    "reason",
+    str,
+    text(description="why", minLength=1, maxLength=MAX_TEXT),
+    required=True,
+    missing=NO_HALT_REASON,
+    check=check_text,
+)
+CHOICE = (
+    Field("kind", str, text(description="only of this kind; names need one", maxLength=MAX_TEXT), check=check_text),
+    Field(
+        "names",
+        list,
+        {
+            "type": "array",
+            "items": text(minLength=1, maxLength=MAX_TEXT),
+            "maxItems": MAX_NAMES,
+            "description": "names or ids of resources of the kind",
+        },
+        check=check_texts,
+    ),
+    Field(
+        "label",
+        str,
+        text(description="those with these labels, now and later, as in `label` of a read", maxLength=MAX_SELECTOR),
+    ),
+    Field("all", bool, {**FLAG, "description": "whatever there is of the kind or of all kinds, now and later"}),
+)
+"""What is halted or released: exactly one of names, label and all."""
 
 OPERATIONS: Final = (
     _operation(
@@ -105,4 +146,16 @@ OPERATIONS: Final = (
         slow=False,
     ),
     _operation("/v1/resume", HostControl.resume, answers.Resumed, "Start reconciling again", slow=False),
+    _urgent(
+        "/v1/halt",
+        HostControl.halt,
+        Halted,
+        "Switch off what is named, whatever git says: it opens nothing new, and closes nothing",
+        REASON,
+        *CHOICE,
+    ),
+    _urgent(
+        "/v1/release", HostControl.release, Released, "Let be again what git says of what was halted", REASON, *CHOICE
+    ),
+    _urgent("/v1/drill", HostControl.drill, Drilled, "Halt and release some rows of a copy of the store"),
 )

@@ -21,6 +21,7 @@ from reconciler.model.rows import DriftFilter, Search
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.report import commits
 from reconciler.report.escape import format_time
+from reconciler.report.halts import build_halt
 from reconciler.report.pages import (
     Known,
     build_days,
@@ -128,7 +129,10 @@ class Pages(Service):
             kinds = stored_kinds(store.kinds())
             base, only = store.base(kinds), Kinds(tuple(one for one in kinds if one.name == found.name))
             known = Known(_find_refs(base, found, rows), _find_names(base, found, (row.values for row in rows)))
-            return self._page(build_search_page(found, search, number, rows, known, store.drift(only)))
+            page = build_search_page(found, search, number, rows, known, store.drift(only))
+            ids = [str(row.values[found.key]) for row in rows] if store.halted_rows().get(found.name) else []
+            halted = [one for one in ids if (row := base.row(RowId(found.name, one))) and row.halted]
+            return self._page(page | {"halted": halted})
 
     def search(self, query: Query) -> Page:
         """The live rows of all kinds in which a text stands, some of each; what has that name first."""
@@ -155,6 +159,11 @@ class Pages(Service):
             names = _find_names(store.base(stored_kinds(store.kinds())), found, sides)
             page = build_row_comparison(found, live.name if live else name, live, declared, names)
             drifts = self._drifts_of(store, found, page["id"])
+            halted = (declared.halted if declared else None) or {}
+            halt = store.halts().of(declared.resource) if declared else None
+        for field in page["fields"]:
+            field["halted"] = bool(live) and field["column"] in halted
+        page |= {"halted": halt and answers.to_json(build_halt(halt))}
         past = self._resource_history(found, page)
         if live is None and declared is None and not past["changes"]:
             raise UsageError(f"there is no {found.name} {name}", hint=f"see the list of every {found.name}")
@@ -256,6 +265,7 @@ class Pages(Service):
             "sync": status.sync,
             "health": status.health,
             "applied": status.applied and status.applied.commit,
+            "halted": [halt.selector for halt in status.halted],
             "at": format_time(self.context.clock.now()),
         }
 

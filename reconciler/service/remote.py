@@ -6,6 +6,7 @@ import http.client
 import inspect
 import json
 import re
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -16,6 +17,7 @@ from msgspec import ValidationError
 
 from reconciler.answers import from_json
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
+from reconciler.service.endpoint import EXPIRES
 from reconciler.service.endpoints import find_endpoint
 from reconciler.service.sql import Sql
 
@@ -165,6 +167,8 @@ class DaemonClient:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json", "Connection": "close"}
         headers.update(more or {})
         timeout = min(timeout, self.patience)
+        if body is not None:  # what is given up must not be done later by a daemon that was stopped
+            headers[EXPIRES] = f"{time.time() + timeout:.3f}"
         connection = http.client.HTTPConnection(self.address, timeout=timeout)
         try:
             connection.request(method, path, None if body is None else json.dumps(body).encode(), headers)

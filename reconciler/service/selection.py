@@ -58,7 +58,7 @@ def parse_selection(
     for what, text in (("label", label), ("filter", filters), ("sort", sort)):
         if text is not None and len(text) > MAX_SELECTOR:
             raise UsageError(f"{what} is longer than {MAX_SELECTOR:,} characters")
-    labels, fields = tuple(_parse_labels(label or "")), tuple(_parse_filters(kind, filters or ""))
+    labels, fields = tuple(parse_labels(label or "")), tuple(_parse_filters(kind, filters or ""))
     if len(labels) + len(fields) > MAX_CONDITIONS:
         raise UsageError(f"there are more than {MAX_CONDITIONS} conditions", hint="`reconciler sql` takes any number")
     field = (sort or "").removeprefix("-")
@@ -181,7 +181,8 @@ def _parse_value(column: Column, text: str) -> Wanted:
     return text.lower() if column.type is SqlType.UUID else text
 
 
-def _parse_labels(text: str) -> Iterator[Condition]:
+def parse_labels(text: str) -> Iterator[Condition]:
+    """What is asked of labels. Raises `UsageError`."""
     for part in _split_labels(text):
         if found := SET.fullmatch(part):
             key, word, values = found.groups()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
@@ -18,7 +20,7 @@ from starlette.routing import Route
 
 from reconciler.answers import Answer, to_json
 from reconciler.errors import ReconcilerError, RetryLater
-from reconciler.service.endpoint import AT, JSON, OWNER_NAME, Runs
+from reconciler.service.endpoint import AT, EXPIRES, JSON, OWNER_NAME, Runs
 from reconciler.service.endpoints import ENDPOINTS
 from reconciler.web.http import (
     NO_STORE,
@@ -66,8 +68,11 @@ SESSION_THREADS = 4
 QUERY_THREADS, SLOW_THREADS = 8, 4
 """Queries and exports at once, those that wait for their turn among them, and reads that may take long. No short read,
 as of the status or of rows, waits behind either."""
+URGENT_THREADS = 4
+"""Halts at once."""
 CHUNK = 256 * 1024
 MEDIA_TYPES = {"parquet": "application/vnd.apache.parquet", "csv": "text/csv; charset=utf-8", "json": JSON}
+EPOCH = re.compile(r"[0-9]{1,12}(\.[0-9]{1,9})?", re.ASCII)
 ROW_COUNT = "reconciler-rows"
 """The header that says how many rows an exported file has."""
 
@@ -155,6 +160,7 @@ class Api:
             Runs.OWNERS: ThreadPoolExecutor(SESSION_THREADS, "sessions-new"),
             Runs.QUERY: ThreadPoolExecutor(QUERY_THREADS, "query"),
             Runs.WORKER: ThreadPoolExecutor(SLOW_THREADS, "slow-read"),
+            Runs.URGENT: ThreadPoolExecutor(URGENT_THREADS, "urgent"),
         }
         self._runs = {
             Runs.LOOP: self._answer_now,
@@ -162,6 +168,7 @@ class Api:
             Runs.QUERY: self._query,
             Runs.EXPORT: self._export,
             Runs.OPERATIONS: self._operate,
+            Runs.URGENT: self._act,
             Runs.SESSIONS: self._ask_sessions,
             Runs.OWNERS: self._ask_sessions,
         }
@@ -184,6 +191,7 @@ class Api:
 
     async def _handle(self, endpoint: Endpoint, request: Request) -> Response:
         assert endpoint.call is not None
+        _check_expiry(endpoint, request)
         arguments = dict(request.path_params) | read_parameters(endpoint, request, self._owner_word)
         if endpoint.body is not None:
             arguments |= await self._read_fields(endpoint, request)
@@ -203,6 +211,12 @@ class Api:
             answer = await self._waiting.result(call(), self._deadlines.operation)
         else:
             answer = await self._waiting.result(call(), self._deadlines.turn, TOO_BUSY)
+        return json_response(to_json(answer))
+
+    async def _act(self, endpoint: Endpoint, request: Request, call: Call) -> Response:
+        """What waits for nobody: its future is done when it is given."""
+        executor = self._executors[endpoint.runs]
+        answer = await self._waiting.call(lambda: call().result(), self._deadlines.operation, executor)
         return json_response(to_json(answer))
 
     async def _ask_sessions(self, endpoint: Endpoint, request: Request, call: Call) -> Response:
@@ -239,9 +253,19 @@ class Api:
                 raise unprocessable(field.missing[0], hint=field.missing[1])
             if value is not None:
                 body[field.name] = field.check(field.name, value)
-        if endpoint.runs is Runs.OPERATIONS:
+        if endpoint.runs in (Runs.OPERATIONS, Runs.URGENT):
             body["by"] = str(body.get("by", "")).strip() or SOMEBODY
         return body
+
+
+def _check_expiry(endpoint: Endpoint, request: Request) -> None:
+    """A daemon that was stopped finds old requests when it goes on: what nobody waits for any more is not done."""
+    if endpoint.method in ("GET", "HEAD"):
+        return
+    expires = request.headers.get(EXPIRES, "")
+    if EPOCH.fullmatch(expires) and time.time() > float(expires):
+        hint = "see what stands now, then ask again"
+        raise HttpError(HTTPStatus.REQUEST_TIMEOUT, "too-late", "this request came too late to be met", hint=hint)
 
 
 def read_parameters(endpoint: Endpoint, request: Request, owner_word: str = "") -> dict[str, Any]:

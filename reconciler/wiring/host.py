@@ -6,18 +6,19 @@ What this process needs for that is imported only then: a question to a daemon s
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from reconciler.adapters.daemonfile import find_daemon
 from reconciler.adapters.files import write_named
-from reconciler.errors import UsageError
+from reconciler.errors import ReconcilerError, UsageError
 from reconciler.service.context import known_state_folder
 from reconciler.service.remote import DaemonClient
 from reconciler.service.rows import Rows
 from reconciler.service.sessions import Sessions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from reconciler.service.context import Progress
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
     Host: TypeAlias = Services | DaemonClient
 
+T = TypeVar("T")
+AT_ONCE = 0.7
+"""Seconds that a daemon may take for what must be done within one."""
 HURRY = 1.5
 """Seconds that a daemon may take to answer somebody who is typing."""
 
@@ -46,6 +50,23 @@ def open_hurried_host(settings: Settings) -> Host:
     """The same for somebody who does not wait: a daemon that is busy is given up soon."""
     host = open_host(settings)
     return replace(host, patience=HURRY) if isinstance(host, DaemonClient) else host
+
+
+def ask_at_once(settings: Settings, call: Callable[..., Future[T]], *args: object) -> T:
+    """The answer of an operation that must not wait: a daemon that hangs or is stopped is given up soon.
+
+    Then this process does it, as far as it can beside the daemon. What the daemon says makes no sense is raised.
+    """
+    try:
+        daemon = find_running(settings)
+        if daemon is not None:
+            answer: T = replace(daemon, patience=AT_ONCE).ask(call, *args)
+            return answer
+    except UsageError:
+        raise
+    except ReconcilerError:
+        pass
+    return _open_local(settings).services().ask(call, *args)
 
 
 def find_state_folder(settings: Settings) -> Path:

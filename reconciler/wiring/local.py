@@ -17,6 +17,7 @@ from reconciler.adapters.duckdb.files import write_parquet
 from reconciler.adapters.duckdb.ledger import HistoryFile, open_ledger
 from reconciler.adapters.duckdb.store import open_reader, open_store
 from reconciler.adapters.files import write_lines
+from reconciler.adapters.haltfile import HaltFile
 from reconciler.adapters.machine import SystemClock
 from reconciler.daemon.publishing import publish_once
 from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
@@ -150,6 +151,7 @@ def make_openers(settings: Settings) -> Openers:
         back_up=lambda state: backup.back_up(state, clock.now()),
         restore=lambda file, state, claimant: backup.restore(file, state, claimant.owns, clock.now()),
         publish=partial(publish_once, settings),
+        halts=HaltFile,
         faults=fault_finder(),
     )
 

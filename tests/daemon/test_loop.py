@@ -43,6 +43,9 @@ class Host:
         self.gate = threading.Event()
         self.gate.set()
 
+    def obey_halts(self) -> None:
+        self.threads.add(threading.current_thread().name)
+
     def fetch(self, heartbeat: Callable[[], None]) -> None:
         heartbeat()
         self.fetches += 1

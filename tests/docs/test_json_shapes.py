@@ -28,6 +28,7 @@ VARYING = (
     (re.compile(r'("token"): "[\w-]{43}"'), r"\1: <token>"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "<digest>"),
     (re.compile(r"\b[0-9a-f]{40}\b"), "<sha>"),
+    (re.compile(r'("id"): "[0-9a-f]{8}"'), r"\1: <id>"),
     (re.compile(r'("host"): "[^"]+"'), r"\1: <host>"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)"), "<moment>"),
 )
@@ -65,6 +66,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     asked["token"] = ["token", "--role", "read"]
     asked["suspend"] = ["suspend", "--reason", "broker maintenance", "--until", "2h"]
     asked["resume"] = ["resume"]
+    asked["halt"] = ["halt", "user", "fx-majors-01", "--reason", "the feed is wrong"]
+    asked["release"] = ["release", "user", "fx-majors-01", "--reason", "the feed is well"]
     asked["policy"] = ["policy", "test", "connection-timeout"]
     differs = {"plan": run("plan", "--base", "HEAD~1", "--format", "json", code=2)}
     told = {name: json.loads(run(*words, "--format", "json")) for name, words in asked.items()}

@@ -39,6 +39,7 @@ STATE_IN: Mapping[str, Literal["label", "text"]] = {
     "health": "text",
     "refused": "label",
     "suspended": "label",
+    "halted": "label",
     "trouble": "label",
 }
 """Where its lines tell a state."""

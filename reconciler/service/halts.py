@@ -1,0 +1,324 @@
+"""Halts as people ask for them: what they typed to what is halted, and the file before the rows.
+
+Halted means: opens nothing new; it closes nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.model.halt import Halt, HaltSelector
+from reconciler.model.halt import Halts as StandingHalts
+from reconciler.model.host import ConditionSeverity, HostCondition
+from reconciler.model.selection import Selection
+from reconciler.reconcile.rules import stored_kinds
+from reconciler.report.halts import (
+    Halted,
+    Halts,
+    Released,
+    build_halted,
+    build_released,
+    build_standing,
+    standing_line,
+    standing_text,
+)
+from reconciler.service.context import Service
+from reconciler.service.kinds import known_kinds
+from reconciler.service.selection import parse_labels
+from reconciler.status import HALTS
+from reconciler.values import replace
+from reconciler.words import list_words, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from reconciler.adapters.duckdb.reader import DuckDBReader
+    from reconciler.adapters.haltfile import HaltFile
+    from reconciler.kinds.kind import Kind, Kinds
+    from reconciler.ports import Clock, LedgerReader, Store
+    from reconciler.reconcile.rules import BundledSchemas
+
+    OpenLedger = Callable[[], AbstractContextManager[LedgerReader]]
+
+MAX_NAMES = 500
+"""Names of one halt."""
+WAYS = "name what to halt: KIND NAME…, -l LABEL or --all"
+LATER = "written to halts.json; the process that has the store obeys it before it does anything else"
+NOT_LOOKED_UP = "the live rows cannot be read now: the names were not looked up, and are taken as they were typed"
+
+
+class HaltChoice(Struct, frozen=True):
+    """What somebody wants to halt or release, as they typed it."""
+
+    kind: str = ""
+    names: tuple[str, ...] = ()
+    label: str = ""
+    all: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was typed."""
+        return not (self.kind or self.names or self.label or self.all)
+
+
+class HaltDesk(Struct, frozen=True):
+    """Halts and releases on one host, for any thread.
+
+    `open_rows` gives None before the first sync, and raises when the rows cannot be read at once. `obey` makes the rows
+    obey the file, and raises when that has to wait for another process.
+    """
+
+    file: HaltFile
+    open_rows: Callable[[], AbstractContextManager[DuckDBReader | None]]
+    obey: Callable[[], object]
+    bundled: BundledSchemas
+    clock: Clock
+
+    def halt(self, by: str, reason: str, choice: HaltChoice) -> Halted:
+        """Halt, first in the file and then in the rows. Raises `UsageError` for what makes no sense."""
+        reason = _check_reason(reason, "a halt needs a reason", 'say why, for others: --reason "the feed is wrong"')
+        kinds, notes, selector = self._find(choice)
+        halt = Halt(secrets.token_hex(4), selector, reason, by, self.clock.now())
+        after = self.file.change(lambda halts: halts if _same(halts, selector) else halts.add(halt))
+        stands = _same(after, selector) or halt
+        if stands.id != halt.id:
+            notes.append(f"it stands already: {standing_line(stands)}")
+        applied = self._obey(notes)
+        rows = self._count(kinds, selector) if applied else {}
+        left_out = () if selector.kind else tuple(kind.name for kind in kinds if not kind.halt)
+        return build_halted(stands, after.number, rows, left_out, applied=applied, notes=notes)
+
+    def release(self, by: str, reason: str, choice: HaltChoice) -> Released:
+        """Release, first in the file and then in the rows. Raises `UsageError` where no such halt stands."""
+        reason = _check_reason(reason, "a release needs a reason", 'say why, for others: --reason "the feed is well"')
+        before = self.file.read()
+        selector = self._find_standing(choice, before)
+        after = self.file.change(lambda halts: halts.release(selector, reason, by, self.clock.now()))
+        left = {halt.id: halt for halt in after.standing}
+        ended = tuple(halt for halt in before.standing if left.get(halt.id) != halt)
+        notes = [
+            f"{name} stays halted: {standing_line(other)}"
+            for name in selector.names
+            for other in after.standing
+            if _covers_name(other.selector, selector.kind, name)
+        ]
+        if selector.is_all and after.standing:
+            notes += [f"still halted: {standing_line(halt)}" for halt in after.standing]
+        applied = self._obey(notes)
+        return build_released(ended, str(selector), reason, by, after.number, applied=applied, notes=notes)
+
+    def _obey(self, notes: list[str]) -> bool:
+        try:
+            self.obey()
+        except ReconcilerError as error:
+            notes += [LATER, f"until then: {error}"]
+            return False
+        return True
+
+    def _find(self, choice: HaltChoice) -> tuple[tuple[Kind, ...], list[str], HaltSelector]:
+        """The kinds there are, what is to be told, and what is meant."""
+        try:
+            with self.open_rows() as store:
+                kinds = haltable_kinds(known_kinds(store, self.bundled), self.bundled.kinds)
+                selector = parse_choice(choice, kinds)
+                return kinds, [], look_up(store, kinds, selector) if store else selector
+        except UsageError:
+            raise
+        except ReconcilerError:
+            kinds = haltable_kinds(self.bundled.kinds, self.bundled.kinds)
+            selector = parse_choice(choice, kinds, all_known=False)
+            unknown = selector.kind and all(kind.name != selector.kind for kind in kinds)
+            notes = [f"whether there is a kind {selector.kind} is not known now"] if unknown else []
+            return kinds, [*notes, *([NOT_LOOKED_UP] if selector.names else [])], selector
+
+    def _find_standing(self, choice: HaltChoice, halts: StandingHalts) -> HaltSelector:
+        """What is to be released, as it stands."""
+        if not halts.standing:
+            raise UsageError("nothing is halted", hint="`reconciler halt` lists what is")
+        if choice.is_empty:
+            if len(halts.standing) > 1:
+                raise UsageError("say which halt to release", hint=standing_text(halts.standing))
+            return halts.standing[0].selector
+        kinds = self._kinds(halts)
+        asked = parse_choice(choice, kinds, all_known=False, verb="released")
+        selector = replace(asked, names=tuple(sorted(_names_of(asked, halts))), ids=())
+        if halts.release(selector, "", "", self.clock.now()) == halts:
+            covering = [halt for halt in halts.standing if _may_cover(halt.selector, selector)]
+            why = f"{selector} is no halt of its own, but part of another" if covering else f"{selector} is not halted"
+            raise UsageError(why, hint=standing_text(covering or halts.standing))
+        return selector
+
+    def _kinds(self, halts: StandingHalts) -> tuple[Kind, ...]:
+        with suppress(ReconcilerError), self.open_rows() as store:
+            return haltable_kinds(known_kinds(store, self.bundled), self.bundled.kinds)
+        return tuple(self.bundled.kinds)
+
+    def _count(self, kinds: Sequence[Kind], selector: HaltSelector) -> Mapping[str, int]:
+        """How many live rows a selector covers, by kind."""
+        with suppress(ReconcilerError), self.open_rows() as store:
+            return dict(_covered(store, kinds, selector)) if store else {}
+        return {}
+
+
+class HaltList(Service):
+    """What stands on this host."""
+
+    def all(self) -> Halts:
+        """The standing halts, the newest last, and whether the rows obey them."""
+        return build_standing(self.context.status())
+
+
+def recall_halts(
+    store: Store, file: HaltFile, open_ledger: OpenLedger | None, host: str, clock: Clock
+) -> HostCondition | None:
+    """Write down again what stood on this host, where a new state folder took the place of a lost one.
+
+    The history knows it. Gives what is to be looked at where that cannot be asked.
+    """
+    if open_ledger is None or store.applied() is not None or store.halts().number:
+        return None
+    try:
+        with open_ledger() as ledger:
+            event = ledger.halts_at(host, clock.now())
+    except ReconcilerError as error:
+        message = f"whether halts stood here before is not known, as the history cannot be asked: {error}"
+        hint = "if anything has to be off: `reconciler halt`"
+        return HostCondition(HALTS, ConditionSeverity.WARNING, "NotKnown", message, hint, clock.now())
+    stood = StandingHalts.of_event(event) if event else None
+    if stood is not None and stood.standing:
+        known = file.change(lambda halts: stood if halts.number < stood.number else halts)
+        store.obey(stored_kinds(store.kinds()), known)
+    return None
+
+
+def read_halts(file: HaltFile, clock: Clock) -> tuple[StandingHalts | None, tuple[HostCondition, ...]]:
+    """The halts of a file; None where it cannot be read, and what to say of that."""
+    try:
+        return file.read(), ()
+    except ReconcilerError as error:
+        reason, now = type(error).__name__, clock.now()
+        return None, (HostCondition(HALTS, ConditionSeverity.STALLED, reason, str(error), error.hint, now),)
+
+
+def haltable_kinds(kinds: Kinds, bundled: Kinds) -> tuple[Kind, ...]:
+    """Kinds with what a halt sets, also where a store has a schema from before that was said."""
+    return tuple(
+        replace(kind, halt=known.halt) if not kind.halt and (known := bundled.by_name.get(kind.name)) else kind
+        for kind in kinds
+    )
+
+
+def parse_choice(
+    choice: HaltChoice, kinds: Sequence[Kind], *, all_known: bool = True, verb: str = "halted"
+) -> HaltSelector:
+    """What is meant. Raises `UsageError` unless exactly one way is given, of a kind that can be halted.
+
+    Where not all kinds are known, an unknown one is taken as it was typed.
+    """
+    ways = [bool(choice.names), bool(choice.label.strip()), choice.all]
+    if sum(ways) > 1:
+        raise UsageError(f"there are several ways to say what is {verb}", hint=WAYS)
+    if not any(ways):
+        told = f"which {choice.kind}? " if choice.kind else ""
+        raise UsageError(f"{told}nothing says what is to be {verb}", hint=WAYS)
+    if choice.names and not choice.kind:
+        raise UsageError("names need a kind", hint=WAYS)
+    if len(choice.names) > MAX_NAMES:
+        raise UsageError(f"there are more than {MAX_NAMES} names", hint="a label, a kind or --all says it shorter")
+    kind = _find_kind(choice.kind, kinds, all_known=all_known) if choice.kind else ""
+    names = tuple(sorted(set(choice.names)))
+    return HaltSelector(kind, names, names, tuple(sorted(parse_labels(choice.label), key=str)))
+
+
+def look_up(store: DuckDBReader, kinds: Sequence[Kind], selector: HaltSelector) -> HaltSelector:
+    """The same with the names and ids of the live rows. Raises `UsageError` for a name that none has."""
+    if not selector.names:
+        return selector
+    kind = next(kind for kind in kinds if kind.name == selector.kind)
+    found: dict[str, str] = {}
+    for word in selector.names:
+        rows = store.live(kind, word)
+        if not rows:
+            hint = suggest(word, [row.name for row in store.live(kind)], f"see `reconciler get {kind.name.lower()}`")
+            raise UsageError(f"no {kind.name} {word} is live: nothing was halted", hint=hint)
+        found |= {row.name: str(row.values[kind.key]) for row in rows[:1]}
+    names = tuple(sorted(found))
+    return replace(selector, names=names, ids=tuple(found[name] for name in names))
+
+
+def _find_kind(word: str, kinds: Sequence[Kind], *, all_known: bool) -> str:
+    from_words = {form: kind for kind in kinds for form in _forms(kind)}
+    kind = from_words.get(word.lower())
+    if kind is None:
+        if not all_known:
+            return word
+        raise UsageError(f"there is no kind {word}", hint=suggest(word, [one.name.lower() for one in kinds]))
+    if not kind.halt:
+        haltable = list_words(one.name for one in kinds if one.halt)
+        hint = f"these can be halted: {haltable}; `x-reconciler.halt` of a schema says what a halt sets"
+        raise UsageError(f"{kind.name} cannot be halted: its schema names no field that a halt sets", hint=hint)
+    return kind.name
+
+
+def _forms(kind: Kind) -> tuple[str, ...]:
+    return kind.name.lower(), f"{kind.name.lower()}s", kind.table.lower()
+
+
+def _covered(store: DuckDBReader, kinds: Sequence[Kind], selector: HaltSelector) -> Iterator[tuple[str, int]]:
+    counts = store.counts()
+    for kind in kinds:
+        if not kind.halt or selector.kind not in ("", kind.name):
+            continue
+        if selector.names:
+            count = sum(len(store.live(kind, name)[:1]) for name in selector.names)
+        elif selector.labels:
+            count = len(store.selected(kind, Selection(labels=selector.labels), None, None))
+        else:
+            count = counts.get(kind.name, 0)
+        if count:
+            yield kind.name, count
+
+
+def _same(halts: StandingHalts, selector: HaltSelector) -> Halt | None:
+    """The standing halt of the same."""
+    key = (selector.kind, selector.names, selector.labels)
+    return next((one for one in halts.standing if _key(one.selector) == key), None)
+
+
+def _key(selector: HaltSelector) -> tuple[object, ...]:
+    return selector.kind, selector.names, selector.labels
+
+
+def _names_of(asked: HaltSelector, halts: StandingHalts) -> Iterator[str]:
+    """The names that stand for words, which may be ids."""
+    by_id = {
+        one_id.lower(): name
+        for halt in halts.standing
+        if halt.selector.kind == asked.kind
+        for one_id, name in zip(halt.selector.ids, halt.selector.names, strict=False)
+    }
+    for word in asked.names:
+        yield by_id.get(word.lower(), word)
+
+
+def _covers_name(selector: HaltSelector, kind: str, name: str) -> bool:
+    """Whether a halt is sure to cover a name; of labels the file does not know."""
+    return selector.kind in ("", kind) and (selector.is_all or name in selector.names)
+
+
+def _may_cover(selector: HaltSelector, asked: HaltSelector) -> bool:
+    if selector.kind not in ("", asked.kind):
+        return False
+    return selector.is_all or any(_covers_name(selector, asked.kind, name) for name in asked.names)
+
+
+def _check_reason(reason: str, message: str, hint: str) -> str:
+    if not reason.strip():
+        raise UsageError(message, hint=hint)
+    return reason.strip()

@@ -1,0 +1,155 @@
+"""Halting beside a daemon: everything else may be down or hung, and what is halted is off."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import time
+from contextlib import contextmanager
+from statistics import quantiles
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+from reconciler.adapters.duckdb.store import open_reader
+from reconciler.adapters.redis.cache import ViewReader
+from reconciler.adapters.redis.connection import connect
+from reconciler.errors import RetryLater
+from reconciler.reconcile.rules import stored_kinds
+from tests.running.hosts import DESK, Host
+from tests.support.daemons import until
+from tests.support.valkey import server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from reconciler.adapters.redis.connection import Connection
+
+pytestmark = pytest.mark.slow
+
+ON, OFF = {"ACTIVE"}, {"INACTIVE"}
+EVERYTHING = ("--all", "--reason", "the feed is wrong")
+
+
+@contextmanager
+def hanging() -> Iterator[int]:
+    """A port that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listening:
+        yield listening.getsockname()[1]
+
+
+def published(host: Host) -> set[str]:
+    """What programs read beside the daemon."""
+    with duckdb.connect(str(host.state / "live.duckdb"), read_only=True) as connection:
+        return {status for (status,) in connection.execute("SELECT status FROM user_config").fetchall()}
+
+
+def viewed(link: Connection) -> set[str]:
+    """What programs find in Redis."""
+    try:
+        rows = [ViewReader(link).row("user", name) for name in DESK]
+    except RetryLater:
+        return set()
+    return {str(row["status"]) for row in rows if row is not None}
+
+
+def stored(host: Host) -> set[str]:
+    """What whoever opens the store next finds there first."""
+    reader = open_reader(host.state)
+    assert reader is not None
+    with reader:
+        kind = next(kind for kind in stored_kinds(reader.kinds()) if kind.table == "user_config")
+        return {str(row.values["status"]) for row in reader.live(kind)}
+
+
+def test_followers_hear_of_a_halt_and_of_its_end(tmp_path: Path) -> None:
+    with server() as redis:
+        host = Host.create(tmp_path, REDIS_URL=redis.url)
+        with host.daemon() as daemon, connect(redis.url, answer_timeout=5) as link:
+            until(lambda: (host.state / "live.duckdb").exists() and viewed(link) == ON, daemon.log)
+            assert host.run("halt", *EVERYTHING).code == 0
+            until(lambda: (viewed(link), published(host)) == (OFF, OFF), daemon.log)
+            host.risk("ann", 0.75)
+            daemon.await_status(lambda said: said["applied"]["height"] == 2)
+            until(lambda: (viewed(link), published(host)) == (OFF, OFF), daemon.log)
+            verified = json.loads(host.run("verify", "--format", "json").out)
+            assert verified["differences"] == []
+            assert host.run("release", "--all", "--reason", "it is well").code == 0
+            until(lambda: (viewed(link), published(host)) == (ON, ON), daemon.log)
+
+
+def test_a_daemon_that_was_stopped_or_killed_obeys_first_of_all(tmp_path: Path) -> None:
+    host = Host.create(tmp_path, REDIS_URL="none")
+    with host.daemon() as daemon:
+        until((host.state / "live.duckdb").exists)
+        daemon.process.send_signal(signal.SIGSTOP)
+        answer = host.run("halt", *EVERYTHING)
+        assert (answer.code, "halts.json" in answer.out + answer.err or stored(host) == OFF) == (0, True), answer
+        daemon.process.send_signal(signal.SIGCONT)
+        until(lambda: published(host) == OFF, daemon.log)
+        assert host.run("release", "--all", "--reason", "well").code == 0
+        until(lambda: published(host) == ON, daemon.log)
+        daemon.kill()
+    assert host.run("halt", *EVERYTHING).code == 0
+    assert stored(host) == OFF
+    host.risk("ann", 0.75)
+    assert host.run("sync").code == 0
+    assert stored(host) == OFF
+
+
+def test_it_needs_neither_git_nor_redis_nor_a_history(tmp_path: Path) -> None:
+    """The repository's server is gone; Redis and ClickHouse take the connection and say nothing."""
+    with hanging() as port:
+        settings = {"REDIS_URL": f"redis://127.0.0.1:{port}", "HISTORY_URL": f"clickhouse://127.0.0.1:{port}"}
+        host = Host.elsewhere(tmp_path, **settings)
+        with host.daemon() as daemon:
+            until((host.state / "live.duckdb").exists)
+            host.repo.path.rename(tmp_path / "gone")
+            daemon.await_status(lambda said: bool(said["troubles"]))
+            assert host.run("halt", *EVERYTHING).code == 0
+            until(lambda: published(host) == OFF, daemon.log)
+
+
+HALTS = int(os.environ.get("TEST_EVENTS", "100"))
+
+
+@pytest.mark.soak
+def test_a_hundred_halts_whatever_happens(tmp_path: Path) -> None:
+    """At each a daemon that works, is stopped, was killed, or hangs at a step of its own; every halt holds."""
+    seed = int(os.environ.get("TEST_SEED", time.time_ns() % 100_000))
+    print(f"TEST_SEED={seed}")  # noqa: T201
+    chance, took = random.Random(seed), list[float]()
+    host = Host.create(tmp_path, REDIS_URL="none")
+    assert host.run("sync").code == 0
+    for number in range(HALTS):
+        with host.starting() as daemon:
+            daemon.await_status(lambda said: said["sync"] == "Synced")
+            state = chance.choice(("works", "works", "stopped", "killed", "commits"))
+            if state == "commits":
+                host.risk(chance.choice(DESK), 0.5 + number / 1000)
+                time.sleep(chance.uniform(0, 0.3))
+            elif state == "stopped":
+                time.sleep(chance.uniform(0, 3))
+                daemon.process.send_signal(signal.SIGSTOP)
+            elif state == "killed":
+                host.risk(chance.choice(DESK), 0.5 + number / 1000)
+                time.sleep(chance.uniform(0, 0.3))
+                daemon.kill()
+            began = time.monotonic()
+            assert host.run("halt", *EVERYTHING).code == 0
+            seconds = time.monotonic() - began
+            if state in ("works", "commits"):
+                took.append(seconds)
+                until(lambda: published(host) == OFF, daemon.log)
+            daemon.kill()
+        assert stored(host) == OFF, state
+        assert host.run("verify", "--format", "json").code == 0
+        assert host.run("release", "--all", "--reason", "next").code == 0
+        assert stored(host) == ON, state
+    parts = quantiles(took, n=100)
+    print(f"{len(took)} beside a daemon: p50 {parts[49]:.2f} s, p99 {parts[98]:.2f} s")  # noqa: T201

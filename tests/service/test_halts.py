@@ -1,0 +1,122 @@
+"""What people type to halt, and what is released: parsing, the file, and what is told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reconciler.adapters.haltfile import HaltFile
+from reconciler.errors import RetryLater, UsageError
+from reconciler.service.halts import HaltChoice, HaltDesk, parse_choice
+from reconciler.wiring.checkout import bundled_kinds
+
+if TYPE_CHECKING:
+    from contextlib import nullcontext
+    from pathlib import Path
+
+BUNDLED = bundled_kinds()
+KINDS = tuple(BUNDLED.kinds)
+ALL, ANN = HaltChoice(all=True), HaltChoice("user", ("ann", "ben"))
+
+
+class Noon:
+    def now(self) -> datetime:
+        return datetime(2026, 11, 30, 12, tzinfo=UTC)
+
+
+def desk(folder: Path) -> HaltDesk:
+    """Without a store that can be read."""
+
+    def busy() -> None:
+        raise RetryLater("in use")
+
+    def unreadable() -> nullcontext[None]:
+        raise RetryLater("in use")
+
+    return HaltDesk(HaltFile(folder), unreadable, busy, BUNDLED, Noon())
+
+
+@pytest.mark.parametrize(
+    ("choice", "told"),
+    [
+        (HaltChoice("USERS", ("ben", "ann", "ben")), "User ann ben"),
+        (HaltChoice("user_config", label="desk=fx, !old"), "User -l !old,desk=fx"),
+        (HaltChoice(label="desk in (fx,metals)"), "-l desk in (fx,metals)"),
+        (HaltChoice("account", all=True), "Account --all"),
+        (ALL, "--all"),
+    ],
+)
+def test_each_way_is_understood(choice: HaltChoice, told: str) -> None:
+    assert str(parse_choice(choice, KINDS)) == told
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        HaltChoice(),
+        HaltChoice("user"),
+        HaltChoice("user", ("ann",), all=True),
+        HaltChoice(label="desk=fx", all=True),
+        HaltChoice(names=("ann",)),
+        HaltChoice("usr", ("ann",)),
+        HaltChoice("system", all=True),
+        HaltChoice(label="=fx"),
+        HaltChoice("user", tuple(map(str, range(501)))),
+    ],
+)
+def test_exactly_one_way_of_a_kind_that_can_be_halted(choice: HaltChoice) -> None:
+    with pytest.raises(UsageError):
+        parse_choice(choice, KINDS)
+
+
+def test_the_file_is_enough(tmp_path: Path) -> None:
+    halted = desk(tmp_path).halt("maren", " the feed ", ANN)
+    assert (halted.selector, halted.reason, halted.applied, halted.number) == ("User ann ben", "the feed", False, 1)
+    assert any("halts.json" in note for note in halted.notes)
+    assert [str(one.selector) for one in HaltFile(tmp_path).read().standing] == ["User ann ben"]
+
+
+def test_twice_is_once(tmp_path: Path) -> None:
+    desk(tmp_path).halt("maren", "first", ALL)
+    again = desk(tmp_path).halt("ben", "second", ALL)
+    assert (again.by, again.reason, again.number) == ("maren", "first", 1)
+    assert "stands already" in again.notes[0]
+
+
+def test_some_names_are_released_and_the_others_stay(tmp_path: Path) -> None:
+    desk(tmp_path).halt("maren", "feed", ANN)
+    released = desk(tmp_path).release("maren", "well", HaltChoice("user", ("ann",)))
+    assert [one.names for one in released.ended] == [("ann", "ben")]
+    assert [one.selector.names for one in HaltFile(tmp_path).read().standing] == [("ben",)]
+
+
+def test_what_another_halt_covers_is_told(tmp_path: Path) -> None:
+    desk(tmp_path).halt("maren", "feed", ANN)
+    desk(tmp_path).halt("maren", "all", ALL)
+    released = desk(tmp_path).release("maren", "well", ANN)
+    assert [note.partition(" stays")[0] for note in released.notes[:2]] == ["ann", "ben"]
+    with pytest.raises(UsageError, match="part of another") as error:
+        desk(tmp_path).release("maren", "well", ANN)
+    assert "--all" in error.value.hint
+
+
+def test_without_a_selector_the_only_one_is_meant(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing is halted"):
+        desk(tmp_path).release("maren", "well", HaltChoice())
+    desk(tmp_path).halt("maren", "feed", HaltChoice(label="b=1,a=1"))
+    assert desk(tmp_path).release("maren", "well", HaltChoice()).selector == "-l a=1,b=1"
+    desk(tmp_path).halt("maren", "feed", ANN)
+    desk(tmp_path).halt("maren", "feed", ALL)
+    with pytest.raises(UsageError, match="which"):
+        desk(tmp_path).release("maren", "well", HaltChoice())
+    desk(tmp_path).release("maren", "well", ALL)
+    assert HaltFile(tmp_path).read().standing == ()
+
+
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_a_reason_is_needed(tmp_path: Path, reason: str) -> None:
+    with pytest.raises(UsageError, match="reason"):
+        desk(tmp_path).halt("maren", reason, ALL)
+    assert not HaltFile(tmp_path).read().standing
