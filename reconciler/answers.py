@@ -27,7 +27,6 @@ HealthState = Literal["Healthy", "Progressing", "Degraded", "Suspended"]
 FateWord = Literal["live", "was-live", "skipped", "refused", "invalid", "held", "pending"]
 WhyEnded = Literal["replaced", "rolled-back", "branch-switched", "halt-changed"]
 Operation = Literal["create", "update", "delete"]
-Origin = Literal["shipped", "repository"]
 FollowerState = Literal["Starting", "Following", "Retrying", "Stalled"]
 Session = dict[str, str]
 """A session by column; the columns are those of the schema `session_state`."""
@@ -103,6 +102,18 @@ class Suspension(Answer, frozen=True):
     actor: str
     since: Moment
     until: Moment | None
+
+
+class RolledBack(Answer, frozen=True):
+    """`skips` names what newer commits may not say, as far as there is room; `held` what the head says of it."""
+
+    target: Sha
+    skipped: Sha
+    reason: str
+    actor: str
+    since: Moment
+    skips: tuple[str, ...]
+    held: tuple[Problem, ...]
 
 
 class StandingHalt(Answer, frozen=True):
@@ -213,6 +224,7 @@ class Status(Answer, frozen=True):
     attempted: Attempt | None
     refused: Attempt | None
     suspended: Suspension | None
+    rolled_back: RolledBack | None
     shallow: bool
     resources: dict[str, Count]
     conditions: tuple[Condition, ...]
@@ -470,18 +482,6 @@ class Drift(Answer, frozen=True):
     summary: dict[str, Count]
 
 
-class KindSummary(Answer, frozen=True):
-    kind: str
-    table: str
-    key: str
-    columns: Count
-    origin: Origin
-
-
-class Kinds(Answer, frozen=True):
-    kinds: tuple[KindSummary, ...]
-
-
 class Resumed(Answer, frozen=True):
     ended: Suspension | None
 
@@ -497,18 +497,3 @@ class Health(Answer, frozen=True):
 
 class Ready(Answer, frozen=True):
     ready: bool
-
-
-class Delivery(Answer, frozen=True):
-    result: Literal["accepted", "pong", "ignored"]
-
-
-class Sessions(Answer, frozen=True):
-    sessions: tuple[Session, ...]
-    next: Cursor | None = None
-
-
-class Ended(Answer, frozen=True):
-    """How many sessions ended."""
-
-    ended: Count

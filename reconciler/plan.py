@@ -11,6 +11,7 @@ from reconciler import canonical
 from reconciler.model.change import ORDER, Change, Op
 from reconciler.model.problem import Problem
 from reconciler.model.review import Review
+from reconciler.model.rollback import is_hold
 from reconciler.slices import in_order
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class Plan(Struct, frozen=True):
     @property
     def refused(self) -> bool:
         return any(problem.is_error for problem in self.problems)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing but a rollback of the host keeps it from going live."""
+        return is_hold(self.problems)
 
     def count(self, op: Op) -> int:
         return Counter(change.op for change in self.changes)[op]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from reconciler.model.intervals import LiveInterval
     from reconciler.model.problem import Policy, Verdict
     from reconciler.model.refusal import Refusal
+    from reconciler.model.rollback import Rollback
     from reconciler.model.rows import (
         ActiveDay,
         ChangeCursor,
@@ -223,6 +224,9 @@ class StoreReader(Protocol):
     def suspension(self) -> Suspension | None:
         """The last suspension of reconciling, expired or not; None when there is none."""
 
+    def rollback(self) -> Rollback | None:
+        """The rollback that this host is under; None without one."""
+
     def identity(self) -> str:
         """A UUID that a store gets when it is created: one that was deleted and made anew, or restored, has another."""
 
@@ -289,6 +293,16 @@ class Store(StoreReader, Protocol):
 
         Each change of the halts since is a host event, and the live interval ends as `halt-changed`.
         """
+
+    def roll_back(self, kinds: Kinds, step: StoreUpdate, rollback: Rollback) -> Applied:
+        """Replace all state, as `replace`, by that of a rollback's target, and keep the rollback in place of any other.
+
+        The live interval ends as `rolled-back`, and there is a host event of this name. The next `apply` or `replace`
+        ends the rollback, with the host event `rollback-ended`.
+        """
+
+    def end_rollback(self, reason: str, actor: str) -> Rollback | None:
+        """End the rollback and return it, no row changes; host event `rollback-ended`. None when there was none."""
 
     def refuse(self, attempt: Attempt, judged: Attempt | None = None) -> None:
         """Record that a commit was refused, and `judged`, which was to go live, where it is another; no row changes."""

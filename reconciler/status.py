@@ -13,6 +13,7 @@ from msgspec import Struct, field
 from reconciler.model.halt import DRILLED, Halts
 from reconciler.model.host import ConditionSeverity, HostCondition
 from reconciler.model.problem import APPROVABLE
+from reconciler.model.rollback import is_hold
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
     from reconciler.model.commit import Applied, Attempt
     from reconciler.model.host import HostEvent, Owner, Suspension, UploadState
     from reconciler.model.live import CacheState
+    from reconciler.model.rollback import Rollback
     from reconciler.ports import StoreReader
+
+
+MAX_HELD = 5
+"""Skipped values that a condition names."""
 
 
 class Sync(StrEnum):
@@ -61,6 +67,7 @@ class StoreState(Struct, frozen=True):
     suspension: Suspension | None = None
     resources: Mapping[str, int] = field(default_factory=dict)
     owner: Owner | None = None
+    rollback: Rollback | None = None
     halts: Halts = field(default_factory=Halts)
     halted_rows: Mapping[str, int] = field(default_factory=dict)
     drill: HostEvent | None = None
@@ -109,6 +116,8 @@ class Running(Struct, frozen=True):
 class Status(Struct, frozen=True):
     """All of it. `refused` is set while the head is a refused commit, `suspension` while one holds.
 
+    `rollback` is set while this host is rolled back; a head that it holds is in `held`, and not refused.
+
     `shallow` says that the history in git was cut off, so that rows have other time stamps than elsewhere. `troubles`
     are what does not work, or is to be looked at. `halts` are those that stand; `obeys` says that the rows do.
     """
@@ -127,6 +136,8 @@ class Status(Struct, frozen=True):
     shallow: bool
     running: Running | None
     troubles: tuple[HostCondition, ...] = ()
+    rollback: Rollback | None = None
+    held: Attempt | None = None
     halts: Halts = field(default_factory=Halts)
     halted_rows: Mapping[str, int] = field(default_factory=dict)
     obeys: bool = True
@@ -155,6 +166,8 @@ def describe(
     obeys = standing.digest == stored.halts.digest
     attempt, last_suspension = stored.attempt, stored.suspension
     refused = attempt if attempt and attempt.refused and attempt.stamp.commit == target.head else None
+    held = refused if refused and stored.rollback and is_hold(refused.problems) else None
+    refused = None if held else refused
     suspension = last_suspension if last_suspension and last_suspension.holds(now) else None
     sync = _sync(target.head, stored.applied)
     troubles = running.conditions if running else target.conditions
@@ -166,16 +179,24 @@ def describe(
         branch=target.branch,
         head=target.head,
         sync=sync,
-        health=_health(sync, suspension, degraded=stalled.holds or any(map(_degrades, troubles))),
+        health=_health(sync, suspension, stored.rollback, degraded=stalled.holds or any(map(_degrades, troubles))),
         applied=stored.applied,
         attempt=attempt,
         refused=refused,
         suspension=suspension,
         resources=stored.resources,
-        conditions=(_ready(stored.applied, sync), _reconciling(running), stalled, _suspended(suspension)),
+        conditions=(
+            _ready(stored.applied, sync),
+            _reconciling(running),
+            stalled,
+            _suspended(suspension),
+            _rolled_back(stored.rollback, held),
+        ),
         shallow=target.shallow,
         running=running,
         troubles=troubles,
+        rollback=stored.rollback,
+        held=held,
         halts=standing,
         halted_rows=stored.halted_rows,
         obeys=obeys,
@@ -206,6 +227,7 @@ def read_store_state(store: StoreReader) -> StoreState:
         halts=store.halts(),
         halted_rows=store.halted_rows(),
         drill=next(iter(store.events(1, only=(DRILLED,))), None),
+        rollback=store.rollback(),
     )
 
 
@@ -215,11 +237,13 @@ def _sync(head: str | None, applied: Applied | None) -> Sync:
     return Sync.SYNCED if applied.stamp.commit == head else Sync.OUT_OF_SYNC
 
 
-def _health(sync: Sync, suspension: Suspension | None, *, degraded: bool) -> Health:
+def _health(sync: Sync, suspension: Suspension | None, rollback: Rollback | None, *, degraded: bool) -> Health:
     if suspension is not None:
         return Health.SUSPENDED
     if degraded:
         return Health.DEGRADED
+    if rollback is not None and sync is not Sync.SYNCED:
+        return Health.SUSPENDED
     return Health.HEALTHY if sync is Sync.SYNCED else Health.PROGRESSING
 
 
@@ -244,6 +268,19 @@ def _suspended(suspension: Suspension | None) -> Condition:
         return Condition("Suspended", False, "NotSuspended", "commits go live")
     message = f"{suspension.actor} suspended it: {suspension.reason}"
     return Condition("Suspended", True, "AskedFor", message, suspension.since)
+
+
+def _rolled_back(rollback: Rollback | None, held: Attempt | None) -> Condition:
+    if rollback is None:
+        return Condition("RolledBack", False, "NotRolledBack", "no rollback is in force")
+    asked = f"{rollback.actor} rolled back from {rollback.skipped[:8]} to {rollback.target[:8]}: {rollback.reason}"
+    if held is None:
+        return Condition("RolledBack", True, "AskedFor", asked, rollback.since)
+    reason = "HeadSkipped" if held.stamp.commit == rollback.skipped else "HeadHeld"
+    told = [problem.message for problem in held.problems if problem.is_error]
+    more = f"; and {len(told) - MAX_HELD} more" if len(told) > MAX_HELD else ""
+    message = f"{asked}. {held.stamp.commit[:8]} is held: {'; '.join(told[:MAX_HELD])}{more}"
+    return Condition("RolledBack", True, reason, message, rollback.since)
 
 
 def _stalled(refused: Attempt | None, troubles: tuple[HostCondition, ...]) -> Condition:

@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
-from filelock import FileLock, Timeout
 
 from reconciler.adapters.duckdb.backup import sync_folder
 from reconciler.adapters.files import retry_while_read
@@ -120,6 +119,8 @@ class HaltFile:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
+        from filelock import FileLock, Timeout  # those who only read the file do without
+
         lock = FileLock(self._lock, timeout=TURN_SECONDS)
         try:
             self._lock.parent.mkdir(parents=True, exist_ok=True)

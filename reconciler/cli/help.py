@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SECTIONS = {
     "Start": ("demo", "init", "new", "import", "schema"),
     "Change": ("set", "fmt", "validate", "policy", "plan"),
-    "Go live": ("sync", "run", "suspend", "resume", "halt", "release"),
+    "Go live": ("sync", "run", "suspend", "resume", "halt", "release", "rollback"),
     "Look": ("status", "get", "uses", "why", "drift", "sql", "export", "open"),
     "History": ("log", "history", "show", "diff", "blame", "verify"),
     "Operate": ("doctor", "logs", "backup", "restore", "session", "token", "service", "completion"),
@@ -44,6 +44,7 @@ EXAMPLES = {
     "run": "run",
     "suspend": 'suspend --reason "the broker is down for the weekend" --until 2d',
     "resume": "resume",
+    "rollback": 'rollback --reason "it trades ten times too large"',
     "halt": 'halt user fx-majors-01 --reason "the feed is wrong"',
     "release": 'release user fx-majors-01 --reason "the feed is well"',
     "status": "status",

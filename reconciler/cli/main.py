@@ -52,6 +52,7 @@ COMMANDS = {
     "resume": ("reconcile", "resume reconciling"),
     "halt": ("halt", "switch resources off at once, whatever else is down"),
     "release": ("halt", "end a halt: the rows are what git says again"),
+    "rollback": ("rollback", "go back to an earlier applied commit, and skip the bad one"),
     "status": ("rows", "show what is live, and whether it is what git says"),
     "open": ("observe", "open the dashboard in the browser, or print its address"),
     "get": ("rows", "show the live rows of a kind, or one of them"),

@@ -24,6 +24,7 @@ COMMAND_WORDS = {
     "run": "start serve daemon server agent controller listen",
     "suspend": "pause freeze stop disable lock hold cordon",
     "resume": "unpause continue unfreeze unsuspend unlock enable thaw uncordon",
+    "rollback": "undo downgrade back roll-back",
     "status": "health ping info ps top summary",
     "status --wait": "wait rollout await",
     "uses": "refs references dependents rdeps used-by graph tree dependencies",
@@ -55,8 +56,6 @@ COMMAND_WORDS = {
 """What other tools call what a command does here: those of Kubernetes, Argo CD, Flux, Terraform, decK, git and gh."""
 
 ADVICE = {
-    "rollback": "revert the commit in git (`git revert SHA`) and push: what was before goes live like any commit",
-    "undo": "revert the commit in git (`git revert SHA`) and push: what was before goes live like any commit",
     "revert": "use git: `git revert SHA`, and push: what was before goes live like any commit",
     "delete": "delete its file in git, and commit: `reconciler plan` shows what becomes of the row",
     "rm": "delete its file in git, and commit: `reconciler plan` shows what becomes of the row",

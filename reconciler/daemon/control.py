@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,19 +16,29 @@ from reconciler import answers
 from reconciler.daemon.conditions import Phase
 from reconciler.daemon.host import SyncRequest
 from reconciler.daemon.liveview import LiveView
+from reconciler.errors import BranchError
 from reconciler.model.halt import DRILLED
 from reconciler.model.host import ConditionSeverity
 from reconciler.reconcile.branch import check_asked
+from reconciler.reconcile.goback import recorded_intervals
 from reconciler.reconcile.sync import CommitApproval
 from reconciler.reconcile.verify import Verifier
 from reconciler.reconcile.walk import CommitProcessor
+from reconciler.report.rollback import RollbackEnded, WentBack, build_rolled_back, build_went_back
 from reconciler.report.status import build_suspension
 from reconciler.report.sync import Sync, build_drift, build_sync
 from reconciler.report.verification import Restored, Verification, build_restored, build_verification
 from reconciler.service.context import BRANCH, HELD, Heartbeat
 from reconciler.service.drill import drill_detail
 from reconciler.service.halts import HaltChoice, HaltDesk, read_halts
-from reconciler.service.host import end_suspension, heal_store, new_suspension
+from reconciler.service.host import (
+    checked_reason,
+    end_suspension,
+    heal_store,
+    new_rollback,
+    new_suspension,
+    no_way_back,
+)
 from reconciler.status import BranchHead, Running, describe
 from reconciler.values import replace
 
@@ -187,6 +198,38 @@ class DaemonControl:
             return resumed
 
         return _map(self._in_turn(resume_store), reconcile_again)
+
+    def roll_back(self, by: str, reason: str, to: str | None = None) -> Future[WentBack]:
+        """Go to an earlier applied commit, and look at the head once more, which is held now."""
+        request = new_rollback(by, reason, to)
+        more = partial(recorded_intervals, self._deps.upload.open_ledger, self._deps.upload.host)
+        self._deps.log.event("RollingBack", reason, by=by, to=to)
+
+        def go_back(heartbeat: Callable[[], None]) -> WentBack:
+            try:
+                result = self._host.roll_back(request, more, heartbeat)
+            except BranchError as error:
+                raise no_way_back(error) from error
+            rollback = self._deps.store.store().rollback()
+            assert rollback is not None
+            return build_went_back(rollback, result, self._host.kinds())
+
+        return _map(self._loop.submit(go_back), self._reconcile_again)
+
+    def end_rollback(self, by: str, reason: str) -> Future[RollbackEnded]:
+        """Let the head through again."""
+        reason = checked_reason(reason)
+
+        def end() -> RollbackEnded:
+            ended = self._deps.store.store().end_rollback(reason, by)
+            self._deps.log.event("RollbackEnded", reason, by=by)
+            return RollbackEnded(ended=build_rolled_back(ended) if ended else None)
+
+        return _map(self._in_turn(end), self._reconcile_again)
+
+    def _reconcile_again(self, done: T) -> T:
+        self._loop.reconcile_again()
+        return done
 
     def halt(
         self,

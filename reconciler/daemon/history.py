@@ -97,7 +97,7 @@ class HistoryUpload:
         metrics: Metrics,
     ) -> None:
         self._openers, self._backfill = openers, backfill
-        self._host, self._clock, self._on_error = host, clock, on_error
+        self.host, self._clock, self._on_error = host, clock, on_error
         self._metrics = metrics
         self._interval = DEFAULT.ship_interval
         self.branch = ""
@@ -122,7 +122,7 @@ class HistoryUpload:
             return
         open_ledger = partial(self._openers.ledger, state, followed, SERVER_TIMEOUT)
         self.open_ledger = partial(self._open_recorded, state, open_ledger)
-        self._pending = PendingUploads.of_host(self._host)
+        self._pending = PendingUploads.of_host(self.host)
         self.outbox = self._pending.outbox
         record = partial(self._backfill.record_missing, followed.branch, note_head=self.outbox.note_head)
         route = UploadTarget(open_ledger, record)

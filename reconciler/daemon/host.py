@@ -16,6 +16,7 @@ from reconciler.model.halt import DRILLED, HaltAct
 from reconciler.model.host import ConditionSeverity
 from reconciler.model.log import Level
 from reconciler.reconcile.admission import AdmissionController
+from reconciler.reconcile.goback import recover_rollback, roll_back
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.sync import AppliedStep, Reconciler, current_suspension
 from reconciler.reconcile.walk import CommitProcessor
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from reconciler.ports import Clock, Log, PolicyEngine, Store
     from reconciler.reconcile.branch import BranchWarning, FollowedBranch
     from reconciler.reconcile.faults import FaultFinder
+    from reconciler.reconcile.goback import MoreIntervals, RollbackRequest
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.reconcile.sync import CommitApproval, SyncResult
     from reconciler.report.halts import Drilled
@@ -215,7 +217,10 @@ class Host:
             reconciler, report = self._make_reconciler(target, store), lambda done, total: heartbeat()
             if suspension is None:
                 approval, rejudge = request.approval if request else None, bool(request and request.rejudge)
+                recovered = recover_rollback(reconciler, self.deps.upload.open_ledger, self.deps.upload.host)
                 result = reconciler.sync(report, approval, rejudge=rejudge)
+                if result.applied_step is None and recovered is not None:
+                    result = replace(result, applied_step=recovered)
                 self.refresh()
                 if result.applied_step is not None and self._drift_is_left():
                     self.look_for_drift()  # the commit may have written what differed
@@ -225,6 +230,18 @@ class Host:
         if request is None:
             return None
         raise suspension_error(suspension)
+
+    def roll_back(self, request: RollbackRequest, more: MoreIntervals, heartbeat: Callable[[], None]) -> SyncResult:
+        """Go to an earlier applied commit, from what is on this machine."""
+        if not self._recovered:
+            self._recover()
+        with self.close_on_error():
+            reconciler = self._make_reconciler(self.deps.repository.open(), self.deps.store.store())
+            result = roll_back(reconciler, request, more, lambda done, total: heartbeat())
+            self.deps.repository.keep(result.head or "")
+            self.refresh()
+        self._publish(result)
+        return result
 
     def _publish(self, result: SyncResult) -> None:
         log, plan = self.deps.log, result.plan

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from reconciler.model.commit import Status
+from reconciler.model.rollback import ROLLED_BACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -17,14 +18,15 @@ if TYPE_CHECKING:
     from reconciler.model.host import HostEvent
     from reconciler.model.intervals import LiveInterval
     from reconciler.model.refusal import Refusal
+    from reconciler.model.rollback import Rollback
     from reconciler.model.rows import VersionRow
 
 
 class Fate(StrEnum):
     """What became of a commit on a host.
 
-    It is live; it was live; a newer one was applied in the same step; a guard or a policy refused it; it is invalid;
-    it waits while reconciling is suspended; it waits.
+    It is live; it was live; a newer one was applied in the same step, or a rollback skipped it; a guard or a policy
+    refused it; it is invalid; it waits while reconciling is suspended, or the host rolled back; it waits.
     """
 
     LIVE = "live"
@@ -46,8 +48,9 @@ class HostRecord(Struct, frozen=True):
 
     `intervals`, `refusals` and events about `drift` are those of the commits that are asked about, by commit. `height`
     is how far up the mainline the host is; 0 while nothing of it is live. `follows` says that the host follows this
-    branch; `held` that it is suspended. `merges` are those above `height`, by the commits of side branches that each
-    brought; they are asked about, too.
+    branch; `held` that it is suspended. `rollback` is the one that it is under, and `skipped` the height of what that
+    skips. `merges` are those above `height`, by the commits of side branches that each brought; they are asked about,
+    too.
     """
 
     host: str
@@ -56,6 +59,8 @@ class HostRecord(Struct, frozen=True):
     height: int = 0
     follows: bool = True
     held: bool = False
+    rollback: Rollback | None = None
+    skipped: int = 0
     drift: Mapping[str, Sequence[HostEvent]] = field(default_factory=dict)
     merges: Mapping[str, VersionRow] = field(default_factory=dict)
 
@@ -92,16 +97,20 @@ def judge_fate(version: VersionRow, record: HostRecord) -> CommitFate:
 
 
 def _fate(version: VersionRow, record: HostRecord, intervals: Sequence[LiveInterval], refusal: Refusal | None) -> Fate:
+    back = record.rollback
+    is_left = back is not None and record.height < version.height <= record.skipped and version.mainline
+    if is_left and not version.orphaned and record.follows and version.status != Status.INVALID:
+        return Fate.SKIPPED
     if intervals:
         return Fate.LIVE if any(one.is_open for one in intervals) else Fate.WAS_LIVE
     if version.status == Status.INVALID:
         return Fate.INVALID
-    if refusal is not None:
+    if refusal is not None and refusal.rules != (ROLLED_BACK,):
         return Fate.REFUSED
     is_ahead = version.mainline and not version.orphaned and version.height > record.height
     if not is_ahead or not record.follows:
         return Fate.SKIPPED
-    return Fate.HELD if record.held else Fate.PENDING
+    return Fate.HELD if record.held or back is not None else Fate.PENDING
 
 
 def live_height(height: int, live_heights: Iterable[int]) -> int | None:

@@ -109,7 +109,7 @@ class LiveHistory(Struct, frozen=True):
         height = self.height(ledger)
         beside = any(not row.mainline and not row.orphaned for row in rows.values())
         merges = {sha: row for sha, row in merges_above(ledger, height).items() if sha in rows} if beside else {}
-        record = self._record(branch, {*rows, *(merge.commit.sha for merge in merges.values())})
+        record = self._record(ledger, branch, {*rows, *(merge.commit.sha for merge in merges.values())})
         record = replace(record, height=height, merges=merges)
         return {sha: judge_fate(version, record) for sha, version in rows.items()}
 
@@ -122,12 +122,13 @@ class LiveHistory(Struct, frozen=True):
         present = self.at(self.now)
         return _height(ledger, present) if present else 0
 
-    def _record(self, branch: str, commits: Collection[str]) -> HostRecord:
+    def _record(self, ledger: LedgerReader, branch: str, commits: Collection[str]) -> HostRecord:
         intervals: dict[str, list[LiveInterval]] = {}
         for one in self.of_commits(commits):
             intervals.setdefault(one.commit, []).append(one)
         present = self.at(self.now)
         suspension = self.store.suspension() if self.store else None
+        rollback = self.store.rollback() if self.store else None
         return HostRecord(
             host=self.host,
             intervals=intervals,
@@ -135,6 +136,8 @@ class LiveHistory(Struct, frozen=True):
             drift=self._drift_by_commit(intervals),
             follows=present is None or branch in {present.branch, self.follows},
             held=suspension is not None and suspension.holds(self.now),
+            rollback=rollback,
+            skipped=ledger.mainline_heights([rollback.skipped]).get(rollback.skipped, 0) if rollback else 0,
         )
 
     def _drift_by_commit(self, commits: Collection[str]) -> Mapping[str, Sequence[HostEvent]]:

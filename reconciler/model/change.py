@@ -185,14 +185,15 @@ class Change(Struct, frozen=True):
     @property
     def fields(self) -> tuple[FieldChange, ...]:
         """The fields that differ: metadata first, then columns in their order."""
-        old = _declared(self.old) if self.old else {}
-        new = _declared(self.new) if self.new else {}
+        old = declared_fields(self.old) if self.old else {}
+        new = declared_fields(self.new) if self.new else {}
         changes = (FieldChange(field, old.get(field), new.get(field)) for field in dict.fromkeys((*old, *new)))
         # As text: to Python, 1 is True
         return tuple(change for change in changes if canonical.dumps(change.old) != canonical.dumps(change.new))
 
 
-def _declared(resource: Resource) -> dict[str, Value]:
+def declared_fields(resource: Resource) -> dict[str, Value]:
+    """The values by the names that a `FieldChange` has: metadata first, then columns in their order."""
     declared: dict[str, Value] = {"name": resource.name}
     declared.update({f"labels.{key}": value for key, value in sorted(resource.labels.items())})
     declared.update({f"annotations.{key}": value for key, value in sorted(resource.annotations.items())})

@@ -14,6 +14,7 @@ from msgspec import Struct, field
 from reconciler.model.host import ConditionSeverity
 from reconciler.model.receiver import Topic
 from reconciler.model.refusal import REFUSED, Refusal
+from reconciler.model.rollback import ROLLED_BACK
 from reconciler.model.rows import DRIFT_FOUND, DRIFT_HEALED, RESTORED
 from reconciler.notify.drifting import OTHERS, Drifting, Row, is_apart
 from reconciler.report.commits import short_sha
@@ -175,7 +176,7 @@ def _read_refused(told: Told, event: HostEvent) -> tuple[Told, Transition | None
     left = max(0, refusal.total - len(details))
     rules = ", ".join(refusal.rules[:MAX_ROWS])
     return after, Transition(
-        topic=Topic.REFUSED,
+        topic=Topic.HELD if refusal.rules == (ROLLED_BACK,) else Topic.REFUSED,
         at=event.at,
         commit=event.commit,
         live=told.live,

@@ -342,7 +342,7 @@ def propose_update(start: WalkStart, commit: ProcessedCommit, approved: MessageA
     snapshot, base = before.snapshot, before.base
     old = CommitState(str(start.commit), before.rules, snapshot.kinds, base.rows, snapshot.lineage.digest)
     delta = RowDelta(rows, base.by_name)
-    request = AdmissionRequest(old, _commit_state(commit), changes, base.count, approved, delta)
+    request = AdmissionRequest(old, commit_state(commit), changes, base.count, approved, delta)
     return Proposal(commit, rows, request, replaces=False)
 
 
@@ -366,7 +366,7 @@ def propose_replacement(
     ]
     old = CommitState(applied, _read_rules(rules, applied), kinds, before.values) if applied else None
     count = LoadedBase(before.values(), kinds).count
-    request = AdmissionRequest(old, _commit_state(commit), sort_changes(changes), count, approved)
+    request = AdmissionRequest(old, commit_state(commit), sort_changes(changes), count, approved)
     return Proposal(commit, rows, request, replaces=True)
 
 
@@ -378,6 +378,7 @@ def _read_rules(rules: RuleReader, commit: str) -> Rules:
         return rules.default_rules()
 
 
-def _commit_state(commit: ProcessedCommit) -> CommitState:
+def commit_state(commit: ProcessedCommit) -> CommitState:
+    """The state at a commit of a walk, as a side of a step."""
     state, version = commit.state, commit.version
     return CommitState(version.commit.sha, state.rules, state.snapshot.kinds, state.rows, version.digest)

@@ -22,10 +22,13 @@ from reconciler.model.commit import Status
 from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.admission import AdmissionRequest, CommitState, MessageApprovals
 from reconciler.reconcile.faults import is_commit_fault
+from reconciler.reconcile.holds import find_held
 from reconciler.reconcile.measures import StateReadings
 from reconciler.reconcile.narrowing import find_narrowed_kinds, warn_unknown_rows
+from reconciler.reconcile.read import locate_problems
 from reconciler.reconcile.readable import ReadablePart, keep_unread, read_part
 from reconciler.reconcile.review import Reviewer
+from reconciler.reconcile.rollback import candidate_of, hold_problems, skipped_values
 from reconciler.reconcile.rules import Role, stored_kinds
 from reconciler.reconcile.sync import HistoryWalk, Mainline
 from reconciler.reconcile.walk import CommitProcessor, ProcessedCommit, StateAt, WalkStart, state_at, walk_history
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Change, FileEntry, Key, Resource, Stamp
     from reconciler.model.commit import Commit, FileChange
+    from reconciler.model.rollback import Rollback
     from reconciler.ports import PolicyEngine, Source, StoreReader
     from reconciler.reconcile.faults import FaultFinder
     from reconciler.reconcile.rules import BundledSchemas, Rules
@@ -231,16 +235,26 @@ class Planner(Struct, frozen=True):
             count = sum(store.base(kinds).count(kind.name) for kind in kinds)
             return Plan(base, sha, (), problems, count, base), kinds
         request = keep_unread(proposal.request, part) if part is not None else proposal.request
+        held = find_held(store.rollback(), self.source, self.processor, proposal.commit)
         fault = self.processor.known_fault(
             self.processor.name_step(None if proposal.replaces else base, proposal.commit)
         )
         rows = None if request.delta is None else request.delta.rows
         tree = proposal.commit.state.snapshot.tree
         review, found = self.reviewer.review_step(request, tree, rows, whole=part is None)
-        problems = tuple(sorted({*problems, *found, *([fault] if fault else ())}))
+        problems = tuple(sorted({*problems, *found, *held, *([fault] if fault else ())}))
         before = sum(request.count_before(kind.name) for kind in (request.old or request.new).kinds)
         plan = Plan(base, sha, request.changes, problems, before, base, review=review)
         return _complete(plan, part), request.new.kinds
+
+    def hold(self, plan: Plan, kinds: Kinds, rollback: Rollback) -> Plan:
+        """A plan from a rollback's target with what keeps its head from going live, told by git alone."""
+        skipped, _ = self._plan_between(rollback.target, self._resolve(rollback.skipped))
+        rollback = replace(rollback, changes=skipped_values(skipped.changes))
+        candidate = candidate_of(skipped.changes, plan.changes)
+        held = hold_problems(rollback, plan.head, candidate, kinds, self.processor.rules.folder or ".")
+        located = locate_problems(held, lambda paths: self.processor.rules.read_files(plan.head, paths))
+        return replace(plan, problems=tuple(sorted({*plan.problems, *located})))
 
     def measure_live(self, store: StoreReader) -> tuple[str | None, StateReadings]:
         """The applied commit, and the figures of the live rows by its measures."""

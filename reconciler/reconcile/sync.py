@@ -18,6 +18,7 @@ from reconciler.plan import Plan
 from reconciler.reconcile.admission import MessageApprovals, propose_replacement, propose_update
 from reconciler.reconcile.branch import gone
 from reconciler.reconcile.faults import is_commit_fault, raise_host_fault
+from reconciler.reconcile.holds import find_held
 from reconciler.reconcile.record import Outbox, OutboxRecorder, Recorder, RecordResult, backfill
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.walk import ProcessedCommit, WalkStart, mainline_contains, walk_history
@@ -219,6 +220,9 @@ class Reconciler(Struct, frozen=True):
         proposal = self._history_walk.propose(start, mainline)
         if proposal is None:
             return self._record_refusal(Plan(base, head, (), problems), mainline), None
+        held = find_held(self.store.rollback(), self.claimant.source, self.processor, proposal.commit)
+        if held:
+            return self._record_refusal(Plan(base, head, (), tuple(sorted({*problems, *held}))), mainline, held), None
         subject = self.processor.name_step(None if proposal.replaces else base, proposal.commit)
         fault = self.processor.known_fault(subject)
         if fault is None:

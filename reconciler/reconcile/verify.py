@@ -19,7 +19,7 @@ from reconciler.tables.rows import declaration_columns, desired_values, is_live,
 from reconciler.tables.view import view_mark, view_writes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from reconciler.kinds.kind import Kind
@@ -159,9 +159,9 @@ class RowCheck:
 
     def compare(self, state: TreeState) -> int:
         """Compare all rows; returns how many live rows there should be."""
-        kinds, halts = self._comparable_kinds(state.snapshot.kinds), self._store.halts()
+        kinds = self._comparable_kinds(state.snapshot.kinds)
         rows: defaultdict[str, dict[str, Row]] = defaultdict(dict)
-        for row in rows_under(halts, state.snapshot.kinds, state.rows()):
+        for row in expected_rows(self._store, state):
             rows[row.resource.kind][row.resource.id] = row
         self._compare_desired(kinds, rows)
         return sum(self._compare_live(kind, rows[kind.name]) for kind in kinds)
@@ -219,6 +219,16 @@ class RowCheck:
         for id_ in expected.keys() - seen:
             self._differences.add("missing-row", _subject(LIVE, expected[id_]), "it is not there")
         return len(expected)
+
+
+def expected_rows(store: StoreReader, state: TreeState) -> Iterator[Row]:
+    """What a store should hold at a commit: its rows under the halts, and what a rollback to it left INACTIVE."""
+    yield from rows_under(store.halts(), state.snapshot.kinds, state.rows())
+    rollback = store.rollback()
+    if rollback is not None:
+        known = {row.row_id for row in state.rows()}
+        rows = store.base(state.snapshot.kinds).rows()
+        yield from (row for row in rows if row.removed is not None and row.row_id not in known)
 
 
 def _subject(table: str, row: Row) -> str:
@@ -389,7 +399,7 @@ class Verifier(Struct, frozen=True):
         if self.compare_view is None or commit is None:
             return None
         kinds = commit.state.snapshot.kinds
-        content = ViewContent(view_writes(kinds, rows_under(self.store.halts(), kinds, commit.state.rows())))
+        content = ViewContent(view_writes(kinds, expected_rows(self.store, commit.state)))
         view = self.compare_view(view_mark(applied), content, {kind.name.lower() for kind in kinds})
         add_view_differences(view, differences)
         return view

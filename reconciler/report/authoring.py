@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from reconciler import answers, canonical
 from reconciler.model.problem import Measure
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from reconciler.reconcile.policytests import Policies, PolicyTestResult, PolicyTestRun
     from reconciler.scaffold.template import FieldDescription
 
+Origin = Literal["shipped", "repository"]
 KIND_COLUMNS = (
     Column("kind", 0, Nature.NAME),
     Column("table", 1, Nature.NAME),
@@ -38,23 +39,35 @@ FIELD_COLUMNS = (
 )
 
 
-def build_kind_summary(kind: Kind, origin: str) -> answers.KindSummary:
+class KindSummary(answers.Answer, frozen=True):
+    kind: str
+    table: str
+    key: str
+    columns: answers.Count
+    origin: Origin
+
+
+class Kinds(answers.Answer, frozen=True):
+    kinds: tuple[KindSummary, ...]
+
+
+def build_kind_summary(kind: Kind, origin: str) -> KindSummary:
     """`origin` is `shipped` or `repository`."""
-    return answers.KindSummary(
+    return KindSummary(
         kind=kind.name,
         table=kind.table,
         key=kind.key,
         columns=len(kind.columns),
-        origin=cast("answers.Origin", origin),
+        origin=cast("Origin", origin),
     )
 
 
-def kind_table(kinds: Sequence[answers.KindSummary]) -> TextTable:
+def kind_table(kinds: Sequence[KindSummary]) -> TextTable:
     """The kinds as a table."""
     return TextTable(KIND_COLUMNS, list(map(_kind_cells, kinds)))
 
 
-def _kind_cells(kind: answers.KindSummary) -> tuple[str, ...]:
+def _kind_cells(kind: KindSummary) -> tuple[str, ...]:
     return (kind.kind, kind.table, kind.key, str(kind.columns), kind.origin)
 
 

@@ -137,6 +137,8 @@ def fate_text(
     if not live:
         return str(fate)
     since, until = strip_fraction(last_live_since(live)), live[-1].until
+    if str(fate) == Fate.SKIPPED and until is not None:
+        return f"skipped at {strip_fraction(until)}, rolled back"
     drifted = _drifted_mark(live)
     return f"live from {since}{drifted}" if until is None else f"was-live {since} to {strip_fraction(until)}{drifted}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reconciler import canonical
+from reconciler.model.rollback import ROLLBACK_ENDED, ROLLED_BACK
 from reconciler.model.rows import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED, RESTORED
 from reconciler.report.commits import short_sha
 from reconciler.report.problems import plural
@@ -83,6 +84,17 @@ def _expired(detail: Detail, _: str | None) -> EventWords:
     return EventWords(None, f"the suspension by {detail['actor']} ended: {detail['reason']}")
 
 
+def _rolled_back(detail: Detail, _: str | None) -> EventWords:
+    ends = f"from `{short_sha(detail['skipped'])}` to `{short_sha(detail['target'])}`"
+    return EventWords(str(detail["actor"]), f"rolled back {ends}: {detail['reason']}")
+
+
+def _rollback_ended(detail: Detail, _: str | None) -> EventWords:
+    if detail.get("ended_by"):
+        return EventWords(str(detail["ended_by"]), f"ended the rollback of {detail['actor']}: {detail['end_reason']}")
+    return EventWords(None, f"the rollback of {detail['actor']} is over: a newer commit went live")
+
+
 def _found(detail: Detail, _: str | None) -> EventWords:
     return EventWords(None, f"something else changed live rows: {_rows(detail)} not what git says")
 
@@ -131,6 +143,8 @@ _DESCRIBE: dict[str, Callable[[Detail, str | None], EventWords]] = {
     "halt-drilled": _drilled,
     "resumed": _resumed,
     "suspension-expired": _expired,
+    ROLLED_BACK: _rolled_back,
+    ROLLBACK_ENDED: _rollback_ended,
     DRIFT_FOUND: _found,
     DRIFT_HEALED: _healed,
     DRIFT_GONE: _gone,

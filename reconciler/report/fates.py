@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Sentence = tuple[str, tuple[str, ...]]
 
 SYNC = "`reconciler sync` brings it live; a daemon (`reconciler run`) does so by itself"
+MEND_STEP = "change or revert what was skipped in git: that goes live by itself"
+END_STEP = "or, if it is meant, `reconciler rollback --end --reason …` lets it through"
 APPROVE_STEP = "or, if it is meant, `reconciler sync --approve {sha}`"
 
 
@@ -163,6 +165,11 @@ def _refused(story: FateStory) -> Sentence:
 
 def _held(story: FateStory) -> Sentence:
     suspended = story.status.suspended if story.status else None
+    back = story.status.rolled_back if story.status else None
+    if back is not None and suspended is None:
+        held = "; ".join(problem.message for problem in back.held if story.status and _is_head(story, story.status))
+        why = f": {held}" if held else ", and the head still holds what that skipped"
+        return f"It waits: {_rolled_back(back)}{why}.", (MEND_STEP, END_STEP)
     return "It waits: reconciling is suspended.", (resume_step(suspended),)
 
 
@@ -181,7 +188,27 @@ def _pending(story: FateStory) -> Sentence:
     return "It waits: no daemon runs here.", (SYNC,)
 
 
+def _is_head(story: FateStory, status: answers.Status) -> bool:
+    return story.version.commit.sha == status.head
+
+
+def _rolled_back(back: answers.RolledBack) -> str:
+    since = strip_fraction(back.since)
+    return f"this host was rolled back to {short_sha(back.target)} by {back.actor} at {since} ({back.reason})"
+
+
+def _left(story: FateStory, back: answers.RolledBack) -> Sentence:
+    live = build_spans(story.fate)
+    was = (
+        f"It was live from {strip_fraction(live[-1].since)} to {strip_fraction(live[-1].until or '')}. " if live else ""
+    )
+    return f"{was}It is skipped: {_rolled_back(back)}.", (MEND_STEP, END_STEP)
+
+
 def _skipped(story: FateStory) -> Sentence:
+    back, applied = (story.status.rolled_back, story.status.applied) if story.status else (None, None)
+    if back and applied and not story.version.orphaned and story.version.height > applied.height:
+        return _left(story, back)
     if story.version.orphaned:
         return "It left the branch, whose history was rewritten, before it went live here.", ()
     if not story.version.mainline:

@@ -153,6 +153,7 @@ def build_row_comparison(
         _compare_field(kind, shown, live_values, declared_values, resource, names)
         for shown in (*arrange_columns(kind), own)
     )
+    halted = (declared.halted if declared and live else None) or {}
     return {
         **build_kind_details(kind),
         "name": name,
@@ -169,7 +170,7 @@ def build_row_comparison(
         "line": resource and (resource.line or None),
         "labels": dict(resource.labels) if resource else {},
         "annotations": dict(resource.annotations) if resource else {},
-        "fields": [field for field in fields if field is not None],
+        "fields": [field | {"halted": field["column"] in halted} for field in fields if field is not None],
         "created_at": format_time(live_values.get("created_at")) if live else None,
         "updated_at": format_time(live_values.get("updated_at")) if live else None,
     }

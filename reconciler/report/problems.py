@@ -64,6 +64,7 @@ CODE_MEANINGS = {
     "bad-measure": "A measure cannot be run",
     "bad-policy-test": "A test of a policy cannot be run",
     "untested-policy": "A policy has no tests",
+    "rolled-back": "A commit still says what a rollback of this host skipped",
     "guard/prune-limit": "More resources leave git at once than the prune limit allows",
 }
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reconciler.answers import Answer, Count, Cursor, Session
 from reconciler.report.escape import Moments, escape_line
 from reconciler.report.tables import Column, Nature, TextTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from reconciler import answers
 
 COLUMNS = {
     "session_id": Column("session_id", 0, Nature.NAME),
@@ -24,7 +23,20 @@ LAST = 4
 """The rank of any other column: it is the same in each row, as that of the owner."""
 
 
-def session_table(sessions: Sequence[answers.Session], moments: Moments) -> TextTable:
+class Sessions(Answer, frozen=True):
+    """Some sessions of an owner."""
+
+    sessions: tuple[Session, ...]
+    next: Cursor | None = None
+
+
+class Ended(Answer, frozen=True):
+    """How many sessions ended."""
+
+    ended: Count
+
+
+def session_table(sessions: Sequence[Session], moments: Moments) -> TextTable:
     """Sessions of an owner."""
     fields = list(sessions[0]) if sessions else []
     columns = [COLUMNS.get(field) or Column(field, LAST) for field in fields]

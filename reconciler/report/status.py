@@ -12,6 +12,7 @@ from reconciler.report.commits import build_applied, build_attempt, short_sha
 from reconciler.report.escape import EXACT, Moments, escape_line, format_time
 from reconciler.report.halts import build_drill, build_halt, drill_text, halt_line
 from reconciler.report.problems import plural
+from reconciler.report.rollback import build_rolled_back, rollback_lines
 from reconciler.words import list_words
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def build_status(status: Status) -> answers.Status:
         attempted=build_attempt(status.attempt),
         refused=build_attempt(status.refused),
         suspended=build_suspension(status.suspension) if status.suspension else None,
+        rolled_back=build_rolled_back(status.rollback, status.held) if status.rollback else None,
         shallow=status.shallow,
         resources=dict(status.resources),
         conditions=tuple(map(_build_condition, status.conditions)),
@@ -141,7 +143,7 @@ def is_settled(status: answers.Status, commit: str | None, fate: str | None = No
     False when it was refused, None while neither is decided. A commit that a later one has replaced was live.
     """
     if commit is None:
-        if status.refused is not None:
+        if status.refused is not None or (status.rolled_back is not None and status.rolled_back.held):
             return False
         return True if (status.sync, status.health) == ("Synced", "Healthy") else None
     if status.applied is not None and status.applied.commit.startswith(commit):
@@ -169,6 +171,8 @@ def status_lines(status: answers.Status, moments: Moments = EXACT) -> Iterator[t
         yield "refused", f"{short_sha(status.refused.commit)}, {errors}"
     if status.suspended:
         yield "suspended", suspension_line(status.suspended, moments)
+    if status.rolled_back:
+        yield from rollback_lines(status.rolled_back, moments)
     for halt in status.halted:
         yield "halted", halt_line(halt, moments)
     if kept := {kind: count for kind, count in status.halted_rows.items() if count}:

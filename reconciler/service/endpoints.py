@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Final, Literal, ParamSpec, TypeVar, overload
 
 from reconciler import answers, reviews
+from reconciler.report.authoring import Kinds as KindList
 from reconciler.report.halts import Halts
 from reconciler.report.history import Blame
 from reconciler.report.queries import QueryResult, Tables
 from reconciler.report.rows import Uses
+from reconciler.report.sessions import Ended
+from reconciler.report.sessions import Sessions as SessionList
 from reconciler.report.why import WhyCommit, WhyResource
 from reconciler.service.endpoint import (
     AT,
@@ -91,12 +94,18 @@ def _session(method: str, path: str, call: Callable[..., Any], answer: Any, summ
     return Endpoint(method, path, call, summary, SESSIONS, answer, **defaults | more)
 
 
+class Delivery(answers.Answer, frozen=True):
+    """What became of a webhook."""
+
+    result: Literal["accepted", "pong", "ignored"]
+
+
 UNKNOWN_FILTER, UNKNOWN_PARAMETER = "filter", "parameter"
 
 ENDPOINTS: Final = (
     _read("/v1/status", Host.status, answers.Status, NOW, "How this host stands", weak=True),
     _read("/v1/halts", HaltList.all, Halts, NOW, "What is halted, and when a drill last proved that halting works"),
-    _read("/v1/kinds", Kinds.all, answers.Kinds, LIVE, "The kinds there are"),
+    _read("/v1/kinds", Kinds.all, KindList, LIVE, "The kinds there are"),
     _read("/v1/kinds/{kind}", Kinds.schema, dict, LIVE, "The JSON Schema of a kind"),
     _read(
         "/v1/resources/{kind}",
@@ -216,7 +225,7 @@ ENDPOINTS: Final = (
         "GET",
         "/v1/sessions",
         Sessions.page,
-        answers.Sessions,
+        SessionList,
         "The sessions of an owner, the one used last first",
         params=(OWNER, SESSION_LIMIT, CURSOR),
         tagged=True,
@@ -262,7 +271,7 @@ ENDPOINTS: Final = (
         "POST",
         "/v1/sessions/expire",
         Sessions.expire_all,
-        answers.Ended,
+        Ended,
         "End all sessions of an owner",
         params=(OWNER,),
         runs=Runs.OWNERS,
@@ -355,7 +364,7 @@ ENDPOINTS: Final = (
         None,
         "A delivery of a forge",
         PROBES,
-        answers.Delivery,
+        Delivery,
         role=Role.SIGNED,
         runs=Runs.LOOP,
         also=(HTTPStatus.ACCEPTED, HTTPStatus.NOT_FOUND),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from reconciler import answers
-from reconciler.errors import NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
+from reconciler.errors import BranchError, NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
 from reconciler.model.host import Suspension
 from reconciler.model.rows import MAX_REPORTED
+from reconciler.reconcile.goback import RollbackRequest
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.status import build_status, build_suspension, suspension_line
 from reconciler.service.context import Service
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from reconciler.model.rows import Drifts
     from reconciler.ports import Clock, Store
     from reconciler.report.halts import Drilled, Halted, Released
+    from reconciler.report.rollback import RollbackEnded, WentBack
     from reconciler.report.sync import Sync
     from reconciler.report.verification import Restored, Verification
     from reconciler.service.context import Heartbeat
@@ -102,6 +104,18 @@ class HostControl(Protocol):
         """Start reconciling again."""
         ...
 
+    def roll_back(self, by: str, reason: str, to: str | None = None) -> Future[WentBack]:
+        """Go to an earlier applied commit (without `to`, the one before), and skip the one that is live.
+
+        Nothing is fetched. Fails with `UsageError` where there is no such commit, with `RefusedError` when guards or
+        policies are against it.
+        """
+        ...
+
+    def end_rollback(self, by: str, reason: str) -> Future[RollbackEnded]:
+        """Let the head through again."""
+        ...
+
     def halt(
         self,
         by: str,
@@ -153,6 +167,26 @@ def end_suspension(store: Store, by: str) -> answers.Suspension | None:
     store.expire()
     ended = store.resume(by)
     return build_suspension(ended) if ended else None
+
+
+def new_rollback(by: str, reason: str, to: str | None) -> RollbackRequest:
+    """What is asked for. Raises `UsageError` for an empty reason."""
+    return RollbackRequest(to, checked_reason(reason), by)
+
+
+def no_way_back(error: BranchError) -> NeedsHuman:
+    """Why there is no rollback where the repository cannot be opened, and what there is instead."""
+    return NeedsHuman(
+        f"{error}; a rollback needs it",
+        hint=f"{error.hint}; what must not trade meanwhile: `reconciler halt --all --reason …`",
+    )
+
+
+def checked_reason(reason: str) -> str:
+    """Raises `UsageError` for an empty one."""
+    if not reason.strip():
+        raise UsageError("a rollback needs a reason", hint='tell others why: --reason "it trades too large"')
+    return reason.strip()
 
 
 def suspension_error(suspension: Suspension) -> RefusedError:

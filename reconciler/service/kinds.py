@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from reconciler import answers
 from reconciler.errors import UsageError
 from reconciler.reconcile.rules import stored_kinds
+from reconciler.report.authoring import Kinds as KindList
 from reconciler.report.authoring import build_kind_summary
 from reconciler.service.context import Service
 from reconciler.words import suggest
@@ -26,10 +26,10 @@ BUNDLED, OWN = "shipped", "repository"
 class Kinds(Service):
     """The kinds of the store; before the first sync those that come with the program."""
 
-    def all(self) -> answers.Kinds:
+    def all(self) -> KindList:
         """The kinds in order of their names."""
         bundled = {kind.name: kind.digest for kind in self.context.bundled.kinds}
-        return answers.Kinds(
+        return KindList(
             kinds=tuple(
                 build_kind_summary(kind, BUNDLED if bundled.get(kind.name) == kind.digest else OWN)
                 for kind in self.known()

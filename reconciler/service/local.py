@@ -14,10 +14,12 @@ from reconciler.model.host import ConditionSeverity, HostCondition
 from reconciler.reconcile.admission import AdmissionController
 from reconciler.reconcile.branch import bound_branch, check_asked, observe_branch, planned_head, repository_gone
 from reconciler.reconcile.empty import EmptyLedger, EmptyStore
+from reconciler.reconcile.goback import recorded_intervals, recover_rollback
 from reconciler.reconcile.plan import Planner
 from reconciler.reconcile.sync import Reconciler
 from reconciler.reconcile.verify import Difference, Verifier
 from reconciler.reconcile.walk import CommitProcessor
+from reconciler.report.rollback import parse_rolled_back
 from reconciler.service.context import (
     HELD,
     PUBLISHED,
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from reconciler import answers
     from reconciler.adapters.duckdb.reader import DuckDBReader
     from reconciler.adapters.duckdb.store import DuckDBStore
     from reconciler.kinds.kind import Kinds
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
     from reconciler.plan import Plan
     from reconciler.ports import Clock, LedgerReader, Source, StoreReader
     from reconciler.reconcile.branch import BranchChoice, FollowedBranch
+    from reconciler.reconcile.goback import MoreIntervals
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.reconcile.sync import AppliedStep
     from reconciler.service.context import Openers, Place, Progress
@@ -72,10 +76,11 @@ COMMAND_SILENCE = 60
 
 
 class DaemonCommit(NamedTuple):
-    """The commit that a daemon has live, None for none, and the branch that it follows."""
+    """The commit that a daemon has live, None for none, the branch that it follows, and the rollback it is under."""
 
     commit: str | None
     branch: str
+    rolled_back: answers.RolledBack | None = None
 
 
 def no_progress(done: int, total: int) -> None:
@@ -249,23 +254,45 @@ class LocalHost:
             followed = self._observe(place, choice, store)
             followed.followed_head()
             target = Target(place.source, place.state, place.folder, place.name, followed.name)
-            processor = CommitProcessor(target.source, self.settings.path, self.bundled, self.openers.faults)
-            reconciler = Reconciler(
-                claimant=target.claimant,
-                branch=target.branch,
-                store=store,
-                open_ledger=self._ledger_opener(*_recorded(target, store)),
-                processor=processor,
-                admission=AdmissionController(processor.rules, self.openers.policy_engine),
-                bundled=self.bundled.kinds,
-                clock=self.clock,
-                rehearse=rehearse_step,
-                binds=followed.binds,
-            )
+            reconciler = self._make_reconciler(target, store, binds=followed.binds)
             reader = self._ledger_reader(*_recorded(target, store))
             unknown = recall_halts(store, self.openers.halts(place.state), reader, self.name, self.clock)
             warnings = (*branch_conditions(followed, self.clock), *([unknown] if unknown else []))
-            yield reconciler, warnings, partial(self.publish, place.state, store)
+            recovered = recover_rollback(reconciler, reader, self.name)
+            yield reconciler, warnings, lambda step: self.publish(place.state, store, step or recovered)
+
+    @contextmanager
+    def open_returning(self) -> Iterator[tuple[Reconciler, MoreIntervals, Publish]]:
+        """What a rollback needs: the repository as it is on this machine, whatever became of its branch.
+
+        Beside it what the ledger knows of intervals, and what publishes the rows afterwards.
+        """
+        with self.open_place() as place, self.openers.store(place.state) as store:
+            place.claimant.check(store)
+            branch = bound_branch(store) or self._observe(place, branch_choice(self.settings), store).name
+            target = Target(place.source, place.state, place.folder, place.name, branch)
+            open_ledger = self._ledger_reader(*_recorded(target, store))
+            reconciler = self._make_reconciler(target, store, binds=True)
+            yield (
+                reconciler,
+                partial(recorded_intervals, open_ledger, self.name),
+                partial(self.publish, place.state, store),
+            )
+
+    def _make_reconciler(self, target: Target, store: DuckDBStore, *, binds: bool) -> Reconciler:
+        processor = CommitProcessor(target.source, self.settings.path, self.bundled, self.openers.faults)
+        return Reconciler(
+            claimant=target.claimant,
+            branch=target.branch,
+            store=store,
+            open_ledger=self._ledger_opener(*_recorded(target, store)),
+            processor=processor,
+            admission=AdmissionController(processor.rules, self.openers.policy_engine),
+            bundled=self.bundled.kinds,
+            clock=self.clock,
+            rehearse=rehearse_step,
+            binds=binds,
+        )
 
     def publish(self, state: Path, store: DuckDBStore, step: AppliedStep | None) -> tuple[HostCondition, ...]:
         """Publish the live rows; what keeps them from it is no failure of the reconcile."""
@@ -331,11 +358,12 @@ class LocalHost:
         with self.open_place() as place:
             planner = self._make_planner(place.source)
             if live is not None:
-                base, branch = live(place)
+                base, branch, rolled_back = live(place)
                 head = head or planned_head(place.source, branch_choice(self.settings), branch)
-                return (
-                    planner.plan_commits(base, head) if base else planner.plan_sync(EmptyStore(), head, self.progress)
-                )
+                if base is None:
+                    return planner.plan_sync(EmptyStore(), head, self.progress)
+                plan, kinds = planner.plan_commits(base, head)
+                return planner.hold(plan, kinds, parse_rolled_back(rolled_back)) if rolled_back else plan, kinds
             with self.openers.reader(place.state) or nullcontext() as store:
                 if store is not None:
                     place.claimant.check(store)

@@ -10,17 +10,27 @@ from typing import TYPE_CHECKING, TypeVar
 
 from reconciler import answers
 from reconciler.adapters.duckdb.connection import FILE_NAME, is_there
-from reconciler.errors import InUse, ReconcilerError
+from reconciler.errors import BranchError, InUse, ReconcilerError
 from reconciler.model.halt import DRILLED
 from reconciler.model.rows import Drifts
+from reconciler.reconcile.goback import roll_back
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.sync import CommitApproval, current_suspension
+from reconciler.report.rollback import RollbackEnded, WentBack, build_rolled_back, build_went_back
 from reconciler.report.status import build_suspension
 from reconciler.report.sync import Sync, build_drift, build_sync
 from reconciler.report.verification import Restored, Verification, build_restored, build_verification
 from reconciler.service.drill import drill_detail, drill_halts
 from reconciler.service.halts import HaltChoice, HaltDesk
-from reconciler.service.host import end_suspension, heal_store, new_suspension, suspension_error
+from reconciler.service.host import (
+    checked_reason,
+    end_suspension,
+    heal_store,
+    new_rollback,
+    new_suspension,
+    no_way_back,
+    suspension_error,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,6 +104,25 @@ class LocalControl:
         """Start reconciling again."""
         with self._host.open_store() as store:
             return _done(answers.Resumed(ended=end_suspension(store, by)))
+
+    def roll_back(self, by: str, reason: str, to: str | None = None) -> Future[WentBack]:
+        """Go to an earlier applied commit."""
+        request = new_rollback(by, reason, to)
+        try:
+            with self._host.open_returning() as (reconciler, more, publish):
+                result = roll_back(reconciler, request, more, self._host.progress)
+                told, rollback = publish(result.applied_step), reconciler.store.rollback()
+                assert rollback is not None
+                return _done(build_went_back(rollback, result, reconciler.kinds(), told))
+        except BranchError as error:
+            raise no_way_back(error) from error
+
+    def end_rollback(self, by: str, reason: str) -> Future[RollbackEnded]:
+        """Let the head through again, with the next reconcile."""
+        reason = checked_reason(reason)
+        with self._host.open_store() as store:
+            ended = store.end_rollback(reason, by)
+        return _done(RollbackEnded(ended=build_rolled_back(ended) if ended else None))
 
     def halt(
         self,

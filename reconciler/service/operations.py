@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reconciler import answers
 from reconciler.report.halts import Drilled, Halted, Released
+from reconciler.report.rollback import RollbackEnded, WentBack
 from reconciler.report.sync import Sync
 from reconciler.report.verification import Restored, Verification
 from reconciler.service.endpoint import (
@@ -56,6 +57,14 @@ def _urgent(path: str, call: Callable[..., Any], answer: Any, summary: str, *fie
     return replace(_operation(path, call, answer, summary, *fields, slow=False), runs=Runs.URGENT)
 
 
+ROLLBACK_REASON: Final = Field(
+    "reason",
+    str,
+    text(description="why", minLength=1, maxLength=MAX_TEXT),
+    required=True,
+    missing=("there is no reason", "say why, for whoever finds this host rolled back"),
+    check=check_text,
+)
 REASON = Field(
     "reason",
     str,
@@ -146,6 +155,27 @@ OPERATIONS: Final = (
         slow=False,
     ),
     _operation("/v1/resume", HostControl.resume, answers.Resumed, "Start reconciling again", slow=False),
+    _operation(
+        "/v1/rollback",
+        HostControl.roll_back,
+        WentBack,
+        "Go back to an earlier applied commit",
+        ROLLBACK_REASON,
+        Field(
+            "to",
+            str,
+            text(description="a commit that was live here; by default the one before", maxLength=MAX_TEXT),
+            check=check_text,
+        ),
+    ),
+    _operation(
+        "/v1/rollback/end",
+        HostControl.end_rollback,
+        RollbackEnded,
+        "Let the head through again",
+        ROLLBACK_REASON,
+        slow=False,
+    ),
     _urgent(
         "/v1/halt",
         HostControl.halt,

@@ -43,6 +43,7 @@ from reconciler.service.past import open_past
 from reconciler.service.rows import Rows
 from reconciler.service.tradingpage import NOTHING_TRADES, TradingPage
 from reconciler.service.waitingplan import WaitingPlan
+from reconciler.service.wayback import WayBack
 from reconciler.sessions import PREFIX
 from reconciler.values import replace
 from reconciler.words import suggest
@@ -99,6 +100,7 @@ class Pages(Service):
     def __init__(self, context: Context) -> None:
         super().__init__(replace(context, open_history=lambda _: context.open_history(UPLOAD_WAIT)))
         self._history, self._trading = History(self.context), TradingPage(self.context)
+        self._way_back = WayBack(self.context)
         self._waiting_plan = WaitingPlan(self.context)
 
     def heading(self) -> Page:
@@ -159,10 +161,7 @@ class Pages(Service):
             names = _find_names(store.base(stored_kinds(store.kinds())), found, sides)
             page = build_row_comparison(found, live.name if live else name, live, declared, names)
             drifts = self._drifts_of(store, found, page["id"])
-            halted = (declared.halted if declared else None) or {}
             halt = store.halts().of(declared.resource) if declared else None
-        for field in page["fields"]:
-            field["halted"] = bool(live) and field["column"] in halted
         page |= {"halted": halt and answers.to_json(build_halt(halt))}
         past = self._resource_history(found, page)
         if live is None and declared is None and not past["changes"]:
@@ -252,7 +251,7 @@ class Pages(Service):
         """This host's health: its threads, its folder, the disk that is on, its settings."""
         status = build_status(self.context.status())
         info = describe_host(self.context, self.context.clock.now())
-        return {"host": self._heading(status), "status": answers.to_json(status), **info}
+        return {"host": self._heading(status), "status": answers.to_json(status), **info, **self._way_back.prepare()}
 
     def _page(self, page: Page) -> Page:
         return {"host": self.heading(), **page}

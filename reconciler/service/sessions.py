@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID, uuid4
 
-from reconciler import answers
 from reconciler.errors import RefusedError, RetryLater, UsageError
 from reconciler.reconcile.rules import stored_kinds
+from reconciler.report.sessions import Ended
+from reconciler.report.sessions import Sessions as SessionList
 from reconciler.service.context import Context, Service
 from reconciler.service.kinds import find_kind
 from reconciler.sessions import SessionChecker, SessionService
@@ -15,6 +16,7 @@ from reconciler.sessions import SessionChecker, SessionService
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from reconciler import answers
     from reconciler.model.live import Session, SessionPage
     from reconciler.model.problem import Problem
 
@@ -83,15 +85,15 @@ class Sessions(Service):
         """End a session."""
         return self._record(_existing(self._ask(lambda service: service.expire(session_id)), session_id))
 
-    def expire_all(self, owner: str) -> answers.Ended:
+    def expire_all(self, owner: str) -> Ended:
         """End all sessions of an owner, by name or id."""
-        return answers.Ended(ended=self._ask(lambda service: service.expire_all(self.owner_id(owner))))
+        return Ended(ended=self._ask(lambda service: service.expire_all(self.owner_id(owner))))
 
-    def page(self, owner: str, limit: object = PAGE, cursor: str | None = None) -> answers.Sessions:
+    def page(self, owner: str, limit: object = PAGE, cursor: str | None = None) -> SessionList:
         """A page of an owner's sessions, the one used last first."""
         page: SessionPage = self._ask(lambda service: service.page(self.owner_id(owner), limit, cursor))
         following = None if page.after is None else str(page.after)
-        return answers.Sessions(sessions=tuple(map(self._record, page.sessions)), next=following)
+        return SessionList(sessions=tuple(map(self._record, page.sessions)), next=following)
 
     def record(self, owner: str, address: str, device: str, session_id: str | None) -> dict[str, str]:
         """The columns to begin a session with."""

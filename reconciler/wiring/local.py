@@ -127,7 +127,7 @@ def _live_commit(address: str, token: str, place: Place) -> DaemonCommit:
             f"the daemon of this state folder follows {status.repository}, not {place.repository}",
             hint="choose another folder with --state, or name that repository with --repo",
         )
-    return DaemonCommit(applied, status.branch)
+    return DaemonCommit(applied, status.branch, status.rolled_back)
 
 
 def make_openers(settings: Settings) -> Openers:

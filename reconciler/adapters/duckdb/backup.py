@@ -37,7 +37,13 @@ from reconciler.adapters.duckdb.connection import (
     open_writable,
     transaction,
 )
-from reconciler.adapters.duckdb.state import EVENT_COLUMNS, add_event, set_suspension, suspension
+from reconciler.adapters.duckdb.rollbacks import rollback, set_rollback
+from reconciler.adapters.duckdb.state import (
+    EVENT_COLUMNS,
+    add_event,
+    set_suspension,
+    suspension,
+)
 from reconciler.adapters.machine import explain_os_error
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RetryLater, UsageError
 from reconciler.model.host import HostEvent
@@ -49,6 +55,7 @@ if TYPE_CHECKING:
     from reconciler.model.commit import Applied
     from reconciler.model.host import Owner, Suspension
     from reconciler.model.intervals import LiveInterval
+    from reconciler.model.rollback import Rollback
 
 UNFENCED = {key: value for key, value in CONFIG.items() if key != "enable_external_access"}
 Fingerprint = dict[str, tuple[Any, ...]]
@@ -249,12 +256,13 @@ class Restored(Struct, frozen=True):
 
 class _OldStore(Struct, frozen=True):
     """What the store that is replaced still tells: its commit, its host events, as records, what was live, and its
-    suspension."""
+    suspension and rollback."""
 
     commit: str | None = None
     events: Sequence[tuple[Any, ...]] = ()
     intervals: Sequence[LiveInterval] = ()
     suspension: Suspension | None = None
+    rollback: Rollback | None = None
     unread: bool = False
 
 
@@ -327,6 +335,7 @@ def _read_old(connection: StoreConnection, owns: Owns) -> _OldStore:
         events=records,
         intervals=intervals.intervals_after(connection, 0, ALL),
         suspension=suspension(connection),
+        rollback=rollback(connection),
     )
 
 
@@ -343,8 +352,11 @@ def _adopt(restoring: Path, backup: Path, owns: Owns, before: _OldStore, now: da
         with transaction(connection):
             intervals.take_over_intervals(connection, before.intervals)
             _take_over(connection, before.events)
-            if before.commit is not None:  # who suspended this host meant it, whatever is brought back
+            if (
+                before.commit is not None
+            ):  # who suspended this host, or rolled it back, meant it, whatever is brought back
                 set_suspension(connection, before.suspension)
+                set_rollback(connection, before.rollback)
             state.renew_id(connection)
             detail = {"file": backup.name, "before": before.commit}
             add_event(connection, HostEvent(0, now, "restored", commit, digest, 0, detail))

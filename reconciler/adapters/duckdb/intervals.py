@@ -56,9 +56,17 @@ def read_timeline(connection: StoreConnection) -> Timeline:
 
 
 def begin_interval(
-    connection: StoreConnection, timeline: Timeline, commit: str, digest: str, now: datetime
+    connection: StoreConnection,
+    timeline: Timeline,
+    commit: str,
+    digest: str,
+    now: datetime,
+    *,
+    ended: IntervalEnd | None = None,
 ) -> Timeline:
     """A commit of the bound branch is live from now on; what was live before is not any more. `digest` is the live one.
+
+    `ended` is why what was live before is not any more, where commits and branches do not say it.
 
     The same state of the same branch goes on as it is; the same commit in another state is under other halts. Never
     begins before the one before has ended, whatever the clock does. Returns where the intervals go on once this is
@@ -73,7 +81,7 @@ def begin_interval(
         since, change = max(now, before.since), change + 1
         connection.execute(
             "UPDATE gitops.live SET live_until = ?, ended = ?, change = ? WHERE seq = ? AND store = ?",
-            [since, _why_ended(before, commit, branch), change, before.seq, before.store],
+            [since, ended or _why_ended(before, commit, branch), change, before.seq, before.store],
         )
     change += 1
     interval = LiveInterval(change, commit, branch, digest, since, change=change, store=timeline.store)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import duckdb
 
-from reconciler.adapters.duckdb import intervals, state
+from reconciler.adapters.duckdb import intervals, rollbacks, state
 from reconciler.adapters.duckdb.base import DuckDBBase
 from reconciler.adapters.duckdb.connection import fetch_first, fetch_number, reading_live_tables
 from reconciler.adapters.duckdb.drift import DriftScope, scan_drift
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from reconciler.model.halt import Halts
     from reconciler.model.host import HostEvent, Owner, Suspension
     from reconciler.model.intervals import LiveInterval
+    from reconciler.model.rollback import Rollback
     from reconciler.model.rows import DriftFilter, Drifts, LiveRow, Search, Tally
     from reconciler.model.selection import Selection
     from reconciler.ports import Base
@@ -136,6 +137,10 @@ class DuckDBReader:
     def suspension(self) -> Suspension | None:
         """The suspension that was asked for last, expired or not."""
         return suspension(self._connection)
+
+    def rollback(self) -> Rollback | None:
+        """The rollback that this host is under."""
+        return rollbacks.rollback(self._connection)
 
     def identity(self) -> str:
         """The store's id, which a new file or a restored one does not share."""

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from reconciler.adapters.duckdb.memory import StoreMemory
     from reconciler.adapters.duckdb.reader import DuckDBReader
-    from reconciler.adapters.duckdb.store import DuckDBStore, StoreMemory
+    from reconciler.adapters.duckdb.store import DuckDBStore
     from reconciler.adapters.haltfile import FileMark as HaltMark
     from reconciler.kinds.kind import Kinds
     from reconciler.model.halt import HaltStep

@@ -7,12 +7,11 @@ from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
-from msgspec import Struct
 
-from reconciler.adapters.duckdb import intervals, state
+from reconciler.adapters.duckdb import intervals, rollbacks, state
 from reconciler.adapters.duckdb.base import DuckDBBase
 from reconciler.adapters.duckdb.connection import (
     CONFIG,
@@ -25,6 +24,17 @@ from reconciler.adapters.duckdb.connection import (
 )
 from reconciler.adapters.duckdb.drift import DriftScope, altered_tables, heal, scan_drift
 from reconciler.adapters.duckdb.halts import obey_in, write_halts
+from reconciler.adapters.duckdb.memory import (
+    APPLIED,
+    ATTEMPTED,
+    COUNTS,
+    FAULTS,
+    HALTS,
+    OWNER,
+    ROLLBACK,
+    SUSPENSION,
+    StoreMemory,
+)
 from reconciler.adapters.duckdb.reader import DuckDBReader, SnapshotCache
 from reconciler.adapters.duckdb.state import add_event, last_drift_event, mark_events_uploaded, set_suspension
 from reconciler.adapters.duckdb.tables import catalog_of, kinds_of, save_catalog
@@ -36,7 +46,9 @@ from reconciler.model.change import RowId
 from reconciler.model.commit import Applied, Attempt
 from reconciler.model.halt import HaltStep
 from reconciler.model.host import HostEvent, ownership_events
+from reconciler.model.intervals import IntervalEnd
 from reconciler.model.refusal import REFUSED, refusal_detail
+from reconciler.model.rollback import is_hold
 from reconciler.model.rows import DRIFT_HEALED, MAX_REPORTED, next_drift_event
 from reconciler.values import replace
 
@@ -44,12 +56,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
     from datetime import datetime
 
-    from reconciler.adapters.duckdb.tables import Catalog
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kinds
     from reconciler.model.commit import StoreUpdate
     from reconciler.model.halt import Halts
     from reconciler.model.host import Owner, Suspension
+    from reconciler.model.rollback import Rollback
     from reconciler.model.rows import Drifts
     from reconciler.ports import Clock
 
@@ -58,29 +70,8 @@ EVENTS_KEPT = timedelta(days=7)
 """How long host events stay in the store once the ledger has them."""
 MAX_MENDED = 100_000
 """Altered rows that are put right to make way for a step."""
-APPLIED, ATTEMPTED, COUNTS, FAULTS, HALTS, OWNER, SUSPENSION = (
-    "applied",
-    "attempted",
-    "counts",
-    "faults",
-    "halts",
-    "owner",
-    "suspension",
-)
-"""What a store that is open remembers. Each write names what of it changes."""
-
-
 MAX_TOLD = 10_000
 """Rows that a step of halts names; of more, only how many."""
-
-
-class StoreMemory(Struct, frozen=True):
-    """What a store knew when it was closed. It holds for a file that nobody has written to since."""
-
-    position: tuple[Any, ...]
-    catalog: Catalog
-    known: Mapping[tuple[str, ...], Any]
-    timeline: intervals.Timeline | None
 
 
 def open_store(folder: Path, clock: Clock, recall: Callable[[], StoreMemory | None] = lambda: None) -> DuckDBStore:
@@ -136,8 +127,7 @@ def open_reader(folder: Path) -> DuckDBReader | None:
     connection = open_readable(file)
     try:
         version = state.stored_format(connection)
-        reader = DuckDBReader(connection)
-        if version == state.FORMAT_VERSION and not _is_behind(reader, folder):
+        if version == state.FORMAT_VERSION and not _is_behind(reader := DuckDBReader(connection), folder):
             return reader
     except BaseException:
         connection.close()
@@ -212,6 +202,10 @@ class DuckDBStore(DuckDBReader):
         """The suspension that was asked for last, expired or not."""
         return self._remembered((SUSPENSION,), super().suspension)
 
+    def rollback(self) -> Rollback | None:
+        """The rollback that this host is under."""
+        return self._remembered((ROLLBACK,), super().rollback)
+
     def halts(self) -> Halts:
         """The halts that the live rows obey."""
         return self._remembered((HALTS,), super().halts)
@@ -258,6 +252,20 @@ class DuckDBStore(DuckDBReader):
             replace_all(self._connection, self._catalog, kinds, step.rows, self.halts())
         return applied
 
+    def roll_back(self, kinds: Kinds, step: StoreUpdate, rollback: Rollback) -> Applied:
+        """Become the state of a rollback's target, and keep the rollback."""
+        with self._step(kinds, step, "replace", rollback) as applied:
+            replace_all(self._connection, self._catalog, kinds, step.rows, self.halts())
+        return applied
+
+    def end_rollback(self, reason: str, actor: str) -> Rollback | None:
+        """End the rollback; gives it, None when there was none."""
+        rollback = self.rollback()
+        if rollback is not None:
+            with self._transaction(ROLLBACK):
+                rollbacks.end_rollback(self._connection, rollback, reason, actor, self._clock.now())
+        return rollback
+
     def obey(self, kinds: Kinds, halts: Halts) -> HaltStep | None:
         """Make the live rows what git says and these halts leave of it; None where they obey them already."""
         with self._lock:
@@ -303,7 +311,11 @@ class DuckDBStore(DuckDBReader):
         if not attempt.refused:
             raise BugError(f"the attempt at {attempt.stamp.commit} was not refused")
         before = self.last_attempt()
-        again = before is not None and before.refused and before.stamp == attempt.stamp
+        again = (
+            before is not None
+            and (before.refused, before.stamp) == (True, attempt.stamp)
+            and is_hold(before.problems) == is_hold(attempt.problems)
+        )
         with self._transaction(ATTEMPTED):
             state.set_attempted(self._connection, attempt)
             for one in (attempt, judged):
@@ -355,17 +367,15 @@ class DuckDBStore(DuckDBReader):
 
     def _mend_tables(self) -> bool:
         """Whether any live table was altered, and is as it should be now."""
-        with self._transaction(COUNTS):
-            drifts = altered_tables(self._connection, self._catalog)
-            if drifts.reported:
-                heal(self._connection, self._catalog, drifts)
-                self._record_drift(DRIFT_HEALED, drifts.detail())
-        return bool(drifts.reported)
+        return self._mend(lambda: altered_tables(self._connection, self._catalog))
 
     def _mend_rows(self, kinds: Kinds) -> bool:
         """Whether any live row was altered, and is as it should be now: what somebody wrote may not fit new tables."""
+        return self._mend(lambda: scan_drift(self._connection, self._catalog, DriftScope(kinds, (), MAX_MENDED)))
+
+    def _mend(self, find: Callable[[], Drifts]) -> bool:
         with self._transaction(COUNTS):
-            drifts = scan_drift(self._connection, self._catalog, DriftScope(kinds, (), MAX_MENDED))
+            drifts = find()
             if drifts.reported:
                 heal(self._connection, self._catalog, drifts)
                 self._record_drift(DRIFT_HEALED, drifts.detail())
@@ -450,7 +460,8 @@ class DuckDBStore(DuckDBReader):
             self._forget(changed)
 
     @contextmanager
-    def _step(self, kinds: Kinds, step: StoreUpdate, how: str) -> Iterator[Applied]:
+    def _step(self, kinds: Kinds, step: StoreUpdate, how: str, rollback: Rollback | None = None) -> Iterator[Applied]:
+        """What a step writes beside the rows; with the rollback that it is of, which else is over now."""
         began = perf_counter()
         now, stamp, known = self._clock.now(), step.commit.stamp, catalog_of(kinds)
         detail: dict[str, Value] = {
@@ -462,8 +473,9 @@ class DuckDBStore(DuckDBReader):
         if step.approvals:
             detail["approved"] = [{"by": approval.by, "codes": list(approval.codes)} for approval in step.approvals]
         event = HostEvent(0, now, "applied", stamp.commit, step.digest, 0, detail)
-        applied = Applied(stamp, step.height, step.digest, now, self.halts().digest)
-        with self._transaction(APPLIED, ATTEMPTED, COUNTS):
+        applied, over = Applied(stamp, step.height, step.digest, now, self.halts().digest), self.rollback()
+        ended = IntervalEnd.ROLLED_BACK if rollback else None
+        with self._transaction(APPLIED, ATTEMPTED, COUNTS, ROLLBACK):
             yield applied
             if known != self._catalog:
                 save_catalog(self._connection, known)
@@ -471,9 +483,13 @@ class DuckDBStore(DuckDBReader):
             attempt = state.set_attempted(self._connection, Attempt(stamp, now, refused=False, problems=step.warnings))
             timeline = self._timeline or intervals.read_timeline(self._connection)
             self._timeline = None
-            timeline = intervals.begin_interval(self._connection, timeline, stamp.commit, applied.live_digest, now)
+            timeline = intervals.begin_interval(
+                self._connection, timeline, stamp.commit, applied.live_digest, now, ended=ended
+            )
             elapsed = (perf_counter() - began) * 1000
             add_event(self._connection, replace(event, duration_ms=elapsed))
+            if rollback or over:
+                rollbacks.follow_step(self._connection, over, rollback, applied)
         self._catalog, self._timeline = known, timeline
         self._known |= {(APPLIED,): applied, (ATTEMPTED,): attempt}
 

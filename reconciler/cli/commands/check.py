@@ -125,9 +125,9 @@ def plan(given: Globals, base: str | None, head: str | None, link_base: str | No
         output.data(comment.render_plan(found, kinds, links_in(os.environ, link_base or "")))
     else:
         output.data(PLAN_FORMATS[form](found, kinds))
-    if found.refused:
+    if found.refused and not found.is_held:
         return Exit.PROBLEMS
-    return Exit.DIFFERENT if found.changes else Exit.OK
+    return Exit.DIFFERENT if found.changes or found.is_held else Exit.OK
 
 
 def _plan(given: Globals, base: str | None, head: str | None) -> tuple[Plan, Kinds]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from reconciler.adapters.duckdb.store import StoreMemory
+    from reconciler.adapters.duckdb.memory import StoreMemory
     from reconciler.ports import Clock
 
 

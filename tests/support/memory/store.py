@@ -16,6 +16,7 @@ from reconciler.model.halt import Halts, HaltStep
 from reconciler.model.host import HostEvent, ownership_events
 from reconciler.model.intervals import IntervalEnd, LiveInterval, why_replaced
 from reconciler.model.refusal import REFUSED, Refusal, refusal_detail
+from reconciler.model.rollback import ROLLBACK_ENDED, ROLLED_BACK, is_hold
 from reconciler.model.rows import DRIFT_FOUND, DRIFT_GONE, DRIFT_HEALED, MAX_REPORTED, LiveRow, next_drift_event
 from reconciler.tables.rows import is_live, live_values, with_halts
 from reconciler.values import replace
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from reconciler.model.change import Row, RowId
     from reconciler.model.commit import StoreUpdate
     from reconciler.model.host import Owner, Suspension
+    from reconciler.model.rollback import Rollback
     from reconciler.model.rows import DriftFilter, Drifts
     from reconciler.ports import Base, Clock
 
@@ -50,6 +52,7 @@ class MemoryStore:
         self._attempted: Attempt | None = None
         self._written: dict[RowId, Mapping[str, Any] | None] = {}
         self._suspension: Suspension | None = None
+        self._rollback: Rollback | None = None
         self._id = str(uuid.uuid4())
         self._events: list[HostEvent] = []
         self._seq = self._shipped = 0
@@ -109,6 +112,23 @@ class MemoryStore:
         self._written = {}
         return self._become(kinds, step, _by_id(kinds, step), "replace")
 
+    def rollback(self) -> Rollback | None:
+        """The rollback that this host is under."""
+        return self._rollback
+
+    def roll_back(self, kinds: Kinds, step: StoreUpdate, rollback: Rollback) -> Applied:
+        """Hold exactly the rows of a step, and the rollback."""
+        self._written = {}
+        return self._become(kinds, step, _by_id(kinds, step), "replace", rollback)
+
+    def end_rollback(self, reason: str, actor: str) -> Rollback | None:
+        """End the rollback; gives it, None when there was none."""
+        found, self._rollback = self._rollback, None
+        if found is not None:
+            detail = {**found.detail(), "ended_by": actor, "end_reason": reason}
+            self._happened(HostEvent(0, self._clock.now(), ROLLBACK_ENDED, None, None, 0, detail))
+        return found
+
     def halts(self) -> Halts:
         """The halts that the rows obey."""
         return self._halts
@@ -153,7 +173,8 @@ class MemoryStore:
         if not attempt.refused:
             raise BugError(f"the attempt at {attempt.stamp.commit} was not refused")
         before, self._attempted = self._attempted, attempt
-        if before is None or not before.refused or before.stamp != attempt.stamp:
+        again = before is not None and before.refused and before.stamp == attempt.stamp
+        if not again or before is None or is_hold(before.problems) != is_hold(attempt.problems):
             for one in (attempt, judged):
                 if one is not None:
                     detail = refusal_detail(one.problems)
@@ -248,7 +269,7 @@ class MemoryStore:
         """The ledger has the intervals up to this change."""
         self._shipped_changes = max(change, self._shipped_changes)
 
-    def _begin_interval(self, commit: str, digest: str, now: datetime) -> None:
+    def _begin_interval(self, commit: str, digest: str, now: datetime, ended: IntervalEnd | None = None) -> None:
         branch, since = self._owner.branch if self._owner else "", now
         if self._intervals:
             before = self._intervals[-1]
@@ -257,8 +278,8 @@ class MemoryStore:
             since = max(now, before.since)
             self._changes += 1
             same = (before.commit, before.branch) == (commit, branch)
-            ended = before.end(since, IntervalEnd.HALT_CHANGED if same else why_replaced(before.branch, branch))
-            self._intervals[-1] = replace(ended, change=self._changes)
+            why = ended or (IntervalEnd.HALT_CHANGED if same else why_replaced(before.branch, branch))
+            self._intervals[-1] = replace(before.end(since, why), change=self._changes)
         self._changes += 1
         self._intervals.append(
             LiveInterval(self._changes, commit, branch, digest, since, change=self._changes, store=self._id)
@@ -339,15 +360,22 @@ class MemoryStore:
             self._happened(HostEvent(0, self._clock.now(), how, None, None, 0, {**found.detail(), **more}))
         return found
 
-    def _become(self, kinds: Kinds, step: StoreUpdate, rows: dict[RowId, Row], how: str) -> Applied:
+    def _become(
+        self, kinds: Kinds, step: StoreUpdate, rows: dict[RowId, Row], how: str, rollback: Rollback | None = None
+    ) -> Applied:
         now, stamp = self._clock.now(), step.commit.stamp
         self._kinds = dict(kinds.by_name)
         self._rows = self._halted(kinds, rows)
         self._applied = Applied(stamp, step.height, step.digest, now, self._halts.digest)
         self._attempted = Attempt(stamp, now, refused=False, problems=step.warnings)
         counts: dict[str, Value] = {"creates": step.creates, "updates": step.updates, "deletes": step.deletes}
-        self._begin_interval(stamp.commit, self._applied.live_digest, now)
+        ended = IntervalEnd.ROLLED_BACK if rollback else None
+        self._begin_interval(stamp.commit, self._applied.live_digest, now, ended)
         self._happened(HostEvent(0, now, "applied", stamp.commit, step.digest, 0, {"how": how, **counts}))
+        over, self._rollback = self._rollback, rollback
+        told = [(ROLLED_BACK, rollback)] if rollback else [(ROLLBACK_ENDED, over)] if over else []
+        for event, about in told:
+            self._happened(HostEvent(0, now, event, stamp.commit, step.digest, 0, about.detail()))
         return self._applied
 
 
