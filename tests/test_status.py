@@ -10,6 +10,7 @@ from reconciler.model.change import Stamp
 from reconciler.model.commit import Applied, Attempt
 from reconciler.model.host import ConditionSeverity, HostCondition, Suspension
 from reconciler.model.problem import Problem
+from reconciler.model.rollback import Rollback
 from reconciler.status import BranchHead, Running, Status, StoreState, describe
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -78,6 +79,22 @@ def test_reconciling_is_what_the_daemon_is_at() -> None:
     assert _condition(_status(StoreState(APPLIED), _running(working=True)), "Reconciling")[0]
 
 
+def test_a_head_that_a_rollback_holds_is_not_refused() -> None:
+    back = Rollback("a" * 40, "b" * 40, "it loses money", "ines", NOW)
+    earlier = Applied(Stamp(BEFORE, NOW), 2, "0" * 64, NOW)
+    held = Problem("a.yaml", 1, 1, "rolled-back", "", "User ann risk is still 3")
+    mended = _status(StoreState(earlier, rollback=back))
+    assert _condition(mended, "RolledBack") == (True, "AskedFor")
+    waiting = _status(StoreState(earlier, _refused(held), rollback=back))
+    assert (waiting.refused, waiting.held is not None, waiting.health) == (None, True, "Suspended")
+    assert _condition(waiting, "RolledBack") == (True, "HeadHeld")
+    assert "is held: User ann risk is still 3" in next(
+        one.message for one in waiting.conditions if one.reason == "HeadHeld"
+    )
+    both = _status(StoreState(earlier, _refused(held, RULE), rollback=back))
+    assert (both.held, both.health) == (None, "Degraded")
+
+
 def test_conditions_say_since_when() -> None:
     found = {one.type: one.since for one in _status(StoreState(APPLIED, _refused(SLIP)), _running()).conditions}
-    assert found == {"Ready": APPLIED.at, "Reconciling": NOW, "Stalled": NOW, "Suspended": None}
+    assert found == {"Ready": APPLIED.at, "Reconciling": NOW, "Stalled": NOW, "Suspended": None, "RolledBack": None}

@@ -98,7 +98,7 @@ def test_a_mistyped_word_of_a_command_line_is_told_what_it_may_mean(
 @pytest.mark.parametrize(
     ("line", "advice"),
     [
-        ("rollback", "git revert"),
+        ("revert", "git revert"),
         ("delete account x", "delete its file in git"),
         ("sync --dry-run", "reconciler plan"),
         ("get accounts --no-color", "NO_COLOR=1"),

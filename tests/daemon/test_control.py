@@ -73,6 +73,25 @@ def test_a_suspension_without_a_reason_never_gets_to_the_loop(repo: GitRepo, tmp
         control.suspend("ann", " ")
 
 
+def test_a_rollback_holds_the_head_until_it_is_ended(repo: GitRepo, tmp_path: Path) -> None:
+    with controlled(repo, tmp_path / "state") as (control, _):
+        control.sync("ann").result(DEADLINE)
+        bad = repo.commit({"users/ann.yaml": configs.user("ann", risk=0.75)})
+        control.sync("ann").result(DEADLINE)
+        with pytest.raises(UsageError, match="needs a reason"):
+            control.roll_back("ines", " ")
+        back = control.roll_back("ines", "it loses money").result(DEADLINE)
+        assert (back.rolled_back.skipped, back.rolled_back.actor) == (bad, "ines")
+        assert [(change.op, change.name) for change in back.changes] == [("update", "ann")]
+        held = control.sync("ann").result(DEADLINE)
+        assert [problem.code for problem in held.problems] == ["rolled-back"]
+        assert control.verify("ann").result(DEADLINE).differences == ()
+        ended = control.end_rollback("ines", "it was right").result(DEADLINE).ended
+        assert ended is not None
+        assert ended.target == back.rolled_back.target
+        assert control.sync("ann").result(DEADLINE).problems == ()
+
+
 def test_what_drifted_is_healed_and_verified(repo: GitRepo, tmp_path: Path) -> None:
     with controlled(repo, tmp_path / "state") as (control, loop):
         control.sync("ann").result(DEADLINE)

@@ -15,6 +15,7 @@ QUIET: dict[str, Any] = {
     "applied": {"commit": "c1", "applied_at": "now"},
     "refused": None,
     "suspended": None,
+    "rolled_back": None,
     "troubles": [],
     "drift": None,
 }

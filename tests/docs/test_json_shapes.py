@@ -81,6 +81,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         beside.execute("UPDATE account_config SET leverage = 500 WHERE account_id = ?", [ACCOUNT])
     differs["drift"] = run("drift", "--format", "json", code=2)
     differs["verify"] = run("verify", "--format", "json", code=1)
+    differs["rollback"] = run("rollback", "--reason", "it loses money", "--format", "json")
     SLIP.apply(desk)
     told |= {name: json.loads(text) for name, text in differs.items()}
     return {**told, "validate": json.loads(run("validate", "--format", "json", code=1))}

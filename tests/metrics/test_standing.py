@@ -45,7 +45,7 @@ def test_a_refused_head() -> None:
 def test_conditions_have_one_status_each() -> None:
     seen = told(scrape())
     kinds = {one["type"] for one in seen.having("reconciler_condition")}
-    assert kinds == {"Ready", "Reconciling", "Stalled", "Suspended"}
+    assert kinds == {"Ready", "Reconciling", "Stalled", "Suspended", "RolledBack"}
     for kind in kinds:
         assert sum(seen("reconciler_condition", type=kind, status=word) for word in ("True", "False")) == 1
 

@@ -139,10 +139,10 @@ def test_a_row_that_drifted_is_told_in_its_history() -> None:
         "refused_by": [],
         "drift": [healed, extra],
     }
-    page: dict[str, object] = dict.fromkeys(("path", "line", "removed", "without_history"), None)
+    page: dict[str, object] = dict.fromkeys(("path", "line", "removed", "without_history", "halted"), None)
     page |= {"kind": "Account", "name": "cv", "live": False, "declared": False, "fields": [], "blame": {}, "drifts": []}
     host = {"name": "d", "repository": "r", "branch": "main", "sync": "Synced", "health": "Healthy", "applied": sha}
-    told = templates.render_page("resource", {**page, "host": host | {"at": at}, "changes": [change]})
+    told = templates.render_page("resource", {**page, "host": host | {"at": at, "halted": []}, "changes": [change]})
     assert "since when is not known" in told
     assert re.search(r"live was</th>.*?healed to</th>.*?<bdi>500</bdi>.*?<bdi>30</bdi>", told, re.DOTALL)
     assert "not healed" in told

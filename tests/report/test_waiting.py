@@ -22,6 +22,7 @@ SYNCED = answers.Status(
     attempted=structs.replace(REFUSED, commit=LIVE, refused=False),
     refused=None,
     suspended=None,
+    rolled_back=None,
     shallow=False,
     resources={},
     conditions=(),

@@ -1,0 +1,72 @@
+"""`rollback`, and what the other commands say of it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.cli.conftest import Host, first_synced
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cli.conftest import Past
+
+pytestmark = pytest.mark.slow  # whole hosts; tests/reconcile/test_rollback.py has the parts
+
+FIELD = "risk_per_trade_percent"
+FILE, GOOD, BAD, BETTER = ("users/fx-majors-01.yaml", f"{FIELD}: 0.75", f"{FIELD}: 0.9", f"{FIELD}: 0.6")
+
+
+def went_wrong(host: Host) -> None:
+    first_synced(host)
+    host.edit(FILE, GOOD, BAD, "Bet more")
+    assert host.run("sync").code == 0
+
+
+@pytest.fixture
+def host(begin: Callable[[Past], Host], monkeypatch: pytest.MonkeyPatch) -> Host:
+    monkeypatch.setattr("reconciler.cli.commands.reconcile.getuser", lambda: "ines")
+    return begin(went_wrong)
+
+
+def ask(host: Host, what: str) -> Any:
+    """What a command says as JSON."""
+    return json.loads(host.run(*what.split(), "--format", "json").out)
+
+
+def test_back_held_mended(host: Host) -> None:
+    done = host.run("rollback", "--reason", "it loses money")
+    assert (done.code, "0 created, 1 updated, 0 deleted; " in done.out) == (0, True)
+    assert (host.run("sync").code, host.run("plan").code) == (1, 2)
+    status = ask(host, "status")
+    assert (status["rolled_back"]["reason"], status["refused"], status["health"]) == (
+        "it loses money",
+        None,
+        "Suspended",
+    )
+    assert [one["pointer"] for one in status["rolled_back"]["held"]] == [f"/spec/{FIELD}"]
+    condition = next(one for one in status["conditions"] if one["type"] == "RolledBack")
+    assert (condition["status"], condition["reason"]) == ("True", "HeadSkipped")
+    host.edit("users/gold-swing-01.yaml", "max_open_trades: 3", "max_open_trades: 2", "Something else")
+    assert host.run("sync").code == 1
+    assert [one["fate"] for one in ask(host, "log")][:3] == ["held", "skipped", "live"]
+    assert "is still 0.9, which the rollback skipped" in host.run("why", "HEAD").out
+    assert host.run("verify").code == 0
+    host.edit(FILE, BAD, BETTER, "Bet less")
+    assert host.run("sync").code == 0
+    assert ask(host, "status")["rolled_back"] is None
+    assert [one["fate"] for one in ask(host, "log")][:4] == ["live", "skipped", "was-live", "was-live"]
+    assert ask(host, "log")[2]["live"][0]["ended"] == "rolled-back"
+
+
+def test_it_is_ended_by_somebody(host: Host) -> None:
+    assert host.run("rollback", "--reason", "it loses money").code == 0
+    both = host.run("rollback", "--end", "--to", "HEAD", "--reason", "x")
+    assert (both.code, "--end ends that" in both.err) == (3, True)
+    ended = host.run("rollback", "--end", "--reason", "it was right")
+    assert (ended.code, ended.out[:6]) == (0, "ended:")
+    assert host.run("sync").code == 0
+    assert host.run("rollback", "--end", "--reason", "again").out == "this host is not rolled back\n"
