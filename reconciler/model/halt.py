@@ -16,7 +16,7 @@ from reconciler.model.selection import Condition  # noqa: TC001  the same
 from reconciler.values import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from reconciler.canonical import Value
     from reconciler.model.change import Resource, Row
@@ -32,8 +32,9 @@ MAX_CHANGES = 50
 class HaltSelector(Struct, frozen=True):
     """Which resources: some of a kind by their names and ids, those with some labels, or all.
 
-    `kind` is the exact name; without one, of every kind. Without names and labels all are meant. A name stays halted
-    under whichever id it comes back, and an id under whichever name.
+    `kind` is a kind's name, in any case and also in the plural: so it may have been typed while no kinds could be read.
+    Without one, of every kind. Without names and labels all are meant. A name stays halted under whichever id it comes
+    back, and an id under whichever name.
     """
 
     kind: str = ""
@@ -46,9 +47,19 @@ class HaltSelector(Struct, frozen=True):
         """Whether it is a standing selector of whatever there is, and will be, of the kind."""
         return not (self.names or self.ids or self.labels)
 
+    def is_of(self, kind: str) -> bool:
+        """Whether it is of every kind, or of the one of this name."""
+        return not self.kind or _are_one_kind(self.kind, kind)
+
+    def is_same(self, other: HaltSelector) -> bool:
+        """Whether both were written for the same; the order of names, conditions and their values does not matter."""
+        if not _are_one_kind(self.kind, other.kind) or set(self.names) != set(other.names):
+            return False
+        return {one.normalized() for one in self.labels} == {one.normalized() for one in other.labels}
+
     def covers(self, kind: str, name: str, row_id: str, labels: Mapping[str, str]) -> bool:
         """Whether it means the resource of this kind, name and id, with these labels."""
-        if self.kind and kind != self.kind:
+        if not self.is_of(kind):
             return False
         if self.names or self.ids:
             return name in self.names or row_id in self.ids
@@ -115,7 +126,12 @@ class Halts(Struct, frozen=True):
 
     def of(self, resource: Resource) -> Halt | None:
         """The first halt that covers a resource."""
-        return self.find(resource.kind, resource.name, resource.id, resource.labels)
+        return next(self.covering(resource), None)
+
+    def covering(self, resource: Resource) -> Iterator[Halt]:
+        """All halts that cover a resource."""
+        kind, name, row_id, labels = resource.kind, resource.name, resource.id, resource.labels
+        return (halt for halt in self.standing if halt.selector.covers(kind, name, row_id, labels))
 
     def add(self, halt: Halt) -> Halts:
         """With one more."""
@@ -165,14 +181,19 @@ class HaltStep(Struct, frozen=True):
 def _without(halt: Halt, selector: HaltSelector) -> Halt | None:
     """What is left of a halt; None where nothing is."""
     own = halt.selector
-    if selector.is_all and selector.kind in ("", own.kind):
+    is_of_it = selector.is_of(own.kind)
+    if (selector.is_all and is_of_it) or own.is_same(selector):
         return None
-    if (own.kind, own.names, own.labels) == (selector.kind, selector.names, selector.labels):
-        return None
-    if not own.names or own.kind != selector.kind or not selector.names:
+    if not own.names or not is_of_it or not selector.names:
         return halt
     pairs = [pair for pair in zip(own.names, own.ids or own.names, strict=True) if pair[0] not in selector.names]
     if not pairs:
         return None
     names, ids = (tuple(part) for part in zip(*pairs, strict=True))
     return replace(halt, selector=replace(own, names=names, ids=ids if own.ids else ()))
+
+
+def _are_one_kind(one: str, other: str) -> bool:
+    """Whether two words mean the same kind: the case and an s of the plural do not matter."""
+    one, other = one.lower(), other.lower()
+    return one == other or (bool(one and other) and other in (f"{one}s", one.removesuffix("s")))

@@ -6,6 +6,8 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from reconciler.values import replace
+
 Wanted: TypeAlias = "str | float | bool | None"
 
 
@@ -24,6 +26,10 @@ class Condition(Struct, frozen=True):
         """Whether a label's value (None: there is no such label) is as asked."""
         found = value in self.values if self.values else value is not None
         return found != self.negated
+
+    def normalized(self) -> Condition:
+        """The same with its values in one order, each of them once."""
+        return replace(self, values=tuple(sorted(set(self.values), key=str)))
 
     def __str__(self) -> str:
         """As people type it for a label: `desk=fx`, `desk in (fx,metals)`, `!desk`."""

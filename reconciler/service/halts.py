@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
@@ -29,7 +29,7 @@ from reconciler.report.halts import (
 )
 from reconciler.service.context import Service
 from reconciler.service.kinds import known_kinds
-from reconciler.service.selection import parse_labels
+from reconciler.service.selection import UUID_TEXT, parse_labels
 from reconciler.status import HALTS
 from reconciler.values import replace
 from reconciler.words import list_words, suggest
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.reader import DuckDBReader
     from reconciler.adapters.haltfile import HaltFile
     from reconciler.kinds.kind import Kind, Kinds
+    from reconciler.model.selection import Condition
     from reconciler.ports import Clock, LedgerReader, Store
     from reconciler.reconcile.rules import BundledSchemas
 
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 
 MAX_NAMES = 500
 """Names of one halt."""
+MAX_NOTES = 10
+"""Names without a row of which a note tells."""
 WAYS = "name what to halt: KIND NAME…, -l LABEL or --all"
 LATER = "written to halts.json; the process that has the store obeys it before it does anything else"
 NOT_LOOKED_UP = "the live rows cannot be read now: the names were not looked up, and are taken as they were typed"
@@ -127,13 +130,16 @@ class HaltDesk(Struct, frozen=True):
             with self.open_rows() as store:
                 kinds = haltable_kinds(known_kinds(store, self.bundled), self.bundled.kinds)
                 selector = parse_choice(choice, kinds)
-                return kinds, [], look_up(store, kinds, selector) if store else selector
+                if store is None or not selector.names:
+                    return kinds, [], selector
+                found = look_up(store, kinds, selector)
+                return kinds, found.notes, found.selector
         except UsageError:
             raise
         except ReconcilerError:
             kinds = haltable_kinds(self.bundled.kinds, self.bundled.kinds)
             selector = parse_choice(choice, kinds, all_known=False)
-            unknown = selector.kind and all(kind.name != selector.kind for kind in kinds)
+            unknown = selector.kind and not any(selector.is_of(kind.name) for kind in kinds)
             notes = [f"whether there is a kind {selector.kind} is not known now"] if unknown else []
             return kinds, [*notes, *([NOT_LOOKED_UP] if selector.names else [])], selector
 
@@ -145,19 +151,26 @@ class HaltDesk(Struct, frozen=True):
             if len(halts.standing) > 1:
                 raise UsageError("say which halt to release", hint=standing_text(halts.standing))
             return halts.standing[0].selector
-        kinds = self._kinds(halts)
-        asked = parse_choice(choice, kinds, all_known=False, verb="released")
-        selector = replace(asked, names=tuple(sorted(_names_of(asked, halts))), ids=())
+        asked, ids = self._parse_standing(choice)
+        selector = replace(asked, names=tuple(sorted(set(_names_of(asked, ids, halts)))), ids=())
         if halts.release(selector, "", "", self.clock.now()) == halts:
             covering = [halt for halt in halts.standing if _may_cover(halt.selector, selector)]
             why = f"{selector} is no halt of its own, but part of another" if covering else f"{selector} is not halted"
             raise UsageError(why, hint=standing_text(covering or halts.standing))
         return selector
 
-    def _kinds(self, halts: StandingHalts) -> tuple[Kind, ...]:
-        with suppress(ReconcilerError), self.open_rows() as store:
-            return haltable_kinds(known_kinds(store, self.bundled), self.bundled.kinds)
-        return tuple(self.bundled.kinds)
+    def _parse_standing(self, choice: HaltChoice) -> tuple[HaltSelector, Mapping[str, str]]:
+        """What is to be released as it was typed, and by each name or id of it that of the live row."""
+        try:
+            with self.open_rows() as store:
+                kinds = haltable_kinds(known_kinds(store, self.bundled), self.bundled.kinds)
+                asked = parse_choice(choice, kinds, all_known=False, verb="released")
+                kind = next((kind for kind in kinds if asked.kind == kind.name), None)
+                return asked, _other_words(store, kind, asked.names) if store and kind else {}
+        except UsageError:
+            raise
+        except ReconcilerError:
+            return parse_choice(choice, tuple(self.bundled.kinds), all_known=False, verb="released"), {}
 
     def _count(self, kinds: Sequence[Kind], selector: HaltSelector) -> Mapping[str, int]:
         """How many live rows a selector covers, by kind."""
@@ -233,23 +246,54 @@ def parse_choice(
         raise UsageError(f"there are more than {MAX_NAMES} names", hint="a label, a kind or --all says it shorter")
     kind = _find_kind(choice.kind, kinds, all_known=all_known) if choice.kind else ""
     names = tuple(sorted(set(choice.names)))
-    return HaltSelector(kind, names, names, tuple(sorted(parse_labels(choice.label), key=str)))
+    return HaltSelector(kind, names, tuple(map(_id_of, names)), _parse_labels(choice.label))
 
 
-def look_up(store: DuckDBReader, kinds: Sequence[Kind], selector: HaltSelector) -> HaltSelector:
-    """The same with the names and ids of the live rows. Raises `UsageError` for a name that none has."""
-    if not selector.names:
-        return selector
+class FoundNames(NamedTuple):
+    """A selector with the names and ids of live rows, and what is to be told of the names that none has."""
+
+    selector: HaltSelector
+    notes: list[str]
+
+
+def look_up(store: DuckDBReader, kinds: Sequence[Kind], selector: HaltSelector) -> FoundNames:
+    """The names and ids of the live rows; a name that none has stands for a row to come.
+
+    Raises `UsageError` where none of the names is known.
+    """
     kind = next(kind for kind in kinds if kind.name == selector.kind)
-    found: dict[str, str] = {}
-    for word in selector.names:
-        rows = store.live(kind, word)
-        if not rows:
-            hint = suggest(word, [row.name for row in store.live(kind)], f"see `reconciler get {kind.name.lower()}`")
-            raise UsageError(f"no {kind.name} {word} is live: nothing was halted", hint=hint)
-        found |= {row.name: str(row.values[kind.key]) for row in rows[:1]}
-    names = tuple(sorted(found))
-    return replace(selector, names=names, ids=tuple(found[name] for name in names))
+    rows = {word: store.live(kind, word)[:1] for word in selector.names}
+    unknown = [word for word, found in rows.items() if not found]
+    if len(unknown) == len(rows):
+        hint = suggest(unknown[0], [row.name for row in store.live(kind)], f"see `reconciler get {kind.name.lower()}`")
+        raise UsageError(f"no {kind.name} {unknown[0]} is live: nothing was halted", hint=hint)
+    ids = {row.name: str(row.values[kind.key]) for found in rows.values() for row in found}
+    ids |= {word: _id_of(word) for word in unknown}
+    names = tuple(sorted(ids))
+    notes = [f"no {kind.name} {word} is live: it is halted as soon as there is one" for word in unknown[:MAX_NOTES]]
+    if len(unknown) > MAX_NOTES:
+        notes.append(f"{len(unknown) - MAX_NOTES:,} more names are of nothing live")
+    return FoundNames(replace(selector, names=names, ids=tuple(ids[name] for name in names)), notes)
+
+
+def _parse_labels(text: str) -> tuple[Condition, ...]:
+    """Conditions in one order, whatever the order they were typed in."""
+    return tuple(sorted({one.normalized() for one in parse_labels(text)}, key=str))
+
+
+def _id_of(word: str) -> str:
+    """What may be an id, as rows have it."""
+    return word.lower() if UUID_TEXT.fullmatch(word) else word
+
+
+def _other_words(store: DuckDBReader, kind: Kind, words: Sequence[str]) -> dict[str, str]:
+    """The name of what was called by its id, and the id of what was called by its name."""
+    found = {}
+    for word in words:
+        for row in store.live(kind, word)[:1]:
+            row_id = str(row.values[kind.key])
+            found[word] = row.name if row_id == _id_of(word) else row_id
+    return found
 
 
 def _find_kind(word: str, kinds: Sequence[Kind], *, all_known: bool) -> str:
@@ -273,7 +317,7 @@ def _forms(kind: Kind) -> tuple[str, ...]:
 def _covered(store: DuckDBReader, kinds: Sequence[Kind], selector: HaltSelector) -> Iterator[tuple[str, int]]:
     counts = store.counts()
     for kind in kinds:
-        if not kind.halt or selector.kind not in ("", kind.name):
+        if not kind.halt or not selector.is_of(kind.name):
             continue
         if selector.names:
             count = sum(len(store.live(kind, name)[:1]) for name in selector.names)
@@ -287,33 +331,29 @@ def _covered(store: DuckDBReader, kinds: Sequence[Kind], selector: HaltSelector)
 
 def _same(halts: StandingHalts, selector: HaltSelector) -> Halt | None:
     """The standing halt of the same."""
-    key = (selector.kind, selector.names, selector.labels)
-    return next((one for one in halts.standing if _key(one.selector) == key), None)
+    return next((one for one in halts.standing if one.selector.is_same(selector)), None)
 
 
-def _key(selector: HaltSelector) -> tuple[object, ...]:
-    return selector.kind, selector.names, selector.labels
-
-
-def _names_of(asked: HaltSelector, halts: StandingHalts) -> Iterator[str]:
-    """The names that stand for words, which may be ids."""
-    by_id = {
-        one_id.lower(): name
+def _names_of(asked: HaltSelector, others: Mapping[str, str], halts: StandingHalts) -> Iterator[str]:
+    """The names that stand for words, which may be ids, or names of what was halted by its id."""
+    stand = [
+        (name, {name, one_id})
         for halt in halts.standing
-        if halt.selector.kind == asked.kind
+        if halt.selector.is_of(asked.kind)
         for one_id, name in zip(halt.selector.ids, halt.selector.names, strict=False)
-    }
+    ]
     for word in asked.names:
-        yield by_id.get(word.lower(), word)
+        called = {word, _id_of(word), others.get(word, word)}
+        yield from [name for name, words in stand if words & called] or [word]
 
 
 def _covers_name(selector: HaltSelector, kind: str, name: str) -> bool:
     """Whether a halt is sure to cover a name; of labels the file does not know."""
-    return selector.kind in ("", kind) and (selector.is_all or name in selector.names)
+    return selector.is_of(kind) and (selector.is_all or name in selector.names)
 
 
 def _may_cover(selector: HaltSelector, asked: HaltSelector) -> bool:
-    if selector.kind not in ("", asked.kind):
+    if not selector.is_of(asked.kind):
         return False
     return selector.is_all or any(_covers_name(selector, asked.kind, name) for name in asked.names)
 

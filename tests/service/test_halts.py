@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from reconciler.adapters.duckdb.store import open_store
 from reconciler.adapters.haltfile import HaltFile
 from reconciler.errors import RetryLater, UsageError
+from reconciler.kinds.kind import Kinds
+from reconciler.model.halt import HaltSelector
 from reconciler.service.halts import HaltChoice, HaltDesk, parse_choice
 from reconciler.wiring.checkout import bundled_kinds
+from tests.support.kinds import FixedClock, resource, row, step
 
 if TYPE_CHECKING:
-    from contextlib import nullcontext
+    from collections.abc import Iterator
     from pathlib import Path
 
 BUNDLED = bundled_kinds()
 KINDS = tuple(BUNDLED.kinds)
+ANN_ID, BEN_ID = "0000000a-aaaa-4000-8000-000000000001", "0000000b-bbbb-4000-8000-000000000002"
 ALL, ANN = HaltChoice(all=True), HaltChoice("user", ("ann", "ben"))
 
 
@@ -120,3 +126,82 @@ def test_a_reason_is_needed(tmp_path: Path, reason: str) -> None:
     with pytest.raises(UsageError, match="reason"):
         desk(tmp_path).halt("maren", reason, ALL)
     assert not HaltFile(tmp_path).read().standing
+
+
+@pytest.mark.parametrize(
+    ("halted", "released"),
+    [
+        (HaltChoice(label="desk in (fx,zz),a=1"), HaltChoice(label="a=1, desk in (zz, fx)")),
+        (HaltChoice(label="desk notin (b,a,b)"), HaltChoice(label="desk notin (a,b)")),
+        (HaltChoice("venue", ("va", "vb")), HaltChoice("VENUES", ("vb", "va"))),
+        (HaltChoice("venues", all=True), HaltChoice("Venue", all=True)),
+        (HaltChoice("user", (ANN_ID.upper(),)), HaltChoice("users", (ANN_ID,))),
+    ],
+)
+def test_it_is_released_however_it_is_spelled(tmp_path: Path, halted: HaltChoice, released: HaltChoice) -> None:
+    desk(tmp_path).halt("maren", "feed", halted)
+    assert "stands already" in " ".join(desk(tmp_path).halt("maren", "feed", released).notes) or halted.names
+    desk(tmp_path).release("maren", "well", released)
+    assert HaltFile(tmp_path).read().standing == ()
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("venue", "Venue", True),
+        ("VENUES", "Venue", True),
+        ("Status", "status", True),
+        ("Statuses", "Status", False),
+        ("Venue", "User", False),
+        ("s", "User", False),
+        ("", "User", True),
+    ],
+)
+def test_a_kind_may_have_been_typed_in_the_plural(one: str, other: str, same: bool) -> None:
+    assert HaltSelector(one).is_of(other) is same
+
+
+@contextmanager
+def live_users(folder: Path) -> Iterator[HaltDesk]:
+    """With a store of two users, ann and ben."""
+    users = Kinds((BUNDLED.kinds.by_name["User"],))
+    values = {
+        "lot_size_type": "FIXED",
+        "lot_size_value": 0.1,
+        "risk_per_trade_percent": 0.5,
+        "stop_loss_type": "ATR",
+        "take_profit_type": "ATR",
+        "max_open_trades": 6,
+        "trade_direction": "BOTH",
+        "status": "ACTIVE",
+    }
+    with open_store(folder, FixedClock()) as store:
+        rows = [
+            row(resource(users.members[0], name, {**values, "user_id": row_id}), 1)
+            for name, row_id in (("ann", ANN_ID), ("ben", BEN_ID))
+        ]
+        store.apply(users, step(1, *rows))
+        yield HaltDesk(
+            HaltFile(folder),
+            lambda: nullcontext(store),
+            lambda: store.obey(users, HaltFile(folder).read()),
+            BUNDLED,
+            Noon(),
+        )
+
+
+def test_one_unknown_name_keeps_no_other_on(tmp_path: Path) -> None:
+    with live_users(tmp_path) as desk:
+        halted = desk.halt("maren", "feed", HaltChoice("user", ("ann", "typo")))
+        assert (halted.selector, halted.rows) == ("User ann typo", {"User": 1})
+        assert halted.notes == ("no User typo is live: it is halted as soon as there is one",)
+        with pytest.raises(UsageError, match="nothing was halted"):
+            desk.halt("maren", "feed", HaltChoice("user", ("typo", "tyop")))
+
+
+def test_what_was_typed_while_nothing_could_be_read_is_found_by_its_name(tmp_path: Path) -> None:
+    desk(tmp_path).halt("maren", "feed", HaltChoice("user", (ANN_ID.upper(),)))
+    with live_users(tmp_path) as reading:
+        assert reading.release("maren", "well", HaltChoice("user", ("ann",))).ended
+        reading.halt("maren", "feed", HaltChoice("user", ("ben",)))
+        assert reading.release("maren", "well", HaltChoice("user", (BEN_ID.upper(),))).ended

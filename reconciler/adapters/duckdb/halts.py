@@ -166,13 +166,13 @@ def _typed(type_: SqlType) -> str:
 
 def _covers(stored: StoredKind, halts: Halts) -> Clause:
     """Whether halts cover a row of `desired`, `said` here."""
-    clauses = [_selects(stored, halt.selector) for halt in halts.standing if halt.selector.kind in ("", stored.name)]
+    clauses = [_selects(stored, halt.selector) for halt in halts.standing if halt.selector.is_of(stored.name)]
     sql = " OR ".join(f"({clause.sql})" for clause in clauses) or "false"
     return Clause(sql, tuple(value for clause in clauses for value in clause.values))
 
 
 def _covers_any_row(stored: StoredKind, halts: Halts) -> str:
-    everything = any(halt.selector.is_all and halt.selector.kind in ("", stored.name) for halt in halts.standing)
+    everything = any(halt.selector.is_all and halt.selector.is_of(stored.name) for halt in halts.standing)
     return "true" if everything else "false"
 
 

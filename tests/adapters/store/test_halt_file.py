@@ -19,6 +19,7 @@ from reconciler.errors import NeedsHuman, UsageError
 from reconciler.kinds.kind import Kinds
 from reconciler.kinds.load import build_kind
 from reconciler.model.halt import MAX_CHANGES, Halt, Halts, HaltSelector
+from reconciler.model.selection import Condition
 from tests.support.kinds import FixedClock, row, step, uid
 from tests.support.laws import examples
 
@@ -158,6 +159,27 @@ def test_whoever_opens_the_store_next_obeys(tmp_path: Path) -> None:
     assert statuses(tmp_path) == {"ann": "INACTIVE", "ben": "ACTIVE"}, "the store knows them as well"
     with open_store(tmp_path, FixedClock()) as store:
         assert HaltFile(tmp_path).read() == store.halts()
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        HaltSelector("robot", ("ann",), ("ann",)),
+        HaltSelector("ROBOTS", ("00A",), (uid(1),)),
+        HaltSelector("robots", labels=(Condition("host", ("a",)),)),
+        HaltSelector("robots"),
+    ],
+    ids=str,
+)
+def test_a_kind_as_somebody_typed_it_is_obeyed(tmp_path: Path, typed: HaltSelector) -> None:
+    with open_store(tmp_path, FixedClock()) as store:
+        store.apply(KINDS, step(1, *robots("ann")))
+    HaltFile(tmp_path).change(lambda halts: halts.add(halt(typed)))
+    assert statuses(tmp_path) == {"ann": "INACTIVE"}
+    with open_store(tmp_path, FixedClock()) as store:
+        assert [one.selector for one in store.halts().standing] == [typed]
+        store.apply(KINDS, step(2, *robots("ann", at=2)))
+    assert statuses(tmp_path) == {"ann": "INACTIVE"}, "what a commit writes, too"
 
 
 def test_a_thread_obeys_beside_the_one_that_writes(tmp_path: Path) -> None:
