@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
@@ -74,6 +75,14 @@ class WhyField(answers.Answer, frozen=True):
     waiting: tuple[WaitingValue, ...]
     declared: Annotated[Any | UnsetType, Meta(description="what git says, where that is something else")] = UNSET
     default: Annotated[Any | UnsetType, Meta(description="what the schema says counts where it is left out")] = UNSET
+    halted: Annotated[Any | UnsetType, Meta(description="what a halt sets it to, whatever git says")] = UNSET
+
+    @property
+    def is_meant(self) -> bool:
+        """Whether it is what git says, or what a halt sets it to."""
+        if self.halted is not UNSET:
+            return canonical.dumps(self.halted) == canonical.dumps(self.value)
+        return self.declared is UNSET
 
 
 class WhyResource(answers.Answer, frozen=True):
@@ -92,6 +101,16 @@ class WhyResource(answers.Answer, frozen=True):
     unseen_head: Annotated[
         answers.Sha | UnsetType, Meta(description="the head, where nothing here has looked at it")
     ] = UNSET
+    halts: Annotated[tuple[answers.StandingHalt, ...], Meta(description="the halts that cover it")] = ()
+
+
+def halt_note(halt: answers.StandingHalt, name: str, *, is_only: bool = True) -> str:
+    """That it is halted, and how that ends. `name` is what the halt knows it by, where it knows names."""
+    which = name if halt.names else f"-l {shlex.quote(halt.label)}" if halt.label else "--all"
+    what = f"{halt.kind.lower()} {which}" if halt.kind else which
+    ends = "gives git's value back" if is_only else "ends this halt, and the other stays"
+    told = f"It is halted by {halt.by} since {halt.since}: {halt.reason.rstrip('.')}."
+    return f"{told} `reconciler release {what} --reason TEXT` {ends}."
 
 
 def commit_lines(why: WhyCommit, moments: Moments = EXACT) -> Iterator[str]:
@@ -117,7 +136,8 @@ def next_lines(steps: tuple[str, ...], moments: Moments = EXACT) -> Iterator[str
 def resource_lines(why: WhyResource, moments: Moments = EXACT) -> Iterator[str]:
     """The answer about a resource: its fields under the commits that set them, the newest first."""
     where = f"{why.path}:{why.line}" if why.path else "in no file"
-    state = "as git says" if why.as_declared else "not as git says"
+    is_halted = why.halts and not why.as_declared and all(field.is_meant for field in why.fields)
+    state = "halted" if is_halted else "as git says" if why.as_declared else "not as git says"
     yield escape_line(f"{why.kind} {why.name} is {state}, {where}")
     yield from (escape_line(moments.within(note)) for note in why.notes)
     width = max((len(field.field) for field in why.fields), default=0)
@@ -139,9 +159,13 @@ def _heading(field: WhyField, moments: Moments) -> str:
 
 
 def _remarks(field: WhyField, *, is_missing: bool) -> Iterator[str]:
-    if field.declared is not UNSET:
-        why = "" if is_missing else ": something else changed the row"
-        yield f"git says {_value(field.declared, field.unit)}{why}"
+    changed = "" if field.is_meant or is_missing else ": something else changed the row"
+    if field.halted is not UNSET:
+        said = field.value if field.declared is UNSET else field.declared
+        git, halted = _value(said, field.unit), _value(field.halted, field.unit)
+        yield f"git says {git}, and the halt makes it {halted}{changed}"
+    elif field.declared is not UNSET:
+        yield f"git says {_value(field.declared, field.unit)}{changed}"
     if field.default is not UNSET:
         yield f"left out: {_value(field.default, field.unit)} is the default"
     for waiting in field.waiting:

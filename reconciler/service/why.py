@@ -18,10 +18,11 @@ from reconciler.model.rows import DriftType
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.report.commits import NOT_LIVE, build_person, build_spans, short_sha
 from reconciler.report.fates import FateStory, ahead_note, explain_fate, explain_unrecorded, why_step
+from reconciler.report.halts import build_halt
 from reconciler.report.problems import build_problem
 from reconciler.report.rows import build_row
 from reconciler.report.status import build_status
-from reconciler.report.why import WaitingValue, WhyCommit, WhyField, WhyResource
+from reconciler.report.why import WaitingValue, WhyCommit, WhyField, WhyResource, halt_note
 from reconciler.service.context import Service
 from reconciler.service.history import History
 from reconciler.service.kinds import find_kind, known_kinds
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from reconciler.history.points import FoundVersion
     from reconciler.kinds.kind import Kind
     from reconciler.model.change import Row
+    from reconciler.model.halt import Halt
     from reconciler.model.rows import VersionRow
     from reconciler.ports import StoreReader
     from reconciler.report.history import BlamedField
@@ -73,6 +75,7 @@ class Why(Service):
         past = self._past_of(found, asked, status)
         fields = _fields(found, asked, past)
         as_declared = declared is not None and all(one.declared is UNSET for one in fields)
+        is_meant = declared is not None and not asked.is_lost and all(one.is_meant for one in fields)
         if field is not None:
             wanted = field.removeprefix("spec.").removeprefix("metadata.")
             known = [one.field for one in fields]
@@ -80,7 +83,7 @@ class Why(Service):
             if not fields:
                 raise UsageError(f"{found.name} {row.name} has no field {field}", hint=suggest(wanted, known))
         notes, steps = _notes(found, asked, status)
-        if not as_declared:
+        if not is_meant:
             steps.append("`reconciler drift --heal` makes the row what git says; `reconciler drift` shows all of it")
         steps += [why_step(one.commit) for each in fields for one in each.waiting]
         if past.leaving is not None:
@@ -104,6 +107,7 @@ class Why(Service):
             next=tuple(dict.fromkeys(steps)),
             missing=asked.is_lost,
             unseen_head=past.unseen or UNSET,
+            halts=tuple(map(build_halt, asked.halts)),
         )
 
     @contextmanager
@@ -192,12 +196,16 @@ class Why(Service):
 
 
 class _Asked(NamedTuple):
-    """A row that somebody asks about, and what git says of it. One that something else deleted has no values."""
+    """A row that somebody asks about, and what git says of it. One that something else deleted has no values.
+
+    `halts` are those that cover it.
+    """
 
     row: answers.Row
     id: str
     declared: Row | None
     is_lost: bool = False
+    halts: tuple[Halt, ...] = ()
 
 
 class _RowPast(NamedTuple):
@@ -220,7 +228,8 @@ def _find_row(store: StoreReader, kind: Kind, name: str) -> _Asked | None:
     live = store.live(kind, name)[:1]
     if live:
         id_ = str(live[0].values[kind.key])
-        return _Asked(build_row(live[0]), id_, store.base(kinds).row(RowId(kind.name, id_)))
+        declared = store.base(kinds).row(RowId(kind.name, id_))
+        return _Asked(build_row(live[0]), id_, declared, halts=_find_halts(store, kind, declared))
     drifts = store.drift(Kinds(tuple(one for one in kinds if one.name == kind.name))).reported
     lost = (one for one in drifts if one.what is DriftType.MISSING and name in {one.name, one.id})
     for drift in lost:
@@ -229,8 +238,15 @@ def _find_row(store: StoreReader, kind: Kind, name: str) -> _Asked | None:
             path, line = (None, None) if declared.removed else (declared.resource.path, declared.resource.line)
             values = dict.fromkeys(column.name for column in kind.columns)
             row = answers.Row(name=declared.resource.name, path=path, line=line, values=values)
-            return _Asked(row, drift.id, declared, is_lost=True)
+            return _Asked(row, drift.id, declared, is_lost=True, halts=_find_halts(store, kind, declared))
     return None
+
+
+def _find_halts(store: StoreReader, kind: Kind, declared: Row | None) -> tuple[Halt, ...]:
+    """The halts that keep a row off, or would if git had it on."""
+    if declared is None or not (declared.halted or kind.halt):
+        return ()
+    return tuple(store.halts().covering(declared.resource))
 
 
 def _fields(kind: Kind, asked: _Asked, past: _RowPast) -> list[WhyField]:
@@ -239,6 +255,7 @@ def _fields(kind: Kind, asked: _Asked, past: _RowPast) -> list[WhyField]:
     values = {name: value for name, value in row.values.items() if kind.column(name)}
     fields = []
     others = {name: one.value for name, one in past.blamed.items() if name not in values}
+    halted = (asked.declared.halted if asked.declared is not None else None) or {}
     for name, value in {**values, **others}.items():
         blame, column, waiting = past.blamed.get(name), kind.column(name), past.waiting.get(name)
         stated = canonical.to_json_value(own.get(name)) if name in values else value
@@ -252,6 +269,7 @@ def _fields(kind: Kind, asked: _Asked, past: _RowPast) -> list[WhyField]:
                 unit=blame.unit if blame else column.unit if column else "",
                 declared=UNSET if canonical.dumps(stated) == canonical.dumps(value) else stated,
                 default=default,
+                halted=canonical.to_json_value(halted[name]) if name in halted else UNSET,
                 commit=blame.commit if blame else None,
                 author=blame.author.name if blame else "",
                 committed_at=blame.committed_at if blame else None,
@@ -347,6 +365,11 @@ def _notes(kind: Kind, asked: _Asked, status: answers.Status | None) -> tuple[li
     row, declared = asked.row, asked.declared
     if asked.is_lost:
         notes.append("Something else deleted the live row.")
+    for halt in asked.halts:
+        known = next((one for one in (row.name, asked.id) if one in halt.selector.names), None)
+        by_id = dict(zip(halt.selector.ids, halt.selector.names, strict=False))
+        called = known or by_id.get(asked.id, row.name)
+        notes.append(halt_note(build_halt(halt), called, is_only=len(asked.halts) == 1))
     if declared is None:
         notes.append("Git never declared it: something else wrote the row.")
     elif declared.removed is not None:

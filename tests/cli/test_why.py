@@ -101,3 +101,28 @@ def test_a_resource_is_explained_also_while_git_is_away(synced: Host) -> None:
     shutil.rmtree(synced.repo.path / ".git")
     away = synced.run("why", "user", "fx-majors-01")
     assert (away.code, "risk_per_trade_percent  0.75 percent" in away.out) == (0, True), away
+
+
+@pytest.mark.slow
+def test_a_halted_resource_names_the_halt_and_what_ends_it(synced: Host) -> None:
+    assert synced.run("halt", "user", "fx-majors-01", "fx-metals-01", "--reason", "the feed is wrong").code == 0
+    told = synced.run("why", "user", "fx-majors-01")
+    assert (told.code, told.out.splitlines()[0]) == (0, "User fx-majors-01 is halted, users/fx-majors-01.yaml:3"), told
+    assert (
+        ": the feed is wrong. `reconciler release user fx-majors-01 --reason TEXT` gives git's value back." in told.out
+    )
+    assert "git says ACTIVE, and the halt makes it INACTIVE" in told.out
+    assert "something else" not in told.out + told.err
+    found = synced.run("why", "user", "fx-majors-01", "status", "--format", "json")
+    answer = json.loads(found.out)
+    (field,) = answer["fields"]
+    assert (field["value"], field["declared"], field["halted"]) == ("INACTIVE", "ACTIVE", "INACTIVE")
+    assert (answer["as_declared"], answer["halts"][0]["reason"], answer["next"]) == (False, "the feed is wrong", [])
+    with duckdb.connect(str(synced.state / "state.duckdb")) as beside:
+        beside.execute("UPDATE user_config SET status = 'ACTIVE'")
+    changed = synced.run("why", "user", "fx-majors-01", "status")
+    assert (changed.code, "and the halt makes it INACTIVE: something else changed the row" in changed.out) == (2, True)
+    assert "drift --heal" in changed.err
+    synced.run("halt", "--all", "--reason", "all of it.")
+    two = synced.run("why", "user", "fx-majors-01", "status")
+    assert "all of it. `reconciler release --all --reason TEXT` ends this halt, and the other stays." in two.out, two
