@@ -38,6 +38,7 @@ class Halted(Answer, frozen=True):
     not_haltable: Annotated[tuple[str, ...], Meta(description="kinds whose schema names nothing that a halt sets")]
     applied: Annotated[bool, Meta(description="whether the live rows obey it; else the process that has them will")]
     notes: tuple[str, ...]
+    counted: Annotated[bool, Meta(description="whether `rows` could be counted; else it is empty")]
 
 
 class Released(Answer, frozen=True):
@@ -86,15 +87,23 @@ def build_halt(halt: Halt) -> StandingHalt:
 
 
 def build_halted(
-    halt: Halt, number: int, rows: Mapping[str, int], left_out: Sequence[str], *, applied: bool, notes: Sequence[str]
+    halt: Halt,
+    number: int,
+    rows: Mapping[str, int] | None,
+    left_out: Sequence[str],
+    *,
+    applied: bool,
+    notes: Sequence[str],
 ) -> Halted:
+    """`rows` are None where they could not be counted."""
     return Halted(
         selector=str(halt.selector),
         reason=halt.reason,
         by=halt.by,
         since=canonical.timestamp(halt.since),
         number=number,
-        rows=dict(rows),
+        rows=dict(rows or {}),
+        counted=rows is not None,
         not_haltable=tuple(left_out),
         applied=applied,
         notes=tuple(notes),
@@ -119,7 +128,7 @@ def build_standing(status: Status) -> Halts:
     return Halts(
         halted=tuple(map(build_halt, status.halts.standing)),
         rows=dict(status.halted_rows),
-        applied=status.obeys,
+        applied=status.obeys or status.applied is None,
         drill=build_drill(status.drill),
     )
 
@@ -159,7 +168,7 @@ def halt_line(halt: StandingHalt, moments: Moments = EXACT) -> str:
 def halted_lines(halted: Halted, moments: Moments = EXACT) -> Iterator[str]:
     """What a halt did."""
     covered = f": {_rows_text(halted.rows)}" if halted.rows else ", which covers no live row yet"
-    state = covered if halted.applied else ""
+    state = covered if halted.counted else ", and the live rows obey it" if halted.applied else ""
     yield escape_line(f"halted {halted.selector} since {moments.full(halted.since)}{state}")
     yield MEANING
 
@@ -187,7 +196,9 @@ def standing_lines(halts: Halts, moments: Moments = EXACT) -> Iterator[str]:
 def _state_text(rows: Mapping[str, int], *, obeys: bool) -> str:
     if not obeys:
         return "the live rows do not obey it yet: the process that has them does it next"
-    return f"kept off by it: {_rows_text(rows)}" if any(rows.values()) else "no live row differs from git because of it"
+    if not any(rows.values()):
+        return "no live row differs from git because of it; what comes live and is covered comes switched off"
+    return f"kept off by it: {_rows_text(rows)}"
 
 
 def _rows_text(rows: Mapping[str, int]) -> str:

@@ -93,7 +93,7 @@ class HaltDesk(Struct, frozen=True):
         if stands.id != halt.id:
             notes.append(f"it stands already: {standing_line(stands)}")
         applied = self._obey(notes)
-        rows = self._count(kinds, selector) if applied else {}
+        rows = self._count(kinds, selector) if applied else None
         left_out = () if selector.kind else tuple(kind.name for kind in kinds if not kind.halt)
         return build_halted(stands, after.number, rows, left_out, applied=applied, notes=notes)
 
@@ -172,11 +172,11 @@ class HaltDesk(Struct, frozen=True):
         except ReconcilerError:
             return parse_choice(choice, tuple(self.bundled.kinds), all_known=False, verb="released"), {}
 
-    def _count(self, kinds: Sequence[Kind], selector: HaltSelector) -> Mapping[str, int]:
-        """How many live rows a selector covers, by kind."""
+    def _count(self, kinds: Sequence[Kind], selector: HaltSelector) -> Mapping[str, int] | None:
+        """How many live rows a selector covers, by kind; None where they cannot be read."""
         with suppress(ReconcilerError), self.open_rows() as store:
             return dict(_covered(store, kinds, selector)) if store else {}
-        return {}
+        return None
 
 
 class HaltList(Service):

@@ -12,8 +12,12 @@ from reconciler.adapters.duckdb.store import open_store
 from reconciler.adapters.haltfile import HaltFile
 from reconciler.errors import RetryLater, UsageError
 from reconciler.kinds.kind import Kinds
-from reconciler.model.halt import HaltSelector
+from reconciler.model.halt import Halt, HaltSelector
+from reconciler.model.halt import Halts as StandingHalts
+from reconciler.report.halts import build_standing, halted_lines, standing_lines
 from reconciler.service.halts import HaltChoice, HaltDesk, parse_choice
+from reconciler.status import BranchHead, StoreState, describe
+from reconciler.values import replace
 from reconciler.wiring.checkout import bundled_kinds
 from tests.support.kinds import FixedClock, resource, row, step
 
@@ -205,3 +209,22 @@ def test_what_was_typed_while_nothing_could_be_read_is_found_by_its_name(tmp_pat
         assert reading.release("maren", "well", HaltChoice("user", ("ann",))).ended
         reading.halt("maren", "feed", HaltChoice("user", ("ben",)))
         assert reading.release("maren", "well", HaltChoice("user", (BEN_ID.upper(),))).ended
+
+
+def test_rows_that_could_not_be_counted_are_not_said_to_be_none(tmp_path: Path) -> None:
+    with live_users(tmp_path) as reading:
+        unread = replace(reading, open_rows=desk(tmp_path).open_rows)
+        halted = unread.halt("maren", "feed", ALL)
+        assert (halted.applied, halted.counted, halted.rows) == (True, False, {})
+        assert next(halted_lines(halted)).endswith("Z, and the live rows obey it")
+    none = replace(unread, open_rows=nullcontext, obey=lambda: None).halt(
+        "maren", "feed", HaltChoice("account", all=True)
+    )
+    assert (none.counted, next(halted_lines(none)).endswith(", which covers no live row yet")) == (True, True)
+
+
+def test_before_the_first_sync_nothing_is_said_to_disobey() -> None:
+    standing = StandingHalts().add(Halt("a", HaltSelector(), "feed", "maren", Noon().now()))
+    branch = BranchHead("repository", "main", None, shallow=False)
+    empty = build_standing(describe(branch, StoreState(), None, Noon().now(), standing))
+    assert (empty.applied, "comes switched off" in " ".join(standing_lines(empty))) == (True, True)
