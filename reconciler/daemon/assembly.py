@@ -307,6 +307,7 @@ def _context(given: DaemonParts, host_state: HostState, deps: Dependencies, sess
         query_rows=partial(given.openers.query, store.reading, given.bundled.kinds),
         write_table=given.openers.write_table,
         status=host_state.status,
+        standing_halts=deps.halts.read,
         spool=partial(write_spooled, given.state),
         list_backups=partial(backup.backups, given.state),
         heartbeats=host_state.heartbeats,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from reconciler.model.halt import Halt
+    from reconciler.model.halt import Halts as StandingHalts
     from reconciler.model.host import HostEvent
     from reconciler.status import Status
 
@@ -60,6 +61,7 @@ class Halts(Answer, frozen=True):
     rows: dict[str, Count]
     applied: Annotated[bool, Meta(description="whether the live rows obey all of it")]
     drill: Drill | None
+    rows_known: Annotated[bool, Meta(description="whether the rows could be read; else it is what halts.json says")]
 
 
 class Drilled(Answer, frozen=True):
@@ -130,7 +132,13 @@ def build_standing(status: Status) -> Halts:
         rows=dict(status.halted_rows),
         applied=status.obeys or status.applied is None,
         drill=build_drill(status.drill),
+        rows_known=True,
     )
+
+
+def build_written(halts: StandingHalts) -> Halts:
+    """What the file says, while nobody says what the rows are."""
+    return Halts(halted=tuple(map(build_halt, halts.standing)), rows={}, applied=False, drill=None, rows_known=False)
 
 
 def build_drill(event: HostEvent | None) -> Drill | None:
@@ -187,6 +195,9 @@ def standing_lines(halts: Halts, moments: Moments = EXACT) -> Iterator[str]:
         yield "nothing is halted"
     for halt in halts.halted:
         yield f"halted {halt_line(halt, moments)}"
+    if not halts.rows_known:
+        yield "so says halts.json: the live rows cannot be read now, and the daemon does not answer"
+        return
     if halts.halted:
         yield _state_text(halts.rows, obeys=halts.applied)
         yield MEANING

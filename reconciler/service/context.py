@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.ledger.connection import Connection
     from reconciler.ledger.ledger import SqlLedger
+    from reconciler.model.halt import Halts
     from reconciler.model.host import Owner
     from reconciler.model.live import CompareView
     from reconciler.model.rows import QueryLimits, QueryResult, TableExport
@@ -160,8 +161,8 @@ class Context(Struct, frozen=True):
     `open_rows` gives None before the first sync; `open_own_rows` raises `NeedsHuman` where they are another
     repository's. `open_history` waits up to so many seconds for versions on their way to the history, and raises
     `UsageError` on a host that keeps none. `open_planner` gives the branch beside it. `write_table` writes text lines,
-    or Parquet where there are none. `spool` opens what is written to a temporary file; it and what follows are for a
-    daemon.
+    or Parquet where there are none. `standing_halts` are those of the file, whoever has the store. `spool` opens what
+    is written to a temporary file; it and what follows are for a daemon.
     """
 
     settings: Settings
@@ -179,6 +180,7 @@ class Context(Struct, frozen=True):
     query_rows: Callable[[str, QueryLimits], QueryResult]
     write_table: Callable[[TableExport, Iterable[str] | None, Path], None]
     status: Callable[[], Status]
+    standing_halts: Callable[[], Halts]
     spool: Callable[[Callable[[Path], None]], IO[bytes]] | None = None
     list_backups: Callable[[], Sequence[Backup]] = tuple
     heartbeats: Callable[[], Sequence[Heartbeat]] = tuple

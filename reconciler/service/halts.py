@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
-from reconciler.errors import ReconcilerError, UsageError
+from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater, UsageError
 from reconciler.model.halt import Halt, HaltSelector
 from reconciler.model.halt import Halts as StandingHalts
 from reconciler.model.host import ConditionSeverity, HostCondition
@@ -24,6 +24,7 @@ from reconciler.report.halts import (
     build_halted,
     build_released,
     build_standing,
+    build_written,
     standing_line,
     standing_text,
 )
@@ -183,8 +184,13 @@ class HaltList(Service):
     """What stands on this host."""
 
     def all(self) -> Halts:
-        """The standing halts, the newest last, and whether the rows obey them."""
-        return build_standing(self.context.status())
+        """The standing halts, the newest last, and whether the rows obey them; of the file while nobody knows that."""
+        try:
+            return build_standing(self.context.status())
+        except UsageError:
+            raise
+        except (NeedsHuman, RetryLater):
+            return build_written(self.context.standing_halts())
 
 
 def recall_halts(

@@ -133,6 +133,7 @@ class LocalHost:
             query_rows=self.query_rows,
             write_table=self.openers.write_table,
             status=self.status,
+            standing_halts=lambda: self.openers.halts(self.find_state_folder()).read(),
         )
 
     @contextmanager

@@ -6,7 +6,7 @@ What this process needs for that is imported only then: a question to a daemon s
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
 
 from reconciler.adapters.daemonfile import find_daemon
 from reconciler.adapters.files import write_named
@@ -52,7 +52,15 @@ def open_hurried_host(settings: Settings) -> Host:
     return replace(host, patience=HURRY) if isinstance(host, DaemonClient) else host
 
 
-def ask_at_once(settings: Settings, call: Callable[..., Future[T]], *args: object) -> T:
+@overload
+def ask_at_once(settings: Settings, call: Callable[..., Future[T]], *args: object) -> T: ...
+
+
+@overload
+def ask_at_once(settings: Settings, call: Callable[..., T], *args: object) -> T: ...
+
+
+def ask_at_once(settings: Settings, call: Callable[..., Any], *args: object) -> Any:
     """The answer of an operation that must not wait: a daemon that hangs or is stopped is given up soon.
 
     Then this process does it, as far as it can beside the daemon. What the daemon says makes no sense is raised.
@@ -60,8 +68,7 @@ def ask_at_once(settings: Settings, call: Callable[..., Future[T]], *args: objec
     try:
         daemon = find_running(settings)
         if daemon is not None:
-            answer: T = replace(daemon, patience=AT_ONCE).ask(call, *args)
-            return answer
+            return replace(daemon, patience=AT_ONCE).ask(call, *args)
     except UsageError:
         raise
     except ReconcilerError:

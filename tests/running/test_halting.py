@@ -90,6 +90,8 @@ def test_a_daemon_that_was_stopped_or_killed_obeys_first_of_all(tmp_path: Path) 
         daemon.process.send_signal(signal.SIGSTOP)
         answer = host.run("halt", *EVERYTHING)
         assert (answer.code, "halts.json" in answer.out + answer.err or stored(host) == OFF) == (0, True), answer
+        listed = host.run("halt")
+        assert (listed.code, "halted --all by" in listed.out, "so says halts.json" in listed.out) == (0, True, True)
         daemon.process.send_signal(signal.SIGCONT)
         until(lambda: published(host) == OFF, daemon.log)
         assert host.run("release", "--all", "--reason", "well").code == 0

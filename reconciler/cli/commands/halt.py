@@ -55,7 +55,7 @@ def halt(given: Globals, /, form: str, drill: bool, reason: str | None, **choice
     if not any(choice.values()):
         if reason is not None:
             raise UsageError("nothing says what to halt", hint="KIND NAME…, -l LABEL or --all")
-        found = given.host().ask(HaltList.all)
+        found = ask_at_once(given.settings(), HaltList.all)
         _show(form, found, lambda: standing_lines(found, output.read_moments(form, utc=given.utc)))
         return Exit.OK
     done = ask_at_once(given.settings(), HostControl.halt, user_name(), reason or "", *_arguments(choice))
