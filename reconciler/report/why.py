@@ -108,7 +108,7 @@ def halt_note(halt: answers.StandingHalt, name: str, *, is_only: bool = True) ->
     """That it is halted, and how that ends. `name` is what the halt knows it by, where it knows names."""
     which = name if halt.names else f"-l {shlex.quote(halt.label)}" if halt.label else "--all"
     what = f"{halt.kind.lower()} {which}" if halt.kind else which
-    ends = "gives git's value back" if is_only else "ends this halt, and the other stays"
+    ends = "gives git's value back" if is_only else "ends this halt only"
     told = f"It is halted by {halt.by} since {halt.since}: {halt.reason.rstrip('.')}."
     return f"{told} `reconciler release {what} --reason TEXT` {ends}."
 

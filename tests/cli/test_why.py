@@ -125,4 +125,4 @@ def test_a_halted_resource_names_the_halt_and_what_ends_it(synced: Host) -> None
     assert "drift --heal" in changed.err
     synced.run("halt", "--all", "--reason", "all of it.")
     two = synced.run("why", "user", "fx-majors-01", "status")
-    assert "all of it. `reconciler release --all --reason TEXT` ends this halt, and the other stays." in two.out, two
+    assert "all of it. `reconciler release --all --reason TEXT` ends this halt only." in two.out, two
