@@ -134,7 +134,7 @@ class DaemonControl:
         self._desk = HaltDesk(
             file=host.deps.halts,
             open_rows=host.deps.store.reading,
-            obey=host.deps.store.obey_halts,
+            obey=self._obey,
             bundled=host.bundled,
             clock=host.deps.clock,
         )
@@ -262,6 +262,11 @@ class DaemonControl:
         drilled = self._host.drill_copy()
         self.note(DRILLED, drill_detail(drilled, by))
         return _done(drilled)
+
+    def _obey(self) -> tuple[str, ...]:
+        """Followers hear of it by themselves."""
+        self._host.obey_halts()
+        return ()
 
     def _seen(self, answer: T) -> Future[T]:
         """Let the operations thread look at what was changed beside it; nobody waits for that."""

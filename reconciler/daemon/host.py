@@ -261,9 +261,9 @@ class Host:
         """Tell followers what halts changed, and know it at once: the operations thread may be waiting for git."""
         with self.deps.store.reading() as rows:
             self.obeyed = StoreState(halts=rows.halts(), halted_rows=rows.halted_rows())
-        if step.applied is not None:
+        changed = AppliedStep.of_halts(kinds, step)
+        if changed is not None:
             self.observed = replace(self.observed, stored=replace(self.observed.stored, applied=step.applied))
-            changed = AppliedStep(kinds, step.base, step.applied, step.rows or (), migrated=step.rows is None)
             for follower in self.followers:
                 follower.hear(changed)
         for change in step.changes:

@@ -5,13 +5,11 @@ When Redis comes back, from wherever, the view is compared with the store, and r
 
 from __future__ import annotations
 
-import hashlib
-import socket
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from reconciler.adapters.redis.audit import ViewAudit
-from reconciler.adapters.redis.cache import Lease, RedisCache
+from reconciler.adapters.redis.cache import Lease, RedisCache, keeper_name
 from reconciler.adapters.redis.connection import connect
 from reconciler.adapters.redis.server import EmbeddedServer
 from reconciler.daemon.followers import Follower
@@ -25,7 +23,6 @@ from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from reconciler.adapters.duckdb.sharing import SharedStore
     from reconciler.adapters.redis.connection import Connection
@@ -38,7 +35,6 @@ if TYPE_CHECKING:
     from reconciler.reconcile.sync import AppliedStep
     from reconciler.redisports import Cache, Sessions
     from reconciler.sessions import SessionLayout
-    from reconciler.settings import Settings
 
 
 EMBEDDED, NONE = "embedded", "none"
@@ -71,7 +67,7 @@ class LiveView(Follower):
         self, context: FollowerContext, open_sessions: Callable[[Connection], Sessions], layout: SessionLayout
     ) -> None:
         self._context, self._open_sessions, self._layout = context, open_sessions, layout
-        self._host = _host_name(context.settings, context.state_folder)
+        self._host = keeper_name(context.settings.host, context.state_folder)
         self._budget = self._granted = DEFAULT.cache_bytes
         self._owned = ExitStack()
         self._server: EmbeddedServer | None = None
@@ -169,12 +165,6 @@ class LiveView(Follower):
             message = "the embedded Redis server did not answer any more: it was ended and started again"
             self._context.log.event("RedisRestarted", message, level=Level.WARN)
         return self._server.url
-
-
-def _host_name(settings: Settings, state_folder: Path) -> str:
-    """This host by a name that no other has, and that stays the same: one state folder has one daemon."""
-    folder = hashlib.sha256(str(state_folder.absolute()).encode("utf-8", "surrogateescape")).hexdigest()
-    return f"{settings.host or socket.gethostname()} {folder[:8]}"
 
 
 class OwnerSessions:

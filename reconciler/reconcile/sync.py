@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Row
+    from reconciler.model.halt import HaltStep
     from reconciler.model.host import Suspension
     from reconciler.model.problem import Problem
     from reconciler.ports import Base, Clock, Source, Store, StoreReader
@@ -73,6 +74,13 @@ class AppliedStep(Struct, frozen=True):
     replaced: bool = False
     migrated: bool = False
     seconds: float = 0.0
+
+    @classmethod
+    def of_halts(cls, kinds: Kinds, step: HaltStep) -> AppliedStep | None:
+        """What halts changed; None where nothing is live."""
+        if step.applied is None:
+            return None
+        return cls(kinds, step.base, step.applied, step.rows or (), migrated=step.rows is None)
 
 
 class SyncResult(Struct, frozen=True):

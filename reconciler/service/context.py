@@ -133,12 +133,16 @@ class Openers(Struct, frozen=True):
     `history.url`, `recorded` whether there is anything in one without a server; `connect_history` opens the engine of
     any such value. `halts` gives the file of a state folder with what is halted. `compare_view` is None on a host
     without a live view. `faults` is for whatever judges commits.
+
+    Whoever opens a store obeys the halts first, and tells the published copy and the live view what that changed;
+    `obey` does nothing else, and gives what was not told, and why.
     """
 
     source: Callable[[], AbstractContextManager[GitSource]]
     fetch: Callable[[], None]
     reader: Callable[[Path], DuckDBReader | None]
     store: Callable[[Path], AbstractContextManager[DuckDBStore]]
+    obey: Callable[[Path], tuple[str, ...]]
     ledger: OpenLedger | None
     engine: Callable[[Path], str]
     recorded: Callable[[Path], bool]

@@ -75,12 +75,12 @@ class HaltDesk(Struct, frozen=True):
     """Halts and releases on one host, for any thread.
 
     `open_rows` gives None before the first sync, and raises when the rows cannot be read at once. `obey` makes the rows
-    obey the file, and raises when that has to wait for another process.
+    obey the file, gives what was not told of it, and raises when that has to wait for another process.
     """
 
     file: HaltFile
     open_rows: Callable[[], AbstractContextManager[DuckDBReader | None]]
-    obey: Callable[[], object]
+    obey: Callable[[], Sequence[str]]
     bundled: BundledSchemas
     clock: Clock
 
@@ -119,7 +119,7 @@ class HaltDesk(Struct, frozen=True):
 
     def _obey(self, notes: list[str]) -> bool:
         try:
-            self.obey()
+            notes += self.obey()
         except ReconcilerError as error:
             notes += [LATER, f"until then: {error}"]
             return False

@@ -170,19 +170,17 @@ class LocalControl:
             clock=host.clock,
         )
 
-    def _obey(self, state: Path) -> None:
-        """Open the store for writing, which makes it obey; of a host that has none yet the first sync does."""
+    def _obey(self, state: Path) -> tuple[str, ...]:
+        """Make the store obey; of a host that has none yet the first sync does."""
         limit = time.monotonic() + OBEY_SECONDS
         while is_there(state / FILE_NAME):
             try:
-                with self._host.openers.store(state) as store:
-                    self._host.publish(state, store, None)
+                return self._host.openers.obey(state)
             except InUse:
                 if time.monotonic() >= limit:
                     raise
                 time.sleep(OBEY_PAUSE)
-            else:
-                return
+        return ()
 
 
 def _done(answer: T) -> Future[T]:

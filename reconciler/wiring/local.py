@@ -24,6 +24,7 @@ from reconciler.errors import NeedsHuman, ReconcilerError, RetryLater
 from reconciler.ledger.connection import DUCKDB_FILE
 from reconciler.reconcile.empty import EmptyStore
 from reconciler.reconcile.plan import Planner
+from reconciler.reconcile.sync import AppliedStep
 from reconciler.service.context import Openers, history_engine, is_recorded
 from reconciler.service.host import Host as HostService
 from reconciler.service.local import DaemonCommit, LocalHost, no_progress
@@ -35,18 +36,22 @@ from reconciler.wiring.checkout import bundled_kinds, fault_finder, open_draft
 from reconciler.wiring.repository import fetch_source, open_source, policy_engine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from reconciler.adapters.duckdb.reader import DuckDBReader
+    from reconciler.adapters.duckdb.store import DuckDBStore
     from reconciler.adapters.redis.sessions import RedisSessions
     from reconciler.kinds.kind import Kinds
     from reconciler.ledger.connection import Connection, RecordedBranch
     from reconciler.ledger.copy import CopiedTable
     from reconciler.ledger.ledger import SqlLedger
+    from reconciler.model.halt import HaltStep
     from reconciler.model.live import CompareView
     from reconciler.model.rows import TableExport
     from reconciler.plan import Plan
+    from reconciler.ports import Clock
     from reconciler.service.context import Place, Progress
     from reconciler.service.workingtree import Checkout
     from reconciler.sessions import SessionLayout
@@ -137,8 +142,9 @@ def make_openers(settings: Settings) -> Openers:
     return Openers(
         source=partial(open_source, settings),
         fetch=partial(fetch_source, settings),
-        reader=open_reader,
-        store=lambda state: open_store(state, clock),
+        reader=partial(_open_reader, settings),
+        store=partial(_open_store, settings, clock),
+        obey=partial(_obey, settings, clock),
         ledger=None if settings.history_url == NO_HISTORY else partial(_open_ledger, engine),
         engine=engine,
         recorded=lambda state: is_recorded(engine(state), state),
@@ -154,6 +160,46 @@ def make_openers(settings: Settings) -> Openers:
         halts=HaltFile,
         faults=fault_finder(),
     )
+
+
+def _open_reader(settings: Settings, state: Path) -> DuckDBReader | None:
+    return open_reader(state, lambda store, step: _ignore(_tell_halted(settings, state, store, step)))
+
+
+def _open_store(settings: Settings, clock: Clock, state: Path) -> DuckDBStore:
+    store = open_store(state, clock)
+    try:
+        if store.obeyed is not None:
+            _ignore(_tell_halted(settings, state, store, store.obeyed))
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _obey(settings: Settings, clock: Clock, state: Path) -> tuple[str, ...]:
+    with open_store(state, clock) as store:
+        return tuple(_tell_halted(settings, state, store, store.obeyed))
+
+
+def _ignore(notes: Iterable[str]) -> None:
+    """They are for whoever halts."""
+    for _ in notes:
+        pass
+
+
+def _tell_halted(settings: Settings, state: Path, store: DuckDBStore, obeyed: HaltStep | None) -> Iterator[str]:
+    """Tell those who follow the live rows what halts changed; what was not told, and why."""
+    step = AppliedStep.of_halts(store.made_under(), obeyed) if obeyed else None
+    try:
+        publish_once(settings, state, store, step)
+    except ReconcilerError as error:
+        yield f"the published copy was not told: {error}"
+    if step is not None and settings.redis_url != NO_REDIS:
+        try:
+            _host_redis(settings, lambda: state).tell_halted(step)
+        except ReconcilerError as error:
+            yield f"the live view in Redis was not told: {error}"
 
 
 def _open_ledger(engine: Callable[[Path], str], state: Path, recorded: RecordedBranch, silence: int) -> SqlLedger:

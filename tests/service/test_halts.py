@@ -185,10 +185,15 @@ def live_users(folder: Path) -> Iterator[HaltDesk]:
             for name, row_id in (("ann", ANN_ID), ("ben", BEN_ID))
         ]
         store.apply(users, step(1, *rows))
+
+        def obey() -> tuple[str, ...]:
+            store.obey(users, HaltFile(folder).read())
+            return ()
+
         yield HaltDesk(
             HaltFile(folder),
             lambda: nullcontext(store),
-            lambda: store.obey(users, HaltFile(folder).read()),
+            obey,
             BUNDLED,
             Noon(),
         )
@@ -217,9 +222,7 @@ def test_rows_that_could_not_be_counted_are_not_said_to_be_none(tmp_path: Path) 
         halted = unread.halt("maren", "feed", ALL)
         assert (halted.applied, halted.counted, halted.rows) == (True, False, {})
         assert next(halted_lines(halted)).endswith("Z, and the live rows obey it")
-    none = replace(unread, open_rows=nullcontext, obey=lambda: None).halt(
-        "maren", "feed", HaltChoice("account", all=True)
-    )
+    none = replace(unread, open_rows=nullcontext, obey=tuple).halt("maren", "feed", HaltChoice("account", all=True))
     assert (none.counted, next(halted_lines(none)).endswith(", which covers no live row yet")) == (True, True)
 
 

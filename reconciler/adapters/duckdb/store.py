@@ -89,7 +89,7 @@ def open_store(folder: Path, clock: Clock, recall: Callable[[], StoreMemory | No
         if memory is None:
             state.prepare(connection)
         store = DuckDBStore(connection, clock, memory)
-        obey_file(store, folder)
+        store.obeyed = obey_file(store, folder)
     except BaseException:
         connection.close()
         raise
@@ -116,10 +116,10 @@ def open_temporary(clock: Clock) -> DuckDBStore:
     return DuckDBStore(connection, clock)
 
 
-def open_reader(folder: Path) -> DuckDBReader | None:
+def open_reader(folder: Path, on_obeyed: Callable[..., object] = lambda store, step: None) -> DuckDBReader | None:
     """Open the store in a state folder for reading only; None when there is none yet. Raises like `open_store`.
 
-    A store of an older format is upgraded first, and rows that do not obey the halts of the folder yet are made to.
+    A store of an older format is upgraded first, and made to obey the halts of the folder, which `on_obeyed` hears.
     """
     file = folder / FILE_NAME
     if not is_there(file):
@@ -127,8 +127,10 @@ def open_reader(folder: Path) -> DuckDBReader | None:
     connection = open_readable(file)
     try:
         version = state.stored_format(connection)
-        if version == state.FORMAT_VERSION and not _is_behind(reader := DuckDBReader(connection), folder):
-            return reader
+        if version == state.FORMAT_VERSION:
+            reader = DuckDBReader(connection)
+            if HaltFile(folder).read().number <= reader.halts().number:
+                return reader
     except BaseException:
         connection.close()
         raise
@@ -137,18 +139,17 @@ def open_reader(folder: Path) -> DuckDBReader | None:
         return None
     with open_writable(file) as older:
         state.prepare(older)
-        obey_file(DuckDBStore(older, SystemClock()), folder)
+        store = DuckDBStore(older, SystemClock())
+        if (obeyed := obey_file(store, folder)) is not None:
+            on_obeyed(store, obeyed)
     return DuckDBReader(open_readable(file))
-
-
-def _is_behind(reader: DuckDBReader, folder: Path) -> bool:
-    """Whether somebody halted what this store does not know yet."""
-    written = HaltFile(folder).read()
-    return written.number > reader.halts().number
 
 
 class DuckDBStore(DuckDBReader):
     """Each writing call is one transaction: rows, applied commit and host event change together or not at all."""
+
+    obeyed: HaltStep | None = None
+    """What the halts of the state folder changed when it was opened."""
 
     def __init__(self, connection: StoreConnection, clock: Clock, memory: StoreMemory | None = None) -> None:
         super().__init__(connection, memory.catalog if memory else None)

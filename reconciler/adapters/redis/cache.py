@@ -17,8 +17,10 @@ docs/decisions/0022-one-host-keeps-the-live-view.md.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+import socket
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -32,6 +34,7 @@ from reconciler.model.live import CacheState, ViewMark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from reconciler.adapters.redis.connection import Connection
     from reconciler.model.live import ViewStep, ViewWrite
@@ -177,6 +180,15 @@ def _refuse_newer(server: str, version: int, does: str) -> None:
 
 LEASE_MS = 10_000
 """Milliseconds without a word of whoever writes, after which another host may."""
+
+
+def keeper_name(host: str, state_folder: Path) -> str:
+    """A host by a name that no other has, and that stays the same: one state folder has one daemon.
+
+    `host` is its name in settings; empty for that of the machine.
+    """
+    folder = hashlib.sha256(str(state_folder.absolute()).encode("utf-8", "surrogateescape")).hexdigest()
+    return f"{host or socket.gethostname()} {folder[:8]}"
 
 
 class Lease:
