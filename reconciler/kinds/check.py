@@ -281,12 +281,6 @@ def _check_column_names(annotation: Mapping[str, Any]) -> Iterator[Flaw]:
         if name not in columns:
             message = f"the unit is of {name}, which is no column{did_you_mean(name, columns)}"
             yield Flaw(child(f"{_NOTE}/units", name), message, at_key=True)
-    for name in annotation.get("halt", {}):
-        if name not in columns:
-            message = f"a halt sets {name}, which is no column{did_you_mean(name, columns)}"
-            yield Flaw(child(f"{_NOTE}/halt", name), message, at_key=True)
-        elif name == annotation["key"]:
-            yield Flaw(child(f"{_NOTE}/halt", name), f"a halt sets {name}, which is the key", at_key=True)
     known = (*columns, *annotation["references"])
     for position, name in enumerate(annotation.get("importance", ())):
         if name not in known:

@@ -17,6 +17,7 @@ from reconciler.kinds.check import (
     find_link_flaws,
     is_value_schema,
 )
+from reconciler.kinds.halting import find_halt_flaws
 from reconciler.kinds.kind import (
     ANNOTATION,
     BOUNDS,
@@ -126,7 +127,10 @@ def _read_candidate(path: str, decoded: Decoded, meta_schema: MetaSchema, proble
     problems.extend(_to_problem(path, document, flaw) for flaw in flaws)
     if flaws or decoded.problems or not isinstance(document.value, dict):
         return None
-    return _Candidate(document, build_kind(document.value, path))
+    kind = build_kind(document.value, path)
+    halting = tuple(find_halt_flaws(kind))
+    problems.extend(_to_problem(path, document, flaw) for flaw in halting)
+    return None if halting else _Candidate(document, kind)
 
 
 def _find_flaws(path: str, document: Document, meta_schema: MetaSchema) -> tuple[Flaw, ...]:

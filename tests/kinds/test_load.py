@@ -178,3 +178,32 @@ def test_whatever_is_wrong_is_a_problem_and_never_an_exception(schema: Any) -> N
     for one in problems:
         assert 1 <= one.line <= len(lines)
         assert 1 <= one.column <= len(lines[one.line - 1]) + 1
+
+
+@pytest.mark.parametrize(
+    ("halt", "told"),
+    [
+        ({"status": "INACTIVE"}, ""),
+        ({"status": "INACTIVE", "max_open_trades": 1, "risk_per_trade_percent": 0.5}, ""),
+        ({"status": "OFF"}, 'sets status to "OFF"'),
+        ({"status": "inactive"}, "which the field cannot be"),
+        ({"status": True}, "which the field cannot be"),
+        ({"risk_per_trade_percent": 5000}, "which the field cannot be"),
+        ({"risk_per_trade_percent": "0.5"}, "which the field cannot be"),
+        ({"max_open_trades": 1.5}, "which the field cannot be"),
+        ({"max_open_trades": True}, "which the field cannot be"),
+        ({"max_open_trades": 10**12}, "which the field cannot be"),
+        ({"lot_size_type": "x" * 40}, "which the field cannot be"),
+        ({"statuss": "INACTIVE"}, "no column (did you mean status?)"),
+        ({"user_id": "x"}, "which is the key"),
+        ({"status": None}, "null"),
+        ({}, "not possible here"),
+    ],
+)
+def test_a_halt_sets_only_what_the_field_can_be(halt: dict[str, Any], told: str) -> None:
+    schema = copy.deepcopy(SHIPPED["schemas/user.schema.json"])
+    schema["x-reconciler"]["halt"] = halt
+    text = json.dumps(schema).replace('"User"', '"Robot"').replace("user_config", "robot_config").encode()
+    kinds, problems = load({"schemas/robot.schema.json": text}, shipped())
+    assert ("Robot" in kinds.by_name, bool(problems)) == (not told, bool(told))
+    assert all(told in one.message and one.code == "bad-schema" for one in problems)
