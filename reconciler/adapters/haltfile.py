@@ -11,13 +11,14 @@ import os
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeAlias
+from uuid import uuid4
 
 import msgspec
 
 from reconciler.adapters.duckdb.backup import sync_folder
 from reconciler.adapters.files import retry_while_read
 from reconciler.adapters.machine import explain_os_error
-from reconciler.errors import NeedsHuman, UsageError
+from reconciler.errors import NeedsHuman, RetryLater, UsageError
 from reconciler.model.halt import Halts
 from reconciler.values import replace
 
@@ -28,8 +29,12 @@ if TYPE_CHECKING:
 FILE_NAME = "halts.json"
 SIZE = 65_536
 """Bytes of the file."""
-TURN_SECONDS = 0.3
+TURN_SECONDS = 1.0
 """Seconds that another writer is waited for. One that was stopped in the middle must not keep others from halting."""
+LEFT_SECONDS = 3600.0
+"""Seconds after which nobody is writing to a file any more."""
+TRIES = 50
+"""How often a change is made anew as another writer came in between."""
 
 FileMark: TypeAlias = "tuple[int, int, int] | None"
 
@@ -67,54 +72,70 @@ class HaltFile:
                 hint="halt again what has to be off: `reconciler halt --all` writes the file anew",
             ) from error
 
-    def change(self, make: Callable[[Halts], Halts]) -> Halts:
+    def change(self, make: Callable[[Halts], Halts], obeyed: Halts | None = None) -> Halts:
         """Write what `make` makes of the halts, unless it is the same, and wait until it is on the disk; gives it.
 
-        A file that cannot be read counts as none: it must not keep anybody from halting. Raises `UsageError` when
-        there are too many halts, and `NeedsHuman` or `RetryLater` when the file cannot be written.
+        `obeyed` are those that the rows obey, where that is known: they count where the file was lost, is older or
+        cannot be read. Without them such a file counts as none: it must not keep anybody from halting. Raises
+        `UsageError` when there are too many halts, and `NeedsHuman` or `RetryLater` when the file cannot be written.
         """
         with self._turn():
-            try:
-                before = self.read()
-            except NeedsHuman:
-                before = Halts(number=time.time_ns() // 1_000_000)  # above whatever number stood there
-            after = make(before)
-            if after != before:
-                self._write(_encode(after))
-            return after
+            for _ in range(TRIES):
+                mark, before = self.mark(), self._read_or(obeyed)
+                after = make(before)
+                if after == before:
+                    return after
+                with self._prepared(_encode(after)) as prepared:
+                    if self.mark() != mark:
+                        continue
+                    self._exchange(prepared)
+                if (found := self.read()) == after or found.number > after.number:
+                    return after  # and no other writer, who knew nothing of it, was last
+        raise RetryLater(f"others write {self.path} all the time: nothing was changed", hint="try again")
+
+    def _read_or(self, obeyed: Halts | None) -> Halts:
+        try:
+            found = self.read()
+        except NeedsHuman:
+            # A number above whatever stood there, so that the rows obey
+            number = time.time_ns() // 1_000_000
+            return Halts(number) if obeyed is None else replace(obeyed, number=max(number, obeyed.number))
+        return obeyed if obeyed is not None and obeyed.number > found.number else found
 
     def reserve(self) -> None:
         """Take the room that all changes to come need: of this file and the spare one. Raises `OSError`."""
-        self._take_room()
+        for left in self._spare.parent.glob(f"{self._spare.name}-*"):  # by a process that was killed
+            if time.time() - left.stat().st_mtime > LEFT_SECONDS:
+                left.unlink(missing_ok=True)
+        _fill(self._spare)
         if not self.path.exists():
-            self._exchange(_encode(Halts()))
-            self._take_room()
+            with self._prepared(_encode(Halts())) as prepared:
+                if not self.path.exists():
+                    self._exchange(prepared)
 
-    def _take_room(self) -> None:
-        if self._spare.exists() and self._spare.stat().st_size == SIZE:
-            return
-        with self._spare.open("wb") as file:
-            file.write(b" " * SIZE)
-            file.flush()
-            os.fsync(file.fileno())
-
-    def _write(self, data: bytes) -> None:
+    @contextmanager
+    def _prepared(self, data: bytes) -> Iterator[Path]:
+        """A file with some content that is on the disk: the spare one, under a name that no other writer has."""
+        own = self._spare.with_name(f"{self._spare.name}-{uuid4().hex}")
         try:
-            self._take_room()
-            self._exchange(data)
+            with suppress(FileNotFoundError):  # another writer has it
+                self._spare.replace(own)
+            _fill(own)
+            with own.open("r+b") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            if os.name == "posix":
+                own.chmod(0o600)
+            yield own
         except OSError as error:
             raise explain_os_error(f"cannot write {self.path}: nothing was halted or released", error) from error
-        with suppress(OSError):  # the next change tries again
-            self._take_room()
+        finally:
+            with suppress(OSError):
+                own.replace(self._spare) if own.exists() else _fill(self._spare)
 
-    def _exchange(self, data: bytes) -> None:
-        with self._spare.open("r+b") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if os.name == "posix":
-            self._spare.chmod(0o600)
-        retry_while_read(lambda: self._spare.replace(self.path))
+    def _exchange(self, prepared: Path) -> None:
+        retry_while_read(lambda: prepared.replace(self.path))
         sync_folder(self.path.parent)
 
     @contextmanager
@@ -132,6 +153,16 @@ class HaltFile:
             yield
         finally:
             lock.release()
+
+
+def _fill(file: Path) -> None:
+    """Let a file have its size, with room on the disk."""
+    if file.exists() and file.stat().st_size == SIZE:
+        return
+    with file.open("wb") as new:
+        new.write(b" " * SIZE)
+        new.flush()
+        os.fsync(new.fileno())
 
 
 def _encode(halts: Halts) -> bytes:

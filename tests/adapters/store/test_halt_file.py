@@ -78,6 +78,33 @@ def test_a_full_disk_keeps_nobody_from_halting(tmp_path: Path) -> None:
     assert len(file.read().standing) == 3
 
 
+def test_of_many_who_halt_at_once_none_is_lost(tmp_path: Path) -> None:
+    names = [f"u{number}" for number in range(16)]
+    ready = threading.Barrier(len(names))
+
+    def write(name: str) -> None:
+        ready.wait(60)
+        HaltFile(tmp_path).change(lambda halts: halts.add(halt(HaltSelector("User", (name,)), name)))
+
+    threads = [threading.Thread(target=write, args=(name,), name=name) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(one.id for one in HaltFile(tmp_path).read().standing) == sorted(names)
+    assert {one.name for one in tmp_path.iterdir()} == {"halts.json", ".halts.json.spare", ".halts.json.lock"}
+
+
+def test_what_the_rows_obey_counts_where_the_file_was_lost_or_is_garbage(tmp_path: Path) -> None:
+    file, other = HaltFile(tmp_path), halt(HaltSelector("User", ("ben",)), "b")
+    obeyed = file.change(lambda halts: halts.add(halt()))
+    for spoil in (file.path.unlink, lambda: file.path.write_text("garbage")):
+        spoil()
+        after = file.change(lambda halts: halts.add(other), obeyed)
+        assert [one.id for one in after.standing] == ["a", "b"]
+        assert after.number > obeyed.number
+
+
 def test_one_who_was_stopped_in_the_middle_keeps_nobody_from_halting(tmp_path: Path) -> None:
     file, entered, leave = HaltFile(tmp_path), threading.Event(), threading.Event()
 
