@@ -210,7 +210,7 @@ class StoreReader(Protocol):
         """Live rows by kind."""
 
     def base(self, kinds: Kinds) -> Base:
-        """The state at the applied commit, as git has it; `Row.halted` says what halts make of a row."""
+        """The state at the applied commit, as git has it, whatever halts make of it."""
 
     def halts(self) -> Halts:
         """The halts that the live rows obey."""

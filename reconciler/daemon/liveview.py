@@ -17,7 +17,7 @@ from reconciler.daemon.hostconfig import DEFAULT
 from reconciler.model.live import ViewContent, ViewFault
 from reconciler.model.log import Level
 from reconciler.reconcile.rules import stored_kinds
-from reconciler.tables.rows import is_live, live_values
+from reconciler.tables.rows import is_live, live_values, rows_under
 from reconciler.tables.view import is_behind, view_mark, view_step, view_writes
 from reconciler.values import replace
 
@@ -287,7 +287,7 @@ class RedisView:
             if applied is None or self._cache.state().mark != view_mark(applied) or self._lease(applied.height):
                 return False
             kinds = stored_kinds(reader.kinds())
-            rows = reader.base(kinds).rows() if wrong else ()
+            rows = rows_under(reader.halts(), kinds, reader.base(kinds).rows()) if wrong else ()
             writes = [write for write in view_writes(kinds, rows) if write.place in wrong]
         return self._cache.repair(writes, unknown, view_mark(applied))
 
@@ -303,7 +303,8 @@ class RedisView:
             if applied is None:
                 return
             kinds = stored_kinds(reader.kinds())
-            rows = self._owners.collect(kinds, reader.base(kinds).rows(), allowed)
+            live = rows_under(reader.halts(), kinds, reader.base(kinds).rows())
+            rows = self._owners.collect(kinds, live, allowed)
             writes = tuple(view_writes(kinds, rows))
         if self._has_room_again or is_behind(self._cache.state(), applied):
             self._cache.rebuild(writes, view_mark(applied))

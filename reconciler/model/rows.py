@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -287,6 +288,11 @@ class Drifts(Struct, frozen=True):
     @property
     def total(self) -> int:
         return sum(self.counts.values()) if self.counts else 0
+
+    def only(self, rows: Collection[RowId]) -> Drifts:
+        """Those of some rows, among what is reported."""
+        reported = tuple(one for one in self.reported if one.row_id in rows)
+        return Drifts(reported, dict(Counter(one.kind for one in reported)))
 
     @property
     def digest(self) -> str:

@@ -34,6 +34,7 @@ from reconciler.reconcile.sync import HistoryWalk, Mainline
 from reconciler.reconcile.walk import CommitProcessor, ProcessedCommit, StateAt, WalkStart, state_at, walk_history
 from reconciler.snapshot import tree as trees
 from reconciler.snapshot.snapshot import EmptyBase, LoadedBase, advance_lineage
+from reconciler.tables.rows import rows_under
 from reconciler.values import replace
 
 if TYPE_CHECKING:
@@ -262,8 +263,9 @@ class Planner(Struct, frozen=True):
         if applied is None:
             return None, StateReadings({})
         commit, kinds = applied.stamp.commit, stored_kinds(store.kinds())
-        rules = self.processor.rules.read_rules(commit)
-        return commit, self.reviewer.measure_state(CommitState(commit, rules, kinds, store.base(kinds).rows))
+        rules, halts = self.processor.rules.read_rules(commit), store.halts()
+        rows = lambda: rows_under(halts, kinds, store.base(kinds).rows())  # noqa: E731
+        return commit, self.reviewer.measure_state(CommitState(commit, rules, kinds, rows))
 
     def _resolve(self, revision: str) -> str:
         sha = self.source.resolve(revision)

@@ -183,7 +183,7 @@ class RowCheck:
 
     def _compare_desired(self, kinds: Kinds, rows: Mapping[str, RowsById]) -> None:
         seen: set[tuple[str, str]] = set()
-        for row in self._store.base(kinds).rows():
+        for row in rows_under(self._store.halts(), kinds, self._store.base(kinds).rows()):
             kind = kinds.by_name.get(row.resource.kind)
             if kind is None:
                 continue
@@ -227,7 +227,7 @@ def expected_rows(store: StoreReader, state: TreeState) -> Iterator[Row]:
     rollback = store.rollback()
     if rollback is not None:
         known = {row.row_id for row in state.rows()}
-        rows = store.base(state.snapshot.kinds).rows()
+        rows = rows_under(store.halts(), state.snapshot.kinds, store.base(state.snapshot.kinds).rows())
         yield from (row for row in rows if row.removed is not None and row.row_id not in known)
 
 

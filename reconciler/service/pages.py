@@ -45,6 +45,7 @@ from reconciler.service.tradingpage import NOTHING_TRADES, TradingPage
 from reconciler.service.waitingplan import WaitingPlan
 from reconciler.service.wayback import WayBack
 from reconciler.sessions import PREFIX
+from reconciler.tables.rows import rows_under, with_halts
 from reconciler.values import replace
 from reconciler.words import suggest
 
@@ -133,7 +134,8 @@ class Pages(Service):
             known = Known(_find_refs(base, found, rows), _find_names(base, found, (row.values for row in rows)))
             page = build_search_page(found, search, number, rows, known, store.drift(only))
             ids = [str(row.values[found.key]) for row in rows] if store.halted_rows().get(found.name) else []
-            halted = [one for one in ids if (row := base.row(RowId(found.name, one))) and row.halted]
+            git = (row for one in ids if (row := base.row(RowId(found.name, one))) is not None)
+            halted = [row.resource.id for row in rows_under(store.halts(), only, git) if row.halted]
             return self._page(page | {"halted": halted})
 
     def search(self, query: Query) -> Page:
@@ -403,11 +405,11 @@ def _history_off() -> UsageError:
 
 
 def _declared(store: DuckDBReader, kind: Kind, name: str, id_: str | None) -> Row | None:
+    """What git says of a row, with what halts make of it."""
     base = store.base(stored_kinds(store.kinds()))
-    if id_ is not None:
-        return base.row(RowId(kind.name, id_))
-    named = next(iter(base.by_name(Key(kind.name, name))), None)
-    return base.row(named.row_id) if named else None
+    named = next(iter(base.by_name(Key(kind.name, name))), None) if id_ is None else None
+    found = base.row(RowId(kind.name, id_)) if id_ is not None else base.row(named.row_id) if named else None
+    return None if found is None else with_halts(kind, found, store.halts())
 
 
 def _find_refs(base: Base, kind: Kind, rows: Iterable[LiveRow]) -> dict[str, Mapping[str, tuple[str, ...]]]:

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 from reconciler import canonical
 from reconciler.adapters.duckdb.codec import TOMBSTONE_RECORD, declared_row, find_tombstone, tombstone_row, values_of
 from reconciler.adapters.duckdb.connection import fetch_first, reading_desired_tables
-from reconciler.adapters.duckdb.halts import read_halts, said_by_git, values_said
+from reconciler.adapters.duckdb.halts import said_by_git, values_said
 from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.tables.duckdb import DESIRED, qualify, quote, quote_list
-from reconciler.tables.rows import with_halts
-from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -47,8 +45,7 @@ class _Table:
         if said is None:
             return declared_row(self.kind, values, record[width : width + 2], record[width + 2 : -1])
         git = values_said(self.kind, said)
-        row = declared_row(self.kind, {**values, **git}, record[width : width + 2], record[width + 2 : -1])
-        return replace(row, halted={name: values[name] for name in git if values[name] != git[name]})
+        return declared_row(self.kind, {**values, **git}, record[width : width + 2], record[width + 2 : -1])
 
 
 class DuckDBBase:
@@ -98,9 +95,8 @@ class DuckDBBase:
                 row = table.row(record)
                 left.discard(row.resource.id)
                 yield row
-            halts = read_halts(self._connection)
             tombstones = (find_tombstone(self._connection, name, row_id) for row_id in sorted(left))
-            yield from (with_halts(table.kind, row, halts) for row in tombstones if row is not None)
+            yield from (row for row in tombstones if row is not None)
 
     def referrers_of(self, key: Key) -> tuple[Resource, ...]:
         """The resources with a reference to this kind and name, in order of kind and name."""
@@ -129,11 +125,8 @@ class DuckDBBase:
         for table in self._tables.values():
             for record in self._stream(f"{table.select} WHERE {table.is_declared}"):
                 yield table.row(record)
-        halts = read_halts(self._connection)
         for record in self._stream(TOMBSTONE_RECORD):
-            row = tombstone_row(record)
-            kind = self._kinds.by_name.get(row.resource.kind)
-            yield with_halts(kind, row, halts) if kind is not None else row
+            yield tombstone_row(record)
 
     def _stream(self, query: str) -> Iterator[tuple[Any, ...]]:
         with closing(self._connection.cursor()) as cursor:  # look-ups may come in between

@@ -12,18 +12,22 @@ import msgspec
 from msgspec import Struct
 
 from reconciler.adapters.duckdb.connection import fetch_first
-from reconciler.kinds.kind import SqlType
+from reconciler.kinds.kind import ANNOTATION, SqlType
+from reconciler.model.change import RowId
 from reconciler.model.halt import Halts
+from reconciler.model.host import HostEvent
 from reconciler.tables.duckdb import DESIRED, LIVE, qualify, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from reconciler.adapters.duckdb.connection import StoreConnection
-    from reconciler.adapters.duckdb.tables import StoredKind
-    from reconciler.kinds.kind import Kind
+    from reconciler.adapters.duckdb.tables import Catalog, StoredKind
+    from reconciler.canonical import Value
+    from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row
-    from reconciler.model.halt import HaltSelector
+    from reconciler.model.commit import Applied
+    from reconciler.model.halt import HaltChange, HaltSelector
     from reconciler.model.selection import Condition
 
 HALTED = "gitops.halted"
@@ -96,7 +100,7 @@ def obey_in(connection: StoreConnection, kind: Kind, stored: StoredKind, halts: 
         return restored
     covered = _covers(stored, halts)
     unlike = " OR ".join(f"{quote(name)} IS DISTINCT FROM ?" for name in fields)
-    key, desired, live = quote(stored.key), qualify(DESIRED, stored.table), qualify(LIVE, stored.table)
+    key, desired = quote(stored.key), qualify(DESIRED, stored.table)
     pairs = ", ".join(f"{_literal(name)}, {quote(name)}" for name in fields)
     new = _ids(
         connection,
@@ -109,7 +113,17 @@ def obey_in(connection: StoreConnection, kind: Kind, stored: StoredKind, halts: 
     settings = ", ".join(f"{quote(name)} = ?" for name in fields)
     these = f"{key} IN (SELECT unnest(?::UUID[]))"
     connection.execute(f"UPDATE {desired} SET {settings} WHERE {these}", [*fields.values(), new])
-    # Also what something else switched on: by its id it is covered, too
+    return [*restored, *{*new, *switch_off(connection, kind, stored, halts)}]
+
+
+def switch_off(connection: StoreConnection, kind: Kind, stored: StoredKind, halts: Halts) -> list[str]:
+    """Set in the live rows that halts cover what these set; the ids of those where something else stood."""
+    fields = {name: value for name, value in kind.halt.items() if name in stored.columns}
+    if not fields or not halts.standing:
+        return []
+    covered, key = _covers(stored, halts), quote(stored.key)
+    desired, live = qualify(DESIRED, stored.table), qualify(LIVE, stored.table)
+    unlike = " OR ".join(f"{quote(name)} IS DISTINCT FROM ?" for name in fields)
     changed = _ids(
         connection,
         f"SELECT {key} FROM {live} WHERE ({unlike}) AND "
@@ -117,8 +131,37 @@ def obey_in(connection: StoreConnection, kind: Kind, stored: StoredKind, halts: 
         *fields.values(),
         *covered.values,
     )
+    settings = ", ".join(f"{quote(name)} = ?" for name in fields)
+    these = f"{key} IN (SELECT unnest(?::UUID[]))"
     connection.execute(f"UPDATE {live} SET {settings} WHERE {these}", [*fields.values(), changed])
-    return [*restored, *{*new, *changed}]
+    return changed
+
+
+def switch_off_all(connection: StoreConnection, kinds: Kinds, catalog: Catalog, halts: Halts) -> frozenset[RowId]:
+    """The same for all kinds."""
+    return frozenset(
+        RowId(kind.name, row)
+        for kind in kinds
+        if halts.standing and kind.name in catalog
+        for row in switch_off(connection, kind, catalog[kind.name], halts)
+    )
+
+
+def rehalted_kinds(catalog: Catalog, kinds: Kinds, halts: Halts) -> frozenset[str]:
+    """The kinds of which standing halts set something else from now on than what the tables were made under."""
+    before = {name: stored.schema.get(ANNOTATION, {}).get("halt", {}) for name, stored in catalog.items()}
+    changed = (kind.name for kind in kinds if kind.name in before and dict(kind.halt) != before[kind.name])
+    return frozenset(changed if halts.standing else ())
+
+
+def halt_events(
+    halts: Halts, changes: Sequence[HaltChange], base: Applied | None, counts: Mapping[str, int]
+) -> Iterator[HostEvent]:
+    """One host event for each change; that of the newest says how many rows differ now, and all that stands."""
+    commit, digest = (base.stamp.commit, base.digest) if base else (None, None)
+    for change in changes:
+        outcome: dict[str, Value] = {"rows": dict(counts), "halts": halts.detail()} if change is changes[-1] else {}
+        yield HostEvent(0, change.at, str(change.act), commit, digest, 0, {**change.detail(), **outcome})
 
 
 def _uncovered(connection: StoreConnection, stored: StoredKind, halts: Halts) -> list[str]:

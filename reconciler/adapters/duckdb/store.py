@@ -23,7 +23,7 @@ from reconciler.adapters.duckdb.connection import (
     transaction,
 )
 from reconciler.adapters.duckdb.drift import DriftScope, altered_tables, heal, scan_drift
-from reconciler.adapters.duckdb.halts import obey_in, write_halts
+from reconciler.adapters.duckdb.halts import halt_events, obey_in, switch_off_all, write_halts
 from reconciler.adapters.duckdb.memory import (
     APPLIED,
     ATTEMPTED,
@@ -50,6 +50,7 @@ from reconciler.model.intervals import IntervalEnd
 from reconciler.model.refusal import REFUSED, refusal_detail
 from reconciler.model.rollback import is_hold
 from reconciler.model.rows import DRIFT_HEALED, MAX_REPORTED, next_drift_event
+from reconciler.tables.rows import rows_under
 from reconciler.values import replace
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ def open_store(folder: Path, clock: Clock, recall: Callable[[], StoreMemory | No
             memory = None
         if memory is None:
             state.prepare(connection)
+            with suppress(OSError):  # a disk that is full by now is told by whoever writes more
+                HaltFile(folder).reserve()
         store = DuckDBStore(connection, clock, memory)
         store.obeyed = obey_file(store, folder)
     except BaseException:
@@ -276,7 +279,7 @@ class DuckDBStore(DuckDBReader):
             with closing(self._connection.cursor()) as cursor:
                 try:
                     return self._obey(cursor, kinds, before, halts)
-                except duckdb.Error:
+                except BugError:
                     if not self._mend_tables():
                         raise
                     return self._obey(cursor, kinds, before, halts)
@@ -292,10 +295,8 @@ class DuckDBStore(DuckDBReader):
                 changed[kind.name] = obey_in(connection, kind, self._catalog[kind.name], halts)
             counts = {kind: len(rows) for kind, rows in changed.items() if rows}
             write_halts(connection, halts)
-            for change in changes:
-                detail = {**change.detail(), **(_outcome(halts, counts) if change is changes[-1] else {})}
-                commit, digest = (base.stamp.commit, base.digest) if base else (None, None)
-                add_event(connection, HostEvent(0, change.at, str(change.act), commit, digest, 0, detail))
+            for event in halt_events(halts, changes, base, counts):
+                add_event(connection, event)
             if applied is not None and applied != base:
                 timeline = intervals.read_timeline(connection)
                 intervals.begin_interval(connection, timeline, applied.stamp.commit, applied.live_digest, now)
@@ -304,7 +305,7 @@ class DuckDBStore(DuckDBReader):
         rows = None
         if sum(counts.values()) <= MAX_TOLD:
             ids = [RowId(kind, row) for kind, rows in changed.items() for row in rows]
-            rows = tuple(DuckDBBase(connection, self._catalog, kinds).some(ids))
+            rows = tuple(rows_under(halts, kinds, DuckDBBase(connection, self._catalog, kinds).some(ids)))
         return HaltStep(base, applied, counts, rows, changes)
 
     def refuse(self, attempt: Attempt, judged: Attempt | None = None) -> None:
@@ -352,7 +353,11 @@ class DuckDBStore(DuckDBReader):
     def record_drift(self, kinds: Kinds, *, checked: datetime | None = None) -> Drifts:
         """What `drift` finds. That there is some, other than before, or none any more, is written down as an event."""
         with self._transaction():
-            drifts = scan_drift(self._connection, self._catalog, DriftScope(kinds, (), MAX_REPORTED))
+            scope = DriftScope(kinds, (), MAX_REPORTED)
+            drifts = scan_drift(self._connection, self._catalog, scope)
+            if drifts.total and (off := switch_off_all(self._connection, kinds, self._catalog, self.halts())):
+                self._record_drift(DRIFT_HEALED, {**drifts.only(off).detail(checked), "left": True})
+                drifts = scan_drift(self._connection, self._catalog, scope)
             news = next_drift_event(drifts, last_drift_event(self._connection))
             if news is not None:
                 self._record_drift(news, drifts.detail(checked))
@@ -493,8 +498,3 @@ class DuckDBStore(DuckDBReader):
                 rollbacks.follow_step(self._connection, over, rollback, applied)
         self._catalog, self._timeline = known, timeline
         self._known |= {(APPLIED,): applied, (ATTEMPTED,): attempt}
-
-
-def _outcome(halts: Halts, counts: Mapping[str, int]) -> dict[str, Value]:
-    """What the event of the newest change says beside its own: rows that differ now, and all that stands."""
-    return {"rows": dict(counts), "halts": halts.detail()}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from reconciler.adapters.duckdb.base import DuckDBBase
 from reconciler.adapters.duckdb.codec import (
     clear_tombstones,
     remove_tombstones,
@@ -20,7 +21,7 @@ from reconciler.adapters.duckdb.codec import (
     write_tombstones,
 )
 from reconciler.adapters.duckdb.connection import fetch_number, first_line
-from reconciler.adapters.duckdb.halts import forget_kind, note_written
+from reconciler.adapters.duckdb.halts import forget_kind, note_written, rehalted_kinds
 from reconciler.adapters.duckdb.tables import catalog_of, drop_table, parts_of, read_structure
 from reconciler.errors import BugError, NeedsHuman
 from reconciler.kinds.kind import TIMESTAMPS
@@ -37,7 +38,7 @@ from reconciler.tables.duckdb import (
 from reconciler.tables.rows import desired_values, is_live, live_values, with_halts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from reconciler.adapters.duckdb.connection import StoreConnection
     from reconciler.adapters.duckdb.tables import Catalog, StoredKind
@@ -163,7 +164,8 @@ def advance(connection: StoreConnection, catalog: Catalog, kinds: Kinds, rows: I
 
     Returns whether rows may have come or gone: False when those that were there have other values, and no more.
     """
-    touched = sort_by_kind(kinds, rows)
+    given = tuple(rows)
+    touched = sort_by_kind(kinds, (*given, *_rehalted(connection, catalog, kinds, given, halts)))
     _update_tombstones(connection, touched)
     gone = [stored for name, stored in catalog.items() if name not in kinds.by_name]
     for stored in gone:
@@ -175,6 +177,17 @@ def advance(connection: StoreConnection, catalog: Catalog, kinds: Kinds, rows: I
     names = {kind.name for kind in anew}
     resized = [_write(connection, kind, touched[kind.name], halts) for kind in kinds if kind.name not in names]
     return bool(gone or anew) or any(resized)
+
+
+def _rehalted(
+    connection: StoreConnection, catalog: Catalog, kinds: Kinds, rows: Sequence[Row], halts: Halts
+) -> Iterator[Row]:
+    """The rows beside those of a step that halts leave otherwise now: the schema of their kind says another thing."""
+    names = rehalted_kinds(catalog, kinds, halts)
+    if names:
+        known = {row.row_id for row in rows}
+        others = list(DuckDBBase(connection, catalog, kinds).rows())
+        yield from (row for row in others if row.resource.kind in names and row.row_id not in known)
 
 
 def replace_all(connection: StoreConnection, catalog: Catalog, kinds: Kinds, rows: Iterable[Row], halts: Halts) -> None:

@@ -13,7 +13,7 @@ from reconciler.model.change import Prune
 from reconciler.model.halt import Halt, Halts, HaltSelector
 from reconciler.model.intervals import IntervalEnd
 from reconciler.model.selection import Condition
-from reconciler.tables.rows import live_values
+from reconciler.tables.rows import live_values, rows_under
 from reconciler.values import replace
 from tests.support.kinds import GADGET, START, WIDGET, gadget, row, step, tombstone, uid, widget
 from tests.support.laws import examples
@@ -181,8 +181,33 @@ def test_nothing_covered_is_on_and_nothing_else_differs(duckdb_store: DuckDBStor
         ours, theirs = (
             sorted(store.base(KINDS).rows(), key=lambda one: one.row_id) for store in (duckdb_store, memory)
         )
-        assert [(one.resource, one.halted) for one in ours] == [(one.resource, one.halted) for one in theirs]
-        for one in ours:
+        assert ours == theirs, "git's state, whatever is halted"
+        for one in rows_under(memory.halts(), KINDS, ours):
             if one.resource.kind == "Widget" and memory.halts().of(one.resource):
                 values = dict(zip((column.name for column in HALTED.columns), live_values(HALTED, one), strict=False))
                 assert {name: values[name] for name in HALTED.halt} == HALTED.halt
+
+
+def test_another_schema_may_let_a_standing_halt_set_more(store: Store) -> None:
+    plain, more = (
+        replace(WIDGET, halt=halt, schema={**WIDGET.schema, "x-reconciler": {"halt": halt}}, digest=str(halt))
+        for halt in ({}, {"status": "INACTIVE", "weight": 0.5})
+    )
+    store.apply(Kinds((plain,)), step(1, row(ANN, 1), row(BEN, 1)))
+    store.obey(Kinds((plain,)), halt(ALL))
+    assert {one.values["status"] for one in store.live(plain)} == {"ACTIVE"}
+    store.apply(Kinds((more,)), step(2, row(BEN, 1, 2)))
+    assert {(one.values["status"], one.values["weight"]) for one in store.live(more)} == {("INACTIVE", 0.5)}
+    assert store.drift(Kinds((more,))).total == 0
+    store.obey(Kinds((more,)), release(ALL, store.halts()))
+    assert {one.values["status"] for one in store.live(more)} == {"ACTIVE"}
+
+
+def test_what_is_switched_on_by_somebody_is_off_again_where_drift_is_only_told(duckdb_store: DuckDBStore) -> None:
+    duckdb_store.apply(KINDS, step(1, row(ANN, 1)))
+    duckdb_store.obey(KINDS, halt(ALL))
+    duckdb_store._connection.execute("UPDATE widget_config SET status = 'ACTIVE', pieces = 77")  # noqa: SLF001
+    left = duckdb_store.record_drift(KINDS)
+    live = duckdb_store.live(HALTED, "ann")[0].values
+    assert (live["status"], live["pieces"], left.total) == ("INACTIVE", 77, 1)
+    assert "drift-healed" in [one.event for one in duckdb_store.events_after(0, 100)]

@@ -94,7 +94,7 @@ class MemoryStore:
 
     def base(self, kinds: Kinds) -> Base:
         """The state at the applied commit."""
-        return MemoryBase(self._rows, kinds)
+        return MemoryBase({row_id: replace(row, halted=None) for row_id, row in self._rows.items()}, kinds)
 
     def apply(self, kinds: Kinds, step: StoreUpdate) -> Applied:
         """Write the touched rows; every other stays."""
