@@ -72,6 +72,13 @@ class HaltFile:
                 hint="halt again what has to be off: `reconciler halt --all` writes the file anew",
             ) from error
 
+    def is_newer(self, obeyed: Halts) -> bool:
+        """Whether somebody changed what the rows obey; `status` tells of a file that cannot be read."""
+        try:
+            return self.read().number > obeyed.number
+        except NeedsHuman:
+            return False
+
     def change(self, make: Callable[[Halts], Halts], obeyed: Halts | None = None) -> Halts:
         """Write what `make` makes of the halts, unless it is the same, and wait until it is on the disk; gives it.
 
@@ -81,7 +88,7 @@ class HaltFile:
         """
         with self._turn():
             for _ in range(TRIES):
-                mark, before = self.mark(), self._read_or(obeyed)
+                mark, before = self.mark(), self.current(obeyed)
                 after = make(before)
                 if after == before:
                     return after
@@ -93,7 +100,8 @@ class HaltFile:
                     return after  # and no other writer, who knew nothing of it, was last
         raise RetryLater(f"others write {self.path} all the time: nothing was changed", hint="try again")
 
-    def _read_or(self, obeyed: Halts | None) -> Halts:
+    def current(self, obeyed: Halts | None) -> Halts:
+        """The halts of the file, or those that the rows obey, as `change` takes them."""
         try:
             found = self.read()
         except NeedsHuman:

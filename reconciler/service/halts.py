@@ -89,7 +89,8 @@ class HaltDesk(Struct, frozen=True):
         reason = _check_reason(reason, "a halt needs a reason", 'say why, for others: --reason "the feed is wrong"')
         kinds, notes, selector = self._find(choice)
         halt = Halt(secrets.token_hex(4), selector, reason, by, self.clock.now())
-        after = self.file.change(lambda halts: halts if _same(halts, selector) else halts.add(halt))
+        obeyed = self._obeyed(notes)
+        after = self.file.change(lambda halts: halts if _same(halts, selector) else halts.add(halt), obeyed)
         stands = _same(after, selector) or halt
         if stands.id != halt.id:
             notes.append(f"it stands already: {standing_line(stands)}")
@@ -101,9 +102,10 @@ class HaltDesk(Struct, frozen=True):
     def release(self, by: str, reason: str, choice: HaltChoice) -> Released:
         """Release, first in the file and then in the rows. Raises `UsageError` where no such halt stands."""
         reason = _check_reason(reason, "a release needs a reason", 'say why, for others: --reason "the feed is well"')
-        before = self.file.read()
+        obeyed = self._obeyed([])
+        before = self.file.current(obeyed)
         selector = self._find_standing(choice, before)
-        after = self.file.change(lambda halts: halts.release(selector, reason, by, self.clock.now()))
+        after = self.file.change(lambda halts: halts.release(selector, reason, by, self.clock.now()), obeyed)
         left = {halt.id: halt for halt in after.standing}
         ended = tuple(halt for halt in before.standing if left.get(halt.id) != halt)
         notes = [
@@ -116,6 +118,16 @@ class HaltDesk(Struct, frozen=True):
             notes += [f"still halted: {standing_line(halt)}" for halt in after.standing]
         applied = self._obey(notes)
         return build_released(ended, str(selector), reason, by, after.number, applied=applied, notes=notes)
+
+    def _obeyed(self, notes: list[str]) -> StandingHalts | None:
+        """The halts that the rows obey, for a file that was lost or cannot be read; None where they cannot be read."""
+        with suppress(ReconcilerError), self.open_rows() as store:
+            return store.halts() if store else None
+        try:
+            self.file.read()
+        except NeedsHuman as error:
+            notes.append(f"{error}; what stood there is not known: halt again what has to be off")
+        return None
 
     def _obey(self, notes: list[str]) -> bool:
         try:

@@ -132,7 +132,7 @@ def open_reader(folder: Path, on_obeyed: Callable[..., object] = lambda store, s
         version = state.stored_format(connection)
         if version == state.FORMAT_VERSION:
             reader = DuckDBReader(connection)
-            if HaltFile(folder).read().number <= reader.halts().number:
+            if not HaltFile(folder).is_newer(reader.halts()):
                 return reader
     except BaseException:
         connection.close()

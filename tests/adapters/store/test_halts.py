@@ -206,7 +206,7 @@ def test_another_schema_may_let_a_standing_halt_set_more(store: Store) -> None:
 def test_what_is_switched_on_by_somebody_is_off_again_where_drift_is_only_told(duckdb_store: DuckDBStore) -> None:
     duckdb_store.apply(KINDS, step(1, row(ANN, 1)))
     duckdb_store.obey(KINDS, halt(ALL))
-    duckdb_store._connection.execute("UPDATE widget_config SET status = 'ACTIVE', pieces = 77")  # noqa: SLF001
+    duckdb_store._connection.execute("UPDATE widget_config SET status = 'ACTIVE', pieces = 77")
     left = duckdb_store.record_drift(KINDS)
     live = duckdb_store.live(HALTED, "ann")[0].values
     assert (live["status"], live["pieces"], left.total) == ("INACTIVE", 77, 1)
