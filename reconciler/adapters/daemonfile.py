@@ -24,11 +24,12 @@ MAX_FILE_BYTES = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """A running daemon: process id, address as in a URL (`127.0.0.1:8642`), token."""
+    """A running daemon: process id, address as in a URL (`127.0.0.1:8642`) and token; whether SIGSTOP stopped it."""
 
     pid: int
     address: str
     token: str = field(repr=False)
+    stopped: bool = False
 
 
 def new_token() -> str:
@@ -42,7 +43,7 @@ def announce(state: Path, address: str, token: str) -> Iterator[None]:
     path = state / FILE_NAME
     record = {
         "pid": os.getpid(),
-        "began": _read_start_time(os.getpid()) or "",
+        "began": _look_at(os.getpid())[0] or "",
         "address": address,
         "token": token,
     }
@@ -68,17 +69,17 @@ def find_daemon(state: Path) -> Daemon | None:
     record = _read(state / FILE_NAME)
     match record:
         case {"pid": int(pid), "began": str(began), "address": str(address), "token": str(token)} if pid > 0:
-            now = _read_start_time(pid)
+            now, stopped = _look_at(pid)
             alive = now is not None and (not now or not began or now == began)
-            return Daemon(pid, address, token) if alive else None
+            return Daemon(pid, address, token, stopped) if alive else None
     return None
 
 
-def _read_start_time(pid: int) -> str | None:
-    """When a process began, empty where that is not told. Most commands find no daemon, and need no psutil."""
-    from reconciler.adapters.processes import read_start_time
+def _look_at(pid: int) -> tuple[str | None, bool]:
+    """When a process began, empty where that is not told, and whether it is stopped. Most commands need no psutil."""
+    from reconciler.adapters.processes import is_stopped, read_start_time
 
-    return read_start_time(pid)
+    return read_start_time(pid), is_stopped(pid)
 
 
 def _read(path: Path) -> dict[str, Any]:

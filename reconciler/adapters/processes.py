@@ -32,6 +32,14 @@ def is_zombie(pid: int) -> bool:
         return False
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a signal or a debugger keeps the process from doing anything."""
+    try:
+        return psutil.Process(pid).status() in {psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP}
+    except (psutil.Error, OSError):
+        return False
+
+
 def _format_start_time(began: float) -> str:
     """Linux counts from the boot on: the clock that the time of day is worked out with may be set meanwhile."""
     if sys.platform == "linux":

@@ -61,14 +61,14 @@ def ask_at_once(settings: Settings, call: Callable[..., T], *args: object) -> T:
 
 
 def ask_at_once(settings: Settings, call: Callable[..., Any], *args: object) -> Any:
-    """The answer of an operation that must not wait: a daemon that hangs or is stopped is given up soon.
+    """The answer of an operation that must not wait: a daemon that hangs is given up soon, a stopped one is not asked.
 
     Then this process does it, as far as it can beside the daemon. What the daemon says makes no sense is raised.
     """
     try:
-        daemon = find_running(settings)
-        if daemon is not None:
-            return replace(daemon, patience=AT_ONCE).ask(call, *args)
+        daemon = find_daemon(find_state_folder(settings))
+        if daemon is not None and not daemon.stopped:
+            return DaemonClient(daemon.address, daemon.token, patience=AT_ONCE).ask(call, *args)
     except UsageError:
         raise
     except ReconcilerError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from reconciler.adapters.daemonfile import Daemon, announce, find_daemon, new_to
 from reconciler.adapters.files import retry_while_read
 from reconciler.adapters.processes import UNKNOWN_START, read_start_time
 from reconciler.errors import NeedsHuman
-from tests.support.patience import DEADLINE
+from tests.support.patience import DEADLINE, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +41,16 @@ def test_it_is_there_while_the_daemon_is(tmp_path: Path) -> None:
         assert (said["pid"], said["address"], said["token"]) == (os.getpid(), ADDRESS, "secret")
     assert list(tmp_path.iterdir()) == []
     assert find_daemon(tmp_path) is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
+def test_one_that_was_stopped_is_told(tmp_path: Path, process: subprocess.Popen[bytes]) -> None:
+    said = {"pid": process.pid, "began": "", "address": ADDRESS, "token": "secret"}
+    (tmp_path / "daemon.json").write_text(json.dumps(said), encoding="utf-8")
+    process.send_signal(signal.SIGSTOP)
+    until(lambda: find_daemon(tmp_path) == Daemon(process.pid, ADDRESS, "secret", stopped=True))
+    process.send_signal(signal.SIGCONT)
+    until(lambda: find_daemon(tmp_path) == Daemon(process.pid, ADDRESS, "secret"))
 
 
 def test_it_is_gone_after_a_failure(tmp_path: Path) -> None:
