@@ -35,11 +35,9 @@ from reconciler.service.context import (
     recorded_branch,
     state_folder,
 )
-from reconciler.service.endpoints import Services
 from reconciler.service.halts import read_halts, recall_halts
 from reconciler.service.host import history_off, raise_unresolved
 from reconciler.service.kinds import known_kinds
-from reconciler.service.localcontrol import LocalControl
 from reconciler.service.rehearsal import rehearse_step
 from reconciler.settings import NO_HISTORY
 from reconciler.status import BranchHead, StoreState, describe, read_store_state
@@ -102,10 +100,6 @@ class LocalHost:
         self.settings, self.openers, self.bundled, self.clock = settings, openers, bundled, clock
         self.session_layout, self.progress = session_layout, progress
         self.name = settings.host or socket.gethostname()
-
-    def services(self) -> Services:
-        """The services of this host."""
-        return Services(self.context(), LocalControl(self))
 
     def find_state_folder(self) -> Path:
         """The state folder, with the repository opened only if that has to say where it is."""

@@ -21,6 +21,7 @@ from reconciler.report.status import build_suspension
 from reconciler.report.sync import Sync, build_drift, build_sync
 from reconciler.report.verification import Restored, Verification, build_restored, build_verification
 from reconciler.service.drill import drill_detail, drill_halts
+from reconciler.service.endpoints import Services
 from reconciler.service.halts import HaltChoice, HaltDesk
 from reconciler.service.host import (
     checked_reason,
@@ -181,6 +182,11 @@ class LocalControl:
                     raise
                 time.sleep(OBEY_PAUSE)
         return ()
+
+
+def local_services(host: LocalHost) -> Services:
+    """The services of a local host."""
+    return Services(host.context(), LocalControl(host))
 
 
 def _done(answer: T) -> Future[T]:

@@ -37,7 +37,7 @@ HURRY = 1.5
 
 def open_host(settings: Settings, progress: Progress | None = None) -> Host:
     """The host that settings name: the daemon of its state folder, if one runs, else this process."""
-    return find_running(settings) or _open_local(settings, progress).services()
+    return find_running(settings) or _open_services(settings, progress)
 
 
 def find_running(settings: Settings) -> DaemonClient | None:
@@ -73,12 +73,18 @@ def ask_at_once(settings: Settings, call: Callable[..., Any], *args: object) -> 
         raise
     except ReconcilerError:
         pass
-    return _open_local(settings).services().ask(call, *args)
+    return _open_services(settings).ask(call, *args)
 
 
 def find_state_folder(settings: Settings) -> Path:
     """The state folder. The repository is opened only if that has to say where it is."""
     return known_state_folder(settings) or _open_local(settings).find_state_folder()
+
+
+def _open_services(settings: Settings, progress: Progress | None = None) -> Services:
+    from reconciler.service.localcontrol import local_services
+
+    return local_services(_open_local(settings, progress))
 
 
 def _open_local(settings: Settings, progress: Progress | None = None) -> LocalHost:

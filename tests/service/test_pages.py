@@ -13,7 +13,7 @@ from reconciler.adapters.duckdb.connection import FILE_NAME
 from reconciler.errors import RetryLater
 from reconciler.service import tradingpage
 from reconciler.service.eventpage import list_events
-from reconciler.service.local import LocalControl
+from reconciler.service.localcontrol import LocalControl
 from reconciler.service.pages import Pages
 from reconciler.service.tradingpage import TradingPage
 from reconciler.service.waitingplan import WaitingPlan
