@@ -27,6 +27,7 @@ from reconciler.service.context import Service
 from reconciler.service.history import History
 from reconciler.service.kinds import find_kind, known_kinds
 from reconciler.service.past import open_past
+from reconciler.tables.rows import with_halts
 from reconciler.validate.finding import field_at
 from reconciler.words import list_words, suggest
 
@@ -228,18 +229,24 @@ def _find_row(store: StoreReader, kind: Kind, name: str) -> _Asked | None:
     live = store.live(kind, name)[:1]
     if live:
         id_ = str(live[0].values[kind.key])
-        declared = store.base(kinds).row(RowId(kind.name, id_))
+        declared = _declared(store, kinds, kind, RowId(kind.name, id_))
         return _Asked(build_row(live[0]), id_, declared, halts=_find_halts(store, kind, declared))
     drifts = store.drift(Kinds(tuple(one for one in kinds if one.name == kind.name))).reported
     lost = (one for one in drifts if one.what is DriftType.MISSING and name in {one.name, one.id})
     for drift in lost:
-        declared = store.base(kinds).row(drift.row_id)
+        declared = _declared(store, kinds, kind, drift.row_id)
         if declared is not None:
             path, line = (None, None) if declared.removed else (declared.resource.path, declared.resource.line)
             values = dict.fromkeys(column.name for column in kind.columns)
             row = answers.Row(name=declared.resource.name, path=path, line=line, values=values)
             return _Asked(row, drift.id, declared, is_lost=True, halts=_find_halts(store, kind, declared))
     return None
+
+
+def _declared(store: StoreReader, kinds: Kinds, kind: Kind, row_id: RowId) -> Row | None:
+    """What git says of a row, with what halts make of it."""
+    found = store.base(kinds).row(row_id)
+    return None if found is None else with_halts(kind, found, store.halts())
 
 
 def _find_halts(store: StoreReader, kind: Kind, declared: Row | None) -> tuple[Halt, ...]:

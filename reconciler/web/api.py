@@ -259,8 +259,8 @@ class Api:
 
 
 def _check_expiry(endpoint: Endpoint, request: Request) -> None:
-    """A daemon that was stopped finds old requests when it goes on: what nobody waits for any more is not done."""
-    if endpoint.method in ("GET", "HEAD"):
+    """A daemon that was stopped finds old halts and releases when it goes on: a newer one may stand by then."""
+    if endpoint.runs is not Runs.URGENT:
         return
     expires = request.headers.get(EXPIRES, "")
     if EPOCH.fullmatch(expires) and time.time() > float(expires):

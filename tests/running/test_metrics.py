@@ -184,7 +184,12 @@ def test_it_is_what_the_page_lists(host: Host, daemon: RunningDaemon) -> None:
     found = {name: one for name, one in found.items() if name != "reconciler_trouble"}  # there is none to have labels
     assert found == {name: listed[name] for name in found}
     assert set(listed) - set(found) == {"reconciler_trouble"} | (
-        {"reconciler_drift_rows", "reconciler_drift_fighting_rows"} - set(found)
+        {
+            "reconciler_drift_rows",
+            "reconciler_drift_fighting_rows",
+            "reconciler_halt_last_drill_timestamp_seconds",
+        }
+        - set(found)
     )
 
 

@@ -265,7 +265,7 @@ def test_no_halted_resource_is_ever_on(tmp_path: Path, acts: Sequence[tuple[str,
         elif act == "backup":
             saved = [(back_up(folder, NOW + timedelta(hours=number)), set(declared))]
         elif act == "restore" and saved:
-            restore(folder, saved[0][0], lambda owner, applied: True, NOW + timedelta(hours=number))
+            restore(saved[0][0], folder, lambda owner, applied: True, NOW + timedelta(hours=number))
             declared = set(saved[0][1])
         elif act == "lose the store":
             (folder / "state.duckdb").unlink()
