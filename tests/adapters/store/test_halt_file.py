@@ -241,7 +241,8 @@ ACTS = st.lists(
 )
 
 
-@settings(max_examples=examples(60, quick=4), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.slow  # backups and restores in each example
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(acts=ACTS)
 def test_no_halted_resource_is_ever_on(tmp_path: Path, acts: Sequence[tuple[str, Any]]) -> None:
     """Whatever is committed, restored or lost: what a halt covers is off, what no halt covers is as git says."""

@@ -154,7 +154,7 @@ def _rows(rows: dict[str, tuple[str, float, str | None, str, str]], number: int)
     return made
 
 
-@settings(max_examples=examples(40, quick=5), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40, quick=3), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(acts=ACTS)
 def test_nothing_covered_is_on_and_nothing_else_differs(duckdb_store: DuckDBStore, acts: list[object]) -> None:
     """The store in DuckDB is the one in dictionaries, after whatever commits, halts and releases."""
