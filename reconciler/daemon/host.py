@@ -138,6 +138,8 @@ class Host:
 
     def _recover(self) -> None:
         """Find what was live when the last process ended, and upload its history: readable even where git is not."""
+        with suppress(OSError):  # a disk that is full by now is told elsewhere
+            self.deps.halts.reserve()
         store = self.deps.store.store()
         owner, self._store_id = store.owner(), store.identity()
         self.deps.repository.bind(owner)
@@ -147,12 +149,10 @@ class Host:
         self.deps.upload.follow(target.state, followed.recorded_branch(owner, self._store_id))
         place = BranchHead(target.repository, target.branch, None, self.deps.repository.shallow)
         self.observed = replace(self.observed, place=place)
-        with suppress(OSError):  # a disk that is full by now is told elsewhere
-            self.deps.halts.reserve()
+        self.refresh()
         unknown = recall_halts(store, self.deps.halts, self.deps.upload.open_ledger, self.deps.name, self.deps.clock)
         if unknown is not None:
             self.deps.conditions.set(unknown.about, unknown.severity, unknown.reason, unknown.message, unknown.hint)
-        self.refresh()
         if self.observed.stored.applied is not None:
             self.deps.repository.keep(self.observed.stored.applied.stamp.commit)
         self._recovered = True
