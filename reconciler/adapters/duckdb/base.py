@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from reconciler import canonical
 from reconciler.adapters.duckdb.codec import TOMBSTONE_RECORD, declared_row, find_tombstone, tombstone_row, values_of
-from reconciler.adapters.duckdb.connection import fetch_first, reading_desired_tables
+from reconciler.adapters.duckdb.connection import reading_desired_tables
 from reconciler.adapters.duckdb.halts import said_by_git, values_said
 from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.tables.duckdb import DESIRED, qualify, quote, quote_list
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from reconciler.adapters.duckdb.connection import StoreConnection
     from reconciler.adapters.duckdb.tables import Catalog, StoredKind
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Key, Resource, Row, RowId
 
+T = TypeVar("T")
 CHUNK = 10_000
 """Rows fetched at a time when all are read."""
 
@@ -32,9 +34,13 @@ class _Table:
         self.columns = tuple(name for name in stored.columns if kind.column(name) is not None)
         self.stored = stored
         self.source = qualify(DESIRED, stored.table)
-        said = said_by_git(stored, f"{self.source}.{quote(stored.key)}")
-        self.select = f"SELECT {quote_list((*self.columns, *TIMESTAMPS, *stored.declared))}, {said} FROM {self.source}"
+        self._said = said_by_git(stored, f"{self.source}.{quote(stored.key)}")
         self.is_declared = f"{self.column('path')} IS NOT NULL"
+
+    def select(self, *, halted: bool) -> str:
+        """Without halts nobody need look for what they set, which takes as long as the look-up itself."""
+        columns = quote_list((*self.columns, *TIMESTAMPS, *self.stored.declared))
+        return f"SELECT {columns}, {self._said if halted else 'NULL'} FROM {self.source}"
 
     def column(self, name: str) -> str:
         return quote(self.stored.declaration(name))
@@ -48,11 +54,18 @@ class _Table:
         return declared_row(self.kind, {**values, **git}, record[width : width + 2], record[width + 2 : -1])
 
 
+def _select_declared(table: _Table, halted: bool) -> str:
+    return f"{table.select(halted=halted)} WHERE {table.is_declared}"
+
+
 class DuckDBBase:
     """Look-ups by id, name and path go through indexes; kinds that have no table yet hold nothing."""
 
-    def __init__(self, connection: StoreConnection, catalog: Catalog, kinds: Kinds) -> None:
-        self._connection = connection
+    def __init__(
+        self, connection: StoreConnection, catalog: Catalog, kinds: Kinds, is_halting: Callable[[], bool]
+    ) -> None:
+        """`is_halting` says whether any halt stands; another thread may make the rows obey one between two calls."""
+        self._connection, self._is_halting = connection, is_halting
         self._tables = {kind.name: _Table(kind, catalog[kind.name]) for kind in kinds if kind.name in catalog}
         self._kinds = kinds
         self._rows: dict[RowId, Row | None] = {}
@@ -76,10 +89,7 @@ class DuckDBBase:
     def _row(self, row_id: RowId) -> Row | None:
         table = self._tables.get(row_id.kind)
         if table is not None:
-            query = f"{table.select} WHERE {quote(table.stored.key)} = ? AND {table.is_declared}"
-            with reading_desired_tables():
-                record = fetch_first(self._connection, query, row_id.id)
-            if record is not None:
+            for record in self._records(table, f"{quote(table.stored.key)} = ?", row_id.id):
                 return table.row(record)
         return find_tombstone(self._connection, row_id.kind, row_id.id)
 
@@ -91,7 +101,7 @@ class DuckDBBase:
         for name, rows in by_kind.items():
             table, left = self._tables[name], set(rows)
             these = f"{quote(table.stored.key)} IN (SELECT unnest(?::UUID[]))"
-            for record in self._fetched(f"{table.select} WHERE {these} AND {table.is_declared}", rows):
+            for record in self._records(table, these, rows):
                 row = table.row(record)
                 left.discard(row.resource.id)
                 yield row
@@ -123,15 +133,15 @@ class DuckDBBase:
     def rows(self) -> Iterator[Row]:
         """Everything, tombstones too."""
         for table in self._tables.values():
-            for record in self._stream(f"{table.select} WHERE {table.is_declared}"):
+            for record in self._stream(partial(_select_declared, table)):
                 yield table.row(record)
-        for record in self._stream(TOMBSTONE_RECORD):
+        for record in self._stream(lambda halted: TOMBSTONE_RECORD):
             yield tombstone_row(record)
 
-    def _stream(self, query: str) -> Iterator[tuple[Any, ...]]:
+    def _stream(self, query: Callable[[bool], str]) -> Iterator[tuple[Any, ...]]:
         with closing(self._connection.cursor()) as cursor:  # look-ups may come in between
             with reading_desired_tables():
-                cursor.execute(query)
+                self._under_halts(lambda halted: cursor.execute(query(halted)))
             while records := cursor.fetchmany(CHUNK):
                 yield from records
 
@@ -146,13 +156,25 @@ class DuckDBBase:
         numbers = self._fetched(" UNION ALL ".join(queries), path)
         return [tables[number] for number in sorted({number for (number,) in numbers})]
 
+    def _records(self, table: _Table, where: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """The declared rows of a table that a condition names."""
+        condition = f"WHERE {where} AND {table.is_declared}"
+        return self._under_halts(
+            lambda halted: self._fetched(f"{table.select(halted=halted)} {condition}", *parameters)
+        )
+
+    def _under_halts(self, ask: Callable[[bool], T]) -> T:
+        """Ask without looking for what halts set, and again if one came meanwhile."""
+        halted = self._is_halting()
+        answer = ask(halted)
+        return ask(True) if not halted and self._is_halting() else answer
+
     def _fetched(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         with reading_desired_tables():
             return self._connection.execute(query, list(parameters)).fetchall()
 
     def _where(self, table: _Table, column: str, value: str) -> Iterator[Resource]:
-        query = f"{table.select} WHERE {table.column(column)} = ? AND {table.is_declared}"
-        for record in self._fetched(query, value):
+        for record in self._records(table, f"{table.column(column)} = ?", value):
             row = table.row(record)
             self._rows[row.row_id] = row  # whoever asks for a resource asks for its row next
             yield row.resource
@@ -162,8 +184,7 @@ class DuckDBBase:
         table = self._tables.get(kind.name)
         if table is None or not roles:
             return
-        query = f"{table.select} WHERE contains({table.column('refs')}, ?) AND {table.is_declared}"
-        for record in self._fetched(query, canonical.dumps(key.name)):
+        for record in self._records(table, f"contains({table.column('refs')}, ?)", canonical.dumps(key.name)):
             resource = table.row(record).resource
             if any(key.name in resource.refs.get(role, ()) for role in roles):
                 yield resource

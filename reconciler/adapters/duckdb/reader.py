@@ -95,7 +95,7 @@ class DuckDBReader:
 
     def base(self, kinds: Kinds) -> Base:
         """The state at the applied commit. Good until the next step is applied."""
-        return DuckDBBase(self._connection, self._catalog, kinds)
+        return DuckDBBase(self._connection, self._catalog, kinds, lambda: bool(self.halts().standing))
 
     def halts(self) -> Halts:
         """The halts that the live rows obey."""

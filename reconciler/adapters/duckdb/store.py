@@ -305,7 +305,7 @@ class DuckDBStore(DuckDBReader):
         rows = None
         if sum(counts.values()) <= MAX_TOLD:
             ids = [RowId(kind, row) for kind, rows in changed.items() for row in rows]
-            rows = tuple(rows_under(halts, kinds, DuckDBBase(connection, self._catalog, kinds).some(ids)))
+            rows = tuple(rows_under(halts, kinds, DuckDBBase(connection, self._catalog, kinds, lambda: True).some(ids)))
         return HaltStep(base, applied, counts, rows, changes)
 
     def refuse(self, attempt: Attempt, judged: Attempt | None = None) -> None:

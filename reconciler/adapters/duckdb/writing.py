@@ -186,7 +186,7 @@ def _rehalted(
     names = rehalted_kinds(catalog, kinds, halts)
     if names:
         known = {row.row_id for row in rows}
-        others = list(DuckDBBase(connection, catalog, kinds).rows())
+        others = list(DuckDBBase(connection, catalog, kinds, lambda: True).rows())
         yield from (row for row in others if row.resource.kind in names and row.row_id not in known)
 
 
