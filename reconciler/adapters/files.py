@@ -67,6 +67,16 @@ def retry_while_read(change: Callable[[], object]) -> None:
     change()
 
 
+def sync_folder(folder: Path) -> None:
+    """Make names that changed in a folder last. Windows does so by itself."""
+    if os.name == "posix":
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+
 class Folder:
     """A folder to write in, which is made when it is first written to; paths are relative to it, with `/`.
 

@@ -15,8 +15,7 @@ from uuid import uuid4
 
 import msgspec
 
-from reconciler.adapters.duckdb.backup import sync_folder
-from reconciler.adapters.files import retry_while_read
+from reconciler.adapters.files import retry_while_read, sync_folder
 from reconciler.adapters.machine import explain_os_error
 from reconciler.errors import NeedsHuman, RetryLater, UsageError
 from reconciler.model.halt import Halts
@@ -139,8 +138,10 @@ class HaltFile:
         except OSError as error:
             raise explain_os_error(f"cannot write {self.path}: nothing was halted or released", error) from error
         finally:
-            with suppress(OSError):
-                own.replace(self._spare) if own.exists() else _fill(self._spare)
+            with suppress(OSError):  # the next change tries again
+                if own.exists():
+                    own.replace(self._spare)
+                _fill(self._spare)
 
     def _exchange(self, prepared: Path) -> None:
         retry_while_read(lambda: prepared.replace(self.path))

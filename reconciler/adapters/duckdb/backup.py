@@ -44,6 +44,7 @@ from reconciler.adapters.duckdb.state import (
     set_suspension,
     suspension,
 )
+from reconciler.adapters.files import sync_folder
 from reconciler.adapters.machine import explain_os_error
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RetryLater, UsageError
 from reconciler.model.host import HostEvent
@@ -106,16 +107,6 @@ def remove_database(file: Path) -> None:
             shutil.rmtree(found)
         else:
             found.unlink(missing_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names that changed in a folder last. Windows does so by itself."""
-    if os.name == "posix":
-        opened = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)
 
 
 @contextmanager
