@@ -30,7 +30,7 @@ from reconciler.report.sync import Sync, build_drift, build_sync
 from reconciler.report.verification import Restored, Verification, build_restored, build_verification
 from reconciler.service.context import BRANCH, HELD, Heartbeat
 from reconciler.service.drill import drill_detail
-from reconciler.service.halts import HaltChoice, HaltDesk, read_halts
+from reconciler.service.halts import HaltDesk, read_halts
 from reconciler.service.host import (
     checked_reason,
     end_suspension,
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from reconciler.model.host import HostCondition
     from reconciler.reconcile.sync import SyncResult
     from reconciler.report.halts import Drilled, Halted, Released
+    from reconciler.service.halts import HaltChoice
     from reconciler.status import Status
 
 
@@ -231,31 +232,13 @@ class DaemonControl:
         self._loop.reconcile_again()
         return done
 
-    def halt(
-        self,
-        by: str,
-        reason: str,
-        kind: str | None = None,
-        names: Sequence[str] | None = None,
-        label: str | None = None,
-        all: bool | None = None,  # noqa: A002  as in the port
-    ) -> Future[Halted]:
+    def halt(self, by: str, reason: str, choice: HaltChoice) -> Future[Halted]:
         """Halt on the thread that asks: the operations thread may be waiting for git."""
-        halted = self._desk.halt(by, reason, HaltChoice(kind or "", tuple(names or ()), label or "", bool(all)))
-        return self._seen(halted)
+        return self._seen(self._desk.halt(by, reason, choice))
 
-    def release(
-        self,
-        by: str,
-        reason: str,
-        kind: str | None = None,
-        names: Sequence[str] | None = None,
-        label: str | None = None,
-        all: bool | None = None,  # noqa: A002  as in the port
-    ) -> Future[Released]:
+    def release(self, by: str, reason: str, choice: HaltChoice) -> Future[Released]:
         """The same the other way round."""
-        released = self._desk.release(by, reason, HaltChoice(kind or "", tuple(names or ()), label or "", bool(all)))
-        return self._seen(released)
+        return self._seen(self._desk.release(by, reason, choice))
 
     def drill(self, by: str) -> Future[Drilled]:
         """Halt and release some rows of a copy, on the thread that asks."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, convert, to_builtins
 
 from reconciler.errors import UsageError
 from reconciler.service.cursors import MAX_LENGTH as MAX_CURSOR
@@ -105,8 +105,9 @@ class Endpoint(Struct, frozen=True):
     `call` is the method that answers: of a service, or of `HostControl`; None where the web package answers by itself.
     `answer` is the type of the JSON answer, `media` has the schemas of other answers by media type. `tagged` answers
     carry an ETag (`weak` where the passing of time does not count), and `waits` says that a client may wait for
-    another. `slow` calls have the deadline of an operation. `also` are statuses besides those of all endpoints of its
-    role. Unknown parameters are refused with the
+    another. `slow` calls have the deadline of an operation. `gathers` names an argument of the
+    call and its type, a struct which carries the fields of the body that it has. `also` are statuses besides those of
+    all endpoints of its role. Unknown parameters are refused with the
     word `refuses`, and ignored where it is empty. `unavailable` is the error's code where the answer is 503.
     """
 
@@ -119,6 +120,7 @@ class Endpoint(Struct, frozen=True):
     params: tuple[Parameter, ...] = ()
     headers: tuple[Parameter, ...] = ()
     body: tuple[Field, ...] | None = None
+    gathers: tuple[str, type[Struct]] | None = None
     role: Role = Role.READ
     runs: Runs = Runs.WORKER
     media: Mapping[str, Json] | None = None
@@ -130,6 +132,24 @@ class Endpoint(Struct, frozen=True):
     slow: bool = False
     refuses: str = ""
     unavailable: str = ""
+
+    def gather(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields of a body, as arguments of the call."""
+        if self.gathers is None:
+            return dict(fields)
+        argument, type_ = self.gathers
+        carried = {name: value for name, value in fields.items() if name in type_.__struct_fields__}
+        others = {name: value for name, value in fields.items() if name not in carried}
+        given = {name: value for name, value in carried.items() if value is not None}
+        return {**others, argument: convert(given, type_)}
+
+    def spread(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments of the call, as fields of a body."""
+        if self.gathers is None:
+            return dict(arguments)
+        carried = arguments[self.gathers[0]]
+        others = {name: value for name, value in arguments.items() if name != self.gathers[0]}
+        return {**others, **to_builtins(carried)}
 
     @property
     def path_names(self) -> tuple[str, ...]:

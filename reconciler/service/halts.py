@@ -57,7 +57,7 @@ LATER = "written to halts.json; the process that has the store obeys it before i
 NOT_LOOKED_UP = "the live rows cannot be read now: the names were not looked up, and are taken as they were typed"
 
 
-class HaltChoice(Struct, frozen=True):
+class HaltChoice(Struct, frozen=True, omit_defaults=True):
     """What somebody wants to halt or release, as they typed it."""
 
     kind: str = ""

@@ -15,7 +15,6 @@ from reconciler.service.context import Service
 from reconciler.times import parse_until
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from concurrent.futures import Future
 
     from reconciler.model.rows import Drifts
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from reconciler.report.sync import Sync
     from reconciler.report.verification import Restored, Verification
     from reconciler.service.context import Heartbeat
+    from reconciler.service.halts import HaltChoice
 
 
 class Host(Service):
@@ -116,27 +116,11 @@ class HostControl(Protocol):
         """Let the head through again."""
         ...
 
-    def halt(
-        self,
-        by: str,
-        reason: str,
-        kind: str | None = None,
-        names: Sequence[str] | None = None,
-        label: str | None = None,
-        all: bool | None = None,  # noqa: A002  the field of the body
-    ) -> Future[Halted]:
+    def halt(self, by: str, reason: str, choice: HaltChoice) -> Future[Halted]:
         """Switch off what is named, whatever git says, until somebody releases it. Waits for no other operation."""
         ...
 
-    def release(
-        self,
-        by: str,
-        reason: str,
-        kind: str | None = None,
-        names: Sequence[str] | None = None,
-        label: str | None = None,
-        all: bool | None = None,  # noqa: A002  the same
-    ) -> Future[Released]:
+    def release(self, by: str, reason: str, choice: HaltChoice) -> Future[Released]:
         """Let be again what git says, of what was halted like this; without any of it, of the only halt there is."""
         ...
 

@@ -22,7 +22,7 @@ from reconciler.report.sync import Sync, build_drift, build_sync
 from reconciler.report.verification import Restored, Verification, build_restored, build_verification
 from reconciler.service.drill import drill_detail, drill_halts
 from reconciler.service.endpoints import Services
-from reconciler.service.halts import HaltChoice, HaltDesk
+from reconciler.service.halts import HaltDesk
 from reconciler.service.host import (
     checked_reason,
     end_suspension,
@@ -34,9 +34,8 @@ from reconciler.service.host import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from reconciler.report.halts import Drilled, Halted, Released
+    from reconciler.service.halts import HaltChoice
     from reconciler.service.local import LocalHost
 
 T = TypeVar("T")
@@ -125,30 +124,12 @@ class LocalControl:
             ended = store.end_rollback(reason, by)
         return _done(RollbackEnded(ended=build_rolled_back(ended) if ended else None))
 
-    def halt(
-        self,
-        by: str,
-        reason: str,
-        kind: str | None = None,
-        names: Sequence[str] | None = None,
-        label: str | None = None,
-        all: bool | None = None,  # noqa: A002  as in the port
-    ) -> Future[Halted]:
+    def halt(self, by: str, reason: str, choice: HaltChoice) -> Future[Halted]:
         """Write down what is halted, and make the rows obey where no other process has the store."""
-        choice = HaltChoice(kind or "", tuple(names or ()), label or "", bool(all))
         return _done(self._desk().halt(by, reason, choice))
 
-    def release(
-        self,
-        by: str,
-        reason: str,
-        kind: str | None = None,
-        names: Sequence[str] | None = None,
-        label: str | None = None,
-        all: bool | None = None,  # noqa: A002  as in the port
-    ) -> Future[Released]:
+    def release(self, by: str, reason: str, choice: HaltChoice) -> Future[Released]:
         """The same the other way round."""
-        choice = HaltChoice(kind or "", tuple(names or ()), label or "", bool(all))
         return _done(self._desk().release(by, reason, choice))
 
     def drill(self, by: str) -> Future[Drilled]:

@@ -24,13 +24,15 @@ from reconciler.service.endpoint import (
     check_texts,
     text,
 )
-from reconciler.service.halts import MAX_NAMES
+from reconciler.service.halts import MAX_NAMES, HaltChoice
 from reconciler.service.host import HostControl
 from reconciler.service.selection import MAX_SELECTOR
 from reconciler.values import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from msgspec import Struct
 
 WORK = "Operations"
 
@@ -52,9 +54,17 @@ def _operation(
     )
 
 
-def _urgent(path: str, call: Callable[..., Any], answer: Any, summary: str, *fields: Field) -> Endpoint:
+def _urgent(
+    path: str,
+    call: Callable[..., Any],
+    answer: Any,
+    summary: str,
+    *fields: Field,
+    gathers: tuple[str, type[Struct]] | None = None,
+) -> Endpoint:
     """An operation that waits for no other."""
-    return replace(_operation(path, call, answer, summary, *fields, slow=False), runs=Runs.URGENT)
+    made = _operation(path, call, answer, summary, *fields, slow=False)
+    return replace(made, runs=Runs.URGENT, gathers=gathers)
 
 
 ROLLBACK_REASON: Final = Field(
@@ -94,6 +104,7 @@ CHOICE = (
     Field("all", bool, {**FLAG, "description": "whatever there is of the kind or of all kinds, now and later"}),
 )
 """What is halted or released: exactly one of names, label and all."""
+GATHERED = ("choice", HaltChoice)
 
 OPERATIONS: Final = (
     _operation(
@@ -183,9 +194,16 @@ OPERATIONS: Final = (
         "Switch off what is named, whatever git says: it opens nothing new, and closes nothing",
         REASON,
         *CHOICE,
+        gathers=GATHERED,
     ),
     _urgent(
-        "/v1/release", HostControl.release, Released, "Let be again what git says of what was halted", REASON, *CHOICE
+        "/v1/release",
+        HostControl.release,
+        Released,
+        "Let be again what git says of what was halted",
+        REASON,
+        *CHOICE,
+        gathers=GATHERED,
     ),
     _urgent("/v1/drill", HostControl.drill, Drilled, "Halt and release some rows of a copy of the store"),
 )

@@ -191,7 +191,7 @@ class DaemonClient:
 
 def _request(endpoint: Endpoint, arguments: dict[str, Any]) -> tuple[str, dict[str, Any] | None]:
     """Path with query, and body, of a call with these arguments; what is None is left out."""
-    given = {name: value for name, value in arguments.items() if value is not None}
+    given = {name: value for name, value in endpoint.spread(arguments).items() if value is not None}
     path = endpoint.path.format_map({name: quote(str(given.pop(name)), safe="") for name in endpoint.path_names})
     if endpoint.body is not None:
         return path, given

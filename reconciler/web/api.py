@@ -255,7 +255,7 @@ class Api:
                 body[field.name] = field.check(field.name, value)
         if endpoint.runs in (Runs.OPERATIONS, Runs.URGENT):
             body["by"] = str(body.get("by", "")).strip() or SOMEBODY
-        return body
+        return endpoint.gather(body)
 
 
 def _check_expiry(endpoint: Endpoint, request: Request) -> None:

@@ -12,6 +12,7 @@ import pytest
 from reconciler import answers
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError, RetryLater, UsageError
 from reconciler.service import remote
+from reconciler.service.halts import HaltChoice
 from reconciler.service.host import Host, HostControl
 from reconciler.service.remote import DaemonClient
 from reconciler.service.rows import Rows
@@ -50,6 +51,25 @@ def test_each_call_reaches_the_daemon() -> None:
             ("HostControl.resume", by),
             ("HostControl.restore", by | {"file": "/backups/one.zip"}),
         ]
+
+
+def test_what_is_halted_arrives_as_it_was_chosen() -> None:
+    choices = [
+        HaltChoice("user", ("ann", "ben")),
+        HaltChoice("user", label="desk=fx, !old"),
+        HaltChoice("user", all=True),
+        HaltChoice(all=True),
+        HaltChoice(),
+    ]
+    with running(TypedDaemon()) as site:
+        for choice in choices:
+            _client(site).ask(HostControl.halt, "maren", "the feed", choice)
+            _client(site).ask(HostControl.release, "maren", "the feed", choice)
+        given = [
+            arguments for name, arguments in site.daemon.asked if name in ("HostControl.halt", "HostControl.release")
+        ]
+        assert [one["choice"] for one in given] == [choice for choice in choices for _ in range(2)]
+        assert {(one["by"], one["reason"], len(one)) for one in given} == {("maren", "the feed", 3)}
 
 
 @pytest.mark.parametrize("kind", [RetryLater, UsageError, NeedsHuman, BugError])

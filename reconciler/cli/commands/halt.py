@@ -12,7 +12,7 @@ from reconciler.cli.options import Globals, format_option, global_options
 from reconciler.cli.output import Exit
 from reconciler.errors import UsageError
 from reconciler.report.halts import MEANING, drilled_lines, halted_lines, released_lines, standing_lines
-from reconciler.service.halts import HaltList
+from reconciler.service.halts import HaltChoice, HaltList
 from reconciler.service.host import HostControl
 from reconciler.wiring.host import ask_at_once
 
@@ -58,7 +58,7 @@ def halt(given: Globals, /, form: str, drill: bool, reason: str | None, **choice
         found = ask_at_once(given.settings(), HaltList.all)
         _show(form, found, lambda: standing_lines(found, output.read_moments(form, utc=given.utc)))
         return Exit.OK
-    done = ask_at_once(given.settings(), HostControl.halt, user_name(), reason or "", *_arguments(choice))
+    done = ask_at_once(given.settings(), HostControl.halt, user_name(), reason or "", _chosen(choice))
     _show(form, done, lambda: halted_lines(done, output.read_moments(form, utc=given.utc)))
     if done.not_haltable:
         given.say(f"not haltable, as their schemas name no field that a halt sets: {', '.join(done.not_haltable)}")
@@ -85,14 +85,14 @@ def release(given: Globals, /, form: str, reason: str, **choice: Any) -> None:
 
     It is named as it was halted; of halted NAMEs some may be released. What another halt covers stays halted.
     """
-    done = given.host().ask(HostControl.release, user_name(), reason, *_arguments(choice))
+    done = given.host().ask(HostControl.release, user_name(), reason, _chosen(choice))
     _show(form, done, lambda: released_lines(done, output.read_moments(form, utc=given.utc)))
     _tell(done.notes)
 
 
-def _arguments(choice: Mapping[str, Any]) -> tuple[str | None, list[str] | None, str | None, bool | None]:
-    """What was typed, as the host is asked."""
-    return choice["kind"], list(choice["names"]) or None, choice["label"], choice["everything"] or None
+def _chosen(typed: Mapping[str, Any]) -> HaltChoice:
+    """What was typed."""
+    return HaltChoice(typed["kind"] or "", typed["names"], typed["label"] or "", typed["everything"])
 
 
 def _show(form: str, answer: Answer, lines: Callable[[], Iterable[str]]) -> None:
