@@ -215,7 +215,7 @@ class DaemonControl:
             assert rollback is not None
             return build_went_back(rollback, result, self._host.kinds())
 
-        return _map(self._loop.submit(go_back), self._reconcile_again)
+        return _map(self._loop.submit_urgent(go_back), self._reconcile_again)
 
     def end_rollback(self, by: str, reason: str) -> Future[RollbackEnded]:
         """Let the head through again."""
@@ -309,14 +309,14 @@ class DaemonControl:
             self._loop.reconcile_again()
 
     def _in_turn(self, work: Callable[[], T]) -> Future[T]:
-        """Do something short with the store, and let the host see what came of it."""
+        """Do something short with the store, without waiting for a fetch, and let the host see what came of it."""
 
         def work_and_refresh(heartbeat: Callable[[], None]) -> T:
             done = work()
             self._host.refresh()
             return done
 
-        return self._loop.submit(work_and_refresh)
+        return self._loop.submit_urgent(work_and_refresh)
 
 
 def _done(answer: T) -> Future[T]:

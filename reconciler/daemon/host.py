@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec import Struct, field
 
 from reconciler.daemon.metrics import count_reconcile
-from reconciler.errors import BranchError, NeedsHuman, ReconcilerError, RefusedError, UsageError
+from reconciler.errors import BranchError, NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
 from reconciler.metrics import Outcome
 from reconciler.model.halt import DRILLED, HaltAct
 from reconciler.model.host import ConditionSeverity
@@ -238,9 +238,10 @@ class Host:
         with self.close_on_error():
             reconciler = self._make_reconciler(self.deps.repository.open(), self.deps.store.store())
             result = roll_back(reconciler, request, more, lambda done, total: heartbeat())
-            self.deps.repository.keep(result.head or "")
             self.refresh()
         self._publish(result)
+        with suppress(RetryLater):  # while another process fetches: it is live all the same
+            self.deps.repository.keep(result.head or "")
         return result
 
     def _publish(self, result: SyncResult) -> None:

@@ -56,15 +56,17 @@ T = TypeVar("T")
 class Task(IntEnum):
     """What the operations thread does. Of several that are due, the first in this order goes first."""
 
-    REQUEST = 0
-    RECONCILE = 1
-    SCAN = 2
-    BACK_UP = 3
-    PREPARE = 4
-    DRILL = 5
+    URGENT = 0
+    REQUEST = 1
+    RECONCILE = 2
+    SCAN = 3
+    BACK_UP = 4
+    PREPARE = 5
+    DRILL = 6
 
 
 PHASES = {
+    Task.URGENT: Phase.ANSWERING,
     Task.REQUEST: Phase.ANSWERING,
     Task.RECONCILE: Phase.RECONCILING,
     Task.SCAN: Phase.SCANNING,
@@ -72,6 +74,8 @@ PHASES = {
     Task.PREPARE: Phase.IDLE,
     Task.DRILL: Phase.DRILLING,
 }
+ASKED_FOR = frozenset({Task.URGENT, Task.REQUEST})
+"""Tasks that are nothing but what somebody asks for."""
 
 
 class Job(Struct, frozen=True):
@@ -116,6 +120,23 @@ class Agenda:
             heapq.heappush(self._requests, (task, self._number, argument, future))
             self._changed.notify()
         return future
+
+    def put_back(self, job: Job) -> None:
+        """Run a job that was broken off as soon as it is its turn again, for whoever waits for it."""
+        with self._changed:
+            self._due[job.task] = self._now()
+            for future in job.futures:
+                if self._closed:
+                    future.cancel()
+                    continue
+                self._number += 1
+                heapq.heappush(self._requests, (job.task, self._number, job.argument, future))
+            self._changed.notify()
+
+    def is_asked_for(self, task: Task) -> bool:
+        """Whether somebody waits for a task."""
+        with self._changed:
+            return any(asked is task for asked, *_ in self._requests)
 
     def next(self, timeout: float) -> Job | None:
         """Wait for the next job; None after so many seconds, or when the agenda is closed."""
@@ -235,6 +256,13 @@ class Loop:
         """Run an operation on the operations thread, in its turn. It is given what to call as a heartbeat."""
         return self.agenda.request(Task.REQUEST, operation)
 
+    def submit_urgent(self, operation: Callable[[Callable[[], None]], T]) -> Future[T]:
+        """The same before any other, and not only once a fetch has ended: that is broken off, and begun anew later.
+
+        For what a person asks for, and needs nothing that is fetched.
+        """
+        return self.agenda.request(Task.URGENT, operation)
+
     def _run(self) -> None:
         while not self._stopping.is_set():
             job = self.agenda.next(HEARTBEAT_INTERVAL)
@@ -275,6 +303,8 @@ class Loop:
         except _Stopping:
             for future in job.futures:
                 future.cancel()
+        except _GivingWay:
+            self.agenda.put_back(job)
         except Exception as error:  # noqa: BLE001  the thread must outlive whatever happens to one operation
             self._handle_error(job, error)
             for future in job.futures:
@@ -287,7 +317,7 @@ class Loop:
         self._conditions.enter(Phase.IDLE)
 
     def _execute(self, job: Job) -> Any:
-        if job.task is Task.REQUEST:
+        if job.task in ASKED_FOR:
             return job.argument(self._heartbeat)
         now = time.monotonic()
         if job.task is Task.RECONCILE:
@@ -333,8 +363,14 @@ class Loop:
 
     def _fetch(self) -> None:
         self._conditions.enter(Phase.FETCHING)
-        self._host.fetch(self._heartbeat)
+        self._host.fetch(self._give_way)
         self._has_fetched = True
+
+    def _give_way(self) -> None:
+        """A heartbeat of a fetch, which a server that does not answer may keep for minutes."""
+        self._heartbeat()
+        if self.agenda.is_asked_for(Task.URGENT):
+            raise _GivingWay
 
     def _drill(self) -> None:
         self._host.drill()
@@ -371,7 +407,7 @@ class Loop:
     def _handle_error(self, job: Job, error: Exception) -> None:
         """Show it as a condition, and schedule the next try."""
         known = isinstance(error, ReconcilerError) and not isinstance(error, BugError)
-        if known and job.futures and (job.task is Task.REQUEST or isinstance(error, (UsageError, RefusedError))):
+        if known and job.futures and (job.task in ASKED_FOR or isinstance(error, (UsageError, RefusedError))):
             return  # it is the request that could not be met, and its future tells who made it
         severity, pause = ConditionSeverity.RETRYING, STALLED_RETRY
         if isinstance(error, NeedsHuman):
@@ -384,7 +420,7 @@ class Loop:
         reason = type(error).__name__ if known else "UnexpectedError"
         hint = str(getattr(error, "hint", "")) if known else f"this is a bug; its trace is in {self._log_bug(error)}"
         self._conditions.set(PHASES[job.task], severity, reason, str(error), hint)
-        if job.task is not Task.REQUEST:
+        if job.task not in ASKED_FOR:
             self.agenda.reschedule(job.task, time.monotonic() + pause)
         if isinstance(error, InUse):
             self._waiting.add(job.task)
@@ -393,3 +429,7 @@ class Loop:
 
 class _Stopping(Exception):
     """The daemon is stopping."""
+
+
+class _GivingWay(Exception):
+    """Something urgent is asked for."""

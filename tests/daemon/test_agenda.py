@@ -71,6 +71,27 @@ def test_a_request_goes_before_what_is_due_and_less_urgent() -> None:
     assert job.task is Task.RECONCILE
 
 
+def test_a_job_that_was_broken_off_comes_again_for_those_who_wait() -> None:
+    agenda = Agenda(Clock())
+    waiting = agenda.request(Task.RECONCILE, "now")
+    agenda.schedule(Task.RECONCILE, 200)
+    job = agenda.next(0)
+    assert job is not None
+    urgent = agenda.request(Task.URGENT, "first")
+    assert agenda.is_asked_for(Task.URGENT)
+    agenda.put_back(job)
+    order = [agenda.next(0), agenda.next(0), agenda.next(0), agenda.next(0)]
+    assert [(job.task, job.futures) if job else None for job in order] == [
+        (Task.URGENT, (urgent,)),
+        (Task.RECONCILE, (waiting,)),
+        (Task.RECONCILE, ()),
+        None,
+    ]
+    agenda.close()
+    agenda.put_back(job)
+    assert waiting.cancelled()
+
+
 def test_waiting_ends_with_a_hint_from_another_thread() -> None:
     agenda = Agenda(time.monotonic)
     began = time.monotonic()

@@ -18,7 +18,9 @@ from reconciler.status import Health
 from tests.daemon.hosts import host
 from tests.support import configs
 from tests.support.cases import some
+from tests.support.githttp import serving
 from tests.support.gitrepo import GitRepo
+from tests.support.patience import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,8 +38,9 @@ def repo(tmp_path: Path) -> GitRepo:
 
 
 @contextmanager
-def controlled(repo: GitRepo, state: Path, **settings: str) -> Iterator[tuple[DaemonControl, Loop]]:
-    with host(repo.path, state, **settings) as desk:
+def controlled(repository: GitRepo | str, state: Path, **settings: str) -> Iterator[tuple[DaemonControl, Loop]]:
+    where = repository if isinstance(repository, str) else repository.path
+    with host(where, state, **settings) as desk:
         loop = Loop(desk, desk.deps.conditions, Backoff, Intervals(), str)
         with loop:
             yield DaemonControl(desk, loop), loop
@@ -90,6 +93,29 @@ def test_a_rollback_holds_the_head_until_it_is_ended(repo: GitRepo, tmp_path: Pa
         assert ended is not None
         assert ended.target == back.rolled_back.target
         assert control.sync("ann").result(DEADLINE).problems == ()
+
+
+def test_a_rollback_does_not_wait_for_a_server_that_never_answers(repo: GitRepo, tmp_path: Path) -> None:
+    with serving(tmp_path) as server, controlled(f"{server.url}/config/.git", tmp_path / "state") as (control, loop):
+        server.patience = 10 * DEADLINE
+        first = control.sync("ann").result(DEADLINE).head
+        bad = repo.commit({"users/ann.yaml": configs.user("ann", risk=0.75)})
+        assert control.sync("ann").result(DEADLINE).head == bad
+        for go in (
+            lambda: control.roll_back("ines", "it loses money").result(DEADLINE).rolled_back.target,
+            lambda: control.suspend("ines", "a pause").result(DEADLINE).reason,
+            lambda: control.resume("ines").result(DEADLINE).ended and "a pause",
+        ):
+            asked = len(server.requests)
+            server.silent.set()
+            waiting = control.sync("ann")
+            until(lambda asked=asked: len(server.requests) > asked)
+            assert go() in (first, "a pause")
+            assert not waiting.done()
+        server.silent.clear()
+        server.over.set()
+        assert [problem.code for problem in control.sync("ben").result(DEADLINE).problems] == ["rolled-back"]
+        assert loop._host.deps.store.store().rollback() is not None
 
 
 def test_what_drifted_is_healed_and_verified(repo: GitRepo, tmp_path: Path) -> None:

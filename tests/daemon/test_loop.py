@@ -40,7 +40,7 @@ class Host:
         self.store_failures: list[Exception] = []
         self.synced_after: list[int] = []
         self.touches = self.refusals = 0
-        self.gate = threading.Event()
+        self.gate, self.hangs = threading.Event(), threading.Event()
         self.gate.set()
 
     def obey_halts(self) -> None:
@@ -49,6 +49,9 @@ class Host:
     def fetch(self, heartbeat: Callable[[], None]) -> None:
         heartbeat()
         self.fetches += 1
+        while self.hangs.is_set():
+            heartbeat()
+            time.sleep(0.01)
         self.threads.add(threading.current_thread().name)
         if self.failures:
             raise self.failures.pop(0)
@@ -254,6 +257,20 @@ def test_an_errand_is_done_in_its_turn_on_the_thread_that_has_the_store() -> Non
     host = Host()
     with running(host) as run:
         assert run.loop.submit(lambda heartbeat: threading.current_thread().name).result(DEADLINE) == "operations"
+
+
+def test_what_is_urgent_breaks_off_a_fetch_which_is_begun_anew() -> None:
+    host = Host()
+    host.hangs.set()
+    with running(host) as run:
+        sync = run.loop.sync(SyncRequest())
+        for fetches in (1, 2, 3):
+            until(lambda fetches=fetches: host.fetches >= fetches)
+            assert run.loop.submit_urgent(lambda heartbeat: "urgent").result(DEADLINE) == "urgent"
+        assert not sync.done()
+        host.hangs.clear()
+        assert sync.result(DEADLINE).head == host.commit
+        assert not run.conditions.snapshot().active
 
 
 def test_an_errand_that_fails_is_told_to_whoever_sent_it_and_is_no_trouble() -> None:

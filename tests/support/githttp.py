@@ -37,6 +37,8 @@ class GitServer(ThreadingHTTPServer):
         self.login = self.password = ""
         self.status = 200
         self.location = ""
+        self.patience = 30.0
+        """Seconds until a request that it never answers is given up."""
         self.silent, self.over, self.blank = threading.Event(), threading.Event(), threading.Event()
         self.requests: list[str] = []
         self.seen: list[str] = []
@@ -55,7 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
         server = self.server
         server.requests.append(self.path)
         if server.silent.is_set():
-            server.over.wait(30)
+            server.over.wait(server.patience)
             return
         if server.blank.is_set():
             self.send_response(200)

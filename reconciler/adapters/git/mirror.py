@@ -207,7 +207,7 @@ class Mirror:
     def _turn(self, beat: Callable[[], None] = lambda: None) -> Iterator[Bare]:
         with disk_errors(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
-            with lock_mirror(self._folder / f"{NAME}.lock", self._timeouts.turn, self._stop) as handle:
+            with lock_mirror(self._folder / f"{NAME}.lock", self._timeouts.turn, self._stop, beat) as handle:
                 yield Bare(self.path, Supervision(self._stop, beat, (handle,)))
 
     def _unlike(self, bare: Bare) -> str:
@@ -304,8 +304,12 @@ LOCK_PAUSE = 0.02
 
 
 @contextlib.contextmanager
-def lock_mirror(file: Path, seconds: float, stop: threading.Event) -> Iterator[int]:
+def lock_mirror(
+    file: Path, seconds: float, stop: threading.Event, beat: Callable[[], None] = lambda: None
+) -> Iterator[int]:
     """Hold the lock on a file, which is made when missing; gives the handle that child processes may inherit.
+
+    `beat` is called while somebody else holds it.
 
     Raises `RetryLater` when somebody else holds it for longer than `seconds`.
     """
@@ -317,6 +321,7 @@ def lock_mirror(file: Path, seconds: float, stop: threading.Event) -> Iterator[i
                 raise RetryLater(
                     f"another process is fetching: {file} is locked", hint="it ends by itself; or is a command running?"
                 )
+            beat()
         try:
             yield handle
         finally:
