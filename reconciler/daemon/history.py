@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from reconciler.model.host import UploadAttempt, UploadState
     from reconciler.ports import Clock, Ledger, LedgerReader, Store
     from reconciler.reconcile.faults import FaultFinder
-    from reconciler.reconcile.record import Outbox, PendingVersion
+    from reconciler.reconcile.outbox import Outbox, PendingVersion
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.service.context import Openers
     from reconciler.settings import Settings

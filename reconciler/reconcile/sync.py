@@ -19,7 +19,8 @@ from reconciler.reconcile.admission import MessageApprovals, propose_replacement
 from reconciler.reconcile.branch import gone
 from reconciler.reconcile.faults import is_commit_fault, raise_host_fault
 from reconciler.reconcile.holds import find_held
-from reconciler.reconcile.record import Outbox, OutboxRecorder, Recorder, RecordResult, backfill
+from reconciler.reconcile.outbox import Outbox, OutboxRecorder
+from reconciler.reconcile.record import Recorder, RecordResult, backfill
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.walk import ProcessedCommit, WalkStart, mainline_contains, walk_history
 from reconciler.snapshot.snapshot import EmptyBase, LoadedBase

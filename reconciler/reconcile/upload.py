@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from reconciler.errors import NeedsHuman, RetryLater
 from reconciler.model.host import UploadAttempt, UploadFailure, UploadState
-from reconciler.reconcile.record import BATCH_WEIGHT, EVENTS, INTERVALS, MAX_EVENTS, Outbox, StoreOutbox, VersionBatch
+from reconciler.reconcile.outbox import EVENTS, INTERVALS, MAX_EVENTS, Outbox, StoreOutbox
+from reconciler.reconcile.record import BATCH_WEIGHT, VersionBatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from reconciler.model.host import HostEvent
     from reconciler.model.intervals import LiveInterval
     from reconciler.ports import Clock, Ledger, Store
-    from reconciler.reconcile.record import OpenLedger, PendingVersion
+    from reconciler.reconcile.outbox import PendingVersion
+    from reconciler.reconcile.record import OpenLedger
 
     OpenOnce = Callable[[], Ledger]
     Backfill = Callable[[OpenOnce, Mapping[str, PendingVersion], Callable[[], None]], int | None]

@@ -10,7 +10,8 @@ import pytest
 
 from reconciler.adapters.git.repository import open_repository
 from reconciler.errors import BranchError
-from reconciler.reconcile.record import EVENTS, INTERVALS, Outbox, StoreOutbox, backfill
+from reconciler.reconcile.outbox import EVENTS, INTERVALS, Outbox, StoreOutbox
+from reconciler.reconcile.record import backfill
 from reconciler.reconcile.upload import BatchUploader, PendingUploads, UploadTarget
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.values import replace
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reconciler.ports import Ledger
-    from reconciler.reconcile.record import PendingVersion
+    from reconciler.reconcile.outbox import PendingVersion
     from reconciler.reconcile.sync import Reconciler, SyncResult
 
 

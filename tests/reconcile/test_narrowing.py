@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from reconciler.adapters.duckdb.store import open_store
 from reconciler.adapters.git.repository import open_repository
-from reconciler.reconcile.record import PendingVersion
+from reconciler.reconcile.outbox import PendingVersion
 from reconciler.reconcile.sync import CommitApproval
 from reconciler.reconcile.walk import CommitProcessor, WalkStart, walk_history
 from tests.support import configs

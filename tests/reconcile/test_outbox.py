@@ -11,7 +11,8 @@ import pytest
 
 from reconciler.kinds.kind import Kinds
 from reconciler.model.problem import Problem
-from reconciler.reconcile.record import Outbox, PendingVersion, Recorder, VersionBatch
+from reconciler.reconcile.outbox import Outbox, PendingVersion
+from reconciler.reconcile.record import Recorder, VersionBatch
 from reconciler.reconcile.walk import ProcessedCommit
 from reconciler.values import replace
 from tests.adapters.ledger.versions import aside, created, version

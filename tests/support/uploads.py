@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import RetryLater
-from reconciler.reconcile.record import EVENTS, INTERVALS, Outbox, PendingVersion, StoreOutbox, VersionBatch
+from reconciler.reconcile.outbox import EVENTS, INTERVALS, Outbox, PendingVersion, StoreOutbox
+from reconciler.reconcile.record import VersionBatch
 from reconciler.reconcile.upload import BatchUploader, PendingUploads, UploadTarget
 from tests.adapters.ledger.versions import created, version
 from tests.support.kinds import KINDS, widget

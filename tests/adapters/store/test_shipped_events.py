@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reconciler.adapters.duckdb import state
 from reconciler.adapters.duckdb.connection import FILE_NAME, open_writable
 from reconciler.adapters.duckdb.store import open_store
-from reconciler.reconcile.record import EVENTS, StoreOutbox
+from reconciler.reconcile.outbox import EVENTS, StoreOutbox
 from reconciler.reconcile.upload import discard_events
 from tests.support.kinds import KINDS, FixedClock, owner, step
 
