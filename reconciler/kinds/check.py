@@ -5,6 +5,7 @@ same to every reader, without a network. Last what takes two places of a schema 
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from jsonschema_rs import ValidationError, ValidationErrorKind, meta
@@ -26,6 +27,8 @@ from reconciler.words import closest, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from jsonschema_rs import Draft202012Validator
 
     from reconciler.kinds.parts import Parts
 
@@ -66,10 +69,14 @@ class MetaSchema:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._meta = schema
-        self._validator = compile_schema(schema)
 
     def __reduce__(self) -> tuple[type[MetaSchema], tuple[Mapping[str, Any]]]:
         return MetaSchema, (self._meta,)
+
+    @cached_property
+    def _validator(self) -> Draft202012Validator:
+        """Compiled when it is first asked: most repositories have no kinds of their own."""
+        return compile_schema(self._meta)
 
     def find_flaws(self, schema: Any) -> tuple[Flaw, ...]:
         """The flaws that the meta-schema finds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property, lru_cache
@@ -206,11 +207,9 @@ def _load_each(
 
 
 def load_bundled(files: Mapping[str, bytes], meta: Mapping[str, Any], repository: Mapping[str, Any]) -> BundledSchemas:
-    """Build the kinds that the program brings; asserts that they are right."""
-    compiled = MetaSchema(meta)
-    kinds, problems = load_kinds({path: decode(path, data) for path, data in files.items()}, compiled)
-    assert not problems, problems
-    return BundledSchemas(kinds, compiled, repository)
+    """Build the kinds that the program brings. They are not looked through as others are: a test does that."""
+    kinds = (build_kind(json.loads(text), path) for path, text in files.items())
+    return BundledSchemas(Kinds(tuple(sorted(kinds, key=lambda kind: kind.name))), MetaSchema(meta), repository)
 
 
 def stored_kinds(schemas: Mapping[str, Mapping[str, Any]]) -> Kinds:

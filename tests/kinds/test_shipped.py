@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from reconciler.adapters import bundled as adapter
 from reconciler.adapters.bundled import find_example_repository, load_bundled_schemas, load_schema
 from reconciler.errors import BugError
+from reconciler.wiring.checkout import bundled_kinds
 from tests.kinds.loading import example, shipped
 
 STATUS = ("status", "VARCHAR(20)", "ACTIVE INACTIVE")
@@ -106,6 +107,15 @@ TABLES: dict[str, tuple[str, list[tuple[str, str, Any]], list[str], dict[str, tu
 
 def test_five_kinds_ship() -> None:
     assert [kind.name for kind in shipped()] == sorted(TABLES)
+
+
+def test_the_program_takes_its_kinds_unchecked_as_the_checks_leave_them() -> None:
+    taken = bundled_kinds().kinds
+    assert taken == shipped()
+    assert [(kind.origin, kind.digest, kind.schema) for kind in taken] == [
+        (kind.origin, kind.digest, kind.schema) for kind in shipped()
+    ]
+    assert taken.digest == shipped().digest
 
 
 @pytest.mark.parametrize("name", TABLES)
