@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeVar
 import duckdb
 
 from reconciler.adapters.duckdb import intervals, rollbacks, state
-from reconciler.adapters.duckdb.base import DuckDBBase
 from reconciler.adapters.duckdb.connection import (
     CONFIG,
     FILE_NAME,
@@ -23,7 +22,7 @@ from reconciler.adapters.duckdb.connection import (
     transaction,
 )
 from reconciler.adapters.duckdb.drift import DriftScope, altered_tables, heal, scan_drift
-from reconciler.adapters.duckdb.halts import halt_events, obey_in, switch_off_all, write_halts
+from reconciler.adapters.duckdb.halts import switch_off_all
 from reconciler.adapters.duckdb.memory import (
     APPLIED,
     ATTEMPTED,
@@ -35,6 +34,7 @@ from reconciler.adapters.duckdb.memory import (
     SUSPENSION,
     StoreMemory,
 )
+from reconciler.adapters.duckdb.obeying import HaltUpdate, obey
 from reconciler.adapters.duckdb.reader import DuckDBReader, SnapshotCache
 from reconciler.adapters.duckdb.state import add_event, last_drift_event, mark_events_uploaded, set_suspension
 from reconciler.adapters.duckdb.tables import catalog_of, kinds_of, save_catalog
@@ -42,15 +42,12 @@ from reconciler.adapters.duckdb.writing import advance, replace_all
 from reconciler.adapters.haltfile import HaltFile
 from reconciler.adapters.machine import SystemClock
 from reconciler.errors import BugError, NeedsHuman, ReconcilerError
-from reconciler.model.change import RowId
 from reconciler.model.commit import Applied, Attempt
-from reconciler.model.halt import HaltStep
 from reconciler.model.host import HostEvent, ownership_events
 from reconciler.model.intervals import IntervalEnd
 from reconciler.model.refusal import REFUSED, refusal_detail
 from reconciler.model.rollback import is_hold
 from reconciler.model.rows import DRIFT_HEALED, MAX_REPORTED, next_drift_event
-from reconciler.tables.rows import rows_under
 from reconciler.values import replace
 
 if TYPE_CHECKING:
@@ -59,8 +56,9 @@ if TYPE_CHECKING:
 
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kinds
+    from reconciler.model.change import RowId
     from reconciler.model.commit import StoreUpdate
-    from reconciler.model.halt import Halts
+    from reconciler.model.halt import Halts, HaltStep
     from reconciler.model.host import Owner, Suspension
     from reconciler.model.rollback import Rollback
     from reconciler.model.rows import Drifts
@@ -71,8 +69,6 @@ EVENTS_KEPT = timedelta(days=7)
 """How long host events stay in the store once the ledger has them."""
 MAX_MENDED = 100_000
 """Altered rows that are put right to make way for a step."""
-MAX_TOLD = 10_000
-"""Rows that a step of halts names; of more, only how many."""
 
 
 def open_store(folder: Path, clock: Clock, recall: Callable[[], StoreMemory | None] = lambda: None) -> DuckDBStore:
@@ -285,28 +281,12 @@ class DuckDBStore(DuckDBReader):
                     return self._obey(cursor, kinds, before, halts)
 
     def _obey(self, connection: StoreConnection, kinds: Kinds, before: Halts, halts: Halts) -> HaltStep:
-        base, now = self.applied(), self._clock.now()
-        applied = None if base is None else replace(base, halts=halts.digest)
-        changes = halts.changes_after(before.number)
-        changed: dict[str, list[str]] = {}
+        update = HaltUpdate(self._catalog, kinds, self.applied(), before, halts, self._clock.now())
         self._forget((APPLIED, COUNTS, HALTS))
-        with transaction(connection):
-            for kind in (kind for kind in kinds if kind.name in self._catalog):
-                changed[kind.name] = obey_in(connection, kind, self._catalog[kind.name], halts)
-            counts = {kind: len(rows) for kind, rows in changed.items() if rows}
-            write_halts(connection, halts)
-            for event in halt_events(halts, changes, base, counts):
-                add_event(connection, event)
-            if applied is not None and applied != base:
-                timeline = intervals.read_timeline(connection)
-                intervals.begin_interval(connection, timeline, applied.stamp.commit, applied.live_digest, now)
+        step = obey(connection, update)
         self._timeline = None
         self._forget((APPLIED, COUNTS, HALTS))
-        rows = None
-        if sum(counts.values()) <= MAX_TOLD:
-            ids = [RowId(kind, row) for kind, rows in changed.items() for row in rows]
-            rows = tuple(rows_under(halts, kinds, DuckDBBase(connection, self._catalog, kinds, lambda: True).some(ids)))
-        return HaltStep(base, applied, counts, rows, changes)
+        return step
 
     def refuse(self, attempt: Attempt, judged: Attempt | None = None) -> None:
         """Record that a commit was refused. Hearing it again about the same commit is no second event."""
