@@ -198,6 +198,11 @@ class Kinds:
         """The kind with this name or table, ignoring case, singular or plural."""
         return self._words.get(word.lower())
 
+    @property
+    def tables(self) -> tuple[tuple[str, str], ...]:
+        """The names of the kinds, each with its table."""
+        return tuple((kind.name, kind.table) for kind in self.members)
+
     def changed_from(self, other: Kinds) -> frozenset[str]:
         """Names of the kinds that were added, removed or changed since `other`."""
         own_digests = {kind.name: kind.digest for kind in self.members}

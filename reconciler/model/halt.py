@@ -16,7 +16,7 @@ from reconciler.model.selection import Condition  # noqa: TC001  the same
 from reconciler.values import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from reconciler.canonical import Value
     from reconciler.model.change import Resource, Row
@@ -32,7 +32,8 @@ MAX_CHANGES = 50
 class HaltSelector(Struct, frozen=True):
     """Which resources: some of a kind by their names and ids, those with some labels, or all.
 
-    `kind` is a kind's name, in any case and also in the plural: so it may have been typed while no kinds could be read.
+    `kind` is a kind's name, in any case and also in the plural, or its table: so it may have been typed while no kinds
+    could be read. Whoever knows the kinds puts the name in its place.
     Without one, of every kind. Without names and labels all are meant. A name stays halted under whichever id it comes
     back, and an id under whichever name.
     """
@@ -47,9 +48,9 @@ class HaltSelector(Struct, frozen=True):
         """Whether it is a standing selector of whatever there is, and will be, of the kind."""
         return not (self.names or self.ids or self.labels)
 
-    def is_of(self, kind: str) -> bool:
-        """Whether it is of every kind, or of the one of this name."""
-        return not self.kind or _are_one_kind(self.kind, kind)
+    def is_of(self, kind: str, table: str = "") -> bool:
+        """Whether it is of every kind, or of the one of this name, or with this table."""
+        return not self.kind or _are_one_kind(self.kind, kind) or self.kind.lower() == table.lower()
 
     def is_same(self, other: HaltSelector) -> bool:
         """Whether both were written for the same; the order of names, conditions and their values does not matter."""
@@ -57,9 +58,9 @@ class HaltSelector(Struct, frozen=True):
             return False
         return {one.normalized() for one in self.labels} == {one.normalized() for one in other.labels}
 
-    def covers(self, kind: str, name: str, row_id: str, labels: Mapping[str, str]) -> bool:
+    def covers(self, kind: str, name: str, row_id: str, labels: Mapping[str, str], table: str = "") -> bool:
         """Whether it means the resource of this kind, name and id, with these labels."""
-        if not self.is_of(kind):
+        if not self.is_of(kind, table):
             return False
         if self.names or self.ids:
             return name in self.names or row_id in self.ids
@@ -124,14 +125,20 @@ class Halts(Struct, frozen=True):
         """The first halt that covers the resource of this kind, name and id, with these labels."""
         return next((halt for halt in self.standing if halt.selector.covers(kind, name, row_id, labels)), None)
 
-    def of(self, resource: Resource) -> Halt | None:
-        """The first halt that covers a resource."""
-        return next(self.covering(resource), None)
+    def of(self, resource: Resource, table: str = "") -> Halt | None:
+        """The first halt that covers a resource, whose kind has this table."""
+        return next(self.covering(resource, table), None)
 
-    def covering(self, resource: Resource) -> Iterator[Halt]:
+    def covering(self, resource: Resource, table: str = "") -> Iterator[Halt]:
         """All halts that cover a resource."""
         kind, name, row_id, labels = resource.kind, resource.name, resource.id, resource.labels
-        return (halt for halt in self.standing if halt.selector.covers(kind, name, row_id, labels))
+        return (halt for halt in self.standing if halt.selector.covers(kind, name, row_id, labels, table))
+
+    def named(self, tables: Iterable[tuple[str, str]]) -> Halts:
+        """With the names of kinds in place of what was typed for them; pairs of a kind's name and its table."""
+        known = tuple(tables)
+        standing = tuple(_named(halt, known) for halt in self.standing)
+        return self if standing == self.standing else replace(self, standing=standing)
 
     def add(self, halt: Halt) -> Halts:
         """With one more."""
@@ -191,6 +198,12 @@ def _without(halt: Halt, selector: HaltSelector) -> Halt | None:
         return None
     names, ids = (tuple(part) for part in zip(*pairs, strict=True))
     return replace(halt, selector=replace(own, names=names, ids=ids if own.ids else ()))
+
+
+def _named(halt: Halt, tables: tuple[tuple[str, str], ...]) -> Halt:
+    own = halt.selector
+    found = next((kind for kind, table in tables if own.kind and own.is_of(kind, table)), own.kind)
+    return halt if found == own.kind else replace(halt, selector=replace(own, kind=found))
 
 
 def _are_one_kind(one: str, other: str) -> bool:

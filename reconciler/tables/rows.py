@@ -87,7 +87,7 @@ def unfit_columns(kind: Kind, row: Row) -> Iterator[str]:
 
 def with_halts(kind: Kind, row: Row, halts: Halts) -> Row:
     """The row with what halts make of it."""
-    covered = bool(kind.halt) and halts.of(row.resource) is not None
+    covered = bool(kind.halt) and halts.of(row.resource, kind.table) is not None
     halted = _differing(kind, replace(row, halted=None)) if covered else None
     return row if halted == row.halted else replace(row, halted=halted)
 

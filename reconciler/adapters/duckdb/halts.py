@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kind, Kinds
     from reconciler.model.change import Row
     from reconciler.model.commit import Applied
-    from reconciler.model.halt import HaltChange, HaltSelector
+    from reconciler.model.halt import Halt, HaltChange, HaltSelector
     from reconciler.model.selection import Condition
 
 HALTED = "gitops.halted"
@@ -209,14 +209,17 @@ def _typed(type_: SqlType) -> str:
 
 def _covers(stored: StoredKind, halts: Halts) -> Clause:
     """Whether halts cover a row of `desired`, `said` here."""
-    clauses = [_selects(stored, halt.selector) for halt in halts.standing if halt.selector.is_of(stored.name)]
+    clauses = [_selects(stored, halt.selector) for halt in _standing_of(stored, halts)]
     sql = " OR ".join(f"({clause.sql})" for clause in clauses) or "false"
     return Clause(sql, tuple(value for clause in clauses for value in clause.values))
 
 
 def _covers_any_row(stored: StoredKind, halts: Halts) -> str:
-    everything = any(halt.selector.is_all and halt.selector.is_of(stored.name) for halt in halts.standing)
-    return "true" if everything else "false"
+    return "true" if any(halt.selector.is_all for halt in _standing_of(stored, halts)) else "false"
+
+
+def _standing_of(stored: StoredKind, halts: Halts) -> Iterator[Halt]:
+    return (halt for halt in halts.standing if halt.selector.is_of(stored.name, stored.table))
 
 
 def _selects(stored: StoredKind, selector: HaltSelector) -> Clause:

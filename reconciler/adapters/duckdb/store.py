@@ -98,14 +98,19 @@ def open_store(folder: Path, clock: Clock, recall: Callable[[], StoreMemory | No
 def obey_file(store: DuckDBStore, folder: Path) -> HaltStep | None:
     """Make the rows obey the halts of a state folder; None where they do. Raises `NeedsHuman` where it cannot be read.
 
-    A file that was lost, or is older than what the rows obey, is written anew.
+    A file that was lost, or is older than what the rows obey, is written anew; so is what was typed for a kind.
     """
-    file, obeyed = HaltFile(folder), store.halts()
+    file, obeyed, kinds = HaltFile(folder), store.halts(), store.made_under()
     written = file.read()
     if written.number < obeyed.number:
         file.change(lambda found: found if found.number >= obeyed.number else obeyed)
         return None
-    return store.obey(store.made_under(), written) if written != obeyed else None
+    named = written.named(kinds.tables)
+    step = store.obey(kinds, named) if named != obeyed else None
+    if named != written:
+        with suppress(ReconcilerError):  # the next opening tries again
+            file.change(lambda found: found.named(kinds.tables))
+    return step
 
 
 def open_temporary(clock: Clock) -> DuckDBStore:
@@ -269,7 +274,7 @@ class DuckDBStore(DuckDBReader):
     def obey(self, kinds: Kinds, halts: Halts) -> HaltStep | None:
         """Make the live rows what git says and these halts leave of it; None where they obey them already."""
         with self._lock:
-            before = self.halts()
+            before, halts = self.halts(), halts.named(kinds.tables)
             if halts == before:
                 return None
             with closing(self._connection.cursor()) as cursor:

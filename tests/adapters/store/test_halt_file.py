@@ -20,6 +20,7 @@ from reconciler.kinds.kind import Kinds
 from reconciler.kinds.load import build_kind
 from reconciler.model.halt import MAX_CHANGES, Halt, Halts, HaltSelector
 from reconciler.model.selection import Condition
+from reconciler.values import replace
 from tests.support.kinds import FixedClock, row, step, uid
 from tests.support.laws import examples
 
@@ -195,6 +196,9 @@ def test_whoever_opens_the_store_next_obeys(tmp_path: Path) -> None:
         HaltSelector("ROBOTS", ("00A",), (uid(1),)),
         HaltSelector("robots", labels=(Condition("host", ("a",)),)),
         HaltSelector("robots"),
+        HaltSelector("robot_config"),
+        HaltSelector("Robot_Config", ("ann",), ("ann",)),
+        HaltSelector("ROBOT_CONFIG", labels=(Condition("host", ("a",)),)),
     ],
     ids=str,
 )
@@ -204,9 +208,22 @@ def test_a_kind_as_somebody_typed_it_is_obeyed(tmp_path: Path, typed: HaltSelect
     HaltFile(tmp_path).change(lambda halts: halts.add(halt(typed)))
     assert statuses(tmp_path) == {"ann": "INACTIVE"}
     with open_store(tmp_path, FixedClock()) as store:
-        assert [one.selector for one in store.halts().standing] == [typed]
+        named = [replace(typed, kind="Robot")]
+        assert [one.selector for one in store.halts().standing] == named
+        assert [one.selector for one in HaltFile(tmp_path).read().standing] == named
         store.apply(KINDS, step(2, *robots("ann", at=2)))
     assert statuses(tmp_path) == {"ann": "INACTIVE"}, "what a commit writes, too"
+
+
+@pytest.mark.parametrize("typed", ["robot", "ROBOTS", "robot_config"])
+def test_a_kind_may_come_after_somebody_typed_it(tmp_path: Path, typed: str) -> None:
+    HaltFile(tmp_path).change(lambda halts: halts.add(halt(HaltSelector(typed))))
+    with open_store(tmp_path, FixedClock()) as store:
+        store.apply(KINDS, step(1, *robots("ann")))
+        assert [one.values["status"] for one in store.live(ROBOT)] == ["INACTIVE"]
+    with open_store(tmp_path, FixedClock()) as store:
+        assert [one.selector.kind for one in store.halts().standing] == ["Robot"]
+    assert statuses(tmp_path) == {"ann": "INACTIVE"}
 
 
 def test_a_thread_obeys_beside_the_one_that_writes(tmp_path: Path) -> None:

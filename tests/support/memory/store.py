@@ -145,6 +145,7 @@ class MemoryStore:
 
     def obey(self, kinds: Kinds, halts: Halts) -> HaltStep | None:
         """Make the rows what git says and these halts leave of it."""
+        halts = halts.named(kinds.tables)
         if halts == self._halts:
             return None
         base, changes = self._applied, halts.changes_after(self._halts.number)
