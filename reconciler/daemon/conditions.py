@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from reconciler.errors import NeedsHuman, ReconcilerError
 from reconciler.model.host import ConditionSeverity, HostCondition
 from reconciler.model.log import Level
+from reconciler.service.context import HISTORY
 from reconciler.values import replace
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from reconciler.ports import Clock, Log
 
-HISTORY = "History"
 SHOW_INTERVAL = 1.0
 """Seconds after which an operation is shown although it has not ended."""
 

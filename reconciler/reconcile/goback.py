@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -289,7 +290,8 @@ def _told_rollback(open_ledger: Callable[[], AbstractContextManager[LedgerReader
     if newest is None or newest.event != ROLLED_BACK:
         return None
     detail = {name: str(value) for name, value in newest.detail.items()}
-    return Rollback(detail["target"], detail["skipped"], detail["reason"], detail["actor"], newest.at)
+    since = datetime.fromisoformat(detail["since"])
+    return Rollback(detail["target"], detail["skipped"], detail["reason"], detail["actor"], since)
 
 
 def _halt_hint(kinds: Kinds, counts: Mapping[str, int]) -> str:

@@ -7,7 +7,8 @@ import math
 import threading
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from msgspec import Struct
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from reconciler.model.host import HostEvent
     from reconciler.model.intervals import LiveInterval
     from reconciler.ports import Clock, Ledger, Store
-    from reconciler.reconcile.outbox import PendingVersion
+    from reconciler.reconcile.outbox import Feed, PendingVersion
     from reconciler.reconcile.record import OpenLedger
 
     OpenOnce = Callable[[], Ledger]
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     recorded, None for a branch without commits.
     """
 
+T = TypeVar("T")
 IDLE: Final = 120.0
 """Seconds after which an unused ledger is closed: the embedded one is locked while it is open."""
 HUMAN_DELAY: Final = 300.0
@@ -74,6 +76,24 @@ def discard_events(store: Store) -> None:
     """Mark all events uploaded, on a host without a ledger: the store then keeps those of a week."""
     while events := store.events_after(store.last_uploaded_event(), MAX_EVENTS):
         store.mark_uploaded(events[-1].seq)
+
+
+def upload_at_once(store: Store, open_ledger: OpenLedger, host: str) -> None:
+    """Upload the host events and live intervals that are new in the store, in a process that is no daemon.
+
+    Raises `ReconcilerError` when the ledger fails; what it does not have by then is uploaded the next time.
+    """
+    if not (EVENTS.after(store, EVENTS.position(store), 1) or INTERVALS.after(store, INTERVALS.position(store), 1)):
+        return
+    with open_ledger() as ledger:
+        _upload_feed(EVENTS, store, partial(ledger.record_events, host))
+        _upload_feed(INTERVALS, store, partial(ledger.record_intervals, host))
+
+
+def _upload_feed(feed: Feed[T], store: Store, record: Callable[[Sequence[T]], None]) -> None:
+    while items := feed.after(store, feed.position(store), MAX_EVENTS):
+        record(items)
+        feed.mark(store, feed.number(items[-1]))
 
 
 class UploadTarget(Struct, frozen=True):

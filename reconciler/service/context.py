@@ -199,8 +199,9 @@ class Service:
         self.context = context
 
 
-HELD, BRANCH, PUBLISHED = "Reconciling", "Branch", "PublishedCopy"
-"""What conditions are about: that nothing goes live, the branch that is followed all the same, the copy for readers."""
+HELD, BRANCH, PUBLISHED, HISTORY = "Reconciling", "Branch", "PublishedCopy", "History"
+"""What conditions are about: that nothing goes live, the branch that is followed all the same, the copy for readers,
+and the history that is recorded."""
 STATE_FOLDER = "reconciler"
 UNFIT = re.compile(r"[^\w.-]+", re.ASCII)
 """Characters of a repository's name that its state folder is not named with."""

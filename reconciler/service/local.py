@@ -17,11 +17,13 @@ from reconciler.reconcile.empty import EmptyLedger, EmptyStore
 from reconciler.reconcile.goback import recorded_intervals, recover_rollback
 from reconciler.reconcile.plan import Planner
 from reconciler.reconcile.sync import Reconciler
+from reconciler.reconcile.upload import upload_at_once
 from reconciler.reconcile.verify import Difference, Verifier
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.rollback import parse_rolled_back
 from reconciler.service.context import (
     HELD,
+    HISTORY,
     PUBLISHED,
     Context,
     History,
@@ -69,8 +71,8 @@ if TYPE_CHECKING:
 
     Publish = Callable[[AppliedStep | None], tuple[HostCondition, ...]]
 
-COMMAND_SILENCE = 60
-"""Seconds that a ClickHouse server may say nothing to a command, which is in no hurry."""
+COMMAND_SILENCE, ROLLBACK_SILENCE = 60, 5
+"""Seconds that a ClickHouse server may say nothing to a command, which is in no hurry, and to one that went back."""
 
 
 class DaemonCommit(NamedTuple):
@@ -268,6 +270,9 @@ class LocalHost:
             target = Target(place.source, place.state, place.folder, place.name, branch)
             open_ledger = self._ledger_reader(*_recorded(target, store))
             reconciler = self._make_reconciler(target, store, binds=True)
+            reconciler = replace(
+                reconciler, open_ledger=self._ledger_opener(*_recorded(target, store), ROLLBACK_SILENCE)
+            )
             yield (
                 reconciler,
                 partial(recorded_intervals, open_ledger, self.name),
@@ -296,6 +301,18 @@ class LocalHost:
         except ReconcilerError as error:
             reason, now = type(error).__name__, self.clock.now()
             return (HostCondition(PUBLISHED, ConditionSeverity.RETRYING, reason, str(error), error.hint, now),)
+        return ()
+
+    def upload(self, reconciler: Reconciler) -> tuple[HostCondition, ...]:
+        """Let the history have what this host did, as no daemon does it; what keeps it from that is no failure."""
+        if reconciler.open_ledger is None:
+            return ()
+        try:
+            upload_at_once(reconciler.store, reconciler.open_ledger, self.name)
+        except ReconcilerError as error:
+            reason, now = type(error).__name__, self.clock.now()
+            message = f"what this host did is not in the history yet: {error}"
+            return (HostCondition(HISTORY, ConditionSeverity.RETRYING, reason, message, error.hint, now),)
         return ()
 
     @contextmanager
@@ -394,12 +411,12 @@ class LocalHost:
             return copy_history(before, after, self.progress)
 
     def _ledger_opener(
-        self, state: Path, recorded: RecordedBranch
+        self, state: Path, recorded: RecordedBranch, silence: int = COMMAND_SILENCE
     ) -> Callable[[], AbstractContextManager[SqlLedger]] | None:
         open_ledger = self.openers.ledger
         if open_ledger is None:
             return None
-        return partial(open_ledger, state, recorded, COMMAND_SILENCE)
+        return partial(open_ledger, state, recorded, silence)
 
     def _ledger_reader(
         self, state: Path, recorded: RecordedBranch

@@ -66,6 +66,8 @@ class LocalControl:
                 raise suspension_error(suspension)
             result = reconciler.sync(self._host.progress, approval, rejudge=rejudge)
             told = (*warnings, *publish(result.applied_step))
+            if result.history is not None and result.history.error is None:
+                told = (*told, *self._host.upload(reconciler))
             return _done(build_sync(result, reconciler.kinds(), warnings=told))
 
     def heal(self, by: str) -> Future[answers.Drift]:
@@ -111,7 +113,8 @@ class LocalControl:
         try:
             with self._host.open_returning() as (reconciler, more, publish):
                 result = roll_back(reconciler, request, more, self._host.progress)
-                told, rollback = publish(result.applied_step), reconciler.store.rollback()
+                told = (*publish(result.applied_step), *self._host.upload(reconciler))
+                rollback = reconciler.store.rollback()
                 assert rollback is not None
                 return _done(build_went_back(rollback, result, reconciler.kinds(), told))
         except BranchError as error:

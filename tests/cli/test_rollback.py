@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -70,3 +71,25 @@ def test_it_is_ended_by_somebody(host: Host) -> None:
     assert (ended.code, ended.out[:6]) == (0, "ended:")
     assert host.run("sync").code == 0
     assert host.run("rollback", "--end", "--reason", "again").out == "this host is not rolled back\n"
+
+
+def test_a_host_without_a_daemon_tells_the_history(host: Host) -> None:
+    """So that a state folder that was lost but for the history takes its halts and its rollback from there."""
+    assert host.run("rollback", "--reason", "it loses money").code == 0
+    assert host.run("halt", "user", "gold-swing-01", "--reason", "the feed").code == 0
+    assert host.run("sync").code == 1
+    before = ask(host, "status")
+    lose_all_but_the_history(host)
+    assert host.run("sync").code == 1
+    after = ask(host, "status")
+    assert (after["rolled_back"], after["halted"]) == (before["rolled_back"], before["halted"])
+    assert before["rolled_back"]
+    assert before["halted"]
+    ended = {one["ended"] for version in ask(host, "log") for one in version["live"]}
+    assert {"rolled-back", "halt-changed"} <= ended
+
+
+def lose_all_but_the_history(host: Host) -> None:
+    for left in host.state.iterdir():
+        if left.name != "history":
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
