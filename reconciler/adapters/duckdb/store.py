@@ -32,6 +32,7 @@ from reconciler.adapters.duckdb.memory import (
     OWNER,
     ROLLBACK,
     SUSPENSION,
+    Remembered,
     StoreMemory,
 )
 from reconciler.adapters.duckdb.obeying import HaltUpdate, obey
@@ -158,10 +159,10 @@ class DuckDBStore(DuckDBReader):
     def __init__(self, connection: StoreConnection, clock: Clock, memory: StoreMemory | None = None) -> None:
         super().__init__(connection, memory.catalog if memory else None)
         self._clock = clock
-        self._known = dict(memory.known) if memory else {}
         self._timeline = memory.timeline if memory else None
         self._moments = SnapshotCache()
         self._lock = threading.RLock()
+        self._known = Remembered(memory.known if memory else {}, self._lock)
 
     def another(self) -> DuckDBReader:
         """A reader for another thread, which sees the store as it is now until it is closed."""
@@ -181,7 +182,7 @@ class DuckDBStore(DuckDBReader):
             self._connection.execute("CHECKPOINT")
             position = state.position(self._connection)
             if position is not None:
-                return StoreMemory(position, self._catalog, dict(self._known), self._timeline)
+                return StoreMemory(position, self._catalog, self._known.all(), self._timeline)
         return None
 
     def __enter__(self) -> DuckDBStore:
@@ -193,35 +194,35 @@ class DuckDBStore(DuckDBReader):
 
     def applied(self) -> Applied | None:
         """The applied commit."""
-        return self._remembered((APPLIED,), super().applied)
+        return self._known.get((APPLIED,), super().applied)
 
     def last_attempt(self) -> Attempt | None:
         """The newest attempt."""
-        return self._remembered((ATTEMPTED,), super().last_attempt)
+        return self._known.get((ATTEMPTED,), super().last_attempt)
 
     def known_faults(self, program: str) -> Mapping[str, str]:
         """What a version of the program could not judge, and why, by subject."""
-        return self._remembered((FAULTS, program), lambda: super(DuckDBStore, self).known_faults(program))
+        return self._known.get((FAULTS, program), lambda: super(DuckDBStore, self).known_faults(program))
 
     def suspension(self) -> Suspension | None:
         """The suspension that was asked for last, expired or not."""
-        return self._remembered((SUSPENSION,), super().suspension)
+        return self._known.get((SUSPENSION,), super().suspension)
 
     def rollback(self) -> Rollback | None:
         """The rollback that this host is under."""
-        return self._remembered((ROLLBACK,), super().rollback)
+        return self._known.get((ROLLBACK,), super().rollback)
 
     def halts(self) -> Halts:
         """The halts that the live rows obey."""
-        return self._remembered((HALTS,), super().halts)
+        return self._known.get((HALTS,), super().halts)
 
     def counts(self) -> Mapping[str, int]:
         """Live rows by kind."""
-        return self._remembered((COUNTS,), super().counts)
+        return self._known.get((COUNTS,), super().counts)
 
     def owner(self) -> Owner | None:
         """The repository and branch that the store belongs to."""
-        return self._remembered((OWNER,), super().owner)
+        return self._known.get((OWNER,), super().owner)
 
     def bind(self, owner: Owner) -> None:
         """Give the store an owner, whatever it had."""
@@ -287,10 +288,10 @@ class DuckDBStore(DuckDBReader):
 
     def _obey(self, connection: StoreConnection, kinds: Kinds, before: Halts, halts: Halts) -> HaltStep:
         update = HaltUpdate(self._catalog, kinds, self.applied(), before, halts, self._clock.now())
-        self._forget((APPLIED, COUNTS, HALTS))
+        self._known.forget((APPLIED, COUNTS, HALTS))
         step = obey(connection, update)
         self._timeline = None
-        self._forget((APPLIED, COUNTS, HALTS))
+        self._known.forget((APPLIED, COUNTS, HALTS))
         return step
 
     def refuse(self, attempt: Attempt, judged: Attempt | None = None) -> None:
@@ -349,11 +350,11 @@ class DuckDBStore(DuckDBReader):
         return drifts
 
     def _advance(self, kinds: Kinds, step: StoreUpdate) -> Applied:
-        counts = self._known.get((COUNTS,))
+        counts = self._known.of(COUNTS)
         with self._step(kinds, step, "advance") as applied:
             resized = advance(self._connection, self._catalog, kinds, step.rows, self.halts())
-        if counts is not None and not resized:
-            self._known[COUNTS,] = counts
+        if not resized:
+            self._known.note(counts)
         return applied
 
     def _mend_tables(self) -> bool:
@@ -425,30 +426,18 @@ class DuckDBStore(DuckDBReader):
         with self._transaction():
             state.move_cursor(self._connection, intervals.INTERVAL_CURSOR, change)
 
-    def _remembered(self, what: tuple[str, ...], ask: Callable[[], T]) -> T:
-        """What was found once: nobody else writes while this is open, and what is written here is forgotten."""
-        with self._lock:
-            if what not in self._known:
-                self._known[what] = ask()
-            value: T = self._known[what]
-            return value
-
-    def _forget(self, changed: Collection[str]) -> None:
-        for what in [what for what in self._known if what[0] in changed]:
-            del self._known[what]
-
     @contextmanager
     def _transaction(self, *changed: str) -> Iterator[None]:
         """`changed` is what of all that is remembered is written."""
         with self._lock:
-            self._forget(changed)
+            self._known.forget(changed)
             try:
                 with transaction(self._connection):
                     yield
             except BaseException:
                 self._known.clear()
                 raise
-            self._forget(changed)
+            self._known.forget(changed)
 
     @contextmanager
     def _step(self, kinds: Kinds, step: StoreUpdate, how: str, rollback: Rollback | None = None) -> Iterator[Applied]:
@@ -482,4 +471,4 @@ class DuckDBStore(DuckDBReader):
             if rollback or over:
                 rollbacks.follow_step(self._connection, over, rollback, applied)
         self._catalog, self._timeline = known, timeline
-        self._known |= {(APPLIED,): applied, (ATTEMPTED,): attempt}
+        self._known.note({(APPLIED,): applied, (ATTEMPTED,): attempt})
