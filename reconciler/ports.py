@@ -233,6 +233,9 @@ class StoreReader(Protocol):
     def events(self, limit: int, before: int | None = None, only: Collection[str] = ()) -> tuple[HostEvent, ...]:
         """The newest host events first, of all or of those before one; with `only`, those of these names."""
 
+    def last_drill(self) -> HostEvent | None:
+        """The newest host event of a drill of a halt; None when there is none, or it is gone."""
+
     def events_after(self, seq: int, limit: int) -> tuple[HostEvent, ...]:
         """The host events after one, the oldest first."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from reconciler.model.halt import DRILLED, Halts
+from reconciler.model.halt import Halts
 from reconciler.model.host import ConditionSeverity, HostCondition
 from reconciler.model.problem import APPROVABLE
 from reconciler.model.rollback import is_hold
@@ -226,7 +226,7 @@ def read_store_state(store: StoreReader) -> StoreState:
         owner=store.owner(),
         halts=store.halts(),
         halted_rows=store.halted_rows(),
-        drill=next(iter(store.events(1, only=(DRILLED,))), None),
+        drill=store.last_drill(),
         rollback=store.rollback(),
     )
 

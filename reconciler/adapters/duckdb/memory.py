@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.tables import Catalog
 
 T = TypeVar("T")
-APPLIED, ATTEMPTED, COUNTS, FAULTS, HALTS, OWNER, ROLLBACK, SUSPENSION = (
+APPLIED, ATTEMPTED, COUNTS, DRILL, FAULTS, HALTED, HALTS, OWNER, ROLLBACK, SUSPENSION = (
     "applied",
     "attempted",
     "counts",
+    "drill",
     "faults",
+    "halted rows",
     "halts",
     "owner",
     "rollback",

@@ -27,6 +27,7 @@ from reconciler.adapters.duckdb.state import (
     suspension,
 )
 from reconciler.adapters.duckdb.tables import load_catalog, parts_of, read_structure
+from reconciler.model.halt import DRILLED
 from reconciler.model.refusal import Refusal
 from reconciler.model.rows import MAX_REPORTED, TableExport
 from reconciler.tables.duckdb import DESIRED, LIVE, qualify, quote
@@ -129,6 +130,10 @@ class DuckDBReader:
     def events(self, limit: int, before: int | None = None, only: Collection[str] = ()) -> tuple[HostEvent, ...]:
         """The newest host events first, of all or of those before one; with `only`, those of these names."""
         return newest_events(self._connection, limit, before, only)
+
+    def last_drill(self) -> HostEvent | None:
+        """The newest host event of a drill."""
+        return next(iter(self.events(1, only=(DRILLED,))), None)
 
     def event_names(self) -> tuple[str, ...]:
         """The names of the host events that there are."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from reconciler import canonical
@@ -401,10 +402,14 @@ def set_cursor(connection: StoreConnection, name: str, position: int) -> None:
     connection.execute("INSERT OR REPLACE INTO gitops.cursors VALUES (?, ?)", [name, position])
 
 
-def mark_events_uploaded(connection: StoreConnection, seq: int, kept_since: datetime) -> None:
-    """Move the cursor to an event, and delete what it has passed that happened before a moment."""
+EVENTS_KEPT = timedelta(days=7)
+"""How long host events stay in the store once the ledger has them."""
+
+
+def mark_events_uploaded(connection: StoreConnection, seq: int, now: datetime) -> None:
+    """Move the cursor to an event, and delete what it has passed and has been kept for long enough."""
     move_cursor(connection, EVENT_CURSOR, seq)
-    connection.execute("DELETE FROM gitops.events WHERE seq <= ? AND happened_at < ?", [seq, kept_since])
+    connection.execute("DELETE FROM gitops.events WHERE seq <= ? AND happened_at < ?", [seq, now - EVENTS_KEPT])
 
 
 def _events(records: Sequence[Sequence[Any]]) -> tuple[HostEvent, ...]:

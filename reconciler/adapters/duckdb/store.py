@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from contextlib import closing, contextmanager, suppress
-from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
@@ -27,7 +26,9 @@ from reconciler.adapters.duckdb.memory import (
     APPLIED,
     ATTEMPTED,
     COUNTS,
+    DRILL,
     FAULTS,
+    HALTED,
     HALTS,
     OWNER,
     ROLLBACK,
@@ -66,8 +67,6 @@ if TYPE_CHECKING:
     from reconciler.ports import Clock
 
 T = TypeVar("T")
-EVENTS_KEPT = timedelta(days=7)
-"""How long host events stay in the store once the ledger has them."""
 MAX_MENDED = 100_000
 """Altered rows that are put right to make way for a step."""
 
@@ -216,6 +215,14 @@ class DuckDBStore(DuckDBReader):
         """The halts that the live rows obey."""
         return self._known.get((HALTS,), super().halts)
 
+    def halted_rows(self) -> Mapping[str, int]:
+        """How many live rows halts keep from what git says, by kind."""
+        return self._known.get((HALTED,), super().halted_rows)
+
+    def last_drill(self) -> HostEvent | None:
+        """The newest host event of a drill."""
+        return self._known.get((DRILL,), super().last_drill)
+
     def counts(self) -> Mapping[str, int]:
         """Live rows by kind."""
         return self._known.get((COUNTS,), super().counts)
@@ -288,10 +295,10 @@ class DuckDBStore(DuckDBReader):
 
     def _obey(self, connection: StoreConnection, kinds: Kinds, before: Halts, halts: Halts) -> HaltStep:
         update = HaltUpdate(self._catalog, kinds, self.applied(), before, halts, self._clock.now())
-        self._known.forget((APPLIED, COUNTS, HALTS))
+        self._known.forget((APPLIED, COUNTS, HALTED, HALTS))
         step = obey(connection, update)
         self._timeline = None
-        self._known.forget((APPLIED, COUNTS, HALTS))
+        self._known.forget((APPLIED, COUNTS, HALTED, HALTS))
         return step
 
     def refuse(self, attempt: Attempt, judged: Attempt | None = None) -> None:
@@ -408,13 +415,14 @@ class DuckDBStore(DuckDBReader):
 
     def record_event(self, event: str, detail: Mapping[str, Value]) -> None:
         """Write down as a host event what this host did beside the rows."""
-        with self._transaction():
+        with self._transaction(DRILL):
             add_event(self._connection, HostEvent(0, self._clock.now(), event, None, None, 0, detail))
 
     def mark_uploaded(self, seq: int) -> None:
         """The ledger has the host events up to this one. Those of them that are older than a week go."""
-        with self._transaction():
-            mark_events_uploaded(self._connection, seq, self._clock.now() - EVENTS_KEPT)
+        drill, now = self.last_drill(), self._clock.now()
+        with self._transaction(*(() if drill is None or drill.at >= now - state.EVENTS_KEPT else (DRILL,))):
+            mark_events_uploaded(self._connection, seq, now)
 
     def note_recorded_versions(self, branch: str, versions: int) -> None:
         """Note how many versions the ledger has of a branch."""
@@ -455,7 +463,8 @@ class DuckDBStore(DuckDBReader):
         event = HostEvent(0, now, "applied", stamp.commit, step.digest, 0, detail)
         applied, over = Applied(stamp, step.height, step.digest, now, self.halts().digest), self.rollback()
         ended = IntervalEnd.ROLLED_BACK if rollback else None
-        with self._transaction(APPLIED, ATTEMPTED, COUNTS, ROLLBACK):
+        kept = (HALTED,) if self.halts().standing else ()  # without halts none is kept from what git says
+        with self._transaction(APPLIED, ATTEMPTED, COUNTS, ROLLBACK, *kept):
             yield applied
             if known != self._catalog:
                 save_catalog(self._connection, known)
@@ -471,4 +480,4 @@ class DuckDBStore(DuckDBReader):
             if rollback or over:
                 rollbacks.follow_step(self._connection, over, rollback, applied)
         self._catalog, self._timeline = known, timeline
-        self._known.note({(APPLIED,): applied, (ATTEMPTED,): attempt})
+        self._known.note({(APPLIED,): applied, (ATTEMPTED,): attempt} | ({} if rollback else {(ROLLBACK,): None}))

@@ -37,7 +37,8 @@ def answers(reader: StoreReader) -> list[object]:
     """All that a DuckDB store remembers."""
     faults = [reader.known_faults(program) for program in "12"]
     stored = (reader.applied(), reader.last_attempt(), reader.suspension(), reader.counts(), reader.owner())
-    return [*stored, faults, reader.kinds(), canonical.timestamp(stored[0].at) if stored[0] else None]
+    held = (reader.halts(), reader.halted_rows(), reader.rollback(), reader.last_drill())
+    return [*stored, *held, faults, reader.kinds(), canonical.timestamp(stored[0].at) if stored[0] else None]
 
 
 def typed(value: Any) -> Any:

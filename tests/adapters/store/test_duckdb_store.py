@@ -21,9 +21,11 @@ from reconciler.errors import BugError, NeedsHuman, RetryLater
 from reconciler.kinds.kind import Kinds
 from reconciler.model.change import Prune
 from reconciler.model.commit import Approval, Attempt
+from reconciler.model.halt import DRILLED, Halt, Halts, HaltSelector
 from reconciler.model.host import Suspension
 from reconciler.model.problem import Problem, Severity
 from reconciler.model.refusal import refusal_detail
+from reconciler.model.rollback import Rollback, Skipped
 from reconciler.values import replace
 from tests.adapters.store.observing import answers, observe
 from tests.support.cases import some
@@ -302,6 +304,10 @@ def test_host_events_tell_what_was_done(duckdb_store: DuckDBStore) -> None:
 MANY = tuple(Problem("a", number, 1, "policy/x", "", "m", severity=Severity.WARNING) for number in range(1, 150))
 REFUSED = Attempt(stamp(3), stamp(9).time, refused=True, problems=(Problem("a", 1, 1, "x", "", "m"),))
 NOON = stamp(9).time
+HALTING = Kinds((GADGET, replace(WIDGET, halt={"status": "INACTIVE"})))
+HALT = Halts().add(Halt("1", HaltSelector(), "why", "ann", NOON))
+ACTIVE = widget("on", status="ACTIVE")
+ROLLBACK = Rollback(stamp(11).commit, stamp(14).commit, "why", "ann", NOON, Skipped((), ()))
 WRITES: dict[str, Callable[[DuckDBStore], object]] = {
     "bind": lambda store: store.bind(owner("repo", "main")),
     "first": lambda store: store.apply(KINDS, step(1, row(widget("a"), 1), row(widget("b"), 1), warnings=MANY)),
@@ -326,6 +332,20 @@ WRITES: dict[str, Callable[[DuckDBStore], object]] = {
     "expire": lambda store: store.expire(),
     "note": lambda store: store.record_event("something", {}),
     "rebind": lambda store: store.bind(owner("repo", "next")),
+    "drill": lambda store: store.record_event(DRILLED, {}),
+    "learn what a halt sets": lambda store: store.apply(HALTING, step(10, row(widget("f"), 10))),
+    "halt": lambda store: store.obey(HALTING, HALT),
+    "create what is halted": lambda store: store.apply(HALTING, step(11, row(ACTIVE, 11))),
+    "delete what is halted": lambda store: store.apply(HALTING, step(12, tombstone(ACTIVE, 11, 12))),
+    "replace what is halted": lambda store: store.replace(HALTING, step(13, row(ACTIVE, 13))),
+    "go back": lambda store: store.roll_back(HALTING, step(12, row(ACTIVE, 12)), ROLLBACK),
+    "end the rollback": lambda store: store.end_rollback("over", "ann"),
+    "go back again": lambda store: store.roll_back(HALTING, step(12, row(ACTIVE, 12)), ROLLBACK),
+    "go on": lambda store: store.apply(HALTING, step(14, row(widget("h"), 14))),
+    "release": lambda store: store.obey(HALTING, HALT.release(HaltSelector(), "over", "ann", NOON)),
+    "update after all": lambda store: store.apply(HALTING, step(15, row(ACTIVE, 12, 15))),
+    "drill again": lambda store: store.record_event(DRILLED, {"again": True}),
+    "upload": lambda store: store.mark_uploaded(store.events(1)[0].seq),
 }
 
 

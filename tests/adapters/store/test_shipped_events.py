@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from reconciler.adapters.duckdb import state
 from reconciler.adapters.duckdb.connection import FILE_NAME, open_writable
 from reconciler.adapters.duckdb.store import open_store
+from reconciler.model.halt import DRILLED
 from reconciler.reconcile.outbox import EVENTS, StoreOutbox
 from reconciler.reconcile.upload import discard_events
 from tests.support.kinds import KINDS, FixedClock, owner, step
@@ -52,10 +53,11 @@ def test_the_cursor_only_moves_on(store: Store) -> None:
 
 
 def test_what_the_ledger_has_goes_after_a_week(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.record_event(DRILLED, {})
     busy(store, 2)
-    shipped = seqs(store)[1]
+    shipped = seqs(store)[2]
     store.mark_uploaded(shipped)
-    assert len(seqs(store)) == 3
+    assert (len(seqs(store)), store.last_drill() is None) == (4, False)
 
     def later(days: int) -> None:
         begun = FixedClock.now
@@ -67,10 +69,10 @@ def test_what_the_ledger_has_goes_after_a_week(store: Store, monkeypatch: pytest
 
     later(6)
     store.mark_uploaded(shipped)
-    assert len(seqs(store)) == 3
+    assert (len(seqs(store)), store.last_drill() is None) == (4, False)
     later(2)
     store.mark_uploaded(shipped)
-    assert seqs(store) == [shipped + 1]
+    assert (seqs(store), store.last_drill()) == ([shipped + 1], None)
 
 
 def test_a_host_without_a_ledger_keeps_a_week(store: Store) -> None:

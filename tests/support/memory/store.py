@@ -12,7 +12,7 @@ from reconciler import canonical
 from reconciler.errors import BugError, NeedsHuman
 from reconciler.kinds.kind import TIMESTAMPS, SqlType
 from reconciler.model.commit import Applied, Attempt
-from reconciler.model.halt import Halts, HaltStep
+from reconciler.model.halt import DRILLED, Halts, HaltStep
 from reconciler.model.host import HostEvent, ownership_events
 from reconciler.model.intervals import IntervalEnd, LiveInterval, why_replaced
 from reconciler.model.refusal import REFUSED, Refusal, refusal_detail
@@ -225,6 +225,10 @@ class MemoryStore:
     def events_after(self, seq: int, limit: int) -> tuple[HostEvent, ...]:
         """The host events that follow one, the oldest first."""
         return tuple(event for event in self._events if event.seq > seq)[:limit]
+
+    def last_drill(self) -> HostEvent | None:
+        """The newest host event of a drill."""
+        return next((one for one in reversed(self._events) if one.event == DRILLED), None)
 
     def last_uploaded_event(self) -> int:
         """The newest host event that the ledger has."""
