@@ -203,13 +203,13 @@ def ask_all(running: Running) -> tuple[dict[str, Any], dict[str, str], bool, str
 
 
 def _steady(said: dict[str, Any]) -> dict[str, Any]:
-    daemon = {name: said["daemon"][name] for name in ("phase", "last_sync_at")}
+    """What does not move by itself: a fetch may begin and end between two answers."""
     moving = ("Reconciling",)
     conditions = [one for one in said["conditions"] if one["type"] not in moving]
     return {
         **{name: value for name, value in said.items() if name not in MOVING},
         "conditions": conditions,
-        "d": daemon,
+        "last_sync_at": said["daemon"]["last_sync_at"],
     }
 
 
