@@ -38,6 +38,8 @@ SERVER_TIMEOUT = 20
 """Seconds that a ClickHouse server may say nothing to a daemon: it tries again, and its status tells of what hangs."""
 LEAVING_WAIT = 5.0
 """Seconds that a switch to another branch waits for the upload of the one that is left."""
+FIRST_WALK = 30.0
+"""Seconds that the first walk of a branch has to begin until its history is compared without it."""
 EVICTION_INTERVAL = 600.0
 """Seconds between two looks for host events that nobody will upload and that are old enough to go."""
 
@@ -124,6 +126,7 @@ class HistoryUpload:
         self.open_ledger = partial(self._open_recorded, state, open_ledger)
         self._pending = PendingUploads.of_host(self.host)
         self.outbox = self._pending.outbox
+        self.outbox.expect_walk(FIRST_WALK)
         record = partial(self._backfill.record_missing, followed.branch, note_head=self.outbox.note_head)
         route = UploadTarget(open_ledger, record)
         self._uploader = HistoryUploader(

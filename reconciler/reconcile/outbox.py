@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
@@ -16,7 +18,7 @@ from reconciler.tables.problems import shorten_problems
 from reconciler.values import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from reconciler.kinds.kind import Kinds
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_WEIGHT: Final = 50_000
-"""Weight of the versions that an outbox holds; a single heavier one may wait alone."""
+"""Weight of the versions that an outbox holds beside the heaviest: the commit that imports everything is no reason to
+walk a history again."""
 MAX_UPLOADED: Final = 10_000
 """Uploaded commits that are remembered: each look at a refused head offers the same ones again."""
 MAX_EVENTS: Final = 1_000
@@ -76,7 +79,8 @@ class Outbox:
         self._numbers = itertools.count(1)
         self._last = 0
         self._pending: dict[str, tuple[int, PendingVersion]] = {}
-        self._weight = 0
+        self._weight = self._heaviest = 0
+        self._walks, self._walk_expected_until = 0, 0.0
         self._losses, self._losses_repaired = 1, 0
         self._uploaded: dict[str, bool] = {}
         self._heads: frozenset[str] = frozenset()
@@ -108,13 +112,15 @@ class Outbox:
                 return
             if not new.again and before is None and self._uploaded.get(sha) is mainline:
                 return
-            if self._pending and self._weight + new.weight > self._max_weight:
+            heaviest = max(self._heaviest, new.weight)
+            if self._pending and self._weight + new.weight - heaviest > self._max_weight:
                 self._drop_all()
                 return
             self._last = next(self._numbers)
             # A version that is pending keeps its place: its parents are before it
             self._pending[sha] = (self._last, new)
             self._weight += new.weight - (before[1].weight if before else 0)
+            self._heaviest = heaviest
 
     def require_backfill(self) -> None:
         """From now on be `behind`: the ledger may lack commits, or have commits that are gone from git."""
@@ -127,6 +133,28 @@ class Outbox:
         """Whether the ledger has to be compared with git before the next upload."""
         with self._lock:
             return self._losses > self._losses_repaired
+
+    def expect_walk(self, seconds: float) -> None:
+        """A walk is about to begin, within some seconds."""
+        with self._lock:
+            self._walk_expected_until = time.monotonic() + seconds
+
+    @contextmanager
+    def walk(self) -> Iterator[None]:
+        """A walk that offers what it passes is under way."""
+        with self._lock:
+            self._walks, self._walk_expected_until = self._walks + 1, 0.0
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._walks -= 1
+
+    @property
+    def filling(self) -> bool:
+        """Whether a walk is under way, or expected, that may offer what the ledger lacks."""
+        with self._lock:
+            return self._walks > 0 or time.monotonic() < self._walk_expected_until
 
     def backlog(self) -> Backlog:
         """How much is pending."""
@@ -179,11 +207,13 @@ class Outbox:
     def _remove(self, sha: str) -> None:
         _, removed = self._pending.pop(sha)
         self._weight -= removed.weight
+        if removed.weight == self._heaviest:
+            self._heaviest = max((pending.weight for _, pending in self._pending.values()), default=0)
 
     def _drop_all(self) -> None:
         self._pending.clear()
         self._uploaded.clear()
-        self._weight = 0
+        self._weight = self._heaviest = 0
         self._losses += 1
 
     def _remember_uploaded(self, sha: str, mainline: bool) -> None:
@@ -207,8 +237,10 @@ class OutboxRecorder:
     ) -> None:
         self._outbox, self._head, self._reachable = outbox, head, reachable
         self._rewritten, self._again = rewritten, again
+        self._walk = outbox.walk()
 
     def __enter__(self) -> OutboxRecorder:
+        self._walk.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: TracebackType | BaseException | None) -> None:
@@ -216,6 +248,7 @@ class OutboxRecorder:
             self._outbox.reach(self._head, self._reachable)
             if self._rewritten:
                 self._outbox.require_backfill()
+        self._walk.__exit__(None, None, None)
 
     def offer(self, commit: ProcessedCommit) -> None:
         """Hand over a commit, in the order of the walk."""

@@ -198,7 +198,7 @@ class BatchUploader:
         self.connection = LedgerConnection(target.open_ledger, target.idle)
         self._pending, self._backfill = pending, target.backfill
         self._heartbeat, self._count = heartbeat, count
-        self._recorded = 0
+        self._recorded: int | None = None
         self._order = RecordingOrder(pending.host, target.turn)
         self.waits = False
         """Whether versions are left to another host for now."""
@@ -236,13 +236,17 @@ class BatchUploader:
             outbox.mark_uploaded(intervals)
 
     def _upload_versions(self, weight: int, *, at_once: bool) -> None:
-        outbox = self._pending.outbox
-        for _ in range(2):  # an outbox that is still behind has to wait: commits arrive faster than they are compared
-            if outbox.behind and not self._run_backfill():
+        """What is pending goes first, also while the ledger may lack others: a walk offers parents first.
+
+        The ledger is compared with git when no walk is under way: that would walk the same history beside it.
+        """
+        outbox, comparisons = self._pending.outbox, 2  # then it waits: commits arrive faster than they are compared
+        while True:
+            if not self._upload_batches(weight, at_once=at_once):
+                outbox.require_backfill()
+            if not outbox.behind or outbox.filling or not comparisons or not self._run_backfill():
                 return
-            if self._upload_batches(weight, at_once=at_once):
-                return
-            outbox.require_backfill()
+            comparisons -= 1
 
     def _run_backfill(self) -> bool:
         """Backfill the ledger; whether the outbox is no longer behind."""
@@ -271,6 +275,8 @@ class BatchUploader:
             if missing and not at_once and not self._order.is_our_turn(ledger, missing):
                 self.waits = True
                 return True
+            if self._recorded is None:
+                self._recorded = len(ledger.recorded_commits())
             written = _record_unknown(ledger, versions, known)
             self._recorded += sum(pending.sha not in known for pending in versions)
             self._count(written, self._recorded)

@@ -167,13 +167,13 @@ def test_a_commit_that_comes_to_the_mainline_is_offered_anew_in_its_place() -> N
 
 def test_too_much_is_dropped_and_said() -> None:
     outbox = settled(max_weight=10)
-    for number in range(1, 6):
+    for number in range(1, 7):
         outbox.offer(entry(number))
     assert not is_behind(outbox)
-    outbox.offer(entry(6))
+    outbox.offer(entry(7))
     assert is_behind(outbox)
     assert outbox.backlog().versions == 0
-    for number in range(7, 9):
+    for number in range(8, 10):
         outbox.offer(entry(number))
     assert outbox.backlog().versions == 2
 
@@ -182,7 +182,7 @@ def test_a_loss_in_the_midst_of_a_comparison_asks_for_another() -> None:
     outbox = settled(max_weight=4)
     outbox.require_backfill()
     checkpoint = outbox.checkpoint()
-    for number in (1, 2, 3):
+    for number in (1, 2, 3, 4):
         outbox.offer(entry(number))
     outbox.mark_backfilled(checkpoint)
     assert is_behind(outbox)
@@ -200,12 +200,39 @@ def test_a_head_that_is_no_longer_reached_asks_for_a_comparison() -> None:
     assert (outbox.is_at("e"), is_behind(outbox)) == (True, True)
 
 
-def test_one_huge_version_may_wait_alone() -> None:
+@pytest.mark.parametrize("huge", [1, 2, 4])
+def test_one_huge_version_takes_no_room_from_the_others(huge: int) -> None:
+    """The commit that imports everything stands anywhere in a history."""
+    outbox = settled(max_weight=10)
+    for number in range(1, 5):
+        outbox.offer(entry(number, rows=50 if number == huge else 1))
+    assert not is_behind(outbox)
+    assert numbers(outbox.take(1_000)) == [1, 2, 3, 4]
+    outbox.offer(entry(5, rows=40))
+    assert is_behind(outbox)
+
+
+def test_room_is_counted_anew_when_the_huge_one_was_uploaded() -> None:
     outbox = settled(max_weight=10)
     outbox.offer(entry(1, rows=50))
+    outbox.offer(entry(2, rows=7))
+    outbox.mark_uploaded(outbox.take(1))
+    outbox.offer(entry(3, rows=50))
     assert not is_behind(outbox)
-    outbox.offer(entry(2))
+    outbox.offer(entry(4, rows=3))
     assert is_behind(outbox)
+
+
+def test_a_walk_is_awaited_from_when_it_is_expected_to_its_end() -> None:
+    outbox = Outbox()
+    assert not outbox.filling
+    outbox.expect_walk(0.0)
+    assert not outbox.filling
+    outbox.expect_walk(1_000.0)
+    assert outbox.filling
+    with outbox.walk(), outbox.walk():
+        assert outbox.filling
+    assert not outbox.filling
 
 
 def test_what_was_uploaded_is_forgotten_when_something_may_be_missing() -> None:
