@@ -16,7 +16,7 @@ from reconciler.adapters.sandbox.protocol import MAX_CELL, MAX_ROWS, READINGS, S
 from reconciler.adapters.sandbox.screen import ScreenedPolicy, screen_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from reconciler.adapters.sandbox.database import Database, Reads
     from reconciler.adapters.sandbox.screen import Planner
@@ -43,11 +43,11 @@ NULL_MESSAGE = "NULL joined to a text with || makes it NULL: use concat(…), or
 
 
 class Prepared(Struct, frozen=True):
-    """A policy as it is run, parsed once. `first` asks whether there is any row at all, which is nearly never so."""
+    """A policy as it is run. `first`, parsed once, asks whether there is any row at all, which is nearly never so."""
 
     text: str
     first: duckdb.Statement
-    all: duckdb.Statement
+    all: str
 
 
 class KnownVerdict(Struct, frozen=True):
@@ -128,15 +128,22 @@ def _prepared(cursor: duckdb.DuckDBPyConnection, sql: str, wanted: tuple[str, ..
         return Answer(error=str(error), above=0)
     if not isinstance(query, ScreenedPolicy):
         return query
-    cursor.execute(READ_ONLY)
-    columns = [column[0] for column in cursor.execute(f"SELECT * {_found(query.body)} LIMIT 0").description]
-    cursor.rollback()
-    named = {column.lower(): column for column in reversed(columns)}
+    named = _by_name(query.columns or ())
     if wanted[0] not in named:
-        return _refused(f"there is no column {wanted[0]} among {', '.join(columns)}", EXAMPLES[wanted])
+        cursor.execute(READ_ONLY)
+        columns = [column[0] for column in cursor.execute(f"SELECT * {_found(query.body)} LIMIT 0").description]
+        cursor.rollback()
+        named = _by_name(columns)
+        if wanted[0] not in named:
+            return _refused(f"there is no column {wanted[0]} among {', '.join(columns)}", EXAMPLES[wanted])
     selection, order = _selection(query.body, named, wanted)
-    (first,), (every,) = (cursor.extract_statements(f"{selection} {rest}") for rest in ("LIMIT 1", order))
-    return Prepared(selection, first, every)
+    (first,) = cursor.extract_statements(f"{selection} LIMIT 1")
+    return Prepared(selection, first, f"{selection} {order}")
+
+
+def _by_name(columns: Sequence[str]) -> dict[str, str]:
+    """Columns by their names in lower case; of two the first."""
+    return {column.lower(): column for column in reversed(columns)}
 
 
 def _is_quiet(cursor: duckdb.DuckDBPyConnection, prepared: Prepared) -> bool:
@@ -154,7 +161,7 @@ def _is_quiet(cursor: duckdb.DuckDBPyConnection, prepared: Prepared) -> bool:
 
 def _rows(
     cursor: duckdb.DuckDBPyConnection,
-    selection: str | duckdb.Statement,
+    selection: str,
     find_bad: Callable[[Rows], Answer | None],
 ) -> Answer:
     cursor.execute(READ_ONLY)

@@ -38,11 +38,20 @@ STATES = "judge by desired.… and main.… alone, so that every host judges a c
 WRITERS = frozenset({"INSERT_QUERY_NODE", "UPDATE_QUERY_NODE", "DELETE_QUERY_NODE", "MERGE_QUERY_NODE"})
 
 
-class ScreenedPolicy(Struct, frozen=True):
-    """A policy's text; `body` is its one statement without the semicolons that may follow it."""
+MATCHED_BY_PLACE = frozenset({"UNION", "EXCEPT", "INTERSECT"})
+"""What joins two queries and gives the columns of the first."""
+SPREADING = frozenset({"columns", "unnest"})
+"""Calls that may give more columns than one."""
 
-    sql: str
+
+class ScreenedPolicy(Struct, frozen=True):
+    """A policy's one statement, without the semicolons that may follow it.
+
+    `columns` are those that it gives, where its text alone says so; None where that depends on the tables.
+    """
+
     body: str
+    columns: tuple[str, ...] | None
 
 
 class _Token(Struct, frozen=True):
@@ -63,10 +72,6 @@ def screen_policy(connection: duckdb.DuckDBPyConnection, sql: str) -> ScreenedPo
     if kind != "SELECT":
         return _refused(f"this is a statement of type {kind}, and {ONE_SELECT}", sql, tokens[0].offset)
     body = _body(sql, tokens)
-    return _objection(connection, sql, body) or ScreenedPolicy(sql, body)
-
-
-def _objection(connection: duckdb.DuckDBPyConnection, sql: str, body: str) -> Answer | None:
     ((text,),) = connection.execute("SELECT json_serialize_sql(?)", [body]).fetchall()
     try:
         tree = json.loads(text)
@@ -74,7 +79,29 @@ def _objection(connection: duckdb.DuckDBPyConnection, sql: str, body: str) -> An
         return _refused("this is nested too deeply to be looked through", sql, 0)
     if tree["error"]:
         return _refused(f"{tree['error_message']}: {ONE_SELECT}", sql, 0)
-    return next((found for node in _nodes(tree) if (found := _against(node, sql)) is not None), None)
+    objection = next((found for node in _nodes(tree) if (found := _against(node, sql)) is not None), None)
+    return objection or ScreenedPolicy(body, find_columns(tree["statements"][0]["node"]))
+
+
+def find_columns(node: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """The columns that a node of a syntax tree gives, where its text alone says so.
+
+    Binding a query to learn its columns takes DuckDB as long as running it.
+    """
+    if node["type"] == "SET_OPERATION_NODE" and node["setop_type"] in MATCHED_BY_PLACE:
+        return find_columns(node["children"][0] if node["children"] else node["left"])
+    if node["type"] != "SELECT_NODE":
+        return None
+    columns = tuple(map(_name_of, node["select_list"]))
+    different = {column.lower() for column in columns}
+    return columns if "" not in columns and len(different) == len(columns) else None
+
+
+def _name_of(item: Mapping[str, Any]) -> str:
+    """The name of one column; empty where it has none, or may be several."""
+    if any(node.get("class") == "STAR" or node.get("function_name") in SPREADING for node in _nodes(item)):
+        return ""
+    return str(item["alias"] or (item["column_names"][-1] if item["class"] == "COLUMN_REF" else ""))
 
 
 NO_CALLS_OF_QUERIES = frozenset({"sleep_ms", "pg_sleep", "query", "json_execute_serialized_sql"})
