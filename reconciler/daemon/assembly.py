@@ -150,6 +150,7 @@ def run_daemon(
         deps.repository.bind(_read_owner(deps.store))
         target = deps.repository.open()
         loop = Loop(host, conditions, Backoff, Intervals(poll=settings.origin.poll_interval), partial(_bug, log))
+        host.on_release = loop.reconcile_again
         watcher = GitWatcher(deps.repository.refs(), loop.trigger, loop.prepare)
         control = DaemonControl(host, loop)
         follower_context = FollowerContext(settings, state, deps.store, log.events, control.note)

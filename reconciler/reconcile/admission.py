@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from reconciler.model.change import Change, Key, Resource, Row
+    from reconciler.model.change import Change, Key, Resource, Row, RowId
     from reconciler.model.commit import Commit, FileChange
     from reconciler.ports import Base, PolicyEngine
     from reconciler.reconcile.rules import RuleReader, Rules
@@ -64,10 +64,12 @@ class CommitState(Struct, frozen=True):
 
 
 class RowDelta(Struct, frozen=True):
-    """The rows of the new state that differ from the old one, and a lookup of what the old one declares by a name."""
+    """The rows of the new state that differ from the old one, and look-ups of the old one: what it declares by a name,
+    and its row of an id."""
 
     rows: tuple[Row, ...]
     named: Callable[[Key], Sequence[Resource]]
+    before: Callable[[RowId], Row | None]
 
 
 class MessageApprovals(Struct, frozen=True):
@@ -341,7 +343,7 @@ def propose_update(start: WalkStart, commit: ProcessedCommit, approved: MessageA
     changes = sort_changes(change for change in row_changes if change is not None)
     snapshot, base = before.snapshot, before.base
     old = CommitState(str(start.commit), before.rules, snapshot.kinds, base.rows, snapshot.lineage.digest)
-    delta = RowDelta(rows, base.by_name)
+    delta = RowDelta(rows, base.by_name, base.row)
     request = AdmissionRequest(old, commit_state(commit), changes, base.count, approved, delta)
     return Proposal(commit, rows, request, replaces=False)
 

@@ -18,6 +18,7 @@ from reconciler.reconcile.admission import MessageApprovals, commit_state, propo
 from reconciler.reconcile.holds import as_candidate
 from reconciler.reconcile.rollback import skipped_values, without_target
 from reconciler.reconcile.rules import Role
+from reconciler.reconcile.stayoff import find_switched_on
 from reconciler.reconcile.sync import AppliedStep, HistoryWalk, Mainline, SyncResult
 from reconciler.reconcile.walk import mainline_contains
 from reconciler.snapshot.snapshot import EmptyBase, change_between
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from reconciler.model.commit import Applied
     from reconciler.model.intervals import LiveInterval
     from reconciler.ports import LedgerReader, Source, StoreReader
-    from reconciler.reconcile.admission import CommitState, Proposal
+    from reconciler.reconcile.admission import AdmissionResult, CommitState, Proposal
     from reconciler.reconcile.sync import Reconciler
     from reconciler.reconcile.walk import ProcessedCommit, Progress
 
@@ -67,7 +68,8 @@ def roll_back(
     """Make the rows those of an earlier applied commit, and skip the one that is live.
 
     Raises `UsageError` where there is none, or it never was live here; `RefusedError` when a guard or a policy, of that
-    commit or of the live one, is against it; other `ReconcilerError` when git or the store fail. Then no row changes.
+    commit or of the live one, is against it, or it would switch on what is halted; other `ReconcilerError` when git or
+    the store fail. Then no row changes.
     """
     store, source = reconciler.store, reconciler.claimant.source
     applied, before = store.applied(), store.rollback()
@@ -79,7 +81,7 @@ def roll_back(
     reconciler.processor.faults.known.read(store)
     commit = _state_at(reconciler, target, progress)
     proposal = _propose(reconciler, commit, applied)
-    admission = reconciler.admission.review(proposal.request)
+    admission = _review(reconciler, proposal)
     if admission.refused:
         errors = [problem for problem in admission.problems if problem.is_error]
         shown = "; ".join(f"{one.path}:{one.line} [{one.code}] {one.message}" for one in errors[:SHOWN])
@@ -192,6 +194,13 @@ def _propose(reconciler: Reconciler, commit: ProcessedCommit, applied: Applied) 
     return _keep_rows(proposal, [row for row in left if row.resource.kind in same], commit.version.commit.stamp, mode)
 
 
+def _review(reconciler: Reconciler, proposal: Proposal) -> AdmissionResult:
+    """What rules and halts have against the step."""
+    admission = reconciler.admission.review(proposal.request)
+    switched_on = find_switched_on(reconciler.store.halts(), proposal)
+    return replace(admission, problems=tuple(sorted((*admission.problems, *switched_on))))
+
+
 def _keep_rows(proposal: Proposal, left: Sequence[Row], stamp: Stamp, mode: Prune) -> Proposal:
     """What was created since is INACTIVE, as if it had left git: a missing row makes a trading program fall back.
 
@@ -265,7 +274,7 @@ def recover_rollback(
         proposal = propose_replacement(EmptyBase(), None, reconciler.bundled, rules, commit, nothing)
     else:
         proposal = _propose(reconciler, commit, applied)
-    admission = reconciler.admission.review(proposal.request)
+    admission = _review(reconciler, proposal)
     if admission.refused:
         raise RefusedError(
             f"this host is rolled back to {told.target[:8]}, as the history says, and rules are against that commit",

@@ -1,4 +1,4 @@
-"""What keeps a commit of a walk from going live while this host is rolled back."""
+"""What keeps a commit of a walk from going live while this host is rolled back, or something on it halted."""
 
 from __future__ import annotations
 
@@ -6,27 +6,31 @@ from typing import TYPE_CHECKING
 
 from reconciler.reconcile.read import locate_problems
 from reconciler.reconcile.rollback import Candidate, hold_problems
+from reconciler.reconcile.stayoff import find_switched_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reconciler.model.change import Key, Resource
     from reconciler.model.problem import Problem
-    from reconciler.model.rollback import Rollback, Skipped
-    from reconciler.ports import Source
+    from reconciler.model.rollback import Skipped
+    from reconciler.ports import Source, StoreReader
+    from reconciler.reconcile.admission import Proposal
     from reconciler.reconcile.walk import CommitProcessor, ProcessedCommit
 
 
 def find_held(
-    rollback: Rollback | None, source: Source, processor: CommitProcessor, commit: ProcessedCommit
+    store: StoreReader, source: Source, processor: CommitProcessor, proposal: Proposal
 ) -> tuple[Problem, ...]:
-    """The problems of a valid commit that still says what a rollback skipped; none without a rollback."""
-    if rollback is None:
-        return ()
-    candidate, sha = as_candidate(rollback.changes, source, commit), commit.version.commit.sha
-    kinds, folder = commit.state.snapshot.kinds, processor.rules.folder or "."
-    problems = hold_problems(rollback, sha, candidate, kinds, folder)
-    return locate_problems(problems, lambda paths: processor.rules.read_files(sha, paths))
+    """Why this host holds a valid commit: it says what a rollback skipped, or would switch on what is halted."""
+    problems = find_switched_on(store.halts(), proposal)
+    rollback, commit = store.rollback(), proposal.commit
+    sha = commit.version.commit.sha
+    if rollback is not None:
+        candidate = as_candidate(rollback.changes, source, commit)
+        folder = processor.rules.folder or "."
+        problems += hold_problems(rollback, sha, candidate, commit.state.snapshot.kinds, folder)
+    return locate_problems(tuple(sorted(problems)), lambda paths: processor.rules.read_files(sha, paths))
 
 
 def as_candidate(skipped: Skipped, source: Source, commit: ProcessedCommit) -> Candidate:

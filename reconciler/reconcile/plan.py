@@ -236,7 +236,7 @@ class Planner(Struct, frozen=True):
             count = sum(store.base(kinds).count(kind.name) for kind in kinds)
             return Plan(base, sha, (), problems, count, base), kinds
         request = keep_unread(proposal.request, part) if part is not None else proposal.request
-        held = find_held(store.rollback(), self.source, self.processor, proposal.commit)
+        held = find_held(store, self.source, self.processor, replace(proposal, request=request))
         fault = self.processor.known_fault(
             self.processor.name_step(None if proposal.replaces else base, proposal.commit)
         )

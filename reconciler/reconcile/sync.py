@@ -229,7 +229,7 @@ class Reconciler(Struct, frozen=True):
         proposal = self._history_walk.propose(start, mainline)
         if proposal is None:
             return self._record_refusal(Plan(base, head, (), problems), mainline), None
-        held = find_held(self.store.rollback(), self.claimant.source, self.processor, proposal.commit)
+        held = find_held(self.store, self.claimant.source, self.processor, proposal)
         if held:
             return self._record_refusal(Plan(base, head, (), tuple(sorted({*problems, *held}))), mainline, held), None
         subject = self.processor.name_step(None if proposal.replaces else base, proposal.commit)

@@ -65,6 +65,7 @@ CODE_MEANINGS = {
     "bad-policy-test": "A test of a policy cannot be run",
     "untested-policy": "A policy has no tests",
     "rolled-back": "A commit still says what a rollback of this host skipped",
+    "halted": "A commit would switch on what is halted on this host",
     "guard/prune-limit": "More resources leave git at once than the prune limit allows",
 }
 

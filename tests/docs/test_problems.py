@@ -44,8 +44,8 @@ OF_DATES = "date-out-of-range"
 OF_BUGS = "cannot-judge"
 """Tells of a fault in the program: where one is known, it is mended."""
 OF_TREES = "broken-tree"
-OF_HOSTS = "rolled-back"
-"""Depends on the host: tests/reconcile/test_rollback.py has examples."""
+OF_HOSTS = {"rolled-back", "halted"}
+"""Depend on the host: tests/reconcile/test_rollback.py and test_stayoff.py have examples."""
 OF_MANY = "more-problems"
 OF_TESTS = {"untested-policy": None, "bad-policy-test": "ok"}
 """Told by `policy test`, and what becomes of the folder `pass` then."""
@@ -58,7 +58,7 @@ out-of-range too-long bad-format not-finite secret duplicate-name duplicate-id d
 OURS = """
 bad-schema schema-narrowed schema-replaced not-a-file unmerged not-committable date-out-of-range cannot-judge
 more-problems placeholder bad-policy bad-measure bad-policy-test untested-policy policy/NAME guard/prune-limit
-rolled-back
+rolled-back halted
 """
 
 
@@ -95,7 +95,7 @@ def test_every_code_has_a_heading_and_every_heading_a_code() -> None:
 def test_every_code_has_an_example() -> None:
     assert {change.section for change, _ in EXAMPLES} == source_codes() - {
         OF_LINKS,
-        OF_HOSTS,
+        *OF_HOSTS,
         OF_CONFLICTS,
         OF_FILTERS,
         OF_DATES,
