@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from reconciler.model.halt import Halts, HaltStep
     from reconciler.model.host import HostEvent, Owner, Suspension
     from reconciler.model.intervals import LiveInterval
+    from reconciler.model.keptrules import KeptRules
     from reconciler.model.problem import Policy, Verdict
     from reconciler.model.refusal import Refusal
     from reconciler.model.rollback import Rollback
@@ -66,7 +67,23 @@ class Log(Protocol):
         """Log an event: a CamelCase word, a sentence, and fields such as commit or duration_ms."""
 
 
-class Source(Protocol):
+class Trees(Protocol):
+    """The trees of commits, read only. A commit that does not exist raises `UsageError`."""
+
+    def changes(self, old: str | None, new: str) -> tuple[FileChange, ...]:
+        """The paths that differ between the trees of two commits; `old` None stands for the empty tree."""
+
+    def files(self, commit: str, paths: Collection[str]) -> tuple[FileChange, ...]:
+        """Those of the given files that the commit's tree has."""
+
+    def listing(self, commit: str, folder: str) -> tuple[FileChange, ...]:
+        """The entries of a folder of the commit's tree, not recursive; empty when there is no such folder."""
+
+    def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """The contents of blobs, in the given order, as one stream."""
+
+
+class Source(Trees, Protocol):
     """A git repository, read only. A revision that does not exist raises `UsageError`."""
 
     @property
@@ -116,23 +133,11 @@ class Source(Protocol):
     def history(self, head: str, *, known: str | None = None) -> Iterator[CommitDelta]:
         """Every commit reachable from `head` and not from `known`, parents before children, as one stream."""
 
-    def changes(self, old: str | None, new: str) -> tuple[FileChange, ...]:
-        """The paths that differ between the trees of two commits; `old` None stands for the empty tree."""
-
-    def files(self, commit: str, paths: Collection[str]) -> tuple[FileChange, ...]:
-        """Those of the given files that the commit's tree has."""
-
     def paths(self, commit: str) -> tuple[str, ...]:
         """All paths of the commit's tree, without its folders."""
 
     def folder_tree(self, commit: str, folder: str) -> str | None:
         """The id of the tree of a folder in a commit; None when it has no such folder."""
-
-    def listing(self, commit: str, folder: str) -> tuple[FileChange, ...]:
-        """The entries of a folder of the commit's tree, not recursive; empty when there is no such folder."""
-
-    def blobs(self, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        """The contents of blobs, in the given order, as one stream."""
 
 
 class PolicyEngine(Protocol):
@@ -226,6 +231,12 @@ class StoreReader(Protocol):
 
     def rollback(self) -> Rollback | None:
         """The rollback that this host is under; None without one."""
+
+    def went_live(self, commit: str) -> HostEvent | None:
+        """The newest host event, as far as the store still has it, that says that a commit went live."""
+
+    def kept_rules(self, rules_id: str) -> KeptRules | None:
+        """The rules of commits that went live, by the id that such an event tells; None where they are not kept."""
 
     def identity(self) -> str:
         """A UUID that a store gets when it is created: one that was deleted and made anew, or restored, has another."""

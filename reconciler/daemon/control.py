@@ -16,12 +16,11 @@ from reconciler import answers
 from reconciler.daemon.conditions import Phase
 from reconciler.daemon.host import SyncRequest
 from reconciler.daemon.liveview import LiveView
-from reconciler.errors import BranchError
 from reconciler.model.halt import DRILLED
 from reconciler.model.host import ConditionSeverity
 from reconciler.reconcile.branch import check_asked
-from reconciler.reconcile.goback import recorded_intervals
 from reconciler.reconcile.sync import CommitApproval
+from reconciler.reconcile.targets import recorded_intervals
 from reconciler.reconcile.verify import Verifier
 from reconciler.reconcile.walk import CommitProcessor
 from reconciler.report.rollback import RollbackEnded, WentBack, build_rolled_back, build_went_back
@@ -37,7 +36,6 @@ from reconciler.service.host import (
     heal_store,
     new_rollback,
     new_suspension,
-    no_way_back,
 )
 from reconciler.status import BranchHead, Running, describe
 from reconciler.values import replace
@@ -207,10 +205,7 @@ class DaemonControl:
         self._deps.log.event("RollingBack", reason, by=by, to=to)
 
         def go_back(heartbeat: Callable[[], None]) -> WentBack:
-            try:
-                result = self._host.roll_back(request, more, heartbeat)
-            except BranchError as error:
-                raise no_way_back(error) from error
+            result = self._host.roll_back(request, more, heartbeat)
             rollback = self._deps.store.store().rollback()
             assert rollback is not None
             return build_went_back(rollback, result, self._host.kinds())

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec import Struct, field
 
 from reconciler.daemon.metrics import count_reconcile
-from reconciler.errors import BranchError, NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
+from reconciler.errors import BranchError, InUse, NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
 from reconciler.metrics import Outcome
 from reconciler.model.halt import DRILLED, HaltAct
 from reconciler.model.host import ConditionSeverity
 from reconciler.model.log import Level
 from reconciler.reconcile.admission import AdmissionController
-from reconciler.reconcile.goback import recover_rollback, roll_back
+from reconciler.reconcile.goback import NotInGit, go_back, recover_rollback, roll_back
+from reconciler.reconcile.remembered import Memory
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.sync import AppliedStep, Reconciler, current_suspension
 from reconciler.reconcile.walk import CommitProcessor
@@ -24,7 +25,7 @@ from reconciler.report.sync import applied_message, refused_message
 from reconciler.service.context import BRANCH
 from reconciler.service.drill import drill_detail, drill_halts
 from reconciler.service.halts import recall_halts
-from reconciler.service.host import suspension_error
+from reconciler.service.host import explain_no_way_back, suspension_error
 from reconciler.service.rehearsal import rehearse_step
 from reconciler.status import BranchHead, Scan, StoreState, read_store_state
 from reconciler.values import replace
@@ -51,9 +52,11 @@ if TYPE_CHECKING:
     from reconciler.ports import Clock, Log, PolicyEngine, Store
     from reconciler.reconcile.branch import BranchWarning, FollowedBranch
     from reconciler.reconcile.faults import FaultFinder
-    from reconciler.reconcile.goback import MoreIntervals, RollbackRequest
+    from reconciler.reconcile.goback import RollbackRequest
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.reconcile.sync import CommitApproval, SyncResult
+    from reconciler.reconcile.targets import MoreIntervals
+    from reconciler.reconcile.walk import Progress
     from reconciler.report.halts import Drilled
     from reconciler.service.context import Target
 
@@ -233,17 +236,56 @@ class Host:
         raise suspension_error(suspension)
 
     def roll_back(self, request: RollbackRequest, more: MoreIntervals, heartbeat: Callable[[], None]) -> SyncResult:
-        """Go to an earlier applied commit, from what is on this machine."""
-        if not self._recovered:
-            self._recover()
-        with self.close_on_error():
-            reconciler = self._make_reconciler(self.deps.repository.open(), self.deps.store.store())
-            result = roll_back(reconciler, request, more, lambda done, total: heartbeat())
-            self.refresh()
+        """Go to an earlier applied commit, from what is on this machine: git, or what is held without it."""
+        progress: Progress = lambda done, total: heartbeat()  # noqa: E731
+        try:
+            result = self.retry_read(lambda: self._roll_back_in_git(request, more, progress))
+        except NotInGit as error:
+            with explain_no_way_back(error):
+                result = go_back(self.deps.store.store(), self._remember().past(), request, self.deps.clock, progress)
+        self.refresh()
         self._publish(result)
         with suppress(RetryLater):  # while another process fetches: it is live all the same
             self.deps.repository.keep(result.head or "")
         return result
+
+    def _roll_back_in_git(self, request: RollbackRequest, more: MoreIntervals, progress: Progress) -> SyncResult:
+        try:
+            target = self._open_nearby()
+            return roll_back(self._make_reconciler(target, self.deps.store.store()), request, more, progress)
+        except (UsageError, RefusedError):
+            raise
+        except Exception:
+            self._close()
+            raise
+
+    def _open_nearby(self) -> Target:
+        """The repository, with nothing fetched. Raises `NotInGit` where that cannot be."""
+        try:
+            self.deps.repository.check_nearby()
+            if not self._recovered:
+                self._recover()
+            return self.deps.repository.open()
+        except InUse:
+            raise
+        except ReconcilerError as error:
+            raise NotInGit(str(error), hint=error.hint) from error
+
+    def _remember(self) -> Memory:
+        """What is held of earlier commits without git."""
+        deps, store = self.deps, self.deps.store.store()
+        owner = store.owner()
+        if owner is not None:
+            deps.upload.follow(deps.state_folder, deps.repository.recorded_branch(owner, store.identity()))
+        return Memory(
+            store=store,
+            open_ledger=deps.upload.open_ledger,
+            host=deps.upload.host,
+            folder=owner.folder if owner else "",
+            bundled=self.bundled,
+            faults=deps.faults,
+            open_engine=lambda: nullcontext(deps.policy_engine),
+        )
 
     def _publish(self, result: SyncResult) -> None:
         log, plan = self.deps.log, result.plan

@@ -14,7 +14,7 @@ from reconciler.errors import UsageError
 from reconciler.metrics import timed
 from reconciler.model.log import Level
 from reconciler.reconcile.branch import check_asked, observe_branch, repository_gone
-from reconciler.service.context import branch_choice, describe_place, describe_target
+from reconciler.service.context import branch_choice, describe_place, describe_target, recorded_branch
 from reconciler.values import replace
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from reconciler.adapters.git.mirror import Fetched, Mirror
     from reconciler.adapters.git.repository import GitSource
+    from reconciler.ledger.connection import RecordedBranch
     from reconciler.metrics import Metrics
     from reconciler.model.host import Owner
     from reconciler.ports import Log
@@ -90,6 +91,15 @@ class FollowedRepository:
             self._target = describe_target(place, self._settings, self._bound)
             self.shallow = place.source.is_shallow()
         return self._target
+
+    def check_nearby(self) -> None:
+        """Raise `RetryLater` where opening it would fetch it."""
+        if self._target is None and self._mirror is not None:
+            self._mirror.open().close()
+
+    def recorded_branch(self, owner: Owner, store: str) -> RecordedBranch:
+        """The branch of a store as the history names it, whatever git says."""
+        return recorded_branch(owner, owner.branch, store, self._settings.repository_name)
 
     def _enter_source(self) -> GitSource:
         try:

@@ -16,7 +16,9 @@ from reconciler.model.change import Prune, Stamp
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from reconciler.canonical import Value
     from reconciler.model.change import Change, Row
+    from reconciler.model.keptrules import OfferedRules
     from reconciler.model.problem import Problem
 
 
@@ -172,13 +174,17 @@ class RepositorySpec(Struct, frozen=True):
 
 
 class Applied(Struct, frozen=True):
-    """The commit whose state the live rows are; `digest` is that of git's state, `halts` that of the standing halts."""
+    """The commit whose state the live rows are; `digest` is that of git's state, `halts` that of the standing halts.
+
+    `rebuilt` is as in `StoreUpdate`.
+    """
 
     stamp: Stamp
     height: int
     digest: str
     at: datetime
     halts: str = ""
+    rebuilt: bool = False
 
     @property
     def live_digest(self) -> str:
@@ -210,7 +216,9 @@ class Approval(Struct, frozen=True):
 class StoreUpdate(Struct, frozen=True):
     """One commit's step for the store: every row that was touched since the applied commit, tombstones included.
 
-    Rows that only moved in the tree are among them. `counts` is what the plan says: creates, updates, deletes.
+    Rows that only moved in the tree are among them. `creates`, `updates` and `deletes` are what the plan says. `rules`
+    are those of the commit, None where nobody will need them. `rebuilt`: git was away, so some of what no digest covers
+    (where in which file something stands) may be another.
     """
 
     commit: Commit
@@ -222,3 +230,12 @@ class StoreUpdate(Struct, frozen=True):
     updates: int
     deletes: int
     approvals: tuple[Approval, ...] = ()
+    rules: OfferedRules | None = None
+    rebuilt: bool = False
+
+    def detail(self, how: str) -> dict[str, Value]:
+        """What the host event of the step says of it."""
+        counts: dict[str, Value] = {"creates": self.creates, "updates": self.updates, "deletes": self.deletes}
+        approved: list[Value] = [{"by": one.by, "codes": list(one.codes)} for one in self.approvals]
+        more: dict[str, Value] = {"approved": approved} if approved else {}
+        return {"how": how, **counts, **more, **({"rules": self.rules.id} if self.rules else {})}

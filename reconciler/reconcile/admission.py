@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from reconciler.errors import NeedsHuman, UsageError
 from reconciler.kinds.kind import Kinds
 from reconciler.model.change import Between, Op, Prune, Removal
 from reconciler.model.commit import Approval, StoreUpdate
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from reconciler.model.change import Change, Key, Resource, Row, RowId
     from reconciler.model.commit import Commit, FileChange
+    from reconciler.model.keptrules import OfferedRules
     from reconciler.ports import Base, PolicyEngine
     from reconciler.reconcile.rules import RuleReader, Rules
     from reconciler.reconcile.walk import ProcessedCommit, WalkStart
@@ -319,8 +319,10 @@ class Proposal(Struct, frozen=True):
         """The changes in the order they are shown."""
         return self.request.changes
 
-    def store_update(self, admission: AdmissionResult) -> StoreUpdate:
-        """What the store is given once this is admitted."""
+    def store_update(
+        self, admission: AdmissionResult, rules: OfferedRules | None = None, *, rebuilt: bool = False
+    ) -> StoreUpdate:
+        """What the store is given once this is admitted, and the rules that it may keep."""
         version, ops = self.commit.version, Counter(change.op for change in self.changes)
         return StoreUpdate(
             commit=version.commit,
@@ -332,6 +334,8 @@ class Proposal(Struct, frozen=True):
             updates=ops[Op.UPDATE],
             deletes=ops[Op.DELETE],
             approvals=admission.approvals,
+            rules=rules,
+            rebuilt=rebuilt,
         )
 
 
@@ -352,11 +356,14 @@ def propose_replacement(
     base: Base,
     applied: str | None,
     kinds: Kinds,
-    rules: RuleReader,
+    read_rules: Callable[[str], Rules],
     commit: ProcessedCommit,
     approved: MessageApprovals,
 ) -> Proposal:
-    """From whatever was applied (None: nothing) to a commit whose history was walked from the beginning."""
+    """From whatever was applied (None: nothing) to a commit whose history was walked from the beginning.
+
+    `read_rules` gives the rules of what was applied.
+    """
     before = {row.row_id: row for row in base.rows()}
     rows = tuple(commit.state.changed_rows().values())
     left = dict(before)
@@ -366,18 +373,10 @@ def propose_replacement(
     changes += [
         change for row in left.values() if (change := change_between(row, replace(row, removed=removal))) is not None
     ]
-    old = CommitState(applied, _read_rules(rules, applied), kinds, before.values) if applied else None
+    old = CommitState(applied, read_rules(applied), kinds, before.values) if applied else None
     count = LoadedBase(before.values(), kinds).count
     request = AdmissionRequest(old, commit_state(commit), sort_changes(changes), count, approved)
     return Proposal(commit, rows, request, replaces=True)
-
-
-def _read_rules(rules: RuleReader, commit: str) -> Rules:
-    """The rules of an applied commit; the defaults when git no longer has it because the history was rewritten."""
-    try:
-        return rules.read_rules(commit)
-    except (UsageError, NeedsHuman):
-        return rules.default_rules()
 
 
 def commit_state(commit: ProcessedCommit) -> CommitState:

@@ -36,6 +36,7 @@ class EmptyStore:
     """Implements the port `StoreReader`. It has no identity: a store is given one when it is created."""
 
     applied = last_attempt = suspension = rollback = live_at = halts_at = owner = last_drill = _none
+    went_live = kept_rules = _none
     live = events = events_after = intervals_of = newest_intervals = _empty
     intervals_after = refusals_of = refused_since = drift_events = _empty
     kinds = counts = known_faults = halted_rows = _empty_mapping

@@ -1,9 +1,10 @@
-"""Going back to an earlier applied commit, from what git still has on this machine. Nothing is fetched."""
+"""Going back to an earlier applied commit, from what is on this machine. Nothing is fetched."""
 
 from __future__ import annotations
 
 import time
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -11,40 +12,33 @@ from msgspec import Struct
 from reconciler.errors import NeedsHuman, ReconcilerError, RefusedError, UsageError
 from reconciler.model.change import Change, Op, Prune, Removal
 from reconciler.model.commit import Status
-from reconciler.model.intervals import IntervalEnd
 from reconciler.model.rollback import ROLLBACK_ENDED, ROLLED_BACK, Rollback, Skipped, SkippedFile
 from reconciler.plan import Plan, sort_changes
 from reconciler.reconcile.admission import MessageApprovals, commit_state, propose_replacement
-from reconciler.reconcile.holds import as_candidate
-from reconciler.reconcile.rollback import skipped_values, without_target
-from reconciler.reconcile.rules import Role
+from reconciler.reconcile.rollback import candidate_of_rows, skipped_values, without_target
+from reconciler.reconcile.rules import Role, stored_kinds
 from reconciler.reconcile.stayoff import find_switched_on
-from reconciler.reconcile.sync import AppliedStep, HistoryWalk, Mainline, SyncResult
-from reconciler.reconcile.walk import mainline_contains
+from reconciler.reconcile.sync import AppliedStep, Mainline, SyncResult
+from reconciler.reconcile.targets import Lookup, Targets
 from reconciler.snapshot.snapshot import EmptyBase, change_between
 from reconciler.tables.rows import rows_under
 from reconciler.values import replace
 from reconciler.words import list_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from reconciler.kinds.kind import Kinds
     from reconciler.model.change import Row, RowId, Stamp
-    from reconciler.model.commit import Applied
-    from reconciler.model.intervals import LiveInterval
-    from reconciler.ports import LedgerReader, Source, StoreReader
-    from reconciler.reconcile.admission import AdmissionResult, CommitState, Proposal
+    from reconciler.model.commit import Applied, StoreUpdate
+    from reconciler.ports import Clock, LedgerReader, Store, Trees
+    from reconciler.reconcile.admission import AdmissionController, AdmissionResult, CommitState, Proposal
+    from reconciler.reconcile.rules import RuleReader, Rules
     from reconciler.reconcile.sync import Reconciler
+    from reconciler.reconcile.targets import MoreIntervals
     from reconciler.reconcile.walk import ProcessedCommit, Progress
 
-    MoreIntervals = Callable[[Collection[str] | None], Sequence[LiveInterval]]
-    """The intervals of some commits of this host in the ledger; without any, the newest ones. For what the store does
-    not know."""
-
-MAX_INTERVALS = 10_000
-"""Intervals that are looked at to find the commit before."""
 MAX_EVENTS = 10_000
 """Host events of the ledger that are looked at for the last rollback."""
 SHOWN = 3
@@ -59,11 +53,52 @@ class RollbackRequest(Struct, frozen=True):
     by: str
 
 
+class Past(Struct, frozen=True):
+    """What earlier commits are read from: git, or what is held without it (`rebuilt`).
+
+    `find` gives the commit to go back to from what is applied under a rollback. `state_at` gives its state, and raises
+    `NotInGit` or `NeedsHuman` where that cannot be had; `rules_at` the rules of what is applied.
+    """
+
+    find: Callable[[Applied, Rollback | None, str | None], str]
+    state_at: Callable[[str, Progress], ProcessedCommit]
+    rules_at: Callable[[str], Rules]
+    trees: Trees
+    rules: RuleReader
+    admission: AdmissionController
+    rebuilt: bool = False
+
+
+class NotInGit(NeedsHuman):
+    """Git on this machine no longer has a commit that was live here, or not all of it."""
+
+
+def past_in_git(reconciler: Reconciler, more: MoreIntervals = lambda commits: ()) -> Past:
+    """The repository of a reconciler, as it is on this machine."""
+    source, store = reconciler.claimant.source, reconciler.store
+
+    def find(applied: Applied, rollback: Rollback | None, revision: str | None) -> str:
+        return Targets(Lookup.in_git(source), store, applied, rollback, more).find(revision)
+
+    rules = reconciler.processor.rules
+    return Past(find, partial(_state_at, reconciler), rules.find_rules, source, rules, reconciler.admission)
+
+
 def roll_back(
     reconciler: Reconciler,
     request: RollbackRequest,
     more: MoreIntervals = lambda commits: (),
     progress: Progress = lambda done, total: None,
+) -> SyncResult:
+    """Go back from what git has. Raises like `go_back`, and `NotInGit`."""
+    if reconciler.store.applied() is not None:
+        reconciler.claimant.check(reconciler.store)
+    reconciler.processor.faults.known.read(reconciler.store)
+    return go_back(reconciler.store, past_in_git(reconciler, more), request, reconciler.clock, progress)
+
+
+def go_back(
+    store: Store, past: Past, request: RollbackRequest, clock: Clock, progress: Progress = lambda done, total: None
 ) -> SyncResult:
     """Make the rows those of an earlier applied commit, and skip the one that is live.
 
@@ -71,30 +106,27 @@ def roll_back(
     commit or of the live one, is against it, or it would switch on what is halted; other `ReconcilerError` when git or
     the store fail. Then no row changes.
     """
-    store, source = reconciler.store, reconciler.claimant.source
     applied, before = store.applied(), store.rollback()
     if applied is None:
         raise UsageError("nothing is live yet: there is nothing to go back from", hint="run `reconciler sync` first")
-    reconciler.claimant.check(store)
-    targets = Targets(source, store, applied, before, more)
-    target = targets.find(request.to) if request.to else targets.find_before()
-    reconciler.processor.faults.known.read(store)
-    commit = _state_at(reconciler, target, progress)
-    proposal = _propose(reconciler, commit, applied)
-    admission = _review(reconciler, proposal)
+    target = past.find(applied, before, request.to)
+    commit = past.state_at(target, progress)
+    proposal = _propose(store, past, commit, applied)
+    kinds_before = stored_kinds(store.kinds())
+    admission = _review(store, past, proposal)
     if admission.refused:
         errors = [problem for problem in admission.problems if problem.is_error]
         shown = "; ".join(f"{one.path}:{one.line} [{one.code}] {one.message}" for one in errors[:SHOWN])
         more_errors = f", and {len(errors) - SHOWN} more" if len(errors) > SHOWN else ""
         raise RefusedError(
             f"the rollback to {target[:8]} is refused, no row was changed: {shown}{more_errors}",
-            hint=_halt_hint(reconciler.kinds(), store.counts()),
+            hint=halt_hint(kinds_before, store.counts()),
         )
-    skipped = _find_skipped(reconciler, proposal, before)
+    skipped = _find_skipped(past.trees, proposal, before)
     head = before.skipped if before else applied.stamp.commit
-    rollback = Rollback(target, head, request.reason, request.by, reconciler.clock.now(), skipped)
-    kinds, update = proposal.request.new.kinds, proposal.store_update(admission)
-    migrated = bool(kinds.changed_from(reconciler.kinds()))
+    rollback = Rollback(target, head, request.reason, request.by, clock.now(), skipped)
+    kinds, update = proposal.request.new.kinds, _store_update(past, proposal, admission)
+    migrated = bool(kinds.changed_from(kinds_before))
     began = time.perf_counter()
     now = store.roll_back(kinds, update, rollback)
     seconds, rows = time.perf_counter() - began, tuple(rows_under(store.halts(), kinds, update.rows))
@@ -103,74 +135,21 @@ def roll_back(
     return SyncResult(target, now, store.last_attempt(), plan, None, step)
 
 
-class Targets(Struct, frozen=True):
-    """Which commits a host can go back to: those that were live on it, and are not later than what is live now."""
-
-    source: Source
-    store: StoreReader
-    applied: Applied
-    rollback: Rollback | None
-    more: MoreIntervals
-
-    def find(self, revision: str) -> str:
-        """The commit that somebody names. Raises `UsageError` for one to which there is no going back."""
-        sha, live = self.source.resolve(revision), self.applied.stamp.commit
-        if sha is None:
-            raise UsageError(f"{revision} has no commits", hint="name a commit that was live here")
-        if sha == live:
-            raise UsageError(f"{sha[:8]} is live already: no row was changed", hint="`reconciler status` tells more")
-        if self._is_later(sha):
-            raise UsageError(
-                f"{sha[:8]} is later than {live[:8]}, which is live: that is no way back",
-                hint="`reconciler rollback --end --reason …` lets the head through again"
-                if self.rollback
-                else "`reconciler sync` goes to the head",
-            )
-        if not (self.store.intervals_of([sha]) or self.more([sha])):
-            raise UsageError(
-                f"{sha[:8]} was never live on this host, so there is no going back to it",
-                hint="`reconciler log` tells which commits were; revert in git to go anywhere else",
-            )
-        return sha
-
-    def find_before(self) -> str:
-        """The commit applied before what is live. One that was left by a rollback is none to go back to."""
-        found = self._newest(reversed(self.store.newest_intervals(MAX_INTERVALS))) or self._newest(self.more(None))
-        if found is None:
-            raise UsageError(
-                f"nothing was live here before {self.applied.stamp.commit[:8]}: there is nothing to go back to",
-                hint="halt what must not trade: `reconciler halt --all --reason …`",
-            )
-        return found
-
-    def _newest(self, intervals: Iterable[LiveInterval]) -> str | None:
-        """The newest fitting commit of some intervals, the oldest of which come first."""
-        last = {one.commit: one for one in intervals}
-        fitting = (
-            one.commit
-            for one in sorted(last.values(), key=lambda one: (one.since, one.change), reverse=True)
-            if one.ended is not IntervalEnd.ROLLED_BACK
-            and one.commit not in (self.applied.stamp.commit, self.rollback and self.rollback.skipped)
-        )
-        return next((sha for sha in fitting if self.source.has_commit(sha) and not self._is_later(sha)), None)
-
-    def _is_later(self, sha: str) -> bool:
-        """Whether a commit goes on from the live one."""
-        live = self.applied.stamp.commit
-        try:
-            return mainline_contains(self.source.parents(sha, known=live), sha, live)
-        except UsageError:  # git no longer has what is live
-            return False
+def _store_update(past: Past, proposal: Proposal, admission: AdmissionResult) -> StoreUpdate:
+    new = proposal.request.new
+    return proposal.store_update(admission, past.rules.offer_rules(new.rules, new.commit), rebuilt=past.rebuilt)
 
 
 def _state_at(reconciler: Reconciler, target: str, progress: Progress) -> ProcessedCommit:
     """The target with the rows that its history made: their time stamps have to be those of any other host."""
-    walk = HistoryWalk(reconciler.claimant.source, reconciler.processor, reconciler.store, reconciler.bundled)
-    start, parents = walk.start_anew(target)
-    mainline = Mainline()
-    for done, commit in enumerate(walk.process_commits(start, target, parents), 1):
-        mainline = mainline.extend(commit)
-        progress(done, len(parents))
+    walk, mainline = reconciler.history_walk, Mainline()
+    try:
+        start, parents = walk.start_anew(target)
+        for done, commit in enumerate(walk.process_commits(start, target, parents), 1):
+            mainline = mainline.extend(commit)
+            progress(done, len(parents))
+    except NeedsHuman as error:
+        raise NotInGit(f"git cannot read {target[:8]}: {error}", hint=error.hint) from error
     last = mainline.last
     if last is None or last.version.commit.sha != target or last.version.status is not Status.VALID:
         raise NeedsHuman(
@@ -180,11 +159,11 @@ def _state_at(reconciler: Reconciler, target: str, progress: Progress) -> Proces
     return last
 
 
-def _propose(reconciler: Reconciler, commit: ProcessedCommit, applied: Applied) -> Proposal:
-    store, kinds, rules = reconciler.store, reconciler.kinds(), reconciler.processor.rules
+def _propose(store: Store, past: Past, commit: ProcessedCommit, applied: Applied) -> Proposal:
+    kinds = stored_kinds(store.kinds())
     base = store.base(kinds)
     nothing = MessageApprovals()
-    proposal = propose_replacement(base, applied.stamp.commit, kinds, rules, commit, nothing)
+    proposal = propose_replacement(base, applied.stamp.commit, kinds, past.rules_at, commit, nothing)
     old, new = proposal.request.old, proposal.request.new
     assert old is not None
     mode = old.rules.spec.prune.mode.milder(new.rules.spec.prune.mode)
@@ -194,10 +173,10 @@ def _propose(reconciler: Reconciler, commit: ProcessedCommit, applied: Applied) 
     return _keep_rows(proposal, [row for row in left if row.resource.kind in same], commit.version.commit.stamp, mode)
 
 
-def _review(reconciler: Reconciler, proposal: Proposal) -> AdmissionResult:
+def _review(store: Store, past: Past, proposal: Proposal) -> AdmissionResult:
     """What rules and halts have against the step."""
-    admission = reconciler.admission.review(proposal.request)
-    switched_on = find_switched_on(reconciler.store.halts(), proposal)
+    admission = past.admission.review(proposal.request)
+    switched_on = find_switched_on(store.halts(), proposal)
     return replace(admission, problems=tuple(sorted((*admission.problems, *switched_on))))
 
 
@@ -219,37 +198,37 @@ def _keep_rows(proposal: Proposal, left: Sequence[Row], stamp: Stamp, mode: Prun
     return replace(proposal, rows=(*proposal.rows, *kept.values()), request=request)
 
 
-def _find_skipped(reconciler: Reconciler, proposal: Proposal, before: Rollback | None) -> Skipped:
+def _find_skipped(trees: Trees, proposal: Proposal, before: Rollback | None) -> Skipped:
     """What the live state says and the target does not, with what was skipped already."""
-    old, new, commit = proposal.request.old, proposal.request.new, proposal.commit
+    old, new = proposal.request.old, proposal.request.new
     assert old is not None
-    source = reconciler.claimant.source
-    skipped = _compare_states(source, old, new)
+    skipped = _compare_states(trees, old, new)
     if before is None:
         return skipped
-    return skipped + without_target(before.changes, as_candidate(before.changes, source, commit))
+    paths = [file.path for file in before.changes.files]
+    blobs = {file.path: file.blob for file in (trees.files(new.commit, paths) if paths else ()) if file.blob}
+    return skipped + without_target(before.changes, candidate_of_rows(new.rows(), blobs))
 
 
-def _compare_states(source: Source, bad: CommitState, target: CommitState) -> Skipped:
+def _compare_states(trees: Trees, bad: CommitState, target: CommitState) -> Skipped:
     at_target: Mapping[RowId, Row] = {row.row_id: row for row in target.rows()}
     rows = {row.row_id: row for row in bad.rows()}
     changes = [change for row in rows.values() if (change := change_between(at_target.get(row.row_id), row))]
     gone = (row for row_id, row in at_target.items() if row_id not in rows and row.removed is None)
     changes += [Change(Op.DELETE, row.resource, None) for row in gone]
-    return skipped_values(sort_changes(changes), _find_files(source, bad, target))
+    return skipped_values(sort_changes(changes), _find_files(trees, bad, target))
 
 
-def _find_files(source: Source, bad: CommitState, target: CommitState) -> Iterable[SkippedFile]:
+def _find_files(trees: Trees, bad: CommitState, new: CommitState) -> Iterable[SkippedFile]:
     """The files of rules that differ; none where git no longer has the bad commit."""
-    new = target
     try:
-        changed = source.changes(new.commit, bad.commit)
+        changed = trees.changes(new.commit, bad.commit)
     except UsageError:
         return ()
     layouts = (bad.rules.layout, new.rules.layout)
     roles = {one.path: {layout.role(one.path) for layout in layouts} - {None, Role.RESOURCES} for one in changed}
     paths = [path for path, found in roles.items() if found]
-    at_target = {file.path: file.blob for file in source.files(new.commit, paths)}
+    at_target = {file.path: file.blob for file in trees.files(new.commit, paths)}
     return tuple(SkippedFile(one.path, at_target.get(one.path), one.blob) for one in changed if one.path in paths)
 
 
@@ -258,23 +237,26 @@ def recover_rollback(
 ) -> AppliedStep | None:
     """Go back again where the rows are not those of the target of the rollback in force; None where they are.
 
-    Neither a deleted state folder nor a restored backup may bring the skipped commit back. Of a new store's host the
-    events in the ledger know; one that is away cannot be asked.
+    So it does where they were made without git. Neither a deleted state folder nor a restored backup may bring the
+    skipped commit back. Of a new store's host the events in the ledger know; one that is away cannot be asked.
     """
     store, source, applied = reconciler.store, reconciler.claimant.source, reconciler.store.applied()
     told = store.rollback()
     if applied is None and open_ledger is not None:
         told = _told_rollback(open_ledger, host)
-    if told is None or not source.has_commit(told.target) or (applied and applied.stamp.commit == told.target):
+    if told is None or not source.has_commit(told.target):
+        return None
+    if applied and applied.stamp.commit == told.target and not applied.rebuilt:
         return None
     reconciler.claimant.bind(store, reconciler.branch, once=not reconciler.binds)
-    commit = _state_at(reconciler, told.target, lambda done, total: None)
+    past = past_in_git(reconciler)
+    commit = past.state_at(told.target, lambda done, total: None)
     if applied is None:
-        rules, nothing = reconciler.processor.rules, MessageApprovals()
-        proposal = propose_replacement(EmptyBase(), None, reconciler.bundled, rules, commit, nothing)
+        nothing = MessageApprovals()
+        proposal = propose_replacement(EmptyBase(), None, reconciler.bundled, past.rules_at, commit, nothing)
     else:
-        proposal = _propose(reconciler, commit, applied)
-    admission = _review(reconciler, proposal)
+        proposal = _propose(store, past, commit, applied)
+    admission = _review(store, past, proposal)
     if admission.refused:
         raise RefusedError(
             f"this host is rolled back to {told.target[:8]}, as the history says, and rules are against that commit",
@@ -283,7 +265,7 @@ def recover_rollback(
     if applied is None and source.has_commit(told.skipped):
         bad = _state_at(reconciler, told.skipped, lambda done, total: None)
         told = replace(told, changes=_compare_states(source, commit_state(bad), proposal.request.new))
-    kinds, update = proposal.request.new.kinds, proposal.store_update(admission)
+    kinds, update = proposal.request.new.kinds, _store_update(past, proposal, admission)
     now = store.roll_back(kinds, update, told)
     rows = tuple(rows_under(store.halts(), kinds, update.rows))
     return AppliedStep(kinds, applied, now, rows, replaced=True, migrated=True)
@@ -303,7 +285,7 @@ def _told_rollback(open_ledger: Callable[[], AbstractContextManager[LedgerReader
     return Rollback(detail["target"], detail["skipped"], detail["reason"], detail["actor"], since)
 
 
-def _halt_hint(kinds: Kinds, counts: Mapping[str, int]) -> str:
+def halt_hint(kinds: Kinds, counts: Mapping[str, int]) -> str:
     """What a halt would do, which no rule can refuse."""
     rows = [f"{counts[kind.name]:,} {kind.name}" for kind in kinds if kind.halt and counts.get(kind.name)]
     if not rows:
@@ -312,15 +294,3 @@ def _halt_hint(kinds: Kinds, counts: Mapping[str, int]) -> str:
         f"`reconciler halt --all --reason …` makes {list_words(rows)} INACTIVE at once, whatever the rules say; "
         "else revert in git and approve that"
     )
-
-
-def recorded_intervals(
-    open_ledger: Callable[[], AbstractContextManager[LedgerReader]] | None, host: str, commits: Collection[str] | None
-) -> Sequence[LiveInterval]:
-    """The intervals of some commits on a host in a ledger, or the newest ones, the oldest of them first."""
-    if open_ledger is None:
-        return ()
-    with open_ledger() as ledger:
-        if commits is None:
-            return ledger.newest_intervals(host, MAX_INTERVALS)[::-1]
-        return ledger.intervals_of(host, commits)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Kinds
-    from reconciler.model.change import Change, Resource
+    from reconciler.model.change import Change, Resource, Row
     from reconciler.model.rollback import Rollback, SkippedFile
 
 HELD = "rolled-back"
@@ -50,6 +50,14 @@ def candidate_of(skipped: Sequence[Change], changes: Sequence[Change]) -> Candid
         lambda key: [one for one in declared if one.key == key],
         {},
     )
+
+
+def candidate_of_rows(rows: Iterable[Row], blobs: Mapping[str, str]) -> Candidate:
+    """A state, by its rows; with the blobs of some of its files."""
+    declared = [row.resource for row in rows if row.removed is None]
+    by_row = {one.row_id: (one,) for one in declared}
+    by_key = {one.key: (one,) for one in declared}
+    return Candidate(lambda row_id: by_row.get(row_id, ()), lambda key: by_key.get(key, ()), blobs)
 
 
 class Held(Struct, frozen=True):

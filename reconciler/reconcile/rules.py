@@ -13,10 +13,12 @@ from msgspec import Struct
 from rpds import HashTrieMap
 
 from reconciler.decode.document import decode
+from reconciler.errors import NeedsHuman
 from reconciler.kinds.check import MetaSchema
 from reconciler.kinds.kind import Kinds
 from reconciler.kinds.load import build_kind, load_kinds
 from reconciler.model.commit import EntryType, FileChange, NotContent, RepositorySpec
+from reconciler.model.keptrules import KeptRules, OfferedRules, RuleFile, rules_id
 from reconciler.model.problem import Problem, Severity
 from reconciler.reconcile.faults import Answer, call_here, cannot_judge, is_commit_fault
 from reconciler.reconcile.read import name_file, not_a_file_problem
@@ -27,7 +29,7 @@ from reconciler.values import replace
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from reconciler.ports import Source
+    from reconciler.ports import Trees
     from reconciler.reconcile.faults import FaultFinder
 
     KindsAndProblems = tuple[Kinds, tuple[Problem, ...]]
@@ -252,7 +254,7 @@ class Rules(Struct, frozen=True):
 class RuleReader:
     """Reads the rules of one repository's trees, with a cache of kinds. What fails is read once more."""
 
-    def __init__(self, source: Source, folder: str, bundled: BundledSchemas, faults: FaultFinder) -> None:
+    def __init__(self, source: Trees, folder: str, bundled: BundledSchemas, faults: FaultFinder) -> None:
         self.folder = folder
         self._faults = faults
         self._source = source
@@ -272,6 +274,13 @@ class RuleReader:
         defaults = self.default_rules()
         settings = self._source.files(commit, [defaults.layout.settings_file])
         return self._with_files(self._with_layout(defaults, settings), commit)
+
+    def find_rules(self, commit: str) -> Rules:
+        """The rules of an applied commit; the defaults when git no longer has it because the history was rewritten."""
+        try:
+            return self.read_rules(commit)
+        except NeedsHuman:
+            return self.default_rules()
 
     def update_rules(self, rules: Rules, commit: str, changes: Iterable[FileChange]) -> Rules:
         """The rules of a commit's tree, from those of a tree that differs from it by `changes`."""
@@ -321,6 +330,23 @@ class RuleReader:
         problems = tuple(not_a_file_problem(file.path, file.type, Severity.ERROR) for file in others)
         return dict(zip(blobs, contents, strict=True)), problems
 
+    def offer_rules(self, rules: Rules, commit: str) -> OfferedRules:
+        """The rules of a commit, to be kept where they are not kept yet."""
+        files = [*rules.schemas.values(), *rules.policies.values(), *rules.measures.values()]
+        found = rules_id(rules.spec, {file.path: file.blob or "" for file in files})
+
+        def read() -> KeptRules:
+            blobs = {
+                file.path: file.blob
+                for file in (*files, *self._source.files(commit, [rules.layout.settings_file]))
+                if file.blob is not None and file.type is EntryType.FILE
+            }
+            contents = (data for _, data in self._source.blobs(blobs.values()))
+            kept = (RuleFile(path, blob, data) for (path, blob), data in zip(blobs.items(), contents, strict=True))
+            return KeptRules(found, rules.spec, tuple(kept))
+
+        return OfferedRules(found, read)
+
     def read_files(self, commit: str, paths: Collection[str]) -> dict[str, bytes]:
         """The contents, by path, of those files that a commit's tree has."""
         return self.read_texts(self._source.files(commit, paths))[0]
@@ -348,6 +374,16 @@ class RuleReader:
             policies=_update_files(no_files, policies, layout, Role.POLICY),
             measures=_update_files(no_files, measures, layout, Role.MEASURE),
         )
+
+
+def rules_of(kept: KeptRules, folder: str) -> Rules:
+    """The rules that a store keeps of a tree."""
+    layout, files = Layout(folder, kept.spec), [FileChange(file.path, file.blob) for file in kept.files]
+    no_files: Files = HashTrieMap()
+    schemas, policies, measures = (
+        _update_files(no_files, files, layout, role) for role in (Role.SCHEMA, Role.POLICY, Role.MEASURE)
+    )
+    return Rules(layout, schemas=schemas, policies=policies, measures=measures)
 
 
 def _ancestors(folder: str) -> Iterator[str]:

@@ -138,7 +138,7 @@ class Reconciler(Struct, frozen=True):
             if self.store.applied() is not None:
                 raise gone(self.branch)
             return SyncResult(None, None, self.store.last_attempt(), Plan(None, "", ()), None)
-        walk = self._history_walk
+        walk = self.history_walk
         walk.check_folder(head, self.branch)
         start, parents = walk.start_anew(head) if rejudge else walk.find_start(head)
         rewritten = self._is_rewritten(start, parents)
@@ -155,17 +155,18 @@ class Reconciler(Struct, frozen=True):
         head = self.claimant.source.branch_head(self.branch)
         if head is None or self.outbox is None or self.outbox.is_at(head):
             return
-        start, parents = self._history_walk.find_start(head)
+        start, parents = self.history_walk.find_start(head)
         rewritten = self._is_rewritten(start, parents)
         with self._knowing_faults(), self._recorder(start, head, parents, rewritten) as recorder:
             self._walk(start, head, parents, recorder, progress)
 
     def kinds(self) -> Kinds:
         """The kinds of the live rows."""
-        return self._history_walk.kinds()
+        return self.history_walk.kinds()
 
     @property
-    def _history_walk(self) -> HistoryWalk:
+    def history_walk(self) -> HistoryWalk:
+        """The walk from the live rows."""
         return HistoryWalk(self.claimant.source, self.processor, self.store, self.bundled)
 
     @contextmanager
@@ -212,7 +213,7 @@ class Reconciler(Struct, frozen=True):
         progress: Progress,
     ) -> Mainline:
         mainline = Mainline()
-        for done, commit in enumerate(self._history_walk.process_commits(start, head, parents), 1):
+        for done, commit in enumerate(self.history_walk.process_commits(start, head, parents), 1):
             if recorder:
                 recorder.offer(commit)
             mainline = mainline.extend(commit)
@@ -226,7 +227,7 @@ class Reconciler(Struct, frozen=True):
         base = applied.stamp.commit if applied else None
         self._check_approval(mainline.valid.version.commit.sha if mainline.valid else base, approval)
         problems = mainline.last.version.problems if mainline.last else ()
-        proposal = self._history_walk.propose(start, mainline)
+        proposal = self.history_walk.propose(start, mainline)
         if proposal is None:
             return self._record_refusal(Plan(base, head, (), problems), mainline), None
         held = find_held(self.store, self.claimant.source, self.processor, proposal)
@@ -253,7 +254,9 @@ class Reconciler(Struct, frozen=True):
 
     def _take(self, proposal: Proposal, admission: AdmissionResult, applied: Applied | None) -> AppliedStep:
         write = self.store.replace if proposal.replaces else self.store.apply
-        kinds, update = proposal.request.new.kinds, proposal.store_update(admission)
+        new = proposal.request.new
+        kinds = new.kinds
+        update = proposal.store_update(admission, self.processor.rules.offer_rules(new.rules, new.commit))
         began = time.perf_counter()
         now = write(kinds, update)
         seconds, old = time.perf_counter() - began, proposal.request.old
@@ -338,10 +341,10 @@ class HistoryWalk(Struct, frozen=True):
     def find_start(self, head: str) -> tuple[WalkStart, Parents]:
         """Where to start, and the commits from there to a head: at the applied commit, if it is in the head's history.
 
-        Otherwise, and when the rows were made under other kinds, at the empty state.
+        Otherwise, and when the rows were made under other kinds or without git, at the empty state.
         """
         applied = self.store.applied()
-        if applied is None or not self._has_bundled_kinds():
+        if applied is None or applied.rebuilt or not self._has_bundled_kinds():
             return self.start_anew(head)
         known = applied.stamp.commit
         try:
@@ -372,7 +375,9 @@ class HistoryWalk(Struct, frozen=True):
         kinds = self.kinds()
         base = self.store.base(kinds) if applied else EmptyBase()
         before = applied.stamp.commit if applied else None
-        return propose_replacement(base, before, kinds, self.processor.rules, mainline.valid, mainline.approved)
+        return propose_replacement(
+            base, before, kinds, self.processor.rules.find_rules, mainline.valid, mainline.approved
+        )
 
     def start_anew(self, head: str) -> tuple[WalkStart, Parents]:
         """The empty state, and all commits of a head."""

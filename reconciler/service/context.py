@@ -127,7 +127,8 @@ class Heartbeat(NamedTuple):
 class Openers(Struct, frozen=True):
     """How the parts of a host are opened. The composition root makes it: it alone knows the drivers.
 
-    `source` opens the repository that the settings name, `fetch` brings a mirror of it up to date. `reader` gives None
+    `source` opens the repository that the settings name, `nearby` as it is on this machine, with nothing fetched;
+    `fetch` brings a mirror of it up to date. `reader` gives None
     where a state folder has no store. `ledger` opens the history of a branch in a state folder, with so many whole
     seconds for which a server may say nothing; it is None on a host that keeps none. `engine` gives it as a value of
     `history.url`, `recorded` whether there is anything in one without a server; `connect_history` opens the engine of
@@ -139,6 +140,7 @@ class Openers(Struct, frozen=True):
     """
 
     source: Callable[[], AbstractContextManager[GitSource]]
+    nearby: Callable[[], AbstractContextManager[GitSource]]
     fetch: Callable[[], None]
     reader: Callable[[Path], DuckDBReader | None]
     store: Callable[[Path], AbstractContextManager[DuckDBStore]]

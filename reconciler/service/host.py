@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from reconciler import answers
-from reconciler.errors import BranchError, NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
+from reconciler.errors import InUse, NeedsHuman, ReconcilerError, RefusedError, RetryLater, UsageError
 from reconciler.model.host import Suspension
 from reconciler.model.rows import MAX_REPORTED
 from reconciler.reconcile.goback import RollbackRequest
@@ -15,10 +16,12 @@ from reconciler.service.context import Service
 from reconciler.times import parse_until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from concurrent.futures import Future
 
     from reconciler.model.rows import Drifts
     from reconciler.ports import Clock, Store
+    from reconciler.reconcile.goback import NotInGit
     from reconciler.report.halts import Drilled, Halted, Released
     from reconciler.report.rollback import RollbackEnded, WentBack
     from reconciler.report.sync import Sync
@@ -158,12 +161,19 @@ def new_rollback(by: str, reason: str, to: str | None) -> RollbackRequest:
     return RollbackRequest(to, checked_reason(reason), by)
 
 
-def no_way_back(error: BranchError) -> NeedsHuman:
-    """Why there is no rollback where the repository cannot be opened, and what there is instead."""
-    return NeedsHuman(
-        f"{error}; a rollback needs it",
-        hint=f"{error.hint}; what must not trade meanwhile: `reconciler halt --all --reason …`",
-    )
+@contextmanager
+def explain_no_way_back(git: NotInGit) -> Iterator[None]:
+    """Say why there is no rollback where neither git nor what is held without it is enough, and what there is instead.
+
+    What makes no sense, and a refusal, are raised as they are.
+    """
+    try:
+        yield
+    except (UsageError, InUse):
+        raise
+    except (NeedsHuman, RetryLater) as error:
+        hint = "; ".join(filter(None, [git.hint, "what must not trade meanwhile: `reconciler halt --all --reason …`"]))
+        raise NeedsHuman(str(error) if str(git) in str(error) else f"{git}; {error}", hint=hint) from error
 
 
 def checked_reason(reason: str) -> str:

@@ -14,9 +14,11 @@ from reconciler.model.host import ConditionSeverity, HostCondition
 from reconciler.reconcile.admission import AdmissionController
 from reconciler.reconcile.branch import bound_branch, check_asked, observe_branch, planned_head, repository_gone
 from reconciler.reconcile.empty import EmptyLedger, EmptyStore
-from reconciler.reconcile.goback import recorded_intervals, recover_rollback
+from reconciler.reconcile.goback import NotInGit, recover_rollback
 from reconciler.reconcile.plan import Planner
+from reconciler.reconcile.remembered import Memory
 from reconciler.reconcile.sync import Reconciler
+from reconciler.reconcile.targets import recorded_intervals
 from reconciler.reconcile.upload import upload_at_once
 from reconciler.reconcile.verify import Difference, Verifier
 from reconciler.reconcile.walk import CommitProcessor
@@ -59,11 +61,12 @@ if TYPE_CHECKING:
     from reconciler.model.host import Owner
     from reconciler.model.rows import QueryLimits, QueryResult
     from reconciler.plan import Plan
-    from reconciler.ports import Clock, LedgerReader, Source, StoreReader
+    from reconciler.ports import Clock, LedgerReader, Source, Store, StoreReader
     from reconciler.reconcile.branch import BranchChoice, FollowedBranch
-    from reconciler.reconcile.goback import MoreIntervals
+    from reconciler.reconcile.record import OpenLedger
     from reconciler.reconcile.rules import BundledSchemas
     from reconciler.reconcile.sync import AppliedStep
+    from reconciler.reconcile.targets import MoreIntervals
     from reconciler.service.context import Openers, Place, Progress
     from reconciler.sessions import SessionLayout
     from reconciler.settings import Settings
@@ -262,9 +265,10 @@ class LocalHost:
     def open_returning(self) -> Iterator[tuple[Reconciler, MoreIntervals, Publish]]:
         """What a rollback needs: the repository as it is on this machine, whatever became of its branch.
 
-        Beside it what the ledger knows of intervals, and what publishes the rows afterwards.
+        Beside it what the ledger knows of intervals, and what publishes the rows afterwards. Raises `NotInGit` where
+        there is no repository.
         """
-        with self.open_place() as place, self.openers.store(place.state) as store:
+        with self._open_nearby() as place, self.openers.store(place.state) as store:
             place.claimant.check(store)
             branch = bound_branch(store) or self._observe(place, branch_choice(self.settings), store).name
             target = Target(place.source, place.state, place.folder, place.name, branch)
@@ -276,8 +280,37 @@ class LocalHost:
             yield (
                 reconciler,
                 partial(recorded_intervals, open_ledger, self.name),
-                partial(self.publish, place.state, store),
+                partial(self.tell, place.state, store, reconciler.open_ledger),
             )
+
+    @contextmanager
+    def _open_nearby(self) -> Iterator[Place]:
+        with ExitStack() as stack:
+            try:
+                source = stack.enter_context(self.openers.nearby())
+            except ReconcilerError as error:
+                raise NotInGit(str(error), hint=error.hint) from error
+            yield describe_place(source, self.settings)
+
+    @contextmanager
+    def open_memory(self, error: ReconcilerError) -> Iterator[tuple[DuckDBStore, Memory, Publish]]:
+        """What a rollback needs where git, because of an error, is of no use: the store, and what else is held.
+
+        Raises the error where there is no store.
+        """
+        state, owner, identity = self._stored_owner(error)
+        with self.openers.store(state) as store:
+            recorded = recorded_branch(owner, owner.branch, identity, self.settings.repository_name)
+            memory = Memory(
+                store=store,
+                open_ledger=self._ledger_reader(state, recorded),
+                host=self.name,
+                folder=owner.folder,
+                bundled=self.bundled,
+                faults=self.openers.faults,
+                open_engine=self.openers.policy_engine,
+            )
+            yield store, memory, partial(self.tell, state, store, self._ledger_opener(state, recorded))
 
     def _make_reconciler(self, target: Target, store: DuckDBStore, *, binds: bool) -> Reconciler:
         processor = CommitProcessor(target.source, self.settings.path, self.bundled, self.openers.faults)
@@ -303,12 +336,18 @@ class LocalHost:
             return (HostCondition(PUBLISHED, ConditionSeverity.RETRYING, reason, str(error), error.hint, now),)
         return ()
 
-    def upload(self, reconciler: Reconciler) -> tuple[HostCondition, ...]:
+    def tell(
+        self, state: Path, store: DuckDBStore, open_ledger: OpenLedger | None, step: AppliedStep | None
+    ) -> tuple[HostCondition, ...]:
+        """Publish the live rows, and let the history have what this host did."""
+        return (*self.publish(state, store, step), *self.upload(store, open_ledger))
+
+    def upload(self, store: Store, open_ledger: OpenLedger | None) -> tuple[HostCondition, ...]:
         """Let the history have what this host did, as no daemon does it; what keeps it from that is no failure."""
-        if reconciler.open_ledger is None:
+        if open_ledger is None:
             return ()
         try:
-            upload_at_once(reconciler.store, reconciler.open_ledger, self.name)
+            upload_at_once(store, open_ledger, self.name)
         except ReconcilerError as error:
             reason, now = type(error).__name__, self.clock.now()
             message = f"what this host did is not in the history yet: {error}"

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from reconciler import answers
 from reconciler.adapters.duckdb.connection import FILE_NAME, is_there
-from reconciler.errors import BranchError, InUse, ReconcilerError
+from reconciler.errors import InUse, ReconcilerError
 from reconciler.model.halt import DRILLED
 from reconciler.model.rows import Drifts
-from reconciler.reconcile.goback import roll_back
+from reconciler.reconcile.goback import NotInGit, go_back, roll_back
 from reconciler.reconcile.rules import stored_kinds
 from reconciler.reconcile.sync import CommitApproval, current_suspension
 from reconciler.report.rollback import RollbackEnded, WentBack, build_rolled_back, build_went_back
@@ -26,14 +26,19 @@ from reconciler.service.halts import HaltDesk
 from reconciler.service.host import (
     checked_reason,
     end_suspension,
+    explain_no_way_back,
     heal_store,
     new_rollback,
     new_suspension,
-    no_way_back,
     suspension_error,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from reconciler.model.host import HostCondition
+    from reconciler.ports import Store
+    from reconciler.reconcile.sync import SyncResult
     from reconciler.report.halts import Drilled, Halted, Released
     from reconciler.service.halts import HaltChoice
     from reconciler.service.local import LocalHost
@@ -67,7 +72,7 @@ class LocalControl:
             result = reconciler.sync(self._host.progress, approval, rejudge=rejudge)
             told = (*warnings, *publish(result.applied_step))
             if result.history is not None and result.history.error is None:
-                told = (*told, *self._host.upload(reconciler))
+                told = (*told, *self._host.upload(reconciler.store, reconciler.open_ledger))
             return _done(build_sync(result, reconciler.kinds(), warnings=told))
 
     def heal(self, by: str) -> Future[answers.Drift]:
@@ -109,16 +114,15 @@ class LocalControl:
 
     def roll_back(self, by: str, reason: str, to: str | None = None) -> Future[WentBack]:
         """Go to an earlier applied commit."""
-        request = new_rollback(by, reason, to)
+        request, host = new_rollback(by, reason, to), self._host
         try:
-            with self._host.open_returning() as (reconciler, more, publish):
-                result = roll_back(reconciler, request, more, self._host.progress)
-                told = (*publish(result.applied_step), *self._host.upload(reconciler))
-                rollback = reconciler.store.rollback()
-                assert rollback is not None
-                return _done(build_went_back(rollback, result, reconciler.kinds(), told))
-        except BranchError as error:
-            raise no_way_back(error) from error
+            with host.open_returning() as (reconciler, more, publish):
+                result = roll_back(reconciler, request, more, host.progress)
+                return _done(_went_back(reconciler.store, result, publish(result.applied_step)))
+        except NotInGit as error:
+            with explain_no_way_back(error), host.open_memory(error) as (store, memory, publish):
+                result = go_back(store, memory.past(), request, host.clock, host.progress)
+                return _done(_went_back(store, result, publish(result.applied_step)))
 
     def end_rollback(self, by: str, reason: str) -> Future[RollbackEnded]:
         """Let the head through again, with the next reconcile."""
@@ -171,6 +175,12 @@ class LocalControl:
 def local_services(host: LocalHost) -> Services:
     """The services of a local host."""
     return Services(host.context(), LocalControl(host))
+
+
+def _went_back(store: Store, result: SyncResult, told: Iterable[HostCondition]) -> WentBack:
+    rollback = store.rollback()
+    assert rollback is not None
+    return build_went_back(rollback, result, stored_kinds(store.kinds()), told)
 
 
 def _done(answer: T) -> Future[T]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler import answers
 from reconciler.errors import ReconcilerError
 from reconciler.model.change import Op
-from reconciler.reconcile.goback import Targets
+from reconciler.reconcile.targets import Lookup, Targets
 from reconciler.report.plans import build_plan
 from reconciler.service.context import Service
 
@@ -44,7 +44,8 @@ class WayBack(Service):
             if store is None or applied is None:
                 return {"back": None, "without_back": "nothing is live yet"}
             live = applied.stamp.commit
-            target = Targets(planner.source, store, applied, store.rollback(), lambda commits: ()).find_before()
+            lookup = Lookup.in_git(planner.source)
+            target = Targets(lookup, store, applied, store.rollback(), lambda commits: ()).find(None)
             if self._key != (live, target):
                 plan, _ = planner.plan_commits(live, target)
                 message = planner.source.commit(target).message

@@ -201,6 +201,15 @@ def start_snapshot(base: Base, kinds: Kinds, digest: str, prune: Prune) -> Snaps
     return Snapshot(tree.load_base_tree(base, kinds), begin_lineage(base, digest), kinds, prune)
 
 
+def state_of_rows(rows: Iterable[Row], kinds: Kinds, digest: str, prune: Prune) -> Snapshot:
+    """The snapshot of a valid state whose rows are told, over nothing. Its tree is empty: it serves for no walk."""
+    empty = start_snapshot(EmptyBase(), kinds, digest, prune)
+    overlay = empty.lineage.rows.draft()
+    for row in rows:
+        overlay[row.row_id] = row
+    return replace(empty, lineage=Lineage(overlay.apply(), digest))
+
+
 def advance_snapshot(
     snapshot: Snapshot,
     stamp: Stamp,

@@ -16,16 +16,15 @@ from typing import TYPE_CHECKING, Any
 from reconciler import canonical
 from reconciler.kinds.kind import INACTIVE, STATUS_FIELD, TIMESTAMPS, SqlType
 from reconciler.kinds.names import DECLARED, declared_name
-from reconciler.model.change import Prune
+from reconciler.model.change import Prune, Resource, Row, Stamp
 from reconciler.model.rows import CutBy
 from reconciler.values import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from reconciler.canonical import Value
     from reconciler.kinds.kind import Column, Kind, Kinds
-    from reconciler.model.change import Row, Stamp
     from reconciler.model.halt import Halts
 
     JsonRow = tuple[Value, ...]
@@ -143,6 +142,30 @@ def desired_values(kind: Kind, row: Row) -> tuple[Any, ...]:
         row.created.commit,
         last_stamp(row).commit,
     )
+
+
+def declared_row(kind: Kind, values: Mapping[str, Any], stamps: Sequence[datetime], declaration: Sequence[Any]) -> Row:
+    """The row that a record of a desired table stands for: values, two time stamps and the declaration columns."""
+    name, labels, annotations, refs, path, line, digest, created, updated = declaration
+    resource = Resource(
+        kind=kind.name,
+        name=name,
+        id=values[kind.key],
+        values=values,
+        labels=json.loads(labels),
+        annotations=json.loads(annotations),
+        refs=refs_of(json.loads(refs)),
+        path=path,
+        line=line,
+        digest=digest,
+    )
+    created_at, updated_at = map(canonical.utc, stamps)
+    return Row(resource, Stamp(created, created_at), Stamp(updated, updated_at))
+
+
+def refs_of(refs: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
+    """References as a resource has them, from JSON."""
+    return {role: tuple(names) for role, names in refs.items()}
 
 
 def _json(mapping: Mapping[str, Any]) -> str:

@@ -33,7 +33,7 @@ from reconciler.sessions import read_layout
 from reconciler.settings import EMBEDDED_HISTORY, FILE_HISTORY, NO_HISTORY, NO_REDIS
 from reconciler.values import replace
 from reconciler.wiring.checkout import bundled_kinds, fault_finder, open_draft
-from reconciler.wiring.repository import fetch_source, open_source, policy_engine
+from reconciler.wiring.repository import fetch_source, open_nearby, open_source, policy_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -141,6 +141,7 @@ def make_openers(settings: Settings) -> Openers:
     engine = partial(history_engine, settings, has_chdb=has_embedded_history)
     return Openers(
         source=partial(open_source, settings),
+        nearby=partial(open_nearby, settings),
         fetch=partial(fetch_source, settings),
         reader=partial(_open_reader, settings),
         store=partial(_open_store, settings, clock),

@@ -40,6 +40,17 @@ def open_source(settings: Settings) -> Iterator[GitSource]:
             yield source
 
 
+@contextmanager
+def open_nearby(settings: Settings) -> Iterator[GitSource]:
+    """The same, but nothing is fetched: raises `RetryLater` for one elsewhere that was not fetched yet."""
+    if settings.origin.url is None:
+        with open_source(settings) as source:
+            yield source
+    else:
+        with open_mirror(settings) as mirror, mirror.open(settings.limits) as source:
+            yield source
+
+
 def fetch_source(settings: Settings) -> None:
     """Bring the mirror of a repository elsewhere up to date; a folder is read in place. Raises as `Mirror.fetch`."""
     if settings.origin.url is not None:

@@ -93,3 +93,31 @@ def lose_all_but_the_history(host: Host) -> None:
     for left in host.state.iterdir():
         if left.name != "history":
             shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def test_back_while_the_folder_of_the_repository_is_gone(host: Host) -> None:
+    away = host.repo.path.with_name("away")
+    host.repo.path.rename(away)
+    bad = host.run("rollback", "--to", "main", "--reason", "it loses money")
+    assert (bad.code, "is no sha of the history" in bad.err) == (3, True)
+    done = host.run("rollback", "--reason", "it loses money")
+    assert (done.code, "0 created, 1 updated, 0 deleted; " in done.out) == (0, True), done
+    status = ask(host, "status")
+    assert (status["rolled_back"]["skips"], status["applied"]["height"]) == ([f"User fx-majors-01 {FIELD}"], 1)
+    away.rename(host.repo.path)
+    assert (host.run("sync").code, host.run("verify").code) == (1, 0)
+    host.edit(FILE, BAD, BETTER, "Bet less")
+    assert host.run("sync").code == 0
+    assert host.run("verify").code == 0
+    assert [one["fate"] for one in ask(host, "log")] == ["live", "was-live", "was-live"]
+
+
+def test_no_way_back_without_git_and_history(host: Host) -> None:
+    for place in host.state.glob("history*"):
+        shutil.rmtree(place) if place.is_dir() else place.unlink()
+    host.repo.path.rename(host.repo.path.with_name("away"))
+    refused = host.run("rollback", "--reason", "it loses money")
+    assert refused.code == 3
+    for word in ("does not exist", "the history does not have it", "reconciler halt --all"):
+        assert word in refused.err, refused
+    host.repo.path.with_name("away").rename(host.repo.path)

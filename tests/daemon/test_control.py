@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from reconciler.daemon.control import DaemonControl, HostState
 from reconciler.daemon.loop import Intervals, Loop
 from reconciler.errors import RefusedError, UsageError
 from reconciler.report.verification import is_drift
+from reconciler.service.host import new_rollback
 from reconciler.status import Health
 from tests.daemon.hosts import host
 from tests.support import configs
@@ -116,6 +118,40 @@ def test_a_rollback_does_not_wait_for_a_server_that_never_answers(repo: GitRepo,
         server.over.set()
         assert [problem.code for problem in control.sync("ben").result(DEADLINE).problems] == ["rolled-back"]
         assert loop._host.deps.store.store().rollback() is not None
+
+
+def test_a_rollback_of_a_repository_that_is_gone(repo: GitRepo, tmp_path: Path) -> None:
+    away, where = tmp_path / "away", tmp_path / "config"
+    with controlled(repo, tmp_path / "state", HISTORY_URL="duckdb") as (control, loop):
+        first = control.sync("ann").result(DEADLINE).head
+        repo.commit({"users/ann.yaml": configs.user("ann", risk=0.75)})
+        control.sync("ann").result(DEADLINE)
+        assert loop._host.deps.upload.flush(DEADLINE)
+        where.rename(away)
+        back = control.roll_back("ines", "it loses money").result(DEADLINE)
+        assert (back.rolled_back.target, back.rolled_back.skips) == (first, ("User ann risk_per_trade_percent",))
+        with pytest.raises(UsageError, match="nothing was live here before"):
+            control.roll_back("ines", "again").result(DEADLINE)
+        away.rename(where)
+        assert [problem.code for problem in control.sync("ann").result(DEADLINE).problems] == ["rolled-back"]
+        assert control.verify("ann").result(DEADLINE).differences == ()
+
+
+def test_a_rollback_right_after_a_start_without_the_repository(repo: GitRepo, tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        url = f"{server.url}/config/.git"
+        with controlled(url, tmp_path / "state", HISTORY_URL="duckdb") as (control, loop):
+            first = control.sync("ann").result(DEADLINE).head
+            repo.commit({"users/ann.yaml": configs.user("ann", risk=0.75)})
+            control.sync("ann").result(DEADLINE)
+            assert loop._host.deps.upload.flush(DEADLINE)
+        shutil.rmtree(tmp_path / "state" / "mirror.git")
+        server.silent.set()
+        with host(url, tmp_path / "state", HISTORY_URL="duckdb") as desk:
+            result = desk.roll_back(new_rollback("ines", "it loses money", None), lambda commits: (), lambda: None)
+            assert result.applied is not None
+            assert (result.head, result.applied.rebuilt) == (first, True)
+        server.over.set()
 
 
 def test_what_drifted_is_healed_and_verified(repo: GitRepo, tmp_path: Path) -> None:

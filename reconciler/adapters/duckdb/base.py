@@ -7,11 +7,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from reconciler import canonical
-from reconciler.adapters.duckdb.codec import TOMBSTONE_RECORD, declared_row, find_tombstone, tombstone_row, values_of
+from reconciler.adapters.duckdb.codec import TOMBSTONE_RECORD, find_tombstone, tombstone_row, values_of
 from reconciler.adapters.duckdb.connection import reading_desired_tables
 from reconciler.adapters.duckdb.halts import said_by_git, values_said
 from reconciler.kinds.kind import TIMESTAMPS
 from reconciler.tables.duckdb import DESIRED, qualify, quote, quote_list
+from reconciler.tables.rows import declared_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence

@@ -15,9 +15,10 @@ from reconciler.kinds.kind import SqlType
 from reconciler.model.change import Prune, Removal, Resource, Row, Stamp
 from reconciler.model.problem import Problem, Severity
 from reconciler.tables.problems import shorten_problems
+from reconciler.tables.rows import refs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from reconciler.adapters.duckdb.connection import StoreConnection
     from reconciler.kinds.kind import Kind
@@ -57,25 +58,6 @@ def _value(sql_type: SqlType, value: Any) -> Any:
     return json.loads(value) if sql_type is SqlType.JSON else value
 
 
-def declared_row(kind: Kind, values: Mapping[str, Any], stamps: Sequence[datetime], declaration: Sequence[Any]) -> Row:
-    """The row that a desired record stands for: its values, its two time stamps and its declaration columns."""
-    name, labels, annotations, refs, path, line, digest, created, updated = declaration
-    resource = Resource(
-        kind=kind.name,
-        name=name,
-        id=values[kind.key],
-        values=values,
-        labels=json.loads(labels),
-        annotations=json.loads(annotations),
-        refs=_refs(json.loads(refs)),
-        path=path,
-        line=line,
-        digest=digest,
-    )
-    created_at, updated_at = map(canonical.utc, stamps)
-    return Row(resource, Stamp(created, created_at), Stamp(updated, updated_at))
-
-
 def tombstone_record(row: Row) -> tuple[Any, ...]:
     """A tombstone as `gitops.tombstones` keeps it: whole, because no table may have a row for it."""
     removed, resource = row.removed, row.resource
@@ -88,7 +70,7 @@ def tombstone_row(record: Sequence[Any]) -> Row:
     """The tombstone that such a record, less its first two columns, stands for."""
     content, *stamps, prune = record
     fields = json.loads(content)
-    resource = Resource(**{**fields, "refs": _refs(fields["refs"])})
+    resource = Resource(**{**fields, "refs": refs_of(fields["refs"])})
     created, updated, removed = (
         Stamp(commit, canonical.utc(time)) for commit, time in zip(stamps[::2], stamps[1::2], strict=True)
     )
@@ -100,10 +82,6 @@ def _content(resource: Resource) -> str:
     fields = {name: getattr(resource, name) for name in Resource.__struct_fields__}
     mappings = {name: dict(fields[name]) for name in ("values", "labels", "annotations", "refs")}
     return json.dumps({**fields, **mappings}, ensure_ascii=False, allow_nan=False)
-
-
-def _refs(refs: Mapping[str, list[str]]) -> dict[str, tuple[str, ...]]:
-    return {role: tuple(names) for role, names in refs.items()}
 
 
 def dump_problems(problems: Sequence[Problem]) -> str:

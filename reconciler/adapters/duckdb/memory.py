@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from reconciler.adapters.duckdb.tables import Catalog
 
 T = TypeVar("T")
-APPLIED, ATTEMPTED, COUNTS, DRILL, FAULTS, HALTED, HALTS, OWNER, ROLLBACK, SUSPENSION = (
+APPLIED, ATTEMPTED, COUNTS, DRILL, FAULTS, HALTED, HALTS, OWNER, ROLLBACK, RULES, SUSPENSION = (
     "applied",
     "attempted",
     "counts",
@@ -24,6 +24,7 @@ APPLIED, ATTEMPTED, COUNTS, DRILL, FAULTS, HALTED, HALTS, OWNER, ROLLBACK, SUSPE
     "halts",
     "owner",
     "rollback",
+    "rules",
     "suspension",
 )
 """What a store that is open remembers. Each write names what of it changes."""

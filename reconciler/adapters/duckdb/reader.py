@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import duckdb
 
-from reconciler.adapters.duckdb import intervals, rollbacks, state
+from reconciler.adapters.duckdb import intervals, keptrules, rollbacks, state
 from reconciler.adapters.duckdb.base import DuckDBBase
 from reconciler.adapters.duckdb.connection import fetch_first, fetch_number, reading_live_tables
 from reconciler.adapters.duckdb.drift import DriftScope, scan_drift
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from reconciler.model.halt import Halts
     from reconciler.model.host import HostEvent, Owner, Suspension
     from reconciler.model.intervals import LiveInterval
+    from reconciler.model.keptrules import KeptRules
     from reconciler.model.rollback import Rollback
     from reconciler.model.rows import DriftFilter, Drifts, LiveRow, Search, Tally
     from reconciler.model.selection import Selection
@@ -146,6 +147,14 @@ class DuckDBReader:
     def rollback(self) -> Rollback | None:
         """The rollback that this host is under."""
         return rollbacks.rollback(self._connection)
+
+    def went_live(self, commit: str) -> HostEvent | None:
+        """The newest host event, as far as the store still has it, that says that a commit went live."""
+        return state.newest_of_commit(self._connection, "applied", commit)
+
+    def kept_rules(self, rules_id: str) -> KeptRules | None:
+        """Rules of this id; None where they are not kept."""
+        return keptrules.find_rules(self._connection, rules_id)
 
     def identity(self) -> str:
         """The store's id, which a new file or a restored one does not share."""

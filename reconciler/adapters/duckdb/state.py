@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from reconciler.model.problem import Problem
     from reconciler.model.rows import DriftFilter
 
-FORMAT_VERSION = 8
+FORMAT_VERSION = 9
 OLDEST_FORMAT = 3
 FORMAT_OF_INTERVALS = 5
 """The first one with live intervals."""
@@ -51,6 +51,9 @@ CREATE TABLE gitops.rollback (
 """
 """What people keep from the rows: standing halts, what git says of the fields that they set, and a rollback."""
 
+RULES = "CREATE TABLE gitops.rules (number BIGINT NOT NULL, id VARCHAR PRIMARY KEY, files BLOB NOT NULL);"
+"""The rules of commits that went live."""
+
 SCHEMA = f"""
 CREATE SCHEMA gitops;
 CREATE SCHEMA desired;
@@ -65,7 +68,7 @@ CREATE TABLE gitops.kinds (
 );
 CREATE TABLE gitops.applied (
     commit_sha VARCHAR NOT NULL, committed_at TIMESTAMP NOT NULL, height BIGINT NOT NULL, digest VARCHAR NOT NULL,
-    applied_at TIMESTAMP NOT NULL, warnings JSON NOT NULL
+    applied_at TIMESTAMP NOT NULL, warnings JSON NOT NULL, rebuilt BOOLEAN DEFAULT false
 );
 CREATE TABLE gitops.attempted (
     commit_sha VARCHAR NOT NULL, committed_at TIMESTAMP NOT NULL, attempted_at TIMESTAMP NOT NULL,
@@ -89,11 +92,14 @@ CREATE TABLE gitops.suspension (
 );
 {FAULTS}
 {HOLDS}
+{RULES}
 """
 
 TABLES = frozenset(re.findall(r"CREATE TABLE (gitops\.\w+)", SCHEMA + intervals.SCHEMA))
 """The tables in gitops of a store."""
-OLDEST_TABLES = TABLES - {"gitops.faults", "gitops.live", "gitops.halts", "gitops.halted", "gitops.rollback"}
+OLDEST_TABLES = TABLES - {
+    *("gitops.faults", "gitops.live", "gitops.halts", "gitops.halted", "gitops.rollback", "gitops.rules")
+}
 """Those of a store of any format that this program reads."""
 
 UPGRADES = {
@@ -107,11 +113,12 @@ UPGRADES = {
     6: "ALTER TABLE gitops.owner ADD COLUMN IF NOT EXISTS bound BOOLEAN DEFAULT true",
     7: FAULTS,
     8: HOLDS,
+    9: RULES + "ALTER TABLE gitops.applied ADD COLUMN IF NOT EXISTS rebuilt BOOLEAN DEFAULT false",
 }
 """How a store of the format before becomes one of each format. `SCHEMA` makes the same tables at once."""
 
 OWNER_COLUMNS = ("repository", "branch", "url", "folder", "roots", "bound")
-APPLIED_COLUMNS = ("commit_sha", "committed_at", "height", "digest", "applied_at", "warnings")
+APPLIED_COLUMNS = ("commit_sha", "committed_at", "height", "digest", "applied_at", "warnings", "rebuilt")
 ATTEMPTED_COLUMNS = ("commit_sha", "committed_at", "attempted_at", "refused", "problems")
 
 
@@ -217,18 +224,20 @@ def set_owner(connection: StoreConnection, owner: Owner) -> None:
 
 def applied(connection: StoreConnection) -> Applied | None:
     """The commit whose state the live rows are."""
-    record = fetch_first(connection, "SELECT commit_sha, committed_at, height, digest, applied_at FROM gitops.applied")
+    record = fetch_first(
+        connection, "SELECT commit_sha, committed_at, height, digest, applied_at, rebuilt FROM gitops.applied"
+    )
     if record is None:
         return None
-    commit, time, height, digest, at = record
+    commit, time, height, digest, at, rebuilt = record
     stamp, halts = Stamp(commit, canonical.utc(time)), read_halts(connection).digest
-    return Applied(stamp, height, digest, canonical.utc(at), halts)
+    return Applied(stamp, height, digest, canonical.utc(at), halts, rebuilt)
 
 
 def set_applied(connection: StoreConnection, applied: Applied, warnings: Sequence[Problem]) -> None:
     """Replace the applied commit."""
     values = (applied.stamp.commit, applied.stamp.time, applied.height, applied.digest, applied.at)
-    _put(connection, "gitops.applied", APPLIED_COLUMNS, (*values, dump_problems(warnings)))
+    _put(connection, "gitops.applied", APPLIED_COLUMNS, (*values, dump_problems(warnings), applied.rebuilt))
 
 
 def attempted(connection: StoreConnection) -> Attempt | None:
@@ -344,6 +353,14 @@ def newest_refusals(connection: StoreConnection, commits: Collection[str]) -> tu
         "QUALIFY row_number() OVER (PARTITION BY commit_sha ORDER BY seq DESC) = 1"
     )
     return _events(connection.execute(query, [REFUSED, list(commits)]).fetchall())
+
+
+def newest_of_commit(connection: StoreConnection, event: str, commit: str) -> HostEvent | None:
+    """The newest event of a name that is about a commit."""
+    query = (
+        f"SELECT seq, {EVENT_COLUMNS} FROM gitops.events WHERE event = ? AND commit_sha = ? ORDER BY seq DESC LIMIT 1"
+    )
+    return next(iter(_events(connection.execute(query, [event, commit]).fetchall())), None)
 
 
 def refused_since(connection: StoreConnection, moment: datetime) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 
-from reconciler.adapters.duckdb import intervals, rollbacks, state
+from reconciler.adapters.duckdb import intervals, keptrules, rollbacks, state
 from reconciler.adapters.duckdb.connection import (
     CONFIG,
     FILE_NAME,
@@ -32,6 +32,7 @@ from reconciler.adapters.duckdb.memory import (
     HALTS,
     OWNER,
     ROLLBACK,
+    RULES,
     SUSPENSION,
     Remembered,
     StoreMemory,
@@ -452,20 +453,19 @@ class DuckDBStore(DuckDBReader):
         """What a step writes beside the rows; with the rollback that it is of, which else is over now."""
         began = perf_counter()
         now, stamp, known = self._clock.now(), step.commit.stamp, catalog_of(kinds)
-        detail: dict[str, Value] = {
-            "how": how,
-            "creates": step.creates,
-            "updates": step.updates,
-            "deletes": step.deletes,
-        }
-        if step.approvals:
-            detail["approved"] = [{"by": approval.by, "codes": list(approval.codes)} for approval in step.approvals]
-        event = HostEvent(0, now, "applied", stamp.commit, step.digest, 0, detail)
-        applied, over = Applied(stamp, step.height, step.digest, now, self.halts().digest), self.rollback()
+        event = HostEvent(0, now, "applied", stamp.commit, step.digest, 0, step.detail(how))
+        applied, over = (
+            Applied(stamp, step.height, step.digest, now, self.halts().digest, step.rebuilt),
+            self.rollback(),
+        )
         ended = IntervalEnd.ROLLED_BACK if rollback else None
         kept = (HALTED,) if self.halts().standing else ()  # without halts none is kept from what git says
-        with self._transaction(APPLIED, ATTEMPTED, COUNTS, ROLLBACK, *kept):
+        known_rules = self._known.get((RULES,), lambda: keptrules.kept_ids(self._connection))
+        rules = step.rules.read() if step.rules and step.rules.id not in known_rules else None
+        with self._transaction(APPLIED, ATTEMPTED, COUNTS, ROLLBACK, *kept, *((RULES,) if rules else ())):
             yield applied
+            if rules:
+                keptrules.keep_rules(self._connection, rules)
             if known != self._catalog:
                 save_catalog(self._connection, known)
             state.set_applied(self._connection, applied, step.warnings)

@@ -186,7 +186,7 @@ def make_old(folder: Path) -> None:
     """Make a store one of the format before intervals."""
     with duckdb.connect(str(folder / FILE_NAME)) as connection:
         connection.execute("DROP TABLE gitops.live")
-        for table in ("faults", "halts", "halted", "rollback"):
+        for table in ("faults", "halts", "halted", "rollback", "rules"):
             connection.execute(f"DROP TABLE gitops.{table}")
         connection.execute("UPDATE gitops.format SET version = 4")
 

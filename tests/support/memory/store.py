@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from reconciler.model.change import Row, RowId
     from reconciler.model.commit import StoreUpdate
     from reconciler.model.host import Owner, Suspension
+    from reconciler.model.keptrules import KeptRules
     from reconciler.model.rollback import Rollback
     from reconciler.model.rows import DriftFilter, Drifts
     from reconciler.ports import Base, Clock
@@ -61,6 +62,7 @@ class MemoryStore:
         self._intervals: list[LiveInterval] = []
         self._changes = self._shipped_changes = 0
         self._halts = Halts()
+        self._rules: dict[str, KeptRules] = {}
 
     def owner(self) -> Owner | None:
         """The repository and branch that it belongs to."""
@@ -115,6 +117,14 @@ class MemoryStore:
     def rollback(self) -> Rollback | None:
         """The rollback that this host is under."""
         return self._rollback
+
+    def went_live(self, commit: str) -> HostEvent | None:
+        """The newest host event that says that a commit went live."""
+        return next((one for one in reversed(self._events) if (one.event, one.commit) == ("applied", commit)), None)
+
+    def kept_rules(self, rules_id: str) -> KeptRules | None:
+        """Rules of this id."""
+        return self._rules.get(rules_id)
 
     def roll_back(self, kinds: Kinds, step: StoreUpdate, rollback: Rollback) -> Applied:
         """Hold exactly the rows of a step, and the rollback."""
@@ -371,12 +381,13 @@ class MemoryStore:
         now, stamp = self._clock.now(), step.commit.stamp
         self._kinds = dict(kinds.by_name)
         self._rows = self._halted(kinds, rows)
-        self._applied = Applied(stamp, step.height, step.digest, now, self._halts.digest)
+        self._applied = Applied(stamp, step.height, step.digest, now, self._halts.digest, step.rebuilt)
         self._attempted = Attempt(stamp, now, refused=False, problems=step.warnings)
-        counts: dict[str, Value] = {"creates": step.creates, "updates": step.updates, "deletes": step.deletes}
         ended = IntervalEnd.ROLLED_BACK if rollback else None
         self._begin_interval(stamp.commit, self._applied.live_digest, now, ended)
-        self._happened(HostEvent(0, now, "applied", stamp.commit, step.digest, 0, {"how": how, **counts}))
+        self._happened(HostEvent(0, now, "applied", stamp.commit, step.digest, 0, step.detail(how)))
+        if step.rules:
+            self._rules[step.rules.id] = step.rules.read()
         over, self._rollback = self._rollback, rollback
         told = [(ROLLED_BACK, rollback)] if rollback else [(ROLLBACK_ENDED, over)] if over else []
         for event, about in told:
