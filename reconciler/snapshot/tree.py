@@ -16,7 +16,7 @@ from rpds import HashTrieMap, HashTrieSet
 
 from reconciler.model.change import FileEntry, Key, Resource, RowId
 from reconciler.model.problem import NOT_LOCATED, Problem
-from reconciler.slices import in_order, slices
+from reconciler.slices import SLICE, in_order, slices
 from reconciler.values import replace
 
 if TYPE_CHECKING:
@@ -33,32 +33,46 @@ V = TypeVar("V")
 
 
 class Overlay(Generic[K, V]):
-    """An immutable map. `below` answers for every key that was never set, and must always answer the same."""
+    """An immutable map. `below` answers for every key that was never set, and must always answer the same.
 
-    __slots__ = ("_below", "_changes")
+    What a first commit sets, which may be everything, stays in the dictionary it was written to: a persistent map of it
+    takes seconds and three times the memory. Later commits have one above it.
+    """
 
-    def __init__(self, below: Callable[[K], V], changes: HashTrieMap[K, V] | None = None) -> None:
+    __slots__ = ("_below", "_changes", "_first")
+
+    def __init__(
+        self, below: Callable[[K], V], changes: HashTrieMap[K, V] | None = None, first: Mapping[K, V] | None = None
+    ) -> None:
         self._below = below
         self._changes: HashTrieMap[K, V] = HashTrieMap() if changes is None else changes
+        self._first: Mapping[K, V] = {} if first is None else first
 
     def __getitem__(self, key: K) -> V:
-        value = self._changes.get(key, MISSING)  # no try: most keys of a first commit are not there
+        value = self._changes.get(key, MISSING) if self._changes else MISSING
+        if value is MISSING:
+            value = self._first.get(key, MISSING)
         return self._below(key) if value is MISSING else value
 
     def changes(self) -> Iterator[tuple[K, V]]:
         """All keys ever set, in no particular order."""
-        return iter(self._changes.items())
+        yield from self._changes.items()
+        for key, value in self._first.items():
+            if key not in self._changes:
+                yield key, value
 
     def draft(self) -> Draft[K, V]:
         """A copy to write to; this map does not change."""
         return Draft(self)
 
-    def with_changes(self, changes: dict[K, V]) -> Overlay[K, V]:
-        """The map with these keys changed."""
+    def with_changes(self, changes: Mapping[K, V]) -> Overlay[K, V]:
+        """The map with these keys changed. `changes` is not to change any more."""
+        if len(changes) > SLICE and not self._changes and not self._first:
+            return Overlay(self._below, None, changes)
         merged = self._changes
         for chunk in slices(changes.items()):
             merged = merged.update(dict(chunk))
-        return Overlay(self._below, merged) if changes else self
+        return Overlay(self._below, merged, self._first) if changes else self
 
 
 class Draft(Generic[K, V]):
@@ -163,18 +177,16 @@ def update_tree(tree: Tree, kinds: Kinds, entries: Mapping[str, FileEntry]) -> T
     """
     old = {path: tree.files[path] for path in entries}
     updated = replace(tree, kinds=kinds)
-    names, ids, referrers = tree.names.draft(), tree.ids.draft(), tree.referrers.draft()
-    targets = set[Key]()
+    referrers, targets = tree.referrers.draft(), set[Key]()
     old_names, new_names = _group_names(old), _group_names(entries)
     old_ids, new_ids = _group_resources(old), _group_resources(entries)
-    for key in {*old_names, *new_names}:
-        gone = set(old_names.get(key, ()))
-        kept = [location for location in names[key] if location not in gone]
-        names[key] = tuple(in_order((*kept, *new_names.get(key, ()))))
-    for row_id in {*old_ids, *new_ids}:
-        gone = {_location_of(resource) for resource in old_ids.get(row_id, ())}
-        same = [resource for resource in ids[row_id] if _location_of(resource) not in gone]
-        ids[row_id] = tuple(in_order((*same, *new_ids.get(row_id, ())), key=_location_of))
+    names, ids = dict[Key, tuple[Location, ...]](), dict[RowId, tuple[Resource, ...]]()
+    for key in old_names.keys() | new_names.keys():
+        locations = _without(tree.names[key], old_names.get(key))
+        names[key] = _in_order((*locations, *new_names.get(key, ())))
+    for row_id in old_ids.keys() | new_ids.keys():
+        resources = _without(tree.ids[row_id], old_ids.get(row_id), _location_of)
+        ids[row_id] = _in_order((*resources, *new_ids.get(row_id, ())), _location_of)
     for resource in (resource for entry in old.values() for resource in entry.resources):
         for target in tree.targets(resource):
             targets.add(target)
@@ -183,18 +195,30 @@ def update_tree(tree: Tree, kinds: Kinds, entries: Mapping[str, FileEntry]) -> T
         for target in updated.targets(resource):
             targets.add(target)
             referrers[target] = referrers[target].insert(_location_of(resource), resource)
-    keys, touched = {*old_names, *new_names}, {*old_ids, *new_ids}
     updated = replace(
         updated,
-        files=tree.files.with_changes(dict(entries)),
-        names=names.apply(),
-        ids=ids.apply(),
+        files=tree.files.with_changes(entries),
+        names=tree.names.with_changes(names),
+        ids=tree.ids.with_changes(ids),
         referrers=referrers.apply(),
     )
-    return TreeUpdate(
-        replace(updated, candidates=_update_candidates(updated, entries, keys, touched, keys | targets)),
-        frozenset(touched),
-    )
+    candidates = _update_candidates(updated, entries, names, ids, targets)
+    return TreeUpdate(replace(updated, candidates=candidates), frozenset(ids))
+
+
+def _in_order(values: tuple[T, ...], key: Callable[[T], Any] | None = None) -> tuple[T, ...]:
+    """In a valid tree there is one."""
+    return values if len(values) <= 1 else tuple(in_order(values, key))
+
+
+def _without(
+    values: tuple[T, ...], gone: Collection[T] | None, key: Callable[[T], Any] = lambda value: value
+) -> Iterable[T]:
+    """The values but for those that are gone, by a key."""
+    if not gone:
+        return values
+    keys = {key(value) for value in gone}
+    return (value for value in values if key(value) not in keys)
 
 
 def _location_of(resource: Resource) -> Location:
@@ -224,27 +248,31 @@ def _group_resources(entries: Mapping[str, FileEntry]) -> Mapping[RowId, list[Re
 def _update_candidates(
     tree: Tree,
     entries: Mapping[str, FileEntry],
-    keys: Iterable[Key],
-    ids: Iterable[RowId],
-    targets: Iterable[Key],
+    names: Mapping[Key, tuple[Location, ...]],
+    ids: Mapping[RowId, tuple[Resource, ...]],
+    targets: Collection[Key],
 ) -> Candidates:
+    """`names` and `ids` are those that the entries touched, as they are now, `targets` what the entries refer to."""
     old = tree.candidates
+    files = {path for path, entry in entries.items() if entry.problems}
+    unreadable = {path for path, entry in entries.items() if entry.unreadable}
+    missing = {key for key, locations in names.items() if not locations and len(tree.referrers[key])}
+    missing |= {key for key in targets if not tree.names[key] and len(tree.referrers[key])}
     return Candidates(
-        files=_update_members(old.files, {path: bool(entry.problems) for path, entry in entries.items()}),
-        unreadable=_update_members(old.unreadable, {path: entry.unreadable for path, entry in entries.items()}),
-        names=_update_members(old.names, {key: len(tree.names[key]) > 1 for key in keys}),
-        ids=_update_members(old.ids, {row_id: len(tree.ids[row_id]) > 1 for row_id in ids}),
-        missing=_update_members(
-            old.missing, {key: not tree.names[key] and len(tree.referrers[key]) > 0 for key in targets}
-        ),
+        files=_update_members(old.files, entries.keys(), files),
+        unreadable=_update_members(old.unreadable, entries.keys(), unreadable),
+        names=_update_members(old.names, names.keys(), {key for key, places in names.items() if len(places) > 1}),
+        ids=_update_members(old.ids, ids.keys(), {row_id for row_id, resources in ids.items() if len(resources) > 1}),
+        missing=_update_members(old.missing, names.keys() | targets, missing),
     )
 
 
-def _update_members(members: HashTrieSet[T], now: Mapping[T, bool]) -> HashTrieSet[T]:
-    added = [member for member, is_member in now.items() if is_member and member not in members]
-    for member in [member for member, is_member in now.items() if not is_member and member in members]:
-        members = members.discard(member)
-    return members.update(added) if added else members
+def _update_members(members: HashTrieSet[T], checked: Collection[T], found: Collection[T]) -> HashTrieSet[T]:
+    """The members, after some values were checked and those found are members."""
+    if members:
+        for member in [member for member in checked if member in members and member not in found]:
+            members = members.discard(member)
+    return members.update(found) if found else members
 
 
 MAX_NAMED = 3
