@@ -101,16 +101,16 @@ def obey_file(store: DuckDBStore, folder: Path) -> HaltStep | None:
 
     A file that was lost, or is older than what the rows obey, is written anew; so is what was typed for a kind.
     """
-    file, obeyed, kinds = HaltFile(folder), store.halts(), store.made_under()
+    file, obeyed, tables = HaltFile(folder), store.halts(), store.tables()
     written = file.read()
     if written.number < obeyed.number:
         file.change(lambda found: found if found.number >= obeyed.number else obeyed)
         return None
-    named = written.named(kinds.tables)
-    step = store.obey(kinds, named) if named != obeyed else None
+    named = written.named(tables)
+    step = store.obey(store.made_under(), named) if named != obeyed else None
     if named != written:
         with suppress(ReconcilerError):  # the next opening tries again
-            file.change(lambda found: found.named(kinds.tables))
+            file.change(lambda found: found.named(tables))
     return step
 
 
@@ -187,6 +187,10 @@ class DuckDBStore(DuckDBReader):
 
     def __enter__(self) -> DuckDBStore:
         return self
+
+    def tables(self) -> tuple[tuple[str, str], ...]:
+        """The names of the kinds that it has tables of, each with its table."""
+        return tuple((stored.name, stored.table) for stored in self._catalog.values())
 
     def made_under(self) -> Kinds:
         """The kinds that the tables were made under."""
