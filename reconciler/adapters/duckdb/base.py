@@ -70,6 +70,7 @@ class DuckDBBase:
         self._tables = {kind.name: _Table(kind, catalog[kind.name]) for kind in kinds if kind.name in catalog}
         self._kinds = kinds
         self._rows: dict[RowId, Row | None] = {}
+        self._named: dict[Key, Resource] = {}
 
     def declared_in(self, path: str) -> tuple[Resource, ...]:
         """What a file declares, in order of line."""
@@ -78,6 +79,8 @@ class DuckDBBase:
 
     def by_name(self, key: Key) -> tuple[Resource, ...]:
         """What goes by this kind and name."""
+        if key in self._named:  # in a valid state no other goes by it
+            return (self._named[key],)
         table = self._tables.get(key.kind)
         return () if table is None else tuple(self._where(table, "name", key.name))
 
@@ -177,7 +180,8 @@ class DuckDBBase:
     def _where(self, table: _Table, column: str, value: str) -> Iterator[Resource]:
         for record in self._records(table, f"{table.column(column)} = ?", value):
             row = table.row(record)
-            self._rows[row.row_id] = row  # whoever asks for a resource asks for its row next
+            self._rows[row.row_id] = row  # whoever asks for a resource asks for its row and name next
+            self._named[row.resource.key] = row.resource
             yield row.resource
 
     def _referring(self, kind: Kind, key: Key) -> Iterator[Resource]:

@@ -161,6 +161,14 @@ def test_tombstones_look_as_the_new_schema_has_them(duckdb_store: DuckDBStore) -
     assert [one.values["status"] for one in duckdb_store.live(statused)] == ["INACTIVE"]
 
 
+def test_what_comes_back_with_a_new_schema_is_no_tombstone_any_more(duckdb_store: DuckDBStore) -> None:
+    duckdb_store.apply(KINDS, step(1, row(widget("a"), 1)))
+    duckdb_store.apply(KINDS, step(2, tombstone(widget("a"), 1, 2)))
+    kinds = Kinds((GADGET, WIDER[0]))
+    duckdb_store.apply(kinds, step(3, row(widget("a"), 1, 3)))
+    assert [found.removed for found in duckdb_store.base(kinds).rows()] == [None]
+
+
 def test_tables_may_swap_their_names(duckdb_store: DuckDBStore) -> None:
     duckdb_store.apply(KINDS, step(1, row(widget("a"), 1), row(gadget("g"), 1)))
     swapped = Kinds((replace(GADGET, table=WIDGET.table), replace(WIDGET, table=GADGET.table)))
