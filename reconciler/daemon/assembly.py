@@ -53,6 +53,7 @@ from reconciler.service.events import EventBuffer
 from reconciler.service.host import history_off, raise_unresolved
 from reconciler.service.kinds import known_kinds
 from reconciler.service.pages import Pages
+from reconciler.service.releasing import ReleaseJudge
 from reconciler.settings import NO_REDIS
 from reconciler.web.app import ServedHost
 from reconciler.web.auth import ServerConfig
@@ -220,6 +221,7 @@ def make_dependencies(given: DaemonParts, log: Log, metrics: Metrics, stack: Exi
         log=log,
         clock=clock,
         faults=openers.faults,
+        judge=ReleaseJudge(store.reading, openers.nearby, openers.policy_engine, given.bundled, openers.faults),
         halts=openers.halts(given.state),
         state_folder=given.state,
         name=given.name,

@@ -134,6 +134,7 @@ class DaemonControl:
             file=host.deps.halts,
             open_rows=host.deps.store.reading,
             obey=self._obey,
+            judge=host.deps.judge.check,
             bundled=host.bundled,
             clock=host.deps.clock,
         )

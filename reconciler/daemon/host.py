@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from reconciler.reconcile.walk import Progress
     from reconciler.report.halts import Drilled
     from reconciler.service.context import Target
+    from reconciler.service.releasing import ReleaseJudge
 
 T = TypeVar("T")
 DRILL_INTERVAL, FIRST_DRILL = 86_400.0, 120.0
@@ -100,6 +101,7 @@ class Dependencies(Struct, frozen=True):
     log: Log
     clock: Clock
     faults: FaultFinder
+    judge: ReleaseJudge
     halts: HaltFile
     state_folder: Path
     name: str

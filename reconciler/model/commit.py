@@ -176,7 +176,7 @@ class RepositorySpec(Struct, frozen=True):
 class Applied(Struct, frozen=True):
     """The commit whose state the live rows are; `digest` is that of git's state, `halts` that of the standing halts.
 
-    `rebuilt` is as in `StoreUpdate`.
+    `rebuilt` is as in `StoreUpdate`; `rules` is the id of the rules that the store may keep of it.
     """
 
     stamp: Stamp
@@ -185,6 +185,7 @@ class Applied(Struct, frozen=True):
     at: datetime
     halts: str = ""
     rebuilt: bool = False
+    rules: str = ""
 
     @property
     def live_digest(self) -> str:
@@ -232,6 +233,11 @@ class StoreUpdate(Struct, frozen=True):
     approvals: tuple[Approval, ...] = ()
     rules: OfferedRules | None = None
     rebuilt: bool = False
+
+    @property
+    def rules_id(self) -> str:
+        """The id of its rules, empty where nobody will need them."""
+        return self.rules.id if self.rules else ""
 
     def detail(self, how: str) -> dict[str, Value]:
         """What the host event of the step says of it."""

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from reconciler.reconcile.rules import BundledSchemas, Rules
     from reconciler.reconcile.walk import Progress
 
+NOT_KEPT = "the store does not keep its policies and schemas, as it does since this release"
 MAX_EVENTS = 10_000
 """Host events of the ledger that are looked at to find when a commit went live."""
 
@@ -75,7 +76,11 @@ class Memory(Struct, frozen=True):
             return Targets(lookup, self.store, applied, rollback, more).find(revision)
 
         def rules_at(commit: str) -> Rules:
-            return rules_of(trees.add(commit, self._kept_rules(commit)[0]), self.folder)
+            live = self.store.applied()
+            kept = self.store.kept_rules(live.rules) if live and live.rules else None
+            if kept is None:
+                _refuse(commit, NOT_KEPT)
+            return rules_of(trees.add(commit, kept), self.folder)
 
         def state_at(target: str, progress: Progress) -> ProcessedCommit:
             kept, event = self._kept_rules(target)
@@ -110,7 +115,7 @@ class Memory(Struct, frozen=True):
         named = event.detail.get("rules") if event else None
         kept = self.store.kept_rules(str(named)) if named else None
         if event is None or kept is None:
-            _refuse(commit, "the store does not keep its policies and schemas, as it does since this release")
+            _refuse(commit, NOT_KEPT)
         return kept, event
 
     def _told_live(self, commit: str) -> HostEvent | None:

@@ -75,12 +75,14 @@ class HaltDesk(Struct, frozen=True):
     """Halts and releases on one host, for any thread.
 
     `open_rows` gives None before the first sync, and raises when the rows cannot be read at once. `obey` makes the rows
-    obey the file, gives what was not told of it, and raises when that has to wait for another process.
+    obey the file, gives what was not told of it, and raises when that has to wait for another process. `judge` raises
+    why a release that leaves some halts is refused, or cannot be judged.
     """
 
     file: HaltFile
     open_rows: Callable[[], AbstractContextManager[DuckDBReader | None]]
     obey: Callable[[], Sequence[str]]
+    judge: Callable[[StandingHalts], None]
     bundled: BundledSchemas
     clock: Clock
 
@@ -100,11 +102,15 @@ class HaltDesk(Struct, frozen=True):
         return build_halted(stands, after.number, rows, left_out, applied=applied, notes=notes)
 
     def release(self, by: str, reason: str, choice: HaltChoice) -> Released:
-        """Release, first in the file and then in the rows. Raises `UsageError` where no such halt stands."""
+        """Release, first in the file and then in the rows.
+
+        Raises `UsageError` where no such halt stands, `RefusedError` where rules are against it; then all stays halted.
+        """
         reason = _check_reason(reason, "a release needs a reason", 'say why, for others: --reason "the feed is well"')
         obeyed = self._obeyed([])
         before = self.file.current(obeyed)
         selector = self._find_standing(choice, before)
+        self.judge(before.release(selector, reason, by, self.clock.now()))
         after = self.file.change(lambda halts: halts.release(selector, reason, by, self.clock.now()), obeyed)
         left = {halt.id: halt for halt in after.standing}
         ended = tuple(halt for halt in before.standing if left.get(halt.id) != halt)

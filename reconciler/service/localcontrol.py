@@ -32,10 +32,13 @@ from reconciler.service.host import (
     new_suspension,
     suspension_error,
 )
+from reconciler.service.releasing import ReleaseJudge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from contextlib import AbstractContextManager
 
+    from reconciler.adapters.duckdb.reader import DuckDBReader
     from reconciler.model.host import HostCondition
     from reconciler.ports import Store
     from reconciler.reconcile.sync import SyncResult
@@ -151,10 +154,17 @@ class LocalControl:
     def _desk(self) -> HaltDesk:
         """Git is asked for nothing but where the state folder is."""
         host, state = self._host, self._host.find_state_folder()
+        openers = host.openers
+
+        def open_rows() -> AbstractContextManager[DuckDBReader | None]:
+            return openers.reader(state) or nullcontext()
+
+        judge = ReleaseJudge(open_rows, openers.nearby, openers.policy_engine, host.bundled, openers.faults)
         return HaltDesk(
-            file=host.openers.halts(state),
-            open_rows=lambda: host.openers.reader(state) or nullcontext(),
+            file=openers.halts(state),
+            open_rows=open_rows,
             obey=lambda: self._obey(state),
+            judge=judge.check,
             bundled=host.bundled,
             clock=host.clock,
         )

@@ -45,7 +45,7 @@ def desk(folder: Path) -> HaltDesk:
     def unreadable() -> nullcontext[None]:
         raise RetryLater("in use")
 
-    return HaltDesk(HaltFile(folder), unreadable, busy, BUNDLED, Noon())
+    return HaltDesk(HaltFile(folder), unreadable, busy, lambda after: None, BUNDLED, Noon())
 
 
 @pytest.mark.parametrize(
@@ -194,6 +194,7 @@ def live_users(folder: Path) -> Iterator[HaltDesk]:
             HaltFile(folder),
             lambda: nullcontext(store),
             obey,
+            lambda after: None,
             BUNDLED,
             Noon(),
         )

@@ -68,7 +68,8 @@ CREATE TABLE gitops.kinds (
 );
 CREATE TABLE gitops.applied (
     commit_sha VARCHAR NOT NULL, committed_at TIMESTAMP NOT NULL, height BIGINT NOT NULL, digest VARCHAR NOT NULL,
-    applied_at TIMESTAMP NOT NULL, warnings JSON NOT NULL, rebuilt BOOLEAN DEFAULT false
+    applied_at TIMESTAMP NOT NULL, warnings JSON NOT NULL, rebuilt BOOLEAN DEFAULT false,
+    rules VARCHAR DEFAULT ''
 );
 CREATE TABLE gitops.attempted (
     commit_sha VARCHAR NOT NULL, committed_at TIMESTAMP NOT NULL, attempted_at TIMESTAMP NOT NULL,
@@ -113,12 +114,16 @@ UPGRADES = {
     6: "ALTER TABLE gitops.owner ADD COLUMN IF NOT EXISTS bound BOOLEAN DEFAULT true",
     7: FAULTS,
     8: HOLDS,
-    9: RULES + "ALTER TABLE gitops.applied ADD COLUMN IF NOT EXISTS rebuilt BOOLEAN DEFAULT false",
+    9: RULES
+    + """
+    ALTER TABLE gitops.applied ADD COLUMN IF NOT EXISTS rebuilt BOOLEAN DEFAULT false;
+    ALTER TABLE gitops.applied ADD COLUMN IF NOT EXISTS rules VARCHAR DEFAULT '';
+    """,
 }
 """How a store of the format before becomes one of each format. `SCHEMA` makes the same tables at once."""
 
 OWNER_COLUMNS = ("repository", "branch", "url", "folder", "roots", "bound")
-APPLIED_COLUMNS = ("commit_sha", "committed_at", "height", "digest", "applied_at", "warnings", "rebuilt")
+APPLIED_COLUMNS = ("commit_sha", "committed_at", "height", "digest", "applied_at", "warnings", "rebuilt", "rules")
 ATTEMPTED_COLUMNS = ("commit_sha", "committed_at", "attempted_at", "refused", "problems")
 
 
@@ -225,19 +230,24 @@ def set_owner(connection: StoreConnection, owner: Owner) -> None:
 def applied(connection: StoreConnection) -> Applied | None:
     """The commit whose state the live rows are."""
     record = fetch_first(
-        connection, "SELECT commit_sha, committed_at, height, digest, applied_at, rebuilt FROM gitops.applied"
+        connection, "SELECT commit_sha, committed_at, height, digest, applied_at, rebuilt, rules FROM gitops.applied"
     )
     if record is None:
         return None
-    commit, time, height, digest, at, rebuilt = record
+    commit, time, height, digest, at, rebuilt, rules = record
     stamp, halts = Stamp(commit, canonical.utc(time)), read_halts(connection).digest
-    return Applied(stamp, height, digest, canonical.utc(at), halts, rebuilt)
+    return Applied(stamp, height, digest, canonical.utc(at), halts, rebuilt, rules)
 
 
 def set_applied(connection: StoreConnection, applied: Applied, warnings: Sequence[Problem]) -> None:
     """Replace the applied commit."""
     values = (applied.stamp.commit, applied.stamp.time, applied.height, applied.digest, applied.at)
-    _put(connection, "gitops.applied", APPLIED_COLUMNS, (*values, dump_problems(warnings), applied.rebuilt))
+    _put(
+        connection,
+        "gitops.applied",
+        APPLIED_COLUMNS,
+        (*values, dump_problems(warnings), applied.rebuilt, applied.rules),
+    )
 
 
 def attempted(connection: StoreConnection) -> Attempt | None:

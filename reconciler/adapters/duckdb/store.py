@@ -459,7 +459,7 @@ class DuckDBStore(DuckDBReader):
         now, stamp, known = self._clock.now(), step.commit.stamp, catalog_of(kinds)
         event = HostEvent(0, now, "applied", stamp.commit, step.digest, 0, step.detail(how))
         applied, over = (
-            Applied(stamp, step.height, step.digest, now, self.halts().digest, step.rebuilt),
+            Applied(stamp, step.height, step.digest, now, self.halts().digest, step.rebuilt, step.rules_id),
             self.rollback(),
         )
         ended = IntervalEnd.ROLLED_BACK if rollback else None

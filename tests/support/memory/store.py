@@ -381,7 +381,7 @@ class MemoryStore:
         now, stamp = self._clock.now(), step.commit.stamp
         self._kinds = dict(kinds.by_name)
         self._rows = self._halted(kinds, rows)
-        self._applied = Applied(stamp, step.height, step.digest, now, self._halts.digest, step.rebuilt)
+        self._applied = Applied(stamp, step.height, step.digest, now, self._halts.digest, step.rebuilt, step.rules_id)
         self._attempted = Attempt(stamp, now, refused=False, problems=step.warnings)
         ended = IntervalEnd.ROLLED_BACK if rollback else None
         self._begin_interval(stamp.commit, self._applied.live_digest, now, ended)
