@@ -33,7 +33,8 @@ from reconciler.sessions import read_layout
 from reconciler.settings import EMBEDDED_HISTORY, FILE_HISTORY, NO_HISTORY, NO_REDIS
 from reconciler.values import replace
 from reconciler.wiring.checkout import bundled_kinds, fault_finder, open_draft
-from reconciler.wiring.repository import fetch_source, open_nearby, open_source, policy_engine
+from reconciler.wiring.policies import policy_engine
+from reconciler.wiring.repository import fetch_source, open_nearby, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from reconciler.service.workingtree import Checkout
     from reconciler.sessions import SessionLayout
     from reconciler.settings import Settings
+    from reconciler.wiring.policies import OpenEngine
     from reconciler.wiring.redis import HostRedis
 
 
@@ -65,12 +67,16 @@ def local_host(settings: Settings, progress: Progress | None = None) -> LocalHos
     return LocalHost(settings, make_openers(settings), bundled_kinds(), SystemClock(), session_layout, progress)
 
 
-def plan_ahead(settings: Settings, head: str | None, progress: Progress | None = None) -> tuple[Plan, Kinds]:
+def plan_ahead(
+    settings: Settings, open_engine: OpenEngine, head: str | None, progress: Progress | None = None
+) -> tuple[Plan, Kinds]:
     """From the live rows to a commit, with the kinds to describe it in; while a daemon runs, from what it has live.
 
     Without a head, to that of the branch.
     """
-    return plan_on(local_host(settings, progress), head)
+    host = local_host(settings, progress)
+    host.openers = replace(host.openers, policy_engine=open_engine)
+    return plan_on(host, head)
 
 
 def plan_on(host: LocalHost, head: str | None) -> tuple[Plan, Kinds]:

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from reconciler.adapters.git.repository import open_repository
-from reconciler.adapters.sandbox.engine import Sandbox
 from reconciler.errors import RetryLater
 from reconciler.reconcile.branch import planned_head
 from reconciler.reconcile.plan import Planner
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
     from reconciler.kinds.kind import Kinds
     from reconciler.model.limits import Limits
     from reconciler.plan import Plan
-    from reconciler.ports import PolicyEngine
     from reconciler.settings import Settings
+    from reconciler.wiring.policies import OpenEngine
 
 
 @contextmanager
@@ -83,15 +82,8 @@ def _open_or_fetch(mirror: Mirror, limits: Limits) -> GitSource:
         return mirror.open(limits)
 
 
-@contextmanager
-def policy_engine() -> Iterator[PolicyEngine]:
-    """What runs policies. Nothing is started before there is one to run."""
-    with Sandbox() as engine:
-        yield engine
-
-
-def plan_between(settings: Settings, base: str, head: str | None) -> tuple[Plan, Kinds]:
+def plan_between(settings: Settings, open_engine: OpenEngine, base: str, head: str | None) -> tuple[Plan, Kinds]:
     """From one commit of the repository to another, or to what is checked out. Opens no store."""
     with open_source(settings) as source:
-        planner = Planner.of_folder(source, settings.path, bundled_kinds(), policy_engine, fault_finder())
+        planner = Planner.of_folder(source, settings.path, bundled_kinds(), open_engine, fault_finder())
         return planner.plan_commits(base, head or planned_head(source, branch_choice(settings), None))

@@ -97,6 +97,17 @@ def test_a_plan_between_commits_imports_no_store(tmp_path: Path) -> None:
     assert not {one for one in modules if one.startswith(("reconciler.adapters.duckdb", "reconciler.service.endpoint"))}
 
 
+@pytest.mark.parametrize("has_rules", [True, False])
+def test_a_plan_starts_what_runs_policies_before_it_asks_git(tmp_path: Path, has_rules: bool) -> None:
+    repo = GitRepo.create(tmp_path / "config")
+    rules = {"policies/no.sql": "SELECT 'no' AS message FROM desired.user_config WHERE false"} if has_rules else {}
+    commits = [repo.commit({"a.yaml": configs.user("ann", risk=risk), **rules}) for risk in (0.5, 0.75)]
+    repo.git("checkout", "--force", commits[1])
+    done = traced("plan", "--base", commits[0], "--repo", str(repo.path))
+    engines = [at for at, line in enumerate(done.started) if any("sandbox" in word for word in line)]
+    assert (done.code, engines) == (2, [0] if has_rules else [])
+
+
 def test_sync_and_status_import_and_start_only_what_they_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     repo = GitRepo.create(tmp_path / "config")
     repo.commit({"a.yaml": configs.user("ann")})

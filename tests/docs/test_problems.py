@@ -121,7 +121,7 @@ def test_a_plan_says_what_the_page_says(change: Block, told: str, desk: Path, tm
     base = repo.commit(_files(desk))
     edit(change).apply(desk)
     head = repo.commit(_files(desk))
-    plan, _ = plan_between(settings.load(None, {"repository.url": str(repo.path)}, {}), base, head)
+    plan, _ = plan_between(settings.load(None, {"repository.url": str(repo.path)}, {}), engine, base, head)
     assert _lines(plan.problems) == told.splitlines()
     assert change.section.removesuffix("NAME") in plan.problems[0].code
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from reconciler.adapters.bundled import find_example_repository
 from reconciler.reconcile.sync import CommitApproval
-from reconciler.wiring.repository import policy_engine
+from reconciler.wiring.policies import policy_engine
 from tests.reconcile.test_laws import scratch
 from tests.support import configs, world
 from tests.support.gitrepo import GitRepo

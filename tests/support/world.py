@@ -23,7 +23,7 @@ from reconciler.reconcile.walk import CommitProcessor
 from reconciler.service.rehearsal import rehearse_step
 from reconciler.values import replace
 from reconciler.wiring.checkout import bundled_kinds, fault_finder
-from reconciler.wiring.repository import policy_engine
+from reconciler.wiring.policies import policy_engine
 from tests.support.memory.ledger import MemoryLedger
 from tests.support.memory.store import MemoryStore
 
@@ -58,8 +58,9 @@ def engine() -> AbstractContextManager[PolicyEngine]:
 def one_engine() -> Iterator[None]:
     """All commands judge with it."""
     with ExitStack() as patched:
-        for module in ("local", "repository"):
+        for module in ("local", "policies"):
             patched.enter_context(patch(f"reconciler.wiring.{module}.policy_engine", engine))
+        patched.enter_context(patch("reconciler.wiring.policies.early_policy_engine", lambda _: nullcontext(engine)))
         yield
 
 

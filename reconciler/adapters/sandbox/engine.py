@@ -62,7 +62,8 @@ RUN_SECONDS = 120.0
 
 
 class Sandbox:
-    """A context manager. The process is started when there is a policy to run, and kept with its rows for the next run.
+    """A context manager. The process is started when there is a policy to run, or by `start` while others still read
+    what it will be asked about. It is kept with its rows for the next run.
 
     Threads take turns.
     """
@@ -71,7 +72,7 @@ class Sandbox:
         """`seconds` is the CPU time that one policy may take."""
         self._seconds = seconds
         self._process: Process | None = None
-        self._statements: tuple[str, ...] = ()
+        self._statements: tuple[str, ...] | None = None
         self._held: LoadedStates | None = None
         self._turn = threading.Lock()
 
@@ -82,6 +83,12 @@ class Sandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close_idle()
+
+    def start(self) -> None:
+        """Start the process, and do not wait for it. Raises `NeedsHuman` when it cannot be started."""
+        with self._turn:
+            if self._process is None:
+                self._process = Process()
 
     def run(
         self,
@@ -167,10 +174,11 @@ class Sandbox:
 
     def _holding(self, request: Load) -> Process:
         self._held = None
-        if request.statements != self._statements:
+        if self._statements not in (None, request.statements):
             self._end()
         if self._process is None:
-            self._process, self._statements = Process(), request.statements
+            self._process = Process()
+        self._statements = request.statements
         self._process.hold(request)
         return self._process
 
@@ -194,7 +202,7 @@ class Sandbox:
         return Verdict(policy, tuple(_violation(row) for row in answer["rows"]), answer["cut"])
 
     def _end(self) -> None:
-        self._held = None
+        self._held = self._statements = None
         if self._process is not None:
             self._process.close()
             self._process = None

@@ -101,7 +101,7 @@ def test(given: Globals, names: tuple[str, ...], form: str) -> int:
     In policies/tests/NAME/pass…/ a policy must find nothing, in fail…/ at least one violation. The files of such a
     folder are the desired state, those of its main/ folder what is live.
     """
-    from reconciler.wiring.repository import policy_engine
+    from reconciler.wiring.policies import policy_engine
 
     settings = given.settings_to_judge(is_brought)
     with output.progress("policies") as progress, policy_engine() as engine:

@@ -131,14 +131,16 @@ def plan(given: Globals, base: str | None, head: str | None, link_base: str | No
 
 
 def _plan(given: Globals, base: str | None, head: str | None) -> tuple[Plan, Kinds]:
-    if base:
-        from reconciler.wiring.repository import plan_between
-
-        settings = given.settings_to_judge(is_brought)
-        with output.progress("comparing"):
-            return plan_between(settings, base, head)
-    from reconciler.wiring.local import plan_ahead
+    from reconciler.wiring.policies import early_policy_engine
 
     settings = given.settings_to_judge(is_brought)
-    with output.progress("commits") as progress:
-        return plan_ahead(settings, head, progress)
+    with early_policy_engine(settings) as open_engine:
+        if base:
+            from reconciler.wiring.repository import plan_between
+
+            with output.progress("comparing"):
+                return plan_between(settings, open_engine, base, head)
+        from reconciler.wiring.local import plan_ahead
+
+        with output.progress("commits") as progress:
+            return plan_ahead(settings, open_engine, head, progress)

@@ -142,3 +142,34 @@ def happen(warm: Sandbox, move: Move, live: State, state: State, step: Between) 
             warm.run(asked, move.kinds, live.values(), state.values(), step)
         finally:
             warm._seconds = patient
+
+
+def test_an_engine_that_was_started_early_runs_policies_in_that_process() -> None:
+    states = ([row(widget("one"), 1)], [row(widget("two"), 2)])
+    with Sandbox() as early, Sandbox() as late:
+        early.start()
+        started = early._process
+        early.start()
+        assert early.run(RULES, KINDS, *states) == late.run(RULES, KINDS, *states)
+        assert started is not None
+        assert early._process is started
+        assert not started.has_ended
+    assert started.has_ended
+
+
+def test_an_engine_that_was_started_early_for_nothing_ends() -> None:
+    with Sandbox() as early:
+        early.start()
+        started = early._process
+    assert started is not None
+    assert started.has_ended
+
+
+def test_an_early_process_that_was_killed_is_replaced() -> None:
+    with Sandbox() as early:
+        early.start()
+        assert early._process is not None
+        early._process._process.kill()
+        early._process._process.wait()
+        (verdict,) = early.run([policy("SELECT 'x' AS message")], KINDS, (), ())
+    assert [violation.message for violation in verdict.violations] == ["x"]
