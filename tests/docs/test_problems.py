@@ -25,6 +25,7 @@ from reconciler.wiring.repository import plan_between
 from tests.docs.codes import source_codes
 from tests.docs.markdown import EXAMPLE, Block, blocks, edit, headings, read
 from tests.support.gitrepo import GitRepo
+from tests.support.lending import Lent
 from tests.support.world import World, engine
 
 if TYPE_CHECKING:
@@ -76,11 +77,15 @@ JUDGED = [(change, told) for change, told in EXAMPLES if change.section in PLANN
 CHECKED = [(change, told) for change, told in EXAMPLES if change.section not in {BETWEEN_COMMITS, *PLANNED}]
 
 
+@pytest.fixture(scope="module")
+def lent(tmp_path_factory: pytest.TempPathFactory) -> Lent:
+    return Lent(EXAMPLE, tmp_path_factory.mktemp("lent") / "desk")
+
+
 @pytest.fixture
-def desk(tmp_path: Path) -> Path:
-    folder = tmp_path / "desk"
-    shutil.copytree(EXAMPLE, folder)
-    return folder
+def desk(lent: Lent) -> Iterator[Path]:
+    with lent.taken() as folder:
+        yield folder
 
 
 def test_the_codes_of_the_contract_are_found_in_the_sources() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +16,10 @@ from reconciler.format import format as format_module
 from reconciler.format.format import format_file
 from tests.docs.markdown import EXAMPLE
 from tests.format.orders import ORDER
+from tests.support.lending import Lent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MESSY = Path("users/fx-majors-01.yaml")
 BROKEN = Path("accounts/cv-eurusd.yaml")
@@ -51,12 +55,17 @@ class Desk:
         return {str(path): (stat.st_ino, stat.st_mtime_ns, path.read_bytes()) for path, stat in found}
 
 
+@pytest.fixture(scope="module")
+def lent(tmp_path_factory: pytest.TempPathFactory) -> Lent:
+    return Lent(EXAMPLE, tmp_path_factory.mktemp("lent") / "desk")
+
+
 @pytest.fixture
-def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
-    shutil.copytree(EXAMPLE, tmp_path / "desk")
-    desk = Desk(tmp_path / "desk", capsys)
-    desk.edit(MESSY, "  lot_size_type: PERCENTAGE\n", "  lot_size_type:   PERCENTAGE\n")
-    return desk
+def desk(lent: Lent, capsys: pytest.CaptureFixture[str]) -> Iterator[Desk]:
+    with lent.taken() as folder:
+        desk = Desk(folder, capsys)
+        desk.edit(MESSY, "  lot_size_type: PERCENTAGE\n", "  lot_size_type:   PERCENTAGE\n")
+        yield desk
 
 
 def test_check_names_what_would_change_and_writes_nothing(desk: Desk) -> None:
